@@ -1,0 +1,2 @@
+//! The `volvox` binary.
+fn main() {}

@@ -1,0 +1,51 @@
+//! The heart of Volvox: what a protocol is, and what it may ask of the world.
+//!
+//! A protocol is written once, as a [`Process`]: a deterministic state machine that does no I/O. It is told of
+//! messages, timers and commands, and answers with [`Effect`]s, which it pushes through a [`Context`]. What time it
+//! is, when a message arrives, whether it arrives, and what survives a crash is the business of the *world* that
+//! runs it: the simulator (`sim`), the model checker (`check`) or the real network and disk (`net`, `disk`).
+//!
+//! This crate has no dependencies and does not know the standard library: what it does not offer, a protocol cannot
+//! reach. Read [`process`] first, then [`context`] for the verbs and [`effect`] for what they leave behind.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`process`] | the trait that every protocol implements |
+//! | [`context`] | the verbs of a step, and how a parent runs a child |
+//! | [`effect`] | effects as plain data, and checkpoint parts |
+//! | [`outbox`] | the durability gate that every world applies to sends and events |
+//! | [`identity`], [`time`], [`random`] | who, when, and by chance |
+//! | [`bytes`], [`codec`] | shared byte strings, and a bounded binary encoding |
+//! | [`fingerprint`] | a hash that is the same in every run |
+//! | [`fault`] | the one fault vocabulary, parsed and printed |
+//! | [`trace`] | one line of text an effect, the same everywhere |
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod bytes;
+pub mod codec;
+pub mod context;
+pub mod effect;
+pub mod fault;
+pub mod fingerprint;
+pub mod identity;
+pub mod outbox;
+pub mod process;
+pub mod random;
+pub mod time;
+pub mod trace;
+
+pub use bytes::Bytes;
+pub use codec::{Decode, DecodeError, Encode, Reader, decode_all};
+pub use context::{Context, Environment, Scratch};
+pub use core::time::Duration;
+pub use effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};
+pub use fault::{Fault, Scheduled};
+pub use fingerprint::{StableHasher, fingerprint_of};
+pub use identity::{Incarnation, NodeId, Position};
+pub use outbox::Outbox;
+pub use process::{MessageKind, Payload, Process, Restored};
+pub use random::{Choices, Rng};
+pub use time::{Instant, Wall};

@@ -1,0 +1,144 @@
+//! Chance, from a seed.
+//!
+//! The generator is counter-based: the n-th output is a fixed mixing function of (key, n), so that a stream is 16
+//! bytes, can be split, and can be positioned anywhere. The mixing function is the finaliser of SplitMix64 (Steele,
+//! Lea and Flood 2014, figure 16) applied twice with the key folded in between. Its first outputs are pinned by a
+//! test: a saved seed means the same for ever.
+
+use alloc::vec::Vec;
+
+/// A stream of random numbers: 16 bytes, one addition and two mixes a number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rng {
+    key: u64,
+    counter: u64,
+}
+
+impl Rng {
+    /// The stream of a seed.
+    pub fn new(seed: u64) -> Rng {
+        Rng {
+            key: mix(seed ^ 0x9e37_79b9_7f4a_7c15),
+            counter: 0,
+        }
+    }
+
+    /// An independent stream, named by `lane`; the parent does not move.
+    pub fn split(&self, lane: u64) -> Rng {
+        Rng {
+            key: mix(self.key ^ mix(lane.wrapping_add(0xd1b5_4a32_d192_ed03))),
+            counter: 0,
+        }
+    }
+
+    /// 64 random bits.
+    pub fn next_u64(&mut self) -> u64 {
+        self.counter = self.counter.wrapping_add(1);
+        mix(mix(self.counter.wrapping_mul(0x9e37_79b9_7f4a_7c15)) ^ self.key)
+    }
+
+    /// A number in `0..bound`, without bias that a test could measure (multiply-shift, Lemire 2019).
+    ///
+    /// # Panics
+    /// When `bound` is 0: there is no such number.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "below(0) has no answer");
+        ((u128::from(self.next_u64()) * u128::from(bound)) >> 64) as u64
+    }
+
+    /// A number in `low..=high`.
+    ///
+    /// # Panics
+    /// When `low > high`.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        assert!(low <= high, "between({low}, {high}) has no answer");
+        match (high - low).checked_add(1) {
+            Some(span) => low + self.below(span),
+            None => self.next_u64(),
+        }
+    }
+
+    /// True `per_million` times in a million.
+    pub fn chance_ppm(&mut self, per_million: u32) -> bool {
+        per_million > 0 && self.below(1_000_000) < u64::from(per_million)
+    }
+
+    /// A random order of the items (Fisher-Yates).
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
+        for last in (1..items.len()).rev() {
+            let other = self.below(last as u64 + 1) as usize;
+            items.swap(last, other);
+        }
+    }
+}
+
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Where the answers of `Context::choose` come from.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Choices {
+    /// From a stream: simulated and live.
+    Random(Rng),
+    /// From a script: the checker runs a step once for every combination of answers. What the step asked for beyond
+    /// the script's end is answered 0, and every bound it asked for is written to `asked`.
+    Script {
+        /// The answers, in the order of asking.
+        answers: Vec<u32>,
+        /// The bounds that the step asked for so far.
+        asked: Vec<u32>,
+    },
+}
+
+impl Choices {
+    /// A decision in `0..bound`.
+    pub fn choose(&mut self, bound: u32) -> u32 {
+        assert!(bound > 0, "a choice among none");
+        match self {
+            Choices::Random(rng) => rng.below(u64::from(bound)) as u32,
+            Choices::Script { answers, asked } => {
+                let answer = answers.get(asked.len()).copied().unwrap_or(0);
+                asked.push(bound);
+                assert!(answer < bound, "the script answers {answer} to a choice among {bound}");
+                answer
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_outputs_are_pinned() {
+        let mut rng = Rng::new(7);
+        let got = [rng.next_u64(), rng.next_u64(), rng.next_u64()];
+        assert_eq!(got, PINNED, "saved seeds would change their meaning");
+        assert_eq!(core::mem::size_of::<Rng>(), 16);
+    }
+
+    const PINNED: [u64; 3] = [0, 0, 0];
+
+    #[test]
+    fn below_is_even_enough() {
+        let mut rng = Rng::new(1);
+        let mut counts = [0u32; 10];
+        for _ in 0..100_000 {
+            counts[rng.below(10) as usize] += 1;
+        }
+        for count in counts {
+            assert!((9_500..10_500).contains(&count), "{counts:?}");
+        }
+    }
+
+    #[test]
+    fn splits_differ_and_repeat() {
+        let parent = Rng::new(3);
+        assert_ne!(parent.split(1).next_u64(), parent.split(2).next_u64());
+        assert_eq!(parent.split(1).next_u64(), parent.split(1).next_u64());
+    }
+}

@@ -1,0 +1,3 @@
+//! Volvox: etcd.
+
+pub mod proto;

@@ -1,0 +1,1 @@
+//! One test body, run in every world.
