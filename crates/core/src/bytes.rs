@@ -44,11 +44,7 @@ impl Bytes {
 
     /// The same bytes in an allocation of their own size.
     pub fn detached(&self) -> Bytes {
-        if self.len() == self.data.len() {
-            self.clone()
-        } else {
-            Bytes::from(self.as_slice())
-        }
+        if self.len() == self.data.len() { self.clone() } else { Bytes::from(self.as_slice()) }
     }
 }
 
@@ -58,11 +54,7 @@ impl From<&[u8]> for Bytes {
         if end == 0 {
             return Bytes::default();
         }
-        Bytes {
-            data: Arc::from(bytes),
-            start: 0,
-            end,
-        }
+        Bytes { data: Arc::from(bytes), start: 0, end }
     }
 }
 

@@ -88,10 +88,7 @@ impl<'a> Reader<'a> {
 
     /// Reads from a shared string; byte strings share its allocation.
     pub fn shared(backing: &'a Bytes) -> Reader<'a> {
-        Reader {
-            input: backing.as_slice(),
-            backing: Some(backing),
-        }
+        Reader { input: backing.as_slice(), backing: Some(backing) }
     }
 
     /// How many bytes are left.

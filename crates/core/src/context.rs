@@ -1,0 +1,254 @@
+//! The verbs of a step.
+//!
+//! A [`Context`] is a concrete struct over a buffer that the world owns: pushing an effect allocates nothing once the
+//! buffer has grown, and reads like the paper. A parent that owns other processes runs each in a child context with
+//! [`Context::scope`].
+
+use crate::effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};
+use crate::identity::{Incarnation, NodeId, Position};
+use crate::process::Process;
+use crate::random::{Choices, Rng};
+use crate::time::{Instant, Wall};
+use alloc::vec::Vec;
+use core::fmt;
+use core::hash::{Hash, Hasher};
+use core::time::Duration;
+
+/// What the world keeps for one node and every step of it reads: identity, clocks, chance, and the position of the
+/// last record.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Who the node is.
+    pub id: NodeId,
+    /// Which life of its storage this is.
+    pub incarnation: Incarnation,
+    /// The monotonic clock, read after the step's input was taken; `None` where the world forbids to ask, as the
+    /// asynchronous model does.
+    pub now: Option<Instant>,
+    /// The wall clock, read at the same moment.
+    pub wall: Wall,
+    /// For jitter: the checker fixes it.
+    pub rng: Rng,
+    /// For decisions: the checker explores them.
+    pub choices: Choices,
+    /// The position of the last record persisted so far, durable or not.
+    pub last_position: Position,
+}
+
+impl Environment {
+    /// The environment of a node that starts with `last_position` records on its disk, with chance drawn from `seed`.
+    pub fn new(id: NodeId, incarnation: Incarnation, last_position: Position, seed: &Rng) -> Environment {
+        Environment {
+            id,
+            incarnation,
+            now: Some(Instant::ZERO),
+            wall: Wall::default(),
+            rng: seed.split(id.0 * 2),
+            choices: Choices::Random(seed.split(id.0 * 2 + 1)),
+            last_position,
+        }
+    }
+}
+
+/// The world as one step of a process sees it.
+pub struct Context<'a, P: Process> {
+    environment: &'a mut Environment,
+    effects: &'a mut Vec<EffectOf<P>>,
+}
+
+impl<'a, P: Process> Context<'a, P> {
+    /// A context that appends to `effects`. For worlds.
+    pub fn new(environment: &'a mut Environment, effects: &'a mut Vec<EffectOf<P>>) -> Context<'a, P> {
+        Context { environment, effects }
+    }
+
+    /// This node.
+    pub fn id(&self) -> NodeId {
+        self.environment.id
+    }
+
+    /// Which life of its storage this node lives.
+    pub fn incarnation(&self) -> Incarnation {
+        self.environment.incarnation
+    }
+
+    /// The monotonic clock: for spans, within this life of the process only.
+    ///
+    /// # Panics
+    /// In an asynchronous model, where a protocol that asks for the time is wrong.
+    pub fn now(&self) -> Instant {
+        self.environment.now.expect("an asynchronous protocol may not ask for the time")
+    }
+
+    /// The wall clock: may jump; the only time that may be persisted or sent.
+    pub fn wall(&self) -> Wall {
+        self.environment.wall
+    }
+
+    /// Chance for jitter. What the protocol *decides* by chance is asked of [`Context::choose`].
+    pub fn rng(&mut self) -> &mut Rng {
+        &mut self.environment.rng
+    }
+
+    /// A decision in `0..bound`: drawn by the simulator, explored by the checker.
+    pub fn choose(&mut self, bound: u32) -> u32 {
+        self.environment.choices.choose(bound)
+    }
+
+    /// The position of the last record persisted so far: what [`Context::send`] waits for.
+    pub fn last_position(&self) -> Position {
+        self.environment.last_position
+    }
+
+    /// Sends behind everything persisted so far.
+    pub fn send(&mut self, to: NodeId, message: P::Message) {
+        let after = self.environment.last_position;
+        self.send_after(after, to, message);
+    }
+
+    /// Sends once the records up to `after` are durable. Say in a comment why that is enough.
+    ///
+    /// # Panics
+    /// When a process sends to itself, or waits for a record that it has not persisted.
+    pub fn send_after(&mut self, after: Position, to: NodeId, message: P::Message) {
+        assert!(to != self.environment.id, "{to} sends to itself");
+        self.check_position(after);
+        self.effects.push(Effect::Send { to, message, after });
+    }
+
+    /// Sends to every one of `peers` but this node, behind everything persisted so far.
+    pub fn broadcast<'p>(&mut self, peers: impl IntoIterator<Item = &'p NodeId>, message: P::Message) {
+        for peer in peers {
+            if *peer != self.environment.id {
+                self.send(*peer, message.clone());
+            }
+        }
+    }
+
+    /// Tells the outside, behind everything persisted so far.
+    pub fn emit(&mut self, event: P::Event) {
+        let after = self.environment.last_position;
+        self.emit_after(after, event);
+    }
+
+    /// Tells the outside once the records up to `after` are durable. Say in a comment why that is enough.
+    pub fn emit_after(&mut self, after: Position, event: P::Event) {
+        self.check_position(after);
+        self.effects.push(Effect::Emit { event, after });
+    }
+
+    /// Starts `timer`, or starts it anew.
+    pub fn set_timer(&mut self, timer: P::Timer, after: Duration) {
+        self.effects.push(Effect::SetTimer { timer, after });
+    }
+
+    /// Stops `timer`.
+    pub fn cancel_timer(&mut self, timer: P::Timer) {
+        self.effects.push(Effect::CancelTimer { timer });
+    }
+
+    /// Writes a record; returns its position.
+    pub fn persist(&mut self, record: P::Record) -> Position {
+        let position = self.environment.last_position.next();
+        self.environment.last_position = position;
+        self.effects.push(Effect::Persist { position, record });
+        position
+    }
+
+    /// Writes a part of a checkpoint.
+    ///
+    /// # Panics
+    /// When the part is larger than [`PART_BYTES_MAX`].
+    pub fn checkpoint(&mut self, part: Part) {
+        assert!(part.data.len() <= PART_BYTES_MAX, "a checkpoint part of {} bytes", part.data.len());
+        self.effects.push(Effect::CheckpointPart { part });
+    }
+
+    /// Makes a checkpoint current: see [`Effect::CheckpointDone`].
+    pub fn checkpoint_done(&mut self, covers: Position, parts: Vec<u64>) {
+        self.check_position(covers);
+        self.effects.push(Effect::CheckpointDone { covers, parts });
+    }
+
+    /// A remark for the trace; `value` 0 is not printed.
+    pub fn note(&mut self, text: &'static str, value: u64) {
+        self.effects.push(Effect::Note(Note { text, value }));
+    }
+
+    /// Runs one step of a child process in a context of its own, then maps the child's effects into this process's,
+    /// in their order. The child's events are not forwarded: they lie in `scratch` afterwards, with the positions that
+    /// they wait for, and the parent takes them from there.
+    ///
+    /// Parent and child count positions together: each record of the child becomes exactly one record of the parent.
+    pub fn scope<C: Process>(
+        &mut self,
+        scratch: &mut Scratch<C>,
+        step: impl FnOnce(&mut Context<'_, C>),
+        map_message: impl Fn(C::Message) -> P::Message,
+        map_timer: impl Fn(C::Timer) -> P::Timer,
+        map_record: impl Fn(C::Record) -> P::Record,
+    ) {
+        assert!(scratch.effects.is_empty(), "a child's effects were left behind");
+        step(&mut Context { environment: self.environment, effects: &mut scratch.effects });
+        for effect in scratch.effects.drain(..) {
+            self.effects.push(match effect {
+                Effect::Send { to, message, after } => Effect::Send { to, message: map_message(message), after },
+                Effect::Emit { event, after } => {
+                    scratch.events.push((event, after));
+                    continue;
+                }
+                Effect::Persist { position, record } => Effect::Persist { position, record: map_record(record) },
+                Effect::SetTimer { timer, after } => Effect::SetTimer { timer: map_timer(timer), after },
+                Effect::CancelTimer { timer } => Effect::CancelTimer { timer: map_timer(timer) },
+                Effect::CheckpointPart { part } => Effect::CheckpointPart { part },
+                Effect::CheckpointDone { covers, parts } => Effect::CheckpointDone { covers, parts },
+                Effect::Note(note) => Effect::Note(note),
+            });
+        }
+    }
+
+    fn check_position(&self, after: Position) {
+        assert!(
+            after <= self.environment.last_position,
+            "waits for {after}, but the last record is {}",
+            self.environment.last_position
+        );
+    }
+}
+
+/// The buffers through which a parent runs a child. Empty between steps: it is no part of the parent's value.
+pub struct Scratch<C: Process> {
+    effects: Vec<EffectOf<C>>,
+    /// The child's events, oldest first, each with the position that it waits for.
+    pub events: Vec<(C::Event, Position)>,
+}
+
+impl<C: Process> Default for Scratch<C> {
+    fn default() -> Scratch<C> {
+        Scratch { effects: Vec::new(), events: Vec::new() }
+    }
+}
+
+impl<C: Process> Clone for Scratch<C> {
+    fn clone(&self) -> Scratch<C> {
+        Scratch::default()
+    }
+}
+
+impl<C: Process> PartialEq for Scratch<C> {
+    fn eq(&self, _: &Scratch<C>) -> bool {
+        true
+    }
+}
+
+impl<C: Process> Eq for Scratch<C> {}
+
+impl<C: Process> Hash for Scratch<C> {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
+impl<C: Process> fmt::Debug for Scratch<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scratch")
+    }
+}
