@@ -1,0 +1,133 @@
+//! What can go wrong: one enum an operation. Each variant says who erred, whether anything changed, and what to do.
+
+use std::io;
+use volvox_core::Position;
+
+/// Why a log cannot be opened. Nothing was changed.
+///
+/// Lost records are no error but an [`crate::Outcome`]: the node goes on, as somebody else.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The file was written by a newer program.
+    #[error("{file} has version {found}, and this program reads versions up to {supported}: run the newer program")]
+    NewerVersion {
+        /// Which file.
+        file: String,
+        /// What it says.
+        found: u32,
+        /// What this program knows.
+        supported: u32,
+    },
+    /// The disk could not read, write or list.
+    #[error("cannot {action} {file}: {source}; check the disk, or give the node an empty folder")]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Which file.
+        file: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
+
+/// Why records were not appended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppendError {
+    /// The batch is larger than a batch may be. Nothing changed; the caller must send less at a time.
+    #[error("a batch of {bytes} bytes is over the limit of {limit}")]
+    TooLarge {
+        /// How large it would be.
+        bytes: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// The disk is full. Nothing that was acknowledged changed; the same append may succeed once there is space.
+    #[error("the disk is full, nothing was written: free some space and try again")]
+    Full,
+    /// A write failed. What is on disk is unknown until the log is opened again: the node must stop.
+    #[error("a write to {file} failed: {source}; stop the node and check the disk")]
+    WriteFailed {
+        /// Which file.
+        file: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// An fsync failed. The page cache can no longer be trusted: the node must stop.
+    #[error("fsync of {file} failed: {source}; the page cache can no longer be trusted: stop the node")]
+    SyncFailed {
+        /// Which file.
+        file: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// An earlier write or fsync failed, and the log refuses everything since.
+    #[error("the log stopped at an earlier failure: stop the node")]
+    Stopped,
+}
+
+/// Why a checkpoint was not made. The one before it stays current.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The part is larger than a part may be. Nothing changed.
+    #[error("part {number} has {bytes} bytes, over the limit of {limit}")]
+    TooLarge {
+        /// Which part.
+        number: u64,
+        /// How large it is.
+        bytes: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// The manifest would name more parts than it may. Nothing changed.
+    #[error("a checkpoint of {parts} parts is over the limit of {limit}")]
+    TooMany {
+        /// How many.
+        parts: usize,
+        /// The most.
+        limit: usize,
+    },
+    /// The manifest names a part that was never written. Nothing changed.
+    #[error("the checkpoint names part {number}, which was not written")]
+    NoSuchPart {
+        /// Which part.
+        number: u64,
+    },
+    /// The manifest covers records that are not durable, or fewer than the one before. Nothing changed.
+    #[error("a checkpoint cannot cover up to {covers}: it must lie between {low} and {high}")]
+    Covers {
+        /// What was asked for.
+        covers: Position,
+        /// What the current checkpoint covers.
+        low: Position,
+        /// The last durable record.
+        high: Position,
+    },
+    /// Writing failed: [`AppendError::Full`] may be tried again, after the others the node must stop.
+    #[error(transparent)]
+    Write(#[from] AppendError),
+}
+
+/// Why a part cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadPartError {
+    /// The current checkpoint has no such part.
+    #[error("the checkpoint has no part {number}")]
+    NoSuchPart {
+        /// Which part.
+        number: u64,
+    },
+    /// It verified when the log was opened, and does not now: the disk loses data while the node runs. Stop the node.
+    #[error("part {number} is damaged: stop the node and check the disk")]
+    Damaged {
+        /// Which part.
+        number: u64,
+    },
+    /// The disk could not read.
+    #[error("cannot read {file}: {source}; stop the node and check the disk")]
+    Io {
+        /// Which file.
+        file: String,
+        /// What the operating system said.
+        source: io::Error,
+    },
+}
