@@ -1,1 +1,16 @@
 //! Volvox: store.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod checks;
+pub mod command;
+pub mod error;
+pub mod request;
+pub mod response;
+
+pub use command::{COMMAND_VERSION, Command, Reply};
+pub use error::{Code, Error};
+pub use request::*;
+pub use response::*;
