@@ -1,2 +1,92 @@
-//! The gate.
-fn main() {}
+//! The gate: every command that keeps this repository honest, as one Rust program.
+//!
+//! `cargo xtask` lists the commands. `verify` never writes into the sources, `fix` does; continuous integration runs
+//! `verify` and nothing else that matters. A command is one line in [`COMMANDS`] and one module beside this file.
+
+// The gate talks to the operating system: it times its steps and waits for child processes.
+#![allow(clippy::disallowed_methods)]
+
+mod child;
+mod tidy;
+mod verify;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use workspace::Workspace;
+
+/// One command of the gate.
+struct Command {
+    /// What one types after `cargo xtask`.
+    name: &'static str,
+    /// One line for the list of commands.
+    summary: &'static str,
+    /// Runs it with the arguments that follow its name.
+    run: fn(&Workspace, &[String]) -> Result<()>,
+}
+
+/// Every command, in the order of the list that `cargo xtask` prints.
+const COMMANDS: &[Command] = &[
+    Command {
+        name: "verify",
+        summary: "the whole gate, read-only: fetch, fmt, clippy, tidy, doc, test, compat",
+        run: verify::run,
+    },
+    Command { name: "fix", summary: "what a machine can mend: cargo fmt, then clippy --fix", run: verify::fix },
+    Command {
+        name: "tidy",
+        summary: "the house rules: lengths, dependencies, banned calls, links, manifests",
+        run: tidy::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> Result<()> {
+    let Some(name) = arguments.first() else {
+        print!("{}", list());
+        return Ok(());
+    };
+    if matches!(name.as_str(), "help" | "--help" | "-h") {
+        print!("{}", list());
+        return Ok(());
+    }
+    let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
+        bail!("there is no command `{name}`; these exist:\n{}", list());
+    };
+    (command.run)(&Workspace::locate()?, &arguments[1..])
+}
+
+fn list() -> String {
+    let width = COMMANDS.iter().map(|command| command.name.len()).max().unwrap_or(0);
+    COMMANDS.iter().map(|command| format!("cargo xtask {:width$}  {}\n", command.name, command.summary)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_command_is_refused_with_the_list() {
+        let error = dispatch(&["verfy".to_string()]).unwrap_err().to_string();
+        assert!(error.contains("no command `verfy`") && error.contains("cargo xtask verify"), "{error}");
+    }
+
+    #[test]
+    fn command_names_are_distinct() {
+        let mut names: Vec<_> = COMMANDS.iter().map(|command| command.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), COMMANDS.len());
+    }
+}

@@ -1,0 +1,165 @@
+//! Child processes with a deadline: no command of the gate can hang.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// How often a waiting parent looks whether its child has ended.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Output kept of one child and stream, at most; what comes after it is dropped.
+const OUTPUT_BYTES_MAX: u64 = 16 << 20;
+
+/// What a child that ended has said.
+#[derive(Debug)]
+pub struct Output {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// Its standard output.
+    pub stdout: String,
+    /// Its standard error.
+    pub stderr: String,
+}
+
+/// Runs `command` to its end, captures what it says, and kills it when `limit` has passed.
+pub fn capture(command: &mut Command, limit: Duration) -> Result<Output> {
+    let shown = show(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    let stdout = collect(child.stdout.take());
+    let stderr = collect(child.stderr.take());
+    let status = wait(&mut child, limit);
+    let (stdout, stderr) = (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default());
+    match status {
+        Some(status) => Ok(Output { status, stdout, stderr }),
+        None => bail!("`{shown}` did not end within {limit:?} and was killed; it said:\n{stdout}{stderr}"),
+    }
+}
+
+/// Runs `command`, hands every line of its standard output to `on_line` and prints it; standard error goes through.
+pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<ExitStatus> {
+    let shown = show(command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{shown}`"))?;
+    let Some(stdout) = child.stdout.take() else { bail!("`{shown}` has no standard output") };
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    let deadline = Instant::now() + limit;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(line) => {
+                println!("{line}");
+                on_line(&line);
+            }
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                end(&mut child);
+                bail!("`{shown}` did not end within {limit:?} and was killed");
+            }
+        }
+    }
+    match wait(&mut child, deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(10))) {
+        Some(status) => Ok(status),
+        None => bail!("`{shown}` closed its output but did not end within {limit:?}, and was killed"),
+    }
+}
+
+/// Waits for the end of `child`; kills it when `limit` has passed, and then answers `None`.
+pub fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) if Instant::now() < deadline => thread::sleep(POLL),
+            _ => {
+                end(child);
+                return None;
+            }
+        }
+    }
+}
+
+/// Kills `child` and waits for its end, so that no process is left behind.
+pub fn end(child: &mut Child) {
+    // Both fail only when the child has already ended, and that is what is wanted.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// The command as a person would type it.
+pub fn show(command: &Command) -> String {
+    let mut words = vec![command.get_program().to_string_lossy().into_owned()];
+    for argument in command.get_args() {
+        let argument = argument.to_string_lossy();
+        let plain = argument.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./:,@+%".contains(c));
+        words.push(if plain && !argument.is_empty() { argument.into_owned() } else { format!("'{argument}'") });
+    }
+    words.join(" ")
+}
+
+fn collect(stream: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(stream) = stream {
+            // A stream that breaks ends like one that is complete: what was read is what there is.
+            let _ = stream.take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes);
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn capture_keeps_both_streams_and_the_status() {
+        let output =
+            capture(Command::new("sh").args(["-c", "echo out; echo err >&2; exit 3"]), Duration::from_secs(20))
+                .unwrap();
+        assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("out\n", "err\n"));
+        assert_eq!(output.status.code(), Some(3));
+    }
+
+    #[test]
+    fn a_child_that_hangs_is_killed_and_named() {
+        let started = Instant::now();
+        let error =
+            capture(Command::new("sh").args(["-c", "exec cat /dev/zero > /dev/null"]), Duration::from_millis(50))
+                .unwrap_err();
+        assert!(error.to_string().contains("was killed"), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn stream_sees_every_line() {
+        let mut seen = Vec::new();
+        let status = stream(Command::new("sh").args(["-c", "echo a; printf b"]), Duration::from_secs(20), |line| {
+            seen.push(line.to_string())
+        });
+        assert!(status.unwrap().success());
+        assert_eq!(seen, ["a", "b"]);
+    }
+
+    #[test]
+    fn commands_are_shown_so_that_they_can_be_pasted() {
+        assert_eq!(show(Command::new("etcdctl").args(["get", "a b", ""])), "etcdctl get 'a b' ''");
+    }
+}
