@@ -1,0 +1,322 @@
+//! The members of the cluster as its users see them: names, URLs, and who has a vote.
+//!
+//! This table is replicated state, changed by entries of the log. Which (node, incarnation) pairs vote in consensus
+//! follows from it: the leader brings the Raft configuration into line, step by step (see `reconcile`).
+
+use crate::request::Error;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use volvox_core::{Decode, DecodeError, Encode, NodeId, Reader};
+
+/// How many learners there may be.
+pub const LEARNERS_MAX: usize = 1;
+/// How many members there may be; a voter more costs every write a message.
+pub const MEMBERS_MAX: usize = 32;
+/// How many URLs a member may have, of how many bytes each.
+const URLS_MAX: usize = 16;
+const URL_BYTES_MAX: usize = 1024;
+
+/// One member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Member {
+    /// Who.
+    pub id: NodeId,
+    /// Its name; empty until it has started.
+    pub name: String,
+    /// Where its peers reach it.
+    pub peer_urls: Vec<String>,
+    /// Where its clients reach it; empty until it has started.
+    pub client_urls: Vec<String>,
+    /// Without a vote.
+    pub is_learner: bool,
+}
+
+/// A change of the table.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum MemberAction {
+    /// The first entry of a cluster: its members. Ignored when there are members already.
+    Bootstrap(Vec<Member>),
+    /// A new member; its id is the next that was never used.
+    Add {
+        /// Where its peers reach it.
+        peer_urls: Vec<String>,
+        /// Without a vote?
+        is_learner: bool,
+    },
+    /// One member less; its id never comes back.
+    Remove(NodeId),
+    /// Other peer URLs.
+    Update(NodeId, Vec<String>),
+    /// A learner gets its vote.
+    Promote(NodeId),
+    /// A member that started says its name and where clients reach it.
+    Publish {
+        /// Who.
+        id: NodeId,
+        /// Its name.
+        name: String,
+        /// Where its clients reach it.
+        client_urls: Vec<String>,
+    },
+}
+
+/// All members, present and past.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Members {
+    table: BTreeMap<NodeId, Member>,
+    removed: BTreeSet<NodeId>,
+    last_id: u64,
+}
+
+impl Members {
+    /// The members, sorted by id.
+    pub fn list(&self) -> Vec<Member> {
+        self.table.values().cloned().collect()
+    }
+
+    /// One member.
+    pub fn get(&self, id: NodeId) -> Option<&Member> {
+        self.table.get(&id)
+    }
+
+    /// Whether the cluster has been formed.
+    pub fn is_formed(&self) -> bool {
+        !self.table.is_empty()
+    }
+
+    /// Whether this node was a member once.
+    pub fn was_removed(&self, id: NodeId) -> bool {
+        self.removed.contains(&id)
+    }
+
+    /// Applies one change; returns the member it added, if it added one.
+    ///
+    /// # Errors
+    /// As etcd-v3 section 7.2; nothing is changed then.
+    pub fn apply(&mut self, action: &MemberAction) -> Result<Option<Member>, Error> {
+        match action {
+            MemberAction::Bootstrap(members) => self.bootstrap(members),
+            MemberAction::Add { peer_urls, is_learner } => self.add(peer_urls, *is_learner).map(Some),
+            MemberAction::Remove(id) => self.remove(*id),
+            MemberAction::Update(id, peer_urls) => self.update(*id, peer_urls),
+            MemberAction::Promote(id) => self.promote(*id),
+            MemberAction::Publish { id, name, client_urls } => {
+                let member = self.table.get_mut(id).ok_or(Error::MemberNotFound)?;
+                member.name.clone_from(name);
+                member.client_urls.clone_from(client_urls);
+                Ok(None)
+            }
+        }
+    }
+
+    fn bootstrap(&mut self, members: &[Member]) -> Result<Option<Member>, Error> {
+        if !self.is_formed() && self.removed.is_empty() {
+            for member in members.iter().take(MEMBERS_MAX) {
+                self.last_id = self.last_id.max(member.id.0);
+                self.table.insert(member.id, member.clone());
+            }
+        }
+        Ok(None)
+    }
+
+    fn add(&mut self, peer_urls: &[String], is_learner: bool) -> Result<Member, Error> {
+        check_peer_urls(peer_urls)?;
+        self.check_urls_free(peer_urls, None)?;
+        if is_learner && self.table.values().filter(|member| member.is_learner).count() >= LEARNERS_MAX {
+            return Err(Error::TooManyLearners);
+        }
+        if self.table.len() >= MEMBERS_MAX {
+            return Err(Error::Unhealthy);
+        }
+        if !is_learner {
+            self.check_started(None, 1)?;
+        }
+        self.last_id += 1;
+        let member = Member {
+            id: NodeId(self.last_id),
+            name: String::new(),
+            peer_urls: peer_urls.to_vec(),
+            client_urls: Vec::new(),
+            is_learner,
+        };
+        self.table.insert(member.id, member.clone());
+        Ok(member)
+    }
+
+    fn remove(&mut self, id: NodeId) -> Result<Option<Member>, Error> {
+        let member = self.table.get(&id).ok_or(Error::MemberNotFound)?;
+        if !member.is_learner {
+            self.check_started(Some(id), 0)?;
+        }
+        self.table.remove(&id);
+        self.removed.insert(id);
+        Ok(None)
+    }
+
+    fn update(&mut self, id: NodeId, peer_urls: &[String]) -> Result<Option<Member>, Error> {
+        check_peer_urls(peer_urls)?;
+        if !self.table.contains_key(&id) {
+            return Err(Error::MemberNotFound);
+        }
+        self.check_urls_free(peer_urls, Some(id))?;
+        if let Some(member) = self.table.get_mut(&id) {
+            member.peer_urls = peer_urls.to_vec();
+        }
+        Ok(None)
+    }
+
+    fn promote(&mut self, id: NodeId) -> Result<Option<Member>, Error> {
+        let member = self.table.get_mut(&id).ok_or(Error::MemberNotFound)?;
+        if !member.is_learner {
+            return Err(Error::NotLearner);
+        }
+        member.is_learner = false;
+        Ok(None)
+    }
+
+    fn check_urls_free(&self, peer_urls: &[String], except: Option<NodeId>) -> Result<(), Error> {
+        let taken = self
+            .table
+            .values()
+            .filter(|member| Some(member.id) != except)
+            .any(|member| member.peer_urls.iter().any(|url| peer_urls.contains(url)));
+        if taken { Err(Error::PeerUrlExists) } else { Ok(()) }
+    }
+
+    /// The strict check of etcd-v3 7.2: the voters that have started must be a quorum of the voters after the change;
+    /// one started voter may grow to two.
+    fn check_started(&self, without: Option<NodeId>, more: usize) -> Result<(), Error> {
+        let voters = || self.table.values().filter(|member| !member.is_learner && Some(member.id) != without);
+        let started = voters().filter(|member| !member.name.is_empty()).count();
+        let after = voters().count() + more;
+        if started == 1 && after == 2 {
+            return Ok(());
+        }
+        if started < after / 2 + 1 { Err(Error::NotEnoughStarted) } else { Ok(()) }
+    }
+}
+
+/// A peer URL is `http` or `https`, a host and a port, and nothing after it (etcd-v3 7.2).
+///
+/// # Errors
+/// [`Error::BadPeerUrls`] when one is not, or there is none.
+pub fn check_peer_urls(urls: &[String]) -> Result<(), Error> {
+    let good = |url: &String| {
+        let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+        let Some((host, port)) = rest.and_then(|rest| rest.rsplit_once(':')) else {
+            return false;
+        };
+        url.len() <= URL_BYTES_MAX && !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
+    };
+    if urls.is_empty() || urls.len() > URLS_MAX || !urls.iter().all(good) { Err(Error::BadPeerUrls) } else { Ok(()) }
+}
+
+impl Encode for Member {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.id.encode(out);
+        self.name.encode(out);
+        self.peer_urls.encode(out);
+        self.client_urls.encode(out);
+        self.is_learner.encode(out);
+    }
+}
+
+impl Decode for Member {
+    fn decode(input: &mut Reader<'_>) -> Result<Member, DecodeError> {
+        Ok(Member {
+            id: Decode::decode(input)?,
+            name: Decode::decode(input)?,
+            peer_urls: Decode::decode(input)?,
+            client_urls: Decode::decode(input)?,
+            is_learner: Decode::decode(input)?,
+        })
+    }
+}
+
+impl Encode for MemberAction {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            MemberAction::Bootstrap(members) => {
+                out.push(0);
+                members.encode(out);
+            }
+            MemberAction::Add { peer_urls, is_learner } => {
+                out.push(1);
+                peer_urls.encode(out);
+                is_learner.encode(out);
+            }
+            MemberAction::Remove(id) => {
+                out.push(2);
+                id.encode(out);
+            }
+            MemberAction::Update(id, peer_urls) => {
+                out.push(3);
+                id.encode(out);
+                peer_urls.encode(out);
+            }
+            MemberAction::Promote(id) => {
+                out.push(4);
+                id.encode(out);
+            }
+            MemberAction::Publish { id, name, client_urls } => {
+                out.push(5);
+                id.encode(out);
+                name.encode(out);
+                client_urls.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for MemberAction {
+    fn decode(input: &mut Reader<'_>) -> Result<MemberAction, DecodeError> {
+        Ok(match input.u8()? {
+            0 => MemberAction::Bootstrap(Decode::decode(input)?),
+            1 => MemberAction::Add { peer_urls: Decode::decode(input)?, is_learner: Decode::decode(input)? },
+            2 => MemberAction::Remove(Decode::decode(input)?),
+            3 => MemberAction::Update(Decode::decode(input)?, Decode::decode(input)?),
+            4 => MemberAction::Promote(Decode::decode(input)?),
+            5 => MemberAction::Publish {
+                id: Decode::decode(input)?,
+                name: Decode::decode(input)?,
+                client_urls: Decode::decode(input)?,
+            },
+            other => return Err(DecodeError::Unknown("member action", u64::from(other))),
+        })
+    }
+}
+
+impl Encode for Members {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.list().encode(out);
+        self.removed.iter().copied().collect::<Vec<NodeId>>().encode(out);
+        self.last_id.encode(out);
+    }
+}
+
+impl Decode for Members {
+    fn decode(input: &mut Reader<'_>) -> Result<Members, DecodeError> {
+        let list: Vec<Member> = Decode::decode(input)?;
+        let removed: Vec<NodeId> = Decode::decode(input)?;
+        Ok(Members {
+            table: list.into_iter().map(|member| (member.id, member)).collect(),
+            removed: removed.into_iter().collect(),
+            last_id: Decode::decode(input)?,
+        })
+    }
+}
+
+impl fmt::Display for MemberAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MemberAction::Bootstrap(members) => write!(f, "bootstrap {} members", members.len()),
+            MemberAction::Add { peer_urls, is_learner } => write!(f, "add {peer_urls:?} learner={is_learner}"),
+            MemberAction::Remove(id) => write!(f, "remove {id}"),
+            MemberAction::Update(id, urls) => write!(f, "update {id} {urls:?}"),
+            MemberAction::Promote(id) => write!(f, "promote {id}"),
+            MemberAction::Publish { id, name, .. } => write!(f, "publish {id} {name}"),
+        }
+    }
+}

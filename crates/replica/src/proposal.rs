@@ -1,0 +1,237 @@
+//! What an entry of the log holds: who proposed it, and what it does.
+//!
+//! The origin — node, incarnation, sequence — makes a duplicated frame harmless: the replicated [`Window`] remembers
+//! which sequences of each node were applied, and a second copy changes nothing.
+
+use crate::members::MemberAction;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader};
+use volvox_store::Command as StoreCommand;
+
+/// The only format so far. The meaning of a version never changes.
+const PROPOSAL_VERSION: u8 = 1;
+
+/// How many sequences back from its newest a node may still be applied. A node has at most half as many in flight.
+pub const WINDOW: u64 = 8192;
+
+/// How many nodes the window remembers; far more than there may be members.
+const ORIGINS_MAX: usize = 256;
+
+/// Who proposed an entry.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Origin {
+    /// The node whose client asked.
+    pub node: NodeId,
+    /// Which life of its storage.
+    pub incarnation: Incarnation,
+    /// Rises with each request of that life.
+    pub sequence: u64,
+}
+
+/// What an entry does.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Action {
+    /// Changes the store.
+    Store(StoreCommand),
+    /// Changes the members.
+    Member(MemberAction),
+}
+
+/// An entry's content.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Proposal {
+    /// Who proposed it.
+    pub origin: Origin,
+    /// What it does.
+    pub action: Action,
+}
+
+impl Encode for Proposal {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(PROPOSAL_VERSION);
+        self.origin.node.encode(out);
+        self.origin.incarnation.encode(out);
+        self.origin.sequence.encode(out);
+        match &self.action {
+            Action::Store(command) => {
+                out.push(0);
+                command.encode(out);
+            }
+            Action::Member(action) => {
+                out.push(1);
+                action.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for Proposal {
+    fn decode(input: &mut Reader<'_>) -> Result<Proposal, DecodeError> {
+        let version = input.u8()?;
+        if version != PROPOSAL_VERSION {
+            return Err(DecodeError::Unknown("proposal version", u64::from(version)));
+        }
+        let origin = Origin {
+            node: Decode::decode(input)?,
+            incarnation: Decode::decode(input)?,
+            sequence: Decode::decode(input)?,
+        };
+        let action = match input.u8()? {
+            0 => Action::Store(Decode::decode(input)?),
+            1 => Action::Member(Decode::decode(input)?),
+            other => return Err(DecodeError::Unknown("action", u64::from(other))),
+        };
+        Ok(Proposal { origin, action })
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::Store(command) => write!(f, "{command}"),
+            Action::Member(action) => write!(f, "{action}"),
+        }
+    }
+}
+
+/// Which sequences were applied, for each node's newest incarnation: replicated state.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Window {
+    origins: BTreeMap<NodeId, Applied>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Applied {
+    incarnation: Incarnation,
+    newest: u64,
+    /// Bit `s % WINDOW` says whether sequence `s` was applied, for `newest - WINDOW < s <= newest`.
+    bits: Vec<u64>,
+}
+
+impl Window {
+    /// Notes that an entry of this origin is about to be applied; false when it was before, or is too old to tell.
+    pub fn admit(&mut self, origin: &Origin) -> bool {
+        let fresh = Applied {
+            incarnation: origin.incarnation,
+            newest: 0,
+            bits: alloc::vec![0; (WINDOW / 64) as usize],
+        };
+        if self.origins.len() >= ORIGINS_MAX && !self.origins.contains_key(&origin.node) {
+            self.origins.pop_first();
+        }
+        let applied = self.origins.entry(origin.node).or_insert_with(|| fresh.clone());
+        if applied.incarnation > origin.incarnation {
+            return false;
+        }
+        if applied.incarnation < origin.incarnation {
+            *applied = fresh;
+        }
+        applied.admit(origin.sequence)
+    }
+
+    /// Forgets a node that was removed for good.
+    pub fn forget(&mut self, node: NodeId) {
+        self.origins.remove(&node);
+    }
+}
+
+impl Applied {
+    fn admit(&mut self, sequence: u64) -> bool {
+        if sequence + WINDOW <= self.newest {
+            return false;
+        }
+        if sequence > self.newest {
+            if sequence - self.newest >= WINDOW {
+                self.bits.fill(0);
+            } else {
+                for skipped in self.newest + 1..=sequence {
+                    let (word, bit) = place(skipped);
+                    self.bits[word] &= !bit;
+                }
+            }
+            self.newest = sequence;
+        }
+        let (word, bit) = place(sequence);
+        let first = self.bits[word] & bit == 0;
+        self.bits[word] |= bit;
+        first
+    }
+}
+
+fn place(sequence: u64) -> (usize, u64) {
+    let slot = sequence % WINDOW;
+    ((slot / 64) as usize, 1 << (slot % 64))
+}
+
+impl Encode for Window {
+    fn encode(&self, out: &mut Vec<u8>) {
+        (self.origins.len() as u64).encode(out);
+        for (node, applied) in &self.origins {
+            node.encode(out);
+            applied.incarnation.encode(out);
+            applied.newest.encode(out);
+            applied.bits.encode(out);
+        }
+    }
+}
+
+impl Decode for Window {
+    fn decode(input: &mut Reader<'_>) -> Result<Window, DecodeError> {
+        let count = input.count()?;
+        if count > ORIGINS_MAX {
+            return Err(DecodeError::TooLong);
+        }
+        let mut origins = BTreeMap::new();
+        for _ in 0..count {
+            let node = Decode::decode(input)?;
+            let incarnation = Decode::decode(input)?;
+            let newest = Decode::decode(input)?;
+            let bits: Vec<u64> = Decode::decode(input)?;
+            if bits.len() as u64 != WINDOW / 64 {
+                return Err(DecodeError::Invalid("window"));
+            }
+            origins.insert(node, Applied { incarnation, newest, bits });
+        }
+        Ok(Window { origins })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(incarnation: u64, sequence: u64) -> Origin {
+        Origin { node: NodeId(1), incarnation: Incarnation(incarnation), sequence }
+    }
+
+    #[test]
+    fn a_second_copy_is_refused_and_a_new_life_starts_anew() {
+        let mut window = Window::default();
+        for sequence in [5, 3, 4, 9] {
+            assert!(window.admit(&origin(1, sequence)), "{sequence} is new");
+            assert!(!window.admit(&origin(1, sequence)), "{sequence} was applied");
+        }
+        assert!(window.admit(&origin(2, 3)));
+        assert!(!window.admit(&origin(1, 100)), "an older life");
+        assert!(window.admit(&origin(2, 3 + WINDOW)));
+        assert!(!window.admit(&origin(2, 3)), "too old to tell");
+        assert!(window.admit(&origin(2, 4)));
+    }
+
+    #[test]
+    fn agrees_with_a_set_over_random_orders() {
+        let mut rng = volvox_core::Rng::new(11);
+        let mut window = Window::default();
+        let mut seen = alloc::collections::BTreeSet::new();
+        let mut base = 0;
+        for _ in 0..100_000 {
+            base += rng.below(3);
+            let sequence = base + rng.below(WINDOW / 2);
+            assert_eq!(window.admit(&origin(1, sequence)), seen.insert(sequence), "{sequence}");
+        }
+        let copy: Window = volvox_core::decode_all(&window.to_bytes()).expect("decodes");
+        assert_eq!(copy, window);
+    }
+}

@@ -1,0 +1,148 @@
+//! Catching up: watchers that are behind read the store's history, many in one pass.
+
+use super::hub::Hub;
+use super::index::{Index, WatcherRef};
+use super::stream::{Outgoing, size_of_event};
+use super::{StreamId, WatchResponse};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use volvox_store::{Event, View as StoreView};
+
+/// How many watchers one pass serves.
+const WATCHERS_A_PASS: usize = 512;
+/// How many revisions one pass reads, and one response holds at most.
+const REVISIONS_A_PASS: usize = 1000;
+/// A watcher is given no more than this in one response, but always one whole revision.
+const BYTES_A_RESPONSE: usize = 1 << 20;
+/// One pass collects no more than this in all.
+const BYTES_A_PASS: usize = 8 << 20;
+
+/// What one watcher gets from a pass.
+#[derive(Default)]
+struct Harvest {
+    events: Vec<Event>,
+    bytes: usize,
+    /// It has enough: its position is this revision, which it did not get.
+    stopped_at: Option<i64>,
+}
+
+impl Hub {
+    /// Serves watchers that are behind and whose streams have credit, from one place of the history. Returns whether
+    /// another pass would do more.
+    pub fn catch_up(&mut self, view: &StoreView, out: &mut Outgoing) -> bool {
+        assert!(view.revision() == self.revision, "the hub stands at {}, the view at {}", self.revision, view.revision());
+        self.cancel_compacted(view.compacted(), out);
+        let group = self.group();
+        let Some(from) = group.iter().map(|watcher| self.position(*watcher)).min() else {
+            return false;
+        };
+        let mut index = Index::default();
+        for (id, watch_id) in &group {
+            let watcher = &self.streams[id].watchers[watch_id];
+            index.insert(&watcher.key, &watcher.range_end, (*id, *watch_id));
+        }
+        let (harvests, through) = self.read(&index, view, from);
+        for watcher in group {
+            self.settle(watcher, &harvests, through, out);
+        }
+        self.behind.iter().any(|(id, _)| self.streams[id].is_open())
+    }
+
+    /// Whom the next pass serves: those whose position lies within one pass of the one that is furthest behind.
+    fn group(&self) -> Vec<WatcherRef> {
+        let servable: Vec<WatcherRef> = self.behind.iter().filter(|(id, _)| self.streams[id].is_open()).copied().collect();
+        let Some(furthest) = servable.iter().map(|watcher| self.position(*watcher)).min() else {
+            return servable;
+        };
+        let reach = furthest + REVISIONS_A_PASS as i64;
+        let near = servable.into_iter().filter(|watcher| self.position(*watcher) <= reach);
+        near.take(WATCHERS_A_PASS).collect()
+    }
+
+    fn position(&self, (id, watch_id): WatcherRef) -> i64 {
+        self.streams[&id].watchers[&watch_id].next_revision
+    }
+
+    /// Reads history from `from`; returns what each watcher gets, and the last revision read.
+    fn read(&self, index: &Index, view: &StoreView, from: i64) -> (BTreeMap<WatcherRef, Harvest>, i64) {
+        let mut harvests: BTreeMap<WatcherRef, Harvest> = BTreeMap::new();
+        let mut through = from - 1;
+        let mut revisions = 0;
+        let mut collected = 0;
+        for change in view.changes(from, REVISIONS_A_PASS) {
+            for event in &change.events {
+                index.matching(&event.key_value.key, |(id, watch_id)| {
+                    let watcher = &self.streams[&id].watchers[&watch_id];
+                    let harvest = harvests.entry((id, watch_id)).or_default();
+                    if harvest.stopped_at.is_some() {
+                        return;
+                    }
+                    if let Some(event) = watcher.view_of(event) {
+                        let begun = harvest.events.last().is_some_and(|last| last.key_value.mod_revision == change.revision);
+                        if harvest.bytes >= BYTES_A_RESPONSE && !begun {
+                            harvest.stopped_at = Some(change.revision);
+                            return;
+                        }
+                        harvest.bytes += size_of_event(&event);
+                        collected += size_of_event(&event);
+                        harvest.events.push(event);
+                    }
+                });
+            }
+            through = change.revision;
+            revisions += 1;
+            if collected >= BYTES_A_PASS {
+                return (harvests, through);
+            }
+        }
+        // A shorter read than was asked for is the end of the history.
+        if revisions < REVISIONS_A_PASS {
+            through = view.revision();
+        }
+        (harvests, through)
+    }
+
+    fn settle(
+        &mut self,
+        (id, watch_id): WatcherRef,
+        harvests: &BTreeMap<WatcherRef, Harvest>,
+        through: i64,
+        out: &mut Outgoing,
+    ) {
+        let revision = self.revision;
+        let limit = self.limits.response_bytes_max;
+        let stream = self.streams.get_mut(&id).expect("the group is of present watchers");
+        let harvest = harvests.get(&(id, watch_id));
+        let events = harvest.map(|harvest| harvest.events.clone()).unwrap_or_default();
+        if !events.is_empty() {
+            // Another watcher of the stream may have used up the credit in this very pass: then this one keeps its
+            // position and gets the same events in a later pass.
+            if !stream.is_open() {
+                return;
+            }
+            stream.deliver(id, watch_id, revision, events, limit, out);
+        }
+        let watcher = stream.watchers.get_mut(&watch_id).expect("the group is of present watchers");
+        let next = harvest.and_then(|harvest| harvest.stopped_at).unwrap_or(through + 1);
+        watcher.next_revision = watcher.next_revision.max(next);
+        if watcher.next_revision > revision {
+            watcher.synced = true;
+            self.behind.remove(&(id, watch_id));
+            self.index.insert(&watcher.key, &watcher.range_end, (id, watch_id));
+        }
+    }
+
+    /// History below the compaction point is gone, and with it whoever still needs it (etcd-v3 5.2).
+    fn cancel_compacted(&mut self, compacted: i64, out: &mut Outgoing) {
+        if volvox_raft_planted_gap() {
+            return;
+        }
+        let late = |(id, watch_id): &&WatcherRef| self.position((*id, *watch_id)) < compacted;
+        let lost: Vec<(StreamId, i64)> = self.behind.iter().filter(late).copied().collect();
+        for (id, watch_id) in lost {
+            self.remove(id, watch_id);
+            let gone = WatchResponse { watch_id, canceled: true, compact_revision: compacted, ..WatchResponse::default() };
+            self.streams.get_mut(&id).expect("it had the watcher").answer(id, gone, out);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The hub: takes the doors' watch commands and the store's changes, and decides what each stream is sent.
+
+use super::index::{Index, WatcherRef};
+use super::stream::{Outgoing, Stream, Watcher};
+use super::{StreamId, WatchCreate, WatchResponse};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use volvox_core::Bytes;
+use volvox_store::{Change, Event, View as StoreView};
+
+const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
+const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
+const DUPLICATE_ID: &str = "mvcc: duplicate watch ID provided on the WatchStream";
+const TOO_MANY: &str = "etcdserver: too many requests";
+
+/// The limits of a hub.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct HubLimits {
+    /// A response larger than this is split for who asked for that (max-request-bytes + 512 KiB).
+    pub response_bytes_max: usize,
+    /// Streams on this node.
+    pub streams_max: usize,
+    /// Watchers of one stream.
+    pub watchers_max: usize,
+}
+
+impl Default for HubLimits {
+    fn default() -> HubLimits {
+        HubLimits { response_bytes_max: (1536 + 512) << 10, streams_max: 1 << 17, watchers_max: 1 << 17 }
+    }
+}
+
+/// All watch streams of this node.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Hub {
+    pub(super) limits: HubLimits,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    /// The synced watchers.
+    pub(super) index: Index,
+    /// The others.
+    pub(super) behind: BTreeSet<WatcherRef>,
+    /// Every change up to here went through [`Hub::on_changes`].
+    pub(super) revision: i64,
+}
+
+impl Hub {
+    /// A hub over a store that stands at `revision`.
+    pub fn new(limits: HubLimits, revision: i64) -> Hub {
+        Hub { limits, streams: BTreeMap::new(), index: Index::default(), behind: BTreeSet::new(), revision }
+    }
+
+    /// How many watchers there are: all, and those behind.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.streams.values().map(|stream| stream.watchers.len()).sum(), self.behind.len())
+    }
+
+    /// A stream opens. False when there are too many.
+    pub fn on_open(&mut self, id: StreamId) -> bool {
+        if self.streams.len() >= self.limits.streams_max {
+            return false;
+        }
+        self.streams.entry(id).or_default();
+        true
+    }
+
+    /// A stream and all its watchers end.
+    pub fn on_close(&mut self, id: StreamId) {
+        if let Some(stream) = self.streams.remove(&id) {
+            for (watch_id, watcher) in stream.watchers {
+                self.index.remove(&watcher.key, &watcher.range_end, (id, watch_id));
+                self.behind.remove(&(id, watch_id));
+            }
+        }
+    }
+
+    /// More responses may be sent on a stream.
+    pub fn on_credit(&mut self, id: StreamId, responses: u32, out: &mut Outgoing) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.credit += i64::from(responses);
+            stream.flush(id, out);
+        }
+    }
+
+    /// Creates a watcher (etcd-v3 5.2), or says why not.
+    pub fn on_create(&mut self, id: StreamId, mut create: WatchCreate, view: &StoreView, out: &mut Outgoing) {
+        if create.key.is_empty() {
+            create.key = Bytes::from(&[0u8]);
+        }
+        let limits = self.limits;
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let bounded = !create.range_end.is_empty() && create.range_end.as_slice() != [0];
+        let refusal = if create.start_revision < 0 {
+            Some(COMPACTED)
+        } else if bounded && create.key >= create.range_end {
+            Some(EMPTY_RANGE)
+        } else if create.watch_id != 0 && stream.watchers.contains_key(&create.watch_id) {
+            Some(DUPLICATE_ID)
+        } else if stream.watchers.len() >= limits.watchers_max || stream.is_choked() {
+            Some(TOO_MANY)
+        } else {
+            None
+        };
+        if let Some(cancel_reason) = refusal {
+            let revision = view.revision();
+            let refused =
+                WatchResponse { revision, watch_id: -1, created: true, canceled: true, cancel_reason, ..WatchResponse::default() };
+            stream.answer(id, refused, out);
+            return;
+        }
+        let watch_id = if create.watch_id == 0 { stream.automatic_id() } else { create.watch_id };
+        let revision = self.revision;
+        let created = WatchResponse { revision, watch_id, created: true, ..WatchResponse::default() };
+        stream.answer(id, created, out);
+        self.admit(id, watch_id, &create);
+    }
+
+    fn admit(&mut self, id: StreamId, watch_id: i64, create: &WatchCreate) {
+        let next = if create.start_revision == 0 { self.revision + 1 } else { create.start_revision };
+        let mut watcher = Watcher::new(create, next);
+        if next > self.revision {
+            watcher.synced = true;
+            self.index.insert(&watcher.key, &watcher.range_end, (id, watch_id));
+        } else {
+            self.behind.insert((id, watch_id));
+        }
+        self.streams.get_mut(&id).expect("the stream of a create").watchers.insert(watch_id, watcher);
+    }
+
+    /// Cancels a watcher; an unknown id is no answer's worth (etcd-v3 5.4).
+    pub fn on_cancel(&mut self, id: StreamId, watch_id: i64, out: &mut Outgoing) {
+        if self.remove(id, watch_id) {
+            let revision = self.revision;
+            let canceled = WatchResponse { revision, watch_id, canceled: true, ..WatchResponse::default() };
+            self.streams.get_mut(&id).expect("it had the watcher").answer(id, canceled, out);
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: StreamId, watch_id: i64) -> bool {
+        let Some(watcher) = self.streams.get_mut(&id).and_then(|stream| stream.watchers.remove(&watch_id)) else {
+            return false;
+        };
+        self.index.remove(&watcher.key, &watcher.range_end, (id, watch_id));
+        self.behind.remove(&(id, watch_id));
+        true
+    }
+
+    /// Answers how far a stream has come, if every watcher of it is synced (etcd-v3 5.5). Everything that lies before
+    /// was handed over before, in the same order.
+    pub fn on_progress(&mut self, id: StreamId, out: &mut Outgoing) {
+        let revision = self.revision;
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let known = |watcher: &Watcher| watcher.synced && watcher.start_revision <= revision;
+        if !stream.watchers.is_empty() && stream.watchers.values().all(known) && stream.is_open() {
+            stream.answer(id, WatchResponse { revision, watch_id: -1, ..WatchResponse::default() }, out);
+        }
+    }
+
+    /// Tells the watchers that asked for it, and heard nothing since the last time, how far they have come.
+    pub fn on_progress_tick(&mut self, out: &mut Outgoing) {
+        let revision = self.revision;
+        for (id, stream) in &mut self.streams {
+            let mut due = Vec::new();
+            for (watch_id, watcher) in &mut stream.watchers {
+                let idle = !core::mem::take(&mut watcher.active);
+                if idle && watcher.progress_notify && watcher.synced && watcher.start_revision <= revision {
+                    due.push(*watch_id);
+                }
+            }
+            for watch_id in due {
+                if stream.is_open() {
+                    stream.answer(*id, WatchResponse { revision, watch_id, ..WatchResponse::default() }, out);
+                }
+            }
+        }
+    }
+
+    /// The store changed, in this order; it now stands at `revision`.
+    pub fn on_changes(&mut self, changes: &[Change], revision: i64, out: &mut Outgoing) {
+        let mut wanted: BTreeMap<WatcherRef, Vec<Event>> = BTreeMap::new();
+        for change in changes {
+            assert!(change.revision > self.revision, "revision {} twice", change.revision);
+            self.revision = change.revision;
+            for event in &change.events {
+                self.index.matching(&event.key_value.key, |(id, watch_id)| {
+                    let watcher = &self.streams[&id].watchers[&watch_id];
+                    if let Some(event) = watcher.view_of(event) {
+                        wanted.entry((id, watch_id)).or_default().push(event);
+                    }
+                });
+            }
+        }
+        self.revision = revision;
+        for ((id, watch_id), events) in wanted {
+            self.deliver_live(id, watch_id, events, out);
+        }
+    }
+
+    fn deliver_live(&mut self, id: StreamId, watch_id: i64, events: Vec<Event>, out: &mut Outgoing) {
+        let stream = self.streams.get_mut(&id).expect("an indexed watcher has a stream");
+        let first = events.first().expect("at least one event").key_value.mod_revision;
+        let last = events.last().expect("at least one event").key_value.mod_revision;
+        if stream.is_open() {
+            stream.deliver(id, watch_id, last, events, self.limits.response_bytes_max, out);
+            stream.watchers.get_mut(&watch_id).expect("just delivered to").next_revision = last + 1;
+        } else {
+            let watcher = stream.watchers.get_mut(&watch_id).expect("an indexed watcher");
+            watcher.synced = false;
+            watcher.next_revision = first;
+            self.index.remove(&watcher.key, &watcher.range_end, (id, watch_id));
+            self.behind.insert((id, watch_id));
+        }
+    }
+
+    /// The store was replaced by a snapshot that stands at `revision`: who was synced is behind now, at its position.
+    pub fn on_replaced(&mut self, revision: i64) {
+        for (id, stream) in &mut self.streams {
+            for (watch_id, watcher) in stream.watchers.iter_mut().filter(|(_, watcher)| watcher.synced) {
+                watcher.synced = false;
+                // A synced watcher was told all up to the old revision, whatever its last event was.
+                watcher.next_revision = watcher.next_revision.max(self.revision + 1);
+                self.index.remove(&watcher.key, &watcher.range_end, (*id, *watch_id));
+                self.behind.insert((*id, *watch_id));
+            }
+        }
+        self.revision = revision;
+    }
+}
+
+impl Stream {
+    /// The smallest counter value that no watcher has; the counter starts at 0 and only rises.
+    fn automatic_id(&mut self) -> i64 {
+        while self.watchers.contains_key(&self.next_id) {
+            self.next_id += 1;
+        }
+        self.next_id += 1;
+        self.next_id - 1
+    }
+}

@@ -1,0 +1,95 @@
+//! The watch hub: who wants to hear of which keys, and how far each has come (etcd-v3 section 5).
+//!
+//! A door opens a stream, grants it credit, and creates watchers on it. A watcher is either *synced* — it stands in the
+//! [`index`], and is told of every change in the step that applies it — or it is *behind* and holds a position, never
+//! a queue: it is caught up from the store's history ([`catch_up`]), many watchers in one pass, as far as its
+//! stream's credit goes. A synced watcher whose stream has no credit when an event comes falls behind at exactly that
+//! revision. So a client that does not read costs a few numbers, whatever happens meanwhile, and afterwards it gets
+//! every event.
+//!
+//! The six guarantees of section 5.6 follow from three rules. *One position*: all that a watcher was told lies below
+//! `next_revision`, all that it was not told lies at or above it, and only delivery moves it forward (ordered, unique,
+//! reliable, resumable). *A revision is never split* over two responses but as fragments (atomic). *Progress is
+//! answered only when every watcher of the stream is synced* and everything before it was handed over (bookmarkable).
+
+mod catch_up;
+mod hub;
+mod index;
+mod stream;
+
+use alloc::vec::Vec;
+use core::fmt;
+use volvox_core::Bytes;
+use volvox_store::Event;
+
+pub use hub::{Hub, HubLimits};
+
+/// The door's name for a watch stream, never used twice in a life of the node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct StreamId(pub u64);
+
+/// What to watch.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct WatchCreate {
+    /// First key, or the only one; empty is read as the byte 0x00.
+    pub key: Bytes,
+    /// As in a range request.
+    pub range_end: Bytes,
+    /// First revision to deliver; 0 is the next one.
+    pub start_revision: i64,
+    /// Send an empty response now and then while nothing happens.
+    pub progress_notify: bool,
+    /// Leave out puts.
+    pub no_put: bool,
+    /// Leave out deletes.
+    pub no_delete: bool,
+    /// Deliver the pair before the event as well.
+    pub prev_kv: bool,
+    /// The client's choice, unique on the stream; 0 lets the server choose.
+    pub watch_id: i64,
+    /// Large responses may be split.
+    pub fragment: bool,
+}
+
+/// One response on a watch stream.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct WatchResponse {
+    /// For the header.
+    pub revision: i64,
+    /// Which watcher; -1 for none of them or all.
+    pub watch_id: i64,
+    /// The answer to a create request.
+    pub created: bool,
+    /// The last response of the watcher.
+    pub canceled: bool,
+    /// Not 0: canceled because history up to here is gone.
+    pub compact_revision: i64,
+    /// Why a create request was refused.
+    pub cancel_reason: &'static str,
+    /// More pieces of this response follow.
+    pub fragment: bool,
+    /// What happened, in revision order.
+    pub events: Vec<Event>,
+}
+
+impl fmt::Display for WatchCreate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}, {}) from {}", self.key, self.range_end, self.start_revision)
+    }
+}
+
+impl fmt::Display for WatchResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "id={} rev={}", self.watch_id, self.revision)?;
+        if self.created {
+            f.write_str(" created")?;
+        }
+        if self.canceled {
+            write!(f, " canceled {}", self.cancel_reason)?;
+        }
+        if self.compact_revision != 0 {
+            write!(f, " compacted {}", self.compact_revision)?;
+        }
+        write!(f, " {} events", self.events.len())
+    }
+}
