@@ -1,0 +1,255 @@
+//! A cluster as a client sees it: some endpoints, of which one will answer.
+//!
+//! The rule of trying the next endpoint: a request that changes nothing may be sent again whenever
+//! the member could not serve it, so `get` outlives the loss of any member. A write may be sent
+//! again only when it surely was not executed: the connection never came up, or the member refuses
+//! to serve writes at all. When a write fails otherwise its outcome is unknown, and we say so.
+
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use tokio::time::{Instant, sleep, timeout};
+use tonic::transport::Channel;
+use tonic::{Code, Response, Status};
+
+use super::endpoints::Endpoint;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// etcd closes connections that ping more often than every 5 s.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before all endpoints are tried once more.
+const ROUND_PAUSE: Duration = Duration::from_millis(200);
+/// No answer of a well-behaved member is larger, as in etcd's own client.
+pub const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
+
+/// May a request be sent again when a member failed while it was under way?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing, or executing it twice is the same as once.
+    Safe,
+    /// Its outcome would be unknown.
+    Unsafe,
+}
+
+/// The members of a cluster that were named to us.
+pub struct Cluster {
+    endpoints: Vec<Endpoint>,
+    timeout: Duration,
+    /// The endpoint that answered last, with its connection: the first to be tried.
+    current: RefCell<Option<(usize, Channel)>>,
+    /// The endpoint to begin with when none is current.
+    first: Cell<usize>,
+}
+
+/// One endpoint that did not help, and why.
+struct Attempt {
+    endpoint: Endpoint,
+    reason: String,
+}
+
+impl Cluster {
+    /// A cluster of at least one endpoint; a request is given up after `timeout`.
+    pub fn new(endpoints: Vec<Endpoint>, timeout: Duration) -> Cluster {
+        assert!(!endpoints.is_empty(), "a cluster has at least one endpoint");
+        Cluster { endpoints, timeout, current: RefCell::new(None), first: Cell::new(0) }
+    }
+
+    /// All endpoints, in the order in which they were named.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// How long a request may take.
+    pub fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends one request to the endpoints in turn until one answers.
+    pub async fn call<T>(
+        &self,
+        what: &str,
+        repeat: Repeat,
+        request: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
+    ) -> Result<T> {
+        let deadline = Instant::now() + self.timeout;
+        let count = self.endpoints.len();
+        let mut tried: Vec<Attempt> = Vec::new();
+        loop {
+            tried.clear();
+            let mut someone_answered = false;
+            let first = self.current_index();
+            for position in 0..count {
+                let (index, channel) = match self.connect(first, position).await {
+                    Ok(connected) => connected,
+                    Err(attempt) => {
+                        tried.push(attempt);
+                        continue;
+                    }
+                };
+                let left = deadline.saturating_duration_since(Instant::now());
+                let patience = match repeat {
+                    // A silent member must not use up the time of the others.
+                    Repeat::Safe => left / (count - position) as u32,
+                    Repeat::Unsafe => left,
+                };
+                let status = match timeout(patience, request(channel.clone())).await {
+                    Ok(Ok(response)) => {
+                        *self.current.borrow_mut() = Some((index, channel));
+                        return Ok(response.into_inner());
+                    }
+                    Ok(Err(status)) => status,
+                    Err(_) => Status::deadline_exceeded(format!("no answer within {patience:.1?}")),
+                };
+                self.leave_current();
+                someone_answered = true;
+                let attempt = self.attempt(index, describe(&status));
+                if !may_try_next(&status, repeat) {
+                    return Err(refusal(what, &attempt, &status, repeat));
+                }
+                tried.push(attempt);
+            }
+            let may_go_on = repeat == Repeat::Safe && someone_answered;
+            if !may_go_on || Instant::now() + ROUND_PAUSE >= deadline {
+                return Err(exhaustion(what, &tried));
+            }
+            sleep(ROUND_PAUSE).await;
+        }
+    }
+
+    /// A connection to any endpoint, for streams; the caller comes back when it breaks.
+    pub async fn connect_any(&self, what: &str) -> Result<(Endpoint, Channel)> {
+        let mut tried = Vec::new();
+        let first = self.current_index();
+        for position in 0..self.endpoints.len() {
+            match self.connect(first, position).await {
+                Ok((index, channel)) => {
+                    *self.current.borrow_mut() = Some((index, channel.clone()));
+                    return Ok((self.endpoints[index].clone(), channel));
+                }
+                Err(attempt) => tried.push(attempt),
+            }
+        }
+        Err(exhaustion(what, &tried))
+    }
+
+    /// Turns to the next endpoint, because a stream to the current one broke.
+    pub fn leave_current(&self) {
+        let left = self.current.borrow_mut().take();
+        if let Some((index, _)) = left {
+            self.first.set((index + 1) % self.endpoints.len());
+        }
+    }
+
+    fn current_index(&self) -> usize {
+        self.current.borrow().as_ref().map_or(self.first.get(), |(index, _)| *index)
+    }
+
+    /// A connection to the endpoint at `position` after the first: the open one if it is that.
+    async fn connect(&self, first: usize, position: usize) -> Result<(usize, Channel), Attempt> {
+        let wanted = (first + position) % self.endpoints.len();
+        let current = self.current.borrow().clone();
+        if let Some((index, channel)) = current
+            && index == wanted
+        {
+            return Ok((index, channel));
+        }
+        match connect(&self.endpoints[wanted]).await {
+            Ok(channel) => Ok((wanted, channel)),
+            Err(reason) => Err(self.attempt(wanted, reason)),
+        }
+    }
+
+    fn attempt(&self, index: usize, reason: String) -> Attempt {
+        Attempt { endpoint: self.endpoints[index].clone(), reason }
+    }
+}
+
+/// Connects to one endpoint, or says why that failed.
+pub async fn connect(endpoint: &Endpoint) -> Result<Channel, String> {
+    let connecting = Channel::builder(endpoint.uri())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    connecting.connect().await.map_err(|error| innermost(&error))
+}
+
+/// The cause at the end of the chain: the one that says something.
+fn innermost(error: &dyn Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// A refusal in one line: the member's text, or what broke on the way to it.
+pub fn describe(status: &Status) -> String {
+    match status.source() {
+        Some(source) => innermost(source),
+        None if status.message().is_empty() => format!("{}", status.code()),
+        None => status.message().to_owned(),
+    }
+}
+
+/// Could the member not serve the request, so that another one might?
+pub fn is_unavailable(status: &Status) -> bool {
+    let broke_on_the_way = status.source().is_some();
+    broke_on_the_way || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
+}
+
+fn may_try_next(status: &Status, repeat: Repeat) -> bool {
+    let serves_no_writes = status.message() == "etcdserver: rpc not supported for learner";
+    serves_no_writes || (repeat == Repeat::Safe && is_unavailable(status))
+}
+
+fn refusal(what: &str, attempt: &Attempt, status: &Status, repeat: Repeat) -> anyhow::Error {
+    let Attempt { endpoint, reason } = attempt;
+    if repeat == Repeat::Unsafe && is_unavailable(status) {
+        return anyhow!(
+            "{what}: {endpoint} failed: {reason}; \
+             it may or may not have been executed: read before you repeat it"
+        );
+    }
+    anyhow!("{what}: {endpoint} refused: {reason}")
+}
+
+fn exhaustion(what: &str, tried: &[Attempt]) -> anyhow::Error {
+    let list: Vec<String> =
+        tried.iter().map(|Attempt { endpoint, reason }| format!("\n  {endpoint}: {reason}")).collect();
+    anyhow!(
+        "{what}: no endpoint could serve it, tried:{}\n\
+         see `volvox status`; start a cluster with `volvox up`, or name one with --endpoints",
+        list.concat()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_changes_nothing_is_sent_again() {
+        let unknown = Status::unavailable("etcdserver: request timed out");
+        assert!(may_try_next(&unknown, Repeat::Safe));
+        assert!(!may_try_next(&unknown, Repeat::Unsafe));
+        let learner = Status::failed_precondition("etcdserver: rpc not supported for learner");
+        assert!(may_try_next(&learner, Repeat::Unsafe));
+        let definite = Status::out_of_range("etcdserver: mvcc: required revision has been compacted");
+        assert!(!may_try_next(&definite, Repeat::Safe));
+    }
+
+    #[test]
+    fn an_unknown_outcome_is_called_unknown() {
+        let attempt =
+            Attempt { endpoint: Endpoint::parse("a:1").unwrap(), reason: "etcdserver: leader changed".to_owned() };
+        let status = Status::unavailable("etcdserver: leader changed");
+        let text = refusal("put", &attempt, &status, Repeat::Unsafe).to_string();
+        assert!(text.contains("may or may not"), "{text}");
+        let status = Status::invalid_argument("etcdserver: key is not provided");
+        let text = refusal("put", &attempt, &status, Repeat::Unsafe).to_string();
+        assert!(!text.contains("may or may not"), "{text}");
+    }
+}

@@ -1,0 +1,151 @@
+//! A watch that outlives the member that serves it.
+//!
+//! Events carry their revision, so after a lost connection the watch goes on at another member
+//! with the first revision not seen yet: none is missed and none comes twice.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Status, Streaming};
+use volvox_etcd::proto::etcdserverpb::watch_client::WatchClient;
+use volvox_etcd::proto::etcdserverpb::watch_request::RequestUnion;
+use volvox_etcd::proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchResponse};
+
+use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe, is_unavailable};
+
+/// How long no member may serve a watch before it is given up.
+const OUTAGE_MAX: Duration = Duration::from_secs(60);
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+/// What to watch, and from where on.
+#[derive(Clone, Debug)]
+pub struct Interest {
+    /// The first key.
+    pub key: Bytes,
+    /// The end of the range, in the protocol's form.
+    pub range_end: Bytes,
+    /// The first revision to see; 0 for the next one.
+    pub start_revision: i64,
+    /// Are the pairs wanted as they were before?
+    pub prev_kv: bool,
+}
+
+/// A watch that is under way.
+pub struct Subscription<'a> {
+    cluster: &'a Cluster,
+    interest: Interest,
+    stream: Option<Stream>,
+}
+
+struct Stream {
+    /// Kept, because the member ends the watch when we have nothing more to ask.
+    _requests: mpsc::Sender<WatchRequest>,
+    responses: Streaming<WatchResponse>,
+}
+
+impl<'a> Subscription<'a> {
+    /// A watch that begins with the first call of [`Subscription::next`].
+    pub fn new(cluster: &'a Cluster, interest: Interest) -> Subscription<'a> {
+        Subscription { cluster, interest, stream: None }
+    }
+
+    /// The next response that carries events. Goes on at other members while that is possible.
+    pub async fn next(&mut self) -> Result<WatchResponse> {
+        loop {
+            if self.stream.is_none() {
+                self.stream = Some(self.open().await?);
+            }
+            let stream = self.stream.as_mut().expect("opened above");
+            match stream.responses.message().await {
+                Ok(Some(response)) => {
+                    if let Some(response) = self.on_response(response)? {
+                        return Ok(response);
+                    }
+                }
+                Ok(None) => self.leave(),
+                Err(status) if may_go_on(&status) => self.leave(),
+                Err(status) => bail!("watch: refused: {}", describe(&status)),
+            }
+        }
+    }
+
+    fn on_response(&mut self, response: WatchResponse) -> Result<Option<WatchResponse>> {
+        if response.compact_revision > 0 {
+            bail!(
+                "watch: the history from revision {} on is gone, compacted; \
+                 watch from revision {} on, after reading what is there now",
+                self.interest.start_revision,
+                response.compact_revision
+            );
+        }
+        if response.canceled {
+            // A member without a leader ends its watches; another may have one.
+            if response.cancel_reason.contains("no leader") {
+                self.leave();
+                return Ok(None);
+            }
+            bail!("watch: refused: {}", response.cancel_reason);
+        }
+        let revision = response.header.as_ref().map_or(0, |header| header.revision);
+        if response.created && self.interest.start_revision == 0 {
+            // From here on nothing may be missed, whoever serves us next.
+            self.interest.start_revision = revision + 1;
+        }
+        let Some(last) = response.events.last() else { return Ok(None) };
+        let last = last.kv.as_ref().map_or(0, |pair| pair.mod_revision);
+        self.interest.start_revision = self.interest.start_revision.max(last + 1);
+        Ok(Some(response))
+    }
+
+    fn leave(&mut self) {
+        self.stream = None;
+        self.cluster.leave_current();
+    }
+
+    async fn open(&self) -> Result<Stream> {
+        let given_up = Instant::now() + OUTAGE_MAX;
+        loop {
+            let error = match self.try_open().await {
+                Ok(stream) => return Ok(stream),
+                Err(error) => error,
+            };
+            self.cluster.leave_current();
+            if Instant::now() >= given_up {
+                return Err(error);
+            }
+            sleep(RETRY_PAUSE).await;
+        }
+    }
+
+    async fn try_open(&self) -> Result<Stream> {
+        let (endpoint, channel) = self.cluster.connect_any("watch").await?;
+        let (sender, receiver) = mpsc::channel(4);
+        let create = WatchCreateRequest {
+            key: self.interest.key.clone(),
+            range_end: self.interest.range_end.clone(),
+            start_revision: self.interest.start_revision,
+            prev_kv: self.interest.prev_kv,
+            ..WatchCreateRequest::default()
+        };
+        let first = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
+        sender.try_send(first).expect("the channel is new and has room");
+        let mut request = Request::new(ReceiverStream::new(receiver));
+        // A member that lost its leader shall end the stream, so that we can go elsewhere.
+        let required = "true".parse().expect("plain ASCII");
+        request.metadata_mut().insert("hasleader", required);
+        let mut client = WatchClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        match timeout(self.cluster.timeout(), client.watch(request)).await {
+            Ok(Ok(response)) => Ok(Stream { _requests: sender, responses: response.into_inner() }),
+            Ok(Err(status)) => bail!("watch: {endpoint} failed: {}", describe(&status)),
+            Err(_) => bail!("watch: {endpoint} did not answer within {:?}", self.cluster.timeout()),
+        }
+    }
+}
+
+fn may_go_on(status: &Status) -> bool {
+    is_unavailable(status) || matches!(status.code(), Code::Unknown | Code::Internal)
+}
