@@ -1,7 +1,7 @@
 //! Child processes with a deadline: no command of the gate can hang.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -27,13 +27,23 @@ pub struct Output {
 
 /// Runs `command` to its end, captures what it says, and kills it when `limit` has passed.
 pub fn capture(command: &mut Command, limit: Duration) -> Result<Output> {
+    capture_with_input(command, "", limit)
+}
+
+/// [`capture`], with `input` on the child's standard input.
+pub fn capture_with_input(command: &mut Command, input: &str, limit: Duration) -> Result<Output> {
     let shown = show(command);
     let mut child = command
-        .stdin(Stdio::null())
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let input = input.to_string();
+        // A child that ends without reading breaks the pipe, and its status says what there is to say.
+        thread::spawn(move || stdin.write_all(input.as_bytes()));
+    }
     let stdout = collect(child.stdout.take());
     let stderr = collect(child.stderr.take());
     let status = wait(&mut child, limit);
@@ -53,14 +63,7 @@ pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&s
         .spawn()
         .with_context(|| format!("cannot start `{shown}`"))?;
     let Some(stdout) = child.stdout.take() else { bail!("`{shown}` has no standard output") };
-    let (sender, lines) = mpsc::channel();
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
-                return;
-            }
-        }
-    });
+    let lines = read_lines(stdout);
     let deadline = Instant::now() + limit;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
@@ -79,6 +82,78 @@ pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&s
         Some(status) => Ok(status),
         None => bail!("`{shown}` closed its output but did not end within {limit:?}, and was killed"),
     }
+}
+
+/// A child that goes on speaking, such as a watch. It is killed when this is dropped.
+pub struct Speaker {
+    shown: String,
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    heard: Vec<String>,
+}
+
+impl Speaker {
+    /// Starts `command` with `input` on its standard input, which then stays open.
+    pub fn start(command: &mut Command, input: &str) -> Result<Self> {
+        let shown = show(command);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .with_context(|| format!("cannot start `{shown}`"))?;
+        let Some(stdout) = child.stdout.take() else { bail!("`{shown}` has no standard output") };
+        if let Some(stdin) = &mut child.stdin {
+            stdin.write_all(input.as_bytes()).with_context(|| format!("cannot write to `{shown}`"))?;
+        }
+        Ok(Self { shown, child, lines: read_lines(stdout), heard: Vec::new() })
+    }
+
+    /// Listens until `enough` says so of all lines heard, and answers them; fails when `limit` has passed.
+    pub fn hear(&mut self, limit: Duration, enough: impl Fn(&[String]) -> bool) -> Result<&[String]> {
+        let deadline = Instant::now() + limit;
+        while !enough(&self.heard) {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.heard.push(line),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    bail!("`{}` did not say what was expected within {limit:?}; it said {:?}", self.shown, self.heard)
+                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => bail!("`{}` ended; it said {:?}", self.shown, self.heard),
+            }
+        }
+        Ok(&self.heard)
+    }
+
+    /// Everything said so far, without waiting.
+    pub fn heard(&mut self) -> &[String] {
+        self.heard.extend(self.lines.try_iter());
+        &self.heard
+    }
+
+    /// Asks the child to end as a person at a terminal does, and waits until it has.
+    pub fn interrupt(mut self, limit: Duration) -> Result<ExitStatus> {
+        let signal = format!("kill -INT {}", self.child.id());
+        capture(Command::new("sh").args(["-c", &signal]), limit)?;
+        wait(&mut self.child, limit).with_context(|| format!("`{}` did not end on an interrupt", self.shown))
+    }
+}
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        end(&mut self.child);
+    }
+}
+
+fn read_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
+            if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }
 
 /// Waits for the end of `child`; kills it when `limit` has passed, and then answers `None`.
@@ -156,6 +231,20 @@ mod tests {
         });
         assert!(status.unwrap().success());
         assert_eq!(seen, ["a", "b"]);
+    }
+
+    #[test]
+    fn input_reaches_the_child() {
+        let output = capture_with_input(&mut Command::new("cat"), "hello", Duration::from_secs(20)).unwrap();
+        assert_eq!(output.stdout, "hello");
+    }
+
+    #[test]
+    fn a_speaker_is_heard_line_by_line_and_ends_on_an_interrupt() {
+        let mut speaker = Speaker::start(&mut Command::new("cat"), "one\ntwo\n").unwrap();
+        assert_eq!(speaker.hear(Duration::from_secs(20), |heard| heard.len() == 2).unwrap(), ["one", "two"]);
+        assert!(speaker.hear(Duration::from_millis(20), |heard| heard.len() == 3).is_err());
+        assert!(!speaker.interrupt(Duration::from_secs(20)).unwrap().success());
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod child;
+mod compat;
 mod tidy;
 mod verify;
 mod workspace;
@@ -38,6 +39,16 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         summary: "the house rules: lengths, dependencies, banned calls, links, manifests",
         run: tidy::run,
+    },
+    Command {
+        name: "compat",
+        summary: "etcdctl 3.5 against three nodes, every command it has [--against-etcd] [WORD...]",
+        run: compat::run,
+    },
+    Command {
+        name: "check-perf",
+        summary: "etcdctl's own performance check, about a minute [--load s|m|l|xl]",
+        run: compat::check_perf,
     },
 ];
 

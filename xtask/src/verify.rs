@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::workspace::Workspace;
-use crate::{child, tidy};
+use crate::{child, compat, tidy};
 
 /// No step takes longer; one that does has hung.
 const STEP_LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -59,6 +59,7 @@ fn steps() -> Vec<Step> {
         Step { name: "tidy", repeat: "cargo xtask tidy", run: |workspace, _| tidy::check(workspace) },
         Step { name: "doc", repeat: "RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --workspace", run: doc },
         Step { name: "test", repeat: "cargo test --workspace", run: test },
+        Step { name: "compat", repeat: "cargo xtask compat", run: compat::step },
     ]
 }
 
@@ -107,7 +108,8 @@ pub fn fix(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
 }
 
 fn fetch(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fetch", "--locked"]))
+    run_cargo(&mut workspace.cargo(&["fetch", "--locked"]))?;
+    compat::fetch(workspace)
 }
 
 fn fmt(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {

@@ -34,9 +34,9 @@ impl Workspace {
         self.target().join("debug").join("volvox")
     }
 
-    /// Where logs of failed runs are kept.
-    pub fn logs(&self, of: &str) -> PathBuf {
-        self.target().join("xtask").join(of)
+    /// The binary that is shipped.
+    pub fn volvox_release(&self) -> PathBuf {
+        self.target().join("release").join("volvox")
     }
 
     fn target(&self) -> PathBuf {

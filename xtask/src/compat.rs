@@ -1,0 +1,172 @@
+//! Foreign clients: programs that nobody here wrote, let loose on a cluster of three nodes.
+//!
+//! `cargo xtask compat` fetches `etcdctl` 3.5, starts three nodes of the development build, runs every check against every
+//! node, and prints a table. With `--against-etcd` the cluster is three members of etcd itself: an expectation that does
+//! not hold there is wrong, whatever we answer. A word selects the checks whose name contains it.
+
+mod check;
+mod clients;
+mod cluster;
+mod kv;
+mod lease;
+mod maintenance;
+mod members;
+mod perf;
+mod recipes;
+mod txn;
+mod watch;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::verify::{self, Tally};
+use crate::workspace::Workspace;
+use check::{Check, Node};
+use clients::Clients;
+use cluster::Cluster;
+
+pub use perf::run as check_perf;
+
+/// Every check in the order in which they run; those that compact or change members come last.
+const CHECKS: &[&[Check]] =
+    &[kv::CHECKS, txn::CHECKS, watch::CHECKS, lease::CHECKS, recipes::CHECKS, maintenance::CHECKS, members::CHECKS];
+
+/// What one check found against one node.
+struct Outcome {
+    name: &'static str,
+    node: usize,
+    time: Duration,
+    problem: Option<String>,
+}
+
+/// `cargo xtask compat [--against-etcd] [WORD...]`.
+pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
+    let (flags, words): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.starts_with("--"));
+    if let Some(unknown) = flags.iter().find(|flag| *flag != "--against-etcd") {
+        bail!("there is no flag `{unknown}`; the only one is --against-etcd");
+    }
+    let mut tally = Tally::default();
+    let result = run_checks(workspace, !flags.is_empty(), &words, &mut tally);
+    println!("{} passed, {} failed", tally.passed, tally.failed);
+    result
+}
+
+/// The step of `verify`: every check against our own cluster.
+pub fn step(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    run_checks(workspace, false, &[], tally)
+}
+
+/// Fetches the clients, so that the network is needed at the beginning only.
+pub fn fetch(workspace: &Workspace) -> Result<()> {
+    Clients::fetch(workspace).map(|_| ())
+}
+
+fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally: &mut Tally) -> Result<()> {
+    let selected = |check: &&Check| words.is_empty() || words.iter().any(|word| check.name.contains(word.as_str()));
+    let checks: Vec<&Check> = CHECKS.iter().copied().flatten().filter(selected).collect();
+    if checks.is_empty() {
+        bail!("no check's name contains {words:?}");
+    }
+    let clients = Clients::fetch(workspace)?;
+    let folder = working_folder()?;
+    println!("data and logs are in {}", folder.display());
+    let cluster = start(workspace, &clients, &folder, against_etcd)?;
+    let outcomes = run_all(&checks, &clients, cluster.endpoints(), &folder)?;
+    let stopped = cluster.stop();
+    print!("{}", table(&checks, &outcomes));
+    let failed = outcomes.iter().filter(|outcome| outcome.problem.is_some()).count();
+    tally.passed += (outcomes.len() - failed) as u64;
+    tally.failed += failed as u64;
+    if failed > 0 {
+        bail!("{failed} of {} checks failed; every command and its answer is in {}", outcomes.len(), folder.display());
+    }
+    stopped
+        .with_context(|| format!("the checks passed, and then the cluster did not stop; see {}", folder.display()))?;
+    std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
+}
+
+/// Starts three nodes of ours, built now, or three members of etcd.
+fn start(workspace: &Workspace, clients: &Clients, folder: &Path, against_etcd: bool) -> Result<Cluster> {
+    if against_etcd {
+        return Cluster::etcd(&clients.etcd, folder);
+    }
+    verify::run_cargo(&mut verify::offline(workspace, &["build", "--package", "volvox"]))?;
+    Cluster::volvox(&workspace.volvox(), folder)
+}
+
+fn run_all(checks: &[&Check], clients: &Clients, endpoints: &[String], folder: &Path) -> Result<Vec<Outcome>> {
+    let mut outcomes = Vec::new();
+    for check in checks {
+        for number in 1..=endpoints.len() {
+            let node = Node::new(&clients.etcdctl, endpoints, number, check.name, folder)?;
+            let started = Instant::now();
+            let problem = (check.run)(&node).err().map(|error| format!("{error:#}"));
+            let outcome = Outcome { name: check.name, node: number, time: started.elapsed(), problem };
+            if let Some(problem) = &outcome.problem {
+                node.write_log(&format!("FAILED: {problem}\n"))?;
+                eprintln!("FAILED: {} (node {number}): {problem}", outcome.name);
+            }
+            outcomes.push(outcome);
+        }
+    }
+    Ok(outcomes)
+}
+
+fn table(checks: &[&Check], outcomes: &[Outcome]) -> String {
+    let width = checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+    let mut text = format!("{:<width$}  {:>8} {:>8} {:>8}  seconds\n", "check", "node 1", "node 2", "node 3");
+    for check in checks {
+        let row: Vec<_> = outcomes.iter().filter(|outcome| outcome.name == check.name).collect();
+        text += &format!("{:<width$} ", check.name);
+        for number in 1..=3 {
+            let cell = row.iter().find(|outcome| outcome.node == number);
+            text += &format!(" {:>8}", cell.map_or("-", |cell| if cell.problem.is_none() { "ok" } else { "FAILED" }));
+        }
+        let seconds: f64 = row.iter().map(|outcome| outcome.time.as_secs_f64()).sum();
+        text += &format!("  {seconds:>7.2}\n");
+    }
+    text
+}
+
+/// A fresh folder for the data, the logs and what the checks write.
+fn working_folder() -> Result<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("volvox-compat-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn check_names_are_distinct() {
+        let mut names: Vec<_> = CHECKS.iter().copied().flatten().map(|check| check.name).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn the_table_shows_each_node_and_what_failed() {
+        let check = Check { name: "put", run: |_| Ok(()) };
+        let outcome = |node, problem: Option<&str>| Outcome {
+            name: "put",
+            node,
+            time: Duration::from_millis(500),
+            problem: problem.map(str::to_string),
+        };
+        let text = table(&[&check], &[outcome(1, None), outcome(2, Some("no")), outcome(3, None)]);
+        assert!(text.ends_with("put          ok   FAILED       ok     1.50\n"), "{text}");
+    }
+
+    #[test]
+    fn a_flag_that_does_not_exist_and_a_word_without_checks_are_refused() {
+        let workspace = Workspace::locate().unwrap();
+        assert!(run(&workspace, &["--against".to_string()]).unwrap_err().to_string().contains("--against-etcd"));
+        assert!(run(&workspace, &["no such check".to_string()]).unwrap_err().to_string().contains("no such check"));
+    }
+}
