@@ -65,6 +65,31 @@ pub enum AppendError {
     Stopped,
 }
 
+impl AppendError {
+    /// What a failed write, create or rename means.
+    pub(crate) fn write(file: &str, source: io::Error) -> AppendError {
+        match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full,
+            _ => AppendError::WriteFailed { file: file.to_owned(), source },
+        }
+    }
+
+    /// What a failed fsync means: whatever the reason, the cache may have dropped what it could not write.
+    pub(crate) fn sync(file: &str, source: io::Error) -> AppendError {
+        AppendError::SyncFailed { file: file.to_owned(), source }
+    }
+
+    /// For work that can as well be left undone when the disk is full.
+    pub(crate) fn unless_full(self) -> Result<(), AppendError> {
+        if matches!(self, AppendError::Full) { Ok(()) } else { Err(self) }
+    }
+
+    /// Whether the log can go on.
+    pub(crate) fn is_harmless(&self) -> bool {
+        matches!(self, AppendError::TooLarge { .. } | AppendError::Full)
+    }
+}
+
 /// Why a checkpoint was not made. The one before it stays current.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {

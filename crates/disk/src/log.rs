@@ -1,139 +1,385 @@
-//! Interface first; the bodies follow.
-#![allow(unused_variables, missing_docs)]
-use crate::{AppendError, CheckpointError, Directory, OpenError, ReadPartError};
-use core::ops::Range;
-use volvox_core::{Bytes, Incarnation, NodeId, Part, Position};
+//! The log itself: batches go in, one write and one fdatasync each.
+
+use crate::directory::{Directory, File};
+use crate::error::AppendError;
+use crate::format::{BATCH_HEADER, BatchHeader, Manifest, PartEntry, SECTOR, body_checksum, padded};
+use crate::names;
+use crate::spares::Spares;
+use std::collections::{BTreeMap, VecDeque};
+use volvox_core::{Incarnation, NodeId, Position};
+
+/// The most that one record may hold.
+pub const RECORD_BYTES_MAX: usize = 16 << 20;
+/// The most that one batch may hold, its header and the lengths of its records included.
+pub const BATCH_BYTES_MAX: usize = 64 << 20;
+/// The largest segment. A file is read no further than this.
+pub const SEGMENT_BYTES_MAX: u64 = 128 << 20;
+/// Two sectors at the end of a segment that no batch of records takes: an idle batch and the seal always fit.
+const RESERVED: u64 = 2 * SECTOR as u64;
+/// A buffer that one large batch has grown beyond this is given back.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
 /// Whose log it is; written once a life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
+    /// The cluster that the node belongs to.
     pub cluster: u64,
+    /// The node, for ever.
     pub node: NodeId,
+    /// Which life of its storage this is.
     pub incarnation: Incarnation,
-    /// Random, a fresh one each life: mixed into the checksums, so that neither what an earlier life wrote nor bytes
-    /// that a client chose can pass for a batch.
+    /// A random number, another one each life. It is part of every checksum of the log, so that neither what an earlier life
+    /// wrote nor bytes that a client chose can pass for a batch.
     pub nonce: u64,
 }
 
-#[derive(Clone, Debug)]
+/// How the log uses the disk.
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
-    /// Default 64 MiB.
+    /// The length of a segment, in whole sectors. A batch that needs more gets a segment of its own length.
     pub segment_bytes: u64,
-    /// How many cut segments are kept for reuse; default 4.
+    /// How many segments that a checkpoint made superfluous are kept to be used again.
     pub spare_segments_max: usize,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Outcome {
-    /// An empty folder: call `start_life`.
-    Fresh,
-    Intact,
-    /// An unacknowledged write was under way; it is cut.
-    TornTail {
-        segment: u64,
-        bytes: Range<u64>,
-        first: Position,
-    },
-    /// Call `start_life` with a fresh incarnation.
-    Lost(Loss),
+impl Default for Options {
+    fn default() -> Options {
+        Options { segment_bytes: 64 << 20, spare_segments_max: 4 }
+    }
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Loss {
-    Identity,
-    Manifest,
-    Part { number: u64 },
-    Segment { number: u64 },
-    Records { first: Position, last: Position },
-}
-
-#[derive(Clone, Debug)]
-pub struct Recovered {
-    /// None when fresh, or when the identity file itself is lost.
-    pub identity: Option<Identity>,
-    pub covers: Position,
-    /// Checkpoint parts in manifest order, all verified; read them with `Log::read_part`.
-    pub parts: Vec<u64>,
-    /// Every record after `covers`, oldest first.
-    pub records: Vec<(Position, Bytes)>,
-    pub next_position: Position,
-    pub outcome: Outcome,
-}
-
+/// What the log has done since it was opened.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
+    /// Batches of records made durable.
     pub batches: u64,
-    /// fdatasync calls for batches of records: equal to `batches`.
+    /// The records in them.
+    pub records: u64,
+    /// How often a file was synced for a batch of records; the same number as `batches`, and a test says so.
     pub batch_syncs: u64,
-    /// every other fsync (idle batches, rolls, checkpoints, directory).
+    /// Every other sync: idle batches, new segments, parts, manifests, the folder.
     pub other_syncs: u64,
+    /// All bytes that were written to files.
     pub bytes_written: u64,
 }
 
+/// A write-ahead log with its checkpoints, in one folder.
+///
+/// It belongs to one thread. After an error that is not harmless ([`AppendError::TooLarge`], [`AppendError::Full`])
+/// it refuses everything.
+#[derive(Debug)]
 pub struct Log<D: Directory> {
-    directory: D,
+    pub(crate) directory: D,
+    pub(crate) options: Options,
+    pub(crate) state: State,
+    pub(crate) identity: Option<Identity>,
+    /// The first segment of this life, by which its manifest is named.
+    pub(crate) first_segment: u64,
+    /// The highest segment number that the folder knew when it was opened, for a life that must not meet it.
+    pub(crate) highest_segment: u64,
+    pub(crate) next: Position,
+    pub(crate) durable: Position,
+    /// The last batch is not yet proven durable by a later one.
+    pub(crate) window_open: bool,
+    pub(crate) manifest: Manifest,
+    /// Every part on disk, those of the manifest and those written since.
+    pub(crate) parts: BTreeMap<u64, PartEntry>,
+    /// The segments that are still needed, the active one last.
+    pub(crate) segments: VecDeque<Segment>,
+    pub(crate) active: Option<Active<D::File>>,
+    pub(crate) spares: Spares<D::File>,
+    pub(crate) unsynced: Option<Unsynced>,
+    pub(crate) bytes_since_checkpoint: u64,
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) counters: Counters,
+}
+
+/// What the log may do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum State {
+    /// There is no life yet, or the last one lost records: only [`Log::start_life`].
+    Lifeless,
+    /// Everything.
+    Ready,
+    /// Nothing: a write or a sync failed.
+    Stopped,
+}
+
+/// What is known of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Segment {
+    pub number: u64,
+    /// The last position in it, or before it when it has none.
+    pub last: Position,
+    /// The length of its file.
+    pub capacity: u64,
+}
+
+/// The segment that is being written.
+#[derive(Debug)]
+pub(crate) struct Active<F> {
+    pub number: u64,
+    pub file: F,
+    pub capacity: u64,
+    /// Where the next batch goes.
+    pub end: u64,
+}
+
+/// A batch between its write and its sync.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Unsynced {
+    last: Position,
+    count: u64,
+    bytes: u64,
 }
 
 impl<D: Directory> Log<D> {
-    pub fn open(directory: D, options: Options) -> Result<(Log<D>, Recovered), OpenError> {
-        todo!()
-    }
-    /// After `Fresh`, `Lost`, or whenever the node must become somebody else: wipes everything, crash-safe at each
-    /// step, and starts at position 1 under this identity.
-    pub fn start_life(&mut self, identity: Identity) -> Result<(), AppendError> {
-        todo!()
-    }
-    pub fn identity(&self) -> Option<Identity> {
-        todo!()
-    }
-    /// One batch: one write, one fdatasync. (first, last).
+    /// Makes records durable as one batch: one write, one fdatasync. Says which positions they got, first and last.
+    ///
+    /// # Panics
+    /// When there is no record, when the last outcome was [`crate::Outcome::Fresh`] or [`crate::Outcome::Lost`] and no
+    /// life was started, or between [`Log::write`] and [`Log::sync`]: mistakes of the caller.
     pub fn append<'a>(
         &mut self,
         records: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(Position, Position), AppendError> {
-        todo!()
+        let positions = self.write(records)?;
+        self.sync()?;
+        Ok(positions)
     }
-    /// The two halves of `append`, for a world that crashes between them.
+
+    /// The first half of [`Log::append`]: the records are written, and nothing is certain yet.
     pub fn write<'a>(
         &mut self,
         records: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(Position, Position), AppendError> {
-        todo!()
+        self.check_ready()?;
+        let result = self.write_batch(records);
+        self.stop_unless_harmless(result)
     }
+
+    /// The second half of [`Log::append`]: what was written is durable.
     pub fn sync(&mut self) -> Result<(), AppendError> {
-        todo!()
+        self.check_running()?;
+        let Some(batch) = self.unsynced.take() else { return Ok(()) };
+        let active = self.active.as_mut().expect("a batch was written, so there is a segment");
+        if let Err(error) = active.file.sync() {
+            let failed = AppendError::sync(&names::segment(active.number), error);
+            return self.stop_unless_harmless(Err(failed));
+        }
+        active.end += batch.bytes;
+        self.durable = batch.last;
+        self.segments.back_mut().expect("the active segment").last = batch.last;
+        self.window_open = true;
+        self.bytes_since_checkpoint += batch.bytes;
+        self.counters.batches += 1;
+        self.counters.batch_syncs += 1;
+        self.counters.records += batch.count;
+        Ok(())
     }
-    /// Call when no more work waits: closes the window. No-op (false) if it is closed already.
+
+    /// When nothing waits to be appended: one empty batch, which proves the last one durable, so that its damage can
+    /// never be taken for a torn write. Does nothing when that is proven already; says whether it wrote.
     pub fn write_idle(&mut self) -> Result<bool, AppendError> {
-        todo!()
+        self.check_ready()?;
+        if !self.window_open {
+            return Ok(false);
+        }
+        let result = match self.has_room_for_empty() {
+            true => self.write_empty(false),
+            // The seal of the old segment is an empty batch too.
+            false => self.roll(SECTOR as u64),
+        };
+        self.stop_unless_harmless(result)?;
+        Ok(true)
     }
-    /// A bounded step (256 KiB) of preparing the next segment; call after acknowledgements were delivered.
+
+    /// Work that should not keep an acknowledgement waiting: a step of at most 256 KiB towards the next segment. To be
+    /// called after acknowledgements were delivered; does nothing once the next segment is there, or on a full disk.
     pub fn maintain(&mut self) -> Result<(), AppendError> {
-        todo!()
+        self.check_ready()?;
+        let result = self.spares.grow(&self.directory, &mut self.counters);
+        self.stop_unless_harmless(result)
     }
-    pub fn write_part(&mut self, part: &Part) -> Result<(), CheckpointError> {
-        todo!()
+
+    /// Whose log it is, as far as that can be read.
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
     }
-    pub fn install_checkpoint(&mut self, covers: Position, parts: &[u64]) -> Result<(), CheckpointError> {
-        todo!()
-    }
-    pub fn read_part(&self, number: u64) -> Result<Part, ReadPartError> {
-        todo!()
-    }
+
+    /// The position that the next record will have.
     pub fn next_position(&self) -> Position {
-        todo!()
+        self.next
     }
+
+    /// The last position known durable.
     pub fn durable(&self) -> Position {
-        todo!()
+        self.durable
     }
-    /// Bytes of the log since the last checkpoint's cut: the trigger of checkpoints.
-    pub fn live_bytes(&self) -> u64 {
-        todo!()
+
+    /// How much was appended since the last checkpoint: what should trigger the next.
+    pub fn bytes_since_checkpoint(&self) -> u64 {
+        self.bytes_since_checkpoint
     }
+
+    /// What the log has done since it was opened.
     pub fn counters(&self) -> Counters {
-        todo!()
+        self.counters
     }
+
+    /// The folder.
     pub fn directory(&self) -> &D {
         &self.directory
+    }
+
+    fn write_batch<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<(Position, Position), AppendError> {
+        assert!(self.unsynced.is_none(), "a batch is written only after the one before it was synced");
+        let count = self.encode_body(records)?;
+        assert!(count > 0, "a batch of no records is written by write_idle");
+        let bytes = padded(self.buffer.len());
+        if !self.has_room(bytes as u64) {
+            self.roll(bytes as u64)?;
+        }
+        let active = self.active.as_ref().expect("a log that is ready has a segment");
+        let body = &self.buffer[BATCH_HEADER..];
+        let header = BatchHeader {
+            segment: active.number,
+            first: self.next,
+            synced_through: self.durable,
+            manifest: self.manifest.sequence,
+            count,
+            body_length: body.len() as u32,
+            body_crc: body_checksum(body),
+            sealed: false,
+        };
+        header.encode(self.nonce(), &mut self.buffer);
+        // The sector after the batch is zeroed with it: there the log ends, whatever an earlier use left behind.
+        self.buffer.resize(bytes + SECTOR, 0);
+        let written = active.file.write_at(&self.buffer, active.end);
+        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
+            self.buffer = Vec::new();
+        }
+        written.map_err(|error| AppendError::write(&names::segment(active.number), error))?;
+        self.counters.bytes_written += (bytes + SECTOR) as u64;
+        self.next = header.last().next();
+        self.unsynced = Some(Unsynced { last: header.last(), count: u64::from(count), bytes: bytes as u64 });
+        Ok((header.first, header.last()))
+    }
+
+    /// Fills the buffer: space for the header, then each record behind its length.
+    fn encode_body<'a>(&mut self, records: impl IntoIterator<Item = &'a [u8]>) -> Result<u32, AppendError> {
+        self.buffer.clear();
+        self.buffer.resize(BATCH_HEADER, 0);
+        let mut count = 0;
+        for record in records {
+            let bytes = self.buffer.len() + 4 + record.len();
+            if record.len() > RECORD_BYTES_MAX {
+                return Err(AppendError::TooLarge { bytes: record.len(), limit: RECORD_BYTES_MAX });
+            }
+            if bytes > BATCH_BYTES_MAX {
+                return Err(AppendError::TooLarge { bytes, limit: BATCH_BYTES_MAX });
+            }
+            self.buffer.extend_from_slice(&(record.len() as u32).to_le_bytes());
+            self.buffer.extend_from_slice(record);
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    fn has_room(&self, bytes: u64) -> bool {
+        self.active.as_ref().is_some_and(|active| active.end + bytes + RESERVED <= active.capacity)
+    }
+
+    /// Room for a batch without records, and still for the seal.
+    pub(crate) fn has_room_for_empty(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.end + RESERVED <= active.capacity)
+    }
+
+    /// Goes on in a new segment that has room for a batch of `bytes`.
+    ///
+    /// The order makes a crash harmless at every point: the new file and its name are durable before the seal says
+    /// that it exists, and the seal is durable before anything in the new file is acknowledged.
+    fn roll(&mut self, bytes: u64) -> Result<(), AppendError> {
+        let number = self.active.as_ref().map_or(self.first_segment, |active| active.number + 1);
+        let active = self.place_segment(number, bytes + RESERVED)?;
+        self.write_empty(true)?;
+        self.segments.push_back(Segment { number, last: self.durable, capacity: active.capacity });
+        self.active = Some(active);
+        Ok(())
+    }
+
+    /// Makes an empty segment, durable with its name.
+    pub(crate) fn place_segment(&mut self, number: u64, bytes: u64) -> Result<Active<D::File>, AppendError> {
+        let bytes = self.options.segment_bytes.max(bytes);
+        let spare = self.spares.prepare(&self.directory, bytes, &mut self.counters)?;
+        let (from, to) = (names::spare(spare.number), names::segment(number));
+        let file = self.directory.open(&from).map_err(|error| AppendError::write(&from, error))?;
+        file.write_at(&[0; SECTOR], 0).map_err(|error| AppendError::write(&from, error))?;
+        file.sync().map_err(|error| AppendError::sync(&from, error))?;
+        self.directory.rename(&from, &to).map_err(|error| AppendError::write(&to, error))?;
+        self.spares.used(spare);
+        self.counters.bytes_written += SECTOR as u64;
+        self.counters.other_syncs += 1;
+        self.sync_directory()?;
+        Ok(Active { number, file, capacity: spare.bytes, end: 0 })
+    }
+
+    /// Writes and syncs a batch without records at the end of the active segment.
+    pub(crate) fn write_empty(&mut self, sealed: bool) -> Result<(), AppendError> {
+        assert!(self.unsynced.is_none(), "an empty batch is written only after the one before it was synced");
+        let nonce = self.nonce();
+        let active = self.active.as_mut().expect("a log that is ready has a segment");
+        let header = BatchHeader {
+            segment: active.number,
+            first: self.next,
+            synced_through: self.durable,
+            manifest: self.manifest.sequence,
+            count: 0,
+            body_length: 0,
+            body_crc: body_checksum(&[]),
+            sealed,
+        };
+        let mut sectors = [0; 2 * SECTOR];
+        header.encode(nonce, &mut sectors);
+        // Behind an idle batch the log ends, as behind any other; nothing comes behind a seal.
+        let bytes = if sealed { SECTOR } else { 2 * SECTOR };
+        let name = names::segment(active.number);
+        active.file.write_at(&sectors[..bytes], active.end).map_err(|error| AppendError::write(&name, error))?;
+        active.file.sync().map_err(|error| AppendError::sync(&name, error))?;
+        active.end += SECTOR as u64;
+        self.counters.bytes_written += bytes as u64;
+        self.counters.other_syncs += 1;
+        self.window_open = false;
+        Ok(())
+    }
+
+    pub(crate) fn sync_directory(&mut self) -> Result<(), AppendError> {
+        self.directory.sync().map_err(|error| AppendError::sync("the folder", error))?;
+        self.counters.other_syncs += 1;
+        Ok(())
+    }
+
+    pub(crate) fn nonce(&self) -> u64 {
+        self.identity.expect("a log that is ready has an identity").nonce
+    }
+
+    pub(crate) fn check_running(&self) -> Result<(), AppendError> {
+        if self.state == State::Stopped { Err(AppendError::Stopped) } else { Ok(()) }
+    }
+
+    pub(crate) fn check_ready(&self) -> Result<(), AppendError> {
+        assert!(self.state != State::Lifeless, "this log has no life: call start_life first");
+        self.check_running()
+    }
+
+    /// After a failure whose effect on the disk is unknown nothing more may be written.
+    pub(crate) fn stop_unless_harmless<T>(&mut self, result: Result<T, AppendError>) -> Result<T, AppendError> {
+        if result.as_ref().is_err_and(|error| !error.is_harmless()) {
+            self.state = State::Stopped;
+        }
+        result
     }
 }

@@ -1,91 +1,257 @@
-//! Interface first; the bodies follow.
-#![allow(unused_variables, missing_docs)]
+//! A folder that remembers everything done to it, so that power can be cut at any moment afterwards.
+//!
+//! `kill -9` never tests fsync: the operating system still writes what the process had not synced. A recording does:
+//! it gives back the folder as a power cut at any moment could have left it, as often as there are seeds.
+
 use crate::SimulatedDirectory;
 use crate::directory::{Directory, File};
+use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-/// One clock for all recordings of a cluster and for the acknowledgements its clients saw.
+/// One clock for the recordings of all nodes of a cluster, and for the acknowledgements that their clients saw.
 #[derive(Clone, Debug, Default)]
 pub struct SequenceCounter(Arc<AtomicU64>);
 
 impl SequenceCounter {
-    /// The next number. A client takes one after it saw an acknowledgement.
+    /// The next number. A client that takes one when it has seen an acknowledgement knows that a power cut at this
+    /// number, or later, must not lose what was acknowledged.
     pub fn tick(&self) -> u64 {
-        todo!()
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// The last number that was taken.
+    pub fn now(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
     }
 }
 
-/// What was done to one folder, in order; clones are handles to the same one.
+/// What was done to one folder. Clones are handles to the same one.
 #[derive(Clone, Debug)]
-pub struct Recording {}
+pub struct Recording {
+    tape: Arc<Mutex<Tape>>,
+}
+
+#[derive(Debug)]
+struct Tape {
+    /// The folder when the recording began.
+    base: SimulatedDirectory,
+    base_names: BTreeMap<String, u64>,
+    names: BTreeMap<String, u64>,
+    next_file: u64,
+    operations: Vec<(u64, Operation)>,
+}
+
+/// Files have numbers, since names change.
+#[derive(Clone, Debug)]
+enum Operation {
+    Create {
+        file: u64,
+        name: String,
+    },
+    Write {
+        file: u64,
+        offset: u64,
+        bytes: Arc<[u8]>,
+    },
+    /// Most bytes that are written prepare segments, and are zero.
+    WriteZeros {
+        file: u64,
+        offset: u64,
+        length: usize,
+    },
+    Sync {
+        file: u64,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Remove {
+        name: String,
+    },
+    SyncDirectory,
+}
 
 impl Recording {
-    /// The folder as power lost at `sequence` could have left it: all synced writes, any subset of unsynced sectors.
+    /// The folder as a power cut at `sequence` could have left it: all that was synced by then, and of the rest any
+    /// sectors and any changes of the folder, as the seed decides.
     pub fn image_at(&self, sequence: u64, seed: u64) -> SimulatedDirectory {
-        todo!()
+        let image = self.state_at(sequence);
+        image.crash(seed);
+        image
     }
-    /// The sequence numbers of all operations.
+
+    /// The folder as it was at `sequence`, with what was unsynced still unsynced.
+    pub fn state_at(&self, sequence: u64) -> SimulatedDirectory {
+        let tape = self.lock();
+        let state = tape.base.fork();
+        let mut open = BTreeMap::new();
+        for (name, file) in &tape.base_names {
+            open.insert(*file, state.open(name).expect("a file of the base"));
+        }
+        let operations = tape.operations.iter().take_while(|(at, _)| *at <= sequence);
+        for (_, operation) in operations {
+            operation.replay(&state, &mut open).expect("what was possible once is possible again");
+        }
+        state
+    }
+
+    /// The sequence numbers of all operations, in ascending order: every moment at which a power cut differs.
     pub fn sequences(&self) -> Vec<u64> {
-        todo!()
+        self.lock().operations.iter().map(|(sequence, _)| *sequence).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Tape> {
+        self.tape.lock().expect("no panic while the recording was held")
     }
 }
 
-/// Passes everything on, and records it.
+impl Operation {
+    fn replay(&self, state: &SimulatedDirectory, open: &mut BTreeMap<u64, crate::SimulatedFile>) -> io::Result<()> {
+        match self {
+            Operation::Create { file, name } => {
+                open.insert(*file, state.create(name)?);
+                Ok(())
+            }
+            Operation::Write { file, offset, bytes } => open[file].write_at(bytes, *offset),
+            Operation::WriteZeros { file, offset, length } => open[file].write_at(&vec![0; *length], *offset),
+            Operation::Sync { file } => open[file].sync(),
+            Operation::Rename { from, to } => state.rename(from, to),
+            Operation::Remove { name } => state.remove(name),
+            Operation::SyncDirectory => state.sync(),
+        }
+    }
+}
+
+/// Passes everything on, and records it. One thread at a time may change the folder, as a log does.
 #[derive(Debug)]
 pub struct RecordingDirectory<D> {
     inner: D,
+    sequence: SequenceCounter,
+    recording: Recording,
 }
 
+/// A file of a recording folder.
 #[derive(Debug)]
 pub struct RecordingFile<F> {
     inner: F,
+    file: u64,
+    sequence: SequenceCounter,
+    recording: Recording,
 }
 
 impl<D: Directory> RecordingDirectory<D> {
-    /// Reads what the folder holds now (taken for durable), and records from here on.
+    /// Copies what the folder holds now, takes it for durable, and records from here on.
     pub fn new(inner: D, sequence: SequenceCounter) -> io::Result<RecordingDirectory<D>> {
-        todo!()
+        let base = SimulatedDirectory::new(0);
+        let mut names = BTreeMap::new();
+        for (name, number) in inner.list()?.into_iter().zip(1..) {
+            let file = inner.open(&name)?;
+            let mut bytes = vec![0; file.length()? as usize];
+            let read = file.read_at(&mut bytes, 0)?;
+            base.put_file(&name, &bytes[..read]);
+            names.insert(name, number);
+        }
+        let next_file = names.len() as u64 + 1;
+        let tape = Tape { base, base_names: names.clone(), names, next_file, operations: Vec::new() };
+        Ok(RecordingDirectory { inner, sequence, recording: Recording { tape: Arc::new(Mutex::new(tape)) } })
     }
+
+    /// What was recorded so far, and will be.
     pub fn recording(&self) -> Recording {
-        todo!()
+        self.recording.clone()
+    }
+
+    fn file(&self, inner: D::File, file: u64) -> RecordingFile<D::File> {
+        RecordingFile { inner, file, sequence: self.sequence.clone(), recording: self.recording.clone() }
+    }
+
+    fn record(&self, operation: Operation) {
+        self.recording.lock().operations.push((self.sequence.tick(), operation));
     }
 }
 
+// A change is recorded before it is made, a sync after it was made: what a client saw acknowledged has then a higher
+// number than the sync that it rests on.
 impl<D: Directory> Directory for RecordingDirectory<D> {
     type File = RecordingFile<D::File>;
+
     fn list(&self) -> io::Result<Vec<String>> {
-        todo!()
+        self.inner.list()
     }
+
     fn open(&self, name: &str) -> io::Result<Self::File> {
-        todo!()
+        let inner = self.inner.open(name)?;
+        let file = self.recording.lock().names.get(name).copied();
+        let file = file.ok_or_else(|| io::Error::other(format!("{name} came from elsewhere while recording")))?;
+        Ok(self.file(inner, file))
     }
+
     fn create(&self, name: &str) -> io::Result<Self::File> {
-        todo!()
+        let inner = self.inner.create(name)?;
+        let mut tape = self.recording.lock();
+        let file = tape.next_file;
+        tape.next_file += 1;
+        tape.names.insert(name.to_owned(), file);
+        drop(tape);
+        self.record(Operation::Create { file, name: name.to_owned() });
+        Ok(self.file(inner, file))
     }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        todo!()
+        self.inner.rename(from, to)?;
+        let mut tape = self.recording.lock();
+        if let Some(file) = tape.names.remove(from) {
+            tape.names.insert(to.to_owned(), file);
+        }
+        drop(tape);
+        self.record(Operation::Rename { from: from.to_owned(), to: to.to_owned() });
+        Ok(())
     }
+
     fn remove(&self, name: &str) -> io::Result<()> {
-        todo!()
+        self.inner.remove(name)?;
+        self.recording.lock().names.remove(name);
+        self.record(Operation::Remove { name: name.to_owned() });
+        Ok(())
     }
+
     fn sync(&self) -> io::Result<()> {
-        todo!()
+        self.inner.sync()?;
+        self.record(Operation::SyncDirectory);
+        Ok(())
     }
 }
 
 impl<F: File> File for RecordingFile<F> {
     fn length(&self) -> io::Result<u64> {
-        todo!()
+        self.inner.length()
     }
+
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        todo!()
+        self.inner.read_at(bytes, offset)
     }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        todo!()
+        let operation = match bytes.iter().all(|byte| *byte == 0) {
+            true => Operation::WriteZeros { file: self.file, offset, length: bytes.len() },
+            false => Operation::Write { file: self.file, offset, bytes: Arc::from(bytes) },
+        };
+        self.record(operation);
+        self.inner.write_at(bytes, offset)
     }
+
     fn sync(&self) -> io::Result<()> {
-        todo!()
+        self.inner.sync()?;
+        self.record(Operation::Sync { file: self.file });
+        Ok(())
+    }
+}
+
+impl<F> RecordingFile<F> {
+    fn record(&self, operation: Operation) {
+        self.recording.lock().operations.push((self.sequence.tick(), operation));
     }
 }

@@ -1,112 +1,497 @@
-//! Interface first; the bodies follow.
-#![allow(unused_variables, missing_docs)]
+//! A disk in memory that loses, tears and damages what real ones do, from a seed.
+//!
+//! What is written lies in a cache until it is synced: readers see it, a crash may not keep it. Each file has the image
+//! that is safe, the image that readers see, and the writes between the two; the folder has the same for its entries.
+
 use crate::directory::{Directory, File};
+use crate::format::SECTOR;
+use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use volvox_core::Rng;
 
 /// What a simulated disk does wrong; `Faults::default()` is a good disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The folder may hold no more than this many bytes.
+    /// All files together may grow no further than this; writes into space that they have go on.
     pub capacity_bytes: Option<u64>,
+    /// Every write fails for want of space, into space that is there as well: a copy-on-write file system.
+    pub full: bool,
     /// Writes that report success and never happen, in a million.
     pub lost_writes_ppm: u32,
     /// Writes that land at another sector of the same file, in a million.
     pub misdirected_writes_ppm: u32,
-    /// Every fsync fails with EIO, and what it should have written may be gone.
+    /// Unsynced sectors that a crash leaves partly old and partly new, in a million of those it keeps.
+    pub torn_sectors_ppm: u32,
+    /// Every sync fails. What it should have made safe may be gone, and later syncs will not try it again.
     pub failed_sync: bool,
-    /// Every read fails with EIO.
+    /// Every write fails, and not for want of space.
+    pub failed_write: bool,
+    /// Every read fails.
     pub failed_read: bool,
-    /// Each sync adds this to what `take_delay` reports.
+    /// What each sync adds to [`SimulatedDirectory::take_delay`].
     pub sync_delay: Duration,
 }
 
-/// A disk in memory; clones are handles to the same one.
+/// A disk in memory. Clones are handles to the same one.
 #[derive(Clone, Debug)]
-pub struct SimulatedDirectory {}
+pub struct SimulatedDirectory {
+    disk: Arc<Mutex<Disk>>,
+}
 
+/// An open file of a simulated disk.
 #[derive(Debug)]
-pub struct SimulatedFile {}
+pub struct SimulatedFile {
+    disk: Arc<Mutex<Disk>>,
+    file: u64,
+    boot: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Disk {
+    files: BTreeMap<u64, Content>,
+    entries: BTreeMap<String, u64>,
+    safe_entries: BTreeMap<String, u64>,
+    changes: Vec<Change>,
+    next_file: u64,
+    /// Files that were open at a crash belong to an earlier boot.
+    boot: u64,
+    faults: Faults,
+    rng: Rng,
+    delay: Duration,
+}
+
+#[derive(Clone, Default, Debug)]
+struct Content {
+    seen: Vec<u8>,
+    safe: Vec<u8>,
+    unsynced: Vec<Write>,
+}
+
+#[derive(Clone, Debug)]
+struct Write {
+    offset: usize,
+    bytes: Vec<u8>,
+}
+
+/// A change of the folder that is not yet synced.
+#[derive(Clone, Debug)]
+enum Change {
+    Create { name: String, file: u64 },
+    Rename { from: String, to: String, file: u64 },
+    Remove { name: String },
+}
+
+/// What a crash keeps of a list of unsynced things.
+#[derive(Clone, Copy)]
+enum Kept {
+    Nothing,
+    All,
+    /// Those before a point in time.
+    First(u64),
+    /// Any.
+    Subset,
+}
 
 impl SimulatedDirectory {
+    /// An empty disk. The seed decides which writes its faults hit.
     pub fn new(seed: u64) -> SimulatedDirectory {
-        todo!()
+        let disk = Disk {
+            files: BTreeMap::new(),
+            entries: BTreeMap::new(),
+            safe_entries: BTreeMap::new(),
+            changes: Vec::new(),
+            next_file: 1,
+            boot: 1,
+            faults: Faults::default(),
+            rng: Rng::new(seed),
+            delay: Duration::ZERO,
+        };
+        SimulatedDirectory { disk: Arc::new(Mutex::new(disk)) }
     }
+
+    /// Changes what the disk does wrong, from now on.
     pub fn set_faults(&self, faults: Faults) {
-        todo!()
+        self.lock().faults = faults;
     }
-    /// Power is cut: any subset of unsynced sectors and directory changes survives. Open files fail from now on.
+
+    /// The power fails: of what is unsynced, some sectors and some changes of the folder survive. Open files are of no
+    /// use any more.
     pub fn crash(&self, seed: u64) {
-        todo!()
+        self.lock().crash(&mut Rng::new(seed));
     }
-    /// The process died but the machine did not: nothing is lost. Open files fail from now on.
+
+    /// The process dies and the machine does not: everything written is still there, and unsynced still. Open files
+    /// are of no use any more.
     pub fn kill(&self) {
-        todo!()
+        self.lock().boot += 1;
     }
-    /// `rm -rf`.
+
+    /// Everything is deleted. Open files are of no use any more.
     pub fn erase(&self) {
-        todo!()
+        let mut disk = self.lock();
+        disk.files.clear();
+        disk.entries.clear();
+        disk.safe_entries.clear();
+        disk.changes.clear();
+        disk.boot += 1;
     }
-    /// Flips one random bit of a random file at rest; says which byte. None when there is no byte.
+
+    /// One random bit of a random file flips at rest; says in which byte of which file. `None` on an empty disk.
     pub fn flip_bit(&self, seed: u64) -> Option<(String, u64)> {
-        todo!()
+        let mut rng = Rng::new(seed);
+        let sizes: Vec<(String, u64)> =
+            self.files().into_iter().map(|(name, bytes)| (name, bytes.len() as u64)).collect();
+        let total = sizes.iter().map(|(_, size)| size).sum();
+        if total == 0 {
+            return None;
+        }
+        let mut place = rng.below(total);
+        for (name, size) in sizes {
+            if place < size {
+                self.flip_at(&name, place, 1 << rng.below(8));
+                return Some((name, place));
+            }
+            place -= size;
+        }
+        unreachable!("the place lies in one of the files")
     }
-    /// The delay that syncs asked for since the last call.
+
+    /// These bits of a byte flip at rest.
+    ///
+    /// # Panics
+    /// When there is no such byte.
+    pub fn flip_at(&self, name: &str, offset: u64, bits: u8) {
+        let mut disk = self.lock();
+        let file = disk.entries[name];
+        let content = disk.files.get_mut(&file).expect("an entry's file");
+        let offset = offset as usize;
+        content.seen[offset] ^= bits;
+        if let Some(byte) = content.safe.get_mut(offset) {
+            *byte ^= bits;
+        }
+    }
+
+    /// The delay of all syncs since the last call.
     pub fn take_delay(&self) -> Duration {
-        todo!()
+        std::mem::take(&mut self.lock().delay)
     }
+
+    /// How many bytes all files have.
+    pub fn used_bytes(&self) -> u64 {
+        self.lock().used_bytes()
+    }
+
     /// An independent copy.
     pub fn fork(&self) -> SimulatedDirectory {
-        todo!()
+        let disk = self.lock().clone();
+        SimulatedDirectory { disk: Arc::new(Mutex::new(disk)) }
     }
-    /// All files with their contents, for tests and for images.
+
+    /// All files as readers see them, by name.
     pub fn files(&self) -> Vec<(String, Vec<u8>)> {
-        todo!()
+        let disk = self.lock();
+        disk.entries.iter().map(|(name, file)| (name.clone(), disk.files[file].seen.clone())).collect()
     }
-    /// Replaces or makes a file, durably.
+
+    /// Puts a file there, durably, in place of any of that name.
     pub fn put_file(&self, name: &str, bytes: &[u8]) {
-        todo!()
+        let mut disk = self.lock();
+        let file = disk.new_file();
+        disk.files.insert(file, Content { seen: bytes.to_vec(), safe: bytes.to_vec(), unsynced: Vec::new() });
+        disk.entries.insert(name.to_owned(), file);
+        disk.safe_entries.insert(name.to_owned(), file);
     }
-    /// Writes all files into a real folder.
+
+    /// Copies all files into a real folder, which must exist.
     pub fn write_to(&self, folder: &Path) -> io::Result<()> {
-        todo!()
+        for (name, bytes) in self.files() {
+            std::fs::write(folder.join(name), bytes)?;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().expect("no panic while the disk was held")
+    }
+
+    fn open_file(&self, file: u64) -> SimulatedFile {
+        SimulatedFile { disk: Arc::clone(&self.disk), file, boot: self.lock().boot }
     }
 }
 
 impl Directory for SimulatedDirectory {
     type File = SimulatedFile;
+
     fn list(&self) -> io::Result<Vec<String>> {
-        todo!()
+        let disk = self.lock();
+        if disk.faults.failed_read {
+            return Err(broken("the folder cannot be read"));
+        }
+        Ok(disk.entries.keys().cloned().collect())
     }
+
     fn open(&self, name: &str) -> io::Result<SimulatedFile> {
-        todo!()
+        let file = self.lock().entries.get(name).copied().ok_or_else(|| missing(name))?;
+        Ok(self.open_file(file))
     }
+
     fn create(&self, name: &str) -> io::Result<SimulatedFile> {
-        todo!()
+        let mut disk = self.lock();
+        disk.check_write()?;
+        let file = disk.new_file();
+        disk.files.insert(file, Content::default());
+        disk.change(Change::Create { name: name.to_owned(), file });
+        drop(disk);
+        Ok(self.open_file(file))
     }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
-        todo!()
+        let mut disk = self.lock();
+        disk.check_write()?;
+        let file = disk.entries.get(from).copied().ok_or_else(|| missing(from))?;
+        disk.change(Change::Rename { from: from.to_owned(), to: to.to_owned(), file });
+        Ok(())
     }
+
     fn remove(&self, name: &str) -> io::Result<()> {
-        todo!()
+        let mut disk = self.lock();
+        if !disk.entries.contains_key(name) {
+            return Err(missing(name));
+        }
+        disk.change(Change::Remove { name: name.to_owned() });
+        Ok(())
     }
+
     fn sync(&self) -> io::Result<()> {
-        todo!()
+        let mut disk = self.lock();
+        let delay = disk.faults.sync_delay;
+        disk.delay += delay;
+        if disk.faults.failed_sync {
+            let mut rng = disk.rng.clone();
+            disk.keep_changes(&mut rng);
+            disk.rng = rng;
+            return Err(broken("the folder cannot be synced"));
+        }
+        disk.safe_entries = disk.entries.clone();
+        disk.changes.clear();
+        disk.forget_nameless();
+        Ok(())
     }
 }
 
 impl File for SimulatedFile {
     fn length(&self) -> io::Result<u64> {
-        todo!()
+        Ok(self.lock()?.content(self.file)?.seen.len() as u64)
     }
+
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
-        todo!()
+        let mut disk = self.lock()?;
+        if disk.faults.failed_read {
+            return Err(broken("the disk cannot be read"));
+        }
+        let seen = &disk.content(self.file)?.seen;
+        let rest = seen.get(offset as usize..).unwrap_or(&[]);
+        let count = rest.len().min(bytes.len());
+        bytes[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
     }
+
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        todo!()
+        let mut disk = self.lock()?;
+        disk.check_write()?;
+        let mut offset = offset as usize;
+        let length = disk.content(self.file)?.seen.len();
+        let growth = (offset + bytes.len()).saturating_sub(length) as u64;
+        if let Some(capacity) = disk.faults.capacity_bytes
+            && growth > 0
+            && disk.used_bytes() + growth > capacity
+        {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        let (lost, misdirected) = (disk.faults.lost_writes_ppm, disk.faults.misdirected_writes_ppm);
+        if disk.rng.chance_ppm(lost) {
+            return Ok(());
+        }
+        if disk.rng.chance_ppm(misdirected) {
+            let places = (length / SECTOR).saturating_sub(bytes.len().div_ceil(SECTOR)) as u64 + 1;
+            offset = disk.rng.below(places) as usize * SECTOR;
+        }
+        let content = disk.content(self.file)?;
+        put(&mut content.seen, offset, bytes);
+        content.unsynced.push(Write { offset, bytes: bytes.to_vec() });
+        Ok(())
     }
+
     fn sync(&self) -> io::Result<()> {
-        todo!()
+        let mut disk = self.lock()?;
+        let delay = disk.faults.sync_delay;
+        disk.delay += delay;
+        if disk.faults.failed_sync {
+            let (mut rng, torn) = (disk.rng.clone(), disk.faults.torn_sectors_ppm);
+            disk.content(self.file)?.keep_sectors(&mut rng, torn);
+            disk.rng = rng;
+            return Err(broken("the disk cannot write"));
+        }
+        let content = disk.content(self.file)?;
+        for write in std::mem::take(&mut content.unsynced) {
+            put(&mut content.safe, write.offset, &write.bytes);
+        }
+        Ok(())
     }
+}
+
+impl SimulatedFile {
+    fn lock(&self) -> io::Result<MutexGuard<'_, Disk>> {
+        let disk = self.disk.lock().expect("no panic while the disk was held");
+        if disk.boot == self.boot { Ok(disk) } else { Err(broken("the file was open when the machine stopped")) }
+    }
+}
+
+impl Disk {
+    fn new_file(&mut self) -> u64 {
+        self.next_file += 1;
+        self.next_file
+    }
+
+    fn content(&mut self, file: u64) -> io::Result<&mut Content> {
+        self.files.get_mut(&file).ok_or_else(|| broken("the file was deleted"))
+    }
+
+    fn used_bytes(&self) -> u64 {
+        self.entries.values().map(|file| self.files[file].seen.len() as u64).sum()
+    }
+
+    fn check_write(&self) -> io::Result<()> {
+        if self.faults.full {
+            return Err(io::Error::from(io::ErrorKind::StorageFull));
+        }
+        if self.faults.failed_write { Err(broken("the disk cannot be written")) } else { Ok(()) }
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.entries);
+        self.changes.push(change);
+    }
+
+    fn crash(&mut self, rng: &mut Rng) {
+        let torn = self.faults.torn_sectors_ppm;
+        for content in self.files.values_mut() {
+            content.keep_sectors(rng, torn);
+            content.seen = content.safe.clone();
+        }
+        self.keep_changes(rng);
+        self.entries = self.safe_entries.clone();
+        self.forget_nameless();
+        self.boot += 1;
+    }
+
+    /// Journals keep the order of changes and lose the last ones; POSIX promises nothing. Both happen here.
+    fn keep_changes(&mut self, rng: &mut Rng) {
+        let kept = Kept::draw(rng, self.changes.len());
+        for (index, change) in std::mem::take(&mut self.changes).into_iter().enumerate() {
+            if kept.keeps(index, rng) {
+                change.apply(&mut self.safe_entries);
+            }
+        }
+    }
+
+    fn forget_nameless(&mut self) {
+        let (entries, safe) = (&self.entries, &self.safe_entries);
+        let named: std::collections::BTreeSet<u64> = entries.values().chain(safe.values()).copied().collect();
+        self.files.retain(|file, _| named.contains(file));
+    }
+}
+
+impl Content {
+    /// Of what is unsynced some sectors become safe, and the rest is forgotten.
+    fn keep_sectors(&mut self, rng: &mut Rng, torn_sectors_ppm: u32) {
+        let writes = std::mem::take(&mut self.unsynced);
+        let sectors = writes.iter().map(|write| write.sectors().count()).sum();
+        let kept = Kept::draw(rng, sectors);
+        let mut index = 0;
+        for write in &writes {
+            for mut range in write.sectors() {
+                if kept.keeps(index, rng) {
+                    if rng.chance_ppm(torn_sectors_ppm) {
+                        range.end = range.start + rng.below(range.len() as u64) as usize;
+                    }
+                    put(&mut self.safe, write.offset + range.start, &write.bytes[range]);
+                }
+                index += 1;
+            }
+        }
+        // The new length can survive without the data that made it.
+        if !writes.is_empty() && rng.below(2) == 0 && self.safe.len() < self.seen.len() {
+            self.safe.resize(self.seen.len(), 0);
+        }
+    }
+}
+
+impl Write {
+    /// The pieces of the write that lie in one sector each.
+    fn sectors(&self) -> impl Iterator<Item = Range<usize>> {
+        let (from, to) = (self.offset, self.offset + self.bytes.len());
+        (from / SECTOR..to.div_ceil(SECTOR))
+            .map(move |sector| (sector * SECTOR).max(from) - from..((sector + 1) * SECTOR).min(to) - from)
+    }
+}
+
+impl Change {
+    fn apply(&self, entries: &mut BTreeMap<String, u64>) {
+        match self {
+            Change::Create { name, file } => {
+                entries.insert(name.clone(), *file);
+            }
+            Change::Rename { from, to, file } => {
+                if entries.get(from) == Some(file) {
+                    entries.remove(from);
+                }
+                entries.insert(to.clone(), *file);
+            }
+            Change::Remove { name } => {
+                entries.remove(name);
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn draw(rng: &mut Rng, count: usize) -> Kept {
+        match rng.below(6) {
+            0 => Kept::Nothing,
+            1 => Kept::All,
+            2 => Kept::First(rng.below(count as u64 + 1)),
+            _ => Kept::Subset,
+        }
+    }
+
+    fn keeps(self, index: usize, rng: &mut Rng) -> bool {
+        match self {
+            Kept::Nothing => false,
+            Kept::All => true,
+            Kept::First(count) => (index as u64) < count,
+            Kept::Subset => rng.below(2) == 0,
+        }
+    }
+}
+
+fn put(bytes: &mut Vec<u8>, offset: usize, piece: &[u8]) {
+    let end = offset + piece.len();
+    if bytes.len() < end {
+        bytes.resize(end, 0);
+    }
+    bytes[offset..end].copy_from_slice(piece);
+}
+
+/// What Linux reports as EIO.
+fn broken(what: &str) -> io::Error {
+    io::Error::other(what.to_owned())
+}
+
+fn missing(name: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, format!("{name} does not exist"))
 }
