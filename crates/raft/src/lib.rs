@@ -1,1 +1,19 @@
-//! Volvox: raft.
+//! Raft.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod command;
+pub mod configuration;
+pub mod entry;
+pub mod interface;
+pub mod message;
+pub mod planted;
+pub mod record;
+
+pub use configuration::{Configuration, Member};
+pub use entry::{Entry, Index, Payload, Term};
+pub use interface::{Command, Config, Event, Refusal, RoleKind, Status, Ticket, Timer};
+pub use message::{Body, Message};
+pub use record::{Record, SnapshotMeta};

@@ -1,0 +1,317 @@
+//! What is asked of a member, and what it tells: its configuration, commands, events and view.
+
+use crate::configuration::{Configuration, Member};
+use crate::entry::{Entry, Index, Term};
+use crate::record::SnapshotMeta;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+use volvox_core::{Bytes, Incarnation, NodeId};
+
+/// The most entries that one [`Event::Committed`] holds.
+pub const COMMITTED_ENTRIES_MAX: usize = 256;
+
+/// The most bytes that one [`Event::Committed`] holds, unless a single entry is larger.
+pub const COMMITTED_BYTES_MAX: usize = 1 << 20;
+
+/// What is fixed for the life of a member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// Which life of its storage this is; never 0.
+    pub incarnation: Incarnation,
+    /// The configuration that the cluster starts with; `None` for a node that joins one and knows nothing.
+    pub initial: Option<Configuration>,
+    /// How often a leader shows that it is alive.
+    pub heartbeat: Duration,
+    /// How long a follower waits for a sign of the leader, at least; the wait is drawn in `[T, 2T)` (Raft 5.2).
+    pub election_timeout: Duration,
+    /// Whether to ask before campaigning (thesis 9.6).
+    pub pre_vote: bool,
+    /// Whether a leader that hears no quorum steps down, and who hears a leader ignores candidates (thesis 6.2, 4.2.3).
+    pub check_quorum: bool,
+    /// The most bytes of entries in one message, unless a single entry is larger.
+    pub append_bytes_max: usize,
+    /// The most bytes of entries on their way to one follower.
+    pub in_flight_bytes_max: usize,
+    /// The most messages with entries on their way to one follower.
+    pub in_flight_messages_max: usize,
+    /// The most bytes of entries that a leader accepts before it has committed them.
+    pub proposals_bytes_max: usize,
+    /// The most reads that wait for a confirmation.
+    pub reads_waiting_max: usize,
+    /// How many bytes of entries are kept in memory behind a checkpoint, for slow followers.
+    pub log_keep_bytes: usize,
+    /// This member has no parent: it makes its checkpoints from [`Command::Checkpoint`] and takes snapshots by itself.
+    pub alone: bool,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            incarnation: Incarnation(1),
+            initial: None,
+            heartbeat: Duration::from_millis(50),
+            election_timeout: Duration::from_millis(500),
+            pre_vote: true,
+            check_quorum: true,
+            append_bytes_max: 256 << 10,
+            in_flight_bytes_max: 4 << 20,
+            in_flight_messages_max: 256,
+            proposals_bytes_max: 64 << 20,
+            reads_waiting_max: 10_000,
+            log_keep_bytes: 16 << 20,
+            alone: false,
+        }
+    }
+}
+
+/// The caller's name for a request.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Ticket(pub u64);
+
+/// What is asked of a member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Command {
+    /// Append `data` to the log. Leader only.
+    Propose {
+        /// The caller's name for it.
+        ticket: Ticket,
+        /// What to append.
+        data: Bytes,
+    },
+    /// At which index is a read linearizable? Any member.
+    Read {
+        /// The caller's name for it.
+        ticket: Ticket,
+    },
+    /// Change the membership to exactly these. Leader only, one change at a time, by joint consensus (Raft 6).
+    Change {
+        /// The caller's name for it.
+        ticket: Ticket,
+        /// Who votes.
+        voters: Vec<Member>,
+        /// Who listens.
+        learners: Vec<Member>,
+    },
+    /// Hand leadership to a voter (thesis 3.10). Leader only.
+    Transfer {
+        /// The caller's name for it.
+        ticket: Ticket,
+        /// To whom.
+        to: NodeId,
+    },
+    /// Make a checkpoint of one part at the commit index. Only where [`Config::alone`] is set.
+    Checkpoint {
+        /// The state of the state machine there.
+        data: Bytes,
+    },
+}
+
+/// What a member tells the outside.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Event {
+    /// The entry was appended. Its fate is decided when `index` commits: with this term it is the one, with another
+    /// term it is lost.
+    Proposed {
+        /// Which request.
+        ticket: Ticket,
+        /// Where.
+        index: Index,
+        /// In which term.
+        term: Term,
+    },
+    /// Nothing was appended; the read is not served; leadership stays.
+    Refused {
+        /// Which request.
+        ticket: Ticket,
+        /// Why.
+        reason: Refusal,
+    },
+    /// These entries are committed: in order, each once a life.
+    Committed {
+        /// The entries.
+        entries: Vec<Entry>,
+    },
+    /// The read is linearizable once `index` is applied.
+    ReadReady {
+        /// Which request.
+        ticket: Ticket,
+        /// What to wait for.
+        index: Index,
+    },
+    /// The role, term or known leader changed.
+    RoleChanged {
+        /// The term.
+        term: Term,
+        /// The role.
+        role: RoleKind,
+        /// Who leads, as far as known.
+        leader: Option<NodeId>,
+    },
+    /// Another configuration is in force (when appended), or is in force for good (when committed).
+    ConfigurationChanged {
+        /// The configuration.
+        configuration: Configuration,
+        /// Whether it is committed.
+        committed: bool,
+    },
+    /// The receiver of a transfer leads.
+    Transferred {
+        /// Which request.
+        ticket: Ticket,
+    },
+    /// A node that the configuration does not name asks this leader to be taken in: it is new, or lost its disk.
+    Joining {
+        /// Who.
+        member: Member,
+    },
+    /// This leader wants a part of a snapshot for a follower whose entries it no longer has. The parent answers with
+    /// [`Raft::send_snapshot_part`](crate::Raft::send_snapshot_part), now or later; it may be asked again.
+    SnapshotPartWanted {
+        /// For whom.
+        to: Member,
+        /// Of which snapshot; `None` lets the parent choose, and take a fresh one.
+        index: Option<Index>,
+        /// Which part.
+        part: u32,
+    },
+    /// A part of a snapshot arrived, in the order 0 to `total` - 1. Part 0 begins a new transfer: what arrived of
+    /// another one is worthless. After the last part the parent calls
+    /// [`Raft::install_snapshot`](crate::Raft::install_snapshot) or
+    /// [`Raft::refuse_snapshot`](crate::Raft::refuse_snapshot).
+    SnapshotPart {
+        /// Which snapshot.
+        meta: SnapshotMeta,
+        /// Which part.
+        part: u32,
+        /// How many there are.
+        total: u32,
+        /// The part.
+        data: Bytes,
+    },
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Refusal {
+    /// This member does not lead: ask `leader`.
+    NotLeader {
+        /// Who leads, as far as known.
+        leader: Option<NodeId>,
+    },
+    /// A limit is reached, or the data is too large: wait, or send less.
+    TooMany,
+    /// Another change is under way, or this leader has yet to commit an entry of its own term: wait.
+    ChangeInProgress,
+    /// Leadership is being handed over; for the transfer itself: it did not end in time, and was given up.
+    Transferring,
+    /// The leader changed, or could not be reached, before there was an answer: ask again.
+    LeaderChanged,
+    /// The configuration already is what was asked for.
+    NoChange,
+    /// No such voter.
+    UnknownMember,
+}
+
+/// The roles of Raft 5.1, and the one before candidate of thesis 9.6.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum RoleKind {
+    /// Answers.
+    Follower,
+    /// Asks whether a campaign would be won.
+    PreCandidate,
+    /// Campaigns.
+    Candidate,
+    /// Leads.
+    Leader,
+}
+
+/// The timers of a member.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// Follower and candidate: no leader was heard for too long. Leader: time to count who was heard.
+    Election,
+    /// Leader: time to show that it is alive.
+    Heartbeat,
+    /// Leader: the transfer took too long.
+    Transfer,
+    /// Follower: its question for a read index has no answer yet.
+    Read,
+}
+
+/// A picture of a member for readers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Status {
+    /// The term.
+    pub term: Term,
+    /// The role.
+    pub role: RoleKind,
+    /// Who leads, as far as known.
+    pub leader: Option<NodeId>,
+    /// Entries up to here are committed.
+    pub commit: Index,
+    /// The last entry.
+    pub last: Index,
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.0)
+    }
+}
+
+impl fmt::Display for RoleKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RoleKind::Follower => "follower",
+            RoleKind::PreCandidate => "pre-candidate",
+            RoleKind::Candidate => "candidate",
+            RoleKind::Leader => "leader",
+        })
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::NotLeader { leader: Some(leader) } => write!(f, "not the leader, ask {leader}"),
+            Refusal::NotLeader { leader: None } => f.write_str("not the leader, which is unknown"),
+            Refusal::TooMany => f.write_str("too many"),
+            Refusal::ChangeInProgress => f.write_str("a change is in progress"),
+            Refusal::Transferring => f.write_str("leadership is being transferred"),
+            Refusal::LeaderChanged => f.write_str("the leader changed"),
+            Refusal::NoChange => f.write_str("no change"),
+            Refusal::UnknownMember => f.write_str("unknown member"),
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Proposed { ticket, index, term } => write!(f, "proposed {ticket} at {index}@{}", term.0),
+            Event::Refused { ticket, reason } => write!(f, "refused {ticket}: {reason}"),
+            Event::Committed { entries } => {
+                f.write_str("committed")?;
+                entries.iter().try_for_each(|entry| write!(f, " {entry}"))
+            }
+            Event::ReadReady { ticket, index } => write!(f, "read {ticket} ready at {index}"),
+            Event::RoleChanged { term, role, leader: Some(leader) } => write!(f, "{role} {term}, leader {leader}"),
+            Event::RoleChanged { term, role, leader: None } => write!(f, "{role} {term}, leader unknown"),
+            Event::ConfigurationChanged { configuration, committed } => {
+                write!(f, "configuration {configuration}{}", if *committed { ", committed" } else { "" })
+            }
+            Event::Transferred { ticket } => write!(f, "transferred {ticket}"),
+            Event::Joining { member } => write!(f, "joining {member}"),
+            Event::SnapshotPartWanted { to, index: Some(index), part } => {
+                write!(f, "wants part {part} of snapshot {index} for {to}")
+            }
+            Event::SnapshotPartWanted { to, index: None, part } => {
+                write!(f, "wants part {part} of a snapshot for {to}")
+            }
+            Event::SnapshotPart { meta, part, total, data } => {
+                write!(f, "snapshot {meta} part {part}/{total} bytes={}", data.len())
+            }
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What a member persists.
+
+use crate::configuration::{Configuration, Member};
+use crate::entry::{Entry, Index, Span, Term, decode_entries, encode_entries};
+use alloc::vec::Vec;
+use core::fmt;
+use volvox_core::{Decode, DecodeError, Encode, Reader};
+
+/// The version of the encodings in this file: the first byte of each.
+const VERSION: u8 = 1;
+
+/// What is persisted. The last `Hard` counts; entries replace whatever the log held from their first index on.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Record {
+    /// The state that must survive so that no term has two leaders (Raft figure 2, "persistent state").
+    Hard {
+        /// The current term.
+        term: Term,
+        /// Whom this member voted for in it.
+        vote: Option<Member>,
+        /// The commit index when this was written: after a restart, what it names is applied before anything else.
+        commit: Index,
+    },
+    /// Entries of the log, without gaps.
+    Entries {
+        /// The entries.
+        entries: Vec<Entry>,
+        /// The commit index when this was written.
+        commit: Index,
+    },
+}
+
+/// What a snapshot stands for: the log up to `index`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct SnapshotMeta {
+    /// The last entry that it replaces.
+    pub index: Index,
+    /// The term of that entry.
+    pub term: Term,
+    /// The configuration at that entry.
+    pub configuration: Configuration,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Record::Hard { term, vote: Some(vote), commit } => write!(f, "hard {term} vote={vote} commit={commit}"),
+            Record::Hard { term, vote: None, commit } => write!(f, "hard {term} vote=none commit={commit}"),
+            Record::Entries { entries, commit } => {
+                let last = entries.last().map_or(Term::ZERO, |entry| entry.term);
+                write!(f, "entries {} {last} commit={commit}", Span(entries))
+            }
+        }
+    }
+}
+
+impl fmt::Display for SnapshotMeta {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.index, self.term.0)
+    }
+}
+
+fn version(input: &mut Reader<'_>, what: &'static str) -> Result<(), DecodeError> {
+    match input.u8()? {
+        VERSION => Ok(()),
+        other => Err(DecodeError::Unknown(what, u64::from(other))),
+    }
+}
+
+impl Encode for Record {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        match self {
+            Record::Hard { term, vote, commit } => {
+                out.push(0);
+                term.encode(out);
+                vote.encode(out);
+                commit.encode(out);
+            }
+            Record::Entries { entries, commit } => {
+                out.push(1);
+                commit.encode(out);
+                encode_entries(entries, out);
+            }
+        }
+    }
+}
+
+impl Decode for Record {
+    fn decode(input: &mut Reader<'_>) -> Result<Record, DecodeError> {
+        version(input, "version of a raft record")?;
+        Ok(match input.u8()? {
+            0 => {
+                Record::Hard { term: Term::decode(input)?, vote: Option::decode(input)?, commit: Index::decode(input)? }
+            }
+            1 => {
+                let commit = Index::decode(input)?;
+                let entries = decode_entries(input)?;
+                if entries.is_empty() {
+                    return Err(DecodeError::Invalid("empty record"));
+                }
+                Record::Entries { entries, commit }
+            }
+            other => return Err(DecodeError::Unknown("raft record", u64::from(other))),
+        })
+    }
+}
+
+impl Encode for SnapshotMeta {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(VERSION);
+        self.index.encode(out);
+        self.term.encode(out);
+        self.configuration.encode(out);
+    }
+}
+
+impl Decode for SnapshotMeta {
+    fn decode(input: &mut Reader<'_>) -> Result<SnapshotMeta, DecodeError> {
+        version(input, "version of a snapshot")?;
+        Ok(SnapshotMeta {
+            index: Index::decode(input)?,
+            term: Term::decode(input)?,
+            configuration: Configuration::decode(input)?,
+        })
+    }
+}
