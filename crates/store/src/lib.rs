@@ -6,14 +6,27 @@ extern crate alloc;
 
 pub mod checks;
 pub mod command;
+mod compaction;
+mod crc32c;
 pub mod error;
 pub mod key_range;
+pub mod lease;
+mod log;
+pub mod quota;
+pub mod range;
 pub mod request;
 pub mod response;
+pub mod store;
 mod tree;
+mod txn;
+pub mod view;
+mod writer;
 
 pub use command::{COMMAND_VERSION, Command, Reply};
 pub use error::{Code, Error};
 pub use key_range::{KeyRange, RangeEnd};
+pub use lease::Lease;
 pub use request::*;
 pub use response::*;
+pub use store::{Store, StoreConfig};
+pub use view::View;

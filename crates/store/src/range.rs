@@ -1,0 +1,212 @@
+//! Reads: ranges at any revision, and history for watchers.
+
+use crate::checks::check_range;
+use crate::error::Error;
+use crate::key_range::{KeyRange, RangeEnd};
+use crate::log::RecordRef;
+use crate::request::{RangeRequest, SortOrder, SortTarget};
+use crate::response::{Change, Event, EventKind, KeyValue, RangeResponse};
+use crate::view::{Slot, View};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use volvox_core::Bytes;
+
+impl View {
+    /// Answers a read.
+    ///
+    /// # Errors
+    /// [`Error::EmptyKey`], [`Error::InvalidSortOption`], [`Error::FutureRevision`], [`Error::Compacted`].
+    pub fn range(&self, request: &RangeRequest) -> Result<RangeResponse, Error> {
+        check_range(request)?;
+        let at = self.resolve(request.revision)?;
+        Ok(self.range_at(request, at, self.revision))
+    }
+
+    /// Answers a checked read of revision `at`, or of the newest state, which inside a transaction is one that no
+    /// revision names yet. `header` is the revision to answer with.
+    pub(crate) fn range_at(&self, request: &RangeRequest, at: Option<i64>, header: i64) -> RangeResponse {
+        let range = KeyRange::new(&request.key, &request.range_end);
+        // Where the newest state is asked for by its number, nothing need be looked up in history.
+        let at = at.filter(|at| *at < header);
+        let mut response = RangeResponse { revision: header, ..RangeResponse::default() };
+        if range.end == RangeEnd::Single {
+            let found = self.index.get(range.begin).and_then(|slot| self.version(slot, at));
+            response.count = i64::from(found.is_some());
+            response.kvs.extend(found.map(|found| found.key_value()));
+        } else {
+            response.count = self.count_at(&range, at);
+        }
+        if request.count_only {
+            response.kvs.clear();
+            return response;
+        }
+        if range.end == RangeEnd::Single {
+            response.kvs.retain(|pair| passes(request, pair));
+        } else {
+            self.collect(request, range, at, &mut response);
+        }
+        if request.keys_only {
+            response.kvs.iter_mut().for_each(|pair| pair.value = Bytes::new());
+        }
+        response
+    }
+
+    fn collect(&self, request: &RangeRequest, range: KeyRange<'_>, at: Option<i64>, response: &mut RangeResponse) {
+        let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
+        if request.sort_target != SortTarget::Key {
+            let mut all: Vec<KeyValue> = self.pairs(range, at, false).filter(|pair| passes(request, pair)).collect();
+            sort(&mut all, request.sort_target, request.sort_order == SortOrder::Descend);
+            response.more = all.len() > limit;
+            all.truncate(limit);
+            response.kvs = all;
+            return;
+        }
+        let backward = request.sort_order == SortOrder::Descend;
+        let mut pairs = self.pairs(range, at, backward).filter(|pair| passes(request, pair));
+        if !is_filtered(request) {
+            // The count says whether there is more; do not fetch it.
+            response.more = response.count as u64 > limit as u64;
+            response.kvs.reserve(limit.min(response.count as usize));
+            response.kvs.extend(pairs.take(limit));
+            return;
+        }
+        response.kvs.extend(pairs.by_ref().take(limit));
+        response.more = response.kvs.len() == limit && pairs.next().is_some();
+    }
+
+    /// The pairs of a range, in key order or backwards.
+    fn pairs<'a>(
+        &'a self,
+        range: KeyRange<'a>,
+        at: Option<i64>,
+        backward: bool,
+    ) -> impl Iterator<Item = KeyValue> + use<'a> {
+        // The dead count for nothing now, but may have been alive then.
+        let newest = at.is_none();
+        let (forward, backward) = if backward {
+            (None, Some(self.index.backward(range, newest)))
+        } else {
+            (Some(self.index.forward(range, newest)), None)
+        };
+        let slots = forward.into_iter().flatten().chain(backward.into_iter().flatten());
+        slots.filter_map(move |(_, slot)| self.version(slot, at)).map(|found| found.key_value())
+    }
+
+    fn version(&self, slot: &Slot, at: Option<i64>) -> Option<RecordRef<'_>> {
+        match at {
+            None => self.newest(slot),
+            Some(at) => self.version_at(slot, at),
+        }
+    }
+
+    /// How many keys of a range are, or were, alive.
+    ///
+    /// At an old revision: those alive now, less the births since, plus the deaths since. That costs nothing but the
+    /// changes since; where these are more than the keys, the keys are looked at one by one.
+    fn count_at(&self, range: &KeyRange<'_>, at: Option<i64>) -> i64 {
+        let weight = self.index.weight_of(range);
+        let Some(at) = at else {
+            return weight.counted as i64;
+        };
+        if weight.entries == 0 {
+            return 0;
+        }
+        if self.log.census_length_after(at) as u64 <= weight.entries {
+            let changes = self.log.census_after(at).filter(|found| range.contains(found.key()));
+            return weight.counted as i64 - changes.map(|found| i64::from(found.record.census())).sum::<i64>();
+        }
+        self.index.forward(*range, false).filter(|(_, slot)| self.version_at(slot, at).is_some()).count() as i64
+    }
+
+    /// History for watchers: the changes from `from_revision` on, each with all its events in the order they were
+    /// made, at most `max_revisions` of them. `previous` is not filled: see [`View::previous_of`].
+    ///
+    /// History below [`View::compacted`] is incomplete: whoever asks for it must be told that it is gone.
+    pub fn changes(&self, from_revision: i64, max_revisions: usize) -> Changes<'_> {
+        let mut records = self.log.records_from(from_revision.max(1).max(self.compacted));
+        let next = records.next();
+        Changes { view: self, records: alloc::boxed::Box::new(records), next, left: max_revisions }
+    }
+
+    /// The pair that an event replaced: as it was one revision before. `None` when there was none, or it is compacted.
+    pub fn previous_of(&self, event: &Event) -> Option<KeyValue> {
+        self.previous(&event.key_value.key, event.key_value.mod_revision - 1)
+    }
+}
+
+/// See [`View::changes`].
+pub struct Changes<'a> {
+    view: &'a View,
+    records: alloc::boxed::Box<dyn Iterator<Item = RecordRef<'a>> + Send + 'a>,
+    next: Option<RecordRef<'a>>,
+    left: usize,
+}
+
+impl Iterator for Changes<'_> {
+    type Item = Change;
+
+    fn next(&mut self) -> Option<Change> {
+        if self.left == 0 {
+            return None;
+        }
+        let mut found = self.next.take();
+        // What compaction has yet to remove, or removed on another member already, must not be seen.
+        while let Some(record) = &found
+            && !self.view.survives_as_event(record)
+        {
+            found = self.records.next();
+        }
+        let first = found?;
+        let revision = first.record.revision.main;
+        let mut events = alloc::vec![event_of(&first)];
+        for record in self.records.by_ref() {
+            if record.record.revision.main != revision {
+                self.next = Some(record);
+                break;
+            }
+            if self.view.survives_as_event(&record) {
+                events.push(event_of(&record));
+            }
+        }
+        self.left -= 1;
+        Some(Change { revision, events })
+    }
+}
+
+impl View {
+    /// Whether an event is part of visible history: those at the compaction point are, as far as compaction keeps them.
+    fn survives_as_event(&self, found: &RecordRef<'_>) -> bool {
+        found.record.revision.main > self.compacted || self.survives(found.key(), &found.record, self.compacted)
+    }
+}
+
+fn event_of(found: &RecordRef<'_>) -> Event {
+    let kind = if found.record.tombstone { EventKind::Delete } else { EventKind::Put };
+    Event { kind, key_value: found.key_value(), previous: None }
+}
+
+fn is_filtered(request: &RangeRequest) -> bool {
+    let bounds =
+        [request.min_mod_revision, request.max_mod_revision, request.min_create_revision, request.max_create_revision];
+    bounds.iter().any(|bound| *bound != 0)
+}
+
+fn passes(request: &RangeRequest, pair: &KeyValue) -> bool {
+    let within = |revision: i64, min: i64, max: i64| (min == 0 || revision >= min) && (max == 0 || revision <= max);
+    within(pair.mod_revision, request.min_mod_revision, request.max_mod_revision)
+        && within(pair.create_revision, request.min_create_revision, request.max_create_revision)
+}
+
+fn sort(pairs: &mut [KeyValue], target: SortTarget, descending: bool) {
+    let number = |pair: &KeyValue| match target {
+        SortTarget::Version => pair.version,
+        SortTarget::Create => pair.create_revision,
+        _ => pair.mod_revision,
+    };
+    match (target, descending) {
+        (SortTarget::Value, false) => pairs.sort_by(|a, b| a.value.cmp(&b.value)),
+        (SortTarget::Value, true) => pairs.sort_by(|a, b| b.value.cmp(&a.value)),
+        (_, false) => pairs.sort_by_key(number),
+        (_, true) => pairs.sort_by_key(|pair| Reverse(number(pair))),
+    }
+}

@@ -1,0 +1,134 @@
+//! One revision in the making: all changes of one command (or of one expired lease) share its number.
+
+use crate::key_range::KeyRange;
+use crate::lease::attachment_key;
+use crate::log::{Record, RecordRef, Revision};
+use crate::request::{DeleteRangeRequest, PutRequest};
+use crate::response::{Change, DeleteRangeResponse, Event, EventKind, KeyValue, PutResponse};
+use crate::view::{Slot, View};
+use alloc::vec::Vec;
+use volvox_core::Bytes;
+
+/// Changes the state. What was checked before does not fail here.
+pub(crate) struct Writer<'a> {
+    pub state: &'a mut View,
+    scratch: &'a mut Vec<u8>,
+    main: i64,
+    events: Vec<Event>,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(state: &'a mut View, scratch: &'a mut Vec<u8>) -> Writer<'a> {
+        let main = state.revision + 1;
+        Writer { state, scratch, main, events: Vec::new() }
+    }
+
+    /// The revision of the store as an operation inside sees it.
+    pub fn revision(&self) -> i64 {
+        if self.events.is_empty() { self.main - 1 } else { self.main }
+    }
+
+    /// Makes the changes the newest revision, if there are any.
+    pub fn finish(self, changes: &mut Vec<Change>) -> i64 {
+        let revision = self.revision();
+        self.state.revision = revision;
+        if !self.events.is_empty() {
+            changes.push(Change { revision, events: self.events });
+        }
+        revision
+    }
+
+    /// Writes a pair.
+    pub fn put(&mut self, request: &PutRequest) -> PutResponse {
+        let slot = self.state.index.get(&request.key).copied();
+        let (link, before) = self.before(slot);
+        // A key that the same transaction deleted has nothing left to keep.
+        let kept = before.as_ref();
+        let lease = if request.ignore_lease { kept.map_or(0, |pair| pair.lease) } else { request.lease };
+        let value = if request.ignore_value { kept.map(|pair| pair.value.clone()) } else { None };
+        let record = Record::put(self.next(), link.as_ref(), lease);
+        let stored = self.push(&record, &request.key, value.as_ref().unwrap_or(&request.value));
+        self.state.index.insert(&request.key, Slot { revision: record.revision, alive: true });
+        self.attach(&request.key, kept.map_or(0, |pair| pair.lease), lease);
+        let prev_kv = if request.prev_kv { before.clone() } else { None };
+        self.note(EventKind::Put, stored, slot, before);
+        PutResponse { revision: self.main, prev_kv }
+    }
+
+    /// Deletes what a request selects.
+    pub fn delete_range(&mut self, request: &DeleteRangeRequest) -> DeleteRangeResponse {
+        let range = KeyRange::new(&request.key, &request.range_end);
+        let keys: Vec<Bytes> = self.state.index.forward(range, true).map(|(key, _)| Bytes::from(key)).collect();
+        let deleted = keys.len() as i64;
+        let mut prev_kvs = Vec::new();
+        for key in keys {
+            let before = self.delete(&key);
+            if request.prev_kv {
+                prev_kvs.extend(before);
+            }
+        }
+        DeleteRangeResponse { revision: self.revision(), deleted, prev_kvs }
+    }
+
+    /// Deletes a key; the pair as it was, if it was.
+    pub fn delete(&mut self, key: &[u8]) -> Option<KeyValue> {
+        let slot = self.state.index.get(key).copied().filter(|slot| slot.alive)?;
+        let (link, before) = self.before(Some(slot));
+        let record = Record::tombstone(self.next(), &link.expect("a living key has a version"));
+        let stored = self.push(&record, key, &[]);
+        self.state.index.insert(key, Slot { revision: record.revision, alive: false });
+        self.attach(key, before.as_ref().map_or(0, |pair| pair.lease), 0);
+        self.note(EventKind::Delete, stored, Some(slot), before.clone());
+        before
+    }
+
+    fn next(&self) -> Revision {
+        Revision { main: self.main, sub: self.events.len() as u32 }
+    }
+
+    /// The change before, to link to, and the pair if the key is alive.
+    ///
+    /// A tombstone below the compaction point is gone, whether or not this member has removed it already: records must
+    /// be the same on all members.
+    fn before(&self, slot: Option<Slot>) -> (Option<Record>, Option<KeyValue>) {
+        let reachable = slot.filter(|slot| slot.alive || slot.revision.main >= self.state.compacted);
+        let Some(found) = reachable.and_then(|slot| self.state.log.find(slot.revision)) else {
+            return (None, None);
+        };
+        let pair = (!found.record.tombstone).then(|| found.key_value());
+        (Some(found.record), pair)
+    }
+
+    fn push(&mut self, record: &Record, key: &[u8], value: &[u8]) -> KeyValue {
+        self.scratch.clear();
+        record.encode(key, value, self.scratch);
+        let encoded = Bytes::from(self.scratch.as_slice());
+        let stored = RecordRef::at(&encoded, 0).key_value();
+        self.state.log.push(record, encoded);
+        stored
+    }
+
+    fn attach(&mut self, key: &[u8], from: i64, to: i64) {
+        if from == to {
+            return;
+        }
+        if from != 0 {
+            self.state.attachments.remove(&attachment_key(from, key));
+        }
+        if to != 0 {
+            self.state.attachments.insert(&attachment_key(to, key), ());
+        }
+    }
+
+    /// Remembers the event. What it replaced is what the key was one revision before: not what an earlier change of
+    /// the same revision made of it.
+    fn note(&mut self, kind: EventKind, key_value: KeyValue, slot: Option<Slot>, before: Option<KeyValue>) {
+        let previous = match slot {
+            Some(slot) if slot.revision.main == self.main => {
+                self.state.version_at(&slot, self.main - 1).map(|found| found.key_value())
+            }
+            _ => before,
+        };
+        self.events.push(Event { kind, key_value, previous });
+    }
+}
