@@ -1,0 +1,261 @@
+//! How a simulation is described.
+
+use crate::latency::Latency;
+use crate::network::{Links, Network};
+use crate::plan::{FaultPlan, Planner};
+use crate::queue::Queue;
+use crate::replay::TraceRing;
+use crate::simulation::{Invariant, LeaderTest, Pending, Simulation};
+use crate::statistics::Statistics;
+use crate::storage::{RecordDisk, Storage, StorageFactory};
+use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
+use volvox_core::fault::Scheduled;
+use volvox_core::time::nanos;
+use volvox_core::{Duration, NodeId, Process, Rng, StableHasher};
+
+/// How wrong the clocks are from the beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// What a true wall clock shows when the run begins, in nanoseconds since 1970.
+    pub wall_start: i64,
+    /// Each wall clock is off by at most so much.
+    pub offset_max: Duration,
+    /// Each pair of clocks runs fast or slow by at most so many parts in a million.
+    pub drift_ppm_max: u32,
+}
+
+impl Default for Clocks {
+    fn default() -> Clocks {
+        // 2026-01-01T00:00:00Z
+        Clocks { wall_start: 1_767_225_600_000_000_000, offset_max: Duration::ZERO, drift_ppm_max: 0 }
+    }
+}
+
+/// Describes a [`Simulation`]. Nothing but the seed and what is said here has any influence on a run.
+pub struct Builder<P: Process> {
+    seed: u64,
+    ids: Vec<NodeId>,
+    config: P::Config,
+    configs: BTreeMap<NodeId, P::Config>,
+    down: Vec<NodeId>,
+    network: Network,
+    clocks: Clocks,
+    sync: Latency,
+    storage: Option<StorageFactory<P::Record>>,
+    start_within: Duration,
+    schedule: Vec<Scheduled>,
+    plan: Option<FaultPlan>,
+    recovered: Option<crate::plan::RecoveryTest<P>>,
+    leader: Option<LeaderTest<P>>,
+    message_bytes: fn(&P::Message) -> usize,
+    steps_max: u64,
+    happened_max: usize,
+    hash_chain: bool,
+    trace: Option<TraceRing>,
+    invariants: Vec<Invariant<P>>,
+}
+
+impl<P: Process + 'static> Builder<P> {
+    /// `nodes` nodes called 1, 2, 3 and so on, with one configuration for all.
+    pub fn new(seed: u64, nodes: u64, config: P::Config) -> Builder<P> {
+        Builder {
+            seed,
+            ids: (1..=nodes).map(NodeId).collect(),
+            config,
+            configs: BTreeMap::new(),
+            down: Vec::new(),
+            network: Network::default(),
+            clocks: Clocks::default(),
+            sync: Latency::Uniform(Duration::from_micros(300), Duration::from_millis(2)),
+            storage: None,
+            start_within: Duration::ZERO,
+            schedule: Vec::new(),
+            plan: None,
+            recovered: None,
+            leader: None,
+            message_bytes: |message| size_of_val(message),
+            steps_max: u64::MAX,
+            happened_max: 1 << 20,
+            hash_chain: true,
+            trace: None,
+            invariants: Vec::new(),
+        }
+    }
+
+    /// Other names than 1, 2, 3.
+    pub fn ids(mut self, ids: impl IntoIterator<Item = NodeId>) -> Self {
+        self.ids = ids.into_iter().collect();
+        self
+    }
+
+    /// Another configuration for one node.
+    pub fn config_of(mut self, id: NodeId, config: P::Config) -> Self {
+        self.configs.insert(id, config);
+        self
+    }
+
+    /// This node is down until it is started.
+    pub fn down(mut self, id: NodeId) -> Self {
+        self.down.push(id);
+        self
+    }
+
+    /// What every link is like.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        self
+    }
+
+    /// Only the latency of every link.
+    pub fn latency(mut self, latency: Latency) -> Self {
+        self.network.latency = latency;
+        self
+    }
+
+    /// How wrong the clocks are.
+    pub fn clocks(mut self, clocks: Clocks) -> Self {
+        self.clocks = clocks;
+        self
+    }
+
+    /// How long a sync of the built-in disk takes.
+    pub fn sync(mut self, sync: Latency) -> Self {
+        self.sync = sync;
+        self
+    }
+
+    /// Another disk than the built-in one.
+    pub fn storage(mut self, mut factory: impl FnMut(NodeId) -> Box<dyn Storage<P::Record>> + 'static) -> Self {
+        self.storage = Some(Box::new(move |id| factory(id)));
+        self
+    }
+
+    /// Nodes start at moments drawn from this span, instead of all at once.
+    pub fn start_within(mut self, span: Duration) -> Self {
+        self.start_within = span;
+        self
+    }
+
+    /// Faults at written moments.
+    pub fn schedule(mut self, schedule: impl IntoIterator<Item = Scheduled>) -> Self {
+        self.schedule.extend(schedule);
+        self
+    }
+
+    /// Faults drawn from the seed.
+    pub fn faults(mut self, plan: FaultPlan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
+    /// Says when a node whose storage was damaged or erased is whole again, such as a voter again. Without it, such a
+    /// node counts against the budget for the rest of the run.
+    pub fn recovered(mut self, test: impl FnMut(&Simulation<P>, NodeId) -> bool + 'static) -> Self {
+        self.recovered = Some(Box::new(test));
+        self
+    }
+
+    /// How to know a leader: for `crash leader`.
+    pub fn leader(mut self, test: impl Fn(&P) -> bool + 'static) -> Self {
+        self.leader = Some(Box::new(test));
+        self
+    }
+
+    /// How large a message is on the wire: for links with a bandwidth.
+    pub fn message_bytes(mut self, bytes: fn(&P::Message) -> usize) -> Self {
+        self.message_bytes = bytes;
+        self
+    }
+
+    /// The run stops after so many steps.
+    pub fn steps_max(mut self, steps: u64) -> Self {
+        self.steps_max = steps;
+        self
+    }
+
+    /// Leaves the hash chain out.
+    pub fn without_hash_chain(mut self) -> Self {
+        self.hash_chain = false;
+        self
+    }
+
+    /// Writes a trace, at many times the cost of a run without.
+    pub fn trace(mut self, ring: Option<&TraceRing>) -> Self {
+        self.trace = ring.cloned();
+        self
+    }
+
+    /// What must hold after every step.
+    pub fn invariant(
+        mut self,
+        name: &'static str,
+        check: impl FnMut(&Simulation<P>, NodeId) -> Result<(), String> + 'static,
+    ) -> Self {
+        self.invariants.push((name, Box::new(check)));
+        self
+    }
+
+    /// The world at time zero; nothing has happened yet, not even the starts.
+    pub fn build(self) -> Simulation<P> {
+        let chance = Rng::new(self.seed);
+        let lane = |number: u64| chance.split((1 << 40) + number);
+        let sync = self.sync;
+        let storage = self.storage.unwrap_or_else(|| Box::new(move |_| Box::new(RecordDisk::new(sync))));
+        let plan_from = self.plan.as_ref().map(|plan| plan.from);
+        let recovered = self.recovered;
+        let planner = self.plan.map(|plan| Planner { plan, rng: lane(3), afflicted: Vec::new(), recovered, token: 0 });
+        let mut simulation = Simulation {
+            seed: self.seed,
+            now: 0,
+            queue: Queue::new(),
+            nodes: Vec::with_capacity(self.ids.len()),
+            cold: Vec::with_capacity(self.ids.len()),
+            directory: Vec::with_capacity(self.ids.len()),
+            links: Links::new(self.network, lane(0)),
+            effects: Vec::new(),
+            chain: self.hash_chain.then(|| StableHasher::new(self.seed)),
+            statistics: Statistics::default(),
+            happened: VecDeque::new(),
+            storage,
+            disk_rng: lane(1),
+            life_rng: lane(2),
+            planner,
+            applied: Vec::new(),
+            leader: self.leader,
+            message_bytes: self.message_bytes,
+            steps_max: self.steps_max,
+            happened_max: self.happened_max,
+            trace: self.trace,
+            invariants: self.invariants,
+            violation: None,
+        };
+        let members: Rc<[NodeId]> = Rc::from(self.ids.as_slice());
+        let mut configs = self.configs;
+        let mut drawing = lane(4);
+        for id in self.ids {
+            let config = configs.remove(&id).unwrap_or_else(|| self.config.clone());
+            let offset = symmetric(&mut drawing, nanos(self.clocks.offset_max));
+            let drift = symmetric(&mut drawing, self.clocks.drift_ppm_max.into()) as i32;
+            simulation.insert_node(id, Rc::clone(&members), config, self.clocks.wall_start + offset, drift);
+            let starts = drawing.between(0, nanos(self.start_within));
+            if !self.down.contains(&id) {
+                let node = simulation.nodes.len() as u32 - 1;
+                simulation.schedule(Duration::from_nanos(starts), Pending::Start { node });
+            }
+        }
+        assert!(configs.is_empty(), "a configuration of a node that does not exist: {:?}", configs.keys());
+        for scheduled in self.schedule {
+            simulation.schedule(scheduled.at, Pending::Fault(Box::new(scheduled.fault)));
+        }
+        if let Some(from) = plan_from {
+            simulation.schedule(from, Pending::Plan);
+        }
+        simulation
+    }
+}
+
+fn symmetric(rng: &mut Rng, most: u64) -> i64 {
+    let most = most.min(i64::MAX as u64 / 2);
+    rng.between(0, 2 * most) as i64 - most as i64
+}

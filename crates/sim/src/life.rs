@@ -1,0 +1,157 @@
+//! Lives and deaths: how a node starts, stops, pauses and comes back.
+
+use crate::clock::Clock;
+use crate::node::{Cold, Node};
+use crate::simulation::{Happening, Pending, Simulation};
+use crate::step::Input;
+use crate::storage::{Recovery, StorageError};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use volvox_core::{Duration, Environment, Incarnation, NodeId, Outbox, Position, Process, Rng};
+
+impl<P: Process + 'static> Simulation<P> {
+    /// Adds a node that knows these members. It is down until it is started.
+    ///
+    /// # Panics
+    /// When there is such a node already.
+    pub fn add_node(&mut self, id: NodeId, members: &[NodeId], config: P::Config) {
+        self.insert_node(id, Rc::from(members), config, 0, 0);
+    }
+
+    pub(crate) fn insert_node(
+        &mut self,
+        id: NodeId,
+        members: Rc<[NodeId]>,
+        config: P::Config,
+        wall_origin: i64,
+        drift_ppm: i32,
+    ) {
+        let place = match self.directory.binary_search_by_key(&id, |(known, _)| *known) {
+            Ok(_) => panic!("{id} exists already"),
+            Err(place) => place,
+        };
+        let index = self.nodes.len() as u32;
+        self.directory.insert(place, (id, index));
+        let incarnation = Incarnation(1);
+        self.nodes.push(Node {
+            process: None,
+            environment: Environment::new(id, incarnation, Position::NONE, &Rng::new(self.seed)),
+            clock: Clock::new(wall_origin, drift_ppm),
+            stalled: false,
+            run: 0,
+            recent_link: (u32::MAX, 0),
+            links: Vec::new(),
+            timers: Vec::new(),
+            durability: None,
+        });
+        self.cold.push(Cold {
+            id,
+            config,
+            members,
+            incarnation,
+            paused: false,
+            waiting: VecDeque::new(),
+            wall_origin,
+            drift_origin_ppm: drift_ppm,
+            damaged: false,
+        });
+    }
+
+    /// Nothing is wrong any more: heals the world, lets paused nodes go on, starts those that are down.
+    pub fn revive(&mut self) {
+        self.heal();
+        for index in 0..self.nodes.len() as u32 {
+            self.resume_node(index);
+            self.start_node(index);
+        }
+    }
+
+    /// The storage of a damaged or erased node no longer counts against the budget of drawn faults.
+    pub fn storage_recovered(&mut self, id: NodeId) {
+        let index = self.expect(id);
+        self.cold[index as usize].damaged = false;
+    }
+
+    pub(crate) fn start_node(&mut self, index: u32) {
+        let node = &mut self.nodes[index as usize];
+        if node.process.is_some() {
+            return;
+        }
+        let cold = &mut self.cold[index as usize];
+        node.run += 1;
+        let mut process = P::new(cold.id, &cold.members, &cold.config);
+        let mut last = Position::NONE;
+        if let Some(durability) = &mut node.durability {
+            match durability.storage.restore(&mut |restored| process.on_restore(restored)) {
+                Recovery::Intact { last: found } => last = found,
+                Recovery::Lost => {
+                    self.statistics.lost_storages += 1;
+                    cold.incarnation = Incarnation(cold.incarnation.0 + 1);
+                    cold.damaged = true;
+                    durability.storage.format(cold.incarnation);
+                    process = P::new(cold.id, &cold.members, &cold.config);
+                }
+            }
+            durability.outbox = Outbox::new(last);
+        }
+        let chance = Rng::new(self.seed).split(u64::from(node.run));
+        node.environment = Environment::new(cold.id, cold.incarnation, last, &chance);
+        node.clock.restart(self.now);
+        node.process = Some(process);
+        let (id, incarnation) = (cold.id, cold.incarnation);
+        self.tell(id, Happening::Started(incarnation));
+        self.run_step(index, Input::Start);
+    }
+
+    /// The process dies, by itself or with its disk's `error`.
+    pub(crate) fn stop_node(&mut self, index: u32, error: Option<StorageError>) {
+        let linger_max = 2 * self.links.network.latency.draw(&mut self.life_rng) + 1;
+        let linger = self.now + self.life_rng.below(linger_max);
+        let node = &mut self.nodes[index as usize];
+        if node.process.take().is_none() {
+            return;
+        }
+        node.timers.clear();
+        node.stalled = false;
+        if let Some(durability) = &mut node.durability {
+            durability.batch.clear();
+            durability.syncing = None;
+            durability.outbox = Outbox::new(Position::NONE);
+            durability.storage.crash(&mut self.disk_rng);
+        }
+        let cold = &mut self.cold[index as usize];
+        cold.paused = false;
+        cold.waiting.clear();
+        let id = cold.id;
+        self.links.break_links(index, linger);
+        if let Some(error) = error {
+            self.trace_text(format_args!("{id} stops: {error}"));
+        }
+        self.tell(id, Happening::Stopped(error));
+    }
+
+    /// The disk of a node that is down is replaced by an empty one.
+    pub(crate) fn erase_storage(&mut self, index: u32) {
+        let cold = &mut self.cold[index as usize];
+        cold.incarnation = Incarnation(cold.incarnation.0 + 1);
+        cold.damaged = true;
+        if let Some(durability) = &mut self.nodes[index as usize].durability {
+            durability.storage.format(cold.incarnation);
+        }
+    }
+
+    pub(crate) fn pause_node(&mut self, index: u32) {
+        let node = &mut self.nodes[index as usize];
+        if node.process.is_some() {
+            node.stalled = true;
+            self.cold[index as usize].paused = true;
+        }
+    }
+
+    pub(crate) fn resume_node(&mut self, index: u32) {
+        if std::mem::take(&mut self.cold[index as usize].paused) {
+            let run = self.nodes[index as usize].run;
+            self.schedule(Duration::ZERO, Pending::Wake { node: index, run });
+        }
+    }
+}

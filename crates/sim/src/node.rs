@@ -1,0 +1,82 @@
+//! What the world keeps for one node.
+
+use crate::clock::Clock;
+use crate::storage::{Storage, StorageError, Write};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use volvox_core::{Environment, Incarnation, Instant, NodeId, Outbox, Position, Process};
+
+/// Never: later than every moment of a run.
+pub(crate) const NEVER: u64 = u64::MAX;
+
+/// The part that every step touches; kept small, so that many fit a cache.
+pub(crate) struct Node<P: Process> {
+    /// `None` while the node is down.
+    pub process: Option<P>,
+    pub environment: Environment,
+    pub clock: Clock,
+    /// Paused, or catching up after a pause: what arrives goes behind what already waits.
+    pub stalled: bool,
+    /// Counts the starts of the process, so that what was meant for an earlier life finds nobody.
+    pub run: u32,
+    /// The peer spoken to last, and the link to it.
+    pub recent_link: (u32, u32),
+    /// Peers by index, each with its link.
+    pub links: Vec<(u32, u32)>,
+    pub timers: Vec<Timer<P::Timer>>,
+    /// Made when the process first persists something.
+    pub durability: Option<Box<Durability<P>>>,
+}
+
+/// A timer that was set, or cancelled and not yet forgotten.
+pub(crate) struct Timer<T> {
+    pub timer: T,
+    /// When, on the node's monotonic clock; [`Instant::MAX`] once cancelled.
+    pub due: Instant,
+    /// For when the queue holds a key, in the world's time; [`NEVER`] when it holds none. A timer that is set again
+    /// to later keeps its key, which is pushed on when it comes up: a heartbeat costs no garbage.
+    pub armed: u64,
+}
+
+/// What waits for the disk, and the disk.
+pub(crate) struct Durability<P: Process> {
+    pub outbox: Outbox<Outgoing<P>>,
+    /// Collects while another batch is under way.
+    pub batch: Vec<Write<P::Record>>,
+    /// The last record of the batch under way.
+    pub syncing: Option<Position>,
+    pub storage: Box<dyn Storage<P::Record>>,
+}
+
+pub(crate) enum Outgoing<P: Process> {
+    Send(NodeId, P::Message),
+    Emit(P::Event),
+}
+
+/// The part that is rarely touched.
+pub(crate) struct Cold<P: Process> {
+    pub id: NodeId,
+    pub config: P::Config,
+    pub members: Rc<[NodeId]>,
+    pub incarnation: Incarnation,
+    pub paused: bool,
+    pub waiting: VecDeque<Waiting<P>>,
+    /// What the wall clock would show at time zero if nobody had touched it.
+    pub wall_origin: i64,
+    pub drift_origin_ppm: i32,
+    /// Its storage was damaged or erased, and nobody has said yet that this no longer matters.
+    pub damaged: bool,
+}
+
+/// What arrived while the process could not run.
+pub(crate) enum Waiting<P: Process> {
+    Message { link: u32, epoch: u32, message: P::Message },
+    Command(P::Command),
+    Synced(Result<(), StorageError>),
+}
+
+impl<P: Process> Node<P> {
+    pub fn timer_place(&self, timer: &P::Timer) -> Result<usize, usize> {
+        self.timers.binary_search_by(|entry| entry.timer.cmp(timer))
+    }
+}

@@ -1,0 +1,319 @@
+//! The simulated world: its state, and how a run goes forward.
+
+use crate::network::Links;
+use crate::node::{Cold, Node};
+use crate::plan::{Planner, Undo};
+use crate::queue::{Lane, Queue};
+use crate::replay::TraceRing;
+use crate::statistics::Statistics;
+use crate::storage::{StorageError, StorageFactory};
+use std::collections::VecDeque;
+use std::fmt;
+use std::hash::Hasher;
+use volvox_core::fault::Scheduled;
+use volvox_core::time::nanos;
+use volvox_core::{Duration, EffectOf, Fault, Incarnation, Instant, NodeId, Process, Rng, StableHasher};
+
+/// A world that runs one process a node, and decides everything else from one seed.
+///
+/// It is made by a [`Builder`](crate::Builder), and goes forward only when told to.
+pub struct Simulation<P: Process> {
+    pub(crate) seed: u64,
+    /// The world's own time, in nanoseconds since the run began. No process sees it.
+    pub(crate) now: u64,
+    pub(crate) queue: Queue<Pending<P>>,
+    pub(crate) nodes: Vec<Node<P>>,
+    pub(crate) cold: Vec<Cold<P>>,
+    /// By id; only asked when ids are not 1, 2, 3.
+    pub(crate) directory: Vec<(NodeId, u32)>,
+    pub(crate) links: Links,
+    pub(crate) effects: Vec<EffectOf<P>>,
+    pub(crate) chain: Option<StableHasher>,
+    pub(crate) statistics: Statistics,
+    pub(crate) happened: VecDeque<Happened<P::Event>>,
+    pub(crate) storage: StorageFactory<P::Record>,
+    pub(crate) disk_rng: Rng,
+    pub(crate) life_rng: Rng,
+    pub(crate) planner: Option<Planner<P>>,
+    pub(crate) applied: Vec<Scheduled>,
+    pub(crate) leader: Option<LeaderTest<P>>,
+    pub(crate) message_bytes: fn(&P::Message) -> usize,
+    pub(crate) steps_max: u64,
+    pub(crate) happened_max: usize,
+    pub(crate) trace: Option<TraceRing>,
+    pub(crate) invariants: Vec<Invariant<P>>,
+    pub(crate) violation: Option<Violation>,
+}
+
+/// Whether a process would say of itself that it leads.
+pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;
+
+/// What must hold after every step; the node is the one that made the step.
+pub(crate) type Invariant<P> = (&'static str, Box<dyn FnMut(&Simulation<P>, NodeId) -> Result<(), String>>);
+
+/// Something that the world will do.
+pub(crate) enum Pending<P: Process> {
+    Message {
+        link: u32,
+        epoch: u32,
+        message: P::Message,
+    },
+    Timer {
+        node: u32,
+        run: u32,
+        timer: P::Timer,
+    },
+    Synced {
+        node: u32,
+        run: u32,
+    },
+    Command {
+        node: u32,
+        command: Box<P::Command>,
+    },
+    Start {
+        node: u32,
+    },
+    /// A node that was paused looks at what waits.
+    Wake {
+        node: u32,
+        run: u32,
+    },
+    Fault(Box<Fault>),
+    Undo(Undo),
+    Plan,
+    Alarm(u64),
+}
+
+/// What the outside sees of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Happened<E> {
+    /// When, in the world's time.
+    pub at: Instant,
+    /// Whom it concerns; nobody for an alarm.
+    pub node: NodeId,
+    /// What.
+    pub what: Happening<E>,
+}
+
+/// See [`Happened`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happening<E> {
+    /// The process told something.
+    Event(E),
+    /// The process started, in this life of its storage.
+    Started(Incarnation),
+    /// The process is gone; with the reason when its disk was it.
+    Stopped(Option<StorageError>),
+    /// An alarm set with [`Simulation::alarm`] is due.
+    Alarm(u64),
+}
+
+/// Why a run stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a run that stopped at a violated invariant must not pass for a good one"]
+pub enum Stop {
+    /// The time is over.
+    Deadline,
+    /// What was waited for is so.
+    Done,
+    /// Nothing is left to happen.
+    Idle,
+    /// As many steps as the builder allows.
+    StepsMax,
+    /// An invariant does not hold: see [`Simulation::violation`].
+    Violated,
+}
+
+/// An invariant that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// When, in the world's time.
+    pub at: Instant,
+    /// Whose step broke it.
+    pub node: NodeId,
+    /// Its name.
+    pub invariant: &'static str,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {} does not hold: {}", self.at, self.node, self.invariant, self.text)
+    }
+}
+
+impl<P: Process + 'static> Simulation<P> {
+    /// Lets the next thing happen; says whether there was one.
+    pub fn step(&mut self) -> bool {
+        let Some(due) = self.queue.pop() else { return false };
+        debug_assert!(due.time >= self.now, "time went back");
+        self.now = due.time;
+        self.handle(due.what);
+        true
+    }
+
+    /// Runs for a span of the world's time.
+    pub fn run_for(&mut self, span: Duration) -> Stop {
+        self.run_until(span, |_| false)
+    }
+
+    /// Runs until `done` says so, which is asked before the first step and after each, for at most `span`. It may
+    /// inspect everything, drain what happened, and inject commands and faults.
+    pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Simulation<P>) -> bool) -> Stop {
+        let deadline = self.now.saturating_add(nanos(span));
+        loop {
+            if self.violation.is_some() {
+                return Stop::Violated;
+            }
+            if done(self) {
+                return Stop::Done;
+            }
+            if self.statistics.steps >= self.steps_max {
+                return Stop::StepsMax;
+            }
+            match self.queue.next_time() {
+                Some(time) if time <= deadline => self.step(),
+                Some(_) => {
+                    self.now = deadline;
+                    return Stop::Deadline;
+                }
+                None => return Stop::Idle,
+            };
+        }
+    }
+
+    /// Asks something of a node, now. A node that is down never hears of it.
+    pub fn command(&mut self, id: NodeId, command: P::Command) {
+        self.command_after(Duration::ZERO, id, command);
+    }
+
+    /// Asks something of a node later.
+    pub fn command_after(&mut self, after: Duration, id: NodeId, command: P::Command) {
+        let node = self.expect(id);
+        self.schedule(after, Pending::Command { node, command: Box::new(command) });
+    }
+
+    /// Wakes whoever drives this run: [`Happening::Alarm`] appears after this span.
+    pub fn alarm(&mut self, after: Duration, token: u64) {
+        self.schedule(after, Pending::Alarm(token));
+    }
+
+    /// Does something to the world later.
+    pub fn fault_after(&mut self, after: Duration, fault: Fault) {
+        self.schedule(after, Pending::Fault(Box::new(fault)));
+    }
+
+    /// What happened since the last call, oldest first.
+    pub fn happened(&mut self) -> impl Iterator<Item = Happened<P::Event>> + '_ {
+        self.happened.drain(..)
+    }
+
+    /// The oldest thing that happened and was not taken yet.
+    pub fn next_happened(&mut self) -> Option<Happened<P::Event>> {
+        self.happened.pop_front()
+    }
+
+    /// The process of a node that is up.
+    pub fn node(&self, id: NodeId) -> Option<&P> {
+        self.find(id).and_then(|node| self.nodes[node as usize].process.as_ref())
+    }
+
+    /// All nodes that are up.
+    pub fn live(&self) -> impl Iterator<Item = (NodeId, &P)> + '_ {
+        self.cold.iter().zip(&self.nodes).filter_map(|(cold, node)| Some((cold.id, node.process.as_ref()?)))
+    }
+
+    /// All nodes, up or down.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.cold.iter().map(|cold| cold.id)
+    }
+
+    /// Whether a node runs: neither down nor paused.
+    pub fn is_running(&self, id: NodeId) -> bool {
+        self.find(id)
+            .is_some_and(|node| self.nodes[node as usize].process.is_some() && !self.cold[node as usize].paused)
+    }
+
+    /// Which life of its storage a node lives.
+    pub fn incarnation(&self, id: NodeId) -> Option<Incarnation> {
+        self.find(id).map(|node| self.cold[node as usize].incarnation)
+    }
+
+    /// The world's time since the run began.
+    pub fn now(&self) -> Instant {
+        Instant(self.now)
+    }
+
+    /// What this run was made from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// The numbers of the run so far.
+    pub fn statistics(&self) -> &Statistics {
+        &self.statistics
+    }
+
+    /// The faults of the run so far, with their moments.
+    pub fn applied_faults(&self) -> &[Scheduled] {
+        &self.applied
+    }
+
+    /// The invariant that does not hold, if one was found.
+    pub fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Says that the world is wrong, from outside of an invariant; the run stops.
+    pub fn report(&mut self, node: NodeId, invariant: &'static str, text: String) {
+        let at = self.now();
+        self.violation.get_or_insert(Violation { at, node, invariant, text });
+    }
+
+    /// The hash over everything that processes were told and answered: equal for equal runs.
+    ///
+    /// # Panics
+    /// When the builder left the chain out.
+    pub fn chain(&self) -> u64 {
+        self.chain.as_ref().expect("a run that keeps its hash chain").finish()
+    }
+
+    /// How many things are yet to happen.
+    pub fn pending(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// A stream of chance for whoever drives the run, the same for the same seed.
+    pub fn rng(&self, lane: u64) -> Rng {
+        Rng::new(self.seed).split(lane.wrapping_add(1 << 32))
+    }
+
+    pub(crate) fn schedule(&mut self, after: Duration, what: Pending<P>) {
+        self.queue.push(self.now.saturating_add(nanos(after)), Lane::Rest, what);
+    }
+
+    pub(crate) fn find(&self, id: NodeId) -> Option<u32> {
+        // Ids are mostly 1, 2, 3: then the place says it.
+        let guess = id.0.wrapping_sub(1);
+        if self.cold.get(guess as usize).is_some_and(|cold| cold.id == id) {
+            return Some(guess as u32);
+        }
+        let place = self.directory.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+        Some(self.directory[place].1)
+    }
+
+    pub(crate) fn expect(&self, id: NodeId) -> u32 {
+        self.find(id).unwrap_or_else(|| panic!("{id} is no node of this simulation"))
+    }
+
+    pub(crate) fn tell(&mut self, node: NodeId, what: Happening<P::Event>) {
+        assert!(
+            self.happened.len() < self.happened_max,
+            "{} happenings wait and nobody takes them: call happened()",
+            self.happened_max
+        );
+        self.happened.push_back(Happened { at: Instant(self.now), node, what });
+    }
+}
