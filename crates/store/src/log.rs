@@ -20,7 +20,7 @@ mod tail;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-pub(crate) use record::{Record, RecordRef, Revision};
+pub(crate) use record::{COUNTER_MAX, Record, RecordRef, Revision};
 pub(crate) use segment::{Segment, SegmentId};
 use tail::Tail;
 use volvox_core::Bytes;

@@ -139,7 +139,7 @@ fn holds_for(compare: &Compare, key: Option<(&View, &Slot)>) -> bool {
             let given: &[u8] = if let TargetUnion::Value(given) = &compare.target_union { given } else { &[] };
             // A key that does not exist has no value: no relation holds, not even "differs".
             match &found {
-                Some(found) => found.value().as_slice().cmp(given),
+                Some(found) => found.value_slice().cmp(given),
                 None => return false,
             }
         }

@@ -10,6 +10,9 @@ use volvox_core::{Bytes, DecodeError, Encode, Reader};
 /// found in `versions / 64 + 64` steps at most.
 const ANCHOR_SPACING: u64 = 64;
 
+/// Larger counters are not believed: no store lives so long, and nothing overflows on the way there.
+pub(crate) const COUNTER_MAX: u64 = 1 << 62;
+
 /// When a change was made: the revision of the store, and which of its changes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct Revision {
@@ -129,6 +132,9 @@ impl Record {
             let anchor = if flags & ANCHORED != 0 { earlier(&mut input, revision)? } else { previous };
             (record.previous, record.anchor) = (Some(previous), Some(anchor));
             record.depth = input.varint()?;
+            if record.depth > COUNTER_MAX {
+                return Err(DecodeError::Invalid("depth"));
+            }
         }
         record.key = section(&mut input, bytes)?;
         if record.key.is_empty() {
@@ -150,7 +156,7 @@ impl Record {
 }
 
 fn positive_or_zero(number: u64) -> Result<i64, DecodeError> {
-    i64::try_from(number).map_err(|_| DecodeError::Invalid("revision"))
+    if number <= COUNTER_MAX { Ok(number as i64) } else { Err(DecodeError::Invalid("revision")) }
 }
 
 fn positive(number: u64) -> Result<i64, DecodeError> {
@@ -195,6 +201,11 @@ impl<'a> RecordRef<'a> {
     /// The key.
     pub fn key(&self) -> &'a [u8] {
         &self.bytes.as_slice()[self.record.key.start as usize..self.record.key.end as usize]
+    }
+
+    /// The value, without sharing it.
+    pub fn value_slice(&self) -> &'a [u8] {
+        &self.bytes.as_slice()[self.record.value.start as usize..self.record.value.end as usize]
     }
 
     /// The value.

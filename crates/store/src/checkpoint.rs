@@ -1,0 +1,316 @@
+//! Checkpoints: the state as a list of immutable, numbered parts.
+//!
+//! ```text
+//!   [ meta ] [ leases ]* [ segment | segment | ... ]* [ tail ]?
+//! ```
+//!
+//! - *meta*: revision, compaction point, counters, alarms, and how many leases and living keys there are.
+//! - *leases*: a page of them. Which keys hang on a lease is in the newest versions of the keys.
+//! - *segment*: the bytes of one segment of the log as they lie in memory; one part, or several when a record in it is
+//!   very large. The tail is written as if it were sealed.
+//!
+//! **Numbers.** The number of a part is a hash of what it is: its kind, which records of the log it holds (first and
+//! last original segment, compaction), how many bytes, their CRC-32C, and which piece of them. So a number never stands
+//! for other bytes, on any node, at any time:
+//! - a part whose number is in the last manifest is on disk already, and is not written again: between two
+//!   checkpoints these are all segments that were sealed before the first and not rewritten by compaction since;
+//! - a part received from another member may be stored under its number as it is, and one whose number is on disk
+//!   already need not be received.
+//!
+//! A checkpoint is walked from a pinned view: parts are made one at a time, when they are asked for, while the store
+//! moves on. Numbers without bytes cost nothing for sealed segments.
+//!
+//! What a caller does:
+//!
+//! ```text
+//!   checkpoint = view.checkpoint()
+//!   each step, some parts:  part = checkpoint.next()
+//!                           numbers.push(part.number());  if not in the last manifest: cx.checkpoint(part.to_part())
+//!   at the end:             cx.checkpoint_done(covers, numbers)
+//! ```
+
+use crate::crc32c;
+use crate::key_range::KeyRange;
+use crate::lease::Lease;
+use crate::log::{Segment, SegmentId};
+use crate::response::AlarmMember;
+use crate::view::View;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use volvox_core::{Bytes, Decode, DecodeError, Encode, Part, Reader};
+
+/// The only format so far.
+pub(crate) const PART_VERSION: u8 = 1;
+/// At most so many bytes of content in a part; the rest of 1 MiB is for its header.
+pub(crate) const PIECE_BYTES: usize = (1 << 20) - 256;
+/// So many leases in a page.
+const LEASES_PER_PAGE: usize = 16 * 1024;
+
+/// What a part says of itself, before its content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Header {
+    pub kind: Kind,
+    /// Meta and leases: the commands applied, twice, and the page. Segments: which.
+    pub id: SegmentId,
+    /// Bytes of the whole content, of which this is a piece.
+    pub length: u64,
+    /// CRC-32C of the whole content.
+    pub checksum: u32,
+    /// Which piece, from 0 on.
+    pub piece: u32,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Meta,
+    Leases,
+    Segment,
+}
+
+/// What is not in the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Meta {
+    pub revision: i64,
+    pub compacted: i64,
+    pub compactions: u64,
+    pub applied: u64,
+    pub tail_index: u64,
+    pub leases: u64,
+    pub keys: u64,
+    pub alarms: Vec<AlarmMember>,
+}
+
+/// A checkpoint of a pinned view: an iterator over its parts, in the order in which they are restored.
+pub struct Checkpoint {
+    view: View,
+    stage: Stage,
+    /// Pieces of what was looked at last.
+    pieces: VecDeque<PartRef>,
+}
+
+enum Stage {
+    Meta,
+    /// From this lease on.
+    Leases(Option<i64>, u64),
+    /// From this segment on.
+    Segments(usize),
+    Tail,
+    Done,
+}
+
+/// A part by its number; its bytes are put together when they are wanted.
+pub struct PartRef {
+    header: Header,
+    content: Bytes,
+}
+
+impl View {
+    /// A checkpoint of this view.
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint { view: self.clone(), stage: Stage::Meta, pieces: VecDeque::new() }
+    }
+
+    fn meta(&self) -> Meta {
+        Meta {
+            revision: self.revision,
+            compacted: self.compacted,
+            compactions: self.compactions,
+            applied: self.applied,
+            tail_index: self.log.tail_index(),
+            leases: self.leases.weight().entries,
+            keys: self.index.weight().counted,
+            alarms: self.alarms().collect(),
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The revision of the pinned view.
+    pub fn revision(&self) -> i64 {
+        self.view.revision
+    }
+
+    /// Makes the pieces of the next thing that goes into the checkpoint.
+    fn advance(&mut self) {
+        let applied = self.view.applied;
+        match self.stage {
+            Stage::Meta => {
+                let id = SegmentId { first: applied, last: applied, generation: 0 };
+                self.push(Kind::Meta, id, Bytes::from(self.view.meta().to_bytes()), None);
+                self.stage = Stage::Leases(Some(i64::MIN), 0);
+            }
+            Stage::Leases(None, _) => self.stage = Stage::Segments(0),
+            Stage::Leases(Some(from), page) => {
+                let begin = crate::lease::lease_key(from);
+                let range = KeyRange { begin: &begin, end: crate::key_range::RangeEnd::Unbounded };
+                let mut rest = self.view.leases.forward(range, false).map(|(_, lease)| *lease);
+                let leases: Vec<Lease> = rest.by_ref().take(LEASES_PER_PAGE).collect();
+                let next = rest.next().map(|lease| lease.id);
+                drop(rest);
+                if !leases.is_empty() {
+                    let id = SegmentId { first: applied, last: applied, generation: page };
+                    self.push(Kind::Leases, id, Bytes::from(leases.to_bytes()), None);
+                }
+                self.stage = Stage::Leases(next, page + 1);
+            }
+            Stage::Segments(at) => match self.view.log.segment(at).map(Arc::clone) {
+                Some(segment) => {
+                    self.push_segment(&segment);
+                    self.stage = Stage::Segments(at + 1);
+                }
+                None => self.stage = Stage::Tail,
+            },
+            Stage::Tail => {
+                if let Some(segment) = self.view.log.tail_segment() {
+                    self.push_segment(&segment);
+                }
+                self.stage = Stage::Done;
+            }
+            Stage::Done => {}
+        }
+    }
+
+    fn push_segment(&mut self, segment: &Segment) {
+        self.push(Kind::Segment, segment.id(), segment.data().clone(), Some(segment.checksum()));
+    }
+
+    fn push(&mut self, kind: Kind, id: SegmentId, content: Bytes, checksum: Option<u32>) {
+        let checksum = checksum.unwrap_or_else(|| crc32c::extend(0, &content));
+        let length = content.len() as u64;
+        for (piece, start) in (0..content.len()).step_by(PIECE_BYTES).enumerate() {
+            let header = Header { kind, id, length, checksum, piece: piece as u32 };
+            let content = content.slice(start..content.len().min(start + PIECE_BYTES));
+            self.pieces.push_back(PartRef { header, content });
+        }
+    }
+}
+
+impl Iterator for Checkpoint {
+    type Item = PartRef;
+
+    fn next(&mut self) -> Option<PartRef> {
+        while self.pieces.is_empty() && !matches!(self.stage, Stage::Done) {
+            self.advance();
+        }
+        self.pieces.pop_front()
+    }
+}
+
+impl PartRef {
+    /// The number of the part.
+    pub fn number(&self) -> u64 {
+        self.header.number()
+    }
+
+    /// The part with its bytes.
+    pub fn to_part(&self) -> Part {
+        let mut data = Vec::with_capacity(self.content.len() + 64);
+        self.header.encode(&mut data);
+        data.extend_from_slice(&self.content);
+        Part { number: self.number(), data: Bytes::from(data) }
+    }
+}
+
+impl Header {
+    /// A hash of everything in the header.
+    pub fn number(&self) -> u64 {
+        let fields = [
+            self.kind as u64,
+            self.id.first,
+            self.id.last,
+            self.id.generation,
+            self.length,
+            u64::from(self.checksum),
+            u64::from(self.piece),
+        ];
+        fields.iter().fold(u64::from(PART_VERSION), |hash, field| mix(hash ^ mix(*field)))
+    }
+}
+
+/// The finaliser of SplitMix64, with an offset so that 0 moves.
+fn mix(number: u64) -> u64 {
+    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Encode for Header {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.push(PART_VERSION);
+        out.push(self.kind as u8);
+        for number in [self.id.first, self.id.last, self.id.generation, self.length] {
+            number.encode(out);
+        }
+        self.checksum.encode(out);
+        self.piece.encode(out);
+    }
+}
+
+impl Decode for Header {
+    fn decode(input: &mut Reader<'_>) -> Result<Header, DecodeError> {
+        let version = input.u8()?;
+        if version != PART_VERSION {
+            return Err(DecodeError::Unknown("part version", u64::from(version)));
+        }
+        let kind = match input.u8()? {
+            0 => Kind::Meta,
+            1 => Kind::Leases,
+            2 => Kind::Segment,
+            other => return Err(DecodeError::Unknown("part", u64::from(other))),
+        };
+        let id = SegmentId { first: input.varint()?, last: input.varint()?, generation: input.varint()? };
+        Ok(Header {
+            kind,
+            id,
+            length: input.varint()?,
+            checksum: Decode::decode(input)?,
+            piece: Decode::decode(input)?,
+        })
+    }
+}
+
+impl Encode for Meta {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.revision.encode(out);
+        self.compacted.encode(out);
+        for number in [self.compactions, self.applied, self.tail_index, self.leases, self.keys] {
+            number.encode(out);
+        }
+        self.alarms.encode(out);
+    }
+}
+
+impl Decode for Meta {
+    fn decode(input: &mut Reader<'_>) -> Result<Meta, DecodeError> {
+        Ok(Meta {
+            revision: Decode::decode(input)?,
+            compacted: Decode::decode(input)?,
+            compactions: Decode::decode(input)?,
+            applied: Decode::decode(input)?,
+            tail_index: Decode::decode(input)?,
+            leases: Decode::decode(input)?,
+            keys: Decode::decode(input)?,
+            alarms: Decode::decode(input)?,
+        })
+    }
+}
+
+impl Encode for Lease {
+    fn encode(&self, out: &mut Vec<u8>) {
+        for number in [self.id, self.granted_ttl, self.remaining_ttl] {
+            number.encode(out);
+        }
+    }
+}
+
+impl Decode for Lease {
+    fn decode(input: &mut Reader<'_>) -> Result<Lease, DecodeError> {
+        Ok(Lease {
+            id: Decode::decode(input)?,
+            granted_ttl: Decode::decode(input)?,
+            remaining_ttl: Decode::decode(input)?,
+        })
+    }
+}
