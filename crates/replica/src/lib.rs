@@ -1,1 +1,77 @@
-//! Volvox: replica.
+//! One member of the service: everything between a client's request and its answer.
+//!
+//! # The problem
+//! Consensus agrees on a log, and a store applies it. Between the two and a client lies what makes three machines
+//! *behave as one*: any node takes any request, a client never notices where the leader is or that it died, an
+//! acknowledged write is never lost and never happens twice, a read never goes back in time, a lease never expires
+//! early nor comes back, and a watcher misses nothing.
+//!
+//! # The idea
+//! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. Doors
+//! hold connections and codecs; whatever decides what a client is told is in here, so the simulator runs it.
+//!
+//! ```text
+//!  client of n2         n2 (follower)                 n1 (leader)                        n3
+//!     | put k v            |                              |                               |
+//!     |------------------> | encode once, sequence 7      |                               |
+//!     |                    |-- Forward #7 in term 3 ----> | propose: append + persist     |
+//!     |                    | <------- Append [12] --------|------- Append [12] ---------->|
+//!     |                    |-- Appended 12 (synced) ----> | commit 12 (two disks)         |
+//!     |                    | <------- commit 12 ----------|                               |
+//!     | <-- revision 9 ----| apply: #7 is mine            | apply                         |
+//! ```
+//!
+//! # The parts
+//! | module | what it decides |
+//! |---|---|
+//! | [`request`] | the vocabulary: requests, replies, errors |
+//! | `writes` | requests in flight, forwarding, and why a lost leader is not an error |
+//! | `reads` | linearizable reads by ReadIndex |
+//! | `apply` | entries into the store, and what follows from each |
+//! | [`proposal`] | what an entry holds; the window that makes duplicates harmless |
+//! | `leases`, [`lease_clock`] | who asks about leases, and when they expire |
+//! | [`watch`] | the watch hub with its six guarantees |
+//! | [`members`], `membership` | the members, and the Raft configuration that follows them |
+//! | `checkpoint` | checkpoints, snapshots to others and from others, restart |
+//!
+//! # Why it is safe
+//! A write carries (node, incarnation, sequence). It is handed to the leader of one term, who takes it in that term
+//! only; it is handed over again only when an entry of a later term was applied, which no entry of the earlier term can
+//! follow. And if a frame was duplicated all the same, the replicated window drops the second copy. Reads are answered
+//! from a state that contains everything committed when they were asked. Leases live by the leader's clock alone, which
+//! starts after the leader applied an entry of its own term, when it knows every lease there is.
+//!
+//! # Caveats
+//! A request whose outcome nobody can know in time ends in etcd's "request timed out". Users and roles (etcd's Auth
+//! service), and lease checkpoints proposed on their own, are not here yet.
+//!
+//! References: Ongaro and Ousterhout 2014 (Raft); Ongaro's thesis, chapters 3, 4 and 6; the etcd v3 API.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod apply;
+mod checkpoint;
+pub mod config;
+pub mod lease_clock;
+mod leases;
+pub mod members;
+mod membership;
+pub mod message;
+pub mod planted;
+pub mod proposal;
+mod reads;
+mod replica;
+pub mod request;
+pub mod view;
+pub mod watch;
+mod writes;
+
+pub use config::Config;
+pub use members::Member;
+pub use message::{Message, Record, Timer};
+pub use replica::Replica;
+pub use request::{Command, Error, Event, Reply, Request, Ticket};
+pub use view::{Status, View};
+pub use watch::{HubLimits, StreamId, WatchCreate, WatchResponse};

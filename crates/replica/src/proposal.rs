@@ -131,6 +131,16 @@ impl Window {
         applied.admit(origin.sequence)
     }
 
+    /// Whether an entry of this origin was applied, as far as the window tells.
+    pub fn contains(&self, origin: &Origin) -> bool {
+        let applied = self.origins.get(&origin.node).filter(|applied| applied.incarnation == origin.incarnation);
+        applied.is_some_and(|applied| {
+            let (word, bit) = place(origin.sequence);
+            let inside = origin.sequence <= applied.newest && origin.sequence + WINDOW > applied.newest;
+            inside && applied.bits[word] & bit != 0
+        })
+    }
+
     /// Forgets a node that was removed for good.
     pub fn forget(&mut self, node: NodeId) {
         self.origins.remove(&node);

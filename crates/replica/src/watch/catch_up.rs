@@ -4,6 +4,7 @@ use super::hub::Hub;
 use super::index::{Index, WatcherRef};
 use super::stream::{Outgoing, size_of_event};
 use super::{StreamId, WatchResponse};
+use crate::planted::{self, Bug};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use volvox_store::{Event, View as StoreView};
@@ -41,11 +42,11 @@ impl Hub {
             let watcher = &self.streams[id].watchers[watch_id];
             index.insert(&watcher.key, &watcher.range_end, (*id, *watch_id));
         }
-        let (harvests, through) = self.read(&index, view, from);
+        let (mut harvests, through) = self.read(&index, view, from);
         for watcher in group {
-            self.settle(watcher, &harvests, through, out);
+            self.settle(watcher, harvests.remove(&watcher), through, out);
         }
-        self.behind.iter().any(|(id, _)| self.streams[id].is_open())
+        self.wants_catch_up()
     }
 
     /// Whom the next pass serves: those whose position lies within one pass of the one that is furthest behind.
@@ -105,15 +106,14 @@ impl Hub {
     fn settle(
         &mut self,
         (id, watch_id): WatcherRef,
-        harvests: &BTreeMap<WatcherRef, Harvest>,
+        harvest: Option<Harvest>,
         through: i64,
         out: &mut Outgoing,
     ) {
         let revision = self.revision;
         let limit = self.limits.response_bytes_max;
         let stream = self.streams.get_mut(&id).expect("the group is of present watchers");
-        let harvest = harvests.get(&(id, watch_id));
-        let events = harvest.map(|harvest| harvest.events.clone()).unwrap_or_default();
+        let Harvest { events, stopped_at, .. } = harvest.unwrap_or_default();
         if !events.is_empty() {
             // Another watcher of the stream may have used up the credit in this very pass: then this one keeps its
             // position and gets the same events in a later pass.
@@ -123,7 +123,7 @@ impl Hub {
             stream.deliver(id, watch_id, revision, events, limit, out);
         }
         let watcher = stream.watchers.get_mut(&watch_id).expect("the group is of present watchers");
-        let next = harvest.and_then(|harvest| harvest.stopped_at).unwrap_or(through + 1);
+        let next = stopped_at.unwrap_or(through + 1);
         watcher.next_revision = watcher.next_revision.max(next);
         if watcher.next_revision > revision {
             watcher.synced = true;
@@ -134,7 +134,7 @@ impl Hub {
 
     /// History below the compaction point is gone, and with it whoever still needs it (etcd-v3 5.2).
     fn cancel_compacted(&mut self, compacted: i64, out: &mut Outgoing) {
-        if volvox_raft_planted_gap() {
+        if planted::is(Bug::WatchGapAtCompaction) {
             return;
         }
         let late = |(id, watch_id): &&WatcherRef| self.position((*id, *watch_id)) < compacted;

@@ -54,6 +54,16 @@ impl Hub {
         (self.streams.values().map(|stream| stream.watchers.len()).sum(), self.behind.len())
     }
 
+    /// How many streams are open.
+    pub fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether a watcher that is behind could be served now.
+    pub fn wants_catch_up(&self) -> bool {
+        self.behind.iter().any(|(id, _)| self.streams[id].is_open())
+    }
+
     /// A stream opens. False when there are too many.
     pub fn on_open(&mut self, id: StreamId) -> bool {
         if self.streams.len() >= self.limits.streams_max {

@@ -1,0 +1,170 @@
+//! Applying committed entries, in order, each once; and what follows from each.
+
+use crate::members::MemberAction;
+use crate::message::Timer;
+use crate::planted::{self, Bug};
+use crate::proposal::{Action, Proposal};
+use crate::replica::Replica;
+use crate::request::{Command, Event, Reply};
+use crate::watch::WatchCreate;
+use crate::{Error, StreamId};
+use alloc::sync::Arc;
+use core::time::Duration;
+use volvox_core::{Bytes, Context, Position, decode_all};
+use volvox_raft::{Entry, Payload};
+use volvox_store::Command as StoreCommand;
+
+/// No step applies more than this, so that heartbeats and reads go on between (DESIGN section 4, rule 10).
+const ENTRIES_A_STEP: usize = 512;
+const BYTES_A_STEP: usize = 2 << 20;
+
+impl Replica {
+    /// Applies what a step may, and sees to it that the rest follows.
+    pub(crate) fn apply_some(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.committed.is_empty() {
+            return;
+        }
+        let mut bytes = 0;
+        for _ in 0..ENTRIES_A_STEP {
+            let Some(entry) = self.committed.pop_front() else {
+                break;
+            };
+            bytes += entry.weight();
+            self.apply(entry, cx);
+            if bytes >= BYTES_A_STEP {
+                break;
+            }
+        }
+        self.publish_changes(cx);
+        self.finish_ready_reads(cx);
+        self.start_lease_clock(cx);
+        self.hand_over_waiting(cx);
+        self.begin_checkpoint_if_due(cx);
+        if !self.committed.is_empty() {
+            cx.set_timer(Timer::Apply, Duration::ZERO);
+        }
+    }
+
+    fn apply(&mut self, entry: Entry, cx: &mut Context<'_, Replica>) {
+        if entry.index <= self.applied {
+            // A snapshot that was installed meanwhile holds it.
+            return;
+        }
+        assert!(entry.index == self.applied.next(), "entry {} after {}", entry.index.0, self.applied.0);
+        self.log_bytes_since_checkpoint += entry.weight() as u64;
+        if let Payload::Data(data) = &entry.payload {
+            self.apply_proposal(data, cx);
+        }
+        self.applied = entry.index;
+        if entry.term > self.applied_term {
+            self.applied_term = entry.term;
+            self.on_term_applied(entry.term);
+        }
+    }
+
+    fn apply_proposal(&mut self, data: &Bytes, cx: &mut Context<'_, Replica>) {
+        // What is in the log was decoded before it was proposed; a version that this program does not know would make
+        // its state differ from the others', so it must stop.
+        let proposal: Proposal =
+            decode_all(data).unwrap_or_else(|error| panic!("an entry of the log can't be read ({error}): update this node"));
+        let origin = proposal.origin;
+        let first = self.window.admit(&origin);
+        if !first && !planted::is(Bug::ForwardedAppliedTwice) {
+            return cx.note("a second copy of a proposal", origin.sequence);
+        }
+        let result = match &proposal.action {
+            Action::Store(command) => {
+                let result = self.store.apply(command).map(Reply::Written).map_err(Error::Store);
+                self.on_leases_changed(command, cx);
+                if matches!(command, StoreCommand::Compact(_)) && self.store.is_compacting() {
+                    cx.set_timer(Timer::Compact, Duration::ZERO);
+                }
+                result
+            }
+            Action::Member(action) => self.apply_member_action(action, cx),
+        };
+        if origin.node == self.id && origin.incarnation == self.config.raft.incarnation {
+            self.on_own_applied(origin.sequence, result, cx);
+        }
+    }
+
+    fn apply_member_action(&mut self, action: &MemberAction, cx: &mut Context<'_, Replica>) -> Result<Reply, Error> {
+        let was_member = self.members.get(self.id).is_some();
+        let added = self.members.apply(action)?;
+        if let MemberAction::Remove(id) = action {
+            self.window.forget(*id);
+            self.joining.remove(id);
+        }
+        self.on_members_changed(cx);
+        if was_member && self.members.get(self.id).is_none() {
+            cx.emit_after(Position::NONE, Event::Removed);
+        }
+        self.reconcile(cx);
+        Ok(Reply::Members { added, members: self.members.list() })
+    }
+
+    /// The table changed: readers and the live world must know.
+    pub(crate) fn on_members_changed(&mut self, cx: &mut Context<'_, Replica>) {
+        self.members_list = Arc::new(self.members.list());
+        let members = self.members.list();
+        cx.emit_after(Position::NONE, Event::MembersChanged { members });
+    }
+
+    /// Hands the changes of this step to the watch hub.
+    pub(crate) fn publish_changes(&mut self, cx: &mut Context<'_, Replica>) {
+        let changes = self.store.take_events();
+        let revision = self.store.revision();
+        if !changes.is_empty() {
+            self.hub.on_changes(&changes, revision, &mut self.watch_out);
+        }
+        if self.hub.wants_catch_up() {
+            cx.set_timer(Timer::CatchUp, Duration::ZERO);
+        }
+    }
+
+    pub(crate) fn on_catch_up(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.hub.catch_up(&self.store.view(), &mut self.watch_out) {
+            cx.set_timer(Timer::CatchUp, Duration::ZERO);
+        }
+    }
+
+    /// Compaction goes on in small steps between everything else; it never stops the node.
+    pub(crate) fn on_compact_step(&mut self, cx: &mut Context<'_, Replica>) {
+        const RECORDS_A_STEP: usize = 4096;
+        const PAUSE: Duration = Duration::from_millis(2);
+        if self.store.compact_step(RECORDS_A_STEP) {
+            cx.set_timer(Timer::Compact, PAUSE);
+        }
+    }
+
+    pub(crate) fn on_watch_command(&mut self, command: Command, cx: &mut Context<'_, Replica>) {
+        let out = &mut self.watch_out;
+        match command {
+            Command::WatchOpen { stream } => {
+                if !self.hub.on_open(stream) {
+                    cx.note("too many watch streams", stream.0);
+                }
+            }
+            Command::WatchCredit { stream, responses } => self.hub.on_credit(stream, responses, out),
+            Command::WatchCreate { stream, create } => self.on_watch_create(stream, create),
+            Command::WatchCancel { stream, watch_id } => self.hub.on_cancel(stream, watch_id, out),
+            Command::WatchProgress { stream } => self.hub.on_progress(stream, out),
+            Command::WatchClose { stream } => self.hub.on_close(stream),
+            Command::Request { .. } | Command::Forget { .. } => unreachable!("handled before"),
+        }
+        if self.hub.wants_catch_up() {
+            cx.set_timer(Timer::CatchUp, Duration::ZERO);
+        }
+    }
+
+    fn on_watch_create(&mut self, stream: StreamId, create: WatchCreate) {
+        let view = self.store.view();
+        self.hub.on_create(stream, create, &view, &mut self.watch_out);
+    }
+
+    pub(crate) fn on_forget(&mut self, ticket: crate::Ticket) {
+        self.forget_write(ticket);
+        self.forget_read(ticket);
+        self.forget_lease_question(ticket);
+    }
+}

@@ -1,0 +1,68 @@
+//! What is fixed for the life of a node.
+
+use crate::members::Member;
+use crate::watch::HubLimits;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+use volvox_core::NodeId;
+
+/// The configuration of one replica.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Consensus.
+    pub raft: volvox_raft::Config,
+    /// Who the cluster is: peers of another one are refused, and clients see it in every header.
+    pub cluster: u64,
+    /// The members of a cluster that is formed now; empty when joining one.
+    pub bootstrap: Vec<Member>,
+    /// This node's name, said to the cluster once it runs.
+    pub name: String,
+    /// Where clients reach this node.
+    pub client_urls: Vec<String>,
+    /// How much the store may hold, in bytes; 0 is etcd's default of 2 GiB, negative no limit.
+    pub quota_bytes: i64,
+    /// Operations of one transaction.
+    pub txn_ops_max: usize,
+    /// An encoded request may not be larger.
+    pub request_bytes_max: usize,
+    /// Requests of this node's clients in flight; more are refused.
+    pub requests_max: usize,
+    /// Their bytes; more are refused.
+    pub request_bytes_in_flight_max: usize,
+    /// Entries committed and not yet applied; above this, requests are refused (etcd-v3 section 12).
+    pub apply_lag_max: u64,
+    /// A checkpoint is begun once the log has grown by this many bytes since the last one.
+    pub checkpoint_log_bytes: u64,
+    /// How often idle watchers that asked for it hear how far they have come.
+    pub watch_progress_interval: Duration,
+    /// The limits of the watch hub.
+    pub hub: HubLimits,
+}
+
+impl Config {
+    /// The time after which a request is given up (etcd-v3 section 12): 5 s and two election timeouts.
+    pub fn request_timeout(&self) -> Duration {
+        Duration::from_secs(5) + 2 * self.raft.election_timeout
+    }
+
+    /// A usual configuration around a Raft configuration.
+    pub fn new(raft: volvox_raft::Config, cluster: u64, bootstrap: Vec<Member>, id: NodeId) -> Config {
+        Config {
+            raft,
+            cluster,
+            bootstrap,
+            name: alloc::format!("{id}"),
+            client_urls: Vec::new(),
+            quota_bytes: 0,
+            txn_ops_max: 128,
+            request_bytes_max: 1536 << 10,
+            requests_max: (crate::proposal::WINDOW / 2) as usize,
+            request_bytes_in_flight_max: 64 << 20,
+            apply_lag_max: 5000,
+            checkpoint_log_bytes: 16 << 20,
+            watch_progress_interval: Duration::from_secs(600),
+            hub: HubLimits::default(),
+        }
+    }
+}

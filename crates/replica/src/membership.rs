@@ -1,0 +1,186 @@
+//! Membership: requests of users, and bringing the Raft configuration into line with the members.
+//!
+//! The table of members says who *should* vote; the Raft configuration says which (node, incarnation) pairs *do*. The
+//! leader compares the two whenever something changed, and proposes one step at a time:
+//!
+//! 1. whom the table does not name leaves the configuration;
+//! 2. a named node that reports an incarnation newer than the configuration's — it is new, or lost its disk — comes in
+//!    as a learner under that incarnation;
+//! 3. a learner that caught up, and should vote, becomes a voter in place of the older incarnation.
+//!
+//! Each step is a joint change (Raft 6), and any leader can go on where another stopped, because nothing is remembered
+//! but the table, the configuration, and who says hello.
+
+use crate::Error;
+use crate::members::{Member, MemberAction, check_peer_urls};
+use crate::message::{Refusal, Timer};
+use crate::proposal::Action;
+use crate::replica::Replica;
+use crate::request::{Reply, Request, Ticket};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+use core::time::Duration;
+use volvox_core::{Context, Incarnation, NodeId, Process};
+use volvox_raft::{Command as RaftCommand, Configuration, Member as RaftMember, RoleKind};
+
+/// How often the leader compares, beside every change.
+const RECONCILE_TICK: Duration = Duration::from_millis(250);
+
+/// The raft ticket of every change of the configuration: nobody waits for it, the next comparison sees it.
+const CHANGE: Ticket = Ticket(u64::MAX - 1);
+
+/// A learner may vote once it lacks at most this many entries: then it needs no snapshot, and catches up in one flight.
+const LEARNER_LAG_MAX: u64 = 1024;
+
+impl Replica {
+    /// A client changes the members.
+    pub(crate) fn on_member_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
+        let action = match request {
+            Request::MemberAdd { peer_urls, is_learner } => {
+                check_peer_urls(&peer_urls).map(|()| MemberAction::Add { peer_urls, is_learner })
+            }
+            Request::MemberRemove { id } => Ok(MemberAction::Remove(id)),
+            Request::MemberUpdate { id, peer_urls } => {
+                check_peer_urls(&peer_urls).map(|()| MemberAction::Update(id, peer_urls))
+            }
+            Request::MemberPromote { id } => Ok(MemberAction::Promote(id)),
+            other => unreachable!("not a request about members: {other}"),
+        };
+        let checked = action.and_then(|action| {
+            let leads = self.raft.role() == RoleKind::Leader;
+            let action = Action::Member(action);
+            if leads {
+                self.check_member_action(&action)?;
+            }
+            Ok(action)
+        });
+        match checked {
+            Ok(action) => self.submit(Some(ticket), action, cx),
+            Err(error) => self.reply(ticket, Err(error), cx),
+        }
+    }
+
+    /// What only the leader can say about a change of the members: whether a learner has caught up.
+    pub(crate) fn check_member_action(&self, action: &Action) -> Result<(), Refusal> {
+        let Action::Member(MemberAction::Promote(id)) = action else {
+            return Ok(());
+        };
+        if self.members.get(*id).is_none_or(|member| !member.is_learner) {
+            // Refused alike on every member when it is applied.
+            return Ok(());
+        }
+        let learner = self.raft.configuration().learners.iter().find(|member| member.node == *id);
+        match learner {
+            Some(learner) if self.has_caught_up(learner) => Ok(()),
+            _ => Err(Refusal::LearnerNotReady),
+        }
+    }
+
+    fn has_caught_up(&self, member: &RaftMember) -> bool {
+        let commit = self.raft.commit_index().0;
+        self.raft
+            .progress()
+            .any(|(other, matched, active)| other == *member && active && matched.0 + LEARNER_LAG_MAX >= commit)
+    }
+
+    /// A node says hello that the Raft configuration does not name so.
+    pub(crate) fn on_joining(&mut self, member: RaftMember, cx: &mut Context<'_, Replica>) {
+        if self.members.get(member.node).is_none() {
+            return cx.note("a node that is no member wants to join", member.node.0);
+        }
+        let newest = self.joining.entry(member.node).or_insert(Incarnation(0));
+        if member.incarnation > *newest {
+            *newest = member.incarnation;
+            self.reconcile(cx);
+        }
+    }
+
+    /// Proposes the next step towards what the members' table says, if there is one.
+    pub(crate) fn reconcile(&mut self, cx: &mut Context<'_, Replica>) {
+        let leads = self.raft.role() == RoleKind::Leader && self.lease_clock.is_some();
+        if !leads {
+            return;
+        }
+        cx.set_timer(Timer::Reconcile, RECONCILE_TICK);
+        if !self.members.is_formed() {
+            if !self.config.bootstrap.is_empty() && self.writes.len() == 0 {
+                let members = self.config.bootstrap.clone();
+                self.submit(None, Action::Member(MemberAction::Bootstrap(members)), cx);
+            }
+            return;
+        }
+        let current = self.raft.configuration().clone();
+        if !current.outgoing.is_empty() {
+            return;
+        }
+        let (voters, learners) = self.next_step(&current);
+        if voters != current.voters || learners != current.learners {
+            let (voters, learners) = (voters.into_iter().collect(), learners.into_iter().collect());
+            let change = RaftCommand::Change { ticket: CHANGE, voters, learners };
+            self.with_raft(cx, |raft, cx| raft.on_command(change, cx));
+        }
+    }
+
+    fn next_step(&self, current: &Configuration) -> (BTreeSet<RaftMember>, BTreeSet<RaftMember>) {
+        let named = |member: &&RaftMember| self.members.get(member.node).is_some();
+        let mut voters: BTreeSet<RaftMember> = current.voters.iter().filter(named).copied().collect();
+        let mut learners: BTreeSet<RaftMember> = current.learners.iter().filter(named).copied().collect();
+        for member in self.members.list() {
+            let known = |set: &BTreeSet<RaftMember>| set.iter().filter(|m| m.node == member.id).map(|m| m.incarnation).max();
+            let newest = known(&voters).max(known(&learners));
+            if let Some(incarnation) = self.joining.get(&member.id).copied()
+                && newest.is_none_or(|newest| incarnation > newest)
+            {
+                learners.retain(|learner| learner.node != member.id);
+                learners.insert(RaftMember { node: member.id, incarnation });
+            }
+            let learner = learners.iter().find(|learner| learner.node == member.id).copied();
+            if let Some(learner) = learner.filter(|learner| !member.is_learner && self.has_caught_up(learner)) {
+                voters.retain(|voter| voter.node != member.id);
+                voters.insert(learner);
+                learners.remove(&learner);
+            }
+        }
+        if voters.is_empty() { (current.voters.clone(), learners) } else { (voters, learners) }
+    }
+
+    /// A member says its name and URLs once it runs, and again whenever the table says otherwise.
+    pub(crate) fn publish_self(&mut self, cx: &mut Context<'_, Replica>) {
+        let Some(member) = self.members.get(self.id) else {
+            return;
+        };
+        let (name, client_urls) = (&self.config.name, &self.config.client_urls);
+        if self.writes.len() == 0 && (member.name != *name || member.client_urls != *client_urls) {
+            let publish =
+                MemberAction::Publish { id: self.id, name: name.clone(), client_urls: client_urls.clone() };
+            self.submit(None, Action::Member(publish), cx);
+        }
+    }
+
+    /// A client hands leadership over.
+    pub(crate) fn on_move_leader(&mut self, ticket: Ticket, to: NodeId, cx: &mut Context<'_, Replica>) {
+        if self.raft.role() != RoleKind::Leader {
+            return self.reply(ticket, Err(Error::NotLeader), cx);
+        }
+        if to == self.id {
+            return self.reply(ticket, Ok(Reply::LeaderMoved), cx);
+        }
+        if self.moving.is_some() || !self.raft.configuration().voters.iter().any(|voter| voter.node == to) {
+            return self.reply(ticket, Err(Error::BadTransferee), cx);
+        }
+        self.moving = Some((ticket, cx.now() + self.config.request_timeout()));
+        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Transfer { ticket, to }, cx));
+    }
+
+    pub(crate) fn on_transferred(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+        if self.moving.is_some_and(|(moving, _)| moving == ticket) {
+            self.moving = None;
+            self.reply(ticket, Ok(Reply::LeaderMoved), cx);
+        }
+    }
+
+    /// The members, sorted by id.
+    pub fn member_list(&self) -> Vec<Member> {
+        self.members.list()
+    }
+}

@@ -1,0 +1,143 @@
+//! Linearizable reads: a read waits until this node has applied everything that was committed when it was asked for,
+//! as a leader that was still the leader afterwards says (ReadIndex, thesis 6.4). It never waits for a disk or a lock.
+
+use crate::Error;
+use crate::replica::Replica;
+use crate::request::{Reply, Ticket};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use volvox_core::{Context, Instant, Process};
+use volvox_raft::{Command as RaftCommand, Index, Refusal as RaftRefusal};
+
+/// Tickets from here on are the replica's own: reads on behalf of leases.
+pub(crate) const OWN_TICKETS: u64 = 1 << 62;
+
+/// An unanswered read is asked for again after this long: the question, or its answer, may be lost.
+const ASK_AGAIN: core::time::Duration = core::time::Duration::from_millis(500);
+
+#[derive(Clone, Debug)]
+struct Read {
+    deadline: Instant,
+    /// When consensus was asked; `None` while there is nobody to ask.
+    asked: Option<Instant>,
+}
+
+/// Reads that wait.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Reads {
+    waiting: BTreeMap<Ticket, Read>,
+    /// Those that only wait for being applied up to an index.
+    ready: BTreeSet<(Index, Ticket)>,
+    next_own: u64,
+}
+
+impl Replica {
+    /// A client wants to read linearizably.
+    pub(crate) fn on_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+        if self.reads.waiting.len() >= self.config.requests_max {
+            return self.reply(ticket, Err(Error::TooManyRequests), cx);
+        }
+        let deadline = cx.now() + self.config.request_timeout();
+        self.reads.waiting.insert(ticket, Read { deadline, asked: None });
+        self.ask_read(ticket, cx);
+    }
+
+    /// A read of the replica's own, for a lease; `None` when too many wait.
+    pub(crate) fn own_read(&mut self, cx: &mut Context<'_, Replica>) -> Option<Ticket> {
+        if self.reads.waiting.len() >= 2 * self.config.requests_max {
+            return None;
+        }
+        let ticket = Ticket(OWN_TICKETS + self.reads.next_own);
+        self.reads.next_own += 1;
+        let deadline = cx.now() + self.config.request_timeout();
+        self.reads.waiting.insert(ticket, Read { deadline, asked: None });
+        Some(ticket)
+    }
+
+    pub(crate) fn ask_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+        let now = cx.now();
+        if let Some(read) = self.reads.waiting.get_mut(&ticket) {
+            read.asked = Some(now);
+            self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Read { ticket }, cx));
+        }
+    }
+
+    /// Asks again for reads that found nobody to ask, or whose answer is overdue. Asking twice does no harm.
+    pub(crate) fn ask_reads_again(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.reads.waiting.is_empty() || self.raft.leader().is_none() {
+            return;
+        }
+        let now = cx.now();
+        let overdue = |read: &Read| read.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN);
+        let again: Vec<Ticket> =
+            self.reads.waiting.iter().filter(|(_, read)| overdue(read)).map(|(ticket, _)| *ticket).collect();
+        for ticket in again {
+            self.ask_read(ticket, cx);
+        }
+    }
+
+    /// Consensus says: linearizable once `index` is applied.
+    pub(crate) fn on_read_ready(&mut self, ticket: Ticket, index: Index, cx: &mut Context<'_, Replica>) {
+        if self.reads.waiting.remove(&ticket).is_none() {
+            return;
+        }
+        if index <= self.applied {
+            self.finish_read(ticket, cx);
+        } else {
+            self.reads.ready.insert((index, ticket));
+        }
+    }
+
+    /// Consensus refused something: a read is asked for again later, a transfer is over.
+    pub(crate) fn on_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
+        if let Some(read) = self.reads.waiting.get_mut(&ticket) {
+            read.asked = None;
+            if reason == RaftRefusal::TooMany {
+                self.reads.waiting.remove(&ticket);
+                self.lease_reads.remove(&ticket);
+                if ticket.0 < OWN_TICKETS {
+                    self.reply(ticket, Err(Error::TooManyRequests), cx);
+                }
+            }
+        } else if self.moving.is_some_and(|(moving, _)| moving == ticket) {
+            self.moving = None;
+            self.reply(ticket, Err(Error::BadTransferee), cx);
+        }
+    }
+
+    /// Everything up to `self.applied` was applied.
+    pub(crate) fn finish_ready_reads(&mut self, cx: &mut Context<'_, Replica>) {
+        while let Some((index, ticket)) = self.reads.ready.first().copied() {
+            if index > self.applied {
+                return;
+            }
+            self.reads.ready.pop_first();
+            self.finish_read(ticket, cx);
+        }
+    }
+
+    fn finish_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+        if ticket.0 >= OWN_TICKETS {
+            self.answer_lease(ticket, cx);
+        } else {
+            self.reply(ticket, Ok(Reply::ReadReady), cx);
+        }
+    }
+
+    pub(crate) fn expire_reads(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
+        let late: Vec<Ticket> =
+            self.reads.waiting.iter().filter(|(_, read)| read.deadline <= now).map(|(ticket, _)| *ticket).collect();
+        for ticket in late {
+            self.reads.waiting.remove(&ticket);
+            self.lease_reads.remove(&ticket);
+            if ticket.0 < OWN_TICKETS {
+                self.reply(ticket, Err(Error::Timeout), cx);
+            }
+        }
+    }
+
+    pub(crate) fn forget_read(&mut self, ticket: Ticket) {
+        self.reads.waiting.remove(&ticket);
+        self.reads.ready.retain(|(_, other)| *other != ticket);
+    }
+}
