@@ -224,7 +224,8 @@ impl Header {
             u64::from(self.checksum),
             u64::from(self.piece),
         ];
-        fields.iter().fold(u64::from(PART_VERSION), |hash, field| mix(hash ^ mix(*field)))
+        // The two top bits stay clear: they name the parts of those who run a store.
+        fields.iter().fold(u64::from(PART_VERSION), |hash, field| mix(hash ^ mix(*field))) >> 2
     }
 }
 
