@@ -71,7 +71,7 @@ fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally
     }
     let clients = Clients::fetch(workspace)?;
     let folder = working_folder()?;
-    println!("data and logs are in {}", folder.display());
+    println!("data and logs are in {}; after an interrupt, `volvox down` there", folder.display());
     let cluster = start(workspace, &clients, &folder, against_etcd)?;
     let outcomes = run_all(&checks, &clients, cluster.endpoints(), &folder)?;
     let stopped = cluster.stop();

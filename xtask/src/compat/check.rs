@@ -134,6 +134,13 @@ impl Node {
         number(&self.json(&["get", &self.key("no such key")])?, "/header/revision")
     }
 
+    /// How many keys a `get` with these arguments would find; etcdctl prints counts among the fields only.
+    pub fn count(&self, arguments: &[&str]) -> Result<i64> {
+        let text = self.ask(&[&["get"], arguments, &["--count-only", "-w", "fields"]].concat())?;
+        let count = text.lines().find_map(|line| line.strip_prefix("\"Count\" : ")?.parse().ok());
+        count.with_context(|| format!("no count in {text:?}"))
+    }
+
     /// Starts a command that goes on speaking.
     pub fn start(&self, arguments: &[&str], input: &str) -> Result<Speaker> {
         let mut command = self.command(arguments);

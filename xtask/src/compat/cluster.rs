@@ -39,10 +39,19 @@ impl Cluster {
         let cluster = Self { endpoints: endpoints(base), kind };
         let mut up = Command::new(binary);
         up.args(["up", "--detach", "--port-base", &base.to_string(), "--data"]).arg(&data).current_dir(folder);
-        let output = child::capture(&mut up, START_LIMIT)?;
-        std::fs::write(folder.join("up.log"), format!("{}{}", output.stdout, output.stderr))?;
-        if !output.status.success() {
-            bail!("`{}` failed:\n{}{}", child::show(&up), output.stdout, output.stderr);
+        // A file and no pipe: nodes that inherit a pipe would hold it open long after `up` has ended.
+        let path = folder.join("up.log");
+        let log = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        up.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let mut child = up.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
+        let status = child::wait(&mut child, START_LIMIT);
+        if !status.is_some_and(|status| status.success()) {
+            let said = std::fs::read_to_string(&path).unwrap_or_default();
+            let ended = status.map_or_else(
+                || format!("was not ready within {START_LIMIT:?}"),
+                |status| format!("ended with {status}"),
+            );
+            bail!("`{}` {ended}; it said:\n{said}", child::show(&up));
         }
         Ok(cluster)
     }

@@ -196,23 +196,17 @@ fn parts(node: &Node) -> Result<()> {
 
 fn counts(node: &Node) -> Result<()> {
     let keys = alphabet(node)?;
-    let count = |arguments: &[&str]| -> Result<i64> {
-        let arguments = [&["get"], arguments, &["--count-only"]].concat();
-        let document = node.json(&arguments)?;
-        ensure!(document.pointer("/kvs").is_none(), "a count carries keys: {document}");
-        number(&document, "/count")
-    };
-    same("all", count(&[&node.key(""), "--prefix"])?, 5)?;
-    same("a range", count(&[&keys[1], &keys[3]])?, 2)?;
-    same("one", count(&[&keys[0]])?, 1)?;
-    same("none", count(&[&node.key("missing")])?, 0)?;
-    same("with a limit", count(&[&node.key(""), "--prefix", "--limit", "2"])?, 5)?;
+    same("all", node.count(&[&node.key(""), "--prefix"])?, 5)?;
+    same("a range", node.count(&[&keys[1], &keys[3]])?, 2)?;
+    same("one", node.count(&[&keys[0]])?, 1)?;
+    same("none", node.count(&[&node.key("missing")])?, 0)?;
+    same("with a limit", node.count(&[&node.key(""), "--prefix", "--limit", "2"])?, 5)?;
     let before = node.revision()?;
     node.expect(&["del", &keys[0], &keys[3]], "3\n")?;
-    same("after a deletion", count(&[&node.key(""), "--prefix"])?, 2)?;
-    same("before it", count(&[&node.key(""), "--prefix", "--rev", &before.to_string()])?, 5)?;
+    same("after a deletion", node.count(&[&node.key(""), "--prefix"])?, 2)?;
+    same("before it", node.count(&[&node.key(""), "--prefix", "--rev", &before.to_string()])?, 5)?;
     let fields = node.ask(&["get", &node.key(""), "--prefix", "--count-only", "-w", "fields"])?;
-    ensure!(fields.lines().any(|line| line == "\"Count\" : 2"), "no count among the fields: {fields}");
+    ensure!(!fields.contains("\"Key\""), "a count carries keys: {fields}");
     Ok(())
 }
 

@@ -128,7 +128,7 @@ fn moves(node: &Node) -> Result<()> {
 }
 
 fn refusals(node: &Node) -> Result<()> {
-    let unknown = "1234abcd";
+    let unknown = "000000001234abcd";
     node.refused(&["lease", "revoke", unknown], "failed to revoke lease (etcdserver: requested lease not found)")?;
     node.refused(&["lease", "keep-alive", unknown, "--once"], "etcdserver: requested lease not found")?;
     node.refused(&["put", &node.key("k"), "v", "--lease", unknown], "etcdserver: requested lease not found")?;

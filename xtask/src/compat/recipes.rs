@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 
-use super::check::{Check, Node, PATIENCE, lines, number, same};
+use super::check::{Check, Node, PATIENCE, lines, same};
 
 pub const CHECKS: &[Check] = &[
     Check { name: "lock: with a command", run: lock_command },
@@ -26,7 +26,7 @@ fn lock_command(node: &Node) -> Result<()> {
 
 /// How many wait for the lock or hold it.
 fn contenders(node: &Node, name: &str) -> Result<i64> {
-    number(&node.json(&["get", name, "--prefix", "--count-only"])?, "/count")
+    node.count(&[name, "--prefix"])
 }
 
 fn lock_order(node: &Node) -> Result<()> {

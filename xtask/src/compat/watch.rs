@@ -127,7 +127,7 @@ fn commands(node: &Node) -> Result<()> {
     let mut watch = node.start(&["watch", &key, "--rev", &first, "--", "sh", "-c", script], "")?;
     let heard = watch.hear(PATIENCE, |heard| heard.iter().filter(|line| line.starts_with("event ")).count() == 4)?;
     let said: Vec<_> = heard.iter().filter(|line| line.starts_with("event ")).cloned().collect();
-    let event = |kind: &str, value: &str| format!("event {kind} \"{key}\" \"{value}\"");
+    let event = |kind: &str, value: &str| format!("event \"{kind}\" \"{key}\" \"{value}\"");
     same(
         "the commands' output",
         said,
