@@ -154,9 +154,16 @@ impl<P: Process + 'static> Simulation<P> {
         true
     }
 
-    /// Runs for a span of the world's time.
+    /// Runs for a span of the world's time, also when nothing is left to happen in it.
     pub fn run_for(&mut self, span: Duration) -> Stop {
-        self.run_until(span, |_| false)
+        let deadline = self.now.saturating_add(nanos(span));
+        match self.run_until(span, |_| false) {
+            Stop::Idle => {
+                self.now = deadline;
+                Stop::Deadline
+            }
+            stop => stop,
+        }
     }
 
     /// Runs until `done` says so, which is asked before the first step and after each, for at most `span`. It may

@@ -1,0 +1,143 @@
+use super::*;
+use volvox_core::{Incarnation, Position};
+use volvox_sim::StorageError;
+
+#[test]
+fn the_gate_holds_back_what_reveals_a_record_and_nothing_else() {
+    let mut sim = plain(1, 1).build();
+    run(&mut sim, 1);
+    sim.command(ONE, Do::Store(5));
+    sim.command(ONE, Do::TellNow(6));
+    run(&mut sim, 10);
+    let at = |millis: u64| Instant(millis * 1_000_000);
+    let wanted = [(at(1), Saw::Told(6)), (at(2), Saw::Stored(5)), (at(2), Saw::Durable(Position(1)))];
+    assert_eq!(timed(&mut sim, ONE), wanted);
+}
+
+#[test]
+fn what_is_persisted_during_a_sync_is_one_batch() {
+    let mut sim = plain(1, 1).build();
+    run(&mut sim, 1);
+    for number in 0..10 {
+        sim.command(ONE, Do::Store(number));
+    }
+    run(&mut sim, 10);
+    assert_eq!(sim.statistics().syncs, 2);
+    let durable: Vec<Saw> = saw(&mut sim, ONE).into_iter().filter(|event| matches!(event, Saw::Durable(_))).collect();
+    assert_eq!(durable, [Saw::Durable(Position(1)), Saw::Durable(Position(10))]);
+}
+
+#[test]
+fn what_was_told_survives_every_crash_and_what_was_not_is_cut_at_a_batch() {
+    let mut lengths = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let sync = Latency::Uniform(Duration::from_micros(100), ms(5));
+        let mut sim = plain(seed, 1).sync(sync).build();
+        let mut rng = sim.rng(0);
+        let mut told: u64 = 0;
+        let mut next = 0;
+        for _ in 0..5 {
+            for _ in 0..20 {
+                sim.command_after(Duration::from_micros(rng.below(20_000)), ONE, Do::Store(next));
+                next += 1;
+            }
+            let _ = sim.run_for(Duration::from_micros(rng.below(25_000)));
+            told += numbers(saw(&mut sim, ONE)).len() as u64;
+            fault(&mut sim, "crash 1");
+            fault(&mut sim, "start 1");
+            let kept = sim.node(ONE).expect("up").numbers.len() as u64;
+            assert!(kept >= told, "seed {seed}: {told} were acknowledged, {kept} are there");
+            lengths.insert(kept - told);
+            told = kept;
+            let _ = sim.run_for(ms(30));
+            told += numbers(saw(&mut sim, ONE)).len() as u64;
+        }
+    }
+    assert!(lengths.contains(&0) && lengths.len() > 3, "chance decided nothing: {lengths:?}");
+}
+
+#[test]
+fn a_checkpoint_stands_for_the_records_it_covers() {
+    let mut sim = plain(1, 1).build();
+    run(&mut sim, 1);
+    for number in [3, 1, 4] {
+        sim.command(ONE, Do::Store(number));
+    }
+    sim.command(ONE, Do::Checkpoint);
+    sim.command(ONE, Do::Store(1));
+    run(&mut sim, 10);
+    for _ in 0..2 {
+        fault(&mut sim, "crash 1");
+        fault(&mut sim, "start 1");
+        let restored = sim.happened().filter_map(|happened| match happened.what {
+            Happening::Event(Saw::Restored(numbers, parts)) => Some((numbers, parts)),
+            _ => None,
+        });
+        assert_eq!(restored.last(), Some((vec![3, 1, 4, 1], 1)));
+    }
+    sim.command(ONE, Do::Store(5));
+    run(&mut sim, 10);
+    assert!(saw(&mut sim, ONE).contains(&Saw::Durable(Position(5))), "positions go on");
+}
+
+#[test]
+fn a_failed_sync_and_a_full_disk_stop_the_node() {
+    for (text, error) in [("disk 1 failsync", StorageError::SyncFailed), ("disk 1 full", StorageError::Full)] {
+        let mut sim = plain(1, 1).build();
+        run(&mut sim, 1);
+        fault(&mut sim, text);
+        sim.command(ONE, Do::Store(5));
+        run(&mut sim, 10);
+        assert!(sim.node(ONE).is_none());
+        let stopped: Vec<_> = sim.happened().map(|happened| happened.what).collect();
+        assert!(stopped.contains(&Happening::Stopped(Some(error))), "{stopped:?}");
+        assert!(!stopped.contains(&Happening::Event(Saw::Stored(5))));
+        fault(&mut sim, "disk 1 ok");
+        fault(&mut sim, "start 1");
+        sim.command(ONE, Do::Store(6));
+        run(&mut sim, 10);
+        assert_eq!(numbers(saw(&mut sim, ONE)), [6]);
+    }
+}
+
+#[test]
+fn a_slow_disk_delays_what_waits_for_it() {
+    let mut sim = plain(1, 1).build();
+    run(&mut sim, 1);
+    fault(&mut sim, "disk 1 slow 20ms");
+    sim.command(ONE, Do::Store(5));
+    run(&mut sim, 20);
+    assert_eq!(saw(&mut sim, ONE), []);
+    run(&mut sim, 1);
+    assert_eq!(numbers(saw(&mut sim, ONE)), [5]);
+}
+
+#[test]
+fn rot_is_found_at_the_restart_and_the_node_is_somebody_else() {
+    let mut sim = plain(1, 1).build();
+    run(&mut sim, 1);
+    sim.command(ONE, Do::Store(5));
+    run(&mut sim, 10);
+    fault(&mut sim, "disk 1 flip");
+    fault(&mut sim, "crash 1");
+    fault(&mut sim, "start 1");
+    assert_eq!(sim.incarnation(ONE), Some(Incarnation(2)));
+    assert_eq!(sim.node(ONE).expect("up").numbers, []);
+    assert_eq!(sim.statistics().lost_storages, 1);
+}
+
+#[test]
+fn a_torn_batch_is_gone_whole() {
+    for seed in 0..20 {
+        let mut sim = plain(seed, 1).build();
+        run(&mut sim, 1);
+        sim.command(ONE, Do::Store(5));
+        run(&mut sim, 10);
+        sim.command(ONE, Do::Store(6));
+        run(&mut sim, 0);
+        fault(&mut sim, "disk 1 tear");
+        fault(&mut sim, "crash 1");
+        fault(&mut sim, "start 1");
+        assert_eq!(sim.node(ONE).expect("up").numbers, [5], "seed {seed}");
+    }
+}
