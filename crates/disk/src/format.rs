@@ -12,7 +12,7 @@ pub(crate) const SECTOR: usize = 512;
 /// The version of every file that this program writes.
 pub(crate) const VERSION: u32 = 1;
 /// The length of a batch header.
-pub(crate) const BATCH_HEADER: usize = 72;
+pub(crate) const BATCH_HEADER: usize = 76;
 /// The length of an identity file.
 pub(crate) const IDENTITY_LENGTH: usize = 56;
 /// The length of a manifest without its entries.
@@ -50,6 +50,8 @@ pub(crate) enum Decoded<T> {
 pub(crate) struct BatchHeader {
     /// The segment it was written to: what a recycled file still holds of its earlier use has another number.
     pub segment: u64,
+    /// How long the file of the segment is: a shorter one has lost its end.
+    pub segment_bytes: u64,
     /// The position of the first record; of the next one, when there is none.
     pub first: Position,
     /// The last position known durable when the batch was written.
@@ -90,6 +92,7 @@ impl BatchHeader {
         put_u32(out, 60, self.body_length);
         put_u32(out, 64, self.body_crc);
         put_u32(out, 68, if self.sealed { SEALED } else { 0 });
+        put_u32(out, 72, (self.segment_bytes / SECTOR as u64) as u32);
         let crc = checksum(nonce, &out[16..BATCH_HEADER]);
         put_u32(out, 12, crc);
     }
@@ -107,6 +110,7 @@ impl BatchHeader {
         let flags = get_u32(sector, 68);
         let header = BatchHeader {
             segment: get_u64(sector, 24),
+            segment_bytes: u64::from(get_u32(sector, 72)) * SECTOR as u64,
             first: Position(get_u64(sector, 32)),
             synced_through: Position(get_u64(sector, 40)),
             manifest: get_u64(sector, 48),

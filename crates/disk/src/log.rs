@@ -12,6 +12,8 @@ use volvox_core::{Incarnation, NodeId, Position};
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 /// The most that one batch may hold, its header and the lengths of its records included.
 pub const BATCH_BYTES_MAX: usize = 64 << 20;
+/// The smallest segment.
+pub const SEGMENT_BYTES_MIN: u64 = 4 << 10;
 /// The largest segment. A file is read no further than this.
 pub const SEGMENT_BYTES_MAX: u64 = 128 << 20;
 /// Two sectors at the end of a segment that no batch of records takes: an idle batch and the seal always fit.
@@ -247,6 +249,7 @@ impl<D: Directory> Log<D> {
         let body = &self.buffer[BATCH_HEADER..];
         let header = BatchHeader {
             segment: active.number,
+            segment_bytes: active.capacity,
             first: self.next,
             synced_through: self.durable,
             manifest: self.manifest.sequence,
@@ -334,6 +337,7 @@ impl<D: Directory> Log<D> {
         let active = self.active.as_mut().expect("a log that is ready has a segment");
         let header = BatchHeader {
             segment: active.number,
+            segment_bytes: active.capacity,
             first: self.next,
             synced_through: self.durable,
             manifest: self.manifest.sequence,

@@ -103,6 +103,17 @@ impl Recording {
         self.lock().operations.iter().map(|(sequence, _)| *sequence).collect()
     }
 
+    /// Every name that a file was given, by creating or renaming it: what happened, for tests to count.
+    pub fn names_ever(&self) -> Vec<String> {
+        let tape = self.lock();
+        let given = tape.operations.iter().filter_map(|(_, operation)| match operation {
+            Operation::Create { name, .. } => Some(name.clone()),
+            Operation::Rename { to, .. } => Some(to.clone()),
+            _ => None,
+        });
+        given.collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tape> {
         self.tape.lock().expect("no panic while the recording was held")
     }
@@ -126,7 +137,8 @@ impl Operation {
 }
 
 /// Passes everything on, and records it. One thread at a time may change the folder, as a log does.
-#[derive(Debug)]
+/// Clones record to the same tape, for the log that opens the folder next.
+#[derive(Clone, Debug)]
 pub struct RecordingDirectory<D> {
     inner: D,
     sequence: SequenceCounter,

@@ -10,7 +10,7 @@ use crate::format::{
     BatchHeader, Decoded, IDENTITY_LENGTH, MANIFEST_ENTRY, MANIFEST_HEADER, Manifest, SECTOR, StoredIdentity, VERSION,
     decode_part,
 };
-use crate::log::{Active, Counters, Identity, Log, Options, SEGMENT_BYTES_MAX, Segment, State};
+use crate::log::{Active, Counters, Identity, Log, Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Segment, State};
 use crate::names::{self, Names};
 use crate::scan::{Chain, Found, NewerBatch, whole_body};
 use crate::spares::{Spare, Spares};
@@ -54,7 +54,7 @@ pub enum Loss {
         /// Its number.
         number: u64,
     },
-    /// A whole segment of the log.
+    /// A segment of the log is missing, or the end of its file.
     Segment {
         /// Its number.
         number: u64,
@@ -74,7 +74,7 @@ impl fmt::Display for Loss {
             Loss::Identity => write!(f, "the identity file is missing or damaged"),
             Loss::Manifest => write!(f, "the manifest of the checkpoint is missing or damaged"),
             Loss::Part { number } => write!(f, "part {number} of the checkpoint is missing or damaged"),
-            Loss::Segment { number } => write!(f, "segment {number} of the log is missing"),
+            Loss::Segment { number } => write!(f, "segment {number} of the log is missing or cut short"),
             Loss::Records { first, last } => write!(f, "the records {first} to {last} are damaged"),
         }
     }
@@ -154,7 +154,10 @@ impl<D: Directory> Log<D> {
     /// When the options make no sense: a segment is 4 KiB to 128 MiB long, in whole sectors.
     pub fn open(directory: D, options: Options) -> Result<(Log<D>, Recovered), OpenError> {
         let sectors = options.segment_bytes.is_multiple_of(SECTOR as u64);
-        assert!(sectors && (4096..=SEGMENT_BYTES_MAX).contains(&options.segment_bytes), "a segment of {options:?}");
+        assert!(
+            sectors && (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&options.segment_bytes),
+            "a segment of {options:?}"
+        );
         let list = directory.list().map_err(|source| failed("list", "the folder", source))?;
         let names = Names::sort(&list);
         let mut log = Log::lifeless(directory, options, &names);
@@ -384,6 +387,9 @@ fn judge<F: File>(
     }
     if chain.verified < chain.proven {
         return Err(lost(Loss::Records { first: chain.verified.next(), last: chain.proven }));
+    }
+    if let Some(number) = chain.cut_short {
+        return Err(lost(Loss::Segment { number }));
     }
     let (number, end) = match chain.linked.last() {
         None => (manifest.first_segment, 0),

@@ -1,6 +1,7 @@
 //! Reading segments back: which batches are there, which of them follow one another, and what was proven durable.
 
 use crate::format::{BATCH_HEADER, BatchHeader, Decoded, SECTOR, body_checksum, record_ranges};
+use crate::log::SEGMENT_BYTES_MIN;
 use volvox_core::{Bytes, Position};
 
 /// A batch header that verifies, wherever it was found.
@@ -31,6 +32,8 @@ pub(crate) struct Chain {
     pub verified: Position,
     /// The highest position that anything says was durable.
     pub proven: Position,
+    /// The first segment whose file is shorter than it was.
+    pub cut_short: Option<u64>,
     /// The highest sequence number of a manifest that any batch knew.
     pub manifest: u64,
     /// What was recovered.
@@ -49,6 +52,7 @@ impl Chain {
             nonce,
             verified: covers,
             proven: covers,
+            cut_short: None,
             manifest: 0,
             records: Vec::new(),
             linked: Vec::new(),
@@ -61,6 +65,7 @@ impl Chain {
     /// damaged batch does not hide those behind it. The nonce keeps what clients stored from passing for a header.
     pub fn read(&mut self, segment: u64, bytes: &[u8]) -> Result<(), NewerBatch> {
         let mut offset = 0;
+        let mut length = SEGMENT_BYTES_MIN;
         while offset + SECTOR <= bytes.len() {
             let header = match BatchHeader::decode(&bytes[offset..offset + SECTOR], self.nonce, segment) {
                 Decoded::Valid(header) => header,
@@ -72,6 +77,7 @@ impl Chain {
             };
             self.proven = self.proven.max(header.synced_through);
             self.manifest = self.manifest.max(header.manifest);
+            length = length.max(header.segment_bytes);
             let found = Found { offset: offset as u64, header };
             match whole_body(&bytes[offset..], &header) {
                 Some(body) => {
@@ -83,6 +89,9 @@ impl Chain {
                     offset += SECTOR;
                 }
             }
+        }
+        if (bytes.len() as u64) < length {
+            self.cut_short.get_or_insert(segment);
         }
         Ok(())
     }
