@@ -139,7 +139,7 @@ async fn execute_interruptible(command: ClientCommand, cluster: &Cluster, printe
 }
 
 /// Waits for Ctrl-C or a polite request to end.
-async fn interrupted() {
+pub async fn interrupted() {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate()).expect("signal handlers can be installed");
     tokio::select! {

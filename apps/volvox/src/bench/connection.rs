@@ -1,0 +1,128 @@
+//! One HTTP/2 connection to a member, shared by some clients.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::{Builder, SendRequest};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tonic::body::Body;
+use tonic::codegen::Service;
+use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
+
+use crate::client::Endpoint;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Answers of many clients are under way at once: the windows must not be what limits them.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+
+/// A connection that is opened again when it breaks.
+#[derive(Clone)]
+pub struct Link {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    endpoint: Endpoint,
+    endpoint_index: usize,
+    sender: Mutex<Option<SendRequest<Body>>>,
+}
+
+/// Sends requests over one open connection: a gRPC transport without any layer.
+#[derive(Clone)]
+pub struct Wire(SendRequest<Body>);
+
+impl Service<Request<Body>> for Wire {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.0.send_request(request))
+    }
+}
+
+/// Opens `count` connections (at least one a member), in turn to each member.
+pub async fn open_all(endpoints: &[Endpoint], count: u32) -> Result<Vec<Link>> {
+    let count = (count as usize).max(1);
+    let mut links = Vec::with_capacity(count);
+    let mut reasons = Vec::new();
+    for number in 0..count {
+        let endpoint_index = number % endpoints.len();
+        let endpoint = endpoints[endpoint_index].clone();
+        let shared = Shared { endpoint, endpoint_index, sender: Mutex::new(None) };
+        let link = Link { shared: Arc::new(shared) };
+        if let Err(reason) = link.wire().await {
+            reasons.push(format!("\n  {}: {reason}", link.shared.endpoint));
+        }
+        links.push(link);
+    }
+    if !reasons.is_empty() {
+        reasons.sort();
+        reasons.dedup();
+        bail!(
+            "bench: not every member can be reached:{}\n\
+             see `volvox status`; name the members to load with --endpoints",
+            reasons.concat()
+        );
+    }
+    Ok(links)
+}
+
+impl Link {
+    /// Which of the endpoints it leads to.
+    pub fn endpoint_index(&self) -> usize {
+        self.shared.endpoint_index
+    }
+
+    /// Where it leads to, as gRPC wants it.
+    pub fn origin(&self) -> http::Uri {
+        self.shared.endpoint.uri()
+    }
+
+    /// The open connection, or a new one.
+    pub async fn wire(&self) -> Result<Wire, String> {
+        let mut sender = self.shared.sender.lock().await;
+        if let Some(open) = sender.as_ref().filter(|sender| !sender.is_closed()) {
+            return Ok(Wire(open.clone()));
+        }
+        let connected = timeout(CONNECT_TIMEOUT, connect(&self.shared.endpoint)).await;
+        let new = connected.map_err(|_| "cannot connect: it takes too long".to_owned())??;
+        *sender = Some(new.clone());
+        Ok(Wire(new))
+    }
+
+    /// A client of the key-value service over the open connection, or a new one.
+    pub async fn key_values(&self) -> Result<KvClient<Wire>, String> {
+        let wire = self.wire().await?;
+        Ok(KvClient::with_origin(wire, self.origin()).max_decoding_message_size(usize::MAX))
+    }
+}
+
+async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Body>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("cannot connect: {error}");
+    let stream = TcpStream::connect(endpoint.authority()).await.map_err(|error| failed(&error))?;
+    stream.set_nodelay(true).map_err(|error| failed(&error))?;
+    let (sender, connection) = Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| failed(&error))?;
+    // Its end is seen by the requests that it leaves without an answer.
+    tokio::spawn(async move { connection.await.ok() });
+    Ok(sender)
+}
