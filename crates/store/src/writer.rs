@@ -40,15 +40,16 @@ impl<'a> Writer<'a> {
 
     /// Writes a pair.
     pub fn put(&mut self, request: &PutRequest) -> PutResponse {
-        let slot = self.state.index.get(&request.key).copied();
+        let revision = self.next();
+        // One descent finds the slot before and sets the new one.
+        let slot = self.state.index.insert(&request.key, Slot { revision, alive: true });
         let (link, before) = self.before(slot);
         // A key that the same transaction deleted has nothing left to keep.
         let kept = before.as_ref();
         let lease = if request.ignore_lease { kept.map_or(0, |pair| pair.lease) } else { request.lease };
         let value = if request.ignore_value { kept.map(|pair| pair.value.clone()) } else { None };
-        let record = Record::put(self.next(), link.as_ref(), lease);
-        let stored = self.push(&record, &request.key, value.as_ref().unwrap_or(&request.value));
-        self.state.index.insert(&request.key, Slot { revision: record.revision, alive: true });
+        let record = Record::put(revision, link.as_ref(), lease);
+        let stored = self.push(record, &request.key, value.as_ref().unwrap_or(&request.value));
         self.attach(&request.key, kept.map_or(0, |pair| pair.lease), lease);
         let prev_kv = if request.prev_kv { before.clone() } else { None };
         self.note(EventKind::Put, stored, slot, before);
@@ -74,9 +75,10 @@ impl<'a> Writer<'a> {
     pub fn delete(&mut self, key: &[u8]) -> Option<KeyValue> {
         let slot = self.state.index.get(key).copied().filter(|slot| slot.alive)?;
         let (link, before) = self.before(Some(slot));
-        let record = Record::tombstone(self.next(), &link.expect("a living key has a version"));
-        let stored = self.push(&record, key, &[]);
-        self.state.index.insert(key, Slot { revision: record.revision, alive: false });
+        let revision = self.next();
+        let record = Record::tombstone(revision, &link.expect("a living key has a version"));
+        let stored = self.push(record, key, &[]);
+        self.state.index.insert(key, Slot { revision, alive: false });
         self.attach(key, before.as_ref().map_or(0, |pair| pair.lease), 0);
         self.note(EventKind::Delete, stored, Some(slot), before.clone());
         before
@@ -99,13 +101,15 @@ impl<'a> Writer<'a> {
         (Some(found.record), pair)
     }
 
-    fn push(&mut self, record: &Record, key: &[u8], value: &[u8]) -> KeyValue {
+    fn push(&mut self, mut record: Record, key: &[u8], value: &[u8]) -> KeyValue {
         self.scratch.clear();
         record.encode(key, value, self.scratch);
         let encoded = Bytes::from(self.scratch.as_slice());
-        let stored = RecordRef::at(&encoded, 0).key_value();
-        self.state.log.push(record, encoded);
-        stored
+        let stored = RecordRef { bytes: &encoded, record };
+        let key_value = stored.key_value();
+        let record = stored.record;
+        self.state.log.push(&record, encoded);
+        key_value
     }
 
     fn attach(&mut self, key: &[u8], from: i64, to: i64) {

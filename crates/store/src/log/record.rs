@@ -88,8 +88,8 @@ impl Record {
         if self.tombstone { -1 } else { i8::from(self.version == 1) }
     }
 
-    /// Appends the encoding.
-    pub fn encode(&self, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    /// Appends the encoding, and remembers where in `out` key and value lie.
+    pub fn encode(&mut self, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
         let anchor = self.anchor.filter(|anchor| Some(*anchor) != self.previous);
         let flags = [(self.tombstone, TOMBSTONE), (self.lease != 0, LEASED)];
         let links = [(self.previous.is_some(), LINKED), (anchor.is_some(), ANCHORED)];
@@ -104,6 +104,7 @@ impl Record {
             put_varint(self.depth, out);
         }
         key.encode(out);
+        self.key = (out.len() - key.len()) as u32..out.len() as u32;
         if !self.tombstone {
             put_varint((self.revision.main - self.create_revision) as u64, out);
             put_varint(self.version as u64, out);
@@ -111,6 +112,7 @@ impl Record {
                 self.lease.encode(out);
             }
             value.encode(out);
+            self.value = (out.len() - value.len()) as u32..out.len() as u32;
         }
     }
 
@@ -237,16 +239,16 @@ mod tests {
 
     #[test]
     fn a_record_comes_back() {
-        let first = Record::put(Revision { main: 7, sub: 3 }, None, -5);
-        let second = Record::put(Revision { main: 9, sub: 0 }, Some(&first), 0);
-        let dead = Record::tombstone(Revision { main: 9, sub: 1 }, &second);
+        let mut first = Record::put(Revision { main: 7, sub: 3 }, None, -5);
+        let mut second = Record::put(Revision { main: 9, sub: 0 }, Some(&first), 0);
+        let mut dead = Record::tombstone(Revision { main: 9, sub: 1 }, &second);
         let mut out = vec![0xee];
-        for (record, value) in [(&first, b"one".as_slice()), (&second, b""), (&dead, b"")] {
+        for (record, value) in [(&mut first, b"one".as_slice()), (&mut second, b""), (&mut dead, b"")] {
             let start = out.len();
             record.encode(b"key", value, &mut out);
             let (read, end) = Record::decode(&out, start).expect("reads");
             assert_eq!(end, out.len());
-            assert_eq!(Record { key: 0..0, value: 0..0, ..read.clone() }, *record);
+            assert_eq!(read, *record);
             assert_eq!(&out[read.key.start as usize..read.key.end as usize], b"key");
         }
         assert_eq!((second.version, second.create_revision, second.depth), (2, 7, 1));

@@ -15,6 +15,15 @@ pub(crate) struct SegmentId {
     pub generation: u64,
 }
 
+/// Where a record lies: what a search looks at, eight bytes, so that it is one line of the cache away.
+#[derive(Clone, Copy)]
+struct Slot {
+    /// Its main revision, as distance from the first one's.
+    main: u32,
+    /// Its first byte.
+    start: u32,
+}
+
 /// A sealed part of the log.
 pub(crate) struct Segment {
     id: SegmentId,
@@ -22,41 +31,61 @@ pub(crate) struct Segment {
     checksum: u32,
     first: Revision,
     last: Revision,
-    /// For each record its main revision, as distance from the first one's.
-    mains: Vec<u32>,
-    /// For each record where it begins.
-    starts: Vec<u32>,
+    slots: Vec<Slot>,
     /// Which records are births or deaths.
     census: Vec<u16>,
+}
+
+/// A segment in the making: what is known of its records beside their bytes.
+pub(super) struct Builder {
+    bounds: Option<(Revision, Revision)>,
+    slots: Vec<Slot>,
+    census: Vec<u16>,
+}
+
+impl Builder {
+    /// For about so many records.
+    pub fn new(records: usize) -> Builder {
+        let records = records.min(SEGMENT_RECORDS);
+        Builder { bounds: None, slots: Vec::with_capacity(records), census: Vec::new() }
+    }
+
+    /// The next record, which begins at `start`.
+    pub fn add(&mut self, revision: Revision, census: i8, start: usize) -> Result<(), DecodeError> {
+        let (first, last) = self.bounds.unwrap_or((revision, Revision::default()));
+        if revision <= last || self.slots.len() >= SEGMENT_RECORDS {
+            return Err(DecodeError::Invalid("order of records"));
+        }
+        let distance = u32::try_from(revision.main - first.main);
+        let main = distance.map_err(|_| DecodeError::Invalid("span of a segment"))?;
+        if census != 0 {
+            self.census.push(self.slots.len() as u16);
+        }
+        self.slots.push(Slot { main, start: start as u32 });
+        self.bounds = Some((first, revision));
+        Ok(())
+    }
+
+    pub fn build(self, id: SegmentId, data: Bytes) -> Result<Segment, DecodeError> {
+        let (first, last) = self.bounds.ok_or(DecodeError::Invalid("segment without records"))?;
+        let Builder { mut slots, mut census, .. } = self;
+        slots.shrink_to_fit();
+        census.shrink_to_fit();
+        Ok(Segment { id, checksum: crc32c::extend(0, &data), data, first, last, slots, census })
+    }
 }
 
 impl Segment {
     /// Makes a segment of encoded records, which may be hostile.
     pub fn new(id: SegmentId, data: Bytes) -> Result<Segment, DecodeError> {
-        let checksum = crc32c::extend(0, &data);
-        let (mut mains, mut starts, mut census) = (Vec::new(), Vec::new(), Vec::new());
-        let mut bounds: Option<(Revision, Revision)> = None;
+        let mut builder = Builder::new(data.len() / 64);
         let mut start = 0;
         while start < data.len() {
             let (record, end) = Record::decode(&data, start)?;
-            let (first, last) = bounds.unwrap_or((record.revision, Revision::default()));
-            if record.revision <= last || starts.len() >= SEGMENT_RECORDS {
-                return Err(DecodeError::Invalid("order of records"));
-            }
-            let distance = u32::try_from(record.revision.main - first.main);
-            mains.push(distance.map_err(|_| DecodeError::Invalid("span of a segment"))?);
-            if record.census() != 0 {
-                census.push(starts.len() as u16);
-            }
-            starts.push(start as u32);
-            bounds = Some((first, record.revision));
+            builder.add(record.revision, record.census(), start)?;
             start = end;
         }
-        let (first, last) = bounds.ok_or(DecodeError::Invalid("segment without records"))?;
-        mains.shrink_to_fit();
-        starts.shrink_to_fit();
-        census.shrink_to_fit();
-        Ok(Segment { id, data, checksum, first, last, mains, starts, census })
+        builder.build(id, data)
     }
 
     pub fn id(&self) -> SegmentId {
@@ -84,7 +113,7 @@ impl Segment {
     }
 
     pub fn len(&self) -> usize {
-        self.starts.len()
+        self.slots.len()
     }
 
     pub fn census_length(&self) -> usize {
@@ -93,13 +122,13 @@ impl Segment {
 
     /// The encoding of the record in a slot.
     pub fn encoded(&self, slot: usize) -> &[u8] {
-        let end = self.starts.get(slot + 1).map_or(self.data.len(), |next| *next as usize);
-        &self.data.as_slice()[self.starts[slot] as usize..end]
+        let end = self.slots.get(slot + 1).map_or(self.data.len(), |next| next.start as usize);
+        &self.data.as_slice()[self.slots[slot].start as usize..end]
     }
 
     /// The record in a slot.
     pub fn record(&self, slot: usize) -> RecordRef<'_> {
-        RecordRef::at(&self.data, self.starts[slot] as usize)
+        RecordRef::at(&self.data, self.slots[slot].start as usize)
     }
 
     pub fn find(&self, revision: Revision) -> Option<RecordRef<'_>> {
@@ -118,15 +147,16 @@ impl Segment {
         };
         // Where nothing was compacted and each revision changed one key, this is it.
         let guess = distance as usize;
+        let before = |slot: &Slot| slot.main < distance;
         if revision.sub == 0
             && guess > 0
-            && self.mains.get(guess) == Some(&distance)
-            && self.mains[guess - 1] < distance
+            && self.slots.get(guess).is_some_and(|slot| slot.main == distance)
+            && before(&self.slots[guess - 1])
         {
             return guess;
         }
-        let low = self.mains.partition_point(|main| *main < distance);
-        let high = low + self.mains[low..].partition_point(|main| *main == distance);
+        let low = self.slots.partition_point(before);
+        let high = low + self.slots[low..].partition_point(|slot| slot.main == distance);
         if revision.sub == 0 {
             return low;
         }

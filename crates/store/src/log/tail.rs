@@ -4,7 +4,7 @@
 //! the last one is ever copied: a step that finds it shared copies at most 64 small entries.
 
 use super::record::{RecordRef, Revision};
-use super::segment::{Segment, SegmentId};
+use super::segment::{Builder, Segment, SegmentId};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
@@ -89,11 +89,13 @@ impl Tail {
             return None;
         }
         let mut data = Vec::with_capacity(self.bytes);
+        let mut builder = Builder::new(self.records);
         for entry in self.entries_from(0) {
+            builder.add(entry.revision, entry.census, data.len()).expect("records are pushed in order");
             data.extend_from_slice(&entry.encoded);
         }
         let id = SegmentId { first: self.index, last: self.index, generation: 0 };
-        Some(Segment::new(id, Bytes::from(data)).expect("records are written in order and well formed"))
+        Some(builder.build(id, Bytes::from(data)).expect("not empty"))
     }
 
     pub fn find(&self, revision: Revision) -> Option<RecordRef<'_>> {
