@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn times_for_people() {
         assert_eq!(human_time(Duration::from_micros(417)), "417 us");
-        assert_eq!(human_time(Duration::from_micros(2_345)), "2.35 ms");
+        assert_eq!(human_time(Duration::from_micros(2_340)), "2.34 ms");
         assert_eq!(human_time(Duration::from_millis(12_340)), "12.34 s");
     }
 }

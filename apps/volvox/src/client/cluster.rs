@@ -20,6 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// etcd closes connections that ping more often than every 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// Less patience than this with a member would mean nothing.
+const PATIENCE_MIN: Duration = Duration::from_millis(500);
 /// The pause before all endpoints are tried once more.
 const ROUND_PAUSE: Duration = Duration::from_millis(200);
 /// No answer of a well-behaved member is larger, as in etcd's own client.
@@ -74,7 +76,8 @@ impl Cluster {
         repeat: Repeat,
         request: impl AsyncFn(Channel) -> Result<Response<T>, Status>,
     ) -> Result<T> {
-        let deadline = Instant::now() + self.timeout;
+        let begun = Instant::now();
+        let deadline = begun + self.timeout;
         let count = self.endpoints.len();
         let mut tried: Vec<Attempt> = Vec::new();
         loop {
@@ -92,7 +95,7 @@ impl Cluster {
                 let left = deadline.saturating_duration_since(Instant::now());
                 let patience = match repeat {
                     // A silent member must not use up the time of the others.
-                    Repeat::Safe => left / (count - position) as u32,
+                    Repeat::Safe => PATIENCE_MIN.max(left / (count - position) as u32),
                     Repeat::Unsafe => left,
                 };
                 let status = match timeout(patience, request(channel.clone())).await {
@@ -101,7 +104,7 @@ impl Cluster {
                         return Ok(response.into_inner());
                     }
                     Ok(Err(status)) => status,
-                    Err(_) => Status::deadline_exceeded(format!("no answer within {patience:.1?}")),
+                    Err(_) => Status::deadline_exceeded("no answer in time"),
                 };
                 self.leave_current();
                 someone_answered = true;
@@ -112,8 +115,8 @@ impl Cluster {
                 tried.push(attempt);
             }
             let may_go_on = repeat == Repeat::Safe && someone_answered;
-            if !may_go_on || Instant::now() + ROUND_PAUSE >= deadline {
-                return Err(exhaustion(what, &tried));
+            if !may_go_on || Instant::now() + ROUND_PAUSE + PATIENCE_MIN >= deadline {
+                return Err(exhaustion(what, begun.elapsed(), &tried));
             }
             sleep(ROUND_PAUSE).await;
         }
@@ -121,6 +124,7 @@ impl Cluster {
 
     /// A connection to any endpoint, for streams; the caller comes back when it breaks.
     pub async fn connect_any(&self, what: &str) -> Result<(Endpoint, Channel)> {
+        let begun = Instant::now();
         let mut tried = Vec::new();
         let first = self.current_index();
         for position in 0..self.endpoints.len() {
@@ -132,7 +136,7 @@ impl Cluster {
                 Err(attempt) => tried.push(attempt),
             }
         }
-        Err(exhaustion(what, &tried))
+        Err(exhaustion(what, begun.elapsed(), &tried))
     }
 
     /// Turns to the next endpoint, because a stream to the current one broke.
@@ -216,12 +220,13 @@ fn refusal(what: &str, attempt: &Attempt, status: &Status, repeat: Repeat) -> an
     anyhow!("{what}: {endpoint} refused: {reason}")
 }
 
-fn exhaustion(what: &str, tried: &[Attempt]) -> anyhow::Error {
+fn exhaustion(what: &str, elapsed: Duration, tried: &[Attempt]) -> anyhow::Error {
     let list: Vec<String> =
         tried.iter().map(|Attempt { endpoint, reason }| format!("\n  {endpoint}: {reason}")).collect();
     anyhow!(
-        "{what}: no endpoint could serve it, tried:{}\n\
+        "{what}: no endpoint could serve it within {:.1} s, tried:{}\n\
          see `volvox status`; start a cluster with `volvox up`, or name one with --endpoints",
+        elapsed.as_secs_f64(),
         list.concat()
     )
 }

@@ -42,20 +42,23 @@ use output::{Printer, reader_is_gone};
 /// The exit status of a command ended by Ctrl-C, as shells count it.
 const EXIT_INTERRUPTED: u8 = 130;
 
+/// The options of every command stand below its own.
+const HEADING: &str = "Cluster and output";
+
 /// Which cluster to speak to, and how to print; the same for every command.
 #[derive(Args, Clone, Debug)]
 pub struct ClientOptions {
     /// The members to speak to, separated by commas
-    #[arg(long, global = true, value_delimiter = ',', env = "VOLVOX_ENDPOINTS", value_name = "HOST:PORT")]
+    #[arg(long, global = true, help_heading = HEADING, value_delimiter = ',', env = "VOLVOX_ENDPOINTS", value_name = "HOST:PORT")]
     pub endpoints: Vec<String>,
     /// The folder of a cluster on this machine [default: ./volvox-data]
-    #[arg(long, global = true, value_name = "FOLDER")]
+    #[arg(long, global = true, help_heading = HEADING, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Print one machine-readable document
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = HEADING)]
     pub json: bool,
     /// Give up after so many seconds (what waits by nature, as watch or lock, goes on)
-    #[arg(long, global = true, default_value_t = 5, value_name = "SECONDS")]
+    #[arg(long, global = true, help_heading = HEADING, default_value_t = 5, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,
 }
