@@ -1,0 +1,220 @@
+//! What a member is in every role (Raft figure 2, "state on all servers").
+
+use super::Raft;
+use super::membership::Membership;
+use super::snapshot::Receiving;
+use crate::configuration::{Configuration, Member};
+use crate::entry::{Entry, Index, Payload, Term};
+use crate::interface::{COMMITTED_BYTES_MAX, COMMITTED_ENTRIES_MAX, Config, Event, Refusal, Ticket, Timer};
+use crate::log::Log;
+use crate::message::{Body, Message};
+use crate::record::{Record, SnapshotMeta};
+use alloc::vec::Vec;
+use core::time::Duration;
+use volvox_core::time::nanos;
+use volvox_core::{Bytes, Context, Incarnation, Instant, NodeId, Position};
+
+/// What a member is in every role.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(super) struct Server {
+    pub me: Member,
+    /// The nodes that the world started with: whom one that knows no configuration can ask.
+    pub known_nodes: Vec<NodeId>,
+    pub config: Config,
+    pub term: Term,
+    pub vote: Option<Member>,
+    /// The record with `term` and `vote`: whoever hears of them must wait for it.
+    pub hard_position: Position,
+    pub log: Log,
+    pub membership: Membership,
+    pub commit: Index,
+    /// The last entry that the parent was given.
+    pub applied: Index,
+    /// Up to here the log is known to agree with that of the leader of the current term.
+    pub verified: Index,
+    pub checkpoint: SnapshotMeta,
+    /// The data of the checkpoint, where there is no parent that keeps it.
+    pub checkpoint_data: Option<Bytes>,
+    pub receiving: Option<Receiving>,
+    /// When the leader was heard last; only kept when `check_quorum` asks for it.
+    pub heard_at: Option<Instant>,
+    /// How long to wait for a leader this time.
+    pub patience: Duration,
+    /// A transfer that this member began, and that another leader will end.
+    pub handover: Option<(Ticket, NodeId)>,
+}
+
+impl Server {
+    pub fn new(id: NodeId, members: &[NodeId], config: &Config) -> Server {
+        assert!(config.incarnation != Incarnation(0), "incarnation 0 names a node that never started");
+        assert!(!config.election_timeout.is_zero() && !config.heartbeat.is_zero(), "time-outs of zero");
+        let initial = config.initial.clone().unwrap_or_default();
+        Server {
+            me: Member { node: id, incarnation: config.incarnation },
+            known_nodes: members.to_vec(),
+            config: config.clone(),
+            term: Term::ZERO,
+            vote: None,
+            hard_position: Position::NONE,
+            log: Log::default(),
+            membership: Membership::new(Index::ZERO, initial.clone()),
+            commit: Index::ZERO,
+            applied: Index::ZERO,
+            verified: Index::ZERO,
+            checkpoint: SnapshotMeta { configuration: initial, ..SnapshotMeta::default() },
+            checkpoint_data: None,
+            receiving: None,
+            heard_at: None,
+            patience: config.election_timeout,
+            handover: None,
+        }
+    }
+
+    pub fn configuration(&self) -> &Configuration {
+        self.membership.active()
+    }
+
+    /// Who may campaign: a voter of the configuration in force, in this very incarnation.
+    pub fn may_campaign(&self) -> bool {
+        self.configuration().votes(self.me)
+    }
+
+    /// Whether this node has yet to be taken in: it holds nothing, and no configuration that it knows names it.
+    pub fn is_joining(&self) -> bool {
+        self.log.last_index() == Index::ZERO && !self.configuration().names(self.me)
+    }
+
+    /// Takes another term or gives the vote of this one, and writes it down before anybody hears of it.
+    pub fn set_term(&mut self, term: Term, vote: Option<Member>, cx: &mut Context<'_, Raft>) {
+        assert!(term >= self.term, "{term} after {}", self.term);
+        assert!(term > self.term || self.vote.is_none() || self.vote == vote, "a second vote in {term}");
+        if term > self.term {
+            self.verified = Index::ZERO;
+            self.receiving = None;
+        }
+        self.term = term;
+        self.vote = vote;
+        self.persist_hard(cx);
+    }
+
+    pub fn persist_hard(&mut self, cx: &mut Context<'_, Raft>) {
+        self.hard_position = cx.persist(Record::Hard { term: self.term, vote: self.vote, commit: self.commit });
+    }
+
+    /// Appends entries that follow the log, to the log and the disk.
+    pub fn append(&mut self, entries: Vec<Entry>, cx: &mut Context<'_, Raft>) {
+        assert!(!entries.is_empty(), "appends nothing");
+        let position = cx.persist(Record::Entries { entries: entries.clone(), commit: self.commit });
+        for entry in entries {
+            self.keep(entry, position, Some(cx));
+        }
+    }
+
+    /// Appends an entry that is already in a record.
+    pub fn keep(&mut self, entry: Entry, position: Position, cx: Option<&mut Context<'_, Raft>>) {
+        if let Payload::Configuration(configuration) = &entry.payload {
+            // Raft 6: a server uses the latest configuration in its log, whether or not it is committed.
+            self.membership.append(entry.index, configuration.clone());
+            if let Some(cx) = cx {
+                cx.emit(Event::ConfigurationChanged { configuration: configuration.clone(), committed: false });
+            }
+        }
+        self.log.push(entry, position);
+    }
+
+    /// Drops the entries from `index` on, and with them the configurations that they put in force (Raft 6).
+    pub fn truncate_from(&mut self, index: Index, cx: Option<&mut Context<'_, Raft>>) {
+        assert!(index > self.commit, "truncates the committed entry {index}");
+        self.log.truncate_from(index);
+        if self.membership.truncate_from(index)
+            && let Some(cx) = cx
+        {
+            let configuration = self.configuration().clone();
+            cx.emit(Event::ConfigurationChanged { configuration, committed: false });
+        }
+    }
+
+    /// Entries up to `index` are committed: gives them to the parent.
+    pub fn commit_to(&mut self, index: Index, cx: &mut Context<'_, Raft>) {
+        assert!(index <= self.log.last_index(), "commits {index} beyond the log");
+        if index <= self.commit {
+            return;
+        }
+        self.commit = index;
+        self.give_committed(cx);
+    }
+
+    /// Gives the parent what is committed and was not given yet.
+    pub fn give_committed(&mut self, cx: &mut Context<'_, Raft>) {
+        while self.applied < self.commit {
+            let left = usize::try_from(self.commit.0 - self.applied.0).unwrap_or(usize::MAX);
+            let count_max = left.min(COMMITTED_ENTRIES_MAX);
+            let entries = self.log.slice(self.applied.next(), count_max, COMMITTED_BYTES_MAX);
+            let last = entries.last().expect("committed entries are in the log").index;
+            let configurations = self.membership.between(self.applied, last);
+            // Waits for nothing: committed means that it is on the disks of a quorum, of which ours need not be one.
+            cx.emit_after(Position::NONE, Event::Committed { entries });
+            for configuration in configurations {
+                cx.emit_after(Position::NONE, Event::ConfigurationChanged { configuration, committed: true });
+            }
+            self.applied = last;
+        }
+    }
+
+    pub fn meta_at(&self, index: Index) -> SnapshotMeta {
+        assert!(index <= self.commit, "{index} is not committed");
+        assert!(index >= self.checkpoint.index, "{index} is behind the checkpoint at {}", self.checkpoint.index);
+        if index == self.checkpoint.index {
+            return self.checkpoint.clone();
+        }
+        let term = self.log.term_at(index).expect("committed entries behind the checkpoint are in the log");
+        SnapshotMeta { index, term, configuration: self.membership.at(index).clone() }
+    }
+
+    /// Sends behind everything persisted so far.
+    pub fn send(&self, to: Member, body: Body, cx: &mut Context<'_, Raft>) {
+        self.send_after(cx.last_position(), to, body, cx);
+    }
+
+    /// Sends once the records up to `after` are durable.
+    pub fn send_after(&self, after: Position, to: Member, body: Body, cx: &mut Context<'_, Raft>) {
+        if self.can_reach(to) {
+            let message = Message { from: self.me.incarnation, to: to.incarnation, term: self.term, body };
+            cx.send_after(after, to.node, message);
+        }
+    }
+
+    /// Incarnation 0 never started; another incarnation of this node is gone.
+    pub fn can_reach(&self, member: Member) -> bool {
+        member.incarnation != Incarnation(0) && member.node != self.me.node
+    }
+
+    pub fn refuse(&self, ticket: Ticket, reason: Refusal, cx: &mut Context<'_, Raft>) {
+        // Waits for nothing: it says that nothing was done.
+        cx.emit_after(Position::NONE, Event::Refused { ticket, reason });
+    }
+
+    /// Waits for a leader anew, for a time drawn in `[T, 2T)`: split votes are rare (Raft 5.2).
+    pub fn arm_election(&mut self, cx: &mut Context<'_, Raft>) {
+        let base = self.config.election_timeout;
+        let jitter = cx.rng().below(nanos(base).max(1));
+        self.patience = base + Duration::from_nanos(jitter);
+        cx.set_timer(Timer::Election, self.patience);
+    }
+
+    /// The leader was heard. Where there is a clock, the timer is left alone and looks at it when it fires: a busy
+    /// leader would set it again thousands of times a second.
+    pub fn hear_leader(&mut self, cx: &mut Context<'_, Raft>) {
+        if self.config.check_quorum {
+            self.heard_at = Some(cx.now());
+        } else {
+            self.arm_election(cx);
+        }
+    }
+
+    /// How long the election timer has yet to wait, because a leader was heard since it was set.
+    pub fn patience_left(&self, cx: &Context<'_, Raft>) -> Option<Duration> {
+        let heard_at = self.heard_at?;
+        self.patience.checked_sub(cx.now().since(heard_at)).filter(|left| !left.is_zero())
+    }
+}
