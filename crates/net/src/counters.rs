@@ -1,0 +1,133 @@
+//! What a node counts about itself.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use volvox_core::{Duration, Incarnation, NodeId};
+
+/// Counters of one node since it started. A snapshot: the fields are read one after another.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Turns of the node loop.
+    pub turns: u64,
+    /// Steps of the process.
+    pub steps: u64,
+    /// Steps that took longer than 5 ms.
+    pub slow_steps: u64,
+    /// The longest step.
+    pub longest_step: Duration,
+    /// Batches of records that the disk acknowledged.
+    pub batches: u64,
+    /// Records in these.
+    pub records: u64,
+    /// Times that a full disk refused a batch or a checkpoint.
+    pub disk_full: u64,
+    /// What the log itself counts.
+    pub log: volvox_disk::Counters,
+    /// Bytes of the log since the last checkpoint.
+    pub log_live_bytes: u64,
+    /// Messages handed up from connections.
+    pub messages_in: u64,
+    /// Messages given to connections.
+    pub messages_out: u64,
+    /// Bytes of messages read.
+    pub bytes_in: u64,
+    /// Bytes written to connections.
+    pub bytes_out: u64,
+    /// Messages dropped because a send queue was full.
+    pub dropped_full: u64,
+    /// Messages to nodes whose address is unknown.
+    pub dropped_unroutable: u64,
+    /// Messages over the limit for one frame.
+    pub dropped_oversized: u64,
+    /// Received messages that a fault dropped.
+    pub dropped_by_faults: u64,
+    /// Commands refused because too many waited.
+    pub commands_refused: u64,
+    /// Connections that were accepted on the peer port.
+    pub connections_accepted: u64,
+    /// Connections on the peer port that ended before they were a link, for any reason.
+    pub connections_refused: u64,
+    /// Links closed because of a bad frame.
+    pub bad_frames: u64,
+}
+
+/// One link as the node sees it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PeerStatus {
+    /// Who.
+    pub id: NodeId,
+    /// Where it is dialled.
+    pub address: String,
+    /// Whether what we send leaves.
+    pub connected: bool,
+    /// Whether its connection to us stands, so that we hear it.
+    pub hears: bool,
+    /// Which life of its storage it last said it lives.
+    pub incarnation: Option<Incarnation>,
+    /// Between a ping and its answer, the last time.
+    pub round_trip: Option<Duration>,
+    /// What waits to be sent.
+    pub queued_bytes: usize,
+    /// Messages given to its link.
+    pub sent: u64,
+    /// Messages dropped because its queue was full.
+    pub dropped: u64,
+    /// How often the link was made.
+    pub connects: u64,
+    /// Why the last attempt failed or the last link ended.
+    pub last_error: Option<String>,
+}
+
+macro_rules! tallies {
+    ($($name:ident),* $(,)?) => {
+        /// The counters that several threads move.
+        #[derive(Debug, Default)]
+        pub(crate) struct Tallies { $(pub(crate) $name: Tally,)* }
+        impl Tallies {
+            pub(crate) fn snapshot(&self) -> Counters {
+                Counters { $($name: self.$name.get(),)* ..Counters::default() }
+            }
+        }
+    };
+}
+
+tallies!(
+    turns,
+    steps,
+    slow_steps,
+    batches,
+    records,
+    disk_full,
+    log_live_bytes,
+    messages_in,
+    messages_out,
+    bytes_in,
+    bytes_out,
+    dropped_full,
+    dropped_unroutable,
+    dropped_oversized,
+    dropped_by_faults,
+    commands_refused,
+    connections_accepted,
+    connections_refused,
+    bad_frames,
+);
+
+/// One counter.
+#[derive(Debug, Default)]
+pub(crate) struct Tally(AtomicU64);
+
+impl Tally {
+    pub(crate) fn add(&self, count: u64) {
+        if count > 0 {
+            self.0.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,190 @@
+//! What can go wrong: one enum an operation.
+
+use crate::frame::FrameError;
+use crate::handshake::Refusal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use volvox_core::{DecodeError, NodeId, Position};
+
+/// Why a node cannot be opened. The disk is as it was, unless a fresh life had just been written to it.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeOpenError {
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] volvox_disk::OpenError),
+    /// The identity of a fresh life cannot be written.
+    #[error("cannot write the identity of the node: {0}")]
+    Identity(volvox_disk::AppendError),
+    /// The folder is another node's, or another cluster's.
+    #[error(
+        "the folder belongs to {found_node} of cluster {found_cluster:016x}, not to {node} of cluster {cluster:016x}: name the right folder"
+    )]
+    Foreign {
+        /// Whose it is.
+        found_node: NodeId,
+        /// Whose cluster.
+        found_cluster: u64,
+        /// Who asked.
+        node: NodeId,
+        /// In which cluster.
+        cluster: u64,
+    },
+    /// A part of the checkpoint was there when the log was opened and is not now.
+    #[error(transparent)]
+    Part(#[from] volvox_disk::ReadPartError),
+    /// The record verified, but the program that wrote it speaks another language.
+    #[error("record {position} cannot be read: {source}; was it written by a newer program?")]
+    Record {
+        /// Which.
+        position: Position,
+        /// What is wrong with it.
+        source: DecodeError,
+    },
+    /// The peer address cannot be listened on.
+    #[error("cannot listen for peers on {address}: {source}; is another node running there?")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The files for TLS are not usable.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The thread could not be started.
+    #[error("cannot start the thread of the node: {0}")]
+    Thread(std::io::Error),
+}
+
+/// Why a running node stopped. What was acknowledged is on the disk.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The log failed: the node must not go on, because nobody knows what is on the disk until the log is read again.
+    #[error("{node} stops: {source}")]
+    Log {
+        /// Which node.
+        node: NodeId,
+        /// What happened.
+        source: volvox_disk::AppendError,
+    },
+    /// A checkpoint could not be written.
+    #[error("{node} stops: {source}")]
+    Checkpoint {
+        /// Which node.
+        node: NodeId,
+        /// What happened.
+        source: volvox_disk::CheckpointError,
+    },
+    /// The disk thread is gone.
+    #[error("{node} stops: its disk thread ended")]
+    DiskThread {
+        /// Which node.
+        node: NodeId,
+    },
+    /// The operating system would not give what the runtime needs.
+    #[error("{node} stops: {source}")]
+    System {
+        /// Which node.
+        node: NodeId,
+        /// What happened.
+        source: std::io::Error,
+    },
+}
+
+/// The command was not taken: too many wait, or the node has stopped. Nothing happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Overloaded {
+    /// The queue is full: answer with the protocol's own error, and let the client come back.
+    #[error("too many commands wait: try again later")]
+    Full,
+    /// The node has stopped.
+    #[error("the node has stopped")]
+    Stopped,
+}
+
+/// Why the files for TLS are not usable.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A file is not PEM, or has nothing of the kind in it.
+    #[error("{path} holds no {wanted}: {reason}")]
+    Pem {
+        /// Which.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: &'static str,
+        /// What was found instead.
+        reason: String,
+    },
+    /// Certificate, key and authority do not go together.
+    #[error("the certificate {path} cannot be used: {reason}")]
+    Unusable {
+        /// Of whom.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a link could not be made, or ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("cannot connect to {address}: {source}")]
+    Connect { address: String, source: std::io::Error },
+    #[error("the connection broke: {0}")]
+    Io(#[from] std::io::Error),
+    #[error("the other end closed the connection")]
+    Closed,
+    #[error("the other end does not speak the protocol of Volvox's peers: is this a peer port, and does it use TLS?")]
+    NotVolvox,
+    #[error(
+        "the other end speaks version {theirs} of the peer protocol, and this program version {ours}: upgrade the older one"
+    )]
+    Version { theirs: u16, ours: u16 },
+    #[error("bad frame: {0}")]
+    Frame(#[from] FrameError),
+    #[error("bad frame: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("an unexpected frame")]
+    Unexpected,
+    #[error("no answer within {0:?}")]
+    TimedOut(volvox_core::Duration),
+    #[error("the other end refuses us: {0}")]
+    RefusedByPeer(Refusal),
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    #[error("TLS: {0}")]
+    Tls(String),
+    #[error("nothing heard for {0:?}")]
+    Silent(volvox_core::Duration),
+    #[error("the same peer has connected anew")]
+    Superseded,
+}
+
+impl LinkError {
+    /// A fixed word for the log limiter.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            LinkError::Connect { .. } => "connect",
+            LinkError::Io(_) => "broke",
+            LinkError::Closed => "closed",
+            LinkError::NotVolvox => "not volvox",
+            LinkError::Version { .. } => "version",
+            LinkError::Frame(_) | LinkError::Decode(_) => "frame",
+            LinkError::Unexpected => "unexpected",
+            LinkError::TimedOut(_) => "timed out",
+            LinkError::RefusedByPeer(_) => "refused by peer",
+            LinkError::Refused(_) => "refused",
+            LinkError::Tls(_) => "tls",
+            LinkError::Silent(_) => "silent",
+            LinkError::Superseded => "superseded",
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! How two nodes agree to talk.
+//!
+//! ```text
+//! dialling node                          accepting node
+//!   "VOLVOX", version, Hello  ------->     right program, version, cluster, addressee, sender?
+//!                             <-------   "VOLVOX", version, Welcome       (or Refused, with the reason)
+//!   right cluster, right node?
+//!   Ready                     ------->     from here on this is the link; an older one is closed
+//! ```
+//! Why three steps: connections that died may still lie in the accepting node's backlog, for instance while it was
+//! paused. `Hello` alone would let a dead connection displace a living one. Every `Hello` gets an order number when it
+//! is answered, and `Ready` takes the link over only when its number is the highest: a dialling node opens its next
+//! connection after it gave the last one up, so that the number of a dead connection is always the lower one.
+
+use crate::error::LinkError;
+use crate::frame::{FrameBuffer, Kind, put_frame};
+use crate::site::Site;
+use crate::stream::Stream;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use tokio::io::AsyncWriteExt;
+use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader, decode_all};
+
+/// The version of the peer protocol: framing, handshake, and nothing of what the messages say.
+pub const PEER_PROTOCOL_VERSION: u16 = 1;
+
+const MAGIC: &[u8; 6] = b"VOLVOX";
+const PREAMBLE_BYTES: usize = 8;
+/// Far more than any frame of the handshake needs.
+const HANDSHAKE_FRAME_BYTES_MAX: usize = 128;
+/// What a connection may make us hold before it has said who it is.
+pub(crate) const STRANGER_BUFFER_BYTES: usize = 256;
+
+/// Why the accepting node does not want the connection. Sent back, so that both ends log it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refusal {
+    /// Two clusters.
+    Cluster {
+        /// The dialling node's.
+        theirs: u64,
+        /// The accepting node's.
+        ours: u64,
+    },
+    /// The accepting node is somebody else: an address points to the wrong place.
+    Addressee {
+        /// Whom the dialling node wanted.
+        wanted: NodeId,
+        /// Who is here.
+        here: NodeId,
+    },
+    /// The dialling node has the accepting node's name: two nodes run under one id.
+    OwnId(NodeId),
+    /// The accepting node has no such peer.
+    UnknownNode(NodeId),
+    /// The certificate names other nodes.
+    Certificate(NodeId),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Cluster { theirs, ours } => {
+                write!(f, "wrong cluster: the dialling node is of {theirs:016x}, the accepting one of {ours:016x}")
+            }
+            Refusal::Addressee { wanted, here } => {
+                write!(f, "wrong address: {wanted} was dialled, and {here} answers there")
+            }
+            Refusal::OwnId(id) => write!(f, "two nodes run as {id}: stop one of them"),
+            Refusal::UnknownNode(id) => write!(f, "{id} is not a peer of the accepting node: add it there first"),
+            Refusal::Certificate(id) => write!(f, "the certificate names other nodes than {id}"),
+        }
+    }
+}
+
+impl Encode for Refusal {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Refusal::Cluster { theirs, ours } => (1u8, (*theirs, *ours)).encode(out),
+            Refusal::Addressee { wanted, here } => (2u8, (*wanted, *here)).encode(out),
+            Refusal::OwnId(id) => (3u8, *id).encode(out),
+            Refusal::UnknownNode(id) => (4u8, *id).encode(out),
+            Refusal::Certificate(id) => (5u8, *id).encode(out),
+        }
+    }
+}
+
+impl Decode for Refusal {
+    fn decode(input: &mut Reader<'_>) -> Result<Refusal, DecodeError> {
+        Ok(match input.u8()? {
+            1 => Refusal::Cluster { theirs: u64::decode(input)?, ours: u64::decode(input)? },
+            2 => Refusal::Addressee { wanted: NodeId::decode(input)?, here: NodeId::decode(input)? },
+            3 => Refusal::OwnId(NodeId::decode(input)?),
+            4 => Refusal::UnknownNode(NodeId::decode(input)?),
+            5 => Refusal::Certificate(NodeId::decode(input)?),
+            other => return Err(DecodeError::Unknown("refusal", u64::from(other))),
+        })
+    }
+}
+
+/// Who somebody is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Introduction {
+    pub(crate) cluster: u64,
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: Incarnation,
+    /// Whom they talk to.
+    pub(crate) to: NodeId,
+}
+
+impl Encode for Introduction {
+    fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.cluster.to_le_bytes());
+        ((self.node, self.incarnation), self.to).encode(out);
+    }
+}
+
+impl Decode for Introduction {
+    fn decode(input: &mut Reader<'_>) -> Result<Introduction, DecodeError> {
+        Ok(Introduction {
+            cluster: input.u64()?,
+            node: NodeId::decode(input)?,
+            incarnation: Incarnation::decode(input)?,
+            to: NodeId::decode(input)?,
+        })
+    }
+}
+
+/// The dialling half. Gives back what the accepting node says of itself.
+pub(crate) async fn dial(
+    stream: &mut Stream,
+    buffer: &mut FrameBuffer,
+    wanted: NodeId,
+    site: &Site,
+) -> Result<Introduction, LinkError> {
+    let mut out = preamble();
+    put_frame(Kind::Hello, &mut out, |out| introduce(site, wanted).encode(out));
+    send(stream, &out).await?;
+    read_preamble(stream, buffer).await?;
+    let welcome = match read_frame(stream, buffer).await? {
+        (Kind::Welcome, body) => decode_all::<Introduction>(&body)?,
+        (Kind::Refused, body) => return Err(LinkError::RefusedByPeer(decode_all(&body)?)),
+        _ => return Err(LinkError::Unexpected),
+    };
+    if welcome.cluster != site.cluster {
+        return Err(LinkError::Refused(Refusal::Cluster { theirs: site.cluster, ours: welcome.cluster }));
+    }
+    if welcome.node != wanted {
+        return Err(LinkError::Refused(Refusal::Addressee { wanted, here: welcome.node }));
+    }
+    if !stream.certificate_allows(wanted) {
+        return Err(LinkError::Refused(Refusal::Certificate(wanted)));
+    }
+    out.clear();
+    put_frame(Kind::Ready, &mut out, |_| {});
+    send(stream, &out).await?;
+    Ok(welcome)
+}
+
+/// The accepting half. Gives back what the dialling node says of itself, and the order number of its connection.
+/// `claimed` names the dialling node also when it is refused, once it is known to be a peer.
+pub(crate) async fn accept(
+    stream: &mut Stream,
+    buffer: &mut FrameBuffer,
+    site: &Site,
+    claimed: &mut Option<NodeId>,
+) -> Result<(Introduction, u64), LinkError> {
+    if let Err(error) = read_preamble(stream, buffer).await {
+        if let LinkError::Version { .. } = error {
+            // Our preamble tells them our version; what follows it would be in a language that they do not know.
+            send(stream, &preamble()).await?;
+        }
+        return Err(error);
+    }
+    let (Kind::Hello, body) = read_frame(stream, buffer).await? else {
+        return Err(LinkError::Unexpected);
+    };
+    let hello = decode_all::<Introduction>(&body)?;
+    *claimed = site.knows(hello.node).then_some(hello.node);
+    let mut out = preamble();
+    if let Err(refusal) = check(&hello, stream, site) {
+        put_frame(Kind::Refused, &mut out, |out| refusal.encode(out));
+        send(stream, &out).await?;
+        return Err(LinkError::Refused(refusal));
+    }
+    let order = site.connection_order.fetch_add(1, Ordering::SeqCst) + 1;
+    put_frame(Kind::Welcome, &mut out, |out| introduce(site, hello.node).encode(out));
+    send(stream, &out).await?;
+    match read_frame(stream, buffer).await? {
+        (Kind::Ready, body) if body.is_empty() => Ok((hello, order)),
+        _ => Err(LinkError::Unexpected),
+    }
+}
+
+fn check(hello: &Introduction, stream: &Stream, site: &Site) -> Result<(), Refusal> {
+    if hello.cluster != site.cluster {
+        return Err(Refusal::Cluster { theirs: hello.cluster, ours: site.cluster });
+    }
+    if hello.to != site.me {
+        return Err(Refusal::Addressee { wanted: hello.to, here: site.me });
+    }
+    if hello.node == site.me {
+        return Err(Refusal::OwnId(site.me));
+    }
+    if !site.knows(hello.node) {
+        return Err(Refusal::UnknownNode(hello.node));
+    }
+    if !stream.certificate_allows(hello.node) {
+        return Err(Refusal::Certificate(hello.node));
+    }
+    Ok(())
+}
+
+fn introduce(site: &Site, to: NodeId) -> Introduction {
+    Introduction { cluster: site.cluster, node: site.me, incarnation: site.incarnation, to }
+}
+
+fn preamble() -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(&PEER_PROTOCOL_VERSION.to_le_bytes());
+    out
+}
+
+async fn send(stream: &mut Stream, bytes: &[u8]) -> Result<(), LinkError> {
+    stream.write_all(bytes).await?;
+    stream.flush().await?;
+    Ok(())
+}
+
+async fn read_preamble(stream: &mut Stream, buffer: &mut FrameBuffer) -> Result<(), LinkError> {
+    loop {
+        if let Some(preamble) = buffer.raw(PREAMBLE_BYTES) {
+            if &preamble[..MAGIC.len()] != MAGIC {
+                return Err(LinkError::NotVolvox);
+            }
+            let theirs = u16::from_le_bytes([preamble[6], preamble[7]]);
+            if theirs != PEER_PROTOCOL_VERSION {
+                return Err(LinkError::Version { theirs, ours: PEER_PROTOCOL_VERSION });
+            }
+            return Ok(());
+        }
+        if buffer.read_from(stream).await? == 0 {
+            return Err(LinkError::Closed);
+        }
+    }
+}
+
+async fn read_frame(stream: &mut Stream, buffer: &mut FrameBuffer) -> Result<(Kind, Vec<u8>), LinkError> {
+    loop {
+        if let Some((kind, body)) = buffer.next(HANDSHAKE_FRAME_BYTES_MAX)? {
+            return Ok((kind, body.to_vec()));
+        }
+        if buffer.read_from(stream).await? == 0 {
+            return Err(LinkError::Closed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_comes_back() {
+        let hello =
+            Introduction { cluster: u64::MAX, node: NodeId(u64::MAX), incarnation: Incarnation(9), to: NodeId(2) };
+        assert_eq!(decode_all(&hello.to_bytes()), Ok(hello));
+        assert!(hello.to_bytes().len() <= HANDSHAKE_FRAME_BYTES_MAX);
+        for refusal in [
+            Refusal::Cluster { theirs: 1, ours: u64::MAX },
+            Refusal::Addressee { wanted: NodeId(1), here: NodeId(2) },
+            Refusal::OwnId(NodeId(3)),
+            Refusal::UnknownNode(NodeId(4)),
+            Refusal::Certificate(NodeId(5)),
+        ] {
+            assert_eq!(decode_all(&refusal.to_bytes()), Ok(refusal));
+        }
+        assert!(decode_all::<Refusal>(&[9]).is_err());
+    }
+}

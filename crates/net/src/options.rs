@@ -1,0 +1,134 @@
+//! What is fixed when a node starts.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use volvox_core::{Duration, NodeId};
+
+/// How a node runs in the live world.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// Who it is.
+    pub id: NodeId,
+    /// Which cluster it belongs to: a peer that names another one is refused.
+    pub cluster: u64,
+    /// All nodes that the process is told of at its start, this one included.
+    pub members: Vec<NodeId>,
+    /// Where peers reach it. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where the peers are, `host:port`. Changeable later through the handle; only these nodes may connect.
+    pub peers: BTreeMap<NodeId, String>,
+    /// What an empty folder means.
+    pub fresh: FreshLife,
+    /// Mutual TLS between nodes; without it, links are plain.
+    pub tls: Option<PeerTls>,
+    /// Whether faults may be injected. Refused otherwise.
+    pub development: bool,
+    /// Where chance comes from; drawn from the operating system when `None`.
+    pub seed: Option<u64>,
+    /// The log on the disk.
+    pub log: volvox_disk::Options,
+    /// The bounds.
+    pub limits: Limits,
+}
+
+impl NodeOptions {
+    /// A node with the usual limits, without TLS, that knows no peers yet.
+    pub fn new(id: NodeId, cluster: u64, listen: SocketAddr) -> NodeOptions {
+        NodeOptions {
+            id,
+            cluster,
+            members: vec![id],
+            listen,
+            peers: BTreeMap::new(),
+            fresh: FreshLife::Join,
+            tls: None,
+            development: false,
+            seed: None,
+            log: volvox_disk::Options::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What an empty folder means.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FreshLife {
+    /// The first start of a new cluster: incarnation 1. Whoever says so must know that this node never ran before:
+    /// a wiped node that returns as incarnation 1 could vote twice.
+    Bootstrap,
+    /// Anything else: a fresh incarnation, from the wall clock.
+    Join,
+}
+
+/// Where the files for mutual TLS lie. They are read again for new connections when they have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PeerTls {
+    /// Certificates of the authority that signed every node's certificate, PEM.
+    pub ca: PathBuf,
+    /// This node's certificate and the chain to the authority, PEM. It needs the extended key usages of both a server
+    /// and a client, or none.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+/// The bounds of a node. Every queue has one.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The longest message, encoded.
+    pub frame_bytes_max: usize,
+    /// What waits to be sent to one peer; the newest is dropped beyond.
+    pub send_queue_bytes_max: usize,
+    /// What waits to be sent to one peer, in messages.
+    pub send_queue_messages_max: usize,
+    /// What waits while a peer is not connected: it would arrive late and all at once.
+    pub unconnected_queue_bytes_max: usize,
+    /// Received messages that wait for the node; connections are not read beyond.
+    pub inbox_messages_max: usize,
+    /// The same in bytes.
+    pub inbox_bytes_max: usize,
+    /// Commands that wait; more are refused.
+    pub commands_max: usize,
+    /// Inputs of one sort that a turn takes at most.
+    pub turn_inputs_max: usize,
+    /// Records that wait for the disk, in bytes; messages and commands wait beyond.
+    pub unwritten_bytes_max: usize,
+    /// What one batch holds at most, unless a single record is larger.
+    pub batch_bytes_max: usize,
+    /// Connections on the peer port.
+    pub connections_max: usize,
+    /// Connections on the peer port that have not said who they are; the oldest is closed beyond.
+    pub strangers_max: usize,
+    /// How long a connection may take to say who it is, TLS included.
+    pub handshake_time_max: Duration,
+    /// How long a link may be silent: a ping is sent at a third of it.
+    pub silence_max: Duration,
+    /// The longest wait between two attempts to connect.
+    pub backoff_max: Duration,
+    /// How long after the last batch the idle batch is written.
+    pub idle_after: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            frame_bytes_max: 16 << 20,
+            send_queue_bytes_max: 64 << 20,
+            send_queue_messages_max: 65_536,
+            unconnected_queue_bytes_max: 1 << 20,
+            inbox_messages_max: 8192,
+            inbox_bytes_max: 64 << 20,
+            commands_max: 16_384,
+            turn_inputs_max: 512,
+            unwritten_bytes_max: 64 << 20,
+            batch_bytes_max: 8 << 20,
+            connections_max: 256,
+            strangers_max: 32,
+            handshake_time_max: Duration::from_secs(3),
+            silence_max: Duration::from_secs(3),
+            backoff_max: Duration::from_millis(500),
+            idle_after: Duration::from_millis(100),
+        }
+    }
+}

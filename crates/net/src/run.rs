@@ -1,0 +1,374 @@
+//! The node loop.
+//!
+//! A turn takes what waits, a bounded number of each sort: what the disk has done, messages, commands, and timers that
+//! are due. Each input is one step of the process; the clocks are read for each, after the input was taken. At the end
+//! of a turn, in this order: the disk gets its next batch, the links get their frames, the view is published, and the
+//! events are handed out.
+
+use crate::accept::accept_links;
+use crate::error::NodeError;
+use crate::handle::Shared;
+use crate::inbox::Arrived;
+use crate::links::Links;
+use crate::node::Live;
+use crate::site::Site;
+use crate::timers::Timers;
+use crate::unwritten::{DiskThreadEnded, Progress, Unwritten};
+use crate::writer::{CheckpointStep, Failure, Writer};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::task::{AbortHandle, yield_now};
+use volvox_core::trace::Line;
+use volvox_core::{Context, Duration, Effect, EffectOf, Environment, Instant, MessageKind, NodeId, Outbox, Position};
+
+/// Everything the loop owns.
+pub(crate) struct Runner<P: Live> {
+    process: P,
+    environment: Environment,
+    shared: Arc<Shared<P>>,
+    site: Arc<Site>,
+    listener: Option<TcpListener>,
+    unwritten: Unwritten,
+    links: Links,
+    timers: Timers<P::Timer>,
+    outbox: Outbox<Outgoing<P>>,
+    /// Where handlers leave their effects; empty between steps.
+    effects: Vec<EffectOf<P>>,
+    /// What this turn tells the outside.
+    events: Vec<P::Event>,
+    on_event: Box<dyn FnMut(P::Event)>,
+    messages: Vec<Arrived<P::Message>>,
+    commands: Vec<P::Command>,
+    stepped: bool,
+    /// Inputs are left that this turn did not take.
+    more_waits: bool,
+    /// Timers were due at the start of this turn, and the sockets have been looked at since.
+    sockets_were_read: bool,
+}
+
+/// What may have to wait for the disk.
+enum Outgoing<P: Live> {
+    Message(NodeId, P::Message),
+    Event(P::Event),
+}
+
+/// A longer step keeps heartbeats and reads waiting.
+const STEP_TIME_MAX: Duration = Duration::from_millis(5);
+/// How long a node that was told to stop waits for its disk.
+const STOP_TIME_MAX: Duration = Duration::from_secs(5);
+
+impl<P: Live> Runner<P> {
+    pub(crate) fn new(
+        process: P,
+        environment: Environment,
+        shared: Arc<Shared<P>>,
+        listener: TcpListener,
+        writer: Writer,
+        on_event: Box<dyn FnMut(P::Event)>,
+    ) -> Runner<P> {
+        let site = Arc::clone(&shared.site);
+        let durable = environment.last_position;
+        Runner {
+            process,
+            environment,
+            unwritten: Unwritten::new(writer, durable),
+            links: Links::new(Arc::clone(&site)),
+            timers: Timers::new(),
+            outbox: Outbox::new(durable),
+            effects: Vec::new(),
+            events: Vec::new(),
+            on_event,
+            messages: Vec::new(),
+            commands: Vec::new(),
+            stepped: false,
+            more_waits: false,
+            sockets_were_read: false,
+            listener: Some(listener),
+            site,
+            shared,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<(), NodeError> {
+        let listener = self.listener.take().expect("a node runs once");
+        let listener = tokio::net::TcpListener::from_std(listener).map_err(|source| self.system(source))?;
+        let accepting = accept_links(listener, Arc::clone(&self.shared.inbox), Arc::clone(&self.site));
+        let _accepting = AbortOnDrop(tokio::spawn(accepting).abort_handle());
+        let _stopped = StoppedOnDrop(Arc::clone(&self.site));
+
+        self.links.follow_book();
+        self.step("start", |process, cx| process.on_start(cx));
+        self.end_turn();
+        let mut alarm = Alarm::new();
+        while !self.site.stop.load(Ordering::Acquire) {
+            self.wait(&mut alarm).await;
+            self.turn().await?;
+        }
+        self.finish().await
+    }
+
+    /// Returns when something is to be done.
+    async fn wait(&mut self, alarm: &mut Alarm) {
+        if self.more_waits && !self.sockets_were_read {
+            // Sockets and doors share this thread: let them have it before the next turn.
+            yield_now().await;
+            return;
+        }
+        let deadlines = [self.timers.next_deadline(), self.shared.inbox.next_due(), self.unwritten.next_deadline()];
+        let deadline = deadlines.into_iter().flatten().min();
+        let site = &self.site;
+        tokio::select! {
+            biased;
+            () = site.wake.notified() => {}
+            () = alarm.ring(deadline, site) => {}
+        }
+    }
+
+    async fn turn(&mut self) -> Result<(), NodeError> {
+        self.more_waits = false;
+        self.site.tallies.turns.add(1);
+        for gone in self.links.follow_book() {
+            self.shared.inbox.close(gone);
+        }
+        self.take_progress()?;
+        let timers_are_due = self.timers.next_deadline().is_some_and(|deadline| deadline <= self.site.clock.now());
+        let all = timers_are_due && std::mem::take(&mut self.sockets_were_read);
+        // Beyond this, only timers and the disk go on: what is persisted has to wait somewhere.
+        if self.unwritten.bytes() < self.site.limits.unwritten_bytes_max {
+            self.take_messages(all);
+            self.take_commands();
+        }
+        if all {
+            self.fire_timers();
+        }
+        self.end_turn();
+        if timers_are_due && !all {
+            // After a stall, messages that already wait are handled before timers that are due: a follower that stood
+            // still must not call an election while the heartbeats lie in its socket. One yield polls the sockets, the
+            // next lets their tasks run whichever place this task has in the queue.
+            yield_now().await;
+            yield_now().await;
+            self.sockets_were_read = true;
+            self.site.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    fn take_progress(&mut self) -> Result<(), NodeError> {
+        loop {
+            let now = self.site.clock.now();
+            let progress = self.unwritten.progress(now, self.site.limits.idle_after);
+            let node = self.site.me;
+            match progress.map_err(|DiskThreadEnded| NodeError::DiskThread { node })? {
+                None => return Ok(()),
+                Some(Progress::Appended(batch)) => {
+                    let through = batch.last();
+                    self.site.tallies.batches.add(1);
+                    self.site.tallies.records.add(batch.ends.len() as u64);
+                    self.unwritten.recycle(batch);
+                    self.persisted(through);
+                }
+                Some(Progress::Other) => {}
+                Some(Progress::Full) => {
+                    self.site.tallies.disk_full.add(1);
+                    let waiting = self.unwritten.bytes();
+                    if let Some(suppressed) = self.site.limiter.admit("disk full", 0, now) {
+                        tracing::error!(%node, waiting, suppressed, "the disk is full: nothing is acknowledged until there is space");
+                    }
+                }
+                Some(Progress::Failed(Failure::Log(source))) => return Err(NodeError::Log { node, source }),
+                Some(Progress::Failed(Failure::Checkpoint(source))) => {
+                    return Err(NodeError::Checkpoint { node, source });
+                }
+            }
+        }
+    }
+
+    /// Lets out what waited for these records, then tells the process.
+    fn persisted(&mut self, through: Position) {
+        self.outbox.advance(through);
+        while let Some(outgoing) = self.outbox.pop() {
+            self.let_out(outgoing);
+        }
+        self.step("persisted", |process, cx| process.on_persisted(through, cx));
+    }
+
+    /// `all`: everything that waits now, because timers are due behind it. It is bounded by the inbox.
+    fn take_messages(&mut self, all: bool) {
+        let max = if all { usize::MAX } else { self.site.limits.turn_inputs_max };
+        let mut messages = std::mem::take(&mut self.messages);
+        let left = self.shared.inbox.take(max, self.site.clock.now(), &mut messages);
+        self.more_waits |= left > 0;
+        for Arrived { from, message, .. } in messages.drain(..) {
+            let kind = message.kind();
+            self.step(kind, |process, cx| process.on_message(from, message, cx));
+        }
+        self.messages = messages;
+    }
+
+    fn take_commands(&mut self) {
+        let mut commands = std::mem::take(&mut self.commands);
+        {
+            let mut waiting = self.shared.commands.lock().expect("no panic holds this lock");
+            let count = waiting.len().min(self.site.limits.turn_inputs_max);
+            commands.extend(waiting.drain(..count));
+            self.more_waits |= !waiting.is_empty();
+        }
+        for command in commands.drain(..) {
+            self.step("command", |process, cx| process.on_command(command, cx));
+        }
+        self.commands = commands;
+    }
+
+    /// Fires what was due when this began: a timer that is set anew for now waits for the next turn.
+    fn fire_timers(&mut self) {
+        let now = self.site.clock.now();
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.step("timer", |process, cx| process.on_timer(timer, cx));
+            if self.timers.next_deadline() == Some(now) {
+                break;
+            }
+        }
+    }
+
+    /// One step of the process, and what it asked for.
+    fn step(&mut self, kind: &'static str, handle: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+        let now = self.site.clock.now();
+        self.environment.now = Some(now);
+        self.environment.wall = self.site.clock.wall();
+        let mut effects = std::mem::take(&mut self.effects);
+        handle(&mut self.process, &mut Context::new(&mut self.environment, &mut effects));
+        let tracing = tracing::enabled!(target: "volvox::trace", tracing::Level::TRACE);
+        for effect in effects.drain(..) {
+            if tracing {
+                let line = Line { at: now, node: self.site.me, effect: &effect };
+                tracing::trace!(target: "volvox::trace", "{line}");
+            }
+            self.act(effect, now);
+        }
+        self.effects = effects;
+        self.stepped = true;
+        self.measure(kind, now);
+    }
+
+    fn act(&mut self, effect: EffectOf<P>, now: Instant) {
+        match effect {
+            Effect::Send { to, message, after } => {
+                if let Some(outgoing) = self.outbox.offer(after, Outgoing::Message(to, message)) {
+                    self.let_out(outgoing);
+                }
+            }
+            Effect::Emit { event, after } => {
+                if let Some(outgoing) = self.outbox.offer(after, Outgoing::Event(event)) {
+                    self.let_out(outgoing);
+                }
+            }
+            Effect::Persist { position, record } => {
+                self.unwritten.persist(position, &record, self.site.limits.batch_bytes_max);
+            }
+            Effect::SetTimer { timer, after } => self.timers.set(timer, now + after),
+            Effect::CancelTimer { timer } => self.timers.cancel(timer),
+            Effect::CheckpointPart { part } => {
+                self.unwritten.checkpoint(self.environment.last_position, CheckpointStep::Part(part));
+            }
+            Effect::CheckpointDone { covers, parts } => {
+                self.unwritten.checkpoint(self.environment.last_position, CheckpointStep::Install { covers, parts });
+            }
+            Effect::Note(_) => {}
+        }
+    }
+
+    fn let_out(&mut self, outgoing: Outgoing<P>) {
+        match outgoing {
+            Outgoing::Message(to, message) => self.links.send(to, &message),
+            Outgoing::Event(event) => self.events.push(event),
+        }
+    }
+
+    fn measure(&mut self, kind: &'static str, began: Instant) {
+        let ended = self.site.clock.now();
+        let took = ended.since(began);
+        self.site.tallies.steps.add(1);
+        if took < STEP_TIME_MAX {
+            return;
+        }
+        self.site.tallies.slow_steps.add(1);
+        let nanos = volvox_core::time::nanos(took);
+        self.site.longest_step_nanos.set(self.site.longest_step_nanos.get().max(nanos));
+        if let Some(suppressed) = self.site.limiter.admit("slow step", 0, ended) {
+            tracing::warn!(node = %self.site.me, kind, ?took, suppressed, "a step took longer than {STEP_TIME_MAX:?}");
+        }
+    }
+
+    fn end_turn(&mut self) {
+        self.unwritten.submit(self.site.clock.now());
+        self.links.flush();
+        if std::mem::take(&mut self.stepped) {
+            self.shared.view.store(Arc::new(self.process.view()));
+        }
+        for event in self.events.drain(..) {
+            (self.on_event)(event);
+        }
+    }
+
+    /// Writes what was persisted, unless the disk cannot.
+    async fn finish(mut self) -> Result<(), NodeError> {
+        let until = self.site.clock.now() + STOP_TIME_MAX;
+        let mut alarm = Alarm::new();
+        while !self.unwritten.is_settled() && !self.unwritten.is_full() && self.site.clock.now() < until {
+            self.unwritten.submit(self.site.clock.now());
+            let site = Arc::clone(&self.site);
+            tokio::select! {
+                () = site.wake.notified() => {}
+                () = alarm.ring(Some(until), &site) => {}
+            }
+            self.take_progress()?;
+            self.end_turn();
+        }
+        tracing::info!(node = %self.site.me, "the node has stopped");
+        Ok(())
+    }
+
+    fn system(&self, source: std::io::Error) -> NodeError {
+        NodeError::System { node: self.site.me, source }
+    }
+}
+
+/// One timer of the runtime, moved only when it would ring too late: to ring early costs less than to move it with
+/// every heartbeat.
+struct Alarm {
+    sleep: std::pin::Pin<Box<tokio::time::Sleep>>,
+    at: Instant,
+}
+
+impl Alarm {
+    fn new() -> Alarm {
+        Alarm { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), at: Instant::ZERO }
+    }
+
+    async fn ring(&mut self, deadline: Option<Instant>, site: &Site) {
+        let Some(deadline) = deadline else { return std::future::pending().await };
+        if self.at > deadline || self.sleep.is_elapsed() {
+            self.sleep.as_mut().reset(site.clock.at(deadline));
+            self.at = deadline;
+        }
+        self.sleep.as_mut().await;
+    }
+}
+
+struct AbortOnDrop(AbortHandle);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+struct StoppedOnDrop(Arc<Site>);
+
+impl Drop for StoppedOnDrop {
+    fn drop(&mut self) {
+        self.0.stopped.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,129 @@
+//! What everything in one node shares: who it is, its clocks, its bounds, its address book and its counters.
+
+use crate::clock::Clock;
+use crate::counters::{Tallies, Tally};
+use crate::error::LinkError;
+use crate::faults::FaultTable;
+use crate::limiter::LogLimiter;
+use crate::options::Limits;
+use crate::peer::Peer;
+use crate::tls::TlsFiles;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use tokio::sync::Notify;
+use volvox_core::{Incarnation, NodeId};
+
+pub(crate) struct Site {
+    pub(crate) me: NodeId,
+    pub(crate) cluster: u64,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Clock,
+    pub(crate) faults: FaultTable,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) tallies: Tallies,
+    pub(crate) longest_step_nanos: Tally,
+    pub(crate) log_counters: Mutex<volvox_disk::Counters>,
+    pub(crate) limiter: LogLimiter,
+    /// The order numbers of accepted connections: see the handshake.
+    pub(crate) connection_order: AtomicU64,
+    /// Wakes the node loop.
+    pub(crate) wake: Notify,
+    pub(crate) stop: AtomicBool,
+    pub(crate) stopped: AtomicBool,
+    book: Mutex<BTreeMap<NodeId, String>>,
+    book_version: AtomicU64,
+    /// The links as the node loop last made them from the book.
+    pub(crate) peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
+}
+
+/// Who a node is, for [`Site::new`].
+pub(crate) struct Name {
+    pub(crate) me: NodeId,
+    pub(crate) cluster: u64,
+    pub(crate) incarnation: Incarnation,
+}
+
+impl Site {
+    pub(crate) fn new(
+        name: Name,
+        limits: Limits,
+        development: bool,
+        tls: Option<TlsFiles>,
+        mut book: BTreeMap<NodeId, String>,
+    ) -> Site {
+        book.remove(&name.me);
+        Site {
+            me: name.me,
+            cluster: name.cluster,
+            incarnation: name.incarnation,
+            limits,
+            clock: Clock::start(),
+            faults: FaultTable::new(name.me, development),
+            tls,
+            tallies: Tallies::default(),
+            longest_step_nanos: Tally::default(),
+            log_counters: Mutex::default(),
+            limiter: LogLimiter::default(),
+            connection_order: AtomicU64::new(0),
+            wake: Notify::new(),
+            stop: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+            book: Mutex::new(book),
+            book_version: AtomicU64::new(1),
+            peers: Mutex::default(),
+        }
+    }
+
+    /// Whether that node may connect.
+    pub(crate) fn knows(&self, id: NodeId) -> bool {
+        self.book.lock().expect("no panic holds this lock").contains_key(&id)
+    }
+
+    pub(crate) fn set_peer(&self, id: NodeId, address: String) {
+        if id == self.me {
+            return;
+        }
+        self.book.lock().expect("no panic holds this lock").insert(id, address);
+        self.book_version.fetch_add(1, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn remove_peer(&self, id: NodeId) {
+        self.book.lock().expect("no panic holds this lock").remove(&id);
+        self.book_version.fetch_add(1, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    pub(crate) fn book_version(&self) -> u64 {
+        self.book_version.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn book(&self) -> BTreeMap<NodeId, String> {
+        self.book.lock().expect("no panic holds this lock").clone()
+    }
+
+    /// The peer has just shown that it lives: do not wait out the pause before the next attempt.
+    pub(crate) fn poke(&self, id: NodeId) {
+        if let Some(peer) = self.peers.lock().expect("no panic holds this lock").get(&id) {
+            peer.poke.notify_one();
+        }
+    }
+
+    /// Logs why a link failed, at most once a second a reason and peer.
+    pub(crate) fn log_link(&self, what: &'static str, with: Option<NodeId>, address: &str, error: &LinkError) {
+        let reason = error.reason();
+        let node = with.map_or(0, |id| id.0);
+        if let Some(suppressed) = self.limiter.admit(reason, node, self.clock.now()) {
+            let peer = with.map_or_else(|| String::from("a stranger"), |id| id.to_string());
+            match error {
+                // What happens whenever a peer restarts.
+                LinkError::Connect { .. } | LinkError::Closed | LinkError::Io(_) | LinkError::Superseded => {
+                    tracing::info!(node = %self.me, %peer, address, suppressed, "{what}: {error}");
+                }
+                _ => tracing::warn!(node = %self.me, %peer, address, suppressed, "{what}: {error}"),
+            }
+        }
+    }
+}

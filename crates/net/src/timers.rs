@@ -1,0 +1,68 @@
+//! The timers of one node, ordered by deadline.
+
+use std::collections::{BTreeMap, BTreeSet};
+use volvox_core::Instant;
+
+/// At most one deadline a timer.
+pub(crate) struct Timers<T> {
+    deadlines: BTreeMap<T, Instant>,
+    order: BTreeSet<(Instant, T)>,
+}
+
+impl<T: Copy + Ord> Timers<T> {
+    pub(crate) fn new() -> Timers<T> {
+        Timers { deadlines: BTreeMap::new(), order: BTreeSet::new() }
+    }
+
+    /// Starts a timer, or starts it anew.
+    pub(crate) fn set(&mut self, timer: T, deadline: Instant) {
+        if let Some(before) = self.deadlines.insert(timer, deadline) {
+            self.order.remove(&(before, timer));
+        }
+        self.order.insert((deadline, timer));
+    }
+
+    /// Stops a timer.
+    pub(crate) fn cancel(&mut self, timer: T) {
+        if let Some(before) = self.deadlines.remove(&timer) {
+            self.order.remove(&(before, timer));
+        }
+    }
+
+    /// When the next one is due.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.order.first().map(|(deadline, _)| *deadline)
+    }
+
+    /// Takes the first timer that is due at `now`.
+    pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
+        let (deadline, timer) = *self.order.first()?;
+        if deadline > now {
+            return None;
+        }
+        self.order.pop_first();
+        self.deadlines.remove(&timer);
+        Some(timer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timer_fires_once_at_its_last_deadline() {
+        let mut timers = Timers::new();
+        timers.set('a', Instant(10));
+        timers.set('b', Instant(20));
+        timers.set('a', Instant(30));
+        timers.set('c', Instant(5));
+        timers.cancel('c');
+        assert_eq!(timers.next_deadline(), Some(Instant(20)));
+        assert_eq!(timers.pop_due(Instant(19)), None);
+        assert_eq!(timers.pop_due(Instant(40)), Some('b'));
+        assert_eq!(timers.pop_due(Instant(40)), Some('a'));
+        assert_eq!(timers.pop_due(Instant(40)), None);
+        assert_eq!(timers.next_deadline(), None);
+    }
+}
