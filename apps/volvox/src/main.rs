@@ -1,2 +1,155 @@
-//! The `volvox` binary.
-fn main() {}
+//! `volvox`: many machines that their users see as one.
+//!
+//! The program holds no protocol: it reads the command line, and puts rooms together.
+
+// A command line is outside the simulation: it waits in real time.
+#![allow(clippy::disallowed_methods)]
+
+mod bench;
+mod client;
+mod local;
+mod node;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Many machines that their users see as one.
+#[derive(Parser)]
+#[command(name = "volvox", version, propagate_version = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    options: client::ClientOptions,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a cluster on this machine, one process a node
+    Up(local::up::UpArguments),
+    /// Stop the cluster on this machine; its data stays
+    Down,
+    /// Run one node of a cluster
+    Node(Box<node::options::NodeArguments>),
+    /// Kill a node of the local cluster (SIGKILL)
+    Kill {
+        /// Which node
+        node: u64,
+    },
+    /// Start a node of the local cluster again
+    Start {
+        /// Which node
+        node: u64,
+    },
+    /// Stop a node's process in its tracks (SIGSTOP)
+    Pause {
+        /// Which node
+        node: u64,
+    },
+    /// Let a paused node go on (SIGCONT)
+    Resume {
+        /// Which node
+        node: u64,
+    },
+    /// Cut the local cluster's network into groups: partition 1,2 3
+    Partition {
+        /// The nodes of each group, separated by commas
+        #[arg(required = true, num_args = 2..)]
+        groups: Vec<String>,
+    },
+    /// Make the link between two nodes slow, both ways
+    Slow {
+        /// One node
+        first: u64,
+        /// The other
+        second: u64,
+        /// Added to the latency, such as 50ms
+        #[arg(long)]
+        delay: Option<String>,
+        /// Lost, such as 1%
+        #[arg(long)]
+        loss: Option<String>,
+    },
+    /// Make something go wrong: fault 'partition 1,2|3', fault list
+    Fault {
+        /// A fault in the vocabulary of the simulator, or `list`
+        fault: String,
+    },
+    /// End every fault, and resume who is paused
+    Heal,
+    /// Measure an etcd v3 cluster: this one or another
+    Bench(bench::BenchArguments),
+    /// The laboratory
+    #[command(subcommand)]
+    Lab(lab::LabCommand),
+    #[command(flatten)]
+    Client(client::ClientCommand),
+}
+
+mod lab;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("volvox: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
+    let data = local::up::data_folder(options.data.as_ref());
+    match command {
+        Command::Node(arguments) => node::run::node(*arguments),
+        Command::Lab(command) => lab::run(command, options.json),
+        Command::Down => local::up::down(&data),
+        other => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?
+            .block_on(tokio::task::LocalSet::new().run_until(run_async(other, options, &data))),
+    }
+}
+
+async fn run_async(command: Command, options: client::ClientOptions, data: &Path) -> Result<ExitCode> {
+    let said = match command {
+        Command::Up(arguments) => return local::up::up(arguments, data).await,
+        Command::Client(command) => return client::run(command, options).await,
+        Command::Bench(arguments) => return bench::run(arguments, options).await,
+        Command::Kill { node } => local::commands::kill(data, node)?,
+        Command::Start { node } => local::commands::start(data, node)?,
+        Command::Pause { node } => local::commands::pause(data, node)?,
+        Command::Resume { node } => local::commands::resume(data, node)?,
+        Command::Heal => local::faults::heal(data).await?,
+        Command::Partition { groups } => {
+            local::faults::inject(data, &format!("partition {}", groups.join("|"))).await?
+        }
+        Command::Slow { first, second, delay, loss } => {
+            let mut how = String::new();
+            if let Some(delay) = delay {
+                how += &format!(" delay {delay}");
+            }
+            if let Some(loss) = loss {
+                how += &format!(" loss {loss}");
+            }
+            local::faults::inject(data, &format!("slow {first}->{second}{how}")).await?;
+            local::faults::inject(data, &format!("slow {second}->{first}{how}")).await?
+        }
+        Command::Fault { fault } if fault == "list" => {
+            let active = local::faults::list(data)?;
+            if options.json { serde_json::to_string(&active)? } else { active.join("\n") }
+        }
+        Command::Fault { fault } => local::faults::inject(data, &fault).await?,
+        Command::Node(_) | Command::Lab(_) | Command::Down => unreachable!("handled before"),
+    };
+    match (options.json, said.is_empty()) {
+        (true, _) if said.starts_with('[') => println!("{said}"),
+        (true, _) => println!("{}", serde_json::json!({ "done": said })),
+        (false, true) => {}
+        (false, false) => println!("{said}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

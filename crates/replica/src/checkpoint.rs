@@ -86,9 +86,7 @@ impl Replica {
             members: self.members.clone(),
             window: self.window.clone(),
         };
-        let data = Bytes::from(own.to_bytes());
-        let number = OWN_PART | (volvox_core::fingerprint_of(&data) as u64 >> 2);
-        Part { number, data }
+        own.to_part()
     }
 
     /// Begins a checkpoint when the log has grown enough since the last one: its size decides, never a count.
@@ -235,22 +233,29 @@ impl Replica {
             return Err("a snapshot is older than what is here");
         }
         assert!(store.revision() >= self.store.revision(), "a committed revision would be lost");
+        // Our own part is written anew: its boot number is this node's.
+        let own = Own { boot: self.boot, ..incoming.own };
+        let part = own.to_part();
+        let mut numbers = alloc::vec![part.number];
+        numbers.extend(incoming.numbers);
+        let parts: BTreeSet<u64> = numbers.iter().copied().collect();
+        cx.checkpoint(part);
+        let meta = incoming.meta;
+        let mut installed = false;
+        self.with_raft(cx, |raft, cx| installed = raft.install_snapshot(meta, numbers, cx));
+        if !installed {
+            // The log has meanwhile come as far by itself.
+            return Ok(());
+        }
         self.store = store;
         self.hub.on_replaced(self.store.revision());
-        self.members = incoming.own.members;
-        self.window = incoming.own.window;
-        self.applied = incoming.meta.index;
-        self.applied_term = incoming.own.applied_term;
-        self.checkpoint_index = incoming.meta.index;
+        self.members = own.members;
+        self.window = own.window;
+        self.applied = own.applied;
+        self.applied_term = own.applied_term;
+        self.checkpoint_index = own.applied;
         self.log_bytes_since_checkpoint = 0;
-        // Our own part is written anew: its boot number is this node's.
-        let own = self.own_part();
-        let mut numbers = alloc::vec![own.number];
-        numbers.extend(incoming.numbers);
-        self.parts_on_disk = numbers.iter().copied().collect::<BTreeSet<u64>>();
-        cx.checkpoint(own);
-        let meta = incoming.meta;
-        self.with_raft(cx, |raft, cx| raft.install_snapshot(meta, numbers, cx));
+        self.parts_on_disk = parts;
         self.on_members_changed(cx);
         self.on_writes_skipped(cx);
         self.on_term_applied(self.applied_term);
@@ -304,6 +309,14 @@ impl Replica {
             let restore = self.restoring.restore.as_mut().expect("our part comes before the store's");
             restore.part(&part).unwrap_or_else(|error| panic!("a checkpoint part can't be read: {error:?}"));
         }
+    }
+}
+
+impl Own {
+    fn to_part(&self) -> Part {
+        let data = Bytes::from(self.to_bytes());
+        let number = OWN_PART | (volvox_core::fingerprint_of(&data) as u64 >> 2);
+        Part { number, data }
     }
 }
 

@@ -85,7 +85,7 @@ impl Replica {
     /// A client wants to change the store.
     pub(crate) fn on_write(&mut self, ticket: Ticket, command: StoreCommand, cx: &mut Context<'_, Replica>) {
         let view = self.store.view();
-        let cost = volvox_store::cost(&command);
+        let cost = volvox_store::quota::cost(&command);
         if view.exceeds_quota(cost, self.config.quota_bytes) {
             self.raise_no_space(cx);
             return self.reply(ticket, Err(Error::Store(StoreError::NoSpace)), cx);

@@ -39,6 +39,8 @@ pub enum Error {
 /// The code of gRPC that goes with an error.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Code {
+    /// 2
+    Unknown,
     /// 3
     InvalidArgument,
     /// 5
@@ -49,6 +51,8 @@ pub enum Code {
     FailedPrecondition,
     /// 11
     OutOfRange,
+    /// 14
+    Unavailable,
     /// 15
     DataLoss,
 }
@@ -57,11 +61,13 @@ impl Code {
     /// The number in gRPC.
     pub fn number(self) -> i32 {
         match self {
+            Code::Unknown => 2,
             Code::InvalidArgument => 3,
             Code::NotFound => 5,
             Code::ResourceExhausted => 8,
             Code::FailedPrecondition => 9,
             Code::OutOfRange => 11,
+            Code::Unavailable => 14,
             Code::DataLoss => 15,
         }
     }

@@ -2,8 +2,9 @@
 //!
 //! The rule of trying the next endpoint: a request that changes nothing may be sent again whenever
 //! the member could not serve it, so `get` outlives the loss of any member. A write may be sent
-//! again only when it surely was not executed: the connection never came up, or the member refuses
-//! to serve writes at all. When a write fails otherwise its outcome is unknown, and we say so.
+//! again only when it surely was not executed. So a member is asked whether it is alive and knows
+//! a leader before a write is sent to it, and when the write fails afterwards its outcome is
+//! unknown, and we say so.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -13,6 +14,8 @@ use anyhow::{Result, anyhow};
 use tokio::time::{Instant, sleep, timeout};
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
+use volvox_etcd::proto::etcdserverpb::StatusRequest;
+use volvox_etcd::proto::etcdserverpb::maintenance_client::MaintenanceClient;
 
 use super::endpoints::Endpoint;
 
@@ -20,6 +23,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// etcd closes connections that ping more often than every 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a member may take to say that it is alive.
+const PROBE_PATIENCE: Duration = Duration::from_secs(1);
 /// Less patience than this with a member would mean nothing.
 const PATIENCE_MIN: Duration = Duration::from_millis(500);
 /// The pause before all endpoints are tried once more.
@@ -79,10 +84,9 @@ impl Cluster {
         let begun = Instant::now();
         let deadline = begun + self.timeout;
         let count = self.endpoints.len();
-        let mut tried: Vec<Attempt> = Vec::new();
         loop {
-            tried.clear();
-            let mut someone_answered = false;
+            let mut tried = Vec::new();
+            let mut someone_connected = false;
             let first = self.current_index();
             for position in 0..count {
                 let (index, channel) = match self.connect(first, position).await {
@@ -92,30 +96,37 @@ impl Cluster {
                         continue;
                     }
                 };
+                someone_connected = true;
+                // A silent member must not use up the time of the others.
                 let left = deadline.saturating_duration_since(Instant::now());
-                let patience = match repeat {
-                    // A silent member must not use up the time of the others.
-                    Repeat::Safe => PATIENCE_MIN.max(left / (count - position) as u32),
-                    Repeat::Unsafe => left,
+                let share = PATIENCE_MIN.max(left / (count - position) as u32);
+                let outcome = match repeat {
+                    Repeat::Safe => attempt(share, request(channel.clone())).await,
+                    Repeat::Unsafe => match can_write(channel.clone(), share.min(PROBE_PATIENCE)).await {
+                        Ok(()) => attempt(left, request(channel.clone())).await,
+                        Err(reason) => {
+                            self.leave_current();
+                            tried.push(self.attempt(index, reason));
+                            continue;
+                        }
+                    },
                 };
-                let status = match timeout(patience, request(channel.clone())).await {
-                    Ok(Ok(response)) => {
+                let status = match outcome {
+                    Ok(response) => {
                         *self.current.borrow_mut() = Some((index, channel));
-                        return Ok(response.into_inner());
+                        return Ok(response);
                     }
-                    Ok(Err(status)) => status,
-                    Err(_) => Status::deadline_exceeded("no answer in time"),
+                    Err(status) => status,
                 };
                 self.leave_current();
-                someone_answered = true;
                 let attempt = self.attempt(index, describe(&status));
                 if !may_try_next(&status, repeat) {
                     return Err(refusal(what, &attempt, &status, repeat));
                 }
                 tried.push(attempt);
             }
-            let may_go_on = repeat == Repeat::Safe && someone_answered;
-            if !may_go_on || Instant::now() + ROUND_PAUSE + PATIENCE_MIN >= deadline {
+            // Whoever comes here has sent nothing that must not be sent again.
+            if !someone_connected || Instant::now() + ROUND_PAUSE + PATIENCE_MIN >= deadline {
                 return Err(exhaustion(what, begun.elapsed(), &tried));
             }
             sleep(ROUND_PAUSE).await;
@@ -168,6 +179,28 @@ impl Cluster {
 
     fn attempt(&self, index: usize, reason: String) -> Attempt {
         Attempt { endpoint: self.endpoints[index].clone(), reason }
+    }
+}
+
+/// Waits for an answer, but not for ever.
+async fn attempt<T>(
+    patience: Duration,
+    answer: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<T, Status> {
+    let silent = |_| Status::deadline_exceeded("no answer in time");
+    timeout(patience, answer).await.map_err(silent)?.map(Response::into_inner)
+}
+
+/// Is this a member that a write may be sent to? Asked first, because a write cannot be taken
+/// back: a member that is paused, cut off or a learner is passed over before anything is sent.
+async fn can_write(channel: Channel, patience: Duration) -> Result<(), String> {
+    let mut client = MaintenanceClient::new(channel);
+    match attempt(patience, client.status(StatusRequest {})).await {
+        Ok(status) if status.is_learner => Err("it is a learner, which takes no writes".to_owned()),
+        Ok(status) if status.leader == 0 => Err("it knows no leader".to_owned()),
+        Err(status) if is_unavailable(&status) => Err(describe(&status)),
+        // A member that will not tell (there may be users and rights) is alive all the same.
+        Ok(_) | Err(_) => Ok(()),
     }
 }
 

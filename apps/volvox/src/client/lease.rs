@@ -65,7 +65,7 @@ pub fn parse_lease(text: &str) -> Result<i64, String> {
 pub async fn lease(cluster: &Cluster, out: &mut Printer, command: LeaseCommand) -> Result<ExitCode> {
     match command {
         LeaseCommand::Grant { ttl_s, id } => {
-            let granted = grant(cluster, ttl_s, id).await?;
+            let granted = grant(cluster, ttl_s, id, Repeat::Unsafe).await?;
             if out.json() {
                 let header = document::header(granted.header.as_ref());
                 out.document(&json!({ "header": header, "ID": granted.id, "TTL": granted.ttl }))?;
@@ -94,9 +94,9 @@ pub async fn lease(cluster: &Cluster, out: &mut Printer, command: LeaseCommand) 
 }
 
 /// Makes a lease.
-pub async fn grant(cluster: &Cluster, ttl: i64, id: i64) -> Result<LeaseGrantResponse> {
+pub async fn grant(cluster: &Cluster, ttl: i64, id: i64, repeat: Repeat) -> Result<LeaseGrantResponse> {
     cluster
-        .call("lease grant", Repeat::Unsafe, async |channel| {
+        .call("lease grant", repeat, async |channel| {
             LeaseClient::new(channel).lease_grant(LeaseGrantRequest { ttl, id }).await
         })
         .await

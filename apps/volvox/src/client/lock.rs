@@ -10,7 +10,7 @@ use bytes::Bytes;
 use clap::Args;
 use serde_json::json;
 
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Repeat};
 use super::keep_alive::{Ended, keep_alive};
 use super::keys::{argument_bytes, print_pair};
 use super::lease::{grant, revoke};
@@ -133,7 +133,8 @@ async fn under_lease(
     ttl_s: i64,
     body: impl AsyncFnOnce(i64) -> Result<ExitCode>,
 ) -> Result<ExitCode> {
-    let lease = grant(cluster, ttl_s, 0).await?;
+    // A lease granted twice does no harm: the one that nobody uses expires.
+    let lease = grant(cluster, ttl_s, 0, Repeat::Safe).await?;
     let go_on = |_: &_| Ok(ControlFlow::Continue(()));
     let outcome = tokio::select! {
         outcome = body(lease.id) => outcome,

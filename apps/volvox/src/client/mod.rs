@@ -35,7 +35,7 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Repeat};
 pub use endpoints::{Endpoint, find_endpoints};
 use output::{Printer, reader_is_gone};
 

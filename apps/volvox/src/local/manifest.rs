@@ -1,0 +1,180 @@
+//! `cluster.toml`: what a local cluster is made of.
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// Node 1 of a cluster without `--port-base` serves clients here; node 2 ten thousand times two above, and so on.
+const DEFAULT_CLIENT_PORT: u16 = 2379;
+/// Ports run out beyond.
+pub const NODES_MAX: u64 = 6;
+const VERSION: u32 = 1;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this format.
+    pub version: u32,
+    /// The id of the cluster.
+    pub cluster: u64,
+    /// Where the ports begin, when `--port-base` said so.
+    pub port_base: Option<u16>,
+    /// Whether the nodes have formed a cluster once: an empty folder is then a lost disk, not a new node.
+    #[serde(default)]
+    pub formed: bool,
+    /// The active faults, as `volvox fault` takes them.
+    #[serde(default)]
+    pub faults: Vec<String>,
+    /// The nodes.
+    #[serde(rename = "node")]
+    pub nodes: Vec<ManifestNode>,
+}
+
+/// One node.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestNode {
+    /// 1, 2, 3, ...
+    pub id: u64,
+    /// Serves clients.
+    pub client_port: u16,
+    /// Serves peers.
+    pub peer_port: u16,
+    /// Serves administration, on loopback.
+    pub admin_port: u16,
+    /// Further flags of `volvox node`.
+    #[serde(default)]
+    pub flags: Vec<String>,
+}
+
+impl Manifest {
+    /// A new cluster.
+    ///
+    /// # Errors
+    /// When there would be no nodes, too many, or ports beyond the last.
+    pub fn new(nodes: u64, port_base: Option<u16>, flags: &[String]) -> Result<Manifest> {
+        if nodes == 0 || nodes > NODES_MAX {
+            bail!("--nodes {nodes}: a local cluster has 1 to {NODES_MAX} nodes");
+        }
+        let nodes = (1..=nodes).map(|id| node(id, port_base, flags)).collect::<Result<Vec<_>>>()?;
+        // Drawn once: nodes of two clusters that reach one another by mistake must not talk.
+        let cluster = fastrand::u64(1..u64::MAX >> 1);
+        Ok(Manifest { version: VERSION, cluster, port_base, formed: false, faults: Vec::new(), nodes })
+    }
+
+    /// Reads the manifest of a folder; `None` when there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is of a newer program.
+    pub fn load(data: &Path) -> Result<Option<Manifest>> {
+        let path = path(data);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let manifest: Manifest =
+            toml::from_str(&text).with_context(|| format!("{} is not a cluster manifest", path.display()))?;
+        if manifest.version > VERSION {
+            bail!("{} is of version {}; this program knows {VERSION}: use a newer one", path.display(), manifest.version);
+        }
+        Ok(Some(manifest))
+    }
+
+    /// Reads the manifest of a folder that must have one.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub fn require(data: &Path) -> Result<Manifest> {
+        Manifest::load(data)?.with_context(|| {
+            format!("there is no cluster in {} (no cluster.toml); start one with 'volvox up', or name its folder with --data", data.display())
+        })
+    }
+
+    /// Writes the manifest: whole or not at all.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save(&self, data: &Path) -> Result<()> {
+        let path = path(data);
+        let temporary = data.join("cluster.toml.new");
+        let text = toml::to_string(self).context("the manifest has no text form")?;
+        let write = || {
+            std::fs::create_dir_all(data)?;
+            std::fs::write(&temporary, text)?;
+            std::fs::File::open(&temporary)?.sync_all()?;
+            std::fs::rename(&temporary, &path)
+        };
+        write().with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// One node, by its id.
+    ///
+    /// # Errors
+    /// When there is no such node; says which there are.
+    pub fn node(&self, id: u64) -> Result<&ManifestNode> {
+        let known = || self.nodes.iter().map(|node| node.id.to_string()).collect::<Vec<_>>().join(", ");
+        self.nodes.iter().find(|node| node.id == id).with_context(|| format!("there is no node {id}; there are {}", known()))
+    }
+
+    /// Where clients reach the cluster.
+    pub fn endpoints(&self) -> Vec<String> {
+        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.client_port)).collect()
+    }
+}
+
+/// The default ports: 2379 to 2381 for node 1, 22379 for node 2, 32379 for node 3, and so on; with a base, ten a node.
+fn node(id: u64, port_base: Option<u16>, flags: &[String]) -> Result<ManifestNode> {
+    let first = match port_base {
+        Some(base) => u64::from(base) + 10 * (id - 1),
+        None if id == 1 => u64::from(DEFAULT_CLIENT_PORT),
+        None => 10_000 * id + u64::from(DEFAULT_CLIENT_PORT),
+    };
+    let port = |offset: u64| u16::try_from(first + offset).ok().filter(|port| *port > 0);
+    match (port(0), port(1), port(2)) {
+        (Some(client_port), Some(peer_port), Some(admin_port)) => {
+            Ok(ManifestNode { id, client_port, peer_port, admin_port, flags: flags.to_vec() })
+        }
+        _ => bail!("--port-base {}: node {id} would need ports beyond 65535", port_base.unwrap_or_default()),
+    }
+}
+
+fn path(data: &Path) -> PathBuf {
+    data.join("cluster.toml")
+}
+
+/// The folder of one node.
+pub fn node_folder(data: &Path, id: u64) -> PathBuf {
+    data.join(format!("n{id}"))
+}
+
+/// Where a node writes what happens.
+pub fn node_log(data: &Path, id: u64) -> PathBuf {
+    data.join(format!("n{id}.log"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_follow_the_contract() {
+        let ports = |manifest: &Manifest| manifest.nodes.iter().map(|node| node.client_port).collect::<Vec<_>>();
+        assert_eq!(ports(&Manifest::new(6, None, &[]).unwrap()), [2379, 22379, 32379, 42379, 52379, 62379]);
+        let based = Manifest::new(3, Some(7000), &[]).unwrap();
+        assert_eq!(ports(&based), [7000, 7010, 7020]);
+        assert_eq!((based.nodes[1].peer_port, based.nodes[1].admin_port), (7011, 7012));
+        assert!(Manifest::new(7, None, &[]).is_err());
+        assert!(Manifest::new(3, Some(65_520), &[]).is_err());
+    }
+
+    #[test]
+    fn a_manifest_is_read_back() {
+        let data = std::env::temp_dir().join(format!("volvox-manifest-{}", std::process::id()));
+        let mut manifest = Manifest::new(3, Some(7000), &["--election-timeout".into()]).unwrap();
+        manifest.faults.push("partition 1,2|3".into());
+        manifest.save(&data).unwrap();
+        assert_eq!(Manifest::load(&data).unwrap(), Some(manifest));
+        std::fs::remove_dir_all(&data).unwrap();
+        assert_eq!(Manifest::load(&data).unwrap(), None);
+    }
+}

@@ -1,0 +1,303 @@
+//! `volvox up`: starts every node of a local cluster, and says when a put would succeed.
+
+use super::faults;
+use super::manifest::{Manifest, ManifestNode, node_folder, node_log};
+use super::processes::NodeProcess;
+use crate::client::{Cluster, Endpoint, Repeat};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
+use volvox_etcd::proto::etcdserverpb::request_op::Request;
+use volvox_etcd::proto::etcdserverpb::{Compare, DeleteRangeRequest, RequestOp, TxnRequest, compare};
+
+/// A cluster that is not ready by then has a problem that waiting does not solve.
+const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// A node that was told to stop, and has not by then, is killed.
+const STOP_LIMIT: Duration = Duration::from_secs(10);
+
+/// The flags of `volvox up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArguments {
+    /// How many nodes [default: 3]
+    #[arg(long)]
+    nodes: Option<u64>,
+    /// Node i serves clients on P+10(i-1), peers and administration on the next two [default: 2379, 22379, 32379, ...]
+    #[arg(long, value_name = "P")]
+    port_base: Option<u16>,
+    /// Return once the cluster is ready; the nodes go on
+    #[arg(long)]
+    detach: bool,
+    /// Further flags for every node, as `volvox node` takes them (after `--`)
+    #[arg(last = true, value_name = "NODE FLAGS")]
+    node_flags: Vec<String>,
+}
+
+/// Runs `volvox up`.
+///
+/// # Errors
+/// When the cluster cannot be started; says what to do.
+pub async fn up(arguments: UpArguments, data: &Path) -> Result<ExitCode> {
+    let manifest = manifest_for(&arguments, data)?;
+    check_ports(&manifest, data)?;
+    let mut children = Vec::new();
+    for node in &manifest.nodes {
+        if NodeProcess::of_node(data, node.id).is_none() {
+            children.push((node.id, spawn(&manifest, node, data)?));
+        }
+    }
+    let ready = tokio::select! {
+        ready = wait_ready(&manifest, data, &mut children) => ready,
+        _ = stop_signal() => Err(anyhow::anyhow!("interrupted before the cluster was ready")),
+    };
+    if let Err(error) = ready {
+        stop_all(&manifest, data);
+        return Err(error);
+    }
+    mark_formed(manifest.clone(), data)?;
+    faults::apply(&Manifest::require(data)?).await;
+    announce(&manifest, data, arguments.detach);
+    if !arguments.detach {
+        watch_until_signal(&manifest, data, &mut children).await;
+        println!("stopping");
+        stop_all(&Manifest::require(data)?, data);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs `volvox down`: without a cluster it says so, and succeeds.
+///
+/// # Errors
+/// When the manifest cannot be read.
+pub fn down(data: &Path) -> Result<ExitCode> {
+    let Some(manifest) = Manifest::load(data)? else {
+        println!("there is no cluster in {}", data.display());
+        return Ok(ExitCode::SUCCESS);
+    };
+    let running = manifest.nodes.iter().filter(|node| NodeProcess::of_node(data, node.id).is_some()).count();
+    stop_all(&manifest, data);
+    println!("stopped {running} of {} nodes; the data stays in {}", manifest.nodes.len(), data.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
+    let Some(manifest) = Manifest::load(data)? else {
+        let manifest = Manifest::new(arguments.nodes.unwrap_or(3), arguments.port_base, &arguments.node_flags)?;
+        manifest.save(data)?;
+        return Ok(manifest);
+    };
+    let nodes = manifest.nodes.len() as u64;
+    if let Some(wanted) = arguments.nodes
+        && wanted != nodes
+    {
+        bail!("{} holds a cluster of {nodes} nodes, not {wanted}; use --nodes {nodes}, or another --data", data.display());
+    }
+    if arguments.port_base.is_some() && arguments.port_base != manifest.port_base {
+        let base = |base: Option<u16>| base.map_or("the default ports".to_owned(), |base| format!("--port-base {base}"));
+        let (had, wanted) = (base(manifest.port_base), base(arguments.port_base));
+        bail!("{} holds a cluster on {had}, not on {wanted}; leave the flag out, or use another --data", data.display());
+    }
+    Ok(manifest)
+}
+
+/// A port that somebody else has is found out here, where it can be said clearly.
+fn check_ports(manifest: &Manifest, data: &Path) -> Result<()> {
+    for node in manifest.nodes.iter().filter(|node| NodeProcess::of_node(data, node.id).is_none()) {
+        for port in [node.client_port, node.peer_port, node.admin_port] {
+            if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", port)) {
+                bail!(
+                    "node {} needs port {port} on 127.0.0.1, which is not free ({error}); stop what uses it, or choose other ports with --port-base and another --data",
+                    node.id
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Starts one node in a process group of its own: Ctrl-C in `up` reaches `up` alone, which then stops the nodes.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Child> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let peers: Vec<String> =
+        manifest.nodes.iter().map(|other| format!("{}=127.0.0.1:{}", other.id, other.peer_port)).collect();
+    let folder = node_folder(data, node.id);
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    let mut command = Command::new(program);
+    command
+        .arg("node")
+        .arg("--id")
+        .arg(node.id.to_string())
+        .arg("--folder")
+        .arg(&folder)
+        .arg("--cluster")
+        .arg(manifest.cluster.to_string())
+        .arg("--initial-cluster")
+        .arg(peers.join(","))
+        .arg("--initial-cluster-state")
+        .arg(if manifest.formed { "existing" } else { "new" })
+        .arg("--listen-client")
+        .arg(format!("127.0.0.1:{}", node.client_port))
+        .arg("--listen-peer")
+        .arg(format!("127.0.0.1:{}", node.peer_port))
+        .arg("--listen-admin")
+        .arg(format!("127.0.0.1:{}", node.admin_port))
+        .arg("--log-file")
+        .arg(node_log(data, node.id))
+        .arg("--development");
+    for fault in &manifest.faults {
+        command.arg("--fault").arg(fault);
+    }
+    command.args(&node.flags).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    // What a node says before its log file is open, or when it panics, must be found afterwards.
+    let last_words = data.join(format!("n{}.stderr", node.id));
+    command.stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);
+    command.spawn().context("cannot start a node")
+}
+
+async fn wait_ready(manifest: &Manifest, data: &Path, children: &mut [(u64, Child)]) -> Result<()> {
+    let deadline = Instant::now() + READY_LIMIT;
+    let endpoints: Vec<Endpoint> =
+        manifest.endpoints().iter().map(|text| Endpoint::parse(text)).collect::<Result<_>>()?;
+    let ready = wait_writable(endpoints);
+    tokio::pin!(ready);
+    loop {
+        for (id, child) in children.iter_mut() {
+            if let Some(status) = child.try_wait().context("cannot ask for a node's state")? {
+                bail!("node {id} ended ({status}): {}", last_words(data, *id));
+            }
+        }
+        match tokio::time::timeout(Duration::from_millis(50), &mut ready).await {
+            Ok(result) => return result,
+            Err(_) if Instant::now() >= deadline => {
+                bail!("the cluster is not ready after {} s; see {}", READY_LIMIT.as_secs(), node_log(data, 1).display())
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Waits until a write goes through: one that changes nothing, but must be agreed on by a majority.
+async fn wait_writable(endpoints: Vec<Endpoint>) -> Result<()> {
+    let cluster = Cluster::new(endpoints, READY_LIMIT);
+    // The branch that deletes is never taken: no version is below 0. But the server must agree on that.
+    let never = Compare {
+        result: compare::CompareResult::Less.into(),
+        target: compare::CompareTarget::Version.into(),
+        key: "ready".into(),
+        target_union: Some(compare::TargetUnion::Version(0)),
+        ..Compare::default()
+    };
+    let nothing = DeleteRangeRequest { key: "ready".into(), ..DeleteRangeRequest::default() };
+    let probe = TxnRequest {
+        compare: vec![never],
+        success: vec![RequestOp { request: Some(Request::RequestDeleteRange(nothing)) }],
+        ..TxnRequest::default()
+    };
+    loop {
+        let call = async |channel| KvClient::new(channel).txn(probe.clone()).await;
+        match cluster.call("waiting for the cluster", Repeat::Safe, call).await {
+            Ok(_) => return Ok(()),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    }
+}
+
+/// The reason a node gave before it ended.
+pub fn last_words(data: &Path, id: u64) -> String {
+    let said = std::fs::read_to_string(data.join(format!("n{id}.stderr"))).unwrap_or_default();
+    match said.trim() {
+        "" => format!("see {}", node_log(data, id).display()),
+        text => text.to_owned(),
+    }
+}
+
+fn mark_formed(mut manifest: Manifest, data: &Path) -> Result<()> {
+    if !manifest.formed {
+        manifest.formed = true;
+        manifest.save(data)?;
+    }
+    Ok(())
+}
+
+fn announce(manifest: &Manifest, data: &Path, detached: bool) {
+    let option = match data.to_str() {
+        Some("./volvox-data") | None => String::new(),
+        Some(other) => format!(" --data {other}"),
+    };
+    println!("clients: {}", manifest.endpoints().join(", "));
+    println!("try:     volvox{option} put greeting hello   (or etcdctl --endpoints {})", manifest.endpoints()[0]);
+    if detached {
+        println!("stop:    volvox{option} down");
+    } else {
+        println!("stop:    Ctrl-C");
+    }
+    println!("ready");
+}
+
+async fn watch_until_signal(manifest: &Manifest, data: &Path, children: &mut [(u64, Child)]) {
+    let mut ended: Vec<u64> = Vec::new();
+    let signal = stop_signal();
+    tokio::pin!(signal);
+    loop {
+        tokio::select! {
+            _ = &mut signal => return,
+            () = tokio::time::sleep(Duration::from_millis(200)) => {}
+        }
+        for (id, child) in children.iter_mut() {
+            if !ended.contains(id)
+                && let Ok(Some(status)) = child.try_wait()
+            {
+                ended.push(*id);
+                println!("node {id} ended ({status}); 'volvox start {id}' starts it again");
+            }
+        }
+        let running = |node: &ManifestNode| NodeProcess::of_node(data, node.id).is_some();
+        if !manifest.nodes.iter().any(running) {
+            println!("no node runs any more");
+            return;
+        }
+    }
+}
+
+async fn stop_signal() {
+    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(terminate) => terminate,
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Stops every node of the manifest, whoever started it.
+pub fn stop_all(manifest: &Manifest, data: &Path) {
+    let processes: Vec<NodeProcess> =
+        manifest.nodes.iter().filter_map(|node| NodeProcess::of_node(data, node.id)).collect();
+    for process in &processes {
+        // A paused process sees the order to stop only when it goes on.
+        let told = process.signal(libc::SIGTERM).and_then(|()| process.signal(libc::SIGCONT));
+        if let Err(error) = told {
+            eprintln!("{error:#}");
+        }
+    }
+    for process in processes {
+        if !process.wait_ended(STOP_LIMIT) {
+            eprintln!("process {} did not stop in {} s and is killed", process.pid, STOP_LIMIT.as_secs());
+            let _ = process.signal(libc::SIGKILL);
+            process.wait_ended(STOP_LIMIT);
+        }
+    }
+}
+
+/// The folder of the local cluster that a command means.
+pub fn data_folder(data: Option<&PathBuf>) -> PathBuf {
+    data.cloned().unwrap_or_else(|| PathBuf::from("./volvox-data"))
+}

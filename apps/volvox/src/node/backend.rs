@@ -1,0 +1,43 @@
+//! The replica as the etcd door reaches it: through the handle of the live node.
+
+use std::sync::Arc;
+use volvox_etcd::{Backend, Counters, Overloaded, PeerCounters};
+use volvox_net::NodeHandle;
+use volvox_replica::{Command, Replica, View};
+
+/// A running replica.
+#[derive(Clone)]
+pub struct LiveReplica(pub NodeHandle<Replica>);
+
+impl Backend for LiveReplica {
+    fn command(&self, command: Command) -> Result<(), Overloaded> {
+        self.0.command(command).map_err(|_| Overloaded)
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.0.view()
+    }
+
+    fn counters(&self) -> Counters {
+        let node = self.0.counters();
+        let status = self.0.view().status;
+        let peer = |peer: volvox_net::PeerStatus| PeerCounters {
+            id: peer.id.0,
+            connected: peer.connected,
+            disconnects: peer.connects.saturating_sub(u64::from(peer.connected)),
+            ..PeerCounters::default()
+        };
+        Counters {
+            proposals_pending: status.proposals_pending,
+            proposals_failed: status.proposals_failed,
+            slow_applies: node.slow_steps,
+            watchers: status.watchers,
+            slow_watchers: status.watchers_behind,
+            watch_streams: status.watch_streams,
+            leases_revoked: status.leases_expired,
+            log_bytes: node.log.bytes_written,
+            peers: self.0.peers().into_iter().map(peer).collect(),
+            ..Counters::default()
+        }
+    }
+}

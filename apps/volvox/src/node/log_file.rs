@@ -1,0 +1,68 @@
+//! The log of what happens: readable lines, one file a node, rotated.
+
+use anyhow::{Context, Result};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// A file is set aside as `FILE.1` once it is this long; the one before it is dropped.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
+/// Sends the log to a file or to standard error.
+///
+/// # Errors
+/// When the file cannot be opened, or the filter is none.
+pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
+    match path {
+        Some(path) => {
+            let rotating = Rotating::open(path)?;
+            builder.with_writer(move || rotating.clone()).init();
+        }
+        None => builder.with_writer(std::io::stderr).init(),
+    }
+    Ok(())
+}
+
+/// A file that starts anew when it has become long.
+#[derive(Clone)]
+struct Rotating {
+    inner: Arc<Mutex<(File, u64)>>,
+    path: PathBuf,
+}
+
+impl Rotating {
+    fn open(path: &Path) -> Result<Rotating> {
+        let open = || -> std::io::Result<(File, u64)> {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = OpenOptions::new().create(true).append(true).open(path)?;
+            let length = file.metadata()?.len();
+            Ok((file, length))
+        };
+        let inner = open().with_context(|| format!("cannot open the log file {}", path.display()))?;
+        Ok(Rotating { inner: Arc::new(Mutex::new(inner)), path: path.to_owned() })
+    }
+}
+
+impl Write for Rotating {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let mut inner = self.inner.lock().expect("no panic holds this lock");
+        if inner.1 > FILE_BYTES_MAX {
+            let mut aside = self.path.clone().into_os_string();
+            aside.push(".1");
+            std::fs::rename(&self.path, aside)?;
+            *inner = (OpenOptions::new().create(true).append(true).open(&self.path)?, 0);
+        }
+        inner.0.write_all(line)?;
+        inner.1 += line.len() as u64;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

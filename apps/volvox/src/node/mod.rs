@@ -1,0 +1,8 @@
+//! `volvox node`: one node of a cluster.
+
+pub mod admin;
+pub mod admin_client;
+mod backend;
+mod log_file;
+pub mod options;
+pub mod run;

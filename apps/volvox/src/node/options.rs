@@ -1,0 +1,242 @@
+//! The flags of `volvox node`. A flag wins over its `VOLVOX_*` variable, which wins over the configuration file.
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What `--election-timeout` is when nobody says otherwise, and five heartbeats' worth at least.
+const ELECTION_TIMEOUT_MS: u64 = 500;
+const HEARTBEAT_MS: u64 = 50;
+
+/// The flags of `volvox node`. All are optional here, because the file may give them.
+#[derive(Args, Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct NodeArguments {
+    /// A file with the same names as these flags (TOML); flags and variables win
+    #[arg(long, value_name = "FILE", env = "VOLVOX_CONFIG")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
+    /// Which node this is: 1, 2, 3, ...
+    #[arg(long, env = "VOLVOX_ID")]
+    id: Option<u64>,
+    /// Its name for people [default: n<ID>]
+    #[arg(long, env = "VOLVOX_NAME")]
+    name: Option<String>,
+    /// The folder of its log and checkpoints
+    #[arg(long, env = "VOLVOX_FOLDER", value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+    /// The number that all nodes of the cluster share
+    #[arg(long, env = "VOLVOX_CLUSTER", value_name = "NUMBER")]
+    cluster: Option<u64>,
+    /// All nodes, this one included: 1=host:port,2=host:port,...
+    #[arg(long, env = "VOLVOX_INITIAL_CLUSTER", value_delimiter = ',', value_name = "ID=HOST:PORT,...")]
+    initial_cluster: Vec<String>,
+    /// `new` forms a cluster of the nodes named; `existing` joins it. An empty folder of an existing member must say
+    /// `existing`: it was lost, and comes back as a new incarnation
+    #[arg(long, env = "VOLVOX_INITIAL_CLUSTER_STATE", value_parser = ["new", "existing"])]
+    initial_cluster_state: Option<String>,
+    /// Where clients are served [default: 127.0.0.1:2379]
+    #[arg(long, env = "VOLVOX_LISTEN_CLIENT", value_name = "ADDRESS:PORT")]
+    listen_client: Option<SocketAddr>,
+    /// Where peers are served [default: 127.0.0.1:2380]
+    #[arg(long, env = "VOLVOX_LISTEN_PEER", value_name = "ADDRESS:PORT")]
+    listen_peer: Option<SocketAddr>,
+    /// Where administration is served, on loopback only [default: 127.0.0.1:2381]
+    #[arg(long, env = "VOLVOX_LISTEN_ADMIN", value_name = "ADDRESS:PORT")]
+    listen_admin: Option<SocketAddr>,
+    /// Where clients are told to come [default: http:// and --listen-client]
+    #[arg(long, env = "VOLVOX_ADVERTISE_CLIENT", value_delimiter = ',', value_name = "URL,...")]
+    advertise_client: Vec<String>,
+    /// How often a leader shows that it is alive [default: 50]
+    #[arg(long, env = "VOLVOX_HEARTBEAT_INTERVAL", value_name = "MS")]
+    heartbeat_interval: Option<u64>,
+    /// How long without a leader until somebody stands for election, at least; up to twice that [default: 500]
+    #[arg(long, env = "VOLVOX_ELECTION_TIMEOUT", value_name = "MS")]
+    election_timeout: Option<u64>,
+    /// How much the store may hold; 0 is 2 GiB, negative no limit
+    #[arg(long, env = "VOLVOX_QUOTA_BYTES", value_name = "BYTES", allow_hyphen_values = true)]
+    quota_bytes: Option<i64>,
+    /// A checkpoint follows so many bytes of log [default: 16777216]
+    #[arg(long, env = "VOLVOX_CHECKPOINT_LOG_BYTES", value_name = "BYTES")]
+    checkpoint_log_bytes: Option<u64>,
+    /// How often idle watchers that asked for it hear how far they have come [default: 600000]
+    #[arg(long, env = "VOLVOX_WATCH_PROGRESS_INTERVAL", value_name = "MS")]
+    watch_progress_interval: Option<u64>,
+    /// Certificates of the authority for mutual TLS between nodes, PEM; goes with --peer-cert and --peer-key
+    #[arg(long, env = "VOLVOX_PEER_CA", value_name = "FILE")]
+    peer_ca: Option<PathBuf>,
+    /// This node's certificate, PEM
+    #[arg(long, env = "VOLVOX_PEER_CERT", value_name = "FILE")]
+    peer_cert: Option<PathBuf>,
+    /// This node's private key, PEM
+    #[arg(long, env = "VOLVOX_PEER_KEY", value_name = "FILE")]
+    peer_key: Option<PathBuf>,
+    /// Threads for clients; 0 shares one thread with the node, which is best on a small machine [default: 0]
+    #[arg(long, env = "VOLVOX_DOOR_THREADS", value_name = "N")]
+    door_threads: Option<usize>,
+    /// Write the log of what happens to this file, and rotate it; without it, to standard error
+    #[arg(long, env = "VOLVOX_LOG_FILE", value_name = "FILE")]
+    log_file: Option<PathBuf>,
+    /// What is logged, such as `info` or `warn,volvox_net=debug` [default: info]
+    #[arg(long, env = "VOLVOX_LOG", value_name = "FILTER")]
+    log: Option<String>,
+    /// Accept faults on the admin port
+    #[arg(long, env = "VOLVOX_DEVELOPMENT")]
+    #[serde(default)]
+    development: bool,
+    /// A fault that is active from the start (development only)
+    #[arg(long = "fault", value_name = "FAULT")]
+    #[serde(default)]
+    faults: Vec<String>,
+}
+
+/// What a node runs with, checked.
+#[derive(Clone, Debug)]
+pub struct NodeSettings {
+    pub id: u64,
+    pub name: String,
+    pub folder: PathBuf,
+    pub cluster: u64,
+    pub members: BTreeMap<u64, String>,
+    pub is_new: bool,
+    pub listen_client: SocketAddr,
+    pub listen_peer: SocketAddr,
+    pub listen_admin: SocketAddr,
+    pub advertise_client: Vec<String>,
+    pub heartbeat: Duration,
+    pub election_timeout: Duration,
+    pub quota_bytes: i64,
+    pub checkpoint_log_bytes: u64,
+    pub watch_progress_interval: Duration,
+    pub tls: Option<volvox_net::PeerTls>,
+    pub door_threads: usize,
+    pub log_file: Option<PathBuf>,
+    pub log: String,
+    pub development: bool,
+    pub faults: Vec<volvox_core::Fault>,
+}
+
+impl NodeArguments {
+    /// Fills in what the file gives, and checks everything.
+    ///
+    /// # Errors
+    /// Says which flag is missing or wrong, and what it should be.
+    pub fn settings(self) -> Result<NodeSettings> {
+        let merged = self.with_file()?;
+        let id = merged.id.filter(|id| *id > 0).context("--id is missing: which node is this (1, 2, 3, ...)?")?;
+        let folder = merged.folder.clone().context("--folder is missing: where are the node's log and checkpoints?")?;
+        let members = parse_members(&merged.initial_cluster)?;
+        if !members.contains_key(&id) {
+            bail!("--initial-cluster does not name node {id}; it names {:?}", members.keys().collect::<Vec<_>>());
+        }
+        let heartbeat = merged.heartbeat_interval.unwrap_or(HEARTBEAT_MS);
+        let election = merged.election_timeout.unwrap_or(ELECTION_TIMEOUT_MS);
+        if heartbeat == 0 || election < 5 * heartbeat || election >= 50_000 {
+            bail!("--election-timeout {election} must be at least five times --heartbeat-interval {heartbeat}, and below 50000");
+        }
+        let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        let listen_client = merged.listen_client.unwrap_or(local(2379));
+        let listen_admin = merged.listen_admin.unwrap_or(local(2381));
+        if !listen_admin.ip().is_loopback() {
+            bail!("--listen-admin {listen_admin} must be on loopback: whoever reaches it can stop the node's work");
+        }
+        let faults = merged.faults.iter().map(|text| text.parse().map_err(|error| anyhow::anyhow!("--fault {text:?}: {error}")));
+        let faults = faults.collect::<Result<Vec<_>>>()?;
+        if !faults.is_empty() && !merged.development {
+            bail!("--fault needs --development");
+        }
+        let mut advertise_client = merged.advertise_client.clone();
+        if advertise_client.is_empty() {
+            advertise_client.push(format!("http://{listen_client}"));
+        }
+        Ok(NodeSettings {
+            id,
+            name: merged.name.clone().unwrap_or_else(|| format!("n{id}")),
+            folder,
+            cluster: merged.cluster.filter(|cluster| *cluster > 0).context("--cluster is missing: the number that all nodes share")?,
+            members,
+            is_new: merged.initial_cluster_state.as_deref().unwrap_or("new") == "new",
+            listen_client,
+            listen_peer: merged.listen_peer.unwrap_or(local(2380)),
+            listen_admin,
+            advertise_client,
+            heartbeat: Duration::from_millis(heartbeat),
+            election_timeout: Duration::from_millis(election),
+            quota_bytes: merged.quota_bytes.unwrap_or(0),
+            checkpoint_log_bytes: merged.checkpoint_log_bytes.unwrap_or(16 << 20).max(1 << 16),
+            watch_progress_interval: Duration::from_millis(merged.watch_progress_interval.unwrap_or(600_000).max(100)),
+            tls: merged.tls()?,
+            door_threads: merged.door_threads.unwrap_or(0),
+            log_file: merged.log_file.clone(),
+            log: merged.log.clone().unwrap_or_else(|| "info".to_owned()),
+            development: merged.development,
+            faults,
+        })
+    }
+
+    fn with_file(self) -> Result<NodeArguments> {
+        let Some(path) = self.config.clone() else {
+            return Ok(self);
+        };
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let file: NodeArguments = toml::from_str(&text).with_context(|| format!("in {}", path.display()))?;
+        let list = |flags: Vec<String>, file: Vec<String>| if flags.is_empty() { file } else { flags };
+        Ok(NodeArguments {
+            config: None,
+            id: self.id.or(file.id),
+            name: self.name.or(file.name),
+            folder: self.folder.or(file.folder),
+            cluster: self.cluster.or(file.cluster),
+            initial_cluster: list(self.initial_cluster, file.initial_cluster),
+            initial_cluster_state: self.initial_cluster_state.or(file.initial_cluster_state),
+            listen_client: self.listen_client.or(file.listen_client),
+            listen_peer: self.listen_peer.or(file.listen_peer),
+            listen_admin: self.listen_admin.or(file.listen_admin),
+            advertise_client: list(self.advertise_client, file.advertise_client),
+            heartbeat_interval: self.heartbeat_interval.or(file.heartbeat_interval),
+            election_timeout: self.election_timeout.or(file.election_timeout),
+            quota_bytes: self.quota_bytes.or(file.quota_bytes),
+            checkpoint_log_bytes: self.checkpoint_log_bytes.or(file.checkpoint_log_bytes),
+            watch_progress_interval: self.watch_progress_interval.or(file.watch_progress_interval),
+            peer_ca: self.peer_ca.or(file.peer_ca),
+            peer_cert: self.peer_cert.or(file.peer_cert),
+            peer_key: self.peer_key.or(file.peer_key),
+            door_threads: self.door_threads.or(file.door_threads),
+            log_file: self.log_file.or(file.log_file),
+            log: self.log.or(file.log),
+            development: self.development || file.development,
+            faults: list(self.faults, file.faults),
+        })
+    }
+
+    fn tls(&self) -> Result<Option<volvox_net::PeerTls>> {
+        match (&self.peer_ca, &self.peer_cert, &self.peer_key) {
+            (None, None, None) => Ok(None),
+            (Some(ca), Some(certificate), Some(key)) => {
+                Ok(Some(volvox_net::PeerTls { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() }))
+            }
+            _ => bail!("--peer-ca, --peer-cert and --peer-key go together"),
+        }
+    }
+}
+
+fn parse_members(texts: &[String]) -> Result<BTreeMap<u64, String>> {
+    let mut members = BTreeMap::new();
+    for text in texts {
+        let parsed = text.split_once('=').and_then(|(id, address)| {
+            let id: u64 = id.trim().parse().ok().filter(|id| *id > 0)?;
+            let (host, port) = address.rsplit_once(':')?;
+            let port: u16 = port.parse().ok()?;
+            (!host.is_empty()).then(|| (id, format!("{host}:{port}")))
+        });
+        let (id, address) = parsed.with_context(|| format!("--initial-cluster {text:?}: expected ID=HOST:PORT"))?;
+        if members.insert(id, address).is_some() {
+            bail!("--initial-cluster names node {id} twice");
+        }
+    }
+    Ok(members)
+}

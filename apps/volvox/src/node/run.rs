@@ -1,0 +1,226 @@
+//! Runs one node: the replica in the live world, with the etcd door in front of it.
+//!
+//! Where the machine has two cores or fewer a node, the door, the node loop and the sockets of the peers share one
+//! current-thread runtime: a request then never waits for another thread to wake up. With `--door-threads N` the door
+//! has a runtime of its own. The disk has its own thread always.
+
+use super::admin;
+use super::backend::LiveReplica;
+use super::log_file;
+use super::options::{NodeArguments, NodeSettings};
+use crate::local::processes::NodeProcess;
+use anyhow::{Context, Result};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use volvox_core::NodeId;
+use volvox_disk::RealDirectory;
+use volvox_etcd::Dispatcher;
+use volvox_net::{FreshLife, Life, Node, NodeHandle, NodeOptions};
+use volvox_replica::{Config, Event, Member, Replica};
+
+/// Runs `volvox node`.
+///
+/// # Errors
+/// When the node cannot start, or must stop.
+pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
+    let settings = arguments.settings()?;
+    log_file::start(&settings.log, settings.log_file.as_deref())?;
+    let result = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the operating system gives no runtime")?
+        .block_on(tokio::task::LocalSet::new().run_until(run(settings)));
+    if let Err(error) = &result {
+        tracing::error!("the node stops: {error:#}");
+    }
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+async fn run(settings: NodeSettings) -> Result<()> {
+    let client_listener = listen(settings.listen_client, "clients").await?;
+    let admin_listener = listen(settings.listen_admin, "administration").await?;
+    let directory = RealDirectory::open(&settings.folder)?;
+    NodeProcess::current()?.record(&settings.folder)?;
+
+    let dispatcher = Arc::new(Dispatcher::new());
+    let (stop, stopping) = watch::channel(false);
+    let (members_sender, members) = watch::channel(Vec::new());
+    let on_event = {
+        let (dispatcher, stop) = (Arc::clone(&dispatcher), stop.clone());
+        move |event: Event| {
+            match &event {
+                Event::MembersChanged { members } => drop(members_sender.send_replace(members.clone())),
+                Event::Removed => {
+                    tracing::warn!("this node was removed from the cluster, and stops");
+                    stop.send_replace(true);
+                }
+                Event::LeaderChanged { term, leader } => match leader {
+                    Some(leader) => tracing::info!("{leader} leads in term {term}"),
+                    None => tracing::info!("no leader in term {term}"),
+                },
+                Event::Reply { .. } | Event::Watch { .. } => {}
+            }
+            dispatcher.on_event(event);
+        }
+    };
+    let (node, handle) =
+        Node::<Replica>::open(node_options(&settings), directory, |life| replica_config(&settings, life), on_event)?;
+    tracing::info!("opened {} as {:?}", settings.folder.display(), handle.life());
+    handle.set_faults(&settings.faults).context("--fault")?;
+
+    tokio::task::spawn_local(follow_members(handle.clone(), members, settings.id));
+    tokio::spawn(admin::serve(admin_listener, handle.clone()));
+    let door = serve_door(&settings, client_listener, &handle, dispatcher, stopping.clone())?;
+    tokio::task::spawn_local(stop_on_signal(stop.clone()));
+    tokio::task::spawn_local(stop_node(handle.clone(), stopping));
+
+    tracing::info!("ready to serve client requests on {}", settings.listen_client);
+    let result = node.run().await;
+    stop.send_replace(true);
+    door.wait().await;
+    result.map_err(Into::into)
+}
+
+async fn listen(address: SocketAddr, whom: &str) -> Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen for {whom} on {address}; is another node running there?"))
+}
+
+fn node_options(settings: &NodeSettings) -> NodeOptions {
+    let mut options = NodeOptions::new(NodeId(settings.id), settings.cluster, settings.listen_peer);
+    options.members = settings.members.keys().map(|id| NodeId(*id)).collect();
+    options.peers = settings
+        .members
+        .iter()
+        .filter(|(id, _)| **id != settings.id)
+        .map(|(id, address)| (NodeId(*id), address.clone()))
+        .collect();
+    options.fresh = if settings.is_new { FreshLife::Bootstrap } else { FreshLife::Join };
+    options.tls = settings.tls.clone();
+    options.development = settings.development;
+    options
+}
+
+/// The configuration of the replica in this life. Only the first life of a node that forms a cluster knows the members
+/// from the start; any other learns them from the log.
+fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
+    let id = NodeId(settings.id);
+    let scheme = if settings.tls.is_some() { "https" } else { "http" };
+    let forms = life.incarnation == volvox_core::Incarnation(1);
+    let member = |(id, address): (&u64, &String)| Member {
+        id: NodeId(*id),
+        name: String::new(),
+        peer_urls: vec![format!("{scheme}://{address}")],
+        client_urls: Vec::new(),
+        is_learner: false,
+    };
+    let bootstrap: Vec<Member> = if forms { settings.members.iter().map(member).collect() } else { Vec::new() };
+    let voter = |id: &u64| volvox_raft::Member { node: NodeId(*id), incarnation: volvox_core::Incarnation(1) };
+    let raft = volvox_raft::Config {
+        incarnation: life.incarnation,
+        initial: forms.then(|| volvox_raft::Configuration {
+            voters: settings.members.keys().map(voter).collect(),
+            ..volvox_raft::Configuration::default()
+        }),
+        heartbeat: settings.heartbeat,
+        election_timeout: settings.election_timeout,
+        log_keep_bytes: 4 << 20,
+        ..volvox_raft::Config::default()
+    };
+    let mut config = Config::new(raft, settings.cluster, bootstrap, id);
+    config.name.clone_from(&settings.name);
+    config.client_urls.clone_from(&settings.advertise_client);
+    config.quota_bytes = settings.quota_bytes;
+    config.checkpoint_log_bytes = settings.checkpoint_log_bytes;
+    config.watch_progress_interval = settings.watch_progress_interval;
+    config
+}
+
+/// Keeps the address book in line with the members of the cluster.
+async fn follow_members(handle: NodeHandle<Replica>, mut members: watch::Receiver<Vec<Member>>, me: u64) {
+    let mut known: std::collections::BTreeSet<NodeId> = handle.peers().into_iter().map(|peer| peer.id).collect();
+    while members.changed().await.is_ok() {
+        let members = members.borrow_and_update().clone();
+        for member in members.iter().filter(|member| member.id.0 != me) {
+            let address = member.peer_urls.first().and_then(|url| url.split_once("://"));
+            if let Some((_, address)) = address {
+                handle.set_peer(member.id, address.trim_end_matches('/'));
+                known.insert(member.id);
+            }
+        }
+        for gone in known.iter().filter(|id| !members.iter().any(|member| member.id == **id)) {
+            handle.remove_peer(*gone);
+        }
+        known.retain(|id| members.iter().any(|member| member.id == *id));
+    }
+}
+
+/// The door, on this runtime or on one of its own.
+enum DoorTask {
+    Here(tokio::task::JoinHandle<()>),
+    Apart(std::thread::JoinHandle<()>),
+}
+
+impl DoorTask {
+    async fn wait(self) {
+        match self {
+            DoorTask::Here(task) => drop(task.await),
+            DoorTask::Apart(thread) => drop(tokio::task::spawn_blocking(move || thread.join()).await),
+        }
+    }
+}
+
+fn serve_door(
+    settings: &NodeSettings,
+    listener: TcpListener,
+    handle: &NodeHandle<Replica>,
+    dispatcher: Arc<Dispatcher>,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<DoorTask> {
+    let options = volvox_etcd::Options { election_timeout: settings.election_timeout, ..volvox_etcd::Options::default() };
+    let backend = LiveReplica(handle.clone());
+    let shutdown = async move {
+        let _ = stopping.wait_for(|stopping| *stopping).await;
+    };
+    if settings.door_threads == 0 {
+        let door = volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown);
+        return Ok(DoorTask::Here(tokio::spawn(door)));
+    }
+    let listener = listener.into_std().context("the client listener can't move to another thread")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(settings.door_threads)
+        .thread_name("door")
+        .enable_all()
+        .build()
+        .context("the operating system gives no threads for --door-threads")?;
+    let thread = std::thread::Builder::new().name("doors".into()).spawn(move || {
+        runtime.block_on(async move {
+            match TcpListener::from_std(listener) {
+                Ok(listener) => volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown).await,
+                Err(error) => tracing::error!("the client listener can't be used: {error}"),
+            }
+        });
+    });
+    Ok(DoorTask::Apart(thread.context("cannot start the thread of the door")?))
+}
+
+async fn stop_on_signal(stop: watch::Sender<bool>) {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return tracing::error!("signals can't be waited for");
+    };
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+    }
+    stop.send_replace(true);
+}
+
+async fn stop_node(handle: NodeHandle<Replica>, mut stopping: watch::Receiver<bool>) {
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+    handle.stop();
+}
