@@ -8,6 +8,7 @@ mod dependencies;
 mod lengths;
 mod links;
 mod manifests;
+mod modules;
 mod purity;
 mod source;
 mod tree;
@@ -52,6 +53,7 @@ type Rule = fn(&Tree) -> Vec<Finding>;
 const RULES: &[(&str, Rule)] = &[
     ("lengths of files and functions", lengths::findings),
     ("banned calls", banned::findings),
+    ("modules", modules::findings),
     ("purity", purity::findings),
     ("dependency table", dependencies::findings),
     ("manifests", manifests::findings),

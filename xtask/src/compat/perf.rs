@@ -26,9 +26,11 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         _ => bail!("usage: cargo xtask check-perf [--load s|m|l|xl] [--against-etcd]"),
     };
     let clients = Clients::fetch(workspace)?;
+    if etcd.is_empty() {
+        verify::run_cargo(&mut verify::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
+    }
     let folder = working_folder()?;
     let cluster = if etcd.is_empty() {
-        verify::run_cargo(&mut verify::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
         Cluster::volvox(&workspace.volvox_release(), &folder)?
     } else {
         Cluster::etcd(&clients.etcd, &folder)?

@@ -26,8 +26,10 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
 fn extern_std(tree: &Tree, folder: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (file, source) in tree.sources().filter(|(file, _)| file.path.starts_with(folder)) {
-        for (number, _, _) in source.lines().filter(|(_, line, test)| line.contains("extern crate std") && !test) {
-            let instead = "write `#[cfg(test)]` on the line above it; outside tests a process has no standard library";
+        let shipped = source.lines().zip(&source.planted).filter(|((_, _, test), planted)| !test && !**planted);
+        for ((number, _, _), _) in shipped.filter(|((_, line, _), _)| line.contains("extern crate std")) {
+            let instead =
+                "write `#[cfg(test)]` on the line above it; what is shipped of a process has no standard library";
             findings.push(Finding::new(&file.path, number, "`extern crate std` outside tests", instead));
         }
     }
@@ -51,6 +53,8 @@ mod tests {
     #[test]
     fn std_comes_in_for_tests_only() {
         assert!(check("#![no_std]\n#[cfg(test)]\nextern crate std;\n").is_empty());
+        let planted = "#![no_std]\n#[cfg(feature = \"planted-bugs\")]\nmod chosen {\n    extern crate std;\n}\n";
+        assert!(check(planted).is_empty());
         let found = check("#![no_std]\nextern crate std;\n");
         assert!(found.len() == 1 && found[0].contains("lib.rs:2"), "{found:?}");
     }

@@ -7,6 +7,8 @@ pub struct Source {
     pub code: Vec<String>,
     /// For each line: does it belong to a test?
     pub test: Vec<bool>,
+    /// For each line: is it compiled for the sweep's planted bugs alone?
+    pub planted: Vec<bool>,
     /// Every function with a body, in order.
     pub functions: Vec<Function>,
 }
@@ -28,8 +30,10 @@ impl Source {
         let masked = mask(text);
         let lines = text.lines().count();
         let test = if is_test_path(path) { vec![true; lines] } else { test_lines(&masked, lines) };
+        let mut planted = vec![false; lines];
+        mark_items(text.as_bytes(), &masked, b"#[cfg(feature = \"planted-bugs\")]", &mut planted);
         let code = String::from_utf8_lossy(&masked).lines().map(str::to_string).collect();
-        Self { code, test, functions: functions(&masked) }
+        Self { code, test, planted, functions: functions(&masked) }
     }
 
     /// Lines of code, numbered from one, each with whether it belongs to a test.
@@ -157,20 +161,25 @@ fn is_word_before(bytes: &[u8], at: usize) -> bool {
     at > 0 && word(at - 1) && !(matches!(bytes[at - 1], b'b' | b'c') && (at < 2 || !word(at - 2)))
 }
 
-/// Marks the lines of items under `#[cfg(test)]` and of functions under `#[test]`.
+/// The lines of items under `#[cfg(test)]` and of functions under `#[test]`.
 fn test_lines(masked: &[u8], lines: usize) -> Vec<bool> {
     let mut test = vec![false; lines];
     for attribute in [b"#[cfg(test)]".as_slice(), b"#[cfg(all(test", b"#[test]"] {
-        let mut from = 0;
-        while let Some(at) = find(masked, attribute, from) {
-            let end = item_end(masked, at + attribute.len());
-            for line in test.iter_mut().take(line_of(masked, end)).skip(line_of(masked, at) - 1) {
-                *line = true;
-            }
-            from = at + attribute.len();
-        }
+        mark_items(masked, masked, attribute, &mut test);
     }
     test
+}
+
+/// Marks the lines of every item below `attribute`, which is looked for in `text`.
+fn mark_items(text: &[u8], masked: &[u8], attribute: &[u8], marks: &mut [bool]) {
+    let mut from = 0;
+    while let Some(at) = find(text, attribute, from) {
+        from = at + attribute.len();
+        let end = item_end(masked, from);
+        for line in marks.iter_mut().take(line_of(masked, end)).skip(line_of(masked, at) - 1) {
+            *line = true;
+        }
+    }
 }
 
 /// Every `fn name` with a body.
@@ -260,6 +269,8 @@ mod tests {
     fn test_modules_are_marked_and_the_rest_is_not() {
         let text = "fn a() {}\n#[cfg(test)]\nmod tests {\n    fn b() {}\n}\nfn c() {}\n";
         assert_eq!(Source::parse("crates/x/src/lib.rs", text).test, [false, true, true, true, true, false]);
+        let planted = "#[cfg(feature = \"planted-bugs\")]\nmod chosen {\n}\nfn c() {}\n";
+        assert_eq!(Source::parse("crates/x/src/l.rs", planted).planted, [true, true, true, false]);
         assert_eq!(Source::parse("crates/x/tests/a.rs", "fn a() {}\n").test, [true]);
         assert_eq!(
             Source::parse("crates/x/src/l.rs", "#[cfg(test)]\nmod tests;\nfn c() {}\n").test,

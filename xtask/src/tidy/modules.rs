@@ -1,0 +1,95 @@
+//! Modules: every source file is named by the one above it, and no name excludes nothing.
+
+use super::Finding;
+use super::tree::Tree;
+
+/// Names under which everything fits and nothing is found.
+const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "misc", "shared"];
+
+/// Files that no module names, and modules whose name says nothing.
+pub fn findings(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (file, _) in tree.sources() {
+        let Some((folder, name)) = file.path.rsplit_once('/') else { continue };
+        let stem = name.trim_end_matches(".rs");
+        let module = if stem == "mod" { folder.rsplit('/').next().unwrap_or(folder) } else { stem };
+        if EMPTY_NAMES.contains(&module) {
+            let instead = "name it after what it knows, or move each part to where it is used";
+            findings.push(Finding::new(&file.path, 1, format!("a module called `{module}`"), instead));
+        }
+        if let Some(parents) = parents(folder, stem)
+            && !parents.iter().any(|parent| declares(tree, parent, module))
+        {
+            let parent = parents.iter().find(|parent| tree.exists(parent)).unwrap_or(&parents[0]);
+            let instead = format!("say `mod {module};` in {parent}, or remove the file");
+            findings.push(Finding::new(&file.path, 1, "no module names this file, so it is never compiled", instead));
+        }
+    }
+    findings
+}
+
+/// The files that may declare the module of `folder/stem.rs`; `None` when cargo finds it by itself.
+fn parents(folder: &str, stem: &str) -> Option<Vec<String>> {
+    let (above, own) = folder.rsplit_once('/')?;
+    let (folder, root) = if stem == "mod" { (above, above.rsplit('/').next()?) } else { (folder, own) };
+    let automatic = ["bin", "tests", "benches", "examples", "fuzz_targets"];
+    let is_root = root == "src" && matches!(stem, "lib" | "main");
+    if is_root || stem == "build" || (automatic.contains(&root) && stem != "mod") || !folder.contains("src") {
+        return None;
+    }
+    if root == "src" {
+        return Some(vec![format!("{folder}/lib.rs"), format!("{folder}/main.rs")]);
+    }
+    Some(vec![format!("{folder}/mod.rs"), format!("{folder}.rs")])
+}
+
+/// Whether the file at `path` says `mod module;`, or names a file by an attribute, which is not followed.
+fn declares(tree: &Tree, path: &str, module: &str) -> bool {
+    let Some(source) = tree.file(path).and_then(|file| file.source.as_ref()) else { return false };
+    let end = format!("mod {module};");
+    source.code.iter().map(|line| line.trim()).any(|line| {
+        line.strip_suffix(&end).is_some_and(|before| before.is_empty() || before.ends_with(' '))
+            || line.starts_with("#[path")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(files: &[(&str, &str)]) -> Vec<String> {
+        findings(&Tree::of(files)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn named_files_pass() {
+        let files = [
+            ("crates/x/src/lib.rs", "pub mod a;\n#[cfg(test)]\nmod tests;\n"),
+            ("crates/x/src/a.rs", "pub(crate) mod b;\nmod c;\n"),
+            ("crates/x/src/a/b.rs", ""),
+            ("crates/x/src/a/c/mod.rs", "mod d;\n"),
+            ("crates/x/src/a/c/d.rs", ""),
+            ("crates/x/src/tests.rs", ""),
+            ("crates/x/src/bin/tool.rs", ""),
+            ("crates/x/tests/whole.rs", ""),
+            ("crates/x/build.rs", ""),
+        ];
+        assert!(check(&files).is_empty(), "{:?}", check(&files));
+    }
+
+    #[test]
+    fn a_file_that_nobody_names_fails() {
+        let found = check(&[
+            ("crates/x/src/lib.rs", "// mod a;\nmod ab;\n"),
+            ("crates/x/src/ab.rs", ""),
+            ("crates/x/src/a.rs", ""),
+        ]);
+        assert!(found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1: no module names"), "{found:?}");
+    }
+
+    #[test]
+    fn empty_names_fail() {
+        let found = check(&[("crates/x/src/lib.rs", "mod utils;\n"), ("crates/x/src/utils/mod.rs", "")]);
+        assert!(found.len() == 1 && found[0].contains("a module called `utils`"), "{found:?}");
+    }
+}
