@@ -38,6 +38,9 @@ enum Slot<T> {
     Free { next: u32 },
 }
 
+/// Room from the beginning, so that a small run never grows a buffer.
+const PENDING_TYPICAL: usize = 256;
+
 const NO_SLOT: u32 = u32::MAX;
 
 /// What is taken from the queue.
@@ -49,9 +52,9 @@ pub(crate) struct Due<T> {
 impl<T> Queue<T> {
     pub fn new() -> Queue<T> {
         Queue {
-            lanes: [VecDeque::new(), VecDeque::new(), VecDeque::new()],
-            heap: Vec::new(),
-            slots: Vec::new(),
+            lanes: std::array::from_fn(|_| VecDeque::with_capacity(PENDING_TYPICAL)),
+            heap: Vec::with_capacity(PENDING_TYPICAL),
+            slots: Vec::with_capacity(PENDING_TYPICAL),
             free: NO_SLOT,
             sequence: 0,
             pending: 0,
