@@ -1,7 +1,7 @@
 //! Checkpoints: the state as a list of immutable, numbered parts.
 //!
 //! ```text
-//!   [ meta ] [ leases ]* [ segment | segment | ... ]* [ tail ]?
+//!   [ meta ] [ leases ]* [ segment | segment | ... ]* [ tail ]? [ end ]
 //! ```
 //!
 //! - *meta*: revision, compaction point, counters, alarms, and how many leases and living keys there are.
@@ -51,7 +51,7 @@ const LEASES_PER_PAGE: usize = 16 * 1024;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Header {
     pub kind: Kind,
-    /// Meta and leases: the commands applied, twice, and the page. Segments: which.
+    /// Segments: which. All else: the commands applied, twice, and which page of leases.
     pub id: SegmentId,
     /// Bytes of the whole content, of which this is a piece.
     pub length: u64,
@@ -66,6 +66,7 @@ pub(crate) enum Kind {
     Meta,
     Leases,
     Segment,
+    End,
 }
 
 /// What is not in the log.
@@ -87,6 +88,8 @@ pub struct Checkpoint {
     stage: Stage,
     /// Pieces of what was looked at last.
     pieces: VecDeque<PartRef>,
+    /// Of the parts so far.
+    chain: u64,
 }
 
 enum Stage {
@@ -96,6 +99,7 @@ enum Stage {
     /// From this segment on.
     Segments(usize),
     Tail,
+    End,
     Done,
 }
 
@@ -108,7 +112,7 @@ pub struct PartRef {
 impl View {
     /// A checkpoint of this view.
     pub fn checkpoint(&self) -> Checkpoint {
-        Checkpoint { view: self.clone(), stage: Stage::Meta, pieces: VecDeque::new() }
+        Checkpoint { view: self.clone(), stage: Stage::Meta, pieces: VecDeque::new(), chain: 0 }
     }
 
     fn meta(&self) -> Meta {
@@ -165,6 +169,11 @@ impl Checkpoint {
                 if let Some(segment) = self.view.log.tail_segment() {
                     self.push_segment(&segment);
                 }
+                self.stage = Stage::End;
+            }
+            Stage::End => {
+                let id = SegmentId { first: applied, last: applied, generation: 0 };
+                self.push(Kind::End, id, Bytes::from(self.chain.to_bytes()), None);
                 self.stage = Stage::Done;
             }
             Stage::Done => {}
@@ -193,8 +202,15 @@ impl Iterator for Checkpoint {
         while self.pieces.is_empty() && !matches!(self.stage, Stage::Done) {
             self.advance();
         }
-        self.pieces.pop_front()
+        let part = self.pieces.pop_front()?;
+        self.chain = chain(self.chain, part.number());
+        Some(part)
     }
+}
+
+/// What the end says of the parts before it.
+pub(crate) fn chain(before: u64, number: u64) -> u64 {
+    mix(before ^ number)
 }
 
 impl PartRef {
@@ -259,6 +275,7 @@ impl Decode for Header {
             0 => Kind::Meta,
             1 => Kind::Leases,
             2 => Kind::Segment,
+            3 => Kind::End,
             other => return Err(DecodeError::Unknown("part", u64::from(other))),
         };
         let id = SegmentId { first: input.varint()?, last: input.varint()?, generation: input.varint()? };

@@ -1,8 +1,73 @@
-//! Volvox: store.
+//! The key-value store: what a cluster agrees on.
+//!
+//! # The problem
+//!
+//! Every member of the cluster applies the same log of commands, and must come to the same state and give the same
+//! answers, while readers look at any revision of the last hours, watchers replay history, and checkpoints are written,
+//! none of them ever in the way of a write. The contract is etcd's, to the letter of its error texts.
+//!
+//! # The idea
+//!
+//! The store is a value. [`Store::apply`] takes a [`Command`] and makes the next revision; [`Store::view`] takes a
+//! picture of it in constant time, and a [`View`] never changes again. Two structures make that cheap:
+//!
+//! - an **index** from each key to its newest change: a B+tree of shared nodes that knows how much lies below each node,
+//!   so that the number of keys in a range is exact and costs two descents;
+//! - a **revision log** of all changes that are still needed, as encoded bytes in immutable segments. Records of one
+//!   key are chained backwards, so that its version at an old revision is found from its newest one.
+//!
+//! ```text
+//!   index                        log
+//!   a -> 7                       2: a=1     3: b=1     5: a=2 (prev 2)   6: b dead (prev 3)   7: a=3 (prev 5)
+//!   b -> 6 (dead)
+//!
+//!   range [a, c) at revision 5:  a -> 7, too new -> 5: a=2.   b -> 6, too new -> 3: b=1.
+//!   count at revision 5:         1 alive now, none was born and one died after 5: 2.
+//!   compaction at 5:             2 goes at once for readers, soon from memory. 3, 6, 5 and 7 stay.
+//! ```
+//!
+//! What history costs a read is proportional to how often *the keys it returns* changed since; a paged list at a fixed
+//! revision costs its pages, however many keys there are and however many are written meanwhile.
+//!
+//! # The parts
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`request`], [`response`], [`error`] | the vocabulary, named as in the protocol |
+//! | [`command`] | what goes through the log, versioned, and what applying it answers |
+//! | [`checks`] | what is refused without looking at the store |
+//! | [`store`] | the state machine: alarms, leases, compaction |
+//! | `writer`, `txn` | one revision in the making; how a transaction chooses, is checked, and runs |
+//! | [`view`], [`range`], [`hash`], [`lease`] | what can be read |
+//! | `tree`, `log` | the two structures |
+//! | `compaction` | freeing memory, a little at a time |
+//! | [`checkpoint`], [`restore`] | the state as numbered parts, and back |
+//! | [`quota`] | how much is in use, and what a command will add |
+//!
+//! # Why members stay equal
+//!
+//! Nothing but commands changes what is answered. Time is no input: a lease ends when the leader says so. Chance is
+//! none: ids are chosen before a command is proposed. Configuration is none: what members may configure differently is
+//! asked before the proposal, never when it is applied. How far a member has freed memory shows in no answer, and not
+//! in the bytes of a record either. Therefore [`View::hash_kv`] is equal wherever the revisions are.
+//!
+//! # Caveats
+//!
+//! - A command is applied in one call, however many keys it deletes: about a microsecond each.
+//! - An old revision of a key that changed n times since is found in n/64 + 64 steps.
+//! - The records of the tail, at most half a MiB, are copied once more when it is sealed.
+//! - Users and roles are not here yet; permission is the caller's affair.
+//!
+//! # References
+//!
+//! The etcd v3 API; R. Bayer and E. McCreight, *Organization and Maintenance of Large Ordered Indexes* (1972), for the
+//! tree; J. Driscoll and others, *Making Data Structures Persistent* (1989), for sharing it between views.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod checkpoint;
 pub mod checks;

@@ -4,7 +4,7 @@
 //! by their checksum, and what they say by the rules that a store keeps. A part does bounded work: it indexes the
 //! records of at most one segment.
 
-use crate::checkpoint::{Header, Kind, Meta, PIECE_BYTES};
+use crate::checkpoint::{Header, Kind, Meta, PIECE_BYTES, chain};
 use crate::crc32c;
 use crate::key_range::KeyRange;
 use crate::lease::{Lease, attachment_key, lease_key};
@@ -55,8 +55,12 @@ pub struct Restore {
     meta: Option<Meta>,
     state: View,
     lease_pages: u64,
-    /// The tail came; it is the last.
+    /// The tail came; it is the last segment.
+    tail_came: bool,
+    /// The end came, and agreed.
     complete: bool,
+    /// Of the parts so far.
+    chain: u64,
     /// A content of several pieces, as far as it came.
     partial: Option<(Header, Vec<u8>)>,
 }
@@ -64,7 +68,16 @@ pub struct Restore {
 impl Store {
     /// Begins to put a store together: give the parts of a checkpoint in their order, then finish.
     pub fn restore(config: StoreConfig) -> Restore {
-        Restore { config, meta: None, state: View::default(), lease_pages: 0, complete: false, partial: None }
+        Restore {
+            config,
+            meta: None,
+            state: View::default(),
+            lease_pages: 0,
+            tail_came: false,
+            complete: false,
+            chain: 0,
+            partial: None,
+        }
     }
 }
 
@@ -79,6 +92,11 @@ impl Restore {
         if header.number() != part.number {
             return Err(RestoreError::Damaged);
         }
+        if self.complete {
+            return Err(RestoreError::OutOfOrder);
+        }
+        let chain_before = self.chain;
+        self.chain = chain(chain_before, part.number);
         let start = part.data.len() - input.remaining();
         if input.remaining() > PIECE_BYTES || input.remaining() == 0 {
             return Err(RestoreError::Malformed(DecodeError::TooLong));
@@ -93,6 +111,10 @@ impl Restore {
             Kind::Meta => self.add_meta(&content),
             Kind::Leases => self.add_leases(header.id, &content),
             Kind::Segment => self.add_segment(header.id, content),
+            Kind::End => {
+                self.complete = decode_all::<u64>(&content)? == chain_before;
+                if self.complete { Ok(()) } else { Err(RestoreError::OutOfOrder) }
+            }
         }
     }
 
@@ -103,7 +125,7 @@ impl Restore {
     pub fn finish(self) -> Result<Store, RestoreError> {
         let meta = self.meta.ok_or(RestoreError::OutOfOrder)?;
         let state = self.state;
-        if self.partial.is_some() || state.leases.weight().entries != meta.leases {
+        if !self.complete || self.partial.is_some() || state.leases.weight().entries != meta.leases {
             return Err(RestoreError::OutOfOrder);
         }
         if state.index.weight().counted != meta.keys || state.log.tail_index() != meta.tail_index {
@@ -189,7 +211,7 @@ impl Restore {
         let segment = Segment::new(id, content)?;
         let follows = self.state.log.last().is_none_or(|last| last < segment.first())
             && self.state.log.segments().last().is_none_or(|before| before.id().last < id.first);
-        if !follows || self.complete || id.first > id.last || id.last > meta.tail_index {
+        if !follows || self.tail_came || id.first > id.last || id.last > meta.tail_index {
             return Err(RestoreError::OutOfOrder);
         }
         if segment.last().main > meta.revision
@@ -198,7 +220,7 @@ impl Restore {
         {
             return Err(RestoreError::Inconsistent("a segment and the revisions of the store"));
         }
-        self.complete = is_tail;
+        self.tail_came = is_tail;
         let segment = Arc::new(segment);
         if !is_tail {
             self.state.log.push_sealed(Arc::clone(&segment));
@@ -240,3 +262,6 @@ impl Restore {
         if sound { Ok(()) } else { Err(RestoreError::Inconsistent("the versions of a key")) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,13 @@
 //! The store against the dumb one: the same random commands, then the same questions, in the present and the past.
 
-mod support;
+#[path = "support/oracle.rs"]
+mod dumb;
+#[path = "support/maker.rs"]
+mod maker;
 
+use dumb::Oracle;
+use maker::Maker;
 use std::collections::BTreeMap;
-use support::{Maker, Oracle};
 use volvox_core::{Bytes, Decode, Encode, Part, Rng, decode_all};
 use volvox_store::*;
 

@@ -1,0 +1,126 @@
+//! Checkpoints: what is written again, how large things are cut, what steps cost.
+
+use std::collections::BTreeSet;
+use volvox_core::{Bytes, PART_BYTES_MAX, Part};
+use volvox_store::*;
+
+fn put(store: &mut Store, key: &str, value: usize) {
+    let put = PutRequest { key: Bytes::from(key), value: Bytes::from(vec![7; value]), ..PutRequest::default() };
+    store.apply(&Command::Put(put)).expect("a put");
+}
+
+fn numbers(store: &Store) -> Vec<u64> {
+    store.view().checkpoint().map(|part| part.number()).collect()
+}
+
+fn restore(parts: impl Iterator<Item = Part>) -> Store {
+    let mut restore = Store::restore(StoreConfig::default());
+    parts.for_each(|part| restore.part(&part).expect("a good part"));
+    restore.finish().expect("a whole checkpoint")
+}
+
+#[test]
+fn unchanged_segments_are_not_written_again() {
+    let mut store = Store::new(StoreConfig::default());
+    (0..8000).for_each(|number| put(&mut store, &format!("key{number}"), 256));
+    let first = numbers(&store);
+    assert!(first.len() > 4, "{} parts", first.len());
+    assert_eq!(first, numbers(&store), "nothing happened");
+    put(&mut store, "key1", 10);
+    let second = numbers(&store);
+    let fresh: Vec<u64> = second.iter().copied().filter(|number| !first.contains(number)).collect();
+    assert_eq!(fresh.len(), 3, "meta, tail and end");
+    store.apply(&Command::Compact(CompactionRequest { revision: store.revision(), physical: true })).expect("applies");
+    while store.compact_step(1) {}
+    let third: BTreeSet<u64> = numbers(&store).into_iter().collect();
+    let kept = second.iter().filter(|number| third.contains(number)).count();
+    assert_eq!(kept, second.len() - 3, "meta, the end, and the segment that lost a record");
+}
+
+#[test]
+fn a_value_larger_than_a_part_is_cut() {
+    let mut store = Store::new(StoreConfig::default());
+    put(&mut store, "small", 3);
+    put(&mut store, "large", 3 * PART_BYTES_MAX);
+    put(&mut store, "small", 4);
+    let parts: Vec<Part> = store.view().checkpoint().map(|part| part.to_part()).collect();
+    assert!(parts.len() >= 5 && parts.iter().all(|part| part.data.len() <= PART_BYTES_MAX));
+    let restored = restore(parts.into_iter());
+    assert_eq!(restored.view().hash_kv(0), store.view().hash_kv(0));
+    assert_eq!(restored.view().get(b"large").map(|pair| pair.value.len()), Some(3 * PART_BYTES_MAX));
+    assert_eq!(numbers(&restored), numbers(&store));
+}
+
+#[test]
+fn the_empty_store_comes_back() {
+    let store = Store::new(StoreConfig::default());
+    let restored = restore(store.view().checkpoint().map(|part| part.to_part()));
+    assert_eq!((restored.revision(), restored.compacted()), (1, -1));
+    assert!(Store::restore(StoreConfig::default()).finish().is_err(), "no parts are no store");
+}
+
+#[test]
+fn many_leases_take_several_pages() {
+    let mut store = Store::new(StoreConfig::default());
+    for id in 1..40_000 {
+        let id = if id % 2 == 0 { id } else { -id };
+        store.apply(&Command::LeaseGrant(LeaseGrantRequest { ttl: 60, id })).expect("a grant");
+    }
+    store.apply(&Command::LeaseCheckpoint(vec![LeaseCheckpoint { id: 2, remaining_ttl: 7 }])).expect("applies");
+    let put = PutRequest { key: Bytes::from("k"), lease: -3, ..PutRequest::default() };
+    store.apply(&Command::Put(put)).expect("a put");
+    let alarm = AlarmRequest { action: AlarmAction::Activate, member_id: 5, alarm: AlarmType::NoSpace };
+    store.apply(&Command::Alarm(alarm)).expect("an alarm");
+    let parts: Vec<Part> = store.view().checkpoint().map(|part| part.to_part()).collect();
+    assert_eq!(parts.len(), 6, "meta, three pages, the tail, the end");
+    let restored = restore(parts.into_iter()).view();
+    let view = store.view();
+    assert!(restored.leases().eq(view.leases()) && restored.alarms().eq(view.alarms()));
+    assert_eq!(restored.lease(2).map(|lease| lease.remaining_ttl), Some(7));
+    assert_eq!(restored.lease_keys(-3), [Bytes::from("k")]);
+    assert_eq!(restored.applied(), view.applied());
+}
+
+#[test]
+fn a_pinned_view_survives_compaction() {
+    let mut store = Store::new(StoreConfig::default());
+    (0..500).for_each(|_| put(&mut store, "hot", 5000));
+    let pinned = store.view();
+    let mut checkpoint = pinned.checkpoint();
+    let mut parts = vec![checkpoint.next().expect("meta").to_part()];
+    store.apply(&Command::Compact(CompactionRequest { revision: 500, physical: true })).expect("applies");
+    while store.compact_step(1) {}
+    assert!(store.view().size_in_use() < 20_000, "memory is freed");
+    parts.extend(checkpoint.map(|part| part.to_part()));
+    let restored = restore(parts.into_iter());
+    assert_eq!(restored.view().hash_kv(0), pinned.hash_kv(0));
+    let old = RangeRequest { key: Bytes::from("hot"), revision: 250, ..RangeRequest::default() };
+    assert_eq!(pinned.range(&old).expect("still there").kvs[0].version, 249);
+    assert_eq!(restored.view().range(&old), pinned.range(&old));
+    assert_eq!(store.view().range(&old), Err(Error::Compacted));
+}
+
+#[test]
+fn views_are_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<View>();
+    shared::<Store>();
+    fn sent<T: Send>() {}
+    sent::<Checkpoint>();
+    sent::<Changes<'static>>();
+}
+
+#[test]
+fn a_step_of_compaction_looks_at_little() {
+    let mut store = Store::new(StoreConfig::default());
+    (0..30_000).for_each(|number| put(&mut store, &format!("key{}", number % 100), 100));
+    store.apply(&Command::Compact(CompactionRequest { revision: store.revision(), physical: true })).expect("applies");
+    let mut steps = 0;
+    while store.compact_step(1) {
+        steps += 1;
+        // Writes and further compactions go on between the steps.
+        put(&mut store, "other", 1);
+    }
+    assert!(steps >= 7, "{steps} steps for 30,000 records");
+    assert_eq!(store.view().len(), 101);
+}

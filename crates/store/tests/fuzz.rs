@@ -1,0 +1,100 @@
+//! Decoders of hostile input, as plain functions run over seeded mutations of good inputs.
+
+#[path = "support/maker.rs"]
+mod maker;
+
+use maker::Maker;
+use volvox_core::{Encode, Part, Rng, decode_all};
+use volvox_store::*;
+
+/// A command from anywhere: it is refused, or it is one, and then it encodes to what it came from and can be applied.
+fn fuzz_command(input: &[u8]) -> bool {
+    let Ok(command) = decode_all::<Command>(input) else { return false };
+    let again = decode_all::<Command>(&command.to_bytes());
+    assert_eq!(again.as_ref(), Ok(&command));
+    let mut store = Store::new(StoreConfig::default());
+    // What the checks would have refused must be harmless too: a peer may not have asked them.
+    for _ in 0..2 {
+        let _ = store.apply(&command);
+    }
+    assert!(!format!("{command}").is_empty());
+    true
+}
+
+/// A checkpoint part from anywhere.
+fn fuzz_part(input: &[u8]) -> bool {
+    let Ok(part) = decode_all::<Part>(input) else { return false };
+    let mut restore = Store::restore(StoreConfig::default());
+    restore.part(&part).is_ok() && restore.finish().is_ok()
+}
+
+fn mutate(rng: &mut Rng, bytes: &mut Vec<u8>) {
+    for _ in 0..1 + rng.below(4) {
+        let at = rng.below(bytes.len() as u64 + 1) as usize;
+        match rng.below(6) {
+            0 => bytes.truncate(at),
+            1 => bytes.insert(at, rng.next_u64() as u8),
+            2 if at < bytes.len() => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][rng.below(5) as usize],
+            3 => bytes.extend_from_within(at..),
+            _ if at < bytes.len() => bytes[at] ^= 1 << rng.below(8),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn mutated_commands() {
+    let mut maker = Maker { rng: Rng::new(1), keys: 9, value_bytes: 40 };
+    let (mut refused, mut decoded) = (0, 0);
+    for seed in 0..20_000 {
+        let mut rng = Rng::new(seed);
+        let mut bytes = maker.command(20, 3).to_bytes();
+        mutate(&mut rng, &mut bytes);
+        if fuzz_command(&bytes) { decoded += 1 } else { refused += 1 }
+    }
+    assert!(refused > 1000 && decoded > 1000, "{refused} refused, {decoded} decoded");
+}
+
+#[test]
+fn random_bytes() {
+    let mut rng = Rng::new(2);
+    for _ in 0..20_000 {
+        let mut bytes: Vec<u8> = (0..rng.below(60)).map(|_| rng.next_u64() as u8).collect();
+        if let Some(first) = bytes.first_mut() {
+            *first = COMMAND_VERSION;
+        }
+        fuzz_command(&bytes);
+        fuzz_part(&bytes);
+    }
+}
+
+#[test]
+fn mutated_parts() {
+    let mut store = Store::new(StoreConfig::default());
+    let mut maker = Maker { rng: Rng::new(3), keys: 9, value_bytes: 40 };
+    for _ in 0..300 {
+        let command = maker.command(store.revision(), store.compacted());
+        let _ = store.apply(&command);
+    }
+    let good: Vec<Vec<u8>> = store.view().checkpoint().map(|part| part.to_part().to_bytes()).collect();
+    for seed in 0..5000 {
+        let mut rng = Rng::new(seed);
+        let mut bytes = good[rng.below(good.len() as u64) as usize].clone();
+        mutate(&mut rng, &mut bytes);
+        fuzz_part(&bytes);
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let nested = |depth: usize| {
+        let mut txn = TxnRequest::default();
+        for _ in 1..depth {
+            txn = TxnRequest { success: vec![RequestOp::Txn(txn)], ..TxnRequest::default() };
+        }
+        Command::Txn(txn).to_bytes()
+    };
+    assert!(decode_all::<Command>(&nested(command::TXN_DEPTH_MAX)).is_ok());
+    assert!(decode_all::<Command>(&nested(command::TXN_DEPTH_MAX + 1)).is_err());
+    assert!(decode_all::<Command>(&nested(3000)).is_err());
+}
