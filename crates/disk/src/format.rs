@@ -32,7 +32,7 @@ const SEALED: u32 = 1;
 /// No log lives long enough to come here, so that sums of what a hostile file says do not overflow.
 const POSITION_MAX: u64 = 1 << 60;
 /// As for positions: no segment has a higher number.
-pub(crate) const SEGMENT_NUMBER_MAX: u64 = 1 << 48;
+const SEGMENT_NUMBER_MAX: u64 = 1 << 48;
 
 /// What a piece of a file turned out to be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,4 +1,159 @@
-//! Volvox: disk.
+//! The write-ahead log and the checkpoints of a node, over a file system that may be real or simulated.
+//!
+//! # The problem
+//!
+//! A node promises things: a vote, an acknowledged write. It may keep a promise only when it remembers it, so what it
+//! promises is on disk first. Disks do less than they seem to. A write that returned lies in a cache, and a power cut
+//! keeps any part of it. A name that was made or changed is another write, with a cache of its own. Sectors rot while
+//! nobody looks. And `fsync` can fail, after which the cache shows what the disk does not hold. A log must tell two
+//! things apart that look alike: the end of a write that a crash interrupted, which nobody was promised, and a promise
+//! that the disk has lost. To cut the first is right. To cut the second makes a node that votes twice.
+//!
+//! # The idea
+//!
+//! Records are written in *batches*: one write, one `fdatasync`, one checksum. A batch is valid whole or not at all.
+//! Each batch says how far the log was known durable when it was written, `synced_through`. So each batch is a witness
+//! for those before it, and opening a log needs one rule:
+//!
+//! > Positions up to the highest `synced_through` found anywhere must verify. What does not is a **lost record**: the
+//! > node takes a new identity ([`Outcome::Lost`]). Beyond it, everything from the first invalid batch on is a **torn
+//! > tail**, and is cut ([`Outcome::TornTail`]).
+//!
+//! The last batch has no witness yet. When nothing waits to be written the node writes one empty batch
+//! ([`Log::write_idle`]), which is one; from then on no damage to a record can pass for a torn write.
+//!
+//! # The folder
+//!
+//! | file | what it is | how it changes |
+//! |---|---|---|
+//! | `identity` | whose log it is; where this life begins | replaced by rename, once a life |
+//! | `log-N` | segment N of the log: batches, one behind the other | written in place, batch by batch |
+//! | `spare-N` | a file that waits to be a segment | zeroed in steps, then renamed |
+//! | `part-N` | one immutable part of a checkpoint | written once |
+//! | `manifest-L` | the current checkpoint of the life that began with segment L | replaced by rename |
+//! | `LOCK` | locked while a process uses the folder | never |
+//!
+//! Numbers in names have 16 hexadecimal digits. Other files are left alone. Everything in the files is little-endian,
+//! and every checksum is CRC-32C.
+//!
+//! ## How every file begins
+//!
+//! ```text
+//!  0         4         8         12
+//! +---------+---------+---------+
+//! | magic   | version | crc of  |   No version changes these twelve bytes, so a newer file is refused as newer
+//! | 4 bytes | u32     | 0 to 8  |   ([`OpenError::NewerVersion`]), and a damaged one is not taken for newer.
+//! +---------+---------+---------+
+//! ```
+//!
+//! ## A batch, at the start of a 512-byte sector of `log-N`
+//!
+//! ```text
+//!  0         4         8         12        16                  24                  32
+//! +---------+---------+---------+---------+-------------------+-------------------+
+//! | "VxLg"  | 1       | crc of  | crc of  | nonce of this     | number of this    |
+//! |         |         | 0 to 8  | 16 to 76| life, u64         | segment, u64      |
+//! +---------+---------+---------+---------+-------------------+-------------------+
+//!  32                  40                  48                  56        60        64
+//! +-------------------+-------------------+-------------------+---------+---------+
+//! | position of the   | synced_through,   | sequence of the   | number  | bytes   |
+//! | first record, u64 | u64               | manifest, u64     | of recs | of body |
+//! +-------------------+-------------------+-------------------+---------+---------+
+//!  64        68        72        76
+//! +---------+---------+---------+------------------------------------+------------+
+//! | crc of  | flags:  | sectors | body: for each record its length,  | zeros to a |
+//! | body    | 1 seal  | of file | u32, and its bytes                 | sector     |
+//! +---------+---------+---------+------------------------------------+------------+
+//! ```
+//!
+//! The same write zeroes the sector behind the batch: there the log ends, whatever an earlier use of the file left.
+//! Both checksums of the header begin with the nonce. It is random, another one each life, and nobody outside the
+//! folder knows it: neither an earlier life's batches nor bytes that a client stored can pass for a batch. A recycled
+//! file is full of batches of this very life, and those carry another segment number.
+//!
+//! ## `identity`
+//!
+//! ```text
+//!  0         4         8         12        16        24        32          40        48         56
+//! +---------+---------+---------+---------+---------+---------+-----------+---------+----------+
+//! | "VxId"  | 1       | crc of  | crc of  | cluster | node    | incar-    | nonce   | first    |
+//! |         |         | 0 to 8  | 16 to 56|         |         | nation    |         | segment  |
+//! +---------+---------+---------+---------+---------+---------+-----------+---------+----------+
+//! ```
+//!
+//! ## `manifest-L`, and a part
+//!
+//! ```text
+//!  0         4         8         12        16        24        32        40        48       52       56
+//! +---------+---------+---------+---------+---------+---------+---------+---------+--------+--------+
+//! | "VxMf"  | 1       | crc of  | crc of  | nonce   | its se- | covers  | oldest  | number | 0      |
+//! |         |         | 0 to 8  | 16 on   |         | quence  |         | segment | parts  |        |
+//! +---------+---------+---------+---------+---------+---------+---------+---------+--------+--------+
+//! | for each part, in order: its number, u64; the length of its data, u32; the crc of its data, u32 |
+//! +-------------------------------------------------------------------------------------------------+
+//!
+//!  0         4         8         12        16        24
+//! +---------+---------+---------+---------+---------+-----------------------------------+
+//! | "VxPt"  | 1       | crc of  | crc of  | its     | data, at most 1 MiB               |
+//! |         |         | 0 to 8  | data    | number  |                                   |
+//! +---------+---------+---------+---------+---------+-----------------------------------+
+//! ```
+//!
+//! # A worked run
+//!
+//! ```text
+//! append [a b]    | 1..2 synced 0 |.
+//! append [c]      | 1..2 synced 0 | 3 synced 2 |.                        acknowledged: a b c
+//! append [d e]    | 1..2 synced 0 | 3 synced 2 | 4..~~~~~~~              the power fails in mid-write
+//! open            highest synced_through is 3 (of the torn header): 1 to 3 must verify, and do.
+//!                 4 is a torn tail: | 1..2 | 3 | - synced 3 |.           an empty batch takes its place
+//!
+//! then, at rest, a bit of c flips:
+//!                 | 1..2 synced 0 | ####### | - synced 3 |.
+//! open            highest synced_through is 3, and 3 does not verify: record 3 is lost.
+//! ```
+//!
+//! Had the bit flipped before the empty batch was written, and taken the header of `c` with it, the highest
+//! `synced_through` would be 2: a torn tail. That is the one thing that cannot be told apart: rot of exactly the last
+//! batch, while the node was down after a crash in the midst of work. Test `every_byte_of_a_log_that_was_busy` shows
+//! where its limits are.
+//!
+//! # Why it is safe
+//!
+//! - **What is acknowledged is never written over.** A batch begins at a sector of its own, so that the next write,
+//!   torn or not, touches no sector of it.
+//! - **A segment exists before it is used.** A spare is zeroed and synced, renamed, and the folder synced; then the old
+//!   segment gets its seal, which says that the next one exists; then the next is written. So a segment that is gone
+//!   is missed, and one that a crash left unused is not. Each header also knows how long its file is.
+//! - **A checkpoint is the old one or the new one.** Parts are synced, then the folder, then the new manifest, then it
+//!   is renamed, then the folder again; only then is anything deleted. The batches name the sequence number of the
+//!   manifest: one that vanished is missed, and an older one cannot pass for it.
+//! - **A life ends at one moment**, when the new identity file takes its name. Before it nothing of the old life was
+//!   touched; after it nothing of the old life is read, for its nonce, its segment numbers and the name of its manifest
+//!   are others. The new life's first segment leaves a number out: the old life must not take that file for a segment
+//!   that it lost.
+//! - **What opening gives back is durable.** A process that was killed may leave a batch that was written and not
+//!   synced, and after a failed `fsync` the page cache shows what the disk does not hold. So what has no witness is
+//!   written again and synced before the witness is written.
+//! - **After a failed write or sync the log refuses everything** ([`AppendError::Stopped`]). A full disk is no such
+//!   failure: it is noticed before anything is changed.
+//!
+//! # Caveats
+//!
+//! - A sector of 512 bytes need not be written whole or not at all, but a write must not damage sectors beside it.
+//! - The checksum finds accidents, not forgers with access to the folder.
+//! - A folder that is put back from a copy is an old life that looks intact. Nothing here can notice it.
+//! - A disk that lies about `fdatasync` loses what it said it had. When a later batch survives, that is noticed.
+//! - When a healthy life is replaced by another and the power fails in between, the folder may report a lost segment
+//!   though nothing was lost. The node takes a new identity, as it was about to.
+//! - Opening reads every needed segment to its end: 64 MiB at a time, some 30 ms each when cached.
+//!
+//! # References
+//!
+//! Rebello et al., *Can Applications Recover from fsync Failures?*, USENIX ATC 2020. Alagappan et al.,
+//! *Protocol-Aware Recovery for Consensus-Based Storage*, FAST 2018: torn or corrupted, and why a replica must not
+//! guess.
+//! Pillai et al., *All File Systems Are Not Created Equal*, OSDI 2014: what a rename promises.
 #![forbid(unsafe_code)]
 
 mod checkpoint;

@@ -30,8 +30,8 @@ pub struct Identity {
     pub node: NodeId,
     /// Which life of its storage this is.
     pub incarnation: Incarnation,
-    /// A random number, another one each life. It is part of every checksum of the log, so that neither what an earlier life
-    /// wrote nor bytes that a client chose can pass for a batch.
+    /// A random number, another one each life. It is part of the checksums of batches, so that neither what an earlier
+    /// life wrote nor bytes that a client chose can pass for one. No client may learn it.
     pub nonce: u64,
 }
 
@@ -196,8 +196,10 @@ impl<D: Directory> Log<D> {
         Ok(true)
     }
 
-    /// Work that should not keep an acknowledgement waiting: a step of at most 256 KiB towards the next segment. To be
-    /// called after acknowledgements were delivered; does nothing once the next segment is there, or on a full disk.
+    /// Work that should not keep an acknowledgement waiting: a step of at most 1 MiB towards the next segment. To be
+    /// called when nothing waits, and under load after the acknowledgements of every few batches were delivered; what
+    /// is not ready when the segment is full is made then, at once. Does nothing when the next segment is there, or on
+    /// a full disk.
     pub fn maintain(&mut self) -> Result<(), AppendError> {
         self.check_ready()?;
         let result = self.spares.grow(&self.directory, &mut self.counters);

@@ -1,6 +1,8 @@
 //! What each file of the folder is, by its name.
 
-use crate::format::SEGMENT_NUMBER_MAX;
+/// Files with higher numbers are none of ours. It is far below what the format allows, so that a hostile name cannot
+/// leave the next life without a number.
+const NUMBER_MAX: u64 = 1 << 40;
 
 /// The file that says whose log it is.
 pub(crate) const IDENTITY: &str = "identity";
@@ -67,8 +69,7 @@ impl Names {
         match kind {
             _ if format!("{number:016x}") != digits => {}
             "part" => self.parts.push(number),
-            // A hostile name must not bring the count of segments to overflow.
-            _ if number > SEGMENT_NUMBER_MAX => {}
+            _ if number > NUMBER_MAX => {}
             "log" => self.segments.push(number),
             "spare" => self.spares.push(number),
             "manifest" => self.manifests.push(number),

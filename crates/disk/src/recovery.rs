@@ -404,7 +404,8 @@ fn judge<F: File>(
     let read = file.read_at(&mut sector, end).map_err(|error| failed("read", &names::segment(number), error))?;
     let stray = strays_behind(&chain, number, end).next();
     let torn = match stray {
-        Some(found) => Some((found.header.segment, found.offset.min(end)..found.end())),
+        Some(found) if found.header.segment == number => Some((number, end..found.end().min(segment.capacity))),
+        Some(found) => Some((found.header.segment, found.offset..found.end())),
         // A write that left no readable header, or the last batch damaged while nobody looked.
         None if sector[..read] != [0; SECTOR][..read] => Some((number, end..segment.capacity)),
         None => None,

@@ -124,6 +124,19 @@ impl SimulatedDirectory {
         self.lock().crash(&mut Rng::new(seed));
     }
 
+    /// The power fails, and exactly what was synced survives. Open files are of no use any more.
+    pub fn crash_to_synced(&self) {
+        let mut disk = self.lock();
+        for content in disk.files.values_mut() {
+            content.unsynced.clear();
+            content.seen = content.safe.clone();
+        }
+        disk.changes.clear();
+        disk.entries = disk.safe_entries.clone();
+        disk.forget_nameless();
+        disk.boot += 1;
+    }
+
     /// The process dies and the machine does not: everything written is still there, and unsynced still. Open files
     /// are of no use any more.
     pub fn kill(&self) {

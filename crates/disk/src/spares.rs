@@ -10,7 +10,7 @@ use crate::log::Counters;
 use crate::names;
 
 /// What one call of [`Spares::grow`] writes.
-const STEP: usize = 256 << 10;
+const STEP: usize = 1 << 20;
 static ZEROS: [u8; STEP] = [0; STEP];
 
 /// A file of zeros, or of what an earlier use left in it.

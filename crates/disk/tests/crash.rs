@@ -21,7 +21,7 @@ fn told(seed: u64) -> Story {
 fn image_at(story: &Story, cut: u64, seed: u64) -> SimulatedDirectory {
     let image = story.recording().state_at(cut);
     // Every other image tears sectors too: batches begin at sectors, so a torn one holds nothing acknowledged.
-    let torn_sectors_ppm = if seed % 2 == 0 { 0 } else { 200_000 };
+    let torn_sectors_ppm = if seed.is_multiple_of(2) { 0 } else { 200_000 };
     image.set_faults(Faults { torn_sectors_ppm, ..Faults::default() });
     image.crash(seed);
     image
@@ -97,6 +97,21 @@ fn a_recovered_log_goes_on() {
             if !matches!(recovered.outcome, Outcome::Fresh | Outcome::Lost(_)) {
                 assert_eq!(again.records[..kept], recovered.records, "recovery changed what it recovered");
             }
+        }
+    }
+}
+
+/// Without a single unsynced sector there is nothing to cut: whatever earlier uses left in a file is not taken for it.
+#[test]
+fn nothing_is_torn_where_nothing_was_written() {
+    for seed in 500..500 + STORIES {
+        let story = told(seed);
+        for cut in 0..=story.sequence.now() {
+            println!("story {seed}, cut {cut}");
+            let image = story.recording().state_at(cut);
+            image.crash_to_synced();
+            let recovered = check_image(&story, &image, cut);
+            assert!(recovered.is_none_or(|recovered| recovered.outcome == Outcome::Intact));
         }
     }
 }

@@ -7,7 +7,8 @@ use std::ops::Range;
 use story::{identity, open, options, part};
 use volvox_core::{Incarnation, Position};
 use volvox_disk::{
-    AppendError, Identity, Log, Loss, Outcome, RecordingDirectory, Recovered, SequenceCounter, SimulatedDirectory,
+    AppendError, Directory, Identity, Log, Loss, Outcome, RecordingDirectory, Recovered, SequenceCounter,
+    SimulatedDirectory,
 };
 
 const SECTOR: usize = 512;
@@ -192,7 +193,7 @@ fn every_file_gone() {
         for gone in &files {
             println!("{gone} is gone");
             let damaged = disk.fork();
-            volvox_disk::Directory::remove(&damaged, gone).expect("removed");
+            damaged.remove(gone).expect("removed");
             let expected = match &gone[..5] {
                 "log-0" => Verdict::Lost(Loss::Segment { number: number(gone) }),
                 "spare" => Verdict::Complete,
@@ -237,7 +238,7 @@ fn a_lost_life_stays_lost_at_every_cut_of_the_next_one() {
             println!("{file} gone {gone}");
             let damaged = disk.fork();
             match gone {
-                true => volvox_disk::Directory::remove(&damaged, file).expect("removed"),
+                true => damaged.remove(file).expect("removed"),
                 false => damaged.flip_at(file, 30.min(length(&files, file) - 1), 0x10),
             }
             let sequence = SequenceCounter::default();
@@ -248,6 +249,9 @@ fn a_lost_life_stays_lost_at_every_cut_of_the_next_one() {
             }
             let reborn = Identity { incarnation: Incarnation(2), nonce: 77, ..identity(1) };
             log.start_life(reborn).expect("a life");
+            let kinds: Vec<String> = recorded.list().expect("listed").iter().map(|name| name[..4].to_owned()).collect();
+            let old = kinds.iter().filter(|kind| ["part", "mani"].contains(&kind.as_str())).count();
+            assert!(old == 0 && kinds.iter().filter(|kind| *kind == "log-").count() == 1, "{kinds:?}");
             log.append([b"reborn".as_slice()]).expect("appended");
             let acknowledged = sequence.now();
             for cut in 0..=acknowledged {
@@ -276,7 +280,7 @@ fn a_lost_life_stays_lost_whatever_is_missing() {
         println!("without {gone:b} of {files:?}");
         let damaged = disk.fork();
         for (_, file) in files.iter().enumerate().filter(|(index, _)| gone >> index & 1 == 1) {
-            volvox_disk::Directory::remove(&damaged, file).expect("removed");
+            damaged.remove(file).expect("removed");
         }
         let sequence = SequenceCounter::default();
         let recorded = RecordingDirectory::new(damaged, sequence.clone()).expect("readable");
@@ -314,6 +318,68 @@ fn loss(found: &Recovered) -> Loss {
         Outcome::Lost(loss) => loss.clone(),
         other => panic!("{other}"),
     }
+}
+
+/// The records before a checkpoint are all still there, and yet it is missed: they need not lead to its state.
+#[test]
+fn a_checkpoint_that_vanishes_is_missed_at_once() {
+    let disk = SimulatedDirectory::new(1);
+    let (mut log, _) = open(disk.clone());
+    log.start_life(identity(1)).expect("a life");
+    log.append([b"one".as_slice()]).expect("appended");
+    log.write_part(&part(1)).expect("a part");
+    log.install_checkpoint(Position(1), &[1]).expect("a checkpoint");
+    let older = disk.files().into_iter().find(|(name, _)| name.starts_with("manifest")).expect("a manifest");
+    log.install_checkpoint(Position(1), &[1]).expect("a checkpoint");
+    drop(log);
+    let vanished = disk.fork();
+    vanished.remove(&older.0).expect("removed");
+    assert_eq!(open(vanished).1.outcome, Outcome::Lost(Loss::Manifest));
+    disk.put_file(&older.0, &older.1);
+    assert_eq!(open(disk).1.outcome, Outcome::Lost(Loss::Manifest), "the one before it passed for it");
+}
+
+/// A crash may leave a batch whose end nothing proves. Once the log was opened it is proven: its damage is a loss.
+#[test]
+fn what_opening_gave_back_is_proven() {
+    let (disk, whole) = small_log(false);
+    let last = batches(&disk).pop().expect("a batch");
+    assert_eq!(open(disk.clone()).1.records, whole.records);
+    disk.flip_at(&last.file, last.bytes.start as u64, 1);
+    let [first, last] = [Position(last.first), Position(last.last)];
+    assert_eq!(open(disk).1.outcome, Outcome::Lost(Loss::Records { first, last }));
+}
+
+/// Batches behind a gap that nothing proves. This log writes none, as it syncs one batch before it writes the next;
+/// the rule of section 6 speaks of them, and they must not come back when the gap is filled.
+#[test]
+fn a_batch_behind_a_torn_one_is_cut_with_it() {
+    let disk = SimulatedDirectory::new(1);
+    let (mut log, _) = open(disk.clone());
+    log.start_life(identity(1)).expect("a life");
+    log.append([b"one".as_slice()]).expect("appended");
+    log.append([[2; 1300].as_slice()]).expect("appended");
+    log.append([b"three".as_slice()]).expect("appended");
+    drop(log);
+    let batches = batches(&disk);
+    let third = batches[2].bytes.start;
+    let (file, mut bytes) = disk.files().into_iter().find(|(name, _)| *name == batches[2].file).expect("a segment");
+    bytes[third + 40..third + 48].copy_from_slice(&1u64.to_le_bytes());
+    let crc = crc32c::crc32c(&identity(1).nonce.to_le_bytes());
+    let crc = crc32c::crc32c_append(crc, &bytes[third + 16..third + HEADER]);
+    bytes[third + 12..third + 16].copy_from_slice(&crc.to_le_bytes());
+    bytes[batches[1].bytes.start + 900] ^= 1;
+    disk.put_file(&file, &bytes);
+    let (mut log, found) = open(disk.clone());
+    let end = batches[1].bytes.end.next_multiple_of(SECTOR) as u64;
+    let range = batches[1].bytes.start as u64..end;
+    assert_eq!(found.outcome, Outcome::TornTail { segment: 1, bytes: range, first: Position(2) });
+    assert_eq!(found.records.len(), 1);
+    log.append([b"another two".as_slice()]).expect("appended");
+    drop(log);
+    let again = open(disk).1;
+    assert_eq!(again.outcome, Outcome::Intact);
+    assert_eq!(again.records.len(), 2, "what was cut came back");
 }
 
 #[test]
