@@ -8,6 +8,7 @@ pub mod command;
 pub mod configuration;
 pub mod entry;
 pub mod interface;
+pub mod invariants;
 mod log;
 pub mod message;
 pub mod node;

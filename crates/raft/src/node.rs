@@ -150,6 +150,11 @@ impl Raft {
         self.server.commit
     }
 
+    /// The last entry that the current checkpoint holds.
+    pub fn checkpoint_index(&self) -> Index {
+        self.server.checkpoint.index
+    }
+
     /// The last entry of the log.
     pub fn last_index(&self) -> Index {
         self.server.log.last_index()

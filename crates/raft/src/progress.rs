@@ -142,6 +142,10 @@ impl Progress {
             // A late acknowledgement, from before the probe, does not answer it.
             Mode::Probe { .. } if matched >= self.next.previous() => self.replicate_from(self.matched.next()),
             Mode::Snapshot(_) if self.matched >= log_base => self.replicate_from(self.matched.next()),
+            // It has this one, and meanwhile the log begins behind it: another one.
+            Mode::Snapshot(sending) if sending.meta.as_ref().is_some_and(|meta| meta.index <= matched) => {
+                self.send_snapshot();
+            }
             Mode::Probe { .. } | Mode::Snapshot(_) => {}
         }
         is_new

@@ -139,6 +139,7 @@ impl Raft {
             self.continue_transfer(from, cx);
         }
         self.replicate_to(from, cx);
+        self.want_parts(from, cx);
     }
 
     /// The logs differ before what was sent: goes back, a term at a time (Raft 5.3).
@@ -297,7 +298,9 @@ fn replicate(server: &Server, to: Member, progress: &mut Progress, cx: &mut Cont
         }
         append(server, to, progress, entries, cx);
     }
-    if matches!(progress.mode, Mode::Replicate(_)) && progress.told_commit < server.commit {
+    // Not where the window is full and the log behind it is gone: then a snapshot will tell.
+    let can_tell = matches!(progress.mode, Mode::Replicate(_)) && progress.next > server.log.base_index();
+    if can_tell && progress.told_commit < server.commit {
         append(server, to, progress, Vec::new(), cx);
     }
 }

@@ -35,6 +35,12 @@ impl Membership {
         &known.expect("the history reaches back to the checkpoint").1
     }
 
+    /// The configuration at the commit index and those behind it: one of them is the true one.
+    pub fn in_doubt(&self, commit: Index) -> impl Iterator<Item = &Configuration> {
+        let committed = self.history.iter().rposition(|(since, _)| *since <= commit).unwrap_or(0);
+        self.history[committed..].iter().map(|(_, configuration)| configuration)
+    }
+
     pub fn append(&mut self, index: Index, configuration: Configuration) {
         assert!(index > self.active_since(), "a configuration at {index} behind {}", self.active_since());
         self.history.push((index, configuration));

@@ -65,6 +65,7 @@ impl Raft {
         assert!(matches!(self.role, Role::Follower(_)), "started twice");
         // A record names a commit index only behind the records that hold the entries up to it.
         assert!(server.commit <= server.log.last_index(), "committed entries are missing: {}", server.commit);
+        server.verified = server.commit;
         server.log.persisted(cx.last_position());
         server.give_committed(cx);
         let is_only_voter = server.configuration().is_quorum(|member| member == server.me) && server.may_campaign();

@@ -74,9 +74,11 @@ impl Server {
         self.membership.active()
     }
 
-    /// Who may campaign: a voter of the configuration in force, in this very incarnation.
+    /// Who may campaign: a voter, in this very incarnation, of the configuration in force, or of one that is not yet
+    /// replaced for good. A server that holds the uncommitted entry of its own removal may be the only one whose log is
+    /// long enough to be elected; it does not count its own vote (thesis 4.2.2).
     pub fn may_campaign(&self) -> bool {
-        self.configuration().votes(self.me)
+        self.membership.in_doubt(self.commit).any(|configuration| configuration.votes(self.me))
     }
 
     /// Whether this node has yet to be taken in: it holds nothing, and no configuration that it knows names it.
@@ -89,7 +91,8 @@ impl Server {
         assert!(term >= self.term, "{term} after {}", self.term);
         assert!(term > self.term || self.vote.is_none() || self.vote == vote, "a second vote in {term}");
         if term > self.term {
-            self.verified = Index::ZERO;
+            // Leader completeness (Raft 5.4.3): whoever leads has what is committed.
+            self.verified = self.commit;
             self.receiving = None;
         }
         self.term = term;

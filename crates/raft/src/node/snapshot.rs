@@ -76,10 +76,10 @@ impl Raft {
             return false;
         }
         let matches = server.log.term_at(meta.index) == Some(meta.term) && !planted::is(Bug::SnapshotOverLongerLog);
-        server.commit = meta.index;
-        server.applied = meta.index;
         if matches {
             // Raft 7: an entry with the snapshot's last index and term: what follows it is kept.
+            server.commit = meta.index;
+            server.applied = meta.index;
             let own = server.meta_at(meta.index);
             self.finish_checkpoint(own, parts, cx);
         } else {
@@ -168,11 +168,16 @@ impl Raft {
         want_parts_for(&self.server, to, progress, cx);
     }
 
-    /// Leader: the parent may have forgotten, or have had nothing to send.
+    /// Leader: the parent may have forgotten, or have had nothing to send; a receiver that has all parts and is silent
+    /// may have crashed before it installed them, and says so when it sees the last part again.
     pub(super) fn ask_again_for_parts(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         for (member, progress) in &mut leader.progress {
             if let Mode::Snapshot(sending) = &mut progress.mode {
+                if sending.total > 0 && sending.arrived == sending.total {
+                    sending.arrived = sending.total - 1;
+                    sending.sent = sending.arrived;
+                }
                 sending.asked = sending.sent;
                 want_parts_for(&self.server, *member, progress, cx);
             }
@@ -248,7 +253,11 @@ impl Server {
     fn replace_log(&mut self, meta: &SnapshotMeta, parts: Vec<u64>, cx: &mut Context<'_, Raft>) {
         self.membership = Membership::new(meta.index, meta.configuration.clone());
         let covers = cx.last_position();
+        // The commit index moves behind the checkpoint only: on a disk that has the one and not the other it would
+        // commit what the old log holds there.
         self.write_checkpoint(meta.clone(), covers, parts, cx);
+        self.commit = meta.index;
+        self.applied = meta.index;
         // What follows rests on the snapshot: it must not count as durable before the checkpoint is current. Worlds
         // carry out what goes to the disk in order, so a record behind the checkpoint is the sign of it.
         self.persist_hard(cx);

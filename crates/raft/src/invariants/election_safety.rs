@@ -1,0 +1,41 @@
+//! Election safety: at most one leader can be elected in a given term (Raft 5.2).
+
+use super::Violation;
+use crate::configuration::Member;
+use crate::entry::Term;
+use crate::interface::RoleKind;
+use crate::node::Raft;
+use alloc::collections::BTreeMap;
+use alloc::format;
+
+/// Who led which term.
+#[derive(Clone, Default, Debug)]
+pub struct Leaders {
+    by_term: BTreeMap<Term, Member>,
+}
+
+impl Leaders {
+    pub(super) fn count(&self) -> usize {
+        self.by_term.len()
+    }
+}
+
+/// Whether nobody else led the member's term. Says whether it is seen to lead for the first time.
+///
+/// # Errors
+/// When somebody else did.
+pub fn check(leaders: &mut Leaders, raft: &Raft) -> Result<bool, Violation> {
+    if raft.role() != RoleKind::Leader {
+        return Ok(false);
+    }
+    let (term, member) = (raft.term(), raft.member());
+    let known = leaders.by_term.insert(term, member);
+    match known {
+        Some(other) if other != member => Err(Violation {
+            property: "election safety",
+            section: "5.2",
+            detail: format!("{other} and {member} both lead {term}"),
+        }),
+        _ => Ok(known.is_none()),
+    }
+}
