@@ -163,12 +163,14 @@ mod format;
 mod life;
 mod log;
 mod names;
+mod outcome;
 mod real;
 mod recording;
 mod recovery;
 mod scan;
 mod simulated;
 mod spares;
+mod unsynced;
 
 pub use checkpoint::PARTS_MAX;
 pub use directory::{Directory, File};
@@ -176,7 +178,7 @@ pub use error::{AppendError, CheckpointError, OpenError, ReadPartError};
 pub use log::{
     BATCH_BYTES_MAX, Counters, Identity, Log, Options, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
 };
+pub use outcome::{Loss, Outcome, Recovered};
 pub use real::{FolderError, RealDirectory, RealFile};
 pub use recording::{Recording, RecordingDirectory, RecordingFile, SequenceCounter};
-pub use recovery::{Loss, Outcome, Recovered};
 pub use simulated::{Faults, SimulatedDirectory, SimulatedFile};

@@ -3,8 +3,8 @@
 //! `kill -9` never tests fsync: the operating system still writes what the process had not synced. A recording does:
 //! it gives back the folder as a power cut at any moment could have left it, as often as there are seeds.
 
-use crate::SimulatedDirectory;
 use crate::directory::{Directory, File};
+use crate::simulated::{SimulatedDirectory, SimulatedFile};
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +41,15 @@ struct Tape {
     names: BTreeMap<String, u64>,
     next_file: u64,
     operations: Vec<(u64, Operation)>,
+    /// How far the operations were replayed last: cuts are mostly asked for in ascending order.
+    replay: Option<Replay>,
+}
+
+#[derive(Debug)]
+struct Replay {
+    state: SimulatedDirectory,
+    open: BTreeMap<u64, SimulatedFile>,
+    done: usize,
 }
 
 /// Files have numbers, since names change.
@@ -85,17 +94,23 @@ impl Recording {
 
     /// The folder as it was at `sequence`, with what was unsynced still unsynced.
     pub fn state_at(&self, sequence: u64) -> SimulatedDirectory {
-        let tape = self.lock();
-        let state = tape.base.fork();
-        let mut open = BTreeMap::new();
-        for (name, file) in &tape.base_names {
-            open.insert(*file, state.open(name).expect("a file of the base"));
+        let mut tape = self.lock();
+        let until = tape.operations.partition_point(|(at, _)| *at <= sequence);
+        let replay = tape.replay.take().filter(|replay| replay.done <= until);
+        let mut replay = replay.unwrap_or_else(|| tape.rewound());
+        for (_, operation) in &tape.operations[replay.done..until] {
+            operation.replay(&replay.state, &mut replay.open).expect("what was possible once is possible again");
         }
-        let operations = tape.operations.iter().take_while(|(at, _)| *at <= sequence);
-        for (_, operation) in operations {
-            operation.replay(&state, &mut open).expect("what was possible once is possible again");
-        }
+        replay.done = until;
+        let state = replay.state.fork();
+        tape.replay = Some(replay);
         state
+    }
+
+    /// How often a file was synced, the folder not counted.
+    pub fn file_syncs(&self) -> u64 {
+        let is_sync = |(_, operation): &&(u64, Operation)| matches!(operation, Operation::Sync { .. });
+        self.lock().operations.iter().filter(is_sync).count() as u64
     }
 
     /// The sequence numbers of all operations, in ascending order: every moment at which a power cut differs.
@@ -119,8 +134,18 @@ impl Recording {
     }
 }
 
+impl Tape {
+    /// The beginning.
+    fn rewound(&self) -> Replay {
+        let state = self.base.fork();
+        let open = self.base_names.iter();
+        let open = open.map(|(name, file)| (*file, state.open(name).expect("a file of the base"))).collect();
+        Replay { state, open, done: 0 }
+    }
+}
+
 impl Operation {
-    fn replay(&self, state: &SimulatedDirectory, open: &mut BTreeMap<u64, crate::SimulatedFile>) -> io::Result<()> {
+    fn replay(&self, state: &SimulatedDirectory, open: &mut BTreeMap<u64, SimulatedFile>) -> io::Result<()> {
         match self {
             Operation::Create { file, name } => {
                 open.insert(*file, state.create(name)?);
@@ -167,7 +192,7 @@ impl<D: Directory> RecordingDirectory<D> {
             names.insert(name, number);
         }
         let next_file = names.len() as u64 + 1;
-        let tape = Tape { base, base_names: names.clone(), names, next_file, operations: Vec::new() };
+        let tape = Tape { base, base_names: names.clone(), names, next_file, operations: Vec::new(), replay: None };
         Ok(RecordingDirectory { inner, sequence, recording: Recording { tape: Arc::new(Mutex::new(tape)) } })
     }
 

@@ -5,9 +5,9 @@
 
 use crate::directory::{Directory, File};
 use crate::format::SECTOR;
+use crate::unsynced::{Change, Content, Kept, Write, put};
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -62,38 +62,6 @@ struct Disk {
     faults: Faults,
     rng: Rng,
     delay: Duration,
-}
-
-#[derive(Clone, Default, Debug)]
-struct Content {
-    seen: Vec<u8>,
-    safe: Vec<u8>,
-    unsynced: Vec<Write>,
-}
-
-#[derive(Clone, Debug)]
-struct Write {
-    offset: usize,
-    bytes: Vec<u8>,
-}
-
-/// A change of the folder that is not yet synced.
-#[derive(Clone, Debug)]
-enum Change {
-    Create { name: String, file: u64 },
-    Rename { from: String, to: String, file: u64 },
-    Remove { name: String },
-}
-
-/// What a crash keeps of a list of unsynced things.
-#[derive(Clone, Copy)]
-enum Kept {
-    Nothing,
-    All,
-    /// Those before a point in time.
-    First(u64),
-    /// Any.
-    Subset,
 }
 
 impl SimulatedDirectory {
@@ -242,7 +210,7 @@ impl Directory for SimulatedDirectory {
     fn list(&self) -> io::Result<Vec<String>> {
         let disk = self.lock();
         if disk.faults.failed_read {
-            return Err(broken("the folder cannot be read"));
+            return Err(broken());
         }
         Ok(disk.entries.keys().cloned().collect())
     }
@@ -287,7 +255,7 @@ impl Directory for SimulatedDirectory {
             let mut rng = disk.rng.clone();
             disk.keep_changes(&mut rng);
             disk.rng = rng;
-            return Err(broken("the folder cannot be synced"));
+            return Err(broken());
         }
         disk.safe_entries = disk.entries.clone();
         disk.changes.clear();
@@ -304,7 +272,7 @@ impl File for SimulatedFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut disk = self.lock()?;
         if disk.faults.failed_read {
-            return Err(broken("the disk cannot be read"));
+            return Err(broken());
         }
         let seen = &disk.content(self.file)?.seen;
         let rest = seen.get(offset as usize..).unwrap_or(&[]);
@@ -323,7 +291,7 @@ impl File for SimulatedFile {
             && growth > 0
             && disk.used_bytes() + growth > capacity
         {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
+            return Err(full());
         }
         let (lost, misdirected) = (disk.faults.lost_writes_ppm, disk.faults.misdirected_writes_ppm);
         if disk.rng.chance_ppm(lost) {
@@ -347,7 +315,7 @@ impl File for SimulatedFile {
             let (mut rng, torn) = (disk.rng.clone(), disk.faults.torn_sectors_ppm);
             disk.content(self.file)?.keep_sectors(&mut rng, torn);
             disk.rng = rng;
-            return Err(broken("the disk cannot write"));
+            return Err(broken());
         }
         let content = disk.content(self.file)?;
         for write in std::mem::take(&mut content.unsynced) {
@@ -360,7 +328,7 @@ impl File for SimulatedFile {
 impl SimulatedFile {
     fn lock(&self) -> io::Result<MutexGuard<'_, Disk>> {
         let disk = self.disk.lock().expect("no panic while the disk was held");
-        if disk.boot == self.boot { Ok(disk) } else { Err(broken("the file was open when the machine stopped")) }
+        if disk.boot == self.boot { Ok(disk) } else { Err(broken()) }
     }
 }
 
@@ -371,7 +339,7 @@ impl Disk {
     }
 
     fn content(&mut self, file: u64) -> io::Result<&mut Content> {
-        self.files.get_mut(&file).ok_or_else(|| broken("the file was deleted"))
+        self.files.get_mut(&file).ok_or_else(broken)
     }
 
     fn used_bytes(&self) -> u64 {
@@ -380,9 +348,9 @@ impl Disk {
 
     fn check_write(&self) -> io::Result<()> {
         if self.faults.full {
-            return Err(io::Error::from(io::ErrorKind::StorageFull));
+            return Err(full());
         }
-        if self.faults.failed_write { Err(broken("the disk cannot be written")) } else { Ok(()) }
+        if self.faults.failed_write { Err(broken()) } else { Ok(()) }
     }
 
     fn change(&mut self, change: Change) {
@@ -419,90 +387,14 @@ impl Disk {
     }
 }
 
-impl Content {
-    /// Of what is unsynced some sectors become safe, and the rest is forgotten.
-    fn keep_sectors(&mut self, rng: &mut Rng, torn_sectors_ppm: u32) {
-        let writes = std::mem::take(&mut self.unsynced);
-        let sectors = writes.iter().map(|write| write.sectors().count()).sum();
-        let kept = Kept::draw(rng, sectors);
-        let mut index = 0;
-        for write in &writes {
-            for mut range in write.sectors() {
-                if kept.keeps(index, rng) {
-                    if rng.chance_ppm(torn_sectors_ppm) {
-                        range.end = range.start + rng.below(range.len() as u64) as usize;
-                    }
-                    put(&mut self.safe, write.offset + range.start, &write.bytes[range]);
-                }
-                index += 1;
-            }
-        }
-        // The new length can survive without the data that made it.
-        if !writes.is_empty() && rng.below(2) == 0 && self.safe.len() < self.seen.len() {
-            self.safe.resize(self.seen.len(), 0);
-        }
-    }
+/// What Linux reports when a disk fails.
+fn broken() -> io::Error {
+    io::Error::from_raw_os_error(libc::EIO)
 }
 
-impl Write {
-    /// The pieces of the write that lie in one sector each.
-    fn sectors(&self) -> impl Iterator<Item = Range<usize>> {
-        let (from, to) = (self.offset, self.offset + self.bytes.len());
-        (from / SECTOR..to.div_ceil(SECTOR))
-            .map(move |sector| (sector * SECTOR).max(from) - from..((sector + 1) * SECTOR).min(to) - from)
-    }
-}
-
-impl Change {
-    fn apply(&self, entries: &mut BTreeMap<String, u64>) {
-        match self {
-            Change::Create { name, file } => {
-                entries.insert(name.clone(), *file);
-            }
-            Change::Rename { from, to, file } => {
-                if entries.get(from) == Some(file) {
-                    entries.remove(from);
-                }
-                entries.insert(to.clone(), *file);
-            }
-            Change::Remove { name } => {
-                entries.remove(name);
-            }
-        }
-    }
-}
-
-impl Kept {
-    fn draw(rng: &mut Rng, count: usize) -> Kept {
-        match rng.below(6) {
-            0 => Kept::Nothing,
-            1 => Kept::All,
-            2 => Kept::First(rng.below(count as u64 + 1)),
-            _ => Kept::Subset,
-        }
-    }
-
-    fn keeps(self, index: usize, rng: &mut Rng) -> bool {
-        match self {
-            Kept::Nothing => false,
-            Kept::All => true,
-            Kept::First(count) => (index as u64) < count,
-            Kept::Subset => rng.below(2) == 0,
-        }
-    }
-}
-
-fn put(bytes: &mut Vec<u8>, offset: usize, piece: &[u8]) {
-    let end = offset + piece.len();
-    if bytes.len() < end {
-        bytes.resize(end, 0);
-    }
-    bytes[offset..end].copy_from_slice(piece);
-}
-
-/// What Linux reports as EIO.
-fn broken(what: &str) -> io::Error {
-    io::Error::other(what.to_owned())
+/// What Linux reports when a disk is full.
+fn full() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOSPC)
 }
 
 fn missing(name: &str) -> io::Error {

@@ -1,0 +1,104 @@
+//! What opening a folder can find.
+
+use crate::log::Identity;
+use core::fmt;
+use core::ops::Range;
+use volvox_core::{Bytes, Position};
+
+/// What opening a folder found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// No log was ever here. [`crate::Log::start_life`] begins one.
+    Fresh,
+    /// All is there.
+    Intact,
+    /// A write was under way when the last life ended. It was never acknowledged, and is cut.
+    TornTail {
+        /// The segment in which it lay.
+        segment: u64,
+        /// Where in it.
+        bytes: Range<u64>,
+        /// The position that its first record would have had.
+        first: Position,
+    },
+    /// Something that was durable is not there. The node must not go on as who it was: [`crate::Log::start_life`] begins
+    /// another life.
+    Lost(Loss),
+}
+
+/// What was lost.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Loss {
+    /// The file that says whose log it is.
+    Identity,
+    /// The manifest of the current checkpoint.
+    Manifest,
+    /// A part of the current checkpoint.
+    Part {
+        /// Its number.
+        number: u64,
+    },
+    /// A segment of the log is missing, or the end of its file.
+    Segment {
+        /// Its number.
+        number: u64,
+    },
+    /// Records that do not verify though they were durable.
+    Records {
+        /// The first.
+        first: Position,
+        /// The last that is known to have been there.
+        last: Position,
+    },
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Loss::Identity => write!(f, "the identity file is missing or damaged"),
+            Loss::Manifest => write!(f, "the manifest of the checkpoint is missing or damaged"),
+            Loss::Part { number } => write!(f, "part {number} of the checkpoint is missing or damaged"),
+            Loss::Segment { number } => write!(f, "segment {number} of the log is missing or cut short"),
+            Loss::Records { first, last } => write!(f, "the records {first} to {last} are damaged"),
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::Fresh => write!(f, "the folder is empty"),
+            Outcome::Intact => write!(f, "all records are there"),
+            Outcome::TornTail { segment, bytes, first } => {
+                let Range { start, end } = bytes;
+                write!(f, "cut an unfinished write of {first} at bytes {start} to {end} of segment {segment}")
+            }
+            Outcome::Lost(loss) => write!(f, "lost: {loss}"),
+        }
+    }
+}
+
+/// What a folder gave back.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// Whose log it is. `None` when it is fresh, or when that itself is lost.
+    pub identity: Option<Identity>,
+    /// The last record that the checkpoint stands for.
+    pub covers: Position,
+    /// The parts of the checkpoint in their order, all verified; [`crate::Log::read_part`] reads them.
+    pub parts: Vec<u64>,
+    /// Every record after `covers`, oldest first. None when something was lost: a node must not build on a part.
+    pub records: Vec<(Position, Bytes)>,
+    /// The position that the next record will have.
+    pub next_position: Position,
+    /// What was found.
+    pub outcome: Outcome,
+}
+
+impl Recovered {
+    /// A folder that gave nothing back.
+    pub(crate) fn nothing(outcome: Outcome, identity: Option<Identity>) -> Recovered {
+        let (parts, records) = (Vec::new(), Vec::new());
+        Recovered { identity, covers: Position::NONE, parts, records, next_position: Position(1), outcome }
+    }
+}
