@@ -45,6 +45,8 @@ pub(crate) struct Runner<P: Live> {
     more_waits: bool,
     /// Timers were due at the start of this turn, and the sockets have been looked at since.
     sockets_were_read: bool,
+    /// Timers that could have fired waited for one more look at the sockets.
+    timers_put_off: bool,
 }
 
 /// What may have to wait for the disk.
@@ -84,6 +86,7 @@ impl<P: Live> Runner<P> {
             stepped: false,
             more_waits: false,
             sockets_were_read: false,
+            timers_put_off: false,
             listener: Some(listener),
             site,
             shared,
@@ -132,18 +135,23 @@ impl<P: Live> Runner<P> {
             self.shared.inbox.close(gone);
         }
         self.take_progress()?;
-        let timers_are_due = self.timers.next_deadline().is_some_and(|deadline| deadline <= self.site.clock.now());
+        let began = self.site.clock.now();
+        let timers_are_due = self.timers.next_deadline().is_some_and(|deadline| deadline <= began);
         let all = timers_are_due && std::mem::take(&mut self.sockets_were_read);
         // Beyond this, only timers and the disk go on: what is persisted has to wait somewhere.
         if self.unwritten.bytes() < self.site.limits.unwritten_bytes_max {
             self.take_messages(all);
             self.take_commands();
         }
-        if all {
+        // What arrived while this turn itself stood still is looked at first, but not for ever.
+        let stood_still = self.site.clock.now().since(began) > STEP_TIME_MAX && !self.timers_put_off;
+        let fires = all && !stood_still;
+        self.timers_put_off = all && stood_still;
+        if fires {
             self.fire_timers();
         }
         self.end_turn();
-        if timers_are_due && !all {
+        if timers_are_due && !fires {
             // After a stall, messages that already wait are handled before timers that are due: a follower that stood
             // still must not call an election while the heartbeats lie in its socket. One yield polls the sockets, the
             // next lets their tasks run whichever place this task has in the queue.

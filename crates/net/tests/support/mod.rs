@@ -1,9 +1,12 @@
 //! What the live tests share: a process that exercises every effect, and a cluster of it over loopback.
 #![allow(dead_code, clippy::disallowed_methods)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -11,6 +14,7 @@ use volvox_core::{
     Bytes, Context, Decode, DecodeError, Encode, MessageKind, NodeId, Part, Position, Process, Reader, Restored,
 };
 use volvox_disk::{Directory, RealDirectory};
+use volvox_net::frame::{Kind, put_frame};
 use volvox_net::{FreshLife, Life, Node, NodeError, NodeHandle, NodeOpenError, NodeOptions, NodeThread, spawn_thread};
 
 /// Answers calls after it has written them down.
@@ -47,8 +51,8 @@ pub enum Command {
     /// Answered at once, whatever the disk does.
     Read,
     Checkpoint,
-    /// Keeps the step busy.
-    Spin(Duration),
+    /// Keeps the step, and with it the thread, busy until [`release`] is called with the same key.
+    Hold(u64),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -56,7 +60,8 @@ pub enum Event {
     Answered { from: NodeId, number: u64, bytes: usize },
     Written(u64),
     Read(usize),
-    Heard { from: NodeId, number: u64 },
+    Heard { from: NodeId, number: u64, ticks: u64 },
+    Held { ticks: u64 },
 }
 
 macro_rules! displayed_as_debug {
@@ -143,7 +148,9 @@ impl Process for Echo {
                 cx.send(from, Message::Answer(number, payload.len()));
             }
             Message::Answer(number, bytes) => cx.emit(Event::Answered { from, number, bytes }),
-            Message::Quick(number) => cx.emit_after(Position::NONE, Event::Heard { from, number }),
+            Message::Quick(number) => {
+                cx.emit_after(Position::NONE, Event::Heard { from, number, ticks: self.ticks });
+            }
         }
     }
 
@@ -167,11 +174,9 @@ impl Process for Echo {
                 cx.checkpoint(Part { number: covers.0, data: Bytes::from(self.written.to_bytes()) });
                 cx.checkpoint_done(covers, vec![covers.0]);
             }
-            Command::Spin(span) => {
-                let began = Instant::now();
-                while began.elapsed() < span {
-                    std::hint::spin_loop();
-                }
+            Command::Hold(key) => {
+                until("the hold is released", || RELEASED.lock().expect("no poison").contains(&key));
+                cx.emit_after(Position::NONE, Event::Held { ticks: self.ticks });
             }
         }
     }
@@ -183,6 +188,18 @@ impl Process for Echo {
     fn view(&self) -> Echo {
         self.clone()
     }
+}
+
+static RELEASED: Mutex<BTreeSet<u64>> = Mutex::new(BTreeSet::new());
+
+/// A key for [`Command::Hold`] that no other test uses.
+pub fn hold_key() -> u64 {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    COUNT.fetch_add(1, Ordering::Relaxed)
+}
+
+pub fn release(key: u64) {
+    RELEASED.lock().expect("no poison").insert(key);
 }
 
 pub const CLUSTER: u64 = 0xec40;
@@ -331,4 +348,73 @@ pub fn answered(number: u64) -> impl Fn(&Event) -> bool {
 /// The peers of a node by id, for options.
 pub fn book(peers: &[(u64, &str)]) -> BTreeMap<NodeId, String> {
     peers.iter().map(|(id, address)| (NodeId(*id), String::from(*address))).collect()
+}
+
+/// A hand-made peer: says what a test wants it to say.
+pub struct RawPeer {
+    pub stream: TcpStream,
+}
+
+impl RawPeer {
+    pub fn connect(address: &str) -> RawPeer {
+        let stream = TcpStream::connect(address).expect("the node listens");
+        stream.set_read_timeout(Some(PATIENCE)).expect("set");
+        RawPeer { stream }
+    }
+
+    /// Says hello under any name.
+    pub fn hello(&mut self, version: u16, cluster: u64, node: u64, to: u64) {
+        let mut out = Vec::from(*b"VOLVOX");
+        out.extend(version.to_le_bytes());
+        put_frame(Kind::Hello, &mut out, |out| {
+            out.extend(cluster.to_le_bytes());
+            // Node, incarnation, addressee.
+            ((node, 1u64), to).encode(out);
+        });
+        self.stream.write_all(&out).expect("written");
+    }
+
+    /// Reads until the node has answered; gives back the kind of its frame and the body.
+    pub fn answer(&mut self) -> (u8, Vec<u8>) {
+        let mut head = [0; 8 + 12];
+        self.stream.read_exact(&mut head).expect("an answer");
+        assert_eq!(&head[..6], b"VOLVOX");
+        let length = u32::from_le_bytes(head[8..12].try_into().expect("four")) as usize;
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).expect("the body");
+        (head[12], body)
+    }
+
+    /// The whole handshake, up to Ready.
+    pub fn welcomed(address: &str, node: u64, to: u64) -> RawPeer {
+        let mut peer = RawPeer::connect(address);
+        peer.hello(volvox_net::PEER_PROTOCOL_VERSION, CLUSTER, node, to);
+        assert_eq!(peer.answer().0, Kind::Welcome as u8);
+        peer
+    }
+
+    pub fn ready(&mut self) {
+        let mut out = Vec::new();
+        put_frame(Kind::Ready, &mut out, |_| {});
+        self.stream.write_all(&out).expect("written");
+    }
+
+    pub fn say(&mut self, message: &Message) -> std::io::Result<()> {
+        let mut out = Vec::new();
+        put_frame(Kind::Message, &mut out, |out| message.encode(out));
+        self.stream.write_all(&out)
+    }
+
+    /// Waits until the node has closed the connection; whatever it still says is ignored.
+    pub fn expect_closed(&mut self) {
+        let mut buffer = [0; 256];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return,
+                Err(error) => panic!("the connection stays open: {error}"),
+            }
+        }
+    }
 }
