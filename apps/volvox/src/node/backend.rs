@@ -28,12 +28,7 @@ impl Backend for LiveReplica {
             ..PeerCounters::default()
         };
         Counters {
-            proposals_pending: status.proposals_pending,
-            proposals_failed: status.proposals_failed,
             slow_applies: node.slow_steps,
-            watchers: status.watchers,
-            slow_watchers: status.watchers_behind,
-            watch_streams: status.watch_streams,
             leases_revoked: status.leases_expired,
             log_bytes: node.log.bytes_written,
             peers: self.0.peers().into_iter().map(peer).collect(),

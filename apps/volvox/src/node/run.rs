@@ -29,6 +29,7 @@ use volvox_replica::{Config, Event, Member, Replica};
 pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
     let settings = arguments.settings()?;
     log_file::start(&settings.log, settings.log_file.as_deref())?;
+    abort_on_panic();
     let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -38,6 +39,16 @@ pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
         tracing::error!("the node stops: {error:#}");
     }
     result.map(|()| ExitCode::SUCCESS)
+}
+
+/// A bug ends the node, in every profile: a task that dies alone would leave a node that lies.
+fn abort_on_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!("a bug: {panic}; the node ends, and what it acknowledged is on the disks of a majority");
+        say(panic);
+        std::process::abort();
+    }));
 }
 
 async fn run(settings: NodeSettings) -> Result<()> {
