@@ -100,6 +100,62 @@ fn a_pinned_view_survives_compaction() {
     assert_eq!(store.view().range(&old), Err(Error::Compacted));
 }
 
+fn compact(store: &mut Store, revision: i64) {
+    store.apply(&Command::Compact(CompactionRequest { revision, physical: true })).expect("a compaction");
+}
+
+fn delete_all(store: &mut Store) {
+    let all = Bytes::from(&[0]);
+    let delete = DeleteRangeRequest { key: all.clone(), range_end: all, prev_kv: false };
+    store.apply(&Command::DeleteRange(delete)).expect("a delete");
+}
+
+#[test]
+fn nothing_is_left_of_the_dead() {
+    let mut store = Store::new(StoreConfig::default());
+    (0..1000).for_each(|number| put(&mut store, &format!("key{number}"), 100));
+    delete_all(&mut store);
+    put(&mut store, "alive", 1);
+    // Two compactions before the first step: the second pass follows the first.
+    compact(&mut store, 900);
+    let newest = store.revision();
+    compact(&mut store, newest);
+    assert!(store.is_compacting());
+    while store.compact_step(1) {}
+    assert!(!store.is_compacting() && store.view().size_in_use() < 200, "{}", store.view().size_in_use());
+    assert_eq!(numbers(&store).len(), 3, "meta, one segment, the end");
+}
+
+#[test]
+fn a_restart_goes_on_compacting() {
+    let mut store = Store::new(StoreConfig::default());
+    (0..1000).for_each(|_| put(&mut store, "hot", 100));
+    let newest = store.revision();
+    compact(&mut store, newest);
+    let mut restored = restore(store.view().checkpoint().map(|part| part.to_part()));
+    assert!(restored.view().size_in_use() > 100_000);
+    while restored.compact_step(1) {}
+    assert!(restored.view().size_in_use() < 1000);
+}
+
+#[test]
+fn a_tombstone_at_the_compaction_point_is_not_hashed() {
+    let hash = |dead: &str| {
+        let mut store = Store::new(StoreConfig::default());
+        put(&mut store, "b", 1);
+        put(&mut store, dead, 1);
+        let delete = DeleteRangeRequest { key: Bytes::from(dead), ..DeleteRangeRequest::default() };
+        store.apply(&Command::DeleteRange(delete)).expect("a delete");
+        let before = store.view().hash_kv(0).expect("a hash");
+        compact(&mut store, 4);
+        (before.hash, store.view().hash_kv(0).expect("a hash"))
+    };
+    let (a, c) = (hash("a"), hash("c"));
+    assert_ne!(a.0, c.0);
+    assert_eq!(a.1, c.1);
+    assert_eq!((a.1.compact_revision, a.1.hash_revision), (4, 4));
+}
+
 #[test]
 fn views_are_shared_between_threads() {
     fn shared<T: Send + Sync + 'static>() {}

@@ -24,6 +24,12 @@ fn checkpoint(view: &View, known: &mut Parts) -> Vec<Part> {
     parts
 }
 
+/// The number of the last part before the end: what was appended last.
+fn newest_part(store: &Store) -> Option<u64> {
+    let numbers: Vec<u64> = store.view().checkpoint().map(|part| part.number()).collect();
+    numbers.iter().rev().nth(1).copied()
+}
+
 fn restore(parts: &[Part]) -> Store {
     let mut restore = Store::restore(StoreConfig::default());
     for part in parts {
@@ -78,16 +84,17 @@ fn check_history(view: &View, oracle: &Oracle, maker: &mut Maker, context: &str)
         }
     }
     assert!(view.changes(from, limit).count() <= limit);
-    // At the compaction point: the last event of each key, a deletion included.
-    if from == oracle.compacted
-        && let Some(events) = oracle.events.get(&from)
-    {
-        let found: Vec<Event> = view.changes(from, 1).flat_map(|change| change.events).collect();
-        let is_last = |at: usize| events[at + 1..].iter().all(|later| later.key_value.key != events[at].key_value.key);
-        let expected: Vec<_> =
-            (0..events.len()).filter(|at| is_last(*at)).map(|at| events[at].key_value.clone()).collect();
-        assert_eq!(found.into_iter().map(|event| event.key_value).collect::<Vec<_>>(), expected, "{context}");
-    }
+    check_compaction_point(view, oracle, context);
+}
+
+/// At the compaction point there is the last event of each key, a deletion included, and nothing before.
+fn check_compaction_point(view: &View, oracle: &Oracle, context: &str) {
+    let found: Vec<Event> = view.changes(oracle.compacted, 1).flat_map(|change| change.events).collect();
+    let Some(events) = oracle.events.get(&oracle.compacted) else { return };
+    let is_last = |at: usize| events[at + 1..].iter().all(|later| later.key_value.key != events[at].key_value.key);
+    let expected = (0..events.len()).filter(|at| is_last(*at)).map(|at| &events[at].key_value);
+    assert!(found.iter().map(|event| &event.key_value).eq(expected), "{context} {found:?} {events:?}");
+    assert!(found.iter().all(|event| view.previous_of(event).is_none()), "{context}");
 }
 
 fn run(seed: u64, steps: usize, keys: u64, value_bytes: u64) {
@@ -108,6 +115,9 @@ fn run(seed: u64, steps: usize, keys: u64, value_bytes: u64) {
         assert_eq!(lazy.take_events(), events, "{context}");
         for change in &events {
             assert_eq!(Some(&change.events), oracle.events.get(&change.revision), "{context}");
+        }
+        if !events.is_empty() {
+            assert_eq!(newest_part(&eager), newest_part(&lazy), "{context}: records are the same bytes everywhere");
         }
         while eager.compact_step(usize::MAX) {}
         if maker.rng.below(10) == 0 {
