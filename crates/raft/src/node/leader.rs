@@ -55,7 +55,13 @@ impl Raft {
         self.follow_configuration(before.next());
         // Raft 8: a no-op before anything else. It tells all of the new leader at once, and commits what earlier terms
         // left behind, which must not be committed by counting (Raft 5.4.2).
-        self.append_as_leader(Payload::Empty, cx);
+        // The first entry of all is the configuration that the cluster began with, so that the log says all that a
+        // node needs which joins later (thesis 4.4).
+        let first = match before {
+            Index::ZERO => Payload::Configuration(self.server.configuration().clone()),
+            _ => Payload::Empty,
+        };
+        self.append_as_leader(first, cx);
     }
 
     /// One [`Progress`] for each member of the configuration in force, and for nobody else.
