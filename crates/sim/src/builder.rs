@@ -5,7 +5,7 @@ use crate::network::{Links, Network};
 use crate::plan::{FaultPlan, Planner};
 use crate::queue::Queue;
 use crate::replay::TraceRing;
-use crate::simulation::{Invariant, LeaderTest, Pending, Simulation};
+use crate::simulation::{ConfigByLife, Invariant, LeaderTest, Pending, Simulation};
 use crate::statistics::Statistics;
 use crate::storage::{RecordDisk, Storage, StorageFactory};
 use std::collections::{BTreeMap, VecDeque};
@@ -47,6 +47,7 @@ pub struct Builder<P: Process> {
     schedule: Vec<Scheduled>,
     plan: Option<FaultPlan>,
     recovered: Option<crate::plan::RecoveryTest<P>>,
+    config_by_life: Option<ConfigByLife<P>>,
     leader: Option<LeaderTest<P>>,
     message_bytes: fn(&P::Message) -> usize,
     steps_max: u64,
@@ -73,6 +74,7 @@ impl<P: Process + 'static> Builder<P> {
             schedule: Vec::new(),
             plan: None,
             recovered: None,
+            config_by_life: None,
             leader: None,
             message_bytes: |message| size_of_val(message),
             steps_max: u64::MAX,
@@ -92,6 +94,16 @@ impl<P: Process + 'static> Builder<P> {
     /// Another configuration for one node.
     pub fn config_of(mut self, id: NodeId, config: P::Config) -> Self {
         self.configs.insert(id, config);
+        self
+    }
+
+    /// Makes the configuration of each life of a node's storage from the one given: for processes that must be told
+    /// their incarnation, or that start otherwise when they know nothing.
+    pub fn config_by_life(
+        mut self,
+        make: impl Fn(&P::Config, NodeId, volvox_core::Incarnation) -> P::Config + 'static,
+    ) -> Self {
+        self.config_by_life = Some(Box::new(make));
         self
     }
 
@@ -222,6 +234,7 @@ impl<P: Process + 'static> Builder<P> {
             life_rng: lane(2),
             planner,
             applied: Vec::new(),
+            config_by_life: self.config_by_life,
             leader: self.leader,
             message_bytes: self.message_bytes,
             steps_max: self.steps_max,

@@ -79,7 +79,12 @@ impl<P: Process + 'static> Simulation<P> {
         }
         let cold = &mut self.cold[index as usize];
         node.run += 1;
-        let mut process = P::new(cold.id, &cold.members, &cold.config);
+        let by_life = &self.config_by_life;
+        let new_process = |cold: &Cold<P>| match by_life {
+            Some(make) => P::new(cold.id, &cold.members, &make(&cold.config, cold.id, cold.incarnation)),
+            None => P::new(cold.id, &cold.members, &cold.config),
+        };
+        let mut process = new_process(cold);
         let mut last = Position::NONE;
         if let Some(durability) = &mut node.durability {
             match durability.storage.restore(&mut |restored| process.on_restore(restored)) {
@@ -89,7 +94,7 @@ impl<P: Process + 'static> Simulation<P> {
                     cold.incarnation = Incarnation(cold.incarnation.0 + 1);
                     cold.damaged = true;
                     durability.storage.format(cold.incarnation);
-                    process = P::new(cold.id, &cold.members, &cold.config);
+                    process = new_process(cold);
                 }
             }
             durability.outbox = Outbox::new(last);

@@ -36,6 +36,7 @@ pub struct Simulation<P: Process> {
     pub(crate) life_rng: Rng,
     pub(crate) planner: Option<Planner<P>>,
     pub(crate) applied: Vec<Scheduled>,
+    pub(crate) config_by_life: Option<ConfigByLife<P>>,
     pub(crate) leader: Option<LeaderTest<P>>,
     pub(crate) message_bytes: fn(&P::Message) -> usize,
     pub(crate) steps_max: u64,
@@ -44,6 +45,9 @@ pub struct Simulation<P: Process> {
     pub(crate) invariants: Vec<Invariant<P>>,
     pub(crate) violation: Option<Violation>,
 }
+
+/// The configuration of one life of a node's storage.
+pub(crate) type ConfigByLife<P> = Box<dyn Fn(&<P as Process>::Config, NodeId, Incarnation) -> <P as Process>::Config>;
 
 /// Whether a process would say of itself that it leads.
 pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;

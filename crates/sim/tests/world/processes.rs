@@ -136,3 +136,17 @@ fn alarms_and_limits_stop_a_run() {
     assert_eq!(sim.run_until(ms(1), |_| false), Stop::Idle);
     assert_eq!((sim.run_for(ms(1)), sim.now()), (Stop::Deadline, Instant(1_000_000)));
 }
+
+#[test]
+fn a_configuration_can_depend_on_the_life() {
+    use std::sync::Mutex;
+    static LIVES: Mutex<Vec<(NodeId, Incarnation)>> = Mutex::new(Vec::new());
+    let mut sim = plain(1, 2).config_by_life(|(), id, life| LIVES.lock().expect("sound").push((id, life))).build();
+    run(&mut sim, 1);
+    fault(&mut sim, "crash 2");
+    fault(&mut sim, "start 2");
+    fault(&mut sim, "crash 2 without disk");
+    fault(&mut sim, "start 2");
+    let (first, second) = (Incarnation(1), Incarnation(2));
+    assert_eq!(*LIVES.lock().expect("sound"), [(ONE, first), (TWO, first), (TWO, first), (TWO, second)]);
+}
