@@ -1,3 +1,67 @@
-//! Volvox: etcd.
+//! The door for etcd v3 clients: gRPC and HTTP on one port.
+//!
+//! **Problem.** `etcdctl`, Kubernetes and the clients of a dozen languages speak one protocol: gRPC services over
+//! HTTP/2, with plain HTTP endpoints for probes and metrics on the same port. They tell errors apart by their text.
+//!
+//! **Idea.** The door holds a connection and a codec, and nothing that decides. A write or a linearizable read becomes a
+//! command for the replica, with a [ticket](volvox_replica::Ticket); the event that answers it completes the call. What
+//! only reads is answered from the replica's immutable view. Watch streams are pipes with credit.
+//!
+//! ```text
+//!   connection --> server  (preface, limits, time-outs)
+//!                    |
+//!                   door   (which call? may this member serve it?)
+//!                    |
+//!          kv  watch  lease  cluster  maintenance  health  http
+//!             |                  |                    ^
+//!             | Command          | view()             | Event
+//!             v                  v                    |
+//!           Backend: the replica ----------------> Dispatcher
+//! ```
+//!
+//! A worked put: [`server`] accepts and recognises HTTP/2; [`door`](crate::serve) finds `/etcdserverpb.KV/Put` and reads
+//! one message of at most `request_bytes_max` + 512 KiB; `convert` copies key and value once; the static checks of
+//! etcd run in etcd's order; [`Dispatcher`] gives a ticket and [`Backend::command`] hands it over. When the write is
+//! committed and applied the event comes back, and `wire` writes the answer into the frame that is sent.
+//!
+//! **What is bounded.** Connections, streams a connection, bytes of unfinished messages, heads and their time, requests
+//! in flight, responses on their way to a watcher. A long answer is encoded as the client takes it.
+//!
+//! **What is not served yet** answers Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
+//! client that pings too often is not sent away: the HTTP/2 library does not tell of pings.
+//!
+//! Reference: `spec/etcd-v3.md`, by sections in the comments.
 
+// A door is outside the simulation: time limits of connections are real.
+#![allow(clippy::disallowed_methods)]
+
+mod backend;
+mod cluster;
+mod convert;
+mod dispatcher;
+mod door;
+mod grpc;
+mod health;
+mod http;
+mod kv;
+mod lease;
+mod maintenance;
+mod method;
+mod metrics;
 pub mod proto;
+mod server;
+pub mod snapshot;
+mod watch;
+mod wire;
+
+pub use backend::{Backend, Counters, Histogram, Options, Overloaded, PeerCounters};
+pub use dispatcher::Dispatcher;
+pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
+pub use server::serve;
+
+/// The version of etcd that this server behaves like. Clients turn features on by it (etcd-v3 8.1).
+pub const VERSION: &str = "3.6.14";
+/// The version of the cluster, to clients.
+pub const CLUSTER_VERSION: &str = "3.6.0";
+/// The version of the storage, to clients.
+pub const STORAGE_VERSION: &str = "3.6.0";

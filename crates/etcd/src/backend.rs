@@ -1,0 +1,145 @@
+//! What stands behind the door, and what the door is told about itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+use volvox_replica::{Command, View};
+
+/// The node's queue for commands is full: nothing was handed over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overloaded;
+
+/// A replica, as a door reaches it. Its events come back through [`crate::Dispatcher::on_event`].
+pub trait Backend: Clone + Send + Sync + 'static {
+    /// Hands a command to the replica.
+    ///
+    /// # Errors
+    /// [`Overloaded`] when the node does not keep up; the command was not taken.
+    fn command(&self, command: Command) -> Result<(), Overloaded>;
+
+    /// The newest picture of the replica. It was published before the events of the step that made it.
+    fn view(&self) -> Arc<View>;
+
+    /// What the node counts, for `/metrics`.
+    fn counters(&self) -> Counters {
+        Counters::default()
+    }
+}
+
+/// What the door decides nothing about but must know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `--max-request-bytes`. Messages may be half a MiB larger: the replica refuses what does not fit in an entry.
+    pub request_bytes_max: usize,
+    /// `--max-txn-ops`.
+    pub txn_operations_max: usize,
+    /// The shortest life of a lease, in seconds (etcd-v3 6.1).
+    pub lease_ttl_seconds_min: i64,
+    /// How long an election may take. After three of these without a leader, streams that asked for one end.
+    pub election_timeout: Duration,
+    /// How many connections are served at a time.
+    pub connections_max: usize,
+    /// How many calls one connection may have open.
+    pub streams_max: u32,
+    /// How many bytes of unfinished messages are held over all connections.
+    pub unfinished_bytes_max: usize,
+    /// A client that does not finish a head or a unary request in this time is cut off.
+    pub read_timeout: Duration,
+    /// A silent connection is asked so often whether it is still there.
+    pub ping_interval: Duration,
+    /// And must answer in this time.
+    pub ping_timeout: Duration,
+    /// How long calls may take to end after the order to stop.
+    pub stop_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            request_bytes_max: 1_572_864,
+            txn_operations_max: 128,
+            lease_ttl_seconds_min: 2,
+            election_timeout: Duration::from_secs(1),
+            connections_max: 8192,
+            streams_max: 65_536,
+            unfinished_bytes_max: 256 << 20,
+            read_timeout: Duration::from_secs(20),
+            ping_interval: Duration::from_secs(60),
+            ping_timeout: Duration::from_secs(20),
+            stop_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Options {
+    /// The largest message that is read at all (etcd-v3 section 12).
+    pub fn message_bytes_max(&self) -> usize {
+        self.request_bytes_max + 524_288
+    }
+}
+
+/// What a node counts. All of it since the process began, but what is marked as of the moment.
+#[derive(Clone, Debug, Default)]
+pub struct Counters {
+    /// Applications that took long.
+    pub slow_applies: u64,
+    /// Linearizable reads that took long.
+    pub slow_reads: u64,
+    /// Linearizable reads that failed.
+    pub failed_reads: u64,
+    /// Heartbeats that could not be sent.
+    pub heartbeat_failures: u64,
+    /// Learners promoted.
+    pub promotions: u64,
+    /// Puts applied.
+    pub puts: u64,
+    /// Deletes applied.
+    pub deletes: u64,
+    /// Transactions applied.
+    pub txns: u64,
+    /// Watch events sent.
+    pub events: u64,
+    /// Leases granted.
+    pub leases_granted: u64,
+    /// Leases revoked or expired.
+    pub leases_revoked: u64,
+    /// Leases renewed.
+    pub leases_renewed: u64,
+    /// Bytes written to the log.
+    pub log_bytes: u64,
+    /// Seconds of each fsync of the log.
+    pub log_syncs: Histogram,
+    /// Seconds of each checkpoint write.
+    pub checkpoint_writes: Histogram,
+    /// Seconds of each application of a batch.
+    pub applies: Histogram,
+    /// The other members.
+    pub peers: Vec<PeerCounters>,
+}
+
+/// What a node counts about one other.
+#[derive(Clone, Debug, Default)]
+pub struct PeerCounters {
+    /// Who.
+    pub id: u64,
+    /// Of the moment: whether there is a connection.
+    pub connected: bool,
+    /// Connections lost.
+    pub disconnects: u64,
+    /// Bytes sent to it.
+    pub sent_bytes: u64,
+    /// Bytes received from it.
+    pub received_bytes: u64,
+    /// Seconds there and back.
+    pub round_trips: Histogram,
+}
+
+/// How often a value fell at or below each of some bounds.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    /// The upper bounds, ascending.
+    pub bounds: Vec<f64>,
+    /// How many values fell in each bucket: one for each bound, and one beyond the last.
+    pub counts: Vec<u64>,
+    /// The sum of all values.
+    pub sum: f64,
+}

@@ -1,0 +1,253 @@
+//! The service Watch (etcd-v3 section 5).
+//!
+//! The hub in the replica decides everything; here is only the pipe. A stream is given credit for [`CREDIT`] responses,
+//! and the channel between dispatcher and transport is exactly as long. Credit is returned when the transport takes
+//! a response, never before: so a client that does not read makes the hub hold a position, not this door a queue.
+//!
+//! Requests are read by a task of their own, because they must be read while responses are sent. The task ends with
+//! the stream, and the stream with the task: at the client's half-close all watchers end.
+
+use crate::backend::Backend;
+use crate::convert;
+use crate::door::{Door, StreamStart, decode, header_of};
+use crate::grpc::{Code, Content, Messages, Status};
+use crate::metrics::MessageCounter;
+use crate::proto::etcdserverpb as pb;
+use crate::wire;
+use bytes::Bytes;
+use futures_util::Stream;
+use hyper::body::Incoming;
+use pb::watch_request::RequestUnion;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Context, Poll};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::AbortHandle;
+use volvox_replica::watch::{StreamId, WatchResponse};
+use volvox_replica::{Command, Error};
+
+/// So many responses may be on their way from the hub to the transport.
+const CREDIT: u32 = 32;
+/// Credit is returned in lots of this size, so that it does not cost a command a response.
+const CREDIT_LOT: u32 = 16;
+/// Responses that wait together are sent together, up to this size.
+const BATCH_BYTES: usize = 16 << 10;
+/// So many create requests may be unanswered before the next is read.
+const CREATES_MAX: u32 = 256;
+
+/// Opens a watch stream.
+pub(crate) fn serve<B: Backend>(
+    door: &Arc<Door<B>>,
+    messages: Messages<Incoming>,
+    start: StreamStart,
+) -> Result<Content, Status> {
+    let (id, responses) = door.dispatcher.open_stream(CREDIT as usize);
+    let stream = OpenStream { door: Arc::clone(door), id };
+    door.command(Command::WatchOpen { stream: id })?;
+    door.command(Command::WatchCredit { stream: id, responses: CREDIT })?;
+    let creates = Arc::new(Creates::default());
+    let (end, ended) = oneshot::channel();
+    let counter = start.counter.clone();
+    let reader = tokio::spawn({
+        let (door, creates) = (Arc::clone(door), Arc::clone(&creates));
+        async move {
+            let status = read_until_end(&door, id, messages, &start, &creates).await;
+            // Nobody listens any more when the client has gone.
+            let _ = end.send(status);
+        }
+    });
+    Ok(Content::Stream(Box::pin(Responses {
+        stream,
+        responses,
+        ended,
+        reader: reader.abort_handle(),
+        creates,
+        counter,
+        taken: 0,
+        finished: false,
+    })))
+}
+
+/// Closes the stream in the hub when it is dropped.
+struct OpenStream<B: Backend> {
+    door: Arc<Door<B>>,
+    id: StreamId,
+}
+
+impl<B: Backend> Drop for OpenStream<B> {
+    fn drop(&mut self) {
+        self.door.dispatcher.close_stream(self.id);
+        if self.door.backend.command(Command::WatchClose { stream: self.id }).is_err() {
+            // The hub must hear of it, or it would hold the stream for ever.
+            let (backend, stream) = (self.door.backend.clone(), self.id);
+            if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+                runtime.spawn(async move {
+                    while backend.command(Command::WatchClose { stream }).is_err() {
+                        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                    }
+                });
+            }
+        }
+    }
+}
+
+/// How many create requests wait for their answer: a client that only creates must not fill the hub.
+#[derive(Default)]
+struct Creates {
+    waiting: AtomicU32,
+    answered: Notify,
+}
+
+impl Creates {
+    async fn begin(&self) {
+        while self.waiting.load(Ordering::Acquire) >= CREATES_MAX {
+            self.answered.notified().await;
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn end(&self) {
+        self.waiting.fetch_sub(1, Ordering::AcqRel);
+        self.answered.notify_one();
+    }
+}
+
+/// Reads requests, and says how the stream ends.
+async fn read_until_end<B: Backend>(
+    door: &Door<B>,
+    id: StreamId,
+    mut messages: Messages<Incoming>,
+    start: &StreamStart,
+    creates: &Creates,
+) -> Result<(), Status> {
+    tokio::select! {
+        status = read_requests(door, id, &mut messages, &start.counter, creates) => status,
+        status = cut_off(door, start.leader_required) => Err(status),
+    }
+}
+
+/// Waits until streams must end: the node stops, or a leader is demanded and there is none.
+pub(crate) async fn cut_off<B: Backend>(door: &Door<B>, leader_required: bool) -> Status {
+    let mut stopped = door.dispatcher.stopped();
+    let mut leaderless = door.leaderless.clone();
+    tokio::select! {
+        _ = stopped.wait_for(|stopped| *stopped) => Error::Stopped.into(),
+        waited = leaderless.wait_for(|leaderless| *leaderless && leader_required) => match waited {
+            Ok(_) => Error::NoLeader.into(),
+            // The sender goes away when the server does.
+            Err(_) => Error::Stopped.into(),
+        },
+    }
+}
+
+async fn read_requests<B: Backend>(
+    door: &Door<B>,
+    id: StreamId,
+    messages: &mut Messages<Incoming>,
+    counter: &MessageCounter,
+    creates: &Creates,
+) -> Result<(), Status> {
+    while let Some(message) = next(messages).await? {
+        counter.received(message.len());
+        let request: pb::WatchRequest = decode(message)?;
+        match request.request_union {
+            Some(RequestUnion::CreateRequest(create)) => {
+                creates.begin().await;
+                door.command(Command::WatchCreate { stream: id, create: convert::watch_create(&create) })?;
+            }
+            Some(RequestUnion::CancelRequest(cancel)) => {
+                door.command(Command::WatchCancel { stream: id, watch_id: cancel.watch_id })?;
+            }
+            Some(RequestUnion::ProgressRequest(_)) => door.command(Command::WatchProgress { stream: id })?,
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// The next message of a stream; a client that breaks it off canceled the watch.
+async fn next(messages: &mut Messages<Incoming>) -> Result<Option<Bytes>, Status> {
+    messages.next().await.map_err(|status| match status.code {
+        Code::Canceled => Status::new(Code::Canceled, "etcdserver: watch canceled"),
+        _ => status,
+    })
+}
+
+/// The responses, as the transport takes them.
+struct Responses<B: Backend> {
+    stream: OpenStream<B>,
+    responses: mpsc::Receiver<WatchResponse>,
+    ended: oneshot::Receiver<Result<(), Status>>,
+    reader: AbortHandle,
+    creates: Arc<Creates>,
+    counter: MessageCounter,
+    /// Responses taken and not yet given back as credit.
+    taken: u32,
+    finished: bool,
+}
+
+impl<B: Backend> Responses<B> {
+    /// Encodes one response, and returns credit for it.
+    fn take(&mut self, response: &WatchResponse, out: &mut Vec<u8>) -> Result<(), Status> {
+        if response.created {
+            self.creates.end();
+        }
+        self.counter.sent(1);
+        let door = &self.stream.door;
+        wire::watch(header_of(&door.backend.view(), response.revision), response, out)?;
+        self.taken += 1;
+        if self.taken >= CREDIT_LOT {
+            door.command(Command::WatchCredit { stream: self.stream.id, responses: self.taken })?;
+            self.taken = 0;
+        }
+        Ok(())
+    }
+}
+
+impl<B: Backend> Stream for Responses<B> {
+    type Item = Result<Bytes, Status>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Status>>> {
+        let this = &mut *self;
+        if this.finished {
+            return Poll::Ready(None);
+        }
+        let mut batch = Vec::new();
+        while batch.len() < BATCH_BYTES {
+            match this.responses.poll_recv(cx) {
+                Poll::Ready(Some(response)) => {
+                    if let Err(status) = this.take(&response, &mut batch) {
+                        this.finished = true;
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                }
+                Poll::Ready(None) => {
+                    // The dispatcher gave the stream up.
+                    this.finished = true;
+                    return Poll::Ready(Some(Err(Error::TooManyRequests.into())));
+                }
+                Poll::Pending if !batch.is_empty() => break,
+                Poll::Pending => {
+                    let Poll::Ready(ended) = Pin::new(&mut this.ended).poll(cx) else {
+                        return Poll::Pending;
+                    };
+                    this.finished = true;
+                    return match ended {
+                        Ok(Ok(())) => Poll::Ready(None),
+                        Ok(Err(status)) => Poll::Ready(Some(Err(status))),
+                        Err(_) => Poll::Ready(Some(Err(Error::Stopped.into()))),
+                    };
+                }
+            }
+        }
+        Poll::Ready(Some(Ok(Bytes::from(batch))))
+    }
+}
+
+impl<B: Backend> Drop for Responses<B> {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}

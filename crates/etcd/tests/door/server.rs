@@ -1,0 +1,64 @@
+//! A door on a socket of its own, and clients of it.
+
+use crate::fake::Fake;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::{Channel, Endpoint};
+use volvox_etcd::proto::etcdserverpb as pb;
+use volvox_etcd::{Backend, Options};
+
+/// A running door.
+pub struct Server {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Serves the fake.
+    pub async fn start(fake: &Fake) -> Server {
+        Server::start_with(fake, Options::default()).await
+    }
+
+    pub async fn start_with(fake: &Fake, options: Options) -> Server {
+        Server::of_backend(fake.clone(), fake.dispatcher.clone(), options).await
+    }
+
+    pub async fn of_backend<B: Backend>(
+        backend: B,
+        dispatcher: std::sync::Arc<volvox_etcd::Dispatcher>,
+        options: Options,
+    ) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown));
+        Server { address, stop: Some(stop), task }
+    }
+
+    /// Stops it, and waits until it has.
+    pub async fn stop(mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        within(self.task).await.unwrap();
+    }
+
+    pub async fn channel(&self) -> Channel {
+        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
+        within(endpoint.connect()).await.unwrap()
+    }
+
+    pub async fn kv(&self) -> pb::kv_client::KvClient<Channel> {
+        pb::kv_client::KvClient::new(self.channel().await).max_decoding_message_size(usize::MAX)
+    }
+}
+
+/// Waits, but not for ever.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
+}
