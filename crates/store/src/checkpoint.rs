@@ -17,6 +17,8 @@
 //! - a part received from another member may be stored under its number as it is, and one whose number is on disk
 //!   already need not be received.
 //!
+//! Numbers stay below 2^62 ([`PART_NUMBER_MAX`]), so that a caller can put parts of its own beside them.
+//!
 //! A checkpoint is walked from a pinned view: parts are made one at a time, when they are asked for, while the store
 //! moves on. Numbers without bytes cost nothing for sealed segments.
 //!
@@ -46,6 +48,9 @@ pub(crate) const PART_VERSION: u8 = 1;
 pub(crate) const PIECE_BYTES: usize = (1 << 20) - 256;
 /// So many leases in a page.
 const LEASES_PER_PAGE: usize = 16 * 1024;
+
+/// No part has a larger number: the two bits above are for parts of those who put their own beside the store's.
+pub const PART_NUMBER_MAX: u64 = (1 << 62) - 1;
 
 /// What a part says of itself, before its content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

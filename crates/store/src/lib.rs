@@ -90,7 +90,7 @@ mod txn;
 pub mod view;
 mod writer;
 
-pub use checkpoint::{Checkpoint, PartRef};
+pub use checkpoint::{Checkpoint, PART_NUMBER_MAX, PartRef};
 pub use command::{COMMAND_VERSION, Command, Reply};
 pub use error::{Code, Error};
 pub use hash::{HashKv, Hasher};

@@ -487,6 +487,19 @@ fn golden_26() {
 }
 
 #[test]
+fn golden_26_for_a_key_that_changed_twice_in_a_revision() {
+    let mut fixture = Fixture::with_five_keys();
+    let ops = vec![RequestOp::DeleteRange(delete("e", "\0")), RequestOp::Put(put("e", "again"))];
+    fixture.txn(txn(ops)).expect("a txn");
+    fixture.apply(Command::Compact(CompactionRequest { revision: 7, physical: false })).expect("a compaction");
+    let events = |fixture: &Fixture| fixture.store.view().changes(7, 10).collect::<Vec<Change>>();
+    let before = events(&fixture);
+    assert_eq!(names(&before[0]), [(EventKind::Put, "e".into())], "only the last change is left, removed or not");
+    while fixture.store.compact_step(1) {}
+    assert_eq!(events(&fixture), before);
+}
+
+#[test]
 fn golden_37() {
     let grant = |ttl| check_lease_grant(&LeaseGrantRequest { ttl, id: 1 }, 2);
     assert_eq!((grant(1), grant(0), grant(-5), grant(60)), (Ok(2), Ok(2), Ok(2), Ok(60)));

@@ -17,7 +17,7 @@ type Parts = BTreeMap<u64, Bytes>;
 fn checkpoint(view: &View, known: &mut Parts) -> Vec<Part> {
     let parts: Vec<Part> = view.checkpoint().map(|part| part.to_part()).collect();
     for part in &parts {
-        assert!(part.data.len() <= volvox_core::PART_BYTES_MAX);
+        assert!(part.data.len() <= volvox_core::PART_BYTES_MAX && part.number <= PART_NUMBER_MAX);
         let before = known.entry(part.number).or_insert_with(|| part.data.clone());
         assert_eq!(*before, part.data, "part {} came back with other content", part.number);
     }
