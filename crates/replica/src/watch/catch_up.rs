@@ -2,7 +2,7 @@
 
 use super::hub::Hub;
 use super::index::{Index, WatcherRef};
-use super::stream::{Outgoing, size_of_event};
+use super::stream::{Outgoing, Stream, size_of_event};
 use super::{StreamId, WatchResponse};
 use crate::planted::{self, Bug};
 use alloc::collections::BTreeMap;
@@ -46,6 +46,7 @@ impl Hub {
         for watcher in group {
             self.settle(watcher, harvests.remove(&watcher), through, out);
         }
+        self.answer_late_progress(out);
         self.wants_catch_up()
     }
 
@@ -78,7 +79,10 @@ impl Hub {
                     if harvest.stopped_at.is_some() {
                         return;
                     }
-                    if let Some(event) = watcher.view_of(event) {
+                    if let Some(mut event) = watcher.view_of(event) {
+                        if watcher.prev_kv {
+                            event.previous = view.previous_of(&event);
+                        }
                         let begun = harvest.events.last().is_some_and(|last| last.key_value.mod_revision == change.revision);
                         if harvest.bytes >= BYTES_A_RESPONSE && !begun {
                             harvest.stopped_at = Some(change.revision);
@@ -129,6 +133,16 @@ impl Hub {
             watcher.synced = true;
             self.behind.remove(&(id, watch_id));
             self.index.insert(&watcher.key, &watcher.range_end, (id, watch_id));
+        }
+    }
+
+    /// Answers who asked how far they had come while they were still behind.
+    fn answer_late_progress(&mut self, out: &mut Outgoing) {
+        let synced = |stream: &Stream| stream.watchers.values().all(|watcher| watcher.synced);
+        let due = self.streams.iter().filter(|(_, stream)| stream.progress_wanted && stream.is_open() && synced(stream));
+        let due: Vec<StreamId> = due.map(|(id, _)| *id).collect();
+        for id in due {
+            self.on_progress(id, out);
         }
     }
 

@@ -157,12 +157,13 @@ impl Hub {
     }
 
     /// Answers how far a stream has come, if every watcher of it is synced (etcd-v3 5.5). Everything that lies before
-    /// was handed over before, in the same order.
+    /// was handed over before, in the same order. While a watcher is behind, the answer waits until it has caught up.
     pub fn on_progress(&mut self, id: StreamId, out: &mut Outgoing) {
         let revision = self.revision;
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
+        stream.progress_wanted = !stream.is_open() || stream.watchers.values().any(|watcher| !watcher.synced);
         let known = |watcher: &Watcher| watcher.synced && watcher.start_revision <= revision;
         if !stream.watchers.is_empty() && stream.watchers.values().all(known) && stream.is_open() {
             stream.answer(id, WatchResponse { revision, watch_id: -1, ..WatchResponse::default() }, out);

@@ -73,6 +73,8 @@ pub struct Stream {
     pub credit: i64,
     pub watchers: BTreeMap<i64, Watcher>,
     pub next_id: i64,
+    /// The client asked how far the stream has come while a watcher was behind.
+    pub progress_wanted: bool,
     answers: VecDeque<WatchResponse>,
 }
 
