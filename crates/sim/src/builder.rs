@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
-use volvox_core::{Duration, Incarnation, NodeId, Process, Rng, StableHasher};
+use volvox_core::{Duration, NodeId, Process, Rng, StableHasher};
 
 /// How wrong the clocks are from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,6 @@ pub struct Builder<P: Process> {
     ids: Vec<NodeId>,
     config: P::Config,
     configs: BTreeMap<NodeId, P::Config>,
-    reborn: Option<Reborn<P>>,
     down: Vec<NodeId>,
     network: Network,
     clocks: Clocks,
@@ -66,7 +65,6 @@ impl<P: Process + 'static> Builder<P> {
             ids: (1..=nodes).map(NodeId).collect(),
             config,
             configs: BTreeMap::new(),
-            reborn: None,
             down: Vec::new(),
             network: Network::default(),
             clocks: Clocks::default(),
@@ -106,12 +104,6 @@ impl<P: Process + 'static> Builder<P> {
         make: impl Fn(&P::Config, NodeId, volvox_core::Incarnation) -> P::Config + 'static,
     ) -> Self {
         self.config_by_life = Some(Box::new(make));
-        self
-    }
-
-    /// What changes in the configuration of a node whose storage begins another life.
-    pub fn reborn(mut self, change: fn(&mut P::Config, Incarnation)) -> Self {
-        self.reborn = Some(change);
         self
     }
 
@@ -240,7 +232,6 @@ impl<P: Process + 'static> Builder<P> {
             storage,
             disk_rng: lane(1),
             life_rng: lane(2),
-            reborn: self.reborn,
             planner,
             applied: Vec::new(),
             config_by_life: self.config_by_life,

@@ -140,9 +140,6 @@ impl<P: Process + 'static> Simulation<P> {
         let cold = &mut self.cold[index as usize];
         cold.incarnation = Incarnation(cold.incarnation.0 + 1);
         cold.damaged = true;
-        if let Some(reborn) = self.reborn {
-            reborn(&mut cold.config, cold.incarnation);
-        }
         if let Some(durability) = &mut self.nodes[index as usize].durability {
             durability.storage.format(cold.incarnation);
         }

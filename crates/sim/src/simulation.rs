@@ -34,7 +34,6 @@ pub struct Simulation<P: Process> {
     pub(crate) storage: StorageFactory<P::Record>,
     pub(crate) disk_rng: Rng,
     pub(crate) life_rng: Rng,
-    pub(crate) reborn: Option<Reborn<P>>,
     pub(crate) planner: Option<Planner<P>>,
     pub(crate) applied: Vec<Scheduled>,
     pub(crate) config_by_life: Option<ConfigByLife<P>>,
@@ -52,9 +51,6 @@ pub(crate) type ConfigByLife<P> = Box<dyn Fn(&<P as Process>::Config, NodeId, In
 
 /// Whether a process would say of itself that it leads.
 pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;
-
-/// What changes in the configuration of a node whose storage begins another life.
-pub(crate) type Reborn<P> = fn(&mut <P as Process>::Config, Incarnation);
 
 /// What must hold after every step; the node is the one that made the step.
 pub(crate) type Invariant<P> = (&'static str, Box<dyn FnMut(&Simulation<P>, NodeId) -> Result<(), String>>);
