@@ -88,6 +88,9 @@ impl Hub {
         if let Some(stream) = self.streams.get_mut(&id) {
             stream.credit += i64::from(responses);
             stream.flush(id, out);
+            if stream.progress_wanted && stream.watchers.values().all(|watcher| watcher.synced) {
+                self.on_progress(id, out);
+            }
         }
     }
 
