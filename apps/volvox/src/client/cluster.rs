@@ -244,7 +244,9 @@ fn may_try_next(status: &Status, repeat: Repeat) -> bool {
 
 fn refusal(what: &str, attempt: &Attempt, status: &Status, repeat: Repeat) -> anyhow::Error {
     let Attempt { endpoint, reason } = attempt;
-    if repeat == Repeat::Unsafe && is_unavailable(status) {
+    // Said before anything is proposed, whatever its code.
+    let definite = status.message() == "etcdserver: unhealthy cluster";
+    if repeat == Repeat::Unsafe && is_unavailable(status) && !definite {
         return anyhow!(
             "{what}: {endpoint} failed: {reason}; \
              it may or may not have been executed: read before you repeat it"
@@ -257,7 +259,7 @@ fn exhaustion(what: &str, elapsed: Duration, tried: &[Attempt]) -> anyhow::Error
     let list: Vec<String> =
         tried.iter().map(|Attempt { endpoint, reason }| format!("\n  {endpoint}: {reason}")).collect();
     anyhow!(
-        "{what}: no endpoint could serve it within {:.1} s, tried:{}\n\
+        "{what}: no endpoint could serve it, tried for {:.1} s:{}\n\
          see `volvox status`; start a cluster with `volvox up`, or name one with --endpoints",
         elapsed.as_secs_f64(),
         list.concat()

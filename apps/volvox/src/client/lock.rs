@@ -18,7 +18,7 @@ use super::output::Printer;
 use super::ownership::{Place, join_queue, owner, queue_prefix, wait_for_turn};
 use super::range::prefix_end;
 use super::subscription::{Interest, Subscription};
-use super::{EXIT_INTERRUPTED, base64, document, interrupted};
+use super::{EXIT_INTERRUPTED, Interruption, base64, document, interrupted};
 
 /// Which lock, and what to do under it.
 #[derive(Args, Debug)]
@@ -49,11 +49,12 @@ pub struct ElectArguments {
 
 pub async fn lock(cluster: &Cluster, out: &mut Printer, arguments: LockArguments) -> Result<ExitCode> {
     let LockArguments { name, command, ttl_s } = arguments;
+    let mut interruption = Interruption::listen();
     let hold = async |lease: i64| {
         let turn = take_turn(cluster, name.as_bytes(), lease, Bytes::new());
         let place = tokio::select! {
             place = turn => place?,
-            () = interrupted() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
+            () = interruption.happened() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
         };
         if let Some((program, rest)) = command.split_first() {
             return run_command(program, rest, &place).await;
@@ -65,7 +66,7 @@ pub async fn lock(cluster: &Cluster, out: &mut Printer, arguments: LockArguments
             out.line(&place.key)?;
             out.flush()?;
         }
-        interrupted().await;
+        interruption.happened().await;
         Ok(ExitCode::SUCCESS)
     };
     under_lease(cluster, "lock", ttl_s, hold).await
@@ -99,10 +100,11 @@ pub async fn elect(cluster: &Cluster, out: &mut Printer, arguments: ElectArgumen
         };
     };
     let value = argument_bytes(&value);
+    let mut interruption = Interruption::listen();
     let lead = async |lease: i64| {
         let place = tokio::select! {
             place = take_turn(cluster, name, lease, value.clone()) => place?,
-            () = interrupted() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
+            () = interruption.happened() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),
         };
         if out.json() {
             out.document(&json!({
@@ -114,7 +116,7 @@ pub async fn elect(cluster: &Cluster, out: &mut Printer, arguments: ElectArgumen
             out.line(&value)?;
             out.flush()?;
         }
-        interrupted().await;
+        interruption.happened().await;
         Ok(ExitCode::SUCCESS)
     };
     under_lease(cluster, "elect", arguments.ttl_s, lead).await

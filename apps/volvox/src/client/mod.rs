@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use cluster::{Cluster, Repeat};
 pub use endpoints::{Endpoint, find_endpoints};
@@ -143,10 +144,25 @@ async fn execute_interruptible(command: ClientCommand, cluster: &Cluster, printe
 
 /// Waits for Ctrl-C or a polite request to end.
 pub async fn interrupted() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signal handlers can be installed");
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result.expect("signal handlers can be installed"),
-        _ = terminate.recv() => {}
+    Interruption::listen().happened().await;
+}
+
+/// Ctrl-C or a polite request to end, remembered from the moment one listens.
+struct Interruption {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interruption {
+    fn listen() -> Interruption {
+        let handler = |kind| signal(kind).expect("signal handlers can be installed");
+        Interruption { interrupt: handler(SignalKind::interrupt()), terminate: handler(SignalKind::terminate()) }
+    }
+
+    async fn happened(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }
