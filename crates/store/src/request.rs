@@ -73,7 +73,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// The relation that a [`Compare`] demands: actual <result> given.
+    /// The relation that a [`Compare`] demands: the actual value, then the relation, then the given one.
     CompareResult {
         /// Actual = given.
         Equal = 0,

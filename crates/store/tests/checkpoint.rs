@@ -167,6 +167,20 @@ fn views_are_shared_between_threads() {
 }
 
 #[test]
+fn every_version_of_a_long_history_is_found() {
+    let mut store = Store::new(StoreConfig::default());
+    (0..1000).for_each(|length| put(&mut store, "hot", length));
+    compact(&mut store, 300);
+    while store.compact_step(1) {}
+    let view = store.view();
+    for revision in 300..=1001 {
+        let found = view.previous(b"hot", revision).map(|pair| (pair.version, pair.value.len()));
+        assert_eq!(found, Some((revision - 1, revision as usize - 2)));
+    }
+    assert_eq!(view.previous(b"hot", 299), None);
+}
+
+#[test]
 fn a_step_of_compaction_looks_at_little() {
     let mut store = Store::new(StoreConfig::default());
     (0..30_000).for_each(|number| put(&mut store, &format!("key{}", number % 100), 100));
