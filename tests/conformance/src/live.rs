@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
-use volvox_core::{Fault, Incarnation, NodeId, Process};
+use volvox_core::{Fault, Incarnation, NodeId};
 use volvox_disk::RealDirectory;
 use volvox_net::{FreshLife, Node, NodeHandle, NodeOptions, NodeThread, spawn_thread};
 
