@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use volvox_core::{Bytes, Decode, Duration, NodeId, Reader, decode_all};
 
@@ -54,6 +54,8 @@ pub(crate) async fn accept_links<M: Decode + Send + 'static>(
         let known = Arc::new(AtomicBool::new(false));
         let task = connections.spawn(serve(socket, address, Arc::clone(&inbox), Arc::clone(&site), Arc::clone(&known)));
         strangers.push_back(Stranger { known, task });
+        // Let it speak before the next is taken, or a burst would push it out unheard.
+        yield_now().await;
     }
 }
 
@@ -87,6 +89,7 @@ async fn serve<M: Decode + Send + 'static>(
     known.store(true, Ordering::Relaxed);
     let close = Arc::new(Notify::new());
     if inbox.register(peer.node, order, Arc::clone(&close)).is_err() {
+        site.tallies.connections_refused.add(1);
         return;
     }
     tracing::info!(node = %site.me, peer = %peer.node, incarnation = %peer.incarnation, %address, "link from the peer");

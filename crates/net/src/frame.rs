@@ -237,6 +237,46 @@ mod tests {
         assert_eq!(buffer.bytes.len(), HEADER_BYTES);
     }
 
+    /// The fuzz target: whatever the bytes are, reading ends, nothing panics, and no body is longer than its limit.
+    async fn read_hostile(mut bytes: &[u8], limit: usize) -> usize {
+        let mut buffer = FrameBuffer::new(32);
+        let mut frames = 0;
+        loop {
+            loop {
+                match buffer.next(limit) {
+                    Ok(Some((_, body))) => assert!(body.len() <= limit),
+                    Ok(None) => break,
+                    Err(_) => return frames,
+                }
+                frames += 1;
+            }
+            assert!(buffer.bytes.len() <= 2 * (limit + HEADER_BYTES) + 64, "the buffer is bounded by the limit");
+            if buffer.read_from(&mut bytes).await.expect("a slice") == 0 {
+                return frames;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn mutated_frames_are_read_without_harm() {
+        let good: Vec<u8> = (0..40).flat_map(|length| frame(Kind::Message, &vec![7; length * 3])).collect();
+        assert_eq!(read_hostile(&good, 200).await, 40);
+        let mut rng = volvox_core::Rng::new(11);
+        for round in 0..2000 {
+            let mut bytes = good.clone();
+            for _ in 0..=rng.below(4) {
+                let at = rng.below(bytes.len() as u64) as usize;
+                match rng.below(3) {
+                    0 => bytes[at] ^= 1 << rng.below(8),
+                    1 => bytes.truncate(at + 1),
+                    _ => bytes.insert(at, rng.next_u64() as u8),
+                }
+            }
+            let read = read_hostile(&bytes, 200).await;
+            assert!(read <= 40, "round {round} of seed 11 read {read} frames");
+        }
+    }
+
     #[tokio::test]
     async fn a_buffer_grows_with_what_arrives_and_shrinks_again() {
         let body = vec![7; 5000];

@@ -277,4 +277,18 @@ mod tests {
         }
         assert!(decode_all::<Refusal>(&[9]).is_err());
     }
+
+    #[test]
+    fn what_is_mangled_is_refused_or_read_but_never_panics() {
+        let mut rng = volvox_core::Rng::new(12);
+        for _ in 0..5000 {
+            let bytes: Vec<u8> = (0..rng.below(40)).map(|_| rng.next_u64() as u8).collect();
+            if let Ok(hello) = decode_all::<Introduction>(&bytes) {
+                assert_eq!(decode_all(&hello.to_bytes()), Ok(hello));
+            }
+            if let Ok(refusal) = decode_all::<Refusal>(&bytes) {
+                assert_eq!(decode_all(&refusal.to_bytes()), Ok(refusal));
+            }
+        }
+    }
 }

@@ -15,9 +15,11 @@ use crate::site::Site;
 use crate::timers::Timers;
 use crate::unwritten::{DiskThreadEnded, Progress, Unwritten};
 use crate::writer::{CheckpointStep, Failure, Writer};
+use std::future::Future;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use tokio::task::{AbortHandle, yield_now};
 use volvox_core::trace::Line;
 use volvox_core::{Context, Duration, Effect, EffectOf, Environment, Instant, MessageKind, NodeId, Outbox, Position};
@@ -47,6 +49,8 @@ pub(crate) struct Runner<P: Live> {
     sockets_were_read: bool,
     /// Timers that could have fired waited for one more look at the sockets.
     timers_put_off: bool,
+    /// Turns since the loop last gave the thread away.
+    hurried_turns: u32,
 }
 
 /// What may have to wait for the disk.
@@ -57,6 +61,8 @@ enum Outgoing<P: Live> {
 
 /// A longer step keeps heartbeats and reads waiting.
 const STEP_TIME_MAX: Duration = Duration::from_millis(5);
+/// How many turns may follow one another before everybody else on the thread gets a chance.
+const HURRIED_TURNS_MAX: u32 = 8;
 /// How long a node that was told to stop waits for its disk.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
@@ -87,6 +93,7 @@ impl<P: Live> Runner<P> {
             more_waits: false,
             sockets_were_read: false,
             timers_put_off: false,
+            hurried_turns: 0,
             listener: Some(listener),
             site,
             shared,
@@ -118,12 +125,22 @@ impl<P: Live> Runner<P> {
             yield_now().await;
             return;
         }
+        // What calls back from the events of a turn could wake the loop for ever without letting anybody else run.
+        let mut notified = std::pin::pin!(self.site.wake.notified());
+        if std::future::poll_fn(|cx| Poll::Ready(notified.as_mut().poll(cx).is_ready())).await {
+            self.hurried_turns += 1;
+            if self.hurried_turns >= HURRIED_TURNS_MAX {
+                self.hurried_turns = 0;
+                yield_now().await;
+            }
+            return;
+        }
+        self.hurried_turns = 0;
         let deadlines = [self.timers.next_deadline(), self.shared.inbox.next_due(), self.unwritten.next_deadline()];
         let deadline = deadlines.into_iter().flatten().min();
         let site = &self.site;
         tokio::select! {
-            biased;
-            () = site.wake.notified() => {}
+            () = notified => {}
             () = alarm.ring(deadline, site) => {}
         }
     }

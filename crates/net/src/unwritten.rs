@@ -14,7 +14,7 @@ pub(crate) struct Unwritten {
     /// Pieces of checkpoints, each with the last record persisted before it.
     steps: VecDeque<(Position, CheckpointStep)>,
     under_way: bool,
-    /// Encoded records that wait or are under way.
+    /// Encoded records and checkpoint parts that wait or are under way.
     bytes: usize,
     /// A full disk is asked again at these moments: a log that still has room in its segment goes on while a
     /// checkpoint has to wait.
@@ -77,10 +77,11 @@ impl Unwritten {
 
     /// Queues a piece of a checkpoint behind every record up to `after`.
     pub(crate) fn checkpoint(&mut self, after: Position, step: CheckpointStep) {
+        self.bytes += step.bytes();
         self.steps.push_back((after, step));
     }
 
-    /// How many bytes of records wait or are under way.
+    /// How many bytes wait or are under way.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -112,7 +113,8 @@ impl Unwritten {
                 self.succeeded();
                 Progress::Appended(batch)
             }
-            Outcome::Stepped => {
+            Outcome::Stepped { bytes } => {
+                self.bytes -= bytes;
                 self.succeeded();
                 Progress::Other
             }

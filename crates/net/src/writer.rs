@@ -45,10 +45,22 @@ pub(crate) enum CheckpointStep {
     Install { covers: Position, parts: Vec<u64> },
 }
 
+impl CheckpointStep {
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            CheckpointStep::Part(part) => part.data.len(),
+            CheckpointStep::Install { parts, .. } => parts.len() * size_of::<u64>(),
+        }
+    }
+}
+
 /// What became of a job.
 pub(crate) enum Outcome {
     Appended(Batch),
-    Stepped,
+    /// The piece of the checkpoint, of so many bytes, is done.
+    Stepped {
+        bytes: usize,
+    },
     IdleWritten,
     /// No space is left; the job comes back, to be tried again.
     Full(Job),
@@ -154,7 +166,7 @@ fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
     };
     match (result, job) {
         (Ok(()), Job::Append(batch)) => Outcome::Appended(batch),
-        (Ok(()), Job::Checkpoint(_)) => Outcome::Stepped,
+        (Ok(()), Job::Checkpoint(step)) => Outcome::Stepped { bytes: step.bytes() },
         (Ok(()), Job::Idle) => Outcome::IdleWritten,
         (
             Err(Failure::Log(AppendError::Full) | Failure::Checkpoint(CheckpointError::Write(AppendError::Full))),

@@ -28,12 +28,28 @@ pub struct Echo {
     tick_every: Duration,
 }
 
+/// What readers see.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Picture {
+    /// The first records.
+    pub written: Vec<u64>,
+    pub count: usize,
+    pub restored: usize,
+    pub parts: usize,
+    pub ticks: u64,
+    pub durable: Position,
+}
+
+const PICTURE_RECORDS_MAX: usize = 1000;
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     Call(u64, Bytes),
     Answer(u64, usize),
-    /// Answered without writing.
+    /// Not answered, but told to the outside.
     Quick(u64),
+    /// Answered without writing.
+    Ask(u64, Bytes),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -46,6 +62,12 @@ pub enum Command {
     Quick {
         to: NodeId,
         number: u64,
+    },
+    /// As a call, answered without writing.
+    Ask {
+        to: NodeId,
+        number: u64,
+        payload: Bytes,
     },
     Write(u64),
     /// Answered at once, whatever the disk does.
@@ -81,6 +103,7 @@ impl MessageKind for Message {
             Message::Call(..) => "Call",
             Message::Answer(..) => "Answer",
             Message::Quick(_) => "Quick",
+            Message::Ask(..) => "Ask",
         }
     }
 }
@@ -91,6 +114,7 @@ impl Encode for Message {
             Message::Call(number, payload) => ((1u8, *number), payload.clone()).encode(out),
             Message::Answer(number, bytes) => ((2u8, *number), *bytes as u64).encode(out),
             Message::Quick(number) => (3u8, *number).encode(out),
+            Message::Ask(number, payload) => ((4u8, *number), payload.clone()).encode(out),
         }
     }
 }
@@ -101,6 +125,7 @@ impl Decode for Message {
             1 => Message::Call(u64::decode(input)?, Bytes::decode(input)?),
             2 => Message::Answer(u64::decode(input)?, u64::decode(input)? as usize),
             3 => Message::Quick(u64::decode(input)?),
+            4 => Message::Ask(u64::decode(input)?, Bytes::decode(input)?),
             other => return Err(DecodeError::Unknown("message", u64::from(other))),
         })
     }
@@ -116,7 +141,7 @@ impl Process for Echo {
     type Record = u64;
     type Command = Command;
     type Event = Event;
-    type View = Echo;
+    type View = Picture;
 
     fn new(_: NodeId, _: &[NodeId], config: &Duration) -> Echo {
         Echo { written: Vec::new(), restored: 0, parts: 0, ticks: 0, durable: Position::NONE, tick_every: *config }
@@ -147,6 +172,9 @@ impl Process for Echo {
                 self.written.push(number);
                 cx.send(from, Message::Answer(number, payload.len()));
             }
+            Message::Ask(number, payload) => {
+                cx.send_after(Position::NONE, from, Message::Answer(number, payload.len()));
+            }
             Message::Answer(number, bytes) => cx.emit(Event::Answered { from, number, bytes }),
             Message::Quick(number) => {
                 cx.emit_after(Position::NONE, Event::Heard { from, number, ticks: self.ticks });
@@ -162,6 +190,7 @@ impl Process for Echo {
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, Self>) {
         match command {
             Command::Call { to, number, payload } => cx.send_after(Position::NONE, to, Message::Call(number, payload)),
+            Command::Ask { to, number, payload } => cx.send_after(Position::NONE, to, Message::Ask(number, payload)),
             Command::Quick { to, number } => cx.send_after(Position::NONE, to, Message::Quick(number)),
             Command::Write(number) => {
                 cx.persist(number);
@@ -185,8 +214,15 @@ impl Process for Echo {
         self.durable = through;
     }
 
-    fn view(&self) -> Echo {
-        self.clone()
+    fn view(&self) -> Picture {
+        Picture {
+            written: self.written[..self.written.len().min(PICTURE_RECORDS_MAX)].to_vec(),
+            count: self.written.len(),
+            restored: self.restored,
+            parts: self.parts,
+            ticks: self.ticks,
+            durable: self.durable,
+        }
     }
 }
 
@@ -364,6 +400,10 @@ impl RawPeer {
 
     /// Says hello under any name.
     pub fn hello(&mut self, version: u16, cluster: u64, node: u64, to: u64) {
+        self.try_hello(version, cluster, node, to).expect("written");
+    }
+
+    pub fn try_hello(&mut self, version: u16, cluster: u64, node: u64, to: u64) -> std::io::Result<()> {
         let mut out = Vec::from(*b"VOLVOX");
         out.extend(version.to_le_bytes());
         put_frame(Kind::Hello, &mut out, |out| {
@@ -371,25 +411,25 @@ impl RawPeer {
             // Node, incarnation, addressee.
             ((node, 1u64), to).encode(out);
         });
-        self.stream.write_all(&out).expect("written");
+        self.stream.write_all(&out)
     }
 
     /// Reads until the node has answered; gives back the kind of its frame and the body.
-    pub fn answer(&mut self) -> (u8, Vec<u8>) {
+    pub fn answer(&mut self) -> std::io::Result<(u8, Vec<u8>)> {
         let mut head = [0; 8 + 12];
-        self.stream.read_exact(&mut head).expect("an answer");
+        self.stream.read_exact(&mut head)?;
         assert_eq!(&head[..6], b"VOLVOX");
         let length = u32::from_le_bytes(head[8..12].try_into().expect("four")) as usize;
         let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("the body");
-        (head[12], body)
+        self.stream.read_exact(&mut body)?;
+        Ok((head[12], body))
     }
 
     /// The whole handshake, up to Ready.
     pub fn welcomed(address: &str, node: u64, to: u64) -> RawPeer {
         let mut peer = RawPeer::connect(address);
         peer.hello(volvox_net::PEER_PROTOCOL_VERSION, CLUSTER, node, to);
-        assert_eq!(peer.answer().0, Kind::Welcome as u8);
+        assert_eq!(peer.answer().expect("an answer").0, Kind::Welcome as u8);
         peer
     }
 
