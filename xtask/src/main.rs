@@ -6,6 +6,7 @@
 // The gate talks to the operating system: it times its steps and waits for child processes.
 #![allow(clippy::disallowed_methods)]
 
+mod chaos;
 mod child;
 mod compat;
 mod tidy;
@@ -49,6 +50,11 @@ const COMMANDS: &[Command] = &[
         name: "check-perf",
         summary: "etcdctl's own performance check, about a minute [--load s|m|l|xl]",
         run: compat::check_perf,
+    },
+    Command {
+        name: "chaos",
+        summary: "kill, pause, isolate and erase nodes under load, ten times each [--rounds N] [SCENARIO...]",
+        run: chaos::run,
     },
 ];
 

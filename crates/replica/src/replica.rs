@@ -341,6 +341,10 @@ impl Process for Replica {
                 role: self.raft.role(),
                 leader: self.raft.leader(),
                 is_learner: self.members.get(self.id).is_some_and(|member| member.is_learner),
+                votes: self.raft.configuration().voters.contains(&volvox_raft::Member {
+                    node: self.id,
+                    incarnation: self.config.raft.incarnation,
+                }),
                 commit_index: self.raft.commit_index().0,
                 applied_index: self.applied.0,
                 leader_changes: self.leader_changes,

@@ -34,6 +34,8 @@ pub struct Status {
     pub leader: Option<NodeId>,
     /// Whether the members' table gives it no vote.
     pub is_learner: bool,
+    /// Whether the Raft configuration counts this incarnation's vote.
+    pub votes: bool,
     /// The last entry known committed.
     pub commit_index: u64,
     /// The last entry applied.

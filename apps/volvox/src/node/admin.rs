@@ -88,7 +88,7 @@ fn status_document(node: &NodeHandle<Replica>) -> Value {
     json!({
         "id": status.id.0, "cluster": status.cluster, "incarnation": status.incarnation.0, "term": status.term,
         "role": format!("{:?}", status.role).to_lowercase(), "leader": status.leader.map(|leader| leader.0),
-        "is_learner": status.is_learner, "commit_index": status.commit_index, "applied_index": status.applied_index,
+        "is_learner": status.is_learner, "votes": status.votes, "commit_index": status.commit_index, "applied_index": status.applied_index,
         "revision": view.store.revision(), "compacted": view.store.compacted(),
         "watchers": status.watchers, "watchers_behind": status.watchers_behind,
         "batches": counters.batches, "records": counters.records, "batch_syncs": counters.log.batch_syncs,

@@ -1,0 +1,5 @@
+//! Chaos: constant load, real faults, and a memory of every promise.
+
+pub mod load;
+pub mod rounds;
+pub mod verdict;

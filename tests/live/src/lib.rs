@@ -1,0 +1,7 @@
+//! The built program under real faults: a cluster of OS processes, and clients that remember what they were promised.
+
+// These tests live in real time by intent.
+#![allow(clippy::disallowed_methods)]
+
+pub mod chaos;
+pub mod cluster;
