@@ -136,7 +136,9 @@ impl<P: Live> Runner<P> {
             return;
         }
         self.hurried_turns = 0;
-        let deadlines = [self.timers.next_deadline(), self.shared.inbox.next_due(), self.unwritten.next_deadline()];
+        // Delayed messages are not taken while too much is unwritten: to wake for them would be to spin.
+        let next_due = if self.takes_inputs() { self.shared.inbox.next_due() } else { None };
+        let deadlines = [self.timers.next_deadline(), next_due, self.unwritten.next_deadline()];
         let deadline = deadlines.into_iter().flatten().min();
         let site = &self.site;
         tokio::select! {
@@ -155,8 +157,7 @@ impl<P: Live> Runner<P> {
         let began = self.site.clock.now();
         let timers_are_due = self.timers.next_deadline().is_some_and(|deadline| deadline <= began);
         let all = timers_are_due && std::mem::take(&mut self.sockets_were_read);
-        // Beyond this, only timers and the disk go on: what is persisted has to wait somewhere.
-        if self.unwritten.bytes() < self.site.limits.unwritten_bytes_max {
+        if self.takes_inputs() {
             self.take_messages(all);
             self.take_commands();
         }
@@ -178,6 +179,11 @@ impl<P: Live> Runner<P> {
             self.site.wake.notify_one();
         }
         Ok(())
+    }
+
+    /// While too much is unwritten, only timers and the disk go on: what is persisted has to wait somewhere.
+    fn takes_inputs(&self) -> bool {
+        self.unwritten.bytes() < self.site.limits.unwritten_bytes_max
     }
 
     fn take_progress(&mut self) -> Result<(), NodeError> {

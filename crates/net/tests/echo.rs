@@ -70,6 +70,28 @@ fn a_checkpoint_replaces_the_records_before_it() {
 }
 
 #[test]
+fn checkpoints_between_batches_lose_nothing() {
+    let folder = Folder::new();
+    let mut number = 0;
+    for life in 1..=4 {
+        let one = start_in(options(1), &folder.0);
+        assert_eq!(one.handle.view().count as u64, number, "life {life}");
+        for _ in 0..20 {
+            for _ in 0..10 {
+                number += 1;
+                one.handle.command(Command::Write(number)).expect("room");
+            }
+            one.handle.command(Command::Checkpoint).expect("room");
+        }
+        one.expect("written", |event| *event == Event::Written(number));
+        one.stop().expect("ends well");
+    }
+    let one = start_in(options(1), &folder.0);
+    assert_eq!(one.handle.view().written, (1..=number).collect::<Vec<_>>());
+    assert_eq!(one.handle.life().began, Began::Resumed);
+}
+
+#[test]
 fn a_wiped_folder_begins_another_life() {
     let folder = Folder::new();
     let mut joining = options(1);

@@ -13,7 +13,7 @@ use support::{
 use volvox_core::{Bytes, Encode, Fault, NodeId};
 use volvox_disk::SimulatedDirectory;
 use volvox_net::frame::{Kind, put_frame};
-use volvox_net::{FaultRefused, NodeOptions};
+use volvox_net::{FaultRefused, FreshLife, NodeOptions};
 
 fn node(options: NodeOptions) -> Running {
     let seed = options.id.0;
@@ -203,6 +203,34 @@ fn messages_for_a_peer_that_is_away_wait_up_to_a_bound() {
     one.handle.command(call(2, 100)).expect("room");
     one.expect("an answer", answered(100));
     assert_eq!(one.handle.peers()[0].queued_bytes, 0);
+}
+
+#[test]
+fn what_waits_for_a_peer_that_returns_as_somebody_else_is_forgotten() {
+    let [one, two] = [1, 2].map(|id| node(options(id)));
+    introduce(&[&one, &two]);
+    let listen = two.handle.listen_address();
+    let gone = |two: Running| {
+        two.stop().expect("ends well");
+        until("it is gone", || !one.handle.peers()[0].connected);
+        one.handle.command(quick(2, 1)).expect("room");
+        until("a message waits", || one.handle.peers()[0].queued_bytes > 0);
+    };
+    let back = |fresh| {
+        let two = node(NodeOptions { listen, fresh, peers: book(&[(1, &one.address())]), ..options(2) });
+        until("the link stands", || one.handle.peers()[0].connected);
+        one.handle.command(quick(2, 2)).expect("room");
+        two
+    };
+    gone(two);
+    // A fresh disk, but the same incarnation: for its peers it is the same node.
+    let two = back(FreshLife::Bootstrap);
+    two.expect("what waited", heard(1));
+    two.expect("what came after", heard(2));
+    gone(two);
+    let two = back(FreshLife::Join);
+    let first = two.expect("a message", |event| matches!(event, Event::Heard { .. }));
+    assert!(heard(2)(&first), "{first:?} was meant for another life");
 }
 
 #[test]
