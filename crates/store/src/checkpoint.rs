@@ -10,7 +10,7 @@
 //!   very large. The tail is written as if it were sealed.
 //!
 //! **Numbers.** The number of a part is a hash of what it is: its kind, which records of the log it holds (first and
-//! last original segment, compaction), how many bytes, their CRC-32C, and which piece of them. So a number never stands
+//! last original segment, compaction), how many bytes, their digest, and which piece of them. So a number never stands
 //! for other bytes, on any node, at any time:
 //! - a part whose number is in the last manifest is on disk already, and is not written again: between two
 //!   checkpoints these are all segments that were sealed before the first and not rewritten by compaction since;
@@ -31,7 +31,7 @@
 //!   at the end:             cx.checkpoint_done(covers, numbers)
 //! ```
 
-use crate::crc32c;
+use crate::digest::{digest, mix};
 use crate::key_range::KeyRange;
 use crate::lease::Lease;
 use crate::log::{Segment, SegmentId};
@@ -60,8 +60,8 @@ pub(crate) struct Header {
     pub id: SegmentId,
     /// Bytes of the whole content, of which this is a piece.
     pub length: u64,
-    /// CRC-32C of the whole content.
-    pub checksum: u32,
+    /// Of the whole content.
+    pub digest: u64,
     /// Which piece, from 0 on.
     pub piece: u32,
 }
@@ -186,14 +186,14 @@ impl Checkpoint {
     }
 
     fn push_segment(&mut self, segment: &Segment) {
-        self.push(Kind::Segment, segment.id(), segment.data().clone(), Some(segment.checksum()));
+        self.push(Kind::Segment, segment.id(), segment.data().clone(), Some(segment.digest()));
     }
 
-    fn push(&mut self, kind: Kind, id: SegmentId, content: Bytes, checksum: Option<u32>) {
-        let checksum = checksum.unwrap_or_else(|| crc32c::extend(0, &content));
+    fn push(&mut self, kind: Kind, id: SegmentId, content: Bytes, known: Option<u64>) {
+        let digest = known.unwrap_or_else(|| digest(&content));
         let length = content.len() as u64;
         for (piece, start) in (0..content.len()).step_by(PIECE_BYTES).enumerate() {
-            let header = Header { kind, id, length, checksum, piece: piece as u32 };
+            let header = Header { kind, id, length, digest, piece: piece as u32 };
             let content = content.slice(start..content.len().min(start + PIECE_BYTES));
             self.pieces.push_back(PartRef { header, content });
         }
@@ -242,20 +242,12 @@ impl Header {
             self.id.last,
             self.id.generation,
             self.length,
-            u64::from(self.checksum),
+            self.digest,
             u64::from(self.piece),
         ];
         // The two top bits stay clear: they name the parts of those who run a store.
         fields.iter().fold(u64::from(PART_VERSION), |hash, field| mix(hash ^ mix(*field))) >> 2
     }
-}
-
-/// The finaliser of SplitMix64, with an offset so that 0 moves.
-fn mix(number: u64) -> u64 {
-    let mut z = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 impl Encode for Header {
@@ -265,7 +257,7 @@ impl Encode for Header {
         for number in [self.id.first, self.id.last, self.id.generation, self.length] {
             number.encode(out);
         }
-        self.checksum.encode(out);
+        self.digest.encode(out);
         self.piece.encode(out);
     }
 }
@@ -284,13 +276,7 @@ impl Decode for Header {
             other => return Err(DecodeError::Unknown("part", u64::from(other))),
         };
         let id = SegmentId { first: input.varint()?, last: input.varint()?, generation: input.varint()? };
-        Ok(Header {
-            kind,
-            id,
-            length: input.varint()?,
-            checksum: Decode::decode(input)?,
-            piece: Decode::decode(input)?,
-        })
+        Ok(Header { kind, id, length: input.varint()?, digest: Decode::decode(input)?, piece: Decode::decode(input)? })
     }
 }
 

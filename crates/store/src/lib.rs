@@ -74,6 +74,7 @@ pub mod checks;
 pub mod command;
 mod compaction;
 mod crc32c;
+mod digest;
 pub mod error;
 pub mod hash;
 pub mod key_range;

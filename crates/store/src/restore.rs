@@ -1,11 +1,11 @@
 //! Putting a store together again from the parts of a checkpoint.
 //!
 //! Parts come from a file or a peer and are hostile until checked: sizes are bounded by what really arrives, contents
-//! by their checksum, and what they say by the rules that a store keeps. A part does bounded work: it indexes the
+//! by their digest, and what they say by the rules that a store keeps. A part does bounded work: it indexes the
 //! records of at most one segment.
 
 use crate::checkpoint::{Header, Kind, Meta, PIECE_BYTES, chain};
-use crate::crc32c;
+use crate::digest::digest;
 use crate::key_range::KeyRange;
 use crate::lease::{Lease, attachment_key, lease_key};
 use crate::log::{COUNTER_MAX, Log, Record, Revision, Segment, SegmentId};
@@ -21,7 +21,7 @@ use volvox_core::{Bytes, Decode, DecodeError, Part, Reader, decode_all};
 pub enum RestoreError {
     /// A part is not well formed.
     Malformed(DecodeError),
-    /// A part is not what its number or checksum says: it was damaged, or stored under a wrong name.
+    /// A part is not what its number or digest says: it was damaged, or stored under a wrong name.
     Damaged,
     /// Parts are missing, doubled, or in the wrong order.
     OutOfOrder,
@@ -33,7 +33,7 @@ impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RestoreError::Malformed(error) => write!(f, "a checkpoint part is malformed: {error}"),
-            RestoreError::Damaged => write!(f, "a checkpoint part is not what its number or checksum says"),
+            RestoreError::Damaged => write!(f, "a checkpoint part is not what its number or digest says"),
             RestoreError::OutOfOrder => write!(f, "checkpoint parts are missing, doubled or in the wrong order"),
             RestoreError::Inconsistent(what) => write!(f, "checkpoint parts contradict each other: {what}"),
         }
@@ -104,7 +104,7 @@ impl Restore {
         let Some(content) = self.assemble(header, part.data.slice(start..part.data.len()))? else {
             return Ok(());
         };
-        if crc32c::extend(0, &content) != header.checksum {
+        if digest(&content) != header.digest {
             return Err(RestoreError::Damaged);
         }
         match header.kind {

@@ -2,7 +2,7 @@
 
 use super::record::{Record, RecordRef, Revision};
 use super::{SEGMENT_BYTES, SEGMENT_RECORDS};
-use crate::crc32c;
+use crate::digest::digest;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, DecodeError};
 
@@ -28,7 +28,7 @@ struct Slot {
 pub(crate) struct Segment {
     id: SegmentId,
     data: Bytes,
-    checksum: u32,
+    digest: u64,
     first: Revision,
     last: Revision,
     slots: Vec<Slot>,
@@ -71,7 +71,7 @@ impl Builder {
         let Builder { mut slots, mut census, .. } = self;
         slots.shrink_to_fit();
         census.shrink_to_fit();
-        Ok(Segment { id, checksum: crc32c::extend(0, &data), data, first, last, slots, census })
+        Ok(Segment { id, digest: digest(&data), data, first, last, slots, census })
     }
 }
 
@@ -104,8 +104,8 @@ impl Segment {
         &self.data
     }
 
-    pub fn checksum(&self) -> u32 {
-        self.checksum
+    pub fn digest(&self) -> u64 {
+        self.digest
     }
 
     pub fn byte_length(&self) -> usize {

@@ -1,4 +1,4 @@
-//! Parts whose checksums and numbers are right, and whose contents lie.
+//! Parts whose digests and numbers are right, and whose contents lie.
 
 use super::*;
 use crate::command::Command;
@@ -36,7 +36,7 @@ fn resealed(part: &Part, change: impl FnOnce(&mut Vec<u8>)) -> Part {
     let header = Header::decode(&mut input).expect("a good part");
     let mut content = input.take(input.remaining()).expect("the rest").to_vec();
     change(&mut content);
-    let header = Header { length: content.len() as u64, checksum: crc32c::extend(0, &content), ..header };
+    let header = Header { length: content.len() as u64, digest: digest(&content), ..header };
     let mut data = header.to_bytes();
     data.extend_from_slice(&content);
     Part { number: header.number(), data: Bytes::from(data) }
