@@ -3,13 +3,13 @@
 use super::read::LeaderReads;
 use super::transfer::Transfer;
 use super::{Raft, Role, Server};
-use crate::configuration::Member;
+use crate::configuration::{Configuration, Member};
 use crate::entry::{ENTRIES_MAX, ENTRY_BYTES_MAX, Entry, Index, Payload, Term};
 use crate::interface::{Event, Refusal, Ticket, Timer};
 use crate::message::Body;
 use crate::planted::{self, Bug};
 use crate::progress::{Mode, Progress, Verdict};
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, Context, Position};
@@ -25,6 +25,8 @@ pub(super) struct Leader {
     pub round: u64,
     pub reads: LeaderReads,
     pub transfer: Option<Transfer>,
+    /// Whether somebody is served that the configuration in force does not name.
+    pub has_leavers: bool,
     /// What the entries weigh that are appended and not committed.
     uncommitted_weight: usize,
 }
@@ -47,6 +49,7 @@ impl Raft {
             round: 0,
             reads: LeaderReads::default(),
             transfer: None,
+            has_leavers: false,
             uncommitted_weight,
         };
         self.leave_role(Role::Leader(leader), cx);
@@ -64,12 +67,16 @@ impl Raft {
         self.append_as_leader(first, cx);
     }
 
-    /// One [`Progress`] for each member of the configuration in force, and for nobody else.
+    /// One [`Progress`] for each member of a configuration that is in force or not yet replaced for good, and for nobody
+    /// else: who leaves is told so, if it listens, and does not campaign for ever.
     pub(super) fn follow_configuration(&mut self, next: Index) {
         let Role::Leader(leader) = &mut self.role else { return };
-        let members = self.server.membership.active().members();
+        let server = &self.server;
+        let members: BTreeSet<Member> =
+            server.membership.in_doubt(server.commit).flat_map(Configuration::members).collect();
+        leader.has_leavers = members.len() > server.configuration().members().len();
         leader.progress.retain(|member, _| members.contains(member));
-        for member in members.into_iter().filter(|member| *member != self.server.me) {
+        for member in members.into_iter().filter(|member| *member != server.me) {
             leader.progress.entry(member).or_insert_with(|| Progress::new(next));
         }
     }
@@ -167,6 +174,10 @@ impl Raft {
         };
         if !is_answer {
             return cx.note("ignored: refuses what was not asked", prev_index.0);
+        }
+        if prev_index <= progress.matched {
+            // A late answer; or it has lost what it acknowledged, and asking faster than by heartbeats will not help.
+            return cx.note("ignored: refuses what it acknowledged", prev_index.0);
         }
         // A term that the leader has too agrees up to the leader's last entry of it, or before; one that it has not is
         // skipped.

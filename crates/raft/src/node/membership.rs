@@ -125,7 +125,14 @@ impl Raft {
         if active.is_joint() {
             let next = active.leave_joint();
             self.append_as_leader(Payload::Configuration(next), cx);
-        } else if !active.votes(server.me) {
+            return;
+        }
+        if leader.has_leavers {
+            self.follow_configuration(server.log.last_index().next());
+        }
+        let server = &self.server;
+        let active = server.configuration();
+        if !active.votes(server.me) {
             // Raft 6: a leader that is not in the new configuration steps down once that is committed. Until then it
             // leads a cluster that it does not count itself in.
             cx.note("steps down: no longer a voter", 0);

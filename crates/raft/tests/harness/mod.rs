@@ -111,7 +111,8 @@ impl Cluster {
         let member = self.nodes[&node].raft.as_ref().expect("the node runs").member();
         self.observer.crashed(member);
         self.node(node).crash(kept);
-        self.links.retain(|(from, to), _| *from != node && *to != node);
+        // What it has sent may still arrive.
+        self.links.retain(|(_, to), _| *to != node);
     }
 
     /// The disk is gone: the node is somebody else from now on.
@@ -182,6 +183,22 @@ impl Cluster {
         panic!("the cluster does not come to rest without its timers");
     }
 
+    /// Settles, but leaves the messages that `held` names where they are.
+    pub fn settle_but(&mut self, held: impl Fn(&Message) -> bool) {
+        loop {
+            let mut any = self.sync_all();
+            let links: Vec<(NodeId, NodeId)> = self.links.keys().copied().collect();
+            for (from, to) in links {
+                let place =
+                    self.links.get(&(from, to)).and_then(|queue| queue.iter().position(|message| !held(message)));
+                any |= place.is_some_and(|place| self.deliver_at(from, to, place));
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
     /// Moves the clock; each timer that is due fires, and everything settles after it.
     pub fn elapse(&mut self, span: Duration) {
         let end = self.now + span;
@@ -217,10 +234,81 @@ impl Cluster {
         }
     }
 
-    /// Makes one node time out, and lets everything settle.
+    /// Only nodes of one group hear one another; who is in no group hears nobody.
+    pub fn groups(&mut self, groups: &[&[u64]]) {
+        let together =
+            |from: NodeId, to: NodeId| groups.iter().any(|group| group.contains(&from.0) && group.contains(&to.0));
+        let nodes: Vec<NodeId> = self.nodes.keys().copied().collect();
+        let links = nodes.iter().flat_map(|from| nodes.iter().map(|to| (*from, *to)));
+        self.cut = links.filter(|(from, to)| !together(*from, *to)).collect();
+        let cut = &self.cut;
+        self.links.retain(|link, _| !cut.contains(link));
+    }
+
+    /// Makes one node time out, and goes on until it leads; what it then sends is lost.
+    pub fn elect_in_silence(&mut self, node: u64) {
+        for round in 0..20 {
+            if round % 10 == 0 {
+                self.fire(id(node), volvox_raft::Timer::Election);
+            }
+            self.sync_all();
+            if self.raft(node).role() == RoleKind::Leader {
+                break;
+            }
+            for other in self.up() {
+                self.deliver_link(node, other.0);
+                self.sync(other, usize::MAX);
+                self.deliver_link(other.0, node);
+            }
+        }
+        assert_eq!(self.raft(node).role(), RoleKind::Leader, "the election was lost");
+        self.links.clear();
+    }
+
+    pub fn deliver_link(&mut self, from: u64, to: u64) {
+        while self.deliver_at(id(from), id(to), 0) {}
+    }
+
+    pub fn propose(&mut self, node: u64, data: &str) -> Ticket {
+        let ticket = Ticket(1_000_000 + self.events.len() as u64);
+        self.command(node, Command::Propose { ticket, data: data.into() });
+        ticket
+    }
+
+    pub fn read(&mut self, node: u64) -> Ticket {
+        let ticket = Ticket(2_000_000 + self.reads.len() as u64);
+        self.command(node, Command::Read { ticket });
+        ticket
+    }
+
+    pub fn change(&mut self, node: u64, voters: &[(u64, u64)], learners: &[(u64, u64)]) -> Ticket {
+        let members = |list: &[(u64, u64)]| list.iter().map(|(node, life)| Member::new(*node, *life)).collect();
+        let ticket = Ticket(3_000_000 + self.events.len() as u64);
+        let (voters, learners) = (members(voters), members(learners));
+        self.command(node, Command::Change { ticket, voters, learners });
+        ticket
+    }
+
+    pub fn is_read_ready(&self, ticket: Ticket) -> bool {
+        self.count_events(|event| matches!(event, Event::ReadReady { ticket: of, .. } if *of == ticket)) > 0
+    }
+
+    /// Why a request was refused.
+    pub fn refusal(&self, ticket: Ticket) -> Option<volvox_raft::Refusal> {
+        self.events.iter().find_map(|(_, event)| match event {
+            Event::Refused { ticket: of, reason } if *of == ticket => Some(*reason),
+            _ => None,
+        })
+    }
+
+    /// Makes one node time out, and lets everything settle. The first term that it tries may be taken.
     pub fn elect(&mut self, node: u64) {
-        self.fire(id(node), volvox_raft::Timer::Election);
-        self.settle();
+        for _ in 0..2 {
+            if self.raft(node).role() != RoleKind::Leader {
+                self.fire(id(node), volvox_raft::Timer::Election);
+                self.settle();
+            }
+        }
         assert_eq!(self.leader(), Some(node), "the election was lost");
     }
 
