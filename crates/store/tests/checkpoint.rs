@@ -194,3 +194,15 @@ fn a_step_of_compaction_looks_at_little() {
     assert!(steps >= 7, "{steps} steps for 30,000 records");
     assert_eq!(store.view().len(), 101);
 }
+
+/// Files of an older program are read by a newer one. Who changes the format changes its version, and reads both.
+#[test]
+fn the_format_of_parts_is_pinned() {
+    let mut store = Store::new(StoreConfig::default());
+    store.apply(&Command::LeaseGrant(LeaseGrantRequest { ttl: 60, id: 7 })).expect("a grant");
+    put(&mut store, "key", 3);
+    put(&mut store, "key", 4);
+    delete_all(&mut store);
+    let pinned = [0x3f5e_5a36_8c37_3715, 0x331b_4762_19e5_f053, 0x351a_f993_444b_2ab3, 0x25d9_b68d_83b6_86e7];
+    assert_eq!(numbers(&store), pinned);
+}

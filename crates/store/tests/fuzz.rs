@@ -98,3 +98,34 @@ fn deep_nesting_is_refused() {
     assert!(decode_all::<Command>(&nested(command::TXN_DEPTH_MAX + 1)).is_err());
     assert!(decode_all::<Command>(&nested(3000)).is_err());
 }
+
+/// A log written by an older program is applied by a newer one: the bytes of a version mean the same for ever.
+#[test]
+fn the_format_of_commands_is_pinned() {
+    let b = volvox_core::Bytes::from("k");
+    let put = PutRequest { key: b.clone(), value: b.clone(), lease: -1, prev_kv: true, ..PutRequest::default() };
+    let range = RangeRequest { key: b.clone(), limit: 64, sort_order: SortOrder::Descend, ..RangeRequest::default() };
+    let compare = Compare { key: b.clone(), target_union: TargetUnion::ModRevision(3), ..Compare::default() };
+    let txn = TxnRequest {
+        compare: vec![compare],
+        success: vec![RequestOp::Range(range), RequestOp::Txn(TxnRequest::default())],
+        failure: vec![RequestOp::DeleteRange(DeleteRangeRequest { key: b, ..DeleteRangeRequest::default() })],
+    };
+    let alarm = AlarmRequest { action: AlarmAction::Deactivate, member_id: 300, alarm: AlarmType::Corrupt };
+    let pinned: [(Command, &[u8]); 8] = [
+        (Command::Put(put), b"\x01\0\x01k\x01k\x01\x01\0\0"),
+        (
+            Command::Txn(txn),
+            b"\x01\x02\x01\0\0\x01k\0\x03\x06\x02\x01\x01k\0\x80\x01\0\x04\0\0\0\0\0\0\0\0\x04\0\0\0\x01\x03\x01k\0\0",
+        ),
+        (Command::Compact(CompactionRequest { revision: 5, physical: true }), b"\x01\x03\x0a\x01"),
+        (Command::LeaseGrant(LeaseGrantRequest { ttl: 9, id: 4 }), b"\x01\x04\x12\x08"),
+        (Command::LeaseRevoke(LeaseRevokeRequest { id: 4 }), b"\x01\x05\x08"),
+        (Command::LeaseExpire(vec![1, 2]), b"\x01\x06\x02\x02\x04"),
+        (Command::LeaseCheckpoint(vec![LeaseCheckpoint { id: 1, remaining_ttl: 7 }]), b"\x01\x07\x01\x02\x0e"),
+        (Command::Alarm(alarm), b"\x01\x08\x04\xac\x02\x04"),
+    ];
+    for (command, bytes) in pinned {
+        assert_eq!(command.to_bytes().escape_ascii().to_string(), bytes.escape_ascii().to_string(), "{command}");
+    }
+}
