@@ -12,7 +12,7 @@ pub struct Counters {
     pub steps: u64,
     /// Steps that took longer than 5 ms.
     pub slow_steps: u64,
-    /// The longest step.
+    /// The longest of these.
     pub longest_step: Duration,
     /// Batches of records that the disk acknowledged.
     pub batches: u64,
@@ -20,6 +20,8 @@ pub struct Counters {
     pub records: u64,
     /// Times that a full disk refused a batch or a checkpoint.
     pub disk_full: u64,
+    /// How long the disk thread was at work.
+    pub disk_busy: Duration,
     /// What the log itself counts.
     pub log: volvox_disk::Counters,
     /// Bytes of the log since the last checkpoint.

@@ -208,6 +208,22 @@ mod tests {
     }
 
     #[test]
+    fn skew_moves_the_wall_clock_of_its_node_and_heals() {
+        let clock = Clock::start();
+        let table = FaultTable::new(NodeId(2), true);
+        let hour = 3_600_000;
+        // By how many minutes, rounded.
+        let skewed = |faults: &[Fault]| {
+            let before = clock.wall();
+            table.set(faults, &clock).expect("live");
+            (clock.wall().0 - before.0 + 30_000_000_000).div_euclid(60_000_000_000)
+        };
+        assert_eq!(skewed(&[Fault::Skew(NodeId(2), hour)]), 60);
+        assert_eq!(skewed(&[Fault::Skew(NodeId(2), hour), Fault::Heal]), -60);
+        assert_eq!(skewed(&[Fault::Skew(NodeId(1), hour)]), 0, "another node's");
+    }
+
+    #[test]
     fn what_a_live_node_cannot_do_is_refused() {
         for text in ["crash 2", "pause 1", "slow 1->2 reorder 1%", "disk 2 tear", "drift 1 5ppm"] {
             assert!(matches!(table(2, &[text]), Err(FaultRefused::NotLive(_))), "{text}");

@@ -121,6 +121,7 @@ impl<P: Live> NodeHandle<P> {
         let site = &self.shared.site;
         Counters {
             longest_step: Duration::from_nanos(site.longest_step_nanos.get()),
+            disk_busy: Duration::from_nanos(site.disk_busy_nanos.get()),
             log: *site.log_counters.lock().expect("no panic holds this lock"),
             ..site.tallies.snapshot()
         }

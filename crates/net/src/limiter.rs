@@ -1,4 +1,4 @@
-//! Log lines that a stranger can cause are printed at most once a second each.
+//! Log lines that repeat are printed once in a while, with how many were left out.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,13 +16,12 @@ struct Gate {
     suppressed: u64,
 }
 
-const INTERVAL: Duration = Duration::from_secs(1);
 /// The gates are keyed by reason and known node; this is far more than there can be of both.
 const GATES_MAX: usize = 4096;
 
 impl LogLimiter {
     /// Whether to print now, and how many lines of that reason were left out since the last.
-    pub(crate) fn admit(&self, reason: &'static str, node: u64, now: Instant) -> Option<u64> {
+    pub(crate) fn admit(&self, reason: &'static str, node: u64, now: Instant, interval: Duration) -> Option<u64> {
         let mut gates = self.gates.lock().expect("no panic holds this lock");
         if gates.len() >= GATES_MAX {
             gates.clear();
@@ -31,7 +30,7 @@ impl LogLimiter {
             gates.insert((reason, node), Gate { last: now, suppressed: 0 });
             return Some(0);
         };
-        if now.since(gate.last) < INTERVAL {
+        if now.since(gate.last) < interval {
             gate.suppressed += 1;
             return None;
         }
@@ -45,14 +44,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_a_second_and_the_rest_are_counted() {
+    fn one_line_an_interval_and_the_rest_are_counted() {
         let limiter = LogLimiter::default();
-        let at = |millis: u64| Instant(millis * 1_000_000);
-        assert_eq!(limiter.admit("a", 0, at(0)), Some(0));
-        assert_eq!(limiter.admit("a", 0, at(1)), None);
-        assert_eq!(limiter.admit("a", 1, at(2)), Some(0));
-        assert_eq!(limiter.admit("a", 0, at(999)), None);
-        assert_eq!(limiter.admit("a", 0, at(1000)), Some(2));
-        assert_eq!(limiter.admit("a", 0, at(2000)), Some(0));
+        let admit = |reason, node, millis: u64| {
+            limiter.admit(reason, node, Instant(millis * 1_000_000), Duration::from_secs(1))
+        };
+        assert_eq!(admit("a", 0, 0), Some(0));
+        assert_eq!(admit("a", 0, 1), None);
+        assert_eq!(admit("a", 1, 2), Some(0));
+        assert_eq!(admit("a", 0, 999), None);
+        assert_eq!(admit("a", 0, 1000), Some(2));
+        assert_eq!(admit("a", 0, 2000), Some(0));
     }
 }

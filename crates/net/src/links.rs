@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::task::AbortHandle;
-use volvox_core::{Encode, NodeId};
+use volvox_core::{Duration, Encode, NodeId};
 
 /// The links to all peers of the address book.
 pub(crate) struct Links {
@@ -62,7 +62,7 @@ impl Links {
         if !link.peer.has_room(link.turn.len(), link.turn_messages, site) {
             site.tallies.dropped_full.add(1);
             link.peer.dropped.fetch_add(1, Ordering::Relaxed);
-            if let Some(suppressed) = site.limiter.admit("queue full", to.0, site.clock.now()) {
+            if let Some(suppressed) = site.limiter.admit("queue full", to.0, site.clock.now(), Duration::from_secs(1)) {
                 let connected = link.peer.connected();
                 tracing::info!(node = %site.me, peer = %to, connected, suppressed, "messages are dropped: the queue is full");
             }

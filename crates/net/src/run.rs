@@ -204,7 +204,7 @@ impl<P: Live> Runner<P> {
                 Some(Progress::Full) => {
                     self.site.tallies.disk_full.add(1);
                     let waiting = self.unwritten.bytes();
-                    if let Some(suppressed) = self.site.limiter.admit("disk full", 0, now) {
+                    if let Some(suppressed) = self.site.limiter.admit("disk full", 0, now, Duration::from_secs(1)) {
                         tracing::error!(%node, waiting, suppressed, "the disk is full: nothing is acknowledged until there is space");
                     }
                 }
@@ -306,7 +306,7 @@ impl<P: Live> Runner<P> {
             Effect::CheckpointDone { covers, parts } => {
                 self.unwritten.checkpoint(self.environment.last_position, CheckpointStep::Install { covers, parts });
             }
-            Effect::Note(_) => {}
+            Effect::Note(note) => tracing::debug!(target: "volvox::note", node = %self.site.me, "{note}"),
         }
     }
 
@@ -327,7 +327,7 @@ impl<P: Live> Runner<P> {
         self.site.tallies.slow_steps.add(1);
         let nanos = volvox_core::time::nanos(took);
         self.site.longest_step_nanos.set(self.site.longest_step_nanos.get().max(nanos));
-        if let Some(suppressed) = self.site.limiter.admit("slow step", 0, ended) {
+        if let Some(suppressed) = self.site.limiter.admit("slow step", 0, ended, Duration::from_secs(1)) {
             tracing::warn!(node = %self.site.me, kind, ?took, suppressed, "a step took longer than {STEP_TIME_MAX:?}");
         }
     }

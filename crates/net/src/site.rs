@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
-use volvox_core::{Incarnation, NodeId};
+use volvox_core::{Duration, Incarnation, NodeId};
+
+/// How often the same trouble with the same peer is logged.
+const LINK_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) struct Site {
     pub(crate) me: NodeId,
@@ -24,6 +27,7 @@ pub(crate) struct Site {
     pub(crate) tls: Option<TlsFiles>,
     pub(crate) tallies: Tallies,
     pub(crate) longest_step_nanos: Tally,
+    pub(crate) disk_busy_nanos: Tally,
     pub(crate) log_counters: Mutex<volvox_disk::Counters>,
     pub(crate) limiter: LogLimiter,
     /// The order numbers of accepted connections: see the handshake.
@@ -64,6 +68,7 @@ impl Site {
             tls,
             tallies: Tallies::default(),
             longest_step_nanos: Tally::default(),
+            disk_busy_nanos: Tally::default(),
             log_counters: Mutex::default(),
             limiter: LogLimiter::default(),
             connection_order: AtomicU64::new(0),
@@ -111,11 +116,11 @@ impl Site {
         }
     }
 
-    /// Logs why a link failed, at most once a second a reason and peer.
+    /// Logs why a link failed; seldom, because a peer may be away for days.
     pub(crate) fn log_link(&self, what: &'static str, with: Option<NodeId>, address: &str, error: &LinkError) {
         let reason = error.reason();
         let node = with.map_or(0, |id| id.0);
-        if let Some(suppressed) = self.limiter.admit(reason, node, self.clock.now()) {
+        if let Some(suppressed) = self.limiter.admit(reason, node, self.clock.now(), LINK_LOG_INTERVAL) {
             let peer = with.map_or_else(|| String::from("a stranger"), |id| id.to_string());
             match error {
                 // What happens whenever a peer restarts.

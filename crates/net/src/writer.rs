@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use volvox_core::time::nanos;
 use volvox_core::{Part, Position};
 use volvox_disk::{AppendError, CheckpointError, Directory, Log};
 
@@ -125,7 +126,9 @@ fn work<D: Directory>(mut log: Log<D>, todo: &Receiver<Job>, outcomes: &Mutex<Ve
     let mut after_batch = false;
     while let Ok(job) = todo.recv() {
         let was_batch = matches!(job, Job::Append(_));
+        let began = site.clock.now();
         let outcome = perform(&mut log, job, site);
+        site.disk_busy_nanos.add(nanos(site.clock.now().since(began)));
         let failed = matches!(outcome, Outcome::Failed(_));
         *site.log_counters.lock().expect("no panic holds this lock") = log.counters();
         site.tallies.log_live_bytes.set(log.bytes_since_checkpoint());

@@ -8,7 +8,9 @@ use support::{
     try_start, until,
 };
 use volvox_core::{Fault, Incarnation, NodeId};
-use volvox_disk::{AppendError, Faults, RealDirectory, RecordingDirectory, SequenceCounter, SimulatedDirectory};
+use volvox_disk::{
+    AppendError, Faults, OpenError, RealDirectory, RecordingDirectory, SequenceCounter, SimulatedDirectory,
+};
 use volvox_net::{Began, NodeError, NodeOpenError, Overloaded};
 
 fn write(node: &Running, number: u64) {
@@ -167,6 +169,21 @@ fn lost_records_begin_another_life() {
     node.stop().expect("ends well");
     let node = start(options(1), disk);
     assert_eq!((node.handle.life().incarnation, &node.handle.life().began), (life.incarnation, &Began::Resumed));
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_is_said_at_the_start_and_changes_nothing() {
+    let disk = SimulatedDirectory::new(10);
+    let node = start(options(1), disk.clone());
+    write(&node, 1);
+    node.expect("written", |event| *event == Event::Written(1));
+    node.stop().expect("ends well");
+    disk.set_faults(Faults { failed_read: true, ..Faults::default() });
+    let error = try_start(options(1), disk.clone(), |_| {}).err().expect("unreadable");
+    assert!(matches!(error, NodeOpenError::Log(OpenError::Io { .. })), "{error}");
+    disk.set_faults(Faults::default());
+    let node = start(options(1), disk);
+    assert_eq!((&node.handle.life().began, node.handle.view().count), (&Began::Resumed, 1));
 }
 
 #[test]
