@@ -6,6 +6,7 @@
 // The gate talks to the operating system: it times its steps and waits for child processes.
 #![allow(clippy::disallowed_methods)]
 
+mod bench;
 mod chaos;
 mod child;
 mod compat;
@@ -55,6 +56,11 @@ const COMMANDS: &[Command] = &[
         name: "chaos",
         summary: "kill, pause, isolate and erase nodes under load, ten times each [--rounds N] [SCENARIO...]",
         run: chaos::run,
+    },
+    Command {
+        name: "bench",
+        summary: "three nodes against three members of etcd 3.6, half an hour on a quiet machine: bench etcd [--only ROW,...]",
+        run: bench::run,
     },
 ];
 
