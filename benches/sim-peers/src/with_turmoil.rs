@@ -25,7 +25,7 @@ pub fn run(nodes: usize, deliveries: u64, work: &Arc<Work>, tick: Duration, limi
             let ping = Ping { next: me % nodes + 1, work };
             let socket = UdpSocket::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), PORT)).await?;
             // Everybody binds before anybody sends.
-            tokio_sleep(Duration::from_millis(10)).await;
+            let _ = tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>()).await;
             let mut peers = std::collections::BTreeMap::new();
             let mut known = |node: usize| *peers.entry(node).or_insert_with(|| turmoil::lookup(format!("n{node}")));
             let before = if me == 1 { nodes } else { me - 1 };
@@ -52,8 +52,4 @@ pub fn run(nodes: usize, deliveries: u64, work: &Arc<Work>, tick: Duration, limi
         }
     }
     true
-}
-
-async fn tokio_sleep(span: Duration) {
-    tokio::time::sleep(span).await;
 }

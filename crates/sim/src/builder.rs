@@ -186,6 +186,12 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
+    /// How many happenings may wait to be taken, a million unless said otherwise; the run panics beyond.
+    pub fn happened_max(mut self, count: usize) -> Self {
+        self.happened_max = count;
+        self
+    }
+
     /// Leaves the hash chain out.
     pub fn without_hash_chain(mut self) -> Self {
         self.hash_chain = false;
@@ -220,6 +226,7 @@ impl<P: Process + 'static> Builder<P> {
         let mut simulation = Simulation {
             seed: self.seed,
             now: 0,
+            wall_start: self.clocks.wall_start,
             queue: Queue::new(),
             nodes: Vec::with_capacity(self.ids.len()),
             cold: Vec::with_capacity(self.ids.len()),

@@ -10,12 +10,12 @@ use std::rc::Rc;
 use volvox_core::{Duration, Environment, Incarnation, NodeId, Outbox, Position, Process, Rng};
 
 impl<P: Process + 'static> Simulation<P> {
-    /// Adds a node that knows these members. It is down until it is started.
+    /// Adds a node that knows these members, with true clocks. It is down until it is started.
     ///
     /// # Panics
     /// When there is such a node already.
     pub fn add_node(&mut self, id: NodeId, members: &[NodeId], config: P::Config) {
-        self.insert_node(id, Rc::from(members), config, 0, 0);
+        self.insert_node(id, Rc::from(members), config, self.wall_start, 0);
     }
 
     pub(crate) fn insert_node(
@@ -57,8 +57,10 @@ impl<P: Process + 'static> Simulation<P> {
         });
     }
 
-    /// Nothing is wrong any more: heals the world, lets paused nodes go on, starts those that are down.
+    /// Nothing is wrong any more, and nothing more will be drawn: heals the world, lets paused nodes go on, starts
+    /// those that are down. What a schedule says still comes.
     pub fn revive(&mut self) {
+        self.planner = None;
         self.heal();
         for index in 0..self.nodes.len() as u32 {
             self.resume_node(index);

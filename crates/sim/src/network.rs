@@ -185,12 +185,14 @@ impl<P: Process + 'static> Simulation<P> {
         self.statistics.kinds.add(message.kind());
         let Some(to) = self.find(to) else {
             self.statistics.dropped_unknown += 1;
+            self.trace_drop(from, to, &message, "no such node");
             return;
         };
         let index = self.link_between(from, to);
         let link = &mut self.links.all[index as usize];
         if link.in_flight >= self.links.network.queue_max {
             self.statistics.dropped_full += 1;
+            self.trace_drop(from, self.cold[to as usize].id, &message, "queue full");
             return;
         }
         let model = &self.links.models[link.model as usize];
@@ -201,11 +203,13 @@ impl<P: Process + 'static> Simulation<P> {
             let rng = &mut self.links.rng;
             if rng.chance_ppm(model.loss_ppm) {
                 self.statistics.dropped_lost += 1;
+                self.trace_drop(from, self.cold[to as usize].id, &message, "lost");
                 return;
             }
             if rng.chance_ppm(model.corrupt_ppm) {
                 // A bit flipped on the way; the receiver's checksum fails, which is a loss like any other.
                 self.statistics.dropped_corrupt += 1;
+                self.trace_drop(from, self.cold[to as usize].id, &message, "corrupt");
                 return;
             }
             if model.bandwidth > 0 {
@@ -244,19 +248,28 @@ impl<P: Process + 'static> Simulation<P> {
     }
 
     /// A message is there. Gives back whether anybody may see it, with both ends.
-    pub(crate) fn arrives(&mut self, index: u32, epoch: u32) -> Option<(u32, u32)> {
+    pub(crate) fn arrives(&mut self, index: u32, epoch: u32, message: &P::Message) -> Option<(u32, u32)> {
         let link = &mut self.links.all[index as usize];
+        let (from, to) = (link.from, link.to);
         if link.epoch == epoch {
             link.in_flight -= 1;
         } else if link.epoch != epoch.wrapping_add(1) || self.now > link.linger {
             self.statistics.dropped_broken += 1;
+            self.trace_drop(from, self.cold[to as usize].id, message, "link broken");
             return None;
         }
         if link.cut {
             self.statistics.dropped_partition += 1;
+            self.trace_drop(from, self.cold[to as usize].id, message, "partition");
             return None;
         }
-        Some((link.from, link.to))
+        Some((from, to))
+    }
+
+    fn trace_drop(&self, from: u32, to: NodeId, message: &P::Message, why: &str) {
+        if self.trace.is_some() {
+            self.trace_text(format_args!("{} -x {to} {message} ({why})", self.cold[from as usize].id));
+        }
     }
 
     fn link_between(&mut self, from: u32, to: u32) -> u32 {

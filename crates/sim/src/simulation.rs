@@ -21,6 +21,8 @@ pub struct Simulation<P: Process> {
     pub(crate) seed: u64,
     /// The world's own time, in nanoseconds since the run began. No process sees it.
     pub(crate) now: u64,
+    /// What a true wall clock showed when the run began.
+    pub(crate) wall_start: i64,
     pub(crate) queue: Queue<Pending<P>>,
     pub(crate) nodes: Vec<Node<P>>,
     pub(crate) cold: Vec<Cold<P>>,
@@ -152,7 +154,7 @@ impl<P: Process + 'static> Simulation<P> {
     /// Lets the next thing happen; says whether there was one.
     pub fn step(&mut self) -> bool {
         let Some(due) = self.queue.pop() else { return false };
-        debug_assert!(due.time >= self.now, "time went back");
+        assert!(due.time >= self.now, "time went back");
         self.now = due.time;
         self.handle(due.what);
         true

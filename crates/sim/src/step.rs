@@ -42,7 +42,7 @@ impl<P: Process + 'static> Simulation<P> {
     }
 
     fn message_arrives(&mut self, link: u32, epoch: u32, message: P::Message) {
-        let Some((from, to)) = self.arrives(link, epoch) else { return };
+        let Some((from, to)) = self.arrives(link, epoch, &message) else { return };
         let node = &self.nodes[to as usize];
         if node.process.is_none() {
             self.statistics.dropped_down += 1;

@@ -57,6 +57,24 @@ fn what_was_told_survives_every_crash_and_what_was_not_is_cut_at_a_batch() {
 }
 
 #[test]
+fn an_acknowledgement_before_the_disk_is_found_out() {
+    let lost = (0..100).filter(|seed| {
+        let mut sim = plain(*seed, 1).sync(Latency::Uniform(Duration::from_micros(100), ms(5))).build();
+        let mut rng = sim.rng(0);
+        for number in 0..20 {
+            sim.command_after(Duration::from_micros(rng.below(20_000)), ONE, Do::StoreHastily(number));
+        }
+        let _ = sim.run_for(Duration::from_micros(rng.below(20_000)));
+        let told = numbers(saw(&mut sim, ONE)).len();
+        fault(&mut sim, "crash 1");
+        fault(&mut sim, "start 1");
+        sim.node(ONE).expect("up").numbers.len() < told
+    });
+    let lost = lost.count();
+    assert!(lost > 50, "only {lost} of 100 seeds show the mistake");
+}
+
+#[test]
 fn a_checkpoint_stands_for_the_records_it_covers() {
     let mut sim = plain(1, 1).build();
     run(&mut sim, 1);

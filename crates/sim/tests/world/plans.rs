@@ -164,3 +164,29 @@ fn a_run_that_is_not_deterministic_is_called_so() {
     });
     assert!(failure.expect_err("fails").reason.contains("not deterministic"));
 }
+
+#[test]
+fn the_trace_tells_what_was_said_what_arrived_and_what_was_dropped() {
+    let ring = TraceRing::new(100);
+    let mut sim = plain(1, 2).trace(Some(&ring)).build();
+    run(&mut sim, 1);
+    send(&mut sim, [7]);
+    run(&mut sim, 1);
+    fault(&mut sim, "partition 1|2");
+    send(&mut sim, [8]);
+    run(&mut sim, 1);
+    let wanted = "\
+        0.000ms n1 starts as i1\n\
+        0.000ms n1 event Restored([], 0)\n\
+        0.000ms n2 starts as i1\n\
+        0.000ms n2 event Restored([], 0)\n\
+        1.000ms n1 command Send(n2, 7)\n\
+        1.000ms n1 -> n2 number 7\n\
+        2.000ms n2 <- n1 number 7\n\
+        2.000ms n2 event Got(n1, 7)\n\
+        2.000ms fault partition 1|2\n\
+        2.000ms n1 command Send(n2, 8)\n\
+        2.000ms n1 -> n2 number 8\n\
+        3.000ms n1 -x n2 number 8 (partition)";
+    assert_eq!(ring.lines().join("\n"), wanted);
+}

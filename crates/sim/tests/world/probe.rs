@@ -11,6 +11,8 @@ pub enum Do {
     Cancel(u8),
     /// Persists, and tells it once durable.
     Store(u64),
+    /// Persists, and tells it before it is durable: the mistake that the gate exists for.
+    StoreHastily(u64),
     /// Tells at once, although records may wait.
     TellNow(u64),
     Checkpoint,
@@ -108,6 +110,11 @@ impl Process for Probe {
                 self.numbers.push(number);
                 cx.persist(Number(number));
                 cx.emit(Saw::Stored(number));
+            }
+            Do::StoreHastily(number) => {
+                self.numbers.push(number);
+                cx.persist(Number(number));
+                cx.emit_after(Position::NONE, Saw::Stored(number));
             }
             Do::TellNow(number) => cx.emit_after(Position::NONE, Saw::Told(number)),
             Do::Checkpoint => {

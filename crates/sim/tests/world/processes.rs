@@ -1,5 +1,5 @@
 use super::*;
-use volvox_core::{Incarnation, Position};
+use volvox_core::{Incarnation, Position, Wall};
 
 #[test]
 fn after_a_pause_what_waits_is_handled_before_timers_that_are_due() {
@@ -102,6 +102,18 @@ fn nodes_can_be_added_and_named_freely() {
     run(&mut sim, 10);
     assert_eq!(sim.statistics().delivered, 2);
     assert_eq!(sim.statistics().dropped_unknown, 1);
+    sim.happened().for_each(drop);
+    sim.command(NodeId(12), Do::ReadClocks);
+    sim.command(NodeId(30), Do::ReadClocks);
+    run(&mut sim, 0);
+    let walls: Vec<Wall> = sim
+        .happened()
+        .filter_map(|happened| match happened.what {
+            Happening::Event(Saw::Clocks(_, wall)) => Some(wall),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(walls[0], walls[1], "both walls are true");
 }
 
 #[test]
@@ -149,4 +161,17 @@ fn a_configuration_can_depend_on_the_life() {
     fault(&mut sim, "start 2");
     let (first, second) = (Incarnation(1), Incarnation(2));
     assert_eq!(*LIVES.lock().expect("sound"), [(ONE, first), (TWO, first), (TWO, first), (TWO, second)]);
+}
+
+#[test]
+fn after_a_revival_nothing_more_is_drawn() {
+    let plan = volvox_sim::FaultPlan { every: Latency::Constant(ms(10)), ..volvox_sim::FaultPlan::default() };
+    let mut sim = plain(1, 5).faults(plan).build();
+    run(&mut sim, 2_000);
+    let drawn = sim.applied_faults().len();
+    assert!(drawn > 50);
+    sim.revive();
+    run(&mut sim, 10_000);
+    assert_eq!(sim.applied_faults().len(), drawn);
+    assert!(sim.ids().all(|id| sim.is_running(id)));
 }
