@@ -33,6 +33,8 @@ struct Write {
     handed: Option<Term>,
     deadline: Instant,
     leader_lost: bool,
+    /// Its client went away: it is not handed over again.
+    is_abandoned: bool,
 }
 
 /// All writes in flight, by sequence.
@@ -107,7 +109,7 @@ impl Replica {
         self.writes.next_sequence += 1;
         self.writes.bytes += proposal.len();
         let deadline = cx.now() + self.config.request_timeout();
-        let write = Write { ticket, proposal, handed: None, deadline, leader_lost: false };
+        let write = Write { ticket, proposal, handed: None, deadline, leader_lost: false, is_abandoned: false };
         self.writes.in_flight.insert(sequence, write);
         if let Some(ticket) = ticket {
             self.writes.by_ticket.insert(ticket, sequence);
@@ -159,6 +161,13 @@ impl Replica {
             return;
         }
         self.writes.some_wait = false;
+        // What nobody waits for any more, and surely has not happened, need not happen.
+        let abandoned = |write: &Write| write.is_abandoned && write.handed.is_none();
+        let dropped: Vec<u64> =
+            self.writes.in_flight.iter().filter(|(_, write)| abandoned(write)).map(|(sequence, _)| *sequence).collect();
+        for sequence in dropped {
+            self.writes.remove(sequence);
+        }
         let waiting: Vec<u64> =
             self.writes.in_flight.iter().filter(|(_, write)| write.handed.is_none()).map(|(sequence, _)| *sequence).collect();
         for sequence in waiting {
@@ -300,6 +309,7 @@ impl Replica {
             && let Some(write) = self.writes.in_flight.get_mut(&sequence)
         {
             write.ticket = None;
+            write.is_abandoned = true;
         }
     }
 

@@ -1,7 +1,8 @@
 //! Clients that write and read all the time, and remember what was acknowledged.
 //!
 //! Every writer has a key space of its own, writes each key once, and a register that only rises. A read must never
-//! show less than what was acknowledged, or seen by a read that had ended, before it began.
+//! show less than what was acknowledged, or seen by a read that had ended, before it began. A write whose outcome is
+//! unknown may happen at any later time, so after one the writer turns to another register.
 
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -31,8 +32,36 @@ pub struct Acknowledged {
 pub struct Promises {
     /// The sequences whose key was acknowledged.
     pub written: Mutex<Vec<u64>>,
-    /// The newest value of the register that was acknowledged, or seen by a finished read.
-    floor: AtomicU64,
+    register: Mutex<Register>,
+}
+
+/// The register that a writer uses now.
+#[derive(Clone, Copy, Default)]
+struct Register {
+    /// One more after every write whose outcome is unknown.
+    generation: u64,
+    /// The newest value that was acknowledged, or seen by a finished read.
+    floor: u64,
+}
+
+impl Promises {
+    fn register(&self) -> Register {
+        *self.register.lock().expect("no panic holds this lock")
+    }
+
+    /// A value of this generation is known.
+    fn on_known(&self, generation: u64, value: u64) {
+        let mut register = self.register.lock().expect("no panic holds this lock");
+        if register.generation == generation {
+            register.floor = register.floor.max(value);
+        }
+    }
+
+    /// The outcome of a write is not known.
+    fn on_unknown(&self) {
+        let mut register = self.register.lock().expect("no panic holds this lock");
+        *register = Register { generation: register.generation + 1, floor: 0 };
+    }
 }
 
 /// All clients.
@@ -47,18 +76,21 @@ pub struct Load {
     pub errors: AtomicU64,
     /// Reads that were answered.
     pub reads: AtomicU64,
+    /// Keeps the keys of one load apart from those of another.
+    pub run: String,
     stop: AtomicBool,
 }
 
 impl Load {
-    /// Starts `writers` writers and as many readers on these nodes.
-    pub fn start(endpoints: &[String], writers: usize) -> (Arc<Load>, Vec<tokio::task::JoinHandle<()>>) {
+    /// Starts `writers` writers and as many readers on these nodes, with keys that nobody else has.
+    pub fn start(run: &str, endpoints: &[String], writers: usize) -> (Arc<Load>, Vec<tokio::task::JoinHandle<()>>) {
         let load = Arc::new(Load {
             promises: (0..writers).map(|_| Arc::default()).collect(),
             acknowledged: Mutex::default(),
             violations: Mutex::default(),
             errors: AtomicU64::new(0),
             reads: AtomicU64::new(0),
+            run: run.to_owned(),
             stop: AtomicBool::new(false),
         });
         let mut tasks = Vec::new();
@@ -77,7 +109,8 @@ impl Load {
     /// How long after `moment` the first write was acknowledged that began after it.
     pub fn gap_after(&self, moment: Instant) -> Option<Duration> {
         let acknowledged = self.acknowledged.lock().expect("no panic holds this lock");
-        let after = acknowledged.iter().rev().take_while(|write| write.ended > moment).filter(|write| write.began >= moment);
+        let after =
+            acknowledged.iter().rev().take_while(|write| write.ended > moment).filter(|write| write.began >= moment);
         after.map(|write| write.ended - moment).min()
     }
 }
@@ -120,13 +153,15 @@ impl Client {
     }
 }
 
-/// The key that writer `number` writes as its `sequence`-th.
-pub fn key_of(number: usize, sequence: u64) -> Vec<u8> {
-    format!("chaos/{number:03}/{sequence:010}").into_bytes()
-}
+impl Load {
+    /// The key that writer `number` writes as its `sequence`-th.
+    pub fn key_of(&self, number: usize, sequence: u64) -> Vec<u8> {
+        format!("chaos/{}/{number:03}/{sequence:010}", self.run).into_bytes()
+    }
 
-fn register_of(number: usize) -> Vec<u8> {
-    format!("chaos/register/{number:03}").into_bytes()
+    fn register_of(&self, number: usize, generation: u64) -> Vec<u8> {
+        format!("chaos/{}/register/{number:03}/{generation:06}", self.run).into_bytes()
+    }
 }
 
 async fn write(load: Arc<Load>, number: usize, mut client: Client) {
@@ -135,20 +170,24 @@ async fn write(load: Arc<Load>, number: usize, mut client: Client) {
     while !load.stop.load(Ordering::Relaxed) {
         sequence += 1;
         let is_register = sequence % 2 == 0;
-        let key = if is_register { register_of(number) } else { key_of(number, sequence) };
+        let generation = promises.register().generation;
+        let key = if is_register { load.register_of(number, generation) } else { load.key_of(number, sequence) };
         let put = PutRequest { key: key.into(), value: sequence.to_string().into(), ..PutRequest::default() };
         let began = Instant::now();
         match client.ask(|mut kv| async move { kv.put(put).await }).await {
             Some(_) => {
                 if is_register {
-                    promises.floor.fetch_max(sequence, Ordering::SeqCst);
+                    promises.on_known(generation, sequence);
                 } else {
                     promises.written.lock().expect("no panic holds this lock").push(sequence);
                 }
                 let write = Acknowledged { began, ended: Instant::now() };
                 load.acknowledged.lock().expect("no panic holds this lock").push(write);
             }
-            None => drop(load.errors.fetch_add(1, Ordering::Relaxed)),
+            None => {
+                load.errors.fetch_add(1, Ordering::Relaxed);
+                promises.on_unknown();
+            }
         }
     }
 }
@@ -156,20 +195,22 @@ async fn write(load: Arc<Load>, number: usize, mut client: Client) {
 async fn read(load: Arc<Load>, number: usize, mut client: Client) {
     let promises = Arc::clone(&load.promises[number]);
     while !load.stop.load(Ordering::Relaxed) {
-        let floor = promises.floor.load(Ordering::SeqCst);
-        let range = RangeRequest { key: register_of(number).into(), ..RangeRequest::default() };
+        let Register { generation, floor } = promises.register();
+        let range = RangeRequest { key: load.register_of(number, generation).into(), ..RangeRequest::default() };
         let Some(answer) = client.ask(|mut kv| async move { kv.range(range).await }).await else {
             load.errors.fetch_add(1, Ordering::Relaxed);
             continue;
         };
         load.reads.fetch_add(1, Ordering::Relaxed);
         let pairs = answer.into_inner().kvs;
-        let value = pairs.first().map_or(0, |pair| std::str::from_utf8(&pair.value).map_or(0, |text| text.parse().unwrap_or(0)));
+        let value = pairs
+            .first()
+            .map_or(0, |pair| std::str::from_utf8(&pair.value).map_or(0, |text| text.parse().unwrap_or(0)));
         if value < floor {
             let node = &client.endpoints[client.at];
             let said = format!("register {number}: {node} said {value} after {floor} was known");
             load.violations.lock().expect("no panic holds this lock").push(said);
         }
-        promises.floor.fetch_max(value, Ordering::SeqCst);
+        promises.on_known(generation, value);
     }
 }

@@ -80,11 +80,12 @@ pub struct Outcome {
 /// When a promise was broken, or the cluster did not become whole again.
 pub async fn run(cluster: &LiveCluster, scenario: Scenario, rounds: usize, writers: usize) -> Result<Outcome> {
     let endpoints: Vec<String> = cluster.nodes().map(|id| cluster.endpoint(id)).collect();
-    let (load, tasks) = Load::start(&endpoints, writers);
+    let (load, tasks) = Load::start(scenario.name(), &endpoints, writers);
     let mut gaps = Vec::new();
     for round in 1..=rounds {
         tokio::time::sleep(BREATH).await;
-        let gap = strike(cluster, scenario, &load).await.with_context(|| format!("{} round {round}", scenario.name()))?;
+        let gap =
+            strike(cluster, scenario, &load).await.with_context(|| format!("{} round {round}", scenario.name()))?;
         gaps.push(gap);
         cluster.wait_whole(WHOLE_LIMIT).await.with_context(|| format!("{} round {round}", scenario.name()))?;
     }
@@ -188,7 +189,8 @@ pub async fn minority(cluster: &LiveCluster) -> Result<Duration> {
     let took = began.elapsed();
     expect_unavailable(refused.map(drop), "put")?;
     let read = |serializable| RangeRequest { key: "minority".into(), serializable, ..RangeRequest::default() };
-    let refused = tokio::time::timeout(limit, kv.range(read(false))).await.context("a read was not answered in 15 s")?;
+    let refused =
+        tokio::time::timeout(limit, kv.range(read(false))).await.context("a read was not answered in 15 s")?;
     expect_unavailable(refused.map(drop), "linearizable read")?;
     let answer = kv.range(read(true)).await.context("a serializable read in the minority")?.into_inner();
     if answer.kvs.first().is_none_or(|pair| pair.value.as_ref() != b"1") {

@@ -1,6 +1,6 @@
 //! What must be true once the load has ended.
 
-use super::load::{Load, key_of};
+use super::load::Load;
 use crate::cluster::LiveCluster;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeSet;
@@ -35,8 +35,8 @@ pub async fn check(cluster: &LiveCluster, load: &Load) -> Result<u64> {
     for (number, promises) in load.promises.iter().enumerate() {
         for sequence in promises.written.lock().expect("no panic holds this lock").iter() {
             promised += 1;
-            if !present.contains(&key_of(number, *sequence)) {
-                bail!("an acknowledged write is gone: {}", String::from_utf8_lossy(&key_of(number, *sequence)));
+            if !present.contains(&load.key_of(number, *sequence)) {
+                bail!("an acknowledged write is gone: {}", String::from_utf8_lossy(&load.key_of(number, *sequence)));
             }
         }
     }
