@@ -3,7 +3,7 @@
 use super::read::FollowerReads;
 use super::{Raft, Role};
 use crate::configuration::Member;
-use crate::entry::{Entry, Index, Term};
+use crate::entry::{Entry, Index, NUMBER_MAX, Term};
 use crate::interface::Timer;
 use crate::message::Body;
 use crate::planted::{self, Bug};
@@ -124,7 +124,7 @@ impl Raft {
             }
             if first_new <= server.log.last_index() {
                 // Raft 5.3: an existing entry conflicts with a new one: delete it and all that follow it.
-                server.truncate_from(first_new, Some(cx));
+                server.truncate_from(first_new, cx);
             }
             server.append(entries.into_iter().skip(known).collect(), cx);
         }
@@ -180,16 +180,18 @@ impl Raft {
 
 /// Entries without gaps behind `prev`, of terms that never fall and are not of the future.
 fn is_run_behind(prev_index: Index, prev_term: Term, entries: &[Entry], term: Term) -> bool {
+    if prev_index.0 > NUMBER_MAX || prev_term > term {
+        return false;
+    }
     let mut last = (prev_index, prev_term);
-    let mut is_run = prev_index.0 <= crate::entry::NUMBER_MAX && prev_term <= term;
     for entry in entries {
-        is_run &= entry.index == last.0.next() && entry.term >= last.1 && entry.term <= term && entry.term > Term::ZERO;
-        if !is_run {
-            break;
+        let follows = entry.index == last.0.next() && entry.term >= last.1 && entry.term > Term::ZERO;
+        if !follows || entry.term > term {
+            return false;
         }
         last = (entry.index, entry.term);
     }
-    is_run
+    true
 }
 
 fn is_known(log: &crate::log::Log, entry: &Entry) -> bool {

@@ -50,7 +50,7 @@ impl Server {
                         self.log.truncate_from(entry.index);
                         self.membership.truncate_from(entry.index);
                     }
-                    self.keep(entry, position, None);
+                    self.keep(entry, position);
                 }
                 self.commit = self.commit.max(commit);
             }

@@ -107,31 +107,33 @@ impl Server {
     /// Appends entries that follow the log, to the log and the disk.
     pub fn append(&mut self, entries: Vec<Entry>, cx: &mut Context<'_, Raft>) {
         assert!(!entries.is_empty(), "appends nothing");
-        let position = cx.persist(Record::Entries { entries: entries.clone(), commit: self.commit });
-        for entry in entries {
-            self.keep(entry, position, Some(cx));
+        let since = self.membership.active_since();
+        // The record takes the list; the log shares the data of its entries.
+        let position = cx.last_position().next();
+        for entry in &entries {
+            self.keep(entry.clone(), position);
+        }
+        let persisted = cx.persist(Record::Entries { entries, commit: self.commit });
+        assert!(persisted == position, "a record at {persisted} instead of {position}");
+        if self.membership.active_since() != since {
+            cx.emit(Event::ConfigurationChanged { configuration: self.configuration().clone(), committed: false });
         }
     }
 
-    /// Appends an entry that is already in a record.
-    pub fn keep(&mut self, entry: Entry, position: Position, cx: Option<&mut Context<'_, Raft>>) {
+    /// Keeps an entry that the record at `position` holds.
+    pub fn keep(&mut self, entry: Entry, position: Position) {
         if let Payload::Configuration(configuration) = &entry.payload {
             // Raft 6: a server uses the latest configuration in its log, whether or not it is committed.
             self.membership.append(entry.index, configuration.clone());
-            if let Some(cx) = cx {
-                cx.emit(Event::ConfigurationChanged { configuration: configuration.clone(), committed: false });
-            }
         }
         self.log.push(entry, position);
     }
 
     /// Drops the entries from `index` on, and with them the configurations that they put in force (Raft 6).
-    pub fn truncate_from(&mut self, index: Index, cx: Option<&mut Context<'_, Raft>>) {
+    pub fn truncate_from(&mut self, index: Index, cx: &mut Context<'_, Raft>) {
         assert!(index > self.commit, "truncates the committed entry {index}");
         self.log.truncate_from(index);
-        if self.membership.truncate_from(index)
-            && let Some(cx) = cx
-        {
+        if self.membership.truncate_from(index) {
             let configuration = self.configuration().clone();
             cx.emit(Event::ConfigurationChanged { configuration, committed: false });
         }
