@@ -1,6 +1,6 @@
 //! The machine: one member, in one of the roles of Raft 5.1.
 //!
-//! [`Server`] is what a member is in every role; each role is a struct that owns what only it needs. The handlers of
+//! `Server` is what a member is in every role; each role is a struct that owns what only it needs. The handlers of
 //! [`Process`] stand here; what they call stands in one file a role or mechanism.
 
 mod candidate;
@@ -92,7 +92,7 @@ impl Process for Raft {
     fn on_persisted(&mut self, through: Position, cx: &mut Context<'_, Raft>) {
         self.server.log.persisted(through);
         match &self.role {
-            Role::Follower(_) => {}
+            Role::Follower(_) => self.acknowledge(cx),
             Role::Candidate(_) => self.on_own_vote_persisted(through, cx),
             Role::Leader(_) => self.advance_commit(cx),
         }

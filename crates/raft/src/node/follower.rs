@@ -15,6 +15,8 @@ use volvox_core::{Context, Position};
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Follower {
     pub leader: Option<Member>,
+    /// The last acknowledgement.
+    answered: Index,
     pub reads: FollowerReads,
 }
 
@@ -25,7 +27,7 @@ impl Raft {
             self.server.set_term(term, None, cx);
         }
         self.server.heard_at = None;
-        let next = Role::Follower(Follower { leader, reads: FollowerReads::default() });
+        let next = Role::Follower(Follower { leader, ..Follower::default() });
         self.leave_role(next, cx);
         self.server.arm_election(cx);
     }
@@ -132,14 +134,26 @@ impl Raft {
         server.commit_to(commit.min(last), cx);
         // An announcement of a commit index that verifies nothing new needs no answer; a lost answer is made good by
         // the next heartbeat's.
-        if !is_news {
-            return;
+        if is_news && last <= server.log.durable() {
+            server.send(from, Body::Appended { matched: last }, cx);
+        } else if is_news && planted::is(Bug::AckBeforeFsync) {
+            server.send_after(Position::NONE, from, Body::Appended { matched: last }, cx);
         }
-        let matched = Body::Appended { matched: last };
-        if planted::is(Bug::AckBeforeFsync) {
-            return server.send_after(Position::NONE, from, matched, cx);
+    }
+
+    /// The disk has come further: one acknowledgement for all entries that one sync made durable. What a majority has
+    /// acknowledged may not be forgotten (Raft figure 2: "updated on stable storage before responding").
+    pub(super) fn acknowledge(&mut self, cx: &mut Context<'_, Raft>) {
+        let Role::Follower(follower) = &mut self.role else { return };
+        let server = &self.server;
+        let matched = server.verified.min(server.log.durable());
+        if let Some(leader) = follower.leader
+            && matched > follower.answered
+        {
+            follower.answered = matched;
+            // Waits for the term, and for the entries no more.
+            server.send_after(server.hard_position, leader, Body::Appended { matched }, cx);
         }
-        server.send(from, matched, cx);
     }
 
     fn refuse_append(&mut self, from: Member, prev_index: Index, cx: &mut Context<'_, Raft>) {
