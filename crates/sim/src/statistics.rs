@@ -9,10 +9,15 @@ pub struct Counts(Vec<(&'static str, u64)>);
 impl Counts {
     /// Counts one more.
     pub fn add(&mut self, name: &'static str) {
+        self.add_many(name, 1);
+    }
+
+    /// Counts so many more.
+    pub fn add_many(&mut self, name: &'static str, more: u64) {
         // The same literal mostly has the same address; the text decides where it has not.
         match self.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, name) || *known == name) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((name, 1)),
+            Some((_, count)) => *count += more,
+            None => self.0.push((name, more)),
         }
     }
 

@@ -190,3 +190,17 @@ fn the_trace_tells_what_was_said_what_arrived_and_what_was_dropped() {
         3.000ms n1 -x n2 number 8 (partition)";
     assert_eq!(ring.lines().join("\n"), wanted);
 }
+
+#[test]
+fn a_written_schedule_happens_at_its_moments() {
+    let texts = ["pause 1 @ 5ms", "crash 2 @ 10ms", "resume 1 @ 15ms", "start 2 @ 20ms", "partition 1->2 @ 20ms"];
+    let schedule = texts.map(|text| text.parse().expect("a scheduled fault"));
+    let mut sim = plain(1, 2).schedule(schedule).build();
+    let mut states = Vec::new();
+    for _ in 0..5 {
+        run(&mut sim, 5);
+        states.push((sim.is_running(ONE), sim.is_running(TWO)));
+    }
+    assert_eq!(states, [(false, true), (false, false), (true, false), (true, true), (true, true)]);
+    assert_eq!(sim.applied_faults().iter().map(ToString::to_string).collect::<Vec<_>>(), texts);
+}
