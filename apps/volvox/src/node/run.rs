@@ -81,7 +81,9 @@ async fn run(settings: NodeSettings) -> Result<()> {
     let (node, handle) =
         Node::<Replica>::open(node_options(&settings), directory, |life| replica_config(&settings, life), on_event)?;
     tracing::info!("opened {} as {:?}", settings.folder.display(), handle.life());
-    handle.set_faults(&settings.faults).context("--fault")?;
+    if !settings.faults.is_empty() {
+        handle.set_faults(&settings.faults).context("--fault")?;
+    }
 
     tokio::task::spawn_local(follow_members(handle.clone(), members, settings.id));
     tokio::spawn(admin::serve(admin_listener, handle.clone()));
