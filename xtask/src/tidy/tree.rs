@@ -80,9 +80,13 @@ impl Tree {
         path.is_empty() || self.files.contains_key(path) || self.files.keys().any(|file| file.starts_with(&folder))
     }
 
-    /// The manifests of all packages but the root's, each with its folder (`crates/raft`).
+    /// The manifests of all packages of this workspace but the root's, each with its folder (`crates/raft`). Benchmarks
+    /// against peers are workspaces of their own, so that nobody builds the peers by accident.
     pub fn manifests(&self) -> impl Iterator<Item = (&str, &File)> {
-        self.files().filter_map(|file| Some((file.path.strip_suffix("/Cargo.toml")?, file)))
+        let foreign = |file: &File| file.lines().any(|(_, line)| line.trim() == "[workspace]");
+        self.files()
+            .filter_map(|file| Some((file.path.strip_suffix("/Cargo.toml")?, file)))
+            .filter(move |(_, file)| !foreign(file))
     }
 
     fn walk(&mut self, root: &Path, folder: &str) -> Result<()> {

@@ -25,13 +25,13 @@ const WORDS: &[(&str, &str)] = &[
     ("npmjs", ".org"),
 ];
 
-/// Files that are not ours to word: cargo writes the lock file, lawyers wrote the license.
-const NOT_OURS: [&str; 2] = ["Cargo.lock", "LICENSE"];
+/// Files that are not ours to word: package managers write the lock files, lawyers wrote the license.
+const NOT_OURS: [&str; 3] = ["Cargo.lock", "go.sum", "LICENSE"];
 
 /// Every such word in every text of the checkout.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for file in tree.files().filter(|file| !NOT_OURS.contains(&file.path.as_str())) {
+    for file in tree.files().filter(|file| !NOT_OURS.contains(&file.path.rsplit('/').next().unwrap_or(&file.path))) {
         for (number, line) in file.lines() {
             for word in
                 WORDS.iter().map(|(first, second)| format!("{first}{second}")).filter(|word| stands_in(line, word))
