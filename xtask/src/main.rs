@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod child;
 mod compat;
+mod powercut;
 mod tidy;
 mod verify;
 mod workspace;
@@ -56,6 +57,11 @@ const COMMANDS: &[Command] = &[
         name: "chaos",
         summary: "kill, pause, isolate and erase nodes under load, ten times each [--rounds N] [SCENARIO...]",
         run: chaos::run,
+    },
+    Command {
+        name: "powercut",
+        summary: "cut the power of three live nodes, a thousand times [--images N] [--seed S] [--image FOLDER]",
+        run: powercut::run,
     },
     Command {
         name: "bench",

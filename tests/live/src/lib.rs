@@ -5,3 +5,5 @@
 
 pub mod chaos;
 pub mod cluster;
+pub mod live_node;
+pub mod powercut;
