@@ -1,0 +1,288 @@
+//! Clients: each asks one question at a time, always of the same node, and waits for the answer as long as it likes.
+
+use crate::linearizability::{Action, Operation as RegisterOperation};
+use crate::operations::{Asked, Operation, check_read, check_written, fits};
+use crate::run::{Run, Wake, World, unanswered};
+use crate::workload::{Known, is_register, number_of};
+use volvox_core::{Bytes, Duration, NodeId};
+use volvox_replica::{Command, Error, Reply, Request, Ticket};
+use volvox_store::{Error as StoreError, RangeRequest, RangeResponse, Reply as StoreReply, ResponseOp};
+
+/// A replica answers every request within this, or the one who asks for it has found a bug: five seconds, two election
+/// timeouts, and what a late timer costs.
+const ANSWER_TIME_MAX: Duration = Duration::from_millis(6_700);
+
+impl Run {
+    /// A client has thought enough.
+    pub(crate) fn on_client(&mut self, world: &mut World, client: usize) {
+        let node = self.clients[client].node;
+        if self.clients[client].busy.is_some() || self.healing {
+            return;
+        }
+        if world.node(node).is_none() {
+            return self.wake_between(world, 50, 300, Wake::Client(client));
+        }
+        let voters: Vec<NodeId> = world.ids().filter(|id| *id != node).collect();
+        let other = voters[self.rng.below(voters.len() as u64) as usize];
+        let known = Known { client, revision: self.floor, other, alarm: self.alarm };
+        let operation = self.workload.draw(known);
+        self.ask(world, client, node, operation);
+    }
+
+    /// Asks; what only reads the state of the node is answered at once.
+    pub(crate) fn ask(&mut self, world: &mut World, client: usize, node: NodeId, operation: Operation) {
+        let Some(request) = operation.request() else {
+            let result = self.read_here(world, node, &operation);
+            if let Err(text) = result {
+                world.report(node, "what a read sees", text);
+            }
+            return self.think(world, client);
+        };
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        if let Operation::Revoke(lease) = &operation {
+            self.truth.borrow_mut().leases.on_revoke(*lease);
+        }
+        let register = self.note_register(world, &operation);
+        let at = world.now();
+        self.asked.insert(ticket, Asked { client, node, at, floor: self.floor, operation, register });
+        if let Some(client) = self.clients.get_mut(client) {
+            client.busy = Some(ticket);
+        }
+        world.command(node, Command::Request { ticket, request });
+        let patient = self.rng.below(3) == 0;
+        let most = if patient { 2 * ANSWER_TIME_MAX } else { Duration::from_secs(3) };
+        let patience = Duration::from_millis(self.rng.between(200, most.as_millis() as u64));
+        self.wake(world, if patient { patience.max(ANSWER_TIME_MAX) } else { patience }, Wake::Patience(ticket));
+    }
+
+    fn think(&mut self, world: &mut World, client: usize) {
+        if client < self.clients.len() {
+            let thinking = self.shape.thinking;
+            let span = Duration::from_nanos(thinking.draw(&mut self.rng));
+            self.wake(world, span, Wake::Client(client));
+        }
+    }
+
+    /// The answer arrived.
+    pub(crate) fn on_reply(
+        &mut self,
+        world: &mut World,
+        node: NodeId,
+        ticket: Ticket,
+        result: Result<Reply, Error>,
+    ) -> Result<(), String> {
+        let Some(asked) = self.asked.remove(&ticket) else {
+            return Ok(());
+        };
+        if let Some(client) = self.clients.get_mut(asked.client) {
+            client.busy = None;
+        }
+        self.think(world, asked.client);
+        let checked = match result {
+            Ok(reply) if !fits(&asked.operation, &reply) => Err(format!("is answered by {reply:?}")),
+            Ok(reply) => self.on_success(world, node, &asked, reply),
+            Err(error) => {
+                self.on_refused(&asked, error);
+                Ok(())
+            }
+        };
+        checked.map_err(|text| format!("{:?}, asked at {}: {text}", asked.operation, asked.at))
+    }
+
+    fn on_success(&mut self, world: &mut World, node: NodeId, asked: &Asked, reply: Reply) -> Result<(), String> {
+        self.counts.add("requests answered");
+        if asked.client == usize::MAX {
+            self.on_probe_answered(node, &asked.operation);
+        }
+        match (&asked.operation, reply) {
+            (_, Reply::Written(reply)) => {
+                let revision = check_written(&self.truth.borrow(), asked, &reply)?;
+                self.floor = self.floor.max(revision);
+                self.on_written(world, asked, &reply)?;
+            }
+            (Operation::Read(request), Reply::ReadReady) => {
+                let replica = world.node(node).ok_or("an answer of a node that is down")?;
+                let (header, response) = check_read(&self.truth.borrow(), replica.store().state(), request, asked.floor)?;
+                self.floor = self.floor.max(header);
+                self.on_read(world, asked, request, response);
+            }
+            (Operation::KeepAlive(lease), Reply::KeptAlive { ttl }) => {
+                if ttl > 0 {
+                    self.truth.borrow_mut().leases.on_alive(*lease, asked.at, ttl)?;
+                } else {
+                    self.counts.add("keep-alives of ended leases refused");
+                    self.workload.lost_lease(asked.client);
+                }
+            }
+            (Operation::MoveLeader(_), _) => self.counts.add("leaderships transferred"),
+            (Operation::Member(request), Reply::Members { added, .. }) => {
+                let (request, added) = (request.clone(), added.map(|member| member.id));
+                self.on_members_changed(world, &request, added);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_written(&mut self, world: &World, asked: &Asked, reply: &StoreReply) -> Result<(), String> {
+        match (&asked.operation, reply) {
+            (Operation::Put(put), _) => self.finish_register(world, asked, &put.key, Some(&put.value), None),
+            (Operation::Delete(delete), StoreReply::DeleteRange(reply)) => {
+                self.finish_register(world, asked, &delete.key, None, Some(reply.deleted > 0));
+            }
+            (Operation::CompareAndSet { key, value, .. }, StoreReply::Txn(reply)) => {
+                let seen = match reply.responses.first() {
+                    Some(ResponseOp::Range(range)) => range.kvs.first().map(|pair| pair.value.clone()),
+                    _ => Some(value.clone()),
+                };
+                self.finish_register(world, asked, key, seen.as_ref(), Some(reply.succeeded));
+            }
+            (Operation::Grant(_), StoreReply::LeaseGrant(reply)) => {
+                self.truth.borrow_mut().leases.on_alive(reply.id, asked.at, reply.ttl)?;
+            }
+            (Operation::Compact(_), _) => self.counts.add("compactions"),
+            (Operation::ClearAlarm(_), _) => {
+                self.alarm = None;
+                self.counts.add("quota alarms cleared");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn on_refused(&mut self, asked: &Asked, error: Error) {
+        self.counts.add(match error {
+            Error::Store(StoreError::NoSpace) => "refused for want of space",
+            Error::Store(_) => "refused by the store",
+            Error::TooManyRequests => "refused: too many requests",
+            Error::Timeout | Error::TimeoutLeaderFailure => "timed out",
+            _ => "refused otherwise",
+        });
+        if error == Error::Store(StoreError::NoSpace) {
+            self.alarm = Some(asked.node);
+        }
+        if error == Error::Store(StoreError::LeaseNotFound) {
+            self.workload.lost_lease(asked.client);
+        }
+        if !error.is_definite() {
+            return;
+        }
+        self.refused.extend(asked.operation.values());
+        if let (Some(place), Some(key)) = (asked.register, register_of(&asked.operation)) {
+            // It surely did nothing: it is as if nobody had asked, which a read without an answer is.
+            let operations = self.registers.get_mut(&key).expect("its register");
+            operations[place].action = Action::Read(0);
+        }
+    }
+
+    /// The client does not wait any longer; what it asked may still happen.
+    pub(crate) fn on_patience_over(&mut self, world: &mut World, ticket: Ticket) -> Result<(), String> {
+        let Some(asked) = self.asked.get(&ticket) else {
+            return Ok(());
+        };
+        let (node, at) = (asked.node, asked.at);
+        let since = self.troubled.get(&node).copied().unwrap_or_default().max(at);
+        if world.now().since(since) >= ANSWER_TIME_MAX && world.is_running(node) {
+            return Err(format!("{:?}, asked at {at}, has no answer", asked.operation));
+        }
+        self.counts.add("clients that lost patience");
+        world.command(node, Command::Forget { ticket });
+        self.give_up(world, ticket);
+        Ok(())
+    }
+
+    /// Nobody will ever hear the answer.
+    pub(crate) fn give_up(&mut self, world: &mut World, ticket: Ticket) {
+        let Some(asked) = self.asked.remove(&ticket) else {
+            return;
+        };
+        if let Some(client) = self.clients.get_mut(asked.client) {
+            client.busy = None;
+        }
+        if matches!(asked.operation, Operation::Grant(_)) {
+            self.workload.lost_lease(asked.client);
+        }
+        self.think(world, asked.client);
+    }
+
+    fn read_here(&mut self, world: &World, node: NodeId, operation: &Operation) -> Result<(), String> {
+        let (Operation::Read(request), Some(replica)) = (operation, world.node(node)) else {
+            return Ok(());
+        };
+        check_read(&self.truth.borrow(), replica.store().state(), request, 0)?;
+        self.counts.add("serializable reads");
+        Ok(())
+    }
+
+    fn on_read(&mut self, world: &World, asked: &Asked, request: &RangeRequest, response: Option<RangeResponse>) {
+        self.counts.add("linearizable reads");
+        if let (Some(_), Some(response)) = (asked.register, response) {
+            let value = response.kvs.first().map(|pair| pair.value.clone());
+            self.finish_register(world, asked, &request.key, value.as_ref(), None);
+        }
+    }
+
+    /// An operation on a register goes into its history when it is asked.
+    fn note_register(&mut self, world: &World, operation: &Operation) -> Option<usize> {
+        let key = register_of(operation)?;
+        let number = |value: &Bytes| number_of(value);
+        let action = match operation {
+            Operation::Put(put) => Action::Write(number(&put.value)),
+            Operation::Delete(_) => Action::Delete(None),
+            Operation::CompareAndSet { expected, value, .. } => {
+                let expected = expected.as_ref().map_or(0, number);
+                Action::CompareAndSet { expected, new: number(value), succeeded: None }
+            }
+            _ => Action::Read(0),
+        };
+        let history = self.registers.entry(key).or_default();
+        history.push(RegisterOperation { action: unanswered(action), invoked: world.now().0, answered: None });
+        Some(history.len() - 1)
+    }
+
+    /// It was answered: this value is there now, and this was the verdict.
+    fn finish_register(
+        &mut self,
+        world: &World,
+        asked: &Asked,
+        key: &Bytes,
+        value: Option<&Bytes>,
+        verdict: Option<bool>,
+    ) {
+        let Some(place) = asked.register else { return };
+        self.workload.saw(key, value.cloned());
+        let operation = &mut self.registers.get_mut(key).expect("its register")[place];
+        operation.answered = Some(world.now().0);
+        operation.action = match operation.action {
+            Action::Read(_) => Action::Read(value.map_or(0, |value| number_of(value))),
+            Action::Delete(_) => Action::Delete(verdict),
+            Action::CompareAndSet { expected, new, .. } => {
+                Action::CompareAndSet { expected, new, succeeded: verdict }
+            }
+            write @ Action::Write(_) => write,
+        };
+    }
+
+    /// Asks a node to write something, to see that it works.
+    pub(crate) fn probe(&mut self, world: &mut World, node: NodeId) {
+        let operation = self.workload.probe(node);
+        self.ask(world, usize::MAX, node, operation);
+    }
+
+    /// Asks about the members.
+    pub(crate) fn ask_members(&mut self, world: &mut World, node: NodeId, request: Request) {
+        self.ask(world, usize::MAX, node, Operation::Member(request));
+    }
+}
+
+fn register_of(operation: &Operation) -> Option<Bytes> {
+    let key = match operation {
+        Operation::Put(put) => &put.key,
+        Operation::Delete(delete) if delete.range_end.is_empty() => &delete.key,
+        Operation::CompareAndSet { key, .. } => key,
+        Operation::Read(read) if !read.serializable && read.range_end.is_empty() => &read.key,
+        _ => return None,
+    };
+    is_register(key).then(|| key.clone())
+}

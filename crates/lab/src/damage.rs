@@ -1,0 +1,113 @@
+//! Damage of disks: erased, rotten or lying, on a minority of the voters at a time.
+//!
+//! A damaged disk counts until its node is seen to vote again in the present life of its storage, which is a fresh one
+//! if it lost anything. While the members change, no disk is damaged: the budget would be unclear.
+
+use crate::membership::{Change, newest};
+use crate::run::{Run, Wake, World};
+use std::collections::BTreeMap;
+use volvox_core::fault::{DiskFault, Target};
+use volvox_core::{Duration, Fault, Incarnation, NodeId};
+
+/// What is wrong with which disk.
+#[derive(Default)]
+pub(crate) struct Damage {
+    outstanding: BTreeMap<NodeId, Hurt>,
+}
+
+#[derive(Clone, Copy)]
+struct Hurt {
+    /// Its life when it was damaged.
+    before: Incarnation,
+    /// It was started since: what is lost has been noticed.
+    restarted: bool,
+}
+
+impl Damage {
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.outstanding.is_empty()
+    }
+}
+
+impl Run {
+    /// Damages a disk, if one more may be.
+    pub(crate) fn damage_a_disk(&mut self, world: &mut World) {
+        if self.healing {
+            return;
+        }
+        let span = Duration::from_nanos(self.shape.damage_every.draw(&mut self.rng));
+        self.wake(world, span, Wake::Damage);
+        let Some((_, replica)) = newest(world) else { return };
+        let configuration = replica.raft().configuration();
+        let voters: Vec<NodeId> = configuration.voters.iter().map(|voter| voter.node).collect();
+        let budget = voters.len().saturating_sub(1) / 2;
+        let quiet = self.membership.change == Change::None && !configuration.is_joint();
+        // With a budget of more than one, others may still be on their way back; the rest must stand as it should.
+        let settled = self.is_settled(world) || (!self.damage.is_quiet() && configuration.learners.is_empty());
+        if !quiet || !settled || self.damage.outstanding.len() >= budget {
+            return;
+        }
+        let node = voters[self.rng.below(voters.len() as u64) as usize];
+        if world.node(node).is_none() || self.damage.outstanding.contains_key(&node) {
+            return;
+        }
+        let before = world.incarnation(node).unwrap_or_default();
+        let who = Target::Node(node);
+        match self.rng.below(3) {
+            0 => {
+                world.apply_fault(&Fault::Crash { who, without_disk: true });
+                self.start_later(world, node);
+                self.counts.add("disks erased");
+            }
+            1 => {
+                world.apply_fault(&Fault::Crash { who, without_disk: false });
+                world.apply_fault(&Fault::Disk(node, DiskFault::Flip));
+                self.start_later(world, node);
+                self.counts.add("bits flipped at rest");
+            }
+            _ => {
+                self.disks.lie(node, true);
+                self.wake_between(world, 50, 1_500, Wake::LieEnds(node));
+                self.counts.add("disks that lie");
+            }
+        }
+        self.damage.outstanding.insert(node, Hurt { before, restarted: false });
+    }
+
+    fn start_later(&mut self, world: &mut World, node: NodeId) {
+        let after = Duration::from_millis(self.rng.between(10, 3_000));
+        world.fault_after(after, Fault::Start(node));
+    }
+
+    /// The disk is honest again; then the node loses its power, and what its disk lied about comes to light.
+    pub(crate) fn end_lie(&mut self, world: &mut World, node: NodeId) {
+        self.disks.lie(node, false);
+        world.apply_fault(&Fault::Disk(node, DiskFault::Tear));
+        world.apply_fault(&Fault::Crash { who: Target::Node(node), without_disk: false });
+        self.start_later(world, node);
+    }
+
+    /// A process started: a disk that was damaged has been looked at.
+    pub(crate) fn damage_started(&mut self, node: NodeId) {
+        if let Some(hurt) = self.damage.outstanding.get_mut(&node) {
+            hurt.restarted = true;
+        }
+    }
+
+    /// Who votes again is whole again.
+    pub(crate) fn damage_look(&mut self, world: &World) {
+        let Some((_, replica)) = newest(world) else { return };
+        let configuration = replica.raft().configuration();
+        let counts = &mut self.counts;
+        self.damage.outstanding.retain(|node, hurt| {
+            let incarnation = world.incarnation(*node).unwrap_or_default();
+            let member = volvox_raft::Member { node: *node, incarnation };
+            let votes = configuration.voters.contains(&member) && !configuration.is_joint();
+            let whole = hurt.restarted && votes && world.node(*node).is_some();
+            if whole && incarnation != hurt.before {
+                counts.add("nodes recovered under a fresh incarnation");
+            }
+            !whole
+        });
+    }
+}

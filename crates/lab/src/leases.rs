@@ -1,0 +1,99 @@
+//! What is true of leases: when each may end at the earliest, and that none comes back.
+
+use std::collections::BTreeMap;
+use volvox_core::time::nanos;
+use volvox_core::{Duration, Instant};
+use volvox_store::View;
+
+/// Clocks may run wrong by this many parts in a million, and a lease lives by the leader's.
+const DRIFT_PPM: u64 = 2_500;
+
+/// Everything that is known of the leases of a run.
+#[derive(Default)]
+pub struct LeaseTruth {
+    leases: BTreeMap<i64, Lease>,
+    /// Leases that ended because their time was over.
+    expired: u64,
+    /// Of those, such as ended while nobody led.
+    expired_in_election: u64,
+}
+
+#[derive(Default)]
+struct Lease {
+    /// It lives at least until then: its clients were told so.
+    until: Instant,
+    /// Somebody asked to revoke it: it may end at any time.
+    revoking: bool,
+    /// Nobody led when its time was over.
+    due_in_election: bool,
+    exists: bool,
+    gone: Option<Instant>,
+}
+
+impl LeaseTruth {
+    /// The newest state that any node has reached.
+    ///
+    /// # Errors
+    /// When a lease ended too early, or came back.
+    pub fn on_frontier(&mut self, view: &View, now: Instant) -> Result<(), String> {
+        for lease in view.leases() {
+            let known = self.leases.entry(lease.id).or_default();
+            if known.gone.is_some() {
+                return Err(format!("lease {} came back after it had ended", lease.id));
+            }
+            known.exists = true;
+        }
+        for (id, lease) in self.leases.iter_mut().filter(|(_, lease)| lease.exists) {
+            if view.lease(*id).is_some() {
+                continue;
+            }
+            lease.exists = false;
+            lease.gone = Some(now);
+            if lease.revoking {
+                continue;
+            }
+            self.expired += 1;
+            self.expired_in_election += u64::from(lease.due_in_election);
+            if now < lease.until {
+                return Err(format!("lease {id} expired at {now}, and its client was told it lives until {}", lease.until));
+            }
+        }
+        Ok(())
+    }
+
+    /// A grant or keep-alive that was asked at `asked` was answered with so many seconds.
+    ///
+    /// # Errors
+    /// When the lease had ended before it was asked.
+    pub fn on_alive(&mut self, id: i64, asked: Instant, ttl: i64) -> Result<Instant, String> {
+        let lease = self.leases.entry(id).or_default();
+        if lease.gone.is_some_and(|gone| gone < asked) {
+            return Err(format!("lease {id} had ended, and is answered as alive for {ttl} s when asked at {asked}"));
+        }
+        let seconds = nanos(Duration::from_secs(ttl.max(0) as u64));
+        let until = asked + Duration::from_nanos(seconds - seconds / 1_000_000 * DRIFT_PPM);
+        if lease.gone.is_some_and(|gone| gone < until) && !lease.revoking {
+            return Err(format!("lease {id} was promised until {until}, and had expired before the promise arrived"));
+        }
+        lease.until = lease.until.max(until);
+        lease.due_in_election = false;
+        Ok(lease.until)
+    }
+
+    /// Somebody asks to revoke it.
+    pub fn on_revoke(&mut self, id: i64) {
+        self.leases.entry(id).or_default().revoking = true;
+    }
+
+    /// Nobody leads: leases whose time is over now end during an election.
+    pub fn on_no_leader(&mut self, now: Instant) {
+        for lease in self.leases.values_mut().filter(|lease| lease.exists && lease.until <= now) {
+            lease.due_in_election = true;
+        }
+    }
+
+    /// How many leases expired, and how many of those while nobody led.
+    pub fn expired(&self) -> (u64, u64) {
+        (self.expired, self.expired_in_election)
+    }
+}

@@ -1,0 +1,171 @@
+//! Changes of the members during a run: nodes join, as learners or to vote at once, are promoted, and leave.
+//!
+//! One change at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
+//! lost its disk can leave too few, which no protocol repairs.
+
+use crate::operations::Operation;
+use crate::run::{Run, Wake, World};
+use crate::shape::peer_url;
+use volvox_core::{Duration, Incarnation, NodeId};
+use volvox_raft::Member;
+use volvox_replica::{Replica, Request};
+
+/// There are never more members than the cluster began with and this many.
+const MEMBERS_MORE: usize = 2;
+
+/// The change that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Change {
+    #[default]
+    None,
+    Add {
+        is_learner: bool,
+        /// The new node's address is this one's, whatever id it gets.
+        address: u64,
+    },
+    Promote(NodeId),
+    Remove(NodeId),
+}
+
+/// Who changes the members.
+#[derive(Default)]
+pub(crate) struct Membership {
+    pub change: Change,
+    additions: u64,
+    pub removed: Vec<NodeId>,
+}
+
+impl Run {
+    /// Goes on with the change under way, or begins another.
+    pub(crate) fn change_members(&mut self, world: &mut World) {
+        self.finish_change(world);
+        if self.membership.change == Change::None {
+            if !self.healing {
+                self.begin_change(world);
+            }
+            let span = Duration::from_nanos(self.shape.members_every.draw(&mut self.rng));
+            return self.wake(world, span, Wake::Members);
+        }
+        let busy = self.asked.values().any(|asked| matches!(asked.operation, Operation::Member(_)));
+        if !busy && let Some(node) = self.some_running(world) {
+            let request = match self.membership.change {
+                Change::None => return,
+                Change::Add { is_learner, address } => {
+                    Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
+                }
+                Change::Promote(id) => Request::MemberPromote { id },
+                Change::Remove(id) => Request::MemberRemove { id },
+            };
+            self.ask_members(world, node, request);
+        }
+        self.wake_between(world, 300, 800, Wake::Members);
+    }
+
+    fn begin_change(&mut self, world: &World) {
+        if !self.damage.is_quiet() || !self.is_settled(world) {
+            return;
+        }
+        let Some((_, replica)) = newest(world) else { return };
+        let members = replica.members().list();
+        if let Some(learner) = members.iter().find(|member| member.is_learner) {
+            let learner = learner.id;
+            let leave = self.rng.below(4) == 0;
+            self.membership.change = if leave { Change::Remove(learner) } else { Change::Promote(learner) };
+            return;
+        }
+        let most = self.shape.nodes as usize + MEMBERS_MORE;
+        let grow = members.len() < most && (members.len() <= self.shape.nodes as usize || self.rng.below(3) == 0);
+        if grow {
+            self.membership.additions += 1;
+            let address = 100 + self.membership.additions;
+            self.membership.change = Change::Add { is_learner: self.rng.below(3) > 0, address };
+        } else {
+            let gone = members[self.rng.below(members.len() as u64) as usize].id;
+            self.membership.change = Change::Remove(gone);
+        }
+    }
+
+    /// A change is over once the newest state of any node shows it, whatever its client was told.
+    fn finish_change(&mut self, world: &mut World) {
+        let Some((_, replica)) = newest(world) else { return };
+        let members = replica.members().list();
+        let done = match self.membership.change {
+            Change::None => return,
+            Change::Add { address, .. } => {
+                let url = peer_url(NodeId(address));
+                let added = members.iter().find(|member| member.peer_urls.contains(&url)).map(|member| member.id);
+                if let Some(id) = added {
+                    self.add_node(world, id);
+                }
+                added.is_some()
+            }
+            Change::Promote(id) => members.iter().all(|member| member.id != id || !member.is_learner),
+            Change::Remove(id) => members.iter().all(|member| member.id != id),
+        };
+        let asking = self.asked.values().any(|asked| matches!(asked.operation, Operation::Member(_)));
+        if done && !asking {
+            self.counts.add(match self.membership.change {
+                Change::Add { is_learner: true, .. } => "members added as learners",
+                Change::Add { .. } => "members added as voters",
+                Change::Promote(_) => "learners promoted",
+                _ => "members removed",
+            });
+            if let Change::Remove(id) = self.membership.change {
+                self.membership.removed.push(id);
+            }
+            self.membership.change = Change::None;
+        }
+    }
+
+    /// A request about members was answered.
+    pub(crate) fn on_members_changed(&mut self, world: &mut World, request: &Request, added: Option<NodeId>) {
+        if let (Request::MemberAdd { .. }, Some(id)) = (request, added) {
+            self.add_node(world, id);
+        }
+    }
+
+    /// The machine of a new member is switched on.
+    fn add_node(&mut self, world: &mut World, id: NodeId) {
+        if world.ids().any(|known| known == id) {
+            return;
+        }
+        let Some((_, replica)) = newest(world) else { return };
+        let mut members: Vec<NodeId> = replica.members().list().iter().map(|member| member.id).collect();
+        if !members.contains(&id) {
+            members.push(id);
+        }
+        world.add_node(id, &members, self.shape.config_of_joiner(id));
+        let after = Duration::from_millis(self.rng.between(10, 1_000));
+        world.fault_after(after, volvox_core::Fault::Start(id));
+        for _ in 0..self.shape.clients_a_node {
+            self.clients.push(crate::run::Client { node: id, busy: None });
+            let client = self.clients.len() - 1;
+            self.wake_between(world, 500, 3_000, Wake::Client(client));
+        }
+    }
+
+    /// A removed node stops, as it was told to.
+    pub(crate) fn retire(&mut self, world: &mut World, node: NodeId) {
+        let who = volvox_core::fault::Target::Node(node);
+        world.apply_fault(&volvox_core::Fault::Crash { who, without_disk: false });
+    }
+
+    /// Whether consensus stands where the table of members says, with everybody in the present life of its storage.
+    pub(crate) fn is_settled(&self, world: &World) -> bool {
+        let Some((_, replica)) = newest(world) else { return false };
+        let configuration = replica.raft().configuration();
+        let life = |id: NodeId| Member { node: id, incarnation: world.incarnation(id).unwrap_or(Incarnation(0)) };
+        let members = replica.members().list();
+        let voters = members.iter().filter(|member| !member.is_learner).map(|member| life(member.id));
+        let learners = members.iter().filter(|member| member.is_learner).map(|member| life(member.id));
+        !members.is_empty()
+            && !configuration.is_joint()
+            && voters.collect::<std::collections::BTreeSet<Member>>() == configuration.voters
+            && learners.collect::<std::collections::BTreeSet<Member>>() == configuration.learners
+    }
+}
+
+/// The node that has applied most.
+pub(crate) fn newest(world: &World) -> Option<(NodeId, &Replica)> {
+    world.live().max_by_key(|(_, replica)| replica.applied())
+}

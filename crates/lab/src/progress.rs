@@ -1,0 +1,73 @@
+//! What must be so once everything healed: liveness, seen from outside.
+
+use crate::membership::newest;
+use crate::operations::Operation;
+use crate::run::{Run, World};
+use volvox_core::NodeId;
+
+impl Run {
+    /// Whether everything is well again; asks what must be asked to find out.
+    pub(crate) fn is_healed(&mut self, world: &mut World) -> bool {
+        self.send_probes(world);
+        // The cheap questions first: this is asked after every event.
+        self.probed.values().all(|answered| *answered) && self.missing(world).is_none()
+    }
+
+    /// What is not yet as it should be, for people.
+    pub(crate) fn what_is_missing(&self, world: &World) -> String {
+        let unanswered: Vec<NodeId> =
+            self.probed.iter().filter(|(_, answered)| !**answered).map(|(node, _)| *node).collect();
+        let missing = self.missing(world).unwrap_or_default();
+        if unanswered.is_empty() { missing } else { format!("no write was acknowledged by {unanswered:?}; {missing}") }
+    }
+
+    /// Each member is asked to write something until it has.
+    fn send_probes(&mut self, world: &mut World) {
+        if self.probed.values().all(|answered| *answered) {
+            return;
+        }
+        let Some((_, replica)) = newest(world) else { return };
+        let members: Vec<NodeId> = replica.members().list().iter().map(|member| member.id).collect();
+        self.probed.retain(|node, _| members.contains(node));
+        for node in members {
+            let answered = self.probed.get(&node).copied().unwrap_or(false);
+            let asking = self.asked.values().any(|asked| asked.node == node && asked.client == usize::MAX);
+            if !answered && !asking && world.is_running(node) {
+                self.probe(world, node);
+            }
+        }
+    }
+
+    pub(crate) fn on_probe_answered(&mut self, node: NodeId, operation: &Operation) {
+        if self.healing && matches!(operation, Operation::Put(_)) {
+            self.probed.insert(node, true);
+        }
+    }
+
+    fn missing(&self, world: &World) -> Option<String> {
+        if !self.is_settled(world) {
+            let (id, replica) = newest(world)?;
+            let configuration = replica.raft().configuration();
+            let members = replica.members().list();
+            return Some(format!("{id} has the configuration {configuration}, and the members {members:?}"));
+        }
+        let (_, newest) = newest(world)?;
+        let frontier = self.truth.borrow().frontier();
+        for member in newest.members().list() {
+            let applied = world.node(member.id).map_or(0, |replica| replica.applied().0);
+            if applied < frontier {
+                return Some(format!("{} has applied {applied} of {frontier}", member.id));
+            }
+        }
+        let truth = self.truth.borrow();
+        for stream in &self.streams {
+            for watcher in &stream.watchers {
+                if !watcher.has_all(&truth, truth.revision()) {
+                    let revision = truth.revision();
+                    return Some(format!("a watcher of {:?} lacks events up to {revision}: {watcher:?}", stream.node));
+                }
+            }
+        }
+        (!self.asked.is_empty()).then(|| format!("{} questions have no answer", self.asked.len()))
+    }
+}

@@ -1,0 +1,111 @@
+//! How often each rare path ran: a sweep that never went there has shown nothing about it.
+//!
+//! Most paths say so themselves, in a note of the trace. The others are seen from outside, by comparing a node with
+//! itself before the step.
+
+use std::collections::BTreeMap;
+use volvox_core::NodeId;
+use volvox_raft::{Index, RoleKind, Term};
+use volvox_replica::Replica;
+use volvox_sim::Counts;
+
+/// What must have run in a sweep of some size: the name of the count, and what it stands for.
+pub const MUST_RUN: &[(&str, &str)] = &[
+    ("leaders elected", "a new leader"),
+    ("logs truncated", "uncommitted entries of a deposed leader removed"),
+    ("snapshots installed", "a snapshot, always of more than one part, takes the place of a log"),
+    ("snapshots begun anew", "a transfer was broken off and another one begun"),
+    ("checkpoints made", "a checkpoint, after which the log is cut"),
+    ("torn tails cut", "a restart finds a write that the power cut tore"),
+    ("lost records found", "a restart finds that synced records are gone"),
+    ("power cut in the midst of a checkpoint", "a crash between the syncs of a checkpoint"),
+    ("nodes stopped by a failed sync", "the page cache can no longer be trusted"),
+    ("nodes stopped by a full disk", "no space for the log"),
+    ("nodes recovered under a fresh incarnation", "a node that lost its storage votes again"),
+    ("joint configurations left by a new leader", "the leader that began the change is gone"),
+    ("leaders that left", "a leader that is no longer a voter steps down"),
+    ("members added as learners", "a node joins without a vote"),
+    ("members added as voters", "a node joins, to vote once it caught up"),
+    ("learners promoted", "a learner gets its vote"),
+    ("members removed", "a node leaves"),
+    ("leaderships transferred", "a client hands leadership over"),
+    ("deposed leader's reads refused", "a leader that lost its quorum refuses the reads that wait"),
+    ("steps down: hears no quorum", "check-quorum"),
+    ("a second copy of a proposal", "a duplicated forward is dropped by the window"),
+    ("writes handed over again", "the leader of a write is gone, and the next one gets it"),
+    ("compaction under a watcher", "a watcher loses the history it needs, and is told so"),
+    ("watch responses in fragments", "a response too large for one message"),
+    ("watch progress told", "a stream says how far it has come"),
+    ("leases expired", "a lease ends by itself"),
+    ("leases expired during an election", "its time was over while nobody led"),
+    ("keep-alives of ended leases refused", "a lease is never revived"),
+    ("compactions", "history is forgotten"),
+    ("refused for want of space", "the quota is used up"),
+    ("quota alarms cleared", "and there is room again"),
+    ("refused: too many requests", "overload is refused"),
+    ("registers found linearizable", "the search for an order ends with one"),
+];
+
+/// What was seen of every node at its last step.
+#[derive(Default)]
+pub struct RarePaths {
+    nodes: BTreeMap<NodeId, Last>,
+    counts: Counts,
+    leaders: BTreeMap<Term, NodeId>,
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    role: RoleKind,
+    last_index: Index,
+    checkpoint: Index,
+    applied: Index,
+    /// The term in which it became leader of a configuration that was joint already.
+    joint_since: Option<Term>,
+}
+
+impl RarePaths {
+    /// A node made a step.
+    pub fn observe(&mut self, id: NodeId, replica: &Replica) {
+        let raft = replica.raft();
+        let mut now = Last {
+            role: raft.role(),
+            last_index: raft.last_index(),
+            checkpoint: raft.checkpoint_index(),
+            applied: replica.applied(),
+            joint_since: None,
+        };
+        if let Some(last) = self.nodes.get(&id).copied() {
+            now.joint_since = last.joint_since.filter(|term| *term == raft.term() && now.role == RoleKind::Leader);
+            if now.last_index < last.last_index {
+                self.counts.add("logs truncated");
+            }
+            if now.checkpoint > last.checkpoint {
+                let installed = now.applied > last.applied && now.checkpoint == now.applied;
+                let text = if installed { "snapshots installed" } else { "checkpoints made" };
+                self.counts.add(text);
+            }
+            if now.role == RoleKind::Leader && last.role != RoleKind::Leader {
+                if self.leaders.insert(raft.term(), id).is_none() {
+                    self.counts.add("leaders elected");
+                }
+                now.joint_since = raft.configuration().is_joint().then_some(raft.term());
+            }
+            if now.joint_since.is_some() && !raft.configuration().is_joint() {
+                self.counts.add("joint configurations left by a new leader");
+                now.joint_since = None;
+            }
+        }
+        self.nodes.insert(id, now);
+    }
+
+    /// The process of a node ended.
+    pub fn forget(&mut self, id: NodeId) {
+        self.nodes.remove(&id);
+    }
+
+    /// What was counted.
+    pub fn counts(&self) -> Counts {
+        self.counts.clone()
+    }
+}

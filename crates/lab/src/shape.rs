@@ -1,0 +1,184 @@
+//! What a seed decides before its run begins: how the world is, how much is asked of it, and how small its limits are.
+
+use crate::log_disk::DiskModel;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, Incarnation, NodeId, Rng};
+use volvox_disk::Options;
+use volvox_raft::Configuration;
+use volvox_replica::{Config, Member};
+use volvox_sim::{Clocks, FaultPlan, FaultWeights, Latency, Network};
+
+/// How long clients ask and faults come.
+pub const LOAD: Duration = Duration::from_secs(30);
+
+/// The cluster of every run.
+const CLUSTER: u64 = 7;
+
+/// Everything that a seed decides in advance.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    /// How many nodes form the cluster.
+    pub nodes: u64,
+    /// How many clients each node has.
+    pub clients_a_node: usize,
+    /// How long a client thinks between two questions.
+    pub thinking: Latency,
+    /// The sizes of values: most, and a few.
+    pub value_bytes: (usize, usize),
+    /// From one damage of a disk to the next.
+    pub damage_every: Latency,
+    /// From one change of the members to the next.
+    pub members_every: Latency,
+    /// The links.
+    pub network: Network,
+    /// The clocks.
+    pub clocks: Clocks,
+    /// The faults that the world draws.
+    pub faults: FaultPlan,
+    /// The disks.
+    pub disk: DiskModel,
+    /// The configuration of every node that forms the cluster.
+    config: Config,
+}
+
+impl Shape {
+    /// Draws the shape of a seed.
+    pub fn draw(seed: u64, nodes: u64) -> Shape {
+        let mut rng = Rng::new(seed).split(0x5ba9e);
+        let pick = |rng: &mut Rng, from: &[u64]| from[rng.below(from.len() as u64) as usize];
+        let calm = rng.below(4) == 0;
+        let quota_bytes = if rng.below(8) == 0 { pick(&mut rng, &[60_000, 150_000]) as i64 } else { 0 };
+        Shape {
+            nodes,
+            clients_a_node: rng.between(2, 5) as usize,
+            thinking: Latency::Exponential {
+                minimum: Duration::from_millis(1),
+                mean: Duration::from_millis(pick(&mut rng, &[20, 60, 150])),
+            },
+            value_bytes: (pick(&mut rng, &[20, 100, 400]) as usize, pick(&mut rng, &[100, 4_000, 20_000]) as usize),
+            damage_every: Latency::Exponential {
+                minimum: Duration::from_millis(300),
+                mean: Duration::from_millis(pick(&mut rng, &[2_000, 5_000])),
+            },
+            members_every: Latency::Exponential {
+                minimum: Duration::from_millis(1_500),
+                mean: Duration::from_millis(pick(&mut rng, &[2_000, 6_000])),
+            },
+            network: network(&mut rng),
+            clocks: Clocks { offset_max: Duration::from_secs(1), drift_ppm_max: 200, ..Clocks::default() },
+            faults: faults(&mut rng, calm),
+            disk: DiskModel {
+                sync: match rng.below(3) {
+                    0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
+                    1 => Latency::Uniform(Duration::from_micros(300), Duration::from_millis(5)),
+                    _ => Latency::LogNormal { median: Duration::from_millis(3), sigma_thousandths: 1_000 },
+                },
+                options: Options {
+                    segment_bytes: pick(&mut rng, &[8 << 10, 32 << 10, 128 << 10]),
+                    spare_segments_max: rng.below(3) as usize,
+                },
+            },
+            config: config(&mut rng, nodes, quota_bytes),
+        }
+    }
+
+    /// The configuration of a node that forms the cluster.
+    pub fn config(&self, id: NodeId) -> Config {
+        Config { name: id.to_string(), client_urls: vec![client_url(id)], ..self.config.clone() }
+    }
+
+    /// The configuration of a node in one life of its storage: only the first one of those who form the cluster knows
+    /// what it starts with.
+    pub fn config_of_life(config: &Config, id: NodeId, incarnation: Incarnation) -> Config {
+        let mut config = config.clone();
+        config.name = id.to_string();
+        config.client_urls = vec![client_url(id)];
+        config.raft.incarnation = incarnation;
+        if incarnation != Incarnation(1) {
+            config.raft.initial = None;
+            config.bootstrap = Vec::new();
+        }
+        config
+    }
+
+    /// The configuration of a node that joins.
+    pub fn config_of_joiner(&self, id: NodeId) -> Config {
+        let mut config = self.config(id);
+        config.raft.initial = None;
+        config.bootstrap = Vec::new();
+        config
+    }
+}
+
+/// Where the peers of a node reach it.
+pub fn peer_url(id: NodeId) -> String {
+    format!("http://10.0.0.{}:2380", id.0)
+}
+
+fn client_url(id: NodeId) -> String {
+    format!("http://10.0.0.{}:2379", id.0)
+}
+
+fn network(rng: &mut Rng) -> Network {
+    let latency = match rng.below(3) {
+        0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
+        1 => Latency::Uniform(Duration::from_millis(1), Duration::from_millis(15)),
+        _ => Latency::LogNormal { median: Duration::from_millis(1), sigma_thousandths: 1_000 },
+    };
+    let fault = match rng.below(3) {
+        0 => LinkFault { loss_ppm: 2_000, duplicate_ppm: 20_000, reorder_ppm: 20_000, ..LinkFault::default() },
+        _ => LinkFault::default(),
+    };
+    Network { latency, fault, ..Network::default() }
+}
+
+fn faults(rng: &mut Rng, calm: bool) -> FaultPlan {
+    // Damage of storage is drawn by the laboratory itself, because the budget follows the members.
+    let weights = FaultWeights { crash_without_disk: 0, disk_flip: 0, ..FaultWeights::ALL };
+    let mean = Duration::from_millis(if calm { 4_000 } else { rng.between(500, 1_500) });
+    FaultPlan {
+        from: Duration::from_millis(500),
+        until: LOAD,
+        every: Latency::Exponential { minimum: Duration::from_millis(50), mean },
+        lasting: Latency::Exponential { minimum: Duration::from_millis(20), mean: Duration::from_millis(1_200) },
+        weights,
+        link: LinkFault {
+            delay: Duration::from_millis(300),
+            loss_ppm: 300_000,
+            duplicate_ppm: 300_000,
+            reorder_ppm: 300_000,
+            corrupt_ppm: 50_000,
+            bandwidth: 0,
+        },
+        ..FaultPlan::default()
+    }
+}
+
+fn config(rng: &mut Rng, nodes: u64, quota_bytes: i64) -> Config {
+    let ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+    let voters = ids.iter().map(|id| volvox_raft::Member { node: *id, incarnation: Incarnation(1) });
+    let pick = |rng: &mut Rng, from: &[usize]| from[rng.below(from.len() as u64) as usize];
+    let raft = volvox_raft::Config {
+        incarnation: Incarnation(1),
+        initial: Some(Configuration::of(voters)),
+        append_bytes_max: pick(rng, &[2 << 10, 16 << 10, 256 << 10]),
+        in_flight_bytes_max: pick(rng, &[8 << 10, 64 << 10, 4 << 20]),
+        in_flight_messages_max: pick(rng, &[2, 8, 256]),
+        log_keep_bytes: pick(rng, &[1 << 10, 8 << 10, 64 << 10]),
+        ..volvox_raft::Config::default()
+    };
+    let member = |id: &NodeId| Member {
+        id: *id,
+        name: String::new(),
+        peer_urls: vec![peer_url(*id)],
+        client_urls: Vec::new(),
+        is_learner: false,
+    };
+    let mut config = Config::new(raft, CLUSTER, ids.iter().map(member).collect(), NodeId(0));
+    config.quota_bytes = quota_bytes;
+    config.checkpoint_log_bytes = pick(rng, &[8 << 10, 40 << 10, 200 << 10]) as u64;
+    config.watch_progress_interval = Duration::from_secs(2);
+    config.hub.response_bytes_max = pick(rng, &[600, 4 << 10, 2 << 20]);
+    config.requests_max = pick(rng, &[6, 4_096, 4_096, 4_096]);
+    config
+}
