@@ -4,7 +4,7 @@ use crate::message::{Message, Session, Timer};
 use crate::stream::{Peer, Place};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use volvox_core::{Choices, Context, Duration, Effect, EffectOf, Environment, NodeId, Position, Process, Restored};
+use volvox_core::{Context, Duration, Effect, NodeId, Position, Process, Restored, Scratch};
 
 /// The most peers that a channel remembers; messages of others are ignored.
 pub const PEERS_MAX: usize = 4_096;
@@ -60,7 +60,7 @@ pub struct Channel<P: Process> {
     session: Session,
     peers: BTreeMap<NodeId, Peer<P::Message>>,
     /// The child's effects during a step; empty between steps.
-    effects: Vec<EffectOf<P>>,
+    scratch: Scratch<P>,
 }
 
 impl<P: Process> Channel<P> {
@@ -91,7 +91,7 @@ impl<P: Process> Process for Channel<P> {
             limits: config.limits,
             session: Session::default(),
             peers: BTreeMap::new(),
-            effects: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -325,37 +325,23 @@ impl<P: Process> Channel<P> {
     }
 
     /// One step of the child: its messages go into streams, everything else to the world as it is.
-    ///
-    /// `Context::scope` maps a child's effects one to one and cannot do this: a message may have to wait for its
-    /// window, and its number depends on whom it goes to. Hence an environment of the child's own (decisions/0001).
     fn run_child(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
-        let mut environment = Environment {
-            id: cx.id(),
-            incarnation: cx.incarnation(),
-            now: Some(cx.now()),
-            wall: cx.wall(),
-            rng: cx.rng().clone(),
-            choices: Choices::Random(cx.rng().split(1)),
-            last_position: cx.last_position(),
-        };
-        let mut effects = core::mem::take(&mut self.effects);
-        step(&mut self.child, &mut Context::new(&mut environment, &mut effects));
-        *cx.rng() = environment.rng;
-        for effect in effects.drain(..) {
-            match effect {
-                Effect::Send { to, message, after } => self.enqueue(to, after, message, cx),
+        let mut scratch = core::mem::take(&mut self.scratch);
+        cx.scope_with(
+            self,
+            &mut scratch,
+            |channel, cx| step(&mut channel.child, cx),
+            |channel, effect, cx| match effect {
+                Effect::Send { to, message, after } => channel.enqueue(to, after, message, cx),
                 Effect::Emit { event, after } => cx.emit_after(after, event),
-                Effect::Persist { position, record } => {
-                    let given = cx.persist(record);
-                    assert_eq!(given, position, "parent and child count positions together");
-                }
+                Effect::Persist { record, .. } => drop(cx.persist(record)),
                 Effect::SetTimer { timer, after } => cx.set_timer(Timer::Child(timer), after),
                 Effect::CancelTimer { timer } => cx.cancel_timer(Timer::Child(timer)),
                 Effect::CheckpointPart { part } => cx.checkpoint(part),
                 Effect::CheckpointDone { covers, parts } => cx.checkpoint_done(covers, parts),
                 Effect::Note(note) => cx.note(note.text, note.value),
-            }
-        }
-        self.effects = effects;
+            },
+        );
+        self.scratch = scratch;
     }
 }

@@ -344,6 +344,19 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
     }
 }
 
+/// What does not exist, such as the records of a protocol that has none.
+impl Encode for core::convert::Infallible {
+    fn encode(&self, _: &mut Vec<u8>) {
+        match *self {}
+    }
+}
+
+impl Decode for core::convert::Infallible {
+    fn decode(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        Err(DecodeError::Invalid("value of a type that has none"))
+    }
+}
+
 impl Encode for () {
     fn encode(&self, _: &mut Vec<u8>) {}
 }

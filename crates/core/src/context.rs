@@ -137,7 +137,7 @@ impl<'a, P: Process> Context<'a, P> {
         self.effects.push(Effect::Emit { event, after });
     }
 
-    /// Starts `timer`, or starts it anew.
+    /// Starts `timer`, or starts it anew: one that is set again before it is due, every time, never fires.
     pub fn set_timer(&mut self, timer: P::Timer, after: Duration) {
         self.effects.push(Effect::SetTimer { timer, after });
     }
@@ -180,6 +180,8 @@ impl<'a, P: Process> Context<'a, P> {
     /// they wait for, and the parent takes them from there.
     ///
     /// Parent and child count positions together: each record of the child becomes exactly one record of the parent.
+    /// Checkpoints are the node's: their part numbers, and what they cover, are one space for parent and children. A
+    /// parent of a child that checkpoints persists nothing that must outlive the cut, and has no second such child.
     pub fn scope<C: Process>(
         &mut self,
         scratch: &mut Scratch<C>,
@@ -205,6 +207,27 @@ impl<'a, P: Process> Context<'a, P> {
                 Effect::Note(note) => Effect::Note(note),
             });
         }
+    }
+
+    /// Runs one step of a child, then hands each of its effects, in their order, to `each` with this context: for a
+    /// parent that numbers, holds back, routes or combines what its child does. It persists the child's records itself,
+    /// one record of its own for each, in order, so that the positions that the child was told stay true. `parent` is
+    /// lent to both; it takes its scratch out of itself meanwhile.
+    pub fn scope_with<C: Process, S>(
+        &mut self,
+        parent: &mut S,
+        scratch: &mut Scratch<C>,
+        step: impl FnOnce(&mut S, &mut Context<'_, C>),
+        mut each: impl FnMut(&mut S, EffectOf<C>, &mut Context<'_, P>),
+    ) {
+        assert!(scratch.effects.is_empty(), "a child's effects were left behind");
+        let first = self.environment.last_position;
+        step(parent, &mut Context { environment: self.environment, effects: &mut scratch.effects });
+        let last = core::mem::replace(&mut self.environment.last_position, first);
+        for effect in scratch.effects.drain(..) {
+            each(parent, effect, self);
+        }
+        assert!(self.environment.last_position == last, "each record of a child becomes one record of its parent");
     }
 
     fn check_position(&self, after: Position) {

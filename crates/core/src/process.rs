@@ -66,7 +66,8 @@ pub trait Process: Sized {
     /// An immutable picture of the state for readers, in constant time; `()` for most.
     type View: Clone;
 
-    /// A node that knows nothing yet. `members` names all nodes that the world starts with, this one included.
+    /// A node that knows nothing yet. `members` names all nodes that the world starts with, this one included. What
+    /// depends on the life of the node's storage, such as its incarnation, comes in the configuration.
     fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Self;
 
     /// One piece of what survived the last life, before [`Process::on_start`]. No effects. A process that persists
