@@ -73,7 +73,7 @@
 //! - **Who is a member.** A member is a node *in one life of its storage* ([`Member`]). A node that lost its disk is somebody
 //!   else, votes nowhere, and is swapped in by a change of the configuration. Every message names the life that speaks and
 //!   the life that is meant. "It votes again once it has caught up" and "it takes a higher term" are shown to give two
-//!   leaders (`tests/paper.rs`).
+//!   leaders (`tests/recovery.rs`).
 //! - **Pre-vote, stickiness, check-quorum** (thesis 9.6, 4.2.3, 6.2) keep a member that was cut off from disturbing the
 //!   others, and a leader that was cut off from believing in itself for longer than two election timeouts.
 //! - **Pipelined replication and persistence** (thesis 10.2): the leader sends while its own disk writes, counts itself once

@@ -214,7 +214,7 @@ impl Raft {
         if !meant_for_me {
             return cx.note("ignored: for another incarnation", message.to.0);
         }
-        if from == server.me.node || message.from.0 == 0 || message.term.0 > NUMBER_MAX {
+        if from == server.me.node || message.from.0 == 0 || message.term.0 > NUMBER_MAX / 2 {
             return cx.note("ignored: an impossible envelope", message.term.0);
         }
         if message.body == Body::Join {

@@ -7,7 +7,7 @@
 mod harness;
 
 use harness::{Cluster, id};
-use volvox_core::{Duration, Incarnation};
+use volvox_core::Duration;
 use volvox_raft::{Body, Config, Event, Index, Member, Message, Payload, Refusal, RoleKind, Term, Timer};
 
 /// Elections by hand: nobody asks first.
@@ -535,89 +535,4 @@ fn section_7_a_late_snapshot_takes_nothing_back() {
     }
     assert_safe(&schedule());
     planted!(SnapshotOverLongerLog, schedule);
-}
-
-/// How a node that lost its disk comes back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Recovery {
-    /// As another incarnation (DESIGN 6): ours.
-    AnotherLife,
-    /// As who it was, and votes again once its log has caught up with a leader's.
-    VotesOnceCaughtUp,
-    /// As who it was, in a term higher than any that it hears of.
-    AdoptsAHigherTerm,
-}
-
-/// n3 votes for n1, and loses its disk before n1 hears of it. It comes back, catches up with n2, the leader of an earlier
-/// term, and is asked for its vote by n2 in the very same term. Then its first vote arrives.
-fn lost_vote(recovery: Recovery) -> Cluster {
-    let mut cluster = cluster(3, &plain());
-    cluster.groups(&[&[1, 2]]);
-    cluster.elect(2);
-    // n1 campaigns in terms 2 and 3; n3 votes for it in both, and its answers are slow.
-    cluster.groups(&[&[1, 3], &[2]]);
-    for _ in 0..2 {
-        cluster.fire(id(1), Timer::Election);
-        cluster.sync(id(1), usize::MAX);
-        cluster.deliver_link(1, 3);
-        cluster.sync(id(3), usize::MAX);
-    }
-    let votes = cluster.links.remove(&(id(3), id(1))).expect("two votes are under way");
-    cluster.crash(id(3), 0);
-    match recovery {
-        Recovery::AnotherLife => cluster.lose_disk(id(3)),
-        Recovery::VotesOnceCaughtUp | Recovery::AdoptsAHigherTerm => cluster.node(id(3)).disk = Default::default(),
-    }
-    cluster.start(id(3));
-    cluster.groups(&[&[2, 3]]);
-    cluster.elapse(Duration::from_millis(100));
-    if recovery == Recovery::AdoptsAHigherTerm {
-        // All that it can reach is n2, in term 1.
-        let (from, to, term) = (Incarnation(1), Incarnation(0), cluster.raft(2).term().next());
-        cluster.hand_over(id(2), id(3), Message { from, to, term, body: Body::Stale });
-    }
-    if recovery != Recovery::AnotherLife {
-        assert_eq!(cluster.raft(3).last_index(), cluster.raft(2).last_index(), "it has caught up");
-    }
-    // n2 restarts, and campaigns in terms 2 and 3.
-    cluster.crash(id(2), usize::MAX);
-    cluster.start(id(2));
-    cluster.links.clear();
-    for _ in 0..2 {
-        cluster.fire(id(2), Timer::Election);
-        cluster.sync_all();
-        cluster.deliver_link(2, 3);
-        cluster.sync_all();
-        // In term 2 the answer is lost.
-        if cluster.raft(2).term() == Term(3) {
-            cluster.deliver_link(3, 2);
-        }
-        cluster.links.clear();
-    }
-    // The old votes arrive.
-    for vote in votes {
-        cluster.hand_over(id(3), id(1), vote);
-    }
-    cluster
-}
-
-/// DESIGN 6: "votes again once it caught up" allows two leaders in one term.
-#[test]
-fn negative_voting_again_once_caught_up_gives_two_leaders() {
-    let broken = lost_vote(Recovery::VotesOnceCaughtUp);
-    let violation = broken.violation.expect("two leaders in one term");
-    assert_eq!(violation.property, "election safety");
-    let ours = lost_vote(Recovery::AnotherLife);
-    assert_safe(&ours);
-    assert_eq!(ours.raft(1).role(), RoleKind::Leader, "the vote that was given still counts");
-    assert_ne!(ours.raft(2).role(), RoleKind::Leader, "and cannot be given again");
-}
-
-/// DESIGN 6: "adopts a higher term" allows two leaders in one term: higher than any it hears of is not higher than any.
-#[test]
-fn negative_adopting_a_higher_term_gives_two_leaders() {
-    let broken = lost_vote(Recovery::AdoptsAHigherTerm);
-    let violation = broken.violation.expect("two leaders in one term");
-    assert_eq!(violation.property, "election safety");
-    assert_safe(&lost_vote(Recovery::AnotherLife));
 }

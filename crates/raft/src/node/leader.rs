@@ -244,8 +244,8 @@ impl Raft {
         // A lost acknowledgement is made good here.
         if durable > progress.matched && progress.on_matched(durable, base) {
             self.advance_commit(cx);
-            self.continue_transfer(from, cx);
         }
+        self.continue_transfer(from, cx);
         self.confirm_reads(cx);
         self.replicate_to(from, cx);
         self.want_parts(from, cx);

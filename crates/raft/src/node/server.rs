@@ -4,7 +4,7 @@ use super::Raft;
 use super::membership::Membership;
 use super::snapshot::Receiving;
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, Payload, Term};
+use crate::entry::{ENTRIES_BYTES_MAX, Entry, Index, Payload, Term};
 use crate::interface::{COMMITTED_BYTES_MAX, COMMITTED_ENTRIES_MAX, Config, Event, Refusal, Ticket, Timer};
 use crate::log::Log;
 use crate::message::{Body, Message};
@@ -48,6 +48,7 @@ impl Server {
     pub fn new(id: NodeId, members: &[NodeId], config: &Config) -> Server {
         assert!(config.incarnation != Incarnation(0), "incarnation 0 names a node that never started");
         assert!(!config.election_timeout.is_zero() && !config.heartbeat.is_zero(), "time-outs of zero");
+        assert!(config.append_bytes_max <= ENTRIES_BYTES_MAX / 2, "messages that no receiver would take");
         let initial = config.initial.clone().unwrap_or_default();
         Server {
             me: Member { node: id, incarnation: config.incarnation },

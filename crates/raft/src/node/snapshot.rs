@@ -42,6 +42,12 @@ impl Raft {
         is_checkpoint_part(part)
     }
 
+    /// Raft's own part of a checkpoint at `meta`, for tools that make one while no node runs.
+    pub fn checkpoint_part(meta: &SnapshotMeta) -> Part {
+        // One index, one content, for ever: the index names the part.
+        Part { number: OWN_PART | meta.index.0, data: Bytes::from(meta.to_bytes()) }
+    }
+
     /// The parent has written all its parts of a checkpoint at `meta` with [`Context::checkpoint`]: adds raft's own,
     /// makes the checkpoint current, and forgets the log behind it. One that is not behind the last is ignored.
     ///
@@ -71,27 +77,14 @@ impl Raft {
             cx.note("ignored: a snapshot that did not arrive", meta.index.0);
             return false;
         };
-        if meta.index <= server.commit && !planted::is(Bug::SnapshotOverLongerLog) {
-            cx.note("ignored: a snapshot behind the log", meta.index.0);
-            return false;
-        }
-        let matches = server.log.term_at(meta.index) == Some(meta.term) && !planted::is(Bug::SnapshotOverLongerLog);
-        if matches {
-            // Raft 7: an entry with the snapshot's last index and term: what follows it is kept.
-            server.commit = meta.index;
-            server.applied = meta.index;
-            let own = server.meta_at(meta.index);
-            self.finish_checkpoint(own, parts, cx);
+        let is_here = server.has_snapshot(&meta, cx);
+        if is_here {
+            cx.note("ignored: a snapshot of what the log holds", meta.index.0);
         } else {
             server.replace_log(&meta, parts, cx);
         }
-        let server = &mut self.server;
-        let configuration = server.checkpoint.configuration.clone();
-        // Waits for nothing: the snapshot holds committed entries only.
-        cx.emit_after(Position::NONE, Event::ConfigurationChanged { configuration, committed: true });
-        server.verified = server.verified.max(meta.index);
         server.send(receiving.from, Body::Appended { matched: meta.index }, cx);
-        true
+        !is_here
     }
 
     /// The parent cannot use the snapshot that arrived: asks the leader for another one.
@@ -194,14 +187,12 @@ impl Raft {
         cx: &mut Context<'_, Raft>,
     ) {
         let server = &mut self.server;
-        let is_possible = part < total && total <= PARTS_MAX && meta.index.0 <= NUMBER_MAX;
+        let is_possible = part < total && total <= PARTS_MAX && meta.index.0 <= NUMBER_MAX / 2;
         if !is_possible || meta.term > server.term || meta.term == Term::ZERO {
             return cx.note("ignored: an impossible snapshot", meta.index.0);
         }
-        if meta.index <= server.commit && !planted::is(Bug::SnapshotOverLongerLog) {
-            // All of it is here. What is committed is in the leader's log (Raft 5.4.3).
-            server.verified = server.verified.max(server.commit);
-            return server.send(from, Body::Appended { matched: server.commit }, cx);
+        if server.has_snapshot(&meta, cx) {
+            return server.send(from, Body::Appended { matched: server.verified }, cx);
         }
         let is_same =
             |receiving: &Receiving| receiving.from == from && receiving.meta == meta && receiving.total == total;
@@ -250,6 +241,20 @@ impl Raft {
 }
 
 impl Server {
+    /// Whether the log already holds all that a snapshot stands for; then that is committed.
+    fn has_snapshot(&mut self, meta: &SnapshotMeta, cx: &mut Context<'_, Raft>) -> bool {
+        if planted::is(Bug::SnapshotOverLongerLog) {
+            return false;
+        }
+        // Raft 7: an entry with the snapshot's last index and term: it, and what follows it, is kept. What a snapshot
+        // holds is committed.
+        if self.log.term_at(meta.index) == Some(meta.term) {
+            self.verified = self.verified.max(meta.index);
+            self.commit_to(meta.index, cx);
+        }
+        meta.index <= self.commit
+    }
+
     fn replace_log(&mut self, meta: &SnapshotMeta, parts: Vec<u64>, cx: &mut Context<'_, Raft>) {
         self.membership = Membership::new(meta.index, meta.configuration.clone());
         let covers = cx.last_position();
@@ -262,6 +267,10 @@ impl Server {
         // carry out what goes to the disk in order, so a record behind the checkpoint is the sign of it.
         self.persist_hard(cx);
         self.log = Log::behind(meta.index, meta.term, self.hard_position);
+        self.verified = self.verified.max(meta.index);
+        let configuration = meta.configuration.clone();
+        // Waits for nothing: the snapshot holds committed entries only.
+        cx.emit_after(Position::NONE, Event::ConfigurationChanged { configuration, committed: true });
     }
 
     fn write_checkpoint(
@@ -271,8 +280,7 @@ impl Server {
         mut parts: Vec<u64>,
         cx: &mut Context<'_, Raft>,
     ) {
-        // One index, one content, for ever: the index names the part.
-        let own = Part { number: OWN_PART | meta.index.0, data: Bytes::from(meta.to_bytes()) };
+        let own = Raft::checkpoint_part(&meta);
         parts.insert(0, own.number);
         cx.checkpoint(own);
         // The records that are cut hold the term and the vote: they are written anew, behind the cut.
