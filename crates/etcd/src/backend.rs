@@ -90,20 +90,8 @@ pub struct Counters {
     pub heartbeat_failures: u64,
     /// Learners promoted.
     pub promotions: u64,
-    /// Puts applied.
-    pub puts: u64,
-    /// Deletes applied.
-    pub deletes: u64,
-    /// Transactions applied.
-    pub txns: u64,
-    /// Watch events sent.
-    pub events: u64,
-    /// Leases granted.
-    pub leases_granted: u64,
-    /// Leases revoked or expired.
+    /// Leases whose time was over.
     pub leases_revoked: u64,
-    /// Leases renewed.
-    pub leases_renewed: u64,
     /// Bytes written to the log.
     pub log_bytes: u64,
     /// Seconds of each fsync of the log.

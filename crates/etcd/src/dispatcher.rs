@@ -9,6 +9,8 @@ use volvox_replica::{Error, Event, Reply, Ticket};
 
 /// How many requests may wait at a time; the replica refuses long before.
 const WAITING_MAX: usize = 1 << 17;
+/// How many watch streams may be open at a time; half of what the hub takes.
+const STREAMS_MAX: usize = 1 << 16;
 
 type Waiter = oneshot::Sender<Result<Reply, Error>>;
 
@@ -16,7 +18,7 @@ type Waiter = oneshot::Sender<Result<Reply, Error>>;
 #[derive(Debug)]
 pub struct Dispatcher {
     requests: Mutex<Requests>,
-    streams: Mutex<BTreeMap<u64, mpsc::Sender<WatchResponse>>>,
+    streams: Mutex<BTreeMap<u64, mpsc::UnboundedSender<WatchResponse>>>,
     next_stream: AtomicU64,
     /// Changes whenever who leads does.
     leaders: watch::Sender<u64>,
@@ -111,12 +113,17 @@ impl Dispatcher {
         self.take(ticket).is_some()
     }
 
-    /// A watch stream that holds at most `responses_max` responses: the credit that it was given.
-    pub(crate) fn open_stream(&self, responses_max: usize) -> (StreamId, mpsc::Receiver<WatchResponse>) {
+    /// A watch stream. What lies in its channel is bounded by the credit that the hub was given: when there is none
+    /// left, the hub sends at most the rest of one response that it cut into fragments.
+    pub(crate) fn open_stream(&self) -> Result<(StreamId, mpsc::UnboundedReceiver<WatchResponse>), Error> {
         let stream = self.next_stream.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = mpsc::channel(responses_max);
-        self.streams.lock().expect("no panic while it was held").insert(stream, sender);
-        (StreamId(stream), receiver)
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut streams = self.streams.lock().expect("no panic while it was held");
+        if streams.len() >= STREAMS_MAX {
+            return Err(Error::TooManyRequests);
+        }
+        streams.insert(stream, sender);
+        Ok((StreamId(stream), receiver))
     }
 
     /// The stream is gone.
@@ -142,15 +149,10 @@ impl Dispatcher {
     }
 
     fn on_watch(&self, stream: StreamId, response: WatchResponse) {
-        let mut streams = self.streams.lock().expect("no panic while it was held");
-        let Some(sender) = streams.get(&stream.0) else {
-            return;
-        };
-        // The hub sends only on credit, and the channel is as long as the credit: it is full only by a bug of the hub.
-        // A gap in a watch must not be passed over in silence; the client comes again from where it was.
-        if let Err(mpsc::error::TrySendError::Full(_)) = sender.try_send(response) {
-            tracing::error!(stream = stream.0, "a watch response came without credit; the stream is ended");
-            streams.remove(&stream.0);
+        let streams = self.streams.lock().expect("no panic while it was held");
+        if let Some(sender) = streams.get(&stream.0) {
+            // A client that went away in this moment has no use for it.
+            let _ = sender.send(response);
         }
     }
 }
@@ -198,15 +200,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_stream_holds_no_more_than_its_credit() {
+    async fn responses_find_their_stream_until_it_is_closed() {
         let dispatcher = Dispatcher::new();
-        let (stream, mut responses) = dispatcher.open_stream(2);
-        for _ in 0..3 {
-            dispatcher.on_event(Event::Watch { stream, response: WatchResponse::default() });
-        }
-        assert_eq!(dispatcher.open_streams(), 0);
-        assert!(responses.recv().await.is_some());
-        assert!(responses.recv().await.is_some());
-        assert!(responses.recv().await.is_none(), "the stream ended instead of losing a response");
+        let (first, mut to_first) = dispatcher.open_stream().unwrap();
+        let (second, mut to_second) = dispatcher.open_stream().unwrap();
+        let response = |watch_id| WatchResponse { watch_id, ..WatchResponse::default() };
+        dispatcher.on_event(Event::Watch { stream: second, response: response(2) });
+        dispatcher.on_event(Event::Watch { stream: first, response: response(1) });
+        assert_eq!(to_first.recv().await, Some(response(1)));
+        assert_eq!(to_second.recv().await, Some(response(2)));
+        dispatcher.close_stream(first);
+        dispatcher.on_event(Event::Watch { stream: first, response: response(3) });
+        assert_eq!(to_first.recv().await, None);
+        assert_eq!(dispatcher.open_streams(), 1);
+    }
+
+    #[test]
+    fn there_are_only_so_many_streams() {
+        let dispatcher = Dispatcher::new();
+        let open: Vec<_> = (0..STREAMS_MAX).map(|_| dispatcher.open_stream().unwrap()).collect();
+        assert_eq!(dispatcher.open_stream().unwrap_err(), Error::TooManyRequests);
+        dispatcher.close_stream(open[0].0);
+        assert!(dispatcher.open_stream().is_ok());
     }
 }

@@ -16,6 +16,9 @@ use std::sync::Arc;
 use tokio::sync::watch::Receiver;
 use volvox_replica::{Command, Error, Reply, Request, Ticket, View};
 
+/// How long to wait before a node that was too busy is asked again.
+pub(crate) const OVERLOAD_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+
 /// A door: what all connections share.
 pub struct Door<B> {
     pub(crate) backend: B,
@@ -69,6 +72,14 @@ impl<B: Backend> Door<B> {
     /// Hands a command over.
     pub(crate) fn command(&self, command: Command) -> Result<(), Status> {
         self.backend.command(command).map_err(|_| Error::TooManyRequests.into())
+    }
+
+    /// Hands a command over that must not be lost, as soon as the node has room for it; until it stops.
+    pub(crate) async fn hand_over(&self, command: Command) {
+        let stopped = self.dispatcher.stopped();
+        while self.backend.command(command.clone()).is_err() && !*stopped.borrow() {
+            tokio::time::sleep(OVERLOAD_PAUSE).await;
+        }
     }
 
     /// The header of an answer, at a revision.

@@ -1,15 +1,15 @@
 //! The service Watch (etcd-v3 section 5).
 //!
 //! The hub in the replica decides everything; here is only the pipe. A stream is given credit for [`CREDIT`] responses,
-//! and the channel between dispatcher and transport is exactly as long. Credit is returned when the transport takes
-//! a response, never before: so a client that does not read makes the hub hold a position, not this door a queue.
+//! and credit is returned when the transport takes a response, never before: so a client that does not read makes the
+//! hub hold a position, not this door a queue.
 //!
 //! Requests are read by a task of their own, because they must be read while responses are sent. The task ends with
 //! the stream, and the stream with the task: at the client's half-close all watchers end.
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Overloaded};
 use crate::convert;
-use crate::door::{Door, StreamStart, decode, header_of};
+use crate::door::{Door, OVERLOAD_PAUSE, StreamStart, decode, header_of};
 use crate::grpc::{Code, Content, Messages, Status};
 use crate::metrics::MessageCounter;
 use crate::proto::etcdserverpb as pb;
@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
+use tokio::time::Sleep;
 use volvox_replica::watch::{StreamId, WatchResponse};
 use volvox_replica::{Command, Error};
 
@@ -43,7 +44,7 @@ pub(crate) fn serve<B: Backend>(
     messages: Messages<Incoming>,
     start: StreamStart,
 ) -> Result<Content, Status> {
-    let (id, responses) = door.dispatcher.open_stream(CREDIT as usize);
+    let (id, responses) = door.dispatcher.open_stream()?;
     let stream = OpenStream { door: Arc::clone(door), id };
     door.command(Command::WatchOpen { stream: id })?;
     door.command(Command::WatchCredit { stream: id, responses: CREDIT })?;
@@ -66,6 +67,7 @@ pub(crate) fn serve<B: Backend>(
         creates,
         counter,
         taken: 0,
+        pause: None,
         finished: false,
     })))
 }
@@ -80,14 +82,10 @@ impl<B: Backend> Drop for OpenStream<B> {
     fn drop(&mut self) {
         self.door.dispatcher.close_stream(self.id);
         if self.door.backend.command(Command::WatchClose { stream: self.id }).is_err() {
-            // The hub must hear of it, or it would hold the stream for ever.
-            let (backend, stream) = (self.door.backend.clone(), self.id);
+            // The hub must hear of it, or it would hold the stream until the node stops.
+            let (door, stream) = (Arc::clone(&self.door), self.id);
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move {
-                    while backend.command(Command::WatchClose { stream }).is_err() {
-                        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-                    }
-                });
+                runtime.spawn(async move { door.hand_over(Command::WatchClose { stream }).await });
             }
         }
     }
@@ -155,12 +153,12 @@ async fn read_requests<B: Backend>(
         match request.request_union {
             Some(RequestUnion::CreateRequest(create)) => {
                 creates.begin().await;
-                door.command(Command::WatchCreate { stream: id, create: convert::watch_create(&create) })?;
+                door.hand_over(Command::WatchCreate { stream: id, create: convert::watch_create(&create) }).await;
             }
             Some(RequestUnion::CancelRequest(cancel)) => {
-                door.command(Command::WatchCancel { stream: id, watch_id: cancel.watch_id })?;
+                door.hand_over(Command::WatchCancel { stream: id, watch_id: cancel.watch_id }).await;
             }
-            Some(RequestUnion::ProgressRequest(_)) => door.command(Command::WatchProgress { stream: id })?,
+            Some(RequestUnion::ProgressRequest(_)) => door.hand_over(Command::WatchProgress { stream: id }).await,
             None => {}
         }
     }
@@ -178,13 +176,15 @@ async fn next(messages: &mut Messages<Incoming>) -> Result<Option<Bytes>, Status
 /// The responses, as the transport takes them.
 struct Responses<B: Backend> {
     stream: OpenStream<B>,
-    responses: mpsc::Receiver<WatchResponse>,
+    responses: mpsc::UnboundedReceiver<WatchResponse>,
     ended: oneshot::Receiver<Result<(), Status>>,
     reader: AbortHandle,
     creates: Arc<Creates>,
     counter: MessageCounter,
     /// Responses taken and not yet given back as credit.
     taken: u32,
+    /// Until credit is offered again to a node that was too busy for it.
+    pause: Option<Pin<Box<Sleep>>>,
     finished: bool,
 }
 
@@ -196,13 +196,33 @@ impl<B: Backend> Responses<B> {
         }
         self.counter.sent(1);
         let door = &self.stream.door;
+        door.metrics.events.add(response.events.len() as u64);
         wire::watch(header_of(&door.backend.view(), response.revision), response, out)?;
         self.taken += 1;
-        if self.taken >= CREDIT_LOT {
-            door.command(Command::WatchCredit { stream: self.stream.id, responses: self.taken })?;
-            self.taken = 0;
-        }
         Ok(())
+    }
+
+    /// Gives credit back; when the node does not keep up, a little later.
+    fn return_credit(&mut self, cx: &mut Context<'_>) {
+        if self.taken < CREDIT_LOT {
+            return;
+        }
+        if let Some(pause) = &mut self.pause
+            && pause.as_mut().poll(cx).is_pending()
+        {
+            return;
+        }
+        self.pause = None;
+        let credit = Command::WatchCredit { stream: self.stream.id, responses: self.taken };
+        match self.stream.door.backend.command(credit) {
+            Ok(()) => self.taken = 0,
+            Err(Overloaded) => {
+                let mut pause = Box::pin(tokio::time::sleep(OVERLOAD_PAUSE));
+                if pause.as_mut().poll(cx).is_pending() {
+                    self.pause = Some(pause);
+                }
+            }
+        }
     }
 }
 
@@ -216,6 +236,7 @@ impl<B: Backend> Stream for Responses<B> {
         }
         let mut batch = Vec::new();
         while batch.len() < BATCH_BYTES {
+            this.return_credit(cx);
             match this.responses.poll_recv(cx) {
                 Poll::Ready(Some(response)) => {
                     if let Err(status) = this.take(&response, &mut batch) {
@@ -223,11 +244,7 @@ impl<B: Backend> Stream for Responses<B> {
                         return Poll::Ready(Some(Err(status)));
                     }
                 }
-                Poll::Ready(None) => {
-                    // The dispatcher gave the stream up.
-                    this.finished = true;
-                    return Poll::Ready(Some(Err(Error::TooManyRequests.into())));
-                }
+                Poll::Ready(None) => unreachable!("the sender is removed when this is dropped"),
                 Poll::Pending if !batch.is_empty() => break,
                 Poll::Pending => {
                     let Poll::Ready(ended) = Pin::new(&mut this.ended).poll(cx) else {

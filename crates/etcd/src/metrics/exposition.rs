@@ -85,15 +85,16 @@ impl Scrape {
     }
 
     fn store(&self, out: &mut Output<'_>) -> fmt::Result {
-        let (store, node) = (&self.view.store, &self.counters);
-        let ranges = self.metrics.handled(Method::Range, Code::Ok);
+        let store = &self.view.store;
+        let done = |method| self.metrics.handled(method, Code::Ok);
         let size = store.size_in_use();
         out.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes allocated", size)?;
         out.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes in use", size)?;
-        out.counter("etcd_mvcc_put", "Puts applied", node.puts)?;
-        out.counter("etcd_mvcc_delete", "Deletes applied", node.deletes)?;
-        out.counter("etcd_mvcc_txn", "Transactions applied", node.txns)?;
-        out.counter("etcd_mvcc_range", "Ranges read by clients of this member", ranges)?;
+        // Each member counts what its own clients did: the sum over the members is what the cluster did.
+        out.counter("etcd_mvcc_put", "Puts of clients of this member", done(Method::Put))?;
+        out.counter("etcd_mvcc_delete", "Deletes of clients of this member", done(Method::DeleteRange))?;
+        out.counter("etcd_mvcc_txn", "Transactions of clients of this member", done(Method::Txn))?;
+        out.counter("etcd_mvcc_range", "Ranges read by clients of this member", done(Method::Range))?;
         out.gauge("etcd_debugging_mvcc_keys_total", "Keys alive", store.len())?;
         out.gauge("etcd_debugging_mvcc_current_revision", "The revision", store.revision())?;
         out.gauge("etcd_debugging_mvcc_compact_revision", "History up to here is gone", store.compacted())?;
@@ -141,14 +142,16 @@ impl Scrape {
     }
 
     fn watches_and_leases(&self, out: &mut Output<'_>) -> fmt::Result {
-        let (status, node) = (&self.view.status, &self.counters);
+        let (status, metrics) = (&self.view.status, &self.metrics);
+        let done = |method| metrics.handled(method, Code::Ok);
+        let revoked = done(Method::LeaseRevoke) + self.counters.leases_revoked;
         out.gauge("etcd_debugging_mvcc_watcher_total", "Watchers", status.watchers)?;
         out.gauge("etcd_debugging_mvcc_slow_watcher_total", "Watchers that are behind", status.watchers_behind)?;
         out.gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams", status.watch_streams)?;
-        out.counter("etcd_debugging_mvcc_events", "Events sent", node.events)?;
-        out.counter("etcd_debugging_lease_granted", "Leases granted", node.leases_granted)?;
-        out.counter("etcd_debugging_lease_revoked", "Leases revoked or expired", node.leases_revoked)?;
-        out.counter("etcd_debugging_lease_renewed", "Leases renewed", node.leases_renewed)?;
+        out.counter("etcd_debugging_mvcc_events", "Events sent", metrics.events.get())?;
+        out.counter("etcd_debugging_lease_granted", "Leases granted", done(Method::LeaseGrant))?;
+        out.counter("etcd_debugging_lease_revoked", "Leases revoked or expired", revoked)?;
+        out.counter("etcd_debugging_lease_renewed", "Leases renewed", metrics.sent(Method::LeaseKeepAlive))?;
         out.gauge("volvox_leases", "Leases", self.view.store.lease_count())
     }
 
@@ -240,10 +243,10 @@ impl Output<'_> {
 
 fn encode_histogram(encoder: &mut MetricEncoder<'_>, histogram: &Histogram) -> fmt::Result {
     // The last bucket has no bound; OpenMetrics writes it as infinite.
-    let bounds = histogram.bounds.iter().copied().chain([f64::MAX]);
+    let bounds = histogram.bounds.iter().copied().chain([f64::INFINITY]);
     let mut buckets: Vec<(f64, u64)> = bounds.zip(histogram.counts.iter().copied()).collect();
     if buckets.is_empty() {
-        buckets.push((f64::MAX, 0));
+        buckets.push((f64::INFINITY, 0));
     }
     encoder.encode_histogram::<NoLabelSet>(histogram.sum, histogram.counts.iter().sum(), &buckets, None)
 }

@@ -48,6 +48,8 @@ pub struct Metrics {
     pub received_bytes: Count,
     /// Bytes of messages sent.
     pub sent_bytes: Count,
+    /// Watch events sent.
+    pub events: Count,
     /// Connections that are open.
     pub connections: Count,
     /// Connections turned away because there were too many.
@@ -65,11 +67,17 @@ impl Metrics {
             methods: Method::ALL.iter().map(|_| MethodCounts::default()).collect(),
             received_bytes: Count::default(),
             sent_bytes: Count::default(),
+            events: Count::default(),
             connections: Count::default(),
             connections_refused: Count::default(),
             health_success: Count::default(),
             health_failures: Count::default(),
         }
+    }
+
+    /// How many messages of a method were sent.
+    pub fn sent(&self, method: Method) -> u64 {
+        self.methods[method as usize].sent.get()
     }
 
     /// How often a method has been handled with a code.

@@ -1,10 +1,10 @@
 //! A backend of one node that is always the leader and applies at once: a real store behind a lock.
 
 use std::sync::{Arc, Mutex};
-use volvox_core::{Incarnation, NodeId};
+use volvox_core::{NodeId, Process};
 use volvox_etcd::{Backend, Dispatcher, Overloaded};
 use volvox_replica::members::{MemberAction, Members};
-use volvox_replica::{Command, Error, Event, Member, Reply, Request, Status, Ticket, View};
+use volvox_replica::{Command, Config, Error, Event, Member, Replica, Reply, Request, Ticket, View};
 use volvox_store::quota::cost;
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as Write, Store, StoreConfig};
 
@@ -12,8 +12,6 @@ use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as Write, Store
 pub const MEMBER: u64 = 3;
 /// Its cluster.
 pub const CLUSTER: u64 = 0xc1;
-/// Its term.
-pub const TERM: u64 = 7;
 /// An encoded request may not be larger.
 pub const REQUEST_BYTES_MAX: usize = 1_572_864;
 
@@ -25,6 +23,8 @@ pub struct Fake {
 }
 
 pub struct State {
+    /// The view of a replica that has done nothing yet.
+    blank: View,
     pub store: Store,
     pub members: Members,
     pub leader: Option<NodeId>,
@@ -49,7 +49,10 @@ impl Fake {
             is_learner: false,
         };
         members.apply(&MemberAction::Bootstrap(vec![member])).unwrap();
+        let id = NodeId(MEMBER);
+        let config = Config::new(volvox_raft::Config::default(), CLUSTER, Vec::new(), id);
         let state = State {
+            blank: Replica::new(id, &[id], &config).view(),
             store: Store::new(StoreConfig::default()),
             members,
             leader: Some(NodeId(MEMBER)),
@@ -96,19 +99,13 @@ impl Backend for Fake {
 
 impl State {
     fn view(&self) -> View {
-        let status = Status {
-            id: NodeId(MEMBER),
-            cluster: CLUSTER,
-            incarnation: Incarnation(1),
-            term: TERM,
-            leader: self.leader,
-            is_learner: self.is_learner,
-            commit_index: 11,
-            applied_index: 11,
-            quota_bytes: self.quota_bytes,
-            ..status()
-        };
-        View { store: self.store.view(), status, members: Arc::new(self.members.list()) }
+        let mut view = self.blank.clone();
+        view.store = self.store.view();
+        view.members = Arc::new(self.members.list());
+        view.status.leader = self.leader;
+        view.status.is_learner = self.is_learner;
+        view.status.quota_bytes = self.quota_bytes;
+        view
     }
 
     fn answer(&mut self, request: Request) -> Result<Reply, Error> {
@@ -159,27 +156,5 @@ impl State {
     fn change(&mut self, action: &MemberAction) -> Result<Reply, Error> {
         let added = self.members.apply(action)?;
         Ok(Reply::Members { added, members: self.members.list() })
-    }
-}
-
-fn status() -> Status {
-    Status {
-        id: NodeId(MEMBER),
-        cluster: CLUSTER,
-        incarnation: Incarnation(1),
-        term: TERM,
-        role: volvox_raft::RoleKind::Leader,
-        leader: None,
-        is_learner: false,
-        commit_index: 0,
-        applied_index: 0,
-        leader_changes: 1,
-        quota_bytes: 0,
-        proposals_pending: 0,
-        proposals_failed: 0,
-        leases_expired: 0,
-        watchers: 0,
-        watchers_behind: 0,
-        watch_streams: 0,
     }
 }

@@ -6,5 +6,10 @@
 #![allow(clippy::disallowed_methods)]
 
 mod fake;
+mod gates;
 mod golden_kv;
+mod golden_watch;
+mod http;
+mod live;
 mod server;
+mod services;

@@ -1,6 +1,7 @@
 //! A door on a socket of its own, and clients of it.
 
 use crate::fake::Fake;
+use crate::live::Live;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -21,6 +22,11 @@ impl Server {
     /// Serves the fake.
     pub async fn start(fake: &Fake) -> Server {
         Server::start_with(fake, Options::default()).await
+    }
+
+    /// Serves the replica.
+    pub async fn live(live: &Live) -> Server {
+        Server::of_backend(live.clone(), live.dispatcher.clone(), Options::default()).await
     }
 
     pub async fn start_with(fake: &Fake, options: Options) -> Server {
