@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// A cluster that is stopped, and its folder removed, when this is dropped.
@@ -64,16 +64,43 @@ impl LiveCluster {
     /// # Errors
     /// When it fails; says what it said.
     pub fn volvox(&self, arguments: &[&str]) -> Result<String> {
-        let output = Command::new(&self.program)
-            .arg("--data")
-            .arg(&self.data)
-            .args(arguments)
-            .output()
-            .with_context(|| format!("cannot run {}", self.program.display()))?;
+        let output = self.output(arguments)?;
         if !output.status.success() {
             bail!("volvox {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr).trim());
         }
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Runs a `volvox` command about this cluster that may fail.
+    ///
+    /// # Errors
+    /// When the program cannot be run.
+    pub fn output(&self, arguments: &[&str]) -> Result<Output> {
+        self.command(arguments).output().with_context(|| format!("cannot run {}", self.program.display()))
+    }
+
+    /// A `volvox` command about this cluster, to be run.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--data").arg(&self.data).args(arguments);
+        command
+    }
+
+    /// The process of a node, as its folder names it.
+    pub fn process(&self, id: u64) -> Option<u32> {
+        let text = std::fs::read_to_string(self.data.join(format!("n{id}/process"))).ok()?;
+        text.split_whitespace().next()?.parse().ok()
+    }
+
+    /// How much memory the process of a node has resident.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn resident_bytes(&self, id: u64) -> Result<u64> {
+        let pid = self.process(id).with_context(|| format!("node {id} has no process"))?;
+        let text = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
+        let pages: u64 = text.split_whitespace().nth(1).context("statm has a second field")?.parse()?;
+        Ok(pages * 4096)
     }
 
     /// Where a node stands, as its admin port says; `None` when it does not answer.

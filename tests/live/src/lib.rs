@@ -7,3 +7,4 @@ pub mod chaos;
 pub mod cluster;
 pub mod live_node;
 pub mod powercut;
+pub mod program;

@@ -41,7 +41,10 @@ async fn main() -> Result<()> {
 }
 
 async fn run(cluster: &LiveCluster, chosen: &[Scenario], rounds_each: usize) -> Result<()> {
-    println!("{:<16} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}", "fault", "times", "median", "p90", "worst", "writes", "reads", "errors");
+    println!(
+        "{:<16} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
+        "fault", "times", "median", "p90", "worst", "writes", "reads", "errors"
+    );
     let (mut elections, mut passed) = (Vec::new(), 0);
     for scenario in chosen {
         let outcome = rounds::run(cluster, *scenario, rounds_each, WRITERS).await?;
@@ -71,7 +74,8 @@ async fn run(cluster: &LiveCluster, chosen: &[Scenario], rounds_each: usize) -> 
 fn print(outcome: &Outcome) {
     let mut gaps = outcome.gaps.clone();
     gaps.sort_unstable();
-    let at = |share: f64| format!("{:.0} ms", gaps[((gaps.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3);
+    let at =
+        |share: f64| format!("{:.0} ms", gaps[((gaps.len() - 1) as f64 * share).round() as usize].as_secs_f64() * 1e3);
     println!(
         "{:<16} {:>6} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}",
         outcome.scenario.name(),

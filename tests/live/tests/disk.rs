@@ -1,0 +1,233 @@
+//! Nodes whose folders a test has in its hands: every fsync counted, and disks that fill up.
+
+// Live nodes live in real time.
+#![allow(clippy::disallowed_methods)]
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use volvox_core::Bytes;
+use volvox_disk::{Faults, RealDirectory, Recording, RecordingDirectory, SequenceCounter, SimulatedDirectory};
+use volvox_live::live_node::{LiveNode, Plan, introduce};
+use volvox_live::powercut::block_on;
+use volvox_net::FreshLife;
+use volvox_replica::{Error, Reply, Request};
+use volvox_store::{Command, PutRequest};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn put(key: &str, value: &str) -> Request {
+    Request::Write(Command::Put(PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }))
+}
+
+/// Waits until every node serves linearizable reads.
+async fn until_ready(nodes: &[LiveNode]) {
+    for node in nodes {
+        let began = Instant::now();
+        while let Err(error) = node.request(Request::Read).await {
+            assert!(began.elapsed() < PATIENCE, "node {}: {error}", node.id());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+async fn stop(nodes: Vec<LiveNode>) {
+    for node in nodes {
+        node.stop().await.expect("its disk is well");
+    }
+}
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        Folder(std::env::temp_dir().join(format!("volvox-live-{name}-{}", std::process::id())))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The syncs are counted twice: by the log, and by the folder beneath it, which knows nothing of batches.
+#[test]
+fn no_put_is_acknowledged_without_a_sync_on_a_majority() {
+    let folder = Folder::new("syncs");
+    block_on(async {
+        let (plan, sequence) = (Plan::small(), SequenceCounter::default());
+        let (mut nodes, mut recordings) = (Vec::new(), Vec::new());
+        for id in 1..=3 {
+            let real = RealDirectory::open(folder.0.join(format!("n{id}"))).expect("our own folder");
+            let recorded = RecordingDirectory::new(real, sequence.clone()).expect("readable");
+            recordings.push(recorded.recording());
+            nodes.push(LiveNode::open(&plan, id, recorded, FreshLife::Bootstrap).expect("opens"));
+        }
+        introduce(&nodes);
+        until_ready(&nodes).await;
+        let syncs = || recordings.iter().map(Recording::file_syncs).collect::<Vec<_>>();
+        let puts = 300;
+        for number in 0..puts {
+            let before = syncs();
+            let node = &nodes[number % 3];
+            let key = format!("key-{number}");
+            assert!(matches!(node.request(put(&key, "value")).await, Ok(Reply::Written(_))), "put {number}");
+            let synced = before.iter().zip(syncs()).filter(|(before, after)| after > *before).count();
+            assert!(synced >= 2, "put {number} was acknowledged after {synced} of 3 nodes had synced");
+        }
+        // One fdatasync a batch, no more and no fewer; and with one client every put is a batch of its own.
+        for (node, recording) in nodes.iter().zip(&recordings) {
+            let began = Instant::now();
+            let log = loop {
+                let counters = node.handle.counters();
+                let log = counters.log;
+                if counters.batches == log.batches && log.batch_syncs + log.other_syncs >= recording.file_syncs() {
+                    break log;
+                }
+                assert!(began.elapsed() < PATIENCE, "{counters:?} against {} syncs", recording.file_syncs());
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            };
+            assert_eq!(log.batch_syncs, log.batches, "node {}", node.id());
+            assert!(log.records >= puts as u64, "node {}: {log:?}", node.id());
+            assert!(log.batches >= puts as u64, "node {}: {log:?}", node.id());
+        }
+        stop(nodes).await;
+    });
+}
+
+#[test]
+fn many_clients_share_one_sync() {
+    let folder = Folder::new("group");
+    block_on(async {
+        let mut nodes = Vec::new();
+        for id in 1..=3 {
+            let real = RealDirectory::open(folder.0.join(format!("n{id}"))).expect("our own folder");
+            nodes.push(LiveNode::open(&Plan::small(), id, real, FreshLife::Bootstrap).expect("opens"));
+        }
+        introduce(&nodes);
+        until_ready(&nodes).await;
+        let before: Vec<u64> = nodes.iter().map(|node| node.handle.counters().log.batch_syncs).collect();
+        let (clients, rounds) = (32, 20);
+        let nodes = std::rc::Rc::new(nodes);
+        let writers: Vec<_> = (0..clients)
+            .map(|client| {
+                let nodes = std::rc::Rc::clone(&nodes);
+                tokio::task::spawn_local(async move {
+                    for round in 0..rounds {
+                        let key = format!("key-{client}-{round}");
+                        nodes[client % 3].request(put(&key, "value")).await.expect("a quiet cluster");
+                    }
+                })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.expect("no panic");
+        }
+        let puts = (clients * rounds) as u64;
+        for (node, before) in nodes.iter().zip(before) {
+            let syncs = node.handle.counters().log.batch_syncs - before;
+            assert!(syncs > 0 && syncs < puts / 2, "node {}: {syncs} syncs for {puts} puts", node.id());
+        }
+        stop(std::rc::Rc::into_inner(nodes).expect("the writers have ended")).await;
+    });
+}
+
+#[test]
+fn a_full_disk_refuses_writes_serves_reads_and_goes_on_when_there_is_space() {
+    block_on(async {
+        let disks: Vec<SimulatedDirectory> = (1..=3).map(SimulatedDirectory::new).collect();
+        let mut nodes = Vec::new();
+        for (id, disk) in (1..).zip(&disks) {
+            nodes.push(LiveNode::open(&Plan::small(), id, disk.clone(), FreshLife::Bootstrap).expect("opens"));
+        }
+        introduce(&nodes);
+        until_ready(&nodes).await;
+        nodes[0].request(put("before", "1")).await.expect("there is space");
+
+        // One full disk is nobody's trouble but its own.
+        let full = Faults { full: true, ..Faults::default() };
+        disks[2].set_faults(full.clone());
+        for (number, node) in nodes[..2].iter().enumerate() {
+            node.request(put(&format!("with-one-full-{number}"), "1")).await.expect("a majority has space");
+        }
+        let began = Instant::now();
+        while nodes[2].handle.counters().disk_full == 0 {
+            assert!(began.elapsed() < PATIENCE, "the full disk was not noticed: {:?}", nodes[2].handle.counters());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+
+        // A majority of full disks acknowledges nothing, in bounded time, and still serves reads.
+        disks[1].set_faults(full.clone());
+        let refused = nodes[0].request(put("with-two-full", "1"));
+        let meanwhile = async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let mut reads = 0;
+            let began = Instant::now();
+            while began.elapsed() < Duration::from_secs(2) {
+                nodes[0].request(Request::Read).await.expect("a read needs no disk");
+                assert!(nodes[0].view().store.get(b"before").is_some());
+                reads += 1;
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            reads
+        };
+        let began = Instant::now();
+        let (refused, reads) = tokio::join!(refused, meanwhile);
+        assert!(matches!(refused, Err(Error::Timeout | Error::TimeoutLeaderFailure)), "{refused:?}");
+        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+        assert!(reads > 50, "{reads} reads in 2 s");
+
+        // With space they go on, and nothing acknowledged is missing anywhere.
+        for disk in &disks {
+            disk.set_faults(Faults::default());
+        }
+        let began = Instant::now();
+        while let Err(error) = nodes[1].request(put("after", "1")).await {
+            assert!(began.elapsed() < PATIENCE, "{error}");
+        }
+        until_ready(&nodes).await;
+        for node in &nodes {
+            let view = node.view();
+            for key in ["before", "with-one-full-0", "with-one-full-1", "after"] {
+                assert!(view.store.get(key.as_bytes()).is_some(), "{key} is missing on node {}", node.id());
+            }
+        }
+        stop(nodes).await;
+    });
+}
+
+/// Which follows from the log alone, but is said of a whole node: it does not come back as who it was.
+#[test]
+fn a_disk_that_grows_beyond_its_capacity_keeps_what_it_acknowledged() {
+    block_on(async {
+        let disk = SimulatedDirectory::new(9);
+        let plan = Plan { nodes: 1, ..Plan::small() };
+        let node = LiveNode::open(&plan, 1, disk.clone(), FreshLife::Bootstrap).expect("opens");
+        let nodes = [node];
+        until_ready(&nodes).await;
+        disk.set_faults(Faults { capacity_bytes: Some(disk.used_bytes() + (200 << 10)), ..Faults::default() });
+        let [node] = nodes;
+        let value = "v".repeat(10_000);
+        let mut acknowledged = 0;
+        loop {
+            let request = node.request(put(&format!("key-{acknowledged:04}"), &value));
+            match tokio::time::timeout(Duration::from_secs(1), request).await {
+                Ok(Ok(_)) => acknowledged += 1,
+                Ok(Err(_)) | Err(_) => break,
+            }
+            assert!(acknowledged < 1000, "the disk never filled up");
+        }
+        assert!(acknowledged > 0 && node.handle.counters().disk_full > 0, "{:?}", node.handle.counters());
+        node.stop().await.expect("a full disk is no reason to stop");
+        disk.crash_to_synced();
+        disk.set_faults(Faults::default());
+        let nodes = [LiveNode::open(&plan, 1, disk, FreshLife::Join).expect("opens again")];
+        until_ready(&nodes).await;
+        for number in 0..acknowledged {
+            let found = nodes[0].view().store.get(format!("key-{number:04}").as_bytes());
+            assert_eq!(found.map(|pair| pair.value), Some(Bytes::from(value.as_str())), "key {number}");
+        }
+        let [node] = nodes;
+        node.stop().await.expect("its disk is well");
+    });
+}
