@@ -31,6 +31,8 @@ struct Write {
     proposal: Bytes,
     /// To the leader of which term it was handed over.
     handed: Option<Term>,
+    /// It may be proposed by this node as the leader of this term, or never.
+    bound_to: Option<Term>,
     deadline: Instant,
     leader_lost: bool,
     /// Its client went away: it is not handed over again.
@@ -99,7 +101,9 @@ impl Replica {
     pub(crate) fn submit(&mut self, ticket: Option<Ticket>, action: Action, cx: &mut Context<'_, Replica>) {
         let sequence = self.writes.next_sequence;
         let origin = Origin { node: self.id, incarnation: self.config.raft.incarnation, sequence };
-        let proposal = Bytes::from(Proposal { origin, action }.to_bytes());
+        let proposal = Proposal { origin, action };
+        let bound_to = is_bound(&proposal.action).then(|| self.raft.term());
+        let proposal = Bytes::from(proposal.to_bytes());
         if let Err(error) = self.check_room(&proposal) {
             if let Some(ticket) = ticket {
                 self.reply(ticket, Err(error), cx);
@@ -109,7 +113,7 @@ impl Replica {
         self.writes.next_sequence += 1;
         self.writes.bytes += proposal.len();
         let deadline = cx.now() + self.config.request_timeout();
-        let write = Write { ticket, proposal, handed: None, deadline, leader_lost: false, is_abandoned: false };
+        let write = Write { ticket, proposal, handed: None, bound_to, deadline, leader_lost: false, is_abandoned: false };
         self.writes.in_flight.insert(sequence, write);
         if let Some(ticket) = ticket {
             self.writes.by_ticket.insert(ticket, sequence);
@@ -134,6 +138,11 @@ impl Replica {
         let Some(write) = self.writes.in_flight.get_mut(&sequence) else {
             return;
         };
+        let leads = self.raft.role() == RoleKind::Leader;
+        if write.bound_to.is_some_and(|bound_to| !leads || bound_to != term) {
+            self.writes.remove(sequence);
+            return;
+        }
         let proposal = write.proposal.clone();
         let leader = self.raft.leader().filter(|_| self.is_booted);
         match leader {
@@ -142,7 +151,7 @@ impl Replica {
                 // A forwarded request reveals nothing of this node's disk but its boot record, which is durable.
                 cx.send_after(Position::NONE, leader, Message::Forward { sequence, term: term.0, proposal });
             }
-            Some(_) if self.raft.role() == RoleKind::Leader => {
+            Some(_) if leads => {
                 write.handed = Some(term);
                 if let Err(refusal) = self.propose(proposal, cx) {
                     self.on_proposal_refused(sequence, refusal, cx);
@@ -326,4 +335,10 @@ impl Replica {
             self.writes.alarm = Some(sequence);
         }
     }
+}
+
+/// That the time of a lease is over is true by the clock of one leader in one term. The next leader has given the lease
+/// its whole time again, and may have renewed it since: to hand the expiry over to it would end a lease early.
+fn is_bound(action: &Action) -> bool {
+    matches!(action, Action::Store(StoreCommand::LeaseExpire(_)))
 }
