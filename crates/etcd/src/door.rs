@@ -275,3 +275,32 @@ pub(crate) fn decode<M: prost::Message + Default>(bytes: bytes::Bytes) -> Result
     M::decode(bytes)
         .map_err(|error| Status::with(Code::Internal, format!("grpc: error unmarshalling request: {error}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Overloaded;
+
+    #[derive(Clone)]
+    struct Nobody;
+
+    impl Backend for Nobody {
+        fn command(&self, _: Command) -> Result<(), Overloaded> {
+            Err(Overloaded)
+        }
+        fn view(&self) -> Arc<View> {
+            unreachable!("nobody looks")
+        }
+    }
+
+    fn size<A, B, F>(_: fn(A, B) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// It is moved several times and allocated once for every call.
+    #[test]
+    fn the_future_of_a_call_is_small() {
+        let bytes = size(serve::<Nobody>);
+        assert!(bytes <= 2560, "{bytes} bytes");
+    }
+}

@@ -19,7 +19,7 @@
 //!           Backend: the replica ----------------> Dispatcher
 //! ```
 //!
-//! A worked put: [`server`] accepts and recognises HTTP/2; [`door`](crate::serve) finds `/etcdserverpb.KV/Put` and reads
+//! A worked put: `server` accepts and recognises HTTP/2; `door` finds `/etcdserverpb.KV/Put` and reads
 //! one message of at most `request_bytes_max` + 512 KiB; `convert` copies key and value once; the static checks of
 //! etcd run in etcd's order; [`Dispatcher`] gives a ticket and [`Backend::command`] hands it over. When the write is
 //! committed and applied the event comes back, and `wire` writes the answer into the frame that is sent.
