@@ -97,8 +97,8 @@
 //! - A leader checks its quorum once an election timeout, so it may lead nobody for up to two of them. It answers no reads
 //!   in that time, and commits nothing.
 //! - A member that is removed while it cannot be reached does not learn of it. It asks for votes for ever, and is ignored.
-//! - What follows a received snapshot counts as durable only once the checkpoint is current. That rests on worlds that carry
-//!   out what goes to one disk in order.
+//! - What follows a received snapshot may be acknowledged only once the checkpoint is current. So worlds must not report a
+//!   record as durable before a checkpoint that was made before it; they may write it earlier.
 //!
 //! # How to read the code
 //!

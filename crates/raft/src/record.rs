@@ -28,6 +28,14 @@ pub enum Record {
         /// The commit index when this was written.
         commit: Index,
     },
+    /// From here on the log rests on a received snapshot. When the checkpoint with it is not current after a restart, the
+    /// entries and commit indices from here on mean nothing; nobody was told of them.
+    Rests {
+        /// The last entry that the snapshot holds.
+        index: Index,
+    },
+    /// After such a restart: what follows continues the log before the last `Rests`.
+    Void,
 }
 
 /// What a snapshot stands for: the log up to `index`.
@@ -50,6 +58,8 @@ impl fmt::Display for Record {
                 let last = entries.last().map_or(Term::ZERO, |entry| entry.term);
                 write!(f, "entries {} {last} commit={commit}", Span(entries))
             }
+            Record::Rests { index } => write!(f, "rests on snapshot {index}"),
+            Record::Void => f.write_str("void"),
         }
     }
 }
@@ -82,6 +92,11 @@ impl Encode for Record {
                 commit.encode(out);
                 encode_entries(entries, out);
             }
+            Record::Rests { index } => {
+                out.push(2);
+                index.encode(out);
+            }
+            Record::Void => out.push(3),
         }
     }
 }
@@ -101,6 +116,8 @@ impl Decode for Record {
                 }
                 Record::Entries { entries, commit }
             }
+            2 => Record::Rests { index: Index::decode(input)? },
+            3 => Record::Void,
             other => return Err(DecodeError::Unknown("raft record", u64::from(other))),
         })
     }

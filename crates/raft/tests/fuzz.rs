@@ -39,7 +39,7 @@ fn config(rng: &mut Rng) -> Config {
         pre_vote: rng.below(4) > 0,
         check_quorum: rng.below(4) > 0,
         // Often one entry a message.
-        append_bytes_max: 1 + rng.below(300) as usize,
+        append_bytes_max: [1, 1 + rng.below(300) as usize][rng.below(2) as usize],
         in_flight_bytes_max: 900,
         in_flight_messages_max: 1 + rng.below(4) as usize,
         log_keep_bytes: 400 * rng.below(3) as usize,
@@ -57,14 +57,23 @@ impl Run {
         for node in voters + 1..=voters + 2 {
             cluster.add(node, Config { initial: None, ..config.clone() }, voters);
         }
+        if rng.below(2) == 0 {
+            cluster.nodes.values_mut().for_each(|node| node.disk.records_overtake = true);
+        }
         let ppm = |rng: &mut Rng, most: u64| if rng.below(2) == 0 { 0 } else { rng.below(most) as u32 };
+        // In a storm leaders change so fast that little gets through: the weather of figure 8.
+        let is_storm = rng.below(3) == 0;
+        let weights = match is_storm {
+            true => [40, 12, 10 + rng.below(10), 3, 0, 4 + rng.below(8)],
+            false => [60, [2, 6, 15][rng.below(3) as usize], 2 + rng.below(12), 8, rng.below(3), 5],
+        };
         Run {
             loss_ppm: ppm(&mut rng, 200_000),
             duplicate_ppm: ppm(&mut rng, 200_000),
             reorder_ppm: ppm(&mut rng, 200_000),
             faults_ppm: rng.below(1_000_000) as u32,
-            weights: [60, [2, 6, 15][rng.below(3) as usize], 2 + rng.below(12), 8, rng.below(3), 5],
-            changes_members: rng.below(2) == 0,
+            weights,
+            changes_members: !is_storm && rng.below(2) == 0,
             loses_disks: rng.below(4) == 0,
             disks_lost: 0,
             cluster,

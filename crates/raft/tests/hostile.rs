@@ -166,6 +166,8 @@ fn messages_and_records_come_back() {
     let records = [
         Record::Hard { term: Term(3), vote: Some(Member::new(2, 7)), commit: Index(9) },
         Record::Hard { term: Term(0), vote: None, commit: Index(0) },
+        Record::Rests { index: Index(3) },
+        Record::Void,
         Record::Entries {
             entries: vec![Entry { term: Term(1), index: Index(1), payload: Payload::Empty }],
             commit: Index(0),

@@ -40,8 +40,13 @@ impl Server {
                 self.term = term;
                 self.vote = vote;
                 self.hard_position = position;
-                self.commit = self.commit.max(commit);
+                if !self.is_void {
+                    self.commit = self.commit.max(commit);
+                }
             }
+            Record::Rests { index } => self.is_void = index > self.checkpoint.index,
+            Record::Void => self.is_void = false,
+            Record::Entries { .. } if self.is_void => {}
             Record::Entries { entries, commit } => {
                 // Records may reach back behind the checkpoint; what it holds is not taken twice.
                 let checkpoint = self.checkpoint.index;
@@ -65,6 +70,10 @@ impl Raft {
         assert!(matches!(self.role, Role::Follower(_)), "started twice");
         // A record names a commit index only behind the records that hold the entries up to it.
         assert!(server.commit <= server.log.last_index(), "committed entries are missing: {}", server.commit);
+        if server.is_void {
+            server.is_void = false;
+            cx.persist(Record::Void);
+        }
         server.verified = server.commit;
         server.log.persisted(cx.last_position());
         server.give_committed(cx);
@@ -74,6 +83,8 @@ impl Raft {
             // Nobody else could be the leader: no need to wait for one.
             return self.campaign(cx);
         }
-        self.ask_to_join(cx);
+        if self.server.is_joining() {
+            self.ask_to_join(cx);
+        }
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Server {
     pub commit: Index,
     /// The last entry that the parent was given.
     pub applied: Index,
+    /// While restoring: what is read rests on a snapshot that is not here.
+    pub is_void: bool,
     /// Up to here the log is known to agree with that of the leader of the current term.
     pub verified: Index,
     pub checkpoint: SnapshotMeta,
@@ -61,6 +63,7 @@ impl Server {
             membership: Membership::new(Index::ZERO, initial.clone()),
             commit: Index::ZERO,
             applied: Index::ZERO,
+            is_void: false,
             verified: Index::ZERO,
             checkpoint: SnapshotMeta { configuration: initial, ..SnapshotMeta::default() },
             checkpoint_data: None,

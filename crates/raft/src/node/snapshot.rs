@@ -13,7 +13,7 @@ use crate::log::Log;
 use crate::message::{Body, PARTS_MAX};
 use crate::planted::{self, Bug};
 use crate::progress::{Mode, Progress};
-use crate::record::SnapshotMeta;
+use crate::record::{Record, SnapshotMeta};
 use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, Context, Encode, PART_BYTES_MAX, Part, Position};
@@ -263,10 +263,10 @@ impl Server {
         self.write_checkpoint(meta.clone(), covers, parts, cx);
         self.commit = meta.index;
         self.applied = meta.index;
-        // What follows rests on the snapshot: it must not count as durable before the checkpoint is current. Worlds
-        // carry out what goes to the disk in order, so a record behind the checkpoint is the sign of it.
-        self.persist_hard(cx);
-        self.log = Log::behind(meta.index, meta.term, self.hard_position);
+        // What follows rests on the snapshot, so nobody may hear of it before the checkpoint is current: worlds do not
+        // report a record as durable before a checkpoint that was made before it.
+        let rests = cx.persist(Record::Rests { index: meta.index });
+        self.log = Log::behind(meta.index, meta.term, rests);
         self.verified = self.verified.max(meta.index);
         let configuration = meta.configuration.clone();
         // Waits for nothing: the snapshot holds committed entries only.

@@ -124,7 +124,9 @@ impl Cluster {
         let node = self.node(node);
         node.config.incarnation.0 += 1;
         node.config.initial = None;
+        let records_overtake = node.disk.records_overtake;
         node.disk = disk::Disk::default();
+        node.disk.records_overtake = records_overtake;
     }
 
     /// Syncs the first `count` operations that wait.
