@@ -4,6 +4,7 @@ use crate::membership::newest;
 use crate::operations::Operation;
 use crate::run::{Run, World};
 use volvox_core::NodeId;
+use volvox_store::DeleteRangeRequest;
 
 impl Run {
     /// Whether everything is well again; asks what must be asked to find out.
@@ -33,9 +34,23 @@ impl Run {
             let answered = self.probed.get(&node).copied().unwrap_or(false);
             let asking = self.asked.values().any(|asked| asked.node == node && asked.client == usize::MAX);
             if !answered && !asking && world.is_running(node) {
-                self.probe(world, node);
+                match self.alarm {
+                    Some(full) => self.make_room(world, node, full),
+                    None => self.probe(world, node),
+                }
             }
         }
+    }
+
+    /// The quota is used up: an operator deletes, compacts, and clears the alarm.
+    fn make_room(&mut self, world: &mut World, node: NodeId, full: NodeId) {
+        self.room_made = (self.room_made + 1) % 3;
+        let operation = match self.room_made {
+            1 => Operation::Delete(DeleteRangeRequest { key: "m".into(), range_end: "n".into(), prev_kv: false }),
+            2 => Operation::Compact(self.floor),
+            _ => Operation::ClearAlarm(full),
+        };
+        self.ask(world, usize::MAX, node, operation);
     }
 
     pub(crate) fn on_probe_answered(&mut self, node: NodeId, operation: &Operation) {

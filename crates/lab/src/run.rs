@@ -91,6 +91,8 @@ pub(crate) struct Run {
     pub damage: Damage,
     /// The member whose quota is used up, as far as clients know.
     pub alarm: Option<NodeId>,
+    /// The last step towards more room.
+    pub room_made: u32,
     /// When a node was last seen stopped, paused or started.
     pub troubled: BTreeMap<NodeId, Instant>,
     pub healing: bool,
@@ -204,6 +206,7 @@ impl Run {
             membership: Membership::default(),
             damage: Damage::default(),
             alarm: None,
+            room_made: 0,
             troubled: BTreeMap::new(),
             healing: false,
             probed: BTreeMap::new(),
@@ -353,6 +356,12 @@ impl Run {
     pub(crate) fn some_running(&mut self, world: &World) -> Option<NodeId> {
         let running: Vec<NodeId> = world.ids().filter(|id| world.is_running(*id)).collect();
         if running.is_empty() { None } else { Some(running[self.rng.below(running.len() as u64) as usize]) }
+    }
+
+    /// A node that runs and was not removed; while the world is bad, also one that was.
+    pub(crate) fn some_member(&mut self, world: &World) -> Option<NodeId> {
+        let node = self.some_running(world)?;
+        (!self.healing || !self.membership.removed.contains(&node)).then_some(node)
     }
 
     /// Everything that is checked once, at the end.

@@ -36,8 +36,12 @@ impl Run {
 
     /// Opens the stream if it is not, grants credit, asks for progress; by chance gives it up or rests for long.
     pub(crate) fn look_after_stream(&mut self, world: &mut World, place: usize) {
+        let removed = &self.membership.removed;
+        if self.healing && self.streams[place].node.is_some_and(|node| removed.contains(&node)) {
+            self.streams[place].interrupt();
+        }
         let Some(node) = self.streams[place].node else {
-            if let Some(node) = self.some_running(world) {
+            if let Some(node) = self.some_member(world) {
                 self.open_stream(world, place, node);
             }
             return self.wake_between(world, 20, 500, Wake::Stream(place));
