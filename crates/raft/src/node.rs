@@ -212,7 +212,7 @@ impl Raft {
         let sender = Member { node: from, incarnation: message.from };
         let meant_for_me = message.to.0 == 0 || message.to == server.me.incarnation;
         if !meant_for_me {
-            return cx.note("ignored: for another incarnation", message.to.0);
+            return self.on_message_for_another(from, message.to, cx);
         }
         if from == server.me.node || message.from.0 == 0 || message.term.0 > NUMBER_MAX / 2 {
             return cx.note("ignored: an impossible envelope", message.term.0);

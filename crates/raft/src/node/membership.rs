@@ -6,7 +6,10 @@ use crate::entry::{Index, Payload};
 use crate::interface::{Event, Refusal, Ticket};
 use crate::message::{Body, Message};
 use alloc::vec::Vec;
-use volvox_core::{Context, Position};
+use volvox_core::{Context, Incarnation, NodeId, Position};
+
+/// How many nodes this one keeps in mind, to ask them to be taken in.
+const KNOWN_NODES_MAX: usize = 2 * MEMBERS_MAX;
 
 /// The configurations of the log, each with the index from which it is in force. The first is that of the checkpoint.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -141,15 +144,24 @@ impl Raft {
         }
     }
 
-    /// A node that knows nothing asks every node that it was told of, until a leader talks to it.
+    /// A node that has no vote and hears no leader asks every node that it knows of, until a leader talks to it: it is
+    /// new, or it lost its storage, or the leader that took it in was deposed before anybody else knew. A leader that
+    /// names it already, or is not to name it, does not mind.
     pub(super) fn ask_to_join(&mut self, cx: &mut Context<'_, Raft>) {
-        if !self.server.is_joining() {
-            return;
-        }
         let (from, term) = (self.server.me.incarnation, self.server.term);
         let message = Message { from, to: Default::default(), term, body: Body::Join };
         let known_nodes = &self.server.known_nodes;
         cx.broadcast(known_nodes, message);
+    }
+
+    /// A node that speaks to an earlier incarnation of this one: when everybody that this node was told of has been
+    /// replaced meanwhile, the leader is found by the heartbeats that it sends to who is gone.
+    pub(super) fn on_message_for_another(&mut self, from: NodeId, to: Incarnation, cx: &mut Context<'_, Raft>) {
+        cx.note("ignored: for another incarnation", to.0);
+        let known_nodes = &mut self.server.known_nodes;
+        if to < self.server.me.incarnation && !known_nodes.contains(&from) && known_nodes.len() < KNOWN_NODES_MAX {
+            known_nodes.push(from);
+        }
     }
 
     pub(super) fn on_join(&mut self, from: Member, cx: &mut Context<'_, Raft>) {
