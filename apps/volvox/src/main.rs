@@ -72,13 +72,25 @@ enum Command {
         #[arg(long)]
         loss: Option<String>,
     },
-    /// Make something go wrong: fault 'partition 1,2|3', fault list
+    /// Make a node's wall clock jump: skew 2 +200ms
+    Skew {
+        /// Which node
+        node: u64,
+        /// By how much, such as +200ms or -3s
+        #[arg(allow_hyphen_values = true)]
+        by: String,
+    },
+    /// Make something go wrong: fault 'partition 1,2|3', fault list, fault table
+    #[command(after_help = format!("Which fault works in which world:\n\n{}", local::fault_table::table()))]
     Fault {
-        /// A fault in the vocabulary of the simulator, or `list`
-        fault: String,
+        /// A fault in the vocabulary of the simulator; `list` prints the active ones, `table` which works where
+        #[arg(required = true)]
+        fault: Vec<String>,
     },
     /// End every fault, and resume who is paused
     Heal,
+    /// Make a new cluster on this machine from a snapshot
+    Restore(local::restore::RestoreArguments),
     /// Measure an etcd v3 cluster: this one or another
     Bench(bench::BenchArguments),
     /// The laboratory
@@ -107,6 +119,10 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
         Command::Node(arguments) => node::run::node(*arguments),
         Command::Lab(command) => lab::run(command, options.json),
         Command::Down => local::up::down(&data),
+        Command::Restore(arguments)
+        | Command::Client(client::ClientCommand::Snapshot(client::SnapshotCommand::Restore(arguments))) => {
+            local::restore::restore(&arguments, &data, options.json)
+        }
         other => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?
@@ -122,7 +138,7 @@ async fn run_async(command: Command, options: client::ClientOptions, data: &Path
         Command::Kill { node } => local::commands::kill(data, node)?,
         Command::Start { node } => local::commands::start(data, node)?,
         Command::Pause { node } => local::commands::pause(data, node)?,
-        Command::Resume { node } => local::commands::resume(data, node)?,
+        Command::Resume { node } => local::faults::resume(data, node).await?,
         Command::Heal => local::faults::heal(data).await?,
         Command::Partition { groups } => {
             local::faults::inject(data, &format!("partition {}", groups.join("|"))).await?
@@ -138,12 +154,16 @@ async fn run_async(command: Command, options: client::ClientOptions, data: &Path
             local::faults::inject(data, &format!("slow {first}->{second}{how}")).await?;
             local::faults::inject(data, &format!("slow {second}->{first}{how}")).await?
         }
-        Command::Fault { fault } if fault == "list" => {
-            let active = local::faults::list(data)?;
-            if options.json { serde_json::to_string(&active)? } else { active.join("\n") }
-        }
-        Command::Fault { fault } => local::faults::inject(data, &fault).await?,
-        Command::Node(_) | Command::Lab(_) | Command::Down => unreachable!("handled before"),
+        Command::Skew { node, by } => local::faults::inject(data, &format!("skew {node} {by}")).await?,
+        Command::Fault { fault } => match fault.join(" ").as_str() {
+            "list" => {
+                let active = local::faults::list(data)?;
+                if options.json { serde_json::to_string(&active)? } else { active.join("\n") }
+            }
+            "table" => local::fault_table::table().trim_end().to_owned(),
+            fault => local::faults::inject(data, fault).await?,
+        },
+        Command::Node(_) | Command::Lab(_) | Command::Down | Command::Restore(_) => unreachable!("handled before"),
     };
     match (options.json, said.is_empty()) {
         (true, _) if said.starts_with('[') => println!("{said}"),

@@ -9,15 +9,17 @@
 //!
 //! Only one of the two writes to the disk at a time: while a snapshot is coming in, no checkpoint of our own is made.
 
-use crate::members::Members;
+use crate::members::{Member, Members};
 use crate::message::{Record, Timer};
 use crate::proposal::Window;
 use crate::replica::Replica;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::time::Duration;
-use volvox_core::{Bytes, Context, Decode, DecodeError, Encode, Part, Process, Reader, Restored, decode_all};
-use volvox_raft::{Index, Member as RaftMember, Raft, SnapshotMeta, Term};
+use volvox_core::{
+    Bytes, Context, Decode, DecodeError, Encode, Incarnation, Part, Process, Reader, Restored, decode_all,
+};
+use volvox_raft::{Configuration, Index, Member as RaftMember, Raft, SnapshotMeta, Term};
 use volvox_store::{Checkpoint, PartRef, Restore, Store, StoreConfig};
 
 /// The only format so far.
@@ -48,6 +50,8 @@ pub(crate) struct Outgoing {
 
 /// A snapshot from the leader, as far as it came.
 pub(crate) struct Incoming {
+    /// In which term it began.
+    term: Term,
     meta: SnapshotMeta,
     total: u32,
     next: u32,
@@ -73,6 +77,33 @@ pub(crate) struct Restoring {
     restore: Option<Restore>,
 }
 
+/// What stands around the store's parts in the first checkpoint of a cluster that begins with a given store.
+pub struct Seed {
+    /// The parts before the store's, in this order.
+    pub parts: Vec<Part>,
+    /// The record behind the checkpoint.
+    pub record: Record,
+}
+
+/// The checkpoint of a cluster that was never run: these members, each in its first life, have agreed on one entry, and
+/// the store as it stands came of it. Whoever writes it into the folder of every member forms a cluster that resumes.
+pub fn seed(members: &[Member]) -> Seed {
+    let (index, term) = (Index(1), Term(1));
+    let voter = |member: &Member| RaftMember { node: member.id, incarnation: Incarnation(1) };
+    let configuration = Configuration::of(members.iter().map(voter));
+    let own = Own {
+        applied: index,
+        applied_term: term,
+        boot: 0,
+        members: Members::formed_of(members),
+        window: Window::default(),
+    };
+    let parts = alloc::vec![Raft::checkpoint_part(&SnapshotMeta { index, term, configuration }), own.to_part()];
+    // The entry's term was seen: nobody may stand for election in it again.
+    let record = Record::Raft(volvox_raft::Record::Hard { term, vote: None, commit: index });
+    Seed { parts, record }
+}
+
 impl Replica {
     fn store_config(&self) -> StoreConfig {
         StoreConfig { quota_bytes: self.config.quota_bytes, max_txn_ops: self.config.txn_ops_max }
@@ -92,6 +123,9 @@ impl Replica {
     /// Begins a checkpoint when the log has grown enough since the last one: its size decides, never a count.
     pub(crate) fn begin_checkpoint_if_due(&mut self, cx: &mut Context<'_, Replica>) {
         let due = self.log_bytes_since_checkpoint >= self.config.checkpoint_log_bytes;
+        // A snapshot whose leader is gone, or that the log has overtaken, does not come to an end any more.
+        let term = self.raft.term();
+        self.incoming.take_if(|incoming| incoming.term != term || incoming.meta.index <= self.applied);
         let free = self.checkpointing.is_none() && self.incoming.is_none();
         if !due || !free || self.applied <= self.checkpoint_index {
             return;
@@ -205,7 +239,8 @@ impl Replica {
             self.checkpointing = None;
             let restore = Store::restore(self.store_config());
             let numbers = Vec::new();
-            self.incoming = Some(Incoming { meta: meta.clone(), total, next: 1, own, restore, numbers });
+            let (term, meta) = (self.raft.term(), meta.clone());
+            self.incoming = Some(Incoming { term, meta, total, next: 1, own, restore, numbers });
         } else {
             let known = &self.parts_on_disk;
             let incoming = self.incoming.as_mut().ok_or("a snapshot part without a first one")?;
@@ -232,7 +267,9 @@ impl Replica {
         if incoming.meta.index <= self.applied {
             return Err("a snapshot is older than what is here");
         }
-        assert!(store.revision() >= self.store.revision(), "a committed revision would be lost");
+        if store.revision() < self.store.revision() {
+            return Err("a snapshot would lose a committed revision");
+        }
         // Our own part is written anew: its boot number is this node's.
         let own = Own { boot: self.boot, ..incoming.own };
         let part = own.to_part();
@@ -260,7 +297,9 @@ impl Replica {
         self.on_writes_skipped(cx);
         self.on_term_applied(self.applied_term);
         self.finish_ready_reads(cx);
+        self.finish_lease_answers(cx);
         self.publish_changes(cx);
+        self.leave_if_removed(cx);
         if self.store.is_compacting() {
             cx.set_timer(Timer::Compact, Duration::ZERO);
         }
@@ -277,7 +316,8 @@ impl Replica {
             Restored::CheckpointEnd { covers } => {
                 if let Some(own) = self.restoring.own.take() {
                     let restore = self.restoring.restore.take().expect("our part begins the restore");
-                    self.store = restore.finish().unwrap_or_else(|error| panic!("the checkpoint is no store: {error:?}"));
+                    self.store =
+                        restore.finish().unwrap_or_else(|error| panic!("the checkpoint is no store: {error:?}"));
                     self.applied = own.applied;
                     self.applied_term = own.applied_term;
                     self.checkpoint_index = own.applied;

@@ -25,7 +25,8 @@
 //! | module | what it decides |
 //! |---|---|
 //! | [`request`] | the vocabulary: requests, replies, errors |
-//! | `writes` | requests in flight, forwarding, and why a lost leader is not an error |
+//! | `writes` | requests in flight at the node that was asked, and why a lost leader is not an error |
+//! | `forward` | what a leader takes from others, each proposal once |
 //! | `reads` | linearizable reads by ReadIndex |
 //! | `apply` | entries into the store, and what follows from each |
 //! | [`proposal`] | what an entry holds; the window that makes duplicates harmless |
@@ -54,6 +55,7 @@ extern crate alloc;
 mod apply;
 mod checkpoint;
 pub mod config;
+mod forward;
 pub mod lease_clock;
 mod leases;
 pub mod members;
@@ -68,6 +70,7 @@ pub mod view;
 pub mod watch;
 mod writes;
 
+pub use checkpoint::{Seed, seed};
 pub use config::Config;
 pub use members::Member;
 pub use message::{Message, Record, Timer};

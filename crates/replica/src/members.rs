@@ -71,6 +71,16 @@ pub struct Members {
 }
 
 impl Members {
+    /// The table of a cluster that is formed of these members.
+    pub fn formed_of(members: &[Member]) -> Members {
+        let mut formed = Members::default();
+        for member in members.iter().take(MEMBERS_MAX) {
+            formed.last_id = formed.last_id.max(member.id.0);
+            formed.table.insert(member.id, member.clone());
+        }
+        formed
+    }
+
     /// The members, sorted by id.
     pub fn list(&self) -> Vec<Member> {
         self.table.values().cloned().collect()
@@ -113,10 +123,7 @@ impl Members {
 
     fn bootstrap(&mut self, members: &[Member]) -> Result<Option<Member>, Error> {
         if !self.is_formed() && self.removed.is_empty() {
-            for member in members.iter().take(MEMBERS_MAX) {
-                self.last_id = self.last_id.max(member.id.0);
-                self.table.insert(member.id, member.clone());
-            }
+            *self = Members::formed_of(members);
         }
         Ok(None)
     }

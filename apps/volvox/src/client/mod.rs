@@ -39,6 +39,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use cluster::{Cluster, Repeat};
 pub use endpoints::{Endpoint, find_endpoints};
 use output::{Printer, reader_is_gone};
+pub use snapshot::{Progress, SnapshotCommand};
 
 /// The exit status of a command ended by Ctrl-C, as shells count it.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -87,7 +88,7 @@ pub enum ClientCommand {
     /// Leases: keys that vanish when nobody keeps them alive
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
-    /// Save a snapshot of the store
+    /// Save a snapshot of the store, or make a new cluster from one
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
     /// Who leads; term, indexes, revision and health of every member
@@ -132,7 +133,8 @@ async fn execute_interruptible(command: ClientCommand, cluster: &Cluster, printe
         ClientCommand::Watch(arguments) => watch::watch(cluster, printer, arguments).await?,
         ClientCommand::Txn(arguments) => txn::txn(cluster, printer, arguments).await?,
         ClientCommand::Lease(command) => return lease::lease(cluster, printer, command).await,
-        ClientCommand::Snapshot(command) => snapshot::snapshot(cluster, printer, command).await?,
+        ClientCommand::Snapshot(SnapshotCommand::Save { file }) => snapshot::save(cluster, printer, file).await?,
+        ClientCommand::Snapshot(SnapshotCommand::Restore(_)) => unreachable!("no cluster is asked to restore"),
         ClientCommand::Status => return status::status(cluster, printer).await,
         ClientCommand::Members(arguments) => members::members(cluster, printer, arguments).await?,
         ClientCommand::Lock(_) | ClientCommand::Elect(_) => {

@@ -14,6 +14,7 @@ use volvox_etcd::proto::etcdserverpb::maintenance_client::MaintenanceClient;
 
 use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe};
 use super::output::Printer;
+use crate::local::restore::RestoreArguments;
 
 /// The last bytes of a snapshot: the SHA-256 of all before it.
 const CHECKSUM_BYTES: usize = 32;
@@ -26,10 +27,11 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 pub enum SnapshotCommand {
     /// Save a snapshot of one member in a file
     Save { file: PathBuf },
+    /// Make a new cluster on this machine from a snapshot; the same as `volvox restore`
+    Restore(RestoreArguments),
 }
 
-pub async fn snapshot(cluster: &Cluster, out: &mut Printer, command: SnapshotCommand) -> Result<()> {
-    let SnapshotCommand::Save { file } = command;
+pub async fn save(cluster: &Cluster, out: &mut Printer, file: PathBuf) -> Result<()> {
     let mut name = file.clone().into_os_string();
     name.push(".part");
     let part = PathBuf::from(name);
@@ -111,19 +113,21 @@ impl TrailingChecksum {
 }
 
 /// One line on a terminal, nothing in a pipe.
-struct Progress {
+pub struct Progress {
     shown: bool,
     is_terminal: bool,
     next: Instant,
 }
 
 impl Progress {
-    fn new() -> Progress {
+    /// Nothing is shown yet.
+    pub fn new() -> Progress {
         let is_terminal = std::io::stderr().is_terminal();
         Progress { shown: false, is_terminal, next: Instant::now() + PROGRESS_PAUSE }
     }
 
-    fn show(&mut self, received: u64, remaining: u64) {
+    /// How much is done, and how much is left, now and then.
+    pub fn show(&mut self, received: u64, remaining: u64) {
         if !self.is_terminal || Instant::now() < self.next {
             return;
         }
@@ -133,7 +137,8 @@ impl Progress {
         eprint!("\r{:3} % of {} KiB", received * 100 / total, total / 1024);
     }
 
-    fn clear(&mut self) {
+    /// The work is over.
+    pub fn clear(&mut self) {
         if self.shown {
             eprint!("\r{:30}\r", "");
         }

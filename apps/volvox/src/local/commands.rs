@@ -1,5 +1,6 @@
 //! `kill`, `start`, `pause`, `resume`: one node of a local cluster at a time.
 
+use super::faults::forget_failed_sync;
 use super::manifest::Manifest;
 use super::processes::NodeProcess;
 use super::up::{last_words, spawn};
@@ -28,12 +29,14 @@ pub fn kill(data: &Path, id: u64) -> Result<String> {
 /// # Errors
 /// When there is no such node, it runs already, or ends at once.
 pub fn start(data: &Path, id: u64) -> Result<String> {
-    let manifest = Manifest::require(data)?;
-    let node = manifest.node(id)?;
+    let mut manifest = Manifest::require(data)?;
+    manifest.node(id)?;
     if NodeProcess::of_node(data, id).is_some() {
         bail!("node {id} runs already");
     }
-    let mut child = spawn(&manifest, node, data)?;
+    forget_failed_sync(&mut manifest, id);
+    manifest.save(data)?;
+    let mut child = spawn(&manifest, manifest.node(id)?, data)?;
     let deadline = Instant::now() + LIMIT;
     while NodeProcess::of_node(data, id).is_none_or(|process| process.pid != child.id() as i32) {
         if let Some(status) = child.try_wait()? {

@@ -1,16 +1,18 @@
 //! `volvox fault`: the one vocabulary of faults, on a running local cluster.
 //!
-//! Faults of the process are signals. Faults of the network are told to every node's admin port, act at the receiving
-//! node, and are kept in the manifest, so that they survive a restart. What only the simulator can do is refused.
+//! Faults of the process are signals. Faults of the network, the clocks and the disks are told to every node's admin
+//! port, act in the node that they concern, and are kept in the manifest, so that they survive a restart. What only the
+//! simulator can do is refused. A node is always told the whole list: what is not in it has ended.
 
 use super::commands;
+use super::fault_table::{self, Live};
 use super::manifest::Manifest;
 use super::processes::NodeProcess;
 use crate::node::admin_client;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use volvox_core::Fault;
-use volvox_core::fault::Target;
+use volvox_core::fault::{DiskFault, Target};
+use volvox_core::{Fault, NodeId};
 
 /// Does what the fault says.
 ///
@@ -18,26 +20,32 @@ use volvox_core::fault::Target;
 /// When it is no fault, or none that a live cluster can have.
 pub async fn inject(data: &Path, text: &str) -> Result<String> {
     let fault: Fault = text.parse().map_err(|error| anyhow::anyhow!("{text:?}: {error}"))?;
-    match &fault {
-        Fault::Pause(id) => commands::pause(data, id.0),
-        Fault::Resume(id) => commands::resume(data, id.0),
-        Fault::Start(id) => commands::start(data, id.0),
-        Fault::Crash { who, without_disk } => crash(data, *who, *without_disk).await,
-        Fault::Heal => heal(data).await,
-        Fault::Partition(_) | Fault::Cut(..) | Fault::Slow(..) => {
+    match (fault_table::live(&fault), &fault) {
+        (None, _) => bail!("'{fault}' works in the simulator only; 'volvox fault table' shows what works where"),
+        (Some(Live::End), _) => heal(data).await,
+        (_, Fault::Pause(id)) => commands::pause(data, id.0),
+        (_, Fault::Resume(id)) => resume(data, id.0).await,
+        (_, Fault::Start(id)) => commands::start(data, id.0),
+        (_, Fault::Crash { who, without_disk }) => crash(data, *who, *without_disk).await,
+        (Some(Live::Process | Live::Network | Live::Clock | Live::Disk), _) => {
             let mut manifest = Manifest::require(data)?;
             check_nodes(&manifest, &fault)?;
-            // A second partition takes the place of the first; a link has one slowness.
-            manifest.faults.retain(|active| !replaces(&fault, active));
-            manifest.faults.push(fault.to_string());
+            add(&mut manifest.faults, &fault);
             tell(&manifest, data).await?;
             manifest.save(data)?;
             Ok(fault.to_string())
         }
-        Fault::Skew(..) | Fault::Drift(..) | Fault::Disk(..) => {
-            bail!("'{fault}' works in the simulator only; live: partition, slow, pause, resume, crash, start, heal")
-        }
     }
+}
+
+/// Lets a paused node go on, and tells it the faults that it has missed.
+///
+/// # Errors
+/// When there is no such node, it does not run, or it cannot be told.
+pub async fn resume(data: &Path, id: u64) -> Result<String> {
+    let said = commands::resume(data, id)?;
+    tell(&Manifest::require(data)?, data).await?;
+    Ok(said)
 }
 
 /// The active faults, one a line.
@@ -48,7 +56,7 @@ pub fn list(data: &Path) -> Result<Vec<String>> {
     Ok(Manifest::require(data)?.faults)
 }
 
-/// Ends every fault of the network, and resumes who is paused.
+/// Ends every fault of network, clocks and disks, and resumes who is paused.
 ///
 /// # Errors
 /// When there is no cluster, or a node cannot be told.
@@ -116,6 +124,7 @@ fn check_nodes(manifest: &Manifest, fault: &Fault) -> Result<()> {
     let named: Vec<u64> = match fault {
         Fault::Partition(groups) => groups.iter().flatten().map(|id| id.0).collect(),
         Fault::Cut(from, to) | Fault::Slow(from, to, _) => vec![from.0, to.0],
+        Fault::Skew(id, _) | Fault::Disk(id, _) => vec![id.0],
         _ => Vec::new(),
     };
     for id in named {
@@ -124,11 +133,63 @@ fn check_nodes(manifest: &Manifest, fault: &Fault) -> Result<()> {
     Ok(())
 }
 
-fn replaces(new: &Fault, active: &str) -> bool {
-    match (new, active.parse()) {
-        (Fault::Partition(_), Ok(Fault::Partition(_))) => true,
-        (Fault::Slow(from, to, _), Ok(Fault::Slow(other_from, other_to, _))) => (*from, *to) == (other_from, other_to),
-        (_, Ok(other)) => *new == other,
-        (_, Err(_)) => false,
+/// Adds a fault to the active ones: a second partition takes the place of the first, a link and a disk have one
+/// slowness, a clock that jumps twice has jumped by the sum, and a disk that is well has no faults.
+fn add(active: &mut Vec<String>, fault: &Fault) {
+    let mut added = Some(fault.clone());
+    active.retain(|text| match (fault, text.parse()) {
+        (Fault::Partition(_), Ok(Fault::Partition(_))) => false,
+        (Fault::Slow(from, to, _), Ok(Fault::Slow(other_from, other_to, _))) => (*from, *to) != (other_from, other_to),
+        (Fault::Skew(id, millis), Ok(Fault::Skew(other, before))) if *id == other => {
+            let sum = before.saturating_add(*millis);
+            added = (sum != 0).then_some(Fault::Skew(*id, sum));
+            false
+        }
+        (Fault::Disk(id, DiskFault::Ok), Ok(Fault::Disk(other, _))) => *id != other,
+        (Fault::Disk(id, DiskFault::Slow(_)), Ok(Fault::Disk(other, DiskFault::Slow(_)))) => *id != other,
+        (_, Ok(other)) => *fault != other,
+        (_, Err(_)) => true,
+    });
+    if matches!(fault, Fault::Disk(_, DiskFault::Ok)) {
+        added = None;
+    }
+    active.extend(added.map(|fault| fault.to_string()));
+}
+
+/// A sync fails once: the node that starts again has a disk that works.
+pub fn forget_failed_sync(manifest: &mut Manifest, id: u64) {
+    let failed = Fault::Disk(NodeId(id), DiskFault::FailSync).to_string();
+    manifest.faults.retain(|active| *active != failed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn active(faults: &[&str]) -> Vec<String> {
+        let mut active = Vec::new();
+        for text in faults {
+            add(&mut active, &text.parse().expect("a fault"));
+        }
+        active
+    }
+
+    #[test]
+    fn a_fault_takes_the_place_of_what_it_changes() {
+        assert_eq!(
+            active(&["partition 1|2,3", "partition 1->2", "partition 1,2|3"]),
+            ["partition 1->2", "partition 1,2|3"]
+        );
+        let slow = ["slow 1->2 delay 50ms", "slow 2->1 delay 50ms", "slow 1->2 loss 1%"];
+        assert_eq!(active(&slow), ["slow 2->1 delay 50ms", "slow 1->2 loss 1%"]);
+        let disks = ["disk 1 slow 20ms", "disk 2 full", "disk 1 slow 5ms", "disk 2 full", "disk 3 failsync"];
+        assert_eq!(active(&disks), ["disk 1 slow 5ms", "disk 2 full", "disk 3 failsync"]);
+        assert_eq!(active(&["disk 1 slow 20ms", "disk 2 full", "disk 1 full", "disk 1 ok"]), ["disk 2 full"]);
+    }
+
+    #[test]
+    fn jumps_of_a_clock_add_up() {
+        assert_eq!(active(&["skew 2 +200ms", "skew 1 +5ms", "skew 2 +200ms"]), ["skew 1 +5ms", "skew 2 +400ms"]);
+        assert_eq!(active(&["skew 2 +200ms", "skew 2 -200ms"]), [""; 0]);
     }
 }

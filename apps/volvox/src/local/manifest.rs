@@ -75,7 +75,11 @@ impl Manifest {
         let manifest: Manifest =
             toml::from_str(&text).with_context(|| format!("{} is not a cluster manifest", path.display()))?;
         if manifest.version > VERSION {
-            bail!("{} is of version {}; this program knows {VERSION}: use a newer one", path.display(), manifest.version);
+            bail!(
+                "{} is of version {}; this program knows {VERSION}: use a newer one",
+                path.display(),
+                manifest.version
+            );
         }
         Ok(Some(manifest))
     }
@@ -113,7 +117,10 @@ impl Manifest {
     /// When there is no such node; says which there are.
     pub fn node(&self, id: u64) -> Result<&ManifestNode> {
         let known = || self.nodes.iter().map(|node| node.id.to_string()).collect::<Vec<_>>().join(", ");
-        self.nodes.iter().find(|node| node.id == id).with_context(|| format!("there is no node {id}; there are {}", known()))
+        self.nodes
+            .iter()
+            .find(|node| node.id == id)
+            .with_context(|| format!("there is no node {id}; there are {}", known()))
     }
 
     /// Where clients reach the cluster.

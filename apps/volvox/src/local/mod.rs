@@ -5,7 +5,9 @@
 //! time: no signal goes to a pid that somebody else has got meanwhile.
 
 pub mod commands;
+pub mod fault_table;
 pub mod faults;
 pub mod manifest;
 pub mod processes;
+pub mod restore;
 pub mod up;

@@ -63,7 +63,9 @@ impl NodeProcess {
         let status = std::process::Command::new("kill").arg(format!("-{signal}")).arg(self.pid.to_string()).output();
         match status {
             Ok(output) if output.status.success() || !self.is_running() => Ok(()),
-            Ok(output) => bail!("signal {signal} to process {}: {}", self.pid, String::from_utf8_lossy(&output.stderr).trim()),
+            Ok(output) => {
+                bail!("signal {signal} to process {}: {}", self.pid, String::from_utf8_lossy(&output.stderr).trim())
+            }
             Err(error) => Err(error).context("cannot run 'kill'"),
         }
     }

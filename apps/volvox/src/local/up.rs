@@ -42,8 +42,13 @@ pub struct UpArguments {
 /// # Errors
 /// When the cluster cannot be started; says what to do.
 pub async fn up(arguments: UpArguments, data: &Path) -> Result<ExitCode> {
-    let manifest = manifest_for(&arguments, data)?;
+    let mut manifest = manifest_for(&arguments, data)?;
     check_ports(&manifest, data)?;
+    let starting = |id: u64| NodeProcess::of_node(data, id).is_none();
+    for id in manifest.nodes.iter().map(|node| node.id).filter(|id| starting(*id)).collect::<Vec<u64>>() {
+        faults::forget_failed_sync(&mut manifest, id);
+    }
+    manifest.save(data)?;
     let mut children = Vec::new();
     for node in &manifest.nodes {
         if NodeProcess::of_node(data, node.id).is_none() {
@@ -94,12 +99,19 @@ fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
     if let Some(wanted) = arguments.nodes
         && wanted != nodes
     {
-        bail!("{} holds a cluster of {nodes} nodes, not {wanted}; use --nodes {nodes}, or another --data", data.display());
+        bail!(
+            "{} holds a cluster of {nodes} nodes, not {wanted}; use --nodes {nodes}, or another --data",
+            data.display()
+        );
     }
     if arguments.port_base.is_some() && arguments.port_base != manifest.port_base {
-        let base = |base: Option<u16>| base.map_or("the default ports".to_owned(), |base| format!("--port-base {base}"));
+        let base =
+            |base: Option<u16>| base.map_or("the default ports".to_owned(), |base| format!("--port-base {base}"));
         let (had, wanted) = (base(manifest.port_base), base(arguments.port_base));
-        bail!("{} holds a cluster on {had}, not on {wanted}; leave the flag out, or use another --data", data.display());
+        bail!(
+            "{} holds a cluster on {had}, not on {wanted}; leave the flag out, or use another --data",
+            data.display()
+        );
     }
     Ok(manifest)
 }
@@ -157,7 +169,8 @@ pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Ch
     command.args(&node.flags).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
     // What a node says before its log file is open, or when it panics, must be found afterwards.
     let last_words = data.join(format!("n{}.stderr", node.id));
-    command.stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);
+    command
+        .stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);
     command.spawn().context("cannot start a node")
 }
 

@@ -65,7 +65,8 @@ fn faults_document(node: &NodeHandle<Replica>) -> Value {
 
 async fn set_faults(node: &NodeHandle<Replica>, request: Request<Incoming>) -> Result<(), String> {
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
-    let texts: Vec<String> = serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("a list of texts: {error}"))?;
+    let texts: Vec<String> =
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("a list of texts: {error}"))?;
     let faults = texts.iter().map(|text| text.parse().map_err(|error| format!("{text:?}: {error}")));
     let faults = faults.collect::<Result<Vec<_>, String>>()?;
     node.set_faults(&faults).map_err(|error| error.to_string())

@@ -46,5 +46,8 @@ async fn ask(port: u16, method: Method, path: &str, body: String) -> Result<Valu
         }
         Ok(document)
     };
-    tokio::time::timeout(LIMIT, exchange).await.with_context(|| format!("{what}: no answer in {LIMIT:?}"))?.context(what)
+    tokio::time::timeout(LIMIT, exchange)
+        .await
+        .with_context(|| format!("{what}: no answer in {LIMIT:?}"))?
+        .context(what)
 }

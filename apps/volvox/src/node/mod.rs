@@ -6,3 +6,4 @@ mod backend;
 mod log_file;
 pub mod options;
 pub mod run;
+pub mod shutdown;

@@ -136,7 +136,9 @@ impl NodeArguments {
         let heartbeat = merged.heartbeat_interval.unwrap_or(HEARTBEAT_MS);
         let election = merged.election_timeout.unwrap_or(ELECTION_TIMEOUT_MS);
         if heartbeat == 0 || election < 5 * heartbeat || election >= 50_000 {
-            bail!("--election-timeout {election} must be at least five times --heartbeat-interval {heartbeat}, and below 50000");
+            bail!(
+                "--election-timeout {election} must be at least five times --heartbeat-interval {heartbeat}, and below 50000"
+            );
         }
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let listen_client = merged.listen_client.unwrap_or(local(2379));
@@ -144,7 +146,8 @@ impl NodeArguments {
         if !listen_admin.ip().is_loopback() {
             bail!("--listen-admin {listen_admin} must be on loopback: whoever reaches it can stop the node's work");
         }
-        let faults = merged.faults.iter().map(|text| text.parse().map_err(|error| anyhow::anyhow!("--fault {text:?}: {error}")));
+        let faults =
+            merged.faults.iter().map(|text| text.parse().map_err(|error| anyhow::anyhow!("--fault {text:?}: {error}")));
         let faults = faults.collect::<Result<Vec<_>>>()?;
         if !faults.is_empty() && !merged.development {
             bail!("--fault needs --development");
@@ -157,7 +160,10 @@ impl NodeArguments {
             id,
             name: merged.name.clone().unwrap_or_else(|| format!("n{id}")),
             folder,
-            cluster: merged.cluster.filter(|cluster| *cluster > 0).context("--cluster is missing: the number that all nodes share")?,
+            cluster: merged
+                .cluster
+                .filter(|cluster| *cluster > 0)
+                .context("--cluster is missing: the number that all nodes share")?,
             members,
             is_new: merged.initial_cluster_state.as_deref().unwrap_or("new") == "new",
             listen_client,

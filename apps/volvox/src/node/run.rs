@@ -8,13 +8,13 @@ use super::admin;
 use super::backend::LiveReplica;
 use super::log_file;
 use super::options::{NodeArguments, NodeSettings};
+use super::shutdown;
 use crate::local::processes::NodeProcess;
 use anyhow::{Context, Result};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use volvox_core::NodeId;
 use volvox_disk::RealDirectory;
@@ -88,7 +88,9 @@ async fn run(settings: NodeSettings) -> Result<()> {
     tokio::task::spawn_local(follow_members(handle.clone(), members, settings.id));
     tokio::spawn(admin::serve(admin_listener, handle.clone()));
     let door = serve_door(&settings, client_listener, &handle, dispatcher, stopping.clone())?;
-    tokio::task::spawn_local(stop_on_signal(stop.clone()));
+    // A follower with nobody to vote for it is no reason to stay for longer than an election takes.
+    let hand_over_limit = 2 * settings.election_timeout;
+    tokio::task::spawn_local(shutdown::on_signal(handle.clone(), stop.clone(), hand_over_limit));
     tokio::task::spawn_local(stop_node(handle.clone(), stopping));
 
     tracing::info!("ready to serve client requests on {}", settings.listen_client);
@@ -195,7 +197,8 @@ fn serve_door(
     dispatcher: Arc<Dispatcher>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<DoorTask> {
-    let options = volvox_etcd::Options { election_timeout: settings.election_timeout, ..volvox_etcd::Options::default() };
+    let options =
+        volvox_etcd::Options { election_timeout: settings.election_timeout, ..volvox_etcd::Options::default() };
     let backend = LiveReplica(handle.clone());
     let shutdown = async move {
         let _ = stopping.wait_for(|stopping| *stopping).await;
@@ -220,17 +223,6 @@ fn serve_door(
         });
     });
     Ok(DoorTask::Apart(thread.context("cannot start the thread of the door")?))
-}
-
-async fn stop_on_signal(stop: watch::Sender<bool>) {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return tracing::error!("signals can't be waited for");
-    };
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop"),
-        _ = interrupt.recv() => tracing::info!("interrupted"),
-    }
-    stop.send_replace(true);
 }
 
 async fn stop_node(handle: NodeHandle<Replica>, mut stopping: watch::Receiver<bool>) {
