@@ -22,6 +22,10 @@ pub struct Counters {
     pub disk_full: u64,
     /// How long the disk thread was at work.
     pub disk_busy: Duration,
+    /// How long batches took, fdatasync included.
+    pub batch_writes: Latencies,
+    /// How long pieces of checkpoints took.
+    pub checkpoint_writes: Latencies,
     /// What the log itself counts.
     pub log: volvox_disk::Counters,
     /// Bytes of the log since the last checkpoint.
@@ -50,6 +54,40 @@ pub struct Counters {
     pub connections_refused: u64,
     /// Links closed because of a bad frame.
     pub bad_frames: u64,
+}
+
+/// The upper bounds of the buckets of [`Latencies`], in milliseconds, each twice the one before.
+pub const LATENCY_BOUNDS_MS: [u64; 14] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
+
+/// How often something took how long.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Latencies {
+    /// How often it took at most each bound and more than the one before; the last is for longer ones.
+    pub counts: [u64; LATENCY_BOUNDS_MS.len() + 1],
+    /// All of them together.
+    pub sum: Duration,
+}
+
+/// The same, moved by the thread that measures.
+#[derive(Debug, Default)]
+pub(crate) struct LatencyTally {
+    counts: [Tally; LATENCY_BOUNDS_MS.len() + 1],
+    sum_nanos: Tally,
+}
+
+impl LatencyTally {
+    pub(crate) fn add(&self, took: Duration) {
+        let bucket = LATENCY_BOUNDS_MS.iter().position(|bound| took <= Duration::from_millis(*bound));
+        self.counts[bucket.unwrap_or(LATENCY_BOUNDS_MS.len())].add(1);
+        self.sum_nanos.add(volvox_core::time::nanos(took));
+    }
+
+    pub(crate) fn get(&self) -> Latencies {
+        Latencies {
+            counts: std::array::from_fn(|bucket| self.counts[bucket].get()),
+            sum: Duration::from_nanos(self.sum_nanos.get()),
+        }
+    }
 }
 
 /// One link as the node sees it.

@@ -122,6 +122,8 @@ impl<P: Live> NodeHandle<P> {
         Counters {
             longest_step: Duration::from_nanos(site.longest_step_nanos.get()),
             disk_busy: Duration::from_nanos(site.disk_busy_nanos.get()),
+            batch_writes: site.batch_writes.get(),
+            checkpoint_writes: site.checkpoint_writes.get(),
             log: *site.log_counters.lock().expect("no panic holds this lock"),
             ..site.tallies.snapshot()
         }

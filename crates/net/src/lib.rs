@@ -97,7 +97,7 @@ mod tls;
 mod unwritten;
 mod writer;
 
-pub use counters::{Counters, PeerStatus};
+pub use counters::{Counters, LATENCY_BOUNDS_MS, Latencies, PeerStatus};
 pub use error::{NodeError, NodeOpenError, Overloaded, TlsError};
 pub use faults::FaultRefused;
 pub use handle::NodeHandle;

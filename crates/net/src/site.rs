@@ -1,7 +1,7 @@
 //! What everything in one node shares: who it is, its clocks, its bounds, its address book and its counters.
 
 use crate::clock::Clock;
-use crate::counters::{Tallies, Tally};
+use crate::counters::{LatencyTally, Tallies, Tally};
 use crate::error::LinkError;
 use crate::faults::FaultTable;
 use crate::limiter::LogLimiter;
@@ -28,6 +28,8 @@ pub(crate) struct Site {
     pub(crate) tallies: Tallies,
     pub(crate) longest_step_nanos: Tally,
     pub(crate) disk_busy_nanos: Tally,
+    pub(crate) batch_writes: LatencyTally,
+    pub(crate) checkpoint_writes: LatencyTally,
     pub(crate) log_counters: Mutex<volvox_disk::Counters>,
     pub(crate) limiter: LogLimiter,
     /// The order numbers of accepted connections: see the handshake.
@@ -69,6 +71,8 @@ impl Site {
             tallies: Tallies::default(),
             longest_step_nanos: Tally::default(),
             disk_busy_nanos: Tally::default(),
+            batch_writes: LatencyTally::default(),
+            checkpoint_writes: LatencyTally::default(),
             log_counters: Mutex::default(),
             limiter: LogLimiter::default(),
             connection_order: AtomicU64::new(0),

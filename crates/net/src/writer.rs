@@ -126,9 +126,16 @@ fn work<D: Directory>(mut log: Log<D>, todo: &Receiver<Job>, outcomes: &Mutex<Ve
     let mut after_batch = false;
     while let Ok(job) = todo.recv() {
         let was_batch = matches!(job, Job::Append(_));
+        let was_checkpoint = matches!(job, Job::Checkpoint(_));
         let began = site.clock.now();
         let outcome = perform(&mut log, job, site);
-        site.disk_busy_nanos.add(nanos(site.clock.now().since(began)));
+        let took = site.clock.now().since(began);
+        site.disk_busy_nanos.add(nanos(took));
+        if was_batch {
+            site.batch_writes.add(took);
+        } else if was_checkpoint {
+            site.checkpoint_writes.add(took);
+        }
         let failed = matches!(outcome, Outcome::Failed(_));
         *site.log_counters.lock().expect("no panic holds this lock") = log.counters();
         site.tallies.log_live_bytes.set(log.bytes_since_checkpoint());

@@ -1,8 +1,8 @@
 //! The replica as the etcd door reaches it: through the handle of the live node.
 
 use std::sync::Arc;
-use volvox_etcd::{Backend, Counters, Overloaded, PeerCounters};
-use volvox_net::NodeHandle;
+use volvox_etcd::{Backend, Counters, Histogram, Overloaded, PeerCounters};
+use volvox_net::{LATENCY_BOUNDS_MS, Latencies, NodeHandle};
 use volvox_replica::{Command, Replica, View};
 
 /// A running replica.
@@ -31,8 +31,18 @@ impl Backend for LiveReplica {
             slow_applies: node.slow_steps,
             leases_revoked: status.leases_expired,
             log_bytes: node.log.bytes_written,
+            log_syncs: histogram(&node.batch_writes),
+            checkpoint_writes: histogram(&node.checkpoint_writes),
             peers: self.0.peers().into_iter().map(peer).collect(),
             ..Counters::default()
         }
+    }
+}
+
+fn histogram(latencies: &Latencies) -> Histogram {
+    Histogram {
+        bounds: LATENCY_BOUNDS_MS.iter().map(|bound| *bound as f64 / 1000.0).collect(),
+        counts: latencies.counts.to_vec(),
+        sum: latencies.sum.as_secs_f64(),
     }
 }
