@@ -37,6 +37,7 @@ impl Replica {
         }
         self.publish_changes(cx);
         self.finish_ready_reads(cx);
+        self.finish_lease_answers(cx);
         self.start_lease_clock(cx);
         self.hand_over_waiting(cx);
         self.begin_checkpoint_if_due(cx);
@@ -58,19 +59,29 @@ impl Replica {
         self.applied = entry.index;
         if entry.term > self.applied_term {
             self.applied_term = entry.term;
-            self.on_term_applied(entry.term);
+            self.on_term_applied(entry.term, cx);
         }
     }
 
     fn apply_proposal(&mut self, data: &Bytes, cx: &mut Context<'_, Replica>) {
         // What is in the log was decoded before it was proposed; a version that this program does not know would make
         // its state differ from the others', so it must stop.
-        let proposal: Proposal =
-            decode_all(data).unwrap_or_else(|error| panic!("an entry of the log can't be read ({error}): update this node"));
+        let proposal: Proposal = decode_all(data)
+            .unwrap_or_else(|error| panic!("an entry of the log can't be read ({error}): update this node"));
         let origin = proposal.origin;
+        let is_own = origin.node == self.id && origin.incarnation == self.config.raft.incarnation;
+        if self.members.was_removed(origin.node) {
+            // The window has forgotten it: nobody could tell a second copy from the first.
+            return cx.note("a proposal of a node that was removed", origin.node.0);
+        }
         let first = self.window.admit(&origin);
         if !first && !planted::is(Bug::ForwardedAppliedTwice) {
-            return cx.note("a second copy of a proposal", origin.sequence);
+            cx.note("a second copy of a proposal", origin.sequence);
+            if is_own {
+                // The first copy answered, unless it went by in a snapshot, or never was and this one came too late.
+                self.finish_write(origin.sequence, Err(Error::Timeout), cx);
+            }
+            return;
         }
         let result = match &proposal.action {
             Action::Store(command) => {
@@ -83,22 +94,19 @@ impl Replica {
             }
             Action::Member(action) => self.apply_member_action(action, cx),
         };
-        if origin.node == self.id && origin.incarnation == self.config.raft.incarnation {
-            self.on_own_applied(origin.sequence, result, cx);
+        if is_own {
+            self.finish_write(origin.sequence, result, cx);
         }
     }
 
     fn apply_member_action(&mut self, action: &MemberAction, cx: &mut Context<'_, Replica>) -> Result<Reply, Error> {
-        let was_member = self.members.get(self.id).is_some();
         let added = self.members.apply(action)?;
         if let MemberAction::Remove(id) = action {
             self.window.forget(*id);
             self.joining.remove(id);
         }
         self.on_members_changed(cx);
-        if was_member && self.members.get(self.id).is_none() {
-            cx.emit_after(Position::NONE, Event::Removed);
-        }
+        self.leave_if_removed(cx);
         self.reconcile(cx);
         Ok(Reply::Members { added, members: self.members.list() })
     }

@@ -236,6 +236,9 @@ impl Replica {
             if own.applied != meta.index || meta.index <= self.applied {
                 return Err("a snapshot is older than what is here");
             }
+            if self.incoming.is_some() {
+                cx.note("a snapshot begins anew", meta.index.0);
+            }
             self.checkpointing = None;
             let restore = Store::restore(self.store_config());
             let numbers = Vec::new();
@@ -295,7 +298,7 @@ impl Replica {
         self.parts_on_disk = parts;
         self.on_members_changed(cx);
         self.on_writes_skipped(cx);
-        self.on_term_applied(self.applied_term);
+        self.on_term_applied(self.applied_term, cx);
         self.finish_ready_reads(cx);
         self.finish_lease_answers(cx);
         self.publish_changes(cx);

@@ -1,8 +1,12 @@
 //! Questions about leases: only the leader has the clock, so every node asks it, and the leader answers from memory
 //! once it has made sure that it still leads (etcd-v3 6.3). A renewal never goes through the log.
+//!
+//! Who asks goes on asking every half second, of whoever leads then. So the leader need not remember questions that it
+//! cannot answer yet: that of a lease whose time is over, and which is about to be removed, gets its answer when it is
+//! asked again after the removal.
 
 use crate::Error;
-use crate::lease_clock::LeaseClock;
+use crate::lease_clock::{LeaseClock, Renewal, TimeLeft};
 use crate::message::{Message, Timer};
 use crate::proposal::Action;
 use crate::reads::OWN_TICKETS;
@@ -11,7 +15,7 @@ use crate::request::{Reply, Ticket};
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Instant, NodeId, Position};
-use volvox_raft::{RoleKind, Term};
+use volvox_raft::{Index, RoleKind, Term};
 use volvox_store::Command as StoreCommand;
 
 /// How often the leader looks for leases whose time is over.
@@ -27,7 +31,10 @@ pub(crate) struct LeaseQuestion {
     lease: i64,
     renew: bool,
     deadline: Instant,
-    asked: Option<Instant>,
+    /// Whom, and when.
+    asked: Option<(NodeId, Instant)>,
+    /// The answer is here, and waits until this node has come as far as the leader was.
+    answer: Option<(Index, TimeLeft)>,
 }
 
 /// Whom the leader answers, once it knows that it leads.
@@ -39,6 +46,9 @@ pub(crate) struct LeaseOrigin {
     renew: bool,
 }
 
+/// There is no such lease.
+const NO_LEASE: TimeLeft = TimeLeft { ttl: -1, granted_ttl: 0 };
+
 impl Replica {
     /// A client renews a lease, or asks how long it lives.
     pub(crate) fn on_lease_question(&mut self, ticket: Ticket, lease: i64, renew: bool, cx: &mut Context<'_, Replica>) {
@@ -48,7 +58,8 @@ impl Replica {
         let deadline = cx.now() + self.config.request_timeout();
         let question = self.next_question;
         self.next_question += 1;
-        self.lease_questions.insert(question, LeaseQuestion { ticket, lease, renew, deadline, asked: None });
+        let pending = LeaseQuestion { ticket, lease, renew, deadline, asked: None, answer: None };
+        self.lease_questions.insert(question, pending);
         self.ask_lease(question, cx);
     }
 
@@ -58,17 +69,14 @@ impl Replica {
             return;
         };
         let (lease, renew) = (pending.lease, pending.renew);
+        pending.asked = leader.map(|leader| (leader, now));
         match leader {
+            // A question reveals nothing that a disk must keep.
             Some(leader) if leader != self.id => {
-                pending.asked = Some(now);
-                // A question reveals nothing that a disk must keep.
                 cx.send_after(Position::NONE, leader, Message::LeaseAsk { question, lease, renew });
             }
-            Some(leader) => {
-                pending.asked = Some(now);
-                self.on_lease_ask(leader, question, lease, renew, cx);
-            }
-            None => pending.asked = None,
+            Some(leader) => self.on_lease_ask(leader, question, lease, renew, cx),
+            None => {}
         }
     }
 
@@ -101,50 +109,88 @@ impl Replica {
             return cx.note("no longer leads", origin.question);
         };
         let now = cx.now();
-        let left = if origin.renew { clock.renew(origin.lease, now) } else { clock.time_left(origin.lease, now) };
-        let (ttl, granted_ttl) = left.map_or((-1, 0), |left| (left.ttl, left.granted_ttl));
+        let left = match origin.renew {
+            false => clock.time_left(origin.lease, now).unwrap_or(NO_LEASE),
+            true => match clock.renew(origin.lease, now) {
+                Renewal::Renewed(left) => left,
+                Renewal::Unknown => NO_LEASE,
+                // It is asked again, until the lease is gone.
+                Renewal::Ending => return cx.note("keep-alive of a lease that ends", origin.question),
+            },
+        };
         if origin.node == self.id {
-            self.on_lease_answer(origin.question, ttl, granted_ttl, cx);
+            return self.on_lease_answer(self.id, origin.question, left, self.applied, cx);
+        }
+        let TimeLeft { ttl, granted_ttl } = left;
+        let answer = Message::LeaseAnswer { question: origin.question, ttl, granted_ttl, applied: self.applied.0 };
+        // The clock of leases is on no disk, and what is applied is committed.
+        cx.send_after(Position::NONE, origin.node, answer);
+    }
+
+    /// The leader's answer. The keys of a lease are this node's to say: once it has applied what the leader had.
+    pub(crate) fn on_lease_answer(
+        &mut self,
+        from: NodeId,
+        question: u64,
+        left: TimeLeft,
+        applied: Index,
+        cx: &mut Context<'_, Replica>,
+    ) {
+        let Some(pending) = self.lease_questions.get_mut(&question) else {
+            return;
+        };
+        if pending.asked.is_none_or(|(asked, _)| asked != from) || pending.answer.is_some() {
+            return cx.note("an answer that nobody waits for", question);
+        }
+        pending.answer = Some((applied, left));
+        if pending.renew || applied <= self.applied {
+            self.finish_lease_question(question, cx);
         } else {
-            let answer = Message::LeaseAnswer { question: origin.question, ttl, granted_ttl };
-            // The clock of leases is on no disk.
-            cx.send_after(Position::NONE, origin.node, answer);
+            self.lease_answers.insert((applied, question));
         }
     }
 
-    /// The leader's answer.
-    pub(crate) fn on_lease_answer(&mut self, question: u64, ttl: i64, granted_ttl: i64, cx: &mut Context<'_, Replica>) {
+    fn finish_lease_question(&mut self, question: u64, cx: &mut Context<'_, Replica>) {
         let Some(pending) = self.lease_questions.remove(&question) else {
             return;
         };
+        let (_, TimeLeft { ttl, granted_ttl }) = pending.answer.expect("a question is finished by its answer");
         let reply = if pending.renew {
             Reply::KeptAlive { ttl: ttl.max(0) }
         } else {
-            let keys = if granted_ttl > 0 { self.store.view().lease_keys(pending.lease) } else { Vec::new() };
+            let keys = if granted_ttl > 0 { self.store.state().lease_keys(pending.lease) } else { Vec::new() };
             Reply::TimeToLive { ttl, granted_ttl, keys }
         };
         self.reply(pending.ticket, Ok(reply), cx);
     }
 
+    /// Everything up to `self.applied` was applied.
+    pub(crate) fn finish_lease_answers(&mut self, cx: &mut Context<'_, Replica>) {
+        while let Some((index, question)) = self.lease_answers.first().copied() {
+            if index > self.applied {
+                return;
+            }
+            self.lease_answers.pop_first();
+            self.finish_lease_question(question, cx);
+        }
+    }
+
     pub(crate) fn ask_leases_again(&mut self, cx: &mut Context<'_, Replica>) {
-        let now = cx.now();
-        let overdue = |pending: &LeaseQuestion| pending.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN);
-        let again: Vec<u64> =
-            self.lease_questions.iter().filter(|(_, pending)| overdue(pending)).map(|(question, _)| *question).collect();
-        for question in again {
+        let (now, leader) = (cx.now(), self.raft.leader());
+        let overdue = |pending: &LeaseQuestion| {
+            let waits = |(of, at): (NodeId, Instant)| Some(of) == leader && now.since(at) < ASK_AGAIN;
+            pending.answer.is_none() && !pending.asked.is_some_and(waits)
+        };
+        let again = self.lease_questions.iter().filter(|(_, pending)| overdue(pending)).map(|(question, _)| *question);
+        for question in again.collect::<Vec<u64>>() {
             self.ask_lease(question, cx);
         }
     }
 
     pub(crate) fn expire_lease_questions(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
-        let late: Vec<u64> = self
-            .lease_questions
-            .iter()
-            .filter(|(_, pending)| pending.deadline <= now)
-            .map(|(question, _)| *question)
-            .collect();
-        for question in late {
-            if let Some(pending) = self.lease_questions.remove(&question) {
+        let late = self.lease_questions.iter().filter(|(_, pending)| pending.deadline <= now);
+        for question in late.map(|(question, _)| *question).collect::<Vec<u64>>() {
+            if let Some(pending) = self.remove_lease_question(question) {
                 let error = if self.raft.leader().is_none() { Error::NoLeader } else { Error::Timeout };
                 self.reply(pending.ticket, Err(error), cx);
             }
@@ -152,7 +198,18 @@ impl Replica {
     }
 
     pub(crate) fn forget_lease_question(&mut self, ticket: Ticket) {
-        self.lease_questions.retain(|_, pending| pending.ticket != ticket);
+        let asked = self.lease_questions.iter().find(|(_, pending)| pending.ticket == ticket);
+        if let Some(question) = asked.map(|(question, _)| *question) {
+            self.remove_lease_question(question);
+        }
+    }
+
+    fn remove_lease_question(&mut self, question: u64) -> Option<LeaseQuestion> {
+        let pending = self.lease_questions.remove(&question)?;
+        if let Some((index, _)) = pending.answer {
+            self.lease_answers.remove(&(index, question));
+        }
+        Some(pending)
     }
 
     /// An entry of this node's own term was applied: all leases of earlier terms are known now, and their clock starts.
@@ -164,11 +221,18 @@ impl Replica {
             let left = if lease.remaining_ttl > 0 { lease.remaining_ttl } else { lease.granted_ttl };
             (lease.id, lease.granted_ttl, left)
         };
-        let view = self.store.view();
         let extension = self.config.raft.election_timeout;
-        self.lease_clock = Some(LeaseClock::start(view.leases().map(remaining), cx.now(), extension));
+        let leases = self.store.state().leases().map(remaining);
+        self.lease_clock = Some(LeaseClock::start(leases, cx.now(), extension));
         cx.set_timer(Timer::Leases, LEASES_TICK);
         cx.set_timer(Timer::Reconcile, Duration::ZERO);
+    }
+
+    /// This leader appended an action that ends a lease, or will.
+    pub(crate) fn on_lease_ending(&mut self, lease: i64) {
+        if let Some(clock) = &mut self.lease_clock {
+            clock.on_ending(lease);
+        }
     }
 
     /// The store's leases changed by this command.
@@ -176,33 +240,48 @@ impl Replica {
         let Some(clock) = &mut self.lease_clock else {
             return;
         };
-        let view = self.store.view();
+        let state = self.store.state();
         match command {
             StoreCommand::LeaseGrant(grant) => {
-                if let Some(lease) = view.lease(grant.id).filter(|lease| !clock.contains(lease.id)) {
+                if let Some(lease) = state.lease(grant.id).filter(|lease| !clock.contains(lease.id)) {
                     clock.on_granted(lease.id, lease.granted_ttl, cx.now());
                 }
             }
-            StoreCommand::LeaseRevoke(revoke) if view.lease(revoke.id).is_none() => clock.on_removed(revoke.id),
+            StoreCommand::LeaseRevoke(revoke) => match state.lease(revoke.id) {
+                None => clock.on_removed(revoke.id),
+                Some(_) => clock.on_kept(revoke.id),
+            },
             StoreCommand::LeaseExpire(leases) => {
-                leases.iter().filter(|lease| view.lease(**lease).is_none()).for_each(|lease| clock.on_removed(*lease));
+                clock.on_expiries_applied();
+                for lease in leases {
+                    match state.lease(*lease) {
+                        None => {
+                            clock.on_removed(*lease);
+                            self.leases_expired += 1;
+                        }
+                        // An alarm forbids every change.
+                        Some(_) => clock.on_kept(*lease),
+                    }
+                }
             }
             _ => {}
         }
     }
 
-    /// Proposes the expiry of the leases whose time is over.
+    /// Proposes the expiry of the leases whose time is over. Only in this leader's own term: the next leader will have
+    /// given them their whole time again (etcd-io/etcd#15247).
     pub(crate) fn on_lease_tick(&mut self, cx: &mut Context<'_, Replica>) {
         let now = cx.now();
         let leads = self.raft.role() == RoleKind::Leader;
-        let Some(clock) = self.lease_clock.as_mut().filter(|_| leads) else {
+        let Some(due) = self.lease_clock.as_ref().filter(|_| leads).map(|clock| clock.expired(now)) else {
             return;
         };
-        let due = clock.expired(now);
         cx.set_timer(Timer::Leases, LEASES_TICK);
-        if !due.is_empty() {
-            self.leases_expired += due.len() as u64;
-            self.submit(None, Action::Store(StoreCommand::LeaseExpire(due)), cx);
+        if due.is_empty() || !self.propose_now(Action::Store(StoreCommand::LeaseExpire(due.clone())), cx) {
+            return;
+        }
+        if let Some(clock) = &mut self.lease_clock {
+            clock.on_expiries_proposed(&due);
         }
     }
 

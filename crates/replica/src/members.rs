@@ -17,6 +17,11 @@ pub const MEMBERS_MAX: usize = 32;
 /// How many URLs a member may have, of how many bytes each.
 const URLS_MAX: usize = 16;
 const URL_BYTES_MAX: usize = 1024;
+/// All URLs of one kind of a member, and its name: so that the whole table fits a part of a checkpoint.
+const URLS_BYTES_MAX: usize = 8 << 10;
+const NAME_BYTES_MAX: usize = 1024;
+/// How many of those that were removed are remembered. Ids only rise: an older one does not come back either.
+const REMOVED_MAX: usize = 1024;
 
 /// One member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -74,7 +79,10 @@ impl Members {
     /// The table of a cluster that is formed of these members.
     pub fn formed_of(members: &[Member]) -> Members {
         let mut formed = Members::default();
-        for member in members.iter().take(MEMBERS_MAX) {
+        let bounded = |member: &&Member| {
+            are_attributes_bounded(&member.name, &member.client_urls) && are_bounded(&member.peer_urls)
+        };
+        for member in members.iter().filter(bounded).take(MEMBERS_MAX) {
             formed.last_id = formed.last_id.max(member.id.0);
             formed.table.insert(member.id, member.clone());
         }
@@ -84,6 +92,11 @@ impl Members {
     /// The members, sorted by id.
     pub fn list(&self) -> Vec<Member> {
         self.table.values().cloned().collect()
+    }
+
+    /// The members, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &Member> {
+        self.table.values()
     }
 
     /// One member.
@@ -113,6 +126,9 @@ impl Members {
             MemberAction::Update(id, peer_urls) => self.update(*id, peer_urls),
             MemberAction::Promote(id) => self.promote(*id),
             MemberAction::Publish { id, name, client_urls } => {
+                if !are_attributes_bounded(name, client_urls) {
+                    return Err(Error::BadPeerUrls);
+                }
                 let member = self.table.get_mut(id).ok_or(Error::MemberNotFound)?;
                 member.name.clone_from(name);
                 member.client_urls.clone_from(client_urls);
@@ -140,7 +156,7 @@ impl Members {
         if !is_learner {
             self.check_started(None, 1)?;
         }
-        self.last_id += 1;
+        self.last_id = self.last_id.checked_add(1).ok_or(Error::MemberExists)?;
         let member = Member {
             id: NodeId(self.last_id),
             name: String::new(),
@@ -159,6 +175,9 @@ impl Members {
         }
         self.table.remove(&id);
         self.removed.insert(id);
+        if self.removed.len() > REMOVED_MAX {
+            self.removed.pop_first();
+        }
         Ok(None)
     }
 
@@ -175,11 +194,20 @@ impl Members {
     }
 
     fn promote(&mut self, id: NodeId) -> Result<Option<Member>, Error> {
-        let member = self.table.get_mut(&id).ok_or(Error::MemberNotFound)?;
+        let member = self.table.get(&id).ok_or(Error::MemberNotFound)?;
         if !member.is_learner {
             return Err(Error::NotLearner);
         }
-        member.is_learner = false;
+        // The learner itself has started: it caught up, or the leader would have refused.
+        let voters = self.table.values().filter(|member| !member.is_learner);
+        let (count, started) =
+            voters.fold((1, 1), |(n, up), member| (n + 1, up + usize::from(!member.name.is_empty())));
+        if started < count / 2 + 1 {
+            return Err(Error::NotEnoughStarted);
+        }
+        if let Some(member) = self.table.get_mut(&id) {
+            member.is_learner = false;
+        }
         Ok(None)
     }
 
@@ -205,6 +233,17 @@ impl Members {
     }
 }
 
+/// Whether what a member says of itself is not too long.
+pub fn are_attributes_bounded(name: &str, client_urls: &[String]) -> bool {
+    name.len() <= NAME_BYTES_MAX && are_bounded(client_urls)
+}
+
+fn are_bounded(urls: &[String]) -> bool {
+    urls.len() <= URLS_MAX
+        && urls.iter().all(|url| url.len() <= URL_BYTES_MAX)
+        && urls.iter().map(String::len).sum::<usize>() <= URLS_BYTES_MAX
+}
+
 /// A peer URL is `http` or `https`, a host and a port, and nothing after it (etcd-v3 7.2).
 ///
 /// # Errors
@@ -215,9 +254,9 @@ pub fn check_peer_urls(urls: &[String]) -> Result<(), Error> {
         let Some((host, port)) = rest.and_then(|rest| rest.rsplit_once(':')) else {
             return false;
         };
-        url.len() <= URL_BYTES_MAX && !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
+        !host.is_empty() && !host.contains('/') && port.parse::<u16>().is_ok()
     };
-    if urls.is_empty() || urls.len() > URLS_MAX || !urls.iter().all(good) { Err(Error::BadPeerUrls) } else { Ok(()) }
+    if urls.is_empty() || !are_bounded(urls) || !urls.iter().all(good) { Err(Error::BadPeerUrls) } else { Ok(()) }
 }
 
 impl Encode for Member {
@@ -307,6 +346,9 @@ impl Decode for Members {
     fn decode(input: &mut Reader<'_>) -> Result<Members, DecodeError> {
         let list: Vec<Member> = Decode::decode(input)?;
         let removed: Vec<NodeId> = Decode::decode(input)?;
+        if list.len() > MEMBERS_MAX || removed.len() > REMOVED_MAX {
+            return Err(DecodeError::TooLong);
+        }
         Ok(Members {
             table: list.into_iter().map(|member| (member.id, member)).collect(),
             removed: removed.into_iter().collect(),

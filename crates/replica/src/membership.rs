@@ -12,16 +12,17 @@
 //! but the table, the configuration, and who says hello.
 
 use crate::Error;
-use crate::members::{Member, MemberAction, check_peer_urls};
+use crate::members::{Member, MemberAction, are_attributes_bounded, check_peer_urls};
 use crate::message::{Refusal, Timer};
 use crate::proposal::Action;
 use crate::replica::Replica;
-use crate::request::{Reply, Request, Ticket};
-use alloc::collections::BTreeSet;
+use crate::request::{Event, Reply, Request, Ticket};
+use crate::writes::Own;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
-use volvox_core::{Context, Incarnation, NodeId, Process};
-use volvox_raft::{Command as RaftCommand, Configuration, Member as RaftMember, RoleKind};
+use volvox_core::{Context, Incarnation, Instant, NodeId, Position, Process};
+use volvox_raft::{Command as RaftCommand, Configuration, Member as RaftMember, Refusal as RaftRefusal, RoleKind};
 
 /// How often the leader compares, beside every change.
 const RECONCILE_TICK: Duration = Duration::from_millis(250);
@@ -31,6 +32,18 @@ const CHANGE: Ticket = Ticket(u64::MAX - 1);
 
 /// A learner may vote once it lacks at most this many entries: then it needs no snapshot, and catches up in one flight.
 const LEARNER_LAG_MAX: u64 = 1024;
+
+/// A node that was removed, and hears no leader any more, leaves after so many election timeouts.
+const LEAVE_ANYWAY_TIMEOUTS: u32 = 30;
+
+/// How far a node that was removed has come with leaving.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Leaving {
+    /// When it saw that it was removed.
+    since: Option<Instant>,
+    /// The world was told.
+    is_told: bool,
+}
 
 impl Replica {
     /// A client changes the members.
@@ -50,23 +63,59 @@ impl Replica {
             let leads = self.raft.role() == RoleKind::Leader;
             let action = Action::Member(action);
             if leads {
-                self.check_member_action(&action)?;
+                self.check_member_action(&action, cx.now())?;
             }
             Ok(action)
         });
         match checked {
-            Ok(action) => self.submit(Some(ticket), action, cx),
+            Ok(action) => {
+                self.submit(Some(ticket), action, cx);
+            }
             Err(error) => self.reply(ticket, Err(error), cx),
         }
     }
 
-    /// What only the leader can say about a change of the members: whether a learner has caught up.
-    pub(crate) fn check_member_action(&self, action: &Action) -> Result<(), Refusal> {
-        let Action::Member(MemberAction::Promote(id)) = action else {
+    /// What only the leader can say about a change of the members: whether a learner has caught up, and whether those
+    /// who will be a quorum are there (etcd-v3 7.2). What the table says is checked when the change is applied, on every
+    /// member alike.
+    pub(crate) fn check_member_action(&self, action: &Action, now: Instant) -> Result<(), Refusal> {
+        match action {
+            Action::Member(MemberAction::Add { is_learner: false, .. }) => self.check_health(None, now),
+            Action::Member(MemberAction::Remove(id)) => self.check_health(Some(*id), now),
+            Action::Member(MemberAction::Promote(id)) => self.check_learner(*id),
+            _ => Ok(()),
+        }
+    }
+
+    /// A voter more, or this one less: who is connected of the others must be a quorum then. One voter may grow to two.
+    fn check_health(&self, without: Option<NodeId>, now: Instant) -> Result<(), Refusal> {
+        let votes = |id: NodeId| self.members.get(id).is_some_and(|member| !member.is_learner);
+        let voters = || self.members.iter().map(|member| member.id).filter(|id| votes(*id));
+        if without.is_some_and(|id| !votes(id)) {
             return Ok(());
-        };
+        }
+        let connected = voters().filter(|id| Some(*id) != without && self.is_connected(*id, now)).count();
+        let after = if without.is_some() { voters().count() - 1 } else { voters().count() + 1 };
+        let may_grow = without.is_none() && after <= 2;
+        if may_grow || connected > after / 2 || after == 0 { Ok(()) } else { Err(Refusal::Unhealthy) }
+    }
+
+    fn is_connected(&self, id: NodeId, now: Instant) -> bool {
+        let lately = 2 * self.config.raft.election_timeout;
+        id == self.id || self.heard.iter().any(|(member, at)| member.node == id && now.since(*at) <= lately)
+    }
+
+    /// Leader: remembers who was heard. Consensus itself forgets that every election timeout.
+    pub(crate) fn hear_members(&mut self, now: Instant) {
+        let progress: BTreeMap<RaftMember, bool> =
+            self.raft.progress().map(|(member, _, is_active)| (member, is_active)).collect();
+        self.heard.retain(|member, _| progress.contains_key(member));
+        self.heard.extend(progress.into_iter().filter(|(_, is_active)| *is_active).map(|(member, _)| (member, now)));
+    }
+
+    fn check_learner(&self, id: NodeId) -> Result<(), Refusal> {
+        let id = &id;
         if self.members.get(*id).is_none_or(|member| !member.is_learner) {
-            // Refused alike on every member when it is applied.
             return Ok(());
         }
         let learner = self.raft.configuration().learners.iter().find(|member| member.node == *id);
@@ -78,9 +127,9 @@ impl Replica {
 
     fn has_caught_up(&self, member: &RaftMember) -> bool {
         let commit = self.raft.commit_index().0;
-        self.raft
-            .progress()
-            .any(|(other, matched, active)| other == *member && active && matched.0 + LEARNER_LAG_MAX >= commit)
+        self.raft.progress().any(|(other, matched, _)| {
+            other == *member && self.heard.contains_key(member) && matched.0 + LEARNER_LAG_MAX >= commit
+        })
     }
 
     /// A node says hello that the Raft configuration does not name so.
@@ -103,9 +152,9 @@ impl Replica {
         }
         cx.set_timer(Timer::Reconcile, RECONCILE_TICK);
         if !self.members.is_formed() {
-            if !self.config.bootstrap.is_empty() && self.writes.len() == 0 {
+            if !self.config.bootstrap.is_empty() {
                 let members = self.config.bootstrap.clone();
-                self.submit(None, Action::Member(MemberAction::Bootstrap(members)), cx);
+                self.submit_own(Own::Bootstrap, Action::Member(MemberAction::Bootstrap(members)), cx);
             }
             return;
         }
@@ -125,8 +174,9 @@ impl Replica {
         let named = |member: &&RaftMember| self.members.get(member.node).is_some();
         let mut voters: BTreeSet<RaftMember> = current.voters.iter().filter(named).copied().collect();
         let mut learners: BTreeSet<RaftMember> = current.learners.iter().filter(named).copied().collect();
-        for member in self.members.list() {
-            let known = |set: &BTreeSet<RaftMember>| set.iter().filter(|m| m.node == member.id).map(|m| m.incarnation).max();
+        for member in self.members.iter() {
+            let known =
+                |set: &BTreeSet<RaftMember>| set.iter().filter(|m| m.node == member.id).map(|m| m.incarnation).max();
             let newest = known(&voters).max(known(&learners));
             if let Some(incarnation) = self.joining.get(&member.id).copied()
                 && newest.is_none_or(|newest| incarnation > newest)
@@ -150,10 +200,12 @@ impl Replica {
             return;
         };
         let (name, client_urls) = (&self.config.name, &self.config.client_urls);
-        if self.writes.len() == 0 && (member.name != *name || member.client_urls != *client_urls) {
-            let publish =
-                MemberAction::Publish { id: self.id, name: name.clone(), client_urls: client_urls.clone() };
-            self.submit(None, Action::Member(publish), cx);
+        if !are_attributes_bounded(name, client_urls) {
+            return cx.note("the name or the client URLs of this node are too long", 0);
+        }
+        if member.name != *name || member.client_urls != *client_urls {
+            let publish = MemberAction::Publish { id: self.id, name: name.clone(), client_urls: client_urls.clone() };
+            self.submit_own(Own::Publish, Action::Member(publish), cx);
         }
     }
 
@@ -176,6 +228,39 @@ impl Replica {
         if self.moving.is_some_and(|(moving, _)| moving == ticket) {
             self.moving = None;
             self.reply(ticket, Ok(Reply::LeaderMoved), cx);
+        }
+    }
+
+    /// Consensus did not hand leadership over.
+    pub(crate) fn on_transfer_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
+        if self.moving.is_none_or(|(moving, _)| moving != ticket) {
+            return;
+        }
+        self.moving = None;
+        let error = match reason {
+            RaftRefusal::UnknownMember => Error::BadTransferee,
+            RaftRefusal::NotLeader { .. } => Error::NotLeader,
+            _ => Error::TransferTimeout,
+        };
+        self.reply(ticket, Err(error), cx);
+    }
+
+    /// A node that was removed leaves once consensus counts without it, and not before: its acknowledgement may be
+    /// needed to get there. Of two voters, the one that stops too early stops the other for ever.
+    pub(crate) fn leave_if_removed(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.leaving.is_told || !self.members.was_removed(self.id) {
+            return;
+        }
+        let now = cx.now();
+        let since = *self.leaving.since.get_or_insert(now);
+        let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
+        let is_named = committed.members().iter().any(|member| member.node == self.id);
+        // Whoever led may not have got through to say that it is done.
+        let is_forgotten = self.raft.leader().is_none()
+            && now.since(since) >= LEAVE_ANYWAY_TIMEOUTS * self.config.raft.election_timeout;
+        if !is_named || is_forgotten {
+            self.leaving.is_told = true;
+            cx.emit_after(Position::NONE, Event::Removed);
         }
     }
 

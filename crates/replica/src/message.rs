@@ -24,6 +24,8 @@ pub enum Message {
     Refused {
         /// The origin's sequence.
         sequence: u64,
+        /// The term of the `Forward`.
+        term: u64,
         /// Why; `None`: it does not lead in that term.
         error: Option<Refusal>,
     },
@@ -44,6 +46,8 @@ pub enum Message {
         ttl: i64,
         /// Seconds given at the grant; 0 when there is no such lease.
         granted_ttl: i64,
+        /// The last entry that the leader had applied: its answer stands for the state after it.
+        applied: u64,
     },
 }
 
@@ -128,9 +132,10 @@ impl Encode for Message {
                 term.encode(out);
                 proposal.encode(out);
             }
-            Message::Refused { sequence, error } => {
+            Message::Refused { sequence, term, error } => {
                 out.push(2);
                 sequence.encode(out);
+                term.encode(out);
                 out.push(match error {
                     None => 0,
                     Some(Refusal::TooManyRequests) => 1,
@@ -144,11 +149,12 @@ impl Encode for Message {
                 lease.encode(out);
                 renew.encode(out);
             }
-            Message::LeaseAnswer { question, ttl, granted_ttl } => {
+            Message::LeaseAnswer { question, ttl, granted_ttl, applied } => {
                 out.push(4);
                 question.encode(out);
                 ttl.encode(out);
                 granted_ttl.encode(out);
+                applied.encode(out);
             }
         }
     }
@@ -165,6 +171,7 @@ impl Decode for Message {
             },
             2 => Message::Refused {
                 sequence: Decode::decode(input)?,
+                term: Decode::decode(input)?,
                 error: match input.u8()? {
                     0 => None,
                     1 => Some(Refusal::TooManyRequests),
@@ -182,6 +189,7 @@ impl Decode for Message {
                 question: Decode::decode(input)?,
                 ttl: Decode::decode(input)?,
                 granted_ttl: Decode::decode(input)?,
+                applied: Decode::decode(input)?,
             },
             other => return Err(DecodeError::Unknown("message", u64::from(other))),
         })
@@ -220,11 +228,13 @@ impl fmt::Display for Message {
             Message::Forward { sequence, term, proposal } => {
                 write!(f, "Forward #{sequence} t{term} {} bytes", proposal.len())
             }
-            Message::Refused { sequence, error: None } => write!(f, "Refused #{sequence} not the leader"),
-            Message::Refused { sequence, error: Some(error) } => write!(f, "Refused #{sequence} {error:?}"),
+            Message::Refused { sequence, term, error: None } => write!(f, "Refused #{sequence} t{term} not the leader"),
+            Message::Refused { sequence, term, error: Some(error) } => {
+                write!(f, "Refused #{sequence} t{term} {error:?}")
+            }
             Message::LeaseAsk { question, lease, renew } => write!(f, "LeaseAsk #{question} {lease:x} renew={renew}"),
-            Message::LeaseAnswer { question, ttl, granted_ttl } => {
-                write!(f, "LeaseAnswer #{question} {ttl} of {granted_ttl}")
+            Message::LeaseAnswer { question, ttl, granted_ttl, applied } => {
+                write!(f, "LeaseAnswer #{question} {ttl} of {granted_ttl} at {applied}")
             }
         }
     }

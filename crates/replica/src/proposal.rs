@@ -6,6 +6,7 @@
 use crate::members::MemberAction;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader};
 use volvox_store::Command as StoreCommand;
@@ -113,20 +114,15 @@ struct Applied {
 impl Window {
     /// Notes that an entry of this origin is about to be applied; false when it was before, or is too old to tell.
     pub fn admit(&mut self, origin: &Origin) -> bool {
-        let fresh = Applied {
-            incarnation: origin.incarnation,
-            newest: 0,
-            bits: alloc::vec![0; (WINDOW / 64) as usize],
-        };
         if self.origins.len() >= ORIGINS_MAX && !self.origins.contains_key(&origin.node) {
             self.origins.pop_first();
         }
-        let applied = self.origins.entry(origin.node).or_insert_with(|| fresh.clone());
+        let applied = self.origins.entry(origin.node).or_insert_with(|| Applied::new(origin.incarnation));
         if applied.incarnation > origin.incarnation {
             return false;
         }
         if applied.incarnation < origin.incarnation {
-            *applied = fresh;
+            *applied = Applied::new(origin.incarnation);
         }
         applied.admit(origin.sequence)
     }
@@ -136,8 +132,17 @@ impl Window {
         let applied = self.origins.get(&origin.node).filter(|applied| applied.incarnation == origin.incarnation);
         applied.is_some_and(|applied| {
             let (word, bit) = place(origin.sequence);
-            let inside = origin.sequence <= applied.newest && origin.sequence + WINDOW > applied.newest;
-            inside && applied.bits[word] & bit != 0
+            let age = applied.newest.checked_sub(origin.sequence);
+            age.is_some_and(|age| age < WINDOW) && applied.bits[word] & bit != 0
+        })
+    }
+
+    /// Whether an entry of this origin would be refused: it was applied, or is too old to tell.
+    pub fn refuses(&self, origin: &Origin) -> bool {
+        self.origins.get(&origin.node).is_some_and(|applied| match applied.incarnation.cmp(&origin.incarnation) {
+            Ordering::Less => false,
+            Ordering::Equal => applied.is_too_old(origin.sequence) || self.contains(origin),
+            Ordering::Greater => true,
         })
     }
 
@@ -148,8 +153,16 @@ impl Window {
 }
 
 impl Applied {
+    fn new(incarnation: Incarnation) -> Applied {
+        Applied { incarnation, newest: 0, bits: alloc::vec![0; (WINDOW / 64) as usize] }
+    }
+
+    fn is_too_old(&self, sequence: u64) -> bool {
+        self.newest.checked_sub(sequence).is_some_and(|age| age >= WINDOW)
+    }
+
     fn admit(&mut self, sequence: u64) -> bool {
-        if sequence + WINDOW <= self.newest {
+        if self.is_too_old(sequence) {
             return false;
         }
         if sequence > self.newest {
@@ -228,6 +241,15 @@ mod tests {
         assert!(window.admit(&origin(2, 3 + WINDOW)));
         assert!(!window.admit(&origin(2, 3)), "too old to tell");
         assert!(window.admit(&origin(2, 4)));
+    }
+
+    #[test]
+    fn a_forged_sequence_does_no_harm_to_others() {
+        let mut window = Window::default();
+        assert!(window.admit(&origin(1, u64::MAX)) && !window.admit(&origin(1, u64::MAX)));
+        assert!(window.contains(&origin(1, u64::MAX)) && window.refuses(&origin(1, 7)));
+        let other = Origin { node: NodeId(2), ..origin(1, 7) };
+        assert!(!window.refuses(&other) && window.admit(&other) && window.refuses(&other));
     }
 
     #[test]

@@ -20,6 +20,8 @@ struct Read {
     deadline: Instant,
     /// When consensus was asked; `None` while there is nobody to ask.
     asked: Option<Instant>,
+    /// Consensus has answered: it only waits for this index to be applied.
+    ready_at: Option<Index>,
 }
 
 /// Reads that wait.
@@ -31,27 +33,43 @@ pub(crate) struct Reads {
     next_own: u64,
 }
 
+impl Reads {
+    fn remove(&mut self, ticket: Ticket) -> bool {
+        let Some(read) = self.waiting.remove(&ticket) else {
+            return false;
+        };
+        if let Some(index) = read.ready_at {
+            self.ready.remove(&(index, ticket));
+        }
+        true
+    }
+}
+
 impl Replica {
     /// A client wants to read linearizably.
     pub(crate) fn on_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        if self.reads.waiting.len() >= self.config.requests_max {
+        // What other members ask about leases takes no client's place.
+        if self.reads.waiting.len().saturating_sub(self.lease_reads.len()) >= self.config.requests_max {
             return self.reply(ticket, Err(Error::TooManyRequests), cx);
         }
-        let deadline = cx.now() + self.config.request_timeout();
-        self.reads.waiting.insert(ticket, Read { deadline, asked: None });
+        self.begin_read(ticket, cx);
         self.ask_read(ticket, cx);
     }
 
-    /// A read of the replica's own, for a lease; `None` when too many wait.
+    /// A read of the replica's own, for a lease; `None` when too many wait. The caller remembers it in `lease_reads`.
     pub(crate) fn own_read(&mut self, cx: &mut Context<'_, Replica>) -> Option<Ticket> {
-        if self.reads.waiting.len() >= 2 * self.config.requests_max {
+        if self.lease_reads.len() >= self.config.requests_max {
             return None;
         }
         let ticket = Ticket(OWN_TICKETS + self.reads.next_own);
         self.reads.next_own += 1;
-        let deadline = cx.now() + self.config.request_timeout();
-        self.reads.waiting.insert(ticket, Read { deadline, asked: None });
+        self.begin_read(ticket, cx);
         Some(ticket)
+    }
+
+    fn begin_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+        let deadline = cx.now() + self.config.request_timeout();
+        self.reads.waiting.insert(ticket, Read { deadline, asked: None, ready_at: None });
     }
 
     pub(crate) fn ask_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
@@ -68,7 +86,8 @@ impl Replica {
             return;
         }
         let now = cx.now();
-        let overdue = |read: &Read| read.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN);
+        let overdue =
+            |read: &Read| read.ready_at.is_none() && read.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN);
         let again: Vec<Ticket> =
             self.reads.waiting.iter().filter(|(_, read)| overdue(read)).map(|(ticket, _)| *ticket).collect();
         for ticket in again {
@@ -78,30 +97,30 @@ impl Replica {
 
     /// Consensus says: linearizable once `index` is applied.
     pub(crate) fn on_read_ready(&mut self, ticket: Ticket, index: Index, cx: &mut Context<'_, Replica>) {
-        if self.reads.waiting.remove(&ticket).is_none() {
+        let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) else {
             return;
-        }
+        };
         if index <= self.applied {
+            self.reads.waiting.remove(&ticket);
             self.finish_read(ticket, cx);
         } else {
+            read.ready_at = Some(index);
             self.reads.ready.insert((index, ticket));
         }
     }
 
     /// Consensus refused something: a read is asked for again later, a transfer is over.
     pub(crate) fn on_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
-        if let Some(read) = self.reads.waiting.get_mut(&ticket) {
+        if let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) {
             read.asked = None;
-            if reason == RaftRefusal::TooMany {
-                self.reads.waiting.remove(&ticket);
-                self.lease_reads.remove(&ticket);
-                if ticket.0 < OWN_TICKETS {
-                    self.reply(ticket, Err(Error::TooManyRequests), cx);
-                }
+            if reason == RaftRefusal::LeaderChanged && self.leader == Some(self.id) {
+                cx.note("deposed leader's reads refused", ticket.0);
             }
-        } else if self.moving.is_some_and(|(moving, _)| moving == ticket) {
-            self.moving = None;
-            self.reply(ticket, Err(Error::BadTransferee), cx);
+            if reason == RaftRefusal::TooMany {
+                self.end_read(ticket, Error::TooManyRequests, cx);
+            }
+        } else {
+            self.on_transfer_refused(ticket, reason, cx);
         }
     }
 
@@ -111,7 +130,7 @@ impl Replica {
             if index > self.applied {
                 return;
             }
-            self.reads.ready.pop_first();
+            self.reads.remove(ticket);
             self.finish_read(ticket, cx);
         }
     }
@@ -124,20 +143,32 @@ impl Replica {
         }
     }
 
+    fn end_read(&mut self, ticket: Ticket, error: Error, cx: &mut Context<'_, Replica>) {
+        self.reads.remove(ticket);
+        if ticket.0 < OWN_TICKETS {
+            self.reply(ticket, Err(error), cx);
+        } else {
+            self.lease_reads.remove(&ticket);
+        }
+    }
+
+    /// Time is over for some, also for those that wait for entries which never come: this node may be cut off.
     pub(crate) fn expire_reads(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
         let late: Vec<Ticket> =
             self.reads.waiting.iter().filter(|(_, read)| read.deadline <= now).map(|(ticket, _)| *ticket).collect();
         for ticket in late {
-            self.reads.waiting.remove(&ticket);
-            self.lease_reads.remove(&ticket);
-            if ticket.0 < OWN_TICKETS {
-                self.reply(ticket, Err(Error::Timeout), cx);
-            }
+            self.end_read(ticket, Error::Timeout, cx);
+        }
+    }
+
+    /// This node does not lead any more: whoever asked it about a lease asks another.
+    pub(crate) fn drop_lease_reads(&mut self) {
+        for ticket in core::mem::take(&mut self.lease_reads).into_keys() {
+            self.reads.remove(ticket);
         }
     }
 
     pub(crate) fn forget_read(&mut self, ticket: Ticket) {
-        self.reads.waiting.remove(&ticket);
-        self.reads.ready.retain(|(_, other)| *other != ticket);
+        self.reads.remove(ticket);
     }
 }

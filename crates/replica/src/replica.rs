@@ -5,12 +5,14 @@
 
 use crate::checkpoint::{Checkpointing, Incoming, Outgoing as OutgoingSnapshot, Restoring};
 use crate::config::Config;
-use crate::lease_clock::LeaseClock;
+use crate::forward::Decided;
+use crate::lease_clock::{LeaseClock, TimeLeft};
 use crate::leases::{LeaseOrigin, LeaseQuestion};
 use crate::members::Members;
+use crate::membership::Leaving;
 use crate::message::{Message, Record, Timer};
 use crate::proposal::Window;
-use crate::reads::Reads;
+use crate::reads::{OWN_TICKETS, Reads};
 use crate::request::{Command, Event, Reply, Request, Ticket};
 use crate::view::{Status, View};
 use crate::watch::{Hub, StreamId, WatchResponse};
@@ -50,9 +52,12 @@ pub struct Replica {
     pub(crate) is_booted: bool,
 
     pub(crate) writes: Writes,
+    pub(crate) decided: Decided,
     pub(crate) reads: Reads,
     pub(crate) lease_questions: BTreeMap<u64, LeaseQuestion>,
     pub(crate) next_question: u64,
+    /// Answers that wait until this node has applied as much as the leader had.
+    pub(crate) lease_answers: BTreeSet<(Index, u64)>,
     pub(crate) lease_reads: BTreeMap<Ticket, LeaseOrigin>,
     pub(crate) lease_clock: Option<LeaseClock>,
     pub(crate) leases_expired: u64,
@@ -62,6 +67,10 @@ pub struct Replica {
 
     /// The newest incarnation heard of nodes that the Raft configuration does not name so.
     pub(crate) joining: BTreeMap<NodeId, Incarnation>,
+    /// Leader: when each other member was heard last.
+    pub(crate) heard: BTreeMap<volvox_raft::Member, volvox_core::Instant>,
+    /// Since when the members' table says that this node was removed, and whether that was told.
+    pub(crate) leaving: Leaving,
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_changes: u64,
     pub(crate) proposals_failed: u64,
@@ -128,7 +137,10 @@ impl Replica {
             RaftEvent::Refused { ticket, reason } => self.on_refused(ticket, reason, cx),
             RaftEvent::Proposed { .. } => {}
             RaftEvent::RoleChanged { role, leader, .. } => self.on_role_changed(role, leader, cx),
-            RaftEvent::ConfigurationChanged { .. } => self.reconcile(cx),
+            RaftEvent::ConfigurationChanged { .. } => {
+                self.reconcile(cx);
+                self.leave_if_removed(cx);
+            }
             RaftEvent::Transferred { ticket } => self.on_transferred(ticket, cx),
             RaftEvent::Joining { member } => self.on_joining(member, cx),
             RaftEvent::SnapshotPartWanted { to, index, part } => self.on_snapshot_part_wanted(to, index, part, cx),
@@ -138,17 +150,20 @@ impl Replica {
 
     fn on_role_changed(&mut self, role: RoleKind, leader: Option<NodeId>, cx: &mut Context<'_, Replica>) {
         if leader != self.leader {
+            if self.leader.is_some() {
+                self.writes.on_leader_lost();
+            }
             self.leader = leader;
             self.leader_changes += u64::from(leader.is_some());
-            self.writes.on_leader_changed(leader.is_some());
             let term = self.raft.term().0;
             // Who leads is no secret that a disk must keep: a term is told to anybody who asks.
             cx.emit_after(Position::NONE, Event::LeaderChanged { term, leader });
         }
         if role != RoleKind::Leader {
             self.lease_clock = None;
-            self.lease_reads.clear();
+            self.drop_lease_reads();
             self.outgoing.clear();
+            self.heard.clear();
             cx.cancel_timer(Timer::Leases);
             cx.cancel_timer(Timer::Reconcile);
         }
@@ -184,14 +199,18 @@ impl Replica {
             self.reply(ticket, Err(crate::Error::TransferTimeout), cx);
         }
         self.hand_over_waiting(cx);
+        self.forward_again(now, cx);
         self.ask_reads_again(cx);
         self.ask_leases_again(cx);
         self.release_snapshots();
+        self.hear_members(now);
+        self.leave_if_removed(cx);
         self.publish_self(cx);
         cx.set_timer(Timer::Requests, REQUESTS_TICK);
     }
 
     fn on_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
+        assert!(ticket.0 < OWN_TICKETS, "ticket {} is not a door's", ticket.0);
         match request {
             Request::Write(command) => self.on_write(ticket, command, cx),
             Request::Read => self.on_read(ticket, cx),
@@ -235,9 +254,11 @@ impl Process for Replica {
             boot_position: Position::NONE,
             is_booted: false,
             writes: Writes::default(),
+            decided: Decided::default(),
             reads: Reads::default(),
             lease_questions: BTreeMap::new(),
             next_question: 0,
+            lease_answers: BTreeSet::new(),
             lease_reads: BTreeMap::new(),
             lease_clock: None,
             leases_expired: 0,
@@ -245,6 +266,8 @@ impl Process for Replica {
             watch_out: Vec::new(),
             moving: None,
             joining: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            leaving: Leaving::default(),
             leader: None,
             leader_changes: 0,
             proposals_failed: 0,
@@ -275,6 +298,7 @@ impl Process for Replica {
             self.apply_some(cx);
         }
         self.flush_watch(cx);
+        self.leave_if_removed(cx);
         if self.store.is_compacting() {
             cx.set_timer(Timer::Compact, Duration::ZERO);
         }
@@ -284,10 +308,12 @@ impl Process for Replica {
         match message {
             Message::Raft(message) => self.with_raft(cx, |raft, cx| raft.on_message(from, message, cx)),
             Message::Forward { sequence, term, proposal } => self.on_forward(from, sequence, Term(term), proposal, cx),
-            Message::Refused { sequence, error } => self.on_forward_refused(sequence, error, cx),
+            Message::Refused { sequence, term, error } => {
+                self.on_forward_refused(from, sequence, Term(term), error, cx);
+            }
             Message::LeaseAsk { question, lease, renew } => self.on_lease_ask(from, question, lease, renew, cx),
-            Message::LeaseAnswer { question, ttl, granted_ttl } => {
-                self.on_lease_answer(question, ttl, granted_ttl, cx);
+            Message::LeaseAnswer { question, ttl, granted_ttl, applied } => {
+                self.on_lease_answer(from, question, TimeLeft { ttl, granted_ttl }, Index(applied), cx);
             }
         }
         self.settle(cx);
@@ -341,10 +367,11 @@ impl Process for Replica {
                 role: self.raft.role(),
                 leader: self.raft.leader(),
                 is_learner: self.members.get(self.id).is_some_and(|member| member.is_learner),
-                votes: self.raft.configuration().voters.contains(&volvox_raft::Member {
-                    node: self.id,
-                    incarnation: self.config.raft.incarnation,
-                }),
+                votes: self
+                    .raft
+                    .configuration()
+                    .voters
+                    .contains(&volvox_raft::Member { node: self.id, incarnation: self.config.raft.incarnation }),
                 commit_index: self.raft.commit_index().0,
                 applied_index: self.applied.0,
                 leader_changes: self.leader_changes,

@@ -283,7 +283,14 @@ impl Error {
 
     /// Whether the request surely did nothing. After an indefinite error a write may have happened, or happen later.
     pub fn is_definite(&self) -> bool {
-        !matches!(self, Error::LeaderChanged | Error::Timeout | Error::TimeoutLeaderFailure | Error::TransferTimeout | Error::Stopped)
+        !matches!(
+            self,
+            Error::LeaderChanged
+                | Error::Timeout
+                | Error::TimeoutLeaderFailure
+                | Error::TransferTimeout
+                | Error::Stopped
+        )
     }
 }
 

@@ -5,6 +5,10 @@
 //! not, it is surely lost: an entry of the older term can't be committed behind it (Raft 5.4), and no leader of a later
 //! term takes the frame. So it is handed over again, under the same sequence, and the client never notices that a
 //! leader died. Only when time runs out is there doubt, and then the client gets etcd's error.
+//!
+//! A frame may get lost while the leader stays. Then it is sent once more, in the same term: the leader knows what it
+//! took ([`crate::forward`]), and the replicated window stands behind that. But from then on a refusal proves nothing —
+//! it may be of the second copy, while the first is on its way — so it is not believed, and the client waits.
 
 use crate::Error;
 use crate::message::{Message, Refusal};
@@ -13,15 +17,19 @@ use crate::replica::Replica;
 use crate::request::{Reply, Ticket};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use volvox_core::{Bytes, Context, Encode, Instant, NodeId, Position, decode_all};
-use volvox_raft::{Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term};
+use core::time::Duration;
+use volvox_core::{Bytes, Context, Encode, Instant, NodeId, Position};
+use volvox_raft::{Refusal as RaftRefusal, RoleKind, Term};
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, Error as StoreError};
 
 /// Sequences of one start of the process; the start's number stands above them.
 const SEQUENCES_A_BOOT: u64 = 1 << 40;
 
-/// The raft ticket of every proposal: its outcome is looked at in the same step.
-const PROPOSAL: Ticket = Ticket(u64::MAX);
+/// A forwarded write without an answer is sent once more after this long: the frame may be lost.
+const FORWARD_AGAIN: Duration = Duration::from_secs(1);
+
+/// So many bytes are sent once more in one look: a leader that is only slow must not be given twice the work.
+const FORWARD_AGAIN_BYTES: usize = 256 << 10;
 
 /// One write in flight.
 #[derive(Clone, Debug)]
@@ -29,14 +37,26 @@ struct Write {
     /// Nobody waits for the node's own writes, nor for those whose client went away.
     ticket: Option<Ticket>,
     proposal: Bytes,
-    /// To the leader of which term it was handed over.
-    handed: Option<Term>,
-    /// It may be proposed by this node as the leader of this term, or never.
-    bound_to: Option<Term>,
+    /// The lease that it revokes.
+    revokes: Option<i64>,
+    /// Where it is; `None` while it waits.
+    handed: Option<Handed>,
+    /// The last term in which it was handed over.
+    last_term: Term,
+    /// How often it was handed over since it was last known not to be in anybody's log.
+    copies: u32,
     deadline: Instant,
     leader_lost: bool,
     /// Its client went away: it is not handed over again.
     is_abandoned: bool,
+}
+
+/// To whom a write was handed over.
+#[derive(Clone, Copy, Debug)]
+struct Handed {
+    term: Term,
+    to: NodeId,
+    at: Instant,
 }
 
 /// All writes in flight, by sequence.
@@ -48,8 +68,19 @@ pub(crate) struct Writes {
     by_ticket: BTreeMap<Ticket, u64>,
     /// Whether a write may wait for being handed over.
     some_wait: bool,
-    /// The sequence of the alarm that this node raises because of its quota, while it is in flight.
-    alarm: Option<u64>,
+    /// What the node wants by itself, one of each kind at a time.
+    own: BTreeMap<Own, u64>,
+}
+
+/// What a node writes without being asked.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Own {
+    /// Its quota is used up.
+    Alarm,
+    /// Its name and URLs.
+    Publish,
+    /// The first members.
+    Bootstrap,
 }
 
 impl Writes {
@@ -63,62 +94,104 @@ impl Writes {
         self.in_flight.len()
     }
 
-    /// Who leads changed: what was handed over may be lost.
-    pub fn on_leader_changed(&mut self, known: bool) {
-        if !known {
-            for write in self.in_flight.values_mut() {
-                write.leader_lost = true;
-            }
+    /// The leader is gone: what was handed over to it may be lost.
+    pub fn on_leader_lost(&mut self) {
+        for write in self.in_flight.values_mut() {
+            write.leader_lost = true;
         }
+    }
+
+    /// A sequence that was never used.
+    pub fn take_sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence - 1
     }
 
     fn remove(&mut self, sequence: u64) -> Option<Write> {
         let write = self.in_flight.remove(&sequence)?;
         self.bytes -= write.proposal.len();
-        if let Some(ticket) = write.ticket {
-            self.by_ticket.remove(&ticket);
-        }
-        if self.alarm == Some(sequence) {
-            self.alarm = None;
+        match write.ticket {
+            Some(ticket) => {
+                self.by_ticket.remove(&ticket);
+            }
+            None => self.own.retain(|_, own| *own != sequence),
         }
         Some(write)
+    }
+
+    fn wait(&mut self, sequence: u64) {
+        if let Some(write) = self.in_flight.get_mut(&sequence) {
+            write.handed = None;
+            self.some_wait = true;
+        }
     }
 }
 
 impl Replica {
     /// A client wants to change the store.
     pub(crate) fn on_write(&mut self, ticket: Ticket, command: StoreCommand, cx: &mut Context<'_, Replica>) {
-        let view = self.store.view();
         let cost = volvox_store::quota::cost(&command);
-        if view.exceeds_quota(cost, self.config.quota_bytes) {
+        if self.store.state().exceeds_quota(cost, self.config.quota_bytes) {
             self.raise_no_space(cx);
             return self.reply(ticket, Err(Error::Store(StoreError::NoSpace)), cx);
         }
         self.submit(Some(ticket), Action::Store(command), cx);
     }
 
-    /// Puts an action on its way through the log; its reply follows once it is applied.
-    pub(crate) fn submit(&mut self, ticket: Option<Ticket>, action: Action, cx: &mut Context<'_, Replica>) {
+    /// Puts an action on its way through the log; its reply follows once it is applied. Says under which sequence.
+    pub(crate) fn submit(
+        &mut self,
+        ticket: Option<Ticket>,
+        action: Action,
+        cx: &mut Context<'_, Replica>,
+    ) -> Option<u64> {
         let sequence = self.writes.next_sequence;
-        let origin = Origin { node: self.id, incarnation: self.config.raft.incarnation, sequence };
-        let proposal = Proposal { origin, action };
-        let bound_to = is_bound(&proposal.action).then(|| self.raft.term());
-        let proposal = Bytes::from(proposal.to_bytes());
+        let revokes = match &action {
+            Action::Store(StoreCommand::LeaseRevoke(revoke)) => Some(revoke.id),
+            _ => None,
+        };
+        let proposal = Bytes::from(Proposal { origin: self.origin(sequence), action }.to_bytes());
         if let Err(error) = self.check_room(&proposal) {
             if let Some(ticket) = ticket {
                 self.reply(ticket, Err(error), cx);
             }
-            return;
+            return None;
         }
         self.writes.next_sequence += 1;
         self.writes.bytes += proposal.len();
-        let deadline = cx.now() + self.config.request_timeout();
-        let write = Write { ticket, proposal, handed: None, bound_to, deadline, leader_lost: false, is_abandoned: false };
+        let write = Write {
+            ticket,
+            proposal,
+            revokes,
+            handed: None,
+            last_term: Term::ZERO,
+            copies: 0,
+            deadline: cx.now() + self.config.request_timeout(),
+            leader_lost: false,
+            is_abandoned: false,
+        };
         self.writes.in_flight.insert(sequence, write);
         if let Some(ticket) = ticket {
             self.writes.by_ticket.insert(ticket, sequence);
         }
         self.hand_over(sequence, cx);
+        Some(sequence)
+    }
+
+    /// Writes what the node wants by itself, unless it is on its way already.
+    pub(crate) fn submit_own(&mut self, own: Own, action: Action, cx: &mut Context<'_, Replica>) {
+        if self.writes.own.contains_key(&own) {
+            return;
+        }
+        if let Some(sequence) =
+            self.submit(None, action, cx).filter(|sequence| self.writes.in_flight.contains_key(sequence))
+        {
+            self.writes.own.insert(own, sequence);
+        }
+    }
+
+    pub(crate) fn origin(&self, sequence: u64) -> Origin {
+        Origin { node: self.id, incarnation: self.config.raft.incarnation, sequence }
     }
 
     /// Overload is refused early, never held in memory.
@@ -134,33 +207,29 @@ impl Replica {
 
     /// Proposes a write, or forwards it to the leader; without a leader it waits.
     fn hand_over(&mut self, sequence: u64, cx: &mut Context<'_, Replica>) {
-        let term = self.raft.term();
+        let (term, at) = (self.raft.term(), cx.now());
         let Some(write) = self.writes.in_flight.get_mut(&sequence) else {
             return;
         };
-        let leads = self.raft.role() == RoleKind::Leader;
-        if write.bound_to.is_some_and(|bound_to| !leads || bound_to != term) {
-            self.writes.remove(sequence);
+        let Some(to) = self.raft.leader().filter(|_| self.is_booted) else {
+            write.handed = None;
+            self.writes.some_wait = true;
             return;
-        }
+        };
+        write.handed = Some(Handed { term, to, at });
+        write.last_term = term;
+        write.copies += 1;
         let proposal = write.proposal.clone();
-        let leader = self.raft.leader().filter(|_| self.is_booted);
-        match leader {
-            Some(leader) if leader != self.id => {
-                write.handed = Some(term);
-                // A forwarded request reveals nothing of this node's disk but its boot record, which is durable.
-                cx.send_after(Position::NONE, leader, Message::Forward { sequence, term: term.0, proposal });
-            }
-            Some(_) if leads => {
-                write.handed = Some(term);
-                if let Err(refusal) = self.propose(proposal, cx) {
-                    self.on_proposal_refused(sequence, refusal, cx);
-                }
-            }
-            _ => {
-                write.handed = None;
-                self.writes.some_wait = true;
-            }
+        if to != self.id {
+            // A forwarded request reveals nothing of this node's disk but its boot record, which is durable.
+            return cx.send_after(Position::NONE, to, Message::Forward { sequence, term: term.0, proposal });
+        }
+        let revokes = write.revokes;
+        match (self.propose(proposal, cx), revokes) {
+            (Ok(()), Some(lease)) => self.on_lease_ending(lease),
+            (Ok(()), None) => {}
+            (Err(RaftRefusal::TooMany), _) => self.on_not_taken(sequence, Some(Refusal::TooManyRequests), cx),
+            (Err(_), _) => self.on_not_taken(sequence, None, cx),
         }
     }
 
@@ -170,102 +239,70 @@ impl Replica {
             return;
         }
         self.writes.some_wait = false;
-        // What nobody waits for any more, and surely has not happened, need not happen.
-        let abandoned = |write: &Write| write.is_abandoned && write.handed.is_none();
-        let dropped: Vec<u64> =
-            self.writes.in_flight.iter().filter(|(_, write)| abandoned(write)).map(|(sequence, _)| *sequence).collect();
-        for sequence in dropped {
-            self.writes.remove(sequence);
-        }
-        let waiting: Vec<u64> =
-            self.writes.in_flight.iter().filter(|(_, write)| write.handed.is_none()).map(|(sequence, _)| *sequence).collect();
-        for sequence in waiting {
-            self.hand_over(sequence, cx);
-        }
-    }
-
-    fn propose(&mut self, data: Bytes, cx: &mut Context<'_, Replica>) -> Result<(), RaftRefusal> {
-        let before = self.scratch.events.len();
-        self.with_raft(cx, |raft, cx| {
-            use volvox_core::Process;
-            raft.on_command(RaftCommand::Propose { ticket: PROPOSAL, data }, cx);
-        });
-        let mut outcome = Ok(());
-        let mut at = before;
-        while at < self.scratch.events.len() {
-            match &self.scratch.events[at].0 {
-                RaftEvent::Refused { ticket: PROPOSAL, reason } => {
-                    outcome = Err(*reason);
-                    self.scratch.events.remove(at);
-                }
-                RaftEvent::Proposed { ticket: PROPOSAL, .. } => {
-                    self.scratch.events.remove(at);
-                }
-                _ => at += 1,
+        let waits =
+            |(sequence, write): (&u64, &Write)| write.handed.is_none().then_some((*sequence, write.is_abandoned));
+        let waiting: Vec<(u64, bool)> = self.writes.in_flight.iter().filter_map(waits).collect();
+        for (sequence, is_abandoned) in waiting {
+            if is_abandoned {
+                // What nobody waits for any more need not happen.
+                self.writes.remove(sequence);
+            } else {
+                self.hand_over(sequence, cx);
             }
         }
-        outcome
     }
 
-    fn on_proposal_refused(&mut self, sequence: u64, refusal: RaftRefusal, cx: &mut Context<'_, Replica>) {
-        if refusal == RaftRefusal::TooMany {
-            self.finish_write(sequence, Err(Error::TooManyRequests), cx);
-        } else if let Some(write) = self.writes.in_flight.get_mut(&sequence) {
-            write.handed = None;
-            self.writes.some_wait = true;
+    /// Sends once more what the leader of this term may never have got.
+    pub(crate) fn forward_again(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
+        let (term, leader) = (self.raft.term(), self.raft.leader());
+        if self.raft.role() == RoleKind::Leader {
+            return;
         }
-    }
-
-    /// Another member forwards a write of its client.
-    pub(crate) fn on_forward(
-        &mut self,
-        from: NodeId,
-        sequence: u64,
-        term: Term,
-        data: Bytes,
-        cx: &mut Context<'_, Replica>,
-    ) {
-        let Ok(proposal) = decode_all::<Proposal>(&data) else {
-            return cx.note("a forwarded proposal does not decode", 0);
-        };
-        let honest = proposal.origin.node == from && proposal.origin.sequence == sequence;
-        if !honest || data.len() > self.config.request_bytes_max {
-            return cx.note("a forwarded proposal is not its sender's, or too large", sequence);
-        }
-        let leads = self.raft.role() == RoleKind::Leader && self.raft.term() == term;
-        let refused = if !leads {
-            Some(None)
-        } else if let Err(refusal) = self.check_member_action(&proposal.action) {
-            Some(Some(refusal))
-        } else {
-            match self.propose(data, cx) {
-                Ok(()) => None,
-                Err(RaftRefusal::TooMany) => Some(Some(Refusal::TooManyRequests)),
-                Err(_) => Some(None),
+        let mut bytes = 0;
+        for (sequence, write) in &mut self.writes.in_flight {
+            let Some(handed) = &mut write.handed else { continue };
+            let overdue = now.since(handed.at) >= FORWARD_AGAIN;
+            if !overdue || write.is_abandoned || handed.term != term || Some(handed.to) != leader {
+                continue;
             }
-        };
-        if let Some(error) = refused {
-            // A refusal reveals nothing that a disk must keep.
-            cx.send_after(Position::NONE, from, Message::Refused { sequence, error });
+            bytes += write.proposal.len();
+            if bytes > FORWARD_AGAIN_BYTES {
+                return;
+            }
+            handed.at = now;
+            write.copies += 1;
+            let proposal = write.proposal.clone();
+            cx.note("a forwarded write sent once more", *sequence);
+            // As the first time.
+            cx.send_after(Position::NONE, handed.to, Message::Forward { sequence: *sequence, term: term.0, proposal });
         }
     }
 
     /// The leader that a write was forwarded to did not propose it.
-    pub(crate) fn on_forward_refused(&mut self, sequence: u64, error: Option<Refusal>, cx: &mut Context<'_, Replica>) {
-        match error {
-            Some(refusal) => self.finish_write(sequence, Err(refusal.into()), cx),
-            None => {
-                if let Some(write) = self.writes.in_flight.get_mut(&sequence) {
-                    write.handed = None;
-                    self.writes.some_wait = true;
-                }
-            }
+    pub(crate) fn on_forward_refused(
+        &mut self,
+        from: NodeId,
+        sequence: u64,
+        term: Term,
+        refusal: Option<Refusal>,
+        cx: &mut Context<'_, Replica>,
+    ) {
+        let handed = self.writes.in_flight.get(&sequence).and_then(|write| write.handed);
+        // A late refusal of an earlier term says nothing of the copy that the next leader has.
+        if handed.is_none_or(|handed| handed.to != from || handed.term != term) {
+            return cx.note("refuses what it was not given", sequence);
         }
+        self.on_not_taken(sequence, refusal, cx);
     }
 
-    /// An entry of this node's was applied.
-    pub(crate) fn on_own_applied(&mut self, sequence: u64, result: Result<Reply, Error>, cx: &mut Context<'_, Replica>) {
-        self.finish_write(sequence, result, cx);
+    /// A copy of a write was not proposed. The client hears of it when there was no other copy; else the write waits,
+    /// and is handed over again.
+    fn on_not_taken(&mut self, sequence: u64, refusal: Option<Refusal>, cx: &mut Context<'_, Replica>) {
+        let is_only_copy = self.writes.in_flight.get(&sequence).is_some_and(|write| write.copies == 1);
+        match refusal {
+            Some(refusal) if is_only_copy => self.finish_write(sequence, Err(refusal.into()), cx),
+            _ => self.writes.wait(sequence),
+        }
     }
 
     pub(crate) fn finish_write(&mut self, sequence: u64, result: Result<Reply, Error>, cx: &mut Context<'_, Replica>) {
@@ -278,37 +315,34 @@ impl Replica {
         }
     }
 
-    /// An entry of this term was applied: what was handed over in an earlier one, and not applied, is lost.
-    pub(crate) fn on_term_applied(&mut self, term: Term) {
-        for write in self.writes.in_flight.values_mut() {
-            if write.handed.is_some_and(|handed| handed < term) {
-                write.handed = None;
-                self.writes.some_wait = true;
+    /// An entry of this term was applied: what was handed over in earlier ones, and not applied, is lost.
+    pub(crate) fn on_term_applied(&mut self, term: Term, cx: &mut Context<'_, Replica>) {
+        for (sequence, write) in self.writes.in_flight.iter_mut().filter(|(_, write)| write.last_term < term) {
+            if write.copies > 0 && !write.is_abandoned {
+                cx.note("writes handed over again", *sequence);
             }
+            write.handed = None;
+            write.copies = 0;
+            self.writes.some_wait = true;
         }
     }
 
     /// A snapshot took the place of entries: of a write that was among them nobody here knows the result.
     pub(crate) fn on_writes_skipped(&mut self, cx: &mut Context<'_, Replica>) {
-        let (node, incarnation) = (self.id, self.config.raft.incarnation);
-        let applied: Vec<u64> = self
-            .writes
-            .in_flight
-            .keys()
-            .filter(|sequence| self.window.contains(&Origin { node, incarnation, sequence: **sequence }))
-            .copied()
-            .collect();
-        for sequence in applied {
+        let gone = |sequence: &&u64| self.window.refuses(&self.origin(**sequence));
+        let gone: Vec<u64> = self.writes.in_flight.keys().filter(gone).copied().collect();
+        for sequence in gone {
+            cx.note("the result of a write went by in a snapshot", sequence);
             self.finish_write(sequence, Err(Error::Timeout), cx);
         }
     }
 
     pub(crate) fn expire_writes(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
-        let late: Vec<u64> =
-            self.writes.in_flight.iter().filter(|(_, write)| write.deadline <= now).map(|(sequence, _)| *sequence).collect();
-        for sequence in late {
-            let write = &self.writes.in_flight[&sequence];
-            let error = if write.leader_lost { Error::TimeoutLeaderFailure } else { Error::Timeout };
+        let late =
+            |(sequence, write): (&u64, &Write)| (write.deadline <= now).then_some((*sequence, write.leader_lost));
+        let late: Vec<(u64, bool)> = self.writes.in_flight.iter().filter_map(late).collect();
+        for (sequence, leader_lost) in late {
+            let error = if leader_lost { Error::TimeoutLeaderFailure } else { Error::Timeout };
             self.finish_write(sequence, Err(error), cx);
         }
     }
@@ -324,21 +358,11 @@ impl Replica {
 
     /// The quota is used up: every member must know (etcd-v3 8.5).
     fn raise_no_space(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.store.view().has_alarm(AlarmType::NoSpace) || self.writes.alarm.is_some() {
+        if self.store.state().has_alarm(AlarmType::NoSpace) {
             return;
         }
         let member_id = self.id.0;
         let request = AlarmRequest { action: AlarmAction::Activate, member_id, alarm: AlarmType::NoSpace };
-        let sequence = self.writes.next_sequence;
-        self.submit(None, Action::Store(StoreCommand::Alarm(request)), cx);
-        if self.writes.in_flight.contains_key(&sequence) {
-            self.writes.alarm = Some(sequence);
-        }
+        self.submit_own(Own::Alarm, Action::Store(StoreCommand::Alarm(request)), cx);
     }
-}
-
-/// That the time of a lease is over is true by the clock of one leader in one term. The next leader has given the lease
-/// its whole time again, and may have renewed it since: to hand the expiry over to it would end a lease early.
-fn is_bound(action: &Action) -> bool {
-    matches!(action, Action::Store(StoreCommand::LeaseExpire(_)))
 }

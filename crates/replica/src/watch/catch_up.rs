@@ -31,7 +31,12 @@ impl Hub {
     /// Serves watchers that are behind and whose streams have credit, from one place of the history. Returns whether
     /// another pass would do more.
     pub fn catch_up(&mut self, view: &StoreView, out: &mut Outgoing) -> bool {
-        assert!(view.revision() == self.revision, "the hub stands at {}, the view at {}", self.revision, view.revision());
+        assert!(
+            view.revision() == self.revision,
+            "the hub stands at {}, the view at {}",
+            self.revision,
+            view.revision()
+        );
         self.cancel_compacted(view.compacted(), out);
         let group = self.group();
         let Some(from) = group.iter().map(|watcher| self.position(*watcher)).min() else {
@@ -52,7 +57,8 @@ impl Hub {
 
     /// Whom the next pass serves: those whose position lies within one pass of the one that is furthest behind.
     fn group(&self) -> Vec<WatcherRef> {
-        let servable: Vec<WatcherRef> = self.behind.iter().filter(|(id, _)| self.streams[id].is_open()).copied().collect();
+        let servable: Vec<WatcherRef> =
+            self.behind.iter().filter(|(id, _)| self.streams[id].is_open()).copied().collect();
         let Some(furthest) = servable.iter().map(|watcher| self.position(*watcher)).min() else {
             return servable;
         };
@@ -83,7 +89,8 @@ impl Hub {
                         if watcher.prev_kv {
                             event.previous = view.previous_of(&event);
                         }
-                        let begun = harvest.events.last().is_some_and(|last| last.key_value.mod_revision == change.revision);
+                        let begun =
+                            harvest.events.last().is_some_and(|last| last.key_value.mod_revision == change.revision);
                         if harvest.bytes >= BYTES_A_RESPONSE && !begun {
                             harvest.stopped_at = Some(change.revision);
                             return;
@@ -107,13 +114,7 @@ impl Hub {
         (harvests, through)
     }
 
-    fn settle(
-        &mut self,
-        (id, watch_id): WatcherRef,
-        harvest: Option<Harvest>,
-        through: i64,
-        out: &mut Outgoing,
-    ) {
+    fn settle(&mut self, (id, watch_id): WatcherRef, harvest: Option<Harvest>, through: i64, out: &mut Outgoing) {
         let revision = self.revision;
         let limit = self.limits.response_bytes_max;
         let stream = self.streams.get_mut(&id).expect("the group is of present watchers");
@@ -139,7 +140,8 @@ impl Hub {
     /// Answers who asked how far they had come while they were still behind.
     fn answer_late_progress(&mut self, out: &mut Outgoing) {
         let synced = |stream: &Stream| stream.watchers.values().all(|watcher| watcher.synced);
-        let due = self.streams.iter().filter(|(_, stream)| stream.progress_wanted && stream.is_open() && synced(stream));
+        let due =
+            self.streams.iter().filter(|(_, stream)| stream.progress_wanted && stream.is_open() && synced(stream));
         let due: Vec<StreamId> = due.map(|(id, _)| *id).collect();
         for id in due {
             self.on_progress(id, out);
@@ -155,7 +157,8 @@ impl Hub {
         let lost: Vec<(StreamId, i64)> = self.behind.iter().filter(late).copied().collect();
         for (id, watch_id) in lost {
             self.remove(id, watch_id);
-            let gone = WatchResponse { watch_id, canceled: true, compact_revision: compacted, ..WatchResponse::default() };
+            let gone =
+                WatchResponse { watch_id, canceled: true, compact_revision: compacted, ..WatchResponse::default() };
             self.streams.get_mut(&id).expect("it had the watcher").answer(id, gone, out);
         }
     }

@@ -117,8 +117,14 @@ impl Hub {
         };
         if let Some(cancel_reason) = refusal {
             let revision = view.revision();
-            let refused =
-                WatchResponse { revision, watch_id: -1, created: true, canceled: true, cancel_reason, ..WatchResponse::default() };
+            let refused = WatchResponse {
+                revision,
+                watch_id: -1,
+                created: true,
+                canceled: true,
+                cancel_reason,
+                ..WatchResponse::default()
+            };
             stream.answer(id, refused, out);
             return;
         }

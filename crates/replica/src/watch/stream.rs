@@ -129,7 +129,8 @@ impl Stream {
         let split = watcher.fragment && events.iter().map(size_of_event).sum::<usize>() >= bytes_max;
         let mut pieces = if split { pieces_below(events, bytes_max) } else { alloc::vec![events] };
         let last = pieces.pop();
-        for (events, fragment) in pieces.into_iter().map(|piece| (piece, true)).chain(last.map(|piece| (piece, false))) {
+        for (events, fragment) in pieces.into_iter().map(|piece| (piece, true)).chain(last.map(|piece| (piece, false)))
+        {
             self.credit -= 1;
             out.push((id, WatchResponse { revision, watch_id, fragment, events, ..WatchResponse::default() }));
         }

@@ -1,0 +1,125 @@
+//! The leader's side of a write: what it takes from others, and what it proposes itself.
+//!
+//! A frame may come twice. What this leader decided of a forwarded proposal, it decided for its whole term: the second
+//! copy is dropped without a word, whether the first was proposed or refused. Else a client that was told "refused"
+//! would see its write happen.
+
+use crate::Replica;
+use crate::message::{Message, Refusal};
+use crate::planted::{self, Bug};
+use crate::proposal::{Action, Proposal, Window};
+use crate::request::Ticket;
+use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_all};
+use volvox_raft::{Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term};
+use volvox_store::Command as StoreCommand;
+
+/// The raft ticket of every proposal: its outcome is looked at in the same step.
+const PROPOSAL: Ticket = Ticket(u64::MAX);
+
+/// The forwarded proposals that a leader decided of in one term.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Decided {
+    term: Term,
+    window: Window,
+}
+
+impl Replica {
+    /// Another member forwards a write of its client.
+    pub(crate) fn on_forward(
+        &mut self,
+        from: NodeId,
+        sequence: u64,
+        term: Term,
+        data: Bytes,
+        cx: &mut Context<'_, Replica>,
+    ) {
+        let Ok(proposal) = decode_all::<Proposal>(&data) else {
+            return cx.note("a forwarded proposal does not decode", 0);
+        };
+        let honest = proposal.origin.node == from && proposal.origin.sequence == sequence;
+        if !honest || data.len() > self.config.request_bytes_max {
+            return cx.note("a forwarded proposal is not its sender's, or too large", sequence);
+        }
+        if is_for_the_leader(&proposal.action) || (self.members.is_formed() && self.members.get(from).is_none()) {
+            return cx.note("a forwarded proposal that its sender may not make", sequence);
+        }
+        let refused = if self.raft.role() == RoleKind::Leader && self.raft.term() == term {
+            self.decide(&proposal, data, cx)
+        } else {
+            Some(None)
+        };
+        if let Some(error) = refused {
+            // A refusal reveals nothing that a disk must keep.
+            cx.send_after(Position::NONE, from, Message::Refused { sequence, term: term.0, error });
+        }
+    }
+
+    /// Proposes what was forwarded, or says why not; `Some(None)`: not now.
+    fn decide(&mut self, proposal: &Proposal, data: Bytes, cx: &mut Context<'_, Replica>) -> Option<Option<Refusal>> {
+        if self.decided.term != self.raft.term() {
+            self.decided = Decided { term: self.raft.term(), window: Window::default() };
+        }
+        if self.decided.window.refuses(&proposal.origin) && !planted::is(Bug::ForwardedAppliedTwice) {
+            cx.note("a second copy of a proposal", proposal.origin.sequence);
+            return None;
+        }
+        let outcome = match self.check_member_action(&proposal.action, cx.now()) {
+            Err(refusal) => Some(Some(refusal)),
+            Ok(()) => match self.propose(data, cx) {
+                Ok(()) => None,
+                Err(RaftRefusal::TooMany) => Some(Some(Refusal::TooManyRequests)),
+                // Leadership is being handed over: that may come to nothing, and then it is taken.
+                Err(_) => return Some(None),
+            },
+        };
+        self.decided.window.admit(&proposal.origin);
+        if outcome.is_none() {
+            self.on_proposed(&proposal.action);
+        }
+        outcome
+    }
+
+    /// What this leader appended has consequences for its clock already.
+    fn on_proposed(&mut self, action: &Action) {
+        if let Action::Store(StoreCommand::LeaseRevoke(revoke)) = action {
+            self.on_lease_ending(revoke.id);
+        }
+    }
+
+    /// Proposes what holds in this term only, now or never. Says whether it was proposed.
+    pub(crate) fn propose_now(&mut self, action: Action, cx: &mut Context<'_, Replica>) -> bool {
+        if !self.is_booted || self.raft.role() != RoleKind::Leader {
+            return false;
+        }
+        let sequence = self.writes.take_sequence();
+        let origin = self.origin(sequence);
+        self.propose(Bytes::from(Proposal { origin, action }.to_bytes()), cx).is_ok()
+    }
+
+    /// Appends to the log of this leader.
+    pub(crate) fn propose(&mut self, data: Bytes, cx: &mut Context<'_, Replica>) -> Result<(), RaftRefusal> {
+        let before = self.scratch.events.len();
+        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Propose { ticket: PROPOSAL, data }, cx));
+        let mut outcome = Ok(());
+        let mut at = before;
+        while at < self.scratch.events.len() {
+            match &self.scratch.events[at].0 {
+                RaftEvent::Refused { ticket: PROPOSAL, reason } => {
+                    outcome = Err(*reason);
+                    self.scratch.events.remove(at);
+                }
+                RaftEvent::Proposed { ticket: PROPOSAL, .. } => {
+                    self.scratch.events.remove(at);
+                }
+                _ => at += 1,
+            }
+        }
+        outcome
+    }
+}
+
+/// What follows from the leader's own clock is nobody else's to propose: that the time of a lease is over is true by the
+/// clock of one leader in one term. The next one has given the lease its whole time again, and may have renewed it.
+fn is_for_the_leader(action: &Action) -> bool {
+    matches!(action, Action::Store(StoreCommand::LeaseExpire(_) | StoreCommand::LeaseCheckpoint(_)))
+}
