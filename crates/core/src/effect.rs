@@ -105,6 +105,9 @@ pub enum Effect<M, T, R, E> {
     },
     /// Make a checkpoint current, once its parts and all records persisted so far are durable: these parts, in this
     /// order, stand for the records up to `covers`, which may then be cut. Parts that it does not name are deleted.
+    ///
+    /// What is persisted behind it may rest on it, as the log behind an installed snapshot does: a world counts those
+    /// records as durable only once the checkpoint is current. It may write them earlier.
     CheckpointDone {
         /// The last record that the parts stand for.
         covers: Position,

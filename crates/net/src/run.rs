@@ -194,11 +194,9 @@ impl<P: Live> Runner<P> {
             match progress.map_err(|DiskThreadEnded| NodeError::DiskThread { node })? {
                 None => return Ok(()),
                 Some(Progress::Appended(batch)) => {
-                    let through = batch.last();
                     self.site.tallies.batches.add(1);
                     self.site.tallies.records.add(batch.ends.len() as u64);
                     self.unwritten.recycle(batch);
-                    self.persisted(through);
                 }
                 Some(Progress::Other) => {}
                 Some(Progress::Full) => {
@@ -212,6 +210,9 @@ impl<P: Live> Runner<P> {
                 Some(Progress::Failed(Failure::Checkpoint(source))) => {
                     return Err(NodeError::Checkpoint { node, source });
                 }
+            }
+            if let Some(through) = self.unwritten.newly_durable() {
+                self.persisted(through);
             }
         }
     }

@@ -7,7 +7,13 @@ use volvox_core::{Duration, Encode, Instant, Position};
 /// The loop's side of the disk: one job under way, the next batch collects.
 pub(crate) struct Unwritten {
     writer: Writer,
+    /// On the disk.
     durable: Position,
+    /// What the process was told.
+    told: Position,
+    /// For each checkpoint that is not current yet, the last record persisted before it. What was persisted behind it
+    /// may rest on it, as the log behind an installed snapshot does, and counts as durable only once it is current.
+    barriers: VecDeque<Position>,
     batches: VecDeque<Batch>,
     /// Buffers to use again.
     spare: Option<Batch>,
@@ -28,7 +34,7 @@ pub(crate) struct Unwritten {
 
 /// What the disk has done.
 pub(crate) enum Progress {
-    /// Records are durable up to the last of the batch. Give the batch back with [`Unwritten::recycle`].
+    /// The records of the batch are on the disk. Give the batch back with [`Unwritten::recycle`].
     Appended(Batch),
     /// Something else was done.
     Other,
@@ -48,6 +54,8 @@ impl Unwritten {
         Unwritten {
             writer,
             durable,
+            told: durable,
+            barriers: VecDeque::new(),
             batches: VecDeque::new(),
             spare: None,
             steps: VecDeque::new(),
@@ -78,6 +86,9 @@ impl Unwritten {
     /// Queues a piece of a checkpoint behind every record up to `after`.
     pub(crate) fn checkpoint(&mut self, after: Position, step: CheckpointStep) {
         self.bytes += step.bytes();
+        if matches!(step, CheckpointStep::Install { .. }) {
+            self.barriers.push_back(after);
+        }
         self.steps.push_back((after, step));
     }
 
@@ -113,8 +124,11 @@ impl Unwritten {
                 self.succeeded();
                 Progress::Appended(batch)
             }
-            Outcome::Stepped { bytes } => {
+            Outcome::Stepped { bytes, installed } => {
                 self.bytes -= bytes;
+                if installed {
+                    self.barriers.pop_front();
+                }
                 self.succeeded();
                 Progress::Other
             }
@@ -138,6 +152,14 @@ impl Unwritten {
             }
             Outcome::Failed(failure) => Progress::Failed(failure),
         }))
+    }
+
+    /// Up to where the records became durable since this was asked last.
+    pub(crate) fn newly_durable(&mut self) -> Option<Position> {
+        let through = self.barriers.front().map_or(self.durable, |barrier| self.durable.min(*barrier));
+        let is_new = through > self.told;
+        self.told = self.told.max(through);
+        is_new.then_some(through)
     }
 
     fn succeeded(&mut self) {

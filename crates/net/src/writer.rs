@@ -61,6 +61,8 @@ pub(crate) enum Outcome {
     /// The piece of the checkpoint, of so many bytes, is done.
     Stepped {
         bytes: usize,
+        /// The checkpoint is current now.
+        installed: bool,
     },
     IdleWritten,
     /// No space is left; the job comes back, to be tried again.
@@ -176,7 +178,10 @@ fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
     };
     match (result, job) {
         (Ok(()), Job::Append(batch)) => Outcome::Appended(batch),
-        (Ok(()), Job::Checkpoint(step)) => Outcome::Stepped { bytes: step.bytes() },
+        (Ok(()), Job::Checkpoint(step)) => {
+            let installed = matches!(step, CheckpointStep::Install { .. });
+            Outcome::Stepped { bytes: step.bytes(), installed }
+        }
         (Ok(()), Job::Idle) => Outcome::IdleWritten,
         (
             Err(Failure::Log(AppendError::Full) | Failure::Checkpoint(CheckpointError::Write(AppendError::Full))),
