@@ -199,6 +199,9 @@ impl Server {
 
     /// The leader steps down: its own readers are told; followers find out for themselves.
     pub(super) fn refuse_leader_reads(&mut self, leader: Leader, cx: &mut Context<'_, Raft>) {
+        if leader.reads.len() > 0 {
+            cx.note("deposed leader's reads refused", leader.reads.len() as u64);
+        }
         for reader in leader.reads.confirming.into_iter().chain(leader.reads.waiting) {
             if let Reader::Own(ticket) = reader {
                 self.refuse(ticket, Refusal::LeaderChanged, cx);
