@@ -10,7 +10,6 @@ impl Run {
     /// Whether everything is well again; asks what must be asked to find out.
     pub(crate) fn is_healed(&mut self, world: &mut World) -> bool {
         self.send_probes(world);
-        // The cheap questions first: this is asked after every event.
         self.probed.values().all(|answered| *answered) && self.missing(world).is_none()
     }
 

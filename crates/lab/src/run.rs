@@ -96,6 +96,8 @@ pub(crate) struct Run {
     /// When a node was last seen stopped, paused or started.
     pub troubled: BTreeMap<NodeId, Instant>,
     pub healing: bool,
+    /// And all is well again.
+    pub healed: bool,
     /// Nodes whose last probe was acknowledged since the world healed.
     pub probed: BTreeMap<NodeId, bool>,
     pub counts: Counts,
@@ -118,7 +120,7 @@ pub fn run(seed: u64, nodes: u64, trace: Option<&TraceRing>) -> Result<Report, S
     let stop = world.run_until(LOAD, |world| run.react(world));
     verdict(&run, &world, stop)?;
     run.heal(&mut world);
-    let stop = world.run_until(PROGRESS, |world| run.react(world) || run.is_healed(world));
+    let stop = world.run_until(PROGRESS, |world| run.react(world) || run.healed);
     verdict(&run, &world, stop)?;
     if stop != Stop::Done {
         let missing = run.what_is_missing(&world);
@@ -209,6 +211,7 @@ impl Run {
             room_made: 0,
             troubled: BTreeMap::new(),
             healing: false,
+            healed: false,
             probed: BTreeMap::new(),
             counts: Counts::default(),
             shape,
@@ -307,6 +310,9 @@ impl Run {
         }
         drop(truth);
         self.damage_look(world);
+        if self.healing {
+            self.healed = self.is_healed(world);
+        }
         self.wake(world, Duration::from_millis(100), Wake::Look);
         Ok(())
     }
