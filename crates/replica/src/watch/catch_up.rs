@@ -7,8 +7,11 @@ use super::{StreamId, WatchResponse};
 use crate::planted::{self, Bug};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Bound;
 use volvox_store::{Event, View as StoreView};
 
+/// How many watchers one pass looks at.
+const WATCHERS_A_SCAN: usize = 4096;
 /// How many watchers one pass serves.
 const WATCHERS_A_PASS: usize = 512;
 /// How many revisions one pass reads, and one response holds at most.
@@ -37,34 +40,50 @@ impl Hub {
             self.revision,
             view.revision()
         );
-        self.cancel_compacted(view.compacted(), out);
-        let group = self.group();
-        let Some(from) = group.iter().map(|watcher| self.position(*watcher)).min() else {
-            return false;
+        let scanned = self.scan();
+        let (lost, servable): (Vec<WatcherRef>, Vec<WatcherRef>) =
+            scanned.into_iter().partition(|watcher| self.is_lost(*watcher, view.compacted()));
+        self.cancel_lost(lost, view.compacted(), out);
+        let Some(from) = servable.iter().map(|watcher| self.position(*watcher)).min() else {
+            return self.wants_catch_up();
         };
+        // Those whose position lies within one pass of the one that is furthest behind.
+        let reach = from + REVISIONS_A_PASS as i64;
+        let near = servable.into_iter().filter(|watcher| self.position(*watcher) <= reach);
+        let group: Vec<WatcherRef> = near.take(WATCHERS_A_PASS).collect();
         let mut index = Index::default();
         for (id, watch_id) in &group {
             let watcher = &self.streams[id].watchers[watch_id];
             index.insert(&watcher.key, &watcher.range_end, (*id, *watch_id));
         }
         let (mut harvests, through) = self.read(&index, view, from);
-        for watcher in group {
-            self.settle(watcher, harvests.remove(&watcher), through, out);
+        for watcher in &group {
+            self.settle(*watcher, harvests.remove(watcher), through, out);
         }
-        self.answer_late_progress(out);
+        self.answer_late_progress(&group, out);
         self.wants_catch_up()
     }
 
-    /// Whom the next pass serves: those whose position lies within one pass of the one that is furthest behind.
-    fn group(&self) -> Vec<WatcherRef> {
-        let servable: Vec<WatcherRef> =
-            self.behind.iter().filter(|(id, _)| self.streams[id].is_open()).copied().collect();
-        let Some(furthest) = servable.iter().map(|watcher| self.position(*watcher)).min() else {
-            return servable;
-        };
-        let reach = furthest + REVISIONS_A_PASS as i64;
-        let near = servable.into_iter().filter(|watcher| self.position(*watcher) <= reach);
-        near.take(WATCHERS_A_PASS).collect()
+    /// Watchers that are behind and could be served, not more than one step can look at; the next pass goes on where
+    /// this one stopped.
+    fn scan(&mut self) -> Vec<WatcherRef> {
+        let (first, from) = self.cursor;
+        let mut scanned = Vec::new();
+        let others = self.serviceable.range((Bound::Excluded(first), Bound::Unbounded));
+        let others = others.chain(self.serviceable.range(..first)).map(|id| (*id, i64::MIN, i64::MAX));
+        let begun = self.serviceable.get(&first);
+        let rest = begun.map(|id| (*id, from, i64::MAX));
+        let start = begun.filter(|_| from > i64::MIN).map(|id| (*id, i64::MIN, from - 1));
+        for (id, low, high) in rest.into_iter().chain(others).chain(start) {
+            for watcher in self.behind.range((id, low)..=(id, high)) {
+                if scanned.len() == WATCHERS_A_SCAN {
+                    self.cursor = *watcher;
+                    return scanned;
+                }
+                scanned.push(*watcher);
+            }
+        }
+        scanned
     }
 
     fn position(&self, (id, watch_id): WatcherRef) -> i64 {
@@ -123,7 +142,7 @@ impl Hub {
             // Another watcher of the stream may have used up the credit in this very pass: then this one keeps its
             // position and gets the same events in a later pass.
             if !stream.is_open() {
-                return;
+                return self.review(id);
             }
             stream.deliver(id, watch_id, revision, events, limit, out);
         }
@@ -135,31 +154,39 @@ impl Hub {
             self.behind.remove(&(id, watch_id));
             self.index.insert(&watcher.key, &watcher.range_end, (id, watch_id));
         }
+        self.review(id);
     }
 
     /// Answers who asked how far they had come while they were still behind.
-    fn answer_late_progress(&mut self, out: &mut Outgoing) {
+    fn answer_late_progress(&mut self, group: &[WatcherRef], out: &mut Outgoing) {
         let synced = |stream: &Stream| stream.watchers.values().all(|watcher| watcher.synced);
-        let due =
-            self.streams.iter().filter(|(_, stream)| stream.progress_wanted && stream.is_open() && synced(stream));
-        let due: Vec<StreamId> = due.map(|(id, _)| *id).collect();
-        for id in due {
+        let due = |id: &StreamId| {
+            self.streams.get(id).is_some_and(|stream| stream.progress_wanted && stream.is_open() && synced(stream))
+        };
+        let mut ids: Vec<StreamId> = group.iter().map(|(id, _)| *id).collect();
+        ids.dedup();
+        ids.retain(due);
+        for id in ids {
             self.on_progress(id, out);
         }
     }
 
-    /// History below the compaction point is gone, and with it whoever still needs it (etcd-v3 5.2).
-    fn cancel_compacted(&mut self, compacted: i64, out: &mut Outgoing) {
-        if planted::is(Bug::WatchGapAtCompaction) {
-            return;
-        }
-        let late = |(id, watch_id): &&WatcherRef| self.position((*id, *watch_id)) < compacted;
-        let lost: Vec<(StreamId, i64)> = self.behind.iter().filter(late).copied().collect();
+    fn is_lost(&self, watcher: WatcherRef, compacted: i64) -> bool {
+        self.position(watcher) < compacted && !planted::is(Bug::WatchGapAtCompaction)
+    }
+
+    /// History below the compaction point is gone, and with it whoever still needs it (etcd-v3 5.2). Who has no credit
+    /// is told later: then nothing has to be queued.
+    fn cancel_lost(&mut self, lost: Vec<WatcherRef>, compacted: i64, out: &mut Outgoing) {
         for (id, watch_id) in lost {
+            if !self.streams[&id].is_open() {
+                continue;
+            }
             self.remove(id, watch_id);
             let gone =
                 WatchResponse { watch_id, canceled: true, compact_revision: compacted, ..WatchResponse::default() };
             self.streams.get_mut(&id).expect("it had the watcher").answer(id, gone, out);
+            self.review(id);
         }
     }
 }

@@ -39,6 +39,11 @@ pub struct Hub {
     pub(super) index: Index,
     /// The others.
     pub(super) behind: BTreeSet<WatcherRef>,
+    /// The streams that have credit, and watchers that are behind.
+    pub(super) serviceable: BTreeSet<StreamId>,
+    /// Where the next pass begins to look for watchers that are behind.
+    pub(super) cursor: WatcherRef,
+    pub(super) watcher_count: usize,
     /// Every change up to here went through [`Hub::on_changes`].
     pub(super) revision: i64,
 }
@@ -46,12 +51,21 @@ pub struct Hub {
 impl Hub {
     /// A hub over a store that stands at `revision`.
     pub fn new(limits: HubLimits, revision: i64) -> Hub {
-        Hub { limits, streams: BTreeMap::new(), index: Index::default(), behind: BTreeSet::new(), revision }
+        Hub {
+            limits,
+            streams: BTreeMap::new(),
+            index: Index::default(),
+            behind: BTreeSet::new(),
+            serviceable: BTreeSet::new(),
+            cursor: (StreamId(0), i64::MIN),
+            watcher_count: 0,
+            revision,
+        }
     }
 
     /// How many watchers there are: all, and those behind.
     pub fn counts(&self) -> (usize, usize) {
-        (self.streams.values().map(|stream| stream.watchers.len()).sum(), self.behind.len())
+        (self.watcher_count, self.behind.len())
     }
 
     /// How many streams are open.
@@ -61,7 +75,17 @@ impl Hub {
 
     /// Whether a watcher that is behind could be served now.
     pub fn wants_catch_up(&self) -> bool {
-        self.behind.iter().any(|(id, _)| self.streams[id].is_open())
+        !self.serviceable.is_empty()
+    }
+
+    /// Keeps account of whether a stream has credit for watchers that are behind.
+    pub(super) fn review(&mut self, id: StreamId) {
+        let is_open = self.streams.get(&id).is_some_and(Stream::is_open);
+        if is_open && self.behind.range((id, i64::MIN)..=(id, i64::MAX)).next().is_some() {
+            self.serviceable.insert(id);
+        } else {
+            self.serviceable.remove(&id);
+        }
     }
 
     /// A stream opens. False when there are too many.
@@ -76,6 +100,8 @@ impl Hub {
     /// A stream and all its watchers end.
     pub fn on_close(&mut self, id: StreamId) {
         if let Some(stream) = self.streams.remove(&id) {
+            self.serviceable.remove(&id);
+            self.watcher_count -= stream.watchers.len();
             for (watch_id, watcher) in stream.watchers {
                 self.index.remove(&watcher.key, &watcher.range_end, (id, watch_id));
                 self.behind.remove(&(id, watch_id));
@@ -91,6 +117,7 @@ impl Hub {
             if stream.progress_wanted && stream.watchers.values().all(|watcher| watcher.synced) {
                 self.on_progress(id, out);
             }
+            self.review(id);
         }
     }
 
@@ -101,6 +128,8 @@ impl Hub {
         }
         let limits = self.limits;
         let Some(stream) = self.streams.get_mut(&id) else {
+            // It was not opened: there were too many. Whoever waits must not wait for ever.
+            out.push((id, WatchResponse::refused(view.revision(), TOO_MANY)));
             return;
         };
         let bounded = !create.range_end.is_empty() && create.range_end.as_slice() != [0];
@@ -116,23 +145,15 @@ impl Hub {
             None
         };
         if let Some(cancel_reason) = refusal {
-            let revision = view.revision();
-            let refused = WatchResponse {
-                revision,
-                watch_id: -1,
-                created: true,
-                canceled: true,
-                cancel_reason,
-                ..WatchResponse::default()
-            };
-            stream.answer(id, refused, out);
-            return;
+            stream.answer(id, WatchResponse::refused(view.revision(), cancel_reason), out);
+            return self.review(id);
         }
         let watch_id = if create.watch_id == 0 { stream.automatic_id() } else { create.watch_id };
         let revision = self.revision;
         let created = WatchResponse { revision, watch_id, created: true, ..WatchResponse::default() };
         stream.answer(id, created, out);
         self.admit(id, watch_id, &create);
+        self.review(id);
     }
 
     fn admit(&mut self, id: StreamId, watch_id: i64, create: &WatchCreate) {
@@ -145,6 +166,7 @@ impl Hub {
             self.behind.insert((id, watch_id));
         }
         self.streams.get_mut(&id).expect("the stream of a create").watchers.insert(watch_id, watcher);
+        self.watcher_count += 1;
     }
 
     /// Cancels a watcher; an unknown id is no answer's worth (etcd-v3 5.4).
@@ -153,6 +175,7 @@ impl Hub {
             let revision = self.revision;
             let canceled = WatchResponse { revision, watch_id, canceled: true, ..WatchResponse::default() };
             self.streams.get_mut(&id).expect("it had the watcher").answer(id, canceled, out);
+            self.review(id);
         }
     }
 
@@ -162,6 +185,7 @@ impl Hub {
         };
         self.index.remove(&watcher.key, &watcher.range_end, (id, watch_id));
         self.behind.remove(&(id, watch_id));
+        self.watcher_count -= 1;
         true
     }
 
@@ -177,6 +201,7 @@ impl Hub {
         if !stream.watchers.is_empty() && stream.watchers.values().all(known) && stream.is_open() {
             stream.answer(id, WatchResponse { revision, watch_id: -1, ..WatchResponse::default() }, out);
         }
+        self.review(id);
     }
 
     /// Tells the watchers that asked for it, and heard nothing since the last time, how far they have come.
@@ -194,6 +219,9 @@ impl Hub {
                 if stream.is_open() {
                     stream.answer(*id, WatchResponse { revision, watch_id, ..WatchResponse::default() }, out);
                 }
+            }
+            if !stream.is_open() {
+                self.serviceable.remove(id);
             }
         }
     }
@@ -226,6 +254,9 @@ impl Hub {
         if stream.is_open() {
             stream.deliver(id, watch_id, last, events, self.limits.response_bytes_max, out);
             stream.watchers.get_mut(&watch_id).expect("just delivered to").next_revision = last + 1;
+            if !stream.is_open() {
+                self.serviceable.remove(&id);
+            }
         } else {
             let watcher = stream.watchers.get_mut(&watch_id).expect("an indexed watcher");
             watcher.synced = false;
@@ -238,12 +269,16 @@ impl Hub {
     /// The store was replaced by a snapshot that stands at `revision`: who was synced is behind now, at its position.
     pub fn on_replaced(&mut self, revision: i64) {
         for (id, stream) in &mut self.streams {
+            let is_open = stream.is_open();
             for (watch_id, watcher) in stream.watchers.iter_mut().filter(|(_, watcher)| watcher.synced) {
                 watcher.synced = false;
                 // A synced watcher was told all up to the old revision, whatever its last event was.
                 watcher.next_revision = watcher.next_revision.max(self.revision + 1);
                 self.index.remove(&watcher.key, &watcher.range_end, (*id, *watch_id));
                 self.behind.insert((*id, *watch_id));
+                if is_open {
+                    self.serviceable.insert(*id);
+                }
             }
         }
         self.revision = revision;

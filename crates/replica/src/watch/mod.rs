@@ -72,6 +72,14 @@ pub struct WatchResponse {
     pub events: Vec<Event>,
 }
 
+impl WatchResponse {
+    /// The answer to a create request that is refused.
+    pub fn refused(revision: i64, cancel_reason: &'static str) -> WatchResponse {
+        let response = WatchResponse { revision, watch_id: -1, cancel_reason, ..WatchResponse::default() };
+        WatchResponse { created: true, canceled: true, ..response }
+    }
+}
+
 impl fmt::Display for WatchCreate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "[{}, {}) from {}", self.key, self.range_end, self.start_revision)
