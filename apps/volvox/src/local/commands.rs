@@ -4,12 +4,16 @@ use super::faults::forget_failed_sync;
 use super::manifest::Manifest;
 use super::processes::NodeProcess;
 use super::up::{last_words, spawn};
+use crate::node::admin_client;
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A killed process is gone, and a started one has opened its folder, well within this.
 const LIMIT: Duration = Duration::from_secs(10);
+
+/// A node that reads its log does not answer yet, and is asked again.
+const ASKED_LIMIT: Duration = Duration::from_millis(200);
 
 /// `kill -9`.
 ///
@@ -24,11 +28,12 @@ pub fn kill(data: &Path, id: u64) -> Result<String> {
     Ok(format!("killed node {id}"))
 }
 
-/// Starts a node again, with the flags and faults of the manifest.
+/// Starts a node again, with the flags and faults of the manifest, and waits until it has opened its folder: a log that
+/// it cannot use must be said here, not in a file that nobody looks at.
 ///
 /// # Errors
 /// When there is no such node, it runs already, or ends at once.
-pub fn start(data: &Path, id: u64) -> Result<String> {
+pub async fn start(data: &Path, id: u64) -> Result<String> {
     let mut manifest = Manifest::require(data)?;
     manifest.node(id)?;
     if NodeProcess::of_node(data, id).is_some() {
@@ -36,18 +41,27 @@ pub fn start(data: &Path, id: u64) -> Result<String> {
     }
     forget_failed_sync(&mut manifest, id);
     manifest.save(data)?;
-    let mut child = spawn(&manifest, manifest.node(id)?, data)?;
+    let node = manifest.node(id)?;
+    let mut child = spawn(&manifest, node, data)?;
     let deadline = Instant::now() + LIMIT;
-    while NodeProcess::of_node(data, id).is_none_or(|process| process.pid != child.id() as i32) {
+    loop {
         if let Some(status) = child.try_wait()? {
             bail!("node {id} ended ({status}): {}", last_words(data, id));
         }
+        let has_folder = NodeProcess::of_node(data, id).is_some_and(|process| process.pid == child.id() as i32);
+        // The admin port answers once the log is open.
+        let asked = tokio::time::timeout(ASKED_LIMIT, admin_client::status(node.admin_port)).await;
+        if has_folder && matches!(asked, Ok(Ok(_))) {
+            return Ok(format!("started node {id}"));
+        }
         if Instant::now() >= deadline {
+            if has_folder {
+                return Ok(format!("started node {id}, which still reads its log"));
+            }
             bail!("node {id} has not opened its folder after {} s: {}", LIMIT.as_secs(), last_words(data, id));
         }
-        std::thread::sleep(Duration::from_millis(5));
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    Ok(format!("started node {id}"))
 }
 
 /// Stops a process in its tracks; its sockets stay open.

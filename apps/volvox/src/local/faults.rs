@@ -25,7 +25,7 @@ pub async fn inject(data: &Path, text: &str) -> Result<String> {
         (Some(Live::End), _) => heal(data).await,
         (_, Fault::Pause(id)) => commands::pause(data, id.0),
         (_, Fault::Resume(id)) => resume(data, id.0).await,
-        (_, Fault::Start(id)) => commands::start(data, id.0),
+        (_, Fault::Start(id)) => commands::start(data, id.0).await,
         (_, Fault::Crash { who, without_disk }) => crash(data, *who, *without_disk).await,
         (Some(Live::Process | Live::Network | Live::Clock | Live::Disk), _) => {
             let mut manifest = Manifest::require(data)?;

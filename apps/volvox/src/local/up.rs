@@ -41,7 +41,7 @@ pub struct UpArguments {
 ///
 /// # Errors
 /// When the cluster cannot be started; says what to do.
-pub async fn up(arguments: UpArguments, data: &Path) -> Result<ExitCode> {
+pub async fn up(arguments: UpArguments, data: &Path, json: bool) -> Result<ExitCode> {
     let mut manifest = manifest_for(&arguments, data)?;
     check_ports(&manifest, data)?;
     let starting = |id: u64| NodeProcess::of_node(data, id).is_none();
@@ -65,10 +65,16 @@ pub async fn up(arguments: UpArguments, data: &Path) -> Result<ExitCode> {
     }
     mark_formed(manifest.clone(), data)?;
     faults::apply(&Manifest::require(data)?).await;
-    announce(&manifest, data, arguments.detach);
+    if json {
+        println!("{}", serde_json::json!({ "ready": true, "endpoints": manifest.endpoints() }));
+    } else {
+        announce(&manifest, data, arguments.detach);
+    }
     if !arguments.detach {
         watch_until_signal(&manifest, data, &mut children).await;
-        println!("stopping");
+        if !json {
+            println!("stopping");
+        }
         stop_all(&Manifest::require(data)?, data);
     }
     Ok(ExitCode::SUCCESS)
@@ -78,15 +84,13 @@ pub async fn up(arguments: UpArguments, data: &Path) -> Result<ExitCode> {
 ///
 /// # Errors
 /// When the manifest cannot be read.
-pub fn down(data: &Path) -> Result<ExitCode> {
+pub fn down(data: &Path) -> Result<String> {
     let Some(manifest) = Manifest::load(data)? else {
-        println!("there is no cluster in {}", data.display());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(format!("there is no cluster in {}", data.display()));
     };
     let running = manifest.nodes.iter().filter(|node| NodeProcess::of_node(data, node.id).is_some()).count();
     stop_all(&manifest, data);
-    println!("stopped {running} of {} nodes; the data stays in {}", manifest.nodes.len(), data.display());
-    Ok(ExitCode::SUCCESS)
+    Ok(format!("stopped {running} of {} nodes; the data stays in {}", manifest.nodes.len(), data.display()))
 }
 
 fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
@@ -268,12 +272,12 @@ async fn watch_until_signal(manifest: &Manifest, data: &Path, children: &mut [(u
                 && let Ok(Some(status)) = child.try_wait()
             {
                 ended.push(*id);
-                println!("node {id} ended ({status}); 'volvox start {id}' starts it again");
+                eprintln!("node {id} ended ({status}); 'volvox start {id}' starts it again");
             }
         }
         let running = |node: &ManifestNode| NodeProcess::of_node(data, node.id).is_some();
         if !manifest.nodes.iter().any(running) {
-            println!("no node runs any more");
+            eprintln!("no node runs any more");
             return;
         }
     }

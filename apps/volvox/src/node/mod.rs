@@ -1,5 +1,6 @@
 //! `volvox node`: one node of a cluster.
 
+mod address_book;
 pub mod admin;
 pub mod admin_client;
 mod backend;

@@ -4,6 +4,7 @@
 //! current-thread runtime: a request then never waits for another thread to wake up. With `--door-threads N` the door
 //! has a runtime of its own. The disk has its own thread always.
 
+use super::address_book;
 use super::admin;
 use super::backend::LiveReplica;
 use super::log_file;
@@ -85,7 +86,7 @@ async fn run(settings: NodeSettings) -> Result<()> {
         handle.set_faults(&settings.faults).context("--fault")?;
     }
 
-    tokio::task::spawn_local(follow_members(handle.clone(), members, settings.id));
+    tokio::task::spawn_local(address_book::follow(handle.clone(), members));
     tokio::spawn(admin::serve(admin_listener, handle.clone()));
     let door = serve_door(&settings, client_listener, &handle, dispatcher, stopping.clone())?;
     // A follower with nobody to vote for it is no reason to stay for longer than an election takes.
@@ -154,25 +155,6 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     config.checkpoint_log_bytes = settings.checkpoint_log_bytes;
     config.watch_progress_interval = settings.watch_progress_interval;
     config
-}
-
-/// Keeps the address book in line with the members of the cluster.
-async fn follow_members(handle: NodeHandle<Replica>, mut members: watch::Receiver<Vec<Member>>, me: u64) {
-    let mut known: std::collections::BTreeSet<NodeId> = handle.peers().into_iter().map(|peer| peer.id).collect();
-    while members.changed().await.is_ok() {
-        let members = members.borrow_and_update().clone();
-        for member in members.iter().filter(|member| member.id.0 != me) {
-            let address = member.peer_urls.first().and_then(|url| url.split_once("://"));
-            if let Some((_, address)) = address {
-                handle.set_peer(member.id, address.trim_end_matches('/'));
-                known.insert(member.id);
-            }
-        }
-        for gone in known.iter().filter(|id| !members.iter().any(|member| member.id == **id)) {
-            handle.remove_peer(*gone);
-        }
-        known.retain(|id| members.iter().any(|member| member.id == *id));
-    }
 }
 
 /// The door, on this runtime or on one of its own.

@@ -78,6 +78,8 @@ pub struct Load {
     pub reads: AtomicU64,
     /// Keeps the keys of one load apart from those of another.
     pub run: String,
+    /// Where the clients may turn to; they follow it when their present node fails them.
+    endpoints: Mutex<Vec<String>>,
     stop: AtomicBool,
 }
 
@@ -91,14 +93,25 @@ impl Load {
             errors: AtomicU64::new(0),
             reads: AtomicU64::new(0),
             run: run.to_owned(),
+            endpoints: Mutex::new(endpoints.to_vec()),
             stop: AtomicBool::new(false),
         });
         let mut tasks = Vec::new();
         for number in 0..writers {
-            tasks.push(tokio::spawn(write(Arc::clone(&load), number, Client::new(endpoints, number))));
-            tasks.push(tokio::spawn(read(Arc::clone(&load), number, Client::new(endpoints, number + 1))));
+            tasks.push(tokio::spawn(write(Arc::clone(&load), number, Client::new(&load, number))));
+            tasks.push(tokio::spawn(read(Arc::clone(&load), number, Client::new(&load, number + 1))));
         }
         (load, tasks)
+    }
+
+    /// The members are others now.
+    pub fn set_endpoints(&self, endpoints: &[String]) {
+        *self.endpoints.lock().expect("no panic holds this lock") = endpoints.to_vec();
+    }
+
+    fn endpoint(&self, turn: usize) -> String {
+        let endpoints = self.endpoints.lock().expect("no panic holds this lock");
+        endpoints[turn % endpoints.len()].clone()
     }
 
     /// Tells every client to end after its present request.
@@ -117,14 +130,16 @@ impl Load {
 
 /// A client with one connection at a time; it goes to the next node after an error.
 struct Client {
-    endpoints: Vec<String>,
-    at: usize,
+    load: Arc<Load>,
+    turn: usize,
+    /// Where the connection leads.
+    endpoint: String,
     connection: Option<KvClient<Channel>>,
 }
 
 impl Client {
-    fn new(endpoints: &[String], first: usize) -> Client {
-        Client { endpoints: endpoints.to_vec(), at: first % endpoints.len(), connection: None }
+    fn new(load: &Arc<Load>, turn: usize) -> Client {
+        Client { load: Arc::clone(load), turn, endpoint: String::new(), connection: None }
     }
 
     async fn ask<T, Answer>(&mut self, call: impl FnOnce(KvClient<Channel>) -> Answer) -> Option<T>
@@ -132,7 +147,8 @@ impl Client {
         Answer: Future<Output = Result<T, tonic::Status>>,
     {
         if self.connection.is_none() {
-            let endpoint = Endpoint::from_shared(self.endpoints[self.at].clone()).expect("an address of ours");
+            self.endpoint = self.load.endpoint(self.turn);
+            let endpoint = Endpoint::from_shared(self.endpoint.clone()).expect("an address of ours");
             match endpoint.connect_timeout(CONNECT_LIMIT).tcp_nodelay(true).connect().await {
                 Ok(channel) => self.connection = Some(KvClient::new(channel)),
                 Err(_) => return self.turn_away().await,
@@ -147,7 +163,7 @@ impl Client {
 
     async fn turn_away<T>(&mut self) -> Option<T> {
         self.connection = None;
-        self.at = (self.at + 1) % self.endpoints.len();
+        self.turn += 1;
         tokio::time::sleep(PAUSE).await;
         None
     }
@@ -207,7 +223,7 @@ async fn read(load: Arc<Load>, number: usize, mut client: Client) {
             .first()
             .map_or(0, |pair| std::str::from_utf8(&pair.value).map_or(0, |text| text.parse().unwrap_or(0)));
         if value < floor {
-            let node = &client.endpoints[client.at];
+            let node = &client.endpoint;
             let said = format!("register {number}: {node} said {value} after {floor} was known");
             load.violations.lock().expect("no panic holds this lock").push(said);
         }

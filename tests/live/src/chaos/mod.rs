@@ -1,5 +1,6 @@
 //! Chaos: constant load, real faults, and a memory of every promise.
 
 pub mod load;
+pub mod replace;
 pub mod rounds;
 pub mod verdict;

@@ -10,9 +10,9 @@ use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use volvox_etcd::proto::etcdserverpb::{PutRequest, RangeRequest};
 
 /// A cluster whose faults have ended is whole again within this.
-const WHOLE_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const WHOLE_LIMIT: Duration = Duration::from_secs(60);
 /// Between two faults the load runs undisturbed for so long.
-const BREATH: Duration = Duration::from_millis(1000);
+pub(super) const BREATH: Duration = Duration::from_millis(1000);
 
 /// What goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -93,7 +93,7 @@ pub async fn run(cluster: &LiveCluster, scenario: Scenario, rounds: usize, write
     for task in tasks {
         task.await.context("a client panicked")?;
     }
-    let promised = verdict::check(cluster, &load).await.with_context(|| scenario.name())?;
+    let promised = verdict::check(&endpoints, &load).await.with_context(|| scenario.name())?;
     let errors = load.errors.load(std::sync::atomic::Ordering::Relaxed);
     let reads = load.reads.load(std::sync::atomic::Ordering::Relaxed);
     Ok(Outcome { scenario, gaps, promised, errors, reads })
@@ -148,7 +148,7 @@ async fn strike(cluster: &LiveCluster, scenario: Scenario, load: &Load) -> Resul
     }
 }
 
-async fn wait_gap(load: &Load, moment: Instant) -> Result<Duration> {
+pub(super) async fn wait_gap(load: &Load, moment: Instant) -> Result<Duration> {
     while moment.elapsed() < WHOLE_LIMIT {
         if let Some(gap) = load.gap_after(moment) {
             return Ok(gap);
