@@ -174,5 +174,6 @@ impl Replica {
         self.forget_write(ticket);
         self.forget_read(ticket);
         self.forget_lease_question(ticket);
+        self.moving.take_if(|(moving, _)| *moving == ticket);
     }
 }
