@@ -1,0 +1,140 @@
+//! The explicit graph of a model, and its strongly connected components.
+
+use crate::model::{Collected, Model};
+use std::collections::BTreeMap;
+
+/// Where an edge leads that leaves the bounds of the model.
+pub const OUTSIDE: u32 = u32::MAX;
+
+/// A step of the graph.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Edge {
+    pub to: u32,
+    /// The class of fairness, numbered from 1; 0 for an action that may be put off for ever.
+    pub class: u32,
+}
+
+/// All states and steps, states in the order of a breadth-first search.
+pub struct Graph<M: Model> {
+    pub states: Vec<M::State>,
+    /// From where each state was found first; itself for an initial state.
+    pub parents: Vec<u32>,
+    edges: Vec<Edge>,
+    /// Where the edges of each state begin; one more at the end.
+    starts: Vec<usize>,
+}
+
+impl<M: Model> Graph<M> {
+    /// The graph of a model; `None` when it has more states than `states_max`.
+    pub fn build(model: &M, states_max: u64) -> Option<Graph<M>> {
+        let mut graph = Graph { states: Vec::new(), parents: Vec::new(), edges: Vec::new(), starts: Vec::new() };
+        let mut index = BTreeMap::new();
+        let mut classes = BTreeMap::new();
+        let mut orbits = std::collections::BTreeSet::new();
+        for state in model.initial() {
+            if orbits.insert(model.canonical(&state)) && model.within(&state) {
+                let at = graph.states.len() as u32;
+                index.insert(model.fingerprint(&state), at);
+                graph.parents.push(at);
+                graph.states.push(state);
+            }
+        }
+        let mut at = 0;
+        while at < graph.states.len() {
+            graph.starts.push(graph.edges.len());
+            let mut steps: Vec<(u128, u64, M::State)> = Collected::of(model, &graph.states[at])
+                .steps
+                .into_iter()
+                .map(|(action, next)| {
+                    (model.fingerprint(&next), model.fairness(&action).map_or(0, |class| class | 1), next)
+                })
+                .collect();
+            // The order in which a model names its steps may differ from run to run; that of fingerprints does not.
+            steps.sort_by_key(|(fingerprint, class, _)| (*fingerprint, *class));
+            for (fingerprint, class, next) in steps {
+                let count = classes.len() as u32 + 1;
+                let class = if class == 0 { 0 } else { *classes.entry(class).or_insert(count) };
+                let to = match index.get(&fingerprint) {
+                    Some(to) => *to,
+                    None if !model.within(&next) => OUTSIDE,
+                    None => {
+                        let to = graph.states.len() as u32;
+                        index.insert(fingerprint, to);
+                        graph.parents.push(at as u32);
+                        graph.states.push(next);
+                        to
+                    }
+                };
+                graph.edges.push(Edge { to, class });
+            }
+            if graph.states.len() as u64 > states_max {
+                return None;
+            }
+            at += 1;
+        }
+        graph.starts.push(graph.edges.len());
+        Some(graph)
+    }
+
+    /// Whether a run may begin here.
+    pub fn is_initial(&self, at: usize) -> bool {
+        self.parents[at] as usize == at
+    }
+
+    /// The steps out of a state.
+    pub fn edges(&self, at: u32) -> &[Edge] {
+        &self.edges[self.starts[at as usize]..self.starts[at as usize + 1]]
+    }
+
+    /// The strongly connected components of the states for which `is_in` holds, each in ascending order (Tarjan 1972,
+    /// without recursion: paths are longer than stacks).
+    pub fn components(&self, is_in: &[bool]) -> Vec<Vec<u32>> {
+        const NEW: u32 = u32::MAX;
+        let count = self.states.len();
+        let mut number = vec![NEW; count];
+        let mut low = vec![0u32; count];
+        let mut is_stacked = vec![false; count];
+        let (mut stack, mut calls, mut components) = (Vec::new(), Vec::new(), Vec::new());
+        let mut counter = 0;
+        for root in (0..count as u32).filter(|at| is_in[*at as usize]) {
+            if number[root as usize] != NEW {
+                continue;
+            }
+            calls.push((root, 0usize));
+            while let Some((at, edge)) = calls.last_mut() {
+                let (here, next_edge) = (*at as usize, *edge);
+                if next_edge == 0 && number[here] == NEW {
+                    (number[here], low[here]) = (counter, counter);
+                    counter += 1;
+                    stack.push(*at);
+                    is_stacked[here] = true;
+                }
+                if let Some(step) = self.edges(*at).get(next_edge) {
+                    *edge += 1;
+                    let to = step.to;
+                    if to == OUTSIDE || !is_in[to as usize] {
+                        continue;
+                    }
+                    if number[to as usize] == NEW {
+                        calls.push((to, 0));
+                    } else if is_stacked[to as usize] {
+                        low[here] = low[here].min(number[to as usize]);
+                    }
+                    continue;
+                }
+                calls.pop();
+                if let Some((caller, _)) = calls.last() {
+                    low[*caller as usize] = low[*caller as usize].min(low[here]);
+                }
+                if low[here] == number[here] {
+                    let begin = stack.iter().rposition(|one| *one as usize == here).expect("the root is on the stack");
+                    let mut component = stack.split_off(begin);
+                    component.iter().for_each(|one| is_stacked[*one as usize] = false);
+                    component.sort_unstable();
+                    components.push(component);
+                }
+            }
+        }
+        components
+    }
+}

@@ -1,0 +1,53 @@
+//! Liveness under weak fairness: what should come, does it always come?
+//!
+//! A run that breaks "in the end, goal" never shows the goal and is infinite: in a finite graph it goes round for ever
+//! among states that reach one another, or stops. So the search is for strongly connected components of the states
+//! *without* the goal (every state can also stay as it is for ever, so a single state is a component too). A component
+//! hosts a fair run exactly when, for each class of fairness, it has a state in which no action of the class is possible,
+//! or a step of the class inside. If so, going round through all of it is such a run; if not, no run in it is fair, and
+//! none in a part of it is either: there too the class is possible everywhere, and never taken. The test is exact, so
+//! neither a cycle that joins an earlier path nor one that starves somebody is missed.
+//!
+//! The graph is explored once more, with its edges and without symmetry: renaming nodes does not respect who was treated
+//! fairly. Only of initial states that differ by names alone, one is taken, which is why the property has to be declared
+//! symmetric.
+
+mod graph;
+mod lasso;
+
+use crate::checker::{Checker, OnState};
+use crate::model::Model;
+use crate::report::{Ended, Report};
+use graph::Graph;
+
+/// A liveness property: whenever `trigger` holds (or at the beginning), `goal` follows.
+pub(crate) struct Eventuality<M: Model> {
+    pub name: String,
+    pub trigger: Option<OnState<M>>,
+    pub goal: OnState<M>,
+    pub is_symmetric: bool,
+}
+
+/// Checks every liveness property of a checker whose safety properties hold, and writes the first that does not into
+/// the report.
+pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) {
+    let model = checker.model;
+    let Some(graph) = Graph::build(model, checker.states_max) else {
+        report.ended = Ended::StatesMax;
+        return;
+    };
+    for live in &checker.eventualities {
+        let without_goal: Vec<bool> = graph.states.iter().map(|state| !(live.goal)(model, state)).collect();
+        let is_source = |at: usize| match &live.trigger {
+            Some(trigger) => trigger(model, &graph.states[at]),
+            None => graph.is_initial(at),
+        };
+        let sources: Vec<u32> =
+            (0..graph.states.len()).filter(|at| without_goal[*at] && is_source(*at)).map(|at| at as u32).collect();
+        if let Some(lasso) = lasso::find(&graph, &without_goal, &sources) {
+            report.ended = Ended::Violated;
+            report.violation = Some(lasso.tell(model, &graph, &live.name));
+            return;
+        }
+    }
+}

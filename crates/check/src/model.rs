@@ -1,0 +1,146 @@
+//! What is explored: a set of initial states, and what may come after a state.
+
+use std::fmt::Display;
+use std::hash::Hash;
+use volvox_core::fingerprint_of;
+
+/// A transition system. A world of [`Process`](volvox_core::Process)es is one (see [`System`](crate::System)); a page of
+/// TLA+ written down in Rust is another.
+///
+/// Everything here is a function: asked twice, a model answers the same.
+pub trait Model: Sync + Sized {
+    /// A state.
+    type State: Clone + Send + Sync;
+    /// What leads from one state to the next. Its text is a line of a counterexample.
+    type Action: Clone + Send + Sync + Display;
+
+    /// Where runs begin.
+    fn initial(&self) -> Vec<Self::State>;
+
+    /// Pushes every step that is possible in `state`.
+    fn next<S: Steps<Self>>(&self, state: &Self::State, steps: &mut S);
+
+    /// The fingerprint of a state: equal states, and no others, have equal ones.
+    fn fingerprint(&self, state: &Self::State) -> u128;
+
+    /// The fingerprint of the orbit of a state: of the one state that stands for all that differ from it only by the
+    /// names of equal nodes.
+    fn canonical(&self, state: &Self::State) -> u128 {
+        self.fingerprint(state)
+    }
+
+    /// Whether [`Model::canonical`] joins states.
+    fn is_symmetric(&self) -> bool {
+        false
+    }
+
+    /// Whether what lies behind `state` is explored. A state outside is still checked.
+    fn within(&self, state: &Self::State) -> bool {
+        let _ = state;
+        true
+    }
+
+    /// The weak fairness that an action is subject to: among the actions of one class, one is taken in the end if from
+    /// some moment on there always is one to take. `None` is what may be put off for ever, such as a crash.
+    fn fairness(&self, action: &Self::Action) -> Option<u64> {
+        let _ = action;
+        None
+    }
+
+    /// A state in words, for the end of a counterexample.
+    fn describe(&self, state: &Self::State) -> String {
+        let _ = state;
+        String::new()
+    }
+}
+
+/// Where a model puts the steps that are possible.
+pub trait Steps<M: Model> {
+    /// A step that is already made.
+    fn step(&mut self, action: M::Action, next: M::State);
+
+    /// A step whose result is known by its fingerprint: a state that was seen before is never built.
+    fn lazy(&mut self, fingerprint: u128, action: impl FnOnce() -> M::Action, next: impl FnOnce() -> M::State);
+
+    /// A step that must not be possible: the protocol panicked in it, or the model does not allow what it did.
+    fn fail(&mut self, action: M::Action, why: String);
+}
+
+/// The fingerprint of any value, for models whose states are plain values.
+pub fn hash_of<T: Hash + ?Sized>(value: &T) -> u128 {
+    fingerprint_of(value)
+}
+
+/// The share of one part, at one place, in the fingerprint of a whole.
+///
+/// The whole is the wrapping sum of the shares of its parts (Zobrist hashing with addition), so a step costs what it
+/// changes: subtract the shares of the old parts, add those of the new ones. A multiset needs no order this way.
+pub fn share(place: u64, part: u128) -> u128 {
+    // Three rounds of a Feistel network: a bijection for each place, in which each half of the part reaches both halves
+    // of the share. A part may be a small number.
+    let low = fold(part as u64 ^ place.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x2d35_8dcc_aa6c_78a5);
+    let high = fold((part >> 64) as u64 ^ low ^ place.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    let low = fold(low.wrapping_add(high));
+    (u128::from(high) << 64) | u128::from(low)
+}
+
+/// A bijection of 64 bits that spreads every bit (the finaliser of SplitMix64): nothing collides that did not before.
+fn fold(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Collects steps as they are: for paths and for graphs, where every edge counts.
+pub(crate) struct Collected<'m, M: Model> {
+    pub model: &'m M,
+    pub steps: Vec<(M::Action, M::State)>,
+    pub failures: Vec<(M::Action, String)>,
+}
+
+impl<'m, M: Model> Collected<'m, M> {
+    pub fn of(model: &'m M, state: &M::State) -> Collected<'m, M> {
+        let mut collected = Collected { model, steps: Vec::new(), failures: Vec::new() };
+        model.next(state, &mut collected);
+        collected
+    }
+}
+
+impl<M: Model> Steps<M> for Collected<'_, M> {
+    fn step(&mut self, action: M::Action, next: M::State) {
+        self.steps.push((action, next));
+    }
+
+    fn lazy(&mut self, fingerprint: u128, action: impl FnOnce() -> M::Action, next: impl FnOnce() -> M::State) {
+        let state = next();
+        debug_assert!(
+            self.model.fingerprint(&state) == fingerprint,
+            "the fingerprint of a step is not that of its state"
+        );
+        self.steps.push((action(), state));
+    }
+
+    fn fail(&mut self, action: M::Action, why: String) {
+        self.failures.push((action, why));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn shares_of_small_parts_at_small_places_differ_in_both_halves() {
+        let mut low = BTreeSet::new();
+        let mut high = BTreeSet::new();
+        for place in 0..64 {
+            for part in 0..64u128 {
+                let share = share(place, part);
+                low.insert(share as u64);
+                high.insert((share >> 64) as u64);
+            }
+        }
+        assert_eq!((low.len(), high.len()), (64 * 64, 64 * 64));
+    }
+}

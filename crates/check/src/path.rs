@@ -1,0 +1,55 @@
+//! How a state was reached: the table keeps hints, and the model is asked again for the steps between.
+
+use crate::model::{Collected, Model};
+use crate::seen::{Hint, Seen};
+
+/// A run from an initial state to the state with this hint.
+///
+/// Where the model has symmetry the run is a real one: each state is a successor of the one before it, and not only of
+/// one that has other names.
+pub(crate) fn to<M: Model>(model: &M, seen: &Seen, hint: Hint) -> (M::State, Vec<(M::Action, M::State)>) {
+    let mut hints = vec![hint];
+    let mut at = hint;
+    while let Some((depth, parent)) = seen.link_of(at)
+        && depth > 0
+    {
+        hints.push(parent);
+        at = parent;
+    }
+    hints.reverse();
+    let hint_of = |state: &M::State| Hint::of(model.canonical(state));
+    let initial = model
+        .initial()
+        .into_iter()
+        .find(|state| hint_of(state) == hints[0])
+        .expect("a model has the same initial states every time it is asked");
+    let mut steps: Vec<(M::Action, M::State)> = Vec::new();
+    for wanted in &hints[1..] {
+        let before = steps.last().map_or(&initial, |(_, state)| state);
+        steps.push(step_where(model, before, |_, _, after| hint_of(after) == *wanted));
+    }
+    (initial, steps)
+}
+
+/// The step out of `state` for which `test` holds; of several, the one whose text comes first.
+pub(crate) fn step_where<M: Model>(
+    model: &M,
+    state: &M::State,
+    test: impl Fn(&M::State, &M::Action, &M::State) -> bool,
+) -> (M::Action, M::State) {
+    Collected::of(model, state)
+        .steps
+        .into_iter()
+        .filter(|(action, next)| test(state, action, next))
+        .min_by_key(|(action, _)| action.to_string())
+        .expect("a model has the same steps every time it is asked")
+}
+
+/// The step out of `state` that fails; of several, the one whose text comes first.
+pub(crate) fn failure_in<M: Model>(model: &M, state: &M::State) -> (M::Action, String) {
+    Collected::of(model, state)
+        .failures
+        .into_iter()
+        .min_by_key(|(action, _)| action.to_string())
+        .expect("a model has the same steps every time it is asked")
+}

@@ -1,0 +1,235 @@
+//! What an exploration found, and how it is told.
+
+use crate::model::Model;
+use crate::seen::COMPARED_BITS;
+use std::fmt;
+use std::time::Duration;
+
+/// How an exploration ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ended {
+    /// Every state within the bounds of the model was visited.
+    Exhausted,
+    /// A property is broken.
+    Violated,
+    /// Every state was visited, and something that was asked to be reachable is not.
+    Unreached,
+    /// The limit on states was met.
+    StatesMax,
+    /// States at the greatest depth were not looked behind.
+    DepthMax,
+}
+
+/// What an exploration found.
+pub struct Report<M: Model> {
+    /// How it ended.
+    pub ended: Ended,
+    /// Distinct states (orbits, where the model has symmetry), without those outside its bounds.
+    pub states: u64,
+    /// States outside the bounds of the model: checked, and not looked behind.
+    pub outside: u64,
+    /// Steps made, those to known states included.
+    pub transitions: u64,
+    /// The greatest depth of a state.
+    pub depth: u32,
+    /// The first property found broken, and how.
+    pub violation: Option<Counterexample<M>>,
+    /// What was asked to be reachable and was not seen.
+    pub unreached: Vec<String>,
+    /// What the table of fingerprints takes, in bytes.
+    pub table_bytes: usize,
+}
+
+/// Which kind of property is broken; the first is told first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Broken {
+    /// The last action, which has no state after it, failed: the protocol panicked, or did what the model forbids.
+    Failure,
+    /// The last state breaks an invariant.
+    Invariant,
+    /// The last step breaks a step property.
+    Step,
+    /// The run goes round for ever, or stops for ever, and what should come never does.
+    Liveness,
+}
+
+/// A run that breaks a property.
+pub struct Counterexample<M: Model> {
+    /// The property.
+    pub property: String,
+    /// How it is broken.
+    pub broken: Broken,
+    /// Where the run begins.
+    pub initial: M::State,
+    /// Its steps, with the state after each.
+    pub steps: Vec<(M::Action, M::State)>,
+    /// The action that failed after the last step, and why.
+    pub failed: Option<(M::Action, String)>,
+    /// Of a liveness property: the steps from here on are repeated for ever. When it is the number of steps, the run
+    /// stays in its last state for ever.
+    pub cycle_from: Option<usize>,
+    /// The last state in words, where the model has some.
+    pub end: String,
+}
+
+impl<M: Model> Counterexample<M> {
+    /// The last state.
+    pub fn last(&self) -> &M::State {
+        self.steps.last().map_or(&self.initial, |(_, state)| state)
+    }
+
+    /// The actions as text, in order: what golden tests compare.
+    pub fn actions(&self) -> Vec<String> {
+        let failed = self.failed.iter().map(|(action, _)| action.to_string());
+        self.steps.iter().map(|(action, _)| action.to_string()).chain(failed).collect()
+    }
+}
+
+impl<M: Model> fmt::Display for Counterexample<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, (action, _)) in self.steps.iter().enumerate() {
+            if self.cycle_from == Some(at) {
+                writeln!(f, "-- and from here on, again and again:")?;
+            }
+            writeln!(f, "{:>3}. {action}", at + 1)?;
+        }
+        if self.cycle_from == Some(self.steps.len()) {
+            writeln!(f, "-- and nothing more ever happens")?;
+        }
+        if let Some((action, why)) = &self.failed {
+            writeln!(f, "{:>3}. {action}", self.steps.len() + 1)?;
+            writeln!(f, "{why}")?;
+        }
+        if !self.end.is_empty() {
+            writeln!(f, "{}", self.end)?;
+        }
+        write!(f, "broken: {}", self.property)
+    }
+}
+
+impl<M: Model> Report<M> {
+    /// Whether every state was visited and everything holds.
+    pub fn holds(&self) -> bool {
+        self.ended == Ended::Exhausted
+    }
+
+    /// The chance that two states were confused, as the negative of its binary logarithm: 40 is one in 2^40.
+    pub fn collision_bound_bits(&self) -> u32 {
+        collision_bound_bits(self.states)
+    }
+}
+
+/// n states are n^2/2 pairs, each of which agrees in all compared bits with a chance of 2^-bits.
+fn collision_bound_bits(states: u64) -> u32 {
+    let log2_rounded_up = 64 - states.max(1).leading_zeros();
+    (COMPARED_BITS + 1).saturating_sub(2 * log2_rounded_up)
+}
+
+impl<M: Model> fmt::Display for Report<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (states, depth) = (Count(self.states), self.depth);
+        match self.ended {
+            Ended::Exhausted => write!(f, "exhausted: {states} states, depth {depth}")?,
+            Ended::Unreached => {
+                write!(f, "exhausted: {states} states, depth {depth}, and never: {}", self.unreached.join(", "))?;
+            }
+            Ended::Violated => {
+                if let Some(counterexample) = &self.violation {
+                    writeln!(f, "{counterexample}")?;
+                }
+                write!(f, "after {states} states, depth {depth}")?;
+            }
+            Ended::StatesMax | Ended::DepthMax => {
+                write!(f, "explored to depth {depth}, {states} states, not exhausted")?;
+            }
+        }
+        if self.outside > 0 {
+            write!(f, ", {} more outside the bounds", Count(self.outside))?;
+        }
+        write!(f, ", {} transitions", Count(self.transitions))?;
+        write!(f, ", chance of a confusion below 2^-{}", self.collision_bound_bits())
+    }
+}
+
+/// How far an exploration has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+    /// Distinct states so far.
+    pub states: u64,
+    /// Steps made so far.
+    pub transitions: u64,
+    /// The depth that is complete, breadth first; the depth of the state at hand, depth first.
+    pub depth: u32,
+    /// States found and not yet looked behind.
+    pub waiting: u64,
+}
+
+impl Progress {
+    /// One line, when the exploration has run for `elapsed` by the caller's clock:
+    /// `depth 14, 3.1 M states, 812 k waiting, 1.2 M states/s, chance of a confusion below 2^-29`.
+    pub fn line(&self, elapsed: Duration) -> String {
+        let millis = elapsed.as_millis().max(1);
+        let rate = u128::from(self.states) * 1_000 / millis;
+        format!(
+            "depth {}, {} states, {} waiting, {} states/s, chance of a confusion below 2^-{}",
+            self.depth,
+            Short(self.states),
+            Short(self.waiting),
+            Short(u64::try_from(rate).unwrap_or(u64::MAX)),
+            collision_bound_bits(self.states)
+        )
+    }
+}
+
+/// A count in full: `1,745,408`.
+struct Count(u64);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let digits = self.0.to_string();
+        for (at, digit) in digits.chars().enumerate() {
+            if at > 0 && (digits.len() - at).is_multiple_of(3) {
+                f.write_str(",")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A count in short: `3.1 M`.
+struct Short(u64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (unit, name) = match self.0 {
+            0..10_000 => return write!(f, "{}", self.0),
+            10_000..1_000_000 => (1_000, "k"),
+            1_000_000..1_000_000_000 => (1_000_000, "M"),
+            _ => (1_000_000_000, "G"),
+        };
+        write!(f, "{}.{} {name}", self.0 / unit, self.0 % unit * 10 / unit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_and_progress_read_well() {
+        assert_eq!((Count(7).to_string(), Count(1_745_408).to_string()), ("7".into(), "1,745,408".into()));
+        let progress = Progress { states: 3_141_592, transitions: 9_000_000, depth: 14, waiting: 812_345 };
+        assert_eq!(
+            progress.line(Duration::from_millis(2_500)),
+            "depth 14, 3.1 M states, 812.3 k waiting, 1.2 M states/s, chance of a confusion below 2^-29"
+        );
+    }
+
+    #[test]
+    fn the_bound_on_confusions_is_a_bound() {
+        // 2^20 states: 2^39 pairs, 72 bits: 2^-33, and the logarithm is rounded up once for each factor.
+        assert_eq!(collision_bound_bits(1 << 20), 31);
+        assert_eq!(collision_bound_bits(0), 71);
+    }
+}

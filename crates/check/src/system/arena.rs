@@ -1,0 +1,123 @@
+//! Values kept once each, and named by a number (hash-consing).
+//!
+//! A global state is then a short list of numbers, and what a handler does with a node state and an input is computed
+//! once. The numbers depend on which thread came first; whatever must not depend on that uses the fingerprints.
+
+use std::hash::BuildHasherDefault;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+use volvox_core::StableHasher;
+
+#[allow(clippy::disallowed_types, reason = "looked up and never walked: its order reaches nobody")]
+type Map<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<StableHasher>>;
+
+const SHARDS: usize = 64;
+const FIRST_CHUNK_BITS: u32 = 5;
+const CHUNKS: usize = 27;
+
+/// An append-only store: references stay good, and reading takes no lock.
+pub struct Arena<T> {
+    index: Vec<Mutex<Map<u128, u32>>>,
+    /// Chunk k holds 32 * 2^k items.
+    chunks: Vec<OnceLock<Box<[OnceLock<Item<T>>]>>>,
+    count: AtomicU32,
+}
+
+struct Item<T> {
+    fingerprint: u128,
+    value: T,
+}
+
+impl<T> Arena<T> {
+    pub fn new() -> Arena<T> {
+        Arena {
+            index: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
+            count: AtomicU32::new(0),
+        }
+    }
+
+    /// The number of the value with this fingerprint, which `make` makes when it is new.
+    pub fn intern(&self, fingerprint: u128, make: impl FnOnce() -> T) -> u32 {
+        let mut index = lock(&self.index[(fingerprint >> 64) as usize % SHARDS]);
+        if let Some(id) = index.get(&fingerprint) {
+            return *id;
+        }
+        let id = self.count.fetch_add(1, Ordering::Relaxed);
+        let (chunk, place) = place_of(id);
+        let items = self.chunks[chunk]
+            .get_or_init(|| (0..1usize << (chunk as u32 + FIRST_CHUNK_BITS)).map(|_| OnceLock::new()).collect());
+        let is_first = items[place].set(Item { fingerprint, value: make() }).is_ok();
+        assert!(is_first, "a number is given once");
+        index.insert(fingerprint, id);
+        id
+    }
+
+    pub fn get(&self, id: u32) -> &T {
+        &self.item(id).value
+    }
+
+    pub fn fingerprint(&self, id: u32) -> u128 {
+        self.item(id).fingerprint
+    }
+
+    pub fn len(&self) -> u32 {
+        self.count.load(Ordering::Relaxed)
+    }
+
+    fn item(&self, id: u32) -> &Item<T> {
+        let (chunk, place) = place_of(id);
+        self.chunks[chunk].get().and_then(|items| items[place].get()).expect("a number that was given")
+    }
+}
+
+fn place_of(id: u32) -> (usize, usize) {
+    let shifted = u64::from(id) + (1 << FIRST_CHUNK_BITS);
+    let top = shifted.ilog2();
+    ((top - FIRST_CHUNK_BITS) as usize, (shifted - (1 << top)) as usize)
+}
+
+/// Results that are computed once for each key.
+pub struct Memo<V> {
+    shards: Vec<Mutex<Map<u64, V>>>,
+}
+
+impl<V: Clone> Memo<V> {
+    pub fn new() -> Memo<V> {
+        Memo { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// The result for `key`. It is computed outside the lock: two threads may both do it, and come to the same.
+    pub fn get_or(&self, key: (u32, u32), compute: impl FnOnce() -> V) -> V {
+        let shard = &self.shards[(key.0 ^ key.1.wrapping_mul(31)) as usize % SHARDS];
+        let key = u64::from(key.0) << 32 | u64::from(key.1);
+        if let Some(value) = lock(shard).get(&key) {
+            return value.clone();
+        }
+        let value = compute();
+        lock(shard).entry(key).or_insert(value).clone()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use volvox_core::fingerprint_of;
+
+    #[test]
+    fn equal_values_have_one_number_and_stay_where_they_are() {
+        let arena = Arena::new();
+        let first = arena.intern(fingerprint_of(&0), || 0u32);
+        let kept = arena.get(first);
+        for value in 0..1_000u32 {
+            let id = arena.intern(fingerprint_of(&value), || value);
+            assert_eq!(id, arena.intern(fingerprint_of(&value), || unreachable!("it is known")));
+            assert_eq!((*arena.get(id), arena.fingerprint(id)), (value, fingerprint_of(&value)));
+        }
+        assert_eq!((*kept, arena.len()), (0, 1_000));
+    }
+}

@@ -1,0 +1,306 @@
+//! A system of [`Process`]es as one [`Model`](crate::Model).
+//!
+//! The world decides everything that a process does not, in every possible way: which message arrives next, which timer
+//! fires, who crashes and what its disk keeps, how a choice turns out, when a command comes. Handlers are the production
+//! code, called through the same [`Context`](volvox_core::Context) as everywhere.
+//!
+//! | file | what |
+//! |---|---|
+//! | `node` | one node as a value, and one step of it |
+//! | `network` | what is under way, and what may arrive next |
+//! | `state` | a global state: a list of numbers; what properties see of it |
+//! | `next` | every step that is possible |
+//! | `symmetry` | states that differ by the names of equal nodes |
+//! | `schedule` | a run as data and as a trace |
+
+mod arena;
+mod network;
+mod next;
+mod node;
+mod schedule;
+mod state;
+mod symmetry;
+
+pub use network::Network;
+pub use schedule::{Action, Schedule, What};
+pub use state::{State, View};
+pub use symmetry::{Names, Symmetric};
+
+use arena::{Arena, Memo};
+use next::{Known, Outcome, TimerKind};
+use std::hash::Hash;
+use std::sync::Arc;
+use symmetry::Symmetry;
+use volvox_core::{Duration, Incarnation, Instant, NodeId, Process};
+
+/// A process that can be checked: a value, all of it.
+pub trait Checked:
+    Process<
+        Config: Send + Sync,
+        Message: Send + Sync,
+        Timer: Send + Sync,
+        Record: Send + Sync,
+        Command: Send + Sync,
+        Event: Send + Sync,
+    > + Clone
+    + Hash
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<P> Checked for P where
+    P: Process<
+            Config: Send + Sync,
+            Message: Send + Sync,
+            Timer: Send + Sync,
+            Record: Send + Sync,
+            Command: Send + Sync,
+            Event: Send + Sync,
+        > + Clone
+        + Hash
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// When records are durable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durability {
+    /// At once: a step and its records are atomic. Exact for protocols that use only the verbs that wait: what nobody
+    /// could hear of did not happen. A positional verb is an error here.
+    Atomic,
+    /// By an event of its own, in order, a whole number of steps at a time; a crash keeps any such number.
+    Separate,
+}
+
+/// Time that passes in small equal ticks, for protocols that are synchronous: they count on messages to arrive in time.
+///
+/// A message arrives `delivery_min` to `delivery_max` ticks after it was sent; a timer fires exactly when it is due by the
+/// clock of its node; and no tick passes while something is overdue. Each node's clock runs at one of `drifts_ppm` for the
+/// whole run, and every combination is explored.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Timed {
+    /// What one tick is on a true clock.
+    pub tick: Duration,
+    /// The soonest that a message arrives, in ticks.
+    pub delivery_min: u32,
+    /// The latest, in ticks; 200 at most.
+    pub delivery_max: u32,
+    /// How much faster than true a node's clock may run.
+    pub drifts_ppm: Vec<i32>,
+}
+
+type Projection<P> = Box<dyn Fn(&P) -> u128 + Send + Sync>;
+type Relative<P> = Box<dyn Fn(&P, Instant) -> u128 + Send + Sync>;
+type Observe<P, H> = Box<dyn Fn(&mut H, NodeId, &<P as Process>::Event) + Send + Sync>;
+type TimerTest<P> = Box<dyn Fn(&P, &<P as Process>::Timer) -> bool + Send + Sync>;
+type NodeTest<P> = Box<dyn Fn(NodeId, &P) -> bool + Send + Sync>;
+type Within<P, H> = Box<dyn Fn(&View<'_, P, H>) -> bool + Send + Sync>;
+
+/// A message with its link.
+struct Envelope<M> {
+    from: usize,
+    to: usize,
+    message: M,
+}
+
+/// The places of the first budgets; those of timers and commands follow.
+const LOSSES: usize = 0;
+const DOUBLES: usize = 1;
+const CRASHES: usize = 2;
+
+/// A system of nodes that run `P`, under observation by `H`.
+pub struct System<P: Checked, H = ()> {
+    ids: Vec<NodeId>,
+    config_of: Box<dyn Fn(NodeId) -> P::Config + Send + Sync>,
+    incarnation: Incarnation,
+    network: Network,
+    durability: Durability,
+    timed: Option<Timed>,
+    restarts: bool,
+    commands: Vec<(usize, P::Command)>,
+    timer_budgets: Vec<Box<dyn Fn(&P::Timer) -> bool + Send + Sync>>,
+    budgets: Vec<u32>,
+    may_fire: Option<TimerTest<P>>,
+    node_within: Option<NodeTest<P>>,
+    within: Option<Within<P, H>>,
+    projection: Option<Projection<P>>,
+    relative: Option<Relative<P>>,
+    first_history: H,
+    observe: Observe<P, H>,
+    symmetry: Option<Symmetry<P, H>>,
+    nodes: Arena<Known<P>>,
+    envelopes: Arena<Envelope<P::Message>>,
+    timers: Arena<TimerKind<P::Timer>>,
+    histories: Arena<H>,
+    outcomes: Memo<Arc<[Outcome<P>]>>,
+}
+
+impl<P: Checked> System<P> {
+    /// Nodes 1 to `nodes` with one configuration and without an observer: asynchronous, over unordered links that lose
+    /// nothing, without crashes and commands.
+    pub fn new(nodes: u64, config: P::Config) -> System<P> {
+        System::observed(nodes, config, (), |(), _, _| {})
+    }
+}
+
+impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
+    /// As [`System::new`], with an observer: what it remembers of the events of all nodes is part of the state, so it
+    /// should remember little.
+    pub fn observed(
+        nodes: u64,
+        config: P::Config,
+        history: H,
+        observe: impl Fn(&mut H, NodeId, &P::Event) + Send + Sync + 'static,
+    ) -> System<P, H> {
+        System {
+            ids: (1..=nodes).map(NodeId).collect(),
+            config_of: Box::new(move |_| config.clone()),
+            incarnation: Incarnation(1),
+            network: Network::unordered(),
+            durability: Durability::Atomic,
+            timed: None,
+            restarts: false,
+            commands: Vec::new(),
+            timer_budgets: Vec::new(),
+            budgets: vec![0; CRASHES + 1],
+            may_fire: None,
+            node_within: None,
+            within: None,
+            projection: None,
+            relative: None,
+            first_history: history,
+            observe: Box::new(observe),
+            symmetry: None,
+            nodes: Arena::new(),
+            envelopes: Arena::new(),
+            timers: Arena::new(),
+            histories: Arena::new(),
+            outcomes: Memo::new(),
+        }
+    }
+
+    /// A configuration for each node.
+    pub fn configs(mut self, config_of: impl Fn(NodeId) -> P::Config + Send + Sync + 'static) -> Self {
+        self.config_of = Box::new(config_of);
+        self
+    }
+
+    /// The links.
+    pub fn network(mut self, network: Network) -> Self {
+        self.network = network;
+        (self.budgets[LOSSES], self.budgets[DOUBLES]) = (network.losses, network.doubles);
+        self
+    }
+
+    /// When records are durable.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// Time passes in ticks, instead of not at all.
+    ///
+    /// # Panics
+    /// When `timed` is not a time: no delay that is possible, no clock, a tick of zero.
+    pub fn timed(mut self, timed: Timed) -> Self {
+        assert!(timed.delivery_min <= timed.delivery_max && timed.delivery_max <= 200, "delays of {timed:?}");
+        assert!(!timed.tick.is_zero() && !timed.drifts_ppm.is_empty(), "ticks of {timed:?}");
+        self.timed = Some(timed);
+        self
+    }
+
+    /// At most so many crashes in a run; who crashed stays down.
+    pub fn crashes(mut self, at_most: u32) -> Self {
+        self.budgets[CRASHES] = at_most;
+        self
+    }
+
+    /// At most so many crashes in a run; who crashed comes back with what its disk kept, at any later moment, and for
+    /// liveness in the end.
+    pub fn crashes_and_restarts(mut self, at_most: u32) -> Self {
+        self.restarts = true;
+        self.crashes(at_most)
+    }
+
+    /// A command that may be given to a node at any moment, so often in a run.
+    ///
+    /// # Panics
+    /// When there is no such node.
+    pub fn command(mut self, node: NodeId, command: P::Command, times: u32) -> Self {
+        self.commands.push((self.index_of(node), command));
+        self.budgets.push(times);
+        self
+    }
+
+    /// Timers for which `test` holds fire at most so often in a run, on all nodes together. The first such budget that
+    /// a timer falls under is its own.
+    ///
+    /// # Panics
+    /// After the first command: budgets stand in this order.
+    pub fn timer_budget(mut self, test: impl Fn(&P::Timer) -> bool + Send + Sync + 'static, times: u32) -> Self {
+        assert!(self.commands.is_empty(), "budgets of timers come before commands");
+        self.timer_budgets.push(Box::new(test));
+        self.budgets.push(times);
+        self
+    }
+
+    /// Only timers for which `test` holds fire. The others stay set, and hold up no tick.
+    pub fn timers(mut self, test: impl Fn(&P, &P::Timer) -> bool + Send + Sync + 'static) -> Self {
+        self.may_fire = Some(Box::new(test));
+        self
+    }
+
+    /// States in which some node fails this test are not looked behind: a bound on terms, on lengths of logs.
+    pub fn nodes_within(mut self, test: impl Fn(NodeId, &P) -> bool + Send + Sync + 'static) -> Self {
+        self.node_within = Some(Box::new(test));
+        self
+    }
+
+    /// States that fail this test are not looked behind.
+    pub fn within(mut self, test: impl Fn(&View<'_, P, H>) -> bool + Send + Sync + 'static) -> Self {
+        self.within = Some(Box::new(test));
+        self
+    }
+
+    /// How processes compare: by this fingerprint instead of by their whole value, to leave out counters. Right only if
+    /// processes with equal fingerprints behave alike, as far as properties see: one of them stands for all.
+    pub fn fingerprint(mut self, projection: impl Fn(&P) -> u128 + Send + Sync + 'static) -> Self {
+        self.projection = Some(Box::new(projection));
+        self
+    }
+
+    /// In timed models, for processes that ask for `now()`: how they compare, with the instants that they keep taken
+    /// relative to now. Without it `now()` is an error, as in asynchronous time.
+    pub fn relative_to_now(mut self, relative: impl Fn(&P, Instant) -> u128 + Send + Sync + 'static) -> Self {
+        self.relative = Some(Box::new(relative));
+        self
+    }
+
+    /// Nodes of each group are equal: states that differ by their names alone are one.
+    ///
+    /// # Panics
+    /// When the permutations are more than 120, or commands are not given to all of a group alike.
+    pub fn symmetric(mut self, groups: &[&[NodeId]], rename_history: fn(&H, &Names) -> H) -> Self
+    where
+        P: Symmetric,
+    {
+        self.symmetry = Some(Symmetry::new(&self, groups, rename_history));
+        self
+    }
+
+    fn index_of(&self, node: NodeId) -> usize {
+        self.ids.iter().position(|id| *id == node).unwrap_or_else(|| panic!("there is no node {node}"))
+    }
+
+    fn timer_budget_at(&self, class: usize) -> usize {
+        CRASHES + 1 + class
+    }
+
+    fn command_budget(&self, command: usize) -> usize {
+        CRASHES + 1 + self.timer_budgets.len() + command
+    }
+}

@@ -1,0 +1,168 @@
+//! What is under way, and in which order it may arrive.
+
+use super::{Checked, System};
+use crate::model::share;
+
+/// A link in the model.
+///
+/// Loss and doubling have budgets, so that a model is finite and a liveness property can hold: a link that loses for ever
+/// delivers nothing, and a budget is what "fair loss" means in a finite run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    pub(super) order: LinkOrder,
+    pub(super) losses: u32,
+    pub(super) doubles: u32,
+    /// The most messages of one link under way; the newest beyond it is dropped, as by the bounded queues of real links.
+    pub(super) queue_max: usize,
+    pub(super) keep_ignored: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum LinkOrder {
+    Ordered,
+    Unordered,
+    Duplicating,
+}
+
+/// Any number of losses.
+pub(super) const ANY: u32 = u32::MAX;
+
+/// The age of a message, in ticks, stands above its number.
+const AGE_SHIFT: u32 = 24;
+const ENVELOPES_MAX: u32 = 1 << AGE_SHIFT;
+
+impl Network {
+    /// Messages of one link arrive in the order of sending, as over one connection.
+    pub fn ordered() -> Network {
+        Network { order: LinkOrder::Ordered, losses: 0, doubles: 0, queue_max: 16, keep_ignored: false }
+    }
+
+    /// Messages arrive in any order. A safety property that holds here holds over links that lose, too: a message that
+    /// never arrives is one that arrives after the end.
+    pub fn unordered() -> Network {
+        Network { order: LinkOrder::Unordered, ..Network::ordered() }
+    }
+
+    /// What was sent once may arrive any number of times, in any order.
+    pub fn duplicating() -> Network {
+        Network { order: LinkOrder::Duplicating, ..Network::ordered() }
+    }
+
+    /// At most so many messages are lost in a run.
+    pub fn losses(self, at_most: u32) -> Network {
+        Network { losses: at_most, ..self }
+    }
+
+    /// Any message may be lost.
+    pub fn lossy(self) -> Network {
+        self.losses(ANY)
+    }
+
+    /// At most so many messages arrive once more than they were sent.
+    pub fn doubles(self, at_most: u32) -> Network {
+        Network { doubles: at_most, ..self }
+    }
+
+    /// At most so many messages of one link are under way; 16 unless said.
+    pub fn queue_max(self, messages: usize) -> Network {
+        Network { queue_max: messages, ..self }
+    }
+
+    /// A delivery that changes nothing and does nothing is no step: the message stays under way. Fewer states, and the
+    /// same behaviour of nodes: what is ignored now and heard later is one more thing that the network may do. For
+    /// safety on unordered links.
+    ///
+    /// # Panics
+    /// On ordered links, where it would hold up those behind it.
+    pub fn keep_ignored(self) -> Network {
+        assert!(self.order != LinkOrder::Ordered, "an ignored message would hold up those behind it");
+        Network { keep_ignored: true, ..self }
+    }
+}
+
+/// A message under way: its number and its age in ticks, in one word.
+pub(super) fn flight(envelope: u32, age: u32) -> u32 {
+    assert!(envelope < ENVELOPES_MAX, "more than {ENVELOPES_MAX} different messages");
+    age << AGE_SHIFT | envelope
+}
+
+pub(super) fn envelope_of(flight: u32) -> u32 {
+    flight & (ENVELOPES_MAX - 1)
+}
+
+pub(super) fn age_of(flight: u32) -> u32 {
+    flight >> AGE_SHIFT
+}
+
+impl<P: Checked, H> System<P, H> {
+    /// The link of a message, as a number.
+    pub(super) fn link_of(&self, flight: u32) -> u32 {
+        let envelope = self.envelopes.get(envelope_of(flight));
+        (envelope.from * self.ids.len() + envelope.to) as u32
+    }
+
+    /// Adds a message. Returns whether there was room.
+    pub(super) fn push(&self, network: &mut Vec<u32>, flight: u32) -> bool {
+        let link = self.link_of(flight);
+        if self.network.order == LinkOrder::Ordered {
+            // Links in order, and on each the oldest first.
+            let end = network.partition_point(|one| self.link_of(*one) <= link);
+            let queued = network[..end].iter().rev().take_while(|one| self.link_of(**one) == link).count();
+            if queued < self.network.queue_max {
+                network.insert(end, flight);
+            }
+            return queued < self.network.queue_max;
+        }
+        let place = network.partition_point(|one| *one < flight);
+        if self.network.order == LinkOrder::Duplicating && network.get(place) == Some(&flight) {
+            return true;
+        }
+        if network.iter().filter(|one| self.link_of(**one) == link).count() >= self.network.queue_max {
+            return false;
+        }
+        network.insert(place, flight);
+        true
+    }
+
+    /// The share of the network in the fingerprint of a state: of the multiset of messages, or, where order counts, of
+    /// each link's list.
+    pub(super) fn network_share(&self, network: &[u32]) -> u128 {
+        let mut sum = 0u128;
+        if self.network.order != LinkOrder::Ordered {
+            for flight in network {
+                sum = sum.wrapping_add(self.flight_share(*flight));
+            }
+            return sum;
+        }
+        let mut at = (u32::MAX, 0u64);
+        for flight in network {
+            let link = self.link_of(*flight);
+            at = if at.0 == link { (link, at.1 + 1) } else { (link, 0) };
+            let place = self.flight_place(*flight) + (at.1 << 40);
+            sum = sum.wrapping_add(share(place, self.envelopes.fingerprint(envelope_of(*flight))));
+        }
+        sum
+    }
+
+    pub(super) fn flight_share(&self, flight: u32) -> u128 {
+        share(self.flight_place(flight), self.envelopes.fingerprint(envelope_of(flight)))
+    }
+
+    fn flight_place(&self, flight: u32) -> u64 {
+        (3 << 32) + u64::from(age_of(flight))
+    }
+
+    /// Where in the network the messages stand that may arrive next: the heads of links, or one of each kind.
+    pub(super) fn arrivals<'n>(&'n self, network: &'n [u32]) -> impl Iterator<Item = usize> + 'n {
+        let ordered = self.network.order == LinkOrder::Ordered;
+        let age_min = self.timed.as_ref().map_or(0, |timed| timed.delivery_min);
+        (0..network.len()).filter(move |at| {
+            let is_first = *at == 0
+                || match ordered {
+                    true => self.link_of(network[*at - 1]) != self.link_of(network[*at]),
+                    false => network[*at - 1] != network[*at],
+                };
+            is_first && age_of(network[*at]) >= age_min
+        })
+    }
+}

@@ -1,0 +1,244 @@
+//! A run as data: what a counterexample is made of, and what another world can follow.
+
+use super::node::{Input, Node, Ran};
+use super::{Checked, System};
+use crate::model::Model;
+use crate::report::Counterexample;
+use std::fmt;
+use std::fmt::Write;
+use std::hash::Hash;
+use volvox_core::time::nanos;
+use volvox_core::trace::Line;
+use volvox_core::{Instant, NodeId, Position, Process};
+
+/// One decision of the world, and how the choices of the step that it caused turned out.
+pub struct Action<P: Process> {
+    /// The decision.
+    pub what: What<P>,
+    /// The answers to `choose`, in the order of asking.
+    pub choices: Box<[u32]>,
+}
+
+/// A decision of the world.
+pub enum What<P: Process> {
+    /// A message arrives.
+    Deliver {
+        /// From whom.
+        from: NodeId,
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: P::Message,
+        /// Whether it stays under way, to arrive once more.
+        kept: bool,
+    },
+    /// A message never arrives.
+    Lose {
+        /// From whom.
+        from: NodeId,
+        /// To whom.
+        to: NodeId,
+        /// What.
+        message: P::Message,
+        /// Whether that is because the receiver is down.
+        nobody: bool,
+    },
+    /// A timer fires.
+    Fire {
+        /// Whose.
+        node: NodeId,
+        /// Which.
+        timer: P::Timer,
+    },
+    /// Somebody outside asks for something.
+    Command {
+        /// Whom.
+        node: NodeId,
+        /// What.
+        command: P::Command,
+    },
+    /// Records are durable.
+    Sync {
+        /// Whose.
+        node: NodeId,
+        /// Up to which.
+        through: Position,
+    },
+    /// A process ends.
+    Crash {
+        /// Whose.
+        node: NodeId,
+        /// The last record that survives.
+        keeps: Position,
+    },
+    /// A process starts again.
+    Restart {
+        /// Whose.
+        node: NodeId,
+    },
+    /// A tick.
+    Pass,
+}
+
+/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as told, and then the
+/// world decides as told. It holds values and no numbers of a particular exploration.
+///
+/// To follow it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
+/// nothing by themselves and whose timers do not run, and carry out one decision after the other: hand over the oldest
+/// message under way that equals the one named, fire the timer, give the command, let the disk be durable up to a
+/// position, crash, restart. Choices are answered from the script. What the checker found to be possible is possible
+/// there, and the property fails in the same state.
+pub struct Schedule<P: Process> {
+    /// The drift of each node's clock, in parts per million.
+    pub drifts_ppm: Vec<i32>,
+    /// How the choices of each node's start turned out.
+    pub starts: Vec<Box<[u32]>>,
+    /// The decisions.
+    pub actions: Vec<Action<P>>,
+}
+
+// Not derived: that would ask for a process that can be cloned, and there is none inside.
+impl<P: Process> Clone for Action<P> {
+    fn clone(&self) -> Action<P> {
+        Action { what: self.what.clone(), choices: self.choices.clone() }
+    }
+}
+
+impl<P: Process> Clone for What<P> {
+    fn clone(&self) -> What<P> {
+        match self {
+            What::Deliver { from, to, message, kept } => {
+                What::Deliver { from: *from, to: *to, message: message.clone(), kept: *kept }
+            }
+            What::Lose { from, to, message, nobody } => {
+                What::Lose { from: *from, to: *to, message: message.clone(), nobody: *nobody }
+            }
+            What::Fire { node, timer } => What::Fire { node: *node, timer: *timer },
+            What::Command { node, command } => What::Command { node: *node, command: command.clone() },
+            What::Sync { node, through } => What::Sync { node: *node, through: *through },
+            What::Crash { node, keeps } => What::Crash { node: *node, keeps: *keeps },
+            What::Restart { node } => What::Restart { node: *node },
+            What::Pass => What::Pass,
+        }
+    }
+}
+
+impl<P: Process> fmt::Display for Action<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Deliver { from, to, message, kept } => {
+                write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays under way)" } else { "" })?;
+            }
+            What::Lose { from, to, message, nobody } => {
+                write!(f, "lost {from} -> {to} {message}{}", if *nobody { " (nobody there)" } else { "" })?;
+            }
+            What::Fire { node, timer } => write!(f, "{node} timer {timer:?} fires")?,
+            What::Command { node, command } => write!(f, "{node} command {command}")?,
+            What::Sync { node, through } => write!(f, "{node} durable through {through}")?,
+            What::Crash { node, keeps } => write!(f, "{node} crashes, its disk keeps {keeps}")?,
+            What::Restart { node } => write!(f, "{node} starts again")?,
+            What::Pass => f.write_str("a tick passes")?,
+        }
+        if !self.choices.is_empty() {
+            write!(f, " choosing {:?}", self.choices)?;
+        }
+        Ok(())
+    }
+}
+
+impl<P: Process> fmt::Display for Schedule<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.actions.iter().try_for_each(|action| writeln!(f, "{action}"))
+    }
+}
+
+impl<P: Process> Action<P> {
+    /// The node that makes a step, and what it is told.
+    fn input(&self) -> Option<(NodeId, Input<P>)> {
+        Some(match self.what.clone() {
+            What::Deliver { from, to, message, .. } => (to, Input::Message(from, message)),
+            What::Fire { node, timer } => (node, Input::Timer(timer)),
+            What::Command { node, command } => (node, Input::Command(command)),
+            What::Sync { node, through } => (node, Input::Sync(through)),
+            What::Crash { node, keeps } => (node, Input::Crash(keeps)),
+            What::Restart { node } => (node, Input::Start),
+            What::Lose { .. } | What::Pass => return None,
+        })
+    }
+}
+
+impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
+    /// The run of a counterexample as data.
+    pub fn schedule(&self, counterexample: &Counterexample<System<P, H>>) -> Schedule<P> {
+        let nodes = &counterexample.initial.words[..self.ids.len()];
+        let drifts_ppm: Vec<i32> = nodes.iter().map(|node| self.nodes.get(*node).node.drift_ppm).collect();
+        let started = nodes.iter().zip(&drifts_ppm).enumerate();
+        let starts = started.map(|(index, (node, drift))| self.answers_to_start(index, *drift, *node)).collect();
+        let steps = counterexample.steps.iter().map(|(action, _)| action);
+        let failed = counterexample.failed.iter().map(|(action, _)| action);
+        Schedule { drifts_ppm, starts, actions: steps.chain(failed).cloned().collect() }
+    }
+
+    /// Runs a schedule with fresh processes, and writes the trace: each decision, then what the node did, one line an
+    /// effect. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
+    /// milliseconds.
+    ///
+    /// This shares nothing with the exploration but the step of a single node: no numbers, no fingerprints, no memory of
+    /// earlier results.
+    pub fn trace(&self, schedule: &Schedule<P>) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        self.follow(schedule, |at, action, id, ran| {
+            if let Some(action) = action {
+                let _ = writeln!(text, "{at} {action}");
+            }
+            for effect in ran.iter().flat_map(|ran| &ran.effects) {
+                let _ = writeln!(text, "{}", Line { at, node: id, effect });
+            }
+            if let Some(failure) = ran.and_then(|ran| ran.failure.as_ref()) {
+                let _ = writeln!(text, "{at} {failure}");
+            }
+        });
+        text
+    }
+
+    /// Whether following a schedule with fresh processes ends in nodes equal to those of `state`: that what was explored
+    /// is what happens.
+    pub fn ends_in(&self, schedule: &Schedule<P>, state: &<Self as Model>::State) -> bool {
+        let nodes = self.follow(schedule, |_, _, _, _| {});
+        let fingerprints = nodes.iter().map(|node| self.fingerprint_of_node(node));
+        fingerprints.eq(state.words[..self.ids.len()].iter().map(|node| self.nodes.fingerprint(*node)))
+    }
+
+    /// Runs a schedule, and shows each decision, whose step it is, and what the step did, where there is one.
+    fn follow(
+        &self,
+        schedule: &Schedule<P>,
+        mut show: impl FnMut(Instant, Option<&Action<P>>, NodeId, Option<&Ran<P>>),
+    ) -> Vec<Node<P>> {
+        let mut nodes = Vec::new();
+        for (index, (drift, answers)) in schedule.drifts_ppm.iter().zip(&schedule.starts).enumerate() {
+            let ran = self.run(&Node::new(index, *drift), &Input::Start, answers.to_vec());
+            show(Instant::ZERO, None, self.ids[index], Some(&ran));
+            nodes.push(ran.node);
+        }
+        let (mut ticks, tick) = (0u64, self.timed.as_ref().map_or(0, |timed| nanos(timed.tick)));
+        for (number, action) in schedule.actions.iter().enumerate() {
+            let is_tick = matches!(action.what, What::Pass);
+            ticks += u64::from(is_tick);
+            let at = Instant(if tick > 0 { ticks * tick } else { (number as u64 + 1) * 1_000_000 });
+            let Some((id, input)) = action.input() else {
+                show(at, Some(action), NodeId::default(), None);
+                for node in nodes.iter_mut().filter(|_| is_tick) {
+                    *node = self.run(node, &Input::Pass(tick), Vec::new()).node;
+                }
+                continue;
+            };
+            let index = self.index_of(id);
+            let ran = self.run(&nodes[index], &input, action.choices.to_vec());
+            show(at, Some(action), id, Some(&ran));
+            nodes[index] = ran.node;
+        }
+        nodes
+    }
+}

@@ -1,0 +1,208 @@
+//! A global state: a list of numbers.
+
+use super::network::{ANY, LinkOrder, envelope_of};
+use super::{Checked, System};
+use crate::model::share;
+use std::hash::Hash;
+use volvox_core::{NodeId, fingerprint_of};
+
+/// A state of a [`System`]: the numbers of its node states, what is left of its budgets, the number of its history, and
+/// the messages under way. [`System::view`] shows what they stand for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct State {
+    /// The sum of the shares of all parts.
+    pub(super) sum: u128,
+    pub(super) words: Box<[u32]>,
+}
+
+/// What stands where in the words: nodes, budgets, history, network.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    pub nodes: usize,
+    pub budgets: usize,
+}
+
+impl Layout {
+    pub fn history(self) -> usize {
+        self.nodes + self.budgets
+    }
+
+    pub fn network(self) -> usize {
+        self.history() + 1
+    }
+}
+
+/// The shares of nodes, budgets and the history are told apart by their places; those of messages have places above.
+const HISTORY_PLACE: u64 = 2 << 32;
+const BUDGETS_PLACE: u64 = 1 << 32;
+
+pub(super) fn node_share(index: usize, fingerprint: u128) -> u128 {
+    share(index as u64, fingerprint)
+}
+
+pub(super) fn budget_share(budget: usize, left: u32) -> u128 {
+    if left == ANY { 0 } else { share(BUDGETS_PLACE + budget as u64, u128::from(left)) }
+}
+
+pub(super) fn history_share(fingerprint: u128) -> u128 {
+    share(HISTORY_PLACE, fingerprint)
+}
+
+/// A step that is not made yet: what it changes.
+pub(super) struct Draft<'a> {
+    pub state: &'a State,
+    pub node: Option<(usize, u32)>,
+    /// The place in the network of the message that is used up.
+    pub used: Option<usize>,
+    pub sends: &'a [u32],
+    pub history: u32,
+    pub budget: Option<usize>,
+}
+
+impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
+    pub(super) fn layout(&self) -> Layout {
+        Layout { nodes: self.ids.len(), budgets: self.budgets.len() }
+    }
+
+    pub(super) fn network_of<'s>(&self, state: &'s State) -> &'s [u32] {
+        &state.words[self.layout().network()..]
+    }
+
+    pub(super) fn intern_history(&self, history: H) -> u32 {
+        self.histories.intern(fingerprint_of(&history), || history)
+    }
+
+    /// A state from its words, its sum computed in full.
+    pub(super) fn state_of(&self, words: Vec<u32>) -> State {
+        let layout = self.layout();
+        let mut sum = self.network_share(&words[layout.network()..]);
+        for (index, node) in words[..layout.nodes].iter().enumerate() {
+            sum = sum.wrapping_add(node_share(index, self.nodes.fingerprint(*node)));
+        }
+        for (budget, left) in words[layout.nodes..layout.history()].iter().enumerate() {
+            sum = sum.wrapping_add(budget_share(budget, *left));
+        }
+        sum = sum.wrapping_add(history_share(self.histories.fingerprint(words[layout.history()])));
+        State { sum, words: words.into() }
+    }
+
+    /// The fingerprint of the state after a step: the old sum, and the shares of what changes.
+    pub(super) fn sum_of(&self, draft: &Draft<'_>, scratch: &mut Vec<u32>) -> u128 {
+        let (state, layout) = (draft.state, self.layout());
+        let mut sum = state.sum;
+        if let Some((index, node)) = draft.node {
+            let old = self.nodes.fingerprint(state.words[index]);
+            sum = sum.wrapping_sub(node_share(index, old));
+            sum = sum.wrapping_add(node_share(index, self.nodes.fingerprint(node)));
+        }
+        if let Some(budget) = draft.budget {
+            let left = state.words[layout.nodes + budget];
+            if left != ANY {
+                sum = sum.wrapping_sub(budget_share(budget, left)).wrapping_add(budget_share(budget, left - 1));
+            }
+        }
+        let history = state.words[layout.history()];
+        if draft.history != history {
+            sum = sum.wrapping_sub(history_share(self.histories.fingerprint(history)));
+            sum = sum.wrapping_add(history_share(self.histories.fingerprint(draft.history)));
+        }
+        if draft.used.is_none() && draft.sends.is_empty() {
+            return sum;
+        }
+        let network = self.network_of(state);
+        // A multiset needs no more than what comes and goes, unless a queue could be full.
+        let fits = draft.sends.is_empty() || network.len() + draft.sends.len() <= self.network.queue_max;
+        if self.network.order == LinkOrder::Unordered && fits {
+            let used = draft.used.map_or(0, |used| self.flight_share(network[used]));
+            let sends = draft.sends.iter().map(|send| self.flight_share(*send)).fold(0u128, u128::wrapping_add);
+            return sum.wrapping_sub(used).wrapping_add(sends);
+        }
+        self.network_after(draft, scratch);
+        sum.wrapping_sub(self.network_share(network)).wrapping_add(self.network_share(scratch))
+    }
+
+    fn network_after(&self, draft: &Draft<'_>, network: &mut Vec<u32>) {
+        network.clear();
+        network.extend_from_slice(self.network_of(draft.state));
+        if let Some(used) = draft.used {
+            network.remove(used);
+        }
+        for send in draft.sends {
+            self.push(network, *send);
+        }
+    }
+
+    /// Makes the step.
+    pub(super) fn build(&self, draft: &Draft<'_>, sum: u128) -> State {
+        let layout = self.layout();
+        let mut network = Vec::new();
+        self.network_after(draft, &mut network);
+        let mut words = Vec::with_capacity(layout.network() + network.len());
+        words.extend_from_slice(&draft.state.words[..layout.network()]);
+        words.extend_from_slice(&network);
+        if let Some((index, node)) = draft.node {
+            words[index] = node;
+        }
+        if let Some(budget) = draft.budget {
+            let left = &mut words[layout.nodes + budget];
+            *left -= u32::from(*left != ANY);
+        }
+        words[layout.history()] = draft.history;
+        State { sum, words: words.into() }
+    }
+
+    /// What a state stands for.
+    pub fn view<'a>(&'a self, state: &'a State) -> View<'a, P, H> {
+        View { system: self, state }
+    }
+}
+
+/// A state, shown: what properties look at.
+pub struct View<'a, P: Checked, H> {
+    system: &'a System<P, H>,
+    state: &'a State,
+}
+
+impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
+    /// A node; `None` while it is down, and for a name that nobody has.
+    pub fn node(&self, id: NodeId) -> Option<&'a P> {
+        let index = self.system.ids.iter().position(|one| *one == id)?;
+        self.system.nodes.get(self.state.words[index]).node.process.as_ref()
+    }
+
+    /// The nodes that run.
+    pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &'a P)> + '_ {
+        self.system.ids.iter().filter_map(|id| Some((*id, self.node(*id)?)))
+    }
+
+    /// What a node has on its disk, behind its checkpoint, and how many of these records are durable.
+    pub fn records(&self, id: NodeId) -> (&'a [P::Record], usize) {
+        let Some(index) = self.system.ids.iter().position(|one| *one == id) else { return (&[], 0) };
+        let disk = &self.system.nodes.get(self.state.words[index]).node.disk;
+        (&disk.records, (disk.durable.0 - disk.covers.0) as usize)
+    }
+
+    /// Whether a timer of a running node is set.
+    pub fn is_set(&self, id: NodeId, timer: P::Timer) -> bool {
+        let index = self.system.ids.iter().position(|one| *one == id);
+        index.is_some_and(|index| self.system.nodes.get(self.state.words[index]).node.timers.contains_key(&timer))
+    }
+
+    /// What the observer made of all events so far.
+    pub fn history(&self) -> &'a H {
+        self.system.histories.get(self.state.words[self.system.layout().history()])
+    }
+
+    /// The messages under way: from whom, to whom, what.
+    pub fn in_flight(&self) -> impl Iterator<Item = (NodeId, NodeId, &'a P::Message)> + '_ {
+        self.system.network_of(self.state).iter().map(|flight| {
+            let envelope = self.system.envelopes.get(envelope_of(*flight));
+            (self.system.ids[envelope.from], self.system.ids[envelope.to], &envelope.message)
+        })
+    }
+
+    /// How often a command, given to [`System::command`] as the n-th, counted from 0, may still be used.
+    pub fn commands_left(&self, command: usize) -> u32 {
+        self.state.words[self.system.ids.len() + self.system.command_budget(command)]
+    }
+}
