@@ -177,6 +177,10 @@ impl<P: Process + 'static> Simulation<P> {
         if !self.invariants.is_empty() {
             self.check_invariants(index);
         }
+        // Last, because a disk that refuses takes the process away, and what this step told is told.
+        if self.nodes[index as usize].durability.is_some() {
+            self.begin_sync(index);
+        }
     }
 
     fn apply_effects(&mut self, index: u32) {
@@ -191,9 +195,6 @@ impl<P: Process + 'static> Simulation<P> {
             self.apply_effect(index, effect);
         }
         self.effects = effects;
-        if self.nodes[index as usize].durability.is_some() {
-            self.begin_sync(index);
-        }
     }
 
     fn apply_effect(&mut self, index: u32, effect: EffectOf<P>) {
