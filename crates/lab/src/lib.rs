@@ -8,6 +8,8 @@ pub mod linearizability;
 mod log_disk;
 mod membership;
 mod operations;
+#[cfg(feature = "planted-bugs")]
+pub mod plants;
 mod progress;
 mod rare;
 mod run;

@@ -32,6 +32,7 @@ pub(crate) enum Change {
 pub(crate) struct Membership {
     pub change: Change,
     additions: u64,
+    pub changes: u64,
     pub removed: Vec<NodeId>,
 }
 
@@ -113,6 +114,7 @@ impl Run {
             if let Change::Remove(id) = self.membership.change {
                 self.membership.removed.push(id);
             }
+            self.membership.changes += 1;
             self.membership.change = Change::None;
         }
     }

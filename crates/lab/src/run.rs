@@ -407,6 +407,7 @@ impl Run {
         let (expired, in_election) = self.truth.borrow().leases.expired();
         counts.add_many("leases expired", expired);
         counts.add_many("leases expired during an election", in_election);
+        counts.add_many("seeds without a change of the members", u64::from(self.membership.changes == 0));
         counts.add_many("revisions", self.truth.borrow().revision() as u64);
         Report { chain: world.chain(), steps: statistics.steps, counts }
     }

@@ -76,7 +76,7 @@ impl Workload {
             0..=54 => self.register(),
             55..=74 => self.mixed_write(known),
             75..=94 => self.read(known),
-            95..=96 => Operation::Compact(known.revision - self.rng.below(40).min(known.revision as u64 - 1) as i64),
+            95 if self.rng.below(2) == 0 => self.compaction(known),
             97 if self.rng.below(3) == 0 => Operation::MoveLeader(known.other),
             98 => Operation::TimeToLive(self.rng.below(self.next_lease as u64) as i64 + 1),
             _ => self.leased(known),
@@ -172,6 +172,12 @@ impl Workload {
             sort_order,
             ..RangeRequest::default()
         })
+    }
+
+    /// Forgets all but the last few revisions, or only what is long past.
+    fn compaction(&mut self, known: Known) -> Operation {
+        let most = if self.rng.below(3) == 0 { 20 } else { 600 };
+        Operation::Compact(known.revision - self.rng.below(most).min(known.revision as u64 - 1) as i64)
     }
 
     /// Renews a lease whose holder fell silent not long ago: perhaps just when its time is over.
