@@ -118,7 +118,11 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
     match command {
         Command::Node(arguments) => node::run::node(*arguments),
         Command::Lab(command) => lab::run(command, options.json),
-        Command::Down => local::up::down(&data),
+        Command::Down => {
+            let said = local::up::down(&data)?;
+            say(said, options.json);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Restore(arguments)
         | Command::Client(client::ClientCommand::Snapshot(client::SnapshotCommand::Restore(arguments))) => {
             local::restore::restore(&arguments, &data, options.json)
@@ -132,11 +136,11 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
 
 async fn run_async(command: Command, options: client::ClientOptions, data: &Path) -> Result<ExitCode> {
     let said = match command {
-        Command::Up(arguments) => return local::up::up(arguments, data).await,
+        Command::Up(arguments) => return local::up::up(arguments, data, options.json).await,
         Command::Client(command) => return client::run(command, options).await,
         Command::Bench(arguments) => return bench::run(arguments, options).await,
         Command::Kill { node } => local::commands::kill(data, node)?,
-        Command::Start { node } => local::commands::start(data, node)?,
+        Command::Start { node } => local::commands::start(data, node).await?,
         Command::Pause { node } => local::commands::pause(data, node)?,
         Command::Resume { node } => local::faults::resume(data, node).await?,
         Command::Heal => local::faults::heal(data).await?,
@@ -165,11 +169,16 @@ async fn run_async(command: Command, options: client::ClientOptions, data: &Path
         },
         Command::Node(_) | Command::Lab(_) | Command::Down | Command::Restore(_) => unreachable!("handled before"),
     };
-    match (options.json, said.is_empty()) {
+    say(said, options.json);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// One line for a person, one document for a program.
+fn say(said: String, json: bool) {
+    match (json, said.is_empty()) {
         (true, _) if said.starts_with('[') => println!("{said}"),
         (true, _) => println!("{}", serde_json::json!({ "done": said })),
         (false, true) => {}
         (false, false) => println!("{said}"),
     }
-    Ok(ExitCode::SUCCESS)
 }

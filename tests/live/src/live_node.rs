@@ -176,3 +176,13 @@ pub fn introduce(nodes: &[LiveNode]) {
         }
     }
 }
+
+/// Runs something on a runtime of its own.
+///
+/// # Panics
+/// When the operating system gives no runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("the operating system gives a runtime");
+    runtime.block_on(tokio::task::LocalSet::new().run_until(future))
+}

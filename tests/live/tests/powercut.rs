@@ -4,9 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_disk::{Directory, File, RealDirectory, RecordingDirectory};
+use volvox_live::live_node::block_on;
 use volvox_live::powercut::load::{Tape, record};
 use volvox_live::powercut::restart::Image;
-use volvox_live::powercut::{block_on, cuts, keep, restart_all};
+use volvox_live::powercut::{cuts, keep, restart_all};
 
 const WRITES: usize = 1500;
 const SEED: u64 = 5;

@@ -6,6 +6,7 @@
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+use volvox_live::live_node::block_on;
 use volvox_live::powercut::restart::Image;
 use volvox_live::powercut::{self, load};
 
@@ -24,7 +25,7 @@ fn main() -> Result<()> {
     let arguments = parse()?;
     match &arguments.image {
         Some(folder) => {
-            powercut::block_on(Image::load(folder)?.restart())?;
+            block_on(Image::load(folder)?.restart())?;
             println!("every acknowledged write was found");
             Ok(())
         }
@@ -41,7 +42,7 @@ fn cut_power(arguments: &Arguments) -> Result<()> {
 
 fn cut_power_in(arguments: &Arguments, folder: &Path) -> Result<()> {
     let began = Instant::now();
-    let tape = powercut::block_on(load::record(folder, arguments.seed, arguments.writes, |directory| directory))?;
+    let tape = block_on(load::record(folder, arguments.seed, arguments.writes, |directory| directory))?;
     println!(
         "seed {}: {} writes acknowledged, {} not, in {:.1} s; {} operations on disk",
         arguments.seed,

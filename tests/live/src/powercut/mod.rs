@@ -20,6 +20,7 @@ pub mod history;
 pub mod load;
 pub mod restart;
 
+use crate::live_node::block_on;
 use anyhow::{Context, Result};
 use load::Tape;
 use restart::Image;
@@ -128,16 +129,6 @@ fn work(images: &Mutex<Receiver<(Cut, Image)>>, verdict: &Mutex<Verdict>, progre
         }
         progress(verdict.images);
     }
-}
-
-/// Runs something on a runtime of its own.
-///
-/// # Panics
-/// When the operating system gives no runtime.
-pub fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.expect("the operating system gives a runtime");
-    runtime.block_on(tokio::task::LocalSet::new().run_until(future))
 }
 
 /// Keeps the image of a cut for a look, and says in which folder.
