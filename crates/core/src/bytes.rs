@@ -25,6 +25,7 @@ impl Bytes {
     }
 
     /// The bytes.
+    #[inline]
     pub fn as_slice(&self) -> &[u8] {
         &self.data[self.start as usize..self.end as usize]
     }
@@ -33,6 +34,7 @@ impl Bytes {
     ///
     /// # Panics
     /// When the range is not inside.
+    #[inline]
     pub fn slice(&self, range: Range<usize>) -> Bytes {
         assert!(range.start <= range.end && range.end <= self.len(), "slice {range:?} of {} bytes", self.len());
         Bytes {
@@ -78,6 +80,7 @@ impl<const N: usize> From<&[u8; N]> for Bytes {
 
 impl Deref for Bytes {
     type Target = [u8];
+    #[inline]
     fn deref(&self) -> &[u8] {
         self.as_slice()
     }

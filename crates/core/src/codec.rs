@@ -19,7 +19,8 @@ pub trait Encode {
 
     /// The encoding in a buffer of its own.
     fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Vec::new();
+        // Most messages and commands fit, and need not be moved while they grow.
+        let mut out = Vec::with_capacity(512);
         self.encode(&mut out);
         out
     }
@@ -74,6 +75,17 @@ pub fn decode_all<T: Decode>(input: &[u8]) -> Result<T, DecodeError> {
     Ok(value)
 }
 
+/// The same; byte strings inside the value share the allocation of `input`.
+///
+/// # Errors
+/// When it does not decode, or leaves bytes behind.
+pub fn decode_shared<T: Decode>(input: &Bytes) -> Result<T, DecodeError> {
+    let mut reader = Reader::shared(input);
+    let value = T::decode(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
 /// A cursor over untrusted input.
 pub struct Reader<'a> {
     input: &'a [u8],
@@ -82,16 +94,19 @@ pub struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     /// Reads from a slice; byte strings are copied out.
+    #[inline]
     pub fn new(input: &'a [u8]) -> Reader<'a> {
         Reader { input, backing: None }
     }
 
     /// Reads from a shared string; byte strings share its allocation.
+    #[inline]
     pub fn shared(backing: &'a Bytes) -> Reader<'a> {
         Reader { input: backing.as_slice(), backing: Some(backing) }
     }
 
     /// How many bytes are left.
+    #[inline]
     pub fn remaining(&self) -> usize {
         self.input.len()
     }
@@ -100,6 +115,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When fewer are left.
+    #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         if count > self.input.len() {
             return Err(DecodeError::Truncated);
@@ -113,6 +129,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// At the end.
+    #[inline]
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         Ok(self.take(1)?[0])
     }
@@ -139,6 +156,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When it is cut short or does not fit 64 bits.
+    #[inline]
     pub fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
@@ -158,6 +176,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the count exceeds the bytes left.
+    #[inline]
     pub fn count(&mut self) -> Result<usize, DecodeError> {
         let count = self.varint()?;
         if count > self.input.len() as u64 {
@@ -170,6 +189,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the length exceeds what is left.
+    #[inline]
     pub fn bytes(&mut self) -> Result<Bytes, DecodeError> {
         let length = self.count()?;
         let backing = self.backing;
@@ -191,6 +211,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Appends a LEB128 varint.
+#[inline]
 pub fn put_varint(mut value: u64, out: &mut Vec<u8>) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);

@@ -38,7 +38,7 @@ pub mod time;
 pub mod trace;
 
 pub use bytes::Bytes;
-pub use codec::{Decode, DecodeError, Encode, Reader, decode_all};
+pub use codec::{Decode, DecodeError, Encode, Reader, decode_all, decode_shared};
 pub use context::{Context, Environment, Scratch};
 pub use core::time::Duration;
 pub use effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};

@@ -184,6 +184,15 @@ fn section(input: &mut Reader<'_>, bytes: &[u8]) -> Result<Range<u32>, DecodeErr
     Ok(start as u32..(start + length) as u32)
 }
 
+/// The revision of a record that this program wrote or has checked, and nothing else of it.
+pub(crate) fn revision_at(bytes: &[u8], start: usize) -> Revision {
+    // Behind the flags.
+    let mut input = Reader::new(&bytes[start + 1..]);
+    let revision =
+        input.varint().and_then(|main| Ok(Revision { main: positive(main)?, sub: sub_revision(&mut input)? }));
+    revision.expect("records are checked before they enter the log")
+}
+
 /// A record where it lies.
 #[derive(Clone)]
 pub(crate) struct RecordRef<'a> {
@@ -249,6 +258,7 @@ mod tests {
             let (read, end) = Record::decode(&out, start).expect("reads");
             assert_eq!(end, out.len());
             assert_eq!(read, *record);
+            assert_eq!(revision_at(&out, start), record.revision);
             assert_eq!(&out[read.key.start as usize..read.key.end as usize], b"key");
         }
         assert_eq!((second.version, second.create_revision, second.depth), (2, 7, 1));

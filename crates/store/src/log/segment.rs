@@ -1,6 +1,6 @@
 //! An immutable run of records in one allocation.
 
-use super::record::{Record, RecordRef, Revision};
+use super::record::{self, Record, RecordRef, Revision};
 use super::{SEGMENT_BYTES, SEGMENT_RECORDS};
 use crate::digest::digest;
 use alloc::vec::Vec;
@@ -126,6 +126,10 @@ impl Segment {
         &self.data.as_slice()[self.slots[slot].start as usize..end]
     }
 
+    fn revision(&self, slot: usize) -> Revision {
+        record::revision_at(&self.data, self.slots[slot].start as usize)
+    }
+
     /// The record in a slot.
     pub fn record(&self, slot: usize) -> RecordRef<'_> {
         RecordRef::at(&self.data, self.slots[slot].start as usize)
@@ -161,9 +165,19 @@ impl Segment {
             return low;
         }
         let (mut low, mut high) = (low, high);
+        // Where nothing was compacted, the changes of a revision lie side by side, and this is it. Behind it the wanted
+        // one never lies.
+        let passed = if distance == 0 { self.first.sub } else { 0 };
+        let guess = low + revision.sub.saturating_sub(passed) as usize;
+        if guess < high {
+            match self.revision(guess) == revision {
+                true => return guess,
+                false => high = guess,
+            }
+        }
         while low < high {
             let middle = (low + high) / 2;
-            if self.record(middle).record.revision < revision {
+            if self.revision(middle) < revision {
                 low = middle + 1;
             } else {
                 high = middle;
