@@ -34,6 +34,8 @@ pub(crate) struct Runner<P: Live> {
     unwritten: Unwritten,
     links: Links,
     timers: Timers<P::Timer>,
+    /// Timers that this turn set for now, and for which moment.
+    immediate: Vec<(P::Timer, Instant)>,
     outbox: Outbox<Outgoing<P>>,
     /// Where handlers leave their effects; empty between steps.
     effects: Vec<EffectOf<P>>,
@@ -83,6 +85,7 @@ impl<P: Live> Runner<P> {
             unwritten: Unwritten::new(writer, durable),
             links: Links::new(Arc::clone(&site)),
             timers: Timers::new(),
+            immediate: Vec::new(),
             outbox: Outbox::new(durable),
             effects: Vec::new(),
             events: Vec::new(),
@@ -168,6 +171,7 @@ impl<P: Live> Runner<P> {
         if fires {
             self.fire_timers();
         }
+        self.fire_immediate();
         self.end_turn();
         if timers_are_due && !fires {
             // After a stall, messages that already wait are handled before timers that are due: a follower that stood
@@ -264,6 +268,19 @@ impl<P: Live> Runner<P> {
         }
     }
 
+    /// Fires the timers that this turn set for now: the process wants to act once on all that the turn brought. One
+    /// that they set for now in turn waits for the next turn, so that a long work in small steps keeps nobody waiting.
+    fn fire_immediate(&mut self) {
+        let mut immediate = std::mem::take(&mut self.immediate);
+        for (timer, at) in immediate.drain(..) {
+            if self.timers.take(timer, at) {
+                self.step("timer", |process, cx| process.on_timer(timer, cx));
+            }
+        }
+        self.immediate.clear();
+        std::mem::swap(&mut self.immediate, &mut immediate);
+    }
+
     /// One step of the process, and what it asked for.
     fn step(&mut self, kind: &'static str, handle: impl FnOnce(&mut P, &mut Context<'_, P>)) {
         let now = self.site.clock.now();
@@ -299,7 +316,12 @@ impl<P: Live> Runner<P> {
             Effect::Persist { position, record } => {
                 self.unwritten.persist(position, &record, self.site.limits.batch_bytes_max);
             }
-            Effect::SetTimer { timer, after } => self.timers.set(timer, now + after),
+            Effect::SetTimer { timer, after } => {
+                self.timers.set(timer, now + after);
+                if after.is_zero() {
+                    self.immediate.push((timer, now));
+                }
+            }
             Effect::CancelTimer { timer } => self.timers.cancel(timer),
             Effect::CheckpointPart { part } => {
                 self.unwritten.checkpoint(self.environment.last_position, CheckpointStep::Part(part));

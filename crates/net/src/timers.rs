@@ -29,6 +29,15 @@ impl<T: Copy + Ord> Timers<T> {
         }
     }
 
+    /// Takes a timer if it still is to fire at exactly this moment.
+    pub(crate) fn take(&mut self, timer: T, deadline: Instant) -> bool {
+        let is_set = self.deadlines.get(&timer) == Some(&deadline);
+        if is_set {
+            self.cancel(timer);
+        }
+        is_set
+    }
+
     /// When the next one is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.order.first().map(|(deadline, _)| *deadline)
@@ -58,6 +67,8 @@ mod tests {
         timers.set('a', Instant(30));
         timers.set('c', Instant(5));
         timers.cancel('c');
+        timers.set('d', Instant(7));
+        assert!(!timers.take('d', Instant(6)) && timers.take('d', Instant(7)) && !timers.take('d', Instant(7)));
         assert_eq!(timers.next_deadline(), Some(Instant(20)));
         assert_eq!(timers.pop_due(Instant(19)), None);
         assert_eq!(timers.pop_due(Instant(40)), Some('b'));

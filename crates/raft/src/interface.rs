@@ -41,6 +41,9 @@ pub struct Config {
     pub reads_waiting_max: usize,
     /// How many bytes of entries are kept in memory behind a checkpoint, for slow followers.
     pub log_keep_bytes: usize,
+    /// Whether entries, commit indexes and questions of one moment leave together at its end, by a timer of zero, instead
+    /// of each at once. Under load that is one message where there would be hundreds.
+    pub gather: bool,
     /// This member has no parent: it makes its checkpoints from [`Command::Checkpoint`] and takes snapshots by itself.
     pub alone: bool,
 }
@@ -60,6 +63,7 @@ impl Default for Config {
             proposals_bytes_max: 64 << 20,
             reads_waiting_max: 10_000,
             log_keep_bytes: 16 << 20,
+            gather: false,
             alone: false,
         }
     }
@@ -237,6 +241,8 @@ pub enum Timer {
     Transfer,
     /// Follower: its question for a read index has no answer yet.
     Read,
+    /// The end of a moment: what it gathered leaves.
+    Gather,
 }
 
 /// A picture of a member for readers.

@@ -19,6 +19,8 @@ use crate::interface::{Command, Config, Event, Refusal, RoleKind, Status, Timer}
 use crate::message::{Body, Message};
 use crate::record::{Record, SnapshotMeta};
 use candidate::Candidate;
+use core::mem;
+use core::time::Duration;
 use follower::Follower;
 use leader::Leader;
 use server::Server;
@@ -74,6 +76,7 @@ impl Process for Raft {
             Timer::Heartbeat => self.on_heartbeat_timer(cx),
             Timer::Transfer => self.on_transfer_timer(cx),
             Timer::Read => self.on_read_timer(cx),
+            Timer::Gather => self.on_gather_timer(cx),
         }
         self.announce(cx);
     }
@@ -205,6 +208,31 @@ impl Raft {
     /// When the index is not in that range.
     pub fn meta_at(&self, index: Index) -> SnapshotMeta {
         self.server.meta_at(index)
+    }
+
+    /// Sends what is due to everybody: at once, or once for all that this moment brings.
+    fn send_soon(&mut self, cx: &mut Context<'_, Raft>) {
+        if !self.server.config.gather {
+            self.send_due(cx);
+        } else if !mem::replace(&mut self.server.gathers, true) {
+            cx.set_timer(Timer::Gather, Duration::ZERO);
+        }
+    }
+
+    fn on_gather_timer(&mut self, cx: &mut Context<'_, Raft>) {
+        self.server.gathers = false;
+        self.send_due(cx);
+    }
+
+    fn send_due(&mut self, cx: &mut Context<'_, Raft>) {
+        match &self.role {
+            Role::Leader(_) => {
+                self.replicate_to_all(cx);
+                self.begin_read_round(cx);
+            }
+            Role::Follower(_) => self.ask_for_read_index(cx),
+            Role::Candidate(_) => {}
+        }
     }
 
     fn on_envelope(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Raft>) {

@@ -8,10 +8,9 @@ use crate::replica::Replica;
 use crate::request::{Command, Event, Reply};
 use crate::watch::WatchCreate;
 use crate::{Error, StreamId};
-use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::time::Duration;
-use volvox_core::{Bytes, Context, NodeId, Position, decode_all};
+use volvox_core::{Bytes, Context, Position, decode_shared};
 use volvox_raft::{Entry, Payload};
 use volvox_store::Command as StoreCommand;
 
@@ -67,7 +66,7 @@ impl Replica {
     fn apply_proposal(&mut self, data: &Bytes, cx: &mut Context<'_, Replica>) {
         // What is in the log was decoded before it was proposed; a version that this program does not know would make
         // its state differ from the others', so it must stop.
-        let proposal: Proposal = decode_all(data)
+        let proposal: Proposal = decode_shared(data)
             .unwrap_or_else(|error| panic!("an entry of the log can't be read ({error}): update this node"));
         let origin = proposal.origin;
         let is_own = origin.node == self.id && origin.incarnation == self.config.raft.incarnation;
@@ -112,16 +111,11 @@ impl Replica {
         Ok(Reply::Members { added, members: self.members.list() })
     }
 
-    /// The table changed, or what consensus makes of it: readers and the live world must know.
+    /// The table changed: readers and the live world must know.
     pub(crate) fn on_members_changed(&mut self, cx: &mut Context<'_, Replica>) {
         self.members_list = Arc::new(self.members.list());
         let members = self.members.list();
-        let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
-        let counted = self.raft.configuration().members().into_iter().chain(committed.members());
-        let leaving: BTreeSet<NodeId> =
-            counted.map(|member| member.node).filter(|node| self.members.get(*node).is_none()).collect();
-        let leaving = leaving.into_iter().collect();
-        cx.emit_after(Position::NONE, Event::MembersChanged { members, leaving });
+        cx.emit_after(Position::NONE, Event::MembersChanged { members });
     }
 
     /// Hands the changes of this step to the watch hub.

@@ -9,7 +9,7 @@ use crate::message::{Message, Refusal};
 use crate::planted::{self, Bug};
 use crate::proposal::{Action, Proposal, Window};
 use crate::request::Ticket;
-use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_all};
+use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_shared};
 use volvox_raft::{Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term};
 use volvox_store::Command as StoreCommand;
 
@@ -33,7 +33,7 @@ impl Replica {
         data: Bytes,
         cx: &mut Context<'_, Replica>,
     ) {
-        let Ok(proposal) = decode_all::<Proposal>(&data) else {
+        let Ok(proposal) = decode_shared::<Proposal>(&data) else {
             return cx.note("a forwarded proposal does not decode", 0);
         };
         let honest = proposal.origin.node == from && proposal.origin.sequence == sequence;

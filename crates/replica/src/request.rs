@@ -168,8 +168,6 @@ pub enum Event {
     MembersChanged {
         /// All members, sorted by id.
         members: Vec<Member>,
-        /// Nodes that are no members any more, and that consensus still counts: they must be reached until it does not.
-        leaving: Vec<NodeId>,
     },
     /// This node was removed from the cluster: it must stop.
     Removed,
@@ -341,9 +339,7 @@ impl fmt::Display for Event {
             Event::Reply { ticket, result: Ok(reply) } => write!(f, "reply {} {reply:?}", ticket.0),
             Event::Reply { ticket, result: Err(error) } => write!(f, "reply {} error: {error}", ticket.0),
             Event::Watch { stream, response } => write!(f, "watch {} {response}", stream.0),
-            Event::MembersChanged { members, leaving } => {
-                write!(f, "members {} leaving {}", members.len(), leaving.len())
-            }
+            Event::MembersChanged { members } => write!(f, "members {}", members.len()),
             Event::Removed => f.write_str("removed"),
             Event::LeaderChanged { term, leader } => write!(f, "leader {leader:?} in term {term}"),
         }

@@ -110,7 +110,7 @@ impl Raft {
         if changes_configuration {
             self.follow_configuration(index);
         }
-        self.replicate_to_all(cx);
+        self.send_soon(cx);
         index
     }
 
@@ -126,6 +126,10 @@ impl Raft {
         if let Some(progress) = leader.progress.get_mut(&to) {
             replicate(&self.server, to, progress, cx);
         }
+    }
+
+    fn replicate_soon_to(&mut self, to: Member, cx: &mut Context<'_, Raft>) {
+        if self.server.config.gather { self.send_soon(cx) } else { self.replicate_to(to, cx) }
     }
 
     /// What the leader knows of the sender of an answer; `None`, with a note, when the answer does not count.
@@ -151,7 +155,7 @@ impl Raft {
             self.advance_commit(cx);
             self.continue_transfer(from, cx);
         }
-        self.replicate_to(from, cx);
+        self.replicate_soon_to(from, cx);
         self.want_parts(from, cx);
     }
 
@@ -247,7 +251,7 @@ impl Raft {
         }
         self.continue_transfer(from, cx);
         self.confirm_reads(cx);
-        self.replicate_to(from, cx);
+        self.replicate_soon_to(from, cx);
         self.want_parts(from, cx);
     }
 
@@ -272,8 +276,7 @@ impl Raft {
         assert!(committed <= leader.uncommitted_weight, "commits more than was appended");
         leader.uncommitted_weight -= committed;
         server.commit_to(index, cx);
-        self.replicate_to_all(cx);
-        self.begin_read_round(cx);
+        self.send_soon(cx);
         self.on_configuration_committed(cx);
     }
 

@@ -55,11 +55,11 @@ impl Raft {
         match &mut self.role {
             Role::Leader(leader) if leader.reads.len() < limit => {
                 leader.reads.waiting.push(Reader::Own(ticket));
-                self.begin_read_round(cx);
+                self.read_soon(cx);
             }
             Role::Follower(follower) if follower.leader.is_some() && follower.reads.len() < limit => {
                 follower.reads.waiting.push(ticket);
-                self.ask_for_read_index(cx);
+                self.read_soon(cx);
             }
             Role::Follower(follower) if follower.leader.is_none() => {
                 self.server.refuse(ticket, Refusal::NotLeader { leader: None }, cx);
@@ -81,7 +81,16 @@ impl Raft {
             return cx.note("ignored: too many reads wait", limit as u64);
         }
         leader.reads.waiting.push(Reader::Follower(from, id));
-        self.begin_read_round(cx);
+        self.read_soon(cx);
+    }
+
+    /// Asks for all reads that wait: at once, or at the end of this moment, when more of them may wait.
+    fn read_soon(&mut self, cx: &mut Context<'_, Raft>) {
+        match &self.role {
+            _ if self.server.config.gather => self.send_soon(cx),
+            Role::Leader(_) => self.begin_read_round(cx),
+            Role::Follower(_) | Role::Candidate(_) => self.ask_for_read_index(cx),
+        }
     }
 
     /// Leader: asks for a confirmation for all who wait, unless a round is under way.
@@ -123,11 +132,11 @@ impl Raft {
                 }
             }
         }
-        self.begin_read_round(cx);
+        self.read_soon(cx);
     }
 
     /// Follower: asks the leader for all who wait, unless a question is under way.
-    fn ask_for_read_index(&mut self, cx: &mut Context<'_, Raft>) {
+    pub(super) fn ask_for_read_index(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Follower(follower) = &mut self.role else { return };
         let Some(leader) = follower.leader else { return };
         if follower.reads.asked.is_some() || follower.reads.waiting.is_empty() {
@@ -153,7 +162,7 @@ impl Raft {
         if follower.reads.waiting.is_empty() {
             return cx.cancel_timer(Timer::Read);
         }
-        self.ask_for_read_index(cx);
+        self.read_soon(cx);
     }
 
     /// Follower: question or answer were lost, or the leader is. Asks again, and after a while gives up.

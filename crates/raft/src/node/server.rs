@@ -42,6 +42,8 @@ pub(super) struct Server {
     pub heard_at: Option<Instant>,
     /// How long to wait for a leader this time.
     pub patience: Duration,
+    /// The timer that sends what this moment gathers is set.
+    pub gathers: bool,
     /// A transfer that this member began, and that another leader will end.
     pub handover: Option<(Ticket, NodeId)>,
 }
@@ -70,6 +72,7 @@ impl Server {
             receiving: None,
             heard_at: None,
             patience: config.election_timeout,
+            gathers: false,
             handover: None,
         }
     }
