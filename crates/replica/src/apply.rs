@@ -8,9 +8,10 @@ use crate::replica::Replica;
 use crate::request::{Command, Event, Reply};
 use crate::watch::WatchCreate;
 use crate::{Error, StreamId};
+use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::time::Duration;
-use volvox_core::{Bytes, Context, Position, decode_shared};
+use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
 use volvox_raft::{Entry, Payload};
 use volvox_store::Command as StoreCommand;
 
@@ -111,11 +112,16 @@ impl Replica {
         Ok(Reply::Members { added, members: self.members.list() })
     }
 
-    /// The table changed: readers and the live world must know.
+    /// The table changed, or what consensus makes of it: readers and the live world must know.
     pub(crate) fn on_members_changed(&mut self, cx: &mut Context<'_, Replica>) {
         self.members_list = Arc::new(self.members.list());
         let members = self.members.list();
-        cx.emit_after(Position::NONE, Event::MembersChanged { members });
+        let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
+        let counted = self.raft.configuration().members().into_iter().chain(committed.members());
+        let leaving: BTreeSet<NodeId> =
+            counted.map(|member| member.node).filter(|node| self.members.get(*node).is_none()).collect();
+        let leaving = leaving.into_iter().collect();
+        cx.emit_after(Position::NONE, Event::MembersChanged { members, leaving });
     }
 
     /// Hands the changes of this step to the watch hub.

@@ -113,9 +113,6 @@ impl Replica {
     pub(crate) fn on_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
         if let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) {
             read.asked = None;
-            if reason == RaftRefusal::LeaderChanged && self.leader == Some(self.id) {
-                cx.note("deposed leader's reads refused", ticket.0);
-            }
             if reason == RaftRefusal::TooMany {
                 self.end_read(ticket, Error::TooManyRequests, cx);
             }

@@ -138,6 +138,7 @@ impl Replica {
             RaftEvent::Proposed { .. } => {}
             RaftEvent::RoleChanged { role, leader, .. } => self.on_role_changed(role, leader, cx),
             RaftEvent::ConfigurationChanged { .. } => {
+                self.on_members_changed(cx);
                 self.reconcile(cx);
                 self.leave_if_removed(cx);
             }

@@ -168,6 +168,8 @@ pub enum Event {
     MembersChanged {
         /// All members, sorted by id.
         members: Vec<Member>,
+        /// Nodes that are no members any more, and that consensus still counts: they must be reached until it does not.
+        leaving: Vec<NodeId>,
     },
     /// This node was removed from the cluster: it must stop.
     Removed,
@@ -339,7 +341,9 @@ impl fmt::Display for Event {
             Event::Reply { ticket, result: Ok(reply) } => write!(f, "reply {} {reply:?}", ticket.0),
             Event::Reply { ticket, result: Err(error) } => write!(f, "reply {} error: {error}", ticket.0),
             Event::Watch { stream, response } => write!(f, "watch {} {response}", stream.0),
-            Event::MembersChanged { members } => write!(f, "members {}", members.len()),
+            Event::MembersChanged { members, leaving } => {
+                write!(f, "members {} leaving {}", members.len(), leaving.len())
+            }
             Event::Removed => f.write_str("removed"),
             Event::LeaderChanged { term, leader } => write!(f, "leader {leader:?} in term {term}"),
         }
