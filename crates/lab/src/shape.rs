@@ -165,6 +165,7 @@ fn config(rng: &mut Rng, nodes: u64, quota_bytes: i64) -> Config {
         in_flight_bytes_max: pick(rng, &[8 << 10, 64 << 10, 4 << 20]),
         in_flight_messages_max: pick(rng, &[2, 8, 256]),
         log_keep_bytes: pick(rng, &[1 << 10, 8 << 10, 64 << 10]),
+        gather: true,
         ..volvox_raft::Config::default()
     };
     let member = |id: &NodeId| Member {

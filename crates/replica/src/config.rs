@@ -49,8 +49,7 @@ impl Config {
     /// A usual configuration around a Raft configuration.
     pub fn new(raft: volvox_raft::Config, cluster: u64, bootstrap: Vec<Member>, id: NodeId) -> Config {
         Config {
-            // Many clients ask in one moment, and their requests travel together.
-            raft: volvox_raft::Config { gather: true, ..raft },
+            raft,
             cluster,
             bootstrap,
             name: alloc::format!("{id}"),

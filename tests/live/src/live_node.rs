@@ -72,6 +72,7 @@ impl Plan {
             heartbeat: self.heartbeat,
             election_timeout: self.heartbeat * 10,
             log_keep_bytes: 256 << 10,
+            gather: true,
             ..volvox_raft::Config::default()
         };
         let bootstrap = if forms { (1..=self.nodes).map(member).collect() } else { Vec::new() };

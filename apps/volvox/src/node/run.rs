@@ -146,6 +146,8 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
         heartbeat: settings.heartbeat,
         election_timeout: settings.election_timeout,
         log_keep_bytes: 4 << 20,
+        // Many clients ask in one moment, and their requests travel together.
+        gather: true,
         ..volvox_raft::Config::default()
     };
     let mut config = Config::new(raft, settings.cluster, bootstrap, id);
