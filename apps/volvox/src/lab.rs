@@ -4,8 +4,7 @@ use anyhow::{Result, bail};
 use clap::Subcommand;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use volvox_lab::sweep::{Outcome, Sweep, replay, replay_line, running};
-use volvox_sim::TraceRing;
+use volvox_lab::sweep::{Outcome, Sweep, TraceRing, replay, replay_line, running};
 
 /// Lines of the trace that `--seed` prints.
 const TRACE_LINES: usize = 200;

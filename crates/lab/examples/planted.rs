@@ -55,7 +55,8 @@ mod hunt {
     /// Runs a process that hunts one bug; says after how many seeds it was found, and by what.
     fn ask_for(name: &str) -> Option<(u64, String)> {
         let me = std::env::current_exe().expect("this program has a path");
-        let output = Command::new(me).args(["--one", name]).stderr(Stdio::null()).output().expect("a process can start");
+        let output =
+            Command::new(me).args(["--one", name]).stderr(Stdio::null()).output().expect("a process can start");
         let text = String::from_utf8_lossy(&output.stdout);
         let found = text.lines().filter_map(|line| line.strip_prefix(FOUND)?.split_once(": "));
         let found = found.filter_map(|(seed, reason)| Some((seed.parse::<u64>().ok()?, reason.to_string())));

@@ -103,7 +103,8 @@ impl Run {
             }
             (Operation::Read(request), Reply::ReadReady) => {
                 let replica = world.node(node).ok_or("an answer of a node that is down")?;
-                let (header, response) = check_read(&self.truth.borrow(), replica.store().state(), request, asked.floor)?;
+                let (header, response) =
+                    check_read(&self.truth.borrow(), replica.store().state(), request, asked.floor)?;
                 self.floor = self.floor.max(header);
                 self.on_read(world, asked, request, response);
             }
@@ -257,9 +258,7 @@ impl Run {
         operation.action = match operation.action {
             Action::Read(_) => Action::Read(value.map_or(0, |value| number_of(value))),
             Action::Delete(_) => Action::Delete(verdict),
-            Action::CompareAndSet { expected, new, .. } => {
-                Action::CompareAndSet { expected, new, succeeded: verdict }
-            }
+            Action::CompareAndSet { expected, new, .. } => Action::CompareAndSet { expected, new, succeeded: verdict },
             write @ Action::Write(_) => write,
         };
     }

@@ -55,7 +55,10 @@ impl LeaseTruth {
             self.expired += 1;
             self.expired_in_election += u64::from(lease.due_in_election);
             if now < lease.until {
-                return Err(format!("lease {id} expired at {now}, and its client was told it lives until {}", lease.until));
+                return Err(format!(
+                    "lease {id} expired at {now}, and its client was told it lives until {}",
+                    lease.until
+                ));
             }
         }
         Ok(())

@@ -271,7 +271,8 @@ mod tests {
             let mut operations = Vec::new();
             for moment in 1..=60u64 {
                 // Each happens at `100 * moment`, and is seen to take up to 250 on either side.
-                let (invoked, answered) = (100 * moment - rng.below(250).min(100 * moment), 100 * moment + rng.below(250));
+                let (invoked, answered) =
+                    (100 * moment - rng.below(250).min(100 * moment), 100 * moment + rng.below(250));
                 let action = match rng.below(4) {
                     0 => Write(moment),
                     1 => Delete(Some(value != 0)),

@@ -223,13 +223,16 @@ fn check_deleted(
     let range = KeyRange::new(&delete.key, &delete.range_end);
     if deleted == 0 {
         let there = truth.range(&range, revision).count();
-        return if there == 0 { Ok(()) } else { Err(format!("nothing was deleted at {revision}, where {there} keys are")) };
+        return if there == 0 {
+            Ok(())
+        } else {
+            Err(format!("nothing was deleted at {revision}, where {there} keys are"))
+        };
     }
     let before = truth.range(&range, revision - 1).count() as i64;
     let events = truth.change(revision).map_or(0, |change| {
-        let inside = |event: &&volvox_store::Event| {
-            event.kind == EventKind::Delete && range.contains(&event.key_value.key)
-        };
+        let inside =
+            |event: &&volvox_store::Event| event.kind == EventKind::Delete && range.contains(&event.key_value.key);
         change.events.iter().filter(inside).count() as i64
     });
     if revision <= asked.floor || deleted != before || deleted != events {

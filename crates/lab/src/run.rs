@@ -391,7 +391,9 @@ impl Run {
                     let mut sorted = operations.clone();
                     sorted.sort_by_key(|operation| operation.invoked);
                     let around = &sorted[longest.saturating_sub(8)..sorted.len().min(longest + 8)];
-                    return Err(format!("register {key} is not linearizable; at most {longest} fit; there: {around:#?}"));
+                    return Err(format!(
+                        "register {key} is not linearizable; at most {longest} fit; there: {around:#?}"
+                    ));
                 }
             }
         }

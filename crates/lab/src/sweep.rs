@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use volvox_sim::{Counts, Failure, TraceRing, run_seed};
+pub use volvox_sim::TraceRing;
+use volvox_sim::{Counts, Failure, run_seed};
 
 /// A sweep of at least so many seeds must have gone down every rare path.
 pub const SEEDS_FOR_EVERY_PATH: u64 = 200;

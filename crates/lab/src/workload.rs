@@ -146,7 +146,11 @@ impl Workload {
             0..=3 => Operation::Put(PutRequest { key: self.mixed_key(), value: self.value(), ..PutRequest::default() }),
             4 => {
                 let (a, b) = (self.mixed_key(), self.mixed_key());
-                Operation::Delete(DeleteRangeRequest { key: a.clone().min(b.clone()), range_end: a.max(b), prev_kv: true })
+                Operation::Delete(DeleteRangeRequest {
+                    key: a.clone().min(b.clone()),
+                    range_end: a.max(b),
+                    prev_kv: true,
+                })
             }
             _ => {
                 let mut keys: Vec<Bytes> = (0..1 + self.rng.below(5)).map(|_| self.mixed_key()).collect();

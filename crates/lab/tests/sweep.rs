@@ -1,0 +1,43 @@
+//! A short sweep, the seeds that found something before, and that a seed is a run.
+
+use volvox_lab::run;
+use volvox_lab::sweep::Sweep;
+
+#[test]
+fn twenty_seeds_hold() {
+    let sweep = Sweep { first_seed: 1, seeds: 20, nodes: None, jobs: 2, stop_at_failure: false };
+    let outcome = sweep.run(|| {}, |_, _| {});
+    assert!(outcome.failures.is_empty(), "{outcome}");
+    assert_eq!(outcome.seeds, 20);
+    for name in ["leaders elected", "snapshots installed", "leases expired", "registers found linearizable"] {
+        assert!(outcome.counts.of(name) > 0, "{name} never happened\n{outcome}");
+    }
+}
+
+#[test]
+fn seeds_that_found_something_hold() {
+    let text = include_str!("../seeds.txt");
+    let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).collect();
+    assert!(!lines.is_empty());
+    for line in lines {
+        let words: Vec<&str> = line.splitn(3, ' ').collect();
+        let number = |place: usize| words[place].parse::<u64>().unwrap_or_else(|_| panic!("a number in {line:?}"));
+        let (seed, nodes) = (number(0), number(1));
+        let sweep = Sweep { first_seed: seed, seeds: 1, nodes: Some(nodes), jobs: 1, stop_at_failure: true };
+        if let Err(failure) = sweep.run_one(seed) {
+            panic!("it found before: {}\n{failure}", words[2]);
+        }
+    }
+}
+
+#[test]
+fn a_seed_is_a_run() {
+    for (seed, nodes) in [(7, 3), (8, 5)] {
+        let first = run(seed, nodes, None).expect("a good seed");
+        let second = run(seed, nodes, None).expect("a good seed");
+        assert_eq!(first.chain, second.chain, "seed {seed}");
+        assert_eq!(first.steps, second.steps, "seed {seed}");
+    }
+    let chain = |seed| run(seed, 3, None).expect("a good seed").chain;
+    assert_ne!(chain(7), chain(9), "different seeds are different runs");
+}
