@@ -3,7 +3,7 @@
 use crate::members::MemberAction;
 use crate::message::Timer;
 use crate::planted::{self, Bug};
-use crate::proposal::{Action, Proposal};
+use crate::proposal::{Action, Origin, Proposal};
 use crate::replica::Replica;
 use crate::request::{Command, Event, Reply};
 use crate::watch::WatchCreate;
@@ -12,21 +12,35 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::time::Duration;
 use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
-use volvox_raft::{Entry, Payload};
+use volvox_raft::{Entry, Index, Payload, Term};
 use volvox_store::Command as StoreCommand;
 
 /// No step applies more than this, so that heartbeats and reads go on between (DESIGN section 4, rule 10).
 const ENTRIES_A_STEP: usize = 512;
 const BYTES_A_STEP: usize = 2 << 20;
+/// Of an entry that deletes very many keys, so many a step.
+const KEYS_A_STEP: usize = 2048;
+
+/// The entry that is being applied.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HalfApplied {
+    index: Index,
+    term: Term,
+    origin: Option<Origin>,
+}
 
 impl Replica {
     /// Applies what a step may, and sees to it that the rest follows.
     pub(crate) fn apply_some(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.committed.is_empty() {
+        if self.has_applied_all() {
             return;
         }
         let mut bytes = 0;
         for _ in 0..ENTRIES_A_STEP {
+            if let Some(half) = self.half_applied.take() {
+                self.apply_more(half, cx);
+                break;
+            }
             let Some(entry) = self.committed.pop_front() else {
                 break;
             };
@@ -42,9 +56,13 @@ impl Replica {
         self.start_lease_clock(cx);
         self.hand_over_waiting(cx);
         self.begin_checkpoint_if_due(cx);
-        if !self.committed.is_empty() {
+        if !self.has_applied_all() {
             cx.set_timer(Timer::Apply, Duration::ZERO);
         }
+    }
+
+    pub(crate) fn has_applied_all(&self) -> bool {
+        self.committed.is_empty() && self.half_applied.is_none()
     }
 
     fn apply(&mut self, entry: Entry, cx: &mut Context<'_, Replica>) {
@@ -54,9 +72,15 @@ impl Replica {
         }
         assert!(entry.index == self.applied.next(), "entry {} after {}", entry.index.0, self.applied.0);
         self.log_bytes_since_checkpoint += entry.weight() as u64;
-        if let Payload::Data(data) = &entry.payload {
-            self.apply_proposal(data, cx);
+        let half = HalfApplied { index: entry.index, term: entry.term, origin: None };
+        match &entry.payload {
+            Payload::Data(data) => self.apply_proposal(data, half, cx),
+            _ => self.on_applied(half, cx),
         }
+    }
+
+    /// The entry was applied as a whole; only now does this node stand behind it.
+    fn on_applied(&mut self, entry: HalfApplied, cx: &mut Context<'_, Replica>) {
         self.applied = entry.index;
         if entry.term > self.applied_term {
             self.applied_term = entry.term;
@@ -64,29 +88,62 @@ impl Replica {
         }
     }
 
-    fn apply_proposal(&mut self, data: &Bytes, cx: &mut Context<'_, Replica>) {
+    /// Goes on with an entry that is too large for one step. Until it is through, everything else stands behind it,
+    /// and readers, watchers and checkpoints see the state before it.
+    fn apply_more(&mut self, half: HalfApplied, cx: &mut Context<'_, Replica>) {
+        match self.store.apply_more(KEYS_A_STEP) {
+            None => self.half_applied = Some(half),
+            Some(reply) => {
+                let origin = half.origin.expect("an entry of the store has an origin");
+                self.window.admit(&origin);
+                if self.is_own(&origin) {
+                    self.finish_write(origin.sequence, Ok(Reply::Written(reply)), cx);
+                }
+                self.on_applied(half, cx);
+            }
+        }
+    }
+
+    fn is_own(&self, origin: &Origin) -> bool {
+        origin.node == self.id && origin.incarnation == self.config.raft.incarnation
+    }
+
+    fn apply_proposal(&mut self, data: &Bytes, entry: HalfApplied, cx: &mut Context<'_, Replica>) {
         // What is in the log was decoded before it was proposed; a version that this program does not know would make
         // its state differ from the others', so it must stop.
         let proposal: Proposal = decode_shared(data)
             .unwrap_or_else(|error| panic!("an entry of the log can't be read ({error}): update this node"));
         let origin = proposal.origin;
-        let is_own = origin.node == self.id && origin.incarnation == self.config.raft.incarnation;
+        let is_own = self.is_own(&origin);
         if self.members.was_removed(origin.node) {
             // The window has forgotten it: nobody could tell a second copy from the first.
-            return cx.note("a proposal of a node that was removed", origin.node.0);
+            cx.note("a proposal of a node that was removed", origin.node.0);
+            return self.on_applied(entry, cx);
         }
-        let first = self.window.admit(&origin);
+        let first = !self.window.refuses(&origin);
         if !first && !planted::is(Bug::ForwardedAppliedTwice) {
             cx.note("a second copy of a proposal", origin.sequence);
             if is_own {
                 // The first copy answered, unless it went by in a snapshot, or never was and this one came too late.
                 self.finish_write(origin.sequence, Err(Error::Timeout), cx);
             }
+            return self.on_applied(entry, cx);
+        }
+        let begun = match &proposal.action {
+            Action::Store(command) => self.store.apply_in_steps(command),
+            Action::Member(_) => None,
+        };
+        if self.store.is_applying() {
+            // Nothing may say that it was applied, least of all a checkpoint, before it is.
+            cx.note("an entry applied in steps", entry.index.0);
+            self.half_applied = Some(HalfApplied { origin: Some(origin), ..entry });
             return;
         }
+        self.window.admit(&origin);
         let result = match &proposal.action {
             Action::Store(command) => {
-                let result = self.store.apply(command).map(Reply::Written).map_err(Error::Store);
+                let result = begun.expect("a command that is not half applied was applied");
+                let result = result.map(Reply::Written).map_err(Error::Store);
                 self.on_leases_changed(command, cx);
                 if matches!(command, StoreCommand::Compact(_)) && self.store.is_compacting() {
                     cx.set_timer(Timer::Compact, Duration::ZERO);
@@ -98,6 +155,7 @@ impl Replica {
         if is_own {
             self.finish_write(origin.sequence, result, cx);
         }
+        self.on_applied(entry, cx);
     }
 
     fn apply_member_action(&mut self, action: &MemberAction, cx: &mut Context<'_, Replica>) -> Result<Reply, Error> {

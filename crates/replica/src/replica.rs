@@ -3,6 +3,7 @@
 //! Everything between a commit and an answer happens here. The file shows the state and where each input goes; the
 //! work is in the modules named after it.
 
+use crate::apply::HalfApplied;
 use crate::checkpoint::{Checkpointing, Incoming, Outgoing as OutgoingSnapshot, Restoring};
 use crate::config::Config;
 use crate::forward::Decided;
@@ -43,6 +44,8 @@ pub struct Replica {
     pub(crate) window: Window,
     /// Committed, not yet applied.
     pub(crate) committed: VecDeque<Entry>,
+    /// Taken from `committed`, and not through yet: `applied` is the one before it.
+    pub(crate) half_applied: Option<HalfApplied>,
     pub(crate) applied: Index,
     pub(crate) applied_term: Term,
 
@@ -249,6 +252,7 @@ impl Process for Replica {
             members_list: Arc::default(),
             window: Window::default(),
             committed: VecDeque::new(),
+            half_applied: None,
             applied: Index::ZERO,
             applied_term: Term::ZERO,
             boot: 0,
@@ -295,7 +299,7 @@ impl Process for Replica {
         cx.set_timer(Timer::Progress, self.config.watch_progress_interval);
         // What was known committed is applied before the doors open, however long it takes.
         self.settle(cx);
-        while !self.committed.is_empty() {
+        while !self.has_applied_all() {
             self.apply_some(cx);
         }
         self.flush_watch(cx);

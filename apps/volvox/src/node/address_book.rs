@@ -4,25 +4,64 @@
 //! to join. It must not forget them then, or nobody could tell it the rest. Ids only rise, so whoever is newer than
 //! everybody in the table is not known to it yet; whoever is older, and not in it, was removed.
 
-use std::collections::BTreeSet;
+//! Whoever was removed stays in the book while consensus counts it, and a little longer, until it has heard that it may
+//! go: of two members, the one that stays cannot agree on that without the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use volvox_core::NodeId;
 use volvox_net::NodeHandle;
 use volvox_replica::{Member, Replica};
 
-/// Follows the members until the node ends.
-pub async fn follow(handle: NodeHandle<Replica>, mut members: watch::Receiver<Vec<Member>>) {
-    let me = handle.life().node;
-    let mut book = Book { told: handle.peers().into_iter().map(|peer| peer.id).collect(), named: BTreeSet::new() };
-    while members.changed().await.is_ok() {
-        let members = members.borrow_and_update().clone();
-        for member in members.iter().filter(|member| member.id != me) {
-            let address = member.peer_urls.first().and_then(|url| url.split_once("://"));
-            if let Some((_, address)) = address {
-                handle.set_peer(member.id, address.trim_end_matches('/'));
-            }
+/// Whoever is not counted any more hears of it within this, if it can be reached at all.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Who must be reached.
+#[derive(Clone, Default)]
+pub struct Table {
+    ids: BTreeSet<NodeId>,
+    /// Where members are, `host:port`.
+    addresses: Vec<(NodeId, String)>,
+}
+
+impl Table {
+    /// Of the members, and of those that consensus still counts.
+    pub fn new(members: &[Member], leaving: &[NodeId]) -> Table {
+        let address = |member: &Member| {
+            let (_, address) = member.peer_urls.first()?.split_once("://")?;
+            Some((member.id, address.trim_end_matches('/').to_owned()))
+        };
+        Table {
+            ids: members.iter().map(|member| member.id).chain(leaving.iter().copied()).collect(),
+            addresses: members.iter().filter_map(address).collect(),
         }
-        for gone in book.turn(&members.iter().map(|member| member.id).collect()) {
+    }
+}
+
+/// Follows the members until the node ends.
+pub async fn follow(handle: NodeHandle<Replica>, mut tables: watch::Receiver<Table>) {
+    let me = handle.life().node;
+    let told = handle.peers().into_iter().map(|peer| peer.id).collect();
+    let mut book = Book { told, named: BTreeSet::new(), leaving: BTreeMap::new() };
+    loop {
+        let next = book.leaving.values().min().copied();
+        let leaver_is_due = async {
+            match next {
+                Some(due) => tokio::time::sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            changed = tables.changed() => if changed.is_err() { return },
+            () = leaver_is_due => {}
+        }
+        let table = tables.borrow_and_update().clone();
+        for (id, address) in table.addresses.iter().filter(|(id, _)| *id != me) {
+            handle.set_peer(*id, address.as_str());
+        }
+        for gone in book.turn(&table.ids, Instant::now()) {
             handle.remove_peer(gone);
         }
     }
@@ -34,18 +73,22 @@ struct Book {
     told: BTreeSet<NodeId>,
     /// The last table named them.
     named: BTreeSet<NodeId>,
+    /// They were removed, and are forgotten at that moment.
+    leaving: BTreeMap<NodeId, Instant>,
 }
 
 impl Book {
-    /// The table is another one now: says who has left.
-    fn turn(&mut self, table: &BTreeSet<NodeId>) -> Vec<NodeId> {
+    /// This is the table now: says whom to forget.
+    fn turn(&mut self, table: &BTreeSet<NodeId>, now: Instant) -> Vec<NodeId> {
         let newest = table.last().copied();
         let removed = |id: &&NodeId| !table.contains(id) && newest.is_some_and(|newest| **id < newest);
         let mut gone: BTreeSet<NodeId> = self.told.iter().filter(removed).copied().collect();
         gone.extend(self.named.difference(table));
         self.told.retain(|id| !gone.contains(id));
         self.named.clone_from(table);
-        gone.into_iter().collect()
+        self.leaving.retain(|id, _| !table.contains(id));
+        self.leaving.extend(gone.into_iter().map(|id| (id, now + FAREWELL)));
+        self.leaving.extract_if(.., |_, due| *due <= now).map(|(id, _)| id).collect()
     }
 }
 
@@ -57,22 +100,39 @@ mod tests {
         ids.iter().map(|id| NodeId(*id)).collect()
     }
 
+    /// Shows the tables one after the other, an hour apart, and each once more before the next.
+    fn forgotten(told: &[u64], tables: &[&[u64]]) -> Vec<Vec<u64>> {
+        let mut book = Book { told: ids(told), named: BTreeSet::new(), leaving: BTreeMap::new() };
+        let mut now = Instant::now();
+        let mut forgotten = Vec::new();
+        for table in tables {
+            assert_eq!(book.turn(&ids(table), now), [], "nobody is forgotten at once");
+            now += Duration::from_secs(3600);
+            forgotten.push(book.turn(&ids(table), now).into_iter().map(|id| id.0).collect());
+        }
+        forgotten
+    }
+
     #[test]
     fn who_joins_keeps_the_present_members_while_it_replays_the_past() {
-        let mut book = Book { told: ids(&[3, 4, 5]), named: BTreeSet::new() };
-        assert_eq!(book.turn(&ids(&[1, 2, 3])), []);
-        assert_eq!(book.turn(&ids(&[1, 2, 3, 4])), []);
-        assert_eq!(book.turn(&ids(&[2, 3, 4])), [NodeId(1)]);
-        assert_eq!(book.turn(&ids(&[2, 3, 4, 5])), []);
-        assert_eq!(book.turn(&ids(&[3, 4, 5])), [NodeId(2)]);
-        assert_eq!(book.turn(&ids(&[3, 4, 5, 6])), []);
-        assert_eq!(book.turn(&ids(&[4, 5, 6])), [NodeId(3)]);
+        let tables: [&[u64]; 7] =
+            [&[1, 2, 3], &[1, 2, 3, 4], &[2, 3, 4], &[2, 3, 4, 5], &[3, 4, 5], &[3, 4, 5, 6], &[4, 5, 6]];
+        let expected: [&[u64]; 7] = [&[], &[], &[1], &[], &[2], &[], &[3]];
+        assert_eq!(forgotten(&[3, 4, 5], &tables), expected);
     }
 
     #[test]
     fn who_restarts_with_old_flags_forgets_who_was_removed_meanwhile() {
-        let mut book = Book { told: ids(&[1, 2, 3]), named: BTreeSet::new() };
-        assert_eq!(book.turn(&ids(&[3, 4, 5])), [NodeId(1), NodeId(2)]);
-        assert_eq!(book.turn(&ids(&[3, 4])), [NodeId(5)], "the newest may leave too");
+        assert_eq!(forgotten(&[1, 2, 3], &[&[3, 4, 5], &[3, 4]]), [vec![1, 2], vec![5]]);
+    }
+
+    #[test]
+    fn who_comes_back_into_the_table_is_kept() {
+        let mut book = Book { told: ids(&[2]), named: BTreeSet::new(), leaving: BTreeMap::new() };
+        let now = Instant::now();
+        book.turn(&ids(&[1, 2]), now);
+        book.turn(&ids(&[1]), now);
+        book.turn(&ids(&[1, 2]), now);
+        assert_eq!(book.turn(&ids(&[1, 2]), now + 2 * FAREWELL), []);
     }
 }

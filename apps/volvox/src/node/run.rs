@@ -60,12 +60,14 @@ async fn run(settings: NodeSettings) -> Result<()> {
 
     let dispatcher = Arc::new(Dispatcher::new());
     let (stop, stopping) = watch::channel(false);
-    let (members_sender, members) = watch::channel(Vec::new());
+    let (members_sender, members) = watch::channel(address_book::Table::default());
     let on_event = {
         let (dispatcher, stop) = (Arc::clone(&dispatcher), stop.clone());
         move |event: Event| {
             match &event {
-                Event::MembersChanged { members } => drop(members_sender.send_replace(members.clone())),
+                Event::MembersChanged { members, leaving } => {
+                    members_sender.send_replace(address_book::Table::new(members, leaving));
+                }
                 Event::Removed => {
                     tracing::warn!("this node was removed from the cluster, and stops");
                     stop.send_replace(true);
