@@ -40,6 +40,14 @@ pub(crate) struct Log {
     sealed_bytes: u64,
 }
 
+/// Where a search ended. Keys that lie side by side were often written one after the other, and so were their records:
+/// the next one is looked for behind the last.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Near {
+    segment: usize,
+    slot: usize,
+}
+
 /// A segment, with what a search looks at close by.
 #[derive(Clone)]
 struct Sealed {
@@ -71,11 +79,24 @@ impl Log {
 
     /// The record of a revision.
     pub fn find(&self, revision: Revision) -> Option<RecordRef<'_>> {
+        self.find_near(revision, &mut Near::default())
+    }
+
+    /// The record of a revision, by one who looks for many.
+    pub fn find_near(&self, revision: Revision, near: &mut Near) -> Option<RecordRef<'_>> {
+        if let Some(sealed) = self.sealed.get(near.segment)
+            && let Some(found) = sealed.segment.record_if(near.slot + 1, revision)
+        {
+            near.slot += 1;
+            return Some(found);
+        }
         if self.tail.first().is_some_and(|first| first <= revision) {
             return self.tail.find(revision);
         }
-        let at = self.sealed.partition_point(|sealed| sealed.first <= revision);
-        self.sealed[at.checked_sub(1)?].segment.find(revision)
+        let segment = self.sealed.partition_point(|sealed| sealed.first <= revision).checked_sub(1)?;
+        let slot = self.sealed[segment].segment.slot_from(revision);
+        *near = Near { segment, slot };
+        self.sealed[segment].segment.record_if(slot, revision)
     }
 
     /// All records of main revisions from `main` on, oldest first.

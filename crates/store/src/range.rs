@@ -3,7 +3,7 @@
 use crate::checks::check_range;
 use crate::error::Error;
 use crate::key_range::{KeyRange, RangeEnd};
-use crate::log::RecordRef;
+use crate::log::{Near, RecordRef};
 use crate::request::{RangeRequest, SortOrder, SortTarget};
 use crate::response::{Change, Event, EventKind, KeyValue, RangeResponse};
 use crate::view::{Slot, View};
@@ -89,7 +89,8 @@ impl View {
             (Some(self.index.forward(range, newest)), None)
         };
         let slots = forward.into_iter().flatten().chain(backward.into_iter().flatten());
-        slots.filter_map(move |(_, slot)| self.version(slot, at)).map(|found| found.key_value())
+        let mut near = Near::default();
+        slots.filter_map(move |(_, slot)| self.version_near(slot, at, &mut near)).map(|found| found.key_value())
     }
 
     fn version(&self, slot: &Slot, at: Option<i64>) -> Option<RecordRef<'_>> {

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::lease::Lease;
-use crate::log::{Log, Record, RecordRef, Revision};
+use crate::log::{Log, Near, Record, RecordRef, Revision};
 use crate::request::AlarmType;
 use crate::response::{AlarmMember, KeyValue};
 use crate::tree::{Tree, Value};
@@ -126,6 +126,18 @@ impl View {
             return Err(Error::Compacted);
         }
         Ok((revision > 0).then_some(revision))
+    }
+
+    /// The version of a key that was alive at a revision, or is alive now, for one who reads key after key.
+    pub(crate) fn version_near(&self, slot: &Slot, at: Option<i64>, near: &mut Near) -> Option<RecordRef<'_>> {
+        match at {
+            Some(at) if slot.revision.main > at => self.version_at(slot, at),
+            _ if slot.alive => {
+                let found = self.log.find_near(slot.revision, near);
+                Some(found.expect("compaction keeps what is reachable"))
+            }
+            _ => None,
+        }
     }
 
     /// The newest version of a key that is alive.
