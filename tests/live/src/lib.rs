@@ -8,3 +8,4 @@ pub mod cluster;
 pub mod live_node;
 pub mod powercut;
 pub mod program;
+pub mod wait;

@@ -17,6 +17,7 @@ use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use volvox_live::cluster::LiveCluster;
 use volvox_live::live_node::block_on;
 use volvox_live::program::cluster;
+use volvox_live::wait::{eventually, until};
 
 /// What an attack may cost in memory.
 const GROWTH_MAX: u64 = 20 << 20;
@@ -152,14 +153,15 @@ async fn serve_until(cluster: &LiveCluster, time: Duration) -> (u64, Duration) {
     for id in cluster.nodes() {
         clients.push(KvClient::connect(cluster.endpoint(id)).await.expect("it serves"));
     }
+    let mut interval = tokio::time::interval(Duration::from_millis(10));
     let (began, mut served, mut slowest) = (Instant::now(), 0, Duration::ZERO);
     while began.elapsed() < time {
+        interval.tick().await;
         let put = PutRequest { key: "k".into(), value: served.to_string().into(), ..PutRequest::default() };
         let asked = Instant::now();
         clients[served as usize % 3].put(put).await.expect("served throughout");
         slowest = slowest.max(asked.elapsed());
         served += 1;
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     (served, slowest)
 }
@@ -188,15 +190,9 @@ fn read_log(cluster: &LiveCluster, id: u64) -> String {
 }
 
 fn wait_for_log(cluster: &LiveCluster, id: u64, words: &[&str]) {
-    let began = Instant::now();
-    loop {
-        let log = read_log(cluster, id);
-        if log.lines().any(|line| words.iter().all(|word| line.contains(word))) {
-            return;
-        }
-        assert!(began.elapsed() < Duration::from_secs(10), "node {id} never said {words:?}:\n{log}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    until(&format!("node {id} says {words:?}"), || {
+        read_log(cluster, id).lines().any(|line| words.iter().all(|word| line.contains(word)))
+    });
 }
 
 #[test]
@@ -282,15 +278,13 @@ fn cluster_put(cluster: &LiveCluster, number: u64) {
 }
 
 async fn wait_for_vote(cluster: &LiveCluster, id: u64) -> serde_json::Value {
-    let began = Instant::now();
-    loop {
-        let status = cluster.status(id).await.unwrap_or_default();
-        if status["votes"] == true {
-            return status;
-        }
-        assert!(began.elapsed() < Duration::from_secs(30), "node {id} does not vote: {status}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let mut status = serde_json::Value::Null;
+    eventually("the node votes again", async || {
+        status = cluster.status(id).await.unwrap_or_default();
+        status["votes"] == true
+    })
+    .await;
+    status
 }
 
 fn files(folder: &std::path::Path, prefix: &str) -> Vec<std::path::PathBuf> {

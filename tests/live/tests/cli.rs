@@ -6,20 +6,11 @@
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use volvox_live::cluster::LiveCluster;
 use volvox_live::live_node::block_on;
 use volvox_live::program::{cluster, free_ports, program};
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !condition() {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
+use volvox_live::wait::{PATIENCE, until};
 
 fn said(cluster: &LiveCluster, arguments: &[&str]) -> String {
     cluster.volvox(arguments).expect("it works").trim_end().to_owned()

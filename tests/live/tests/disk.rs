@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 use volvox_core::Bytes;
 use volvox_disk::{Faults, RealDirectory, Recording, RecordingDirectory, SequenceCounter, SimulatedDirectory};
 use volvox_live::live_node::{LiveNode, Plan, block_on, introduce};
+use volvox_live::wait::eventually;
 use volvox_net::FreshLife;
 use volvox_replica::{Error, Reply, Request};
 use volvox_store::{Command, PutRequest};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 fn put(key: &str, value: &str) -> Request {
     Request::Write(Command::Put(PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }))
@@ -21,11 +20,7 @@ fn put(key: &str, value: &str) -> Request {
 /// Waits until every node serves linearizable reads.
 async fn until_ready(nodes: &[LiveNode]) {
     for node in nodes {
-        let began = Instant::now();
-        while let Err(error) = node.request(Request::Read).await {
-            assert!(began.elapsed() < PATIENCE, "node {}: {error}", node.id());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually("every node serves reads", async || node.request(Request::Read).await.is_ok()).await;
     }
 }
 
@@ -76,16 +71,12 @@ fn no_put_is_acknowledged_without_a_sync_on_a_majority() {
         }
         // One fdatasync a batch, no more and no fewer; and with one client every put is a batch of its own.
         for (node, recording) in nodes.iter().zip(&recordings) {
-            let began = Instant::now();
-            let log = loop {
-                let counters = node.handle.counters();
-                let log = counters.log;
-                if counters.batches == log.batches && log.batch_syncs + log.other_syncs >= recording.file_syncs() {
-                    break log;
-                }
-                assert!(began.elapsed() < PATIENCE, "{counters:?} against {} syncs", recording.file_syncs());
-                tokio::time::sleep(Duration::from_millis(5)).await;
+            let same = async || {
+                let (counters, log) = (node.handle.counters(), node.handle.counters().log);
+                counters.batches == log.batches && log.batch_syncs + log.other_syncs >= recording.file_syncs()
             };
+            eventually("log, node and folder have counted the same", same).await;
+            let log = node.handle.counters().log;
             assert_eq!(log.batch_syncs, log.batches, "node {}", node.id());
             assert!(log.records >= puts as u64, "node {}: {log:?}", node.id());
             assert!(log.batches >= puts as u64, "node {}: {log:?}", node.id());
@@ -149,24 +140,19 @@ fn a_full_disk_refuses_writes_serves_reads_and_goes_on_when_there_is_space() {
         for (number, node) in nodes[..2].iter().enumerate() {
             node.request(put(&format!("with-one-full-{number}"), "1")).await.expect("a majority has space");
         }
-        let began = Instant::now();
-        while nodes[2].handle.counters().disk_full == 0 {
-            assert!(began.elapsed() < PATIENCE, "the full disk was not noticed: {:?}", nodes[2].handle.counters());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        eventually("the full disk is noticed", async || nodes[2].handle.counters().disk_full > 0).await;
 
         // A majority of full disks acknowledges nothing, in bounded time, and still serves reads.
         disks[1].set_faults(full.clone());
         let refused = nodes[0].request(put("with-two-full", "1"));
         let meanwhile = async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let mut reads = 0;
-            let began = Instant::now();
+            let mut interval = tokio::time::interval(Duration::from_millis(10));
+            let (began, mut reads) = (Instant::now(), 0);
             while began.elapsed() < Duration::from_secs(2) {
+                interval.tick().await;
                 nodes[0].request(Request::Read).await.expect("a read needs no disk");
                 assert!(nodes[0].view().store.get(b"before").is_some());
                 reads += 1;
-                tokio::time::sleep(Duration::from_millis(10)).await;
             }
             reads
         };
@@ -180,10 +166,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_goes_on_when_there_is_space() {
         for disk in &disks {
             disk.set_faults(Faults::default());
         }
-        let began = Instant::now();
-        while let Err(error) = nodes[1].request(put("after", "1")).await {
-            assert!(began.elapsed() < PATIENCE, "{error}");
-        }
+        eventually("writes go on", async || nodes[1].request(put("after", "1")).await.is_ok()).await;
         until_ready(&nodes).await;
         for node in &nodes {
             let view = node.view();

@@ -18,11 +18,11 @@ use volvox_etcd::proto::etcdserverpb::{PutRequest, RangeRequest, WatchCreateRequ
 use volvox_live::cluster::LiveCluster;
 use volvox_live::live_node::{LiveNode, Plan, block_on, introduce};
 use volvox_live::program::cluster;
+use volvox_live::wait::{PATIENCE, eventually};
 use volvox_net::FreshLife;
 use volvox_replica::Request;
 use volvox_store::{Command, PutRequest as StorePut};
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const GROWTH_MAX: u64 = 20 << 20;
 const WATCHED: u64 = 32;
 /// The watcher misses at least this much: were it kept for it, the node would grow by far more than it may.
@@ -58,7 +58,7 @@ fn a_watcher_that_does_not_read_gets_everything_and_costs_nothing() {
         let grown: Vec<i64> = (followers.iter().zip(before))
             .map(|(id, before)| cluster.resident_bytes(*id).expect("it runs") as i64 - before as i64)
             .collect();
-        let missed = written * VALUE_BYTES as u64 >> 10;
+        let missed = (written * VALUE_BYTES as u64) >> 10;
         println!(
             "{missed} KiB missed; grown by {} KiB with the sleeper, {} KiB without",
             grown[0] >> 10,
@@ -105,14 +105,14 @@ fn value_of(number: u64) -> Vec<u8> {
 async fn write_for(cluster: &LiveCluster, through: u64, time: Duration) -> u64 {
     let mut kv = KvClient::connect(cluster.endpoint(through)).await.expect("it serves");
     let writes = MISSED_BYTES_MIN / VALUE_BYTES as u64;
+    let mut interval = tokio::time::interval(time / writes as u32);
     let (began, mut number) = (Instant::now(), 0u64);
     while began.elapsed() < time || number < writes {
+        interval.tick().await;
         let key = format!("w/{:02}", number % WATCHED).into_bytes();
         let value = value_of(number);
         kv.put(PutRequest { key: key.into(), value: value.into(), ..PutRequest::default() }).await.expect("served");
         number += 1;
-        let due = time.mul_f64(number as f64 / writes as f64);
-        tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
     }
     number
 }
@@ -125,14 +125,15 @@ impl Drop for Folder {
     }
 }
 
+const SNAPSHOT_VALUE_BYTES: usize = 256 << 10;
+const SNAPSHOT_VALUES: u64 = 256;
+const SNAPSHOT_BYTES: u64 = SNAPSHOT_VALUES * SNAPSHOT_VALUE_BYTES as u64;
+const BREAKS: u64 = 3;
+
 /// Every break loses what was under way. Were the snapshot begun again each time, the follower would read it from the
 /// start after 16, 32 and 48 MiB: 160 MiB in all.
 #[test]
 fn a_snapshot_of_64_mib_resumes_over_a_link_that_breaks_three_times() {
-    const VALUE_BYTES: usize = 256 << 10;
-    const VALUES: u64 = 256;
-    const SNAPSHOT_BYTES: u64 = VALUES * VALUE_BYTES as u64;
-    const BREAKS: u64 = 3;
     let folder = Folder(std::env::temp_dir().join(format!("volvox-live-snapshot-{}", std::process::id())));
     let plan = Plan {
         heartbeat: Duration::from_millis(50),
@@ -147,45 +148,23 @@ fn a_snapshot_of_64_mib_resumes_over_a_link_that_breaks_three_times() {
         };
         let mut nodes = vec![open(1), open(2)];
         introduce(&nodes);
-        for number in 0..VALUES {
-            // Values differ, and cannot be had from anywhere but the snapshot.
-            let value = number.to_le_bytes().repeat(VALUE_BYTES / 8);
-            let key = format!("key-{number:04}");
-            let put = StorePut { key: key.as_str().into(), value: value.into(), ..StorePut::default() };
-            let request = Request::Write(Command::Put(put));
-            let began = Instant::now();
-            while let Err(error) = nodes[0].request(request.clone()).await {
-                assert!(began.elapsed() < PATIENCE, "{error}");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+        for number in 0..SNAPSHOT_VALUES {
+            let request = large_put(number);
+            eventually("a value is written", async || nodes[0].request(request.clone()).await.is_ok()).await;
         }
         nodes.push(open(3));
         introduce(&nodes);
         let behind = &nodes[2];
         let read = || behind.handle.counters().bytes_in;
         for number in 1..=BREAKS {
-            let began = Instant::now();
-            while read() < number * SNAPSHOT_BYTES / (BREAKS + 1) {
-                assert!(began.elapsed() < PATIENCE, "{} bytes before break {number}", read());
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            let part = number * SNAPSHOT_BYTES / (BREAKS + 1);
+            eventually("a part of the snapshot has come", async || read() >= part).await;
             assert_eq!(behind.view().store.len(), 0, "the snapshot was there before break {number}");
-            for node in &nodes[..2] {
-                node.handle.remove_peer(NodeId(3));
-                behind.handle.remove_peer(NodeId(node.id()));
-            }
-            let began = Instant::now();
-            while !behind.handle.peers().is_empty() || nodes[..2].iter().any(|node| node.handle.peers().len() > 1) {
-                assert!(began.elapsed() < PATIENCE, "the links stay");
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            break_links(&nodes, behind).await;
             introduce(&nodes);
         }
-        let began = Instant::now();
-        while behind.view().store.len() < VALUES as usize {
-            assert!(began.elapsed() < PATIENCE, "{:?}, {} bytes read", behind.view(), read());
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let everything = SNAPSHOT_VALUES as usize;
+        eventually("the snapshot is there", async || behind.view().store.len() == everything).await;
         let total = read();
         println!("{} MiB read for a snapshot of {} MiB", total >> 20, SNAPSHOT_BYTES >> 20);
         assert!(total >= SNAPSHOT_BYTES, "it came over the wire");
@@ -198,6 +177,26 @@ fn a_snapshot_of_64_mib_resumes_over_a_link_that_breaks_three_times() {
             node.stop().await.expect("its disk is well");
         }
     });
+}
+
+/// Values differ, and cannot be had from anywhere but the snapshot.
+fn large_put(number: u64) -> Request {
+    let value = number.to_le_bytes().repeat(SNAPSHOT_VALUE_BYTES / 8);
+    let key = format!("key-{number:04}");
+    Request::Write(Command::Put(StorePut { key: key.as_str().into(), value: value.into(), ..StorePut::default() }))
+}
+
+/// Takes the addresses away until no connection is left.
+async fn break_links(nodes: &[LiveNode], behind: &LiveNode) {
+    let others = || nodes.iter().filter(|node| node.id() != behind.id());
+    for node in others() {
+        node.handle.remove_peer(NodeId(behind.id()));
+        behind.handle.remove_peer(NodeId(node.id()));
+    }
+    eventually("the links are gone", async || {
+        behind.handle.peers().is_empty() && others().all(|node| node.handle.peers().len() == 1)
+    })
+    .await;
 }
 
 /// One value of `/metrics`, summed over all of its labels that contain `label`.
@@ -253,14 +252,10 @@ fn metrics_show_puts_gets_and_a_lost_leader() {
         assert_eq!(metric(&cluster, follower, "etcd_server_has_leader", ""), 1.0);
         assert_eq!(metric(&cluster, leader, "etcd_server_is_leader", ""), 1.0);
         cluster.volvox(&["kill", &leader.to_string()]).expect("it runs");
-        let began = Instant::now();
         let others: Vec<u64> = cluster.nodes().filter(|id| *id != leader).collect();
         let leaders = || others.iter().map(|id| metric(&cluster, *id, "etcd_server_is_leader", "")).sum::<f64>();
-        while leaders() < 1.0 || metric(&cluster, follower, "etcd_server_leader_changes_seen_total", "") <= changes {
-            assert!(began.elapsed() < PATIENCE, "no new leader in the metrics");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert_eq!(leaders(), 1.0);
+        let seen = || metric(&cluster, follower, "etcd_server_leader_changes_seen_total", "");
+        eventually("a new leader shows in the metrics", async || leaders() == 1.0 && seen() > changes).await;
         let lost = |id| metric(&cluster, id, "etcd_network_active_peers", &format!("Remote=\"{leader:x}\""));
         assert_eq!(lost(follower), 0.0, "the dead leader is not connected");
     });
