@@ -1,4 +1,79 @@
-//! The checked world.
+//! The checked world: every schedule of a small instance.
+//!
+//! # The problem
+//!
+//! A simulation that runs a million schedules has seen a million of them. Most bugs in protocols need few nodes, few
+//! messages and one bad order (the "small scope" of Jackson), and an order that needs five things to go wrong at once is
+//! found by luck or by trying them all. This crate tries them all.
+//!
+//! # The idea
+//!
+//! A [`Model`] says where runs begin and what may come after a state. A [`Checker`] visits every state once, level by
+//! level, on all cores, and keeps of each no more than a fingerprint and a link to where it came from. A property that
+//! breaks is told by a shortest run that breaks it.
+//!
+//! A [`System`] makes a model of any [`Process`](volvox_core::Process): handlers are the production code, and what a world
+//! decides becomes a choice of the model.
+//!
+//! | what the world decides | how it is explored |
+//! |---|---|
+//! | which message arrives next | any ([`Network::unordered`]), or the oldest of any link ([`Network::ordered`]); some are lost, some come twice |
+//! | time | none passes: any timer that is set may fire, and `now()` is an error; or small equal ticks ([`Timed`]) |
+//! | when the disk is done | at once with the step, or as an event of its own ([`Durability`]) |
+//! | who crashes | anybody, at any moment, a bounded number of times; with or without return |
+//! | `choose(n)` | every answer; `rng()` is fixed |
+//! | commands | an alphabet with a budget |
+//!
+//! # How it is fast
+//!
+//! Node states, messages and histories are kept once each and named by numbers, so a state is a short list of words. What a
+//! handler does with a node state and an input is computed once, and then looked up. The fingerprint of a state is a sum of
+//! shares of its parts, so that of a successor is known from what changes, and a successor that was seen before is never
+//! built. The table takes 16 bytes for each state, in slots that are at least three eighths full.
+//!
+//! # What a result means
+//!
+//! *Exhausted* means: every state within the bounds was visited, and every property holds in this instance. It does not
+//! speak about larger instances, nor about what the model leaves out. States are told apart by 72 bits of a fingerprint of
+//! 128; each report says how likely a confusion is at most. The bounds that cut off states
+//! ([`System::nodes_within`], [`System::within`]) are counted as `outside`.
+//!
+//! *Liveness* is checked under weak fairness, exactly: see [`Checker::leads_to`]. Each link delivers in the end, each timer
+//! that stays set fires, each disk writes, whoever may come back does. Losses have a budget, since a link that loses for
+//! ever delivers nothing.
+//!
+//! *Symmetry* (states that differ by the names of equal nodes) needs a process that can be renamed ([`Symmetric`]).
+//! Liveness and symmetry together are refused, unless the property is declared symmetric; then only initial states are
+//! joined, since renaming does not respect who was treated fairly.
+//!
+//! # A run
+//!
+//! ```text
+//! let world = System::<Node>::new(3, ()).network(Network::ordered()).crashes(1).command(NodeId(1), Begin, 1);
+//! let report = Checker::new(&world)
+//!     .invariant("one at a time", |world, state| world.view(state).nodes().filter(|(_, n)| n.inside).count() < 2)
+//!     .reachable("somebody enters", |world, state| world.view(state).nodes().any(|(_, n)| n.inside))
+//!     .run();
+//! assert!(report.holds(), "{report}");
+//! ```
+//! A counterexample is a list of decisions; [`System::schedule`] makes data of it, and [`System::trace`] runs that with fresh
+//! processes and prints the trace, line by line as in every world.
+//!
+//! # Caveats
+//!
+//! - A handler must be a function of its process, its input and its choices. One that keeps state elsewhere is explored
+//!   wrongly.
+//! - Everything stays in memory: the table, the states of two levels, and every node state. There is no partial-order
+//!   reduction.
+//! - The wall clock stands still in asynchronous time, and reads as the node's monotonic clock in timed models.
+//! - A panic in a handler is a counterexample where panics unwind; where they abort, it is the end.
+//!
+//! # References
+//!
+//! - L. Lamport: *Specifying Systems*, 2002; TLC keeps fingerprints and finds shortest counterexamples the same way.
+//! - R. Tarjan: *Depth-first search and linear graph algorithms*, 1972.
+//! - O. Lichtenstein, A. Pnueli: *Checking that finite state concurrent programs satisfy their linear specification*, 1985:
+//!   fairness and strongly connected components.
 #![forbid(unsafe_code)]
 
 mod checker;

@@ -20,6 +20,8 @@ mod node;
 mod schedule;
 mod state;
 mod symmetry;
+#[cfg(test)]
+mod tests;
 
 pub use network::Network;
 pub use schedule::{Action, Schedule, What};
@@ -72,6 +74,9 @@ pub enum Durability {
     /// At once: a step and its records are atomic. Exact for protocols that use only the verbs that wait: what nobody
     /// could hear of did not happen. A positional verb is an error here.
     Atomic,
+    /// At once, also where positional verbs are used. What only a slow disk shows is left out, and much is saved: for the
+    /// larger instances of what is explored with [`Durability::Separate`] in smaller ones.
+    Prompt,
     /// By an event of its own, in order, a whole number of steps at a time; a crash keeps any such number.
     Separate,
 }
@@ -97,6 +102,7 @@ type Projection<P> = Box<dyn Fn(&P) -> u128 + Send + Sync>;
 type Relative<P> = Box<dyn Fn(&P, Instant) -> u128 + Send + Sync>;
 type Observe<P, H> = Box<dyn Fn(&mut H, NodeId, &<P as Process>::Event) + Send + Sync>;
 type TimerTest<P> = Box<dyn Fn(&P, &<P as Process>::Timer) -> bool + Send + Sync>;
+type CommandTest<P> = Box<dyn Fn(&P, &<P as Process>::Command) -> bool + Send + Sync>;
 type NodeTest<P> = Box<dyn Fn(NodeId, &P) -> bool + Send + Sync>;
 type Within<P, H> = Box<dyn Fn(&View<'_, P, H>) -> bool + Send + Sync>;
 
@@ -121,10 +127,11 @@ pub struct System<P: Checked, H = ()> {
     durability: Durability,
     timed: Option<Timed>,
     restarts: bool,
-    commands: Vec<(usize, P::Command)>,
+    alphabet: Vec<(usize, P::Command)>,
     timer_budgets: Vec<Box<dyn Fn(&P::Timer) -> bool + Send + Sync>>,
     budgets: Vec<u32>,
     may_fire: Option<TimerTest<P>>,
+    may_ask: Option<CommandTest<P>>,
     node_within: Option<NodeTest<P>>,
     within: Option<Within<P, H>>,
     projection: Option<Projection<P>>,
@@ -164,10 +171,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             durability: Durability::Atomic,
             timed: None,
             restarts: false,
-            commands: Vec::new(),
+            alphabet: Vec::new(),
             timer_budgets: Vec::new(),
             budgets: vec![0; CRASHES + 1],
             may_fire: None,
+            may_ask: None,
             node_within: None,
             within: None,
             projection: None,
@@ -231,7 +239,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// # Panics
     /// When there is no such node.
     pub fn command(mut self, node: NodeId, command: P::Command, times: u32) -> Self {
-        self.commands.push((self.index_of(node), command));
+        self.alphabet.push((self.index_of(node), command));
         self.budgets.push(times);
         self
     }
@@ -242,7 +250,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// # Panics
     /// After the first command: budgets stand in this order.
     pub fn timer_budget(mut self, test: impl Fn(&P::Timer) -> bool + Send + Sync + 'static, times: u32) -> Self {
-        assert!(self.commands.is_empty(), "budgets of timers come before commands");
+        assert!(self.alphabet.is_empty(), "budgets of timers come before commands");
         self.timer_budgets.push(Box::new(test));
         self.budgets.push(times);
         self
@@ -251,6 +259,12 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// Only timers for which `test` holds fire. The others stay set, and hold up no tick.
     pub fn timers(mut self, test: impl Fn(&P, &P::Timer) -> bool + Send + Sync + 'static) -> Self {
         self.may_fire = Some(Box::new(test));
+        self
+    }
+
+    /// Commands are only given to nodes for which `test` holds: to leaders, say.
+    pub fn commands(mut self, test: impl Fn(&P, &P::Command) -> bool + Send + Sync + 'static) -> Self {
+        self.may_ask = Some(Box::new(test));
         self
     }
 

@@ -277,13 +277,17 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
         if system.has_budget(state, CRASHES) {
             let durable = known.node.disk.durable;
             for keeps in std::iter::once(&durable).chain(&known.node.disk.ends) {
-                self.crash(index, *keeps);
+                self.crash(index, *keeps, false);
+                if system.network.order == LinkOrder::Ordered {
+                    self.crash(index, *keeps, true);
+                }
             }
         }
     }
 
-    /// The process ends. Over ordered links, what was under way to it is lost with the connection.
-    fn crash(&mut self, index: usize, keeps: Position) {
+    /// The process ends. Over ordered links, what was under way to it is lost with the connection, and what was under way
+    /// from it may be.
+    fn crash(&mut self, index: usize, keeps: Position, silenced: bool) {
         let (system, state) = (self.system, self.state);
         let layout = system.layout();
         let outcomes = system.outcomes_of(state.words[index], Key::Crash(keeps.0), || Input::Crash(keeps));
@@ -292,19 +296,26 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
         words[layout.nodes + CRASHES] -= 1;
         if system.network.order == LinkOrder::Ordered {
             let mut network = words.split_off(layout.network());
+            let count = network.len();
+            network.retain(|flight| !silenced || system.envelopes.get(envelope_of(*flight)).from != index);
+            if silenced && network.len() == count {
+                return;
+            }
             network.retain(|flight| system.envelopes.get(envelope_of(*flight)).to != index);
             words.extend(network);
         }
-        let what = What::Crash { node: system.ids[index], keeps };
+        let what = What::Crash { node: system.ids[index], keeps, silenced };
         let next = system.state_of(words);
         self.steps.lazy(next.sum, || Action { what, choices: Box::default() }, || next.clone());
     }
 
     fn commands(&mut self) {
         let (system, state) = (self.system, self.state);
-        for (at, (index, command)) in system.commands.iter().enumerate() {
+        for (at, (index, command)) in system.alphabet.iter().enumerate() {
             let budget = system.command_budget(at);
-            if system.has_budget(state, budget) && system.is_up(state, *index) {
+            let Some(process) = &system.known(state, *index).node.process else { continue };
+            let may_ask = system.may_ask.as_ref().is_none_or(|test| test(process, command));
+            if may_ask && system.has_budget(state, budget) {
                 let node = system.ids[*index];
                 let what = || What::Command { node, command: command.clone() };
                 let key = Key::Command(at as u32);

@@ -262,7 +262,7 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
         for effect in &effects {
             self.apply(effect.clone(), &mut position);
         }
-        if self.system.durability == Durability::Atomic {
+        if self.system.durability != Durability::Separate {
             let last = self.node.disk.last();
             self.node.disk.sync(last);
         }
@@ -296,8 +296,8 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
 
     /// The gate of `volvox_core::Outbox`.
     fn gate(&mut self, after: Position, position: Position, item: Held<P>) {
-        if self.system.durability == Durability::Atomic {
-            if after != position {
+        if self.system.durability != Durability::Separate {
+            if self.system.durability == Durability::Atomic && after != position {
                 self.failure.get_or_insert_with(|| {
                     let id = self.environment.id;
                     format!("{id} uses a positional verb ({after} of {position}): explore it with Durability::Separate")

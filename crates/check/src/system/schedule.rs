@@ -70,6 +70,8 @@ pub enum What<P: Process> {
         node: NodeId,
         /// The last record that survives.
         keeps: Position,
+        /// Whether what it had under way, over ordered links, is lost with it.
+        silenced: bool,
     },
     /// A process starts again.
     Restart {
@@ -116,7 +118,7 @@ impl<P: Process> Clone for What<P> {
             What::Fire { node, timer } => What::Fire { node: *node, timer: *timer },
             What::Command { node, command } => What::Command { node: *node, command: command.clone() },
             What::Sync { node, through } => What::Sync { node: *node, through: *through },
-            What::Crash { node, keeps } => What::Crash { node: *node, keeps: *keeps },
+            What::Crash { node, keeps, silenced } => What::Crash { node: *node, keeps: *keeps, silenced: *silenced },
             What::Restart { node } => What::Restart { node: *node },
             What::Pass => What::Pass,
         }
@@ -135,7 +137,10 @@ impl<P: Process> fmt::Display for Action<P> {
             What::Fire { node, timer } => write!(f, "{node} timer {timer:?} fires")?,
             What::Command { node, command } => write!(f, "{node} command {command}")?,
             What::Sync { node, through } => write!(f, "{node} durable through {through}")?,
-            What::Crash { node, keeps } => write!(f, "{node} crashes, its disk keeps {keeps}")?,
+            What::Crash { node, keeps, silenced } => {
+                write!(f, "{node} crashes, its disk keeps {keeps}")?;
+                f.write_str(if *silenced { ", and what it sent is lost" } else { "" })?;
+            }
             What::Restart { node } => write!(f, "{node} starts again")?,
             What::Pass => f.write_str("a tick passes")?,
         }
@@ -160,7 +165,7 @@ impl<P: Process> Action<P> {
             What::Fire { node, timer } => (node, Input::Timer(timer)),
             What::Command { node, command } => (node, Input::Command(command)),
             What::Sync { node, through } => (node, Input::Sync(through)),
-            What::Crash { node, keeps } => (node, Input::Crash(keeps)),
+            What::Crash { node, keeps, .. } => (node, Input::Crash(keeps)),
             What::Restart { node } => (node, Input::Start),
             What::Lose { .. } | What::Pass => return None,
         })

@@ -116,7 +116,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Symmetry<P, H> {
     /// The least fingerprint among all renamings of a state.
     pub fn canonical(&self, system: &System<P, H>, state: &State) -> u128 {
         assert!(
-            self.permutations[0].commands.len() == system.commands.len(),
+            self.permutations[0].commands.len() == system.alphabet.len(),
             "commands were added after the symmetry was declared"
         );
         (0..self.permutations.len()).map(|at| self.renamed_sum(system, state, at)).min().expect("the identity is one")
@@ -185,10 +185,10 @@ fn rename_node<P: Checked + Symmetric>(node: &Node<P>, permutation: &Permutation
 /// Where each command goes when nodes are renamed: to the same command of the node with the new name.
 fn commands_under<P: Checked, H>(system: &System<P, H>, places: &[usize]) -> Vec<usize> {
     let moved = |(index, command): &(usize, P::Command)| {
-        let here = system.commands.iter().position(|other| other.0 == places[*index] && other.1 == *command);
+        let here = system.alphabet.iter().position(|other| other.0 == places[*index] && other.1 == *command);
         here.expect("equal nodes are given equal commands")
     };
-    system.commands.iter().map(moved).collect()
+    system.alphabet.iter().map(moved).collect()
 }
 
 /// All orders of some items.

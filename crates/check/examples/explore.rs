@@ -1,0 +1,86 @@
+//! Explores one of the larger models, and prints how far it comes and how fast.
+//!
+//! ```text
+//! cargo run --release -p volvox-check --example explore -- two-phase 8
+//! cargo run --release -p volvox-check --example explore -- paxos 4 --threads 1
+//! cargo run --release -p volvox-check --example explore -- raft 3 2 2 1 0 0    (members terms entries crashes heartbeats slow-disks)
+//! ```
+#![allow(clippy::disallowed_methods, reason = "a program that measures reads the clock")]
+
+#[path = "../models/paxos.rs"]
+mod paxos;
+#[path = "../models/raft.rs"]
+mod raft;
+#[path = "../models/two_phase.rs"]
+mod two_phase;
+
+use std::time::Instant;
+use volvox_check::{Checker, Model};
+
+fn main() {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let threads = take_option(&mut words, "--threads")
+        .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get() as u64));
+    let states_max = take_option(&mut words, "--states").unwrap_or(100_000_000);
+    let numbers: Vec<u64> = words.iter().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let limits = Limits { threads: threads as usize, states_max };
+    match (words.first().map(String::as_str), numbers.as_slice()) {
+        (Some("two-phase"), [managers]) => {
+            let model = two_phase::TwoPhase::new(*managers as u32);
+            let checker = Checker::new(&model);
+            run(checker.invariant("consistent", |model, state| model.is_consistent(*state)), &limits);
+        }
+        (Some("paxos"), [clients]) => {
+            let system = paxos::paxos(*clients);
+            let linearizable = |system: &_, state: &_| is_linearizable(system, state);
+            run(Checker::new(&system).invariant("linearizable", linearizable), &limits);
+        }
+        (Some("raft"), [members, terms, entries, crashes, heartbeats, slow]) => {
+            let bounds = raft::Bounds {
+                members: *members,
+                terms: *terms,
+                entries: *entries,
+                crashes: *crashes as u32,
+                heartbeats: *heartbeats as u32,
+                slow_disks: *slow > 0,
+            };
+            run(raft::checker(&raft::raft(bounds)), &limits);
+        }
+        _ => {
+            eprintln!(
+                "explore two-phase MANAGERS | paxos CLIENTS | raft MEMBERS TERMS ENTRIES CRASHES HEARTBEATS SLOW"
+            );
+            std::process::exit(2);
+        }
+    }
+}
+
+struct Limits {
+    threads: usize,
+    states_max: u64,
+}
+
+fn is_linearizable(system: &volvox_check::System<paxos::Node, paxos::History>, state: &volvox_check::State) -> bool {
+    system.view(state).history().is_linearizable
+}
+
+fn run<M: Model>(checker: Checker<'_, M>, limits: &Limits) {
+    let begin = Instant::now();
+    let report = checker
+        .threads(limits.threads)
+        .states_max(limits.states_max)
+        .progress(move |progress| eprintln!("{}", progress.line(begin.elapsed())))
+        .run();
+    let elapsed = begin.elapsed();
+    println!("{report}");
+    let rate = u128::from(report.states) * 1_000 / elapsed.as_millis().max(1);
+    let bytes = report.table_bytes as u64 / report.states.max(1);
+    println!("{elapsed:?}, {rate} states/s on {} threads, {bytes} bytes of table a state", limits.threads);
+}
+
+fn take_option(words: &mut Vec<String>, name: &str) -> Option<u64> {
+    let at = words.iter().position(|word| word == name)?;
+    let value = words.get(at + 1)?.parse().ok();
+    words.drain(at..at + 2);
+    value
+}

@@ -1,0 +1,25 @@
+//! Protocols as they are written for every world, explored: what holds with exact counts, and for each rule a model
+//! without it, in which the counterexample is found.
+
+mod lease;
+mod raft;
+mod ricart_agrawala;
+mod two_phase_commit;
+
+/// In a test the debug form is good enough for the trace.
+macro_rules! shown_as_debugged {
+    ($($name:ty),*) => {$(
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{self:?}")
+            }
+        }
+    )*};
+}
+pub(crate) use shown_as_debugged;
+
+/// What cannot be.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Never {}
+
+shown_as_debugged!(Never);
