@@ -52,9 +52,10 @@ fn cut_power_in(arguments: &Arguments, folder: &Path) -> Result<()> {
         tape.recordings.iter().map(|recording| recording.sequences().len()).sum::<usize>()
     );
     let (segments, checkpoints) = (named(&tape, "log-"), named(&tape, "manifest-"));
-    println!("{segments} segments begun, {checkpoints} checkpoints finished");
-    if segments < 20 || checkpoints < 10 {
-        bail!("the run was too short to see segments and checkpoints come and go; give more --writes");
+    let leaders = tape.leader_changes;
+    println!("{segments} segments begun, {checkpoints} checkpoints finished, {leaders} changes of leader");
+    if segments < 20 || checkpoints < 10 || leaders < 2 {
+        bail!("the run was too short to see segments, checkpoints and leaders come and go; give more --writes");
     }
     let began = Instant::now();
     let cuts = powercut::cuts(&tape, arguments.images, arguments.seed);

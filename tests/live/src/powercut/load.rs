@@ -36,6 +36,8 @@ pub struct Tape {
     pub last_cut: u64,
     /// Requests that were refused or whose outcome nobody knows.
     pub errors: u64,
+    /// How often who leads has changed.
+    pub leader_changes: u64,
 }
 
 struct Load {
@@ -94,11 +96,12 @@ pub async fn record<D: Directory + 'static>(
     tokio::time::timeout(LIMIT, all).await.context("the load does not come to an end")??;
     let load = Rc::into_inner(load).context("a client is still there")?;
     let last_cut = sequence.now();
+    let leader_changes = load.nodes.iter().map(|node| node.view().status.leader_changes).max().unwrap_or(0);
     for node in load.nodes {
         node.stop().await?;
     }
     let (history, errors) = (load.history.into_inner(), load.errors.into_inner());
-    Ok(Tape { recordings, history, first_cut, last_cut, errors })
+    Ok(Tape { recordings, history, first_cut, last_cut, errors, leader_changes })
 }
 
 async fn client(load: Rc<Load>, number: u64, seed: u64) {
