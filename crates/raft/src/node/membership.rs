@@ -131,7 +131,10 @@ impl Raft {
             return;
         }
         if leader.has_leavers {
-            self.follow_configuration(server.log.last_index().next());
+            // What is gathered for later would no longer reach those who leave: they hear now that they may go.
+            let next = server.log.last_index().next();
+            self.replicate_to_all(cx);
+            self.follow_configuration(next);
         }
         let server = &self.server;
         let active = server.configuration();
