@@ -288,6 +288,8 @@ impl Replica {
             return Ok(());
         }
         self.store = store;
+        // What was half applied went with the store; the snapshot holds it whole.
+        self.half_applied = None;
         self.hub.on_replaced(self.store.revision());
         self.members = own.members;
         self.window = own.window;

@@ -8,7 +8,9 @@ use volvox_raft::RoleKind;
 use volvox_replica::message::Refusal;
 use volvox_replica::proposal::{Action, Origin, Proposal};
 use volvox_replica::{Command, Error, Event, Message, Reply, Request, Ticket};
-use volvox_store::{Command as StoreCommand, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, Reply as StoreReply};
+use volvox_store::{
+    Command as StoreCommand, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, Reply as StoreReply,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -447,4 +449,50 @@ fn a_restart_remembers_leases_members_and_what_it_applied() {
     let ticket = cluster.put(3, "b", "1");
     cluster.settle();
     assert!(matches!(cluster.reply(ticket), Some(Ok(Reply::Written(StoreReply::Put(_))))));
+}
+
+/// Heartbeats and reads go on while very many keys are deleted; a checkpoint that is made meanwhile does not know of it.
+#[test]
+fn a_large_delete_is_applied_in_steps() {
+    let mut cluster = Cluster::led_by_n1(3, |config| config.checkpoint_log_bytes = 1 << 40);
+    for number in 0..9000 {
+        cluster.put(1, &format!("k{number:05}"), "v");
+        if number % 500 == 0 {
+            cluster.settle();
+        }
+    }
+    cluster.elapse(SECOND);
+    assert_eq!(cluster.replica(2).store().view().len(), 9000);
+    let delete = DeleteRangeRequest { key: "k".into(), range_end: "l".into(), prev_kv: false };
+    let ticket = cluster.request(2, Request::Write(StoreCommand::DeleteRange(delete)));
+    let steps = |cluster: &Cluster| {
+        cluster.trace.iter().filter(|line| line.contains("n2 note an entry applied in steps")).count()
+    };
+    for _ in 0..1000 {
+        if steps(&cluster) > 0 {
+            break;
+        }
+        (1..=3).for_each(|node| cluster.sync(node));
+        for (from, to) in [(2, 1), (1, 2), (1, 3), (3, 1)] {
+            cluster.deliver_at(from, to, 0);
+        }
+    }
+    assert_eq!(steps(&cluster), 1, "applied in one call");
+    // Half done: all is as it was, for readers, and for whoever restarts from here.
+    let (applied, revision) = (cluster.replica(2).applied(), cluster.replica(2).store().revision());
+    assert!(applied < cluster.replica(2).raft().commit_index());
+    assert_eq!((cluster.replica(2).store().view().len(), cluster.reply(ticket)), (9000, None));
+    cluster.fire(2, volvox_replica::Timer::Apply);
+    assert_eq!((cluster.replica(2).applied(), cluster.replica(2).store().revision()), (applied, revision));
+    cluster.crash(2);
+    cluster.start(2);
+    let put = cluster.put(3, "behind", "");
+    cluster.elapse(SECOND);
+    assert!(written(&cluster, put) > revision);
+    for node in 1..=3 {
+        assert_eq!(cluster.replica(node).store().view().len(), 1, "n{node}");
+        assert_eq!(cluster.replica(node).store().view().hash_kv(0), cluster.replica(1).store().view().hash_kv(0));
+    }
+    // A checkpoint made in the midst of it restores the state before it.
+    assert_eq!(cluster.replica(2).store().revision(), cluster.replica(3).store().revision());
 }

@@ -43,6 +43,10 @@ impl Store {
     /// Looks at some `budget` records (at least at one segment) and frees what is no longer needed. Whether there is
     /// more to do.
     pub fn compact_step(&mut self, budget: usize) -> bool {
+        if self.is_applying() {
+            // The copy that it works in would bring back what is freed here.
+            return self.is_compacting();
+        }
         let mut left = budget;
         while let Some(mut pass) = self.pass.take() {
             match self.compact_segment(&mut pass) {

@@ -41,6 +41,7 @@
 //! | [`view`], [`range`], [`hash`], [`lease`] | what can be read |
 //! | `tree`, `log` | the two structures |
 //! | `compaction` | freeing memory, a little at a time |
+//! | [`stepwise`] | deleting very many keys, a little at a time |
 //! | [`checkpoint`], [`restore`] | the state as numbered parts, and back |
 //! | [`quota`] | how much is in use, and what a command will add |
 //!
@@ -53,7 +54,8 @@
 //!
 //! # Caveats
 //!
-//! - A command is applied in one call, however many keys it deletes: about a microsecond each.
+//! - The end of a lease, and a delete inside a transaction, are applied in one call, however many keys they delete:
+//!   about a microsecond each. A plain delete can be applied in steps.
 //! - An old revision of a key that changed n times since is found in n/64 + 64 steps.
 //! - The records of the tail, at most half a MiB, are copied once more when it is sealed.
 //! - Users and roles are not here yet; permission is the caller's affair.
@@ -85,6 +87,7 @@ pub mod range;
 pub mod request;
 pub mod response;
 pub mod restore;
+pub mod stepwise;
 pub mod store;
 mod tree;
 mod txn;

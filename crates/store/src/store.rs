@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::lease::{Lease, lease_key};
 use crate::request::*;
 use crate::response::*;
+use crate::stepwise::Pending;
 use crate::view::View;
 use crate::writer::Writer;
 use alloc::sync::Arc;
@@ -34,11 +35,13 @@ pub struct Store {
     config: StoreConfig,
     state: View,
     /// Of the commands applied since they were last taken.
-    changes: Vec<Change>,
+    pub(crate) changes: Vec<Change>,
     /// The compaction that is under way.
     pub(crate) pass: Option<Pass>,
+    /// The large delete that is under way.
+    pub(crate) pending: Option<Pending>,
     /// Where records are encoded; empty between commands.
-    scratch: Vec<u8>,
+    pub(crate) scratch: Vec<u8>,
 }
 
 impl fmt::Debug for Store {
@@ -54,7 +57,7 @@ impl Store {
     }
 
     pub(crate) fn with_state(config: StoreConfig, state: View) -> Store {
-        Store { config, state, changes: Vec::new(), pass: None, scratch: Vec::new() }
+        Store { config, state, changes: Vec::new(), pass: None, pending: None, scratch: Vec::new() }
     }
 
     /// What it was made with.
@@ -96,7 +99,11 @@ impl Store {
     ///
     /// # Errors
     /// A refused command changed nothing, on every member alike.
+    ///
+    /// # Panics
+    /// While a large delete is under way.
     pub fn apply(&mut self, command: &Command) -> Result<Reply, Error> {
+        assert!(self.pending.is_none(), "another command is half applied");
         self.state.applied += 1;
         self.check_alarms(command)?;
         match command {
@@ -113,7 +120,7 @@ impl Store {
     }
 
     /// What alarms forbid. Without space nothing may grow; where members differ nothing may change.
-    fn check_alarms(&self, command: &Command) -> Result<(), Error> {
+    pub(crate) fn check_alarms(&self, command: &Command) -> Result<(), Error> {
         if self.state.alarms.is_empty() {
             return Ok(());
         }

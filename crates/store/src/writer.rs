@@ -23,6 +23,16 @@ impl<'a> Writer<'a> {
         Writer { state, scratch, main, events: Vec::new() }
     }
 
+    /// Goes on with a revision that was put aside.
+    pub fn resume(state: &'a mut View, scratch: &'a mut Vec<u8>, events: Vec<Event>) -> Writer<'a> {
+        Writer { events, ..Writer::new(state, scratch) }
+    }
+
+    /// Puts the revision aside.
+    pub fn suspend(self) -> Vec<Event> {
+        self.events
+    }
+
     /// The revision of the store as an operation inside sees it.
     pub fn revision(&self) -> i64 {
         if self.events.is_empty() { self.main - 1 } else { self.main }
