@@ -284,13 +284,14 @@ impl World {
     fn wanted<'a>(&'a self, watched: &'a Watched, through: i64) -> impl Iterator<Item = Event> + 'a {
         let create = &watched.create;
         let range = self.history.range(watched.next..(through + 1).max(watched.next));
-        range.flat_map(|(_, events)| events).cloned().filter(move |event| {
+        let wanted = range.flat_map(|(_, events)| events).filter(move |event| {
             let filtered = match event.kind {
                 EventKind::Put => create.no_put,
                 EventKind::Delete => create.no_delete,
             };
             !filtered && KeyRange::new(&create.key, &create.range_end).contains(&event.key_value.key)
-        })
+        });
+        wanted.cloned()
     }
 
     /// Whoever reads gets everything, or is told that it is gone.
