@@ -1,0 +1,9 @@
+//! The built program as its users run it: a cluster of processes in a folder of its own.
+
+// Processes run in real time.
+#![allow(clippy::disallowed_methods)]
+
+mod faults;
+mod restore;
+mod shutdown;
+mod volvox;
