@@ -18,7 +18,7 @@ type Ballot = (u32, NodeId);
 type Proposal = (u64, NodeId, char);
 type Accepted = Option<(Ballot, Proposal)>;
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Message {
     Put(u64, char),
     Get(u64),
@@ -97,8 +97,57 @@ impl Process for Node {
     type View = ();
 
     fn new(id: NodeId, _: &[NodeId], (): &()) -> Node {
+        Node::of(id)
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Node>) {
+        if let Some((to, request)) = self.first_request() {
+            tell(&request, cx);
+            cx.send(to, request);
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Node>) {
+        if self.ignores(&message) {
+            return;
+        }
+        if let Node::Client { .. } = self {
+            tell(&message, cx);
+        }
+        self.on_heard(from, message, |to, message| {
+            if let Message::Get(_) = message {
+                tell(&message, cx);
+            }
+            cx.send(to, message);
+        });
+    }
+
+    fn on_timer(&mut self, (): (), _: &mut Context<'_, Node>) {}
+
+    fn on_command(&mut self, command: Never, _: &mut Context<'_, Node>) {
+        match command {}
+    }
+
+    fn view(&self) {}
+}
+
+/// The observer hears of operations when clients ask and when they are answered.
+fn tell(message: &Message, cx: &mut Context<'_, Node>) {
+    match message {
+        Message::Put(_, value) => cx.emit(Event::Write(*value)),
+        Message::Get(_) => cx.emit(Event::Read),
+        Message::PutOk(_) => cx.emit(Event::Written),
+        Message::GetOk(_, value) => cx.emit(Event::ReadBack(*value)),
+        _ => {}
+    }
+}
+
+/// The protocol, apart from who runs it: the benchmark puts it under another checker.
+impl Node {
+    /// Servers first, then clients.
+    pub fn of(id: NodeId) -> Node {
         if id.0 > SERVERS {
-            return Node::Client { index: id.0 - 1, awaiting: None, operations: 0 };
+            return Node::Client { index: id.0 - 1, awaiting: Some(id.0 - 1), operations: 1 };
         }
         Node::Server(Server {
             id,
@@ -111,67 +160,78 @@ impl Process for Node {
         })
     }
 
-    fn on_start(&mut self, cx: &mut Context<'_, Node>) {
-        if let Node::Client { index, awaiting, operations } = self {
-            let value = char::from(b'A' + (*index - SERVERS) as u8);
-            (*awaiting, *operations) = (Some(*index), 1);
-            cx.emit(Event::Write(value));
-            cx.send(NodeId(*index % SERVERS + 1), Message::Put(*index, value));
-        }
+    /// What a client asks first, and whom.
+    pub fn first_request(&self) -> Option<(NodeId, Message)> {
+        let Node::Client { index, .. } = self else { return None };
+        let value = char::from(b'A' + (*index - SERVERS) as u8);
+        Some((NodeId(*index % SERVERS + 1), Message::Put(*index, value)))
     }
 
-    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Node>) {
+    /// Whether a message changes nothing and is not answered.
+    pub fn ignores(&self, message: &Message) -> bool {
         match self {
-            Node::Server(server) => server.on_message(from, message, cx),
-            Node::Client { index, awaiting, operations } => match message {
-                Message::PutOk(request) if *awaiting == Some(request) => {
-                    let next = (*operations + 1) * *index;
-                    cx.emit(Event::Written);
-                    cx.emit(Event::Read);
-                    cx.send(NodeId((*index + *operations) % SERVERS + 1), Message::Get(next));
-                    (*awaiting, *operations) = (Some(next), *operations + 1);
-                }
-                Message::GetOk(request, value) if *awaiting == Some(request) => {
-                    cx.emit(Event::ReadBack(value));
-                    (*awaiting, *operations) = (None, *operations + 1);
-                }
-                _ => {}
+            Node::Server(server) => server.ignores(message),
+            Node::Client { awaiting, .. } => match message {
+                Message::PutOk(request) | Message::GetOk(request, _) => *awaiting != Some(*request),
+                _ => true,
             },
         }
     }
 
-    fn on_timer(&mut self, (): (), _: &mut Context<'_, Node>) {}
-
-    fn on_command(&mut self, command: Never, _: &mut Context<'_, Node>) {
-        match command {}
+    /// A message that is not ignored.
+    pub fn on_heard(&mut self, from: NodeId, message: Message, mut send: impl FnMut(NodeId, Message)) {
+        match self {
+            Node::Server(server) => server.on_heard(from, message, send),
+            Node::Client { index, awaiting, operations } => {
+                *awaiting = None;
+                if let Message::PutOk(_) = message {
+                    let next = (*operations + 1) * *index;
+                    *awaiting = Some(next);
+                    send(NodeId((*index + *operations) % SERVERS + 1), Message::Get(next));
+                }
+                *operations += 1;
+            }
+        }
     }
-
-    fn view(&self) {}
 }
 
 impl Server {
-    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Node>) {
-        let peers: Vec<NodeId> = (1..=SERVERS).map(NodeId).collect();
-        if self.is_decided {
-            if let (Message::Get(request), Some((_, (_, _, value)))) = (message, self.accepted) {
-                cx.send(from, Message::GetOk(request, value));
-            }
-            return;
-        }
+    fn ignores(&self, message: &Message) -> bool {
         match message {
-            Message::Put(request, value) if self.proposal.is_none() => {
+            Message::Get(_) => !self.is_decided,
+            _ if self.is_decided => true,
+            Message::Put(..) => self.proposal.is_some(),
+            Message::Prepare(ballot) => *ballot <= self.ballot,
+            Message::Prepared(ballot, _) | Message::Accepted(ballot) => *ballot != self.ballot,
+            Message::Accept(ballot, _) => *ballot < self.ballot,
+            Message::Decided(..) => false,
+            Message::PutOk(_) | Message::GetOk(..) => true,
+        }
+    }
+
+    fn on_heard(&mut self, from: NodeId, message: Message, mut send: impl FnMut(NodeId, Message)) {
+        let me = self.id;
+        let broadcast = |message: Message, send: &mut dyn FnMut(NodeId, Message)| {
+            (1..=SERVERS).map(NodeId).filter(|peer| *peer != me).for_each(|peer| send(peer, message.clone()));
+        };
+        match message {
+            Message::Get(request) => {
+                let (_, (_, _, value)) = self.accepted.expect("what is decided was accepted");
+                send(from, Message::GetOk(request, value));
+            }
+            Message::Put(request, value) => {
                 self.proposal = Some((request, from, value));
-                self.prepares.clear();
-                self.accepts.clear();
                 self.ballot = (self.ballot.0 + 1, self.id);
-                self.prepares.insert(self.id, self.accepted);
-                cx.broadcast(&peers, Message::Prepare(self.ballot));
+                // A server prepares and accepts its own ballots without a message.
+                self.prepares = [(self.id, self.accepted)].into();
+                self.accepts.clear();
+                broadcast(Message::Prepare(self.ballot), &mut send);
             }
-            Message::Prepare(ballot) if self.ballot < ballot => {
+            Message::Prepare(ballot) => {
                 self.ballot = ballot;
-                cx.send(from, Message::Prepared(ballot, self.accepted));
+                send(from, Message::Prepared(ballot, self.accepted));
             }
-            Message::Prepared(ballot, accepted) if ballot == self.ballot => {
+            Message::Prepared(ballot, accepted) => {
                 self.prepares.insert(from, accepted);
                 if self.prepares.len() == MAJORITY {
                     // What may have been decided already has to be proposed again: that of the highest ballot.
@@ -180,21 +240,21 @@ impl Server {
                     self.proposal = Some(proposal);
                     self.accepted = Some((ballot, proposal));
                     self.accepts.insert(self.id);
-                    cx.broadcast(&peers, Message::Accept(ballot, proposal));
+                    broadcast(Message::Accept(ballot, proposal), &mut send);
                 }
             }
-            Message::Accept(ballot, proposal) if self.ballot <= ballot => {
+            Message::Accept(ballot, proposal) => {
                 self.ballot = ballot;
                 self.accepted = Some((ballot, proposal));
-                cx.send(from, Message::Accepted(ballot));
+                send(from, Message::Accepted(ballot));
             }
-            Message::Accepted(ballot) if ballot == self.ballot => {
+            Message::Accepted(ballot) => {
                 self.accepts.insert(from);
                 if self.accepts.len() == MAJORITY {
                     self.is_decided = true;
                     let proposal = self.proposal.expect("whoever is accepted proposed");
-                    cx.broadcast(&peers, Message::Decided(ballot, proposal));
-                    cx.send(proposal.1, Message::PutOk(proposal.0));
+                    broadcast(Message::Decided(ballot, proposal), &mut send);
+                    send(proposal.1, Message::PutOk(proposal.0));
                 }
             }
             Message::Decided(ballot, proposal) => {
@@ -202,7 +262,7 @@ impl Server {
                 self.accepted = Some((ballot, proposal));
                 self.is_decided = true;
             }
-            _ => {}
+            Message::PutOk(_) | Message::GetOk(..) => {}
         }
     }
 }

@@ -13,6 +13,8 @@ pub type OnState<M> = Box<dyn Fn(&M, &<M as Model>::State) -> bool + Send + Sync
 pub type OnStep<M> =
     Box<dyn Fn(&M, &<M as Model>::State, &<M as Model>::Action, &<M as Model>::State) -> bool + Send + Sync>;
 
+type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
+
 /// A property with its name.
 pub(crate) struct Named<T> {
     pub name: String,
@@ -43,7 +45,7 @@ pub struct Checker<'m, M: Model> {
     pub(crate) step_properties: Vec<Named<OnStep<M>>>,
     pub(crate) reachable: Vec<Named<OnState<M>>>,
     pub(crate) eventualities: Vec<Eventuality<M>>,
-    pub(crate) progress: Option<Box<dyn Fn(&Progress) + Send + Sync + 'm>>,
+    pub(crate) progress: Option<Tell<'m>>,
     pub(crate) threads: usize,
     pub(crate) states_max: u64,
     pub(crate) depth_max: u32,

@@ -65,11 +65,10 @@ pub(crate) fn breadth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
         std::thread::scope(|scope| {
             // This thread works too.
             for _ in 1..checker.threads.min(level.len()) {
-                scope.spawn(&work);
+                scope.spawn(work);
             }
             work();
         });
-        drop(next);
         level = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         depth += 1;
     }

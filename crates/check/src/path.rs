@@ -3,11 +3,14 @@
 use crate::model::{Collected, Model};
 use crate::seen::{Hint, Seen};
 
+/// An action, and the state after it.
+pub(crate) type Step<M> = (<M as Model>::Action, <M as Model>::State);
+
 /// A run from an initial state to the state with this hint.
 ///
 /// Where the model has symmetry the run is a real one: each state is a successor of the one before it, and not only of
 /// one that has other names.
-pub(crate) fn to<M: Model>(model: &M, seen: &Seen, hint: Hint) -> (M::State, Vec<(M::Action, M::State)>) {
+pub(crate) fn to<M: Model>(model: &M, seen: &Seen, hint: Hint) -> (M::State, Vec<Step<M>>) {
     let mut hints = vec![hint];
     let mut at = hint;
     while let Some((depth, parent)) = seen.link_of(at)
@@ -23,7 +26,7 @@ pub(crate) fn to<M: Model>(model: &M, seen: &Seen, hint: Hint) -> (M::State, Vec
         .into_iter()
         .find(|state| hint_of(state) == hints[0])
         .expect("a model has the same initial states every time it is asked");
-    let mut steps: Vec<(M::Action, M::State)> = Vec::new();
+    let mut steps: Vec<Step<M>> = Vec::new();
     for wanted in &hints[1..] {
         let before = steps.last().map_or(&initial, |(_, state)| state);
         steps.push(step_where(model, before, |_, _, after| hint_of(after) == *wanted));

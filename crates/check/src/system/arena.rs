@@ -19,9 +19,11 @@ const CHUNKS: usize = 27;
 pub struct Arena<T> {
     index: Vec<Mutex<Map<u128, u32>>>,
     /// Chunk k holds 32 * 2^k items.
-    chunks: Vec<OnceLock<Box<[OnceLock<Item<T>>]>>>,
+    chunks: Vec<OnceLock<Chunk<T>>>,
     count: AtomicU32,
 }
+
+type Chunk<T> = Box<[OnceLock<Item<T>>]>;
 
 struct Item<T> {
     fingerprint: u128,
@@ -73,25 +75,25 @@ fn place_of(id: u32) -> (usize, usize) {
     ((top - FIRST_CHUNK_BITS) as usize, (shifted - (1 << top)) as usize)
 }
 
-/// Results that are computed once for each key.
-pub struct Memo<V> {
-    shards: Vec<Mutex<Map<u64, V>>>,
+/// Numbers that are computed once for each pair of numbers.
+pub struct Memo {
+    shards: Vec<Mutex<Map<u64, u32>>>,
 }
 
-impl<V: Clone> Memo<V> {
-    pub fn new() -> Memo<V> {
+impl Memo {
+    pub fn new() -> Memo {
         Memo { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
     /// The result for `key`. It is computed outside the lock: two threads may both do it, and come to the same.
-    pub fn get_or(&self, key: (u32, u32), compute: impl FnOnce() -> V) -> V {
+    pub fn get_or(&self, key: (u32, u32), compute: impl FnOnce() -> u32) -> u32 {
         let shard = &self.shards[(key.0 ^ key.1.wrapping_mul(31)) as usize % SHARDS];
         let key = u64::from(key.0) << 32 | u64::from(key.1);
         if let Some(value) = lock(shard).get(&key) {
-            return value.clone();
+            return *value;
         }
         let value = compute();
-        lock(shard).entry(key).or_insert(value).clone()
+        *lock(shard).entry(key).or_insert(value)
     }
 }
 

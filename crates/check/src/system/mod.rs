@@ -28,10 +28,9 @@ pub use schedule::{Action, Schedule, What};
 pub use state::{State, View};
 pub use symmetry::{Names, Symmetric};
 
-use arena::{Arena, Memo};
+use arena::Arena;
 use next::{Known, Outcome, TimerKind};
 use std::hash::Hash;
-use std::sync::Arc;
 use symmetry::Symmetry;
 use volvox_core::{Duration, Incarnation, Instant, NodeId, Process};
 
@@ -102,6 +101,7 @@ type Projection<P> = Box<dyn Fn(&P) -> u128 + Send + Sync>;
 type Relative<P> = Box<dyn Fn(&P, Instant) -> u128 + Send + Sync>;
 type Observe<P, H> = Box<dyn Fn(&mut H, NodeId, &<P as Process>::Event) + Send + Sync>;
 type TimerTest<P> = Box<dyn Fn(&P, &<P as Process>::Timer) -> bool + Send + Sync>;
+type TimerClass<P> = Box<dyn Fn(&<P as Process>::Timer) -> bool + Send + Sync>;
 type CommandTest<P> = Box<dyn Fn(&P, &<P as Process>::Command) -> bool + Send + Sync>;
 type NodeTest<P> = Box<dyn Fn(NodeId, &P) -> bool + Send + Sync>;
 type Within<P, H> = Box<dyn Fn(&View<'_, P, H>) -> bool + Send + Sync>;
@@ -128,7 +128,7 @@ pub struct System<P: Checked, H = ()> {
     timed: Option<Timed>,
     restarts: bool,
     alphabet: Vec<(usize, P::Command)>,
-    timer_budgets: Vec<Box<dyn Fn(&P::Timer) -> bool + Send + Sync>>,
+    timer_budgets: Vec<TimerClass<P>>,
     budgets: Vec<u32>,
     may_fire: Option<TimerTest<P>>,
     may_ask: Option<CommandTest<P>>,
@@ -143,7 +143,7 @@ pub struct System<P: Checked, H = ()> {
     envelopes: Arena<Envelope<P::Message>>,
     timers: Arena<TimerKind<P::Timer>>,
     histories: Arena<H>,
-    outcomes: Memo<Arc<[Outcome<P>]>>,
+    outcomes: Arena<Box<[Outcome<P>]>>,
 }
 
 impl<P: Checked> System<P> {
@@ -187,7 +187,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             envelopes: Arena::new(),
             timers: Arena::new(),
             histories: Arena::new(),
-            outcomes: Memo::new(),
+            outcomes: Arena::new(),
         }
     }
 

@@ -101,27 +101,28 @@ impl<P: Checked, H> System<P, H> {
         (envelope.from * self.ids.len() + envelope.to) as u32
     }
 
-    /// Adds a message. Returns whether there was room.
-    pub(super) fn push(&self, network: &mut Vec<u32>, flight: u32) -> bool {
+    /// Adds a message to the network, which begins at `start` of the words. Where its queue is full it is dropped.
+    pub(super) fn push(&self, words: &mut Vec<u32>, start: usize, flight: u32) {
         let link = self.link_of(flight);
+        let network = &words[start..];
         if self.network.order == LinkOrder::Ordered {
             // Links in order, and on each the oldest first.
             let end = network.partition_point(|one| self.link_of(*one) <= link);
             let queued = network[..end].iter().rev().take_while(|one| self.link_of(**one) == link).count();
             if queued < self.network.queue_max {
-                network.insert(end, flight);
+                words.insert(start + end, flight);
             }
-            return queued < self.network.queue_max;
+            return;
         }
         let place = network.partition_point(|one| *one < flight);
         if self.network.order == LinkOrder::Duplicating && network.get(place) == Some(&flight) {
-            return true;
+            return;
         }
-        if network.iter().filter(|one| self.link_of(**one) == link).count() >= self.network.queue_max {
-            return false;
+        let is_full = network.len() >= self.network.queue_max
+            && network.iter().filter(|one| self.link_of(**one) == link).count() >= self.network.queue_max;
+        if !is_full {
+            words.insert(start + place, flight);
         }
-        network.insert(place, flight);
-        true
     }
 
     /// The share of the network in the fingerprint of a state: of the multiset of messages, or, where order counts, of

@@ -5,9 +5,9 @@ use super::node::{Held, Input, Node};
 use super::schedule::{Action, What};
 use super::state::{Draft, State};
 use super::{CRASHES, Checked, DOUBLES, Envelope, LOSSES, System};
-use crate::model::{Model, Steps};
+use crate::model::{Model, Steps, share};
 use std::hash::Hash;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_core::time::nanos;
 use volvox_core::{Position, Process, fingerprint_of};
 
@@ -20,6 +20,41 @@ pub(super) struct Known<P: Process> {
     /// The timers that may fire now, by their numbers.
     fires: Box<[u32]>,
     is_within: bool,
+    /// Where the outcomes of some steps are: looking them up for every message under way is most of the work of an
+    /// expansion, and this needs neither a lock nor a hash. A slot is a key and the number of its outcomes plus one.
+    near: [AtomicU64; NEAR],
+}
+
+/// How many steps of a node state are found near it, and how far a search there goes.
+const NEAR: usize = 16;
+const NEAR_PROBES: usize = 4;
+
+impl<P: Process> Known<P> {
+    fn places(key: u32) -> impl Iterator<Item = usize> {
+        (0..NEAR_PROBES).map(move |probe| (key.wrapping_mul(0x9e37_79b1) >> 28) as usize + probe).map(|at| at % NEAR)
+    }
+
+    fn near(&self, key: u32) -> Option<u32> {
+        for place in Known::<P>::places(key) {
+            match self.near[place].load(Ordering::Acquire) {
+                0 => return None,
+                slot if (slot >> 32) as u32 == key => return Some(slot as u32 - 1),
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn keep_near(&self, key: u32, outcomes: u32) {
+        let slot = u64::from(key) << 32 | (u64::from(outcomes) + 1);
+        for place in Known::<P>::places(key) {
+            match self.near[place].compare_exchange(0, slot, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return,
+                Err(other) if other == slot => return,
+                Err(_) => {}
+            }
+        }
+    }
 }
 
 /// A timer, and the budget that it falls under.
@@ -78,7 +113,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                 fires.extend(due.map(|timer| self.intern_timer(*timer)));
                 is_within = self.node_within.as_ref().is_none_or(|test| test(self.ids[node.index], process));
             }
-            Known { node, fires: fires.into(), is_within }
+            Known { node, fires: fires.into(), is_within, near: Default::default() }
         })
     }
 
@@ -94,43 +129,52 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 
     /// All ways in which a step can turn out: computed once for each node state and input.
-    fn outcomes_of(&self, node: u32, key: Key, input: impl FnOnce() -> Input<P>) -> Arc<[Outcome<P>]> {
-        self.outcomes.get_or((node, key.packed()), || {
-            let (before, input) = (&self.nodes.get(node).node, input());
-            let mut outcomes = Vec::new();
-            let mut answers = Vec::new();
-            loop {
-                let ran = self.run(before, &input, answers.clone());
-                answers.resize(ran.asked.len(), 0);
-                let mut failure = ran.failure;
-                let (mut sends, mut events) = (Vec::new(), Vec::new());
-                for held in ran.left {
-                    match held {
-                        Held::Emit(event) => events.push(event),
-                        Held::Send(to, message) => match self.ids.iter().position(|id| *id == to) {
-                            Some(to) => sends.push(flight(self.intern_envelope(before.index, to, message), 0)),
-                            None => failure = Some(format!("sends to {to}, who does not exist")),
-                        },
-                    }
+    fn outcomes_of(&self, node: u32, key: Key, input: impl FnOnce() -> Input<P>) -> &[Outcome<P>] {
+        let (known, packed) = (self.nodes.get(node), key.packed());
+        if let Some(found) = known.near(packed) {
+            return self.outcomes.get(found);
+        }
+        let fingerprint = share(u64::from(node), u128::from(packed));
+        let found = self.outcomes.intern(fingerprint, || self.compute_outcomes(node, input()));
+        known.keep_near(packed, found);
+        self.outcomes.get(found)
+    }
+
+    fn compute_outcomes(&self, node: u32, input: Input<P>) -> Box<[Outcome<P>]> {
+        let (before, input) = (&self.nodes.get(node).node, input);
+        let mut outcomes = Vec::new();
+        let mut answers = Vec::new();
+        loop {
+            let ran = self.run(before, &input, answers.clone());
+            answers.resize(ran.asked.len(), 0);
+            let mut failure = ran.failure;
+            let (mut sends, mut events) = (Vec::new(), Vec::new());
+            for held in ran.left {
+                match held {
+                    Held::Emit(event) => events.push(event),
+                    Held::Send(to, message) => match self.ids.iter().position(|id| *id == to) {
+                        Some(to) => sends.push(flight(self.intern_envelope(before.index, to, message), 0)),
+                        None => failure = Some(format!("sends to {to}, who does not exist")),
+                    },
                 }
-                // A node that failed half-way is no state.
-                let after = if failure.is_some() { node } else { self.intern_node(ran.node) };
-                let answered = answers.clone().into();
-                outcomes.push(Outcome {
-                    answers: answered,
-                    node: after,
-                    sends: sends.into(),
-                    events: events.into(),
-                    failure,
-                });
-                assert!(outcomes.len() <= BRANCHES_MAX, "a step with more than {BRANCHES_MAX} outcomes");
-                // The next script: the last answer that can still grow does, and those behind it begin again.
-                let Some(last) = (0..answers.len()).rfind(|at| answers[*at] + 1 < ran.asked[*at]) else { break };
-                answers.truncate(last + 1);
-                answers[last] += 1;
             }
-            outcomes.into()
-        })
+            // A node that failed half-way is no state.
+            let after = if failure.is_some() { node } else { self.intern_node(ran.node) };
+            let answered = answers.clone().into();
+            outcomes.push(Outcome {
+                answers: answered,
+                node: after,
+                sends: sends.into(),
+                events: events.into(),
+                failure,
+            });
+            assert!(outcomes.len() <= BRANCHES_MAX, "a step with more than {BRANCHES_MAX} outcomes");
+            // The next script: the last answer that can still grow does, and those behind it begin again.
+            let Some(last) = (0..answers.len()).rfind(|at| answers[*at] + 1 < ran.asked[*at]) else { break };
+            answers.truncate(last + 1);
+            answers[last] += 1;
+        }
+        outcomes.into()
     }
 
     /// How the choices of a node's start turned out, when it made this node.

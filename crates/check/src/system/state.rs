@@ -117,29 +117,33 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             let sends = draft.sends.iter().map(|send| self.flight_share(*send)).fold(0u128, u128::wrapping_add);
             return sum.wrapping_sub(used).wrapping_add(sends);
         }
+        scratch.clear();
         self.network_after(draft, scratch);
         sum.wrapping_sub(self.network_share(network)).wrapping_add(self.network_share(scratch))
     }
 
-    fn network_after(&self, draft: &Draft<'_>, network: &mut Vec<u32>) {
-        network.clear();
-        network.extend_from_slice(self.network_of(draft.state));
-        if let Some(used) = draft.used {
-            network.remove(used);
+    /// Appends the network after the step.
+    fn network_after(&self, draft: &Draft<'_>, words: &mut Vec<u32>) {
+        let (start, network) = (words.len(), self.network_of(draft.state));
+        match draft.used {
+            Some(used) => {
+                words.extend_from_slice(&network[..used]);
+                words.extend_from_slice(&network[used + 1..]);
+            }
+            None => words.extend_from_slice(network),
         }
         for send in draft.sends {
-            self.push(network, *send);
+            self.push(words, start, *send);
         }
     }
 
     /// Makes the step.
     pub(super) fn build(&self, draft: &Draft<'_>, sum: u128) -> State {
         let layout = self.layout();
-        let mut network = Vec::new();
-        self.network_after(draft, &mut network);
-        let mut words = Vec::with_capacity(layout.network() + network.len());
+        let used = usize::from(draft.used.is_some());
+        let mut words = Vec::with_capacity(draft.state.words.len() + draft.sends.len() - used);
         words.extend_from_slice(&draft.state.words[..layout.network()]);
-        words.extend_from_slice(&network);
+        self.network_after(draft, &mut words);
         if let Some((index, node)) = draft.node {
             words[index] = node;
         }

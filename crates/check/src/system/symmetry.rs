@@ -64,9 +64,9 @@ pub(super) struct Symmetry<P: Checked, H> {
     rename_node: fn(&Node<P>, &Permutation) -> Node<P>,
     rename_message: fn(&P::Message, &Names) -> P::Message,
     rename_history: fn(&H, &Names) -> H,
-    nodes: Memo<u32>,
-    envelopes: Memo<u32>,
-    histories: Memo<u32>,
+    nodes: Memo,
+    envelopes: Memo,
+    histories: Memo,
 }
 
 pub(super) struct Permutation {
