@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tonic::body::Body;
+use tonic::client::Grpc;
 use tonic::codegen::Service;
 use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 
@@ -24,6 +25,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Answers of many clients are under way at once: the windows must not be what limits them.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
+/// A page comes in a few frames.
+const FRAME_BYTES: u32 = 64 << 10;
 
 /// A connection that is opened again when it breaks.
 #[derive(Clone)]
@@ -53,6 +56,14 @@ impl Service<Request<Body>> for Wire {
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         Box::pin(self.0.send_request(request))
     }
+}
+
+/// The calls of a loop over one connection.
+pub struct Client {
+    /// What the generated client does.
+    pub key_values: KvClient<Wire>,
+    /// Ranges, without an object for each pair.
+    pub ranges: Grpc<Wire>,
 }
 
 /// Opens `count` connections (at least one a member), in turn to each member.
@@ -105,6 +116,14 @@ impl Link {
         Ok(Wire(new))
     }
 
+    /// What a loop sends its operations with: the open connection, or a new one.
+    pub async fn client(&self) -> Result<Client, String> {
+        let wire = self.wire().await?;
+        let key_values = KvClient::with_origin(wire.clone(), self.origin()).max_decoding_message_size(usize::MAX);
+        let ranges = Grpc::with_origin(wire, self.origin()).max_decoding_message_size(usize::MAX);
+        Ok(Client { key_values, ranges })
+    }
+
     /// A client of the key-value service over the open connection, or a new one.
     pub async fn key_values(&self) -> Result<KvClient<Wire>, String> {
         let wire = self.wire().await?;
@@ -119,6 +138,7 @@ async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Body>, String> {
     let (sender, connection) = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| failed(&error))?;

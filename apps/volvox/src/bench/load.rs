@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{sleep, timeout};
 use tonic::Status;
-use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 
-use super::connection::{Link, Wire};
+use super::connection::{Client, Link};
 use super::tally::{Summary, Tally};
 use super::work::{Done, Work};
 
@@ -119,10 +118,10 @@ pub async fn closed_loop(load: Arc<Load>, link: Link, mut work: Work) {
     }
 }
 
-async fn attempt(link: &Link, open: &mut Option<KvClient<Wire>>, work: &mut Work, number: u64) -> Result<Done, String> {
+async fn attempt(link: &Link, open: &mut Option<Client>, work: &mut Work, number: u64) -> Result<Done, String> {
     let client = match open {
         Some(client) => client,
-        None => open.insert(link.key_values().await?),
+        None => open.insert(link.client().await?),
     };
     let outcome = timeout(OPERATION_TIMEOUT, work.perform(client, number)).await;
     let silent = |_| format!("no answer within {} s", OPERATION_TIMEOUT.as_secs());

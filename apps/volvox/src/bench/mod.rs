@@ -15,6 +15,7 @@ mod fan_out;
 mod fill;
 mod keyspace;
 mod load;
+mod pairs;
 mod report;
 mod tally;
 mod work;

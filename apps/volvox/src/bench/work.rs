@@ -5,13 +5,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tonic::Status;
 use volvox_etcd::proto::etcdserverpb::compare::{CompareResult, CompareTarget, TargetUnion};
-use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use volvox_etcd::proto::etcdserverpb::request_op::Request;
 use volvox_etcd::proto::etcdserverpb::{Compare, PutRequest, RangeRequest, RequestOp, TxnRequest};
 
 use super::Workload;
-use super::connection::Wire;
+use super::connection::Client;
 use super::keyspace::{Keyspace, PREFIX, PREFIX_END};
+use super::pairs;
 
 /// What all clients of a load do.
 #[derive(Clone)]
@@ -60,7 +60,7 @@ impl Work {
     }
 
     /// One operation.
-    pub async fn perform(&mut self, client: &mut KvClient<Wire>, number: u64) -> Result<Done, Status> {
+    pub async fn perform(&mut self, client: &mut Client, number: u64) -> Result<Done, Status> {
         match self.plan.workload {
             Workload::Put | Workload::Watch => self.put(client, number).await,
             Workload::Get => self.get(client, number).await,
@@ -81,22 +81,22 @@ impl Work {
         PutRequest { key, value, ..PutRequest::default() }
     }
 
-    async fn put(&mut self, client: &mut KvClient<Wire>, number: u64) -> Result<Done, Status> {
-        client.put(self.put_request(number)).await?;
+    async fn put(&mut self, client: &mut Client, number: u64) -> Result<Done, Status> {
+        client.key_values.put(self.put_request(number)).await?;
         Ok(Done { items: 1, whole_pass: false })
     }
 
-    async fn get(&mut self, client: &mut KvClient<Wire>, number: u64) -> Result<Done, Status> {
+    async fn get(&mut self, client: &mut Client, number: u64) -> Result<Done, Status> {
         let request =
             RangeRequest { key: self.key(number), serializable: self.plan.serializable, ..RangeRequest::default() };
-        let response = client.range(request).await?.into_inner();
+        let response = client.key_values.range(request).await?.into_inner();
         if response.kvs.len() != 1 {
             return Err(Status::data_loss("a key that was written is not there"));
         }
         Ok(Done { items: 1, whole_pass: false })
     }
 
-    async fn range(&mut self, client: &mut KvClient<Wire>) -> Result<Done, Status> {
+    async fn range(&mut self, client: &mut Client) -> Result<Done, Status> {
         let request = RangeRequest {
             key: self.plan.keyspace.random_key(&mut self.random),
             range_end: Bytes::from_static(PREFIX_END),
@@ -104,16 +104,16 @@ impl Work {
             serializable: self.plan.serializable,
             ..RangeRequest::default()
         };
-        let response = client.range(request).await?.into_inner();
-        let full = response.kvs.len() as i64 == self.plan.limit;
-        if response.kvs.is_empty() || full != (response.count >= self.plan.limit) {
+        let response = pairs::range(&mut client.ranges, request).await?;
+        let full = response.received == self.plan.limit;
+        if response.received == 0 || full != (response.count >= self.plan.limit) {
             return Err(Status::data_loss("a range has fewer pairs than it should"));
         }
-        Ok(Done { items: response.kvs.len() as u64, whole_pass: false })
+        Ok(Done { items: response.received as u64, whole_pass: false })
     }
 
     /// The next page of a pass over all keys at the revision of its first page.
-    async fn page(&mut self, client: &mut KvClient<Wire>) -> Result<Done, Status> {
+    async fn page(&mut self, client: &mut Client) -> Result<Done, Status> {
         let pass = &mut self.pass;
         let is_first = pass.next_key.is_empty();
         let request = RangeRequest {
@@ -124,8 +124,8 @@ impl Work {
             serializable: self.plan.serializable,
             ..RangeRequest::default()
         };
-        let response = match client.range(request).await {
-            Ok(response) => response.into_inner(),
+        let response = match pairs::range(&mut client.ranges, request).await {
+            Ok(response) => response,
             Err(status) => {
                 // The revision may have been compacted: another pass begins anew.
                 self.pass = Pass::default();
@@ -133,13 +133,13 @@ impl Work {
             }
         };
         if is_first {
-            pass.revision = response.header.as_ref().map_or(0, |header| header.revision);
+            pass.revision = response.revision;
             pass.expected = response.count;
         }
-        let items = response.kvs.len() as u64;
-        pass.seen += items as i64;
-        if let (true, Some(last)) = (response.more, response.kvs.last()) {
-            pass.next_key = Bytes::from([&last.key[..], &[0]].concat());
+        let items = response.received as u64;
+        pass.seen += response.received;
+        if response.more && response.received > 0 {
+            pass.next_key = Bytes::from([&response.last_key[..], &[0]].concat());
             return Ok(Done { items, whole_pass: false });
         }
         let pass = std::mem::take(pass);
@@ -150,7 +150,7 @@ impl Work {
     }
 
     /// A compare that always holds, so that every transaction writes.
-    async fn txn(&mut self, client: &mut KvClient<Wire>, number: u64) -> Result<Done, Status> {
+    async fn txn(&mut self, client: &mut Client, number: u64) -> Result<Done, Status> {
         let put = self.put_request(number);
         let compare = Compare {
             result: CompareResult::Greater.into(),
@@ -164,7 +164,7 @@ impl Work {
             success: vec![RequestOp { request: Some(Request::RequestPut(put)) }],
             failure: Vec::new(),
         };
-        let response = client.txn(request).await?.into_inner();
+        let response = client.key_values.txn(request).await?.into_inner();
         if !response.succeeded {
             return Err(Status::data_loss("a compare that holds did not"));
         }

@@ -23,6 +23,9 @@ use volvox_etcd::Dispatcher;
 use volvox_net::{FreshLife, Life, Node, NodeHandle, NodeOptions};
 use volvox_replica::{Config, Event, Member, Replica};
 
+/// The length of a segment of the log.
+const SEGMENT_BYTES: u64 = 16 << 20;
+
 /// Runs `volvox node`.
 ///
 /// # Errors
@@ -120,6 +123,9 @@ fn node_options(settings: &NodeSettings) -> NodeOptions {
         .collect();
     options.fresh = if settings.is_new { FreshLife::Bootstrap } else { FreshLife::Join };
     options.tls = settings.tls.clone();
+    // As long as the log between two checkpoints: then a segment comes back as a spare before the next one is needed, and
+    // the disk is not kept busy with zeros while clients wait for it.
+    options.log.segment_bytes = SEGMENT_BYTES;
     options.development = settings.development;
     options
 }
