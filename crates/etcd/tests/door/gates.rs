@@ -214,9 +214,10 @@ async fn calls_that_wait_hear_that_the_server_stops() {
 }
 
 async fn wait_for(condition: impl Fn() -> bool) {
+    let mut looks = tokio::time::interval(Duration::from_millis(1));
     within(async {
         while !condition() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            looks.tick().await;
         }
     })
     .await;

@@ -69,9 +69,10 @@ impl Live {
 
     /// Waits until the view is as wished.
     pub async fn until(&self, wished: impl Fn(&View) -> bool) {
+        let mut looks = tokio::time::interval(Duration::from_millis(1));
         crate::server::within(async {
             while !wished(&self.view()) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                looks.tick().await;
             }
         })
         .await;
