@@ -1,4 +1,4 @@
-//! Explores the same models with Volvox and with stateright, and prints how long each took.
+//! Explores the same models with Volvox and with stateright, and prints how long each took: `check-peers [ROUNDS]`.
 
 #[path = "../../../crates/check/models/paxos.rs"]
 mod paxos;
@@ -11,6 +11,7 @@ use volvox_check::Checker;
 
 const MANAGERS: u32 = 8;
 const CLIENTS: u64 = 4;
+/// Of each comparison, unless an argument says otherwise.
 const ROUNDS: usize = 5;
 
 /// A model, how many states it has, and how each side explores it on a number of threads.
@@ -41,17 +42,18 @@ fn our_paxos(threads: usize) -> u64 {
 }
 
 fn main() {
+    let rounds = std::env::args().nth(1).and_then(|word| word.parse().ok()).unwrap_or(ROUNDS).max(1);
     println!("model          threads  ours (spread)         stateright (spread)   ratio");
     for comparison in COMPARISONS {
         for threads in [1, 2] {
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-            for _ in 0..ROUNDS {
+            for _ in 0..rounds {
                 ours.push(timed(&comparison, threads, comparison.ours));
                 theirs.push(timed(&comparison, threads, comparison.theirs));
             }
             ours.sort_unstable();
             theirs.sort_unstable();
-            let ratio = theirs[ROUNDS / 2].as_secs_f64() / ours[ROUNDS / 2].as_secs_f64();
+            let ratio = theirs[rounds / 2].as_secs_f64() / ours[rounds / 2].as_secs_f64();
             let name = comparison.name;
             println!("{name:<14} {threads:>7}  {:<21} {:<21} {ratio:.1}x", told(&ours), told(&theirs));
         }

@@ -14,7 +14,7 @@ mod raft;
 #[path = "../models/two_phase.rs"]
 mod two_phase;
 
-use std::time::Instant;
+use std::time::Instant as Stopwatch;
 use volvox_check::{Checker, Model};
 
 fn main() {
@@ -44,7 +44,7 @@ fn main() {
                 heartbeats: *heartbeats as u32,
                 slow_disks: *slow > 0,
             };
-            run(raft::checker(&raft::raft(bounds)), &limits);
+            run(raft::checker(&raft::raft(bounds), bounds.terms), &limits);
         }
         _ => {
             eprintln!(
@@ -65,7 +65,7 @@ fn is_linearizable(system: &volvox_check::System<paxos::Node, paxos::History>, s
 }
 
 fn run<M: Model>(checker: Checker<'_, M>, limits: &Limits) {
-    let begin = Instant::now();
+    let begin = Stopwatch::now();
     let report = checker
         .threads(limits.threads)
         .states_max(limits.states_max)

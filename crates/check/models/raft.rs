@@ -74,7 +74,7 @@ pub fn raft(bounds: Bounds) -> World {
 }
 
 /// The properties of figure 3, on states and on what was told.
-pub fn checker(world: &World) -> Checker<'_, World> {
+pub fn checker(world: &World, terms: u64) -> Checker<'_, World> {
     Checker::new(world)
         .invariant("election safety", |world, state| {
             let view = world.view(state);
@@ -97,7 +97,9 @@ pub fn checker(world: &World) -> Checker<'_, World> {
                 .all(|raft| view.history().committed.values().all(|entry| raft.entry(entry.index) == Some(entry)))
         })
         .invariant("state machine safety", |world, state| !world.view(state).history().two_entries)
-        .reachable("the last term has a leader", |world, state| world.view(state).history().leaders.len() > 1)
+        .reachable("every term has a leader", move |world, state| {
+            world.view(state).history().leaders.len() as u64 == terms
+        })
         .reachable("data is committed", |world, state| world.view(state).history().committed.len() > 1)
 }
 

@@ -1,7 +1,9 @@
 //! Protocols as they are written for every world, explored: what holds with exact counts, and for each rule a model
 //! without it, in which the counterexample is found.
 
+mod detector;
 mod lease;
+mod promise;
 mod raft;
 mod ricart_agrawala;
 mod two_phase_commit;
