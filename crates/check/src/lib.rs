@@ -36,7 +36,8 @@
 //! *Exhausted* means: every state within the bounds was visited, and every property holds in this instance. It does not
 //! speak about larger instances, nor about what the model leaves out. States are told apart by 72 bits of a fingerprint of
 //! 128; each report says how likely a confusion is at most. The bounds that cut off states
-//! ([`System::nodes_within`], [`System::within`]) are counted as `outside`.
+//! ([`System::nodes_within`], [`System::within`]) are counted as `outside`; whether a full queue dropped a message says
+//! [`System::has_overflowed`].
 //!
 //! *Liveness* is checked under weak fairness, exactly: see [`Checker::leads_to`]. Each link delivers in the end, each timer
 //! that stays set fires, each disk writes, whoever may come back does. Losses have a budget, since a link that loses for

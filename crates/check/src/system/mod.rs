@@ -31,6 +31,7 @@ pub use symmetry::{Names, Symmetric};
 use arena::Arena;
 use next::{Known, Outcome, TimerKind};
 use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
 use symmetry::Symmetry;
 use volvox_core::{Duration, Incarnation, Instant, NodeId, Process};
 
@@ -144,6 +145,7 @@ pub struct System<P: Checked, H = ()> {
     timers: Arena<TimerKind<P::Timer>>,
     histories: Arena<H>,
     outcomes: Arena<Box<[Outcome<P>]>>,
+    overflowed: AtomicBool,
 }
 
 impl<P: Checked> System<P> {
@@ -188,6 +190,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             timers: Arena::new(),
             histories: Arena::new(),
             outcomes: Arena::new(),
+            overflowed: AtomicBool::new(false),
         }
     }
 
@@ -304,6 +307,12 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     {
         self.symmetry = Some(Symmetry::new(&self, groups, rename_history));
         self
+    }
+
+    /// Whether the queue of some link was full in some state explored so far, and a message was dropped: then the bound
+    /// is part of what was explored.
+    pub fn has_overflowed(&self) -> bool {
+        self.overflowed.load(Ordering::Relaxed)
     }
 
     fn index_of(&self, node: NodeId) -> usize {

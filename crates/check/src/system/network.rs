@@ -2,6 +2,7 @@
 
 use super::{Checked, System};
 use crate::model::share;
+use std::sync::atomic::Ordering;
 
 /// A link in the model.
 ///
@@ -109,8 +110,9 @@ impl<P: Checked, H> System<P, H> {
             // Links in order, and on each the oldest first.
             let end = network.partition_point(|one| self.link_of(*one) <= link);
             let queued = network[..end].iter().rev().take_while(|one| self.link_of(**one) == link).count();
-            if queued < self.network.queue_max {
-                words.insert(start + end, flight);
+            match queued < self.network.queue_max {
+                true => words.insert(start + end, flight),
+                false => self.overflowed.store(true, Ordering::Relaxed),
             }
             return;
         }
@@ -120,8 +122,9 @@ impl<P: Checked, H> System<P, H> {
         }
         let is_full = network.len() >= self.network.queue_max
             && network.iter().filter(|one| self.link_of(**one) == link).count() >= self.network.queue_max;
-        if !is_full {
-            words.insert(start + place, flight);
+        match is_full {
+            false => words.insert(start + place, flight),
+            true => self.overflowed.store(true, Ordering::Relaxed),
         }
     }
 

@@ -11,8 +11,10 @@ use model::{Bounds, checker};
 use volvox_check::{Broken, Durability, Ended};
 
 fn explored(bounds: Bounds) -> (Ended, u64) {
-    let report = checker(&model::raft(bounds), bounds.terms).run();
+    let world = model::raft(bounds);
+    let report = checker(&world, bounds.terms).run();
     println!("{bounds:?}: {report}");
+    assert!(!world.has_overflowed(), "queues that bound what is explored");
     (report.ended, report.states)
 }
 

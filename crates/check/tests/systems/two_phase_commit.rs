@@ -238,6 +238,7 @@ fn all_that_decide_decide_the_same_whoever_crashes() {
     let report = checker(&world).run();
     println!("{report}");
     assert_eq!((report.ended, report.states), (Ended::Exhausted, 7_742), "{report}");
+    assert!(world.has_overflowed(), "who asks again and again fills the queue");
 }
 
 #[test]
