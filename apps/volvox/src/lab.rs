@@ -64,7 +64,11 @@ pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
     if is_terminal {
         eprintln!();
     }
-    if json { println!("{}", document(&outcome)) } else { println!("{outcome}") }
+    if json {
+        println!("{}", document(&outcome))
+    } else {
+        println!("{outcome}")
+    }
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -80,7 +84,10 @@ fn run_one(sweep: &Sweep, seed: u64, json: bool) -> Result<ExitCode> {
             Err(reason) => (None, Some(reason)),
         };
         let trace = ring.lines();
-        println!("{}", serde_json::json!({ "seed": seed, "nodes": nodes, "chain": chain, "reason": reason, "trace": trace }));
+        println!(
+            "{}",
+            serde_json::json!({ "seed": seed, "nodes": nodes, "chain": chain, "reason": reason, "trace": trace })
+        );
     } else {
         ring.lines().iter().for_each(|line| println!("{line}"));
         match &result {

@@ -95,12 +95,17 @@ impl Workload {
 
     /// A value that nobody wrote yet.
     pub fn value(&mut self) -> Bytes {
-        let number = self.next_value;
-        self.next_value += 1;
         let large = self.rng.below(30) == 0;
         let most = if large { self.value_bytes.1 } else { self.value_bytes.0 };
-        let mut text = format!("v{number}.");
         let bytes = (most as u64 / 2 + self.rng.below(most as u64 / 2 + 1)) as usize;
+        self.numbered(bytes)
+    }
+
+    /// A value that begins with a number of its own, of so many bytes at least.
+    fn numbered(&mut self, bytes: usize) -> Bytes {
+        let number = self.next_value;
+        self.next_value += 1;
+        let mut text = format!("v{number}.");
         while text.len() < bytes {
             text.push('.');
         }
@@ -109,7 +114,7 @@ impl Workload {
 
     /// A put of a key that nothing else touches: for the demand of progress.
     pub fn probe(&mut self, node: NodeId) -> Operation {
-        let value = self.value();
+        let value = self.numbered(0);
         Operation::Put(PutRequest { key: Bytes::from(format!("p{}", node.0).as_str()), value, ..PutRequest::default() })
     }
 
