@@ -42,18 +42,16 @@ impl<M: Model> Graph<M> {
         let mut at = 0;
         while at < graph.states.len() {
             graph.starts.push(graph.edges.len());
-            let mut steps: Vec<(u128, u64, M::State)> = Collected::of(model, &graph.states[at])
+            let mut steps: Vec<(u128, Option<u64>, M::State)> = Collected::of(model, &graph.states[at])
                 .steps
                 .into_iter()
-                .map(|(action, next)| {
-                    (model.fingerprint(&next), model.fairness(&action).map_or(0, |class| class | 1), next)
-                })
+                .map(|(action, next)| (model.fingerprint(&next), model.fairness(&action), next))
                 .collect();
             // The order in which a model names its steps may differ from run to run; that of fingerprints does not.
             steps.sort_by_key(|(fingerprint, class, _)| (*fingerprint, *class));
             for (fingerprint, class, next) in steps {
                 let count = classes.len() as u32 + 1;
-                let class = if class == 0 { 0 } else { *classes.entry(class).or_insert(count) };
+                let class = class.map_or(0, |class| *classes.entry(class).or_insert(count));
                 let to = match index.get(&fingerprint) {
                     Some(to) => *to,
                     None if !model.within(&next) => OUTSIDE,
