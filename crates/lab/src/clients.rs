@@ -83,7 +83,7 @@ impl Run {
             Ok(reply) if !fits(&asked.operation, &reply) => Err(format!("is answered by {reply:?}")),
             Ok(reply) => self.on_success(world, node, &asked, reply),
             Err(error) => {
-                self.on_refused(&asked, error);
+                self.on_refused(world, &asked, error);
                 Ok(())
             }
         };
@@ -152,7 +152,7 @@ impl Run {
         Ok(())
     }
 
-    fn on_refused(&mut self, asked: &Asked, error: Error) {
+    fn on_refused(&mut self, world: &World, asked: &Asked, error: Error) {
         self.counts.add(match error {
             Error::Store(StoreError::NoSpace) => "refused for want of space",
             Error::Store(_) => "refused by the store",
@@ -161,7 +161,9 @@ impl Run {
             _ => "refused otherwise",
         });
         if error == Error::Store(StoreError::NoSpace) {
-            self.alarm = Some(asked.node);
+            // An operator lists the alarms, and clears what is there: also that of a member that was removed.
+            let listed = world.node(asked.node).and_then(|replica| replica.store().state().alarms().next());
+            self.alarm = Some(listed.map_or(asked.node, |alarm| NodeId(alarm.member_id)));
         }
         if error == Error::Store(StoreError::LeaseNotFound) {
             self.workload.lost_lease(asked.client);
