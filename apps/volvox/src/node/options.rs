@@ -23,7 +23,7 @@ pub struct NodeArguments {
     /// Which node this is: 1, 2, 3, ...
     #[arg(long, env = "VOLVOX_ID")]
     id: Option<u64>,
-    /// Its name for people [default: n<ID>]
+    /// Its name for people (default: `n` and the id)
     #[arg(long, env = "VOLVOX_NAME")]
     name: Option<String>,
     /// The folder of its log and checkpoints
