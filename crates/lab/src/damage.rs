@@ -7,7 +7,10 @@ use crate::membership::{Change, newest};
 use crate::run::{Run, Wake, World};
 use std::collections::BTreeMap;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Duration, Fault, Incarnation, NodeId};
+use volvox_core::{Duration, Fault, Incarnation, Instant, NodeId};
+
+/// Until then the first change of the members goes before: it finds no moment when disks are always being repaired.
+const MEMBERS_FIRST: Duration = Duration::from_secs(15);
 
 /// What is wrong with which disk.
 #[derive(Default)]
@@ -37,6 +40,9 @@ impl Run {
         }
         let span = Duration::from_nanos(self.shape.damage_every.draw(&mut self.rng));
         self.wake(world, span, Wake::Damage);
+        if self.membership.changes == 0 && world.now().since(Instant::ZERO) < MEMBERS_FIRST {
+            return;
+        }
         let Some((_, replica)) = newest(world) else { return };
         let configuration = replica.raft().configuration();
         let voters: Vec<NodeId> = configuration.voters.iter().map(|voter| voter.node).collect();

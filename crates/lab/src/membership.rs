@@ -44,6 +44,10 @@ impl Run {
             if !self.healing {
                 self.begin_change(world);
             }
+            if self.membership.changes == 0 {
+                // Every run sees one change at least.
+                return self.wake_between(world, 200, 600, Wake::Members);
+            }
             let span = Duration::from_nanos(self.shape.members_every.draw(&mut self.rng));
             return self.wake(world, span, Wake::Members);
         }

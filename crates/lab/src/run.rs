@@ -224,7 +224,7 @@ impl Run {
         }
         self.begin_streams(world);
         let (members, damage) = (self.shape.members_every, self.shape.damage_every);
-        let first = Duration::from_nanos(members.draw(&mut self.rng)).min(Duration::from_secs(10));
+        let first = Duration::from_nanos(members.draw(&mut self.rng)).min(Duration::from_secs(4));
         self.wake(world, first, Wake::Members);
         let first = Duration::from_nanos(damage.draw(&mut self.rng));
         self.wake(world, first, Wake::Damage);

@@ -1,0 +1,40 @@
+//! The sweep of the store without the binary: what `volvox lab sweep store` runs.
+//!
+//! ```text
+//! cargo run -p volvox-lab --release --example sweep [-- SEEDS [FIRST_SEED [NODES]]]
+//! ```
+
+use std::time::Instant;
+use volvox_lab::sweep::{Sweep, replay_line, running};
+
+fn main() {
+    let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
+    let number = |place: usize| numbers.get(place).copied();
+    let sweep = Sweep {
+        first_seed: number(1).unwrap_or(1),
+        seeds: number(0).unwrap_or(1_000),
+        nodes: number(2),
+        jobs: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        stop_at_failure: false,
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("{panic}");
+        if let Some((seed, nodes)) = running() {
+            eprintln!("replay: {}", replay_line(seed, nodes));
+        }
+    }));
+    let started = Instant::now();
+    let outcome = sweep.run(
+        || {},
+        |done, failed| {
+            if done.is_multiple_of(50) {
+                eprintln!("{done} of {} seeds, {failed} failed, {:.0?}", sweep.seeds, started.elapsed());
+            }
+        },
+    );
+    println!("{outcome}");
+    println!("{:.1?} on {} threads", started.elapsed(), sweep.jobs);
+    if !outcome.is_good() {
+        std::process::exit(1);
+    }
+}
