@@ -11,6 +11,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`process`] | the trait that every protocol implements |
+//! | [`property`] | what must hold, asked in every world |
 //! | [`context`] | the verbs of a step, and how a parent runs a child |
 //! | [`effect`] | effects as plain data, and checkpoint parts |
 //! | [`outbox`] | the durability gate that every world applies to sends and events |
@@ -33,6 +34,7 @@ pub mod fingerprint;
 pub mod identity;
 pub mod outbox;
 pub mod process;
+pub mod property;
 pub mod random;
 pub mod time;
 pub mod trace;
@@ -47,5 +49,6 @@ pub use fingerprint::{StableHasher, fingerprint_of};
 pub use identity::{Incarnation, NodeId, Position};
 pub use outbox::Outbox;
 pub use process::{MessageKind, Payload, Process, Restored};
+pub use property::{History, Picture, Property, When};
 pub use random::{Choices, Rng};
 pub use time::{Instant, Wall};

@@ -47,16 +47,20 @@
 //! sweep finds each.
 //!
 //! # Caveats
-//! A full disk stops a node here, where the live one waits. A step takes no time. Rot of the last unwitnessed batch
+//! A step takes no time. Rot of the last unwitnessed batch
 //! cannot be told from a torn write (DESIGN section 6) and is not inflicted.
 #![forbid(unsafe_code)]
 
+pub mod chapter;
+pub mod chapters;
+pub mod claim;
 mod clients;
 mod damage;
 mod leases;
 pub mod linearizability;
 mod log_disk;
 mod membership;
+pub mod model;
 mod operations;
 #[cfg(feature = "planted-bugs")]
 pub mod plants;

@@ -1,0 +1,1 @@
+//! The registry: one module and one line a protocol.
