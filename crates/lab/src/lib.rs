@@ -66,6 +66,7 @@ mod operations;
 pub mod plants;
 mod progress;
 mod rare;
+pub mod registry;
 mod run;
 mod shape;
 mod streams;
