@@ -4,6 +4,7 @@ use crate::latency::Latency;
 use crate::network::{Links, Network};
 use crate::plan::{FaultPlan, Planner};
 use crate::queue::Queue;
+use crate::recording::Recorder;
 use crate::replay::TraceRing;
 use crate::simulation::{ConfigByLife, Invariant, LeaderTest, Pending, Simulation};
 use crate::statistics::Statistics;
@@ -54,6 +55,7 @@ pub struct Builder<P: Process> {
     happened_max: usize,
     hash_chain: bool,
     trace: Option<TraceRing>,
+    recorder: Option<Recorder>,
     invariants: Vec<Invariant<P>>,
 }
 
@@ -81,6 +83,7 @@ impl<P: Process + 'static> Builder<P> {
             happened_max: 1 << 20,
             hash_chain: true,
             trace: None,
+            recorder: None,
             invariants: Vec::new(),
         }
     }
@@ -204,6 +207,12 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
+    /// Records the run as data, at the cost of a trace.
+    pub fn record(mut self, recorder: Option<&Recorder>) -> Self {
+        self.recorder = recorder.cloned();
+        self
+    }
+
     /// What must hold after every step.
     pub fn invariant(
         mut self,
@@ -247,6 +256,7 @@ impl<P: Process + 'static> Builder<P> {
             steps_max: self.steps_max,
             happened_max: self.happened_max,
             trace: self.trace,
+            recorder: self.recorder,
             invariants: self.invariants,
             violation: None,
         };

@@ -10,6 +10,7 @@ impl<P: Process + 'static> Simulation<P> {
         self.statistics.faults.add(verb(fault));
         self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_nanos(self.now) });
         self.trace_text(format_args!("fault {fault}"));
+        self.record_fault(fault);
         match fault {
             Fault::Partition(groups) => {
                 let token = self.applied.len() as u64;

@@ -2,6 +2,7 @@
 
 use crate::clock::Clock;
 use crate::node::{Cold, Node};
+use crate::recording::What;
 use crate::simulation::{Happening, Pending, Simulation};
 use crate::step::Input;
 use crate::storage::{Recovery, StorageError};
@@ -134,6 +135,7 @@ impl<P: Process + 'static> Simulation<P> {
         if let Some(error) = error {
             self.trace_text(format_args!("{id} stops: {error}"));
         }
+        self.record_stopped(index);
         self.tell(id, Happening::Stopped(error));
     }
 
@@ -152,6 +154,7 @@ impl<P: Process + 'static> Simulation<P> {
         if node.process.is_some() {
             node.stalled = true;
             self.cold[index as usize].paused = true;
+            self.record(index, || What::Paused);
         }
     }
 
@@ -159,6 +162,7 @@ impl<P: Process + 'static> Simulation<P> {
         if std::mem::take(&mut self.cold[index as usize].paused) {
             let run = self.nodes[index as usize].run;
             self.schedule(Duration::ZERO, Pending::Wake { node: index, run });
+            self.record(index, || What::Resumed);
         }
     }
 }

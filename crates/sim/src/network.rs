@@ -5,7 +5,7 @@ use crate::queue::Lane;
 use crate::simulation::{Pending, Simulation};
 use volvox_core::fault::LinkFault;
 use volvox_core::time::nanos;
-use volvox_core::{Duration, MessageKind, NodeId, Process, Rng};
+use volvox_core::{Duration, Instant, MessageKind, NodeId, Process, Rng};
 
 /// What every link is like before anything goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,14 +185,14 @@ impl<P: Process + 'static> Simulation<P> {
         self.statistics.kinds.add(message.kind());
         let Some(to) = self.find(to) else {
             self.statistics.dropped_unknown += 1;
-            self.trace_drop(from, to, &message, "no such node");
+            self.refuse(from, to, &message, "no such node");
             return;
         };
         let index = self.link_between(from, to);
         let link = &mut self.links.all[index as usize];
         if link.in_flight >= self.links.network.queue_max {
             self.statistics.dropped_full += 1;
-            self.trace_drop(from, self.cold[to as usize].id, &message, "queue full");
+            self.refuse(from, self.cold[to as usize].id, &message, "queue full");
             return;
         }
         let model = &self.links.models[link.model as usize];
@@ -203,13 +203,13 @@ impl<P: Process + 'static> Simulation<P> {
             let rng = &mut self.links.rng;
             if rng.chance_ppm(model.loss_ppm) {
                 self.statistics.dropped_lost += 1;
-                self.trace_drop(from, self.cold[to as usize].id, &message, "lost");
+                self.refuse(from, self.cold[to as usize].id, &message, "lost");
                 return;
             }
             if rng.chance_ppm(model.corrupt_ppm) {
                 // A bit flipped on the way; the receiver's checksum fails, which is a loss like any other.
                 self.statistics.dropped_corrupt += 1;
-                self.trace_drop(from, self.cold[to as usize].id, &message, "corrupt");
+                self.refuse(from, self.cold[to as usize].id, &message, "corrupt");
                 return;
             }
             if model.bandwidth > 0 {
@@ -243,6 +243,10 @@ impl<P: Process + 'static> Simulation<P> {
             let message = payload.expect("the last copy takes the message");
             link.in_flight += 1;
             let epoch = link.epoch;
+            if let Some(recorder) = &self.recorder {
+                let ends = (self.cold[from as usize].id, self.cold[to as usize].id);
+                recorder.sent(Instant(self.now), ends, (index, arrival), &message, copy > 0);
+            }
             self.queue.push(arrival, Lane::Messages, Pending::Message { link: index, epoch, message });
         }
     }
@@ -255,15 +259,23 @@ impl<P: Process + 'static> Simulation<P> {
             link.in_flight -= 1;
         } else if link.epoch != epoch.wrapping_add(1) || self.now > link.linger {
             self.statistics.dropped_broken += 1;
+            self.record_arrival(index, Some("link broken"));
             self.trace_drop(from, self.cold[to as usize].id, message, "link broken");
             return None;
         }
         if link.cut {
             self.statistics.dropped_partition += 1;
+            self.record_arrival(index, Some("partition"));
             self.trace_drop(from, self.cold[to as usize].id, message, "partition");
             return None;
         }
+        self.record_arrival(index, None);
         Some((from, to))
+    }
+
+    fn refuse(&self, from: u32, to: NodeId, message: &P::Message, why: &'static str) {
+        self.record_refused(from, to, message, why);
+        self.trace_drop(from, to, message, why);
     }
 
     fn trace_drop(&self, from: u32, to: NodeId, message: &P::Message, why: &str) {

@@ -4,6 +4,7 @@ use crate::network::Links;
 use crate::node::{Cold, Node};
 use crate::plan::{Planner, Undo};
 use crate::queue::{Lane, Queue};
+use crate::recording::Recorder;
 use crate::replay::TraceRing;
 use crate::statistics::Statistics;
 use crate::storage::{StorageError, StorageFactory};
@@ -44,6 +45,7 @@ pub struct Simulation<P: Process> {
     pub(crate) steps_max: u64,
     pub(crate) happened_max: usize,
     pub(crate) trace: Option<TraceRing>,
+    pub(crate) recorder: Option<Recorder>,
     pub(crate) invariants: Vec<Invariant<P>>,
     pub(crate) violation: Option<Violation>,
 }

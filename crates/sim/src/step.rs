@@ -2,6 +2,7 @@
 
 use crate::node::{Durability, NEVER, Outgoing, Timer, Waiting};
 use crate::queue::Lane;
+use crate::recording::What;
 use crate::simulation::{Happening, Pending, Simulation, Violation};
 use crate::storage::{StorageError, Write};
 use std::hash::{Hash, Hasher};
@@ -46,11 +47,13 @@ impl<P: Process + 'static> Simulation<P> {
         let node = &self.nodes[to as usize];
         if node.process.is_none() {
             self.statistics.dropped_down += 1;
+            self.record_nobody(to);
         } else if node.stalled {
             // It still takes its place in the link's bounded queue.
             self.links.all[link as usize].in_flight += 1;
             let epoch = self.links.all[link as usize].epoch;
             self.cold[to as usize].waiting.push_back(Waiting::Message { link, epoch, message });
+            self.record_held(to);
         } else {
             let from = self.cold[from as usize].id;
             self.run_step(to, Input::Message(from, message));
@@ -101,6 +104,7 @@ impl<P: Process + 'static> Simulation<P> {
                     link.in_flight -= 1;
                 }
                 let from = self.cold[link.from as usize].id;
+                self.record_unheld(index);
                 self.run_step(index, Input::Message(from, message));
             }
             Some(Waiting::Command(command)) => self.run_step(index, Input::Command(command)),
@@ -153,6 +157,9 @@ impl<P: Process + 'static> Simulation<P> {
         if self.trace.is_some() {
             self.trace_input(index, &input);
         }
+        if self.recorder.is_some() {
+            self.record_input(index, &input);
+        }
         self.statistics.steps += 1;
         let node = &mut self.nodes[index as usize];
         let process = node.process.as_mut().expect("a step of a node that is up");
@@ -191,6 +198,9 @@ impl<P: Process + 'static> Simulation<P> {
             }
             if self.trace.is_some() {
                 self.trace_effect(index, &effect);
+            }
+            if self.recorder.is_some() {
+                self.record_effect(index, &effect);
             }
             self.apply_effect(index, effect);
         }
@@ -259,6 +269,7 @@ impl<P: Process + 'static> Simulation<P> {
             Outgoing::Send(to, message) => self.transmit(index, to, message),
             Outgoing::Emit(event) => {
                 self.statistics.events += 1;
+                self.record(index, || What::Event(event.to_string()));
                 self.tell(self.cold[index as usize].id, Happening::Event(event));
             }
         }
