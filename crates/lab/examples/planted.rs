@@ -24,7 +24,7 @@ mod hunt {
     use volvox_lab::sweep::{Sweep, running};
 
     /// A bug that is not found within so many seeds is not found.
-    const SEEDS_MAX: u64 = 3_000;
+    const SEEDS_MAX: u64 = 1_000;
     /// What a process that hunts one bug begins its line with.
     const FOUND: &str = "found at seed ";
 

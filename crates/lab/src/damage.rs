@@ -3,7 +3,7 @@
 //! A damaged disk counts until its node is seen to vote again in the present life of its storage, which is a fresh one
 //! if it lost anything. While the members change, no disk is damaged: the budget would be unclear.
 
-use crate::membership::{Change, newest};
+use crate::membership::newest;
 use crate::run::{Run, Wake, World};
 use std::collections::BTreeMap;
 use volvox_core::fault::{DiskFault, Target};
@@ -47,7 +47,7 @@ impl Run {
         let configuration = replica.raft().configuration();
         let voters: Vec<NodeId> = configuration.voters.iter().map(|voter| voter.node).collect();
         let budget = voters.len().saturating_sub(1) / 2;
-        let quiet = self.membership.change == Change::None && !configuration.is_joint();
+        let quiet = self.membership.under_way.is_empty() && !configuration.is_joint();
         // With a budget of more than one, others may still be on their way back; the rest must stand as it should.
         let settled = self.is_settled(world) || (!self.damage.is_quiet() && configuration.learners.is_empty());
         if !quiet || !settled || self.damage.outstanding.len() >= budget {

@@ -4,6 +4,10 @@
 //! [`Log`] over a [`SimulatedDirectory`], which loses unsynced sectors, tears them, forgets or
 //! misdirects writes, and flips bits. What a restart gives back is whatever the log code makes of what is left.
 //!
+//! A full disk is no end, as in the live world (`Unwritten` of `volvox-net`): what does not fit waits, and is tried again.
+//! A log that still has room in its segment goes on while a checkpoint waits, and what was persisted behind a
+//! checkpoint counts as durable only once that is current.
+//!
 //! Two things are checked here, because only the disk can know them: a disk that nothing happened to loses nothing that
 //! it said was synced, and says so only of damaged disks.
 
@@ -16,7 +20,7 @@ use volvox_disk::{
     AppendError, CheckpointError, Faults, Identity, Log, Options, Outcome, Recovered, SimulatedDirectory,
 };
 use volvox_replica::Record;
-use volvox_sim::{Counts, Latency, Recovery, Storage, StorageError, Write};
+use volvox_sim::{Counts, Finished, Latency, Recovery, Storage, StorageError, Write};
 
 /// The cluster that all disks belong to.
 const CLUSTER: u64 = 7;
@@ -43,10 +47,14 @@ pub struct Disk {
     rng: Rng,
     directory: SimulatedDirectory,
     log: Option<Log<SimulatedDirectory>>,
+    /// Records that are not written yet.
+    batch: Batch,
+    /// The last record that was handed over.
+    handed_over: Position,
     /// Records were written and not yet synced.
     unsynced: bool,
-    /// Pieces of checkpoints that wait for the records before them.
-    steps: VecDeque<Step>,
+    /// Pieces of checkpoints that wait, each with the last record persisted before it.
+    steps: VecDeque<(Position, Step)>,
     slow: Duration,
     full: bool,
     fail_next_sync: bool,
@@ -57,6 +65,13 @@ pub struct Disk {
     damaged: bool,
     counts: Counts,
     problem: Option<String>,
+}
+
+/// Encoded records, one behind the other.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 enum Step {
@@ -77,6 +92,8 @@ impl Disks {
             directory: SimulatedDirectory::new(rng.next_u64()),
             rng,
             log: None,
+            batch: Batch::default(),
+            handed_over: Position::NONE,
             unsynced: false,
             steps: VecDeque::new(),
             slow: Duration::ZERO,
@@ -132,37 +149,52 @@ impl Disk {
         Faults { full: self.full, ..Faults::default() }
     }
 
-    fn write_batch(&mut self, batch: &mut Vec<Write<Record>>) -> Result<(), StorageError> {
-        let mut bytes = Vec::new();
-        let mut ends = Vec::new();
-        let mut first = None;
+    fn take(&mut self, batch: &mut Vec<Write<Record>>) {
         for write in batch.drain(..) {
             match write {
                 Write::Record(position, record) => {
-                    first.get_or_insert(position);
-                    record.encode(&mut bytes);
-                    ends.push(bytes.len());
+                    self.handed_over = position;
+                    record.encode(&mut self.batch.bytes);
+                    self.batch.ends.push(self.batch.bytes.len());
                 }
-                Write::Part(part) => self.steps.push_back(Step::Part(part)),
-                Write::CheckpointDone { covers, parts } => self.steps.push_back(Step::Install { covers, parts }),
+                Write::Part(part) => self.steps.push_back((self.handed_over, Step::Part(part))),
+                Write::CheckpointDone { covers, parts } => {
+                    self.steps.push_back((self.handed_over, Step::Install { covers, parts }));
+                }
             }
         }
-        let Some(first) = first else { return Ok(()) };
+    }
+
+    /// Writes all records that wait, if there is space for them.
+    fn write_batch(&mut self) -> Result<(), StorageError> {
+        if self.batch.ends.is_empty() {
+            return Ok(());
+        }
+        let ends = &self.batch.ends;
         let starts = std::iter::once(0).chain(ends.iter().copied());
-        let records = starts.zip(&ends).map(|(start, end)| &bytes[start..*end]);
+        let records = starts.zip(ends).map(|(start, end)| &self.batch.bytes[start..*end]);
         let log = self.log.as_mut().expect("a disk in use has a log");
         match log.write(records) {
-            Ok((from, _)) => assert_eq!(from, first, "world and log count positions together"),
-            Err(AppendError::Full) => return Err(StorageError::Full),
+            Ok((_, last)) => assert_eq!(last, self.handed_over, "world and log count positions together"),
+            Err(AppendError::Full) => {
+                self.counts.add("records waited for space");
+                return Ok(());
+            }
             Err(_) => return Err(StorageError::SyncFailed),
         }
+        self.batch.bytes.clear();
+        self.batch.ends.clear();
         self.unsynced = true;
         Ok(())
     }
 
-    fn settle(&mut self) -> Result<(), StorageError> {
+    fn settle(&mut self) -> Result<Finished, StorageError> {
         if std::mem::take(&mut self.fail_next_sync) {
             self.directory.set_faults(Faults { failed_sync: true, ..self.faults() });
+        }
+        if !self.unsynced {
+            // What waited for space is tried again; what is written now is synced at once.
+            self.write_batch()?;
         }
         let log = self.log.as_mut().expect("a disk in use has a log");
         if std::mem::take(&mut self.unsynced) {
@@ -171,16 +203,27 @@ impl Disk {
         }
         self.take_steps()?;
         let log = self.log.as_mut().expect("a disk in use has a log");
-        let idle = if self.rng.below(4) == 0 { log.write_idle().map(drop) } else { Ok(()) };
+        let is_idle = self.batch.ends.is_empty() && self.steps.is_empty() && self.rng.below(4) == 0;
+        let idle = if is_idle { log.write_idle().map(drop) } else { Ok(()) };
         match idle.and_then(|()| log.maintain()) {
-            Ok(()) | Err(AppendError::Full) => Ok(()),
+            Ok(()) | Err(AppendError::Full) => Ok(self.finished()),
             Err(_) => Err(StorageError::SyncFailed),
         }
     }
 
-    /// Pieces of checkpoints, in order. On a full disk they wait until there is space, as in the live world.
+    /// What was persisted behind a checkpoint may rest on it, as the log behind an installed snapshot does, and counts
+    /// as durable only once the checkpoint is current.
+    fn finished(&self) -> Finished {
+        if self.batch.ends.is_empty() && self.steps.is_empty() {
+            return Finished::All;
+        }
+        let barrier = self.steps.iter().find(|(_, step)| matches!(step, Step::Install { .. }));
+        Finished::Waits { through: barrier.map_or(self.acknowledged, |(after, _)| self.acknowledged.min(*after)) }
+    }
+
+    /// Pieces of checkpoints, in order, each behind the records before it. On a full disk they wait.
     fn take_steps(&mut self) -> Result<(), StorageError> {
-        while let Some(step) = self.steps.front() {
+        while let Some((_, step)) = self.steps.front().filter(|(after, _)| *after <= self.acknowledged) {
             let log = self.log.as_mut().expect("a disk in use has a log");
             let result = match step {
                 Step::Part(part) => log.write_part(part),
@@ -188,7 +231,10 @@ impl Disk {
             };
             match result {
                 Ok(()) => drop(self.steps.pop_front()),
-                Err(CheckpointError::Write(AppendError::Full)) => return Ok(()),
+                Err(CheckpointError::Write(AppendError::Full)) => {
+                    self.counts.add("a checkpoint waited for space");
+                    return Ok(());
+                }
                 Err(CheckpointError::Write(_)) => return Err(StorageError::SyncFailed),
                 Err(error) => {
                     self.problem.get_or_insert(format!("refuses a checkpoint: {error}"));
@@ -203,6 +249,10 @@ impl Disk {
         // The power may go in the midst of a checkpoint: some of its steps happen, and the one after stops half way.
         if !self.steps.is_empty() && self.log.is_some() && rng.below(2) == 0 {
             let synced = !self.unsynced || self.log.as_mut().is_some_and(|log| log.sync().is_ok());
+            let before = self.acknowledged;
+            if let (true, Some(log)) = (synced, &self.log) {
+                self.acknowledged = log.durable();
+            }
             let whole = rng.below(self.steps.len() as u64) as usize;
             let rest = self.steps.split_off(whole);
             if synced && self.take_steps().is_ok() && self.steps.is_empty() {
@@ -211,10 +261,11 @@ impl Disk {
                 let _ = self.take_steps();
                 self.counts.add("power cut in the midst of a checkpoint");
             }
+            // Nobody was told of it.
+            self.acknowledged = before;
         }
         self.log = None;
-        self.unsynced = false;
-        self.steps.clear();
+        self.forget_unwritten();
         self.fail_next_sync = false;
         let torn = std::mem::take(&mut self.tear_next_crash);
         let torn_sectors_ppm = if torn { 500_000 } else { 0 };
@@ -264,6 +315,7 @@ impl Disk {
         }
         give_back(&log, recovered, give);
         self.acknowledged = last;
+        self.handed_over = last;
         self.damaged = false;
         self.log = Some(log);
         Recovery::Intact { last }
@@ -283,10 +335,16 @@ impl Disk {
         let identity = Identity { cluster: CLUSTER, node: self.node, incarnation, nonce };
         log.start_life(identity).unwrap_or_else(|error| panic!("a life of {} can begin: {error}", self.node));
         self.log = Some(log);
-        self.steps.clear();
-        self.unsynced = false;
+        self.forget_unwritten();
         self.acknowledged = Position::NONE;
+        self.handed_over = Position::NONE;
         self.damaged = false;
+    }
+
+    fn forget_unwritten(&mut self) {
+        self.batch = Batch::default();
+        self.unsynced = false;
+        self.steps.clear();
     }
 
     /// A bit flips at rest, where the log code can notice it: what DESIGN section 6 excepts is left alone.
@@ -338,11 +396,12 @@ impl Storage<Record> for Handle {
 
     fn write(&mut self, batch: &mut Vec<Write<Record>>, rng: &mut Rng) -> Result<Duration, StorageError> {
         let mut disk = self.0.borrow_mut();
-        disk.write_batch(batch)?;
+        disk.take(batch);
+        disk.write_batch()?;
         Ok(Duration::from_nanos(disk.model.sync.draw(rng)) + disk.slow)
     }
 
-    fn finish(&mut self) -> Result<(), StorageError> {
+    fn finish(&mut self) -> Result<Finished, StorageError> {
         self.0.borrow_mut().settle()
     }
 

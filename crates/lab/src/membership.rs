@@ -1,6 +1,6 @@
 //! Changes of the members during a run: nodes join, as learners or to vote at once, are promoted, and leave.
 //!
-//! One change at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
+//! A few changes at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
 //! lost its disk can leave too few, which no protocol repairs.
 
 use crate::operations::Operation;
@@ -12,12 +12,12 @@ use volvox_replica::{Replica, Request};
 
 /// There are never more members than the cluster began with and this many.
 const MEMBERS_MORE: usize = 2;
+/// And never fewer than this, or no fault is survived.
+const MEMBERS_LEAST: usize = 3;
 
-/// The change that is under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+/// A change that is under way.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
-    #[default]
-    None,
     Add {
         is_learner: bool,
         /// The new node's address is this one's, whatever id it gets.
@@ -27,22 +27,34 @@ pub(crate) enum Change {
     Remove(NodeId),
 }
 
+impl Change {
+    fn request(self) -> Request {
+        match self {
+            Change::Add { is_learner, address } => {
+                Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
+            }
+            Change::Promote(id) => Request::MemberPromote { id },
+            Change::Remove(id) => Request::MemberRemove { id },
+        }
+    }
+}
+
 /// Who changes the members.
 #[derive(Default)]
 pub(crate) struct Membership {
-    pub change: Change,
+    pub under_way: Vec<Change>,
     additions: u64,
     pub changes: u64,
     pub removed: Vec<NodeId>,
 }
 
 impl Run {
-    /// Goes on with the change under way, or begins another.
+    /// Goes on with the changes under way, or begins others.
     pub(crate) fn change_members(&mut self, world: &mut World) {
-        self.finish_change(world);
-        if self.membership.change == Change::None {
+        self.finish_changes(world);
+        if self.membership.under_way.is_empty() {
             if !self.healing {
-                self.begin_change(world);
+                self.begin_changes(world);
             }
             if self.membership.changes == 0 {
                 // Every run sees one change at least.
@@ -51,75 +63,84 @@ impl Run {
             let span = Duration::from_nanos(self.shape.members_every.draw(&mut self.rng));
             return self.wake(world, span, Wake::Members);
         }
-        let busy = self.asked.values().any(|asked| matches!(asked.operation, Operation::Member(_)));
-        if !busy && let Some(node) = self.some_running(world) {
-            let request = match self.membership.change {
-                Change::None => return,
-                Change::Add { is_learner, address } => {
-                    Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
-                }
-                Change::Promote(id) => Request::MemberPromote { id },
-                Change::Remove(id) => Request::MemberRemove { id },
-            };
-            self.ask_members(world, node, request);
+        for change in self.membership.under_way.clone() {
+            let request = change.request();
+            if !self.is_asking(&request)
+                && let Some(node) = self.some_running(world)
+            {
+                self.ask_members(world, node, request);
+            }
         }
-        self.wake_between(world, 300, 800, Wake::Members);
+        self.wake_between(world, 100, 600, Wake::Members);
     }
 
-    fn begin_change(&mut self, world: &World) {
+    fn is_asking(&self, request: &Request) -> bool {
+        self.asked.values().any(|asked| matches!(&asked.operation, Operation::Member(other) if other == request))
+    }
+
+    fn begin_changes(&mut self, world: &World) {
         if !self.damage.is_quiet() || !self.is_settled(world) {
             return;
         }
         let Some((_, replica)) = newest(world) else { return };
         let members = replica.members().list();
-        if let Some(learner) = members.iter().find(|member| member.is_learner) {
-            let learner = learner.id;
+        let learners: Vec<NodeId> = members.iter().filter(|member| member.is_learner).map(|member| member.id).collect();
+        let membership = &mut self.membership;
+        if !learners.is_empty() {
             let leave = self.rng.below(4) == 0;
-            self.membership.change = if leave { Change::Remove(learner) } else { Change::Promote(learner) };
+            let change = |id| if leave { Change::Remove(id) } else { Change::Promote(id) };
+            membership.under_way = learners.into_iter().map(change).collect();
             return;
         }
-        let most = self.shape.nodes as usize + MEMBERS_MORE;
-        let grow = members.len() < most && (members.len() <= self.shape.nodes as usize || self.rng.below(3) == 0);
+        // Several at a time: then a joint configuration is one whose halves can miss one another.
+        let count = 1 + self.rng.below(self.shape.changes_at_once) as usize;
+        let nodes = self.shape.nodes as usize;
+        let grow = members.len() < nodes + MEMBERS_MORE && (members.len() <= nodes || self.rng.below(3) == 0);
         if grow {
-            self.membership.additions += 1;
-            let address = 100 + self.membership.additions;
-            self.membership.change = Change::Add { is_learner: self.rng.below(3) > 0, address };
+            for _ in 0..count.min(nodes + MEMBERS_MORE - members.len()) {
+                membership.additions += 1;
+                let address = 100 + membership.additions;
+                membership.under_way.push(Change::Add { is_learner: self.rng.below(3) > 0, address });
+            }
         } else {
-            let gone = members[self.rng.below(members.len() as u64) as usize].id;
-            self.membership.change = Change::Remove(gone);
+            let mut ids: Vec<NodeId> = members.iter().map(|member| member.id).collect();
+            self.rng.shuffle(&mut ids);
+            ids.truncate(count.min(members.len() - MEMBERS_LEAST));
+            membership.under_way = ids.into_iter().map(Change::Remove).collect();
         }
     }
 
     /// A change is over once the newest state of any node shows it, whatever its client was told.
-    fn finish_change(&mut self, world: &mut World) {
+    fn finish_changes(&mut self, world: &mut World) {
         let Some((_, replica)) = newest(world) else { return };
         let members = replica.members().list();
-        let done = match self.membership.change {
-            Change::None => return,
-            Change::Add { address, .. } => {
-                let url = peer_url(NodeId(address));
-                let added = members.iter().find(|member| member.peer_urls.contains(&url)).map(|member| member.id);
-                if let Some(id) = added {
-                    self.add_node(world, id);
+        for change in std::mem::take(&mut self.membership.under_way) {
+            let done = match change {
+                Change::Add { address, .. } => {
+                    let url = peer_url(NodeId(address));
+                    let added = members.iter().find(|member| member.peer_urls.contains(&url)).map(|member| member.id);
+                    if let Some(id) = added {
+                        self.add_node(world, id);
+                    }
+                    added.is_some()
                 }
-                added.is_some()
+                Change::Promote(id) => members.iter().all(|member| member.id != id || !member.is_learner),
+                Change::Remove(id) => members.iter().all(|member| member.id != id),
+            };
+            if !done || self.is_asking(&change.request()) {
+                self.membership.under_way.push(change);
+                continue;
             }
-            Change::Promote(id) => members.iter().all(|member| member.id != id || !member.is_learner),
-            Change::Remove(id) => members.iter().all(|member| member.id != id),
-        };
-        let asking = self.asked.values().any(|asked| matches!(asked.operation, Operation::Member(_)));
-        if done && !asking {
-            self.counts.add(match self.membership.change {
+            self.counts.add(match change {
                 Change::Add { is_learner: true, .. } => "members added as learners",
                 Change::Add { .. } => "members added as voters",
                 Change::Promote(_) => "learners promoted",
-                _ => "members removed",
+                Change::Remove(_) => "members removed",
             });
-            if let Change::Remove(id) = self.membership.change {
+            if let Change::Remove(id) = change {
                 self.membership.removed.push(id);
             }
             self.membership.changes += 1;
-            self.membership.change = Change::None;
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Shape {
     pub damage_every: Latency,
     /// From one change of the members to the next.
     pub members_every: Latency,
+    /// So many members change at a time, at most.
+    pub changes_at_once: u64,
     /// The links.
     pub network: Network,
     /// The clocks.
@@ -46,7 +48,7 @@ impl Shape {
     pub fn draw(seed: u64, nodes: u64) -> Shape {
         let mut rng = Rng::new(seed).split(0x5ba9e);
         let pick = |rng: &mut Rng, from: &[u64]| from[rng.below(from.len() as u64) as usize];
-        let calm = rng.below(4) == 0;
+        let temper = Temper::draw(&mut rng);
         let quota_bytes = if rng.below(8) == 0 { pick(&mut rng, &[60_000, 150_000]) as i64 } else { 0 };
         Shape {
             nodes,
@@ -62,17 +64,14 @@ impl Shape {
             },
             members_every: Latency::Exponential {
                 minimum: Duration::from_millis(1_500),
-                mean: Duration::from_millis(pick(&mut rng, &[2_000, 6_000])),
+                mean: Duration::from_millis(pick(&mut rng, &[2_000, 2_000, 6_000])),
             },
+            changes_at_once: pick(&mut rng, &[1, 2, 3]),
             network: network(&mut rng),
             clocks: Clocks { offset_max: Duration::from_secs(1), drift_ppm_max: 200, ..Clocks::default() },
-            faults: faults(&mut rng, calm),
+            faults: faults(&mut rng, temper),
             disk: DiskModel {
-                sync: match rng.below(3) {
-                    0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
-                    1 => Latency::Uniform(Duration::from_micros(300), Duration::from_millis(5)),
-                    _ => Latency::LogNormal { median: Duration::from_millis(3), sigma_thousandths: 1_000 },
-                },
+                sync: sync(&mut rng),
                 options: Options {
                     segment_bytes: pick(&mut rng, &[8 << 10, 32 << 10, 128 << 10]),
                     spare_segments_max: rng.below(3) as usize,
@@ -119,6 +118,36 @@ fn client_url(id: NodeId) -> String {
     format!("http://10.0.0.{}:2379", id.0)
 }
 
+/// How much goes wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Temper {
+    /// Little: there is time for all that takes long.
+    Calm,
+    Bad,
+    /// Leaders change all the time, and the power goes often.
+    Stormy,
+}
+
+impl Temper {
+    fn draw(rng: &mut Rng) -> Temper {
+        match rng.below(4) {
+            0 => Temper::Calm,
+            1 => Temper::Stormy,
+            _ => Temper::Bad,
+        }
+    }
+}
+
+/// From a disk that syncs in no time to one that takes longer than a message and its answer.
+fn sync(rng: &mut Rng) -> Latency {
+    match rng.below(4) {
+        0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
+        1 => Latency::Uniform(Duration::from_micros(300), Duration::from_millis(5)),
+        2 => Latency::Uniform(Duration::from_millis(5), Duration::from_millis(60)),
+        _ => Latency::LogNormal { median: Duration::from_millis(3), sigma_thousandths: 1_000 },
+    }
+}
+
 fn network(rng: &mut Rng) -> Network {
     let latency = match rng.below(3) {
         0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
@@ -132,15 +161,21 @@ fn network(rng: &mut Rng) -> Network {
     Network { latency, fault, ..Network::default() }
 }
 
-fn faults(rng: &mut Rng, calm: bool) -> FaultPlan {
+fn faults(rng: &mut Rng, temper: Temper) -> FaultPlan {
     // Damage of storage is drawn by the laboratory itself, because the budget follows the members.
-    let weights = FaultWeights { crash_without_disk: 0, disk_flip: 0, ..FaultWeights::ALL };
-    let mean = Duration::from_millis(if calm { 4_000 } else { rng.between(500, 1_500) });
+    let crash_all = if temper == Temper::Stormy { 4 } else { 1 };
+    let weights = FaultWeights { crash_all, crash_without_disk: 0, disk_flip: 0, ..FaultWeights::ALL };
+    let (mean_ms, lasting_ms) = match temper {
+        Temper::Calm => (4_000, 1_200),
+        Temper::Bad => (rng.between(500, 1_500), 1_200),
+        Temper::Stormy => (rng.between(150, 500), rng.between(150, 800)),
+    };
+    let mean = Duration::from_millis(mean_ms);
     FaultPlan {
         from: Duration::from_millis(500),
         until: LOAD,
         every: Latency::Exponential { minimum: Duration::from_millis(50), mean },
-        lasting: Latency::Exponential { minimum: Duration::from_millis(20), mean: Duration::from_millis(1_200) },
+        lasting: Latency::Exponential { minimum: Duration::from_millis(20), mean: Duration::from_millis(lasting_ms) },
         weights,
         link: LinkFault {
             delay: Duration::from_millis(300),
@@ -150,6 +185,7 @@ fn faults(rng: &mut Rng, calm: bool) -> FaultPlan {
             corrupt_ppm: 50_000,
             bandwidth: 0,
         },
+        slow_disk_max: Duration::from_millis(if rng.below(2) == 0 { 100 } else { 500 }),
         ..FaultPlan::default()
     }
 }
@@ -161,9 +197,10 @@ fn config(rng: &mut Rng, nodes: u64, quota_bytes: i64) -> Config {
     let raft = volvox_raft::Config {
         incarnation: Incarnation(1),
         initial: Some(Configuration::of(voters)),
-        append_bytes_max: pick(rng, &[2 << 10, 16 << 10, 256 << 10]),
+        // With 1 every entry is a message of its own.
+        append_bytes_max: pick(rng, &[1, 2 << 10, 16 << 10, 256 << 10]),
         in_flight_bytes_max: pick(rng, &[8 << 10, 64 << 10, 4 << 20]),
-        in_flight_messages_max: pick(rng, &[2, 8, 256]),
+        in_flight_messages_max: pick(rng, &[1, 2, 8, 256]),
         log_keep_bytes: pick(rng, &[1 << 10, 8 << 10, 64 << 10]),
         gather: true,
         ..volvox_raft::Config::default()

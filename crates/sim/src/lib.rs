@@ -39,6 +39,8 @@
 //! let stop = sim.run_until(Duration::from_secs(1), |sim| sim.statistics().events > 0);
 //! ```
 //!
+//! **Without a seed.** In [`script::World`] nothing happens by itself: scripts and counterexamples drive it by hand.
+//!
 //! **Caveats.** A step takes no time: a slow handler must be modelled by a pause. The random generator of a node
 //! starts anew with each start of its process. [`Latency::LogNormal`] is cut at six deviations.
 #![forbid(unsafe_code)]
@@ -54,6 +56,7 @@ mod plan;
 mod queue;
 mod recording;
 mod replay;
+pub mod script;
 mod simulation;
 mod statistics;
 mod step;
@@ -67,4 +70,4 @@ pub use recording::{Envelope, Moment, Recorder, Recording, What};
 pub use replay::{Failure, TraceRing, run_seed};
 pub use simulation::{Happened, Happening, Simulation, Stop, Violation};
 pub use statistics::{Counts, Statistics};
-pub use storage::{RecordDisk, Recovery, Storage, StorageError, Write};
+pub use storage::{Finished, RecordDisk, Recovery, Storage, StorageError, Write};

@@ -101,6 +101,7 @@ impl<P: Process + 'static> Simulation<P> {
                 }
             }
             durability.outbox = Outbox::new(last);
+            durability.written = last;
         }
         let chance = Rng::new(self.seed).split(u64::from(node.run));
         node.environment = Environment::new(cold.id, cold.incarnation, last, &chance);
@@ -123,7 +124,8 @@ impl<P: Process + 'static> Simulation<P> {
         node.stalled = false;
         if let Some(durability) = &mut node.durability {
             durability.batch.clear();
-            durability.syncing = None;
+            durability.syncing = false;
+            durability.asks_again = false;
             durability.outbox = Outbox::new(Position::NONE);
             durability.storage.crash(&mut self.disk_rng);
         }

@@ -1,7 +1,7 @@
 //! What the world keeps for one node.
 
 use crate::clock::Clock;
-use crate::storage::{Storage, StorageError, Write};
+use crate::storage::{Finished, Storage, StorageError, Write};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use volvox_core::{Environment, Incarnation, Instant, NodeId, Outbox, Position, Process};
@@ -43,8 +43,12 @@ pub(crate) struct Durability<P: Process> {
     pub outbox: Outbox<Outgoing<P>>,
     /// Collects while another batch is under way.
     pub batch: Vec<Write<P::Record>>,
-    /// The last record of the batch under way.
-    pub syncing: Option<Position>,
+    /// A batch is under way.
+    pub syncing: bool,
+    /// The last record that the storage was handed.
+    pub written: Position,
+    /// A disk that lets something wait will be asked again.
+    pub asks_again: bool,
     pub storage: Box<dyn Storage<P::Record>>,
 }
 
@@ -72,7 +76,7 @@ pub(crate) struct Cold<P: Process> {
 pub(crate) enum Waiting<P: Process> {
     Message { link: u32, epoch: u32, message: P::Message },
     Command(P::Command),
-    Synced(Result<(), StorageError>),
+    Synced(Result<Finished, StorageError>),
 }
 
 impl<P: Process> Node<P> {

@@ -75,6 +75,11 @@ pub(crate) enum Pending<P: Process> {
         node: u32,
         run: u32,
     },
+    /// A disk that lets something wait is asked again.
+    AskDisk {
+        node: u32,
+        run: u32,
+    },
     Command {
         node: u32,
         command: Box<P::Command>,

@@ -4,10 +4,13 @@ use crate::node::{Durability, NEVER, Outgoing, Timer, Waiting};
 use crate::queue::Lane;
 use crate::recording::What;
 use crate::simulation::{Happening, Pending, Simulation, Violation};
-use crate::storage::{StorageError, Write};
+use crate::storage::{Finished, StorageError, Write};
 use std::hash::{Hash, Hasher};
 use volvox_core::time::nanos;
 use volvox_core::{Context, Duration, Effect, EffectOf, Instant, NodeId, Outbox, Position, Process};
+
+/// How long a disk that lets something wait is left alone.
+const DISK_ASKED_AGAIN: Duration = Duration::from_millis(50);
 
 /// What a process is told.
 pub(crate) enum Input<P: Process> {
@@ -24,6 +27,7 @@ impl<P: Process + 'static> Simulation<P> {
             Pending::Message { link, epoch, message } => self.message_arrives(link, epoch, message),
             Pending::Timer { node, run, timer } => self.timer_comes_up(node, run, timer),
             Pending::Synced { node, run } => self.sync_returns(node, run),
+            Pending::AskDisk { node, run } => self.ask_disk(node, run),
             Pending::Command { node, command } => {
                 let place = &self.nodes[node as usize];
                 if place.process.is_none() {
@@ -281,17 +285,25 @@ impl<P: Process + 'static> Simulation<P> {
             let cold = &self.cold[index as usize];
             let mut storage = (self.storage)(cold.id);
             storage.format(cold.incarnation);
-            Box::new(Durability { outbox: Outbox::new(Position::NONE), batch: Vec::new(), syncing: None, storage })
+            Box::new(Durability {
+                outbox: Outbox::new(Position::NONE),
+                batch: Vec::new(),
+                syncing: false,
+                written: Position::NONE,
+                asks_again: false,
+                storage,
+            })
         })
     }
 
     fn begin_sync(&mut self, index: u32) {
         let node = &mut self.nodes[index as usize];
         let Some(durability) = &mut node.durability else { return };
-        if durability.syncing.is_some() || durability.batch.is_empty() {
+        if durability.syncing || durability.batch.is_empty() {
             return;
         }
-        durability.syncing = Some(node.environment.last_position);
+        durability.syncing = true;
+        durability.written = node.environment.last_position;
         self.statistics.batches += 1;
         match durability.storage.write(&mut durability.batch, &mut self.disk_rng) {
             Ok(span) => {
@@ -318,15 +330,53 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    fn settle_sync(&mut self, index: u32, outcome: Result<(), StorageError>) {
-        if let Err(error) = outcome {
-            self.stop_node(index, Some(error));
+    /// A disk let something wait: perhaps it need not any longer. A batch under way looks at that when it returns.
+    fn ask_disk(&mut self, index: u32, run: u32) {
+        let node = &mut self.nodes[index as usize];
+        if node.run != run || node.process.is_none() {
             return;
         }
-        self.statistics.syncs += 1;
+        let durability = node.durability.as_mut().expect("the disk that was asked");
+        durability.asks_again = false;
+        if node.stalled {
+            return self.ask_disk_later(index);
+        }
+        if !durability.syncing {
+            let outcome = durability.storage.finish();
+            self.settle_sync(index, outcome);
+        }
+    }
+
+    fn ask_disk_later(&mut self, index: u32) {
+        let node = &mut self.nodes[index as usize];
+        let durability = node.durability.as_mut().expect("the disk that was asked");
+        if !std::mem::replace(&mut durability.asks_again, true) {
+            let run = node.run;
+            self.schedule(DISK_ASKED_AGAIN, Pending::AskDisk { node: index, run });
+        }
+    }
+
+    fn settle_sync(&mut self, index: u32, outcome: Result<Finished, StorageError>) {
+        let finished = match outcome {
+            Ok(finished) => finished,
+            Err(error) => return self.stop_node(index, Some(error)),
+        };
         let node = &mut self.nodes[index as usize];
         let durability = node.durability.as_mut().expect("a sync of a disk");
-        let through = durability.syncing.take().expect("a batch under way");
+        let was_sync = std::mem::take(&mut durability.syncing);
+        self.statistics.syncs += u64::from(was_sync);
+        let (through, is_all) = match finished {
+            Finished::All => (durability.written, true),
+            Finished::Waits { through } => (through, false),
+        };
+        let is_news = through > durability.outbox.durable() || (was_sync && is_all);
+        if !is_all {
+            self.ask_disk_later(index);
+        }
+        if !is_news {
+            return self.begin_sync(index);
+        }
+        let durability = self.durability(index);
         durability.outbox.advance(through);
         while let Some(outgoing) = self.nodes[index as usize].durability.as_mut().and_then(|gate| gate.outbox.pop()) {
             self.release(index, outgoing);

@@ -59,6 +59,18 @@ pub enum Recovery {
     Lost,
 }
 
+/// What is durable once a sync has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// All that was ever handed over.
+    All,
+    /// Only the records up to here: the rest waits for space, or rests on a checkpoint that does. The world asks again.
+    Waits {
+        /// The last record that counts.
+        through: Position,
+    },
+}
+
 /// A node's disk.
 pub trait Storage<R> {
     /// Becomes the empty disk of a new incarnation.
@@ -71,11 +83,11 @@ pub trait Storage<R> {
     /// When the write itself is refused.
     fn write(&mut self, batch: &mut Vec<Write<R>>, rng: &mut Rng) -> Result<Duration, StorageError>;
 
-    /// The sync returns.
+    /// The sync returns, or a disk that lets something wait is asked again. Says what is durable.
     ///
     /// # Errors
     /// When it failed: what of the batch is on the disk is then unknown.
-    fn finish(&mut self) -> Result<(), StorageError>;
+    fn finish(&mut self) -> Result<Finished, StorageError>;
 
     /// The power goes, or the process dies: chance decides what of an unfinished batch is on the disk.
     fn crash(&mut self, rng: &mut Rng);
@@ -158,12 +170,12 @@ impl<R: Clone> Storage<R> for RecordDisk<R> {
         Ok(Duration::from_nanos(self.sync.draw(rng)) + self.slow)
     }
 
-    fn finish(&mut self) -> Result<(), StorageError> {
+    fn finish(&mut self) -> Result<Finished, StorageError> {
         if std::mem::take(&mut self.fail_next_sync) {
             return Err(StorageError::SyncFailed);
         }
         self.settle();
-        Ok(())
+        Ok(Finished::All)
     }
 
     fn crash(&mut self, rng: &mut Rng) {

@@ -1,6 +1,10 @@
+use super::probe::Number;
 use super::*;
-use volvox_core::{Incarnation, Position};
-use volvox_sim::StorageError;
+use std::cell::Cell;
+use std::rc::Rc;
+use volvox_core::fault::DiskFault;
+use volvox_core::{Incarnation, Position, Restored, Rng};
+use volvox_sim::{Finished, RecordDisk, Recovery, Storage, StorageError, Write};
 
 #[test]
 fn the_gate_holds_back_what_reveals_a_record_and_nothing_else() {
@@ -158,4 +162,65 @@ fn a_torn_batch_is_gone_whole() {
         fault(&mut sim, "start 1");
         assert_eq!(sim.node(ONE).expect("up").numbers, [5], "seed {seed}");
     }
+}
+
+/// A disk whose records behind the first count for nothing until there is space.
+struct Reluctant {
+    disk: RecordDisk<Number>,
+    has_space: Rc<Cell<bool>>,
+    asked: Rc<Cell<u64>>,
+}
+
+impl Storage<Number> for Reluctant {
+    fn format(&mut self, incarnation: Incarnation) {
+        self.disk.format(incarnation);
+    }
+
+    fn write(&mut self, batch: &mut Vec<Write<Number>>, rng: &mut Rng) -> Result<Duration, StorageError> {
+        self.disk.write(batch, rng)
+    }
+
+    fn finish(&mut self) -> Result<Finished, StorageError> {
+        self.asked.set(self.asked.get() + 1);
+        let finished = self.disk.finish()?;
+        Ok(if self.has_space.get() { finished } else { Finished::Waits { through: Position(1) } })
+    }
+
+    fn crash(&mut self, rng: &mut Rng) {
+        self.disk.crash(rng);
+    }
+
+    fn restore(&mut self, give: &mut dyn FnMut(Restored<Number>)) -> Recovery {
+        self.disk.restore(give)
+    }
+
+    fn fault(&mut self, fault: DiskFault, rng: &mut Rng) {
+        self.disk.fault(fault, rng);
+    }
+}
+
+#[test]
+fn what_waits_for_space_is_not_durable_and_the_disk_is_asked_again() {
+    let (has_space, asked) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(0)));
+    let (space, count) = (Rc::clone(&has_space), Rc::clone(&asked));
+    let storage = move |_| -> Box<dyn Storage<Number>> {
+        let disk = RecordDisk::new(Latency::Constant(ms(1)));
+        Box::new(Reluctant { disk, has_space: Rc::clone(&space), asked: Rc::clone(&count) })
+    };
+    let mut sim = plain(1, 1).storage(storage).build();
+    run(&mut sim, 1);
+    for number in [5, 6, 7] {
+        sim.command(ONE, Do::Store(number));
+        run(&mut sim, 10);
+    }
+    assert_eq!(saw(&mut sim, ONE), [Saw::Stored(5), Saw::Durable(Position(1))]);
+    run(&mut sim, 970);
+    assert_eq!(saw(&mut sim, ONE), [], "nothing more is durable, however often it is asked");
+    assert!((15..30).contains(&asked.get()), "asked {} times in a second", asked.get());
+    has_space.set(true);
+    run(&mut sim, 60);
+    assert_eq!(saw(&mut sim, ONE), [Saw::Stored(6), Saw::Stored(7), Saw::Durable(Position(3))]);
+    let so_far = asked.get();
+    run(&mut sim, 1_000);
+    assert_eq!(asked.get(), so_far, "nothing waits: nobody asks");
 }

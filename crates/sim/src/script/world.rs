@@ -1,0 +1,462 @@
+//! A world that does nothing by itself: every delivery, timer, sync and crash is an [`Action`] from outside.
+
+use super::action::{Action, Keeps, What, Which, WhichTimer};
+use super::node::{Node, Outgoing};
+use crate::builder::Clocks;
+use crate::storage::Write;
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use volvox_core::time::nanos;
+use volvox_core::trace::Line;
+use volvox_core::{
+    Choices, Context, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Outbox, Position,
+    Process, Rng, Wall,
+};
+
+/// The configuration of one life of a node's storage.
+type ConfigOf<P> = Box<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
+
+/// Which time processes see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Clockwork {
+    /// Clocks run, may be wrong, and a timer fires when it is due or later. Jitter comes from the seed.
+    Running,
+    /// As in an asynchronous model: nobody may ask for the time, a timer that is set may fire, and jitter is the same in
+    /// every step.
+    Stopped,
+    /// As in a timed model: as [`Clockwork::Running`], but the wall clock shows the monotonic one, and jitter is the same
+    /// in every step.
+    Modelled,
+}
+
+/// A world driven by hand.
+pub struct World<P: Process> {
+    now: u64,
+    chance: Rng,
+    clockwork: Clockwork,
+    wall_start: i64,
+    prompt_disks: bool,
+    links_survive: bool,
+    config_of: ConfigOf<P>,
+    nodes: BTreeMap<NodeId, Node<P>>,
+    links: BTreeMap<(NodeId, NodeId), VecDeque<P::Message>>,
+    effects: Vec<EffectOf<P>>,
+    told: Vec<(NodeId, P::Event)>,
+    /// Lines of the trace, where they are kept.
+    lines: Option<Vec<String>>,
+}
+
+/// Why an action cannot happen; nothing changed then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Impossible {
+    /// There is no such node.
+    NoNode(NodeId),
+    /// The node is down.
+    Down(NodeId),
+    /// The node is up.
+    Up(NodeId),
+    /// No such message is under way on this link.
+    NoMessage(NodeId, NodeId),
+    /// The node has set no such timer.
+    NoTimer(NodeId),
+    /// The node has nothing to sync.
+    Synced(NodeId),
+}
+
+impl fmt::Display for Impossible {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Impossible::NoNode(node) => write!(f, "there is no {node}"),
+            Impossible::Down(node) => write!(f, "{node} is down"),
+            Impossible::Up(node) => write!(f, "{node} is up"),
+            Impossible::NoMessage(from, to) => write!(f, "no such message is under way from {from} to {to}"),
+            Impossible::NoTimer(node) => write!(f, "{node} has set no such timer"),
+            Impossible::Synced(node) => write!(f, "everything of {node} is synced"),
+        }
+    }
+}
+
+impl std::error::Error for Impossible {}
+
+impl<P: Process> World<P> {
+    /// Nodes 1 to `nodes`, all of them down. `config_of` makes the configuration of each life of a node's storage.
+    pub fn new(nodes: u64, config_of: impl Fn(NodeId, Incarnation) -> P::Config + 'static) -> World<P> {
+        let wall_start = Clocks::default().wall_start;
+        let mut world = World {
+            now: 0,
+            chance: Rng::new(1),
+            clockwork: Clockwork::Running,
+            wall_start,
+            prompt_disks: false,
+            links_survive: false,
+            config_of: Box::new(config_of),
+            nodes: BTreeMap::new(),
+            links: BTreeMap::new(),
+            effects: Vec::new(),
+            told: Vec::new(),
+            lines: None,
+        };
+        let members: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
+        for id in &members {
+            world.add(*id, &members, wall_start, 0);
+        }
+        world
+    }
+
+    /// Another seed than 1: jitter comes from it.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.chance = Rng::new(seed);
+        self
+    }
+
+    /// Another time than that of [`Clockwork::Running`].
+    pub fn clockwork(mut self, clockwork: Clockwork) -> Self {
+        self.clockwork = clockwork;
+        self
+    }
+
+    /// What is persisted is durable when the step is over.
+    pub fn prompt_disks(mut self) -> Self {
+        self.prompt_disks = true;
+        self
+    }
+
+    /// What is under way to a node that crashes stays under way, as datagrams do. Otherwise it is lost with the
+    /// connection.
+    pub fn links_survive(mut self) -> Self {
+        self.links_survive = true;
+        self
+    }
+
+    /// Keeps the lines of the trace, for [`World::take_lines`].
+    pub fn traced(mut self) -> Self {
+        self.lines = Some(Vec::new());
+        self
+    }
+
+    /// Adds a node that is down and knows these members. Its wall clock shows `wall` at the beginning of the run.
+    pub fn add(&mut self, id: NodeId, members: &[NodeId], wall: i64, drift_ppm: i32) {
+        self.nodes.insert(id, Node::new(id, members, wall, drift_ppm));
+    }
+
+    /// The world's time.
+    pub fn now(&self) -> Instant {
+        Instant(self.now)
+    }
+
+    /// The processes that run.
+    pub fn live(&self) -> impl Iterator<Item = (NodeId, &P)> + '_ {
+        self.nodes.iter().filter_map(|(id, node)| Some((*id, node.process.as_ref()?)))
+    }
+
+    /// The process of a node that is up.
+    pub fn node(&self, id: NodeId) -> Option<&P> {
+        self.nodes.get(&id)?.process.as_ref()
+    }
+
+    /// All nodes, up or down.
+    pub fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.nodes.keys().copied()
+    }
+
+    /// What is under way, link by link, the oldest first.
+    pub fn under_way(&self) -> impl Iterator<Item = (NodeId, NodeId, &VecDeque<P::Message>)> + '_ {
+        self.links.iter().filter(|(_, queue)| !queue.is_empty()).map(|((from, to), queue)| (*from, *to, queue))
+    }
+
+    /// Whether a node has something to sync.
+    pub fn has_unsynced(&self, id: NodeId) -> bool {
+        self.nodes.get(&id).is_some_and(|node| node.process.is_some() && !node.disk.is_synced())
+    }
+
+    /// The timers that are set, with the moments of the world's time at which they are due, the first one first.
+    pub fn timers(&self) -> Vec<(Instant, NodeId, P::Timer)> {
+        let timers = self.nodes.iter().flat_map(|(id, node)| {
+            node.timers.iter().map(|(timer, due)| (Instant(self.moment_of(node, *due)), *id, *timer))
+        });
+        let mut timers: Vec<_> = timers.collect();
+        timers.sort();
+        timers
+    }
+
+    /// What nodes told since the last call, oldest first.
+    pub fn take_told(&mut self) -> Vec<(NodeId, P::Event)> {
+        std::mem::take(&mut self.told)
+    }
+
+    /// The lines of the trace since the last call.
+    pub fn take_lines(&mut self) -> Vec<String> {
+        self.lines.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The answers to the next choices of a node, besides those of its next action.
+    pub fn choose(&mut self, id: NodeId, answers: impl IntoIterator<Item = u32>) -> Result<(), Impossible> {
+        self.nodes.get_mut(&id).ok_or(Impossible::NoNode(id))?.answers.extend(answers);
+        Ok(())
+    }
+
+    /// Lets something happen.
+    ///
+    /// # Errors
+    /// When it cannot; then nothing changed.
+    pub fn act(&mut self, action: &Action<P>) -> Result<(), Impossible> {
+        let due = self.check(&action.what)?;
+        self.now = self.now.max(action.at.0).max(due);
+        match &action.what {
+            What::Start { node } => self.start(*node, &action.choices),
+            What::Command { node, command } => {
+                self.step(*node, &action.choices, |process, cx| process.on_command(command.clone(), cx));
+            }
+            What::Deliver { from, to, which } => {
+                let message = self.take(*from, *to, which);
+                if self.node(*to).is_some() {
+                    self.step(*to, &action.choices, |process, cx| process.on_message(*from, message, cx));
+                } else {
+                    self.write(format_args!("{from} -x {to} {message}"));
+                }
+            }
+            What::Drop { from, to, which } => {
+                let message = self.take(*from, *to, which);
+                self.write(format_args!("{from} -x {to} {message}"));
+            }
+            What::Duplicate { from, to, which } => {
+                let place = self.place(*from, *to, which).expect("it was checked");
+                let queue = self.links.get_mut(&(*from, *to)).expect("a link with a message");
+                let message = queue[place].clone();
+                queue.insert(place + 1, message);
+            }
+            What::Fire { node, timer } => {
+                let timer = self.timer(*node, timer).expect("it was checked");
+                self.expect(*node).timers.remove(&timer);
+                self.step(*node, &action.choices, |process, cx| process.on_timer(timer, cx));
+            }
+            What::Sync { node, through } => {
+                self.sync(*node, through.unwrap_or(Position(u64::MAX)), &action.choices);
+            }
+            What::Crash { node, keeps } => self.crash(*node, *keeps),
+            What::Clock { node, jump, drift_ppm } => {
+                let now = self.now;
+                let clock = &mut self.expect(*node).clock;
+                clock.jump_wall(now, *jump);
+                drift_ppm.iter().for_each(|ppm| clock.set_drift(now, *ppm));
+            }
+            What::Wait => {}
+        }
+        Ok(())
+    }
+
+    /// Whether something can happen, and not before which moment.
+    fn check(&self, what: &What<P>) -> Result<u64, Impossible> {
+        let node = |id: &NodeId| self.nodes.get(id).ok_or(Impossible::NoNode(*id));
+        let up = |id: &NodeId| node(id)?.process.as_ref().map(|_| ()).ok_or(Impossible::Down(*id));
+        match what {
+            What::Start { node: id } if node(id)?.process.is_some() => return Err(Impossible::Up(*id)),
+            What::Command { node: id, .. } | What::Crash { node: id, .. } => up(id)?,
+            What::Clock { node: id, .. } => {
+                node(id)?;
+            }
+            What::Sync { node: id, .. } => {
+                up(id)?;
+                if !self.has_unsynced(*id) {
+                    return Err(Impossible::Synced(*id));
+                }
+            }
+            What::Fire { node: id, timer } => {
+                up(id)?;
+                let timer = self.timer(*id, timer).ok_or(Impossible::NoTimer(*id))?;
+                let node = node(id)?;
+                if self.clockwork != Clockwork::Stopped {
+                    return Ok(self.moment_of(node, node.timers[&timer]));
+                }
+            }
+            What::Deliver { from, to, which }
+            | What::Drop { from, to, which }
+            | What::Duplicate { from, to, which } => {
+                self.place(*from, *to, which).ok_or(Impossible::NoMessage(*from, *to))?;
+            }
+            What::Start { .. } | What::Wait => {}
+        }
+        Ok(0)
+    }
+
+    /// Where on its link the message is that is meant.
+    pub fn place(&self, from: NodeId, to: NodeId, which: &Which<P::Message>) -> Option<usize> {
+        let queue = self.links.get(&(from, to)).filter(|queue| !queue.is_empty())?;
+        match which {
+            Which::Oldest => Some(0),
+            Which::Place(place) => (*place < queue.len()).then_some(*place),
+            Which::Kind(kind) => queue.iter().position(|message| message.kind() == kind),
+            Which::Equal(wanted) => {
+                let equal = queue.iter().position(|message| message == wanted);
+                equal.or_else(|| queue.iter().position(|message| message.kind() == wanted.kind()))
+            }
+        }
+    }
+
+    /// The timer that is meant, when it is set.
+    pub fn timer(&self, id: NodeId, which: &WhichTimer<P::Timer>) -> Option<P::Timer> {
+        let timers = &self.nodes.get(&id)?.timers;
+        match which {
+            WhichTimer::Exactly(timer) => timers.contains_key(timer).then_some(*timer),
+            WhichTimer::Earliest => timers.iter().min_by_key(|(timer, due)| (**due, **timer)).map(|(timer, _)| *timer),
+        }
+    }
+
+    /// When a reading of a node's monotonic clock is reached, in the world's time.
+    fn moment_of(&self, node: &Node<P>, local: Instant) -> u64 {
+        let reading = node.clock.read(self.now).0;
+        if local > reading {
+            self.now.saturating_add(node.clock.world_span(nanos(local.since(reading))))
+        } else {
+            self.now.saturating_sub(node.clock.world_span(nanos(reading.since(local))))
+        }
+    }
+
+    fn take(&mut self, from: NodeId, to: NodeId, which: &Which<P::Message>) -> P::Message {
+        let place = self.place(from, to, which).expect("it was checked");
+        let queue = self.links.get_mut(&(from, to)).expect("a link with a message");
+        queue.remove(place).expect("a message at this place")
+    }
+
+    fn expect(&mut self, id: NodeId) -> &mut Node<P> {
+        self.nodes.get_mut(&id).expect("it was checked")
+    }
+
+    fn start(&mut self, id: NodeId, choices: &[u32]) {
+        let now = self.now;
+        let node = self.nodes.get_mut(&id).expect("it was checked");
+        node.run += 1;
+        let mut process = P::new(id, &node.members, &(self.config_of)(id, node.incarnation));
+        let last = node.disk.restore(|restored| process.on_restore(restored));
+        node.outbox = Outbox::new(last);
+        let chance = self.chance.split(u64::from(node.run));
+        node.environment = Environment::new(id, node.incarnation, last, &chance);
+        node.clock.restart(now);
+        node.process = Some(process);
+        self.step(id, choices, |process, cx| process.on_start(cx));
+    }
+
+    fn crash(&mut self, id: NodeId, keeps: Keeps) {
+        let node = self.expect(id);
+        node.process = None;
+        node.timers.clear();
+        node.answers.clear();
+        node.outbox = Outbox::new(Position::NONE);
+        match keeps {
+            Keeps::Durable => node.disk.crash(Position::NONE),
+            Keeps::Through(through) => node.disk.crash(through),
+            Keeps::Nothing => {
+                node.disk = super::node::Disk::default();
+                node.incarnation = Incarnation(node.incarnation.0 + 1);
+            }
+        }
+        if !self.links_survive {
+            self.links.retain(|(_, to), _| *to != id);
+        }
+    }
+
+    fn sync(&mut self, id: NodeId, through: Position, choices: &[u32]) -> usize {
+        let node = self.expect(id);
+        let before = node.disk.durable();
+        let durable = node.disk.sync(through);
+        if self.prompt_disks && durable == before {
+            return 0;
+        }
+        let node = self.expect(id);
+        node.outbox.advance(durable);
+        while let Some(outgoing) = self.expect(id).outbox.pop() {
+            self.release(id, outgoing);
+        }
+        self.step_once(id, choices, |process, cx| process.on_persisted(durable, cx))
+    }
+
+    fn step(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+        let used = self.step_once(id, choices, handler);
+        let mut rest = choices[used.min(choices.len())..].to_vec();
+        while self.prompt_disks && self.has_unsynced(id) {
+            let used = self.sync(id, Position(u64::MAX), &rest);
+            rest.drain(..used.min(rest.len()));
+        }
+    }
+
+    /// Runs a handler and does what it asked for; says how many choices it made.
+    fn step_once(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) -> usize {
+        let (now, clockwork) = (self.now, self.clockwork);
+        let node = self.nodes.get_mut(&id).expect("it was checked");
+        let (local, wall) = node.clock.read(now);
+        let environment = &mut node.environment;
+        environment.now = (clockwork != Clockwork::Stopped).then_some(local);
+        environment.wall = wall;
+        if clockwork != Clockwork::Running {
+            environment.wall = Wall(environment.now.map_or(0, |now| now.0 as i64));
+            environment.rng = Rng::new(id.0);
+        }
+        let mut given = choices.to_vec();
+        given.append(&mut node.answers);
+        environment.choices = Choices::Noted { given, rng: None, answers: Vec::new() };
+        let process = node.process.as_mut().expect("it was checked");
+        let mut effects = std::mem::take(&mut self.effects);
+        handler(process, &mut Context::new(environment, &mut effects));
+        let mut used = 0;
+        if let Choices::Noted { mut given, answers, .. } =
+            std::mem::replace(&mut environment.choices, Choices::Script { answers: Vec::new(), asked: Vec::new() })
+        {
+            used = answers.len();
+            // What was told beforehand waits for a step that asks.
+            let of_action = used.max(choices.len()).min(given.len());
+            node.answers = given.split_off(of_action);
+        }
+        for effect in effects.drain(..) {
+            if let Some(lines) = &mut self.lines {
+                lines.push(Line { at: Instant(now), node: id, effect: &effect }.to_string());
+            }
+            self.apply(id, effect);
+        }
+        self.effects = effects;
+        used
+    }
+
+    fn apply(&mut self, id: NodeId, effect: EffectOf<P>) {
+        let now = self.now;
+        let node = self.expect(id);
+        match effect {
+            Effect::Send { to, message, after } => {
+                if let Some(outgoing) = node.outbox.offer(after, Outgoing::Send(to, message)) {
+                    self.release(id, outgoing);
+                }
+            }
+            Effect::Emit { event, after } => {
+                if let Some(outgoing) = node.outbox.offer(after, Outgoing::Emit(event)) {
+                    self.release(id, outgoing);
+                }
+            }
+            Effect::Persist { position, record } => node.disk.push(Write::Record(position, record)),
+            Effect::SetTimer { timer, after } => {
+                let due = node.clock.read(now).0 + after;
+                node.timers.insert(timer, due);
+            }
+            Effect::CancelTimer { timer } => {
+                node.timers.remove(&timer);
+            }
+            Effect::CheckpointPart { part } => node.disk.push(Write::Part(part)),
+            Effect::CheckpointDone { covers, parts } => node.disk.push(Write::CheckpointDone { covers, parts }),
+            Effect::Note(_) => {}
+        }
+    }
+
+    fn release(&mut self, id: NodeId, outgoing: Outgoing<P>) {
+        match outgoing {
+            Outgoing::Send(to, message) if self.nodes.contains_key(&to) => {
+                self.links.entry((id, to)).or_default().push_back(message);
+            }
+            Outgoing::Send(to, message) => self.write(format_args!("{id} -x {to} {message}")),
+            Outgoing::Emit(event) => self.told.push((id, event)),
+        }
+    }
+
+    fn write(&mut self, text: fmt::Arguments<'_>) {
+        if let Some(lines) = &mut self.lines {
+            lines.push(format!("{} {text}", Instant(self.now)));
+        }
+    }
+}
