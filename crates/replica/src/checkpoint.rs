@@ -28,8 +28,12 @@ const OWN_PART_VERSION: u8 = 1;
 /// Our own parts have this bit set, and not the one above it.
 const OWN_PART: u64 = 1 << 62;
 
-/// Between two parts the disk is left to the log.
-const PAUSE: Duration = Duration::from_millis(2);
+/// Between two parts the disk is left to the log. A checkpoint is spread over the time in which the log grows towards
+/// the next one: parts that come close together make every write behind them late, on all members at the same moment.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// The same when the log has grown by half of what the next checkpoint waits for.
+const PAUSE_IN_HASTE: Duration = Duration::from_millis(2);
 
 /// Parts that are on disk already are passed over, so many a step.
 const KNOWN_PARTS_A_STEP: usize = 256;
@@ -136,7 +140,7 @@ impl Replica {
         let numbers = alloc::vec![own.number];
         cx.checkpoint(own);
         self.checkpointing = Some(Checkpointing { meta, store: self.store.view().checkpoint(), numbers });
-        cx.set_timer(Timer::Checkpoint, PAUSE);
+        cx.set_timer(Timer::Checkpoint, self.pause_between_parts());
     }
 
     /// Writes the next part, or ends the checkpoint.
@@ -156,7 +160,12 @@ impl Replica {
             }
         }
         self.checkpointing = Some(checkpointing);
-        cx.set_timer(Timer::Checkpoint, PAUSE);
+        cx.set_timer(Timer::Checkpoint, self.pause_between_parts());
+    }
+
+    fn pause_between_parts(&self) -> Duration {
+        let in_haste = self.log_bytes_since_checkpoint >= self.config.checkpoint_log_bytes / 2;
+        if in_haste { PAUSE_IN_HASTE } else { PAUSE }
     }
 
     fn finish_checkpoint(&mut self, done: Checkpointing, cx: &mut Context<'_, Replica>) {
