@@ -4,7 +4,6 @@
 //! partition 1,2|3            nobody left of the bar hears anybody right of it, and the reverse
 //! partition 1->3             3 hears nothing from 1
 //! slow 1->2 delay 50ms loss 1%   also: duplicate 1% reorder 1% corrupt 1% bandwidth 100000 (bytes a second)
-//! slow 1 2 ...               both directions
 //! pause 2 | resume 2         stop the process, let it go on
 //! crash 2 | crash 2 without disk | crash leader | start 2
 //! skew 2 +200ms              the wall clock jumps
