@@ -1,5 +1,14 @@
-//! Mutual exclusion: Lamport's queue, Ricart-Agrawala, token ring, leases.
+//! Mutual exclusion: of many that want, one at a time may.
+//!
+//! | module | idea | messages an entry | lives with |
+//! |---|---|---|---|
+//! | [`ricart_agrawala`] | ask everybody; who comes later waits for the reply | 2(N-1) | links that lose nothing, nodes that do not die |
+//!
+//! [`section`] holds what they share: the critical section seen from outside, and what must hold of it.
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+pub mod ricart_agrawala;
+pub mod section;

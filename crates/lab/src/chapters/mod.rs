@@ -1,8 +1,10 @@
 //! The registry: one module and one line a protocol.
 
-use crate::registry::Study;
+mod ricart_agrawala;
+
+use crate::registry::{Study, study};
 
 /// Every chapter, in the order of the catalogue. One line each: `study::<ricart_agrawala::RicartAgrawala>(),`.
 pub fn all() -> Vec<Box<dyn Study>> {
-    vec![]
+    vec![study::<ricart_agrawala::RicartAgrawala>()]
 }

@@ -1,0 +1,305 @@
+//! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
+
+use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use crate::claim::{Claim, Row, Tolerance};
+use crate::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_check::{Checker, System};
+use volvox_core::fault::{LinkFault, Target};
+use volvox_core::{Duration, Fault, History, NodeId, Property};
+use volvox_mutex::ricart_agrawala::{self as protocol, Config};
+use volvox_mutex::section::{Enter, Section, Sections};
+use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+
+/// The chapter.
+pub struct RicartAgrawala;
+
+static CARD: Card = Card {
+    id: "ricart-agrawala",
+    title: "Mutual exclusion after Ricart and Agrawala",
+    mechanisms: &["MTX-03"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Ricart and Agrawala: An optimal algorithm for mutual exclusion in computer networks, CACM 24(1), 1981",
+    source: include_str!("../../../mutex/src/ricart_agrawala.rs"),
+    nodes: Nodes { least: 3, most: 64, default: 4 },
+    rules: &[
+        Rule { name: "order", text: "who is ahead replies later; without it all reply at once, and two are inside" },
+        Rule {
+            name: "clock",
+            text: "numbers exceed those heard; without it who asks later may be ahead: two are inside",
+        },
+        Rule {
+            name: "tie-break",
+            text: "equal numbers are ordered by name; without it both reply, and two are inside",
+        },
+        Rule { name: "tie-break-deferring", text: "the same; without it neither replies, and both wait for ever" },
+        Rule { name: "late-reply", text: "who leaves replies to those who waited; without it they wait for ever" },
+    ],
+    scenario: include_str!("../scenarios/ricart-agrawala.txt"),
+    golden: &[
+        Golden {
+            name: "01-a-tie.txt",
+            text: include_str!("../../../mutex/tests/scripts/ricart-agrawala/01-a-tie.txt"),
+        },
+        Golden {
+            name: "02-overtaking.txt",
+            text: include_str!("../../../mutex/tests/scripts/ricart-agrawala/02-overtaking.txt"),
+        },
+        Golden {
+            name: "03-a-crash.txt",
+            text: include_str!("../../../mutex/tests/scripts/ricart-agrawala/03-a-crash.txt"),
+        },
+    ],
+};
+
+impl Chapter for RicartAgrawala {
+    type Process = protocol::RicartAgrawala;
+    type History = Sections;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<Self::Process, Sections>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Self::Process) -> String {
+        match (process.is_inside(), process.is_requesting()) {
+            (true, _) => "inside".to_string(),
+            (_, true) => "requesting".to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(500),
+            every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
+            weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
+            link: LinkFault { delay: ms(50), reorder_ppm: 300_000, ..LinkFault::default() },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+/// Taken out of two nodes with an entry each, the rule breaks that property in so many decisions.
+const fn without(
+    name: &'static str,
+    text: &'static str,
+    (property, steps): (&'static str, usize),
+    explore: fn() -> Explored,
+) -> CheckedModel {
+    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
+}
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "two nodes, two entries each",
+        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 251 },
+        explore: || run(&system(2, 2, None)),
+    },
+    CheckedModel {
+        name: "three nodes, an entry each",
+        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 2_822 },
+        explore: || run(&system(3, 1, None)),
+    },
+    CheckedModel {
+        name: "three nodes, two entries each",
+        text: "the same",
+        expects: Expects::Holds { states: 90_516 },
+        explore: || run(&system(3, 2, None)),
+    },
+    CheckedModel {
+        name: "three nodes, of which two crash",
+        text: "links without order; crashes at any moment, for good: still one at a time",
+        expects: Expects::Holds { states: 24_900 },
+        explore: || {
+            let world = system(3, 1, None).crashes(2);
+            explore(&world, safe(&world))
+        },
+    },
+    without(
+        "a crash, and somebody waits for ever",
+        "two nodes, an entry each, no rule taken out: silence is never a reply",
+        ("who asks enters", 3),
+        || run(&system(2, 1, None).crashes(1)),
+    ),
+    without("without order", "two nodes, an entry each", ("one at a time", 6), || {
+        run(&system(2, 1, Some(protocol::Rule::Order)))
+    }),
+    without(
+        "without the clock",
+        "two nodes, an entry each: a request with a small number overtakes the reply that went before it",
+        ("one at a time", 6),
+        || run(&system(2, 1, Some(protocol::Rule::Clock))),
+    ),
+    without("without tie-break", "two nodes, an entry each: equal numbers, both reply", ("one at a time", 6), || {
+        run(&system(2, 1, Some(protocol::Rule::TieBreak)))
+    }),
+    without(
+        "without tie-break, deferring",
+        "two nodes, an entry each: equal numbers, neither replies",
+        ("who asks enters", 4),
+        || run(&system(2, 1, Some(protocol::Rule::TieBreakDeferring))),
+    ),
+    without("without late replies", "two nodes, an entry each", ("who asks enters", 6), || {
+        run(&system(2, 1, Some(protocol::Rule::LateReply)))
+    }),
+];
+
+type Instance = System<protocol::RicartAgrawala, Sections>;
+
+/// So many nodes, each asked so often.
+fn system(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
+    let config = Config { without, ..Config::default() };
+    let observe = |history: &mut Sections, node, event: &Section| {
+        History::<protocol::RicartAgrawala>::on_event(history, node, event);
+    };
+    let system = System::observed(nodes, config, Sections::default(), observe);
+    (1..=nodes).fold(system, |system, node| system.command(NodeId(node), Enter, entries))
+}
+
+fn safe(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &RicartAgrawala::properties())
+        .reachable("somebody is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
+}
+
+/// Safety, and for every node that asks that it enters in the end, or dies.
+fn run(world: &Instance) -> Explored {
+    let live = (1..=3).map(NodeId).fold(safe(world), |checker, id| {
+        checker.leads_to(
+            "who asks enters",
+            move |world, state| world.view(state).node(id).is_some_and(protocol::RicartAgrawala::is_requesting),
+            move |world, state| world.view(state).node(id).is_none_or(protocol::RicartAgrawala::is_inside),
+        )
+    });
+    explore(world, live)
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-MTX-3",
+        text: "Ricart-Agrawala: 2(N-1) messages an entry; one message delay from a leave to the next entry",
+        measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
+        breakage: "who leaves replies to nobody",
+        measure_broken: || costs(5, Some(protocol::Rule::LateReply)),
+        plot: None,
+    },
+    Claim {
+        id: "Q-MTX-7",
+        text: "Ricart-Agrawala: one crash, and there are no entries afterwards",
+        measure: || entries_around(true),
+        breakage: "the node does not crash",
+        measure_broken: || entries_around(false),
+        plot: None,
+    },
+];
+
+/// How long every message is under way where claims are measured.
+const DELAY: Duration = Duration::from_millis(1);
+const ROUNDS: u64 = 10;
+
+fn simulation(nodes: u64, without: Option<protocol::Rule>) -> Simulation<protocol::RicartAgrawala> {
+    let config = Config { without, ..Config::default() };
+    let mut sim = Builder::new(7, nodes, config).latency(Latency::Constant(DELAY)).build();
+    let _ = sim.run_for(DELAY);
+    sim
+}
+
+/// Each node is asked once, all at the same moment; then until all is quiet. What was told, with its moments.
+fn round(sim: &mut Simulation<protocol::RicartAgrawala>) -> Vec<(Duration, Section)> {
+    let ids: Vec<NodeId> = sim.live().map(|(id, _)| id).collect();
+    for id in ids {
+        sim.command(id, Enter);
+    }
+    let _ = sim.run_for(Duration::from_secs(10));
+    sim.happened()
+        .filter_map(|one| match one.what {
+            Happening::Event(event) => Some((Duration::from_nanos(one.at.0), event)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Messages an entry, and the delay from a leave to the next entry, when all want to enter at once.
+fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
+    let mut sim = simulation(nodes, without);
+    let (mut entries, mut handovers, mut delays) = (0u64, 0u64, 0f64);
+    for _ in 0..ROUNDS {
+        let mut left = None;
+        for (at, event) in round(&mut sim) {
+            match event {
+                Section::Entered => {
+                    entries += 1;
+                    if let Some(left) = left.take() {
+                        handovers += 1;
+                        delays += (at - left).as_secs_f64() / DELAY.as_secs_f64();
+                    }
+                }
+                Section::Left => left = Some(at),
+                _ => {}
+            }
+        }
+    }
+    let kinds = &sim.statistics().kinds;
+    let messages = kinds.of("Request") + kinds.of("Reply");
+    vec![
+        Row {
+            label: format!("N={nodes}"),
+            expected: (2 * (nodes - 1)) as f64,
+            measured: messages as f64 / entries.max(1) as f64,
+            tolerance: Tolerance::Exact,
+            unit: "messages an entry",
+            over: format!("{entries} entries"),
+        },
+        Row {
+            label: format!("N={nodes}"),
+            expected: 1.0,
+            measured: delays / handovers.max(1) as f64,
+            tolerance: Tolerance::Exact,
+            unit: "message delays from leave to entry",
+            over: format!("{handovers} handovers"),
+        },
+    ]
+}
+
+/// Entries of five nodes, before one of them dies and afterwards.
+fn entries_around(crash: bool) -> Vec<Row> {
+    let mut sim = simulation(5, None);
+    let row = |label: &str, expected: u64, sim: &mut Simulation<protocol::RicartAgrawala>| {
+        let told: Vec<_> = (0..ROUNDS).flat_map(|_| round(sim)).collect();
+        let asked = told.iter().filter(|(_, event)| *event == Section::Asked).count();
+        Row {
+            label: label.to_string(),
+            expected: expected as f64,
+            measured: told.iter().filter(|(_, event)| *event == Section::Entered).count() as f64,
+            tolerance: Tolerance::Exact,
+            unit: "entries",
+            over: format!("{asked} asked for"),
+        }
+    };
+    let before = row("N=5, before the crash", 5 * ROUNDS, &mut sim);
+    if crash {
+        sim.fault_after(Duration::ZERO, Fault::Crash { who: Target::Node(NodeId(5)), without_disk: false });
+        let _ = sim.run_for(DELAY);
+    }
+    vec![before, row("N=5, after it", 0, &mut sim)]
+}

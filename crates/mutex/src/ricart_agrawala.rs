@@ -1,0 +1,335 @@
+//! Mutual exclusion after Ricart and Agrawala (1981).
+//!
+//! # The problem
+//!
+//! N nodes share something that one at a time may use: a *critical section*. No node is special, and nothing is shared
+//! but messages. Lamport's queue of 1978 does it with 3(N-1) messages an entry: a request, a reply, and a release to
+//! each of the others. Can it be done with less?
+//!
+//! # The idea
+//!
+//! The release need not be said to those who do not wait. So a reply *is* the permission, and whoever is ahead simply
+//! **replies later**: after it has left. A node that wants to enter asks all others and enters when all have replied.
+//!
+//! Who is ahead? Each request carries a **sequence number**, greater than any that its node has seen (a Lamport clock).
+//! The smaller number is ahead; where two are equal, the smaller name. So any two nodes that want agree who is first,
+//! without another word.
+//!
+//! # The messages
+//!
+//! | message | says |
+//! |---|---|
+//! | `Request n` | I want to enter; my sequence number is n |
+//! | `Reply` | as far as I am concerned, you may |
+//!
+//! N-1 of each an entry: 2(N-1), and no algorithm that asks everybody does with less (paper, section 4).
+//!
+//! # A run
+//!
+//! ```text
+//!   n1                       n2                       n3
+//!   enter                     |                       enter
+//!    |------ Request 1 ------>|<------ Request 1 ------|
+//!    |------ Request 1 ------------------------------->|   1 = 1, and n1 < n3: n1 is ahead, n3 replies
+//!    |<------------------------------- Request 1 ------|   n1 is ahead, and says nothing yet
+//!    |<------- Reply ---------|-------- Reply -------->|
+//!    |<--------------------------------- Reply --------|
+//!   entered                   |                        |
+//!   left                      |                        |
+//!    |--------- Reply -------------------------------->|   now it does
+//!    |                        |                       entered
+//! ```
+//!
+//! # Why it is safe
+//!
+//! *One at a time* (paper, section 3.1). Say A and B are both inside. Each had the other's reply. If A sent its reply to
+//! B before it chose its own number, that number is greater than B's (A has seen B's), and B, which wants or is inside,
+//! does not reply to A before it leaves. The same with names exchanged. So both replied while they wanted, each because
+//! the other was ahead; but of two requests one only is ahead.
+//!
+//! *Nobody waits for ever* (sections 3.2, 3.3). Who waits, waits for somebody ahead. Being ahead is a total order, so
+//! somebody is ahead of all; that one gets all replies, and leaves. Numbers only grow: at most N-1 others enter before.
+//!
+//! # Caveats
+//!
+//! - **Every message arrives.** Order does not matter, but a lost message is waited for for ever. Links of this house lose
+//!   only what is under way when they break; where they break, run it over `volvox-channel`.
+//! - **One crash stops everything.** A dead node replies to nobody, so nobody enters (claim Q-MTX-7). The usual repair is
+//!   a refusal that is said aloud, and a timeout that takes silence for death: a failure detector. It is not here.
+//! - The course notes compare "the current time" of two requests. It must be a *logical* time: with clocks that are not
+//!   set by what they hear, a node that asks later may have the smaller number, and two are inside (rule `clock`).
+//!   And ties must be broken by name: with numbers alone, two equal ones let both in (`tie-break`) or none
+//!   (`tie-break-deferring`).
+//! - One resource. More of them are more instances, which have nothing to say to one another.
+//!
+//! # References
+//!
+//! G. Ricart, A. Agrawala: *An optimal algorithm for mutual exclusion in computer networks*, CACM 24(1), 1981.
+//! L. Lamport: *Time, clocks, and the ordering of events in a distributed system*, CACM 21(7), 1978.
+//! O. Carvalho, G. Roucairol: *On mutual exclusion in computer networks*, CACM 26(2), 1983: permission that is kept
+//! until somebody else wants it, 0 to 2(N-1) messages.
+
+use crate::section::{Enter, Section, Sections, one_at_a_time, who_asks_enters};
+use alloc::collections::BTreeSet;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+use core::fmt;
+use volvox_core::{Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Process, Property, Reader};
+
+/// A greater sequence number is not believed: it would leave no room to count.
+const SEQUENCE_NUMBER_MAX: u64 = 1 << 62;
+
+/// So many entries may wait at one node.
+const WAITING_MAX: u32 = 1_024;
+
+/// What is fixed for the life of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// How long a node stays inside.
+    pub stay: Duration,
+    /// A rule that is taken out, to see what it was for.
+    pub without: Option<Rule>,
+}
+
+/// The rules that can be taken out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// Who is ahead replies later; without it everybody replies at once.
+    Order,
+    /// A sequence number is greater than any seen; without it each node counts for itself.
+    Clock,
+    /// Equal numbers are ordered by name; without it both reply.
+    TieBreak,
+    /// The same; without it neither replies.
+    TieBreakDeferring,
+    /// Who leaves replies to whoever waited; without it they wait for ever.
+    LateReply,
+}
+
+/// What two nodes say to one another.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Message {
+    /// I want to enter.
+    Request {
+        /// Greater than any that I have seen.
+        sequence_number: u64,
+    },
+    /// As far as I am concerned, you may.
+    Reply,
+}
+
+/// The stay inside is over.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Leave;
+
+/// One node.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RicartAgrawala {
+    id: NodeId,
+    config: Config,
+    others: BTreeSet<NodeId>,
+    /// The greatest of any request, heard or made.
+    highest_sequence_number: u64,
+    /// From asking until leaving.
+    request: Option<Request>,
+    /// Whom to reply to when leaving.
+    deferred: BTreeSet<NodeId>,
+    /// Entries that were asked for while one is under way.
+    waiting: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Request {
+    sequence_number: u64,
+    /// Who has not replied. The node is inside when this is empty.
+    awaited: BTreeSet<NodeId>,
+}
+
+impl Process for RicartAgrawala {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Leave;
+    type Record = Infallible;
+    type Command = Enter;
+    type Event = Section;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> RicartAgrawala {
+        RicartAgrawala {
+            id,
+            config: *config,
+            others: members.iter().copied().filter(|member| *member != id).collect(),
+            highest_sequence_number: 0,
+            request: None,
+            deferred: BTreeSet::new(),
+            waiting: 0,
+        }
+    }
+
+    fn on_start(&mut self, _: &mut Context<'_, Self>) {}
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        if !self.others.contains(&from) {
+            return cx.note("ignored: from no member", from.0);
+        }
+        match message {
+            Message::Request { sequence_number } => self.on_request(from, sequence_number, cx),
+            Message::Reply => self.on_reply(from, cx),
+        }
+    }
+
+    fn on_timer(&mut self, Leave: Leave, cx: &mut Context<'_, Self>) {
+        assert!(self.is_inside(), "{} leaves, and is not inside", self.id);
+        self.request = None;
+        cx.emit(Section::Left);
+        if self.config.without != Some(Rule::LateReply) {
+            cx.broadcast(&self.deferred, Message::Reply);
+        }
+        self.deferred.clear();
+        if self.waiting > 0 {
+            self.waiting -= 1;
+            self.ask(cx);
+        }
+    }
+
+    fn on_command(&mut self, Enter: Enter, cx: &mut Context<'_, Self>) {
+        if self.waiting >= WAITING_MAX {
+            return cx.note("refused: too many entries wait", u64::from(self.waiting));
+        }
+        cx.emit(Section::Asked);
+        if self.request.is_none() {
+            self.ask(cx);
+        } else {
+            self.waiting += 1;
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl RicartAgrawala {
+    /// Whether it is in the critical section.
+    pub fn is_inside(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| request.awaited.is_empty())
+    }
+
+    /// Whether it asked and is not inside yet.
+    pub fn is_requesting(&self) -> bool {
+        self.request.as_ref().is_some_and(|request| !request.awaited.is_empty())
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_, Self>) {
+        self.highest_sequence_number += 1;
+        let sequence_number = self.highest_sequence_number;
+        self.request = Some(Request { sequence_number, awaited: self.others.clone() });
+        cx.broadcast(&self.others, Message::Request { sequence_number });
+        self.enter_if_all_replied(cx);
+    }
+
+    fn on_request(&mut self, from: NodeId, sequence_number: u64, cx: &mut Context<'_, Self>) {
+        if sequence_number > SEQUENCE_NUMBER_MAX {
+            return cx.note("ignored: a sequence number beyond belief", sequence_number);
+        }
+        if self.config.without != Some(Rule::Clock) {
+            self.highest_sequence_number = self.highest_sequence_number.max(sequence_number);
+        }
+        if self.is_ahead_of(from, sequence_number) {
+            self.deferred.insert(from);
+        } else {
+            cx.send(from, Message::Reply);
+        }
+    }
+
+    /// Whether this node wants to enter, or is inside, and comes before that request. Inside it always does: all others
+    /// replied, so each has seen its number, and asks with a greater one.
+    fn is_ahead_of(&self, from: NodeId, sequence_number: u64) -> bool {
+        let Some(request) = &self.request else { return false };
+        match self.config.without {
+            Some(Rule::Order) => false,
+            Some(Rule::TieBreak) => request.sequence_number < sequence_number,
+            Some(Rule::TieBreakDeferring) => request.sequence_number <= sequence_number,
+            _ => (request.sequence_number, self.id) < (sequence_number, from),
+        }
+    }
+
+    fn on_reply(&mut self, from: NodeId, cx: &mut Context<'_, Self>) {
+        let was_awaited = self.request.as_mut().is_some_and(|request| request.awaited.remove(&from));
+        if !was_awaited {
+            return cx.note("ignored: a reply that nobody awaits", from.0);
+        }
+        self.enter_if_all_replied(cx);
+    }
+
+    fn enter_if_all_replied(&mut self, cx: &mut Context<'_, Self>) {
+        if self.is_inside() {
+            cx.emit(Section::Entered);
+            cx.set_timer(Leave, self.config.stay);
+        }
+    }
+}
+
+/// What must hold, of the protocol itself or of one that carries it over a channel.
+pub fn properties<P: Process<Event = Section>>() -> Vec<Property<P, Sections>> {
+    vec![
+        one_at_a_time("Ricart and Agrawala 1981, 3.1; MTX-03"),
+        who_asks_enters("Ricart and Agrawala 1981, 3.2 and 3.3; MTX-03"),
+    ]
+}
+
+impl Rule {
+    /// The rule of this name on the command line.
+    pub fn named(name: &str) -> Option<Rule> {
+        match name {
+            "order" => Some(Rule::Order),
+            "clock" => Some(Rule::Clock),
+            "tie-break" => Some(Rule::TieBreak),
+            "tie-break-deferring" => Some(Rule::TieBreakDeferring),
+            "late-reply" => Some(Rule::LateReply),
+            _ => None,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { stay: Duration::from_millis(10), without: None }
+    }
+}
+
+impl MessageKind for Message {
+    fn kind(&self) -> &'static str {
+        match self {
+            Message::Request { .. } => "Request",
+            Message::Reply => "Reply",
+        }
+    }
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Request { sequence_number } => write!(f, "Request {sequence_number}"),
+            Message::Reply => f.write_str("Reply"),
+        }
+    }
+}
+
+impl Encode for Message {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Message::Request { sequence_number } => (1u8, *sequence_number).encode(out),
+            Message::Reply => 2u8.encode(out),
+        }
+    }
+}
+
+impl Decode for Message {
+    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
+        match input.u8()? {
+            1 => Ok(Message::Request { sequence_number: input.varint()? }),
+            2 => Ok(Message::Reply),
+            other => Err(DecodeError::Unknown("Ricart-Agrawala message", u64::from(other))),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The protocols of this crate, in the simulated world and message by message.
+
+mod ricart_agrawala;
+mod support;
