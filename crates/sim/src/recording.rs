@@ -85,8 +85,15 @@ pub enum What {
     State(String),
     /// Something went wrong, or right again.
     Fault(Fault),
-    /// The world healed and those that were down started: written by whoever drives the run.
-    Revived,
+    /// Everything healed: written by whoever drives the run.
+    Healed,
+    /// A property does not hold: written by whoever drives the run.
+    Broken {
+        /// Its name.
+        property: &'static str,
+        /// What is wrong.
+        text: String,
+    },
 }
 
 #[derive(Debug)]

@@ -1,0 +1,291 @@
+//! A chapter in the simulated world: one run of a scenario, judged and told.
+//!
+//! | file | what |
+//! |---|---|
+//! | `simulate` | runs a scenario of a chapter from a seed |
+//! | `judge` | asks the properties at every moment |
+//! | `summary` | tells what came out, for people and for programs |
+//!
+//! A run has two parts. In the first, the scenario happens: commands, faults, until everything is done or its time is
+//! over. If something was broken in it (a link, a disk, a node), then everything heals, and the second part is the time
+//! in which good things must come to pass; those that died start again where the chapter claims to survive that.
+//! Properties that hold always are asked after every step, the others at the end.
+
+mod judge;
+mod simulate;
+mod summary;
+
+pub(crate) use judge::Judge;
+pub(crate) use simulate::simulate;
+
+use crate::chapter::{Card, Settings};
+use crate::registry::{PropertyCard, nearest};
+use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
+use std::fmt;
+use volvox_core::fault::Target;
+use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
+use volvox_sim::{Recording, Statistics};
+
+/// What is asked of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// From which everything is drawn.
+    pub seed: u64,
+    /// How many nodes; what the scenario says, or the chapter, when not given.
+    pub nodes: Option<u64>,
+    /// Faults on top of the scenario's.
+    pub faults: Vec<Scheduled>,
+    /// A rule that is taken out.
+    pub without: Option<String>,
+    /// Another scenario than the chapter's.
+    pub scenario: Option<Scenario>,
+    /// Whether also the faults are drawn that the chapter claims to survive, and the commands are stretched over them.
+    pub is_sweep: bool,
+    /// How many moments are recorded for a diagram; none when 0.
+    pub moments_max: usize,
+}
+
+/// Why a run could not begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RequestError {
+    /// The chapter has no such rule to take out.
+    Rule {
+        /// The chapter.
+        chapter: &'static str,
+        /// What was asked for.
+        rule: String,
+        /// What it has.
+        known: Vec<&'static str>,
+    },
+    /// The chapter does not run with so many nodes.
+    Nodes {
+        /// The chapter.
+        chapter: &'static str,
+        /// What was asked for.
+        nodes: u64,
+        /// The fewest.
+        least: u64,
+        /// The most.
+        most: u64,
+    },
+    /// A fault names a node that does not exist.
+    Fault {
+        /// The fault.
+        fault: String,
+        /// The node.
+        node: NodeId,
+        /// How many there are.
+        nodes: u64,
+    },
+    /// The scenario is wrong.
+    Scenario(Box<ScenarioError>),
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RequestError::Rule { chapter, rule, known } if known.is_empty() => {
+                write!(f, "{chapter} has no rule that can be taken out; {rule:?} was asked for")
+            }
+            RequestError::Rule { chapter, rule, known } => {
+                write!(f, "{chapter} has no rule {rule:?} that can be taken out")?;
+                if let Some(near) = nearest(rule, known.iter().copied()) {
+                    write!(f, "; did you mean {near}?")?;
+                }
+                write!(f, " It has: {}", known.join(", "))
+            }
+            RequestError::Nodes { chapter, nodes, least, most } => {
+                write!(f, "{chapter} runs with {least} to {most} nodes, not with {nodes}")
+            }
+            RequestError::Fault { fault, node, nodes } => {
+                write!(f, "fault {fault:?}: there is no {node}; nodes are n1 to n{nodes}")
+            }
+            RequestError::Scenario(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+impl From<ScenarioError> for RequestError {
+    fn from(error: ScenarioError) -> RequestError {
+        RequestError::Scenario(Box::new(error))
+    }
+}
+
+/// What became of a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It held whenever it was asked.
+    Yes,
+    /// It did not.
+    No {
+        /// When.
+        at: Instant,
+        /// What is wrong.
+        text: String,
+    },
+    /// The run ended before it could be asked.
+    NotAsked,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The work was done.
+    Done,
+    /// Nothing was left to happen.
+    Idle,
+    /// Its time was over.
+    Deadline,
+    /// A property broke.
+    Broken,
+    /// Too many steps: a storm.
+    StepsMax,
+}
+
+/// A run, told.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// The chapter.
+    pub chapter: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// From which everything was drawn.
+    pub seed: u64,
+    /// How many nodes.
+    pub nodes: u64,
+    /// The rule that was taken out.
+    pub without: Option<&'static str>,
+    /// How it ended.
+    pub end: End,
+    /// How long it took, in the world's time.
+    pub took: Instant,
+    /// What was counted.
+    pub statistics: Statistics,
+    /// Events by their first word, in the order in which they first came.
+    pub events: Vec<(String, u64)>,
+    /// Faults that happened.
+    pub faults: Vec<Scheduled>,
+    /// When everything healed, if something was broken.
+    pub healed: Option<Instant>,
+    /// What became of each property.
+    pub properties: Vec<(PropertyCard, Held)>,
+    /// What of the scenario was left out, because there are fewer nodes.
+    pub left_out: usize,
+    /// The hash over everything that processes were told and answered.
+    pub chain: u64,
+    /// The run as data.
+    pub recording: Option<Recording>,
+}
+
+impl Ran {
+    /// Whether every property held.
+    pub fn is_good(&self) -> bool {
+        self.properties.iter().all(|(_, held)| *held == Held::Yes)
+    }
+
+    /// The first property that did not hold, with what is wrong.
+    pub fn broken(&self) -> Option<(&PropertyCard, &str)> {
+        self.properties.iter().find_map(|(card, held)| match held {
+            Held::No { text, .. } => Some((card, text.as_str())),
+            _ => None,
+        })
+    }
+}
+
+/// A request that fits its chapter.
+pub(crate) struct Prepared {
+    pub settings: Settings,
+    pub scenario: Scenario,
+    pub faults: Vec<Scheduled>,
+    pub left_out: usize,
+}
+
+impl Prepared {
+    /// Checks what can be checked without the protocol's types.
+    pub fn new(card: &'static Card, request: &Request) -> Result<Prepared, RequestError> {
+        let own = match &request.scenario {
+            Some(scenario) => scenario.clone(),
+            None => Scenario::parse(&format!("{}.txt", card.id), card.scenario)?,
+        };
+        let nodes = request.nodes.or(own.nodes).unwrap_or(card.nodes.default);
+        if !(card.nodes.least..=card.nodes.most).contains(&nodes) {
+            let (least, most) = (card.nodes.least, card.nodes.most);
+            return Err(RequestError::Nodes { chapter: card.id, nodes, least, most });
+        }
+        let without = match &request.without {
+            None => None,
+            Some(name) => match card.rules.iter().find(|rule| rule.name == name.as_str()) {
+                Some(rule) => Some(rule.name),
+                None => {
+                    let known = card.rules.iter().map(|rule| rule.name).collect();
+                    return Err(RequestError::Rule { chapter: card.id, rule: name.clone(), known });
+                }
+            },
+        };
+        // A scenario that was written for more nodes than are asked for is played without those that are not there.
+        let is_cut = request.nodes.is_some() && own.nodes.unwrap_or(card.nodes.default) > nodes;
+        let mut left_out = 0;
+        let mut scenario = own.clone();
+        scenario.asked.retain(|asked| {
+            let fits = !is_cut || !matches!(asked.whom.0, Whom::Node(id) if id.0 > nodes);
+            left_out += usize::from(!fits);
+            fits
+        });
+        for asked in &scenario.asked {
+            if let (Whom::Node(id), place) = asked.whom
+                && id.0 > nodes
+            {
+                return Err(own.error(place, format!("there is no {id}; nodes are n1 to n{nodes}")).into());
+            }
+        }
+        let mut faults = Vec::new();
+        for (fault, place) in &scenario.faults {
+            match named(&fault.fault).into_iter().find(|id| id.0 > nodes) {
+                None => faults.push(fault.clone()),
+                Some(_) if is_cut => left_out += 1,
+                Some(id) => {
+                    return Err(own.error(*place, format!("there is no {id}; nodes are n1 to n{nodes}")).into());
+                }
+            }
+        }
+        for fault in &request.faults {
+            if let Some(node) = named(&fault.fault).into_iter().find(|id| id.0 > nodes) {
+                return Err(RequestError::Fault { fault: fault.to_string(), node, nodes });
+            }
+            faults.push(fault.clone());
+        }
+        faults.sort_by_key(|fault| fault.at);
+        Ok(Prepared { settings: Settings { nodes, without }, scenario, faults, left_out })
+    }
+
+    /// The commands in order, and when the last command or fault comes.
+    pub fn plan(&self, rng: &mut Rng) -> (Vec<Planned<'_>>, Duration) {
+        let commands = self.scenario.commands(self.settings.nodes, rng);
+        let moments = commands.iter().map(|planned| planned.at).chain(self.faults.iter().map(|fault| fault.at));
+        let last = moments.max().unwrap_or(Duration::ZERO);
+        (commands, last)
+    }
+}
+
+/// The nodes that a fault names.
+fn named(fault: &Fault) -> Vec<NodeId> {
+    match fault {
+        Fault::Partition(groups) => groups.concat(),
+        Fault::Cut(from, to) | Fault::Slow(from, to, _) => vec![*from, *to],
+        Fault::Crash { who: Target::Node(id), .. } => vec![*id],
+        Fault::Pause(id)
+        | Fault::Resume(id)
+        | Fault::Start(id)
+        | Fault::Skew(id, _)
+        | Fault::Drift(id, _)
+        | Fault::Disk(id, _) => vec![*id],
+        Fault::Crash { who: Target::Leader, .. } | Fault::Heal => Vec::new(),
+    }
+}
+
+/// Whether something stays broken until it is healed: clocks that are wrong are a condition, and not a damage.
+fn damages(fault: &Fault) -> bool {
+    !matches!(fault, Fault::Skew(..) | Fault::Drift(..) | Fault::Heal | Fault::Resume(_) | Fault::Start(_))
+}

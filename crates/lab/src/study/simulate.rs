@@ -1,0 +1,241 @@
+//! Runs a scenario of a chapter from a seed.
+
+use super::{End, Judge, Prepared, Ran, Request, RequestError, damages};
+use crate::chapter::Chapter;
+use crate::scenario::{Planned, Whom};
+use std::collections::{BTreeMap, VecDeque};
+use std::str::FromStr;
+use volvox_core::time::nanos;
+use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Process, Rng};
+use volvox_sim::{Builder, FaultPlan, Happening, Recorder, Simulation, Stop, What};
+
+/// More steps than any scenario takes that a person can follow.
+const STEPS_MAX: u64 = 5_000_000;
+/// After everything healed, good things have at least so long to come to pass.
+const GRACE_MIN: Duration = Duration::from_secs(10);
+/// Alarms with tokens from here on are commands of the scenario.
+const FIRST_COMMAND: u64 = 1;
+
+type Command<C> = <<C as Chapter>::Process as Process>::Command;
+
+/// Runs.
+pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestError> {
+    let card = C::card();
+    let prepared = Prepared::new(card, request)?;
+    let Prepared { settings, scenario, faults, left_out } = &prepared;
+    let (planned, mut last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
+    let mut commands = commands_of::<C>(&prepared, &planned)?;
+    let claimed = C::faults(settings);
+    let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
+    let mut span = scenario.span;
+    let recorder = (request.moments_max > 0).then(|| Recorder::new(request.moments_max));
+    let mut builder = Builder::<C::Process>::new(request.seed, settings.nodes, C::config(settings))
+        .network(scenario.network)
+        .clocks(scenario.clocks)
+        .schedule(faults.iter().cloned())
+        .leader(C::is_leader)
+        .message_bytes(bytes_of::<C>)
+        .steps_max(STEPS_MAX)
+        .record(recorder.as_ref());
+    let is_damaged = faults.iter().any(|fault| damages(&fault.fault)) || request.is_sweep;
+    if request.is_sweep {
+        stretch::<C>(&mut commands, &claimed, request.seed);
+        last = last.max(claimed.until);
+        span = span.max(claimed.until);
+        builder = builder.faults(claimed);
+    }
+    let mut run = Run::<C> {
+        sim: builder.build(),
+        judge: Judge::new(),
+        commands,
+        waiting: VecDeque::new(),
+        recorder,
+        states: BTreeMap::new(),
+    };
+    let mut stop = run.part(span, last);
+    let mut healed = None;
+    if is_damaged && !matches!(stop, Stop::Violated | Stop::StepsMax) {
+        healed = Some(run.sim.now());
+        run.heal(starts_again);
+        stop = run.part(span.max(GRACE_MIN), Duration::ZERO);
+    }
+    Ok(run.told(request, &prepared, stop, healed, *left_out))
+}
+
+/// The commands with their moments, read by the protocol.
+fn commands_of<C: Chapter>(
+    prepared: &Prepared,
+    planned: &[Planned<'_>],
+) -> Result<Vec<(Duration, Whom, Command<C>)>, RequestError> {
+    let read = |planned: &Planned<'_>| {
+        let command = Command::<C>::from_str(planned.text).map_err(|error| {
+            prepared.scenario.error(planned.place, format!("{} does not know this command: {error}", C::card().id))
+        })?;
+        Ok((planned.at, planned.whom, command))
+    };
+    planned.iter().map(read).collect()
+}
+
+/// The scenario's commands are spread over the time in which faults come, in their order; how far, the seed says.
+fn stretch<C: Chapter>(commands: &mut [(Duration, Whom, Command<C>)], plan: &FaultPlan, seed: u64) {
+    let Some(last) = commands.iter().map(|(at, ..)| nanos(*at)).max().filter(|last| *last > 0) else { return };
+    let most = nanos(plan.until).max(last);
+    let to = Rng::new(seed).split(u64::MAX - 1).between(last, most);
+    for (at, ..) in commands {
+        *at = Duration::from_nanos((u128::from(nanos(*at)) * u128::from(to) / u128::from(last)) as u64);
+    }
+}
+
+fn bytes_of<C: Chapter>(message: &<C::Process as Process>::Message) -> usize {
+    let mut bytes = Vec::new();
+    message.encode(&mut bytes);
+    bytes.len()
+}
+
+struct Run<C: Chapter> {
+    sim: Simulation<C::Process>,
+    judge: Judge<C>,
+    commands: Vec<(Duration, Whom, Command<C>)>,
+    /// Commands for a leader, while nobody leads.
+    waiting: VecDeque<usize>,
+    recorder: Option<Recorder>,
+    states: BTreeMap<NodeId, String>,
+}
+
+impl<C: Chapter> Run<C> {
+    /// Runs until the work is done, but not before `last`, and for at most `span`.
+    fn part(&mut self, span: Duration, last: Duration) -> Stop {
+        let Run { sim, judge, commands, waiting, recorder, states } = self;
+        if sim.now() == Instant::ZERO {
+            for (number, (at, ..)) in commands.iter().enumerate() {
+                sim.alarm(*at, number as u64 + FIRST_COMMAND);
+            }
+        }
+        let last = Instant::ZERO + last;
+        let mut steps = sim.statistics().steps;
+        sim.run_until(span, |sim| {
+            while let Some(happened) = sim.next_happened() {
+                match happened.what {
+                    Happening::Event(event) => judge.event(happened.node, &event),
+                    Happening::Alarm(token) => waiting.push_back((token - FIRST_COMMAND) as usize),
+                    Happening::Started(_) | Happening::Stopped(_) => {}
+                }
+            }
+            ask::<C>(sim, commands, waiting);
+            // Time passes also without a step, and then nothing has changed.
+            let is_news = std::mem::replace(&mut steps, sim.statistics().steps) != steps;
+            if !is_news && sim.now() < last {
+                return false;
+            }
+            let nodes: Vec<(NodeId, &C::Process)> = sim.live().collect();
+            if let Some(recorder) = recorder {
+                record_states::<C>(recorder, sim.now(), &nodes, states);
+            }
+            if let Some((property, text)) = judge.always(sim.now(), &nodes) {
+                if let Some(recorder) = recorder {
+                    recorder.add(sim.now(), NodeId(0), What::Broken { property, text: text.clone() });
+                }
+                let node = NodeId(0);
+                sim.report(node, property, text);
+                return false;
+            }
+            sim.now() >= last && waiting.is_empty() && judge.is_done(&nodes)
+        })
+    }
+
+    fn heal(&mut self, starts_again: bool) {
+        if let Some(recorder) = &self.recorder {
+            recorder.add(self.sim.now(), NodeId(0), What::Healed);
+        }
+        if starts_again {
+            return self.sim.revive();
+        }
+        self.sim.heal();
+        let paused: Vec<NodeId> = self.sim.live().map(|(id, _)| id).filter(|id| !self.sim.is_running(*id)).collect();
+        for id in paused {
+            self.sim.apply_fault(&Fault::Resume(id));
+        }
+    }
+
+    fn told(
+        mut self,
+        request: &Request,
+        prepared: &Prepared,
+        stop: Stop,
+        healed: Option<Instant>,
+        left_out: usize,
+    ) -> Ran {
+        let card = C::card();
+        let nodes: Vec<(NodeId, &C::Process)> = self.sim.live().collect();
+        if stop != Stop::Violated {
+            let broken = self.judge.at_end(self.sim.now(), &nodes);
+            if let (Some(recorder), Some((property, text))) = (&self.recorder, broken) {
+                recorder.add(self.sim.now(), NodeId(0), What::Broken { property, text });
+            }
+        }
+        let (properties, events) = self.judge.verdict();
+        Ran {
+            chapter: card.id,
+            title: card.title,
+            seed: request.seed,
+            nodes: prepared.settings.nodes,
+            without: prepared.settings.without,
+            end: match stop {
+                Stop::Done => End::Done,
+                Stop::Idle => End::Idle,
+                Stop::Deadline => End::Deadline,
+                Stop::Violated => End::Broken,
+                Stop::StepsMax => End::StepsMax,
+            },
+            took: self.sim.now(),
+            statistics: self.sim.statistics().clone(),
+            events,
+            faults: self.sim.applied_faults().to_vec(),
+            healed,
+            properties,
+            left_out,
+            chain: self.sim.chain(),
+            recording: self.recorder.map(|recorder| recorder.recording()),
+        }
+    }
+}
+
+/// Gives the commands that are due. One for a leader waits until somebody leads.
+fn ask<C: Chapter>(
+    sim: &mut Simulation<C::Process>,
+    commands: &[(Duration, Whom, Command<C>)],
+    waiting: &mut VecDeque<usize>,
+) {
+    for _ in 0..waiting.len() {
+        let Some(number) = waiting.pop_front() else { return };
+        let (_, whom, command) = &commands[number];
+        match whom {
+            Whom::Node(id) => sim.command(*id, command.clone()),
+            Whom::All => {
+                let all: Vec<NodeId> = sim.ids().collect();
+                all.into_iter().for_each(|id| sim.command(id, command.clone()));
+            }
+            Whom::Leader => match sim.live().filter(|(_, process)| C::is_leader(process)).last() {
+                Some((id, _)) => sim.command(id, command.clone()),
+                None => waiting.push_back(number),
+            },
+        }
+    }
+}
+
+fn record_states<C: Chapter>(
+    recorder: &Recorder,
+    at: Instant,
+    nodes: &[(NodeId, &C::Process)],
+    states: &mut BTreeMap<NodeId, String>,
+) {
+    states.retain(|id, _| nodes.iter().any(|(up, _)| up == id));
+    for (id, process) in nodes {
+        let state = C::state(process);
+        let before = states.entry(*id).or_default();
+        if *before != state {
+            before.clone_from(&state);
+            recorder.add(at, *id, What::State(state));
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What came out of a run, for people and for programs.
+
+use super::{End, Held, Ran};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+use volvox_core::When;
+use volvox_sim::{Counts, Statistics};
+
+impl fmt::Display for Ran {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} nodes, seed {}", self.title, self.nodes, self.seed)?;
+        if let Some(rule) = self.without {
+            write!(f, ", without {rule}")?;
+        }
+        let statistics = &self.statistics;
+        writeln!(f, "\n\n{:<11}{}, {}", "time", self.took, ended(self.end))?;
+        writeln!(f, "{:<11}{}", "messages", counted(statistics.sent, &statistics.kinds))?;
+        writeln!(f, "{:<11}{}", "delivered", statistics.delivered)?;
+        writeln!(f, "{:<11}{}", "lost", lost(statistics))?;
+        if statistics.duplicated > 0 {
+            writeln!(f, "{:<11}{}", "duplicated", statistics.duplicated)?;
+        }
+        let events: Vec<String> = self.events.iter().map(|(word, count)| format!("{word} {count}")).collect();
+        writeln!(f, "{:<11}{}", "events", if events.is_empty() { "none".to_string() } else { events.join(", ") })?;
+        if statistics.records > 0 {
+            writeln!(f, "{:<11}{} in {} writes", "records", statistics.records, statistics.batches)?;
+        }
+        let faults: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
+        writeln!(f, "{:<11}{}", "faults", if faults.is_empty() { "none".to_string() } else { faults.join("; ") })?;
+        if let Some(healed) = self.healed {
+            writeln!(f, "{:<11}{healed}", "healed")?;
+        }
+        if self.left_out > 0 {
+            writeln!(
+                f,
+                "{:<11}{} statements of the scenario, for nodes that are not there",
+                "left out", self.left_out
+            )?;
+        }
+        writeln!(f)?;
+        for (property, held) in &self.properties {
+            let when = if property.when == When::Always { "always" } else { "at the end" };
+            match held {
+                Held::Yes => writeln!(f, "  holds     {} ({when})", property.name)?,
+                Held::No { at, text } => writeln!(f, "  BROKEN    {} ({when}): {at}: {text}", property.name)?,
+                Held::NotAsked => writeln!(f, "  not asked {} ({when})", property.name)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Ran {
+    /// The run as one document.
+    pub fn document(&self) -> Value {
+        let statistics = &self.statistics;
+        let properties = self.properties.iter().map(|(property, held)| {
+            let (held, text) = match held {
+                Held::Yes => (Some(true), None),
+                Held::No { at, text } => (Some(false), Some(format!("{at}: {text}"))),
+                Held::NotAsked => (None, None),
+            };
+            let when = if property.when == When::Always { "always" } else { "at the end" };
+            json!({ "name": property.name, "source": property.source, "when": when, "held": held, "text": text })
+        });
+        json!({
+            "protocol": self.chapter,
+            "seed": self.seed,
+            "nodes": self.nodes,
+            "without": self.without,
+            "world": "simulated",
+            "ended": ended(self.end),
+            "nanoseconds": self.took.0,
+            "messages": map(&statistics.kinds),
+            "sent": statistics.sent,
+            "delivered": statistics.delivered,
+            "lost": map_of(losses(statistics)),
+            "duplicated": statistics.duplicated,
+            "timers": statistics.timers,
+            "commands": statistics.commands,
+            "events": self.events.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "notes": map(&statistics.notes),
+            "records": statistics.records,
+            "faults": self.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "healed": self.healed.map(|at| at.0),
+            "left_out": self.left_out,
+            "properties": properties.collect::<Vec<_>>(),
+            "good": self.is_good(),
+            "chain": format!("{:016x}", self.chain),
+        })
+    }
+}
+
+fn ended(end: End) -> &'static str {
+    match end {
+        End::Done => "the work is done",
+        End::Idle => "nothing is left to happen",
+        End::Deadline => "the time is over",
+        End::Broken => "a property broke",
+        End::StepsMax => "too many steps: a storm",
+    }
+}
+
+fn counted(total: u64, counts: &Counts) -> String {
+    let kinds: Vec<String> = counts.iter().map(|(kind, count)| format!("{kind} {count}")).collect();
+    match kinds.is_empty() {
+        true => "none".to_string(),
+        false => format!("{total}: {}", kinds.join(", ")),
+    }
+}
+
+fn losses(statistics: &Statistics) -> [(&'static str, u64); 7] {
+    [
+        ("by chance", statistics.dropped_lost),
+        ("corrupt", statistics.dropped_corrupt),
+        ("queue full", statistics.dropped_full),
+        ("partition", statistics.dropped_partition),
+        ("link broken", statistics.dropped_broken),
+        ("node down", statistics.dropped_down),
+        ("no such node", statistics.dropped_unknown),
+    ]
+}
+
+fn lost(statistics: &Statistics) -> String {
+    let parts = losses(statistics).into_iter().filter(|(_, count)| *count > 0);
+    let parts: Vec<String> = parts.map(|(why, count)| format!("{why} {count}")).collect();
+    match parts.is_empty() {
+        true => "0".to_string(),
+        false => format!("{}: {}", statistics.dropped(), parts.join(", ")),
+    }
+}
+
+fn map(counts: &Counts) -> BTreeMap<&'static str, u64> {
+    counts.iter().collect()
+}
+
+fn map_of<const N: usize>(pairs: [(&'static str, u64); N]) -> BTreeMap<&'static str, u64> {
+    pairs.into_iter().filter(|(_, count)| *count > 0).collect()
+}
