@@ -85,6 +85,16 @@ pub enum Choices {
         /// The bounds that the step asked for so far.
         asked: Vec<u32>,
     },
+    /// For worlds that write a run down, or follow one that was written down: first from a script, whose answers need
+    /// not fit, then from a stream, and without one 0. What was answered is written to `answers`.
+    Noted {
+        /// The answers to begin with; one that is too large stands for the largest.
+        given: Vec<u32>,
+        /// What answers after that.
+        rng: Option<Rng>,
+        /// Every answer so far.
+        answers: Vec<u32>,
+    },
 }
 
 impl Choices {
@@ -97,6 +107,15 @@ impl Choices {
                 let answer = answers.get(asked.len()).copied().unwrap_or(0);
                 asked.push(bound);
                 assert!(answer < bound, "the script answers {answer} to a choice among {bound}");
+                answer
+            }
+            Choices::Noted { given, rng, answers } => {
+                let answer = match (given.get(answers.len()), rng) {
+                    (Some(answer), _) => (*answer).min(bound - 1),
+                    (None, Some(rng)) => rng.below(u64::from(bound)) as u32,
+                    (None, None) => 0,
+                };
+                answers.push(answer);
                 answer
             }
         }
@@ -127,6 +146,18 @@ mod tests {
         for count in counts {
             assert!((9_500..10_500).contains(&count), "{counts:?}");
         }
+    }
+
+    #[test]
+    fn what_is_noted_is_answered_again() {
+        let rng = Some(Rng::new(4));
+        let mut written = Choices::Noted { given: alloc::vec![1, 9], rng, answers: Vec::new() };
+        let said: Vec<u32> = [3, 3, 50, 50].map(|bound| written.choose(bound)).into();
+        assert_eq!(said[..2], [1, 2], "9 of 3 is the largest");
+        let Choices::Noted { answers, .. } = written else { unreachable!() };
+        let mut followed = Choices::Noted { given: answers, rng: None, answers: Vec::new() };
+        assert_eq!([3, 3, 50, 50].map(|bound| followed.choose(bound))[..], said);
+        assert_eq!(followed.choose(7), 0, "nothing is left to follow");
     }
 
     #[test]

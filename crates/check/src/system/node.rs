@@ -158,7 +158,7 @@ impl<P: Checked, H> System<P, H> {
         }
         let asked = match stepping.environment.choices {
             Choices::Script { asked, .. } => asked,
-            Choices::Random(_) => Vec::new(),
+            Choices::Random(_) | Choices::Noted { .. } => Vec::new(),
         };
         let Stepping { node, left, all: effects, failure, .. } = stepping;
         Ran { node, left, effects, asked, failure }

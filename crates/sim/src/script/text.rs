@@ -319,7 +319,7 @@ pub(super) fn rerun<P>(text: &str, config_of: ConfigOf<P>) -> Result<String, (us
 where
     P: Process<Command: FromStr<Err: Display>> + 'static,
 {
-    let mut runner = Runner::new(config_of);
+    let mut runner = Runner::<P>::new(config_of);
     let mut after = String::new();
     for (number, line) in text.lines().enumerate() {
         let is_output = !(line.is_empty() || line.starts_with('#') || line.starts_with('>'));
