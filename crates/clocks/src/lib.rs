@@ -1,5 +1,15 @@
 //! Logical and physical clocks: Lamport, vector, Cristian, Berkeley, NTP.
+//!
+//! | module | what it holds |
+//! |---|---|
+//! | [`happened_before`] | the exact relation that logical clocks are judged by |
+//! | [`lamport`] | one counter that respects causality |
+//! | [`vector`] | a counter for each process: causality, exactly |
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
+
+pub mod happened_before;
+pub mod lamport;
+pub mod vector;

@@ -1,10 +1,16 @@
 //! The registry: one module and one line a protocol.
 
+mod lamport_clocks;
 mod ricart_agrawala;
+mod vector_clocks;
 
 use crate::registry::{Study, study};
 
 /// Every chapter, in the order of the catalogue. One line each: `study::<ricart_agrawala::RicartAgrawala>(),`.
 pub fn all() -> Vec<Box<dyn Study>> {
-    vec![study::<ricart_agrawala::RicartAgrawala>()]
+    vec![
+        study::<ricart_agrawala::RicartAgrawala>(),
+        study::<lamport_clocks::LamportClocks>(),
+        study::<vector_clocks::VectorClocks>(),
+    ]
 }
