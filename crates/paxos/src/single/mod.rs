@@ -1,0 +1,168 @@
+//! Single-decree Paxos: one value is chosen, once and for all.
+//!
+//! # The problem
+//!
+//! Several processes propose values, and one of these is to be *chosen*: everybody who learns what was chosen learns the
+//! same. Messages are lost, doubled, late and out of order; processes stop, and come back with their disks. Nobody can
+//! tell a slow process from a dead one, so nobody may wait for all.
+//!
+//! # The idea
+//!
+//! A value is chosen when a *majority* of the acceptors has accepted it. One attempt at that can fail half-way, so there
+//! are many, told apart and ordered by *ballots*. The danger is a later attempt that chooses something else. Therefore
+//! each begins with a question to a majority: *promise* to take part in nothing older, and tell what you have accepted.
+//! What the newest of the answers accepted may have been chosen; so this value, and no other, is what the attempt goes on
+//! with. Only when nobody in that majority has accepted anything is the proposer free to propose its own.
+//!
+//! # The messages
+//!
+//! | message | in the paper | says |
+//! |---|---|---|
+//! | `Request v` | a client's request | propose this: to the distinguished proposer |
+//! | `Prepare b` | phase 1a | promise to accept nothing older than `b`; what have you accepted? |
+//! | `Promise b` | phase 1b | promised; this was the newest that I accepted (behind the record of the promise) |
+//! | `Accept b v` | phase 2a | accept `v` in ballot `b` |
+//! | `Accepted b v` | phase 2b | accepted (behind the record of it) |
+//! | `Refused b` | (section 2.4) | I promised a newer ballot, this one |
+//! | `Chosen v` | (section 2.3) | a learner tells the others |
+//!
+//! # A run
+//!
+//! ```text
+//!      n1 wants 7              n2                    n3 wants 9
+//!   promises 1.1                |                     |
+//!        |-- Prepare 1.1 ------>|-------------------->|
+//!        |                  disk: 1.1             disk: 1.1
+//!        |<-- Promise 1.1 ------|<--------------------|
+//!   n1 and n2 are two of three, and accepted nothing: 7 is free to go
+//!        |-- Accept 1.1 7 ----->|         X           |   the other copy is lost
+//!        |                  disk: 1.1 7           promises 2.3
+//!        |<-- Accepted 1.1 7 ---|<----- Prepare 2.3 --|
+//!   7 is chosen                 |                     |
+//!        |                      |--- Promise 2.3 ---->|   "I accepted 7 in 1.1"
+//!        |                      |<----- Accept 2.3 7 -|   so n3 proposes 7, not 9
+//! ```
+//!
+//! # Why it is safe
+//!
+//! *If `v` was chosen in ballot `b`, every later ballot proposes `v`* (P2b of section 2.2). Take the first later ballot
+//! `c`. Its majority of promises shares an acceptor with the majority that accepted `v` in `b`. That acceptor accepted
+//! first and promised `c` afterwards, or its promise would have kept it from accepting: so it told of `b`. Nobody told of
+//! a ballot between `b` and `c` with another value, since `c` is the first. So the newest that `c` hears of carries `v`.
+//! By induction this goes on.
+//!
+//! Each step leans on one rule, and each can be taken out ([`Rule`]): majorities intersect; a promise is kept; the newest
+//! accepted value is adopted; what was promised and accepted survives a crash, so both are on the disk before anybody
+//! hears of them; and a learner counts acceptances of one ballot, not of several.
+//!
+//! # Caveats
+//!
+//! - **It need not end.** Two proposers can pre-empt one another for ever: each `Prepare` kills the other's `Accept`
+//!   (section 2.4; by Fischer, Lynch and Paterson 1985 no protocol can exclude this altogether). A random pause before
+//!   the next ballot makes it unlikely; a distinguished proposer ([`Config::distinguished`]) makes it impossible while
+//!   that one lives. Who it is, is configured here, not elected.
+//! - An acceptor whose disk is gone is not the acceptor that promised: it must not answer under the old name.
+//! - A learner that missed `Chosen` asks by a ballot of its own (section 2.3): command `learn`.
+//! - The proposer's ballot is new in every life because it is promised by its own acceptor, on its own disk, before it is
+//!   sent.
+//!
+//! # References
+//!
+//! - L. Lamport: *Paxos Made Simple*, 2001. Sections are cited from it.
+//! - L. Lamport: *The Part-Time Parliament*, ACM TOCS 16(2), 1998.
+
+mod message;
+mod process;
+mod properties;
+
+pub use message::{Ballot, Command, CommandError, Event, Message, Record, Value};
+pub use process::{Acceptor, Attempt, Paxos, Timer};
+pub use properties::{Told, properties};
+
+use volvox_core::{Duration, NodeId};
+
+/// What is fixed for the life of a process.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// Who hears that something was accepted (section 2.3).
+    pub learning: Learning,
+    /// Who alone begins ballots (section 2.4); everybody does when nobody is named.
+    pub distinguished: Option<NodeId>,
+    /// How long a proposer waits for the answers to a ballot, and after a refusal, before it begins the next.
+    pub patience: Duration,
+    /// How much longer at most, drawn each time.
+    pub backoff_max: Duration,
+    /// The rule that is taken out: a feature of the laboratory.
+    pub without: Option<Rule>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            learning: Learning::Proposer,
+            distinguished: None,
+            patience: Duration::from_millis(20),
+            backoff_max: Duration::from_millis(80),
+            without: None,
+        }
+    }
+}
+
+/// Who hears that something was accepted (section 2.3): few messages, or few delays.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Learning {
+    /// The proposer of the ballot is the distinguished learner, and tells the others what was chosen.
+    Proposer,
+    /// Each acceptor tells every learner.
+    Everybody,
+}
+
+/// A rule that can be taken out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// Two majorities share an acceptor. Without it half of the acceptors are enough.
+    Intersection,
+    /// A promise is on the disk before it is told. Without it a crash makes the acceptor forget.
+    PromiseOnDisk,
+    /// An acceptance is on the disk before it is told.
+    AcceptanceOnDisk,
+    /// Who promised a ballot accepts nothing older.
+    PromiseKept,
+    /// A proposer adopts the newest value that its majority accepted. Without it, it proposes its own.
+    AdoptNewest,
+    /// A learner counts the acceptances of one ballot. Without it, those of all ballots together.
+    SameBallot,
+    /// After a refusal a proposer pauses, for a time drawn anew. Without it, it begins the next ballot at once.
+    Backoff,
+}
+
+impl Rule {
+    /// All of them.
+    pub const ALL: [Rule; 7] = [
+        Rule::Intersection,
+        Rule::PromiseOnDisk,
+        Rule::AcceptanceOnDisk,
+        Rule::PromiseKept,
+        Rule::AdoptNewest,
+        Rule::SameBallot,
+        Rule::Backoff,
+    ];
+
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Intersection => "intersection",
+            Rule::PromiseOnDisk => "promise-on-disk",
+            Rule::AcceptanceOnDisk => "acceptance-on-disk",
+            Rule::PromiseKept => "promise-kept",
+            Rule::AdoptNewest => "adopt-newest",
+            Rule::SameBallot => "same-ballot",
+            Rule::Backoff => "backoff",
+        }
+    }
+
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Rule> {
+        Rule::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+}
