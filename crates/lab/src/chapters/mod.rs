@@ -1,6 +1,8 @@
 //! The registry: one module and one line a protocol.
 
 mod lamport_clocks;
+mod paxos;
+mod paxos_duel;
 mod ricart_agrawala;
 mod vector_clocks;
 
@@ -10,6 +12,7 @@ use crate::registry::{Study, study};
 pub fn all() -> Vec<Box<dyn Study>> {
     vec![
         study::<ricart_agrawala::RicartAgrawala>(),
+        study::<paxos::Paxos>(),
         study::<lamport_clocks::LamportClocks>(),
         study::<vector_clocks::VectorClocks>(),
     ]
