@@ -6,6 +6,7 @@ use crate::plan::{FaultPlan, Planner};
 use crate::queue::Queue;
 use crate::recording::Recorder;
 use crate::replay::TraceRing;
+use crate::script::Journal;
 use crate::simulation::{ConfigByLife, Invariant, LeaderTest, Pending, Simulation};
 use crate::statistics::Statistics;
 use crate::storage::{RecordDisk, Storage, StorageFactory};
@@ -56,6 +57,7 @@ pub struct Builder<P: Process> {
     hash_chain: bool,
     trace: Option<TraceRing>,
     recorder: Option<Recorder>,
+    journal: Option<Journal<P>>,
     invariants: Vec<Invariant<P>>,
 }
 
@@ -84,6 +86,7 @@ impl<P: Process + 'static> Builder<P> {
             hash_chain: true,
             trace: None,
             recorder: None,
+            journal: None,
             invariants: Vec::new(),
         }
     }
@@ -213,6 +216,12 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
+    /// Writes down the course of the run, so that it can be followed by hand.
+    pub fn journal(mut self, journal: Option<&Journal<P>>) -> Self {
+        self.journal = journal.cloned();
+        self
+    }
+
     /// What must hold after every step.
     pub fn invariant(
         mut self,
@@ -257,9 +266,13 @@ impl<P: Process + 'static> Builder<P> {
             happened_max: self.happened_max,
             trace: self.trace,
             recorder: self.recorder,
+            journal: self.journal,
             invariants: self.invariants,
             violation: None,
         };
+        if let Some(journal) = &simulation.journal {
+            journal.begin(self.seed);
+        }
         let members: Rc<[NodeId]> = Rc::from(self.ids.as_slice());
         let mut configs = self.configs;
         let mut drawing = lane(4);

@@ -35,7 +35,7 @@ impl<P: Process + 'static> Simulation<P> {
             Fault::Start(id) => self.one(*id, Simulation::start_node),
             Fault::Skew(id, millis) => self.one(*id, |sim, index| {
                 let by = millis.saturating_mul(1_000_000);
-                sim.nodes[index as usize].clock.jump_wall(sim.now, by);
+                sim.change_clock(index, |clock, now| clock.jump_wall(now, by));
             }),
             Fault::Drift(id, ppm) => self.one(*id, |sim, index| sim.set_drift(index, *ppm)),
             Fault::Disk(id, disk) => self.one(*id, |sim, index| sim.disk_fault(index, *disk)),
@@ -82,14 +82,14 @@ impl<P: Process + 'static> Simulation<P> {
         let (origin, drift_ppm) = (cold.wall_origin, cold.drift_origin_ppm);
         // Where the clock would stand if nothing had happened to it.
         let healthy = crate::clock::Clock::new(origin, drift_ppm).read(now).1;
-        self.nodes[index as usize].clock.set_wall(now, healthy.0);
+        self.change_clock(index, |clock, now| clock.set_wall(now, healthy.0));
         if self.nodes[index as usize].clock.drift_ppm() != drift_ppm {
             self.set_drift(index, drift_ppm);
         }
     }
 
     fn set_drift(&mut self, index: u32, ppm: i32) {
-        self.nodes[index as usize].clock.set_drift(self.now, ppm);
+        self.change_clock(index, |clock, now| clock.set_drift(now, ppm));
         if !self.nodes[index as usize].stalled {
             self.arm_timers(index);
         }

@@ -56,6 +56,7 @@ impl<P: Process + 'static> Simulation<P> {
             drift_origin_ppm: drift_ppm,
             damaged: false,
         });
+        self.journal_node(index, wall_origin, drift_ppm);
     }
 
     /// Nothing is wrong any more, and nothing more will be drawn: heals the world, lets paused nodes go on, starts
@@ -88,7 +89,7 @@ impl<P: Process + 'static> Simulation<P> {
             None => P::new(cold.id, &cold.members, &cold.config),
         };
         let mut process = new_process(cold);
-        let mut last = Position::NONE;
+        let (mut last, mut is_lost) = (Position::NONE, false);
         if let Some(durability) = &mut node.durability {
             match durability.storage.restore(&mut |restored| process.on_restore(restored)) {
                 Recovery::Intact { last: found } => last = found,
@@ -98,6 +99,7 @@ impl<P: Process + 'static> Simulation<P> {
                     cold.damaged = true;
                     durability.storage.format(cold.incarnation);
                     process = new_process(cold);
+                    is_lost = true;
                 }
             }
             durability.outbox = Outbox::new(last);
@@ -108,6 +110,7 @@ impl<P: Process + 'static> Simulation<P> {
         node.clock.restart(self.now);
         node.process = Some(process);
         let (id, incarnation) = (cold.id, cold.incarnation);
+        self.journal_restored(index, (!is_lost).then_some(last));
         self.tell(id, Happening::Started(incarnation));
         self.run_step(index, Input::Start);
     }
@@ -116,10 +119,11 @@ impl<P: Process + 'static> Simulation<P> {
     pub(crate) fn stop_node(&mut self, index: u32, error: Option<StorageError>) {
         let linger_max = 2 * self.links.network.latency.draw(&mut self.life_rng) + 1;
         let linger = self.now + self.life_rng.below(linger_max);
-        let node = &mut self.nodes[index as usize];
-        if node.process.take().is_none() {
+        if self.nodes[index as usize].process.take().is_none() {
             return;
         }
+        self.journal_stopped(index);
+        let node = &mut self.nodes[index as usize];
         node.timers.clear();
         node.stalled = false;
         if let Some(durability) = &mut node.durability {
@@ -149,6 +153,7 @@ impl<P: Process + 'static> Simulation<P> {
         if let Some(durability) = &mut self.nodes[index as usize].durability {
             durability.storage.format(cold.incarnation);
         }
+        self.journal_restored(index, None);
     }
 
     pub(crate) fn pause_node(&mut self, index: u32) {

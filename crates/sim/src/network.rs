@@ -247,6 +247,11 @@ impl<P: Process + 'static> Simulation<P> {
                 let ends = (self.cold[from as usize].id, self.cold[to as usize].id);
                 recorder.sent(Instant(self.now), ends, (index, arrival), &message, copy > 0);
             }
+            if copy > 0
+                && let Some(journal) = &self.journal
+            {
+                journal.duplicated(self.now, (self.cold[from as usize].id, self.cold[to as usize].id), &message);
+            }
             self.queue.push(arrival, Lane::Messages, Pending::Message { link: index, epoch, message });
         }
     }
@@ -260,12 +265,14 @@ impl<P: Process + 'static> Simulation<P> {
         } else if link.epoch != epoch.wrapping_add(1) || self.now > link.linger {
             self.statistics.dropped_broken += 1;
             self.record_arrival(index, Some("link broken"));
+            self.journal_drop(index, epoch, message);
             self.trace_drop(from, self.cold[to as usize].id, message, "link broken");
             return None;
         }
         if link.cut {
             self.statistics.dropped_partition += 1;
             self.record_arrival(index, Some("partition"));
+            self.journal_drop(index, epoch, message);
             self.trace_drop(from, self.cold[to as usize].id, message, "partition");
             return None;
         }
@@ -275,6 +282,7 @@ impl<P: Process + 'static> Simulation<P> {
 
     fn refuse(&self, from: u32, to: NodeId, message: &P::Message, why: &'static str) {
         self.record_refused(from, to, message, why);
+        self.journal_refused(from, to, message);
         self.trace_drop(from, to, message, why);
     }
 

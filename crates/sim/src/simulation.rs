@@ -6,6 +6,7 @@ use crate::plan::{Planner, Undo};
 use crate::queue::{Lane, Queue};
 use crate::recording::Recorder;
 use crate::replay::TraceRing;
+use crate::script::Journal;
 use crate::statistics::Statistics;
 use crate::storage::{StorageError, StorageFactory};
 use std::collections::VecDeque;
@@ -46,6 +47,7 @@ pub struct Simulation<P: Process> {
     pub(crate) happened_max: usize,
     pub(crate) trace: Option<TraceRing>,
     pub(crate) recorder: Option<Recorder>,
+    pub(crate) journal: Option<Journal<P>>,
     pub(crate) invariants: Vec<Invariant<P>>,
     pub(crate) violation: Option<Violation>,
 }

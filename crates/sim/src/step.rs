@@ -52,6 +52,7 @@ impl<P: Process + 'static> Simulation<P> {
         if node.process.is_none() {
             self.statistics.dropped_down += 1;
             self.record_nobody(to);
+            self.journal_drop(link, epoch, &message);
         } else if node.stalled {
             // It still takes its place in the link's bounded queue.
             self.links.all[link as usize].in_flight += 1;
@@ -164,6 +165,9 @@ impl<P: Process + 'static> Simulation<P> {
         if self.recorder.is_some() {
             self.record_input(index, &input);
         }
+        if self.journal.is_some() {
+            self.journal_input(index, &input);
+        }
         self.statistics.steps += 1;
         let node = &mut self.nodes[index as usize];
         let process = node.process.as_mut().expect("a step of a node that is up");
@@ -183,6 +187,9 @@ impl<P: Process + 'static> Simulation<P> {
                 process.on_command(command, &mut cx);
             }
             Input::Persisted(through) => process.on_persisted(through, &mut cx),
+        }
+        if self.journal.is_some() {
+            self.journal_answers(index);
         }
         self.apply_effects(index);
         if !self.invariants.is_empty() {
@@ -376,6 +383,7 @@ impl<P: Process + 'static> Simulation<P> {
         if !is_news {
             return self.begin_sync(index);
         }
+        self.journal_sync(index, through);
         let durability = self.durability(index);
         durability.outbox.advance(through);
         while let Some(outgoing) = self.nodes[index as usize].durability.as_mut().and_then(|gate| gate.outbox.pop()) {

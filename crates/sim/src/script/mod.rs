@@ -45,18 +45,21 @@
 //!
 //! # As data
 //! [`World::act`] carries out one [`Action`], or says why it is [`Impossible`] and changes nothing: whoever looks for a
-//! shorter run skips what is not possible any more. [`read_action`] reads what an action prints.
+//! shorter run skips what is not possible any more. [`read_action`] reads what an action prints. A [`Journal`] writes down
+//! a run of the simulator as the [`Course`] that a world can follow.
 //!
 //! # Caveats
 //! A message that is not delivered is not lost: it is under way for ever. Who wants the order of a link kept delivers the
 //! oldest. Jitter comes from a fixed seed, so that a script prints the same every time.
 
 mod action;
+mod journal;
 mod node;
 mod text;
 mod world;
 
 pub use action::{Action, Keeps, What, Which, WhichTimer};
+pub use journal::{Course, Journal, Setup};
 pub use text::{ScriptError, read_action};
 pub use world::{Clockwork, Impossible, World};
 

@@ -198,8 +198,7 @@ impl<P: Process> World<P> {
     /// # Errors
     /// When it cannot; then nothing changed.
     pub fn act(&mut self, action: &Action<P>) -> Result<(), Impossible> {
-        let due = self.check(&action.what)?;
-        self.now = self.now.max(action.at.0).max(due);
+        self.now = self.check(&action.what, self.now.max(action.at.0))?;
         match &action.what {
             What::Start { node } => self.start(*node, &action.choices),
             What::Command { node, command } => {
@@ -243,8 +242,13 @@ impl<P: Process> World<P> {
         Ok(())
     }
 
-    /// Whether something can happen, and not before which moment.
-    fn check(&self, what: &What<P>) -> Result<u64, Impossible> {
+    /// Lets one thing after another happen; says how many of them were not possible.
+    pub fn follow(&mut self, actions: &[Action<P>]) -> usize {
+        actions.iter().filter(|action| self.act(action).is_err()).count()
+    }
+
+    /// Whether something can happen, and when: not before `at`.
+    fn check(&self, what: &What<P>, at: u64) -> Result<u64, Impossible> {
         let node = |id: &NodeId| self.nodes.get(id).ok_or(Impossible::NoNode(*id));
         let up = |id: &NodeId| node(id)?.process.as_ref().map(|_| ()).ok_or(Impossible::Down(*id));
         match what {
@@ -253,9 +257,10 @@ impl<P: Process> World<P> {
             What::Clock { node: id, .. } => {
                 node(id)?;
             }
-            What::Sync { node: id, .. } => {
+            What::Sync { node: id, through } => {
                 up(id)?;
-                if !self.has_unsynced(*id) {
+                // A disk may say once more what it has said.
+                if through.is_none() && !self.has_unsynced(*id) {
                     return Err(Impossible::Synced(*id));
                 }
             }
@@ -263,8 +268,9 @@ impl<P: Process> World<P> {
                 up(id)?;
                 let timer = self.timer(*id, timer).ok_or(Impossible::NoTimer(*id))?;
                 let node = node(id)?;
-                if self.clockwork != Clockwork::Stopped {
-                    return Ok(self.moment_of(node, node.timers[&timer]));
+                let due = node.timers[&timer];
+                if self.clockwork != Clockwork::Stopped && node.clock.read(at).0 < due {
+                    return Ok(self.moment_of(node, due));
                 }
             }
             What::Deliver { from, to, which }
@@ -274,7 +280,7 @@ impl<P: Process> World<P> {
             }
             What::Start { .. } | What::Wait => {}
         }
-        Ok(0)
+        Ok(at)
     }
 
     /// Where on its link the message is that is meant.

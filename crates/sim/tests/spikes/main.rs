@@ -2,6 +2,7 @@
 //! Raft, grew into a crate.) They are spikes: short, real, and not complete protocols.
 
 mod chord;
+mod followed;
 mod ntp;
 mod ricart_agrawala;
 mod swim;

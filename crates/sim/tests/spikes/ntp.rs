@@ -2,6 +2,7 @@
 //! and keeps a corrected clock of its own. Reads both clocks: the wall is what is sent, the monotonic clock what is
 //! counted on between exchanges, since it never jumps.
 
+use super::followed::{SEEDS, everything, follow};
 use super::{Never, ms, shown_as_debugged};
 use volvox_core::{Context, Duration, Instant, MessageKind, NodeId, Process, Wall};
 use volvox_sim::{Builder, Clocks, Happening, Latency, Stop};
@@ -37,13 +38,14 @@ impl MessageKind for Message {
 }
 
 /// One exchange: the server's time at a reading of the monotonic clock, and how long the way there and back took.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Sample {
     at: Instant,
     wall: i64,
     delay: u64,
 }
 
+#[derive(Hash)]
 struct Ntp {
     server: NodeId,
     is_server: bool,
@@ -156,4 +158,16 @@ fn the_error_is_bounded_by_half_the_delay_and_the_drift_also_when_the_wall_jumps
         assert!(shown.len() > 1_000);
     }
     assert!(widest > 500_000, "the network was too kind to show anything: {widest}");
+}
+
+#[test]
+fn a_run_with_wrong_clocks_is_followed_by_hand() {
+    let build = |builder: Builder<Ntp>| {
+        let clocks = Clocks { offset_max: ms(500), drift_ppm_max: DRIFT_PPM, ..Clocks::default() };
+        let mut sim = builder.clocks(clocks).start_within(ms(50)).faults(everything(8_000)).build();
+        (0..40).for_each(|number| sim.command_after(ms(number * 200), NodeId(1 + number % 5), Show));
+        sim
+    };
+    let actions: usize = (0..SEEDS).map(|seed| follow(seed, build, 9_000)).sum();
+    assert!(actions > 10_000, "{actions}");
 }

@@ -4,10 +4,12 @@
 //! that brings none either it suspects. Who is suspected and lives refutes, with a greater number of its own. What is
 //! new travels on every probe and answer.
 
+use super::followed::{SEEDS, everything, follow};
 use super::{Never, ms, shown_as_debugged};
 use std::collections::BTreeMap;
+use volvox_core::fault::LinkFault;
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process};
-use volvox_sim::{Builder, Happening, Latency, Simulation, Stop};
+use volvox_sim::{Builder, Happening, Latency, Network, Simulation, Stop};
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum State {
@@ -74,6 +76,7 @@ const SUSPICION: Duration = Duration::from_millis(1_000);
 const RELAYS: usize = 3;
 const NEWS_MAX: usize = 6;
 
+#[derive(Hash)]
 struct Swim {
     id: NodeId,
     number: u64,
@@ -266,4 +269,13 @@ fn a_member_that_stood_still_for_a_moment_refutes() {
         refuted += sim.statistics().notes.of("refutes");
     }
     assert!(refuted >= 40);
+}
+
+#[test]
+fn a_run_with_jitter_over_datagrams_is_followed_by_hand() {
+    let fault = LinkFault { loss_ppm: 20_000, duplicate_ppm: 20_000, reorder_ppm: 50_000, ..LinkFault::default() };
+    let network = Network { ordered: false, fault, ..Network::default() };
+    let build = |builder: Builder<Swim>| builder.network(network).faults(everything(2_500)).build();
+    let actions: usize = (0..SEEDS).map(|seed| follow(seed, build, 3_000)).sum();
+    assert!(actions > 10_000, "{actions}");
 }

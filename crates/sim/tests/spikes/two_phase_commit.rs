@@ -4,6 +4,7 @@
 //! that it is prepared before it votes yes, and asks for the outcome as long as it is in doubt: it may not decide
 //! alone, however long that takes (the blocking that three-phase commit was invented against).
 
+use super::followed::{SEEDS, everything, follow};
 use super::{ms, shown_as_debugged};
 use std::collections::{BTreeMap, BTreeSet};
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process, Restored};
@@ -51,6 +52,7 @@ impl MessageKind for Message {
     }
 }
 
+#[derive(Hash)]
 struct Node {
     participants: Vec<NodeId>,
     /// Of the coordinator: who has not voted yet.
@@ -267,4 +269,15 @@ fn a_dead_coordinator_leaves_everybody_in_doubt() {
     sim.apply_fault(&"crash 1".parse().expect("a fault"));
     let _ = sim.run_for(ms(10_000));
     assert!(sim.live().all(|(_, node)| node.in_doubt.contains(&1)), "nobody may decide alone");
+}
+
+#[test]
+fn a_run_with_records_and_crashes_is_followed_by_hand() {
+    let build = |builder: Builder<Node>| {
+        let mut sim = builder.faults(everything(2_500)).build();
+        (0..40).for_each(|id| sim.command_after(ms(id * 50), COORDINATOR, Begin(id)));
+        sim
+    };
+    let actions: usize = (0..SEEDS).map(|seed| follow(seed, build, 3_000)).sum();
+    assert!(actions > 50_000, "{actions}");
 }
