@@ -1,0 +1,273 @@
+//! Totally ordered multicast after Lamport: everybody delivers the same messages in the same order.
+//!
+//! # The problem
+//!
+//! Two customers of a replicated account act at the same time: one pays in 100, the other adds 1 % of interest. Each
+//! replica hears of both, and if one hears them in another order than its neighbour, the two accounts differ for ever.
+//! The replicas need one order that all of them follow, and there is nobody to ask for it.
+//!
+//! # The idea
+//!
+//! Lamport's clocks give every message a stamp, and the stamps, with the names of the processes to break ties, are a
+//! total order. Everybody could deliver in the order of stamps, if only it knew that no message with a smaller stamp
+//! is still under way. That is what acknowledgements tell: links are FIFO and clocks only grow, so whoever has sent
+//! something with a later stamp will never again send anything with an earlier one.
+//!
+//! 1. The sender stamps its message with (its clock, its name) and multicasts it to all, itself included.
+//! 2. Who receives a message puts it into its queue, in the order of stamps, and multicasts an acknowledgement, which
+//!    has a later stamp.
+//! 3. The head of the queue is delivered when something with a later stamp came from every process.
+//!
+//! The message itself can stand for the acknowledgement of its sender, which saves N - 1 messages
+//! ([`Config::sender_acknowledges`]).
+//!
+//! # The messages
+//!
+//! | message | says |
+//! |---|---|
+//! | `Multicast 3@n1 hello` | deliver `hello` in its place; the place is 3@n1 |
+//! | `Ack 5` | my clock was 5: nothing earlier will come from me |
+//!
+//! # A run
+//!
+//! ```text
+//!   n1                          n2                          n3
+//!   multicast a: 1@n1           multicast b: 1@n2
+//!     | --- Multicast 1@n1 a ---> queue: 1@n1 a, 1@n2 b
+//!     | <-- Multicast 1@n2 b ---- |
+//!   queue: the same             Ack 3 to both --------------> n3 has not heard of a:
+//!   Ack 3 to both ----------------------------------------->  queue: 1@n2 b, and Ack 3 from n2
+//!     |                           |   <--- Multicast 1@n1 a ---  is on its way, and before it
+//!     |                           |        nothing of n1 came: b waits, although it is first here
+//!   n3 acknowledges both: everybody delivers a, then b
+//! ```
+//!
+//! # Why it is safe
+//!
+//! *One order.* A process delivers m when it has heard something stamped later than m from every process p. FIFO: all
+//! that p sent before has arrived, and all that p sends afterwards is stamped later still. So everything stamped
+//! earlier than m is already in the queue or delivered, and the head of the queue is the least. Every process
+//! therefore delivers in the order of stamps, without gaps, and two of them differ only in how far they are.
+//!
+//! *It extends causal order.* A process that has received m has a clock beyond the stamp of m; what it multicasts
+//! then is stamped later, and stands later in everybody's sequence.
+//!
+//! *It ends*, while nobody crashes: each message is acknowledged by each process.
+//!
+//! # Caveats
+//!
+//! - The course notes say that the *sender* "sends a timestamped acknowledgement to all". It is the message that the
+//!   sender multicasts; each *receiver* multicasts the acknowledgement.
+//! - Links must be FIFO and lose nothing: run it as `Channel<TotalOrder>` where they do. Over links without order two
+//!   processes deliver in different orders: this is one of the models.
+//! - The group is fixed, and one member that crashes stops everybody for ever, as nothing later is ever heard from it.
+//!   It has no memory of a former life: one that starts again is a stranger to its own group. A view of the membership
+//!   is what is missing, and not built here.
+//! - A process that is asked for more than [`OWN_MAX`] messages before they were delivered refuses. One whose queue is
+//!   full ([`QUEUE_MAX`]) can neither drop a message nor go on: it stops for good, and says so.
+//!
+//! # References
+//!
+//! Lamport: *Time, clocks, and the ordering of events in a distributed system*, CACM 21(7), 1978: the clock rules IR1
+//! and IR2, the order `=>`, and the queue with acknowledgements, there for mutual exclusion (rules 1 to 5).
+//! Tanenbaum, van Steen: *Distributed systems*, section "Example: totally-ordered multicasting".
+
+mod message;
+mod property;
+
+pub use message::{Ask, Message, Stamp, TEXT_MAX, Told};
+pub use property::{Deliveries, properties};
+
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+use volvox_core::{Context, Duration, NodeId, Process};
+
+/// How many messages of its own a process may wait for.
+pub const OWN_MAX: usize = 1_024;
+
+/// How many messages a process keeps that it cannot deliver yet.
+pub const QUEUE_MAX: usize = 65_536;
+
+/// No clock comes so far: who says so lies, and must not drive the others to where there is no later stamp.
+const TIME_MAX: u64 = 1 << 62;
+
+/// How late a message is when FIFO is taken out: longer than a round.
+const LATE: Duration = Duration::from_millis(20);
+
+/// What can be taken out, so that everybody sees what it was for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Rule {
+    /// A message waits for acknowledgements. Without this it is delivered as it comes.
+    Acknowledgements,
+    /// Links are FIFO. Without this acknowledgements overtake the messages that went before them.
+    Fifo,
+}
+
+impl Rule {
+    /// The rule of this name, as on the command line.
+    pub fn named(name: &str) -> Option<Rule> {
+        match name {
+            "acknowledgements" => Some(Rule::Acknowledgements),
+            "fifo" => Some(Rule::Fifo),
+            _ => None,
+        }
+    }
+}
+
+/// What is fixed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Config {
+    /// Whether the sender of a message acknowledges it like everybody else, or the message counts as that.
+    pub sender_acknowledges: bool,
+    /// The rule that is taken out.
+    pub without: Option<Rule>,
+}
+
+/// One process of the group.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TotalOrder {
+    id: NodeId,
+    config: Config,
+    /// Lamport's clock: grows with every message sent or received.
+    clock: u64,
+    /// What cannot be delivered yet, in the order of stamps.
+    queue: BTreeMap<Stamp, String>,
+    /// The latest stamp of each member, this one included: nothing earlier will come from it.
+    heard: BTreeMap<NodeId, u64>,
+    /// How much of the queue is this process's own.
+    own: usize,
+    /// The queue was full.
+    has_stopped: bool,
+    /// Only without FIFO: what was multicast and will be put on the links later.
+    late: VecDeque<(Stamp, String)>,
+}
+
+/// Only without FIFO: puts a message on the links.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Late;
+
+impl Process for TotalOrder {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Late;
+    type Record = Infallible;
+    type Command = Ask;
+    type Event = Told;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> TotalOrder {
+        TotalOrder {
+            id,
+            config: *config,
+            clock: 0,
+            queue: BTreeMap::new(),
+            heard: members.iter().map(|member| (*member, 0)).collect(),
+            own: 0,
+            has_stopped: false,
+            late: VecDeque::new(),
+        }
+    }
+
+    fn on_start(&mut self, _: &mut Context<'_, TotalOrder>) {}
+
+    fn on_command(&mut self, Ask(text): Ask, cx: &mut Context<'_, TotalOrder>) {
+        if self.has_stopped || self.own >= OWN_MAX {
+            return cx.note("refused: too many of its own wait", self.own as u64);
+        }
+        self.clock += 1;
+        let stamp = Stamp { time: self.clock, process: self.id };
+        cx.emit(Told::Multicast { stamp, text: text.clone() });
+        if self.config.without == Some(Rule::Fifo) {
+            self.late.push_back((stamp, text.clone()));
+            cx.set_timer(Late, LATE);
+        } else {
+            self.multicast(Message::Multicast { stamp, text: text.clone() }, cx);
+        }
+        self.own += 1;
+        self.queue.insert(stamp, text);
+        self.heard.insert(self.id, self.clock);
+        if self.config.sender_acknowledges {
+            self.acknowledge(cx);
+        }
+        self.deliver(cx);
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, TotalOrder>) {
+        let time = message.time();
+        if self.has_stopped || from == self.id || !self.heard.contains_key(&from) || time >= TIME_MAX {
+            return cx.note("ignored: no message of this group", from.0);
+        }
+        self.clock = self.clock.max(time) + 1;
+        let heard = self.heard.entry(from).or_default();
+        *heard = time.max(*heard);
+        if let Message::Multicast { stamp, text } = message {
+            if stamp.process != from {
+                return cx.note("ignored: stamped in another name", from.0);
+            }
+            if self.queue.len() >= QUEUE_MAX {
+                self.has_stopped = true;
+                return cx.note("queue full: this process stops", QUEUE_MAX as u64);
+            }
+            self.queue.insert(stamp, text);
+            self.acknowledge(cx);
+        }
+        self.deliver(cx);
+    }
+
+    fn on_timer(&mut self, Late: Late, cx: &mut Context<'_, TotalOrder>) {
+        for (stamp, text) in core::mem::take(&mut self.late) {
+            self.multicast(Message::Multicast { stamp, text }, cx);
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl TotalOrder {
+    /// How many messages wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The clock: the stamp of the last event.
+    pub fn clock(&self) -> u64 {
+        self.clock
+    }
+
+    /// Rule 2: with a later stamp than all that was received.
+    fn acknowledge(&mut self, cx: &mut Context<'_, TotalOrder>) {
+        if self.config.without == Some(Rule::Acknowledgements) {
+            return;
+        }
+        self.clock += 1;
+        self.heard.insert(self.id, self.clock);
+        self.multicast(Message::Ack { time: self.clock }, cx);
+    }
+
+    /// Rule 3, as often as it applies.
+    fn deliver(&mut self, cx: &mut Context<'_, TotalOrder>) {
+        while let Some((stamp, _)) = self.queue.first_key_value()
+            && self.is_stable(*stamp)
+            && let Some((stamp, text)) = self.queue.pop_first()
+        {
+            self.own -= usize::from(stamp.process == self.id);
+            cx.emit(Told::Delivered { stamp, text });
+        }
+    }
+
+    /// Whether nothing with an earlier stamp can come any more.
+    fn is_stable(&self, stamp: Stamp) -> bool {
+        self.config.without == Some(Rule::Acknowledgements)
+            || self.heard.iter().all(|(member, time)| {
+                let latest = Stamp { time: *time, process: *member };
+                latest > stamp || latest == stamp && !self.config.sender_acknowledges
+            })
+    }
+
+    fn multicast(&self, message: Message, cx: &mut Context<'_, TotalOrder>) {
+        let members: Vec<NodeId> = self.heard.keys().copied().collect();
+        cx.broadcast(&members, message);
+    }
+}

@@ -1,0 +1,169 @@
+//! What must hold of snapshots of a bank, told from the events alone: so it is the same over a channel and without.
+//!
+//! The observer sees what no branch sees: how much was sent and received on each channel at the very moment at which a
+//! branch recorded its state. That is the cut, and it is compared with what was recorded.
+
+use super::{SnapshotId, Told};
+use crate::bank::{Bank, Booked, Pay, Payment};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use volvox_core::{History, NodeId, Picture, Process, Property, When};
+
+/// A channel: from, to.
+type Way = (NodeId, NodeId);
+
+/// What a branch of the bank tells when snapshots are taken over it.
+pub type BankTold = Told<Bank, Payment, Booked>;
+
+/// What was paid, and what was recorded.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Snapshots {
+    opened: BTreeMap<NodeId, u64>,
+    /// Payments sent and received, how many on each channel.
+    sent: BTreeMap<Way, u64>,
+    received: BTreeMap<Way, u64>,
+    cuts: BTreeMap<SnapshotId, Cut>,
+}
+
+/// One snapshot.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Cut {
+    /// The recorded balances.
+    states: BTreeMap<NodeId, u64>,
+    /// How many payments each had sent and received when it recorded its state.
+    sent: BTreeMap<Way, u64>,
+    received: BTreeMap<Way, u64>,
+    /// The recorded channels: how many payments, and their sum.
+    channels: BTreeMap<Way, (u64, u64)>,
+    complete: BTreeSet<NodeId>,
+}
+
+impl<P: Process<Event = BankTold>> History<P> for Snapshots {
+    fn on_event(&mut self, node: NodeId, event: &BankTold) {
+        match event {
+            Told::Application(Booked::Opened(balance)) => drop(self.opened.insert(node, *balance)),
+            Told::Application(Booked::Paid(Pay { to, .. })) => *self.sent.entry((node, *to)).or_default() += 1,
+            Told::Application(Booked::Received { from, .. }) => *self.received.entry((*from, node)).or_default() += 1,
+            Told::State { snapshot, state } => {
+                let cut = self.cuts.entry(*snapshot).or_default();
+                cut.states.insert(node, state.balance());
+                let of = |counts: &BTreeMap<Way, u64>, end: fn(&Way) -> NodeId| -> Vec<(Way, u64)> {
+                    counts.iter().filter(|(way, _)| end(way) == node).map(|(way, count)| (*way, *count)).collect()
+                };
+                cut.sent.extend(of(&self.sent, |way| way.0));
+                cut.received.extend(of(&self.received, |way| way.1));
+            }
+            Told::Channel { snapshot, from, messages } => {
+                let held = (messages.len() as u64, messages.iter().map(|payment| payment.0).sum());
+                self.cuts.entry(*snapshot).or_default().channels.insert((*from, node), held);
+            }
+            Told::Complete(snapshot) => drop(self.cuts.entry(*snapshot).or_default().complete.insert(node)),
+        }
+    }
+}
+
+impl Snapshots {
+    /// How many snapshots were begun.
+    pub fn begun(&self) -> usize {
+        self.cuts.len()
+    }
+
+    /// How many snapshots are complete everywhere.
+    pub fn complete(&self) -> usize {
+        self.cuts.values().filter(|cut| self.is_complete(cut)).count()
+    }
+
+    /// How many payments were recorded as under way, in all snapshots.
+    pub fn under_way(&self) -> u64 {
+        self.cuts.values().flat_map(|cut| cut.channels.values()).map(|(count, _)| count).sum()
+    }
+
+    fn is_complete(&self, cut: &Cut) -> bool {
+        cut.complete.len() == self.opened.len()
+    }
+}
+
+impl Cut {
+    /// The channels of which both ends are recorded: sent and received at those moments.
+    fn ways(&self) -> impl Iterator<Item = (Way, u64, u64)> + '_ {
+        let ways: BTreeSet<Way> = self.sent.keys().chain(self.received.keys()).copied().collect();
+        let count = |counts: &BTreeMap<Way, u64>, way: &Way| counts.get(way).copied().unwrap_or(0);
+        ways.into_iter()
+            .filter(|(from, to)| self.states.contains_key(from) && self.states.contains_key(to))
+            .map(move |way| (way, count(&self.sent, &way), count(&self.received, &way)))
+    }
+}
+
+/// What must hold of snapshots of a bank, over a channel or not.
+pub fn properties<P: Process<Event = BankTold>>() -> Vec<Property<P, Snapshots>> {
+    vec![
+        Property {
+            name: "consistent cut",
+            source: "Chandy and Lamport 1985, section 2; ORD-08",
+            when: When::Always,
+            holds: consistent,
+        },
+        Property {
+            name: "what is under way is recorded",
+            source: "Chandy and Lamport 1985, section 3.2",
+            when: When::Always,
+            holds: channels_recorded,
+        },
+        Property { name: "the total is conserved", source: "ORD-09", when: When::Always, holds: total_conserved },
+        Property { name: "every snapshot completes", source: "ORD-09", when: When::AtEnd, holds: all_complete },
+    ]
+}
+
+fn consistent<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+    for (snapshot, cut) in &picture.history.cuts {
+        if let Some(((from, to), sent, received)) = cut.ways().find(|(_, sent, received)| received > sent) {
+            return Err(format!(
+                "in snapshot {snapshot}, {to} received {received} payments of {from}, who sent {sent}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn channels_recorded<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+    for (snapshot, cut) in &picture.history.cuts {
+        for ((from, to), sent, received) in cut.ways() {
+            let under_way = sent.saturating_sub(received);
+            match cut.channels.get(&(from, to)) {
+                Some((recorded, _)) if *recorded != under_way => {
+                    return Err(format!(
+                        "in snapshot {snapshot}, {under_way} payments are under way from {from} to {to}, {recorded} recorded"
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn total_conserved<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+    let total: u64 = picture.history.opened.values().sum();
+    for (snapshot, cut) in picture.history.cuts.iter().filter(|(_, cut)| picture.history.is_complete(cut)) {
+        let balances: u64 = cut.states.values().sum();
+        let under_way: u64 = cut.channels.values().map(|(_, sum)| sum).sum();
+        if balances + under_way != total {
+            return Err(format!("snapshot {snapshot}: {balances} in branches, {under_way} under way, of {total}"));
+        }
+    }
+    Ok(())
+}
+
+fn all_complete<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+    match picture.history.cuts.iter().find(|(_, cut)| !picture.history.is_complete(cut)) {
+        None => Ok(()),
+        Some((snapshot, cut)) => Err(format!(
+            "snapshot {snapshot} is complete in {} of {} branches",
+            cut.complete.len(),
+            picture.history.opened.len()
+        )),
+    }
+}
