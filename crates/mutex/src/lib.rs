@@ -2,6 +2,7 @@
 //!
 //! | module | idea | messages an entry | lives with |
 //! |---|---|---|---|
+//! | [`lamport_mutex`] | everybody keeps the queue of all requests | 3(N-1) | perfect links that keep the order; no deaths |
 //! | [`ricart_agrawala`] | ask everybody; who comes later waits for the reply | 2(N-1) | links that lose nothing, nodes that do not die |
 //!
 //! [`section`] holds what they share: the critical section seen from outside, and what must hold of it.
@@ -10,5 +11,6 @@
 
 extern crate alloc;
 
+pub mod lamport_mutex;
 pub mod ricart_agrawala;
 pub mod section;

@@ -1,6 +1,8 @@
 //! The registry: one module and one line a protocol.
 
+mod entries;
 mod lamport_clocks;
+mod lamport_mutex;
 mod paxos;
 mod paxos_duel;
 mod ricart_agrawala;
@@ -11,6 +13,7 @@ use crate::registry::{Study, study};
 /// Every chapter, in the order of the catalogue. One line each: `study::<ricart_agrawala::RicartAgrawala>(),`.
 pub fn all() -> Vec<Box<dyn Study>> {
     vec![
+        study::<lamport_mutex::LamportMutex>(),
         study::<ricart_agrawala::RicartAgrawala>(),
         study::<paxos::Paxos>(),
         study::<lamport_clocks::LamportClocks>(),

@@ -1,14 +1,15 @@
 //! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
 
+use super::entries::{costs_at_full_load, count, exactly, round, simulation, system, who_asks_enters};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
-use crate::claim::{Claim, Row, Tolerance};
+use crate::claim::{Claim, Row};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, System};
 use volvox_core::fault::{LinkFault, Target};
-use volvox_core::{Duration, Fault, History, NodeId, Property};
+use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_mutex::ricart_agrawala::{self as protocol, Config};
-use volvox_mutex::section::{Enter, Section, Sections};
-use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_mutex::section::{Section, Sections};
+use volvox_sim::{FaultPlan, FaultWeights, Latency, Simulation};
 
 /// The chapter.
 pub struct RicartAgrawala;
@@ -113,26 +114,26 @@ static MODELS: [CheckedModel; 10] = [
         name: "two nodes, two entries each",
         text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
         expects: Expects::Holds { states: 251 },
-        explore: || run(&system(2, 2, None)),
+        explore: || run(&instance(2, 2, None), 2),
     },
     CheckedModel {
         name: "three nodes, an entry each",
         text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
         expects: Expects::Holds { states: 2_822 },
-        explore: || run(&system(3, 1, None)),
+        explore: || run(&instance(3, 1, None), 3),
     },
     CheckedModel {
         name: "three nodes, two entries each",
         text: "the same",
         expects: Expects::Holds { states: 90_516 },
-        explore: || run(&system(3, 2, None)),
+        explore: || run(&instance(3, 2, None), 3),
     },
     CheckedModel {
         name: "three nodes, of which two crash",
         text: "links without order; crashes at any moment, for good: still one at a time",
         expects: Expects::Holds { states: 24_900 },
         explore: || {
-            let world = system(3, 1, None).crashes(2);
+            let world = instance(3, 1, None).crashes(2);
             explore(&world, safe(&world))
         },
     },
@@ -140,41 +141,35 @@ static MODELS: [CheckedModel; 10] = [
         "a crash, and somebody waits for ever",
         "two nodes, an entry each, no rule taken out: silence is never a reply",
         ("who asks enters", 3),
-        || run(&system(2, 1, None).crashes(1)),
+        || run(&instance(2, 1, None).crashes(1), 2),
     ),
     without("without order", "two nodes, an entry each", ("one at a time", 6), || {
-        run(&system(2, 1, Some(protocol::Rule::Order)))
+        run(&instance(2, 1, Some(protocol::Rule::Order)), 2)
     }),
     without(
         "without the clock",
         "two nodes, an entry each: a request with a small number overtakes the reply that went before it",
         ("one at a time", 6),
-        || run(&system(2, 1, Some(protocol::Rule::Clock))),
+        || run(&instance(2, 1, Some(protocol::Rule::Clock)), 2),
     ),
     without("without tie-break", "two nodes, an entry each: equal numbers, both reply", ("one at a time", 6), || {
-        run(&system(2, 1, Some(protocol::Rule::TieBreak)))
+        run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2)
     }),
     without(
         "without tie-break, deferring",
         "two nodes, an entry each: equal numbers, neither replies",
         ("who asks enters", 4),
-        || run(&system(2, 1, Some(protocol::Rule::TieBreakDeferring))),
+        || run(&instance(2, 1, Some(protocol::Rule::TieBreakDeferring)), 2),
     ),
     without("without late replies", "two nodes, an entry each", ("who asks enters", 6), || {
-        run(&system(2, 1, Some(protocol::Rule::LateReply)))
+        run(&instance(2, 1, Some(protocol::Rule::LateReply)), 2)
     }),
 ];
 
 type Instance = System<protocol::RicartAgrawala, Sections>;
 
-/// So many nodes, each asked so often.
-fn system(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
-    let config = Config { without, ..Config::default() };
-    let observe = |history: &mut Sections, node, event: &Section| {
-        History::<protocol::RicartAgrawala>::on_event(history, node, event);
-    };
-    let system = System::observed(nodes, config, Sections::default(), observe);
-    (1..=nodes).fold(system, |system, node| system.command(NodeId(node), Enter, entries))
+fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
+    system(nodes, entries, Config { without, ..Config::default() })
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
@@ -182,16 +177,9 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
         .reachable("somebody is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
 }
 
-/// Safety, and for every node that asks that it enters in the end, or dies.
-fn run(world: &Instance) -> Explored {
-    let live = (1..=3).map(NodeId).fold(safe(world), |checker, id| {
-        checker.leads_to(
-            "who asks enters",
-            move |world, state| world.view(state).node(id).is_some_and(protocol::RicartAgrawala::is_requesting),
-            move |world, state| world.view(state).node(id).is_none_or(protocol::RicartAgrawala::is_inside),
-        )
-    });
-    explore(world, live)
+fn run(world: &Instance, nodes: u64) -> Explored {
+    let asks = protocol::RicartAgrawala::is_requesting;
+    explore(world, who_asks_enters(safe(world), nodes, asks, protocol::RicartAgrawala::is_inside))
 }
 
 static CLAIMS: [Claim; 2] = [
@@ -213,93 +201,24 @@ static CLAIMS: [Claim; 2] = [
     },
 ];
 
-/// How long every message is under way where claims are measured.
-const DELAY: Duration = Duration::from_millis(1);
-const ROUNDS: u64 = 10;
-
-fn simulation(nodes: u64, without: Option<protocol::Rule>) -> Simulation<protocol::RicartAgrawala> {
-    let config = Config { without, ..Config::default() };
-    let mut sim = Builder::new(7, nodes, config).latency(Latency::Constant(DELAY)).build();
-    let _ = sim.run_for(DELAY);
-    sim
-}
-
-/// Each node is asked once, all at the same moment; then until all is quiet. What was told, with its moments.
-fn round(sim: &mut Simulation<protocol::RicartAgrawala>) -> Vec<(Duration, Section)> {
-    let ids: Vec<NodeId> = sim.live().map(|(id, _)| id).collect();
-    for id in ids {
-        sim.command(id, Enter);
-    }
-    let _ = sim.run_for(Duration::from_secs(10));
-    sim.happened()
-        .filter_map(|one| match one.what {
-            Happening::Event(event) => Some((Duration::from_nanos(one.at.0), event)),
-            _ => None,
-        })
-        .collect()
-}
-
-/// Messages an entry, and the delay from a leave to the next entry, when all want to enter at once.
 fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
-    let mut sim = simulation(nodes, without);
-    let (mut entries, mut handovers, mut delays) = (0u64, 0u64, 0f64);
-    for _ in 0..ROUNDS {
-        let mut left = None;
-        for (at, event) in round(&mut sim) {
-            match event {
-                Section::Entered => {
-                    entries += 1;
-                    if let Some(left) = left.take() {
-                        handovers += 1;
-                        delays += (at - left).as_secs_f64() / DELAY.as_secs_f64();
-                    }
-                }
-                Section::Left => left = Some(at),
-                _ => {}
-            }
-        }
-    }
-    let kinds = &sim.statistics().kinds;
-    let messages = kinds.of("Request") + kinds.of("Reply");
-    vec![
-        Row {
-            label: format!("N={nodes}"),
-            expected: (2 * (nodes - 1)) as f64,
-            measured: messages as f64 / entries.max(1) as f64,
-            tolerance: Tolerance::Exact,
-            unit: "messages an entry",
-            over: format!("{entries} entries"),
-        },
-        Row {
-            label: format!("N={nodes}"),
-            expected: 1.0,
-            measured: delays / handovers.max(1) as f64,
-            tolerance: Tolerance::Exact,
-            unit: "message delays from leave to entry",
-            over: format!("{handovers} handovers"),
-        },
-    ]
+    let config = Config { without, ..Config::default() };
+    costs_at_full_load::<protocol::RicartAgrawala>(nodes, config, 2 * (nodes - 1), 1)
 }
 
 /// Entries of five nodes, before one of them dies and afterwards.
 fn entries_around(crash: bool) -> Vec<Row> {
-    let mut sim = simulation(5, None);
-    let row = |label: &str, expected: u64, sim: &mut Simulation<protocol::RicartAgrawala>| {
-        let told: Vec<_> = (0..ROUNDS).flat_map(|_| round(sim)).collect();
-        let asked = told.iter().filter(|(_, event)| *event == Section::Asked).count();
-        Row {
-            label: label.to_string(),
-            expected: expected as f64,
-            measured: told.iter().filter(|(_, event)| *event == Section::Entered).count() as f64,
-            tolerance: Tolerance::Exact,
-            unit: "entries",
-            over: format!("{asked} asked for"),
-        }
-    };
-    let before = row("N=5, before the crash", 5 * ROUNDS, &mut sim);
+    let mut sim = simulation(5, Config::default());
+    let before = entries("N=5, before the crash", 50, &mut sim);
     if crash {
         sim.fault_after(Duration::ZERO, Fault::Crash { who: Target::Node(NodeId(5)), without_disk: false });
-        let _ = sim.run_for(DELAY);
+        let _ = sim.run_for(Duration::from_secs(1));
     }
-    vec![before, row("N=5, after it", 0, &mut sim)]
+    vec![before, entries("N=5, after it", 0, &mut sim)]
+}
+
+fn entries(label: &str, expected: u64, sim: &mut Simulation<protocol::RicartAgrawala>) -> Row {
+    let told: Vec<_> = (0..10).flat_map(|_| round(sim)).collect();
+    let (asked, entered) = (count(&told, Section::Asked), count(&told, Section::Entered));
+    exactly(label, expected as f64, entered as f64, "entries", format!("{asked} asked for"))
 }

@@ -1,4 +1,5 @@
 //! The protocols of this crate, in the simulated world and message by message.
 
+mod lamport_mutex;
 mod ricart_agrawala;
 mod support;

@@ -1,0 +1,132 @@
+//! What the chapters of mutual exclusion explore and measure alike: nodes that are asked to enter, and when they do.
+
+use crate::claim::{Row, Tolerance};
+use std::hash::Hash;
+use volvox_check::{Checked, Checker, System};
+use volvox_core::{Duration, History, NodeId, Process};
+use volvox_mutex::section::{Enter, Section, Sections};
+use volvox_sim::{Builder, Happening, Latency, Simulation};
+
+/// Nodes 1 to `nodes`, each asked to enter so often.
+pub fn system<P>(nodes: u64, entries: u32, config: P::Config) -> System<P, Sections>
+where
+    P: Checked<Command = Enter, Event = Section>,
+{
+    let observe = |history: &mut Sections, node, event: &Section| History::<P>::on_event(history, node, event);
+    let system = System::observed(nodes, config, Sections::default(), observe);
+    asked(system, 1..=nodes, entries)
+}
+
+/// These nodes are asked to enter so often.
+pub fn asked<P: Checked<Command = Enter>>(
+    system: System<P, Sections>,
+    nodes: impl IntoIterator<Item = u64>,
+    entries: u32,
+) -> System<P, Sections> {
+    nodes.into_iter().fold(system, |system, node| system.command(NodeId(node), Enter, entries))
+}
+
+/// Whatever node asks is inside in the end, or dies.
+pub fn who_asks_enters<'m, P: Checked, H: Clone + Eq + Hash + Send + Sync + 'static>(
+    checker: Checker<'m, System<P, H>>,
+    nodes: u64,
+    asks: fn(&P) -> bool,
+    is_inside: fn(&P) -> bool,
+) -> Checker<'m, System<P, H>> {
+    (1..=nodes).map(NodeId).fold(checker, |checker, id| {
+        checker.leads_to(
+            "who asks enters",
+            move |world, state| world.view(state).node(id).is_some_and(asks),
+            move |world, state| world.view(state).node(id).is_none_or(is_inside),
+        )
+    })
+}
+
+/// How long every message is under way where claims are measured.
+pub const DELAY: Duration = Duration::from_millis(1);
+
+/// Nodes that have just started, over links on which every message takes [`DELAY`].
+pub fn simulation<P: Process + 'static>(nodes: u64, config: P::Config) -> Simulation<P> {
+    let mut sim = Builder::new(7, nodes, config).latency(Latency::Constant(DELAY)).build();
+    let _ = sim.run_for(Duration::from_micros(1));
+    sim
+}
+
+/// What a node told, and when.
+pub type Told = (Duration, NodeId, Section);
+
+/// What was told since the last call.
+pub fn told<P: Process<Event = Section> + 'static>(sim: &mut Simulation<P>) -> Vec<Told> {
+    sim.happened()
+        .filter_map(|one| match one.what {
+            Happening::Event(event) => Some((Duration::from_nanos(one.at.0), one.node, event)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Every node that is up is asked once, all at the same moment; then ten seconds pass.
+pub fn round<P: Process<Event = Section, Command = Enter> + 'static>(sim: &mut Simulation<P>) -> Vec<Told> {
+    let ids: Vec<NodeId> = sim.live().map(|(id, _)| id).collect();
+    for id in ids {
+        sim.command(id, Enter);
+    }
+    let _ = sim.run_for(Duration::from_secs(10));
+    told(sim)
+}
+
+/// How often an event was told.
+pub fn count(told: &[Told], event: Section) -> u64 {
+    told.iter().filter(|(_, _, one)| *one == event).count() as u64
+}
+
+/// The spans from each leaving to the entry that follows, in message delays.
+pub fn handovers(told: &[Told]) -> Vec<f64> {
+    let mut left = None;
+    let mut delays = Vec::new();
+    for (at, _, event) in told {
+        match event {
+            Section::Left => left = Some(*at),
+            Section::Entered => {
+                if let Some(left) = left.take() {
+                    delays.push((*at - left).as_secs_f64() / DELAY.as_secs_f64());
+                }
+            }
+            _ => {}
+        }
+    }
+    delays
+}
+
+/// A mean that must be met exactly.
+pub fn exactly(label: impl Into<String>, expected: f64, measured: f64, unit: &'static str, over: String) -> Row {
+    Row { label: label.into(), expected, measured, tolerance: Tolerance::Exact, unit, over }
+}
+
+/// The mean; 0 of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
+}
+
+/// Messages an entry, and delays from a leaving to the next entry, where all want to enter at once, ten times.
+pub fn costs_at_full_load<P>(nodes: u64, config: P::Config, messages_an_entry: u64, delays: u64) -> Vec<Row>
+where
+    P: Process<Event = Section, Command = Enter> + 'static,
+{
+    let mut sim = simulation::<P>(nodes, config);
+    let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim)).collect();
+    let entries: u64 = rounds.iter().map(|told| count(told, Section::Entered)).sum();
+    let measured: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
+    let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
+    let label = format!("N={nodes}");
+    vec![
+        exactly(&label, messages_an_entry as f64, messages, "messages an entry", format!("{entries} entries")),
+        exactly(
+            &label,
+            delays as f64,
+            mean(&measured),
+            "message delays from leaving to entry",
+            format!("{} handovers", measured.len()),
+        ),
+    ]
+}
