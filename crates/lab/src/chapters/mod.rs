@@ -1,11 +1,13 @@
 //! The registry: one module and one line a protocol.
 
+mod chandy_lamport;
 mod entries;
 mod lamport_clocks;
 mod lamport_mutex;
 mod paxos;
 mod paxos_duel;
 mod ricart_agrawala;
+mod total_order_multicast;
 mod vector_clocks;
 
 use crate::registry::{Study, study};
@@ -18,5 +20,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<paxos::Paxos>(),
         study::<lamport_clocks::LamportClocks>(),
         study::<vector_clocks::VectorClocks>(),
+        study::<total_order_multicast::TotalOrderMulticast>(),
+        study::<chandy_lamport::ChandyLamport>(),
     ]
 }
