@@ -1,6 +1,7 @@
 //! What each fault of the common vocabulary does to this world.
 
-use crate::simulation::Simulation;
+use crate::plan::Undo;
+use crate::simulation::{Pending, Simulation};
 use volvox_core::fault::{DiskFault, Scheduled, Target};
 use volvox_core::{Duration, Fault, NodeId, Process};
 
@@ -40,6 +41,32 @@ impl<P: Process + 'static> Simulation<P> {
             Fault::Drift(id, ppm) => self.one(*id, |sim, index| sim.set_drift(index, *ppm)),
             Fault::Disk(id, disk) => self.one(*id, |sim, index| sim.disk_fault(index, *disk)),
             Fault::Heal => self.heal(),
+        }
+    }
+
+    /// Does something to the world, and undoes it after a span.
+    pub(crate) fn apply_passing(&mut self, fault: &Fault, lasting: Duration) {
+        // Whoever leads may no longer do so afterwards.
+        let crashed = match fault {
+            Fault::Crash { who: Target::Node(id), .. } => self.find(*id),
+            Fault::Crash { who: Target::Leader, .. } => self.leader(),
+            _ => None,
+        };
+        self.apply_fault(fault);
+        let link = |from: &NodeId, to: &NodeId| self.find(*from).zip(self.find(*to));
+        let undo = match fault {
+            Fault::Partition(_) => Some(Undo::Partition(self.applied.len() as u64)),
+            Fault::Cut(from, to) => link(from, to).map(|(from, to)| Undo::Cut(from, to)),
+            Fault::Slow(from, to, _) => link(from, to).map(|(from, to)| Undo::Slow(from, to)),
+            Fault::Crash { .. } => crashed.map(Undo::Node),
+            Fault::Pause(id) => self.find(*id).map(Undo::Node),
+            Fault::Skew(id, _) | Fault::Drift(id, _) => self.find(*id).map(Undo::Clock),
+            Fault::Disk(id, DiskFault::Full | DiskFault::FailSync) => self.find(*id).map(Undo::Node),
+            Fault::Disk(id, _) => self.find(*id).map(Undo::Disk),
+            Fault::Resume(_) | Fault::Start(_) | Fault::Heal => None,
+        };
+        if let Some(undo) = undo {
+            self.schedule(lasting, Pending::Undo(undo));
         }
     }
 

@@ -95,6 +95,8 @@ pub(crate) enum Pending<P: Process> {
         run: u32,
     },
     Fault(Box<Fault>),
+    /// A fault that is undone after this span.
+    Passing(Box<(Fault, Duration)>),
     Undo(Undo),
     Plan,
     Alarm(u64),
@@ -225,6 +227,12 @@ impl<P: Process + 'static> Simulation<P> {
     /// Does something to the world later.
     pub fn fault_after(&mut self, after: Duration, fault: Fault) {
         self.schedule(after, Pending::Fault(Box::new(fault)));
+    }
+
+    /// Does something to the world later, and undoes it after `lasting`: a partition ends, who crashed or was paused goes
+    /// on, a clock is right again.
+    pub fn fault_for(&mut self, after: Duration, fault: Fault, lasting: Duration) {
+        self.schedule(after, Pending::Passing(Box::new((fault, lasting))));
     }
 
     /// What happened since the last call, oldest first.

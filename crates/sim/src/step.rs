@@ -40,6 +40,7 @@ impl<P: Process + 'static> Simulation<P> {
             Pending::Start { node } => self.start_node(node),
             Pending::Wake { node, run } => self.catch_up(node, run),
             Pending::Fault(fault) => self.apply_fault(&fault),
+            Pending::Passing(passing) => self.apply_passing(&passing.0, passing.1),
             Pending::Undo(undo) => self.undo(undo),
             Pending::Plan => self.draw_fault(),
             Pending::Alarm(token) => self.tell(NodeId(0), Happening::Alarm(token)),

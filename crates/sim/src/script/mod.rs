@@ -33,6 +33,7 @@
 //! | `timer n1 Election` | this timer fires, by the name that the trace gives it; the clock advances to its moment |
 //! | `timeout n1` | the timer of n1 that is due first fires |
 //! | `wait 20ms` | time passes: timers fire in the order in which they are due, and nothing else happens |
+//! | `rest 10s` | time passes as in a good world: messages take 1 ms, disks sync, timers fire, until nothing is left to do |
 //! | `sync n1`, `sync n1 p3` | what it persisted is durable; up to this record |
 //! | `crash n1` | the process ends; what was not synced is lost, and so is what is under way to it |
 //! | `crash n1 keeping p3`, `crash n1 without disk` | the disk has written up to p3; the disk is gone |
@@ -60,8 +61,8 @@ mod world;
 
 pub use action::{Action, Keeps, What, Which, WhichTimer};
 pub use journal::{Course, Journal, Setup};
-pub use text::{ScriptError, read_action};
-pub use world::{Clockwork, Impossible, World};
+pub use text::{Runner, ScriptError, duration, read_action};
+pub use world::{Clockwork, Impossible, Order, World};
 
 use std::fmt::Display;
 use std::path::Path;

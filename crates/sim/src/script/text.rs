@@ -52,7 +52,7 @@ fn unreadable<T>(expected: impl Into<String>) -> Result<T, ScriptError> {
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
 
 /// Carries out a script, line by line.
-pub(super) struct Runner<P: Process> {
+pub struct Runner<P: Process> {
     config_of: ConfigOf<P>,
     world: Option<World<P>>,
     /// Lines that contain one of these words are not printed.
@@ -60,11 +60,26 @@ pub(super) struct Runner<P: Process> {
 }
 
 impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
+    /// Without a world: `cluster` makes one, with nodes of these configurations.
     pub fn new(config_of: ConfigOf<P>) -> Runner<P> {
         Runner { config_of, world: None, hidden: Vec::new() }
     }
 
+    /// Over a world that exists and is traced.
+    pub fn over(world: World<P>) -> Runner<P> {
+        let config_of = Rc::new(|_, _| unreachable!("the world is there"));
+        Runner { config_of, world: Some(world), hidden: Vec::new() }
+    }
+
+    /// The world, once there is one.
+    pub fn world(&mut self) -> Option<&mut World<P>> {
+        self.world.as_mut()
+    }
+
     /// Carries out what stands behind a `>`; gives back the lines that it caused.
+    ///
+    /// # Errors
+    /// When it cannot be read, or cannot happen.
     pub fn line(&mut self, line: &str) -> Result<String, ScriptError> {
         let (line, is_quiet) = match line.strip_prefix("quietly ") {
             Some(rest) => (rest.trim_start(), true),
@@ -100,6 +115,7 @@ impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
                 deliver_all(world)?;
             }
             ["settle"] => settle(world)?,
+            ["rest", span] => world.rest(duration(span)?, |_, _| false),
             ["wait", span] => wait(world, duration(span)?)?,
             ["choose", node, ref answers @ ..] if !answers.is_empty() => {
                 let answers: Option<Vec<u32>> = answers.iter().map(|answer| answer.parse().ok()).collect();
@@ -295,7 +311,11 @@ fn position(word: &str) -> Result<Position, ScriptError> {
     }
 }
 
-fn duration(word: &str) -> Result<Duration, ScriptError> {
+/// Reads a span such as `20ms`.
+///
+/// # Errors
+/// When it is none.
+pub fn duration(word: &str) -> Result<Duration, ScriptError> {
     for (unit, nanos) in [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000u64)] {
         let number = word.strip_suffix(unit).and_then(|number| number.parse::<u64>().ok());
         if let Some(nanos) = number.and_then(|number| number.checked_mul(nanos)) {

@@ -9,9 +9,12 @@ use std::fmt;
 use volvox_core::time::nanos;
 use volvox_core::trace::Line;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Outbox, Position,
-    Process, Rng, Wall,
+    Choices, Context, Duration, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Outbox,
+    Position, Process, Rng, Wall,
 };
+
+/// How long a message is under way while a world rests.
+const REST_STEP: Duration = Duration::from_millis(1);
 
 /// The configuration of one life of a node's storage.
 type ConfigOf<P> = Box<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
@@ -29,6 +32,17 @@ pub enum Clockwork {
     Modelled,
 }
 
+/// What order a link keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// None: any message that is under way may arrive.
+    Free,
+    /// A message that arrives leaves those sent before it lost.
+    Lossy,
+    /// Only the oldest arrives, whichever is meant: nothing is lost but what is dropped.
+    Strict,
+}
+
 /// A world driven by hand.
 pub struct World<P: Process> {
     now: u64,
@@ -36,6 +50,7 @@ pub struct World<P: Process> {
     clockwork: Clockwork,
     prompt_disks: bool,
     links_survive: bool,
+    order: Order,
     config_of: ConfigOf<P>,
     nodes: BTreeMap<NodeId, Node<P>>,
     links: BTreeMap<(NodeId, NodeId), VecDeque<P::Message>>,
@@ -87,6 +102,7 @@ impl<P: Process> World<P> {
             clockwork: Clockwork::Running,
             prompt_disks: false,
             links_survive: false,
+            order: Order::Free,
             config_of: Box::new(config_of),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
@@ -123,6 +139,12 @@ impl<P: Process> World<P> {
     /// connection.
     pub fn links_survive(mut self) -> Self {
         self.links_survive = true;
+        self
+    }
+
+    /// Another order than that of [`Order::Free`].
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
         self
     }
 
@@ -205,7 +227,7 @@ impl<P: Process> World<P> {
                 self.step(*node, &action.choices, |process, cx| process.on_command(command.clone(), cx));
             }
             What::Deliver { from, to, which } => {
-                let message = self.take(*from, *to, which);
+                let message = self.arrive(*from, *to, which);
                 if self.node(*to).is_some() {
                     self.step(*to, &action.choices, |process, cx| process.on_message(*from, message, cx));
                 } else {
@@ -297,6 +319,54 @@ impl<P: Process> World<P> {
         }
     }
 
+    /// The message at a place of a link, as a script says it in the fewest words.
+    pub fn name(&self, from: NodeId, to: NodeId, place: usize) -> Which<P::Message> {
+        let queue = self.links.get(&(from, to)).filter(|queue| place < queue.len());
+        let Some(queue) = queue.filter(|_| place > 0) else { return Which::Oldest };
+        let kind = queue[place].kind();
+        match queue.iter().position(|message| message.kind() == kind) {
+            Some(first) if first == place => Which::Kind(kind.to_string()),
+            _ => Which::Place(place),
+        }
+    }
+
+    /// Time passes as in a good world: what is under way arrives within a millisecond, disks sync, timers fire when they
+    /// are due. Ends when nothing is left to happen, or after this span, or when `done` says so; it is asked after each
+    /// action. Who is down stays down.
+    pub fn rest(&mut self, span: Duration, mut done: impl FnMut(&mut World<P>, &Action<P>) -> bool) {
+        let end = self.now() + span;
+        while self.now() < end {
+            let unsynced: Vec<NodeId> = self.ids().filter(|id| self.has_unsynced(*id)).collect();
+            let links: Vec<_> = self.under_way().map(|(from, to, queue)| (from, to, queue.len())).collect();
+            let timers = self.timers();
+            let is_busy = !unsynced.is_empty() || !links.is_empty();
+            let next = match timers.first() {
+                _ if is_busy => self.now() + REST_STEP,
+                Some((due, _, _)) => (*due).max(self.now()),
+                None => return,
+            };
+            let due = timers.into_iter().take_while(|(due, _, _)| *due <= next);
+            let fires = due.map(|(_, node, timer)| What::Fire { node, timer: WhichTimer::Exactly(timer) });
+            let syncs = unsynced.into_iter().map(|node| What::Sync { node, through: None });
+            let arrivals = links.into_iter().flat_map(|(from, to, count)| {
+                (0..count).map(move |_| What::Deliver { from, to, which: Which::Oldest })
+            });
+            let mut passes = vec![What::Wait];
+            passes.extend(syncs.chain(arrivals));
+            let actions = fires.map(Action::now).chain(passes.into_iter().map(|what| Action {
+                at: next.min(end),
+                what,
+                choices: Vec::new(),
+            }));
+            for action in actions.collect::<Vec<_>>() {
+                // A timer that was cancelled meanwhile does not fire.
+                if self.act(&action).is_ok() && done(self, &action) {
+                    return;
+                }
+            }
+        }
+    }
+
     /// The timer that is meant, when it is set.
     pub fn timer(&self, id: NodeId, which: &WhichTimer<P::Timer>) -> Option<P::Timer> {
         let timers = &self.nodes.get(&id)?.timers;
@@ -313,6 +383,21 @@ impl<P: Process> World<P> {
             self.now.saturating_add(node.clock.world_span(nanos(local.since(reading))))
         } else {
             self.now.saturating_sub(node.clock.world_span(nanos(reading.since(local))))
+        }
+    }
+
+    /// Takes what arrives from its link, with what the order of links does to the others.
+    fn arrive(&mut self, from: NodeId, to: NodeId, which: &Which<P::Message>) -> P::Message {
+        match self.order {
+            Order::Free => self.take(from, to, which),
+            Order::Strict => self.take(from, to, &Which::Oldest),
+            Order::Lossy => {
+                let place = self.place(from, to, which).expect("it was checked");
+                for _ in 0..place {
+                    self.take(from, to, &Which::Oldest);
+                }
+                self.take(from, to, &Which::Oldest)
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use poll::{Do, Message, Poll, Timer, Told};
 use std::path::Path;
 use volvox_core::{Duration, Instant, NodeId, Position};
 use volvox_sim::script::{
-    Action, Clockwork, Impossible, Keeps, What, Which, WhichTimer, World, check_folder, read_action, run,
+    Action, Clockwork, Impossible, Keeps, Order, What, Which, WhichTimer, World, check_folder, read_action, run,
 };
 
 const ONE: NodeId = NodeId(1);
@@ -187,6 +187,24 @@ fn a_like_message_will_do() {
     assert_eq!(world.place(ONE, TWO, &Which::Equal(Message::Yes)), None);
     assert_eq!(world.place(ONE, TWO, &Which::Place(1)), Some(1));
     assert_eq!(world.now() + Duration::ZERO, Instant(10_000_000));
+}
+
+#[test]
+fn links_keep_the_order_that_is_asked_for() {
+    for (order, left) in [(Order::Free, "Ask,Ask"), (Order::Lossy, ""), (Order::Strict, "Ask,Yes")] {
+        let mut world = started(World::new(3, |_, _| ()).order(order));
+        act(&mut world, What::Command { node: ONE, command: Do::Poll });
+        act(&mut world, What::Command { node: TWO, command: Do::Poll });
+        act(&mut world, What::Fire { node: ONE, timer: WhichTimer::Exactly(Timer::Again) });
+        act(&mut world, deliver(TWO, ONE));
+        act(&mut world, What::Sync { node: ONE, through: None });
+        assert_eq!(world.name(ONE, TWO, 1), Which::Place(1));
+        assert_eq!(world.name(ONE, TWO, 2), Which::Kind("Yes".to_string()));
+        act(&mut world, What::Deliver { from: ONE, to: TWO, which: Which::Kind("Yes".to_string()) });
+        let link = world.under_way().filter(|(from, to, _)| (*from, *to) == (ONE, TWO));
+        let kinds = link.flat_map(|(_, _, queue)| queue.iter().map(ToString::to_string));
+        assert_eq!(kinds.collect::<Vec<_>>().join(","), left, "{order:?}");
+    }
 }
 
 #[test]

@@ -204,3 +204,49 @@ fn a_written_schedule_happens_at_its_moments() {
     assert_eq!(states, [(false, true), (false, false), (true, false), (true, true), (true, true)]);
     assert_eq!(sim.applied_faults().iter().map(ToString::to_string).collect::<Vec<_>>(), texts);
 }
+
+#[test]
+fn a_fault_for_a_while_is_undone() {
+    let mut sim = plain(1, 3).leader(|probe| !probe.numbers.is_empty()).build();
+    sim.command(ONE, Do::Store(1));
+    for (at, text) in
+        [(10, "partition 1|2,3"), (30, "crash leader"), (50, "pause 1"), (70, "skew 1 +5s"), (90, "partition 1->2")]
+    {
+        sim.fault_for(ms(at), text.parse().expect("a fault"), ms(10));
+    }
+    run(&mut sim, 15);
+    send(&mut sim, [7]);
+    run(&mut sim, 3);
+    assert_eq!(numbers(saw(&mut sim, TWO)), [], "the partition stands");
+    run(&mut sim, 3);
+    send(&mut sim, [8]);
+    run(&mut sim, 3);
+    assert_eq!(numbers(saw(&mut sim, TWO)), [8], "it is over");
+    run(&mut sim, 11);
+    assert!(sim.node(ONE).is_none(), "who led at 30 ms is down");
+    run(&mut sim, 10);
+    assert!(sim.is_running(ONE));
+    run(&mut sim, 10);
+    assert!(!sim.is_running(ONE), "paused");
+    run(&mut sim, 10);
+    assert!(sim.is_running(ONE));
+    let wall = |sim: &mut Simulation<Probe>| {
+        sim.command(ONE, Do::ReadClocks);
+        run(sim, 1);
+        let Some(Saw::Clocks(_, wall)) = saw(sim, ONE).pop() else { panic!("it tells") };
+        wall.0 - sim.now().0 as i64
+    };
+    let true_wall = wall(&mut sim);
+    run(&mut sim, 5);
+    assert!(wall(&mut sim) - true_wall > 4_900_000_000);
+    run(&mut sim, 12);
+    assert!(wall(&mut sim) - true_wall < 10_000_000);
+    run(&mut sim, 9);
+    send(&mut sim, [9]);
+    run(&mut sim, 3);
+    assert_eq!(numbers(saw(&mut sim, TWO)), []);
+    run(&mut sim, 10);
+    send(&mut sim, [10]);
+    run(&mut sim, 3);
+    assert_eq!(numbers(saw(&mut sim, TWO)), [10]);
+}
