@@ -56,6 +56,7 @@ pub mod chapters;
 pub mod claim;
 mod clients;
 mod damage;
+pub mod diagram;
 mod leases;
 pub mod linearizability;
 mod log_disk;

@@ -113,7 +113,7 @@ impl<C: Chapter> Run<C> {
         }
         let last = Instant::ZERO + last;
         let mut steps = sim.statistics().steps;
-        sim.run_until(span, |sim| {
+        let stop = sim.run_until(span, |sim| {
             while let Some(happened) = sim.next_happened() {
                 match happened.what {
                     Happening::Event(event) => judge.event(happened.node, &event),
@@ -135,12 +135,12 @@ impl<C: Chapter> Run<C> {
                 if let Some(recorder) = recorder {
                     recorder.add(sim.now(), NodeId(0), What::Broken { property, text: text.clone() });
                 }
-                let node = NodeId(0);
-                sim.report(node, property, text);
-                return false;
+                sim.report(NodeId(0), property, text);
+                return true;
             }
             sim.now() >= last && waiting.is_empty() && judge.is_done(&nodes)
-        })
+        });
+        if sim.violation().is_some() { Stop::Violated } else { stop }
     }
 
     fn heal(&mut self, starts_again: bool) {

@@ -1,0 +1,343 @@
+//! Space-time diagrams: one column a node, time downwards, messages as arrows between them.
+//!
+//! A recording becomes rows (this file), and rows become text for a terminal ([`terminal`]) or a picture for a slide
+//! ([`svg`]). Lamport drew the first of these in 1978, with time upwards.
+//!
+//! A run of a second can hold a thousand heartbeats that show nothing. When there are more rows than a reader wants,
+//! those in which nothing is decided are told in one line: how many messages of which kind in how much time. A message
+//! stays when something that is seen sent it, or when it makes something seen happen.
+
+mod svg;
+mod terminal;
+
+pub use svg::svg;
+pub use terminal::{Paper, terminal};
+
+use crate::study::Ran;
+use std::collections::{BTreeMap, BTreeSet};
+use volvox_core::{Duration, Instant, NodeId};
+use volvox_sim::{Envelope, Moment, Recording, What};
+
+/// More rows than these are more than a reader wants.
+const ROWS_WANTED: usize = 60;
+/// So many rows in which nothing is decided are told in one line.
+const DULL_MIN: usize = 4;
+
+/// A run as rows.
+#[derive(Clone, Debug)]
+pub struct Diagram {
+    /// What is shown.
+    pub title: String,
+    /// The columns.
+    pub nodes: Vec<NodeId>,
+    /// From the first to the last.
+    pub rows: Vec<Row>,
+    /// The messages that rows name by their place.
+    pub messages: Vec<Envelope>,
+    /// When each message was sent.
+    pub sent_at: Vec<Instant>,
+    /// Whether the recording ended before the run.
+    pub is_cut: bool,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A node did something.
+    Step(Step),
+    /// A message ends before it arrives.
+    Lost {
+        /// When.
+        at: Instant,
+        /// Which.
+        message: usize,
+        /// Why.
+        why: &'static str,
+    },
+    /// Something that concerns all.
+    Bar {
+        /// When.
+        at: Instant,
+        /// What.
+        text: String,
+        /// How it is meant.
+        tone: Tone,
+    },
+    /// Time in which nothing is shown.
+    Gap {
+        /// From here.
+        from: Instant,
+        /// To here.
+        to: Instant,
+        /// Messages that were left out, by kind.
+        left_out: Vec<(&'static str, usize)>,
+    },
+}
+
+/// How a bar is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Something goes wrong.
+    Bad,
+    /// Something goes right again.
+    Good,
+    /// A property does not hold.
+    Broken,
+}
+
+/// What a node did at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub node: NodeId,
+    /// What it received.
+    pub received: Option<usize>,
+    /// What else there is to see.
+    pub marks: Vec<Mark>,
+    /// What it sent.
+    pub sent: Vec<usize>,
+}
+
+/// Something to see at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It started, after it had been gone.
+    Started,
+    /// It is gone.
+    Stopped,
+    /// It stands still.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// It was asked for something.
+    Command(String),
+    /// A timer fired.
+    Timer(String),
+    /// It told something.
+    Event(String),
+    /// It is something else now; nothing special when empty.
+    State(String),
+    /// It wrote something down.
+    Record(String),
+    /// A remark.
+    Note(String),
+}
+
+impl Mark {
+    /// Whether something is decided here, so that it is always shown.
+    fn decides(&self) -> bool {
+        !matches!(self, Mark::Timer(_) | Mark::Record(_) | Mark::Note(_))
+    }
+}
+
+impl Row {
+    /// When.
+    pub fn at(&self) -> Instant {
+        match self {
+            Row::Step(step) => step.at,
+            Row::Lost { at, .. } | Row::Bar { at, .. } => *at,
+            Row::Gap { from, .. } => *from,
+        }
+    }
+}
+
+impl Diagram {
+    /// The diagram of a run that was recorded.
+    pub fn of(ran: &Ran) -> Option<Diagram> {
+        let recording = ran.recording.as_ref()?;
+        let mut title = format!("{} - {} nodes, seed {}", ran.title, ran.nodes, ran.seed);
+        if let Some(rule) = ran.without {
+            title += &format!(", without {rule}");
+        }
+        let nodes = (1..=ran.nodes).map(NodeId).collect();
+        Some(Diagram::from_recording(title, nodes, recording))
+    }
+
+    /// The diagram of a recording.
+    pub fn from_recording(title: String, nodes: Vec<NodeId>, recording: &Recording) -> Diagram {
+        let mut sent_at = vec![Instant::ZERO; recording.messages.len()];
+        for moment in &recording.moments {
+            if let What::Sent(id) = moment.what {
+                sent_at[id] = moment.at;
+            }
+        }
+        let rows = rows_of(recording);
+        let rows = if rows.len() > ROWS_WANTED { without_the_dull(rows, &recording.messages) } else { rows };
+        let rows = with_pauses(rows);
+        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, is_cut: recording.is_cut }
+    }
+
+    /// The column of a node.
+    pub fn column(&self, node: NodeId) -> Option<usize> {
+        self.nodes.binary_search(&node).ok()
+    }
+}
+
+/// Moments of one node at one time are one row.
+fn rows_of(recording: &Recording) -> Vec<Row> {
+    let mut rows: Vec<Row> = Vec::new();
+    // What a step sent in vain comes after the step.
+    let mut lost: Vec<Row> = Vec::new();
+    let mut known: BTreeSet<NodeId> = BTreeSet::new();
+    let mut open: Option<Step> = None;
+    for Moment { at, node, what } in &recording.moments {
+        let begins = matches!(
+            what,
+            What::Delivered(_)
+                | What::Timer(_)
+                | What::Command(_)
+                | What::Started(_)
+                | What::Durable(_)
+                | What::Stopped
+        );
+        let is_of = |step: &Step, node: NodeId| (step.at, step.node) == (*at, node);
+        if let What::Lost(message, why) = what {
+            let row = Row::Lost { at: *at, message: *message, why };
+            if open.as_ref().is_some_and(|step| is_of(step, recording.messages[*message].from)) {
+                lost.push(row);
+            } else {
+                close(&mut open, &mut lost, &mut rows);
+                rows.push(row);
+            }
+            continue;
+        }
+        let bar = bar_of(what);
+        if begins || bar.is_some() || !open.as_ref().is_some_and(|step| is_of(step, *node)) {
+            close(&mut open, &mut lost, &mut rows);
+        }
+        if let Some((text, tone)) = bar {
+            rows.push(Row::Bar { at: *at, text, tone });
+            continue;
+        }
+        let step = open.get_or_insert_with(|| Step {
+            at: *at,
+            node: *node,
+            received: None,
+            marks: Vec::new(),
+            sent: Vec::new(),
+        });
+        match what {
+            What::Delivered(id) => step.received = Some(*id),
+            What::Sent(id) => step.sent.push(*id),
+            What::Started(_) if known.insert(*node) => {}
+            What::Started(_) => step.marks.push(Mark::Started),
+            What::Stopped => step.marks.push(Mark::Stopped),
+            What::Paused => step.marks.push(Mark::Paused),
+            What::Resumed => step.marks.push(Mark::Resumed),
+            What::Timer(text) => step.marks.push(Mark::Timer(text.clone())),
+            What::Command(text) => step.marks.push(Mark::Command(text.clone())),
+            What::Event(text) => step.marks.push(Mark::Event(text.clone())),
+            What::Note(text) => step.marks.push(Mark::Note(text.clone())),
+            What::Persisted(text) => step.marks.push(Mark::Record(text.clone())),
+            What::State(text) => step.marks.push(Mark::State(text.clone())),
+            What::Durable(_) | What::Lost(..) | What::Fault(_) | What::Healed | What::Broken { .. } => {}
+        }
+    }
+    close(&mut open, &mut lost, &mut rows);
+    rows
+}
+
+fn close(open: &mut Option<Step>, lost: &mut Vec<Row>, rows: &mut Vec<Row>) {
+    if let Some(step) = open.take()
+        && (step.received.is_some() || !step.marks.is_empty() || !step.sent.is_empty())
+    {
+        rows.push(Row::Step(step));
+    }
+    rows.append(lost);
+}
+
+fn bar_of(what: &What) -> Option<(String, Tone)> {
+    match what {
+        What::Fault(fault) => {
+            let text = fault.to_string();
+            let is_good =
+                ["heal", "resume", "start"].iter().any(|good| text.starts_with(good)) || text.ends_with(" ok");
+            Some((text, if is_good { Tone::Good } else { Tone::Bad }))
+        }
+        What::Healed => Some(("everything heals".to_string(), Tone::Good)),
+        What::Broken { property, text } => Some((format!("BROKEN: {property}: {text}"), Tone::Broken)),
+        _ => None,
+    }
+}
+
+/// Joins rows in which nothing is decided.
+fn without_the_dull(rows: Vec<Row>, messages: &[Envelope]) -> Vec<Row> {
+    let mut seen_sent = BTreeSet::new();
+    for row in &rows {
+        if let Row::Step(step) = row
+            && step.marks.iter().any(Mark::decides)
+        {
+            seen_sent.extend(step.sent.iter().copied());
+        }
+    }
+    let mut frequency: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for message in messages {
+        *frequency.entry(message.kind).or_default() += 1;
+    }
+    let is_rare = |id: usize| frequency[messages[id].kind] * 8 <= messages.len();
+    let is_dull = |row: &Row| match row {
+        Row::Step(step) => {
+            !step.marks.iter().any(Mark::decides)
+                && step.received.is_none_or(|id| !seen_sent.contains(&id) && !is_rare(id))
+        }
+        Row::Lost { message, .. } => !seen_sent.contains(message) && !is_rare(*message),
+        Row::Bar { .. } | Row::Gap { .. } => false,
+    };
+    let mut kept = Vec::new();
+    let mut dull: Vec<Row> = Vec::new();
+    for row in rows {
+        if is_dull(&row) {
+            dull.push(row);
+        } else {
+            leave_out(&mut dull, &mut kept, messages);
+            kept.push(row);
+        }
+    }
+    leave_out(&mut dull, &mut kept, messages);
+    kept
+}
+
+fn leave_out(dull: &mut Vec<Row>, kept: &mut Vec<Row>, messages: &[Envelope]) {
+    if dull.len() < DULL_MIN {
+        return kept.append(dull);
+    }
+    let mut left_out: Vec<(&'static str, usize)> = Vec::new();
+    for row in dull.iter() {
+        let (Row::Step(Step { received: Some(id), .. }) | Row::Lost { message: id, .. }) = row else { continue };
+        match left_out.iter_mut().find(|(kind, _)| *kind == messages[*id].kind) {
+            Some((_, count)) => *count += 1,
+            None => left_out.push((messages[*id].kind, 1)),
+        }
+    }
+    let (from, to) = (dull[0].at(), dull[dull.len() - 1].at());
+    kept.push(Row::Gap { from, to, left_out });
+    dull.clear();
+}
+
+/// Where much time passes between two rows, it is said how much.
+fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
+    let mut spans: Vec<Duration> = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at())).collect();
+    spans.retain(|span| !span.is_zero());
+    spans.sort_unstable();
+    let typical = spans.get(spans.len() / 2).copied().unwrap_or_default();
+    let long = (typical * 8).max(Duration::from_millis(1));
+    let mut paused: Vec<Row> = Vec::new();
+    for row in rows {
+        let end = match paused.last() {
+            Some(Row::Gap { to, .. }) => Some(*to),
+            Some(before) => Some(before.at()),
+            None => None,
+        };
+        if let Some(end) = end
+            && row.at().since(end) > long
+            && !matches!(row, Row::Gap { .. })
+            && !matches!(paused.last(), Some(Row::Gap { .. }))
+        {
+            paused.push(Row::Gap { from: end, to: row.at(), left_out: Vec::new() });
+        }
+        paused.push(row);
+    }
+    paused
+}
