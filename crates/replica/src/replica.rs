@@ -28,6 +28,8 @@ use volvox_store::{Store, StoreConfig};
 
 /// How often requests in flight are looked at.
 const REQUESTS_TICK: Duration = Duration::from_millis(100);
+/// The lane of chance from which the numbers of questions begin.
+const QUESTIONS: u64 = 0x9e57;
 
 /// One member of the service.
 pub struct Replica {
@@ -294,6 +296,8 @@ impl Process for Replica {
         self.boot += 1;
         self.boot_position = cx.persist(Record::Boot { number: self.boot });
         self.writes.start(self.boot);
+        // From a place drawn by chance: the answer to a question from before a restart must not answer one of now.
+        self.next_question = cx.rng().split(QUESTIONS).next_u64() >> 1;
         self.with_raft(cx, |raft, cx| raft.on_start(cx));
         cx.set_timer(Timer::Requests, REQUESTS_TICK);
         cx.set_timer(Timer::Progress, self.config.watch_progress_interval);

@@ -98,9 +98,10 @@ fn a_refusal_of_an_earlier_term_says_nothing() {
     let ticket = cluster.put(2, "a", "1");
     let Message::Forward { sequence, term, .. } = cluster.take(2, 1, "Forward") else { panic!("a Forward") };
     cluster.crash(1);
-    while cluster.find(2, 3, "Forward").is_none() {
-        cluster.elapse_but(Duration::from_millis(100), &["Forward"]);
-    }
+    // n2 does not time out, so n3 does.
+    cluster.node(2).timers.remove(&volvox_replica::Timer::Raft(volvox_raft::Timer::Election));
+    cluster.elapse_but(3 * SECOND, &["Forward"]);
+    assert!(cluster.find(2, 3, "Forward").is_some(), "n3 leads, and n2 hands the write over");
     let error = Some(Refusal::TooManyRequests);
     cluster.hand_over(1, 2, Message::Refused { sequence, term, error });
     cluster.hand_over(3, 2, Message::Refused { sequence, term, error });
@@ -229,6 +230,25 @@ fn a_keep_alive_that_comes_too_late_waits_for_the_removal() {
         assert_eq!(cluster.reply(ticket), Some(&Ok(Reply::KeptAlive { ttl: 0 })), "n{node}");
         assert_eq!(cluster.value(1, "k"), None);
     }
+}
+
+/// The leader's answer may be on its way while the node that asked stops and starts: the next life asks other questions.
+#[test]
+fn an_answer_to_a_question_from_before_a_restart_answers_no_other() {
+    let mut cluster = three();
+    grant(&mut cluster, 1, 7, 60);
+    let before = cluster.request(2, Request::LeaseKeepAlive { lease: 7 });
+    cluster.settle_but(&["LeaseAnswer"]);
+    let late = cluster.take(1, 2, "LeaseAnswer");
+    cluster.crash(2);
+    cluster.start(2);
+    cluster.elapse(SECOND);
+    let ticket = keep_alive(&mut cluster, 2, 8);
+    cluster.hand_over(1, 2, late);
+    assert_eq!(cluster.reply(ticket), None, "the answer is about another lease");
+    cluster.settle();
+    assert_eq!(cluster.reply(ticket), Some(&Ok(Reply::KeptAlive { ttl: 0 })), "there is no lease 8");
+    assert_eq!(cluster.reply(before), None, "whoever asked is gone");
 }
 
 /// etcd-io/etcd#15247: a leader that was deposed must not end what the next leader has given its time again.
