@@ -1,11 +1,12 @@
 //! The sweep of the store without the binary: what `volvox lab sweep store` runs.
 //!
 //! ```text
-//! cargo run -p volvox-lab --release --example sweep [-- SEEDS [FIRST_SEED [NODES]]]
+//! cargo run -p volvox-lab --release --example sweep [-- SEEDS [FIRST_SEED [NODES [TRACE_LINES]]]]
 //! ```
+//! With all four numbers it runs the first seed only, and prints the end of its trace.
 
 use std::time::Instant;
-use volvox_lab::sweep::{Sweep, replay_line, running};
+use volvox_lab::sweep::{Sweep, TraceRing, replay, replay_line, running};
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
@@ -23,6 +24,12 @@ fn main() {
             eprintln!("replay: {}", replay_line(seed, nodes));
         }
     }));
+    if let (Some(nodes), Some(lines)) = (number(2), number(3)) {
+        let ring = TraceRing::new(lines as usize);
+        let result = replay(sweep.first_seed, nodes, &ring);
+        ring.lines().iter().for_each(|line| println!("{line}"));
+        return println!("{result:?}");
+    }
     let started = Instant::now();
     let outcome = sweep.run(
         || {},

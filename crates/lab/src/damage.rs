@@ -1,9 +1,9 @@
-//! Damage of disks: erased, rotten or lying, on a minority of the voters at a time.
+//! Damage of disks: erased, rotten or lying, on a minority of the voters at a time. And power cuts, which damage none.
 //!
 //! A damaged disk counts until its node is seen to vote again in the present life of its storage, which is a fresh one
 //! if it lost anything. While the members change, no disk is damaged: the budget would be unclear.
 
-use crate::membership::newest;
+use crate::membership::{committed, newest};
 use crate::run::{Run, Wake, World};
 use std::collections::BTreeMap;
 use volvox_core::fault::{DiskFault, Target};
@@ -44,10 +44,11 @@ impl Run {
             return;
         }
         let Some((_, replica)) = newest(world) else { return };
-        let configuration = replica.raft().configuration();
+        let configuration = committed(replica);
         let voters: Vec<NodeId> = configuration.voters.iter().map(|voter| voter.node).collect();
         let budget = voters.len().saturating_sub(1) / 2;
-        let quiet = self.membership.under_way.is_empty() && !configuration.is_joint();
+        let is_in_force = *replica.raft().configuration() == configuration;
+        let quiet = self.membership.under_way.is_empty() && is_in_force && !configuration.is_joint();
         // With a budget of more than one, others may still be on their way back; the rest must stand as it should.
         let settled = self.is_settled(world) || (!self.damage.is_quiet() && configuration.learners.is_empty());
         if !quiet || !settled || self.damage.outstanding.len() >= budget {
@@ -80,6 +81,24 @@ impl Run {
         self.damage.outstanding.insert(node, Hurt { before, restarted: false });
     }
 
+    /// The power of all nodes goes at once; when it is back, each machine takes its own time to start.
+    pub(crate) fn cut_power(&mut self, world: &mut World) {
+        if self.healing {
+            return;
+        }
+        let span = Duration::from_nanos(self.shape.power_cut_every.draw(&mut self.rng));
+        self.wake(world, span, Wake::PowerCut);
+        let slowest_ms = if self.rng.below(2) == 0 { 500 } else { 4_000 };
+        for node in world.ids().filter(|node| world.is_running(*node)).collect::<Vec<_>>() {
+            // What no sync has confirmed is gone, or torn.
+            world.apply_fault(&Fault::Disk(node, DiskFault::Tear));
+            world.apply_fault(&Fault::Crash { who: Target::Node(node), without_disk: false });
+            let after = Duration::from_millis(self.rng.between(50, slowest_ms));
+            world.fault_after(after, Fault::Start(node));
+        }
+        self.counts.add("power cuts");
+    }
+
     fn start_later(&mut self, world: &mut World, node: NodeId) {
         let after = Duration::from_millis(self.rng.between(10, 3_000));
         world.fault_after(after, Fault::Start(node));
@@ -103,7 +122,7 @@ impl Run {
     /// Who votes again is whole again.
     pub(crate) fn damage_look(&mut self, world: &World) {
         let Some((_, replica)) = newest(world) else { return };
-        let configuration = replica.raft().configuration();
+        let configuration = committed(replica);
         let counts = &mut self.counts;
         self.damage.outstanding.retain(|node, hurt| {
             let incarnation = world.incarnation(*node).unwrap_or_default();

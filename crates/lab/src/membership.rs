@@ -7,7 +7,7 @@ use crate::operations::Operation;
 use crate::run::{Run, Wake, World};
 use crate::shape::peer_url;
 use volvox_core::{Duration, Incarnation, NodeId};
-use volvox_raft::Member;
+use volvox_raft::{Configuration, Member};
 use volvox_replica::{Replica, Request};
 
 /// There are never more members than the cluster began with and this many.
@@ -100,7 +100,7 @@ impl Run {
             for _ in 0..count.min(nodes + MEMBERS_MORE - members.len()) {
                 membership.additions += 1;
                 let address = 100 + membership.additions;
-                membership.under_way.push(Change::Add { is_learner: self.rng.below(3) > 0, address });
+                membership.under_way.push(Change::Add { is_learner: self.rng.below(2) > 0, address });
             }
         } else {
             let mut ids: Vec<NodeId> = members.iter().map(|member| member.id).collect();
@@ -180,16 +180,22 @@ impl Run {
     /// Whether consensus stands where the table of members says, with everybody in the present life of its storage.
     pub(crate) fn is_settled(&self, world: &World) -> bool {
         let Some((_, replica)) = newest(world) else { return false };
-        let configuration = replica.raft().configuration();
+        let configuration = committed(replica);
         let life = |id: NodeId| Member { node: id, incarnation: world.incarnation(id).unwrap_or(Incarnation(0)) };
         let members = replica.members().list();
         let voters = members.iter().filter(|member| !member.is_learner).map(|member| life(member.id));
         let learners = members.iter().filter(|member| member.is_learner).map(|member| life(member.id));
         !members.is_empty()
+            && *replica.raft().configuration() == configuration
             && !configuration.is_joint()
             && voters.collect::<std::collections::BTreeSet<Member>>() == configuration.voters
             && learners.collect::<std::collections::BTreeSet<Member>>() == configuration.learners
     }
+}
+
+/// The configuration that stays, whoever is elected next: the one in force may yet be lost with its leader.
+pub(crate) fn committed(replica: &Replica) -> Configuration {
+    replica.raft().meta_at(replica.raft().commit_index()).configuration
 }
 
 /// The node that has applied most.

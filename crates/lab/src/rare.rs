@@ -16,6 +16,7 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("snapshots installed", "a snapshot, always of more than one part, takes the place of a log"),
     ("a snapshot begins anew", "a transfer was broken off and another one begun"),
     ("checkpoints made", "a checkpoint, after which the log is cut"),
+    ("power cuts", "the power of all nodes goes at once"),
     ("torn tails cut", "a restart finds a write that the power cut tore"),
     ("lost records found", "a restart finds that synced records are gone"),
     ("power cut in the midst of a checkpoint", "a crash between the syncs of a checkpoint"),

@@ -51,6 +51,8 @@ pub(crate) enum Wake {
     Members,
     /// A disk is damaged.
     Damage,
+    /// The power of all nodes goes.
+    PowerCut,
     /// A disk no longer lies; the node loses its power.
     LieEnds(NodeId),
     /// A node that was removed stops.
@@ -228,6 +230,8 @@ impl Run {
         self.wake(world, first, Wake::Members);
         let first = Duration::from_nanos(damage.draw(&mut self.rng));
         self.wake(world, first, Wake::Damage);
+        let first = Duration::from_nanos(self.shape.power_cut_every.draw(&mut self.rng));
+        self.wake(world, first, Wake::PowerCut);
         self.wake(world, Duration::from_millis(100), Wake::Look);
     }
 
@@ -283,6 +287,7 @@ impl Run {
             Wake::Stream(stream) => self.look_after_stream(world, stream),
             Wake::Members => self.change_members(world),
             Wake::Damage => self.damage_a_disk(world),
+            Wake::PowerCut => self.cut_power(world),
             Wake::LieEnds(node) => self.end_lie(world, node),
             Wake::Retire(node) => self.retire(world, node),
             Wake::Look => return self.look(world),

@@ -27,6 +27,8 @@ pub struct Shape {
     pub value_bytes: (usize, usize),
     /// From one damage of a disk to the next.
     pub damage_every: Latency,
+    /// From one power cut of all nodes to the next.
+    pub power_cut_every: Latency,
     /// From one change of the members to the next.
     pub members_every: Latency,
     /// So many members change at a time, at most.
@@ -49,35 +51,45 @@ impl Shape {
         let mut rng = Rng::new(seed).split(0x5ba9e);
         let pick = |rng: &mut Rng, from: &[u64]| from[rng.below(from.len() as u64) as usize];
         let temper = Temper::draw(&mut rng);
+        let (network, sync) = (network(&mut rng), sync(&mut rng));
+        let is_slow = worst_ms(network.latency) >= 20 || worst_ms(sync) >= 20;
         let quota_bytes = if rng.below(8) == 0 { pick(&mut rng, &[60_000, 150_000]) as i64 } else { 0 };
         Shape {
             nodes,
             clients_a_node: rng.between(2, 5) as usize,
             thinking: Latency::Exponential {
                 minimum: Duration::from_millis(1),
-                mean: Duration::from_millis(pick(&mut rng, &[20, 60, 150])),
+                mean: Duration::from_millis(pick(&mut rng, if is_slow { &[100, 200] } else { &[20, 60, 150] })),
             },
             value_bytes: (pick(&mut rng, &[20, 100, 400]) as usize, pick(&mut rng, &[100, 4_000, 20_000]) as usize),
             damage_every: Latency::Exponential {
                 minimum: Duration::from_millis(300),
-                mean: Duration::from_millis(pick(&mut rng, &[2_000, 5_000])),
+                mean: Duration::from_millis(pick(&mut rng, &[2_000, 5_000, 60_000])),
+            },
+            power_cut_every: Latency::Exponential {
+                minimum: Duration::from_millis(500),
+                mean: Duration::from_millis(match temper {
+                    Temper::Calm => 30_000,
+                    Temper::Bad => 15_000,
+                    Temper::Stormy => pick(&mut rng, &[1_200, 3_000, 8_000]),
+                }),
             },
             members_every: Latency::Exponential {
-                minimum: Duration::from_millis(1_500),
-                mean: Duration::from_millis(pick(&mut rng, &[2_000, 2_000, 6_000])),
+                minimum: Duration::from_millis(200),
+                mean: Duration::from_millis(pick(&mut rng, &[500, 2_000, 6_000])),
             },
             changes_at_once: pick(&mut rng, &[1, 2, 3]),
-            network: network(&mut rng),
+            network,
             clocks: Clocks { offset_max: Duration::from_secs(1), drift_ppm_max: 200, ..Clocks::default() },
             faults: faults(&mut rng, temper),
             disk: DiskModel {
-                sync: sync(&mut rng),
+                sync,
                 options: Options {
                     segment_bytes: pick(&mut rng, &[8 << 10, 32 << 10, 128 << 10]),
                     spare_segments_max: rng.below(3) as usize,
                 },
             },
-            config: config(&mut rng, nodes, quota_bytes),
+            config: config(&mut rng, nodes, quota_bytes, is_slow),
         }
     }
 
@@ -132,26 +144,37 @@ impl Temper {
     fn draw(rng: &mut Rng) -> Temper {
         match rng.below(4) {
             0 => Temper::Calm,
-            1 => Temper::Stormy,
-            _ => Temper::Bad,
+            1 => Temper::Bad,
+            _ => Temper::Stormy,
         }
     }
 }
 
-/// From a disk that syncs in no time to one that takes longer than a message and its answer.
+/// From a disk that syncs in no time to one that takes longer than many messages and their answers.
 fn sync(rng: &mut Rng) -> Latency {
-    match rng.below(4) {
+    match rng.below(6) {
         0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
         1 => Latency::Uniform(Duration::from_micros(300), Duration::from_millis(5)),
         2 => Latency::Uniform(Duration::from_millis(5), Duration::from_millis(60)),
+        3 | 4 => Latency::Uniform(Duration::from_millis(20), Duration::from_millis(200)),
         _ => Latency::LogNormal { median: Duration::from_millis(3), sigma_thousandths: 1_000 },
     }
 }
 
+/// What is usual at worst.
+fn worst_ms(latency: Latency) -> u128 {
+    match latency {
+        Latency::Uniform(_, most) => most.as_millis(),
+        _ => 0,
+    }
+}
+
+/// From one rack to half the way around the world.
 fn network(rng: &mut Rng) -> Network {
-    let latency = match rng.below(3) {
+    let latency = match rng.below(4) {
         0 => Latency::Uniform(Duration::from_micros(100), Duration::from_millis(1)),
         1 => Latency::Uniform(Duration::from_millis(1), Duration::from_millis(15)),
+        2 => Latency::Uniform(Duration::from_millis(20), Duration::from_millis(80)),
         _ => Latency::LogNormal { median: Duration::from_millis(1), sigma_thousandths: 1_000 },
     };
     let fault = match rng.below(3) {
@@ -163,8 +186,7 @@ fn network(rng: &mut Rng) -> Network {
 
 fn faults(rng: &mut Rng, temper: Temper) -> FaultPlan {
     // Damage of storage is drawn by the laboratory itself, because the budget follows the members.
-    let crash_all = if temper == Temper::Stormy { 4 } else { 1 };
-    let weights = FaultWeights { crash_all, crash_without_disk: 0, disk_flip: 0, ..FaultWeights::ALL };
+    let weights = FaultWeights { crash_all: 0, crash_without_disk: 0, disk_flip: 0, ..FaultWeights::ALL };
     let (mean_ms, lasting_ms) = match temper {
         Temper::Calm => (4_000, 1_200),
         Temper::Bad => (rng.between(500, 1_500), 1_200),
@@ -190,17 +212,21 @@ fn faults(rng: &mut Rng, temper: Temper) -> FaultPlan {
     }
 }
 
-fn config(rng: &mut Rng, nodes: u64, quota_bytes: i64) -> Config {
+fn config(rng: &mut Rng, nodes: u64, quota_bytes: i64, is_slow: bool) -> Config {
     let ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
     let voters = ids.iter().map(|id| volvox_raft::Member { node: *id, incarnation: Incarnation(1) });
     let pick = |rng: &mut Rng, from: &[usize]| from[rng.below(from.len() as u64) as usize];
+    // Leaders change fast where messages and disks do not take long.
+    let election_timeout = Duration::from_millis(if is_slow || rng.below(2) == 0 { 500 } else { 150 });
     let raft = volvox_raft::Config {
         incarnation: Incarnation(1),
         initial: Some(Configuration::of(voters)),
+        heartbeat: election_timeout / 10,
+        election_timeout,
         // With 1 every entry is a message of its own.
-        append_bytes_max: pick(rng, &[1, 2 << 10, 16 << 10, 256 << 10]),
+        append_bytes_max: pick(rng, &[1, 1, 2 << 10, 16 << 10, 256 << 10]),
         in_flight_bytes_max: pick(rng, &[8 << 10, 64 << 10, 4 << 20]),
-        in_flight_messages_max: pick(rng, &[1, 2, 8, 256]),
+        in_flight_messages_max: pick(rng, if is_slow { &[2, 4, 8, 256] } else { &[1, 2, 8, 256] }),
         log_keep_bytes: pick(rng, &[1 << 10, 8 << 10, 64 << 10]),
         gather: true,
         ..volvox_raft::Config::default()
