@@ -5,11 +5,15 @@
 //! | [`happened_before`] | the exact relation that logical clocks are judged by |
 //! | [`lamport`] | one counter that respects causality |
 //! | [`vector`] | a counter for each process: causality, exactly |
+//! | [`software_clock`] | a clock that is slewed: time never runs backward |
+//! | [`cristian`] | setting a clock by asking somebody who knows |
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod cristian;
 pub mod happened_before;
 pub mod lamport;
+pub mod software_clock;
 pub mod vector;

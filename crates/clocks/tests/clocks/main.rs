@@ -1,5 +1,6 @@
 //! Clocks, logical and physical, in the simulated world and by hand.
 
+mod cristian;
 mod logical;
 
 use std::fmt::Debug;

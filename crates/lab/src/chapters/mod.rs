@@ -1,6 +1,7 @@
 //! The registry: one module and one line a protocol.
 
 mod chandy_lamport;
+mod cristian;
 mod entries;
 mod lamport_clocks;
 mod lamport_mutex;
@@ -22,5 +23,6 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<vector_clocks::VectorClocks>(),
         study::<total_order_multicast::TotalOrderMulticast>(),
         study::<chandy_lamport::ChandyLamport>(),
+        study::<cristian::CristiansAlgorithm>(),
     ]
 }

@@ -1,0 +1,553 @@
+//! Cristian's algorithm: setting a clock by asking somebody who knows.
+//!
+//! # The problem
+//!
+//! One machine has a good clock. Others want to show the same time, over a network whose delays vary and have no upper
+//! bound. An answer that says 12:00:00 is old when it arrives, and nobody knows by how much.
+//!
+//! # The idea
+//!
+//! The client knows how long the whole round trip took, by its own clock. The answer was written somewhere in between; if
+//! nothing more is known, the middle is the best guess, and half the round trip the most that it can be wrong. If no message
+//! is faster than `min`, the ends fall away as well. A slow round trip is thrown away and the question asked again: the
+//! answer is as good as one wants, and comes with some probability rather than for certain.
+//!
+//! # The messages
+//!
+//! | message | says |
+//! |---|---|
+//! | `Request #n` | what time is it? |
+//! | `Reply #n` | the server's time when this left, and how long the request lay there |
+//!
+//! # A run
+//!
+//! ```text
+//!   client                                 server
+//!   T0 = 10.000 | Request #1 ----------------> |
+//!               |                              | I = 2 ms of handling
+//!               | <---- Reply #1 12.004, 2 ms  |
+//!   T1 = 10.012 | round trip 12 - 2 = 10 ms, half of it 5 ms:
+//!               | the server shows 12.009 now, give or take 5 ms - min
+//!               | the clock is behind by 1.997 s: it runs faster for a while
+//! ```
+//!
+//! # Why it is safe
+//!
+//! The reply was under way for at least `min`, and for at most the round trip less the `min` of the request. So when it
+//! arrives, the server's clock shows something between `C + min` and `C + (T1 - T0 - I) - min`; the middle of that is
+//! `C + (T1 - T0 - I) / 2`, and it is off by at most `(T1 - T0 - I) / 2 - min`. T0 and T1 are both read from the client's
+//! clock, so it does not matter how wrong that is, only how far it drifts in between. A reply answers the request of its
+//! number, or it would be held against the T0 of another.
+//!
+//! # Caveats
+//!
+//! - 004 tells the client to set its clock *to* the time in the answer; that leaves out half the round trip
+//!   ([`Rule::Half`]). And the name is Cristian.
+//! - The bound on the error holds only as long as no message is faster than `min`. The guess is exact when both ways take
+//!   the same time, and a lasting asymmetry cannot be seen from the ends.
+//! - The server is believed, and alone. For servers that lie or die see NTP.
+//! - Contact is made with probability 1 - (1 - q)^k in k tries, q being the chance of a round trip of at most 2U.
+//! - The clocks drift on: two that drift by at most rho part at 2 rho, and must be set again every pi / (2 rho) to stay
+//!   within pi of one another.
+//!
+//! # References
+//!
+//! F. Cristian: *Probabilistic clock synchronization*, Distributed Computing 3, 1989: section 3 (reading a remote clock),
+//! section 4 (the interval, and retries), section 5 (adjusting gradually).
+
+use crate::software_clock::{Reading, Readings, SLEW_PPM, Signed, SoftwareClock, TimeOfDay};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+use core::fmt;
+use core::str::FromStr;
+use volvox_core::time::nanos;
+use volvox_core::{
+    Context, Decode, DecodeError, Duration, Encode, History, Instant, MessageKind, NodeId, Picture, Process, Property,
+    Reader, When,
+};
+
+/// A rule that can be taken out, to see what it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// Half of the round trip is added to the time in the answer.
+    Half,
+    /// What the server spent on handling is no part of the round trip.
+    Handling,
+    /// A round trip of more than 2U is not used.
+    Limit,
+    /// A reply is held against the request of its number.
+    Number,
+    /// The clock is slewed, not stepped.
+    Slew,
+}
+
+impl Rule {
+    /// The rule of this name on the command line.
+    pub fn named(name: &str) -> Option<Rule> {
+        Some(match name {
+            "half" => Rule::Half,
+            "handling" => Rule::Handling,
+            "limit" => Rule::Limit,
+            "number" => Rule::Number,
+            "slew" => Rule::Slew,
+            _ => return None,
+        })
+    }
+}
+
+/// What is fixed for a run. The first member is the server, all others are its clients.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// 2U: the longest round trip that is used.
+    pub round_trip_max: Duration,
+    /// `min`: no message is faster.
+    pub delay_min: Duration,
+    /// After how long a client asks again when there was no answer that it could use.
+    pub pause: Duration,
+    /// k: how often it asks before it gives up for this time.
+    pub tries: u32,
+    /// How long from one synchronisation to the next; `None` for one and no more.
+    pub every: Option<Duration>,
+    /// How long a request lies at the server.
+    pub handling: Duration,
+    /// How fast clocks are slewed.
+    pub slew_ppm: u32,
+    /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
+    pub starts_off_ns: Vec<i64>,
+    /// The rule that is taken out.
+    pub without: Option<Rule>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            round_trip_max: Duration::from_millis(12),
+            delay_min: Duration::from_millis(1),
+            pause: Duration::from_millis(25),
+            tries: 5,
+            every: Some(Duration::from_secs(50)),
+            handling: Duration::ZERO,
+            slew_ppm: SLEW_PPM,
+            starts_off_ns: Vec::new(),
+            without: None,
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Message {
+    /// What time is it?
+    Request {
+        /// Counts the client's requests.
+        number: u64,
+    },
+    /// It is this time.
+    Reply {
+        /// The number of the request.
+        number: u64,
+        /// C: the server's clock when this left.
+        time: i64,
+        /// I: how long the request lay at the server, in nanoseconds.
+        handling: u64,
+    },
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Message::Request { number } => write!(f, "Request #{number}"),
+            Message::Reply { number, time, handling: 0 } => write!(f, "Reply #{number} {}", TimeOfDay(*time)),
+            Message::Reply { number, time, handling } => {
+                write!(f, "Reply #{number} {} held {:?}", TimeOfDay(*time), Duration::from_nanos(*handling))
+            }
+        }
+    }
+}
+
+impl MessageKind for Message {
+    fn kind(&self) -> &'static str {
+        match self {
+            Message::Request { .. } => "Request",
+            Message::Reply { .. } => "Reply",
+        }
+    }
+}
+
+impl Encode for Message {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Message::Request { number } => {
+                out.push(0);
+                number.encode(out);
+            }
+            Message::Reply { number, time, handling } => {
+                out.push(1);
+                number.encode(out);
+                time.encode(out);
+                handling.encode(out);
+            }
+        }
+    }
+}
+
+impl Decode for Message {
+    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
+        Ok(match input.u8()? {
+            0 => Message::Request { number: u64::decode(input)? },
+            1 => {
+                Message::Reply { number: u64::decode(input)?, time: i64::decode(input)?, handling: u64::decode(input)? }
+            }
+            other => return Err(DecodeError::Unknown("message", u64::from(other))),
+        })
+    }
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// For an answer that can be used.
+    Try,
+    /// For the next synchronisation.
+    Again,
+    /// Of the server: until the request of this client is handled.
+    Handled(NodeId),
+}
+
+/// What is asked of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Command {
+    /// Synchronise now: `sync`.
+    Sync,
+    /// Show the clock: `show`.
+    Show,
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Command::Sync => "sync",
+            Command::Show => "show",
+        })
+    }
+}
+
+/// What is not a [`Command`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CommandError;
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected 'sync' or 'show'")
+    }
+}
+
+impl core::error::Error for CommandError {}
+
+impl FromStr for Command {
+    type Err = CommandError;
+    fn from_str(text: &str) -> Result<Command, CommandError> {
+        match text.trim() {
+            "sync" => Ok(Command::Sync),
+            "show" => Ok(Command::Show),
+            _ => Err(CommandError),
+        }
+    }
+}
+
+/// What a node tells.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Event {
+    /// It started, and its clock shows this.
+    Started(Reading),
+    /// It was asked for its clock.
+    Shows(Reading),
+    /// Its clock is being set by so much: what it showed just before and just after.
+    Adjusted {
+        /// The offset.
+        by_ns: i64,
+        /// The round trip that it was estimated from, without the handling.
+        round_trip: Duration,
+        /// Before.
+        before: Reading,
+        /// After.
+        after: Reading,
+    },
+    /// It asked as often as it may, and there was no answer that it could use.
+    NoContact,
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::Started(reading) => write!(f, "starts at {reading}"),
+            Event::Shows(reading) => write!(f, "shows {reading}"),
+            Event::Adjusted { by_ns, round_trip, .. } => {
+                write!(f, "adjusts by {} after a round trip of {round_trip:?}", Signed(*by_ns))
+            }
+            Event::NoContact => f.write_str("made no contact"),
+        }
+    }
+}
+
+/// What a client made of an answer.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Estimate {
+    /// How far the server's clock is ahead of this machine's own.
+    pub ahead_ns: i64,
+    /// T1 - T0 - I.
+    pub round_trip: Duration,
+}
+
+/// The server, or a client of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Cristian {
+    id: NodeId,
+    server: NodeId,
+    members: Vec<NodeId>,
+    config: Config,
+    clock: SoftwareClock,
+    /// Of a client: how many requests it sent; the number of the one that waits for an answer, with T0; tries left.
+    number: u64,
+    asked: Option<(u64, Instant)>,
+    tries_left: u32,
+    estimate: Option<Estimate>,
+    /// Of the server: the request of each client that is being handled, one at most, and since when.
+    handling: BTreeMap<NodeId, (u64, Instant)>,
+}
+
+impl Process for Cristian {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Infallible;
+    type Command = Command;
+    type Event = Event;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> Cristian {
+        Cristian {
+            id,
+            server: members[0],
+            members: members.to_vec(),
+            config: config.clone(),
+            clock: SoftwareClock::default(),
+            number: 0,
+            asked: None,
+            tries_left: 0,
+            estimate: None,
+            handling: BTreeMap::new(),
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Cristian>) {
+        let place = self.members.iter().position(|member| *member == self.id).unwrap_or(usize::MAX);
+        let off_ns = self.config.starts_off_ns.get(place).copied().unwrap_or(0);
+        self.clock = SoftwareClock::new(cx.wall(), cx.now(), off_ns, self.config.slew_ppm);
+        cx.emit(Event::Started(self.reading(cx.now())));
+        self.synchronise(cx);
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Cristian>) {
+        match message {
+            Message::Request { number } if self.id == self.server && self.members.contains(&from) => {
+                self.on_request(from, number, cx);
+            }
+            Message::Reply { number, time, handling } if self.id != self.server && from == self.server => {
+                self.on_reply(number, time, handling, cx);
+            }
+            _ => cx.note("ignored: not for this role", from.0),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Cristian>) {
+        match timer {
+            Timer::Handled(client) => self.reply(client, cx),
+            Timer::Again => self.synchronise(cx),
+            Timer::Try if self.tries_left > 0 => self.ask(cx),
+            Timer::Try => {
+                self.asked = None;
+                cx.emit(Event::NoContact);
+                self.wait(cx);
+            }
+        }
+    }
+
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, Cristian>) {
+        match command {
+            Command::Sync => self.synchronise(cx),
+            Command::Show => cx.emit(Event::Shows(self.reading(cx.now()))),
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl Cristian {
+    fn on_request(&mut self, from: NodeId, number: u64, cx: &mut Context<'_, Cristian>) {
+        self.handling.insert(from, (number, cx.now()));
+        if self.config.handling.is_zero() {
+            self.reply(from, cx);
+        } else {
+            cx.set_timer(Timer::Handled(from), self.config.handling);
+        }
+    }
+
+    fn reply(&mut self, client: NodeId, cx: &mut Context<'_, Cristian>) {
+        let Some((number, since)) = self.handling.remove(&client) else { return };
+        let handling = nanos(cx.now().since(since));
+        cx.send(client, Message::Reply { number, time: self.clock.read(cx.now()), handling });
+    }
+
+    fn synchronise(&mut self, cx: &mut Context<'_, Cristian>) {
+        if self.id != self.server {
+            self.tries_left = self.config.tries;
+            self.ask(cx);
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Context<'_, Cristian>) {
+        self.tries_left = self.tries_left.saturating_sub(1);
+        self.number += 1;
+        self.asked = Some((self.number, cx.now()));
+        cx.send(self.server, Message::Request { number: self.number });
+        cx.set_timer(Timer::Try, self.config.pause);
+    }
+
+    fn on_reply(&mut self, number: u64, time: i64, handling: u64, cx: &mut Context<'_, Cristian>) {
+        let now = cx.now();
+        let Some((asked, since)) = self.asked else { return cx.note("ignored: nothing was asked", number) };
+        if asked != number && self.config.without != Some(Rule::Number) {
+            return cx.note("ignored: answers an older request", number);
+        }
+        let took = now.since(since);
+        let Some(round_trip) = took.checked_sub(Duration::from_nanos(handling)) else {
+            return cx.note("ignored: was handled for longer than it was away", number);
+        };
+        if took > self.config.round_trip_max && self.config.without != Some(Rule::Limit) {
+            return cx.note("not used: the round trip took too long", number);
+        }
+        let under_way = match self.config.without {
+            Some(Rule::Half) => 0,
+            Some(Rule::Handling) => nanos(took) / 2,
+            _ => nanos(round_trip) / 2,
+        };
+        let server_shows = time.saturating_add_unsigned(under_way);
+        self.estimate = Some(Estimate { ahead_ns: server_shows.saturating_sub(self.clock.machine(now)), round_trip });
+        self.set(server_shows.saturating_sub(self.clock.settled(now)), round_trip, cx);
+        self.asked = None;
+        cx.cancel_timer(Timer::Try);
+        self.wait(cx);
+    }
+
+    fn set(&mut self, by_ns: i64, round_trip: Duration, cx: &mut Context<'_, Cristian>) {
+        let before = self.reading(cx.now());
+        if self.config.without == Some(Rule::Slew) {
+            self.clock.step(by_ns, cx.now());
+        } else {
+            self.clock.adjust(by_ns, cx.now());
+        }
+        cx.emit(Event::Adjusted { by_ns, round_trip, before, after: self.reading(cx.now()) });
+    }
+
+    fn wait(&self, cx: &mut Context<'_, Cristian>) {
+        if let Some(every) = self.config.every {
+            cx.set_timer(Timer::Again, every);
+        }
+    }
+
+    fn reading(&self, now: Instant) -> Reading {
+        Reading { machine: self.clock.machine(now), clock: self.clock.read(now) }
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &SoftwareClock {
+        &self.clock
+    }
+
+    /// What it made of the last answer that it used.
+    pub fn estimate(&self) -> Option<Estimate> {
+        self.estimate
+    }
+
+    /// Whether it is the server.
+    pub fn is_server(&self) -> bool {
+        self.id == self.server
+    }
+
+    /// Whether it waits for an answer.
+    pub fn is_asking(&self) -> bool {
+        self.asked.is_some()
+    }
+}
+
+impl History<Cristian> for Readings {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::Started(reading) => self.begin(node, *reading),
+            Event::Shows(reading) => self.push(node, *reading),
+            Event::Adjusted { before, after, .. } => {
+                self.push(node, *before);
+                self.push(node, *after);
+            }
+            Event::NoContact => {}
+        }
+    }
+}
+
+/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree.
+pub fn properties() -> Vec<Property<Cristian, Readings>> {
+    vec![
+        Property {
+            name: "an estimate is off by at most half its round trip less min",
+            source: "Cristian 1989, section 4; TIM-02",
+            when: When::Always,
+            holds: |picture| {
+                errors(picture, |config, estimate| (estimate.round_trip / 2).saturating_sub(config.delay_min))
+            },
+        },
+        Property {
+            name: "no estimate is off by more than U less min",
+            source: "Cristian 1989, section 4; TIM-02",
+            when: When::Always,
+            holds: |picture| errors(picture, |config, _| (config.round_trip_max / 2).saturating_sub(config.delay_min)),
+        },
+        Property {
+            name: "no clock runs backward, nor faster than it may slew",
+            source: "Cristian 1989, section 5; TIM-03",
+            when: When::Always,
+            holds: |picture| {
+                let mut nodes = picture.nodes.iter();
+                nodes.try_for_each(|(id, node)| picture.history.is_gradual(*id, node.clock.slew_ppm()))
+            },
+        },
+        Property {
+            name: "every client made contact",
+            source: "Cristian 1989, section 4; TIM-02",
+            when: When::AtEnd,
+            holds: |picture| {
+                let missing = picture.nodes.iter().find(|(_, node)| !node.is_server() && node.estimate.is_none());
+                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} never had an answer that it could use")))
+            },
+        },
+    ]
+}
+
+/// Compares each client's estimate with the server's clock.
+fn errors(picture: &Picture<'_, Cristian, Readings>, bound: fn(&Config, &Estimate) -> Duration) -> Result<(), String> {
+    let Some((_, server)) = picture.nodes.iter().find(|(_, node)| node.is_server()) else { return Ok(()) };
+    for (id, node) in picture.nodes {
+        let Some(estimate) = node.estimate else { continue };
+        let error = estimate.ahead_ns.saturating_sub(server.clock.ahead());
+        // A nanosecond for the half that was rounded.
+        let bound = nanos(bound(&node.config, &estimate)) + 1;
+        if error.unsigned_abs() > bound {
+            return Err(format!("{id} is off by {error} ns, where {bound} ns are the most"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! A clock that is set by making it run a little faster or slower: time never runs backward.
+//!
+//! # The problem
+//!
+//! A clock that is ahead must not be set back: files would be older than what they were made from, and spans negative. One
+//! that is behind should not jump either, or everything due in between is due at once.
+//!
+//! # The idea
+//!
+//! The clock of the machine is left alone. Above it stands a clock that reads the machine's plus a correction; to remove an
+//! offset d, its rate is changed by at most R parts in a million until d is gone, which takes |d| / R. This is *slewing*;
+//! adding d at once is *stepping*.
+//!
+//! # Why it is safe
+//!
+//! While R is below a million, each nanosecond of the machine's clock moves the reading by between 1 - R and 1 + R
+//! nanoseconds. Readings are whole numbers, so within a single nanosecond the clock may stand still; it never goes back.
+//!
+//! # Caveats
+//!
+//! - All in whole nanoseconds. Sums saturate: what a hostile peer says makes a wrong clock, and never a panic.
+//! - The machine's wall clock is read once, at the start, and then continued by the monotonic clock, so that nobody else's
+//!   setting of it is mistaken for time. The host's clock is never touched.
+//!
+//! # References
+//!
+//! RFC 5905, section 11.3 and appendix A.5.5.6, for slewing at 500 parts in a million. 002 and 004 in the catalogue's TIM-03.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use volvox_core::time::nanos;
+use volvox_core::{Duration, Instant, NodeId, Wall};
+
+/// The rate that is usual for slewing, in parts in a million.
+pub const SLEW_PPM: u32 = 500;
+
+/// See the [module](self).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct SoftwareClock {
+    /// What the machine's wall clock showed when its monotonic clock was at zero.
+    boot: i64,
+    /// When the correction was last changed, and what the clock showed then.
+    since: Instant,
+    reading: i64,
+    /// How much of the correction is yet to be worked in since then.
+    left: i64,
+    slew_ppm: u32,
+}
+
+impl SoftwareClock {
+    /// A clock that shows the machine's time, wrong by `off_ns`.
+    ///
+    /// # Panics
+    /// When it could slew backward.
+    pub fn new(wall: Wall, now: Instant, off_ns: i64, slew_ppm: u32) -> SoftwareClock {
+        assert!(slew_ppm < 1_000_000, "a clock that slews by {slew_ppm} ppm stands still or runs backward");
+        let boot = wall.0.saturating_sub_unsigned(now.0);
+        SoftwareClock { boot, since: now, reading: wall.0.saturating_add(off_ns), left: 0, slew_ppm }
+    }
+
+    /// What the clock shows.
+    pub fn read(&self, now: Instant) -> i64 {
+        self.reading.saturating_add_unsigned(self.elapsed(now)).saturating_add(self.slewed(now))
+    }
+
+    /// What it would show if all of the correction were worked in: what offsets are measured against, so that one that is
+    /// being removed is not removed twice.
+    pub fn settled(&self, now: Instant) -> i64 {
+        self.reading.saturating_add_unsigned(self.elapsed(now)).saturating_add(self.left)
+    }
+
+    /// Removes an offset by slewing.
+    pub fn adjust(&mut self, by_ns: i64, now: Instant) {
+        let left = self.left(now).saturating_add(by_ns);
+        (self.reading, self.since) = (self.read(now), now);
+        self.left = left;
+    }
+
+    /// Removes an offset at once, and what was left of earlier ones.
+    pub fn step(&mut self, by_ns: i64, now: Instant) {
+        self.reading = self.settled(now).saturating_add(by_ns);
+        (self.since, self.left) = (now, 0);
+    }
+
+    /// What is yet to be worked in.
+    pub fn left(&self, now: Instant) -> i64 {
+        self.left.saturating_sub(self.slewed(now))
+    }
+
+    /// How long the rest takes.
+    pub fn settles_in(&self, now: Instant) -> Duration {
+        let left = u128::from(self.left(now).unsigned_abs());
+        let span = (left * 1_000_000).checked_div(u128::from(self.slew_ppm)).unwrap_or(u128::MAX);
+        Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
+    }
+
+    /// How far ahead of the machine's clock it will be. Where the clocks of all machines are right, this is its error.
+    pub fn ahead(&self) -> i64 {
+        self.reading.saturating_add(self.left).saturating_sub(self.machine(self.since))
+    }
+
+    /// What the machine's own clock shows.
+    pub fn machine(&self, now: Instant) -> i64 {
+        self.boot.saturating_add_unsigned(now.0)
+    }
+
+    /// How fast it slews at most.
+    pub fn slew_ppm(&self) -> u32 {
+        self.slew_ppm
+    }
+
+    fn elapsed(&self, now: Instant) -> u64 {
+        nanos(now.since(self.since))
+    }
+
+    fn slewed(&self, now: Instant) -> i64 {
+        let most = u128::from(self.elapsed(now)) * u128::from(self.slew_ppm) / 1_000_000;
+        let part = i64::try_from(most).unwrap_or(i64::MAX);
+        if self.left < 0 { (-part).max(self.left) } else { part.min(self.left) }
+    }
+}
+
+/// What a clock showed at a moment of its machine's clock.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Reading {
+    /// The machine's clock.
+    pub machine: i64,
+    /// The clock above it.
+    pub clock: i64,
+}
+
+impl fmt::Display for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        TimeOfDay(self.clock).fmt(f)
+    }
+}
+
+/// The last two readings that each node told: enough to see a clock run backward.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Readings {
+    last: BTreeMap<NodeId, (Option<Reading>, Reading)>,
+}
+
+impl Readings {
+    /// A node begins anew, with a clock that knows nothing of the one before.
+    pub fn begin(&mut self, node: NodeId, reading: Reading) {
+        self.last.insert(node, (None, reading));
+    }
+
+    /// A node read its clock.
+    pub fn push(&mut self, node: NodeId, reading: Reading) {
+        let before = self.last.get(&node).map(|(_, last)| *last);
+        self.last.insert(node, (before, reading));
+    }
+
+    /// Whether the clock of a node moved forward, and at a rate within its slew, between the last two readings.
+    pub(crate) fn is_gradual(&self, node: NodeId, slew_ppm: u32) -> Result<(), String> {
+        let Some((Some(before), after)) = self.last.get(&node) else { return Ok(()) };
+        let (passed, moved) = (after.machine - before.machine, after.clock - before.clock);
+        // One nanosecond for each of the two roundings.
+        let most = i128::from(passed) * i128::from(slew_ppm) / 1_000_000 + 2;
+        if moved < 0 || i128::from((moved - passed).abs()) > most {
+            return Err(format!("the clock of {node} moved by {moved} ns while {passed} ns passed"));
+        }
+        Ok(())
+    }
+}
+
+/// A time as a wall clock shows it: hours, minutes, seconds and microseconds of the day.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct TimeOfDay(pub i64);
+
+impl fmt::Display for TimeOfDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.div_euclid(1_000).rem_euclid(86_400_000_000);
+        let (seconds, micros) = (micros / 1_000_000, micros % 1_000_000);
+        write!(f, "{:02}:{:02}:{:02}.{micros:06}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
+    }
+}
+
+/// A signed span: `+5.000ms`, `-1500.000s`.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Signed(pub i64);
+
+impl fmt::Display for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { '-' } else { '+' };
+        let micros = self.0.unsigned_abs() / 1_000;
+        match micros {
+            0..10_000_000 => write!(f, "{sign}{}.{:03}ms", micros / 1_000, micros % 1_000),
+            _ => write!(f, "{sign}{}.{:03}s", micros / 1_000_000, micros / 1_000 % 1_000),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slewing_never_goes_back_and_takes_as_long_as_it_must() {
+        // Q-TIM-7: 128 ms at 500 ppm are gone after 256 s.
+        for by in [128_000_000, -128_000_000i64] {
+            let mut clock = SoftwareClock::new(Wall(0), Instant::ZERO, 0, SLEW_PPM);
+            clock.adjust(by, Instant::ZERO);
+            assert_eq!(clock.settles_in(Instant::ZERO), Duration::from_secs(256));
+            assert_eq!(clock.read(Instant(128_000_000_000)), 128_000_000_000 + by / 2);
+            assert_eq!(clock.read(Instant(256_000_000_000)), 256_000_000_000 + by);
+            assert_eq!((clock.left(Instant(256_000_000_000)), clock.ahead()), (0, by));
+            let mut before = clock.read(Instant::ZERO);
+            for now in 1..10_000 {
+                let reading = clock.read(Instant(now));
+                assert!(reading >= before && reading <= before + 2, "{by} at {now} ns");
+                before = reading;
+            }
+        }
+    }
+
+    #[test]
+    fn adjustments_add_up_and_none_is_made_twice() {
+        let mut clock = SoftwareClock::new(Wall(1_000), Instant(400), 50, SLEW_PPM);
+        assert_eq!((clock.machine(Instant(400)), clock.read(Instant(400)), clock.ahead()), (1_000, 1_050, 50));
+        clock.adjust(10_000, Instant(400));
+        clock.adjust(-4_000, Instant(2_000_400));
+        assert_eq!((clock.ahead(), clock.left(Instant(2_000_400))), (6_050, 5_000));
+        clock.step(0, Instant(2_000_400));
+        assert_eq!(clock.read(Instant(2_000_400)), 2_001_000 + 6_050);
+        clock.adjust(i64::MAX, Instant(3_000_000));
+        clock.adjust(i64::MAX, Instant(3_000_000));
+        clock.step(i64::MIN, Instant(3_000_000));
+    }
+
+    #[test]
+    fn times_read_like_a_clock() {
+        use alloc::string::ToString;
+        assert_eq!(TimeOfDay((3 * 3_600 + 25 * 60) * 1_000_000_000).to_string(), "03:25:00.000000");
+        assert_eq!((Signed(-1_500_000).to_string(), Signed(0).to_string()), ("-1.500ms".into(), "+0.000ms".into()));
+        assert_eq!(Signed(-900 * 1_000_000_000).to_string(), "-900.000s");
+    }
+}
