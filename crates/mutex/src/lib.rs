@@ -4,6 +4,7 @@
 //! |---|---|---|---|
 //! | [`lamport_mutex`] | everybody keeps the queue of all requests | 3(N-1) | perfect links that keep the order; no deaths |
 //! | [`ricart_agrawala`] | ask everybody; who comes later waits for the reply | 2(N-1) | links that lose nothing, nodes that do not die |
+//! | [`token_ring`] | who has the token may; a new one has a new epoch | 1 and more | lost messages and deaths, given a bound on time |
 //!
 //! [`section`] holds what they share: the critical section seen from outside, and what must hold of it.
 #![no_std]
@@ -14,3 +15,4 @@ extern crate alloc;
 pub mod lamport_mutex;
 pub mod ricart_agrawala;
 pub mod section;
+pub mod token_ring;

@@ -1,6 +1,6 @@
 //! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
 
-use super::entries::{asked, costs_at_full_load, system, who_asks_enters};
+use super::entries::{asked, costs_at_full_load, quiet, who_asks_enters};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -120,7 +120,7 @@ static MODELS: [CheckedModel; 10] = [
         text: "n1 and n2 ask; at any moment, for good: still one at a time, in the order of the stamps",
         expects: Expects::Holds { states: 8_683 },
         explore: || {
-            let world = asked(instance(3, 0, None).crashes(1), 1..=2, 1);
+            let world = asked(quiet(3, Config::default()).network(Network::ordered()).crashes(1), 1..=2, 1);
             explore(&world, safe(&world))
         },
     },
@@ -171,7 +171,7 @@ static MODELS: [CheckedModel; 10] = [
 type Instance = System<protocol::LamportMutex, Sections>;
 
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
-    system(nodes, entries, Config { without, ..Config::default() }).network(Network::ordered())
+    asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries).network(Network::ordered())
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {

@@ -8,6 +8,7 @@ mod lamport_mutex;
 mod paxos;
 mod paxos_duel;
 mod ricart_agrawala;
+mod token_ring;
 mod total_order_multicast;
 mod vector_clocks;
 
@@ -17,6 +18,7 @@ use crate::registry::{Study, study};
 pub fn all() -> Vec<Box<dyn Study>> {
     vec![
         study::<lamport_mutex::LamportMutex>(),
+        study::<token_ring::TokenRing>(),
         study::<ricart_agrawala::RicartAgrawala>(),
         study::<paxos::Paxos>(),
         study::<lamport_clocks::LamportClocks>(),

@@ -1,6 +1,6 @@
 //! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
 
-use super::entries::{costs_at_full_load, count, exactly, round, simulation, system, who_asks_enters};
+use super::entries::{asked, costs_at_full_load, count, exactly, quiet, round, simulation, who_asks_enters};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -169,7 +169,7 @@ static MODELS: [CheckedModel; 10] = [
 type Instance = System<protocol::RicartAgrawala, Sections>;
 
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
-    system(nodes, entries, Config { without, ..Config::default() })
+    asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries)
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {

@@ -3,3 +3,4 @@
 mod lamport_mutex;
 mod ricart_agrawala;
 mod support;
+mod token_ring;

@@ -1,10 +1,10 @@
 //! A run that asks every property after every step, and a bench for one node.
 
+use volvox_core::Duration;
 use volvox_core::{
     Context, Decode, Effect, EffectOf, Encode, Environment, History, Incarnation, NodeId, Picture, Position, Process,
     Property, Rng, When, decode_all,
 };
-use volvox_core::{Duration, Instant};
 use volvox_sim::{Happening, Simulation, Stop};
 
 pub fn ms(count: u64) -> Duration {
@@ -62,14 +62,15 @@ impl<P: Process> Bench<P> {
     /// Node `id` of nodes 1 to `nodes`, started.
     pub fn new(id: u64, nodes: u64, config: &P::Config) -> Bench<P> {
         let members: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
-        let environment = Environment::new(NodeId(id), Incarnation(1), Position::NONE, &Rng::new(1));
-        let mut bench = Bench { process: P::new(NodeId(id), &members, config), environment, effects: Vec::new() };
-        let _ = bench.step(P::on_start);
-        bench
+        Bench::start(P::new(NodeId(id), &members, config), id)
     }
 
-    pub fn at(&mut self, now: Duration) {
-        self.environment.now = Some(Instant::ZERO + now);
+    /// A process that exists, started.
+    pub fn start(process: P, id: u64) -> Bench<P> {
+        let environment = Environment::new(NodeId(id), Incarnation(1), Position::NONE, &Rng::new(1));
+        let mut bench = Bench { process, environment, effects: Vec::new() };
+        let _ = bench.step(P::on_start);
+        bench
     }
 
     pub fn command(&mut self, command: P::Command) -> Vec<String> {
