@@ -2,6 +2,7 @@
 //!
 //! | module | idea | messages an entry | lives with |
 //! |---|---|---|---|
+//! | [`centralised`] | ask one node, the coordinator | 3 | links that lose nothing, nodes that do not die |
 //! | [`lamport_mutex`] | everybody keeps the queue of all requests | 3(N-1) | perfect links that keep the order; no deaths |
 //! | [`ricart_agrawala`] | ask everybody; who comes later waits for the reply | 2(N-1) | links that lose nothing, nodes that do not die |
 //! | [`token_ring`] | who has the token may; a new one has a new epoch | 1 and more | lost messages and deaths, given a bound on time |
@@ -12,6 +13,7 @@
 
 extern crate alloc;
 
+pub mod centralised;
 pub mod lamport_mutex;
 pub mod ricart_agrawala;
 pub mod section;

@@ -2,6 +2,7 @@
 
 use crate::claim::{Row, Tolerance};
 use std::hash::Hash;
+use std::ops::RangeInclusive;
 use volvox_check::{Checked, Checker, System};
 use volvox_core::{Duration, History, NodeId, Process};
 use volvox_mutex::section::{Enter, Section, Sections};
@@ -64,11 +65,13 @@ pub fn told<P: Process<Event = Section> + 'static>(sim: &mut Simulation<P>) -> V
         .collect()
 }
 
-/// Every node that is up is asked once, all at the same moment; then ten seconds pass.
-pub fn round<P: Process<Event = Section, Command = Enter> + 'static>(sim: &mut Simulation<P>) -> Vec<Told> {
-    let ids: Vec<NodeId> = sim.live().map(|(id, _)| id).collect();
-    for id in ids {
-        sim.command(id, Enter);
+/// These nodes are asked once, all at the same moment; then ten seconds pass.
+pub fn round<P>(sim: &mut Simulation<P>, nodes: RangeInclusive<u64>) -> Vec<Told>
+where
+    P: Process<Event = Section, Command = Enter> + 'static,
+{
+    for node in nodes {
+        sim.command(NodeId(node), Enter);
     }
     let _ = sim.run_for(Duration::from_secs(10));
     told(sim)
@@ -107,25 +110,32 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
 }
 
-/// Messages an entry, and delays from a leaving to the next entry, where all want to enter at once, ten times.
-pub fn costs_at_full_load<P>(nodes: u64, config: P::Config, messages_an_entry: u64, delays: u64) -> Vec<Row>
+/// Messages an entry, and delays from a leaving to the next entry, where `askers` of nodes 1 to `nodes` want to enter at
+/// once, ten times.
+pub fn costs_at_full_load<P>(
+    nodes: u64,
+    askers: RangeInclusive<u64>,
+    config: P::Config,
+    expected_messages: f64,
+    expected_delays: f64,
+) -> Vec<Row>
 where
     P: Process<Event = Section, Command = Enter> + 'static,
 {
     let mut sim = simulation::<P>(nodes, config);
-    let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim)).collect();
+    let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim, askers.clone())).collect();
     let entries: u64 = rounds.iter().map(|told| count(told, Section::Entered)).sum();
-    let measured: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
+    let delays: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
     let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
-    let label = format!("N={nodes}");
+    let label = format!("N={nodes}, at full load");
     vec![
-        exactly(&label, messages_an_entry as f64, messages, "messages an entry", format!("{entries} entries")),
+        exactly(&label, expected_messages, messages, "messages an entry", format!("{entries} entries")),
         exactly(
             &label,
-            delays as f64,
-            mean(&measured),
+            expected_delays,
+            mean(&delays),
             "message delays from leaving to entry",
-            format!("{} handovers", measured.len()),
+            format!("{} handovers", delays.len()),
         ),
     ]
 }

@@ -196,5 +196,5 @@ static CLAIMS: [Claim; 1] = [Claim {
 /// Of the protocol itself, without the acknowledgements of the channel.
 fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<crate::claim::Row> {
     let config = Config { without, ..Config::default() };
-    costs_at_full_load::<protocol::LamportMutex>(nodes, config, 3 * (nodes - 1), 1)
+    costs_at_full_load::<protocol::LamportMutex>(nodes, 1..=nodes, config, (3 * (nodes - 1)) as f64, 1.0)
 }

@@ -1,5 +1,6 @@
 //! The registry: one module and one line a protocol.
 
+mod centralised;
 mod chandy_lamport;
 mod cristian;
 mod entries;
@@ -19,6 +20,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
     vec![
         study::<lamport_mutex::LamportMutex>(),
         study::<token_ring::TokenRing>(),
+        study::<centralised::Centralised>(),
         study::<ricart_agrawala::RicartAgrawala>(),
         study::<paxos::Paxos>(),
         study::<lamport_clocks::LamportClocks>(),

@@ -203,7 +203,7 @@ static CLAIMS: [Claim; 2] = [
 
 fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
     let config = Config { without, ..Config::default() };
-    costs_at_full_load::<protocol::RicartAgrawala>(nodes, config, 2 * (nodes - 1), 1)
+    costs_at_full_load::<protocol::RicartAgrawala>(nodes, 1..=nodes, config, (2 * (nodes - 1)) as f64, 1.0)
 }
 
 /// Entries of five nodes, before one of them dies and afterwards.
@@ -218,7 +218,7 @@ fn entries_around(crash: bool) -> Vec<Row> {
 }
 
 fn entries(label: &str, expected: u64, sim: &mut Simulation<protocol::RicartAgrawala>) -> Row {
-    let told: Vec<_> = (0..10).flat_map(|_| round(sim)).collect();
+    let told: Vec<_> = (0..10).flat_map(|_| round(sim, 1..=5)).collect();
     let (asked, entered) = (count(&told, Section::Asked), count(&told, Section::Entered));
     exactly(label, expected as f64, entered as f64, "entries", format!("{asked} asked for"))
 }

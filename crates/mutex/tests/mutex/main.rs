@@ -1,5 +1,6 @@
 //! The protocols of this crate, in the simulated world and message by message.
 
+mod centralised;
 mod lamport_mutex;
 mod ricart_agrawala;
 mod support;
