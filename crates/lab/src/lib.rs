@@ -71,6 +71,7 @@ pub mod registry;
 mod run;
 pub mod scenario;
 mod shape;
+pub mod shrink;
 mod streams;
 pub mod study;
 pub mod sweep;

@@ -7,6 +7,7 @@ use crate::chapter::{Card, Chapter};
 use crate::chapters;
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::shrink::{self, ReplayError, Replayed, SweepReport, SweepRequest};
 use crate::study::{self, Ran, Request, RequestError};
 use std::fmt;
 use std::marker::PhantomData;
@@ -49,6 +50,23 @@ pub trait Study: Send + Sync {
     /// # Errors
     /// When the request does not fit the chapter. A property that breaks is no error: see [`Ran::is_good`].
     fn run(&self, request: &Request) -> Result<Ran, RequestError>;
+
+    /// Runs seeds of drawn commands and faults, and makes shorter what fails; `progress` hears how many seeds are done,
+    /// and how many failed.
+    ///
+    /// # Errors
+    /// When the request does not fit the chapter.
+    fn sweep(
+        &self,
+        request: &SweepRequest,
+        progress: &(dyn Fn(u64, usize) + Sync),
+    ) -> Result<SweepReport, RequestError>;
+
+    /// Follows a counterexample of this chapter that was made shorter.
+    ///
+    /// # Errors
+    /// When the text is none, or something in it cannot happen.
+    fn replay(&self, text: &str) -> Result<Replayed, ReplayError>;
 }
 
 /// The study of a chapter: one line of the registry.
@@ -77,6 +95,18 @@ impl<C: Chapter> Study for Of<C> {
 
     fn run(&self, request: &Request) -> Result<Ran, RequestError> {
         study::simulate::<C>(request)
+    }
+
+    fn sweep(
+        &self,
+        request: &SweepRequest,
+        progress: &(dyn Fn(u64, usize) + Sync),
+    ) -> Result<SweepReport, RequestError> {
+        shrink::sweep::<C>(request, progress)
+    }
+
+    fn replay(&self, text: &str) -> Result<Replayed, ReplayError> {
+        shrink::replay::<C>(text)
     }
 }
 

@@ -136,12 +136,16 @@ impl<P: Checked> Node<P> {
 impl<P: Checked, H> System<P, H> {
     /// The fingerprint of a node: equal for nodes that behave alike.
     pub(super) fn fingerprint_of_node(&self, node: &Node<P>) -> u128 {
-        let process = node.process.as_ref().map(|process| match (&self.relative, &self.projection) {
-            (Some(relative), _) => relative(process, Instant(node.now)),
+        let process = node.process.as_ref().map(|process| self.fingerprint_of_process(process, Instant(node.now)));
+        fingerprint_of(&(node.index, process, &node.timers, node.drift_ppm, &node.disk, &node.gate))
+    }
+
+    pub(super) fn fingerprint_of_process(&self, process: &P, now: Instant) -> u128 {
+        match (&self.relative, &self.projection) {
+            (Some(relative), _) => relative(process, now),
             (None, Some(projection)) => projection(process),
             (None, None) => fingerprint_of(process),
-        });
-        fingerprint_of(&(node.index, process, &node.timers, node.drift_ppm, &node.disk, &node.gate))
+        }
     }
 
     /// One step of one node, with these answers to its choices.

@@ -1,7 +1,8 @@
 //! A run as data: what a counterexample is made of, and what another world can follow.
 
+use super::network::LinkOrder;
 use super::node::{Input, Node, Ran};
-use super::{Checked, System};
+use super::{Checked, Durability, State, System, Timed};
 use crate::model::Model;
 use crate::report::Counterexample;
 use std::fmt;
@@ -213,6 +214,39 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         let nodes = self.follow(schedule, |_, _, _, _| {});
         let fingerprints = nodes.iter().map(|node| self.fingerprint_of_node(node));
         fingerprints.eq(state.words[..self.ids.len()].iter().map(|node| self.nodes.fingerprint(*node)))
+    }
+
+    /// Who the nodes are: for worlds that follow a schedule of this one.
+    pub fn ids(&self) -> &[NodeId] {
+        &self.ids
+    }
+
+    /// The configuration of a node.
+    pub fn config(&self, id: NodeId) -> P::Config {
+        (self.config_of)(id)
+    }
+
+    /// When records are durable.
+    pub fn when_durable(&self) -> Durability {
+        self.durability
+    }
+
+    /// The time that passes, where it does.
+    pub fn time(&self) -> Option<&Timed> {
+        self.timed.as_ref()
+    }
+
+    /// Whether links keep their order.
+    pub fn is_ordered(&self) -> bool {
+        self.network.order == LinkOrder::Ordered
+    }
+
+    /// Whether a process whose clock shows `now` is, as far as this system compares processes, the one that the node has
+    /// in `state`; `None` is a node that is down.
+    pub fn is_same(&self, state: &State, id: NodeId, process: Option<&P>, now: Instant) -> bool {
+        let node = &self.nodes.get(state.words[self.index_of(id)]).node;
+        let was = node.process.as_ref().map(|process| self.fingerprint_of_process(process, Instant(node.now)));
+        was == process.map(|process| self.fingerprint_of_process(process, now))
     }
 
     /// Runs a schedule, and shows each decision, whose step it is, and what the step did, where there is one.

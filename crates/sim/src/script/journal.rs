@@ -93,6 +93,16 @@ impl<P: Process> Journal<P> {
         self.0.borrow().course.clone()
     }
 
+    /// How many actions were written so far.
+    pub fn len(&self) -> usize {
+        self.0.borrow().course.actions.len()
+    }
+
+    /// Whether nothing was written yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     pub(crate) fn begin(&self, seed: u64) {
         self.0.borrow_mut().course.seed = seed;
     }

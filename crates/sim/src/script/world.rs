@@ -56,6 +56,7 @@ pub struct World<P: Process> {
     links: BTreeMap<(NodeId, NodeId), VecDeque<P::Message>>,
     effects: Vec<EffectOf<P>>,
     told: Vec<(NodeId, P::Event)>,
+    choices_made: usize,
     /// Lines of the trace, where they are kept.
     lines: Option<Vec<String>>,
 }
@@ -108,6 +109,7 @@ impl<P: Process> World<P> {
             links: BTreeMap::new(),
             effects: Vec::new(),
             told: Vec::new(),
+            choices_made: 0,
             lines: None,
         };
         let members: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
@@ -172,6 +174,16 @@ impl<P: Process> World<P> {
     /// The process of a node that is up.
     pub fn node(&self, id: NodeId) -> Option<&P> {
         self.nodes.get(&id)?.process.as_ref()
+    }
+
+    /// What the clocks of a node show.
+    pub fn clocks(&self, id: NodeId) -> Option<(Instant, Wall)> {
+        Some(self.nodes.get(&id)?.clock.read(self.now))
+    }
+
+    /// How many choices the last step made.
+    pub fn choices_made(&self) -> usize {
+        self.choices_made
     }
 
     /// All nodes, up or down.
@@ -502,6 +514,7 @@ impl<P: Process> World<P> {
             self.apply(id, effect);
         }
         self.effects = effects;
+        self.choices_made = used;
         used
     }
 

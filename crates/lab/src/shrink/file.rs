@@ -1,0 +1,202 @@
+//! A shrunk counterexample as a text: what `volvox lab replay FILE` runs, and what a person reads.
+//!
+//! ```text
+//! # Mutual exclusion after Ricart and Agrawala, without order: two are inside at the same time.
+//! protocol ricart-agrawala
+//! nodes 3
+//! without order
+//! property one at a time
+//! seed 7
+//! links free
+//!
+//! > command n1 enter
+//! 0.000ms n1 -> n2 Request 1
+//! ```
+//! Behind the header it is a script ([`volvox_sim::script`]): lines with `>` happen, the others are what followed from
+//! them. `seed` is where jitter comes from; `links` says what order links keep: `free`, `lossy` (what arrives leaves what
+//! was sent before it lost) or `strict`.
+
+use super::Breach;
+use super::follow::{Field, property_of, take_events};
+use crate::chapter::{Chapter, Settings};
+use std::fmt;
+use std::fmt::Write;
+use volvox_core::When;
+use volvox_sim::script::{Action, Order, Runner};
+
+/// The longest text that is read.
+const TEXT_MAX: usize = 4 << 20;
+
+/// A counterexample that was followed again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    /// The text, with what happens now below each line.
+    pub text: String,
+    /// What broke, and how; nothing when the property that is named held.
+    pub breach: Option<Breach>,
+}
+
+/// Why a text cannot be followed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplayError {
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub problem: String,
+}
+
+impl fmt::Display for ReplayError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.problem)
+    }
+}
+
+impl std::error::Error for ReplayError {}
+
+/// The chapter that a counterexample belongs to.
+///
+/// # Errors
+/// When the text does not say so.
+pub fn protocol_of(text: &str) -> Result<&str, ReplayError> {
+    let header = text.lines().take_while(|line| !line.starts_with('>'));
+    let named = header.filter_map(|line| line.strip_prefix("protocol ")).map(str::trim).next();
+    named.ok_or(ReplayError { line: 1, problem: "expected `protocol NAME` before the first command".to_string() })
+}
+
+/// Follows a counterexample of this chapter.
+///
+/// # Errors
+/// When the text is no counterexample, or something in it cannot happen.
+pub fn replay<C: Chapter>(text: &str) -> Result<Replayed, ReplayError> {
+    let at = |line: usize| move |problem: String| ReplayError { line: line + 1, problem };
+    if text.len() > TEXT_MAX {
+        return Err(at(0)(format!("a text of {} bytes; {TEXT_MAX} at most", text.len())));
+    }
+    let field = read_header::<C>(text)?;
+    let mut runner = Runner::over(field.world(&field.settings).traced());
+    let mut history = C::History::default();
+    let (mut after, mut breach) = (String::new(), None);
+    let mut is_script = false;
+    for (number, line) in text.lines().enumerate() {
+        let command = line.strip_prefix('>');
+        is_script |= command.is_some();
+        if is_script && command.is_none() && !line.is_empty() && !line.starts_with('#') {
+            continue;
+        }
+        // Writing to a string does not fail.
+        let _ = writeln!(after, "{line}");
+        let Some(command) = command else { continue };
+        if breach.is_some() {
+            return Err(at(number)(format!("{} is broken before this", field.name())));
+        }
+        after.push_str(&runner.line(command.trim()).map_err(|error| at(number)(error.to_string()))?);
+        let world = runner.world().expect("it runs over one");
+        take_events::<C>(world, &mut history);
+        if field.property.as_ref().is_some_and(|property| property.when == When::Always) {
+            breach = field.ask(world, &history);
+        }
+    }
+    let world = runner.world().expect("it runs over one");
+    if breach.is_none() {
+        breach = field.ask(world, &history);
+    }
+    Ok(Replayed { text: after, breach })
+}
+
+impl<C: Chapter> Field<C> {
+    /// The name of what must break.
+    pub fn name(&self) -> &'static str {
+        self.property.as_ref().map_or(super::PANIC, |property| property.name)
+    }
+
+    /// The text of a counterexample; `breach` is what is wrong in the end.
+    pub fn text(&self, actions: &[Action<C::Process>], breach: &Breach) -> String {
+        let (card, settings) = (C::card(), &self.settings);
+        let mut text = String::new();
+        let without = settings.without.map(|rule| format!(", without {rule}")).unwrap_or_default();
+        let what = breach.text.lines().next().unwrap_or_default();
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "# {}{without}: {what}", card.title);
+        let _ = writeln!(text, "protocol {}\nnodes {}", card.id, settings.nodes);
+        if let Some(rule) = settings.without {
+            let _ = writeln!(text, "without {rule}");
+        }
+        let order = ORDERS.iter().find(|(_, order)| *order == self.order).map_or("free", |(name, _)| name);
+        let _ = writeln!(text, "property {}\nseed {}\nlinks {order}\n", self.name(), self.seed);
+        let mut is_up: Vec<bool> = vec![true; settings.nodes as usize];
+        for action in self.named(actions) {
+            use volvox_sim::script::What;
+            match action.what {
+                What::Crash { node, .. } => is_up[node.0 as usize - 1] = false,
+                What::Start { node } => is_up[node.0 as usize - 1] = true,
+                _ => {}
+            }
+            if !action.choices.is_empty()
+                && let Some(node) = chooser(&action)
+            {
+                let answers: Vec<String> = action.choices.iter().map(ToString::to_string).collect();
+                let _ = writeln!(text, "> choose {node} {}", answers.join(" "));
+            }
+            let _ = writeln!(text, "> {action}");
+        }
+        if let Some(rest) = self.rest {
+            for (place, _) in is_up.iter().enumerate().filter(|(_, is_up)| !**is_up && self.starts_again) {
+                let _ = writeln!(text, "> start n{}", place + 1);
+            }
+            let _ = writeln!(text, "> rest {}s", rest.as_secs());
+        }
+        text
+    }
+}
+
+fn chooser<P: volvox_core::Process>(action: &Action<P>) -> Option<volvox_core::NodeId> {
+    use volvox_sim::script::What;
+    match action.what {
+        What::Start { node } | What::Command { node, .. } | What::Fire { node, .. } | What::Sync { node, .. } => {
+            Some(node)
+        }
+        What::Deliver { to, .. } => Some(to),
+        _ => None,
+    }
+}
+
+const ORDERS: [(&str, Order); 3] = [("free", Order::Free), ("lossy", Order::Lossy), ("strict", Order::Strict)];
+
+fn read_header<C: Chapter>(text: &str) -> Result<Field<C>, ReplayError> {
+    let card = C::card();
+    let mut settings = Settings { nodes: card.nodes.default, without: None };
+    let (mut seed, mut order, mut property) = (1, Order::Free, None);
+    let header = text.lines().enumerate().take_while(|(_, line)| !line.starts_with('>'));
+    for (number, line) in header.filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#')) {
+        let wrong = |expected: String| ReplayError { line: number + 1, problem: format!("expected {expected}") };
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let rest = rest.trim();
+        match word {
+            "protocol" if rest == card.id => {}
+            "protocol" => return Err(wrong(format!("protocol {}", card.id))),
+            "nodes" => {
+                let range = card.nodes.least..=card.nodes.most;
+                let count = rest.parse().ok().filter(|count| range.contains(count));
+                settings.nodes = count.ok_or_else(|| wrong(format!("nodes {} to {}", range.start(), range.end())))?;
+            }
+            "without" => {
+                let rule = card.rules.iter().find(|rule| rule.name == rest);
+                let known = || card.rules.iter().map(|rule| rule.name).collect::<Vec<_>>().join(", ");
+                settings.without = Some(rule.ok_or_else(|| wrong(format!("a rule, one of: {}", known())))?.name);
+            }
+            "property" => {
+                let known = || C::properties().iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
+                let found = property_of::<C>(rest);
+                property = Some(found.ok_or_else(|| wrong(format!("a property, one of: {}", known())))?);
+            }
+            "seed" => seed = rest.parse().map_err(|_| wrong("a number".to_string()))?,
+            "links" => {
+                let found = ORDERS.iter().find(|(name, _)| *name == rest);
+                order = found.ok_or_else(|| wrong("links free, lossy or strict".to_string()))?.1;
+            }
+            _ => return Err(wrong("protocol, nodes, without, property, seed, links, or a command with >".to_string())),
+        }
+    }
+    let property = property.ok_or(ReplayError { line: 1, problem: "expected `property NAME`".to_string() })?;
+    Ok(Field { settings, seed, order, property, rest: None, starts_again: false, is_controlled: false })
+}

@@ -1,0 +1,182 @@
+//! Follows a list of actions by hand, as far as it goes, and asks the one property that must break.
+
+use super::{Breach, PANIC};
+use crate::chapter::{Chapter, Settings};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use volvox_core::{Duration, History, Incarnation, Instant, Picture, Process, Property, When};
+use volvox_sim::script::{Action, Order, What, Which, WhichTimer, World};
+
+/// What stays the same while a run is made shorter.
+pub(super) struct Field<C: Chapter> {
+    pub settings: Settings,
+    /// From which jitter comes.
+    pub seed: u64,
+    pub order: Order,
+    /// What must break: a property, or nothing where a panic is looked for.
+    pub property: Option<Property<C::Process, C::History>>,
+    /// When the property is one of the end: for how long the world rests before it is asked.
+    pub rest: Option<Duration>,
+    /// Whether those that are down start before that.
+    pub starts_again: bool,
+    /// Whether the same actions must do no harm to the protocol with all of its rules.
+    pub is_controlled: bool,
+}
+
+/// How following went.
+pub(super) struct Followed<P: Process> {
+    /// What was possible, in order.
+    pub actions: Vec<Action<P>>,
+    pub breach: Option<Breach>,
+    /// How many actions were tried.
+    pub tried: usize,
+}
+
+impl<C: Chapter> Field<C> {
+    /// The world in which it begins, every node started.
+    pub fn world(&self, settings: &Settings) -> World<C::Process> {
+        let config = C::config(settings);
+        let config_of = move |_, _: Incarnation| config.clone();
+        let mut world = World::<C::Process>::new(settings.nodes, config_of).seed(self.seed).order(self.order);
+        for node in world.ids().collect::<Vec<_>>() {
+            world.act(&Action::now(What::Start { node })).expect("a node that is down starts");
+        }
+        world
+    }
+
+    /// Follows the actions; with what was possible of them when the property breaks, and where it must not break with all
+    /// rules, does not.
+    pub fn breaks(&self, actions: &[Action<C::Process>], tried: &mut usize) -> Option<Vec<Action<C::Process>>> {
+        let followed = self.follow(actions, &self.settings);
+        *tried += followed.tried;
+        followed.breach.as_ref()?;
+        if self.is_controlled {
+            let control = self.follow(&followed.actions, &Settings { without: None, ..self.settings });
+            *tried += control.tried;
+            if control.breach.is_some() {
+                return None;
+            }
+        }
+        Some(followed.actions)
+    }
+
+    /// Follows the actions until the property breaks.
+    pub fn follow(&self, actions: &[Action<C::Process>], settings: &Settings) -> Followed<C::Process> {
+        let mut possible = Vec::new();
+        let mut tried = 0;
+        let ran = catch_unwind(AssertUnwindSafe(|| {
+            let mut world = self.world(settings);
+            let mut history = C::History::default();
+            if let Some(breach) = self.always(&mut world, &mut history) {
+                return Some(breach);
+            }
+            for action in actions {
+                tried += 1;
+                if world.act(action).is_err() {
+                    continue;
+                }
+                let mut done = action.clone();
+                done.choices.truncate(world.choices_made());
+                possible.push(done);
+                if let Some(breach) = self.always(&mut world, &mut history) {
+                    return Some(breach);
+                }
+            }
+            self.rest_and_ask(&mut world, &mut history, &mut tried)
+        }));
+        let breach = ran.unwrap_or_else(|panic| {
+            // The action that panicked is not among those that were possible: it never ended.
+            possible.extend(actions.get(tried.saturating_sub(1)).cloned());
+            let breach = Breach::of_panic(panic.as_ref());
+            self.property.is_none().then_some(breach)
+        });
+        Followed { actions: possible, breach, tried }
+    }
+
+    fn rest_and_ask(
+        &self,
+        world: &mut World<C::Process>,
+        history: &mut C::History,
+        tried: &mut usize,
+    ) -> Option<Breach> {
+        let rest = self.rest?;
+        if self.starts_again {
+            for node in world.ids().collect::<Vec<_>>() {
+                // Who is up stays up.
+                let _ = world.act(&Action::now(What::Start { node }));
+            }
+        }
+        take_events::<C>(world, history);
+        world.rest(rest, |world, _| {
+            *tried += 1;
+            take_events::<C>(world, history);
+            false
+        });
+        self.ask(world, history)
+    }
+
+    fn always(&self, world: &mut World<C::Process>, history: &mut C::History) -> Option<Breach> {
+        take_events::<C>(world, history);
+        let property = self.property.as_ref()?;
+        if property.when == When::Always { self.ask(world, history) } else { None }
+    }
+
+    /// Asks the property now.
+    pub fn ask(&self, world: &World<C::Process>, history: &C::History) -> Option<Breach> {
+        let property = self.property.as_ref()?;
+        let nodes: Vec<_> = world.live().collect();
+        let text = (property.holds)(&Picture { nodes: &nodes, history }).err()?;
+        Some(Breach { property: property.name.to_string(), text })
+    }
+
+    /// The same actions in the fewest words: each message and timer is named as a person would, choices that come out
+    /// that way by themselves are left out, and so are moments that it would happen at anyway.
+    pub fn named(&self, actions: &[Action<C::Process>]) -> Vec<Action<C::Process>> {
+        let mut world = self.world(&self.settings);
+        let mut named = Vec::new();
+        for action in actions {
+            let mut short = action.clone();
+            if let What::Deliver { from, to, which }
+            | What::Drop { from, to, which }
+            | What::Duplicate { from, to, which } = &mut short.what
+            {
+                let is_delivery = matches!(action.what, What::Deliver { .. });
+                *which = match world.place(*from, *to, which) {
+                    Some(_) if is_delivery && self.order == Order::Strict => Which::Oldest,
+                    Some(place) => world.name(*from, *to, place),
+                    None => which.clone(),
+                };
+            }
+            if let What::Fire { node, timer: WhichTimer::Exactly(timer) } = short.what {
+                let due = world.timers().into_iter().find(|(_, of, one)| (*of, *one) == (node, timer));
+                if due.is_some_and(|(due, ..)| due >= action.at) {
+                    short.at = Instant::ZERO;
+                }
+            }
+            if short.at <= world.now() {
+                short.at = Instant::ZERO;
+            }
+            let kept = short.choices.iter().rposition(|choice| *choice > 0).map_or(0, |last| last + 1);
+            short.choices.truncate(kept);
+            let acted = catch_unwind(AssertUnwindSafe(|| world.act(action)));
+            named.push(short);
+            if acted.is_err() {
+                break;
+            }
+        }
+        named
+    }
+}
+
+pub(super) fn take_events<C: Chapter>(world: &mut World<C::Process>, history: &mut C::History) {
+    for (node, event) in world.take_told() {
+        history.on_event(node, &event);
+    }
+}
+
+/// The field in which a breach of this name is looked for; `None` when the chapter has no such property.
+pub(super) fn property_of<C: Chapter>(name: &str) -> Option<Option<Property<C::Process, C::History>>> {
+    if name == PANIC {
+        return Some(None);
+    }
+    C::properties().into_iter().find(|property| property.name == name).map(Some)
+}

@@ -1,0 +1,297 @@
+//! Sweeps of chapters, and how what they find is made short enough to be read.
+//!
+//! # Two stages
+//! A sweep runs a chapter with commands and faults that are drawn from a seed, and asks its properties. What fails is made
+//! shorter in two stages, and in each only what breaks **the same property** counts.
+//!
+//! 1. *The decisions.* Everything that was drawn is one list of numbers ([`stream`]); the list is made shorter and smaller,
+//!    and the simulator runs each time. What is left are the commands and faults that matter.
+//! 2. *The course.* That run is written down as actions ([`volvox_sim::script::Journal`]): this message arrived, that timer
+//!    fired, here a process died. Delta debugging takes actions out; the rest is followed by hand, and what is not possible
+//!    any more is skipped. Time stays consistent: a timer never fires before it is due, and no moment comes before one that
+//!    was earlier in the list. Links keep the order that the chapter counts on.
+//!
+//! Where a rule was taken out, what is left must do no harm to the protocol with all of its rules: so the shrunk run shows
+//! what the rule is for, and not what the protocol never promised.
+//!
+//! A property of the end ("who asks enters") breaks when the run has come to rest: those that died start again where the
+//! chapter claims to survive that, everything that is sent arrives, timers fire, and then it is asked.
+//!
+//! # What comes out
+//! A script of a few lines with the trace below each ([`file`]), which `volvox lab replay FILE` runs. Its length is counted
+//! in events: what came from outside (commands, crashes, starts, clocks) and deliveries.
+//!
+//! Counterexamples of the checker are followed by the same world: [`schedule`].
+
+mod case;
+pub mod file;
+mod follow;
+mod reduce;
+pub mod schedule;
+pub mod stream;
+
+pub use file::{ReplayError, Replayed, protocol_of, replay};
+
+use crate::chapter::Chapter;
+use crate::study::RequestError;
+use case::{GRACE, Outcome, Terms};
+use follow::{Field, property_of};
+use std::any::Any;
+use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use stream::Stream;
+use volvox_core::{Instant, When};
+use volvox_sim::script::{Action, What};
+
+/// What a panic breaks.
+pub const PANIC: &str = "no panic";
+/// How many cases the first stage may run.
+const CASES_MAX: usize = 400;
+/// How many actions the second stage may follow.
+const FOLLOWED_MAX: usize = 30_000_000;
+
+/// What broke, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The name of the property.
+    pub property: String,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Breach {
+    fn of_panic(panic: &(dyn Any + Send)) -> Breach {
+        let text = match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+            (Some(text), _) => text.clone(),
+            (_, Some(text)) => (*text).to_string(),
+            _ => "a panic".to_string(),
+        };
+        Breach { property: PANIC.to_string(), text }
+    }
+}
+
+/// What is asked of a sweep.
+#[derive(Clone, Debug)]
+pub struct SweepRequest {
+    /// The first seed.
+    pub first_seed: u64,
+    /// How many.
+    pub seeds: u64,
+    /// How many nodes; what the scenario says, or the chapter, when not given.
+    pub nodes: Option<u64>,
+    /// A rule that is taken out.
+    pub without: Option<String>,
+    /// Only failures of this property count.
+    pub property: Option<String>,
+    /// How many seeds run at a time.
+    pub jobs: usize,
+    /// How many failures are made shorter and told; the sweep ends with the last of them.
+    pub failures_max: usize,
+}
+
+impl Default for SweepRequest {
+    fn default() -> SweepRequest {
+        let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        SweepRequest { first_seed: 1, seeds: 1_000, nodes: None, without: None, property: None, jobs, failures_max: 1 }
+    }
+}
+
+/// What a sweep found.
+#[derive(Clone, Debug, Default)]
+pub struct SweepReport {
+    /// The chapter.
+    pub chapter: &'static str,
+    /// Seeds that were run.
+    pub seeds: u64,
+    /// Steps of all nodes in them.
+    pub steps: u64,
+    /// What was found, by seed.
+    pub found: Vec<Shrunk>,
+}
+
+/// A failure that was made shorter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shrunk {
+    /// The seed of the sweep.
+    pub seed: u64,
+    /// What broke.
+    pub breach: Breach,
+    /// How many decisions the case was drawn from, and how many are left of them.
+    pub decisions: (usize, usize),
+    /// How many actions the first run took that was written down, and how many are left of them.
+    pub actions: (usize, usize),
+    /// External events and deliveries among those that are left.
+    pub events: usize,
+    /// The counterexample, as `volvox lab replay` reads it; nothing when the course could not be followed by hand.
+    pub text: Option<String>,
+}
+
+impl fmt::Display for SweepReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for shrunk in &self.found {
+            writeln!(f, "{shrunk}\n")?;
+        }
+        writeln!(f, "seeds: {}, steps: {}", self.seeds, self.steps)?;
+        write!(f, "seed failures: {}", self.found.len())
+    }
+}
+
+impl fmt::Display for Shrunk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Breach { property, text } = &self.breach;
+        writeln!(f, "seed {}: {property} is broken: {text}", self.seed)?;
+        let ((decisions, left), (actions, few)) = (self.decisions, self.actions);
+        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} events", self.events)?;
+        match &self.text {
+            Some(text) => write!(f, "\n{}", text.trim_end()),
+            None => write!(f, "the course could not be followed by hand"),
+        }
+    }
+}
+
+/// Runs a chapter under commands and faults drawn from seeds; makes shorter what fails. `progress` hears how many seeds are
+/// done, and how many failed.
+///
+/// # Errors
+/// When the request does not fit the chapter.
+pub fn sweep<C: Chapter>(
+    request: &SweepRequest,
+    progress: &(dyn Fn(u64, usize) + Sync),
+) -> Result<SweepReport, RequestError> {
+    let terms = || Terms::<C>::new(request.nodes, request.without.clone());
+    terms()?;
+    let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
+    let report = Mutex::new(SweepReport { chapter: C::card().id, ..SweepReport::default() });
+    std::thread::scope(|scope| {
+        for _ in 0..request.jobs.max(1) {
+            scope.spawn(|| {
+                let Ok(terms) = terms() else { return };
+                while !stop.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= request.seeds {
+                        return;
+                    }
+                    let (steps, shrunk) = one_seed(&terms, request.first_seed + number, request.property.as_deref());
+                    let mut report = report.lock().expect("no panic holds this lock");
+                    report.seeds += 1;
+                    report.steps += steps;
+                    report.found.extend(shrunk);
+                    if report.found.len() >= request.failures_max.max(1) {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    progress(report.seeds, report.found.len());
+                }
+            });
+        }
+    });
+    let mut report = report.into_inner().expect("no panic holds this lock");
+    report.found.sort_by_key(|shrunk| shrunk.seed);
+    Ok(report)
+}
+
+/// Runs one seed; makes it shorter when it fails.
+fn one_seed<C: Chapter>(terms: &Terms<C>, seed: u64, wanted: Option<&str>) -> (u64, Option<Shrunk>) {
+    let properties: Vec<_> = C::properties();
+    let counts = |breach: &Breach| wanted.is_none_or(|wanted| wanted == breach.property);
+    let mut stream = Stream::of_seed(seed);
+    let case = terms.draw(&mut stream);
+    let outcome = terms.run(&case, &properties, false);
+    let Some(breach) = outcome.breach.filter(counts) else { return (outcome.steps, None) };
+    let drawn = stream.made();
+    let actions_before = course_length(terms.run(&case, &properties, true));
+    let decisions = stream::reduce(drawn.clone(), CASES_MAX, &mut |decisions| {
+        let mut stream = Stream::of(decisions);
+        let case = terms.draw(&mut stream);
+        let again = terms.run(&case, &properties, false).breach?;
+        (again.property == breach.property).then(|| stream.made())
+    });
+    let case = terms.draw(&mut Stream::of(&decisions));
+    let outcome = terms.run(&case, &properties, true);
+    let breach = outcome.breach.clone().unwrap_or(breach);
+    let mut shrunk = Shrunk {
+        seed,
+        breach,
+        decisions: (drawn.len(), decisions.len()),
+        actions: (actions_before, course_length_of(&outcome)),
+        events: 0,
+        text: None,
+    };
+    if let Some((course, healed_at)) = outcome.course {
+        let kept = &course.actions[..healed_at];
+        shrunk.events = reduce::events(without_starts(kept, terms.settings.nodes));
+        by_hand(terms, case.seed, &course.nodes, kept, &mut shrunk);
+    }
+    (outcome.steps, Some(shrunk))
+}
+
+fn course_length<P: volvox_core::Process>(outcome: Outcome<P>) -> usize {
+    course_length_of(&outcome)
+}
+
+fn course_length_of<P: volvox_core::Process>(outcome: &Outcome<P>) -> usize {
+    outcome.course.as_ref().map_or(0, |(_, before_healing)| *before_healing)
+}
+
+/// The nodes start first of all, in every run.
+fn without_starts<P: volvox_core::Process>(actions: &[Action<P>], nodes: u64) -> &[Action<P>] {
+    let starts = actions.iter().take(nodes as usize).take_while(|action| matches!(action.what, What::Start { .. }));
+    &actions[starts.count()..]
+}
+
+/// The second stage.
+fn by_hand<C: Chapter>(
+    terms: &Terms<C>,
+    seed: u64,
+    nodes: &[volvox_sim::script::Setup],
+    actions: &[Action<C::Process>],
+    shrunk: &mut Shrunk,
+) {
+    let Some(property) = property_of::<C>(&shrunk.breach.property) else { return };
+    let at_end = property.as_ref().is_some_and(|property| property.when == When::AtEnd);
+    let mut field = Field::<C> {
+        settings: terms.settings,
+        seed,
+        order: terms.order(),
+        property,
+        rest: at_end.then_some(GRACE),
+        starts_again: terms.starts_again(),
+        is_controlled: terms.settings.without.is_some(),
+    };
+    let mut first = clocks_of::<C>(nodes);
+    first.extend_from_slice(without_starts(actions, terms.settings.nodes));
+    let mut followed = 0;
+    if field.breaks(&first, &mut followed).is_none() {
+        // What broke it may be beyond what the protocol promises with all of its rules.
+        field.is_controlled = false;
+        if field.breaks(&first, &mut followed).is_none() {
+            return;
+        }
+    }
+    let short = reduce::reduce(first, &mut |actions| {
+        if followed > FOLLOWED_MAX { None } else { field.breaks(actions, &mut followed) }
+    });
+    let Some(breach) = field.follow(&short, &field.settings).breach else { return };
+    shrunk.actions.1 = short.len();
+    shrunk.events = reduce::events(&short);
+    let text = field.text(&short, &breach);
+    shrunk.breach = breach;
+    // What is printed is what was read again: a line that could not be read would show here.
+    shrunk.text = match replay::<C>(&text) {
+        Ok(Replayed { text, breach: Some(_) }) => Some(text),
+        _ if shrunk.breach.property == PANIC => Some(text),
+        _ => None,
+    };
+}
+
+/// Clocks that are wrong from the beginning, as actions.
+fn clocks_of<C: Chapter>(nodes: &[volvox_sim::script::Setup]) -> Vec<Action<C::Process>> {
+    let truth = volvox_sim::Clocks::default().wall_start;
+    let wrong = nodes.iter().filter(|node| node.wall != truth || node.drift_ppm != 0);
+    let what = wrong.map(|node| What::Clock {
+        node: node.id,
+        jump: node.wall - truth,
+        drift_ppm: (node.drift_ppm != 0).then_some(node.drift_ppm),
+    });
+    what.map(|what| Action { at: Instant::ZERO, what, choices: Vec::new() }).collect()
+}
