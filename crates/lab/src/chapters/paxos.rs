@@ -32,13 +32,19 @@ static CARD: Card = Card {
     ],
     scenario: include_str!("../scenarios/paxos.txt"),
     golden: &[
-        Golden {
-            name: "01-one-proposer.txt",
-            text: include_str!("../../../paxos/tests/scripts/01-one-proposer.txt"),
-        },
-        Golden { name: "02-adoption.txt", text: include_str!("../../../paxos/tests/scripts/02-adoption.txt") },
+        golden("01-one-proposer.txt", include_str!("../../../paxos/tests/scripts/01-one-proposer.txt")),
+        golden("02-adoption.txt", include_str!("../../../paxos/tests/scripts/02-adoption.txt")),
+        golden("03-a-promise-kept.txt", include_str!("../../../paxos/tests/scripts/03-a-promise-kept.txt")),
+        golden(
+            "04-a-crash-forgets-nothing.txt",
+            include_str!("../../../paxos/tests/scripts/04-a-crash-forgets-nothing.txt"),
+        ),
     ],
 };
+
+const fn golden(name: &'static str, text: &'static str) -> Golden {
+    Golden { name, text }
+}
 
 impl Chapter for Paxos {
     type Process = protocol::Paxos;

@@ -50,7 +50,8 @@ impl fmt::Display for Arrival {
 impl Duel {
     /// What is asked of it.
     pub fn checker(&self) -> Checker<'_, Duel> {
-        Checker::new(self).eventually("somebody learns", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
+        Checker::new(self)
+            .eventually("somebody learns", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
     }
 }
 
