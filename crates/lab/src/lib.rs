@@ -55,6 +55,7 @@ pub mod chapter;
 pub mod chapters;
 pub mod claim;
 mod clients;
+pub mod coverage;
 mod damage;
 pub mod diagram;
 mod leases;
@@ -65,6 +66,7 @@ pub mod model;
 mod operations;
 #[cfg(feature = "planted-bugs")]
 pub mod plants;
+pub mod plot;
 mod progress;
 mod rare;
 pub mod registry;

@@ -39,8 +39,6 @@ pub struct Request {
     pub without: Option<String>,
     /// Another scenario than the chapter's.
     pub scenario: Option<Scenario>,
-    /// Whether also the faults are drawn that the chapter claims to survive, and the commands are stretched over them.
-    pub is_sweep: bool,
     /// How many moments are recorded for a diagram; none when 0.
     pub moments_max: usize,
 }

@@ -5,9 +5,8 @@ use crate::chapter::Chapter;
 use crate::scenario::{Planned, Whom};
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
-use volvox_core::time::nanos;
 use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Process, Rng};
-use volvox_sim::{Builder, FaultPlan, Happening, Recorder, Simulation, Stop, What};
+use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, What};
 
 /// More steps than any scenario takes that a person can follow.
 const STEPS_MAX: u64 = 5_000_000;
@@ -23,13 +22,13 @@ pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestErro
     let card = C::card();
     let prepared = Prepared::new(card, request)?;
     let Prepared { settings, scenario, faults, left_out } = &prepared;
-    let (planned, mut last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
-    let mut commands = commands_of::<C>(&prepared, &planned)?;
+    let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
+    let commands = commands_of::<C>(&prepared, &planned)?;
     let claimed = C::faults(settings);
     let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
-    let mut span = scenario.span;
+    let span = scenario.span;
     let recorder = (request.moments_max > 0).then(|| Recorder::new(request.moments_max));
-    let mut builder = Builder::<C::Process>::new(request.seed, settings.nodes, C::config(settings))
+    let builder = Builder::<C::Process>::new(request.seed, settings.nodes, C::config(settings))
         .network(scenario.network)
         .clocks(scenario.clocks)
         .schedule(faults.iter().cloned())
@@ -37,13 +36,7 @@ pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestErro
         .message_bytes(bytes_of::<C>)
         .steps_max(STEPS_MAX)
         .record(recorder.as_ref());
-    let is_damaged = faults.iter().any(|fault| damages(&fault.fault)) || request.is_sweep;
-    if request.is_sweep {
-        stretch::<C>(&mut commands, &claimed, request.seed);
-        last = last.max(claimed.until);
-        span = span.max(claimed.until);
-        builder = builder.faults(claimed);
-    }
+    let is_damaged = faults.iter().any(|fault| damages(&fault.fault));
     let mut run = Run::<C> {
         sim: builder.build(),
         judge: Judge::new(),
@@ -74,16 +67,6 @@ fn commands_of<C: Chapter>(
         Ok((planned.at, planned.whom, command))
     };
     planned.iter().map(read).collect()
-}
-
-/// The scenario's commands are spread over the time in which faults come, in their order; how far, the seed says.
-fn stretch<C: Chapter>(commands: &mut [(Duration, Whom, Command<C>)], plan: &FaultPlan, seed: u64) {
-    let Some(last) = commands.iter().map(|(at, ..)| nanos(*at)).max().filter(|last| *last > 0) else { return };
-    let most = nanos(plan.until).max(last);
-    let to = Rng::new(seed).split(u64::MAX - 1).between(last, most);
-    for (at, ..) in commands {
-        *at = Duration::from_nanos((u128::from(nanos(*at)) * u128::from(to) / u128::from(last)) as u64);
-    }
 }
 
 fn bytes_of<C: Chapter>(message: &<C::Process as Process>::Message) -> usize {

@@ -1,7 +1,7 @@
-//! `volvox lab`: the laboratory's commands.
+//! `volvox lab sweep store`: the whole service over the real log, under every fault.
 
+use super::sweep::SweepArguments;
 use anyhow::{Result, bail};
-use clap::Subcommand;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use volvox_lab::sweep::{Outcome, Sweep, TraceRing, replay, replay_line, running};
@@ -9,39 +9,18 @@ use volvox_lab::sweep::{Outcome, Sweep, TraceRing, replay, replay_line, running}
 /// Lines of the trace that `--seed` prints.
 const TRACE_LINES: usize = 200;
 
-/// What the laboratory does.
-#[derive(Subcommand, Debug)]
-pub enum LabCommand {
-    /// Run many seeds of a protocol under every fault it claims to survive
-    Sweep {
-        /// What to run; `store` is the replicated store with the real log
-        #[arg(value_parser = ["store"])]
-        protocol: String,
-        /// How many seeds
-        #[arg(long, default_value_t = 1000)]
-        seeds: u64,
-        /// The first of them
-        #[arg(long, default_value_t = 1)]
-        from: u64,
-        /// Run only this seed, and print the end of its trace
-        #[arg(long, conflicts_with_all = ["seeds", "from"])]
-        seed: Option<u64>,
-        /// Nodes: 3, 5, or both in turn
-        #[arg(long, value_parser = ["3", "5"])]
-        nodes: Option<String>,
-        /// Seeds that run at a time; as many as there are cores when not said
-        #[arg(long)]
-        jobs: Option<usize>,
-    },
-}
-
-/// Runs a laboratory command.
+/// Sweeps the store, or runs one of its seeds.
 ///
 /// # Errors
 /// When an argument makes no sense.
-pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
-    let LabCommand::Sweep { seeds, from, seed, nodes, jobs, .. } = command;
-    let nodes = nodes.map(|nodes| nodes.parse()).transpose()?;
+pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
+    let SweepArguments { seeds, from, seed, nodes, jobs, .. } = *arguments;
+    if let Some(nodes) = nodes
+        && nodes != 3
+        && nodes != 5
+    {
+        bail!("the sweep of the store runs with 3 or 5 nodes, or both in turn when nothing is said, not with {nodes}");
+    }
     let jobs = jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     if jobs == 0 || seeds == 0 {
         bail!("a sweep needs at least one seed and one job: give --seeds and --jobs of 1 or more");

@@ -1,0 +1,171 @@
+//! `volvox lab list` and `volvox lab show`.
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use volvox_core::When;
+use volvox_lab::chapter::World;
+use volvox_lab::chapters;
+use volvox_lab::coverage::{GROUPS, Line, done_of, recorded};
+use volvox_lab::model::Expects;
+use volvox_lab::registry::{self, Study};
+
+/// Which chapter is shown.
+#[derive(Args, Debug)]
+pub struct ShowArguments {
+    /// Which protocol; `volvox lab list` names them
+    pub protocol: String,
+    /// Show all of the module
+    #[arg(long)]
+    pub source: bool,
+}
+
+/// Prints the coverage, and the protocols.
+///
+/// # Errors
+/// Never; the signature is that of the other commands.
+pub fn list(json: bool) -> Result<ExitCode> {
+    let (all, lines) = (chapters::all(), recorded());
+    let done: usize = GROUPS.iter().map(|group| done_of(&lines, group.id).len()).sum();
+    let of: usize = GROUPS.iter().map(|group| group.rows).sum();
+    if json {
+        let groups = GROUPS.iter().map(|group| {
+            let done = done_of(&lines, group.id);
+            json!({ "group": group.id, "name": group.name, "done": done.len(), "of": group.rows, "mechanisms": done })
+        });
+        let groups: Vec<Value> = groups.collect();
+        let protocols: Vec<Value> = all.iter().map(|study| document(study.as_ref(), &lines)).collect();
+        println!("{}", json!({ "done": done, "of": of, "groups": groups, "protocols": protocols }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{:<24} {:<10} {:<17} what", "protocol", "state", "mechanisms");
+    for study in &all {
+        let card = study.card();
+        let state = if is_done(&lines, card.id) { "done" } else { "open" };
+        println!("{:<24} {state:<10} {:<17} {}", card.id, card.mechanisms.join(" "), card.title);
+    }
+    println!("\n{:<40} done of", "mechanisms of the catalogue");
+    for group in GROUPS {
+        let done = done_of(&lines, group.id);
+        if !done.is_empty() {
+            println!(
+                "  {:<4} {:<33} {:>4} {:>2}  {}",
+                group.id,
+                group.name,
+                done.len(),
+                group.rows,
+                bar(done.len(), group.rows)
+            );
+        }
+    }
+    let others: Vec<String> = GROUPS
+        .iter()
+        .filter(|group| done_of(&lines, group.id).is_empty())
+        .map(|group| format!("{} {}", group.id, group.rows))
+        .collect();
+    println!("  {:<38} {done:>4} {of}", "all");
+    println!("\nnone yet of: {}", others.join(", "));
+    println!("`volvox lab show P` tells a chapter, `volvox lab run P --diagram` draws a run of it");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints a chapter.
+///
+/// # Errors
+/// When there is no such protocol.
+pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
+    let study = registry::find(&arguments.protocol)?;
+    let card = study.card();
+    if json {
+        println!("{}", document(study.as_ref(), &recorded()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.source {
+        print!("{}", card.source);
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("{} ({})\n{}\n", card.title, card.mechanisms.join(", "), card.reference);
+    // The prose of a module is its header.
+    for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
+        println!("{}", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or(""));
+    }
+    println!("\n# What must hold\n");
+    for property in study.properties() {
+        println!("- {} ({}): {}", property.name, when(property.when), property.source);
+    }
+    if !card.rules.is_empty() {
+        println!("\n# Rules that can be taken out (--without RULE)\n");
+        card.rules.iter().for_each(|rule| println!("- {}: {}", rule.name, rule.text));
+    }
+    let models = study.models();
+    if !models.is_empty() {
+        println!("\n# What is explored (volvox lab check {})\n", card.id);
+        models.iter().for_each(|model| println!("- {}: {}; {}", model.name, model.text, expected(model.expects)));
+    }
+    let claims = study.claims();
+    if !claims.is_empty() {
+        println!("\n# What is measured (volvox lab claim)\n");
+        claims.iter().for_each(|claim| println!("- {}: {}", claim.id, claim.text));
+    }
+    println!("\n# The scenario (volvox lab run {} --diagram)\n\n{}", card.id, card.scenario.trim_end());
+    for golden in card.golden {
+        println!("\n# The golden script {}\n\n{}", golden.name, golden.text.trim_end());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn document(study: &dyn Study, lines: &[Line]) -> Value {
+    let card = study.card();
+    let properties = study
+        .properties()
+        .into_iter()
+        .map(|property| json!({ "name": property.name, "when": when(property.when), "source": property.source }));
+    let rules = card.rules.iter().map(|rule| json!({ "name": rule.name, "text": rule.text }));
+    let models = study
+        .models()
+        .into_iter()
+        .map(|model| json!({ "name": model.name, "text": model.text, "expects": expected(model.expects) }));
+    let claims = study.claims().into_iter().map(|claim| json!({ "id": claim.id, "text": claim.text }));
+    let worlds = card.worlds.iter().map(|world| match world {
+        World::Simulated => "simulated",
+        World::Checked => "checked",
+        World::Live => "live",
+    });
+    json!({
+        "id": card.id,
+        "title": card.title,
+        "mechanisms": card.mechanisms,
+        "worlds": worlds.collect::<Vec<_>>(),
+        "reference": card.reference,
+        "nodes": { "least": card.nodes.least, "most": card.nodes.most, "default": card.nodes.default },
+        "properties": properties.collect::<Vec<_>>(),
+        "rules": rules.collect::<Vec<_>>(),
+        "models": models.collect::<Vec<_>>(),
+        "claims": claims.collect::<Vec<_>>(),
+        "golden": card.golden.iter().map(|golden| golden.name).collect::<Vec<_>>(),
+        "done": is_done(lines, card.id),
+    })
+}
+
+fn is_done(lines: &[Line], id: &str) -> bool {
+    lines.iter().any(|line| line.id == id && line.is_done)
+}
+
+fn when(when: When) -> &'static str {
+    match when {
+        When::Always => "always",
+        When::AtEnd => "at the end",
+    }
+}
+
+fn expected(expects: Expects) -> String {
+    match expects {
+        Expects::Holds { states } => format!("holds in {states} states"),
+        Expects::Counterexample { property, steps } => format!("breaks \"{property}\" in {steps} steps"),
+    }
+}
+
+fn bar(done: usize, of: usize) -> String {
+    "#".repeat(done) + &".".repeat(of - done.min(of))
+}

@@ -1,0 +1,52 @@
+//! `volvox lab`: the laboratory's commands.
+
+mod catalogue;
+mod prove;
+mod run;
+mod store_sweep;
+mod sweep;
+mod terminal;
+
+use anyhow::Result;
+use clap::Subcommand;
+use std::process::ExitCode;
+
+/// What the laboratory does.
+#[derive(Subcommand, Debug)]
+pub enum LabCommand {
+    /// Which mechanisms of the catalogue are done, by group, and the protocols that cover them
+    List,
+    /// A chapter: the problem, the idea, a run, why it is safe, what must hold
+    Show(catalogue::ShowArguments),
+    /// Run a scenario of a protocol in the simulated world
+    Run(run::RunArguments),
+    /// Explore every schedule of the small instances of a protocol
+    Check(prove::CheckArguments),
+    /// Run many seeds of a protocol under every fault it claims to survive
+    Sweep(sweep::SweepArguments),
+    /// Measure the numbers of the textbook
+    Claim(prove::ClaimArguments),
+    /// Follow a counterexample that a sweep found
+    Replay(sweep::ReplayArguments),
+}
+
+/// Runs a laboratory command.
+///
+/// # Errors
+/// When an argument makes no sense.
+pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
+    match command {
+        LabCommand::List => catalogue::list(json),
+        LabCommand::Show(arguments) => catalogue::show(&arguments, json),
+        LabCommand::Run(arguments) => run::run(&arguments, json),
+        LabCommand::Check(arguments) => prove::check(&arguments, json),
+        LabCommand::Sweep(arguments) => sweep::run(&arguments, json),
+        LabCommand::Claim(arguments) => prove::claim(&arguments, json),
+        LabCommand::Replay(arguments) => sweep::replay(&arguments, json),
+    }
+}
+
+/// Success, or failure.
+fn code(is_good: bool) -> ExitCode {
+    if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

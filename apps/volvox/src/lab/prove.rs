@@ -1,0 +1,252 @@
+//! `volvox lab check` and `volvox lab claim`.
+
+use super::code;
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+use volvox_lab::chapters;
+use volvox_lab::claim::Claim;
+use volvox_lab::coverage::CLAIMS;
+use volvox_lab::model::{CheckedModel, Explored};
+use volvox_lab::registry::{self, Study, nearest};
+
+/// How many claims the catalogue has.
+const CATALOGUE_CLAIMS: usize = 201;
+
+/// What is explored.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct CheckArguments {
+    /// Which protocol; `volvox lab list` names them
+    #[arg(required_unless_present = "all")]
+    pub protocol: Option<String>,
+    /// Every model of every protocol
+    #[arg(long, conflicts_with = "protocol")]
+    pub all: bool,
+    /// Only models whose name contains this
+    #[arg(long, value_name = "WORDS")]
+    pub model: Option<String>,
+    /// Print every counterexample step by step
+    #[arg(long)]
+    pub trace: bool,
+}
+
+/// What is measured.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct ClaimArguments {
+    /// Which claims, such as Q-MTX-3
+    #[arg(required_unless_present = "all", value_name = "ID")]
+    pub claims: Vec<String>,
+    /// Every claim
+    #[arg(long, conflicts_with = "claims")]
+    pub all: bool,
+    /// Measure each with its protocol broken as well, and see it fail
+    #[arg(long)]
+    pub broken: bool,
+    /// Write the pictures of claims that have one into this folder
+    #[arg(long, value_name = "FOLDER")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Explores.
+///
+/// # Errors
+/// When there is no such protocol or model.
+pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
+    let studies = match &arguments.protocol {
+        Some(protocol) => vec![registry::find(protocol)?],
+        None => chapters::all(),
+    };
+    let wanted =
+        |model: &CheckedModel| arguments.model.as_ref().is_none_or(|words| model.name.contains(words.as_str()));
+    let begun = Instant::now();
+    let (mut documents, mut states, mut count, mut wrong) = (Vec::new(), 0, 0, 0);
+    if !json {
+        println!("{:<62} {:>10} {:>6} {:>8}  verdict", "model", "states", "depth", "time");
+    }
+    for study in &studies {
+        let id = study.card().id;
+        for model in study.models().into_iter().filter(wanted) {
+            progress(json, &format!("{id}: {}", model.name));
+            let explored = (model.explore)();
+            progress(json, "");
+            let verdict = explored.verdict(model.expects);
+            (states, count, wrong) = (states + explored.states, count + 1, wrong + usize::from(verdict.is_err()));
+            if json {
+                documents.push(model_document(id, &model, &explored, &verdict));
+            } else {
+                print_model(id, &model, &explored, &verdict, arguments.trace || arguments.model.is_some());
+            }
+        }
+    }
+    if count == 0 {
+        bail!("no model has such a name: `volvox lab show P` names those of a protocol");
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    if json {
+        println!("{}", json!({ "models": documents, "states": states, "seconds": seconds, "failed": wrong }));
+    } else {
+        println!(
+            "\n{count} models, {states} states, {seconds:.1} s: {}",
+            if wrong == 0 { "all as they must be".to_string() } else { format!("{wrong} are NOT as they must be") }
+        );
+    }
+    Ok(code(wrong == 0))
+}
+
+fn print_model(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>, is_told: bool) {
+    let text = match (verdict, &explored.found) {
+        (Err(text), _) => format!("WRONG: {text}"),
+        (Ok(()), None) => "holds".to_string(),
+        (Ok(()), Some(found)) => format!("as it must, breaks \"{}\" in {} steps", found.property, found.actions.len()),
+    };
+    let name = format!("{id}: {}", model.name);
+    let seconds = explored.took.as_secs_f64();
+    println!("{name:<62} {:>10} {:>6} {seconds:>6.1} s  {text}", explored.states, explored.depth);
+    if let Some(found) = &explored.found
+        && is_told
+    {
+        for (number, action) in found.actions.iter().enumerate() {
+            if found.cycle_from == Some(number) {
+                println!("      and from here on, again and again:");
+            }
+            println!("  {:>3}. {action}", number + 1);
+        }
+        println!();
+        found.trace.lines().for_each(|line| println!("       {line}"));
+    }
+}
+
+fn model_document(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>) -> Value {
+    let found = explored.found.as_ref().map(|found| {
+        json!({ "property": found.property, "actions": found.actions, "cycle_from": found.cycle_from, "trace": found.trace })
+    });
+    json!({
+        "protocol": id,
+        "model": model.name,
+        "text": model.text,
+        "states": explored.states,
+        "depth": explored.depth,
+        "seconds": explored.took.as_secs_f64(),
+        "ended": format!("{:?}", explored.ended),
+        "counterexample": found,
+        "as_expected": verdict.is_ok(),
+        "wrong": verdict.as_ref().err(),
+    })
+}
+
+/// On a terminal, what takes a while is said while it lasts.
+fn progress(json: bool, text: &str) {
+    if !json && std::io::stdout().is_terminal() {
+        print!("\r\x1b[K{text}");
+        let _ = std::io::stdout().flush();
+    }
+}
+
+/// Measures.
+///
+/// # Errors
+/// When there is no such claim, or a picture cannot be written.
+pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
+    let studies = chapters::all();
+    let known = known(&studies);
+    let wanted: Vec<&str> = if arguments.all {
+        known.keys().copied().collect()
+    } else {
+        arguments.claims.iter().map(|id| named(id, &known)).collect::<Result<_>>()?
+    };
+    let (mut documents, mut wrong) = (Vec::new(), 0);
+    for id in &wanted {
+        let (protocol, claim) = &known[id];
+        progress(json, &format!("{id}: {}", claim.text));
+        let rows = (claim.measure)();
+        progress(json, "");
+        let holds = !rows.is_empty() && rows.iter().all(|row| row.holds());
+        wrong += usize::from(!holds);
+        let broken = arguments.broken.then(|| (claim.measure_broken)());
+        let is_caught = broken.as_ref().map(|rows| rows.iter().any(|row| !row.holds()));
+        wrong += usize::from(is_caught == Some(false));
+        if let (Some(folder), Some(plot)) = (&arguments.svg, claim.plot) {
+            write_plot(folder, id, &plot(&rows))?;
+        }
+        if json {
+            documents.push(claim_document(protocol, claim, &rows, is_caught));
+            continue;
+        }
+        println!("{id}: {} ({protocol})", claim.text);
+        rows.iter().for_each(|row| println!("    {row}"));
+        if let Some(is_caught) = is_caught {
+            let text = if is_caught { "it fails, as it must" } else { "it holds all the same: WRONG" };
+            println!("    broken ({}): {text}", claim.breakage);
+        }
+    }
+    let not_yet: Vec<&(&str, &str)> = CLAIMS.iter().filter(|(id, _)| !known.contains_key(id)).collect();
+    if json {
+        let not_yet: Vec<&str> = not_yet.iter().map(|(id, _)| *id).collect();
+        println!("{}", json!({ "claims": documents, "not_yet": not_yet, "failed": wrong }));
+    } else if arguments.all {
+        println!();
+        not_yet.iter().for_each(|(id, about)| println!("{id}: not yet ({about})"));
+        let others = CATALOGUE_CLAIMS - known.len() - not_yet.len();
+        println!("and {others} claims of the catalogue whose subject is not built yet");
+        println!(
+            "\n{} claims measured, {}",
+            wanted.len(),
+            if wrong == 0 { "all hold".to_string() } else { format!("{wrong} FAIL") }
+        );
+    }
+    Ok(code(wrong == 0))
+}
+
+/// All claims by id, with their protocols.
+fn known(studies: &[Box<dyn Study>]) -> BTreeMap<&'static str, (&'static str, Claim)> {
+    let claims = studies.iter().flat_map(|study| {
+        let protocol = study.card().id;
+        study.claims().into_iter().map(move |claim| (claim.id, (protocol, claim)))
+    });
+    claims.collect()
+}
+
+fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Result<&'static str> {
+    let upper = id.to_uppercase();
+    if let Some((id, _)) = known.get_key_value(upper.as_str()) {
+        return Ok(id);
+    }
+    if let Some((id, about)) = CLAIMS.iter().find(|(id, _)| *id == upper) {
+        bail!("{id} ({about}) is not measured yet");
+    }
+    match nearest(id, known.keys().copied()) {
+        Some(near) => bail!("there is no claim {id:?}; did you mean {near}?"),
+        None => bail!("there is no claim {id:?}; `volvox lab claim --all` measures every one"),
+    }
+}
+
+fn claim_document(protocol: &str, claim: &Claim, rows: &[volvox_lab::claim::Row], is_caught: Option<bool>) -> Value {
+    let lines = rows.iter().map(|row| {
+        json!({
+            "label": row.label, "expected": row.expected, "measured": row.measured, "unit": row.unit,
+            "over": row.over, "tolerance": format!("{:?}", row.tolerance), "holds": row.holds(),
+        })
+    });
+    json!({
+        "id": claim.id,
+        "protocol": protocol,
+        "text": claim.text,
+        "rows": lines.collect::<Vec<_>>(),
+        "holds": !rows.is_empty() && rows.iter().all(|row| row.holds()),
+        "breakage": claim.breakage,
+        "fails_when_broken": is_caught,
+    })
+}
+
+fn write_plot(folder: &Path, id: &str, picture: &str) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    let file = folder.join(format!("{id}.svg"));
+    std::fs::write(&file, picture).with_context(|| format!("cannot write {}", file.display()))
+}

@@ -1,0 +1,98 @@
+//! `volvox lab run`.
+
+use super::{code, terminal};
+use anyhow::{Context, Result, anyhow};
+use clap::Args;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use volvox_core::Scheduled;
+use volvox_lab::diagram::{self, Diagram};
+use volvox_lab::registry;
+use volvox_lab::scenario::Scenario;
+use volvox_lab::study::{Ran, Request};
+
+/// More moments than any diagram shows.
+const MOMENTS_MAX: usize = 200_000;
+
+/// What is run, and how it is shown.
+#[derive(Args, Debug)]
+pub struct RunArguments {
+    /// Which protocol; `volvox lab list` names them
+    pub protocol: String,
+    /// From which everything is drawn
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// How many nodes; what the scenario says when not given
+    #[arg(long)]
+    pub nodes: Option<u64>,
+    /// Something that goes wrong, such as 'partition 1,2|3 @ 40ms' or 'crash leader @ 1s'; may be given often
+    #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
+    pub faults: Vec<Scheduled>,
+    /// Take a rule of the protocol out, to see what it was for; `volvox lab show` names them
+    #[arg(long, value_name = "RULE")]
+    pub without: Option<String>,
+    /// Another scenario than the chapter's
+    #[arg(long, value_name = "FILE")]
+    pub scenario: Option<PathBuf>,
+    /// Draw what happens: a column a node, time downwards, messages as arrows
+    #[arg(long)]
+    pub diagram: bool,
+    /// Draw it as a picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Reads a fault with its moment.
+///
+/// # Errors
+/// When it is none: with the place and what was expected there.
+pub fn fault(text: &str) -> Result<Scheduled, String> {
+    text.parse::<Scheduled>()
+        .map_err(|error| format!("{error}\n  {text}\n  {:>column$}", "^", column = error.column + 1))
+}
+
+/// Runs.
+///
+/// # Errors
+/// When an argument makes no sense, or a file cannot be read or written.
+pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
+    let study = registry::find(&arguments.protocol)?;
+    let scenario = arguments.scenario.as_deref().map(read_scenario).transpose()?;
+    let is_drawn = arguments.diagram || arguments.svg.is_some();
+    let request = Request {
+        seed: arguments.seed,
+        nodes: arguments.nodes,
+        faults: arguments.faults.clone(),
+        without: arguments.without.clone(),
+        scenario,
+        moments_max: if is_drawn { MOMENTS_MAX } else { 0 },
+    };
+    let ran = study.run(&request)?;
+    show(&ran, arguments.diagram, arguments.svg.as_deref(), json)
+}
+
+/// Prints a run, and draws it where that is asked for.
+///
+/// # Errors
+/// When the picture cannot be written.
+pub fn show(ran: &Ran, is_drawn: bool, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
+    let diagram = Diagram::of(ran);
+    if let (Some(diagram), Some(file)) = (&diagram, svg) {
+        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if json {
+        println!("{}", ran.document());
+        return Ok(code(ran.is_good()));
+    }
+    if let (Some(diagram), true) = (&diagram, is_drawn) {
+        println!("{}", diagram::terminal(diagram, terminal::paper()));
+    }
+    print!("{ran}");
+    Ok(code(ran.is_good()))
+}
+
+fn read_scenario(file: &Path) -> Result<Scenario> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    // Its message is the place in the file, with the line: nothing to add.
+    Scenario::parse(&file.display().to_string(), &text).map_err(|error| anyhow!("{error}"))
+}

@@ -1,0 +1,154 @@
+//! `volvox lab sweep` and `volvox lab replay`: many seeds of a protocol under every fault that it claims to survive, and
+//! what they found, made short.
+
+use super::{code, store_sweep};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use volvox_lab::registry;
+use volvox_lab::shrink::{Shrunk, SweepRequest, protocol_of};
+
+/// What is swept.
+#[derive(Args, Debug)]
+pub struct SweepArguments {
+    /// What to run: a protocol, or `store`, which is the replicated store with the real log
+    pub protocol: String,
+    /// How many seeds
+    #[arg(long, default_value_t = 1000)]
+    pub seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 1)]
+    pub from: u64,
+    /// Run only this seed
+    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    pub seed: Option<u64>,
+    /// How many nodes; the store takes 3, 5, or both in turn
+    #[arg(long)]
+    pub nodes: Option<u64>,
+    /// Seeds that run at a time; as many as there are cores when not said
+    #[arg(long)]
+    pub jobs: Option<usize>,
+    /// Take a rule of the protocol out, to see the sweep find it
+    #[arg(long, value_name = "RULE")]
+    pub without: Option<String>,
+    /// How many failures are made shorter and told; the sweep ends with the last of them
+    #[arg(long, default_value_t = 1)]
+    pub failures: usize,
+    /// Write the counterexample of the first failure into this file, for `volvox lab replay`
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+}
+
+/// What is followed.
+#[derive(Args, Debug)]
+pub struct ReplayArguments {
+    /// A counterexample, as `volvox lab sweep P --save FILE` writes it
+    pub file: PathBuf,
+}
+
+/// Sweeps.
+///
+/// # Errors
+/// When an argument makes no sense, or the counterexample cannot be written.
+pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
+    if arguments.protocol == "store" {
+        if arguments.without.is_some() || arguments.save.is_some() {
+            bail!("the sweep of the store takes no rule out, and a failure is replayed from its seed: --seed N");
+        }
+        return store_sweep::run(arguments, json);
+    }
+    let study = registry::find(&arguments.protocol)?;
+    let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let seeds = if arguments.seed.is_some() { 1 } else { arguments.seeds };
+    if jobs == 0 || seeds == 0 || arguments.failures == 0 {
+        bail!("a sweep needs at least one seed, one job and one failure to tell: give 1 or more");
+    }
+    let request = SweepRequest {
+        first_seed: arguments.seed.unwrap_or(arguments.from),
+        seeds,
+        nodes: arguments.nodes,
+        without: arguments.without.clone(),
+        property: None,
+        jobs,
+        failures_max: arguments.failures,
+    };
+    let is_terminal = std::io::stderr().is_terminal();
+    let report = study.sweep(&request, &|done, failures| {
+        if is_terminal {
+            eprint!("\r{done} of {seeds} seeds, {failures} failed");
+            let _ = std::io::stderr().flush();
+        }
+    })?;
+    if is_terminal {
+        eprint!("\r\x1b[K");
+    }
+    let script = report.found.first().and_then(|found| found.text.as_ref());
+    if let (Some(file), Some(text)) = (&arguments.save, script) {
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if json {
+        let found: Vec<Value> = report.found.iter().map(document).collect();
+        println!(
+            "{}",
+            json!({
+                "protocol": report.chapter, "seeds": report.seeds, "steps": report.steps,
+                "failures": found, "seed_failures": report.found.len(),
+            })
+        );
+    } else {
+        println!("{report}");
+        if let (Some(file), Some(_)) = (&arguments.save, script) {
+            println!("replay: volvox lab replay {}", file.display());
+        } else if let Some(found) = report.found.first() {
+            println!("replay: {}", replay_line(arguments, found.seed));
+        }
+    }
+    Ok(code(report.found.is_empty()))
+}
+
+fn document(found: &Shrunk) -> Value {
+    json!({
+        "seed": found.seed, "property": found.breach.property, "reason": found.breach.text,
+        "decisions": found.decisions.0, "decisions_left": found.decisions.1,
+        "actions": found.actions.0, "actions_left": found.actions.1,
+        "events": found.events, "script": found.text,
+    })
+}
+
+fn replay_line(arguments: &SweepArguments, seed: u64) -> String {
+    let mut line = format!("volvox lab sweep {} --seed {seed}", arguments.protocol);
+    if let Some(nodes) = arguments.nodes {
+        line += &format!(" --nodes {nodes}");
+    }
+    if let Some(rule) = &arguments.without {
+        line += &format!(" --without {rule}");
+    }
+    line + " --save FILE"
+}
+
+/// Follows a counterexample.
+///
+/// # Errors
+/// When the file cannot be read, or is none.
+pub fn replay(arguments: &ReplayArguments, json: bool) -> Result<ExitCode> {
+    let name = arguments.file.display();
+    let text = std::fs::read_to_string(&arguments.file).with_context(|| format!("cannot read {name}"))?;
+    let in_file = |error: volvox_lab::shrink::ReplayError| anyhow!("{name}: {error}");
+    let study = registry::find(protocol_of(&text).map_err(in_file)?)?;
+    let replayed = study.replay(&text).map_err(in_file)?;
+    if json {
+        let breach =
+            replayed.breach.as_ref().map(|breach| json!({ "property": breach.property, "reason": breach.text }));
+        println!("{}", json!({ "protocol": study.card().id, "broken": breach, "script": replayed.text }));
+    } else {
+        println!("{}\n", replayed.text.trim_end());
+        match &replayed.breach {
+            Some(breach) => println!("{} is broken: {}", breach.property, breach.text),
+            None => println!("the property holds"),
+        }
+    }
+    Ok(code(replayed.breach.is_none()))
+}
