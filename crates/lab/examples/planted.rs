@@ -4,7 +4,8 @@
 //! cargo run -p volvox-lab --release --features planted-bugs --example planted [-- NAME...]
 //! ```
 //! Each bug has a process of its own: what it breaks may end one, and that is a find like any other. Fails when a bug
-//! is not found within [`SEEDS_MAX`] seeds.
+//! is not found within [`SEEDS_MAX`] seeds. `-- --seed NAME SEED` runs one seed with one bug, and prints the end of its
+//! trace.
 
 #[cfg(not(feature = "planted-bugs"))]
 fn main() {
@@ -21,10 +22,14 @@ fn main() {
 mod hunt {
     use std::process::{Command, Stdio, exit};
     use volvox_lab::plants;
-    use volvox_lab::sweep::{Sweep, running};
+    use volvox_lab::sweep::{Sweep, TraceRing, replay, running};
 
     /// A bug that is not found within so many seeds is not found.
     const SEEDS_MAX: u64 = 1_000;
+    /// Lines of the trace that one seed prints.
+    const TRACE_LINES: usize = 200;
+    /// What runs this program.
+    const COMMAND: &str = "cargo run -p volvox-lab --release --features planted-bugs --example planted";
     /// What a process that hunts one bug begins its line with.
     const FOUND: &str = "found at seed ";
 
@@ -35,11 +40,19 @@ mod hunt {
         {
             return hunt_one(name);
         }
+        if let [flag, name, seed] = words.as_slice()
+            && flag == "--seed"
+        {
+            return replay_one(name, seed.parse().expect("a seed is a number"));
+        }
         let mut missed = Vec::new();
         println!("{:<32} {:>6}  found by", "bug", "seeds");
         for name in plants::names().filter(|name| words.is_empty() || words.iter().any(|word| word == name)) {
             match ask_for(name) {
-                Some((seed, reason)) => println!("{name:<32} {seed:>6}  {reason}"),
+                Some((seed, reason)) => {
+                    println!("{name:<32} {seed:>6}  {reason}");
+                    println!("{:<32} {:>6}  replay: {COMMAND} -- --seed {name} {seed}", "", "");
+                }
                 None => {
                     println!("{name:<32} {:>6}  NOT FOUND", "-");
                     missed.push(name);
@@ -74,6 +87,18 @@ mod hunt {
         let outcome = sweep.run(|| plants::plant(Some(name)), |_, _| {});
         if let Some(failure) = outcome.failures.first() {
             println!("{FOUND}{}: {}", failure.seed, short(failure.reason.lines().next().unwrap_or_default()));
+        }
+    }
+
+    fn replay_one(name: &str, seed: u64) {
+        plants::plant(Some(name));
+        let ring = TraceRing::new(TRACE_LINES);
+        let sweep = Sweep { first_seed: seed, seeds: 1, nodes: None, jobs: 1, stop_at_failure: true };
+        let result = replay(seed, sweep.nodes_of(seed), &ring);
+        ring.lines().iter().for_each(|line| println!("{line}"));
+        match result {
+            Ok(_) => println!("seed {seed} does not show {name}"),
+            Err(reason) => println!("{reason}"),
         }
     }
 

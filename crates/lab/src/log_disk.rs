@@ -55,6 +55,9 @@ pub struct Disk {
     unsynced: bool,
     /// Pieces of checkpoints that wait, each with the last record persisted before it.
     steps: VecDeque<(Position, Step)>,
+    /// The disk had no space for the records, or the pieces of checkpoints, that wait.
+    records_wait: bool,
+    steps_wait: bool,
     slow: Duration,
     full: bool,
     fail_next_sync: bool,
@@ -96,6 +99,8 @@ impl Disks {
             handed_over: Position::NONE,
             unsynced: false,
             steps: VecDeque::new(),
+            records_wait: false,
+            steps_wait: false,
             slow: Duration::ZERO,
             full: false,
             fail_next_sync: false,
@@ -177,13 +182,16 @@ impl Disk {
         match log.write(records) {
             Ok((_, last)) => assert_eq!(last, self.handed_over, "world and log count positions together"),
             Err(AppendError::Full) => {
-                self.counts.add("records waited for space");
+                if !std::mem::replace(&mut self.records_wait, true) {
+                    self.counts.add("records waited for space");
+                }
                 return Ok(());
             }
             Err(_) => return Err(StorageError::SyncFailed),
         }
         self.batch.bytes.clear();
         self.batch.ends.clear();
+        self.records_wait = false;
         self.unsynced = true;
         Ok(())
     }
@@ -230,9 +238,14 @@ impl Disk {
                 Step::Install { covers, parts } => log.install_checkpoint(*covers, parts),
             };
             match result {
-                Ok(()) => drop(self.steps.pop_front()),
+                Ok(()) => {
+                    self.steps.pop_front();
+                    self.steps_wait = false;
+                }
                 Err(CheckpointError::Write(AppendError::Full)) => {
-                    self.counts.add("a checkpoint waited for space");
+                    if !std::mem::replace(&mut self.steps_wait, true) {
+                        self.counts.add("a checkpoint waited for space");
+                    }
                     return Ok(());
                 }
                 Err(CheckpointError::Write(_)) => return Err(StorageError::SyncFailed),
@@ -343,6 +356,7 @@ impl Disk {
 
     fn forget_unwritten(&mut self) {
         self.batch = Batch::default();
+        (self.records_wait, self.steps_wait) = (false, false);
         self.unsynced = false;
         self.steps.clear();
     }

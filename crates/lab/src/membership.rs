@@ -97,10 +97,11 @@ impl Run {
         let nodes = self.shape.nodes as usize;
         let grow = members.len() < nodes + MEMBERS_MORE && (members.len() <= nodes || self.rng.below(3) == 0);
         if grow {
+            let is_learner = self.rng.below(2) > 0;
             for _ in 0..count.min(nodes + MEMBERS_MORE - members.len()) {
                 membership.additions += 1;
                 let address = 100 + membership.additions;
-                membership.under_way.push(Change::Add { is_learner: self.rng.below(2) > 0, address });
+                membership.under_way.push(Change::Add { is_learner, address });
             }
         } else {
             let mut ids: Vec<NodeId> = members.iter().map(|member| member.id).collect();
@@ -162,7 +163,7 @@ impl Run {
             members.push(id);
         }
         world.add_node(id, &members, self.shape.config_of_joiner(id));
-        let after = Duration::from_millis(self.rng.between(10, 1_000));
+        let after = Duration::from_millis(self.rng.between(10, 400));
         world.fault_after(after, volvox_core::Fault::Start(id));
         for _ in 0..self.shape.clients_a_node {
             self.clients.push(crate::run::Client { node: id, busy: None });

@@ -4,11 +4,11 @@ use volvox_lab::run;
 use volvox_lab::sweep::Sweep;
 
 #[test]
-fn twenty_seeds_hold() {
-    let sweep = Sweep { first_seed: 1, seeds: 20, nodes: None, jobs: 2, stop_at_failure: false };
+fn sixty_seeds_hold() {
+    let sweep = Sweep { first_seed: 1, seeds: 60, nodes: None, jobs: 2, stop_at_failure: false };
     let outcome = sweep.run(|| {}, |_, _| {});
     assert!(outcome.failures.is_empty(), "{outcome}");
-    assert_eq!(outcome.seeds, 20);
+    assert_eq!(outcome.seeds, 60);
     for name in ["leaders elected", "snapshots installed", "leases expired", "registers found linearizable"] {
         assert!(outcome.counts.of(name) > 0, "{name} never happened\n{outcome}");
     }
@@ -40,4 +40,16 @@ fn a_seed_is_a_run() {
     }
     let chain = |seed| run(seed, 3, None).expect("a good seed").chain;
     assert_ne!(chain(7), chain(9), "different seeds are different runs");
+}
+
+/// The bugs that few seeds show; `examples/planted.rs` hunts all ten.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn planted_bugs_are_found() {
+    use volvox_lab::plants::plant;
+    for bug in ["forwarded-applied-twice", "watch-gap-at-compaction", "lease-revived"] {
+        let sweep = Sweep { first_seed: 1, seeds: 60, nodes: None, jobs: 2, stop_at_failure: true };
+        let outcome = sweep.run(|| plant(Some(bug)), |_, _| {});
+        assert!(!outcome.failures.is_empty(), "{bug} is not found\n{outcome}");
+    }
 }

@@ -2,7 +2,6 @@
 
 use crate::members::MemberAction;
 use crate::message::Timer;
-use crate::planted::{self, Bug};
 use crate::proposal::{Action, Origin, Proposal};
 use crate::replica::Replica;
 use crate::request::{Command, Event, Reply};
@@ -121,7 +120,7 @@ impl Replica {
             return self.on_applied(entry, cx);
         }
         let first = !self.window.refuses(&origin);
-        if !first && !planted::is(Bug::ForwardedAppliedTwice) {
+        if !first {
             cx.note("a second copy of a proposal", origin.sequence);
             if is_own {
                 // The first copy answered, unless it went by in a snapshot, or never was and this one came too late.

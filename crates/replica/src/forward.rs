@@ -6,7 +6,6 @@
 
 use crate::Replica;
 use crate::message::{Message, Refusal};
-use crate::planted::{self, Bug};
 use crate::proposal::{Action, Proposal, Window};
 use crate::request::Ticket;
 use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_shared};
@@ -59,7 +58,7 @@ impl Replica {
         if self.decided.term != self.raft.term() {
             self.decided = Decided { term: self.raft.term(), window: Window::default() };
         }
-        if self.decided.window.refuses(&proposal.origin) && !planted::is(Bug::ForwardedAppliedTwice) {
+        if self.decided.window.refuses(&proposal.origin) {
             cx.note("a second copy of a proposal", proposal.origin.sequence);
             return None;
         }

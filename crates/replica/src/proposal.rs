@@ -4,6 +4,7 @@
 //! which sequences of each node were applied, and a second copy changes nothing.
 
 use crate::members::MemberAction;
+use crate::planted::{self, Bug};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
@@ -139,11 +140,14 @@ impl Window {
 
     /// Whether an entry of this origin would be refused: it was applied, or is too old to tell.
     pub fn refuses(&self, origin: &Origin) -> bool {
-        self.origins.get(&origin.node).is_some_and(|applied| match applied.incarnation.cmp(&origin.incarnation) {
-            Ordering::Less => false,
-            Ordering::Equal => applied.is_too_old(origin.sequence) || self.contains(origin),
-            Ordering::Greater => true,
-        })
+        !planted::is(Bug::ForwardedAppliedTwice)
+            && self.origins.get(&origin.node).is_some_and(|applied| {
+                match applied.incarnation.cmp(&origin.incarnation) {
+                    Ordering::Less => false,
+                    Ordering::Equal => applied.is_too_old(origin.sequence) || self.contains(origin),
+                    Ordering::Greater => true,
+                }
+            })
     }
 
     /// Forgets a node that was removed for good.
