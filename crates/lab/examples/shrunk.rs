@@ -1,10 +1,10 @@
 //! The table of counterexamples: how short everything that breaks becomes.
 //!
 //! ```text
-//! cargo run -p volvox-lab --release --example shrunk [-- PROTOCOL...]
+//! cargo run -p volvox-lab --release --example shrunk [-- [--show] PROTOCOL...]
 //! ```
 //! Every rule of every chapter is taken out in turn; seeds are swept until a property breaks, and what broke is made
-//! shorter. Below stand the counterexamples of the checker, which are shortest by construction.
+//! shorter; `--show` prints it. Below stand the counterexamples of the checker, which are shortest by construction.
 
 use std::time::Instant;
 use volvox_lab::chapters;
@@ -12,10 +12,12 @@ use volvox_lab::model::Expects;
 use volvox_lab::shrink::SweepRequest;
 
 /// A rule that does no harm within so many seeds is not swept out.
-const SEEDS_MAX: u64 = 2_000;
+const SEEDS_MAX: u64 = 20_000;
 
 fn main() {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let shows = words.iter().any(|word| word == "--show");
+    words.retain(|word| word != "--show");
     let is_wanted = |id: &str| words.is_empty() || words.iter().any(|word| word == id);
     let mut lengths = Vec::new();
     println!(
@@ -40,6 +42,9 @@ fn main() {
                         "{decisions:>9} {actions:>9} {:>8} {:>7} {seconds:>8.1}  {}{by_hand}",
                         found.actions.1, found.events, found.breach.property
                     );
+                    if let Some(text) = found.text.as_ref().filter(|_| shows) {
+                        println!("\n{text}");
+                    }
                 }
                 None => println!("{:>9} {:>9} {:>8} {:>7} {seconds:>8.1}  nothing", "-", "-", "-", "-"),
             }

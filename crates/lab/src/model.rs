@@ -1,5 +1,6 @@
 //! A small instance of a protocol that is explored in every schedule.
 
+use crate::shrink::schedule;
 use std::hash::Hash;
 use std::time::Duration;
 use volvox_check::{Checked, Checker, Ended, Model, Report, System};
@@ -63,7 +64,8 @@ pub struct Found {
     pub cycle_from: Option<usize>,
     /// The run with fresh processes, one line an effect.
     pub trace: String,
-    /// Whether the run with fresh processes ended in the state that the exploration had found.
+    /// Whether the run with fresh processes, by the checker and by the world that is driven by hand, ended in the state that
+    /// the exploration had found.
     pub replayed: bool,
 }
 
@@ -142,7 +144,9 @@ where
             cycle_from: violation.cycle_from,
             trace: world.trace(&schedule),
             // A last action that failed has no state after it.
-            replayed: violation.failed.is_some() || world.ends_in(&schedule, violation.last()),
+            replayed: violation.failed.is_some()
+                || (world.ends_in(&schedule, violation.last())
+                    && schedule::ends_in(world, &schedule, violation.last())),
         }
     });
     Explored {

@@ -158,6 +158,11 @@ impl<C: Chapter> Field<C> {
             let kept = short.choices.iter().rposition(|choice| *choice > 0).map_or(0, |last| last + 1);
             short.choices.truncate(kept);
             let acted = catch_unwind(AssertUnwindSafe(|| world.act(action)));
+            if let What::Sync { node, through } = &mut short.what
+                && !world.has_unsynced(*node)
+            {
+                *through = None;
+            }
             named.push(short);
             if acted.is_err() {
                 break;

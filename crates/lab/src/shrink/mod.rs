@@ -218,7 +218,10 @@ fn one_seed<C: Chapter>(terms: &Terms<C>, seed: u64, wanted: Option<&str>) -> (u
         text: None,
     };
     if let Some((course, healed_at)) = outcome.course {
-        let kept = &course.actions[..healed_at];
+        // A property of the end is asked of a world that rests, and whatever broke before that breaks by itself.
+        let is_always =
+            C::properties().iter().any(|one| one.name == shrunk.breach.property && one.when == When::Always);
+        let kept = if is_always { &course.actions[..] } else { &course.actions[..healed_at] };
         shrunk.events = reduce::events(without_starts(kept, terms.settings.nodes));
         by_hand(terms, case.seed, &course.nodes, kept, &mut shrunk);
     }

@@ -53,7 +53,8 @@ type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
 
 /// Carries out a script, line by line.
 pub struct Runner<P: Process> {
-    config_of: ConfigOf<P>,
+    /// Nothing where the world is given, and no other is made.
+    config_of: Option<ConfigOf<P>>,
     world: Option<World<P>>,
     /// Lines that contain one of these words are not printed.
     hidden: Vec<String>,
@@ -62,13 +63,12 @@ pub struct Runner<P: Process> {
 impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
     /// Without a world: `cluster` makes one, with nodes of these configurations.
     pub fn new(config_of: ConfigOf<P>) -> Runner<P> {
-        Runner { config_of, world: None, hidden: Vec::new() }
+        Runner { config_of: Some(config_of), world: None, hidden: Vec::new() }
     }
 
     /// Over a world that exists and is traced.
     pub fn over(world: World<P>) -> Runner<P> {
-        let config_of = Rc::new(|_, _| unreachable!("the world is there"));
-        Runner { config_of, world: Some(world), hidden: Vec::new() }
+        Runner { config_of: None, world: Some(world), hidden: Vec::new() }
     }
 
     /// The world, once there is one.
@@ -134,7 +134,9 @@ impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
         let Some(count) = count.parse().ok().filter(|count| (1..=1_000).contains(count)) else {
             return unreadable("a number of nodes, from 1 to 1000");
         };
-        let config_of = Rc::clone(&self.config_of);
+        let Some(config_of) = self.config_of.clone() else {
+            return unreadable("a command for the nodes that there are");
+        };
         let mut world = World::new(count, move |id, incarnation| config_of(id, incarnation)).traced();
         match rest {
             [] => {

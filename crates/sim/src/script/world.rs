@@ -13,6 +13,8 @@ use volvox_core::{
     Position, Process, Rng, Wall,
 };
 
+/// A world that does so much has no rest.
+const REST_ACTIONS_MAX: usize = 1_000_000;
 /// How long a message is under way while a world rests.
 const REST_STEP: Duration = Duration::from_millis(1);
 
@@ -347,7 +349,8 @@ impl<P: Process> World<P> {
     /// action. Who is down stays down.
     pub fn rest(&mut self, span: Duration, mut done: impl FnMut(&mut World<P>, &Action<P>) -> bool) {
         let end = self.now() + span;
-        while self.now() < end {
+        let mut left = REST_ACTIONS_MAX;
+        while self.now() < end && left > 0 {
             let unsynced: Vec<NodeId> = self.ids().filter(|id| self.has_unsynced(*id)).collect();
             let links: Vec<_> = self.under_way().map(|(from, to, queue)| (from, to, queue.len())).collect();
             let timers = self.timers();
@@ -371,6 +374,7 @@ impl<P: Process> World<P> {
                 choices: Vec::new(),
             }));
             for action in actions.collect::<Vec<_>>() {
+                left = left.saturating_sub(1);
                 // A timer that was cancelled meanwhile does not fire.
                 if self.act(&action).is_ok() && done(self, &action) {
                     return;
