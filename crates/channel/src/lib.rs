@@ -72,6 +72,13 @@
 //!   `decisions/0001`.
 //! - Who was never heard of again keeps at most one queue; the number of peers is bounded.
 //!
+//! # The same, step by step
+//!
+//! [`links`] builds it in layers, each of which repairs one thing: fair loss, stubborn, perfect, FIFO. [`arq`] shows what
+//! becomes of the window when numbers have few bits and wrap: stop-and-wait, go-back-N, selective repeat. Those modules
+//! are for reading and breaking; [`Channel`] is what protocols stand on. In their words it is selective repeat with a
+//! cumulative acknowledgement, numbers of 64 bits, which never wrap, and sessions, which they do without.
+//!
 //! # References
 //!
 //! Cachin, Guerraoui, Rodrigues: *Introduction to Reliable and Secure Distributed Programming* (2011), 2.4, 3.9.
@@ -82,9 +89,12 @@
 
 extern crate alloc;
 
+pub mod arq;
+pub mod links;
 mod message;
 mod node;
 mod stream;
+pub mod talk;
 
 pub use message::{Message, Session, Timer};
 pub use node::{Channel, Config, Limits, PEERS_MAX};

@@ -180,8 +180,10 @@ impl Process for TotalOrder {
         let stamp = Stamp { time: self.clock, process: self.id };
         cx.emit(Told::Multicast { stamp, text: text.clone() });
         if self.config.without == Some(Rule::Fifo) {
+            if self.late.is_empty() {
+                cx.set_timer(Late, LATE);
+            }
             self.late.push_back((stamp, text.clone()));
-            cx.set_timer(Late, LATE);
         } else {
             self.multicast(Message::Multicast { stamp, text: text.clone() }, cx);
         }

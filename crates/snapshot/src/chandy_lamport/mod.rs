@@ -370,8 +370,10 @@ impl<P: Application> ChandyLamport<P> {
         if self.late.len() >= LATE_MAX {
             return cx.note("queue of late messages full: newest dropped", LATE_MAX as u64);
         }
+        if self.late.is_empty() {
+            cx.set_timer(Timer::Late, LATE);
+        }
         self.late.push_back((after, to, message));
-        cx.set_timer(Timer::Late, LATE);
     }
 
     /// One step of the application: what it sends goes into channels, everything else to the world as it is.

@@ -1,0 +1,174 @@
+//! FIFO order: what comes early waits.
+
+use super::{Config, Rule, WAITING_MAX, pass_on};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::fmt::Debug;
+use core::hash::Hash;
+use volvox_core::{
+    Context, Decode, DecodeError, Encode, MessageKind, NodeId, Position, Process, Reader, Restored, Scratch,
+};
+
+/// A message with its place.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Placed<M> {
+    /// Which one of this sender to this receiver, from 1.
+    pub number: u64,
+    /// What is carried.
+    pub message: M,
+}
+
+/// FIFO order under a process, over perfect links: what is said is heard, once, in the order of saying.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Fifo<P: Process<Message: Clone + Eq + Hash + Debug>> {
+    child: P,
+    without: Option<Rule>,
+    peers: BTreeMap<NodeId, Peer<P::Message>>,
+    scratch: Scratch<P>,
+}
+
+/// One peer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Peer<M> {
+    /// How much was sent to it.
+    sent: u64,
+    /// All its numbers up to here were handed up.
+    through: u64,
+    /// What comes after that, and arrived early.
+    early: BTreeMap<u64, M>,
+}
+
+impl<M> Default for Peer<M> {
+    fn default() -> Peer<M> {
+        Peer { sent: 0, through: 0, early: BTreeMap::new() }
+    }
+}
+
+impl<M> Peer<M> {
+    /// The next message, when it is there.
+    fn take_next(&mut self) -> Option<M> {
+        let message = self.early.remove(&(self.through + 1))?;
+        self.through += 1;
+        Some(message)
+    }
+}
+
+impl<P> Process for Fifo<P>
+where
+    P: Process<Message: Clone + Eq + Hash + Debug>,
+{
+    type Config = Config<P::Config>;
+    type Message = Placed<P::Message>;
+    type Timer = P::Timer;
+    type Record = P::Record;
+    type Command = P::Command;
+    type Event = P::Event;
+    type View = P::View;
+
+    fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Fifo<P> {
+        Fifo {
+            child: P::new(id, members, &config.child),
+            without: config.without,
+            peers: members.iter().map(|peer| (*peer, Peer::default())).collect(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn on_restore(&mut self, restored: Restored<P::Record>) {
+        self.child.on_restore(restored);
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, P::on_start);
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
+        let Placed { number, message } = message;
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: a stranger", from.0) };
+        if self.without == Some(Rule::Order) {
+            return self.run_child(cx, |child, cx| child.on_message(from, message, cx));
+        }
+        if number <= peer.through && self.without == Some(Rule::Once) {
+            return self.run_child(cx, |child, cx| child.on_message(from, message, cx));
+        }
+        if number <= peer.through || number - peer.through > WAITING_MAX {
+            return cx.note("ignored: no place for it", number);
+        }
+        peer.early.insert(number, message);
+        while let Some(message) = self.peers.get_mut(&from).and_then(Peer::take_next) {
+            self.run_child(cx, |child, cx| child.on_message(from, message, cx));
+        }
+    }
+
+    fn on_timer(&mut self, timer: P::Timer, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_timer(timer, cx));
+    }
+
+    fn on_command(&mut self, command: P::Command, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_command(command, cx));
+    }
+
+    fn on_persisted(&mut self, through: Position, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_persisted(through, cx));
+    }
+
+    fn view(&self) -> P::View {
+        self.child.view()
+    }
+}
+
+impl<P> Fifo<P>
+where
+    P: Process<Message: Clone + Eq + Hash + Debug>,
+{
+    fn run_child(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        cx.scope_with(
+            self,
+            &mut scratch,
+            |layer, cx| step(&mut layer.child, cx),
+            |layer, effect, cx| {
+                pass_on::<Self, P>(
+                    effect,
+                    cx,
+                    |timer| timer,
+                    |to, message, after, cx| {
+                        let Some(peer) = layer.peers.get_mut(&to) else {
+                            return cx.note("dropped: to a stranger", to.0);
+                        };
+                        peer.sent += 1;
+                        // Waits for what the process above waits for.
+                        cx.send_after(after, to, Placed { number: peer.sent, message });
+                    },
+                );
+            },
+        );
+        self.scratch = scratch;
+    }
+}
+
+impl<M: MessageKind> MessageKind for Placed<M> {
+    fn kind(&self) -> &'static str {
+        self.message.kind()
+    }
+}
+
+impl<M: fmt::Display> fmt::Display for Placed<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "place {} {}", self.number, self.message)
+    }
+}
+
+impl<M: Encode> Encode for Placed<M> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.number.encode(out);
+        self.message.encode(out);
+    }
+}
+
+impl<M: Decode> Decode for Placed<M> {
+    fn decode(input: &mut Reader<'_>) -> Result<Placed<M>, DecodeError> {
+        Ok(Placed { number: input.varint()?, message: M::decode(input)? })
+    }
+}

@@ -1,0 +1,164 @@
+//! Perfect links: what was handed up before is not handed up again.
+
+use super::{Config, Rule, WAITING_MAX, pass_on};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+use core::fmt;
+use core::fmt::Debug;
+use core::hash::Hash;
+use volvox_core::{
+    Context, Decode, DecodeError, Encode, MessageKind, NodeId, Position, Process, Reader, Restored, Scratch,
+};
+
+/// A message with the number by which it is known again.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Numbered<M> {
+    /// Which one of this sender to this receiver, from 1.
+    pub number: u64,
+    /// What is carried.
+    pub message: M,
+}
+
+/// Perfect links under a process, over stubborn ones: what is said is heard, once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Perfect<P: Process<Message: Clone + Eq + Hash + Debug>> {
+    child: P,
+    without: Option<Rule>,
+    peers: BTreeMap<NodeId, Peer>,
+    scratch: Scratch<P>,
+}
+
+/// One peer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+struct Peer {
+    /// How much was sent to it.
+    sent: u64,
+    /// All its numbers up to here were handed up.
+    through: u64,
+    /// Handed up beyond that.
+    beyond: BTreeSet<u64>,
+}
+
+impl Peer {
+    /// Whether this number is seen for the first time; remembers it.
+    fn is_new(&mut self, number: u64) -> bool {
+        let is_new = number > self.through && self.beyond.insert(number);
+        while self.beyond.remove(&(self.through + 1)) {
+            self.through += 1;
+        }
+        is_new
+    }
+}
+
+impl<P> Process for Perfect<P>
+where
+    P: Process<Message: Clone + Eq + Hash + Debug>,
+{
+    type Config = Config<P::Config>;
+    type Message = Numbered<P::Message>;
+    type Timer = P::Timer;
+    type Record = P::Record;
+    type Command = P::Command;
+    type Event = P::Event;
+    type View = P::View;
+
+    fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Perfect<P> {
+        Perfect {
+            child: P::new(id, members, &config.child),
+            without: config.without,
+            peers: members.iter().map(|peer| (*peer, Peer::default())).collect(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn on_restore(&mut self, restored: Restored<P::Record>) {
+        self.child.on_restore(restored);
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, P::on_start);
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
+        let Numbered { number, message } = message;
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: a stranger", from.0) };
+        if number.saturating_sub(peer.through) > WAITING_MAX {
+            return cx.note("ignored: too far ahead", number);
+        }
+        if !peer.is_new(number) && self.without != Some(Rule::Once) {
+            return cx.note("repeated", number);
+        }
+        self.run_child(cx, |child, cx| child.on_message(from, message, cx));
+    }
+
+    fn on_timer(&mut self, timer: P::Timer, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_timer(timer, cx));
+    }
+
+    fn on_command(&mut self, command: P::Command, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_command(command, cx));
+    }
+
+    fn on_persisted(&mut self, through: Position, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_persisted(through, cx));
+    }
+
+    fn view(&self) -> P::View {
+        self.child.view()
+    }
+}
+
+impl<P> Perfect<P>
+where
+    P: Process<Message: Clone + Eq + Hash + Debug>,
+{
+    fn run_child(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        cx.scope_with(
+            self,
+            &mut scratch,
+            |layer, cx| step(&mut layer.child, cx),
+            |layer, effect, cx| {
+                pass_on::<Self, P>(
+                    effect,
+                    cx,
+                    |timer| timer,
+                    |to, message, after, cx| {
+                        let Some(peer) = layer.peers.get_mut(&to) else {
+                            return cx.note("dropped: to a stranger", to.0);
+                        };
+                        peer.sent += 1;
+                        // Waits for what the process above waits for.
+                        cx.send_after(after, to, Numbered { number: peer.sent, message });
+                    },
+                );
+            },
+        );
+        self.scratch = scratch;
+    }
+}
+
+impl<M: MessageKind> MessageKind for Numbered<M> {
+    fn kind(&self) -> &'static str {
+        self.message.kind()
+    }
+}
+
+impl<M: fmt::Display> fmt::Display for Numbered<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "once {} {}", self.number, self.message)
+    }
+}
+
+impl<M: Encode> Encode for Numbered<M> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.number.encode(out);
+        self.message.encode(out);
+    }
+}
+
+impl<M: Decode> Decode for Numbered<M> {
+    fn decode(input: &mut Reader<'_>) -> Result<Numbered<M>, DecodeError> {
+        Ok(Numbered { number: input.varint()?, message: M::decode(input)? })
+    }
+}

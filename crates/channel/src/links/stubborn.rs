@@ -1,0 +1,219 @@
+//! Stubborn links: what is not acknowledged is sent again.
+
+use super::{Config, Rule, WAITING_MAX, pass_on};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::fmt;
+use core::fmt::Debug;
+use core::hash::Hash;
+use volvox_core::{
+    Context, Decode, DecodeError, Encode, MessageKind, NodeId, Position, Process, Reader, Restored, Scratch,
+};
+
+/// The messages of stubborn links that carry messages of kind `M`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Retry<M> {
+    /// One message, perhaps not for the first time.
+    Try {
+        /// Which one of this sender to this receiver, from 1.
+        number: u64,
+        /// What is carried.
+        message: M,
+    },
+    /// That message arrived.
+    Ack {
+        /// Which one.
+        number: u64,
+    },
+}
+
+/// The timers of stubborn links over a process with timers `T`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer<T> {
+    /// Nobody has acknowledged this number of this peer.
+    Repeat(NodeId, u64),
+    /// The process's own.
+    Child(T),
+}
+
+/// Stubborn links under a process: what is said is heard, at least once.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Stubborn<P: Process<Message: Clone + Eq + Hash + Debug>> {
+    child: P,
+    config: Config<()>,
+    peers: BTreeMap<NodeId, Outward<P::Message>>,
+    scratch: Scratch<P>,
+}
+
+/// What goes to one peer.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Outward<M> {
+    /// The number of the last message.
+    last: u64,
+    /// What is not acknowledged: how often it was repeated, and what must be durable before it may be seen.
+    waiting: BTreeMap<u64, (u32, Position, M)>,
+}
+
+impl<P> Process for Stubborn<P>
+where
+    P: Process<Message: Clone + Eq + Hash + Debug>,
+{
+    type Config = Config<P::Config>;
+    type Message = Retry<P::Message>;
+    type Timer = Timer<P::Timer>;
+    type Record = P::Record;
+    type Command = P::Command;
+    type Event = P::Event;
+    type View = P::View;
+
+    fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Stubborn<P> {
+        let Config { child, repeat_after, repetitions_max, without } = config;
+        Stubborn {
+            child: P::new(id, members, child),
+            config: Config {
+                child: (),
+                repeat_after: *repeat_after,
+                repetitions_max: *repetitions_max,
+                without: *without,
+            },
+            peers: members.iter().map(|peer| (*peer, Outward { last: 0, waiting: BTreeMap::new() })).collect(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    fn on_restore(&mut self, restored: Restored<P::Record>) {
+        self.child.on_restore(restored);
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, P::on_start);
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: a stranger", from.0) };
+        match message {
+            Retry::Try { number, message } => {
+                self.run_child(cx, |child, cx| child.on_message(from, message, cx));
+                // Every time, as the last acknowledgement may be lost.
+                cx.send(from, Retry::Ack { number });
+            }
+            Retry::Ack { number } => {
+                if peer.waiting.remove(&number).is_some() {
+                    cx.cancel_timer(Timer::Repeat(from, number));
+                }
+            }
+        }
+    }
+
+    fn on_timer(&mut self, timer: Self::Timer, cx: &mut Context<'_, Self>) {
+        match timer {
+            Timer::Repeat(to, number) => self.on_repeat(to, number, cx),
+            Timer::Child(timer) => self.run_child(cx, |child, cx| child.on_timer(timer, cx)),
+        }
+    }
+
+    fn on_command(&mut self, command: P::Command, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_command(command, cx));
+    }
+
+    fn on_persisted(&mut self, through: Position, cx: &mut Context<'_, Self>) {
+        self.run_child(cx, |child, cx| child.on_persisted(through, cx));
+    }
+
+    fn view(&self) -> P::View {
+        self.child.view()
+    }
+}
+
+impl<P> Stubborn<P>
+where
+    P: Process<Message: Clone + Eq + Hash + Debug>,
+{
+    /// How many messages are not acknowledged.
+    pub fn waiting(&self) -> usize {
+        self.peers.values().map(|peer| peer.waiting.len()).sum()
+    }
+
+    fn on_repeat(&mut self, to: NodeId, number: u64, cx: &mut Context<'_, Self>) {
+        let Some(waiting) = self.peers.get_mut(&to).map(|peer| &mut peer.waiting) else { return };
+        let Some((repeated, after, message)) = waiting.get_mut(&number) else { return };
+        if self.config.without == Some(Rule::Repetition) || Some(*repeated) == self.config.repetitions_max {
+            waiting.remove(&number);
+            return cx.note("gave up", number);
+        }
+        // Counted only where the count decides something: a process that repeats for ever stays in one state.
+        *repeated += u32::from(self.config.repetitions_max.is_some());
+        // Waits for what the process above waits for.
+        cx.send_after(*after, to, Retry::Try { number, message: message.clone() });
+        cx.set_timer(Timer::Repeat(to, number), self.config.repeat_after);
+    }
+
+    fn send(&mut self, to: NodeId, message: P::Message, after: Position, cx: &mut Context<'_, Self>) {
+        let Some(peer) = self.peers.get_mut(&to) else { return cx.note("dropped: to a stranger", to.0) };
+        let oldest = peer.waiting.first_key_value().map_or(peer.last + 1, |(number, _)| *number);
+        if peer.last + 1 - oldest >= WAITING_MAX {
+            return cx.note("queue full: newest dropped", to.0);
+        }
+        peer.last += 1;
+        let number = peer.last;
+        peer.waiting.insert(number, (0, after, message.clone()));
+        // Waits for what the process above waits for.
+        cx.send_after(after, to, Retry::Try { number, message });
+        cx.set_timer(Timer::Repeat(to, number), self.config.repeat_after);
+    }
+
+    fn run_child(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        cx.scope_with(
+            self,
+            &mut scratch,
+            |layer, cx| step(&mut layer.child, cx),
+            |layer, effect, cx| {
+                pass_on::<Self, P>(effect, cx, Timer::Child, |to, message, after, cx| {
+                    layer.send(to, message, after, cx);
+                });
+            },
+        );
+        self.scratch = scratch;
+    }
+}
+
+impl<M: MessageKind> MessageKind for Retry<M> {
+    fn kind(&self) -> &'static str {
+        match self {
+            Retry::Try { message, .. } => message.kind(),
+            Retry::Ack { .. } => "Ack",
+        }
+    }
+}
+
+impl<M: fmt::Display> fmt::Display for Retry<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Retry::Try { number, message } => write!(f, "Try {number} {message}"),
+            Retry::Ack { number } => write!(f, "Ack {number}"),
+        }
+    }
+}
+
+impl<M: Encode> Encode for Retry<M> {
+    fn encode(&self, out: &mut Vec<u8>) {
+        match self {
+            Retry::Try { number, message } => {
+                (1u8, *number).encode(out);
+                message.encode(out);
+            }
+            Retry::Ack { number } => (2u8, *number).encode(out),
+        }
+    }
+}
+
+impl<M: Decode> Decode for Retry<M> {
+    fn decode(input: &mut Reader<'_>) -> Result<Retry<M>, DecodeError> {
+        Ok(match input.u8()? {
+            1 => Retry::Try { number: input.varint()?, message: M::decode(input)? },
+            2 => Retry::Ack { number: input.varint()? },
+            other => return Err(DecodeError::Unknown("message of a stubborn link", u64::from(other))),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! The layers and the windows: each promise over the worst link that it is made for, and broken where a rule is missing.
+
+mod codec;
+mod links;
+mod scripts;
+mod windows;
+
+use volvox_channel::talk::{Say, Told, Words, properties};
+use volvox_check::{Checked, Checker, Ended, Network as Links, System};
+use volvox_core::{Duration, History, NodeId, Picture, Process, When};
+use volvox_sim::{Happening, Simulation};
+
+const ONE: NodeId = NodeId(1);
+const TWO: NodeId = NodeId(2);
+
+fn ms(count: u64) -> Duration {
+    Duration::from_millis(count)
+}
+
+fn say(text: &str, to: u64) -> Say {
+    format!("say {text} to n{to}").parse().expect("a command")
+}
+
+/// What happened since, told to the history; then every property of this kind is asked.
+fn judge<P>(sim: &mut Simulation<P>, words: &mut Words, when: When) -> Result<(), String>
+where
+    P: Process<Event = Told> + 'static,
+{
+    let told: Vec<_> = sim.happened().collect();
+    for one in told {
+        if let Happening::Event(event) = &one.what {
+            History::<P>::on_event(words, one.node, event);
+        }
+    }
+    let nodes: Vec<_> = sim.live().collect();
+    let picture = Picture { nodes: &nodes, history: words };
+    for property in properties::<P>().into_iter().filter(|property| property.when == when) {
+        (property.holds)(&picture).map_err(|why| format!("{}: {why}", property.name))?;
+    }
+    Ok(())
+}
+
+/// Words between all, at drawn moments within a second.
+fn chatter<P: Process<Command = Say> + 'static>(sim: &mut Simulation<P>, nodes: u64, words: u64) {
+    let mut rng = sim.rng(0);
+    for number in 0..words {
+        let from = rng.between(1, nodes);
+        let to = (from - 1 + rng.between(1, nodes - 1)) % nodes + 1;
+        sim.command_after(ms(rng.below(1_000)), NodeId(from), say(&format!("w{number}"), to));
+    }
+}
+
+/// Runs until everything said is heard; every promise is asked on the way.
+fn until_all_is_heard<P>(sim: &mut Simulation<P>, words: u64) -> Result<(), String>
+where
+    P: Process<Event = Told> + 'static,
+{
+    let mut history = Words::default();
+    for _ in 0..600 {
+        let _ = sim.run_for(ms(100));
+        judge(sim, &mut history, When::Always)?;
+        if history.said() == words && judge(sim, &mut history, When::AtEnd).is_ok() {
+            return Ok(());
+        }
+    }
+    judge(sim, &mut history, When::AtEnd)
+}
+
+/// Every schedule of so many words from n1 to n2: what breaks first, if anything does. `promised` are the properties
+/// that are asked; with `live` also that what is said is heard.
+fn every_schedule<P>(
+    config: P::Config,
+    links: Links,
+    words: u32,
+    promised: &[&str],
+    live: bool,
+) -> (Ended, u64, Option<(String, usize)>)
+where
+    P: Checked + Process<Event = Told, Command = Say>,
+    P::Config: Send + Sync,
+{
+    let observe = |history: &mut Words, node, event: &Told| History::<P>::on_event(history, node, event);
+    let world = System::<P, Words>::observed(2, config, Words::default(), observe).network(links);
+    let world = world.command(ONE, say("w", 2), words);
+    let mut checker = Checker::new(&world)
+        .reachable("all is heard", move |world, state| world.view(state).history().heard() == u64::from(words));
+    for property in properties::<P>() {
+        if property.when == When::Always && promised.contains(&property.name) {
+            checker = checker.invariant(property.name, move |world, state| {
+                let view = world.view(state);
+                let nodes: Vec<_> = view.nodes().collect();
+                (property.holds)(&Picture { nodes: &nodes, history: view.history() }).is_ok()
+            });
+        }
+    }
+    if live {
+        checker = checker.leads_to(
+            "what is said is heard",
+            |world, state| world.view(state).history().said() > 0,
+            |world, state| world.view(state).history().heard() == world.view(state).history().said(),
+        );
+    }
+    let report = checker.run();
+    println!("{report}");
+    (report.ended, report.states, report.violation.map(|found| (found.property.clone(), found.actions().len())))
+}
