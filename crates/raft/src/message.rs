@@ -1,5 +1,6 @@
 //! What members send one another. Reading the variants of [`Body`] is reading the protocol.
 
+use crate::configuration::Member;
 use crate::entry::{Entry, Index, Span, Term, decode_entries, encode_entries};
 use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
@@ -138,6 +139,11 @@ pub enum Body {
     Stale,
     /// A node that knows nothing asks to be taken in.
     Join,
+    /// A member hands on to its leader that a node asks to be taken in.
+    Joins {
+        /// Who asks.
+        member: Member,
+    },
 }
 
 impl MessageKind for Message {
@@ -159,6 +165,7 @@ impl MessageKind for Message {
             Body::SnapshotReply { .. } => "SnapshotReply",
             Body::Stale => "Stale",
             Body::Join => "Join",
+            Body::Joins { .. } => "Joins",
         }
     }
 }
@@ -195,6 +202,7 @@ impl fmt::Display for Message {
                 write!(f, " index={index} wanted={wanted}")?;
                 f.write_str(if *refused { " refused" } else { "" })
             }
+            Body::Joins { member } => write!(f, " {member}"),
             Body::TimeoutNow | Body::Stale | Body::Join => Ok(()),
         }
     }
@@ -236,6 +244,10 @@ impl Encode for Message {
             }
             Body::Stale => out.push(14),
             Body::Join => out.push(15),
+            Body::Joins { member } => {
+                out.push(16);
+                member.encode(out);
+            }
         }
     }
 }
@@ -301,6 +313,7 @@ impl Decode for Body {
             },
             14 => Body::Stale,
             15 => Body::Join,
+            16 => Body::Joins { member: Member::decode(input)? },
             other => return Err(DecodeError::Unknown("raft message", u64::from(other))),
         })
     }

@@ -34,7 +34,7 @@ fn message(rng: &mut Rng) -> Message {
             })
             .collect()
     };
-    let body = match rng.below(16) {
+    let body = match rng.below(17) {
         0 => Body::PreVote { last_index: index(rng), last_term: term(rng) },
         1 => Body::PreVoteReply { granted: rng.below(2) == 0 },
         2 => Body::Vote { last_index: index(rng), last_term: term(rng), transfer: rng.below(2) == 0 },
@@ -57,6 +57,7 @@ fn message(rng: &mut Rng) -> Message {
             Body::SnapshotReply { index: index(rng), wanted, refused: rng.below(4) == 0 }
         }
         14 => Body::Stale,
+        15 => Body::Joins { member: Member::new(rng.below(5), rng.below(3)) },
         _ => Body::Join,
     };
     let incarnation = |rng: &mut Rng| Incarnation(rng.below(10).min(1));

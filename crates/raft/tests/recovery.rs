@@ -1,11 +1,11 @@
 //! Two recoveries of a lost disk that look safe and are not, as negative models: each must find two leaders in one term.
-//! Ours, under the same schedule, does not (DESIGN section 6).
+//! Ours, under the same schedule, does not (DESIGN section 6). And how a node that knows nothing is heard.
 
 mod harness;
 
 use harness::{Cluster, id};
 use volvox_core::{Duration, Incarnation};
-use volvox_raft::{Body, Config, Message, RoleKind, Term, Timer};
+use volvox_raft::{Body, Config, Event, Member, Message, RoleKind, Term, Timer};
 
 /// How a node that lost its disk comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,4 +91,16 @@ fn negative_adopting_a_higher_term_gives_two_leaders() {
     let violation = broken.violation.expect("two leaders in one term");
     assert_eq!(violation.property, "election safety");
     assert_eq!(lost_vote(Recovery::AnotherLife).violation, None);
+}
+
+/// Who joins was told of members, and the leader may be one that joined later: a member hands on what it hears.
+#[test]
+fn a_node_that_cannot_ask_the_leader_is_taken_in_through_a_member() {
+    let mut cluster = Cluster::new(3, 7, &Config::default());
+    cluster.elect(1);
+    cluster.add(4, Config { initial: None, ..Config::default() }, 3);
+    cluster.cut.insert((id(4), id(1)));
+    cluster.elapse(Duration::from_secs(3));
+    let asks = |event: &Event| matches!(event, Event::Joining { member } if *member == Member::new(4, 1));
+    assert!(cluster.count_events(asks) > 0, "the leader never heard of n4");
 }

@@ -1,5 +1,6 @@
 //! Membership changes by joint consensus (Raft 6, thesis 4.3).
 
+use super::follower::Follower;
 use super::{Raft, Role};
 use crate::configuration::{Configuration, MEMBERS_MAX, Member};
 use crate::entry::{Index, Payload};
@@ -167,11 +168,28 @@ impl Raft {
         }
     }
 
+    /// A node asks to be taken in. The leader may be one that it was never told of: a member that joined later.
     pub(super) fn on_join(&mut self, from: Member, cx: &mut Context<'_, Raft>) {
-        if matches!(self.role, Role::Leader(_)) && !self.server.configuration().names(from) {
-            // Waits for nothing: it reveals only what was just heard.
-            cx.emit_after(Position::NONE, Event::Joining { member: from });
+        match &self.role {
+            Role::Leader(_) if !self.server.configuration().names(from) => {
+                // Waits for nothing: it reveals only what was just heard.
+                cx.emit_after(Position::NONE, Event::Joining { member: from });
+            }
+            Role::Follower(Follower { leader: Some(leader), .. }) if leader.node != from.node => {
+                // Waits for the term only.
+                self.server.send_after(self.server.hard_position, *leader, Body::Joins { member: from }, cx);
+            }
+            Role::Leader(_) | Role::Follower(_) | Role::Candidate(_) => {}
         }
+    }
+
+    /// Leader: a member has heard of a node that asks to be taken in.
+    pub(super) fn on_joins(&mut self, from: Member, member: Member, cx: &mut Context<'_, Raft>) {
+        let is_led = matches!(self.role, Role::Leader(_)) && self.server.configuration().names(from);
+        if !is_led || member.node == self.server.me.node || member.incarnation.0 == 0 {
+            return cx.note("ignored: hands on what nobody can use", from.node.0);
+        }
+        self.on_join(member, cx);
     }
 }
 
