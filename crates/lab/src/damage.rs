@@ -47,8 +47,9 @@ impl Run {
         let configuration = committed(replica);
         let voters: Vec<NodeId> = configuration.voters.iter().map(|voter| voter.node).collect();
         let budget = voters.len().saturating_sub(1) / 2;
+        let is_new = replica.applied().0 >= self.truth.borrow().frontier();
         let is_in_force = *replica.raft().configuration() == configuration;
-        let quiet = self.membership.under_way.is_empty() && is_in_force && !configuration.is_joint();
+        let quiet = self.membership.under_way.is_empty() && is_new && is_in_force && !configuration.is_joint();
         // With a budget of more than one, others may still be on their way back; the rest must stand as it should.
         let settled = self.is_settled(world) || (!self.damage.is_quiet() && configuration.learners.is_empty());
         if !quiet || !settled || self.damage.outstanding.len() >= budget {
@@ -122,6 +123,9 @@ impl Run {
     /// Who votes again is whole again.
     pub(crate) fn damage_look(&mut self, world: &World) {
         let Some((_, replica)) = newest(world) else { return };
+        if replica.applied().0 < self.truth.borrow().frontier() {
+            return;
+        }
         let configuration = committed(replica);
         let counts = &mut self.counts;
         self.damage.outstanding.retain(|node, hurt| {

@@ -181,6 +181,10 @@ impl Run {
     /// Whether consensus stands where the table of members says, with everybody in the present life of its storage.
     pub(crate) fn is_settled(&self, world: &World) -> bool {
         let Some((_, replica)) = newest(world) else { return false };
+        if replica.applied().0 < self.truth.borrow().frontier() {
+            // Power cuts forget what was known committed: the members may be others by now.
+            return false;
+        }
         let configuration = committed(replica);
         let life = |id: NodeId| Member { node: id, incarnation: world.incarnation(id).unwrap_or(Incarnation(0)) };
         let members = replica.members().list();
