@@ -1,6 +1,22 @@
-//! The laboratory: the whole service in the simulated world, tormented from a seed, and judged.
+//! The laboratory: protocols run, watched, broken and proved.
 //!
-//! # What runs
+//! # Chapters
+//! A *chapter* is a protocol with everything that is shown about it ([`chapter`]); the registry ([`chapters::all`]) holds one
+//! line for each. Everything else is derived from these lines:
+//!
+//! | what | module | on the command line |
+//! |---|---|---|
+//! | a scenario is run in the simulator, and judged | [`scenario`], [`study`] | `volvox lab run P` |
+//! | the same with a process a node, real sockets and files | [`live`] | `volvox lab run P --live` |
+//! | a run is drawn | [`diagram`] | `--diagram`, `--svg FILE` |
+//! | every schedule of small instances is explored | [`model`] | `volvox lab check P` |
+//! | seeds are swept, and what fails is made short | [`shrink`] | `volvox lab sweep P`, `volvox lab replay FILE` |
+//! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
+//! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
+//!
+//! The rest of this crate is about one protocol, the largest: the whole service, in the simulated world, tormented from a seed.
+//!
+//! # The sweep of the store
 //! Three or five nodes, each the [`Replica`](volvox_replica::Replica) that serves production traffic: consensus, store,
 //! forwarding, reads, leases, watch hub, checkpoints. Each has the real log code of `volvox-disk`, byte for byte, over
 //! a simulated folder. Clients on every node write, read, hold leases and watch for thirty simulated seconds, members
@@ -60,6 +76,7 @@ mod damage;
 pub mod diagram;
 mod leases;
 pub mod linearizability;
+pub mod live;
 mod log_disk;
 mod membership;
 pub mod model;

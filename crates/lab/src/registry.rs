@@ -6,11 +6,13 @@
 use crate::chapter::{Card, Chapter};
 use crate::chapters;
 use crate::claim::Claim;
+use crate::live::{self, LiveError, LiveNode};
 use crate::model::CheckedModel;
 use crate::shrink::{self, ReplayError, Replayed, SweepReport, SweepRequest};
 use crate::study::{self, Ran, Request, RequestError};
 use std::fmt;
 use std::marker::PhantomData;
+use std::process::Command;
 use volvox_core::{Property, When};
 
 /// A property, without what decides it.
@@ -62,6 +64,19 @@ pub trait Study: Send + Sync {
         progress: &(dyn Fn(u64, usize) + Sync),
     ) -> Result<SweepReport, RequestError>;
 
+    /// Runs a scenario with one operating system process a node; `spawn` makes the command that runs
+    /// [`Study::live_node`] with what it is given.
+    ///
+    /// # Errors
+    /// When the request does not fit the chapter or the live world, or the machine refuses.
+    fn live(&self, request: &Request, spawn: &dyn Fn(&LiveNode) -> Command) -> Result<Ran, LiveError>;
+
+    /// Is one node of a live run, until standard input ends.
+    ///
+    /// # Errors
+    /// When the node cannot be opened, or its log fails.
+    fn live_node(&self, node: &LiveNode) -> Result<(), LiveError>;
+
     /// Follows a counterexample of this chapter that was made shorter.
     ///
     /// # Errors
@@ -105,6 +120,14 @@ impl<C: Chapter> Study for Of<C> {
         shrink::sweep::<C>(request, progress)
     }
 
+    fn live(&self, request: &Request, spawn: &dyn Fn(&LiveNode) -> Command) -> Result<Ran, LiveError> {
+        live::live::<C>(request, spawn)
+    }
+
+    fn live_node(&self, node: &LiveNode) -> Result<(), LiveError> {
+        live::node::<C>(node)
+    }
+
     fn replay(&self, text: &str) -> Result<Replayed, ReplayError> {
         shrink::replay::<C>(text)
     }
@@ -146,8 +169,8 @@ impl std::error::Error for Unknown {}
 /// Which of these somebody meant who wrote `word`: the one with the fewest edits, when these are few.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
-    let near = known.map(|name| (edits(&word, name), name)).min()?;
-    let is_part = word.len() >= 3 && near.1.contains(&word);
+    let near = known.map(|name| (edits(&word, &name.to_lowercase()), name)).min()?;
+    let is_part = word.len() >= 3 && near.1.to_lowercase().contains(&word);
     (is_part || near.0 <= 2.max(word.chars().count() / 3)).then_some(near.1)
 }
 
@@ -186,6 +209,7 @@ mod tests {
         assert_eq!(near("Token-Rign"), Some("token-ring"));
         assert_eq!(near("two-fase-comit"), Some("two-phase-commit"));
         assert_eq!(near("rfat"), Some("raft"));
+        assert_eq!(nearest("q-mtx-33", ["Q-MTX-3", "Q-ORD-1"].into_iter()), Some("Q-MTX-3"));
         assert_eq!(near("kubernetes"), None);
         assert_eq!((edits("", "abc"), edits("kitten", "sitting"), edits("ab", "ba")), (3, 3, 1));
     }

@@ -45,7 +45,7 @@ pub struct Envelope {
     /// To whom.
     pub to: NodeId,
     /// Its kind.
-    pub kind: &'static str,
+    pub kind: String,
     /// All of it.
     pub text: String,
     /// Whether the network made it: the second of two.
@@ -164,7 +164,7 @@ impl State {
         let (from, to) = ends;
         let id = self.recording.messages.len();
         if id < self.moments_max {
-            let (kind, text) = (message.kind(), message.to_string());
+            let (kind, text) = (message.kind().to_string(), message.to_string());
             self.recording.messages.push(Envelope { from, to, kind, text, is_copy });
             self.add(at, from, What::Sent(id));
         }

@@ -1,5 +1,6 @@
 //! `volvox lab list` and `volvox lab show`.
 
+use super::terminal::say;
 use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
@@ -36,27 +37,27 @@ pub fn list(json: bool) -> Result<ExitCode> {
         });
         let groups: Vec<Value> = groups.collect();
         let protocols: Vec<Value> = all.iter().map(|study| document(study.as_ref(), &lines)).collect();
-        println!("{}", json!({ "done": done, "of": of, "groups": groups, "protocols": protocols }));
+        say(format_args!("{}\n", json!({ "done": done, "of": of, "groups": groups, "protocols": protocols })));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{:<24} {:<10} {:<17} what", "protocol", "state", "mechanisms");
+    say(format_args!("{:<24} {:<10} {:<17} what\n", "protocol", "state", "mechanisms"));
     for study in &all {
         let card = study.card();
         let state = if is_done(&lines, card.id) { "done" } else { "open" };
-        println!("{:<24} {state:<10} {:<17} {}", card.id, card.mechanisms.join(" "), card.title);
+        say(format_args!("{:<24} {state:<10} {:<17} {}\n", card.id, card.mechanisms.join(" "), card.title));
     }
-    println!("\n{:<40} done of", "mechanisms of the catalogue");
+    say(format_args!("\n{:<40} done of\n", "mechanisms of the catalogue"));
     for group in GROUPS {
         let done = done_of(&lines, group.id);
         if !done.is_empty() {
-            println!(
-                "  {:<4} {:<33} {:>4} {:>2}  {}",
+            say(format_args!(
+                "  {:<4} {:<33} {:>4} {:>2}  {}\n",
                 group.id,
                 group.name,
                 done.len(),
                 group.rows,
                 bar(done.len(), group.rows)
-            );
+            ));
         }
     }
     let others: Vec<String> = GROUPS
@@ -64,9 +65,9 @@ pub fn list(json: bool) -> Result<ExitCode> {
         .filter(|group| done_of(&lines, group.id).is_empty())
         .map(|group| format!("{} {}", group.id, group.rows))
         .collect();
-    println!("  {:<38} {done:>4} {of}", "all");
-    println!("\nnone yet of: {}", others.join(", "));
-    println!("`volvox lab show P` tells a chapter, `volvox lab run P --diagram` draws a run of it");
+    say(format_args!("  {:<38} {done:>4} {of}\n", "all"));
+    say(format_args!("\nnone yet of: {}\n", others.join(", ")));
+    say(format_args!("`volvox lab show P` tells a chapter, `volvox lab run P --diagram` draws a run of it\n"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -78,39 +79,41 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     let study = registry::find(&arguments.protocol)?;
     let card = study.card();
     if json {
-        println!("{}", document(study.as_ref(), &recorded()));
+        say(format_args!("{}\n", document(study.as_ref(), &recorded())));
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.source {
-        print!("{}", card.source);
+        say(format_args!("{}", card.source));
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} ({})\n{}\n", card.title, card.mechanisms.join(", "), card.reference);
+    say(format_args!("{} ({})\n{}\n\n", card.title, card.mechanisms.join(", "), card.reference));
     // The prose of a module is its header.
     for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
-        println!("{}", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or(""));
+        say(format_args!("{}\n", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or("")));
     }
-    println!("\n# What must hold\n");
+    say(format_args!("\n# What must hold\n\n"));
     for property in study.properties() {
-        println!("- {} ({}): {}", property.name, when(property.when), property.source);
+        say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
     }
     if !card.rules.is_empty() {
-        println!("\n# Rules that can be taken out (--without RULE)\n");
-        card.rules.iter().for_each(|rule| println!("- {}: {}", rule.name, rule.text));
+        say(format_args!("\n# Rules that can be taken out (--without RULE)\n\n"));
+        card.rules.iter().for_each(|rule| say(format_args!("- {}: {}\n", rule.name, rule.text)));
     }
     let models = study.models();
     if !models.is_empty() {
-        println!("\n# What is explored (volvox lab check {})\n", card.id);
-        models.iter().for_each(|model| println!("- {}: {}; {}", model.name, model.text, expected(model.expects)));
+        say(format_args!("\n# What is explored (volvox lab check {})\n\n", card.id));
+        models
+            .iter()
+            .for_each(|model| say(format_args!("- {}: {}; {}\n", model.name, model.text, expected(model.expects))));
     }
     let claims = study.claims();
     if !claims.is_empty() {
-        println!("\n# What is measured (volvox lab claim)\n");
-        claims.iter().for_each(|claim| println!("- {}: {}", claim.id, claim.text));
+        say(format_args!("\n# What is measured (volvox lab claim)\n\n"));
+        claims.iter().for_each(|claim| say(format_args!("- {}: {}\n", claim.id, claim.text)));
     }
-    println!("\n# The scenario (volvox lab run {} --diagram)\n\n{}", card.id, card.scenario.trim_end());
+    say(format_args!("\n# The scenario (volvox lab run {} --diagram)\n\n{}\n", card.id, card.scenario.trim_end()));
     for golden in card.golden {
-        println!("\n# The golden script {}\n\n{}", golden.name, golden.text.trim_end());
+        say(format_args!("\n# The golden script {}\n\n{}\n", golden.name, golden.text.trim_end()));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -28,6 +28,9 @@ pub enum LabCommand {
     Claim(prove::ClaimArguments),
     /// Follow a counterexample that a sweep found
     Replay(sweep::ReplayArguments),
+    /// One node of a live run
+    #[command(hide = true)]
+    Node(run::NodeArguments),
 }
 
 /// Runs a laboratory command.
@@ -43,6 +46,7 @@ pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
         LabCommand::Sweep(arguments) => sweep::run(&arguments, json),
         LabCommand::Claim(arguments) => prove::claim(&arguments, json),
         LabCommand::Replay(arguments) => sweep::replay(&arguments, json),
+        LabCommand::Node(arguments) => run::node(arguments),
     }
 }
 

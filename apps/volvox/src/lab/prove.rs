@@ -1,6 +1,7 @@
 //! `volvox lab check` and `volvox lab claim`.
 
 use super::code;
+use super::terminal::say;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     let begun = Instant::now();
     let (mut documents, mut states, mut count, mut wrong) = (Vec::new(), 0, 0, 0);
     if !json {
-        println!("{:<62} {:>10} {:>6} {:>8}  verdict", "model", "states", "depth", "time");
+        say(format_args!("{:<62} {:>10} {:>6} {:>8}  verdict\n", "model", "states", "depth", "time"));
     }
     for study in &studies {
         let id = study.card().id;
@@ -90,12 +91,15 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     }
     let seconds = begun.elapsed().as_secs_f64();
     if json {
-        println!("{}", json!({ "models": documents, "states": states, "seconds": seconds, "failed": wrong }));
+        say(format_args!(
+            "{}\n",
+            json!({ "models": documents, "states": states, "seconds": seconds, "failed": wrong })
+        ));
     } else {
-        println!(
-            "\n{count} models, {states} states, {seconds:.1} s: {}",
+        say(format_args!(
+            "\n{count} models, {states} states, {seconds:.1} s: {}\n",
             if wrong == 0 { "all as they must be".to_string() } else { format!("{wrong} are NOT as they must be") }
-        );
+        ));
     }
     Ok(code(wrong == 0))
 }
@@ -108,18 +112,18 @@ fn print_model(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Re
     };
     let name = format!("{id}: {}", model.name);
     let seconds = explored.took.as_secs_f64();
-    println!("{name:<62} {:>10} {:>6} {seconds:>6.1} s  {text}", explored.states, explored.depth);
+    say(format_args!("{name:<62} {:>10} {:>6} {seconds:>6.1} s  {text}\n", explored.states, explored.depth));
     if let Some(found) = &explored.found
         && is_told
     {
         for (number, action) in found.actions.iter().enumerate() {
             if found.cycle_from == Some(number) {
-                println!("      and from here on, again and again:");
+                say(format_args!("      and from here on, again and again:\n"));
             }
-            println!("  {:>3}. {action}", number + 1);
+            say(format_args!("  {:>3}. {action}\n", number + 1));
         }
-        println!();
-        found.trace.lines().for_each(|line| println!("       {line}"));
+        say(format_args!("\n"));
+        found.trace.lines().for_each(|line| say(format_args!("       {line}\n")));
     }
 }
 
@@ -144,7 +148,7 @@ fn model_document(id: &str, model: &CheckedModel, explored: &Explored, verdict: 
 /// On a terminal, what takes a while is said while it lasts.
 fn progress(json: bool, text: &str) {
     if !json && std::io::stdout().is_terminal() {
-        print!("\r\x1b[K{text}");
+        say(format_args!("\r\x1b[K{text}"));
         let _ = std::io::stdout().flush();
     }
 }
@@ -179,27 +183,27 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
             documents.push(claim_document(protocol, claim, &rows, is_caught));
             continue;
         }
-        println!("{id}: {} ({protocol})", claim.text);
-        rows.iter().for_each(|row| println!("    {row}"));
+        say(format_args!("{id}: {} ({protocol})\n", claim.text));
+        rows.iter().for_each(|row| say(format_args!("    {row}\n")));
         if let Some(is_caught) = is_caught {
             let text = if is_caught { "it fails, as it must" } else { "it holds all the same: WRONG" };
-            println!("    broken ({}): {text}", claim.breakage);
+            say(format_args!("    broken ({}): {text}\n", claim.breakage));
         }
     }
     let not_yet: Vec<&(&str, &str)> = CLAIMS.iter().filter(|(id, _)| !known.contains_key(id)).collect();
     if json {
         let not_yet: Vec<&str> = not_yet.iter().map(|(id, _)| *id).collect();
-        println!("{}", json!({ "claims": documents, "not_yet": not_yet, "failed": wrong }));
+        say(format_args!("{}\n", json!({ "claims": documents, "not_yet": not_yet, "failed": wrong })));
     } else if arguments.all {
-        println!();
-        not_yet.iter().for_each(|(id, about)| println!("{id}: not yet ({about})"));
+        say(format_args!("\n"));
+        not_yet.iter().for_each(|(id, about)| say(format_args!("{id}: not yet ({about})\n")));
         let others = CATALOGUE_CLAIMS - known.len() - not_yet.len();
-        println!("and {others} claims of the catalogue whose subject is not built yet");
-        println!(
-            "\n{} claims measured, {}",
+        say(format_args!("and {others} claims of the catalogue whose subject is not built yet\n"));
+        say(format_args!(
+            "\n{} claims measured, {}\n",
             wanted.len(),
             if wrong == 0 { "all hold".to_string() } else { format!("{wrong} FAIL") }
-        );
+        ));
     }
     Ok(code(wrong == 0))
 }

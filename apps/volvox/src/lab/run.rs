@@ -1,12 +1,14 @@
 //! `volvox lab run`.
 
+use super::terminal::say;
 use super::{code, terminal};
 use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use volvox_core::Scheduled;
 use volvox_lab::diagram::{self, Diagram};
+use volvox_lab::live::LiveNode;
 use volvox_lab::registry;
 use volvox_lab::scenario::Scenario;
 use volvox_lab::study::{Ran, Request};
@@ -34,6 +36,9 @@ pub struct RunArguments {
     /// Another scenario than the chapter's
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Run it in the live world: real sockets and files, one operating system process a node
+    #[arg(long)]
+    pub live: bool,
     /// Draw what happens: a column a node, time downwards, messages as arrows
     #[arg(long)]
     pub diagram: bool,
@@ -67,7 +72,7 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
         scenario,
         moments_max: if is_drawn { MOMENTS_MAX } else { 0 },
     };
-    let ran = study.run(&request)?;
+    let ran = if arguments.live { study.live(&request, &node_command)? } else { study.run(&request)? };
     show(&ran, arguments.diagram, arguments.svg.as_deref(), json)
 }
 
@@ -81,14 +86,60 @@ pub fn show(ran: &Ran, is_drawn: bool, svg: Option<&Path>, json: bool) -> Result
         std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
     }
     if json {
-        println!("{}", ran.document());
+        say(format_args!("{}\n", ran.document()));
         return Ok(code(ran.is_good()));
     }
     if let (Some(diagram), true) = (&diagram, is_drawn) {
-        println!("{}", diagram::terminal(diagram, terminal::paper()));
+        say(format_args!("{}\n", diagram::terminal(diagram, terminal::paper())));
     }
-    print!("{ran}");
+    say(format_args!("{ran}"));
     Ok(code(ran.is_good()))
+}
+
+/// One node of a live run, which its parent starts.
+#[derive(Args, Debug)]
+pub struct NodeArguments {
+    protocol: String,
+    #[arg(long)]
+    id: u64,
+    #[arg(long)]
+    without: Option<String>,
+    #[arg(long)]
+    seed: u64,
+    #[arg(long)]
+    folder: PathBuf,
+    #[arg(long, value_delimiter = ',')]
+    addresses: Vec<std::net::SocketAddr>,
+    #[arg(long)]
+    replaced: bool,
+}
+
+/// Is one node of a live run.
+///
+/// # Errors
+/// When the node cannot be opened, or its log fails.
+pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
+    let NodeArguments { protocol, id, without, seed, folder, addresses, replaced } = arguments;
+    let study = registry::find(&protocol)?;
+    let id = volvox_core::NodeId(id);
+    study.live_node(&LiveNode { protocol, id, without, seed, folder, addresses, is_replaced: replaced })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The command line of one node: what `ps` shows.
+fn node_command(node: &LiveNode) -> Command {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("volvox"));
+    let addresses: Vec<String> = node.addresses.iter().map(ToString::to_string).collect();
+    let mut command = Command::new(program);
+    command.args(["lab", "node", &node.protocol, "--id", &node.id.0.to_string(), "--seed", &node.seed.to_string()]);
+    command.arg("--folder").arg(&node.folder).args(["--addresses", &addresses.join(",")]);
+    if let Some(rule) = &node.without {
+        command.args(["--without", rule]);
+    }
+    if node.is_replaced {
+        command.arg("--replaced");
+    }
+    command
 }
 
 fn read_scenario(file: &Path) -> Result<Scenario> {

@@ -1,13 +1,15 @@
 //! `volvox lab sweep` and `volvox lab replay`: many seeds of a protocol under every fault that it claims to survive, and
 //! what they found, made short.
 
-use super::{code, store_sweep};
+use super::terminal::say;
+use super::{code, store_sweep, terminal};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use volvox_lab::diagram;
 use volvox_lab::registry;
 use volvox_lab::shrink::{Shrunk, SweepRequest, protocol_of};
 
@@ -47,6 +49,12 @@ pub struct SweepArguments {
 pub struct ReplayArguments {
     /// A counterexample, as `volvox lab sweep P --save FILE` writes it
     pub file: PathBuf,
+    /// Draw it
+    #[arg(long)]
+    pub diagram: bool,
+    /// Draw it as a picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Sweeps.
@@ -91,19 +99,25 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     }
     if json {
         let found: Vec<Value> = report.found.iter().map(document).collect();
-        println!(
-            "{}",
+        say(format_args!(
+            "{}\n",
             json!({
                 "protocol": report.chapter, "seeds": report.seeds, "steps": report.steps,
                 "failures": found, "seed_failures": report.found.len(),
             })
-        );
+        ));
     } else {
-        println!("{report}");
+        say(format_args!("{report}\n"));
+        if let (Some(found), Some(text)) = (report.found.first(), script) {
+            let title = format!("{}, seed {}", study.card().title, found.seed);
+            if let Some(diagram) = diagram::of_script(&title, text, None) {
+                say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
+            }
+        }
         if let (Some(file), Some(_)) = (&arguments.save, script) {
-            println!("replay: volvox lab replay {}", file.display());
+            say(format_args!("replay: volvox lab replay {}\n", file.display()));
         } else if let Some(found) = report.found.first() {
-            println!("replay: {}", replay_line(arguments, found.seed));
+            say(format_args!("replay: {}\n", replay_line(arguments, found.seed)));
         }
     }
     Ok(code(report.found.is_empty()))
@@ -139,15 +153,25 @@ pub fn replay(arguments: &ReplayArguments, json: bool) -> Result<ExitCode> {
     let in_file = |error: volvox_lab::shrink::ReplayError| anyhow!("{name}: {error}");
     let study = registry::find(protocol_of(&text).map_err(in_file)?)?;
     let replayed = study.replay(&text).map_err(in_file)?;
+    let properties = study.properties();
+    let property = |name: &str| properties.iter().find(|property| property.name == name).map_or("", |one| one.name);
+    let broken = replayed.breach.as_ref().map(|breach| (property(&breach.property), breach.text.as_str()));
+    let diagram = diagram::of_script(study.card().title, &replayed.text, broken);
+    if let (Some(file), Some(diagram)) = (&arguments.svg, &diagram) {
+        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
+    }
     if json {
         let breach =
             replayed.breach.as_ref().map(|breach| json!({ "property": breach.property, "reason": breach.text }));
-        println!("{}", json!({ "protocol": study.card().id, "broken": breach, "script": replayed.text }));
+        say(format_args!("{}\n", json!({ "protocol": study.card().id, "broken": breach, "script": replayed.text })));
     } else {
-        println!("{}\n", replayed.text.trim_end());
+        say(format_args!("{}\n\n", replayed.text.trim_end()));
+        if let (true, Some(diagram)) = (arguments.diagram, &diagram) {
+            say(format_args!("{}\n", diagram::terminal(diagram, terminal::paper())));
+        }
         match &replayed.breach {
-            Some(breach) => println!("{} is broken: {}", breach.property, breach.text),
-            None => println!("the property holds"),
+            Some(breach) => say(format_args!("{} is broken: {}\n", breach.property, breach.text)),
+            None => say(format_args!("the property holds\n")),
         }
     }
     Ok(code(replayed.breach.is_none()))

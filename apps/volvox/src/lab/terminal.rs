@@ -1,6 +1,6 @@
 //! What the terminal can show.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 use volvox_lab::diagram::Paper;
 
@@ -15,6 +15,14 @@ pub fn paper() -> Paper {
     let columns = said.or_else(terminal_columns).unwrap_or(COLUMNS).clamp(1, COLUMNS_MAX);
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     Paper { columns, is_coloured: std::io::stdout().is_terminal() && !refused }
+}
+
+/// Prints. Nobody reads on who closed the pipe: `volvox lab list | head` ends well.
+pub fn say(text: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    if write!(out, "{text}").and_then(|()| out.flush()).is_err() {
+        std::process::exit(0);
+    }
 }
 
 /// `stty` asks the terminal that is its standard input, and prints rows and columns.

@@ -7,9 +7,11 @@
 //! those in which nothing is decided are told in one line: how many messages of which kind in how much time. A message
 //! stays when something that is seen sent it, or when it makes something seen happen.
 
+mod script;
 mod svg;
 mod terminal;
 
+pub use script::of_script;
 pub use svg::svg;
 pub use terminal::{Paper, terminal};
 
@@ -20,6 +22,8 @@ use volvox_sim::{Envelope, Moment, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
+/// And more than these are no picture.
+const ROWS_MAX: usize = 400;
 /// So many rows in which nothing is decided are told in one line.
 const DULL_MIN: usize = 4;
 
@@ -36,7 +40,7 @@ pub struct Diagram {
     pub messages: Vec<Envelope>,
     /// When each message was sent.
     pub sent_at: Vec<Instant>,
-    /// Whether the recording ended before the run.
+    /// Whether there was more than is shown.
     pub is_cut: bool,
 }
 
@@ -70,7 +74,7 @@ pub enum Row {
         /// To here.
         to: Instant,
         /// Messages that were left out, by kind.
-        left_out: Vec<(&'static str, usize)>,
+        left_out: Vec<(String, usize)>,
     },
 }
 
@@ -165,8 +169,10 @@ impl Diagram {
         }
         let rows = rows_of(recording);
         let rows = if rows.len() > ROWS_WANTED { without_the_dull(rows, &recording.messages) } else { rows };
-        let rows = with_pauses(rows);
-        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, is_cut: recording.is_cut }
+        let mut rows = with_pauses(rows);
+        let is_cut = recording.is_cut || rows.len() > ROWS_MAX;
+        rows.truncate(ROWS_MAX);
+        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, is_cut }
     }
 
     /// The column of a node.
@@ -272,11 +278,11 @@ fn without_the_dull(rows: Vec<Row>, messages: &[Envelope]) -> Vec<Row> {
             seen_sent.extend(step.sent.iter().copied());
         }
     }
-    let mut frequency: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let mut frequency: BTreeMap<&str, usize> = BTreeMap::new();
     for message in messages {
-        *frequency.entry(message.kind).or_default() += 1;
+        *frequency.entry(&message.kind).or_default() += 1;
     }
-    let is_rare = |id: usize| frequency[messages[id].kind] * 8 <= messages.len();
+    let is_rare = |id: usize| frequency[messages[id].kind.as_str()] * 8 <= messages.len();
     let is_dull = |row: &Row| match row {
         Row::Step(step) => {
             !step.marks.iter().any(Mark::decides)
@@ -303,12 +309,12 @@ fn leave_out(dull: &mut Vec<Row>, kept: &mut Vec<Row>, messages: &[Envelope]) {
     if dull.len() < DULL_MIN {
         return kept.append(dull);
     }
-    let mut left_out: Vec<(&'static str, usize)> = Vec::new();
+    let mut left_out: Vec<(String, usize)> = Vec::new();
     for row in dull.iter() {
         let (Row::Step(Step { received: Some(id), .. }) | Row::Lost { message: id, .. }) = row else { continue };
         match left_out.iter_mut().find(|(kind, _)| *kind == messages[*id].kind) {
             Some((_, count)) => *count += 1,
-            None => left_out.push((messages[*id].kind, 1)),
+            None => left_out.push((messages[*id].kind.clone(), 1)),
         }
     }
     let (from, to) = (dull[0].at(), dull[dull.len() - 1].at());

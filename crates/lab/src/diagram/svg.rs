@@ -45,7 +45,7 @@ struct Picture<'a> {
     text: String,
     /// The boxes of what is written: x, y of the middle, half width, half height.
     taken: Vec<(f64, f64, f64, f64)>,
-    kinds: Vec<&'static str>,
+    kinds: Vec<String>,
     states: Vec<String>,
 }
 
@@ -53,10 +53,10 @@ impl<'a> Picture<'a> {
     fn new(diagram: &'a Diagram) -> Picture<'a> {
         let count = diagram.nodes.len().max(1) as f64;
         let spacing = (1400.0 / count).clamp(150.0, 320.0);
-        let mut kinds: Vec<&'static str> = Vec::new();
+        let mut kinds: Vec<String> = Vec::new();
         for message in &diagram.messages {
             if !kinds.contains(&message.kind) {
-                kinds.push(message.kind);
+                kinds.push(message.kind.clone());
             }
         }
         let mut picture = Picture {
@@ -351,7 +351,7 @@ impl<'a> Picture<'a> {
         }
         let towards = (x2 - x1).signum();
         x2 -= towards * if lost.is_some() { self.spacing * 0.3 } else { 8.0 };
-        let colour = if lost.is_some() { BAD } else { self.colour_of(envelope.kind) };
+        let colour = if lost.is_some() { BAD } else { self.colour_of(&envelope.kind) };
         let (dash, marker) = match lost {
             Some(_) => (" stroke-dasharray=\"7 5\"", String::new()),
             None => ("", format!(" marker-end=\"url(#head{})\"", &colour[1..])),
@@ -435,7 +435,7 @@ impl<'a> Picture<'a> {
         self.taken.push((middle, y, half, 13.0));
     }
 
-    fn gap(&mut self, y: f64, from: Instant, to: Instant, left_out: &[(&'static str, usize)]) {
+    fn gap(&mut self, y: f64, from: Instant, to: Instant, left_out: &[(String, usize)]) {
         let mut text = format!("{:.1} ms", to.since(from).as_secs_f64() * 1e3);
         if !left_out.is_empty() {
             let kinds: Vec<String> = left_out.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
@@ -490,6 +490,13 @@ impl<'a> Picture<'a> {
                 escaped(state)
             );
             x += 44.0 + LETTER * state.chars().count() as f64;
+        }
+        if self.diagram.is_cut {
+            let _ = write!(
+                legend,
+                "<text x=\"{:.1}\" y=\"{y:.1}\" class=\"mark\" text-anchor=\"end\">and so on</text>",
+                self.right()
+            );
         }
         let marks = [("#000", "asked from outside"), (GOOD, "told to the outside"), (BAD, "lost, or crashed")];
         for (colour, text) in marks {

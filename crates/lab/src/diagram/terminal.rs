@@ -63,7 +63,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
         }
     }
     if diagram.is_cut {
-        sheet.out += "and so on: the recording is full\n";
+        sheet.out += "and so on\n";
     }
     sheet.out
 }
@@ -381,7 +381,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn gap(&mut self, from: Instant, to: Instant, left_out: &[(&'static str, usize)], shown: &mut Option<Instant>) {
+    fn gap(&mut self, from: Instant, to: Instant, left_out: &[(String, usize)], shown: &mut Option<Instant>) {
         self.lives_only();
         for cell in &mut self.line {
             if cell.0 == '│' {

@@ -24,7 +24,9 @@ impl<C: Chapter> Judge<C> {
     pub fn event(&mut self, node: NodeId, event: &<C::Process as volvox_core::Process>::Event) {
         self.history.on_event(node, event);
         let text = event.to_string();
-        let word = text.split_whitespace().next().unwrap_or_default();
+        // `entered`, `delivers 3 of n1`: the first word that is one; what is only numbers has none.
+        let is_word = |word: &&str| word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
+        let word = text.split_whitespace().find(is_word).unwrap_or("told");
         match self.events.iter_mut().find(|(known, _)| known == word) {
             Some((_, count)) => *count += 1,
             None => self.events.push((word.to_string(), 1)),
@@ -57,6 +59,13 @@ impl<C: Chapter> Judge<C> {
             }
         }
         first
+    }
+
+    /// Whether what must hold at the end would hold if this were it.
+    pub fn could_end(&self, nodes: &[(NodeId, &C::Process)]) -> bool {
+        let picture = Picture { nodes, history: &self.history };
+        let at_end = self.properties.iter().filter(|property| property.when == When::AtEnd);
+        at_end.into_iter().all(|property| (property.holds)(&picture).is_ok())
     }
 
     /// Whether the run has done its work.

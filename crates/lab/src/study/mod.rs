@@ -7,7 +7,7 @@
 //! | `summary` | tells what came out, for people and for programs |
 //!
 //! A run has two parts. In the first, the scenario happens: commands, faults, until everything is done or its time is
-//! over. If something was broken in it (a link, a disk, a node), then everything heals, and the second part is the time
+//! over. If something is broken then (a link, a disk, a node), everything heals, and the second part is the time
 //! in which good things must come to pass; those that died start again where the chapter claims to survive that.
 //! Properties that hold always are asked after every step, the others at the end.
 
@@ -18,7 +18,7 @@ mod summary;
 pub(crate) use judge::Judge;
 pub(crate) use simulate::simulate;
 
-use crate::chapter::{Card, Settings};
+use crate::chapter::{Card, Settings, World};
 use crate::registry::{PropertyCard, nearest};
 use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
 use std::fmt;
@@ -149,6 +149,8 @@ pub struct Ran {
     pub chapter: &'static str,
     /// Its title.
     pub title: &'static str,
+    /// Where it ran.
+    pub world: World,
     /// From which everything was drawn.
     pub seed: u64,
     /// How many nodes.
@@ -171,8 +173,8 @@ pub struct Ran {
     pub properties: Vec<(PropertyCard, Held)>,
     /// What of the scenario was left out, because there are fewer nodes.
     pub left_out: usize,
-    /// The hash over everything that processes were told and answered.
-    pub chain: u64,
+    /// The hash over everything that processes were told and answered, where one seed gives one run.
+    pub chain: Option<u64>,
     /// The run as data.
     pub recording: Option<Recording>,
 }
@@ -284,6 +286,6 @@ fn named(fault: &Fault) -> Vec<NodeId> {
 }
 
 /// Whether something stays broken until it is healed: clocks that are wrong are a condition, and not a damage.
-fn damages(fault: &Fault) -> bool {
+pub(crate) fn damages(fault: &Fault) -> bool {
     !matches!(fault, Fault::Skew(..) | Fault::Drift(..) | Fault::Heal | Fault::Resume(_) | Fault::Start(_))
 }

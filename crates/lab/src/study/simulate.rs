@@ -1,7 +1,7 @@
 //! Runs a scenario of a chapter from a seed.
 
 use super::{End, Judge, Prepared, Ran, Request, RequestError, damages};
-use crate::chapter::Chapter;
+use crate::chapter::{Chapter, World};
 use crate::scenario::{Planned, Whom};
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
@@ -12,6 +12,8 @@ use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, What};
 const STEPS_MAX: u64 = 5_000_000;
 /// After everything healed, good things have at least so long to come to pass.
 const GRACE_MIN: Duration = Duration::from_secs(10);
+/// After everything healed a run goes on for this part of its span at least.
+const SETTLES: u32 = 20;
 /// Alarms with tokens from here on are commands of the scenario.
 const FIRST_COMMAND: u64 = 1;
 
@@ -36,7 +38,6 @@ pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestErro
         .message_bytes(bytes_of::<C>)
         .steps_max(STEPS_MAX)
         .record(recorder.as_ref());
-    let is_damaged = faults.iter().any(|fault| damages(&fault.fault));
     let mut run = Run::<C> {
         sim: builder.build(),
         judge: Judge::new(),
@@ -45,12 +46,13 @@ pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestErro
         recorder,
         states: BTreeMap::new(),
     };
-    let mut stop = run.part(span, last);
+    let mut stop = run.part(span, last, false);
     let mut healed = None;
-    if is_damaged && !matches!(stop, Stop::Violated | Stop::StepsMax) {
+    if run.is_damaged(starts_again) && !matches!(stop, Stop::Violated | Stop::StepsMax) {
         healed = Some(run.sim.now());
         run.heal(starts_again);
-        stop = run.part(span.max(GRACE_MIN), Duration::ZERO);
+        let settles = run.sim.now().since(Instant::ZERO) + span / SETTLES;
+        stop = run.part(span.max(GRACE_MIN), settles, true);
     }
     Ok(run.told(request, &prepared, stop, healed, *left_out))
 }
@@ -86,8 +88,9 @@ struct Run<C: Chapter> {
 }
 
 impl<C: Chapter> Run<C> {
-    /// Runs until the work is done, but not before `last`, and for at most `span`.
-    fn part(&mut self, span: Duration, last: Duration) -> Stop {
+    /// Runs until the work is done, but not before `last`, and for at most `span`. When everything was healed, also what
+    /// must hold at the end is an end.
+    fn part(&mut self, span: Duration, last: Duration, is_healed: bool) -> Stop {
         let Run { sim, judge, commands, waiting, recorder, states } = self;
         if sim.now() == Instant::ZERO {
             for (number, (at, ..)) in commands.iter().enumerate() {
@@ -121,9 +124,23 @@ impl<C: Chapter> Run<C> {
                 sim.report(NodeId(0), property, text);
                 return true;
             }
-            sim.now() >= last && waiting.is_empty() && judge.is_done(&nodes)
+            let may_end = sim.now() >= last && waiting.is_empty();
+            may_end && (judge.is_done(&nodes) || (is_healed && judge.could_end(&nodes)))
         });
         if sim.violation().is_some() { Stop::Violated } else { stop }
+    }
+
+    /// Whether something is broken that healing makes whole: what was said to be wrong since the last time that all was
+    /// healed, nodes that stand still, and nodes that are down where they start again.
+    fn is_damaged(&self, starts_again: bool) -> bool {
+        let applied = self.sim.applied_faults();
+        let since = applied.iter().rev().take_while(|scheduled| scheduled.fault != Fault::Heal);
+        let is_broken = since.into_iter().any(|scheduled| {
+            damages(&scheduled.fault) && !matches!(scheduled.fault, Fault::Crash { .. } | Fault::Pause(_))
+        });
+        let is_paused = self.sim.live().any(|(id, _)| !self.sim.is_running(id));
+        let is_down = self.sim.live().count() < self.sim.ids().count();
+        is_broken || is_paused || (is_down && starts_again)
     }
 
     fn heal(&mut self, starts_again: bool) {
@@ -160,6 +177,7 @@ impl<C: Chapter> Run<C> {
         Ran {
             chapter: card.id,
             title: card.title,
+            world: World::Simulated,
             seed: request.seed,
             nodes: prepared.settings.nodes,
             without: prepared.settings.without,
@@ -177,7 +195,7 @@ impl<C: Chapter> Run<C> {
             healed,
             properties,
             left_out,
-            chain: self.sim.chain(),
+            chain: Some(self.sim.chain()),
             recording: self.recorder.map(|recorder| recorder.recording()),
         }
     }

@@ -1,6 +1,7 @@
 //! What came out of a run, for people and for programs.
 
 use super::{End, Held, Ran};
+use crate::chapter::World;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,9 @@ impl fmt::Display for Ran {
         if let Some(rule) = self.without {
             write!(f, ", without {rule}")?;
         }
+        if self.world == World::Live {
+            write!(f, ", live: a process a node")?;
+        }
         let statistics = &self.statistics;
         writeln!(f, "\n\n{:<11}{}, {}", "time", self.took, ended(self.end))?;
         writeln!(f, "{:<11}{}", "messages", counted(statistics.sent, &statistics.kinds))?;
@@ -24,7 +28,12 @@ impl fmt::Display for Ran {
         let events: Vec<String> = self.events.iter().map(|(word, count)| format!("{word} {count}")).collect();
         writeln!(f, "{:<11}{}", "events", if events.is_empty() { "none".to_string() } else { events.join(", ") })?;
         if statistics.records > 0 {
-            writeln!(f, "{:<11}{} in {} writes", "records", statistics.records, statistics.batches)?;
+            write!(f, "{:<11}{}", "records", statistics.records)?;
+            // How a live node gathers them is its own business.
+            if statistics.batches > 0 {
+                write!(f, " in {} writes", statistics.batches)?;
+            }
+            writeln!(f)?;
         }
         let faults: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
         writeln!(f, "{:<11}{}", "faults", if faults.is_empty() { "none".to_string() } else { faults.join("; ") })?;
@@ -69,7 +78,7 @@ impl Ran {
             "seed": self.seed,
             "nodes": self.nodes,
             "without": self.without,
-            "world": "simulated",
+            "world": if self.world == World::Live { "live" } else { "simulated" },
             "ended": ended(self.end),
             "nanoseconds": self.took.0,
             "messages": map(&statistics.kinds),
@@ -87,7 +96,7 @@ impl Ran {
             "left_out": self.left_out,
             "properties": properties.collect::<Vec<_>>(),
             "good": self.is_good(),
-            "chain": format!("{:016x}", self.chain),
+            "chain": self.chain.map(|chain| format!("{chain:016x}")),
         })
     }
 }

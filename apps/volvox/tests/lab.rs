@@ -1,0 +1,118 @@
+//! `volvox lab` as a person and as a program use it.
+
+use serde_json::Value;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn lab(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
+    command.env("COLUMNS", "100").env_remove("NO_COLOR").arg("lab").args(arguments);
+    command.output().expect("the program runs")
+}
+
+fn says(arguments: &[&str]) -> String {
+    let output = lab(arguments);
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "volvox lab {}: {out}\n{error}", arguments.join(" "));
+    out.into_owned()
+}
+
+fn refused(arguments: &[&str]) -> String {
+    let output = lab(arguments);
+    assert!(!output.status.success(), "volvox lab {} succeeded", arguments.join(" "));
+    String::from_utf8(output.stderr).expect("text")
+}
+
+fn document(arguments: &[&str]) -> Value {
+    let said = says(&[arguments, &["--json"]].concat());
+    serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"))
+}
+
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("volvox-lab-{}-{name}", std::process::id()))
+}
+
+#[test]
+fn the_list_tells_what_is_done_of_the_catalogue() {
+    let list = document(&["list"]);
+    assert_eq!(list["of"], 365);
+    let protocols = list["protocols"].as_array().expect("protocols");
+    let found = protocols.iter().find(|protocol| protocol["id"] == "ricart-agrawala").expect("it is registered");
+    for part in ["mechanisms", "worlds", "properties", "claims", "rules", "models"] {
+        assert!(!found[part].as_array().expect(part).is_empty(), "{part}: {found}");
+    }
+    assert!(says(&["list"]).contains("ricart-agrawala"));
+    assert!(says(&["show", "ricart-agrawala"]).contains("# Why it is safe"));
+}
+
+#[test]
+fn a_run_is_drawn_without_colours_in_a_pipe() {
+    let text = says(&["run", "ricart-agrawala", "--nodes", "4", "--seed", "7", "--diagram"]);
+    assert!(
+        text.contains("Request 1") && text.contains("◆ entered") && text.contains("holds     one at a time"),
+        "{text}"
+    );
+    assert!(!text.contains('\x1b'));
+    let file = scratch("run.svg");
+    says(&["run", "ricart-agrawala", "--svg", file.to_str().expect("a path")]);
+    assert!(std::fs::read_to_string(&file).expect("the picture").contains("</svg>"));
+    std::fs::remove_file(&file).expect("the picture was there");
+}
+
+#[test]
+fn what_is_wrong_is_said_with_what_would_be_right() {
+    assert!(refused(&["run", "ricart-agrawla"]).contains("did you mean ricart-agrawala?"));
+    assert!(refused(&["run", "ricart-agrawala", "--nodes", "99"]).contains("3 to 64 nodes"));
+    assert!(refused(&["run", "ricart-agrawala", "--without", "clok"]).contains("did you mean clock?"));
+    assert!(refused(&["run", "ricart-agrawala", "--fault", "partition 1,2 @ 4ms"]).contains("column 11"));
+    assert!(refused(&["claim", "Q-MTX-33"]).contains("did you mean Q-MTX-3?"));
+    assert!(refused(&["sweep", "store", "--nodes", "4"]).contains("3 or 5 nodes"));
+    let file = scratch("wrong.txt");
+    std::fs::write(&file, "nodes 3\nat 10 n1 enter\n").expect("the temporary folder can be written");
+    let text = refused(&["run", "ricart-agrawala", "--scenario", file.to_str().expect("a path")]);
+    assert!(text.contains(":2:4: expected a span such as 10ms\n  at 10 n1 enter\n     ^"), "{text}");
+    std::fs::remove_file(&file).expect("the scenario was there");
+}
+
+#[test]
+fn a_model_and_a_claim_are_shown_by_one_command_each() {
+    let checked = document(&["check", "ricart-agrawala", "--model", "without order"]);
+    assert_eq!(checked["models"][0]["as_expected"], true, "{checked}");
+    assert!(checked["models"][0]["counterexample"]["trace"].as_str().is_some_and(|trace| trace.contains("Request")));
+    let claimed = document(&["claim", "Q-MTX-3"]);
+    assert_eq!(claimed["claims"][0]["holds"], true, "{claimed}");
+}
+
+#[test]
+fn a_counterexample_is_found_saved_and_replayed() {
+    let file = scratch("found.txt");
+    let name = file.to_str().expect("a path");
+    let swept = lab(&["sweep", "ricart-agrawala", "--without", "order", "--seeds", "200", "--save", name]);
+    assert!(!swept.status.success(), "the sweep finds nothing: {}", String::from_utf8_lossy(&swept.stdout));
+    let replayed = lab(&["replay", name]);
+    let text = String::from_utf8_lossy(&replayed.stdout);
+    assert!(text.contains("one at a time is broken"), "{text}\n{}", String::from_utf8_lossy(&replayed.stderr));
+    std::fs::remove_file(&file).expect("the counterexample was there");
+}
+
+#[test]
+fn the_same_protocol_runs_with_a_process_a_node() {
+    let ran = document(&["run", "ricart-agrawala", "--live", "--nodes", "3"]);
+    assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
+    assert_eq!(ran["events"]["entered"], 3, "{ran}");
+    assert_eq!(ran["messages"]["Request"], 6, "{ran}");
+    let text = says(&["run", "ricart-agrawala", "--live", "--diagram"]);
+    assert!(text.contains("live: a process a node") && text.contains("◆ entered"), "{text}");
+}
+
+#[test]
+fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
+    // Nobody enters without the reply of the one that is dead (claim Q-MTX-7): that it is seen shows that it was killed.
+    let output = lab(&["run", "ricart-agrawala", "--live", "--fault", "crash 4 @ 0ms", "--json"]);
+    let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert!(!output.status.success() && ran["events"]["entered"].is_null(), "{ran}");
+    let held: Vec<&Value> = ran["properties"].as_array().expect("properties").iter().map(|one| &one["held"]).collect();
+    assert_eq!(held, [true, false], "safe, and not live: {ran}");
+    let refused = refused(&["run", "ricart-agrawala", "--live", "--fault", "drift 1 100ppm @ 1ms"]);
+    assert!(refused.contains("no fault of the live world"), "{refused}");
+}

@@ -1,0 +1,99 @@
+//! A chapter in the live world: one operating system process a node, real sockets and files; and yet everything is seen.
+//!
+//! # The idea
+//!
+//! A process is a deterministic state machine: who knows its inputs knows all of it. So each node runs its protocol inside
+//! an [`Observed`](observed::Observed), which tells every input before it hands it on: this message, that timer, the clocks
+//! at that moment. The parent keeps a *shadow* of every node, feeds it the same inputs, and thereby sees what the node
+//! sees: its state, its events, what it sent. The same properties are asked as in the simulator, and the same diagram is
+//! drawn.
+//!
+//! ```text
+//!   parent --- commands, faults --->  stdin   node 1 (a process)  <--- TCP --->  node 2 (a process)
+//!     ^                                          |
+//!     +---- inputs, one JSON line each ----- stdout
+//!     |
+//!     shadows of all nodes --> properties, summary, diagram
+//! ```
+//!
+//! All processes read the same clock of this machine when a step begins, so the inputs of all nodes are followed in the
+//! order in which they happened: a message is sent before it is received, also in the shadow.
+//!
+//! # What is real
+//!
+//! `crash 2` is `kill -9`, `pause 2` a SIGSTOP; partitions, delays and losses are those of `volvox-net`, at the receiver.
+//! Latencies of the scenario are not: those are the machine's.
+//!
+//! # Caveats
+//!
+//! What a node did in the last moments before `kill -9` may be untold: a message that nobody is known to have sent is
+//! then shown as sent when it arrives. A shadow costs what the process costs: this is for watching, not for speed.
+
+mod child;
+mod observed;
+mod parent;
+mod shadow;
+
+pub(crate) use child::node;
+pub(crate) use parent::live;
+
+use crate::study::RequestError;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use volvox_core::NodeId;
+
+/// The most nodes of a live run: each is a process.
+pub const NODES_MAX: u64 = 16;
+
+/// What a node process is told when it starts.
+#[derive(Clone, Debug)]
+pub struct LiveNode {
+    /// Which chapter.
+    pub protocol: String,
+    /// Which node.
+    pub id: NodeId,
+    /// The rule that is taken out.
+    pub without: Option<String>,
+    /// Where chance comes from.
+    pub seed: u64,
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Where each node listens, from n1 on.
+    pub addresses: Vec<SocketAddr>,
+    /// Whether its disk was taken away: then it is somebody else.
+    pub is_replaced: bool,
+}
+
+/// Why a live run could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LiveError {
+    /// The request does not fit the chapter.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The live world cannot do this.
+    #[error("{0}: that is for the simulator; leave --live out")]
+    NotLive(String),
+    /// The machine refused something.
+    #[error("{what}: {source}")]
+    Machine {
+        /// What was tried.
+        what: String,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A node process ended, or said what makes no sense.
+    #[error("the process of {node} {problem}")]
+    Node {
+        /// Whose.
+        node: NodeId,
+        /// What happened.
+        problem: String,
+    },
+}
+
+impl LiveError {
+    fn machine(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> LiveError {
+        let what = what.into();
+        move |source| LiveError::Machine { what, source }
+    }
+}

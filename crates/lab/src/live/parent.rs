@@ -1,0 +1,527 @@
+//! Plays a scenario with real processes.
+// This is the outside world: it waits with the system's clock.
+#![allow(clippy::disallowed_methods)]
+
+use super::observed::{Told, machine_clock};
+use super::shadow::Shadows;
+use super::{LiveError, LiveNode, NODES_MAX};
+use crate::chapter::{Chapter, World};
+use crate::scenario::Whom;
+use crate::study::{End, Prepared, Ran, Request, damages};
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::str::FromStr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use volvox_core::fault::{DiskFault, LinkFault, Target};
+use volvox_core::{Duration, Fault, Instant, NodeId, Process, Rng, Scheduled};
+use volvox_sim::What;
+
+/// How long a line may take from a node to its parent: so long it waits for others that were told before it.
+const LAG: Duration = Duration::from_millis(30);
+/// When nothing happened for so long and no timer is set, nothing more will.
+const QUIET: Duration = Duration::from_millis(400);
+/// How long nodes may take to start, and to stop.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// After everything healed, good things have at least so long to come to pass.
+const GRACE_MIN: Duration = Duration::from_secs(3);
+
+/// Runs a scenario with one operating system process a node; `spawn` makes the command line of one.
+pub(crate) fn live<C: Chapter>(request: &Request, spawn: &dyn Fn(&LiveNode) -> Command) -> Result<Ran, LiveError> {
+    let card = C::card();
+    if !card.worlds.contains(&World::Live) {
+        return Err(LiveError::NotLive(format!("{} is not said to run live", card.id)));
+    }
+    let prepared = Prepared::new(card, request)?;
+    if prepared.settings.nodes > NODES_MAX {
+        let text = format!("{} nodes, where a live run has {NODES_MAX} at most", prepared.settings.nodes);
+        return Err(LiveError::NotLive(text));
+    }
+    if let Some(fault) = prepared.faults.iter().find(|fault| !is_live(&fault.fault)) {
+        return Err(LiveError::NotLive(format!("'{fault}' is no fault of the live world")));
+    }
+    let folder = Folder::new()?;
+    let mut run = Run::<C>::new(request, &prepared, &folder.0, spawn)?;
+    let starts_again = {
+        let weights = C::faults(&prepared.settings).weights;
+        weights.crash + weights.crash_all + weights.crash_without_disk > 0
+    };
+    let span = prepared.scenario.span;
+    let mut end = run.part(span, None)?;
+    let mut healed = None;
+    if end != End::Broken && run.is_damaged(starts_again) {
+        healed = Some(run.now());
+        run.heal(starts_again)?;
+        end = run.part(GRACE_MIN.max(span), Some(span / 20))?;
+    }
+    run.finish(request, &prepared, end, healed)
+}
+
+/// What a live node can suffer.
+fn is_live(fault: &Fault) -> bool {
+    match fault {
+        Fault::Slow(_, _, link) => {
+            *link == LinkFault { delay: link.delay, loss_ppm: link.loss_ppm, ..LinkFault::default() }
+        }
+        Fault::Drift(..) | Fault::Disk(_, DiskFault::Flip | DiskFault::Tear) => false,
+        _ => true,
+    }
+}
+
+/// A folder that is deleted at the end.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Result<Folder, LiveError> {
+        let name = format!("volvox-live-{}-{}", std::process::id(), machine_clock());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).map_err(LiveError::machine(format!("making {}", path.display())))?;
+        Ok(Folder(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A line of a node, ordered by when it was told, the earliest first.
+#[derive(PartialEq, Eq)]
+struct Heard {
+    at: u64,
+    number: u64,
+    node: NodeId,
+    told: Told,
+}
+
+impl Ord for Heard {
+    fn cmp(&self, other: &Heard) -> std::cmp::Ordering {
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
+}
+
+impl PartialOrd for Heard {
+    fn partial_cmp(&self, other: &Heard) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// A node's process. It is killed when it is dropped: no run leaves processes behind.
+struct Running {
+    child: Child,
+    input: Option<ChildStdin>,
+    is_paused: bool,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Running {
+    fn say(&mut self, line: &str) {
+        // A process that has just died is told nothing.
+        if let Some(input) = &mut self.input {
+            let _ = writeln!(input, "{line}").and_then(|()| input.flush());
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let _ = Command::new("kill").args([name, &self.child.id().to_string()]).status();
+    }
+}
+
+enum Act {
+    Ask(Whom, String),
+    Fault(Fault),
+}
+
+struct Run<'a, C: Chapter> {
+    request: &'a Request,
+    folder: &'a Path,
+    spawn: &'a dyn Fn(&LiveNode) -> Command,
+    addresses: Vec<SocketAddr>,
+    running: BTreeMap<NodeId, Running>,
+    replaced: Vec<NodeId>,
+    active: Vec<Fault>,
+    applied: Vec<Scheduled>,
+    shadows: Shadows<C>,
+    sender: Sender<(NodeId, Option<Told>)>,
+    heard: Receiver<(NodeId, Option<Told>)>,
+    waiting: BinaryHeap<Heard>,
+    count: u64,
+    /// When the run began, on the machine's clock; and the last input.
+    began: u64,
+    last_input: u64,
+    plan: Vec<(Duration, Act)>,
+}
+
+impl<'a, C: Chapter> Run<'a, C> {
+    fn new(
+        request: &'a Request,
+        prepared: &Prepared,
+        folder: &'a Path,
+        spawn: &'a dyn Fn(&LiveNode) -> Command,
+    ) -> Result<Run<'a, C>, LiveError> {
+        let settings = prepared.settings;
+        let (planned, _) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
+        let mut plan = Vec::new();
+        for planned in &planned {
+            if let Err(error) = <C::Process as Process>::Command::from_str(planned.text) {
+                let problem = format!("{} does not know this command: {error}", C::card().id);
+                return Err(LiveError::Request(prepared.scenario.error(planned.place, problem).into()));
+            }
+            plan.push((planned.at, Act::Ask(planned.whom, planned.text.to_string())));
+        }
+        plan.extend(prepared.faults.iter().map(|fault| (fault.at, Act::Fault(fault.fault.clone()))));
+        // Taken from the end.
+        plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        let (sender, heard) = channel();
+        let mut run = Run {
+            request,
+            folder,
+            spawn,
+            addresses: free_addresses(settings.nodes)?,
+            running: BTreeMap::new(),
+            replaced: Vec::new(),
+            active: losses(prepared),
+            applied: Vec::new(),
+            shadows: Shadows::new(settings, request.seed, request.moments_max),
+            sender,
+            heard,
+            waiting: BinaryHeap::new(),
+            count: 0,
+            began: machine_clock(),
+            last_input: machine_clock(),
+            plan,
+        };
+        for id in (1..=settings.nodes).map(NodeId) {
+            run.start(id)?;
+        }
+        // The scenario begins when everybody runs.
+        let deadline = std::time::Instant::now() + PATIENCE;
+        let mut started = 0;
+        while started < settings.nodes {
+            match run.heard.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
+                Ok((node, Some(told))) => {
+                    started += u64::from(told.input.starts_with("start "));
+                    run.hear(node, told);
+                }
+                Ok((node, None)) => {
+                    return Err(LiveError::Node { node, problem: "ended before it began".to_string() });
+                }
+                Err(_) => {
+                    let node = NodeId(started + 1);
+                    return Err(LiveError::Node { node, problem: "did not start in time".to_string() });
+                }
+            }
+        }
+        run.began = machine_clock();
+        Ok(run)
+    }
+
+    fn now(&self) -> Instant {
+        Instant(machine_clock().saturating_sub(self.began))
+    }
+
+    fn hear(&mut self, node: NodeId, told: Told) {
+        self.count += 1;
+        self.waiting.push(Heard { at: told.at, number: self.count, node, told });
+    }
+
+    /// Starts the process of a node, and listens to it.
+    fn start(&mut self, id: NodeId) -> Result<(), LiveError> {
+        if self.running.contains_key(&id) {
+            return Ok(());
+        }
+        let node = LiveNode {
+            protocol: C::card().id.to_string(),
+            id,
+            without: self.request.without.clone(),
+            seed: self.request.seed,
+            folder: self.folder.join(id.to_string()),
+            addresses: self.addresses.clone(),
+            is_replaced: self.replaced.contains(&id),
+        };
+        let mut command = (self.spawn)(&node);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().map_err(LiveError::machine(format!("starting the process of {id}")))?;
+        let output = child.stdout.take().expect("it was asked for");
+        let input = child.stdin.take();
+        let sender = self.sender.clone();
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines() {
+                let Some(told) = line.ok().and_then(|line| Told::read(&line)) else { break };
+                if sender.send((id, Some(told))).is_err() {
+                    return;
+                }
+            }
+            let _ = sender.send((id, None));
+        });
+        let mut running = Running { child, input, is_paused: false };
+        running.say(&faults_line(&self.active));
+        self.running.insert(id, running);
+        Ok(())
+    }
+
+    /// Plays and follows until the work is done, but not before the plan is, and for at most `span`. When everything was
+    /// healed, also what must hold at the end is an end, once it had time to settle.
+    fn part(&mut self, span: Duration, settles: Option<Duration>) -> Result<End, LiveError> {
+        let until = self.now() + span;
+        let settled = settles.map(|settles| self.now() + settles);
+        self.last_input = machine_clock();
+        loop {
+            while self.plan.last().is_some_and(|(at, _)| Instant::ZERO + *at <= self.now()) {
+                let Some((_, act)) = self.plan.pop() else { break };
+                self.act(act)?;
+            }
+            let next = self.plan.last().map_or(LAG, |(at, _)| (Instant::ZERO + *at).since(self.now()));
+            match self.heard.recv_timeout(next.min(LAG / 4)) {
+                Ok((node, Some(told))) => self.hear(node, told),
+                // A process that was killed, or that will be found dead when it is next told something.
+                Ok((_, None)) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => unreachable!("this keeps a sender"),
+            }
+            self.follow(machine_clock().saturating_sub(LAG.as_nanos() as u64))?;
+            if self.shadows.broken.is_some() {
+                return Ok(End::Broken);
+            }
+            let is_settled = self.plan.is_empty() && self.waiting.is_empty();
+            let could_end = settled.is_some_and(|settled| self.now() >= settled && self.shadows.could_end());
+            if is_settled && (self.shadows.is_done() || could_end) {
+                return Ok(End::Done);
+            }
+            let quiet = machine_clock().saturating_sub(self.last_input) > QUIET.as_nanos() as u64;
+            if is_settled && quiet && !self.shadows.has_timers() && self.active.is_empty() {
+                return Ok(End::Idle);
+            }
+            if self.now() >= until {
+                return Ok(End::Deadline);
+            }
+        }
+    }
+
+    /// Follows what was told before this moment.
+    fn follow(&mut self, before: u64) -> Result<(), LiveError> {
+        while self.waiting.peek().is_some_and(|heard| heard.at <= before) && self.shadows.broken.is_none() {
+            let Some(Heard { at, node, told, .. }) = self.waiting.pop() else { break };
+            self.last_input = machine_clock();
+            // What a node told before it was killed, and was heard after, belongs to a life that is over.
+            let is_start = ["part", "covers", "record", "start"].iter().any(|verb| told.input.starts_with(verb));
+            if !is_start && !self.shadows.up().iter().any(|(up, _)| *up == node) {
+                continue;
+            }
+            let moment = Instant(at.saturating_sub(self.began));
+            if self.shadows.follow(node, &told, moment).is_none() {
+                let problem = format!("told something that its shadow cannot follow: {}", told.input);
+                return Err(LiveError::Node { node, problem });
+            }
+        }
+        Ok(())
+    }
+
+    fn act(&mut self, act: Act) -> Result<(), LiveError> {
+        match act {
+            Act::Ask(Whom::All, text) => {
+                self.running.values_mut().for_each(|running| running.say(&format!("command {text}")));
+            }
+            Act::Ask(Whom::Node(id), text) => {
+                if let Some(running) = self.running.get_mut(&id) {
+                    running.say(&format!("command {text}"));
+                }
+            }
+            Act::Ask(Whom::Leader, text) => match self.leader() {
+                Some(id) => {
+                    if let Some(running) = self.running.get_mut(&id) {
+                        running.say(&format!("command {text}"));
+                    }
+                }
+                // Nobody leads: it is asked again soon.
+                None => {
+                    let at = self.now().since(Instant::ZERO) + LAG;
+                    let place = self.plan.partition_point(|(other, _)| *other > at);
+                    self.plan.insert(place, (at, Act::Ask(Whom::Leader, text)));
+                }
+            },
+            Act::Fault(fault) => self.fault(fault)?,
+        }
+        Ok(())
+    }
+
+    fn leader(&self) -> Option<NodeId> {
+        let up = self.shadows.up();
+        up.iter().rev().find(|(id, process)| self.running.contains_key(id) && C::is_leader(process)).map(|(id, _)| *id)
+    }
+
+    fn fault(&mut self, fault: Fault) -> Result<(), LiveError> {
+        let now = self.now();
+        // What happened before comes before in the picture too.
+        self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_millis(now.0 / 1_000_000) });
+        self.shadows.record(now, NodeId(0), What::Fault(fault.clone()));
+        match &fault {
+            Fault::Crash { who, without_disk } => {
+                let id = match who {
+                    Target::Node(id) => Some(*id),
+                    Target::Leader => self.leader(),
+                };
+                if let Some(id) = id.filter(|id| self.running.contains_key(id)) {
+                    self.kill(id)?;
+                    if *without_disk {
+                        let _ = std::fs::remove_dir_all(self.folder.join(id.to_string()));
+                        self.replaced.push(id);
+                    }
+                }
+            }
+            Fault::Start(id) => self.start(*id)?,
+            Fault::Pause(id) | Fault::Resume(id) => {
+                let is_pause = matches!(fault, Fault::Pause(_));
+                if let Some(running) = self.running.get_mut(id)
+                    && running.is_paused != is_pause
+                {
+                    running.signal(if is_pause { "-STOP" } else { "-CONT" });
+                    running.is_paused = is_pause;
+                    self.shadows.record(now, *id, if is_pause { What::Paused } else { What::Resumed });
+                }
+            }
+            Fault::Heal => {
+                self.active.clear();
+                self.tell_faults();
+            }
+            other => {
+                self.active.push(other.clone());
+                self.tell_faults();
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_faults(&mut self) {
+        let line = faults_line(&self.active);
+        self.running.values_mut().for_each(|running| running.say(&line));
+    }
+
+    /// `kill -9`. What the process told before is followed first.
+    fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
+        let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
+        running.child.kill().map_err(LiveError::machine(format!("killing the process of {id}")))?;
+        running.child.wait().map_err(LiveError::machine(format!("waiting for the end of {id}")))?;
+        let died = self.now();
+        let deadline = std::time::Instant::now() + PATIENCE;
+        loop {
+            match self.heard.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
+                Ok((node, None)) if node == id => break,
+                Ok((_, None)) => {}
+                Ok((node, Some(told))) => self.hear(node, told),
+                Err(_) => return Err(LiveError::Node { node: id, problem: "is dead and still speaks".to_string() }),
+            }
+        }
+        std::thread::sleep(LAG);
+        while let Ok((node, Some(told))) = self.heard.try_recv() {
+            self.hear(node, told);
+        }
+        self.follow(self.began + died.0)?;
+        self.shadows.killed(died, id);
+        Ok(())
+    }
+
+    fn is_damaged(&self, starts_again: bool) -> bool {
+        let paused = self.running.values().any(|running| running.is_paused);
+        self.active.iter().any(damages) || paused || (starts_again && self.running.len() < self.addresses.len())
+    }
+
+    fn heal(&mut self, starts_again: bool) -> Result<(), LiveError> {
+        self.shadows.record(self.now(), NodeId(0), What::Healed);
+        self.active.clear();
+        self.tell_faults();
+        for running in self.running.values_mut().filter(|running| running.is_paused) {
+            running.signal("-CONT");
+            running.is_paused = false;
+        }
+        if starts_again {
+            for id in (1..=self.addresses.len() as u64).map(NodeId) {
+                self.start(id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(
+        mut self,
+        request: &Request,
+        prepared: &Prepared,
+        end: End,
+        healed: Option<Instant>,
+    ) -> Result<Ran, LiveError> {
+        // Closing its input is what ends a node.
+        for running in self.running.values_mut() {
+            running.input = None;
+        }
+        let ends = self.now();
+        if end != End::Broken {
+            self.follow(self.began + ends.0)?;
+            self.shadows.judge_end(ends);
+        }
+        let deadline = std::time::Instant::now() + PATIENCE;
+        for running in self.running.values_mut() {
+            while matches!(running.child.try_wait(), Ok(None)) && std::time::Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        self.running.clear();
+        self.shadows.lose_the_rest(ends);
+        for scheduled in &self.applied {
+            self.shadows.statistics.faults.add(if damages(&scheduled.fault) { "damage" } else { "repair" });
+        }
+        let Shadows { judge, statistics, recording, .. } = self.shadows;
+        let (properties, events) = judge.verdict();
+        let card = C::card();
+        Ok(Ran {
+            chapter: card.id,
+            title: card.title,
+            world: World::Live,
+            seed: request.seed,
+            nodes: prepared.settings.nodes,
+            without: prepared.settings.without,
+            end,
+            took: ends,
+            statistics,
+            events,
+            faults: self.applied,
+            healed,
+            properties,
+            left_out: prepared.left_out,
+            chain: None,
+            recording: (request.moments_max > 0).then_some(recording),
+        })
+    }
+}
+
+/// What the scenario says of every link, where a live link can be so.
+fn losses(prepared: &Prepared) -> Vec<Fault> {
+    let LinkFault { loss_ppm, .. } = prepared.scenario.network.fault;
+    let link = LinkFault { loss_ppm, ..LinkFault::default() };
+    if loss_ppm == 0 {
+        return Vec::new();
+    }
+    let nodes = 1..=prepared.settings.nodes;
+    let pairs = nodes.clone().flat_map(|from| nodes.clone().map(move |to| (NodeId(from), NodeId(to))));
+    pairs.filter(|(from, to)| from != to).map(|(from, to)| Fault::Slow(from, to, link)).collect()
+}
+
+fn faults_line(active: &[Fault]) -> String {
+    let texts: Vec<String> = active.iter().map(ToString::to_string).collect();
+    format!("faults {}", texts.join(";"))
+}
+
+/// Ports that are free now; a node that starts again listens where it did.
+fn free_addresses(count: u64) -> Result<Vec<SocketAddr>, LiveError> {
+    let bound: Result<Vec<TcpListener>, _> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0")).collect();
+    let bound = bound.map_err(LiveError::machine("finding free ports"))?;
+    let addresses: Result<Vec<SocketAddr>, _> = bound.iter().map(TcpListener::local_addr).collect();
+    addresses.map_err(LiveError::machine("finding free ports"))
+}

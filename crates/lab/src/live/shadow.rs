@@ -1,0 +1,330 @@
+//! Shadows of all nodes, which are fed what the nodes were told.
+
+use super::observed::{Told, unhex};
+use crate::chapter::{Chapter, Settings};
+use crate::study::Judge;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::str::FromStr;
+use volvox_core::{
+    Context, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Outbox, Position, Process,
+    Restored, Rng, Wall,
+};
+use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
+
+/// More messages under way on a link than this, and the oldest count as lost.
+const UNDER_WAY_MAX: usize = 10_000;
+
+/// Shadows of all nodes, what is judged of them, and what is recorded.
+pub(crate) struct Shadows<C: Chapter> {
+    settings: Settings,
+    seed: u64,
+    members: Vec<NodeId>,
+    nodes: BTreeMap<NodeId, Shadow<C>>,
+    under_way: BTreeMap<(NodeId, NodeId), VecDeque<(usize, MessageOf<C>)>>,
+    pub judge: Judge<C>,
+    pub statistics: Statistics,
+    pub recording: Recording,
+    moments_max: usize,
+    states: BTreeMap<NodeId, String>,
+    /// The property that broke first.
+    pub broken: Option<(&'static str, String)>,
+}
+
+type MessageOf<C> = <<C as Chapter>::Process as Process>::Message;
+
+/// What a step was, what the disk let out before it, and its effects.
+type Followed<C> = (What, Vec<Outgoing<C>>, Vec<EffectOf<<C as Chapter>::Process>>);
+
+enum Outgoing<C: Chapter> {
+    Send(NodeId, MessageOf<C>),
+    Emit(<C::Process as Process>::Event),
+}
+
+/// One node, as its parent knows it.
+struct Shadow<C: Chapter> {
+    process: C::Process,
+    environment: Environment,
+    outbox: Outbox<Outgoing<C>>,
+    timers: BTreeSet<<C::Process as Process>::Timer>,
+    is_up: bool,
+}
+
+impl<C: Chapter> Shadows<C> {
+    pub fn new(settings: Settings, seed: u64, moments_max: usize) -> Shadows<C> {
+        Shadows {
+            settings,
+            seed,
+            members: (1..=settings.nodes).map(NodeId).collect(),
+            nodes: BTreeMap::new(),
+            under_way: BTreeMap::new(),
+            judge: Judge::new(),
+            statistics: Statistics::default(),
+            recording: Recording::default(),
+            moments_max,
+            states: BTreeMap::new(),
+            broken: None,
+        }
+    }
+
+    /// The nodes that are up.
+    pub fn up(&self) -> Vec<(NodeId, &C::Process)> {
+        self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect()
+    }
+
+    /// Whether no node has set a timer: then nothing happens by itself.
+    pub fn has_timers(&self) -> bool {
+        self.nodes.values().any(|shadow| shadow.is_up && !shadow.timers.is_empty())
+    }
+
+    /// Adds what the parent did.
+    pub fn record(&mut self, at: Instant, node: NodeId, what: What) {
+        if self.recording.moments.len() < self.moments_max {
+            self.recording.moments.push(Moment { at, node, what });
+        } else {
+            self.recording.is_cut = self.moments_max > 0;
+        }
+    }
+
+    /// The process of a node was killed.
+    pub fn killed(&mut self, at: Instant, node: NodeId) {
+        if let Some(shadow) = self.nodes.get_mut(&node) {
+            shadow.is_up = false;
+        }
+        self.states.remove(&node);
+        self.record(at, node, What::Stopped);
+    }
+
+    /// What was never received, when it is all over.
+    pub fn lose_the_rest(&mut self, at: Instant) {
+        for ((_, to), messages) in std::mem::take(&mut self.under_way) {
+            for (id, _) in messages {
+                self.statistics.dropped_lost += 1;
+                self.record(at, to, What::Lost(id, "never received"));
+            }
+        }
+    }
+
+    /// Follows what a node was told. `None` when it makes no sense.
+    pub fn follow(&mut self, node: NodeId, told: &Told, at: Instant) -> Option<()> {
+        let (verb, rest) = told.input.split_once(' ').unwrap_or((&told.input, ""));
+        if let "part" | "covers" | "record" | "start" = verb {
+            return self.follow_start(node, told, verb, rest, at);
+        }
+        let mut shadow = self.nodes.remove(&node)?;
+        let followed = self.follow_input(node, &mut shadow, told, verb, rest, at);
+        self.nodes.insert(node, shadow);
+        let (what, released, effects) = followed?;
+        self.record(at, node, what);
+        self.after_step(node, released, effects, at);
+        Some(())
+    }
+
+    fn follow_input(
+        &mut self,
+        node: NodeId,
+        shadow: &mut Shadow<C>,
+        told: &Told,
+        verb: &str,
+        rest: &str,
+        at: Instant,
+    ) -> Option<Followed<C>> {
+        if !shadow.is_up {
+            return None;
+        }
+        shadow.environment.now = Some(Instant(told.now));
+        shadow.environment.wall = Wall(told.wall);
+        let (mut effects, mut released) = (Vec::new(), Vec::new());
+        let Shadow { process, environment, timers, outbox, .. } = shadow;
+        let mut cx = Context::new(environment, &mut effects);
+        let what = match verb {
+            "message" => {
+                let (from, message) = rest.split_once(' ')?;
+                let (from, message) = (NodeId(from.parse().ok()?), unhex::<MessageOf<C>>(message)?);
+                process.on_message(from, message.clone(), &mut cx);
+                self.statistics.delivered += 1;
+                self.receive(from, node, &message, at)
+            }
+            "timer" => {
+                let timer = timers.iter().copied().find(|timer| format!("{timer:?}") == rest)?;
+                timers.remove(&timer);
+                process.on_timer(timer, &mut cx);
+                self.statistics.timers += 1;
+                What::Timer(rest.to_string())
+            }
+            "command" => {
+                let command = <C::Process as Process>::Command::from_str(rest).ok()?;
+                process.on_command(command, &mut cx);
+                self.statistics.commands += 1;
+                What::Command(rest.to_string())
+            }
+            "persisted" => {
+                let through = Position(rest.parse().ok()?);
+                outbox.advance(through);
+                released.extend(std::iter::from_fn(|| outbox.pop()));
+                process.on_persisted(through, &mut cx);
+                self.statistics.syncs += 1;
+                What::Durable(through)
+            }
+            _ => return None,
+        };
+        Some((what, released, effects))
+    }
+
+    fn follow_start(&mut self, node: NodeId, told: &Told, verb: &str, rest: &str, at: Instant) -> Option<()> {
+        let mut words = rest.split(' ');
+        if !self.nodes.get(&node).is_some_and(|shadow| shadow.is_up) {
+            let process = C::Process::new(node, &self.members, &C::config(&self.settings));
+            let environment = Environment::new(node, Incarnation(1), Position::NONE, &Rng::new(self.seed));
+            let outbox = Outbox::new(Position::NONE);
+            self.nodes.insert(node, Shadow { process, environment, outbox, timers: BTreeSet::new(), is_up: true });
+        }
+        let shadow = self.nodes.get_mut(&node)?;
+        match verb {
+            "part" => shadow.process.on_restore(Restored::Part(unhex(words.next()?)?)),
+            "covers" => {
+                shadow.process.on_restore(Restored::CheckpointEnd { covers: Position(words.next()?.parse().ok()?) });
+            }
+            "record" => {
+                let position = Position(words.next()?.parse().ok()?);
+                shadow.process.on_restore(Restored::Record { position, record: unhex(words.next()?)? });
+            }
+            _ => {
+                let incarnation = Incarnation(words.next()?.parse().ok()?);
+                let last = Position(words.next()?.parse().ok()?);
+                shadow.environment = Environment::new(node, incarnation, last, &Rng::new(self.seed));
+                shadow.environment.now = Some(Instant(told.now));
+                shadow.environment.wall = Wall(told.wall);
+                shadow.outbox = Outbox::new(last);
+                let mut effects = Vec::new();
+                shadow.process.on_start(&mut Context::new(&mut shadow.environment, &mut effects));
+                self.record(at, node, What::Started(incarnation));
+                self.after_step(node, Vec::new(), effects, at);
+            }
+        }
+        Some(())
+    }
+
+    /// Finds the message among those that are under way; what was sent before it on its link and did not come is lost.
+    fn receive(&mut self, from: NodeId, to: NodeId, message: &MessageOf<C>, at: Instant) -> What {
+        let queue = self.under_way.entry((from, to)).or_default();
+        let place = queue.iter().position(|(_, sent)| sent == message);
+        let before: Vec<usize> = queue.drain(..place.unwrap_or(0)).map(|(id, _)| id).collect();
+        let found = place.and_then(|_| queue.pop_front()).map(|(id, _)| id);
+        for id in before {
+            self.statistics.dropped_lost += 1;
+            self.record(at, to, What::Lost(id, "lost"));
+        }
+        // Its sender was killed before it could tell.
+        let id = found.unwrap_or_else(|| self.sent(from, to, message, at));
+        What::Delivered(id)
+    }
+
+    fn sent(&mut self, from: NodeId, to: NodeId, message: &MessageOf<C>, at: Instant) -> usize {
+        let id = self.recording.messages.len();
+        let (kind, text) = (message.kind(), message.to_string());
+        self.recording.messages.push(Envelope { from, to, kind: kind.to_string(), text, is_copy: false });
+        self.statistics.sent += 1;
+        self.statistics.kinds.add(kind);
+        self.record(at, from, What::Sent(id));
+        id
+    }
+
+    fn after_step(
+        &mut self,
+        node: NodeId,
+        released: Vec<Outgoing<C>>,
+        effects: Vec<EffectOf<C::Process>>,
+        at: Instant,
+    ) {
+        self.statistics.steps += 1;
+        for outgoing in released {
+            self.let_out(node, outgoing, at);
+        }
+        for effect in effects {
+            let Some(shadow) = self.nodes.get_mut(&node) else { return };
+            match effect {
+                Effect::Send { to, message, after } => {
+                    if let Some(outgoing) = shadow.outbox.offer(after, Outgoing::Send(to, message)) {
+                        self.let_out(node, outgoing, at);
+                    }
+                }
+                Effect::Emit { event, after } => {
+                    if let Some(outgoing) = shadow.outbox.offer(after, Outgoing::Emit(event)) {
+                        self.let_out(node, outgoing, at);
+                    }
+                }
+                Effect::SetTimer { timer, .. } => {
+                    shadow.timers.insert(timer);
+                }
+                Effect::CancelTimer { timer } => {
+                    shadow.timers.remove(&timer);
+                }
+                Effect::Persist { record, .. } => {
+                    self.statistics.records += 1;
+                    self.record(at, node, What::Persisted(record.to_string()));
+                }
+                Effect::Note(note) => {
+                    self.statistics.notes.add(note.text);
+                    self.record(at, node, What::Note(note.to_string()));
+                }
+                Effect::CheckpointPart { .. } | Effect::CheckpointDone { .. } => {}
+            }
+        }
+        self.judge_now(node, at);
+    }
+
+    fn let_out(&mut self, node: NodeId, outgoing: Outgoing<C>, at: Instant) {
+        match outgoing {
+            Outgoing::Send(to, message) => {
+                let id = self.sent(node, to, &message, at);
+                let queue = self.under_way.entry((node, to)).or_default();
+                queue.push_back((id, message));
+                if queue.len() > UNDER_WAY_MAX {
+                    queue.pop_front();
+                }
+            }
+            Outgoing::Emit(event) => {
+                self.statistics.events += 1;
+                self.judge.event(node, &event);
+                self.record(at, node, What::Event(event.to_string()));
+            }
+        }
+    }
+
+    fn judge_now(&mut self, node: NodeId, at: Instant) {
+        if let Some(shadow) = self.nodes.get(&node) {
+            let state = C::state(&shadow.process);
+            let before = self.states.entry(node).or_default();
+            if *before != state {
+                before.clone_from(&state);
+                self.record(at, node, What::State(state));
+            }
+        }
+        // Not `up()`: the judge is borrowed beside the nodes.
+        let up: Vec<(NodeId, &C::Process)> =
+            self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
+        if let Some((property, text)) = self.judge.always(at, &up) {
+            self.broken.get_or_insert((property, text.clone()));
+            self.record(at, NodeId(0), What::Broken { property, text });
+        }
+    }
+
+    /// Whether the run has done its work.
+    pub fn is_done(&self) -> bool {
+        self.judge.is_done(&self.up())
+    }
+
+    /// Whether what must hold at the end would hold if this were it.
+    pub fn could_end(&self) -> bool {
+        self.judge.could_end(&self.up())
+    }
+
+    /// Asks what must hold at the end.
+    pub fn judge_end(&mut self, at: Instant) {
+        let up: Vec<(NodeId, &C::Process)> =
+            self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
+        if let Some((property, text)) = self.judge.at_end(at, &up) {
+            self.record(at, NodeId(0), What::Broken { property, text });
+        }
+    }
+}
