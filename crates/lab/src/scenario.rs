@@ -466,7 +466,7 @@ mod tests {
         assert!(commands.is_sorted_by_key(|planned| planned.at));
         let hello: Vec<_> = commands.iter().filter(|planned| planned.text == "multicast hello world").collect();
         assert_eq!(hello.iter().map(|planned| planned.at).collect::<Vec<_>>(), [ms(5), ms(25), ms(45)]);
-        assert_eq!((hello[0].whom, hello[0].place), (Whom::Node(NodeId(2)), Place { line: 9, column: 26 }));
+        assert_eq!((hello[0].whom, hello[0].place), (Whom::Node(NodeId(2)), Place { line: 9, column: 25 }));
         assert_eq!(commands.last().map(|planned| planned.whom), Some(Whom::Leader));
         assert_eq!(commands, scenario.commands(4, &mut Rng::new(1)), "one seed, one run");
     }
