@@ -1,0 +1,365 @@
+//! Three-phase commit (Skeen 1981; Bernstein, Hadzilacos and Goodman 1987, 7.5).
+//!
+//! # The problem
+//!
+//! Two-phase commit blocks: a participant that voted yes and hears nothing may neither commit, because somebody may have
+//! voted no, nor abort, because somebody may have committed. It waits, with its locks, until the coordinator is repaired.
+//! Can the living decide without the dead?
+//!
+//! # The idea
+//!
+//! They can if nobody is ever committed while a living node is still **uncertain**: then who finds only the uncertain may
+//! abort. So between the votes and the commit stands a third phase. The coordinator first makes everybody know that all
+//! voted yes (**pre-commit**), and commits only when everybody has acknowledged that, or is dead.
+//!
+//! When the coordinator is silent for longer than any message takes, it is dead: that is what *synchronous* means here, and
+//! the protocol stands on it. The next participant by name is **elected**, asks the others how far they are, and decides
+//! (the termination rules TR1 to TR4 of 7.5):
+//!
+//! | it finds | then |
+//! |---|---|
+//! | one who has aborted | abort |
+//! | one who has committed | commit |
+//! | only the uncertain | abort: nobody can have committed |
+//! | somebody pre-committed | pre-commit the uncertain first, then commit |
+//!
+//! # The messages
+//!
+//! | message | says |
+//! |---|---|
+//! | `Vote-req 1.1`, `Yes`, `No` | as in two-phase commit |
+//! | `Pre-commit 1.1`, `Ack` | all voted yes; I know it |
+//! | `Commit`, `Abort` | it is over |
+//! | `Elect 1.1` | who coordinated is dead; you are next |
+//! | `State-req 1.1`, `State 1.1 uncertain` | how far are you? |
+//! | `Decision-req 1.1`, `Recovering 1.1` | I was dead; how did it end? I was dead, too |
+//!
+//! Without failures 5 rounds and 5n messages for n participants (claim Q-ACP-4); an abort takes 3 rounds, as before.
+//!
+//! # A run
+//!
+//! ```text
+//!   n1 coordinates                 n2                            n3
+//!    |--- Vote-req -------------->|                              |
+//!    |--- Vote-req --------------------------------------------->|
+//!    |<-------------------- Yes --|                              |
+//!    |<--------------------------------------------------- Yes --|
+//!    |--- Pre-commit ------------>|                              |
+//!    ~ n1 dies                    | pre-committed                ~ uncertain
+//!                                 |                              |   3 delays of silence: n1 is dead
+//!                                 |<--------------------- Elect --|
+//!                                 |--- State-req ---------------->|
+//!                                 |<---------- State uncertain ---|
+//!                                 |--- Pre-commit --------------->| pre-committed
+//!                                 |<----------------------- Ack --|
+//!                                 |--- Commit ------------------->|
+//! ```
+//!
+//! # Why it is safe
+//!
+//! *No living node is uncertain when somebody commits.* Whoever commits has made all pre-commit and waited for their
+//! acknowledgements or for longer than those take; who has not answered is dead. So a later coordinator finds no uncertain
+//! node beside a committed one, dead or alive, and its rules decide the same: if somebody committed, all it finds are
+//! pre-committed or committed. If somebody aborted, nobody is pre-committed by anything but a coordinator that found no
+//! abort; and it would have found it, since who is alive answers in time.
+//!
+//! *Two never coordinate at once*, because who is silent for so long is dead, and the names say who is next. How long that
+//! is, in [`Config::delay`]s: an answer takes two; who serves its coordinator hears from it within three (it may collect for
+//! two, and a message takes one more); who asked somebody to coordinate hears within two.
+//!
+//! Who comes back from the dead takes no part in what it missed: it asks how it ended. If *everybody* was dead, and nobody
+//! had written down a decision, none was ever told; then it is aborted.
+//!
+//! # Caveats
+//!
+//! - **It is not safe in an asynchronous world, nor across a partition.** The course notes sell it as "non-blocking"; it is
+//!   so for crashes of nodes, reliable links and known bounds on time, and only then. Cut the network between a
+//!   pre-committed and an uncertain node, and each side takes the other for dead: one commits, one aborts. Try
+//!   `volvox lab run three-phase-commit --fault 'partition 1,2|3 @ 40ms' --diagram`. A late message is as good as a cut.
+//!   That is why databases rather block, or replicate the coordinator.
+//! - A decision that is heard is believed, from whomever.
+//! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions, and the log is not cut.
+//!
+//! # References
+//!
+//! - D. Skeen: *Nonblocking commit protocols*, SIGMOD 1981.
+//! - P. Bernstein, V. Hadzilacos, N. Goodman: *Concurrency control and recovery in database systems*, 1987, section 7.5:
+//!   the protocol, termination rules, election by name, costs; total failure.
+//! - D. Skeen, M. Stonebraker: *A formal model of crash recovery in a distributed system*, 1983: no protocol survives
+//!   partitions without blocking.
+
+mod coordinator;
+mod message;
+mod participant;
+
+pub use message::{Message, Phase, Record};
+
+use crate::transaction::{self, Command, Decision, Event, Outcomes, Transaction};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
+use volvox_core::{Context, Duration, NodeId, Process, Property, Restored, When};
+
+/// So many transactions one coordinator has under way; more are refused.
+pub const UNDER_WAY_MAX: usize = 64;
+
+/// So many outcomes a node remembers.
+pub const OUTCOMES_MAX: usize = 1_024;
+
+/// What is fixed for the life of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// Longer than any message takes, with the write that it waits for.
+    pub delay: Duration,
+    /// A rule that is taken out, to see what it was for.
+    pub without: Option<Rule>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config { delay: Duration::from_millis(20), without: None }
+    }
+}
+
+/// The rules that can be taken out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// Between votes and commit all are told that all voted yes; without it this is two-phase commit that does not wait.
+    PreCommit,
+    /// The coordinator waits until all know; without it it commits as soon as it has said it.
+    Acks,
+    /// A new coordinator makes the uncertain pre-commit before it commits; without it it commits at once.
+    Again,
+    /// The coordinator goes on when all have voted yes; without it at the first yes.
+    Unanimity,
+}
+
+impl Rule {
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Rule> {
+        Some(match name {
+            "pre-commit" => Rule::PreCommit,
+            "acks" => Rule::Acks,
+            "again" => Rule::Again,
+            "unanimity" => Rule::Unanimity,
+            _ => return None,
+        })
+    }
+}
+
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// A coordinator has waited for two delays: who has not answered is dead.
+    Answers(Transaction),
+    /// The coordinator has been silent for so long that it is dead.
+    Silence(Transaction),
+    /// One who was dead asks again.
+    Recovery(Transaction),
+}
+
+/// One node: the first member coordinates, the others take part.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ThreePhase {
+    id: NodeId,
+    config: Config,
+    members: BTreeSet<NodeId>,
+    /// The last transaction that this node began.
+    last_number: u64,
+    parts: BTreeMap<Transaction, Part>,
+    /// Up to which number outcomes may have been forgotten.
+    forgotten: u64,
+    refuses_next: bool,
+}
+
+/// What a node knows of a transaction.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Part {
+    phase: Phase,
+    /// Whom it listens to. All before it, by name, are dead.
+    coordinator: NodeId,
+    /// What it collects, while it coordinates itself.
+    collecting: Option<Collecting>,
+    /// When it was dead meanwhile: who else was, as far as it heard.
+    recovering: Option<BTreeSet<NodeId>>,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Collecting {
+    Votes { missing: BTreeSet<NodeId> },
+    Acks { missing: BTreeSet<NodeId> },
+    States { missing: BTreeSet<NodeId>, known: BTreeMap<NodeId, Phase> },
+}
+
+impl Process for ThreePhase {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+    type Command = Command;
+    type Event = Event;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> ThreePhase {
+        ThreePhase {
+            id,
+            config: *config,
+            members: members.iter().copied().collect(),
+            last_number: 0,
+            parts: BTreeMap::new(),
+            forgotten: 0,
+            refuses_next: false,
+        }
+    }
+
+    fn on_restore(&mut self, restored: Restored<Record>) {
+        let Restored::Record { record, .. } = restored else { return };
+        match record {
+            Record::Entered(transaction) => {
+                if transaction.origin == self.id {
+                    self.last_number = self.last_number.max(transaction.number);
+                }
+                let mut part = Part::uncertain(transaction);
+                part.recovering = Some(BTreeSet::new());
+                self.keep(transaction, part);
+            }
+            Record::Decided(transaction, decision) => self.keep(transaction, Part::decided(transaction, decision)),
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, ThreePhase>) {
+        let missed: Vec<Transaction> = self.undecided().collect();
+        for transaction in missed {
+            // What the disk kept of the last life may not have been told.
+            self.tell_entered(transaction, cx);
+            self.ask_how_it_ended(transaction, cx);
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, ThreePhase>) {
+        let transaction = message.transaction();
+        let is_begun_by_first = self.members.first() == Some(&transaction.origin);
+        if !self.members.contains(&from) || !is_begun_by_first {
+            return cx.note("from or about somebody unknown", from.0);
+        }
+        if transaction.number <= self.forgotten && !self.parts.contains_key(&transaction) {
+            return cx.note("about something long ago", from.0);
+        }
+        match message {
+            Message::VoteReq(_) => self.on_vote_req(from, transaction, cx),
+            Message::Vote(_, vote) => self.on_vote(from, transaction, vote, cx),
+            Message::PreCommit(_) => self.on_pre_commit(from, transaction, cx),
+            Message::Ack(_) => self.on_ack(from, transaction, cx),
+            Message::Decision(_, decision) => self.decide(transaction, decision, cx),
+            Message::Elect(_) => self.on_elect(from, transaction, cx),
+            Message::StateReq(_) => self.on_state_req(from, transaction, cx),
+            Message::State(_, phase) => self.on_state(from, transaction, phase, cx),
+            Message::DecisionReq(_) => self.on_decision_req(from, transaction, cx),
+            Message::Recovering(_) => self.on_recovering(from, transaction, cx),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, ThreePhase>) {
+        match timer {
+            Timer::Answers(transaction) => self.go_on_without(transaction, cx),
+            Timer::Silence(transaction) => self.suspect(transaction, cx),
+            Timer::Recovery(transaction) => self.ask_how_it_ended(transaction, cx),
+        }
+    }
+
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, ThreePhase>) {
+        match command {
+            Command::Refuse => self.refuses_next = true,
+            Command::Begin if self.is_first() => self.begin(cx),
+            Command::Begin => cx.note("the first node begins", 0),
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl ThreePhase {
+    /// The transactions that this node takes part in and knows no end of.
+    pub fn undecided(&self) -> impl Iterator<Item = Transaction> + '_ {
+        let open = self.parts.iter().filter(|(_, part)| !matches!(part.phase, Phase::Decided(_)));
+        open.map(|(transaction, _)| *transaction)
+    }
+
+    /// How far this node is with a transaction.
+    pub fn phase(&self, transaction: Transaction) -> Option<Phase> {
+        self.parts.get(&transaction).map(|part| part.phase)
+    }
+
+    /// Whether this node coordinates something, as the first or elected.
+    pub fn is_coordinating(&self) -> bool {
+        self.parts.values().any(|part| part.collecting.is_some())
+    }
+
+    fn is_first(&self) -> bool {
+        self.members.first() == Some(&self.id)
+    }
+
+    fn is_without(&self, rule: Rule) -> bool {
+        self.config.without == Some(rule)
+    }
+
+    /// All but the first member.
+    fn participants(&self) -> BTreeSet<NodeId> {
+        self.members.iter().copied().skip(1).collect()
+    }
+
+    /// The others who are not dead as far as this node knows, when it coordinates: all behind it.
+    fn behind(&self) -> BTreeSet<NodeId> {
+        self.members.iter().copied().filter(|node| *node > self.id).collect()
+    }
+
+    /// Remembers it, and forgets the oldest that is over when there is no more room.
+    fn keep(&mut self, transaction: Transaction, part: Part) {
+        self.parts.insert(transaction, part);
+        while self.parts.len() > OUTCOMES_MAX {
+            let is_over = |part: &Part| matches!(part.phase, Phase::Decided(_));
+            let Some(oldest) = self.parts.iter().find(|(_, part)| is_over(part)).map(|(oldest, _)| *oldest) else {
+                return;
+            };
+            self.parts.remove(&oldest);
+            self.forgotten = self.forgotten.max(oldest.number);
+        }
+    }
+}
+
+impl Part {
+    fn uncertain(transaction: Transaction) -> Part {
+        Part { phase: Phase::Uncertain, coordinator: transaction.origin, collecting: None, recovering: None }
+    }
+
+    fn decided(transaction: Transaction, decision: Decision) -> Part {
+        Part { phase: Phase::Decided(decision), ..Part::uncertain(transaction) }
+    }
+}
+
+impl fmt::Display for ThreePhase {
+    /// The newest transaction, in a word.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts.last_key_value() {
+            Some((_, part)) if part.recovering.is_some() => f.write_str("recovering"),
+            Some((_, part)) => part.phase.fmt(f),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What must hold.
+pub fn properties() -> Vec<Property<ThreePhase, Outcomes>> {
+    let mut properties = transaction::properties::<ThreePhase>();
+    properties.push(Property {
+        name: "who takes part decides",
+        source: "AC5; Bernstein, Hadzilacos, Goodman 1987, 7.5",
+        when: When::AtEnd,
+        holds: |picture| {
+            let waits = picture.nodes.iter().find_map(|(id, node)| Some((id, node.undecided().next()?)));
+            waits.map_or(Ok(()), |(id, transaction)| Err(format!("{id} does not know how {transaction} ended")))
+        },
+    });
+    properties
+}

@@ -1,0 +1,415 @@
+//! Two-phase commit with recovery (Gray 1978; Bernstein, Hadzilacos and Goodman 1987, chapter 7).
+//!
+//! # The problem
+//!
+//! A transfer takes money from an account on one node and puts it into one on another. Both must happen, or neither:
+//! also when a node dies in the middle and comes back, and when messages are lost. Each node can do its part, or undo
+//! it, by itself; what no node can do by itself is to know what the others do. "Just do it, everywhere" fails at the
+//! first crash between two sends.
+//!
+//! # The idea
+//!
+//! First ask, then tell. In the **first phase** the coordinator asks every participant whether it *can* commit. A
+//! participant that says yes has written down all that it needs to commit, even after a crash, and gives away its right
+//! to abort by itself: it is **uncertain** from now on. In the **second phase** the coordinator decides, commit if all
+//! said yes and abort otherwise, writes that down, and tells. The moment at which "committed" is on the coordinator's disk
+//! is the moment at which the transaction is committed.
+//!
+//! What is on a disk decides what happens after a crash:
+//!
+//! | found in the log | then |
+//! |---|---|
+//! | coordinator: begun, no more | it is aborted. *Presumed abort*: an abort needs no record of its own |
+//! | coordinator: committed | it is committed: tell those who have not acknowledged |
+//! | coordinator: committed, ended | all know; nobody will ask |
+//! | participant: nothing | it has not voted, so it may abort |
+//! | participant: prepared | it is uncertain: ask |
+//! | participant: decided | it is over |
+//!
+//! Who is uncertain for too long asks everybody, not only the coordinator: **cooperative termination**. Whoever knows the
+//! decision says it. Whoever has not voted aborts, which then is the decision. Whoever is uncertain itself is silent.
+//! If all are uncertain and the coordinator is dead, they wait: two-phase commit **blocks**. No protocol that survives
+//! partitions avoids that (Skeen and Stonebraker 1983); three-phase commit trades it for a belief in time.
+//!
+//! # The messages
+//!
+//! | message | says |
+//! |---|---|
+//! | `Vote-req 1.3` | can you commit the third transaction of node 1? |
+//! | `Yes`, `No` | I can, and am bound by it; I cannot |
+//! | `Commit`, `Abort` | the decision |
+//! | `Ack` | I have written down the commit; forget me |
+//! | `Decision-req` | I voted yes and know no more; do you? |
+//!
+//! Without failures three rounds and 3n messages for n participants, acknowledgements apart (claim Q-ACP-1). A participant
+//! may begin a transaction itself: its yes is the first message, and one request is saved (Gray and Lamport 2006, section
+//! 3.2; claim Q-ACP-5). The coordinator may be a participant, too, with [`Config::is_colocated`].
+//!
+//! # A run
+//!
+//! ```text
+//!   n1 coordinates                 n2                            n3
+//!   begin 1.1
+//!    |--- Vote-req 1.1 ----------->|                             |
+//!    |--- Vote-req 1.1 ------------------------------------------>|
+//!    |                             | writes: prepared            | writes: prepared
+//!    |<----------------- Yes 1.1 --|                             |
+//!    |<------------------------------------------------ Yes 1.1 --|
+//!    | writes: committed           |                             |   from here on it is committed
+//!    |--- Commit 1.1 ------------->|                             |
+//!    |--- Commit 1.1 -----X        | writes: decided commit      |   lost
+//!    |<----------------- Ack 1.1 --|                             |
+//!    ~  n1 dies                    ~                             ~   n3 is uncertain, and waits
+//!                                  |<---------- Decision-req 1.1 --|
+//!                                  |--- Commit 1.1 -------------->| writes: decided commit
+//! ```
+//!
+//! # Why it is safe
+//!
+//! *AC3.* The coordinator writes "committed" only when every participant's yes has arrived, and nobody else decides to
+//! commit: all other commits are repeated from somebody.
+//!
+//! *AC1.* Say somebody aborts what is committed. Whoever aborts is the coordinator, when it presumes; or a participant
+//! that has not voted yes; or somebody who was told. The coordinator presumes abort only while "committed" is not on its
+//! disk, and once it has told an abort it never begins that transaction again: "begun" is on its disk before. A
+//! participant that aborts without having voted writes that down before it tells, and never votes yes afterwards, so not
+//! all vote yes. Who voted yes has "prepared" on its disk before the yes leaves, and so knows it after every crash.
+//! And the coordinator forgets a commit, after which it would presume abort, only when nobody is left who could ask.
+//!
+//! *It ends* when the coordinator, or one who decided, and who is uncertain, are up for long enough and hear one another.
+//!
+//! # Caveats
+//!
+//! - **It blocks.** The window is from a participant's yes to the decision's arrival: two message delays and one write. A
+//!   coordinator that dies inside of it holds everybody up, with all their locks, until it is repaired (claim Q-ACP-7).
+//!   Where that cannot be borne, replicate the coordinator: Paxos Commit, or decisions in a log of Raft.
+//! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions. About older ones a participant says nothing, and
+//!   votes no; only the coordinator then helps who is uncertain.
+//! - The log is not cut. A store that runs this would put the two tables into its checkpoints.
+//! - The course notes leave out what is written when. Each of the rules [`Rule`] can be taken out, to see what it is for.
+//!
+//! # References
+//!
+//! - J. Gray: *Notes on data base operating systems*, 1978, section 5.8.3.3.
+//! - P. Bernstein, V. Hadzilacos, N. Goodman: *Concurrency control and recovery in database systems*, 1987, sections 7.3
+//!   (the problem), 7.4 (the protocol, cooperative termination, what is written down, costs).
+//! - C. Mohan, B. Lindsay, R. Obermarck: *Transaction management in the R\* distributed database management system*, TODS
+//!   11(4), 1986, section 3: presumed abort.
+//! - J. Gray, L. Lamport: *Consensus on transaction commit*, TODS 31(1), 2006, section 3.
+//! - D. Skeen, M. Stonebraker: *A formal model of crash recovery in a distributed system*, 1983.
+
+mod coordinator;
+mod message;
+mod participant;
+
+pub use message::{Message, Record};
+
+use crate::transaction::{self, Command, Decision, Event, Outcomes, Transaction, Vote};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+use core::fmt;
+use volvox_core::{Context, Duration, NodeId, Position, Process, Property, Restored, When};
+
+/// So many transactions one coordinator has under way; more are refused.
+pub const UNDER_WAY_MAX: usize = 64;
+
+/// So many outcomes a participant remembers.
+pub const OUTCOMES_MAX: usize = 1_024;
+
+/// What is fixed for the life of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// How long the coordinator waits for votes before it aborts.
+    pub vote_timeout: Duration,
+    /// How long a participant is uncertain before it asks, and asks again.
+    pub decision_timeout: Duration,
+    /// How long the coordinator waits for acknowledgements before it tells again.
+    pub ack_timeout: Duration,
+    /// Whether the coordinator is a participant.
+    pub is_colocated: bool,
+    /// A rule that is taken out, to see what it was for.
+    pub without: Option<Rule>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            vote_timeout: Duration::from_millis(60),
+            decision_timeout: Duration::from_millis(80),
+            ack_timeout: Duration::from_millis(200),
+            is_colocated: false,
+            without: None,
+        }
+    }
+}
+
+/// The rules that can be taken out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// A participant writes down that it is prepared before it votes yes.
+    Prepared,
+    /// The coordinator writes down a commit before it tells.
+    Committed,
+    /// The coordinator commits when all have voted yes; without it at the first yes.
+    Unanimity,
+    /// Who voted yes does not decide by itself; without it who waits for too long aborts.
+    Uncertain,
+    /// Who says abort because it has not voted never votes yes later.
+    Refusal,
+    /// The coordinator forgets a commit when all have acknowledged; without it when the first has.
+    Acknowledged,
+}
+
+impl Rule {
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Rule> {
+        Some(match name {
+            "prepared" => Rule::Prepared,
+            "committed" => Rule::Committed,
+            "unanimity" => Rule::Unanimity,
+            "uncertain" => Rule::Uncertain,
+            "refusal" => Rule::Refusal,
+            "acknowledged" => Rule::Acknowledged,
+            _ => return None,
+        })
+    }
+}
+
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// Coordinator: votes are missing.
+    Votes(Transaction),
+    /// Coordinator: acknowledgements are missing.
+    Acks(Transaction),
+    /// Participant: the decision is missing.
+    Decision(Transaction),
+}
+
+/// One node: the first member coordinates, the others take part.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TwoPhase {
+    id: NodeId,
+    config: Config,
+    coordinator: NodeId,
+    members: BTreeSet<NodeId>,
+    participants: BTreeSet<NodeId>,
+    /// The last transaction that this node began.
+    last_number: u64,
+    /// Coordinator: what is under way, and commits that are not acknowledged.
+    coordinating: BTreeMap<Transaction, Coordinating>,
+    /// Coordinator: the greatest number of each origin that was begun or refused.
+    begun: BTreeMap<NodeId, u64>,
+    /// Participant: who voted yes or decided.
+    participating: BTreeMap<Transaction, Participating>,
+    /// Participant: of each origin, up to which number outcomes may have been forgotten.
+    forgotten: BTreeMap<NodeId, u64>,
+    refuses_next: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Coordinating {
+    /// Who has not voted yet.
+    Voting { missing: BTreeSet<NodeId> },
+    /// Who has not acknowledged yet.
+    Committed { missing: BTreeSet<NodeId> },
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Participating {
+    /// It voted yes, and knows no decision.
+    Uncertain,
+    Decided(Decision),
+}
+
+impl Process for TwoPhase {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+    type Command = Command;
+    type Event = Event;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> TwoPhase {
+        let members: BTreeSet<NodeId> = members.iter().copied().collect();
+        let coordinator = members.first().copied().unwrap_or(id);
+        let takes_part = |node: &NodeId| config.is_colocated || *node != coordinator;
+        TwoPhase {
+            id,
+            config: *config,
+            coordinator,
+            participants: members.iter().copied().filter(takes_part).collect(),
+            members,
+            last_number: 0,
+            coordinating: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            participating: BTreeMap::new(),
+            forgotten: BTreeMap::new(),
+            refuses_next: false,
+        }
+    }
+
+    fn on_restore(&mut self, restored: Restored<Record>) {
+        let Restored::Record { record, .. } = restored else { return };
+        let transaction = match record {
+            Record::Begun(transaction) => {
+                self.note_begun(transaction);
+                transaction
+            }
+            Record::Committed(transaction) => {
+                self.keep_committed(transaction);
+                transaction
+            }
+            Record::Ended(transaction) => {
+                self.coordinating.remove(&transaction);
+                transaction
+            }
+            Record::Prepared(transaction) => {
+                self.keep_uncertain(transaction);
+                transaction
+            }
+            Record::Decided(transaction, decision) => {
+                self.remember(transaction, decision);
+                transaction
+            }
+        };
+        if transaction.origin == self.id {
+            self.last_number = self.last_number.max(transaction.number);
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, TwoPhase>) {
+        let committed: Vec<Transaction> = self.coordinating.keys().copied().collect();
+        for transaction in committed {
+            // What the disk kept of the last life may not have been told.
+            cx.emit(Event::Begun(transaction, self.participants.len() as u64));
+            if self.takes_part() {
+                cx.emit(Event::Voted(transaction, Vote::Yes));
+            }
+            cx.emit(Event::Decided(transaction, Decision::Commit));
+            self.tell_commit(transaction, cx);
+        }
+        for transaction in self.uncertain() {
+            cx.emit(Event::Voted(transaction, Vote::Yes));
+            cx.set_timer(Timer::Decision(transaction), self.config.decision_timeout);
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, TwoPhase>) {
+        let transaction = message.transaction();
+        if !self.members.contains(&from) || !self.members.contains(&transaction.origin) {
+            return cx.note("from or about somebody unknown", from.0);
+        }
+        let coordinates = self.id == self.coordinator;
+        match message {
+            Message::VoteReq(_) if from == self.coordinator => self.on_vote_req(transaction, cx),
+            Message::Vote(_, vote) if coordinates => self.on_vote(from, transaction, vote, cx),
+            Message::Decision(_, decision) if !coordinates => {
+                self.on_decision(from, transaction, decision, cx);
+            }
+            Message::DecisionReq(_) if coordinates => self.on_decision_req(from, transaction, cx),
+            Message::DecisionReq(_) => self.on_decision_req_of_peer(from, transaction, cx),
+            Message::Ack(_) if coordinates => self.on_ack(from, transaction, cx),
+            _ => cx.note("not for this node", from.0),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, TwoPhase>) {
+        match timer {
+            Timer::Votes(transaction) => self.abort(transaction, None, cx),
+            Timer::Acks(transaction) => self.tell_commit(transaction, cx),
+            Timer::Decision(transaction) => self.ask_for_decision(transaction, cx),
+        }
+    }
+
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, TwoPhase>) {
+        match command {
+            Command::Refuse => self.refuses_next = true,
+            Command::Begin if self.id == self.coordinator => {
+                let transaction = self.next_transaction();
+                self.begin(transaction, None, cx);
+            }
+            Command::Begin => self.begin_as_participant(cx),
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl TwoPhase {
+    /// The transactions in which this node voted yes and knows no decision.
+    pub fn uncertain(&self) -> impl Iterator<Item = Transaction> + '_ {
+        let uncertain = self.participating.iter().filter(|(_, state)| **state == Participating::Uncertain);
+        uncertain.map(|(transaction, _)| *transaction)
+    }
+
+    /// What this node, as a participant, knows to be decided.
+    pub fn decision(&self, transaction: Transaction) -> Option<Decision> {
+        match self.participating.get(&transaction) {
+            Some(Participating::Decided(decision)) => Some(*decision),
+            _ => None,
+        }
+    }
+
+    /// The transactions that this node, as coordinator, has not yet forgotten.
+    pub fn coordinating(&self) -> impl Iterator<Item = Transaction> + '_ {
+        self.coordinating.keys().copied()
+    }
+
+    /// Whether this node coordinates.
+    pub fn is_coordinator(&self) -> bool {
+        self.id == self.coordinator
+    }
+
+    /// Whether this node votes.
+    pub fn takes_part(&self) -> bool {
+        self.participants.contains(&self.id)
+    }
+
+    fn next_transaction(&mut self) -> Transaction {
+        self.last_number += 1;
+        Transaction { origin: self.id, number: self.last_number }
+    }
+
+    fn is_without(&self, rule: Rule) -> bool {
+        self.config.without == Some(rule)
+    }
+}
+
+impl fmt::Display for TwoPhase {
+    /// The newest transaction, in a word: `uncertain`, `committed`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((_, coordinating)) = self.coordinating.last_key_value() {
+            return f.write_str(match coordinating {
+                Coordinating::Voting { .. } => "asking",
+                Coordinating::Committed { .. } => "telling",
+            });
+        }
+        f.write_str(match self.participating.last_key_value() {
+            Some((_, Participating::Uncertain)) => "uncertain",
+            Some((_, Participating::Decided(Decision::Commit))) => "committed",
+            Some((_, Participating::Decided(Decision::Abort))) => "aborted",
+            None => "",
+        })
+    }
+}
+
+/// What must hold.
+pub fn properties() -> Vec<Property<TwoPhase, Outcomes>> {
+    let mut properties = transaction::properties::<TwoPhase>();
+    properties.push(Property {
+        name: "who voted yes decides",
+        source: "AC5; Bernstein, Hadzilacos, Goodman 1987, 7.3",
+        when: When::AtEnd,
+        holds: |picture| {
+            let waits = picture.nodes.iter().find_map(|(id, node)| Some((id, node.uncertain().next()?)));
+            waits.map_or(Ok(()), |(id, transaction)| Err(format!("{id} does not know how {transaction} ended")))
+        },
+    });
+    properties
+}
+
+/// Before anything that is written down: what waits for this waits for nothing.
+const NOTHING: Position = Position::NONE;
