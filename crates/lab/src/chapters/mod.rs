@@ -2,6 +2,7 @@
 
 mod centralised;
 mod chandy_lamport;
+mod channels;
 mod cristian;
 mod entries;
 mod lamport_clocks;
@@ -9,6 +10,7 @@ mod lamport_mutex;
 mod paxos;
 mod paxos_duel;
 mod ricart_agrawala;
+mod sliding_windows;
 mod token_ring;
 mod total_order_multicast;
 mod vector_clocks;
@@ -28,5 +30,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<total_order_multicast::TotalOrderMulticast>(),
         study::<chandy_lamport::ChandyLamport>(),
         study::<cristian::CristiansAlgorithm>(),
+        study::<channels::Channels>(),
+        study::<sliding_windows::SlidingWindows>(),
     ]
 }
