@@ -45,7 +45,7 @@
 //!   ([`Rule::Half`]). And the name is Cristian.
 //! - The bound on the error holds only as long as no message is faster than `min`. The guess is exact when both ways take
 //!   the same time, and a lasting asymmetry cannot be seen from the ends.
-//! - The server is believed, and alone. For servers that lie or die see NTP.
+//! - The server is believed, and alone. For servers that lie or die see [NTP](crate::ntp).
 //! - Contact is made with probability 1 - (1 - q)^k in k tries, q being the chance of a round trip of at most 2U.
 //! - The clocks drift on: two that drift by at most rho part at 2 rho, and must be set again every pi / (2 rho) to stay
 //!   within pi of one another.

@@ -7,13 +7,17 @@
 //! | [`vector`] | a counter for each process: causality, exactly |
 //! | [`software_clock`] | a clock that is slewed: time never runs backward |
 //! | [`cristian`] | setting a clock by asking somebody who knows |
+//! | [`berkeley`] | clocks that agree, when nobody has the right time |
+//! | [`ntp`] | the time from many servers, some slow, some wrong; and the packet on the wire |
 #![no_std]
 #![forbid(unsafe_code)]
 
 extern crate alloc;
 
+pub mod berkeley;
 pub mod cristian;
 pub mod happened_before;
 pub mod lamport;
+pub mod ntp;
 pub mod software_clock;
 pub mod vector;

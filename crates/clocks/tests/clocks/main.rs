@@ -1,7 +1,9 @@
 //! Clocks, logical and physical, in the simulated world and by hand.
 
+mod berkeley;
 mod cristian;
 mod logical;
+mod ntp;
 
 use std::fmt::Debug;
 use volvox_core::{Decode, Duration, Encode, History, NodeId, Picture, Process, Property, Rng, When, decode_all};

@@ -171,7 +171,8 @@ fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Ins
         starts_off_ns: vec![1_000_000, 8_000_000, -5_000_000, 0],
         without,
     };
-    let observe = |history: &mut Readings, node: NodeId, event: &Event| history.on_event(node, event);
+    let observe =
+        |history: &mut Readings, node: NodeId, event: &Event| History::<Cristian>::on_event(history, node, event);
     Instance::observed(nodes, config, Readings::default(), observe)
         .network(Network::unordered().losses(1))
         .timed(Timed { tick: TICK, delivery_min, delivery_max: 4, drifts_ppm: vec![0] })

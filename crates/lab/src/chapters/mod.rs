@@ -1,5 +1,6 @@
 //! The registry: one module and one line a protocol.
 
+mod berkeley;
 mod centralised;
 mod chandy_lamport;
 mod channels;
@@ -7,6 +8,7 @@ mod cristian;
 mod entries;
 mod lamport_clocks;
 mod lamport_mutex;
+mod ntp;
 mod paxos;
 mod paxos_duel;
 mod ricart_agrawala;
@@ -32,5 +34,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<cristian::CristiansAlgorithm>(),
         study::<channels::Channels>(),
         study::<sliding_windows::SlidingWindows>(),
+        study::<berkeley::BerkeleyAlgorithm>(),
+        study::<ntp::NtpExchange>(),
     ]
 }

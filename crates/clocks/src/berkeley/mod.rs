@@ -1,0 +1,436 @@
+//! The Berkeley algorithm: clocks that agree with one another, when nobody has the right time.
+//!
+//! # The problem
+//!
+//! A room of machines without a radio clock. Nobody knows what time it is, and it matters less than that all say the same:
+//! that a file made on one machine and used on another is not younger than its copy.
+//!
+//! # The idea
+//!
+//! One machine, the master, asks all others what their clocks show, estimates how far each is ahead of its own, and takes
+//! the average. Then it tells everybody how to change: not the time, which would be old on arrival, but a *delta*, which does
+//! not age. Clocks that are far from the others are left out of the average, so that a broken one moves nobody; it is told
+//! its delta all the same.
+//!
+//! # The messages
+//!
+//! | message | says |
+//! |---|---|
+//! | `Poll r` | round r: what does your clock show? |
+//! | `Clock r` | this |
+//! | `Adjust r` | make it run towards the average: by so much |
+//!
+//! # A run
+//!
+//! ```text
+//!   n1, master, 3:00         n2, 3:25          n3, 2:50
+//!     | Poll ----------------> | ---------------> |
+//!     | <------- Clock 3:25 -- |                  |
+//!     | <--------------------------- Clock 2:50 --|
+//!     |  offsets 0, +25, -10: average +5 min      |
+//!     |  itself +5: 3:05       |                  |
+//!     | Adjust -20 ----------> | 3:05             |
+//!     | Adjust +15 -----------------------------> | 3:05
+//! ```
+//!
+//! # Why it is safe
+//!
+//! An offset is estimated as in [Cristian's algorithm](crate::cristian): half the round trip is added to what the slave
+//! said, and the error is at most e, half the longest round trip that is used less `min`. After a round each clock is where
+//! the average is, but for its own error: any two are within 2e, and part from then on at 2 rho. A clock outside of the
+//! largest set that agrees within gamma has no weight in the average, so while the broken ones are fewer than half, the
+//! average lies among the good ones. A delta belongs to one round and is applied once, by whom it was made for: the slave
+//! remembers which round it answered last.
+//!
+//! # Caveats
+//!
+//! - This is *internal* synchronisation: everybody agrees, and may be wrong together.
+//! - 002 tells that the master "tells each one how to adjust its rate", which leaves out polling and averaging; 004 averages
+//!   what the clocks *said*: without the half round trip the average is biased late ([`Rule::Compensation`]).
+//! - A clock that is being slewed tells where it is slewing to, so that a correction under way is not made twice.
+//! - A master that dies is not replaced here: that is an election. One that comes back goes on; two of its lives that
+//!   start in the very same nanosecond would be taken for one.
+//! - Broken clocks have no weight while they are fewer than half of those that *answer*, or do not agree with one another.
+//! - Each round moves the average by up to e. Over many rounds all clocks wander, together.
+//!
+//! # References
+//!
+//! R. Gusella, S. Zatti: *The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD*, IEEE
+//! Transactions on Software Engineering 15(7), 1989: section II (the algorithm), section III (the fault-tolerant average).
+
+mod average;
+mod message;
+
+pub use average::{largest_agreeing, mean_within};
+pub use message::{Command, CommandError, Event, Message, Round, Timer};
+
+use crate::software_clock::{Reading, Readings, SLEW_PPM, SoftwareClock};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+use volvox_core::time::nanos;
+use volvox_core::{Context, Duration, History, Instant, NodeId, Picture, Process, Property, When};
+
+/// A rule that can be taken out, to see what it is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// Half of the round trip is added to what a slave said.
+    Compensation,
+    /// Answers that took too long are not used.
+    Bound,
+    /// Answers and deltas belong to a round.
+    Round,
+    /// Clocks that are far from the others have no weight.
+    Gamma,
+    /// What is sent is a delta, and no time.
+    Delta,
+    /// Clocks are slewed, not stepped.
+    Slew,
+}
+
+impl Rule {
+    /// The rule of this name on the command line.
+    pub fn named(name: &str) -> Option<Rule> {
+        Some(match name {
+            "compensation" => Rule::Compensation,
+            "bound" => Rule::Bound,
+            "round" => Rule::Round,
+            "gamma" => Rule::Gamma,
+            "delta" => Rule::Delta,
+            "slew" => Rule::Slew,
+            _ => return None,
+        })
+    }
+}
+
+/// What is fixed for a run. The first member is the master.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// From the end of one round to the next.
+    pub every: Duration,
+    /// How many rounds are held; `None` for no end.
+    pub rounds: Option<u64>,
+    /// The longest round trip that is used.
+    pub round_trip_max: Duration,
+    /// `min`: no message is faster.
+    pub delay_min: Duration,
+    /// How far clocks may differ that agree.
+    pub gamma: Duration,
+    /// How fast clocks are slewed.
+    pub slew_ppm: u32,
+    /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
+    pub starts_off_ns: Vec<i64>,
+    /// The rule that is taken out.
+    pub without: Option<Rule>,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            every: Duration::from_secs(240),
+            rounds: None,
+            round_trip_max: Duration::from_millis(10),
+            delay_min: Duration::ZERO,
+            gamma: Duration::from_millis(500),
+            slew_ppm: SLEW_PPM,
+            starts_off_ns: Vec::new(),
+            without: None,
+        }
+    }
+}
+
+impl Config {
+    /// e: how wrong an estimate may be.
+    pub fn error_max(&self) -> Duration {
+        (self.round_trip_max / 2).saturating_sub(self.delay_min)
+    }
+}
+
+/// A round under way, at the master.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Polling {
+    since: Instant,
+    /// How far each clock that answered is ahead of the master's.
+    offsets: BTreeMap<NodeId, i64>,
+}
+
+/// The master, or a slave of it.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Berkeley {
+    id: NodeId,
+    members: Vec<NodeId>,
+    config: Config,
+    clock: SoftwareClock,
+    /// The master's current round; of a slave, the one that it answered last.
+    round: Option<Round>,
+    /// The round whose delta was applied last.
+    adjusted: Option<Round>,
+    polling: Option<Polling>,
+}
+
+impl Process for Berkeley {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Infallible;
+    type Command = Command;
+    type Event = Event;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> Berkeley {
+        Berkeley {
+            id,
+            members: members.to_vec(),
+            config: config.clone(),
+            clock: SoftwareClock::default(),
+            round: None,
+            adjusted: None,
+            polling: None,
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Berkeley>) {
+        let place = self.members.iter().position(|member| *member == self.id).unwrap_or(usize::MAX);
+        let off_ns = self.config.starts_off_ns.get(place).copied().unwrap_or(0);
+        self.clock = SoftwareClock::new(cx.wall(), cx.now(), off_ns, self.config.slew_ppm);
+        cx.emit(Event::Started(self.reading(cx.now())));
+        if self.is_master() {
+            self.begin_round(cx);
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Berkeley>) {
+        let from_master = Some(&from) == self.members.first() && !self.is_master();
+        match message {
+            Message::Poll(round) if from_master => self.on_poll(from, round, cx),
+            Message::Adjust(round, by_ns) if from_master => self.on_adjust(round, by_ns, cx),
+            Message::Clock(round, time) if self.is_master() && self.members.contains(&from) => {
+                self.on_clock(from, round, time, cx);
+            }
+            _ => cx.note("ignored: not for this role", from.0),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Berkeley>) {
+        match timer {
+            Timer::Next => self.begin_round(cx),
+            Timer::Close => self.end_round(cx),
+        }
+    }
+
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, Berkeley>) {
+        match command {
+            Command::Show => cx.emit(Event::Shows(self.reading(cx.now()))),
+            Command::Poll if self.is_master() && self.polling.is_none() => self.begin_round(cx),
+            Command::Poll => cx.note("polls already, or is no master", 0),
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl Berkeley {
+    fn begin_round(&mut self, cx: &mut Context<'_, Berkeley>) {
+        let number = self.round.map_or(1, |round| round.number + 1);
+        let round = Round { life: self.clock.machine(Instant::ZERO), number };
+        self.round = Some(round);
+        self.polling = Some(Polling { since: cx.now(), offsets: BTreeMap::new() });
+        cx.broadcast(&self.members, Message::Poll(round));
+        let patience = if self.config.without == Some(Rule::Bound) { 4 } else { 1 };
+        cx.set_timer(Timer::Close, self.config.round_trip_max * patience);
+    }
+
+    fn on_poll(&mut self, from: NodeId, round: Round, cx: &mut Context<'_, Berkeley>) {
+        // A copy of the poll would be answered from a clock that was already changed for this round.
+        if self.round.is_some_and(|last| round < last) || self.adjusted.is_some_and(|last| round <= last) {
+            return cx.note("ignored: a round that is over", round.number);
+        }
+        self.round = Some(round);
+        cx.send(from, Message::Clock(round, self.clock.settled(cx.now())));
+    }
+
+    fn on_clock(&mut self, from: NodeId, round: Round, time: i64, cx: &mut Context<'_, Berkeley>) {
+        let is_stale = self.round != Some(round) && self.config.without != Some(Rule::Round);
+        let (now, mine) = (cx.now(), self.clock.settled(cx.now()));
+        let Some(polling) = self.polling.as_mut().filter(|_| !is_stale) else {
+            return cx.note("ignored: a round that is over", round.number);
+        };
+        let took = now.since(polling.since);
+        // After a stall, what waited is handled before the timer that would have closed the round.
+        if took > self.config.round_trip_max && self.config.without != Some(Rule::Bound) {
+            return cx.note("not used: the round trip took too long", round.number);
+        }
+        let half = match self.config.without {
+            Some(Rule::Compensation) => 0,
+            _ => nanos(took) / 2,
+        };
+        let offset = time.saturating_add_unsigned(half).saturating_sub(mine);
+        // Of two answers the first took less time, and says more.
+        polling.offsets.entry(from).or_insert(offset);
+        if polling.offsets.len() + 1 == self.members.len() {
+            cx.cancel_timer(Timer::Close);
+            self.end_round(cx);
+        }
+    }
+
+    /// The average, and everybody's delta to it, its own included.
+    fn end_round(&mut self, cx: &mut Context<'_, Berkeley>) {
+        let (Some(polling), Some(round)) = (self.polling.take(), self.round) else { return };
+        let mut offsets: Vec<i64> = polling.offsets.values().copied().chain([0]).collect();
+        let gamma_ns = if self.config.without == Some(Rule::Gamma) { u64::MAX } else { nanos(self.config.gamma) };
+        let (low, high, of) = largest_agreeing(&mut offsets, gamma_ns).expect("its own offset is one");
+        let average = mean_within(&offsets, low, high);
+        cx.emit(Event::Averaged { of, answered: offsets.len(), by_ns: average });
+        for (slave, offset) in &polling.offsets {
+            let delta = average.saturating_sub(*offset);
+            let told = match self.config.without {
+                Some(Rule::Delta) => self.clock.settled(cx.now()).saturating_add(average),
+                _ => delta,
+            };
+            cx.send(*slave, Message::Adjust(round, told));
+        }
+        self.adjust(round, average, cx);
+        if self.config.rounds.is_none_or(|most| round.number < most) {
+            cx.set_timer(Timer::Next, self.config.every);
+        }
+    }
+
+    fn on_adjust(&mut self, round: Round, told: i64, cx: &mut Context<'_, Berkeley>) {
+        let is_stale = self.round != Some(round) || self.adjusted == Some(round);
+        if is_stale && self.config.without != Some(Rule::Round) {
+            return cx.note("ignored: a delta for another time", round.number);
+        }
+        let by_ns = match self.config.without {
+            Some(Rule::Delta) => told.saturating_sub(self.clock.settled(cx.now())),
+            _ => told,
+        };
+        self.adjust(round, by_ns, cx);
+    }
+
+    fn adjust(&mut self, round: Round, by_ns: i64, cx: &mut Context<'_, Berkeley>) {
+        let before = self.reading(cx.now());
+        if self.config.without == Some(Rule::Slew) {
+            self.clock.step(by_ns, cx.now());
+        } else {
+            self.clock.adjust(by_ns, cx.now());
+        }
+        self.adjusted = Some(round);
+        cx.emit(Event::Adjusted { by_ns, before, after: self.reading(cx.now()) });
+    }
+
+    fn reading(&self, now: Instant) -> Reading {
+        Reading { machine: self.clock.machine(now), clock: self.clock.read(now) }
+    }
+
+    /// Its clock.
+    pub fn clock(&self) -> &SoftwareClock {
+        &self.clock
+    }
+
+    /// Whether it is the master.
+    pub fn is_master(&self) -> bool {
+        self.members.first() == Some(&self.id)
+    }
+
+    /// The round whose delta it applied last.
+    pub fn adjusted(&self) -> Option<Round> {
+        self.adjusted
+    }
+
+    /// Whether the master has rounds to hold yet, or holds one.
+    pub fn is_busy(&self) -> bool {
+        let held = self.adjusted.map_or(0, |round| round.number);
+        self.is_master() && self.config.rounds.is_none_or(|most| held < most)
+    }
+}
+
+/// What properties remember: readings of clocks, and how many averages were made.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Told {
+    readings: Readings,
+    averages: u32,
+}
+
+impl History<Berkeley> for Told {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::Started(reading) => self.readings.begin(node, *reading),
+            Event::Shows(reading) => self.readings.push(node, *reading),
+            Event::Averaged { .. } => self.averages += 1,
+            Event::Adjusted { before, after, .. } => {
+                self.readings.push(node, *before);
+                self.readings.push(node, *after);
+            }
+        }
+    }
+}
+
+/// What must hold. The first two compare clocks at one moment, and can where the machines' own clocks agree.
+pub fn properties() -> Vec<Property<Berkeley, Told>> {
+    vec![
+        Property {
+            name: "clocks set in the same round are within 2e",
+            source: "Gusella and Zatti 1989, section II; TIM-05",
+            when: When::Always,
+            holds: precision,
+        },
+        Property {
+            name: "a clock that is far off moves nobody",
+            source: "Gusella and Zatti 1989, section III; TIM-05, TIM-06",
+            when: When::Always,
+            holds: among_the_good,
+        },
+        Property {
+            name: "no clock runs backward, nor faster than it may slew",
+            source: "TIM-03",
+            when: When::Always,
+            holds: |picture| {
+                let mut nodes = picture.nodes.iter();
+                nodes.try_for_each(|(id, node)| picture.history.readings.is_gradual(*id, node.clock.slew_ppm()))
+            },
+        },
+        Property {
+            name: "every clock was set",
+            source: "Gusella and Zatti 1989, section II; TIM-05",
+            when: When::AtEnd,
+            holds: |picture| {
+                let missing = picture.nodes.iter().find(|(_, node)| node.adjusted.is_none());
+                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} was never told a delta")))
+            },
+        },
+    ]
+}
+
+fn precision(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
+    for (at, (id, node)) in picture.nodes.iter().enumerate() {
+        for (other_id, other) in &picture.nodes[..at] {
+            let apart = node.clock.ahead().abs_diff(other.clock.ahead());
+            // A nanosecond for each half that was rounded.
+            let most = 2 * nanos(node.config.error_max()) + 2;
+            if node.adjusted.is_some() && node.adjusted == other.adjusted && apart > most {
+                return Err(format!("{other_id} and {id} are {apart} ns apart, where {most} ns are the most"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The average of a round lies among the clocks that agree, but for e; and so does every clock that was set.
+fn among_the_good(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
+    let Some((_, any)) = picture.nodes.first() else { return Ok(()) };
+    let off_ns = |place: usize| any.config.starts_off_ns.get(place).copied().unwrap_or(0);
+    let mut starts: Vec<i64> = (0..any.members.len()).map(off_ns).collect();
+    let gamma_ns = nanos(any.config.gamma);
+    let Some((low, high, _)) = largest_agreeing(&mut starts, gamma_ns) else { return Ok(()) };
+    let wander = (nanos(any.config.error_max()) + 1).saturating_mul(u64::from(picture.history.averages) + 1);
+    for (id, node) in picture.nodes.iter().filter(|(_, node)| node.adjusted.is_some()) {
+        let ahead = node.clock.ahead();
+        if ahead < low.saturating_sub_unsigned(wander) || ahead > high.saturating_add_unsigned(wander) {
+            return Err(format!("{id} was set to {ahead} ns, and the good clocks lie from {low} to {high} ns"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! The Berkeley algorithm.
+
+use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use crate::claim::{Claim, Row, Tolerance};
+use crate::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_check::{Checker, Network, System, Timed};
+use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, Told};
+use volvox_clocks::software_clock::Signed;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, History, Instant, NodeId, Property, fingerprint_of};
+use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency};
+
+/// The chapter.
+pub struct BerkeleyAlgorithm;
+
+static CARD: Card = Card {
+    id: "berkeley",
+    title: "The Berkeley algorithm",
+    mechanisms: &["TIM-05", "TIM-06"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Gusella and Zatti: The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD, \
+                IEEE TSE 15(7), 1989",
+    source: include_str!("../../../clocks/src/berkeley/mod.rs"),
+    nodes: Nodes { least: 2, most: 64, default: 5 },
+    rules: &[
+        Rule { name: "compensation", text: "half the round trip is added; without it the average is biased late" },
+        Rule { name: "bound", text: "slow answers are not used; without it the error has no bound" },
+        Rule { name: "round", text: "answers and deltas belong to a round; without it late ones look fast" },
+        Rule {
+            name: "gamma",
+            text: "clocks far from the others have no weight; without it one broken clock moves all",
+        },
+        Rule { name: "delta", text: "deltas are sent; a time would be old on arrival" },
+        Rule { name: "slew", text: "clocks are slewed; without it time runs backward" },
+    ],
+    scenario: include_str!("../scenarios/berkeley.txt"),
+    golden: &[
+        Golden {
+            name: "01-three-clocks.txt",
+            text: include_str!("../../../clocks/tests/scripts/berkeley/01-three-clocks.txt"),
+        },
+        Golden {
+            name: "02-late-and-twice.txt",
+            text: include_str!("../../../clocks/tests/scripts/berkeley/02-late-and-twice.txt"),
+        },
+    ],
+};
+
+const HOUR: i64 = 3_600_000_000_000;
+
+impl Chapter for BerkeleyAlgorithm {
+    type Process = Berkeley;
+    type History = Told;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config {
+            every: Duration::from_millis(50),
+            starts_off_ns: vec![0, 40_000_000, -25_000_000, 3_000_000, -HOUR],
+            without: settings.without.and_then(protocol::Rule::named),
+            ..Config::default()
+        }
+    }
+
+    fn properties() -> Vec<Property<Berkeley, Told>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Berkeley) -> String {
+        let ahead = Signed(process.clock().ahead());
+        if process.is_master() { format!("master {ahead}") } else { ahead.to_string() }
+    }
+
+    fn is_leader(process: &Berkeley) -> bool {
+        process.is_master()
+    }
+
+    /// The network and crashes; clocks that are wrong in other ways than at the start would move the truth.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(2_000),
+            every: Latency::Exponential { minimum: ms(5), mean: ms(80) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(100) },
+            weights: FaultWeights { pause: 2, crash: 2, ..FaultWeights::NETWORK },
+            link: LinkFault {
+                delay: ms(30),
+                loss_ppm: 200_000,
+                duplicate_ppm: 100_000,
+                reorder_ppm: 300_000,
+                ..LinkFault::default()
+            },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+const PRECISION: &str = "clocks set in the same round are within 2e";
+const GOOD: &str = "a clock that is far off moves nobody";
+const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
+
+const fn without(
+    name: &'static str,
+    text: &'static str,
+    (property, steps): (&'static str, usize),
+    explore: fn() -> Explored,
+) -> CheckedModel {
+    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
+}
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "a master, two slaves, two rounds",
+        text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
+        expects: Expects::Holds { states: 100_275 },
+        explore: || run(&system(3, 2, None).network(Network::unordered().losses(1))),
+    },
+    CheckedModel {
+        name: "a master, two slaves, one round, copies",
+        text: "the same; two messages come twice",
+        expects: Expects::Holds { states: 13_165 },
+        explore: || run(&system(3, 1, None).network(Network::unordered().doubles(2))),
+    },
+    CheckedModel {
+        name: "a master, three slaves, one of them far off",
+        text: "one round; one message is lost, one node dies",
+        expects: Expects::Holds { states: 43_707 },
+        explore: || run(&system(4, 1, None).network(Network::unordered().losses(1)).crashes(1)),
+    },
+    without(
+        "a message faster than min",
+        "no rule taken out; messages take 0 to 3 ticks: min is a promise of the network, and e needs it",
+        (PRECISION, 7),
+        || run(&timed(system(3, 1, None), 0)),
+    ),
+    without("without compensation", "a master, two slaves, one round", (PRECISION, 9), || {
+        run(&system(3, 1, Some(protocol::Rule::Compensation)))
+    }),
+    without("without bound", "a master, two slaves, one round", (PRECISION, 11), || {
+        run(&system(3, 1, Some(protocol::Rule::Bound)))
+    }),
+    without("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
+        run(&system(3, 2, Some(protocol::Rule::Round)))
+    }),
+    without("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
+        run(&system(4, 1, Some(protocol::Rule::Gamma)))
+    }),
+    without("without delta", "a master, two slaves, one round", (PRECISION, 9), || {
+        run(&system(3, 1, Some(protocol::Rule::Delta)))
+    }),
+    without("without slew", "a master, two slaves, one round", (GRADUAL, 6), || {
+        run(&system(3, 1, Some(protocol::Rule::Slew)))
+    }),
+];
+
+type Instance = System<Berkeley, Told>;
+
+const TICK: Duration = Duration::from_millis(1);
+
+fn timed(system: Instance, delivery_min: u32) -> Instance {
+    system.timed(Timed { tick: TICK, delivery_min, delivery_max: 3, drifts_ppm: vec![0] })
+}
+
+/// So many rounds of so many nodes, the fourth of which is far off.
+fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
+    let config = Config {
+        every: TICK,
+        rounds: Some(rounds),
+        round_trip_max: TICK * 3,
+        delay_min: TICK,
+        gamma: TICK * 20,
+        slew_ppm: 100_000,
+        starts_off_ns: vec![0, 8_000_000, -5_000_000, -1_000_000_000],
+        without,
+    };
+    let observe = |history: &mut Told, node: NodeId, event: &Event| History::<Berkeley>::on_event(history, node, event);
+    let system = Instance::observed(nodes, config, Told::default(), observe);
+    timed(system, 1)
+        .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
+        .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())
+}
+
+fn run(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties())
+        .reachable("everybody is set", |world, state| {
+            world.view(state).nodes().all(|(_, node)| node.adjusted().is_some())
+        });
+    explore(world, checker)
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-TIM-4",
+        text: "3:00 (master), 3:25, 2:50 -> 3:05; deltas +5, -20, +15",
+        measure: || example(None),
+        breakage: "half the round trip is not added",
+        measure_broken: || example(Some(protocol::Rule::Compensation)),
+        plot: None,
+    },
+    Claim {
+        id: "Q-TIM-5",
+        text: "15 computers, drift below 2e-5, round trips of at most 10 ms: synchronised within 20 to 25 ms",
+        measure: || field(Duration::from_secs(240)),
+        breakage: "a round every 40 minutes instead of every 4",
+        measure_broken: || field(Duration::from_secs(2_400)),
+        plot: None,
+    },
+];
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// The example of the textbook.
+fn example(without: Option<protocol::Rule>) -> Vec<Row> {
+    let config = Config {
+        rounds: Some(1),
+        round_trip_max: Duration::from_secs(10),
+        gamma: Duration::from_secs(3_600),
+        starts_off_ns: vec![0, 25 * MINUTE, -10 * MINUTE],
+        without,
+        ..Config::default()
+    };
+    let clocks = Clocks { wall_start: 3 * HOUR, ..Clocks::default() };
+    let latency = Latency::Constant(Duration::from_secs(1));
+    let mut sim = Builder::<Berkeley>::new(7, 3, config).clocks(clocks).latency(latency).build();
+    let span = Duration::from_secs(20);
+    let _ = sim.run_for(span);
+    let deltas: Vec<(NodeId, i64)> = sim
+        .happened()
+        .filter_map(|happened| match happened.what {
+            Happening::Event(Event::Adjusted { by_ns, .. }) => Some((happened.node, by_ns)),
+            _ => None,
+        })
+        .collect();
+    let row = |label: String, expected: f64, measured_ns: i64| Row {
+        label,
+        expected,
+        measured: measured_ns as f64 / MINUTE as f64,
+        tolerance: Tolerance::Exact,
+        unit: "min",
+        over: "one round, every message under way for 1 s".to_string(),
+    };
+    let mut rows = Vec::new();
+    for (id, expected) in [(1, 5.0), (2, -20.0), (3, 15.0)] {
+        let delta = deltas.iter().find(|(node, _)| node.0 == id).map_or(0, |(_, by_ns)| *by_ns);
+        rows.push(row(format!("delta of n{id}"), expected, delta));
+        let now = Instant(span.as_nanos() as u64);
+        let settled = sim.node(NodeId(id)).map_or(0, |node| node.clock().settled(now) - now.0 as i64);
+        rows.push(row(format!("n{id} after midnight, where 3:05 is 185 min"), 185.0, settled));
+    }
+    rows
+}
+
+/// How far apart fifteen clocks are at most, once they were set the first time, over two days.
+fn field(every: Duration) -> Vec<Row> {
+    const NODES: u64 = 15;
+    const HOURS: u64 = 48;
+    let ms = Duration::from_millis;
+    let clocks = Clocks { offset_max: ms(100), drift_ppm_max: 20, ..Clocks::default() };
+    let config = Config { every, ..Config::default() };
+    let latency = Latency::Uniform(ms(1), ms(5));
+    let mut sim = Builder::<Berkeley>::new(7, NODES, config).clocks(clocks).latency(latency).build();
+    let _ = sim.run_for(Duration::from_secs(3_600));
+    sim.happened().for_each(drop);
+    let mut worst = 0;
+    for _ in 60..HOURS * 60 {
+        (1..=NODES).for_each(|id| sim.command(NodeId(id), Command::Show));
+        let _ = sim.run_for(Duration::from_secs(60));
+        let shown: Vec<i64> = sim
+            .happened()
+            .filter_map(|happened| match happened.what {
+                Happening::Event(Event::Shows(reading)) => Some(reading.clock),
+                _ => None,
+            })
+            .collect();
+        worst = worst.max(shown.iter().max().unwrap_or(&0) - shown.iter().min().unwrap_or(&0));
+    }
+    vec![Row {
+        label: "N=15, rho=2e-5, RTT <= 10 ms, a round every 4 minutes".to_string(),
+        expected: 25.0,
+        measured: worst as f64 / 1e6,
+        tolerance: Tolerance::AtMost,
+        unit: "ms between any two clocks",
+        over: format!("{HOURS} h, from the second hour, a reading every minute"),
+    }]
+}
