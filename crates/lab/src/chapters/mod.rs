@@ -11,10 +11,17 @@ mod lamport_mutex;
 mod ntp;
 mod paxos;
 mod paxos_duel;
+mod raft;
+mod raft_claims;
+mod raft_member;
 mod ricart_agrawala;
 mod sliding_windows;
+mod swim;
+mod swim_claims;
+mod three_phase_commit;
 mod token_ring;
 mod total_order_multicast;
+mod two_phase_commit;
 mod vector_clocks;
 
 use crate::registry::{Study, study};
@@ -26,7 +33,11 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<token_ring::TokenRing>(),
         study::<centralised::Centralised>(),
         study::<ricart_agrawala::RicartAgrawala>(),
+        study::<two_phase_commit::TwoPhaseCommit>(),
+        study::<three_phase_commit::ThreePhaseCommit>(),
         study::<paxos::Paxos>(),
+        study::<raft::Raft>(),
+        study::<swim::Swim>(),
         study::<lamport_clocks::LamportClocks>(),
         study::<vector_clocks::VectorClocks>(),
         study::<total_order_multicast::TotalOrderMulticast>(),
