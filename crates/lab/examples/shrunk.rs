@@ -6,6 +6,8 @@
 //! Every rule of every chapter is taken out in turn; seeds are swept until a property breaks, and what broke is made
 //! shorter; `--show` prints it. Below stand the counterexamples of the checker, which are shortest by construction.
 
+#![allow(clippy::disallowed_methods, reason = "how long it took is told to people, and decides nothing")]
+
 use std::time::Instant;
 use volvox_lab::chapters;
 use volvox_lab::model::Expects;

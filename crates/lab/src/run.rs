@@ -17,6 +17,7 @@ use volvox_core::{Bytes, Duration, Instant, NodeId, Rng};
 use volvox_raft::RoleKind;
 use volvox_raft::invariants::Observer;
 use volvox_replica::{Event, Replica, StreamId, Ticket};
+use volvox_sim::script::Journal;
 use volvox_sim::{Builder, Counts, Happening, Simulation, Stop, TraceRing};
 
 /// The simulated world of a run.
@@ -110,12 +111,23 @@ pub(crate) struct Run {
 /// # Errors
 /// With the property that does not hold, and how that was seen.
 pub fn run(seed: u64, nodes: u64, trace: Option<&TraceRing>) -> Result<Report, String> {
+    run_written(seed, nodes, trace, None)
+}
+
+/// Runs one seed, and writes its course down.
+pub(crate) fn run_written(
+    seed: u64,
+    nodes: u64,
+    trace: Option<&TraceRing>,
+    journal: Option<&Journal<Replica>>,
+) -> Result<Report, String> {
     let shape = Shape::draw(seed, nodes);
     let truth = Rc::new(RefCell::new(Truth::default()));
     let rare = Rc::new(RefCell::new(RarePaths::default()));
     let observer = Rc::new(RefCell::new(Observer::new()));
     let disks = Disks::default();
-    let mut world = build(seed, &shape, &truth, &rare, &observer, &disks, trace);
+    let builder = build(seed, &shape, &truth, &rare, &observer, &disks);
+    let mut world = builder.trace(trace).journal(journal).build();
     let rng = world.rng(1);
     let mut run = Run::new(shape, rng, truth, rare, observer, disks);
     run.begin(&mut world);
@@ -150,12 +162,11 @@ fn build(
     rare: &Rc<RefCell<RarePaths>>,
     observer: &Rc<RefCell<Observer>>,
     disks: &Disks,
-    trace: Option<&TraceRing>,
-) -> World {
+) -> Builder<Replica> {
     let (disks, disk_model) = (disks.clone(), shape.disk.clone());
     let (rare, truth) = (Rc::clone(rare), Rc::clone(truth));
     let observer = Rc::clone(observer);
-    let builder = Builder::new(seed, shape.nodes, shape.config(NodeId(0)))
+    Builder::new(seed, shape.nodes, shape.config(NodeId(0)))
         .config_by_life(Shape::config_of_life)
         .network(shape.network)
         .clocks(shape.clocks)
@@ -163,7 +174,6 @@ fn build(
         .storage(move |id| disks.make(id, &disk_model, seed))
         .start_within(Duration::from_millis(300))
         .leader(|replica: &Replica| replica.raft().role() == RoleKind::Leader)
-        .trace(trace)
         .invariant("raft", move |world, id| {
             let Some(replica) = world.node(id) else { return Ok(()) };
             observer.borrow_mut().observe(replica.raft()).map_err(|violation| violation.to_string())
@@ -172,8 +182,7 @@ fn build(
             let Some(replica) = world.node(id) else { return Ok(()) };
             rare.borrow_mut().observe(id, replica);
             truth.borrow_mut().observe(id, replica, world.now())
-        });
-    builder.build()
+        })
 }
 
 impl Run {

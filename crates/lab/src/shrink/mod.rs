@@ -28,6 +28,7 @@ pub mod file;
 mod follow;
 mod reduce;
 pub mod schedule;
+pub mod service;
 pub mod stream;
 
 pub use file::{ReplayError, Replayed, protocol_of, replay};

@@ -56,6 +56,8 @@
 mod action;
 mod journal;
 mod node;
+mod rest;
+mod step;
 mod text;
 mod world;
 

@@ -1,22 +1,12 @@
 //! A world that does nothing by itself: every delivery, timer, sync and crash is an [`Action`] from outside.
 
-use super::action::{Action, Keeps, What, Which, WhichTimer};
-use super::node::{Node, Outgoing};
+use super::action::{Action, What, Which, WhichTimer};
+use super::node::Node;
 use crate::builder::Clocks;
-use crate::storage::Write;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use volvox_core::time::nanos;
-use volvox_core::trace::Line;
-use volvox_core::{
-    Choices, Context, Duration, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Outbox,
-    Position, Process, Rng, Wall,
-};
-
-/// A world that does so much has no rest.
-const REST_ACTIONS_MAX: usize = 1_000_000;
-/// How long a message is under way while a world rests.
-const REST_STEP: Duration = Duration::from_millis(1);
+use volvox_core::{EffectOf, Incarnation, Instant, MessageKind, NodeId, Position, Process, Rng, Wall};
 
 /// The configuration of one life of a node's storage.
 type ConfigOf<P> = Box<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
@@ -47,20 +37,20 @@ pub enum Order {
 
 /// A world driven by hand.
 pub struct World<P: Process> {
-    now: u64,
-    chance: Rng,
-    clockwork: Clockwork,
-    prompt_disks: bool,
-    links_survive: bool,
-    order: Order,
-    config_of: ConfigOf<P>,
-    nodes: BTreeMap<NodeId, Node<P>>,
-    links: BTreeMap<(NodeId, NodeId), VecDeque<P::Message>>,
-    effects: Vec<EffectOf<P>>,
-    told: Vec<(NodeId, P::Event)>,
-    choices_made: usize,
+    pub(super) now: u64,
+    pub(super) chance: Rng,
+    pub(super) clockwork: Clockwork,
+    pub(super) prompt_disks: bool,
+    pub(super) links_survive: bool,
+    pub(super) order: Order,
+    pub(super) config_of: ConfigOf<P>,
+    pub(super) nodes: BTreeMap<NodeId, Node<P>>,
+    pub(super) links: BTreeMap<(NodeId, NodeId), VecDeque<P::Message>>,
+    pub(super) effects: Vec<EffectOf<P>>,
+    pub(super) told: Vec<(NodeId, P::Event)>,
+    pub(super) choices_made: usize,
     /// Lines of the trace, where they are kept.
-    lines: Option<Vec<String>>,
+    pub(super) lines: Option<Vec<String>>,
 }
 
 /// Why an action cannot happen; nothing changed then.
@@ -344,45 +334,6 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// Time passes as in a good world: what is under way arrives within a millisecond, disks sync, timers fire when they
-    /// are due. Ends when nothing is left to happen, or after this span, or when `done` says so; it is asked after each
-    /// action. Who is down stays down.
-    pub fn rest(&mut self, span: Duration, mut done: impl FnMut(&mut World<P>, &Action<P>) -> bool) {
-        let end = self.now() + span;
-        let mut left = REST_ACTIONS_MAX;
-        while self.now() < end && left > 0 {
-            let unsynced: Vec<NodeId> = self.ids().filter(|id| self.has_unsynced(*id)).collect();
-            let links: Vec<_> = self.under_way().map(|(from, to, queue)| (from, to, queue.len())).collect();
-            let timers = self.timers();
-            let is_busy = !unsynced.is_empty() || !links.is_empty();
-            let next = match timers.first() {
-                _ if is_busy => self.now() + REST_STEP,
-                Some((due, _, _)) => (*due).max(self.now()),
-                None => return,
-            };
-            let due = timers.into_iter().take_while(|(due, _, _)| *due <= next);
-            let fires = due.map(|(_, node, timer)| What::Fire { node, timer: WhichTimer::Exactly(timer) });
-            let syncs = unsynced.into_iter().map(|node| What::Sync { node, through: None });
-            let arrivals = links.into_iter().flat_map(|(from, to, count)| {
-                (0..count).map(move |_| What::Deliver { from, to, which: Which::Oldest })
-            });
-            let mut passes = vec![What::Wait];
-            passes.extend(syncs.chain(arrivals));
-            let actions = fires.map(Action::now).chain(passes.into_iter().map(|what| Action {
-                at: next.min(end),
-                what,
-                choices: Vec::new(),
-            }));
-            for action in actions.collect::<Vec<_>>() {
-                left = left.saturating_sub(1);
-                // A timer that was cancelled meanwhile does not fire.
-                if self.act(&action).is_ok() && done(self, &action) {
-                    return;
-                }
-            }
-        }
-    }
-
     /// The timer that is meant, when it is set.
     pub fn timer(&self, id: NodeId, which: &WhichTimer<P::Timer>) -> Option<P::Timer> {
         let timers = &self.nodes.get(&id)?.timers;
@@ -423,146 +374,7 @@ impl<P: Process> World<P> {
         queue.remove(place).expect("a message at this place")
     }
 
-    fn expect(&mut self, id: NodeId) -> &mut Node<P> {
+    pub(super) fn expect(&mut self, id: NodeId) -> &mut Node<P> {
         self.nodes.get_mut(&id).expect("it was checked")
-    }
-
-    fn start(&mut self, id: NodeId, choices: &[u32]) {
-        let now = self.now;
-        let node = self.nodes.get_mut(&id).expect("it was checked");
-        node.run += 1;
-        let mut process = P::new(id, &node.members, &(self.config_of)(id, node.incarnation));
-        let last = node.disk.restore(|restored| process.on_restore(restored));
-        node.outbox = Outbox::new(last);
-        let chance = self.chance.split(u64::from(node.run));
-        node.environment = Environment::new(id, node.incarnation, last, &chance);
-        node.clock.restart(now);
-        node.process = Some(process);
-        self.step(id, choices, |process, cx| process.on_start(cx));
-    }
-
-    fn crash(&mut self, id: NodeId, keeps: Keeps) {
-        let node = self.expect(id);
-        node.process = None;
-        node.timers.clear();
-        node.answers.clear();
-        node.outbox = Outbox::new(Position::NONE);
-        match keeps {
-            Keeps::Durable => node.disk.crash(Position::NONE),
-            Keeps::Through(through) => node.disk.crash(through),
-            Keeps::Nothing => {
-                node.disk = super::node::Disk::default();
-                node.incarnation = Incarnation(node.incarnation.0 + 1);
-            }
-        }
-        if !self.links_survive {
-            self.links.retain(|(_, to), _| *to != id);
-        }
-    }
-
-    fn sync(&mut self, id: NodeId, through: Position, choices: &[u32]) -> usize {
-        let node = self.expect(id);
-        let before = node.disk.durable();
-        let durable = node.disk.sync(through);
-        if self.prompt_disks && durable == before {
-            return 0;
-        }
-        let node = self.expect(id);
-        node.outbox.advance(durable);
-        while let Some(outgoing) = self.expect(id).outbox.pop() {
-            self.release(id, outgoing);
-        }
-        self.step_once(id, choices, |process, cx| process.on_persisted(durable, cx))
-    }
-
-    fn step(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) {
-        let used = self.step_once(id, choices, handler);
-        let mut rest = choices[used.min(choices.len())..].to_vec();
-        while self.prompt_disks && self.has_unsynced(id) {
-            let used = self.sync(id, Position(u64::MAX), &rest);
-            rest.drain(..used.min(rest.len()));
-        }
-    }
-
-    /// Runs a handler and does what it asked for; says how many choices it made.
-    fn step_once(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) -> usize {
-        let (now, clockwork) = (self.now, self.clockwork);
-        let node = self.nodes.get_mut(&id).expect("it was checked");
-        let (local, wall) = node.clock.read(now);
-        let environment = &mut node.environment;
-        environment.now = (clockwork != Clockwork::Stopped).then_some(local);
-        environment.wall = wall;
-        if clockwork != Clockwork::Running {
-            environment.wall = Wall(environment.now.map_or(0, |now| now.0 as i64));
-            environment.rng = Rng::new(id.0);
-        }
-        let mut given = choices.to_vec();
-        given.append(&mut node.answers);
-        environment.choices = Choices::Noted { given, rng: None, answers: Vec::new() };
-        let process = node.process.as_mut().expect("it was checked");
-        let mut effects = std::mem::take(&mut self.effects);
-        handler(process, &mut Context::new(environment, &mut effects));
-        let mut used = 0;
-        if let Choices::Noted { mut given, answers, .. } =
-            std::mem::replace(&mut environment.choices, Choices::Script { answers: Vec::new(), asked: Vec::new() })
-        {
-            used = answers.len();
-            // What was told beforehand waits for a step that asks.
-            let of_action = used.max(choices.len()).min(given.len());
-            node.answers = given.split_off(of_action);
-        }
-        for effect in effects.drain(..) {
-            if let Some(lines) = &mut self.lines {
-                lines.push(Line { at: Instant(now), node: id, effect: &effect }.to_string());
-            }
-            self.apply(id, effect);
-        }
-        self.effects = effects;
-        self.choices_made = used;
-        used
-    }
-
-    fn apply(&mut self, id: NodeId, effect: EffectOf<P>) {
-        let now = self.now;
-        let node = self.expect(id);
-        match effect {
-            Effect::Send { to, message, after } => {
-                if let Some(outgoing) = node.outbox.offer(after, Outgoing::Send(to, message)) {
-                    self.release(id, outgoing);
-                }
-            }
-            Effect::Emit { event, after } => {
-                if let Some(outgoing) = node.outbox.offer(after, Outgoing::Emit(event)) {
-                    self.release(id, outgoing);
-                }
-            }
-            Effect::Persist { position, record } => node.disk.push(Write::Record(position, record)),
-            Effect::SetTimer { timer, after } => {
-                let due = node.clock.read(now).0 + after;
-                node.timers.insert(timer, due);
-            }
-            Effect::CancelTimer { timer } => {
-                node.timers.remove(&timer);
-            }
-            Effect::CheckpointPart { part } => node.disk.push(Write::Part(part)),
-            Effect::CheckpointDone { covers, parts } => node.disk.push(Write::CheckpointDone { covers, parts }),
-            Effect::Note(_) => {}
-        }
-    }
-
-    fn release(&mut self, id: NodeId, outgoing: Outgoing<P>) {
-        match outgoing {
-            Outgoing::Send(to, message) if self.nodes.contains_key(&to) => {
-                self.links.entry((id, to)).or_default().push_back(message);
-            }
-            Outgoing::Send(to, message) => self.write(format_args!("{id} -x {to} {message}")),
-            Outgoing::Emit(event) => self.told.push((id, event)),
-        }
-    }
-
-    fn write(&mut self, text: fmt::Arguments<'_>) {
-        if let Some(lines) = &mut self.lines {
-            lines.push(format!("{} {text}", Instant(self.now)));
-        }
     }
 }
