@@ -1,8 +1,10 @@
 //! The registry: one module and one line a protocol.
 
 mod berkeley;
+mod bully;
 mod centralised;
 mod chandy_lamport;
+mod chang_roberts;
 mod channels;
 mod cristian;
 mod entries;
@@ -15,6 +17,7 @@ mod raft;
 mod raft_claims;
 mod raft_member;
 mod ricart_agrawala;
+mod ring_election;
 mod sliding_windows;
 mod swim;
 mod swim_claims;
@@ -33,6 +36,9 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<token_ring::TokenRing>(),
         study::<centralised::Centralised>(),
         study::<ricart_agrawala::RicartAgrawala>(),
+        study::<bully::BullyAlgorithm>(),
+        study::<ring_election::RingElection>(),
+        study::<chang_roberts::ChangRoberts>(),
         study::<two_phase_commit::TwoPhaseCommit>(),
         study::<three_phase_commit::ThreePhaseCommit>(),
         study::<paxos::Paxos>(),

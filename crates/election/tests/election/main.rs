@@ -1,0 +1,14 @@
+//! The protocols of this crate, in the simulated world and message by message.
+
+mod bully;
+mod chang_roberts;
+mod ring;
+mod support;
+
+use volvox_election::Command;
+
+#[test]
+fn commands_are_read_as_they_are_printed() {
+    assert_eq!(Command::Suspect.to_string().parse(), Ok(Command::Suspect));
+    assert_eq!("elect".parse::<Command>(), Err("expected suspect"));
+}
