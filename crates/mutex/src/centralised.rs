@@ -45,7 +45,7 @@
 //!   answers at once, and repeats the answer: an asker that hears nothing for long knows that the coordinator, or the way
 //!   to it, is gone. It keeps waiting, since nobody may grant in its place.
 //! - "Guaranteed correctness" ends where a holder dies: it is **not** replaced, since who is silent may still be inside.
-//!   Who wants to go on nonetheless needs a lease and a fencing number: leases.
+//!   Who wants to go on nonetheless needs a lease and a fencing number: [`crate::leases`].
 //! - The coordinator is one node: when it dies, all wait; its queue is in memory, so it must not come back as if nothing
 //!   had been. Who becomes the next coordinator is an election.
 //! - Every message arrives; the order does not matter. Links of this house lose only what is under way when they break.

@@ -10,6 +10,7 @@ mod cristian;
 mod entries;
 mod lamport_clocks;
 mod lamport_mutex;
+mod leases;
 mod ntp;
 mod paxos;
 mod paxos_duel;
@@ -35,6 +36,7 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<lamport_mutex::LamportMutex>(),
         study::<token_ring::TokenRing>(),
         study::<centralised::Centralised>(),
+        study::<leases::Leases>(),
         study::<ricart_agrawala::RicartAgrawala>(),
         study::<bully::BullyAlgorithm>(),
         study::<ring_election::RingElection>(),

@@ -57,7 +57,7 @@
 //!   holders (rule `epoch`).
 //! - **A live node that is skipped may be inside.** Dead and slow cannot be told apart without a bound on time: with such
 //!   a bound (answers come in time) one at a time is inside; without, two may be, with tokens of different epochs. Then
-//!   the shared thing must compare them and refuse the older: the epoch is a fencing number. Two
+//!   the shared thing must compare them and refuse the older: the epoch is a fencing number ([`crate::leases`]). Two
 //!   tokens of *one* epoch there never are.
 //! - Who comes back after a crash is skipped until it misses the token and claims: a claim always visits its sender.
 //! - The disk must keep what was written: a node that forgets its epochs may make one twice (rule `memory`).

@@ -2,6 +2,7 @@
 
 mod centralised;
 mod lamport_mutex;
+mod leases;
 mod ricart_agrawala;
 mod support;
 mod token_ring;

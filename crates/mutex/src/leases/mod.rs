@@ -1,0 +1,485 @@
+//! Leases (Gray and Cheriton 1989) and fencing tokens.
+//!
+//! # The problem
+//!
+//! A lock that its holder takes to the grave is lost for ever; a lock that is taken from a holder who is only slow is held
+//! twice. From outside, dead and slow look alike.
+//!
+//! # The idea
+//!
+//! A **lease** is a lock for a *term*: both sides count the time, each by its own clock, and neither needs the other to
+//! know that it is over. Clocks need not agree about what time it is, only about how long a while is: each runs fast or
+//! slow by a bound at most (*drift*). The holder must be the first to believe that it is over. So
+//!
+//! - it counts from when it **sent** its request, the grantor from when it granted, which is later;
+//! - it stops after `term * (1 - drift) / (1 + drift)`, less a margin for itself: what a slow clock shows when a fast one
+//!   shows the term;
+//! - a grantor that comes back from a crash waits for a term before it grants: it may have granted just before.
+//!
+//! What no clock can do: a write that was sent in time may *arrive* late, and a holder that stands still (a pause, a
+//! page fault) does not look at its clock. So each holder gets a **fencing token**, greater than those before; each write
+//! carries it; and the store refuses a token that is smaller than one that it has seen.
+//!
+//! # The messages
+//!
+//! n1 is the grantor, n2 the store, all others are clients.
+//!
+//! | message | from, to | says |
+//! |---|---|---|
+//! | `Acquire r` | client, grantor | give me the lease, or more time; my request r |
+//! | `Granted r token t` | grantor, client | yours for a term, counted from your request r |
+//! | `Busy r` | grantor, client | somebody else has it |
+//! | `Release token t` | client, grantor | I do not need it any more |
+//! | `Write token t` | client, store | write |
+//! | `Written`, `Rejected` | store, client | done; a later holder has written, and its token is |
+//!
+//! # A run
+//!
+//! ```text
+//!   n1 grantor            n2 store              n3                      n4
+//!    |<----------------- Acquire r1 -------------|                       |
+//!    |------------ Granted r1 token 1 ---------->| holds                 |
+//!    |                      |    ... Write 1 ----|                       |
+//!    |                      |     (it is late)  ended                    |
+//!   its term ends           |                    |                       |
+//!    |<-------------------------------------------------- Acquire r1 ----|
+//!    |----------------------------- Granted r1 token 2 ----------------->| holds
+//!    |                      |<--------------------------- Write 2 -------|
+//!    |                      | stored 2           |                       |
+//!    |            Write 1 ->|                    |                       |
+//!    |                      |---- Rejected 2 --->|                       |
+//! ```
+//!
+//! # Why it is safe
+//!
+//! *One holder.* Say the grantor grants at g the request that was sent at s <= g. By true time its term lasts at least
+//! term / (1 + drift), to the end of that at g; the holder's lasts at most (term * (1 - drift) / (1 + drift)) / (1 - drift),
+//! from s. These are equal, and s <= g. Renewal is the same again, with a later s and g; a grant that answers an older
+//! request than the last is not believed, since its s is another.
+//!
+//! *Writes are ordered by token*, whatever time does: the store compares, and nothing else is needed. Tokens grow because
+//! the grantor writes each down before it grants.
+//!
+//! # Caveats
+//!
+//! - One holder needs the drift bound, and a holder that acts on time: **timers fire when they are due**. A process that
+//!   stood still wakes with its lease, and handles what waited before its timer: for that there is the token.
+//! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected.
+//! - Term, drift bound and margin are configured alike on all nodes; the term of a grant is not sent.
+//! - A store or grantor whose disk is lost forgets tokens, and is not covered. Messages may be lost: who hears nothing
+//!   asks again when its would-be lease has run out.
+//!
+//! # References
+//!
+//! C. Gray, D. Cheriton: *Leases: an efficient fault-tolerant mechanism for distributed file cache consistency*, SOSP
+//! 1989: section 2 (the mechanism), 3 (how long a term), 5 (clocks), 7.
+//! M. Burrows: *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, section 2.4: sequencers.
+
+mod message;
+mod properties;
+
+pub use message::{Command, Event, Message, NotACommand, Record};
+pub use properties::{Holdings, one_holder, properties, writes_in_order};
+
+use volvox_core::{Context, Duration, NodeId, Process, Restored};
+
+/// A greater number is not believed: it would leave no room to count.
+const NUMBER_MAX: u64 = 1 << 62;
+
+/// What is fixed for the life of a node; the same on all.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Config {
+    /// How long a lease lasts, by the clock of the grantor.
+    pub term: Duration,
+    /// The bound: each clock runs fast or slow by at most so many parts in a million.
+    pub drift_ppm: u32,
+    /// How much earlier a holder stops, for what its own scheduling may cost.
+    pub margin: Duration,
+    /// After so long a client that was refused asks again.
+    pub retry: Duration,
+    /// So long before its lease ends a client that keeps it asks for more.
+    pub renew_before: Duration,
+    /// A rule that is taken out, to see what it was for.
+    pub without: Option<Rule>,
+}
+
+/// The rules that can be taken out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// The store refuses a token smaller than one that it has seen; without it late writes are stored.
+    Fencing,
+    /// The holder's term is shorter, by the drift; without it a slow holder outlasts a fast grantor.
+    DriftMargin,
+    /// The holder counts from its request; without it, from the grant, which took time to arrive.
+    FromSend,
+    /// A grantor that comes back waits for a term; without it, it grants what is still held.
+    WaitOut,
+}
+
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// Of a client: a lease that this request brings ends.
+    End(u64),
+    /// Of a client: time to ask for more.
+    Renew,
+    /// Of a client: time to ask again.
+    Retry,
+    /// Of the grantor: the term is over.
+    Term,
+}
+
+/// What a client wants.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Wish {
+    Nothing,
+    /// The lease, for one term; granted when it is had.
+    Once,
+    /// The lease, until it is released.
+    Keep,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Lease {
+    /// The request that brought it, or its last extension.
+    request: u64,
+    token: u64,
+}
+
+/// One node; what it is says its role.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Leases {
+    config: Config,
+    grantor: NodeId,
+    store: NodeId,
+    role: Role,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Role {
+    Grantor(Grantor),
+    Store {
+        /// The greatest token that has written.
+        seen: u64,
+    },
+    Client(Client),
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Grantor {
+    /// The last token that was given.
+    token: u64,
+    holder: Option<NodeId>,
+    /// It came back, and whatever it granted before may still be held.
+    waits_out: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Client {
+    wish: Wish,
+    /// The number of the last request.
+    requests: u64,
+    /// The request that is not answered.
+    asking: Option<u64>,
+    lease: Option<Lease>,
+}
+
+impl Process for Leases {
+    type Config = Config;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+    type Command = Command;
+    type Event = Event;
+    type View = ();
+
+    fn new(id: NodeId, members: &[NodeId], config: &Config) -> Leases {
+        let grantor = members.iter().copied().min().unwrap_or(id);
+        let store = members.iter().copied().filter(|member| *member != grantor).min().unwrap_or(id);
+        let role = if id == grantor {
+            Role::Grantor(Grantor { token: 0, holder: None, waits_out: false })
+        } else if id == store {
+            Role::Store { seen: 0 }
+        } else {
+            Role::Client(Client { wish: Wish::Nothing, requests: 0, asking: None, lease: None })
+        };
+        Leases { config: *config, grantor, store, role }
+    }
+
+    fn on_restore(&mut self, restored: Restored<Record>) {
+        let Restored::Record { record, .. } = restored else { return };
+        match (&mut self.role, record) {
+            (Role::Grantor(grantor), Record::Given(token)) => grantor.token = grantor.token.max(token),
+            (Role::Store { seen }, Record::Seen(token)) => *seen = (*seen).max(token),
+            _ => {}
+        }
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        cx.emit(Event::Started);
+        if let Role::Grantor(grantor) = &mut self.role
+            && grantor.token > 0
+            && self.config.without != Some(Rule::WaitOut)
+        {
+            grantor.waits_out = true;
+            cx.set_timer(Timer::Term, self.config.term);
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
+        if message.greatest() > NUMBER_MAX {
+            return cx.note("ignored: a number beyond belief", message.greatest());
+        }
+        let config = self.config;
+        match (&mut self.role, message) {
+            (Role::Grantor(grantor), Message::Acquire { request }) => grantor.on_acquire(from, request, &config, cx),
+            (Role::Grantor(grantor), Message::Release { token }) => grantor.on_release(from, token, cx),
+            (Role::Store { seen }, Message::Write { token }) => on_write(seen, from, token, &config, cx),
+            (Role::Client(_), Message::Granted { request, token }) if from == self.grantor => {
+                self.on_granted(request, token, cx);
+            }
+            (Role::Client(client), Message::Busy { request }) if from == self.grantor => {
+                client.on_busy(request, &config, cx);
+            }
+            (Role::Client(_), Message::Written { .. }) if from == self.store => {}
+            (Role::Client(_), Message::Rejected { token }) if from == self.store => {
+                cx.note("fenced off by token", token)
+            }
+            _ => cx.note("ignored: not for this node, or not from whom it should be", from.0),
+        }
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
+        match (&mut self.role, timer) {
+            (Role::Grantor(grantor), Timer::Term) => (grantor.holder, grantor.waits_out) = (None, false),
+            (Role::Client(_), Timer::End(request)) => self.on_end(request, cx),
+            (Role::Client(_), Timer::Renew | Timer::Retry) => self.ask_if_wished(cx),
+            (_, timer) => panic!("a timer of another role: {timer:?}"),
+        }
+    }
+
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, Self>) {
+        let Role::Client(client) = &mut self.role else {
+            return cx.note("refused: clients do that", 0);
+        };
+        match command {
+            Command::Acquire => self.wish(Wish::Once, cx),
+            Command::Keep => self.wish(Wish::Keep, cx),
+            Command::Write => match client.lease {
+                Some(lease) => cx.send(self.store, Message::Write { token: lease.token }),
+                None => cx.note("refused: it holds no lease", 0),
+            },
+            Command::Release => self.release(cx),
+        }
+    }
+
+    fn view(&self) {}
+}
+
+impl Leases {
+    /// The token of the lease that this client holds.
+    pub fn holds(&self) -> Option<u64> {
+        match &self.role {
+            Role::Client(client) => client.lease.map(|lease| lease.token),
+            _ => None,
+        }
+    }
+
+    /// Whether this client wants the lease and has none.
+    pub fn waits(&self) -> bool {
+        matches!(&self.role, Role::Client(client) if client.wish != Wish::Nothing && client.lease.is_none())
+    }
+
+    /// Of a client: how often it asked.
+    pub fn requests(&self) -> u64 {
+        match &self.role {
+            Role::Client(client) => client.requests,
+            _ => 0,
+        }
+    }
+
+    /// Of the grantor: to whom the lease is granted, by its own clock.
+    pub fn granted_to(&self) -> Option<NodeId> {
+        match &self.role {
+            Role::Grantor(grantor) => grantor.holder,
+            _ => None,
+        }
+    }
+
+    /// Of the store: the greatest token that has written.
+    pub fn seen(&self) -> Option<u64> {
+        match self.role {
+            Role::Store { seen } => Some(seen),
+            _ => None,
+        }
+    }
+
+    fn client(&mut self) -> &mut Client {
+        match &mut self.role {
+            Role::Client(client) => client,
+            role => panic!("no client: {role:?}"),
+        }
+    }
+
+    fn wish(&mut self, wish: Wish, cx: &mut Context<'_, Self>) {
+        let waited = self.waits();
+        let client = self.client();
+        if client.lease.is_some() && wish == Wish::Once {
+            return cx.note("it holds the lease", 0);
+        }
+        client.wish = wish;
+        if !waited && client.lease.is_none() {
+            cx.emit(Event::Asked);
+        }
+        self.ask_if_wished(cx);
+    }
+
+    fn ask_if_wished(&mut self, cx: &mut Context<'_, Self>) {
+        let (config, grantor, client) = (self.config, self.grantor, self.client());
+        if client.wish == Wish::Nothing || client.asking.is_some() {
+            return;
+        }
+        client.requests += 1;
+        let request = client.requests;
+        client.asking = Some(request);
+        // The clock of the lease starts here, whenever the grant may come.
+        cx.set_timer(Timer::End(request), config.holder_term());
+        cx.send(grantor, Message::Acquire { request });
+    }
+
+    fn on_granted(&mut self, request: u64, token: u64, cx: &mut Context<'_, Self>) {
+        let (config, client) = (self.config, self.client());
+        if client.asking != Some(request) {
+            return cx.note("ignored: a grant that nobody awaits any more", request);
+        }
+        client.asking = None;
+        if config.without == Some(Rule::FromSend) {
+            cx.set_timer(Timer::End(request), config.holder_term());
+        }
+        match client.lease.replace(Lease { request, token }) {
+            Some(before) => cx.cancel_timer(Timer::End(before.request)),
+            None => cx.emit(Event::Acquired { token }),
+        }
+        match client.wish {
+            Wish::Keep => cx.set_timer(Timer::Renew, config.holder_term().saturating_sub(config.renew_before)),
+            _ => client.wish = Wish::Nothing,
+        }
+    }
+
+    /// What this request brought is over, or will not be had any more.
+    fn on_end(&mut self, request: u64, cx: &mut Context<'_, Self>) {
+        let client = self.client();
+        if client.asking == Some(request) {
+            client.asking = None;
+        }
+        if client.lease.is_some_and(|lease| lease.request == request) {
+            client.lease = None;
+            cx.emit(Event::Ended);
+            if client.wish == Wish::Keep {
+                cx.emit(Event::Asked);
+            }
+        }
+        self.ask_if_wished(cx);
+    }
+
+    fn release(&mut self, cx: &mut Context<'_, Self>) {
+        let (grantor, client) = (self.grantor, self.client());
+        client.wish = Wish::Nothing;
+        if let Some(request) = client.asking.take() {
+            cx.cancel_timer(Timer::End(request));
+        }
+        cx.emit(Event::Ended);
+        if let Some(lease) = client.lease.take() {
+            cx.cancel_timer(Timer::End(lease.request));
+            cx.send(grantor, Message::Release { token: lease.token });
+        }
+    }
+}
+
+impl Client {
+    fn on_busy(&mut self, request: u64, config: &Config, cx: &mut Context<'_, Leases>) {
+        if self.asking == Some(request) {
+            self.asking = None;
+            cx.cancel_timer(Timer::End(request));
+            cx.set_timer(Timer::Retry, config.retry);
+        }
+    }
+}
+
+impl Grantor {
+    fn on_acquire(&mut self, from: NodeId, request: u64, config: &Config, cx: &mut Context<'_, Leases>) {
+        if self.waits_out || self.holder.is_some_and(|holder| holder != from) {
+            return cx.send(from, Message::Busy { request });
+        }
+        // Whoever holds it still gets more time under the same token.
+        if self.holder.is_none() {
+            self.token += 1;
+            self.holder = Some(from);
+            cx.persist(Record::Given(self.token));
+        }
+        cx.set_timer(Timer::Term, config.term);
+        cx.send(from, Message::Granted { request, token: self.token });
+    }
+
+    fn on_release(&mut self, from: NodeId, token: u64, cx: &mut Context<'_, Leases>) {
+        if self.holder == Some(from) && self.token == token {
+            self.holder = None;
+            cx.cancel_timer(Timer::Term);
+        }
+    }
+}
+
+fn on_write(seen: &mut u64, from: NodeId, token: u64, config: &Config, cx: &mut Context<'_, Leases>) {
+    if token < *seen && config.without != Some(Rule::Fencing) {
+        return cx.send(from, Message::Rejected { token: *seen });
+    }
+    if token > *seen {
+        *seen = token;
+        cx.persist(Record::Seen(token));
+    }
+    cx.emit(Event::Stored { token });
+    cx.send(from, Message::Written { token });
+}
+
+impl Config {
+    /// How long a holder believes in its lease, by its own clock, from its request on.
+    pub fn holder_term(&self) -> Duration {
+        let drift = if self.without == Some(Rule::DriftMargin) { 0 } else { u128::from(self.drift_ppm.min(999_999)) };
+        let nanos = self.term.as_nanos() * (1_000_000 - drift) / (1_000_000 + drift);
+        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).saturating_sub(self.margin)
+    }
+}
+
+impl Message {
+    fn greatest(&self) -> u64 {
+        match *self {
+            Message::Acquire { request } | Message::Busy { request } => request,
+            Message::Granted { request, token } => request.max(token),
+            Message::Release { token }
+            | Message::Write { token }
+            | Message::Written { token }
+            | Message::Rejected { token } => token,
+        }
+    }
+}
+
+impl Rule {
+    /// The rule of this name on the command line.
+    pub fn named(name: &str) -> Option<Rule> {
+        match name {
+            "fencing" => Some(Rule::Fencing),
+            "drift-margin" => Some(Rule::DriftMargin),
+            "from-send" => Some(Rule::FromSend),
+            "wait-out" => Some(Rule::WaitOut),
+            _ => None,
+        }
+    }
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        let ms = Duration::from_millis;
+        let (term, margin, retry, renew_before) = (ms(100), ms(1), ms(20), ms(30));
+        Config { term, drift_ppm: 1_000, margin, retry, renew_before, without: None }
+    }
+}
