@@ -1,24 +1,17 @@
 //! The registry: one module and one line a protocol.
 
 mod berkeley;
-mod bully;
 mod centralised;
 mod chandy_lamport;
-mod chang_roberts;
 mod channels;
 mod cristian;
 mod entries;
 mod lamport_clocks;
 mod lamport_mutex;
-mod leases;
 mod ntp;
 mod paxos;
 mod paxos_duel;
-mod raft;
-mod raft_claims;
-mod raft_member;
 mod ricart_agrawala;
-mod ring_election;
 mod sliding_windows;
 mod swim;
 mod swim_claims;
@@ -36,15 +29,10 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<lamport_mutex::LamportMutex>(),
         study::<token_ring::TokenRing>(),
         study::<centralised::Centralised>(),
-        study::<leases::Leases>(),
         study::<ricart_agrawala::RicartAgrawala>(),
-        study::<bully::BullyAlgorithm>(),
-        study::<ring_election::RingElection>(),
-        study::<chang_roberts::ChangRoberts>(),
         study::<two_phase_commit::TwoPhaseCommit>(),
         study::<three_phase_commit::ThreePhaseCommit>(),
         study::<paxos::Paxos>(),
-        study::<raft::Raft>(),
         study::<swim::Swim>(),
         study::<lamport_clocks::LamportClocks>(),
         study::<vector_clocks::VectorClocks>(),
