@@ -30,6 +30,7 @@ fn main() {
         ring.lines().iter().for_each(|line| println!("{line}"));
         return println!("{result:?}");
     }
+    #[allow(clippy::disallowed_methods, reason = "an example says how long it took")]
     let started = Instant::now();
     let outcome = sweep.run(
         || {},

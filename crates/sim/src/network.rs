@@ -231,7 +231,7 @@ impl<P: Process + 'static> Simulation<P> {
         let latency = self.links.network.latency;
         let mut message = Some(message);
         for copy in (0..copies).rev() {
-            let rng = &mut self.links.rng;
+            let (rng, link) = (&mut self.links.rng, &mut self.links.all[index as usize]);
             let mut arrival = leaves + latency.constant().unwrap_or_else(|| latency.draw(rng));
             if overtaken > 0 {
                 arrival += latency.draw(rng) + rng.below(1 + 2 * (arrival - self.now));
@@ -243,16 +243,19 @@ impl<P: Process + 'static> Simulation<P> {
             let message = payload.expect("the last copy takes the message");
             link.in_flight += 1;
             let epoch = link.epoch;
-            if let Some(recorder) = &self.recorder {
-                let ends = (self.cold[from as usize].id, self.cold[to as usize].id);
-                recorder.sent(Instant(self.now), ends, (index, arrival), &message, copy > 0);
-            }
-            if copy > 0
-                && let Some(journal) = &self.journal
-            {
-                journal.duplicated(self.now, (self.cold[from as usize].id, self.cold[to as usize].id), &message);
-            }
+            self.write_down(from, to, (index, arrival), &message, copy > 0);
             self.queue.push(arrival, Lane::Messages, Pending::Message { link: index, epoch, message });
+        }
+    }
+
+    /// A message, or one more copy of it, is under way on a link and will arrive then: for those who keep a record.
+    fn write_down(&self, from: u32, to: u32, way: (u32, u64), message: &P::Message, is_copy: bool) {
+        let ends = || (self.cold[from as usize].id, self.cold[to as usize].id);
+        if let Some(recorder) = &self.recorder {
+            recorder.sent(Instant(self.now), ends(), way, message, is_copy);
+        }
+        if is_copy && let Some(journal) = &self.journal {
+            journal.duplicated(self.now, ends(), message);
         }
     }
 

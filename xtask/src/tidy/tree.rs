@@ -15,7 +15,21 @@ const FOREIGN: [&str; 6] = ["target", ".git", ".tools", "volvox-data", "__pycach
 const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// Crates that are `no_std` and depend on nothing but each other.
-pub const PURE: [&str; 5] = ["core", "channel", "raft", "store", "replica"];
+pub const PURE: [&str; 13] = [
+    "core",
+    "channel",
+    "clocks",
+    "commit",
+    "election",
+    "membership",
+    "multicast",
+    "mutex",
+    "paxos",
+    "raft",
+    "replica",
+    "snapshot",
+    "store",
+];
 
 /// A file of the checkout.
 pub struct File {

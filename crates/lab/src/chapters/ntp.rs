@@ -252,8 +252,11 @@ fn asymmetry(without: Option<protocol::Rule>) -> Vec<Row> {
 /// Queueing delay in each direction, in the mean.
 const QUEUEING: Duration = Duration::from_millis(10);
 
+/// Which of two samples is looked at, the newest and the one believed; each is its error in ns, and its delay.
+type Which = fn([(i64, u64); 2]) -> (i64, u64);
+
 /// The errors of many exchanges in ns, as told by `which`, and the greatest of them in halves of its delay.
-fn many(without: Option<protocol::Rule>, which: fn([(i64, u64); 2]) -> (i64, u64)) -> (Vec<f64>, f64) {
+fn many(without: Option<protocol::Rule>, which: Which) -> (Vec<f64>, f64) {
     const EXCHANGES: usize = 8_000;
     let latency = Latency::Exponential { minimum: Duration::from_millis(1), mean: QUEUEING };
     let mut sim = pair(without, Duration::from_secs(1), latency);

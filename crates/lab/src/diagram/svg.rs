@@ -393,6 +393,7 @@ impl<'a> Picture<'a> {
         };
         let best = places.into_iter().map(above).min_by(|a, b| overlap(*a).total_cmp(&overlap(*b)));
         let (x, y) = best.unwrap_or((x1, y1));
+        #[allow(clippy::disallowed_methods, reason = "the slope of a label: its last digits decide nothing")]
         let mut angle = (y2 - y1).atan2(x2 - x1).to_degrees();
         if angle.abs() > 90.0 {
             angle -= 180.0 * angle.signum();

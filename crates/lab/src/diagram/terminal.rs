@@ -277,7 +277,7 @@ impl Sheet<'_> {
         self.begin(step.at, shown);
         self.arrow(from, to, message, None);
         // Right of an arrow that comes from the left there is room.
-        if to > from || to + 1 == self.lives.len() && from < to {
+        if to > from {
             self.beside(to, &mut marks);
         }
         self.end();

@@ -20,7 +20,7 @@ pub(crate) struct Shadows<C: Chapter> {
     seed: u64,
     members: Vec<NodeId>,
     nodes: BTreeMap<NodeId, Shadow<C>>,
-    under_way: BTreeMap<(NodeId, NodeId), VecDeque<(usize, MessageOf<C>)>>,
+    under_way: BTreeMap<(NodeId, NodeId), UnderWay<C>>,
     pub judge: Judge<C>,
     pub statistics: Statistics,
     pub recording: Recording,
@@ -29,6 +29,9 @@ pub(crate) struct Shadows<C: Chapter> {
     /// The property that broke first.
     pub broken: Option<(&'static str, String)>,
 }
+
+/// What is under way on one link, oldest first, each with its place in the recording.
+type UnderWay<C> = VecDeque<(usize, MessageOf<C>)>;
 
 type MessageOf<C> = <<C as Chapter>::Process as Process>::Message;
 

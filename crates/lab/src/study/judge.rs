@@ -74,8 +74,11 @@ impl<C: Chapter> Judge<C> {
     }
 
     /// What became of each property, and the events by their first word.
-    pub fn verdict(self) -> (Vec<(PropertyCard, Held)>, Vec<(String, u64)>) {
+    pub fn verdict(self) -> Verdict {
         let cards = self.properties.iter().map(PropertyCard::of);
         (cards.zip(self.held).collect(), self.events)
     }
 }
+
+/// What became of each property, and how often each event was told.
+pub(crate) type Verdict = (Vec<(PropertyCard, Held)>, Vec<(String, u64)>);
