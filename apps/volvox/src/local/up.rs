@@ -184,18 +184,26 @@ async fn wait_ready(manifest: &Manifest, data: &Path, children: &mut [(u64, Chil
         manifest.endpoints().iter().map(|text| Endpoint::parse(text)).collect::<Result<_>>()?;
     let ready = wait_writable(endpoints);
     tokio::pin!(ready);
+    let mut is_writable = false;
     loop {
         for (id, child) in children.iter_mut() {
             if let Some(status) = child.try_wait().context("cannot ask for a node's state")? {
                 bail!("node {id} ended ({status}): {}", last_words(data, *id));
             }
         }
-        match tokio::time::timeout(Duration::from_millis(50), &mut ready).await {
-            Ok(result) => return result,
-            Err(_) if Instant::now() >= deadline => {
-                bail!("the cluster is not ready after {} s; see {}", READY_LIMIT.as_secs(), node_log(data, 1).display())
-            }
-            Err(_) => {}
+        // Every node has said who it is, so that `kill 2` finds it; a majority alone can take a write before that.
+        let is_known = |id: u64| NodeProcess::of_node(data, id).is_some();
+        if is_writable && children.iter().all(|(id, _)| is_known(*id)) {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            bail!("the cluster is not ready after {} s; see {}", READY_LIMIT.as_secs(), node_log(data, 1).display());
+        }
+        if is_writable {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        } else if let Ok(result) = tokio::time::timeout(Duration::from_millis(50), &mut ready).await {
+            result?;
+            is_writable = true;
         }
     }
 }

@@ -3,7 +3,7 @@
 //! # The idea
 //!
 //! A process is a deterministic state machine: who knows its inputs knows all of it. So each node runs its protocol inside
-//! an [`Observed`](observed::Observed), which tells every input before it hands it on: this message, that timer, the clocks
+//! an `Observed`, which tells every input before it hands it on: this message, that timer, the clocks
 //! at that moment. The parent keeps a *shadow* of every node, feeds it the same inputs, and thereby sees what the node
 //! sees: its state, its events, what it sent. The same properties are asked as in the simulator, and the same diagram is
 //! drawn.

@@ -18,7 +18,7 @@
 //! chapter claims to survive that, everything that is sent arrives, timers fire, and then it is asked.
 //!
 //! # What comes out
-//! A script of a few lines with the trace below each ([`file`]), which `volvox lab replay FILE` runs. Its length is counted
+//! A script of a few lines with the trace below each ([`mod@file`]), which `volvox lab replay FILE` runs. Its length is counted
 //! in events: what came from outside (commands, crashes, starts, clocks) and deliveries.
 //!
 //! Counterexamples of the checker are followed by the same world: [`schedule`].
