@@ -47,8 +47,11 @@
 //! announced itself and waited for a delay and a step more, so all below that are alive have heard, and follow. Somebody
 //! higher may come back meanwhile; its announcement arrives at c before it takes office itself, and then c follows.
 //!
-//! *All follow it in the end.* A node that has stood up and hears of a higher one passes that on to those below, behind its own
-//! announcement on the same link; otherwise the two could arrive in the wrong order, and somebody follow who follows.
+//! *All follow it in the end.* A node that has spoken of a leader, itself or another, and hears of a new one passes that on to
+//! those below, behind what it said before on the same link; otherwise the two could arrive in the wrong order, and somebody
+//! follow who follows. It does so whatever it has begun meanwhile: after it announced itself, until it has told of
+//! another; after that, and after it has started (it does not know what it said before it died), as long as its words may
+//! arrive behind somebody else's: two delays and a step.
 //!
 //! # Caveats
 //!
@@ -104,7 +107,7 @@ pub enum Rule {
     Office,
     /// Who answers takes over the election; without it nobody does.
     TakeOver,
-    /// Who stood up and hears of a higher one passes that on; without it those below may follow the wrong one.
+    /// Who spoke of a leader and hears of another passes that on; without it those below may follow the wrong one.
     HandOver,
 }
 
@@ -135,7 +138,7 @@ pub enum Message {
     },
 }
 
-/// The timers of a node; one at a time.
+/// The timers of a node; of the first three one at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// T: an answer would have come.
@@ -144,6 +147,8 @@ pub enum Timer {
     Coordinator,
     /// Everybody has heard.
     Office,
+    /// What was said of another, or in the life before, has arrived, and so has whatever it overtook.
+    Arrived,
 }
 
 /// One node.
@@ -154,6 +159,10 @@ pub struct Bully {
     higher: Vec<NodeId>,
     lower: Vec<NodeId>,
     role: Role,
+    /// It has announced itself, and not passed on since that another leads.
+    has_stood_up: bool,
+    /// What it said of another, or in the life before, may still overtake what others say.
+    has_spoken: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -182,11 +191,13 @@ impl Process for Bully {
         for member in members.iter().filter(|member| **member != id) {
             if *member > id { higher.push(*member) } else { lower.push(*member) }
         }
-        Bully { id, config: *config, higher, lower, role: Role::Asking }
+        Bully { id, config: *config, higher, lower, role: Role::Asking, has_stood_up: false, has_spoken: false }
     }
 
     /// Nobody leads yet, or it was dead: an election either way.
     fn on_start(&mut self, cx: &mut Context<'_, Bully>) {
+        // Perhaps it stood up just before it died.
+        self.speaks(cx);
         self.begin_election(cx);
     }
 
@@ -206,6 +217,7 @@ impl Process for Bully {
             (Timer::Answer, Role::Asking) => self.stand_up(cx),
             (Timer::Coordinator, Role::Waiting) => self.begin_election(cx),
             (Timer::Office, Role::Elected) => self.become_leader(cx),
+            (Timer::Arrived, _) => self.has_spoken = false,
             _ => unreachable!("{timer:?} fires at a node that is {:?}", self.role),
         }
     }
@@ -253,11 +265,21 @@ impl Bully {
     /// Nobody above is alive.
     fn stand_up(&mut self, cx: &mut Context<'_, Bully>) {
         self.role = Role::Elected;
+        self.has_stood_up = true;
         cx.broadcast(&self.lower, Message::Coordinator { leader: self.id });
         if self.config.without == Some(Rule::Office) {
             return self.become_leader(cx);
         }
         cx.set_timer(Timer::Office, self.config.delay + self.config.processing);
+    }
+
+    /// Those below hear something from this node about a leader.
+    fn speaks(&mut self, cx: &mut Context<'_, Bully>) {
+        if !self.lower.is_empty() && !self.higher.is_empty() {
+            self.has_spoken = true;
+            // A delay until that has arrived; whatever overtook it was said before, and is here a delay later.
+            cx.set_timer(Timer::Arrived, self.config.delay * 2 + self.config.processing);
+        }
     }
 
     fn become_leader(&mut self, cx: &mut Context<'_, Bully>) {
@@ -276,10 +298,12 @@ impl Bully {
         if was != self.role {
             cx.emit(Event::Follows(leader));
         }
-        let stood_up = matches!(was, Role::Elected | Role::Leading);
-        if stood_up && self.config.without != Some(Rule::HandOver) {
-            // Behind the announcement of this node: it may have been made, or arrive, after that of the leader.
+        let is_believed = self.has_stood_up || self.has_spoken;
+        if was != self.role && is_believed && self.config.without != Some(Rule::HandOver) {
+            // Behind what this node said itself: that may have been said, or arrive, after the announcement of the leader.
+            self.has_stood_up = false;
             cx.broadcast(&self.lower, Message::Coordinator { leader });
+            self.speaks(cx);
         }
     }
 

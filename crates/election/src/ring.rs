@@ -44,7 +44,8 @@
 //!
 //! *All follow the same in the end.* A list that has made its round has been with everybody who was alive all that time. Lists
 //! that are under way together may differ by somebody who has just come back. Then a result is announced that is lower than a
-//! node that is alive, or than the leader that a node has just learned, and whoever sees that begins again.
+//! node that is alive, or than the leader that a node has just learned, and whoever sees that begins again:
+//! at once, or when its own election is over.
 //!
 //! *It ends.* A list whose holder dies is lost, and the initiator, which knows how long a round takes, begins again. A list
 //! whose initiator dies comes to somebody who is on it already, who drops it and begins its own.
@@ -206,6 +207,8 @@ pub struct Ring {
     last_number: u64,
     /// Its own election, and which round that is in.
     own: Option<Round>,
+    /// Since that began it has learned a result that cannot be right.
+    doubts: bool,
     /// What it has passed on and nobody has acknowledged: whom it tried last, by the place behind this node.
     passing: BTreeMap<(Election, Round), (usize, Message)>,
     /// The last result that it has learned of each initiator.
@@ -231,6 +234,7 @@ impl Process for Ring {
             leader: None,
             last_number: 0,
             own: None,
+            doubts: false,
             passing: BTreeMap::new(),
             learned: BTreeMap::new(),
         }
@@ -294,6 +298,7 @@ impl Ring {
         self.last_number += 1;
         cx.persist(Begun { number: self.last_number });
         self.leader = None;
+        self.doubts = false;
         self.own = Some(Round::Election);
         cx.set_timer(Timer::Round, self.round_time());
         let list = vec![self.id];
@@ -338,6 +343,9 @@ impl Ring {
             if self.own == Some(Round::Coordinator) && election == self.own_election() {
                 self.own = None;
                 cx.cancel_timer(Timer::Round);
+                if self.doubts {
+                    self.begin_election(cx);
+                }
             }
             return;
         }
@@ -348,8 +356,13 @@ impl Ring {
         let doubts = self.id > leader || self.leader.is_some_and(|known| known > leader);
         self.learn(election, leader, cx);
         self.pass(Message::Coordinator { election, leader, list }, cx);
-        if doubts && self.own.is_none() && self.config.without != Some(Rule::Doubt) {
-            self.begin_election(cx);
+        if !doubts || self.config.without == Some(Rule::Doubt) {
+            return;
+        }
+        match self.own {
+            None => self.begin_election(cx),
+            // Its own result may have been round before this one.
+            Some(_) => self.doubts = true,
         }
     }
 

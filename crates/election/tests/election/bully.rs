@@ -44,11 +44,34 @@ fn a_higher_one_takes_the_lead_away_and_a_lower_one_does_not() {
     let mut n2 = bench(2);
     let _ = (n2.timer(Timer::Answer), n2.timer(Timer::Office));
     assert!(n2.process.is_leading());
-    assert_eq!(n2.message(3, coordinator(3)), ["event follows n3", "-> n1 Coordinator n3"]);
+    assert_eq!(n2.message(3, coordinator(3)), ["event follows n3", "-> n1 Coordinator n3", "timer Arrived in 22ms"]);
+    assert_eq!(n2.message(3, coordinator(3)), [""; 0], "n1 was told");
     let told = n2.message(1, coordinator(1));
     assert_eq!(told, ["-> n3 Election", "timer Answer in 22ms"], "n1 leads although n2 is alive");
     assert_eq!(n2.message(9, Message::Election), ["note ignored: from or about nobody of that kind 9"]);
     assert_eq!(n2.message(3, Message::Election), ["note ignored: from or about nobody of that kind 3"]);
+}
+
+/// Those below follow n2, whatever it has begun since it led, and however long that is ago.
+#[test]
+fn who_led_passes_the_next_leader_on_although_it_asks_again() {
+    let mut n2 = bench(2);
+    let _ = (n2.timer(Timer::Arrived), n2.timer(Timer::Answer), n2.timer(Timer::Office));
+    let _ = n2.message(1, Message::Election);
+    assert_eq!(n2.process.leader(), None, "it asks n3");
+    let told = n2.message(3, coordinator(3));
+    assert_eq!(told, ["cancel Answer", "event follows n3", "-> n1 Coordinator n3", "timer Arrived in 22ms"]);
+}
+
+/// In the life before it may have stood up, and that may arrive at n1 behind what n3 says.
+#[test]
+fn who_has_just_started_passes_the_leader_on_and_later_does_not() {
+    let mut early = bench(2);
+    let told = early.message(3, coordinator(3));
+    assert_eq!(told, ["cancel Answer", "event follows n3", "-> n1 Coordinator n3", "timer Arrived in 22ms"]);
+    let mut late = bench(2);
+    assert_eq!(late.timer(Timer::Arrived), [""; 0]);
+    assert_eq!(late.message(3, coordinator(3)), ["cancel Answer", "event follows n3"]);
 }
 
 #[test]

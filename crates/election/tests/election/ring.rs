@@ -72,6 +72,16 @@ fn a_list_without_its_initiator_is_dropped_and_a_result_stops_where_it_is_known(
 }
 
 #[test]
+fn a_doubt_outlives_the_election_that_is_under_way() {
+    let mut n2 = bench(2);
+    let _ = n2.message(1, list(2, &[2, 3, 4, 1]));
+    let doubted = n2.message(1, result(1, 1, &[1]));
+    assert_eq!(doubted[1], "event elected n1 by 1.1", "n1 has not heard of n2, and this comes last");
+    let over = n2.message(1, result(2, 4, &[2, 3, 4, 1]));
+    assert_eq!(over[..3], ["-> n1 Ack 2.1", "cancel Round", "persist begun 2"]);
+}
+
+#[test]
 fn numbers_are_used_once() {
     let mut process = Ring::new(NodeId(1), &[NodeId(1), NodeId(2)], &Config::default());
     process.on_restore(Restored::Record { position: Position(1), record: Begun { number: 7 } });

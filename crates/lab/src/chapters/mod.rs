@@ -3,17 +3,24 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod berkeley;
+mod bully;
 mod centralised;
 mod chandy_lamport;
+mod chang_roberts;
 mod channels;
 mod cristian;
 mod entries;
 mod lamport_clocks;
 mod lamport_mutex;
+mod leases;
 mod ntp;
 mod paxos;
 mod paxos_duel;
+mod raft;
+mod raft_claims;
+mod raft_member;
 mod ricart_agrawala;
+mod ring_election;
 mod sliding_windows;
 mod swim;
 mod swim_claims;
@@ -33,9 +40,14 @@ pub fn all() -> Vec<Box<dyn Study>> {
         study::<token_ring::TokenRing>(),
         study::<centralised::Centralised>(),
         study::<ricart_agrawala::RicartAgrawala>(),
+        study::<leases::Leases>(),
+        study::<bully::BullyAlgorithm>(),
+        study::<ring_election::RingElection>(),
+        study::<chang_roberts::ChangRoberts>(),
         study::<two_phase_commit::TwoPhaseCommit>(),
         study::<three_phase_commit::ThreePhaseCommit>(),
         study::<paxos::Paxos>(),
+        study::<raft::Raft>(),
         study::<swim::Swim>(),
         study::<lamport_clocks::LamportClocks>(),
         study::<vector_clocks::VectorClocks>(),

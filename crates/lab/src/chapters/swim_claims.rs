@@ -70,7 +70,8 @@ fn paper() -> Config {
 
 /// In step: a crash just before a period begins is found at the end of the first period in which somebody's turn it is
 /// to probe the dead member. The formula is for targets that are drawn (section 3.1); from a shuffled list (section 4.3)
-/// a small group is a little faster. Every second member is `slowness` times slower.
+/// a small group is a little faster: by 8 % with 8 members. A mean of a thousand crashes is good to 2 %, and the largest of
+/// seven off by three times that at most. Every second member is `slowness` times slower.
 fn detection(slowness: u32) -> Vec<Row> {
     let ways = [("list", None, 0.15), ("drawn", Some(Rule::RoundRobin), 0.1)];
     let rows = ways.into_iter().flat_map(|(way, without, tolerance)| {

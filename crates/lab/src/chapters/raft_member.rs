@@ -1,0 +1,322 @@
+//! A member of Raft as the laboratory runs it: the production crate, and around it a parent that changes nothing unless a
+//! rule is taken out or an experiment of the paper is repeated. And what must hold of it.
+
+use std::collections::BTreeMap;
+use volvox_core::{
+    Context, Duration, Effect, EffectOf, History, Instant, NodeId, Picture, Position, Process, Property, Restored,
+    Scratch, When, fingerprint_of, time::nanos,
+};
+use volvox_raft::invariants::Observer;
+use volvox_raft::{Body, Command, Config, Event, Index, Message, Raft, Record, RoleKind, Status, Term, Timer};
+
+/// A rule that the parent takes out, at the border of the member.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Rule {
+    /// A vote leaves behind its record (Raft figure 2).
+    VoteOnDisk,
+    /// So does an acknowledgement of entries.
+    AckOnDisk,
+    /// A voter refuses a candidate whose log ends earlier than its own (Raft 5.4.1).
+    LogComparison,
+    /// Election timeouts are drawn (Raft 5.2).
+    RandomTimeouts,
+}
+
+impl Rule {
+    /// The rule of this name.
+    pub fn named(name: &str) -> Option<Rule> {
+        match name {
+            "vote-on-disk" => Some(Rule::VoteOnDisk),
+            "ack-on-disk" => Some(Rule::AckOnDisk),
+            "log-comparison" => Some(Rule::LogComparison),
+            "random-timeouts" => Some(Rule::RandomTimeouts),
+            _ => None,
+        }
+    }
+}
+
+/// What a member of the laboratory is made from.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Settings {
+    /// The production configuration.
+    pub raft: Config,
+    /// The rule that is taken out.
+    pub without: Option<Rule>,
+    /// How election timeouts are drawn, where an experiment says it; as the member does otherwise.
+    pub timeouts: Option<Timeouts>,
+    /// Only the leader and a vote that is granted begin a wait anew (figure 2). Production begins one with any later term, too,
+    /// and when a candidacy is lost.
+    pub keeps_waiting: bool,
+    /// This member campaigns as soon as it starts.
+    pub is_eager: bool,
+    /// This member takes no entry beyond this one: so that logs differ in length, as in the paper's experiment.
+    pub log_most: Option<Index>,
+}
+
+/// A range of election timeouts.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Timeouts {
+    /// The shortest.
+    pub least: Duration,
+    /// The longest.
+    pub most: Duration,
+    /// Until then all are a hundred times longer: a cluster comes together undisturbed, whatever the range.
+    pub since: Instant,
+}
+
+/// A member.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Member {
+    raft: Raft,
+    settings: Settings,
+    scratch: Scratch<Raft>,
+}
+
+impl Process for Member {
+    type Config = Settings;
+    type Message = Message;
+    type Timer = Timer;
+    type Record = Record;
+    type Command = Command;
+    type Event = Event;
+    type View = Status;
+
+    fn new(id: NodeId, members: &[NodeId], settings: &Settings) -> Member {
+        let raft = Raft::new(id, members, &settings.raft);
+        Member { raft, settings: settings.clone(), scratch: Scratch::default() }
+    }
+
+    fn on_restore(&mut self, restored: Restored<Record>) {
+        self.raft.on_restore(restored);
+    }
+
+    fn on_start(&mut self, cx: &mut Context<'_, Member>) {
+        self.run(cx, Raft::on_start);
+        if self.settings.is_eager {
+            cx.set_timer(Timer::Election, Duration::from_millis(1));
+        }
+    }
+
+    fn on_message(&mut self, from: NodeId, mut message: Message, cx: &mut Context<'_, Member>) {
+        if let (Some(most), Body::Append { prev_index, entries, .. }) = (self.settings.log_most, &message.body)
+            && prev_index.0 + entries.len() as u64 > most.0
+        {
+            return cx.note("ignored: entries beyond what this member takes", prev_index.0);
+        }
+        if self.lacks(Rule::LogComparison)
+            && let Body::Vote { last_index, last_term, .. } | Body::PreVote { last_index, last_term } =
+                &mut message.body
+        {
+            // The voter compares with itself.
+            let last = self.raft.last_index();
+            (*last_index, *last_term) = (last, self.raft.term_at(last).unwrap_or_default());
+        }
+        let is_of_election = matches!(message.body, Body::Vote { .. } | Body::VoteReply { .. });
+        let keeps_waiting = self.settings.keeps_waiting && is_of_election && self.raft.role() != RoleKind::Leader;
+        self.run_with(keeps_waiting, cx, |raft, cx| raft.on_message(from, message, cx));
+    }
+
+    fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Member>) {
+        self.run(cx, |raft, cx| raft.on_timer(timer, cx));
+    }
+
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, Member>) {
+        self.run(cx, |raft, cx| raft.on_command(command, cx));
+    }
+
+    fn on_persisted(&mut self, through: Position, cx: &mut Context<'_, Member>) {
+        self.run(cx, |raft, cx| raft.on_persisted(through, cx));
+    }
+
+    fn view(&self) -> Status {
+        self.raft.view()
+    }
+}
+
+impl Member {
+    /// The production member.
+    pub fn raft(&self) -> &Raft {
+        &self.raft
+    }
+
+    fn run(&mut self, cx: &mut Context<'_, Member>, step: impl FnOnce(&mut Raft, &mut Context<'_, Raft>)) {
+        self.run_with(false, cx, step);
+    }
+
+    /// `keeps_waiting`: the election timer stays as it is, unless a vote is granted or the election is won.
+    fn run_with(
+        &mut self,
+        keeps_waiting: bool,
+        cx: &mut Context<'_, Member>,
+        step: impl FnOnce(&mut Raft, &mut Context<'_, Raft>),
+    ) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let believes_at_once = self.lacks(Rule::AckOnDisk);
+        let step = |member: &mut Member, cx: &mut Context<'_, Raft>| {
+            let before = cx.last_position();
+            step(&mut member.raft, cx);
+            if believes_at_once && cx.last_position() > before && member.raft.role() == RoleKind::Follower {
+                member.raft.on_persisted(cx.last_position(), cx);
+            }
+        };
+        let (mut held, mut is_granted) = (None, false);
+        cx.scope_with(self, &mut scratch, step, |member, effect, cx| match &effect {
+            Effect::SetTimer { timer: Timer::Election, .. } if keeps_waiting => held = Some(effect),
+            Effect::Send { message, .. } => {
+                is_granted |= matches!(message.body, Body::VoteReply { granted: true });
+                member.pass_on(effect, cx);
+            }
+            _ => member.pass_on(effect, cx),
+        });
+        self.scratch = scratch;
+        if let Some(timer) = held
+            && (is_granted || self.raft.role() == RoleKind::Leader)
+        {
+            self.pass_on(timer, cx);
+        }
+    }
+
+    /// What the member does becomes what its parent does, but for the rule that is taken out.
+    fn pass_on(&mut self, effect: EffectOf<Raft>, cx: &mut Context<'_, Member>) {
+        match effect {
+            Effect::Send { to, message, after } => {
+                let is_early = match message.body {
+                    Body::VoteReply { .. } => self.lacks(Rule::VoteOnDisk),
+                    Body::Appended { .. } => self.lacks(Rule::AckOnDisk),
+                    _ => false,
+                };
+                cx.send_after(if is_early { Position::NONE } else { after }, to, message);
+            }
+            Effect::Emit { event, after } => cx.emit_after(after, event),
+            Effect::Persist { record, .. } => {
+                cx.persist(record);
+            }
+            Effect::SetTimer { timer: Timer::Election, after } => {
+                let drawn = self.election_timeout(after, cx);
+                cx.set_timer(Timer::Election, drawn);
+            }
+            Effect::SetTimer { timer, after } => cx.set_timer(timer, after),
+            Effect::CancelTimer { timer } => cx.cancel_timer(timer),
+            Effect::CheckpointPart { part } => cx.checkpoint(part),
+            Effect::CheckpointDone { covers, parts } => cx.checkpoint_done(covers, parts),
+            Effect::Note(note) => cx.note(note.text, note.value),
+        }
+    }
+
+    fn election_timeout(&self, drawn: Duration, cx: &mut Context<'_, Member>) -> Duration {
+        if self.lacks(Rule::RandomTimeouts) {
+            return self.settings.raft.election_timeout;
+        }
+        let Some(Timeouts { least, most, since }) = self.settings.timeouts else { return drawn };
+        let chosen = Duration::from_nanos(cx.rng().between(nanos(least), nanos(most)));
+        if since > Instant::ZERO && cx.now() < since { chosen * 100 } else { chosen }
+    }
+
+    fn lacks(&self, rule: Rule) -> bool {
+        self.settings.without == Some(rule)
+    }
+}
+
+/// Who led, and what was committed.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct Past {
+    /// Who led each term.
+    pub leaders: BTreeMap<Term, NodeId>,
+    /// What was committed at each index: the entry's term and fingerprint; and the latest term that had had a leader.
+    pub committed: BTreeMap<Index, (Term, u128, Term)>,
+    two_leaders: Option<Term>,
+    two_entries: Option<Index>,
+}
+
+impl History<Member> for Past {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::RoleChanged { term, role: RoleKind::Leader, .. } => {
+                let first = *self.leaders.entry(*term).or_insert(node);
+                if first != node {
+                    self.two_leaders = Some(*term);
+                }
+            }
+            Event::Committed { entries } => {
+                let latest = self.leaders.keys().next_back().copied().unwrap_or_default();
+                for entry in entries {
+                    let print = fingerprint_of(entry);
+                    let known = self.committed.entry(entry.index).or_insert((entry.term, print, latest));
+                    if known.1 != print {
+                        self.two_entries = Some(entry.index);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The properties of figure 3: over time by what members told, and between all members of one moment by the code of
+/// [`volvox_raft::invariants`].
+pub fn properties() -> Vec<Property<Member, Past>> {
+    let always = |name, source, holds| Property { name, source, when: When::Always, holds };
+    vec![
+        always("election safety", "Raft 5.2, figure 3", election_safety),
+        always("log matching", "Raft 5.3, figure 3", log_matching),
+        always("leader completeness", "Raft 5.4.3, figure 3", leader_completeness),
+        always("state machine safety", "Raft 5.4.3, figure 3", state_machine_safety),
+        Property { name: "somebody leads all", source: "Raft 5.2", when: When::AtEnd, holds: somebody_leads_all },
+    ]
+}
+
+type Seen<'a> = Picture<'a, Member, Past>;
+
+/// What the invariants of production say about this moment, if it is about this property.
+fn observed(picture: &Seen<'_>, property: &str) -> Result<(), String> {
+    let mut observer = Observer::new();
+    for (_, node) in picture.nodes {
+        if let Err(violation) = observer.observe(node.raft())
+            && violation.property == property
+        {
+            return Err(violation.detail);
+        }
+    }
+    Ok(())
+}
+
+fn election_safety(picture: &Seen<'_>) -> Result<(), String> {
+    match picture.history.two_leaders {
+        Some(term) => Err(format!("two members said that they lead {term}")),
+        None => observed(picture, "election safety"),
+    }
+}
+
+fn log_matching(picture: &Seen<'_>) -> Result<(), String> {
+    observed(picture, "log matching")
+}
+
+/// What was committed before a term had its leader is in the log of that leader.
+fn leader_completeness(picture: &Seen<'_>) -> Result<(), String> {
+    for (id, node) in picture.nodes.iter().filter(|(_, node)| node.raft().role() == RoleKind::Leader) {
+        let raft = node.raft();
+        let since = picture.history.committed.range(raft.first_index()..);
+        for (index, (term, _, committed_in)) in since.filter(|(_, known)| known.2 < raft.term()) {
+            if raft.term_at(*index) != Some(*term) {
+                let of = term.0;
+                return Err(format!("{id} leads {} without {index}@{of}, committed by {committed_in}", raft.term()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn state_machine_safety(picture: &Seen<'_>) -> Result<(), String> {
+    match picture.history.two_entries {
+        Some(index) => Err(format!("two entries were committed at {index}")),
+        None => observed(picture, "state machine safety"),
+    }
+}
+
+fn somebody_leads_all(picture: &Seen<'_>) -> Result<(), String> {
+    let leads_all = |leader: &(NodeId, &Member)| {
+        let all = picture.nodes.iter().all(|(_, node)| node.raft().leader() == Some(leader.0));
+        all && leader.1.raft().role() == RoleKind::Leader
+    };
+    if picture.nodes.iter().any(leads_all) { Ok(()) } else { Err("nobody is followed by all".to_string()) }
+}
