@@ -476,7 +476,8 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn legend(&self) -> String {
+    /// The legend, and where it ends.
+    fn legend(&self) -> (String, f64) {
         let mut legend = String::new();
         let mut x = LEFT;
         let y = self.bottom + 6.0;
@@ -510,12 +511,14 @@ impl<'a> Picture<'a> {
             );
             x += 44.0 + LETTER * text.chars().count() as f64;
         }
-        legend
+        (legend, x)
     }
 
     fn finish(self) -> String {
-        let legend = self.legend();
-        let (width, height) = (self.right() + 30.0, self.bottom + 30.0);
+        let (legend, legend_ends) = self.legend();
+        // What stands beside the last line of life may be wider than the space between two.
+        let texts_end = self.taken.iter().map(|(middle, _, half, _)| middle + half).fold(legend_ends, f64::max);
+        let (width, height) = ((self.right() + 30.0).max(texts_end + 10.0), self.bottom + 30.0);
         let mut heads = BTreeMap::new();
         for colour in COLOURS {
             heads.insert(
