@@ -3,8 +3,13 @@
 use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Command, Output};
+use std::sync::{Mutex, PoisonError};
+
+/// One program at a time: some of them explore on all cores, others are live and want some of the time of a core.
+static TURN: Mutex<()> = Mutex::new(());
 
 fn lab(arguments: &[&str]) -> Output {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
     command.env("COLUMNS", "100").env_remove("NO_COLOR").arg("lab").args(arguments);
     command.output().expect("the program runs")

@@ -19,8 +19,9 @@ use volvox_core::fault::{DiskFault, LinkFault, Target};
 use volvox_core::{Duration, Fault, Instant, NodeId, Process, Rng, Scheduled};
 use volvox_sim::What;
 
-/// How long a line may take from a node to its parent: so long it waits for others that were told before it.
-const LAG: Duration = Duration::from_millis(30);
+/// How long a line may take from a node to its parent: so long it waits for others that were told before it. A line that
+/// takes longer, on a machine that has no time for its nodes, is judged in the wrong order.
+const LAG: Duration = Duration::from_millis(250);
 /// When nothing happened for so long and no timer is set, nothing more will.
 const QUIET: Duration = Duration::from_millis(400);
 /// How long nodes may take to start, and to stop.
