@@ -203,9 +203,7 @@ fn without_a_rule_the_order_breaks_in_the_simulator_too() {
 type Instance = System<TotalOrder, Deliveries>;
 
 fn every_schedule(nodes: u64, links: Links, config: Config, crashes: u32) -> (Ended, u64, Option<String>) {
-    let observe = |history: &mut Deliveries, node, event: &Told| History::<TotalOrder>::on_event(history, node, event);
-    let world: Instance =
-        System::observed(nodes, config, Deliveries::default(), observe).network(links).crashes(crashes);
+    let world: Instance = System::with_history(nodes, config).network(links).crashes(crashes);
     let world = (1..=2).fold(world, |world, node| world.command(NodeId(node), ask("a"), 1));
     let mut checker = Checker::new(&world)
         .reachable("somebody delivers both", |world, state| world.view(state).history().delivered(NodeId(1)) == 2);

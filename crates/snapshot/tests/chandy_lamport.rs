@@ -223,8 +223,7 @@ fn every_schedule(
     without: Option<Rule>,
     beginners: u64,
 ) -> (Ended, u64, Option<(String, usize)>) {
-    let observe = |history: &mut Snapshots, node, event: &BankTold| History::<Branch>::on_event(history, node, event);
-    let world = System::observed(nodes, config(Graph::Mesh, without), Snapshots::default(), observe).network(links);
+    let world: System<Branch, Snapshots> = System::with_history(nodes, config(Graph::Mesh, without)).network(links);
     let world = (1..=2)
         .fold(world, |world, node| world.command(NodeId(node), ask(&format!("pay 1 to n{}", node % nodes + 1)), 1));
     let world = (1..=beginners).fold(world, |world, node| world.command(NodeId(node), ask("snapshot"), 1));

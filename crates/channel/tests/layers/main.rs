@@ -79,8 +79,7 @@ where
     P: Checked + Process<Event = Told, Command = Say>,
     P::Config: Send + Sync,
 {
-    let observe = |history: &mut Words, node, event: &Told| History::<P>::on_event(history, node, event);
-    let world = System::<P, Words>::observed(2, config, Words::default(), observe).network(links);
+    let world = System::<P, Words>::with_history(2, config).network(links);
     let world = world.command(ONE, say("w", 2), words);
     let mut checker = Checker::new(&world)
         .reachable("all is heard", move |world, state| world.view(state).history().heard() == u64::from(words));

@@ -33,7 +33,7 @@ use next::{Known, Outcome, TimerKind};
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use symmetry::Symmetry;
-use volvox_core::{Duration, Incarnation, Instant, NodeId, Process};
+use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Process};
 
 /// A process that can be checked: a value, all of it.
 pub trait Checked:
@@ -192,6 +192,14 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             outcomes: Arena::new(),
             overflowed: AtomicBool::new(false),
         }
+    }
+
+    /// As [`System::new`], observed by the history that the protocol's own properties speak about.
+    pub fn with_history(nodes: u64, config: P::Config) -> System<P, H>
+    where
+        H: History<P> + 'static,
+    {
+        System::observed(nodes, config, H::default(), H::on_event)
     }
 
     /// A configuration for each node.
