@@ -45,6 +45,7 @@
 //! starts anew with each start of its process. [`Latency::LogNormal`] is cut at six deviations.
 #![forbid(unsafe_code)]
 
+pub mod bench;
 mod builder;
 mod clock;
 mod fault;

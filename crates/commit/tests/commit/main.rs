@@ -1,6 +1,5 @@
 //! The protocols of this crate, in the simulated world and message by message.
 
-mod support;
 mod three_phase;
 mod transaction;
 mod two_phase;

@@ -1,9 +1,9 @@
 //! Bernstein, Hadzilacos, Goodman 1987, section 7.5.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_commit::three_phase::{Config, Message, Phase, Record, ThreePhase, Timer, properties};
 use volvox_commit::transaction::{Command, Decision, Outcomes, Transaction, Vote};
 use volvox_core::{NodeId, Position, Process, Restored};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: 1 };

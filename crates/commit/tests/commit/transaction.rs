@@ -1,9 +1,9 @@
 //! Commands, and the properties that every protocol of this family shares.
 
-use crate::support::check_codec;
 use volvox_commit::transaction::{Command, Decision, Event, Outcomes, Transaction, Vote, properties};
 use volvox_commit::two_phase::TwoPhase;
 use volvox_core::{History, NodeId, Picture};
+use volvox_sim::bench::check_codec;
 
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: 1 };
 

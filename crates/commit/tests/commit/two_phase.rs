@@ -1,10 +1,10 @@
 //! Bernstein, Hadzilacos, Goodman 1987, section 7.4; Gray and Lamport 2006, section 3.2; and recovery.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_commit::transaction::{Command, Decision, Outcomes, Transaction, Vote};
 use volvox_commit::two_phase::{Config, Message, Record, Timer, TwoPhase, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Position, Process, Restored};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: 1 };

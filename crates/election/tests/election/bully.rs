@@ -1,8 +1,8 @@
 //! Garcia-Molina 1982, sections III and IV.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_core::{NodeId, When};
 use volvox_election::bully::{Bully, Command, Config, Message, Timer, properties};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
 fn bench(id: u64) -> Bench<Bully> {

@@ -1,9 +1,9 @@
 //! Chang and Roberts 1979, sections 2 and 3.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_core::NodeId;
 use volvox_core::fault::LinkFault;
 use volvox_election::chang_roberts::{ChangRoberts, Command, Config, Message, properties};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, run_seed};
 
 fn bench(id: u64) -> Bench<ChangRoberts> {

@@ -3,7 +3,6 @@
 mod bully;
 mod chang_roberts;
 mod ring;
-mod support;
 
 use volvox_election::Command;
 

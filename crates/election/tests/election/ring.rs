@@ -1,10 +1,10 @@
 //! The rules of ELE-02: the list, the second round, the dead.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_core::{NodeId, Position, Process, Restored, When};
 use volvox_election::ring::{
     Begun, Command, Config, Election, Message, RING_MAX, Results, Ring, Round, Timer, properties,
 };
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
 fn name(initiator: u64, number: u64) -> Election {

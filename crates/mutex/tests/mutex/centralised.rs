@@ -1,10 +1,10 @@
 //! The coordinator.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_core::NodeId;
 use volvox_core::fault::LinkFault;
 use volvox_mutex::centralised::{Centralised, Config, Message, Place, Rule, Timer, properties};
 use volvox_mutex::section::{Enter, Sections};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Network, run_seed};
 
 fn bench(id: u64, without: Option<Rule>) -> Bench<Centralised> {

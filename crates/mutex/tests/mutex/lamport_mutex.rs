@@ -1,10 +1,10 @@
 //! Lamport 1978, pp. 561 to 563: the five rules.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_channel::{Channel, Limits};
 use volvox_core::NodeId;
 use volvox_mutex::lamport_mutex::{Config, Itself, LamportMutex, Leave, Message, Rule, Within, properties};
 use volvox_mutex::section::{Enter, Sections};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, run_seed};
 
 fn request(time: u64) -> Message {

@@ -1,9 +1,9 @@
 //! Leases, and fencing tokens.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Position, Process, Restored};
 use volvox_mutex::leases::{Command, Config, Holdings, Leases, Message, Record, Rule, Timer, properties};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Latency, run_seed};
 
 fn bench(id: u64, without: Option<Rule>) -> Bench<Leases> {

@@ -4,5 +4,4 @@ mod centralised;
 mod lamport_mutex;
 mod leases;
 mod ricart_agrawala;
-mod support;
 mod token_ring;

@@ -1,11 +1,11 @@
 //! Ricart and Agrawala 1981, and the catalogue's corrections.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Process};
 use volvox_mutex::ricart_agrawala::{Config, Leave, Message, RicartAgrawala, Rule, properties};
 use volvox_mutex::section::{Enter, Section, Sections};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Network, Statistics, run_seed};
 
 fn request(sequence_number: u64) -> Message {

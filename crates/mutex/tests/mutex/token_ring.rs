@@ -1,10 +1,10 @@
 //! The token ring: rules one by one, and what it lives with.
 
-use crate::support::{Bench, check_codec, judge, ms};
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Position, Process, Restored, decode_all};
 use volvox_mutex::section::{Enter, Sections};
 use volvox_mutex::token_ring::{Config, Epoch, Known, Message, Rule, Timer, TokenRing, properties};
+use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
 fn epoch(number: u64, by: u64) -> Epoch {

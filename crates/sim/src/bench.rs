@@ -1,17 +1,22 @@
-//! A run that asks every property after every step, and a bench for one node.
+//! What the tests of protocols stand on: a run that asks every property after every step, a bench for one node, and a trial
+//! of a binary form.
 
-use volvox_core::Duration;
+use crate::{Happening, Simulation, Stop};
+use std::fmt::{Debug, Display};
 use volvox_core::{
-    Context, Decode, Effect, EffectOf, Encode, Environment, History, Incarnation, NodeId, Picture, Position, Process,
-    Property, Rng, When, decode_all,
+    Context, Decode, Duration, Effect, EffectOf, Encode, Environment, History, Incarnation, NodeId, Picture, Position,
+    Process, Property, Rng, When, decode_all,
 };
-use volvox_sim::{Happening, Simulation, Stop};
 
-pub fn ms(count: u64) -> Duration {
+/// So many milliseconds.
+pub const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
 /// Runs until `done`, or until nothing can happen any more, and asks all properties; those of the end at the end.
+///
+/// # Errors
+/// When one does not hold: which, when, and what is wrong.
 pub fn judge<P, H>(
     sim: &mut Simulation<P>,
     history: &mut H,
@@ -53,6 +58,7 @@ where
 
 /// One node on a bench: it is told, and what it answers is looked at.
 pub struct Bench<P: Process> {
+    /// What is looked at.
     pub process: P,
     environment: Environment,
     effects: Vec<EffectOf<P>>,
@@ -73,14 +79,17 @@ impl<P: Process> Bench<P> {
         bench
     }
 
+    /// Somebody asks; what the step did, a line an effect.
     pub fn command(&mut self, command: P::Command) -> Vec<String> {
         self.step(|process, cx| process.on_command(command, cx))
     }
 
+    /// A message arrives from that node; what the step did.
     pub fn message(&mut self, from: u64, message: P::Message) -> Vec<String> {
         self.step(|process, cx| process.on_message(NodeId(from), message, cx))
     }
 
+    /// A timer fires; what the step did.
     pub fn timer(&mut self, timer: P::Timer) -> Vec<String> {
         self.step(|process, cx| process.on_timer(timer, cx))
     }
@@ -91,9 +100,7 @@ impl<P: Process> Bench<P> {
     }
 }
 
-fn shown<M: std::fmt::Display, T: std::fmt::Debug, R: std::fmt::Display, E: std::fmt::Display>(
-    effect: &Effect<M, T, R, E>,
-) -> String {
+fn shown<M: Display, T: Debug, R: Display, E: Display>(effect: &Effect<M, T, R, E>) -> String {
     match effect {
         Effect::Send { to, message, .. } => format!("-> {to} {message}"),
         Effect::Emit { event, .. } => format!("event {event}"),
@@ -101,12 +108,15 @@ fn shown<M: std::fmt::Display, T: std::fmt::Debug, R: std::fmt::Display, E: std:
         Effect::SetTimer { timer, after } => format!("timer {timer:?} in {after:?}"),
         Effect::CancelTimer { timer } => format!("cancel {timer:?}"),
         Effect::Note(note) => format!("note {note}"),
-        other => panic!("no protocol of this crate checkpoints: {}", matches!(other, Effect::CheckpointPart { .. })),
+        other => panic!("no protocol on a bench checkpoints: {}", matches!(other, Effect::CheckpointPart { .. })),
     }
 }
 
 /// Every message comes back from its bytes; a cut, an unknown tag and a byte too many do not pass.
-pub fn check_codec<M: Encode + Decode + PartialEq + std::fmt::Debug>(messages: &[M]) {
+///
+/// # Panics
+/// When it is not so.
+pub fn check_codec<M: Encode + Decode + PartialEq + Debug>(messages: &[M]) {
     for message in messages {
         let bytes = message.to_bytes();
         assert_eq!(decode_all::<M>(&bytes).as_ref(), Ok(message));
