@@ -36,6 +36,23 @@ pub struct CheckedModel {
     pub explore: fn() -> Explored,
 }
 
+impl CheckedModel {
+    /// An instance in which everything holds, in so many states.
+    pub const fn holds(name: &'static str, text: &'static str, states: u64, explore: fn() -> Explored) -> CheckedModel {
+        CheckedModel { name, text, expects: Expects::Holds { states }, explore }
+    }
+
+    /// An instance in which this property breaks in so many decisions: a rule was taken out, or a promise of the world.
+    pub const fn breaks(
+        name: &'static str,
+        text: &'static str,
+        (property, steps): (&'static str, usize),
+        explore: fn() -> Explored,
+    ) -> CheckedModel {
+        CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
+    }
+}
+
 /// What an exploration found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explored {

@@ -1,14 +1,14 @@
 //! The Berkeley algorithm.
 
+use super::true_clocks::network_and_crashes;
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Network, System, Timed};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, Told};
 use volvox_clocks::software_clock::Signed;
-use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, Instant, NodeId, Property, fingerprint_of};
-use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency};
+use volvox_core::{Duration, Instant, NodeId, Property, fingerprint_of};
+use volvox_sim::{Builder, Clocks, FaultPlan, Happening, Latency};
 
 /// The chapter.
 pub struct BerkeleyAlgorithm;
@@ -78,24 +78,8 @@ impl Chapter for BerkeleyAlgorithm {
         process.is_master()
     }
 
-    /// The network and crashes; clocks that are wrong in other ways than at the start would move the truth.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(2_000),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(80) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(100) },
-            weights: FaultWeights { pause: 2, crash: 2, ..FaultWeights::NETWORK },
-            link: LinkFault {
-                delay: ms(30),
-                loss_ppm: 200_000,
-                duplicate_ppm: 100_000,
-                reorder_ppm: 300_000,
-                ..LinkFault::default()
-            },
-            ..FaultPlan::default()
-        }
+        network_and_crashes()
     }
 
     fn models() -> Vec<CheckedModel> {
@@ -110,15 +94,6 @@ impl Chapter for BerkeleyAlgorithm {
 const PRECISION: &str = "clocks set in the same round are within 2e";
 const GOOD: &str = "a clock that is far off moves nobody";
 const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
-
-const fn without(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
 
 static MODELS: [CheckedModel; 10] = [
     CheckedModel {
@@ -139,28 +114,28 @@ static MODELS: [CheckedModel; 10] = [
         expects: Expects::Holds { states: 43_707 },
         explore: || run(&system(4, 1, None).network(Network::unordered().losses(1)).crashes(1)),
     },
-    without(
+    CheckedModel::breaks(
         "a message faster than min",
         "no rule taken out; messages take 0 to 3 ticks: min is a promise of the network, and e needs it",
         (PRECISION, 7),
         || run(&timed(system(3, 1, None), 0)),
     ),
-    without("without compensation", "a master, two slaves, one round", (PRECISION, 9), || {
+    CheckedModel::breaks("without compensation", "a master, two slaves, one round", (PRECISION, 9), || {
         run(&system(3, 1, Some(protocol::Rule::Compensation)))
     }),
-    without("without bound", "a master, two slaves, one round", (PRECISION, 11), || {
+    CheckedModel::breaks("without bound", "a master, two slaves, one round", (PRECISION, 11), || {
         run(&system(3, 1, Some(protocol::Rule::Bound)))
     }),
-    without("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
+    CheckedModel::breaks("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
         run(&system(3, 2, Some(protocol::Rule::Round)))
     }),
-    without("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
+    CheckedModel::breaks("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
         run(&system(4, 1, Some(protocol::Rule::Gamma)))
     }),
-    without("without delta", "a master, two slaves, one round", (PRECISION, 9), || {
+    CheckedModel::breaks("without delta", "a master, two slaves, one round", (PRECISION, 9), || {
         run(&system(3, 1, Some(protocol::Rule::Delta)))
     }),
-    without("without slew", "a master, two slaves, one round", (GRADUAL, 6), || {
+    CheckedModel::breaks("without slew", "a master, two slaves, one round", (GRADUAL, 6), || {
         run(&system(3, 1, Some(protocol::Rule::Slew)))
     }),
 ];
@@ -185,8 +160,7 @@ fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance 
         starts_off_ns: vec![0, 8_000_000, -5_000_000, -1_000_000_000],
         without,
     };
-    let observe = |history: &mut Told, node: NodeId, event: &Event| History::<Berkeley>::on_event(history, node, event);
-    let system = Instance::observed(nodes, config, Told::default(), observe);
+    let system = Instance::with_history(nodes, config);
     timed(system, 1)
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())

@@ -85,16 +85,6 @@ impl Chapter for BullyAlgorithm {
     }
 }
 
-/// That property breaks in so many decisions.
-const fn broken(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 const ONE: &str = "one leads at a time";
 const FOLLOW: &str = "all follow one who leads";
 
@@ -119,24 +109,30 @@ static MODELS: [CheckedModel; 8] = [
         expects: Expects::Holds { states: 133_773 },
         explore: || live(&system(4, None).timed(timed(1, 1))),
     },
-    broken(
+    CheckedModel::breaks(
         "asynchronous",
         "two nodes, no rule taken out, nothing fails; but an answer may take longer than is believed",
         (ONE, 3),
         || safe(&system(2, None)),
     ),
-    broken("without patience", "two nodes; they start, and both lead", (ONE, 0), || {
+    CheckedModel::breaks("without patience", "two nodes; they start, and both lead", (ONE, 0), || {
         safe(&synchronous(2, Some(protocol::Rule::Patience)))
     }),
-    broken("without office", "two nodes, a crash with return", (ONE, 8), || {
+    CheckedModel::breaks("without office", "two nodes, a crash with return", (ONE, 8), || {
         safe(&synchronous(2, Some(protocol::Rule::Office)).crashes_and_restarts(1))
     }),
-    broken("without take-over", "two nodes; the lower suspects, is answered, and waits for ever", (FOLLOW, 24), || {
-        live(&synchronous(2, Some(protocol::Rule::TakeOver)))
-    }),
-    broken("without hand-over", "three nodes, a crash with return; a message takes one tick", (FOLLOW, 18), || {
-        live(&system(3, Some(protocol::Rule::HandOver)).timed(timed(1, 1)).crashes_and_restarts(1))
-    }),
+    CheckedModel::breaks(
+        "without take-over",
+        "two nodes; the lower suspects, is answered, and waits for ever",
+        (FOLLOW, 24),
+        || live(&synchronous(2, Some(protocol::Rule::TakeOver))),
+    ),
+    CheckedModel::breaks(
+        "without hand-over",
+        "three nodes, a crash with return; a message takes one tick",
+        (FOLLOW, 18),
+        || live(&system(3, Some(protocol::Rule::HandOver)).timed(timed(1, 1)).crashes_and_restarts(1)),
+    ),
 ];
 
 type Instance = System<Bully>;

@@ -1,17 +1,17 @@
 //! The coordinator: the simplest, and what it lacks.
 
 use super::entries::{
-    DELAY, Told, asked, costs_at_full_load, count, exactly, quiet, simulation, told, who_asks_enters,
+    DELAY, Told, asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, simulation, told,
+    who_asks_enters,
 };
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, System};
-use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, NodeId, Property};
+use volvox_core::{NodeId, Property};
 use volvox_mutex::centralised::{self as protocol, Config, Place};
 use volvox_mutex::section::{Enter, Section, Sections};
-use volvox_sim::{FaultPlan, FaultWeights, Latency};
+use volvox_sim::FaultPlan;
 
 /// The chapter.
 pub struct Centralised;
@@ -70,16 +70,7 @@ impl Chapter for Centralised {
 
     /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(500),
-            every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
-            weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
-            link: LinkFault { delay: ms(50), reorder_ppm: 300_000, ..LinkFault::default() },
-            ..FaultPlan::default()
-        }
+        overtaking_and_pauses()
     }
 
     fn models() -> Vec<CheckedModel> {

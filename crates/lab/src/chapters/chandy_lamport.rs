@@ -6,10 +6,10 @@ use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_channel::{Channel, Limits};
 use volvox_check::{Checker, Network, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Property};
+use volvox_core::{Duration, NodeId, Property};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_snapshot::bank::{Bank, Pay};
-use volvox_snapshot::chandy_lamport::{self as protocol, Ask, BankTold, Config, Graph, Snapshots, Told};
+use volvox_snapshot::chandy_lamport::{self as protocol, Ask, Config, Graph, Snapshots, Told};
 
 type Branch = protocol::ChandyLamport<Bank>;
 type BankConfig = Config<volvox_snapshot::bank::Config>;
@@ -169,10 +169,7 @@ static MODELS: [CheckedModel; 9] = [
 type Instance = System<Branch, Snapshots>;
 
 fn configured(nodes: u64, config: BankConfig, payments: &[(u64, u64)], beginners: &[u64]) -> Instance {
-    let observe = |history: &mut Snapshots, node, event: &BankTold| {
-        History::<Branch>::on_event(history, node, event);
-    };
-    let system = System::observed(nodes, config, Snapshots::default(), observe).network(Network::ordered());
+    let system = System::with_history(nodes, config).network(Network::ordered());
     let system = payments.iter().fold(system, |system, (from, to)| {
         system.command(NodeId(*from), Ask::Application(Pay { amount: *from, to: NodeId(*to) }), 1)
     });

@@ -2,12 +2,12 @@
 
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
-use crate::model::{CheckedModel, Expects, Explored, explore, hold};
+use crate::model::{CheckedModel, Explored, explore, hold};
 use volvox_channel::links::{self as protocol, Config, Perfect, Reliable, Stubborn};
 use volvox_channel::talk::{Say, Talk, Told, Words, properties};
 use volvox_check::{Checked, Checker, Network as Links, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Process, Property};
+use volvox_core::{Duration, NodeId, Process, Property};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
@@ -98,70 +98,57 @@ const ORDER: &str = "in order";
 const HEARD: &str = "what is said is heard";
 const ALL: [&str; 3] = [INVENTED, TWICE, ORDER];
 
-const fn holds(name: &'static str, text: &'static str, states: u64, explore: fn() -> Explored) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Holds { states }, explore }
-}
-
-const fn breaks(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 12] = [
-    holds(
+    CheckedModel::holds(
         "fair loss invents nothing",
         "no layer; two ends, as a channel has; two words, each lost, repeated and overtaken at will",
         51,
         || safe::<Talk>((), 2, anything(), 2, &[INVENTED]),
     ),
-    breaks("fair loss loses", "no layer; one loss", (HEARD, 2), || live::<Talk>((), &[])),
-    holds(
+    CheckedModel::breaks("fair loss loses", "no layer; one loss", (HEARD, 2), || live::<Talk>((), &[])),
+    CheckedModel::holds(
         "stubborn links lose nothing",
         "one layer; two losses, any order, at most two messages under way each way",
         1_892,
         || live::<Stubborn<Talk>>(told(None), &[INVENTED]),
     ),
-    breaks("stubborn links repeat", "one layer; a link that does nothing wrong", (TWICE, 4), || {
+    CheckedModel::breaks("stubborn links repeat", "one layer; a link that does nothing wrong", (TWICE, 4), || {
         safe::<Stubborn<Talk>>(told(None), 2, Links::ordered(), 2, &[TWICE])
     }),
-    holds(
+    CheckedModel::holds(
         "perfect links lose and repeat nothing",
         "two layers; two losses, any order, at most two messages under way each way",
         928,
         || live::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), &[INVENTED, TWICE]),
     ),
-    breaks("perfect links keep no order", "two layers; any order", (ORDER, 3), || {
+    CheckedModel::breaks("perfect links keep no order", "two layers; any order", (ORDER, 3), || {
         safe::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 2, Links::unordered(), 2, &[TWICE, ORDER])
     }),
-    holds(
+    CheckedModel::holds(
         "the whole stack loses nothing",
         "three layers; two losses, any order, at most two messages under way each way",
         611,
         || live::<Stack>(told(None).stack(), &ALL),
     ),
-    holds(
+    CheckedModel::holds(
         "the whole stack over the worst link",
         "two ends, four words, each message lost, repeated and overtaken at will: heard once, in order",
         11_111,
         || safe::<Stack>(told(None).stack(), 2, anything(), 4, &ALL),
     ),
-    holds(
+    CheckedModel::holds(
         "the whole stack among three",
         "three ends, n1 and n3 say two words each to n2; lost, repeated and overtaken at will",
         12_321,
         || safe::<Stack>(told(None).stack(), 3, anything(), 2, &ALL),
     ),
-    breaks("without repetition", "the whole stack; one loss", (HEARD, 3), || {
+    CheckedModel::breaks("without repetition", "the whole stack; one loss", (HEARD, 3), || {
         live::<Stack>(told(Some(protocol::Rule::Repetition)).stack(), &ALL)
     }),
-    breaks("without once", "the whole stack; a link that does nothing wrong", (TWICE, 4), || {
+    CheckedModel::breaks("without once", "the whole stack; a link that does nothing wrong", (TWICE, 4), || {
         safe::<Stack>(told(Some(protocol::Rule::Once)).stack(), 2, Links::ordered(), 2, &ALL)
     }),
-    breaks("without order", "the whole stack; any order", (ORDER, 3), || {
+    CheckedModel::breaks("without order", "the whole stack; any order", (ORDER, 3), || {
         safe::<Stack>(told(Some(protocol::Rule::Order)).stack(), 2, Links::unordered(), 2, &ALL)
     }),
 ];
@@ -180,8 +167,7 @@ fn system<P>(config: P::Config, nodes: u64, links: Links, words: u32) -> System<
 where
     P: Checked + Process<Event = Told, Command = Say>,
 {
-    let observe = |history: &mut Words, node, event: &Told| History::<P>::on_event(history, node, event);
-    let world = System::<P, Words>::observed(nodes, config, Words::default(), observe).network(links);
+    let world = System::<P, Words>::with_history(nodes, config).network(links);
     let to = NodeId(2);
     (1..=nodes)
         .map(NodeId)

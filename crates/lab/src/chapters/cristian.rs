@@ -1,5 +1,6 @@
 //! Cristian's algorithm, with clocks that are set gradually.
 
+use super::true_clocks::network_and_crashes;
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -7,8 +8,8 @@ use volvox_check::{Checker, Network, System, Timed};
 use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event};
 use volvox_clocks::software_clock::{Readings, Signed};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Fault, History, NodeId, Property, fingerprint_of};
-use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
+use volvox_sim::{Builder, FaultPlan, Happening, Latency, Simulation};
 
 /// The chapter.
 pub struct CristiansAlgorithm;
@@ -75,24 +76,8 @@ impl Chapter for CristiansAlgorithm {
         }
     }
 
-    /// The network and crashes; clocks that are wrong in other ways than at the start would move the truth.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(2_000),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(80) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(100) },
-            weights: FaultWeights { pause: 2, crash: 2, ..FaultWeights::NETWORK },
-            link: LinkFault {
-                delay: ms(30),
-                loss_ppm: 200_000,
-                duplicate_ppm: 100_000,
-                reorder_ppm: 300_000,
-                ..LinkFault::default()
-            },
-            ..FaultPlan::default()
-        }
+        network_and_crashes()
     }
 
     fn models() -> Vec<CheckedModel> {
@@ -109,15 +94,6 @@ const BOUND: &str = "an estimate is off by at most half its round trip less min"
 const LIMIT: &str = "no estimate is off by more than U less min";
 const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
 
-const fn without(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 8] = [
     CheckedModel {
         name: "a server, three clients",
@@ -132,24 +108,28 @@ static MODELS: [CheckedModel; 8] = [
         expects: Expects::Holds { states: 8_787 },
         explore: || run(&system(3, 1, None).network(Network::unordered().losses(2)).crashes(1)),
     },
-    without(
+    CheckedModel::breaks(
         "a message faster than min",
         "no rule taken out; messages take 0 to 4 ticks: min is a promise of the network, and the bound needs it",
         (BOUND, 5),
         || run(&system(2, 0, None)),
     ),
-    without("without half", "a server, one client", (BOUND, 6), || run(&system(2, 1, Some(protocol::Rule::Half)))),
-    without("without handling", "a server, one client", (BOUND, 6), || {
+    CheckedModel::breaks("without half", "a server, one client", (BOUND, 6), || {
+        run(&system(2, 1, Some(protocol::Rule::Half)))
+    }),
+    CheckedModel::breaks("without handling", "a server, one client", (BOUND, 6), || {
         run(&system(2, 1, Some(protocol::Rule::Handling)))
     }),
-    without("without limit", "a server, one client", (LIMIT, 9), || run(&system(2, 1, Some(protocol::Rule::Limit)))),
-    without(
+    CheckedModel::breaks("without limit", "a server, one client", (LIMIT, 9), || {
+        run(&system(2, 1, Some(protocol::Rule::Limit)))
+    }),
+    CheckedModel::breaks(
         "without number",
         "a server, one client: the first reply comes after the second request",
         (BOUND, 11),
         || run(&system(2, 1, Some(protocol::Rule::Number))),
     ),
-    without("without slew", "a server, one client that is ahead", (GRADUAL, 6), || {
+    CheckedModel::breaks("without slew", "a server, one client that is ahead", (GRADUAL, 6), || {
         run(&system(2, 1, Some(protocol::Rule::Slew)))
     }),
 ];
@@ -171,9 +151,7 @@ fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Ins
         starts_off_ns: vec![1_000_000, 8_000_000, -5_000_000, 0],
         without,
     };
-    let observe =
-        |history: &mut Readings, node: NodeId, event: &Event| History::<Cristian>::on_event(history, node, event);
-    Instance::observed(nodes, config, Readings::default(), observe)
+    Instance::with_history(nodes, config)
         .network(Network::unordered().losses(1))
         .timed(Timed { tick: TICK, delivery_min, delivery_max: 4, drifts_ppm: vec![0] })
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))

@@ -4,17 +4,17 @@ use crate::claim::{Row, Tolerance};
 use std::hash::Hash;
 use std::ops::RangeInclusive;
 use volvox_check::{Checked, Checker, System};
-use volvox_core::{Duration, History, NodeId, Process};
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Process};
 use volvox_mutex::section::{Enter, Section, Sections};
-use volvox_sim::{Builder, Happening, Latency, Simulation};
+use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 
 /// Nodes 1 to `nodes`, of which nobody is asked for anything.
 pub fn quiet<P>(nodes: u64, config: P::Config) -> System<P, Sections>
 where
     P: Checked<Command = Enter, Event = Section>,
 {
-    let observe = |history: &mut Sections, node, event: &Section| History::<P>::on_event(history, node, event);
-    System::observed(nodes, config, Sections::default(), observe)
+    System::with_history(nodes, config)
 }
 
 /// These nodes are asked to enter so often.
@@ -138,4 +138,18 @@ where
             format!("{} handovers", delays.len()),
         ),
     ]
+}
+
+/// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost.
+pub fn overtaking_and_pauses() -> FaultPlan {
+    let ms = Duration::from_millis;
+    FaultPlan {
+        from: Duration::ZERO,
+        until: ms(500),
+        every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
+        lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
+        weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
+        link: LinkFault { delay: ms(50), reorder_ppm: 300_000, ..LinkFault::default() },
+        ..FaultPlan::default()
+    }
 }

@@ -95,15 +95,6 @@ pub(super) fn faults() -> FaultPlan {
     }
 }
 
-const fn without(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 5] = [
     CheckedModel {
         name: "three processes in a ring",
@@ -118,13 +109,13 @@ static MODELS: [CheckedModel; 5] = [
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&mesh(None)),
     },
-    without("without tick", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without tick", "as the ring", ("what happened before is stamped before", 2), || {
         run(&ring(1, Some(protocol::Rule::Tick)))
     }),
-    without("without maximum", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without maximum", "as the ring", ("what happened before is stamped before", 2), || {
         run(&ring(1, Some(protocol::Rule::Maximum)))
     }),
-    without("without names", "as the ring", ("no two events have the same stamp", 2), || {
+    CheckedModel::breaks("without names", "as the ring", ("no two events have the same stamp", 2), || {
         run(&ring(1, Some(protocol::Rule::Names)))
     }),
 ];
@@ -132,10 +123,7 @@ static MODELS: [CheckedModel; 5] = [
 type Instance = System<Lamport, Deeds<Time>>;
 
 fn system(without: Option<protocol::Rule>) -> Instance {
-    let observe = |history: &mut Deeds<Time>, node, event: &Event<Time>| {
-        History::<Lamport>::on_event(history, node, event);
-    };
-    System::observed(3, Config { without }, Deeds::default(), observe).network(Network::unordered().doubles(1))
+    System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
 }
 
 /// Each works once and tells the next so often.

@@ -4,8 +4,8 @@ use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, System, Timed};
-use volvox_core::{Duration, History, NodeId, Property};
-use volvox_mutex::leases::{self as protocol, Command, Config, Event, Holdings, one_holder, writes_in_order};
+use volvox_core::{Duration, NodeId, Property};
+use volvox_mutex::leases::{self as protocol, Command, Config, Holdings, one_holder, writes_in_order};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 
 /// The chapter.
@@ -94,15 +94,6 @@ impl Chapter for Leases {
     }
 }
 
-const fn broken(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 10] = [
     CheckedModel {
         name: "clocks that drift within the bound",
@@ -122,26 +113,31 @@ static MODELS: [CheckedModel; 10] = [
         expects: Expects::Holds { states: 7_683 },
         explore: || ordered(&timeless(None).crashes_and_restarts(1)),
     },
-    broken(
+    CheckedModel::breaks(
         "clocks that drift beyond the bound",
         "as the first, but clocks are half as fast again or half as slow: the promise was a quarter",
         ("one holder", 15),
         || held(&timed(None, 500_000, 8)),
     ),
-    broken("no bound on time", "no rule taken out: leases need clocks", ("one holder", 7), || held(&timeless(None))),
-    broken("without drift-margin", "as the first", ("one holder", 16), || {
+    CheckedModel::breaks("no bound on time", "no rule taken out: leases need clocks", ("one holder", 7), || {
+        held(&timeless(None))
+    }),
+    CheckedModel::breaks("without drift-margin", "as the first", ("one holder", 16), || {
         held(&timed(Some(protocol::Rule::DriftMargin), QUARTER, 8))
     }),
-    broken("without from-send", "as the first, with true clocks", ("one holder", 13), || {
+    CheckedModel::breaks("without from-send", "as the first, with true clocks", ("one holder", 13), || {
         held(&timed(Some(protocol::Rule::FromSend), 0, 4))
     }),
-    broken("without wait-out", "as the second", ("one holder", 10), || {
+    CheckedModel::breaks("without wait-out", "as the second", ("one holder", 10), || {
         held(&timed(Some(protocol::Rule::WaitOut), 0, 3).crashes_and_restarts(1))
     }),
-    broken("without fencing", "as the third, without a crash", ("writes in the order of tokens", 11), || {
-        ordered(&timeless(Some(protocol::Rule::Fencing)))
-    }),
-    broken(
+    CheckedModel::breaks(
+        "without fencing",
+        "as the third, without a crash",
+        ("writes in the order of tokens", 11),
+        || ordered(&timeless(Some(protocol::Rule::Fencing))),
+    ),
+    CheckedModel::breaks(
         "without fencing, with true clocks",
         "true clocks, messages that take one to three ticks, a term of four: no clock sees that a write is late",
         ("writes in the order of tokens", 19),
@@ -165,10 +161,7 @@ fn config(drift_ppm: u32, term_ticks: u32) -> Config {
 }
 
 fn quiet(config: Config) -> Instance {
-    let observe = |history: &mut Holdings, node, event: &Event| {
-        History::<protocol::Leases>::on_event(history, node, event);
-    };
-    System::observed(4, config, Holdings::default(), observe)
+    System::with_history(4, config)
 }
 
 fn writing(config: Config) -> Instance {

@@ -27,6 +27,7 @@ mod swim_claims;
 mod three_phase_commit;
 mod token_ring;
 mod total_order_multicast;
+mod true_clocks;
 mod two_phase_commit;
 mod vector_clocks;
 

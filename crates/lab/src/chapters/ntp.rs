@@ -1,14 +1,15 @@
 //! The NTP exchange, the filter of one server's samples, and the selection among servers.
 
+use super::true_clocks::network_and_crashes;
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Network, System, Timed};
-use volvox_clocks::ntp::{self as protocol, Config, Event, Ntp, Readings};
+use volvox_clocks::ntp::{self as protocol, Config, Ntp, Readings};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Fault, History, NodeId, Property, fingerprint_of};
-use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
+use volvox_sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
 pub struct NtpExchange;
@@ -71,24 +72,8 @@ impl Chapter for NtpExchange {
         }
     }
 
-    /// The network and crashes; clocks that are wrong in other ways than at the start would move the truth.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(2_000),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(80) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(100) },
-            weights: FaultWeights { pause: 2, crash: 2, ..FaultWeights::NETWORK },
-            link: LinkFault {
-                delay: ms(30),
-                loss_ppm: 200_000,
-                duplicate_ppm: 100_000,
-                reorder_ppm: 300_000,
-                ..LinkFault::default()
-            },
-            ..FaultPlan::default()
-        }
+        network_and_crashes()
     }
 
     fn models() -> Vec<CheckedModel> {
@@ -105,15 +90,6 @@ const LEAST: &str = "a server is believed within half of its least delay";
 const TRUTH: &str = "while falsetickers are a minority, what is chosen is near the truth";
 const GRADUAL: &str = "but for steps, no clock runs backward, nor faster than it may slew";
 
-const fn without(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "three servers, one of them wrong, one client",
@@ -127,19 +103,19 @@ static MODELS: [CheckedModel; 7] = [
         expects: Expects::Holds { states: 344_983 },
         explore: || run(&system(2, 2, None).network(Network::unordered().doubles(1))),
     },
-    without("without sign", "two servers, a client that is ahead", (SAMPLE, 2), || {
+    CheckedModel::breaks("without sign", "two servers, a client that is ahead", (SAMPLE, 2), || {
         run(&system(2, 1, Some(protocol::Rule::Sign)))
     }),
-    without("without origin", "two servers, one client that asks twice", (SAMPLE, 5), || {
+    CheckedModel::breaks("without origin", "two servers, one client that asks twice", (SAMPLE, 5), || {
         run(&system(2, 2, Some(protocol::Rule::Origin)))
     }),
-    without("without filter", "two servers, one client that asks twice", (LEAST, 8), || {
+    CheckedModel::breaks("without filter", "two servers, one client that asks twice", (LEAST, 8), || {
         run(&system(2, 2, Some(protocol::Rule::Filter)))
     }),
-    without("without select", "three servers, one of them wrong, one client", (TRUTH, 4), || {
+    CheckedModel::breaks("without select", "three servers, one of them wrong, one client", (TRUTH, 4), || {
         run(&system(3, 1, Some(protocol::Rule::Select)))
     }),
-    without("without slew", "two servers, a client that is ahead", (GRADUAL, 4), || {
+    CheckedModel::breaks("without slew", "two servers, a client that is ahead", (GRADUAL, 4), || {
         run(&system(2, 1, Some(protocol::Rule::Slew)))
     }),
 ];
@@ -163,8 +139,7 @@ fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instan
         without,
         ..Config::default()
     };
-    let observe = |history: &mut Readings, node: NodeId, event: &Event| History::<Ntp>::on_event(history, node, event);
-    Instance::observed(servers as u64 + 1, config, Readings::default(), observe)
+    Instance::with_history(servers as u64 + 1, config)
         .network(Network::unordered().losses(1))
         .timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 3, drifts_ppm: vec![0] })
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))

@@ -6,7 +6,7 @@ use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
 use volvox_check::{Checker, Network, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Picture, Property};
+use volvox_core::{Duration, NodeId, Picture, Property};
 use volvox_paxos::single::{self as protocol, Command, Config, Event, Learning, Told, Value};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 
@@ -216,8 +216,7 @@ fn everybody(without: Option<protocol::Rule>) -> World_ {
 
 /// Nodes 1 and 2 propose different values, and timers fire so often in all, at any moment.
 fn configured(nodes: u64, config: Config, retries: u32) -> World_ {
-    let observe = |told: &mut Told, node, event: &Event| History::<protocol::Paxos>::on_event(told, node, event);
-    World_::observed(nodes, config, Told::default(), observe)
+    World_::with_history(nodes, config)
         .timer_budget(|_| true, retries)
         .command(NodeId(1), Command::Propose(Value(1)), 1)
         .command(NodeId(2), Command::Propose(Value(2)), 1)

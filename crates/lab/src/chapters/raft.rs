@@ -7,8 +7,8 @@ use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Durability, Network, System, Timed};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Bytes, Duration, History, Instant, NodeId, Property};
-use volvox_raft::{Command, Config, Configuration, Event, Member as Voter, RoleKind, Ticket, Timer};
+use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
+use volvox_raft::{Command, Config, Configuration, Member as Voter, RoleKind, Ticket, Timer};
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -229,8 +229,7 @@ type World_ = System<Member, Past>;
 
 fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
     let raft = Config { pre_vote: false, check_quorum: false, ..production(bounds.members) };
-    let observe = |past: &mut Past, node, event: &Event| History::<Member>::on_event(past, node, event);
-    let world = World_::observed(bounds.members, Made { without, ..made(raft) }, Past::default(), observe)
+    let world = World_::with_history(bounds.members, Made { without, ..made(raft) })
         .network(Network::ordered())
         .durability(if bounds.slow_disks { Durability::Separate } else { Durability::Prompt })
         .nodes_within(move |_, node: &Member| node.raft().last_index().0 <= bounds.entries)
@@ -265,9 +264,8 @@ const TICK: Duration = Duration::from_millis(10);
 fn elected(without: Option<Lacks>) -> Explored {
     let raft = Config { pre_vote: false, check_quorum: false, election_timeout: TICK * 3, ..production(3) };
     let waits = |ticks| Timeouts { least: TICK * ticks, most: TICK * ticks, since: Instant::ZERO };
-    let observe = |past: &mut Past, node, event: &Event| History::<Member>::on_event(past, node, event);
     let member = Made { without, ..made(raft) };
-    let world = World_::observed(3, member.clone(), Past::default(), observe)
+    let world = World_::with_history(3, member.clone())
         .configs(move |id| Made { timeouts: Some(waits(if id.0 == 1 { 3 } else { 6 })), ..member.clone() })
         .network(Network::ordered())
         .durability(Durability::Prompt)

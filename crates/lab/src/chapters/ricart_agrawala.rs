@@ -1,15 +1,17 @@
 //! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
 
-use super::entries::{asked, costs_at_full_load, count, exactly, quiet, round, simulation, who_asks_enters};
+use super::entries::{
+    asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, round, simulation, who_asks_enters,
+};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, System};
-use volvox_core::fault::{LinkFault, Target};
+use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_mutex::ricart_agrawala::{self as protocol, Config};
 use volvox_mutex::section::{Section, Sections};
-use volvox_sim::{FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_sim::{FaultPlan, Simulation};
 
 /// The chapter.
 pub struct RicartAgrawala;
@@ -78,16 +80,7 @@ impl Chapter for RicartAgrawala {
 
     /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(500),
-            every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
-            weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
-            link: LinkFault { delay: ms(50), reorder_ppm: 300_000, ..LinkFault::default() },
-            ..FaultPlan::default()
-        }
+        overtaking_and_pauses()
     }
 
     fn models() -> Vec<CheckedModel> {
@@ -97,16 +90,6 @@ impl Chapter for RicartAgrawala {
     fn claims() -> Vec<Claim> {
         CLAIMS.to_vec()
     }
-}
-
-/// Taken out of two nodes with an entry each, the rule breaks that property in so many decisions.
-const fn without(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
 }
 
 static MODELS: [CheckedModel; 10] = [
@@ -137,31 +120,34 @@ static MODELS: [CheckedModel; 10] = [
             explore(&world, safe(&world))
         },
     },
-    without(
+    CheckedModel::breaks(
         "a crash, and somebody waits for ever",
         "two nodes, an entry each, no rule taken out: silence is never a reply",
         ("who asks enters", 3),
         || run(&instance(2, 1, None).crashes(1), 2),
     ),
-    without("without order", "two nodes, an entry each", ("one at a time", 6), || {
+    CheckedModel::breaks("without order", "two nodes, an entry each", ("one at a time", 6), || {
         run(&instance(2, 1, Some(protocol::Rule::Order)), 2)
     }),
-    without(
+    CheckedModel::breaks(
         "without the clock",
         "two nodes, an entry each: a request with a small number overtakes the reply that went before it",
         ("one at a time", 6),
         || run(&instance(2, 1, Some(protocol::Rule::Clock)), 2),
     ),
-    without("without tie-break", "two nodes, an entry each: equal numbers, both reply", ("one at a time", 6), || {
-        run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2)
-    }),
-    without(
+    CheckedModel::breaks(
+        "without tie-break",
+        "two nodes, an entry each: equal numbers, both reply",
+        ("one at a time", 6),
+        || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
+    ),
+    CheckedModel::breaks(
         "without tie-break, deferring",
         "two nodes, an entry each: equal numbers, neither replies",
         ("who asks enters", 4),
         || run(&instance(2, 1, Some(protocol::Rule::TieBreakDeferring)), 2),
     ),
-    without("without late replies", "two nodes, an entry each", ("who asks enters", 6), || {
+    CheckedModel::breaks("without late replies", "two nodes, an entry each", ("who asks enters", 6), || {
         run(&instance(2, 1, Some(protocol::Rule::LateReply)), 2)
     }),
 ];

@@ -4,8 +4,8 @@ use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Durability, Network, System, Timed};
-use volvox_core::{Duration, History, NodeId, Property};
-use volvox_election::ring::{self as protocol, Command, Config, Elected, Results, Ring};
+use volvox_core::{Duration, NodeId, Property};
+use volvox_election::ring::{self as protocol, Command, Config, Results, Ring};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 
 /// The chapter.
@@ -78,16 +78,6 @@ impl Chapter for RingElection {
     }
 }
 
-/// That property breaks in so many decisions.
-const fn broken(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 const ONE: &str = "one election has one result";
 const ENDS: &str = "who begins comes to an end";
 const FOLLOW: &str = "all follow one who is alive";
@@ -117,7 +107,7 @@ static MODELS: [CheckedModel; 8] = [
         expects: Expects::Holds { states: 5_284 },
         explore: || ends(&synchronous(3, None).crashes(1)),
     },
-    broken(
+    CheckedModel::breaks(
         "without skip",
         "three nodes, a crash for good; a round that failed is not repeated: each would fail alike",
         (ENDS, 15),
@@ -126,13 +116,13 @@ static MODELS: [CheckedModel; 8] = [
             ends(&world.timers(|_, timer| !matches!(timer, protocol::Timer::Round)))
         },
     ),
-    broken("without announce", "three nodes, of which one suspects; nothing fails", (FOLLOW, 33), || {
+    CheckedModel::breaks("without announce", "three nodes, of which one suspects; nothing fails", (FOLLOW, 33), || {
         live(&synchronous(3, Some(protocol::Rule::Announce)).command(NodeId(1), Command::Suspect, 1))
     }),
-    broken("without once", "three nodes, asynchronous, one impatient moment", (ONE, 9), || {
+    CheckedModel::breaks("without once", "three nodes, asynchronous, one impatient moment", (ONE, 9), || {
         safe(&impatient(Some(protocol::Rule::Once)))
     }),
-    broken("without doubt", "three nodes, a crash with return", (FOLLOW, 46), || {
+    CheckedModel::breaks("without doubt", "three nodes, a crash with return", (FOLLOW, 46), || {
         live(&synchronous(3, Some(protocol::Rule::Doubt)).crashes_and_restarts(1))
     }),
 ];
@@ -144,10 +134,7 @@ const TICK: Duration = Duration::from_millis(1);
 /// All begin at once. A message is believed to take a tick at most, and a step less than one.
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     let config = Config { delay: TICK, processing: TICK, without };
-    let observe = |history: &mut Results, node, event: &Elected| History::<Ring>::on_event(history, node, event);
-    System::observed(nodes, config, Results::default(), observe)
-        .network(Network::ordered())
-        .durability(Durability::Prompt)
+    System::with_history(nodes, config).network(Network::ordered()).durability(Durability::Prompt)
 }
 
 fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {

@@ -2,12 +2,12 @@
 
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
-use crate::model::{CheckedModel, Expects, Explored, explore, hold};
+use crate::model::{CheckedModel, Explored, explore, hold};
 use volvox_channel::arq::{self as protocol, Arq, Config, Frame, Scheme};
-use volvox_channel::talk::{Say, Talk, Told, Word, Words, properties};
+use volvox_channel::talk::{Say, Talk, Word, Words, properties};
 use volvox_check::{Checker, Network as Links, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Fault, History, NodeId, Property};
+use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
@@ -97,66 +97,65 @@ impl Chapter for SlidingWindows {
 const TWICE: &str = "nothing twice";
 const HEARD: &str = "what is said is heard";
 
-const fn holds(name: &'static str, text: &'static str, states: u64, explore: fn() -> Explored) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Holds { states }, explore }
-}
-
-const fn breaks(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 13] = [
-    holds(
+    CheckedModel::holds(
         "the alternating bit",
         "one bit, a window of one; two ends, as a link has; four words over a link that keeps order and loses at will",
         1_111,
         || safe(config(Scheme::StopAndWait, 1, None), lossy(), 4),
     ),
-    holds(
+    CheckedModel::holds(
         "go-back-N, two bits, a window of three",
         "two ends, eight words: the numbers come round twice; a link that keeps order and loses at will",
         228_181,
         || safe(config(Scheme::GoBackN, 2, None), lossy(), 8),
     ),
-    holds(
+    CheckedModel::holds(
         "selective repeat, two bits, a window of two",
         "two ends, eight words: the numbers come round twice; a link that keeps order and loses at will",
         358_427,
         || safe(config(Scheme::SelectiveRepeat, 2, None), lossy(), 8),
     ),
-    holds("the alternating bit ends", "three words; two losses, timers at any moment", 1_012, || {
+    CheckedModel::holds("the alternating bit ends", "three words; two losses, timers at any moment", 1_012, || {
         live(config(Scheme::StopAndWait, 1, None))
     }),
-    holds("go-back-N ends", "two bits; three words; two losses, timers at any moment", 7_586, || {
+    CheckedModel::holds("go-back-N ends", "two bits; three words; two losses, timers at any moment", 7_586, || {
         live(config(Scheme::GoBackN, 2, None))
     }),
-    holds("selective repeat ends", "two bits; three words; two losses, timers at any moment", 10_973, || {
-        live(config(Scheme::SelectiveRepeat, 2, None))
-    }),
-    breaks("stop-and-wait without window", "one bit, two under way", (TWICE, 6), || {
+    CheckedModel::holds(
+        "selective repeat ends",
+        "two bits; three words; two losses, timers at any moment",
+        10_973,
+        || live(config(Scheme::SelectiveRepeat, 2, None)),
+    ),
+    CheckedModel::breaks("stop-and-wait without window", "one bit, two under way", (TWICE, 6), || {
         safe(config(Scheme::StopAndWait, 1, Some(protocol::Rule::Window)), lossy(), 4)
     }),
-    breaks("go-back-N without window", "two bits, a window of 2^k: four", (TWICE, 10), || {
+    CheckedModel::breaks("go-back-N without window", "two bits, a window of 2^k: four", (TWICE, 10), || {
         safe(config(Scheme::GoBackN, 2, Some(protocol::Rule::Window)), lossy(), 8)
     }),
-    breaks("selective repeat without window", "two bits, a window of 2^(k-1)+1: three", (TWICE, 11), || {
-        safe(config(Scheme::SelectiveRepeat, 2, Some(protocol::Rule::Window)), lossy(), 8)
-    }),
-    breaks("the alternating bit over a link without order", "one bit, no rule taken out", (TWICE, 7), || {
-        safe(config(Scheme::StopAndWait, 1, None), Links::unordered().queue_max(3), 4)
-    }),
-    breaks("selective repeat over a link without order", "two bits, no rule taken out", (TWICE, 12), || {
-        safe(config(Scheme::SelectiveRepeat, 2, None), Links::unordered().queue_max(3), 8)
-    }),
-    breaks("without fifo", "the alternating bit; a slow copy of each repetition", (TWICE, 9), || {
+    CheckedModel::breaks(
+        "selective repeat without window",
+        "two bits, a window of 2^(k-1)+1: three",
+        (TWICE, 11),
+        || safe(config(Scheme::SelectiveRepeat, 2, Some(protocol::Rule::Window)), lossy(), 8),
+    ),
+    CheckedModel::breaks(
+        "the alternating bit over a link without order",
+        "one bit, no rule taken out",
+        (TWICE, 7),
+        || safe(config(Scheme::StopAndWait, 1, None), Links::unordered().queue_max(3), 4),
+    ),
+    CheckedModel::breaks(
+        "selective repeat over a link without order",
+        "two bits, no rule taken out",
+        (TWICE, 12),
+        || safe(config(Scheme::SelectiveRepeat, 2, None), Links::unordered().queue_max(3), 8),
+    ),
+    CheckedModel::breaks("without fifo", "the alternating bit; a slow copy of each repetition", (TWICE, 9), || {
         safe(config(Scheme::StopAndWait, 1, Some(protocol::Rule::Fifo)), lossy(), 4)
     }),
-    breaks("without repetition", "selective repeat; one loss", (HEARD, 3), || {
+    CheckedModel::breaks("without repetition", "selective repeat; one loss", (HEARD, 3), || {
         live(config(Scheme::SelectiveRepeat, 2, Some(protocol::Rule::Repetition)))
     }),
 ];
@@ -174,8 +173,7 @@ type Instance = System<Arq<Talk>, Words>;
 
 /// So many words from n1 to n2.
 fn system(config: Config<()>, links: Links, words: u32) -> Instance {
-    let observe = |history: &mut Words, node, event: &Told| History::<Arq<Talk>>::on_event(history, node, event);
-    let world = System::observed(2, config, Words::default(), observe).network(links);
+    let world = System::with_history(2, config).network(links);
     world.command(NodeId(1), Say { text: "word".to_string(), to: NodeId(2) }, words)
 }
 

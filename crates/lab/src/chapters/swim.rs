@@ -6,8 +6,8 @@ use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Network, System, Timed};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, Picture, Property, When};
-use volvox_membership::swim::{self as protocol, Config, Event, Heard, Timer};
+use volvox_core::{Duration, Picture, Property, When};
+use volvox_membership::swim::{self as protocol, Config, Heard, Timer};
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -219,8 +219,7 @@ fn small(without: Option<protocol::Rule>) -> Config {
 }
 
 fn configured(config: Config, losses: u32) -> World_ {
-    let observe = |heard: &mut Heard, node, event: &Event| History::<protocol::Swim>::on_event(heard, node, event);
-    World_::observed(NODES, config, Heard::default(), observe).network(Network::unordered().losses(losses))
+    World_::with_history(NODES, config).network(Network::unordered().losses(losses))
 }
 
 fn timed(world: World_) -> World_ {

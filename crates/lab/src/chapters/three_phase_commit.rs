@@ -7,8 +7,8 @@ use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Network, State, System, Timed};
 use volvox_commit::three_phase::{self as protocol, Config, ThreePhase};
-use volvox_commit::transaction::{Command, Decision, Event, Outcomes};
-use volvox_core::{Duration, History, NodeId, Property};
+use volvox_commit::transaction::{Command, Decision, Outcomes};
+use volvox_core::{Duration, NodeId, Property};
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -94,16 +94,6 @@ impl Chapter for ThreePhaseCommit {
     }
 }
 
-/// That property breaks in so many decisions.
-const fn broken(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 const SAME: &str = "no two decide differently";
 
 static MODELS: [CheckedModel; 10] = [
@@ -132,28 +122,28 @@ static MODELS: [CheckedModel; 10] = [
         expects: Expects::Holds { states: 1_555 },
         explore: nothing_fails,
     },
-    broken(
+    CheckedModel::breaks(
         "asynchronous",
         "two participants, no rule taken out, nothing fails; but a message may take longer than is believed",
         (SAME, 8),
         || safe(&system(3, None)),
     ),
-    broken(
+    CheckedModel::breaks(
         "a cut",
         "two participants, no rule taken out, in time; two messages are lost, both between the coordinator and the others",
         (SAME, 23),
         || safe(&synchronous(3, None).network(Network::ordered().losses(2))),
     ),
-    broken("without pre-commit", "two participants, one crash", (SAME, 21), || {
+    CheckedModel::breaks("without pre-commit", "two participants, one crash", (SAME, 21), || {
         safe(&synchronous(3, Some(protocol::Rule::PreCommit)).crashes(1))
     }),
-    broken("without acks", "two participants, one crash", (SAME, 21), || {
+    CheckedModel::breaks("without acks", "two participants, one crash", (SAME, 21), || {
         safe(&synchronous(3, Some(protocol::Rule::Acks)).crashes(1))
     }),
-    broken("without again", "two participants, two crashes", (SAME, 34), || {
+    CheckedModel::breaks("without again", "two participants, two crashes", (SAME, 34), || {
         safe(&synchronous(3, Some(protocol::Rule::Again)).crashes(2))
     }),
-    broken("without unanimity", "two participants, of whom one may refuse", (SAME, 18), || {
+    CheckedModel::breaks("without unanimity", "two participants, of whom one may refuse", (SAME, 18), || {
         safe(&synchronous(3, Some(protocol::Rule::Unanimity)))
     }),
 ];
@@ -164,11 +154,11 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// One transaction, over links that lose only what dies with its sender or receiver.
 fn instance(nodes: u64, config: Config) -> Instance {
-    let observe = |history: &mut Outcomes, node, event: &Event| History::<ThreePhase>::on_event(history, node, event);
-    System::observed(nodes, config, Outcomes::default(), observe)
-        .network(Network::ordered())
-        .command(NodeId(1), Command::Begin, 1)
-        .command(NodeId(nodes), Command::Refuse, 1)
+    System::with_history(nodes, config).network(Network::ordered()).command(NodeId(1), Command::Begin, 1).command(
+        NodeId(nodes),
+        Command::Refuse,
+        1,
+    )
 }
 
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {

@@ -100,15 +100,6 @@ impl Chapter for TokenRing {
     }
 }
 
-const fn negative(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> crate::model::Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "a slow or lost token",
@@ -138,7 +129,7 @@ static MODELS: [CheckedModel; 7] = [
             explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
         },
     },
-    negative(
+    CheckedModel::breaks(
         "no bound on time, and two are inside",
         "the same without a rule taken out: dead and slow cannot be told apart, so the shared thing must know the epochs",
         ("one at a time", 7),
@@ -147,15 +138,20 @@ static MODELS: [CheckedModel; 7] = [
             explore(&world, hold(Checker::new(&world), &[one_at_a_time("MTX-04")]))
         },
     ),
-    negative("without the epoch", "as the first: a slow token, a timeout, two holders", ("one at a time", 8), || {
-        let world = patient(3, Some(protocol::Rule::Epoch));
-        explore(&world, one_inside(&world))
-    }),
-    negative("without leaving first", "as the first", ("one at a time", 8), || {
+    CheckedModel::breaks(
+        "without the epoch",
+        "as the first: a slow token, a timeout, two holders",
+        ("one at a time", 8),
+        || {
+            let world = patient(3, Some(protocol::Rule::Epoch));
+            explore(&world, one_inside(&world))
+        },
+    ),
+    CheckedModel::breaks("without leaving first", "as the first", ("one at a time", 8), || {
         let world = patient(3, Some(protocol::Rule::LeaveFirst));
         explore(&world, one_inside(&world))
     }),
-    negative("without memory", "as the third", ("one holder an epoch", 4), || {
+    CheckedModel::breaks("without memory", "as the third", ("one holder an epoch", 4), || {
         let world = hasty(Some(protocol::Rule::Memory));
         explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
     }),

@@ -6,7 +6,7 @@ use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_channel::{Channel, Limits};
 use volvox_check::{Checker, Network, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Property};
+use volvox_core::{Duration, NodeId, Property};
 use volvox_multicast::total_order::{self as protocol, Ask, Config, Deliveries, Told, TotalOrder};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 
@@ -160,10 +160,7 @@ type Instance = System<TotalOrder, Deliveries>;
 
 /// So many nodes; each of `senders` multicasts once for each time that it is named.
 fn system(nodes: u64, senders: &[u64], network: Network, config: Config) -> Instance {
-    let observe = |history: &mut Deliveries, node, event: &Told| {
-        History::<TotalOrder>::on_event(history, node, event);
-    };
-    let system = System::observed(nodes, config, Deliveries::default(), observe).network(network);
+    let system = System::with_history(nodes, config).network(network);
     (1..=nodes).fold(system, |system, node| {
         let times = senders.iter().filter(|sender| **sender == node).count() as u32;
         if times == 0 { system } else { system.command(NodeId(node), Ask("m".to_string()), times) }

@@ -6,10 +6,10 @@ use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Durability, Network, System};
-use volvox_commit::transaction::{Command, Decision, Event, Outcomes};
+use volvox_commit::transaction::{Command, Decision, Outcomes};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Property};
+use volvox_core::{Duration, NodeId, Property};
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -105,16 +105,6 @@ impl Chapter for TwoPhaseCommit {
     }
 }
 
-/// Without the rule, that property breaks in so many decisions.
-const fn broken(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 const SAME: &str = "no two decide differently";
 const ENDS: &str = "who voted yes decides";
 
@@ -165,21 +155,34 @@ static MODELS: [CheckedModel; 14] = [
         expects: Expects::Holds { states: 144_261 },
         explore: || live(&in_order().crashes_and_restarts(1)),
     },
-    broken(
+    CheckedModel::breaks(
         "who dies stays dead",
         "the same without the return: the coordinator takes the decision with it, and the uncertain wait. No rule was \
          taken out; this is the blocking that the protocol is known for",
         (ENDS, 10),
         || live(&in_order().crashes(1)),
     ),
-    broken("without prepared", "two participants, one crash", (SAME, 9), || without(protocol::Rule::Prepared)),
-    broken("without committed", "two participants, one crash", (SAME, 10), || without(protocol::Rule::Committed)),
-    broken("without unanimity", "two participants, one crash", ("commit only if all voted yes", 3), || {
-        without(protocol::Rule::Unanimity)
+    CheckedModel::breaks("without prepared", "two participants, one crash", (SAME, 9), || {
+        without(protocol::Rule::Prepared)
     }),
-    broken("without uncertain", "two participants, one crash", (SAME, 6), || without(protocol::Rule::Uncertain)),
-    broken("without refusal", "two participants, one crash", (SAME, 8), || without(protocol::Rule::Refusal)),
-    broken("without acknowledged", "two participants, one crash", (SAME, 10), || without(protocol::Rule::Acknowledged)),
+    CheckedModel::breaks("without committed", "two participants, one crash", (SAME, 10), || {
+        without(protocol::Rule::Committed)
+    }),
+    CheckedModel::breaks(
+        "without unanimity",
+        "two participants, one crash",
+        ("commit only if all voted yes", 3),
+        || without(protocol::Rule::Unanimity),
+    ),
+    CheckedModel::breaks("without uncertain", "two participants, one crash", (SAME, 6), || {
+        without(protocol::Rule::Uncertain)
+    }),
+    CheckedModel::breaks("without refusal", "two participants, one crash", (SAME, 8), || {
+        without(protocol::Rule::Refusal)
+    }),
+    CheckedModel::breaks("without acknowledged", "two participants, one crash", (SAME, 10), || {
+        without(protocol::Rule::Acknowledged)
+    }),
 ];
 
 type Instance = System<TwoPhase, Outcomes>;
@@ -187,9 +190,7 @@ type Instance = System<TwoPhase, Outcomes>;
 const COORDINATOR: NodeId = NodeId(1);
 
 fn system(nodes: u64, config: Config) -> Instance {
-    System::observed(nodes, config, Outcomes::default(), |history: &mut Outcomes, node, event: &Event| {
-        History::<TwoPhase>::on_event(history, node, event);
-    })
+    System::with_history(nodes, config)
 }
 
 /// One transaction, over links that keep no order, with disks that take their time: what waits for a disk is part of the

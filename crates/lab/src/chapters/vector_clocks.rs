@@ -8,7 +8,7 @@ use volvox_check::{Checker, Network, System};
 use volvox_clocks::happened_before::{Ask, Deed, Deeds, Event, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
 use volvox_clocks::vector::{self as protocol, Config, Vector, VectorClock};
-use volvox_core::{History, NodeId, Property};
+use volvox_core::{NodeId, Property};
 use volvox_sim::FaultPlan;
 
 /// The chapter.
@@ -75,15 +75,6 @@ impl Chapter for VectorClocks {
     }
 }
 
-const fn without(
-    name: &'static str,
-    text: &'static str,
-    (property, steps): (&'static str, usize),
-    explore: fn() -> Explored,
-) -> CheckedModel {
-    CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
-}
-
 static MODELS: [CheckedModel; 6] = [
     CheckedModel {
         name: "three processes in a ring",
@@ -98,13 +89,13 @@ static MODELS: [CheckedModel; 6] = [
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&mesh()),
     },
-    without("without tick", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without tick", "as the ring", ("what happened before is stamped before", 2), || {
         run(&ring(1, Some(protocol::Rule::Tick)))
     }),
-    without("without maximum", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without maximum", "as the ring", ("what happened before is stamped before", 2), || {
         run(&ring(1, Some(protocol::Rule::Maximum)))
     }),
-    without(
+    CheckedModel::breaks(
         "without own places",
         "as the ring; that two events have the same stamp is not asked, and is so sooner",
         ("what is stamped before happened before", 3),
@@ -116,7 +107,7 @@ static MODELS: [CheckedModel; 6] = [
             explore(&world, hold(Checker::new(&world), &converse))
         },
     ),
-    without("without whole vectors", "as the ring", ("what happened before is stamped before", 4), || {
+    CheckedModel::breaks("without whole vectors", "as the ring", ("what happened before is stamped before", 4), || {
         run(&ring(1, Some(protocol::Rule::Whole)))
     }),
 ];
@@ -124,10 +115,7 @@ static MODELS: [CheckedModel; 6] = [
 type Instance = System<VectorClock, Deeds<Vector>>;
 
 fn system(without: Option<protocol::Rule>) -> Instance {
-    let observe = |history: &mut Deeds<Vector>, node, event: &Event<Vector>| {
-        History::<VectorClock>::on_event(history, node, event);
-    };
-    System::observed(3, Config { without }, Deeds::default(), observe).network(Network::unordered().doubles(1))
+    System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
 }
 
 /// Each works once and tells the next so often.
