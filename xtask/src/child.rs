@@ -241,7 +241,11 @@ mod tests {
 
     #[test]
     fn a_speaker_is_heard_line_by_line_and_ends_on_an_interrupt() {
-        let mut speaker = Speaker::start(&mut Command::new("cat"), "one\ntwo\n").unwrap();
+        // Whoever starts the tests in the background of a script has interrupts ignored, and so has every child, unless
+        // it asks for them itself, as every client here does.
+        let echo = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL)\n\
+                    for line in sys.stdin: print(line, end='', flush=True)";
+        let mut speaker = Speaker::start(Command::new("python3").args(["-c", echo]), "one\ntwo\n").unwrap();
         assert_eq!(speaker.hear(Duration::from_secs(20), |heard| heard.len() == 2).unwrap(), ["one", "two"]);
         assert!(speaker.hear(Duration::from_millis(20), |heard| heard.len() == 3).is_err());
         assert!(!speaker.interrupt(Duration::from_secs(20)).unwrap().success());

@@ -156,7 +156,8 @@ fn in_tests(file: &File, test: bool) -> bool {
 
 /// In the pure crates and in the simulated world, where one seed must give one run.
 fn must_be_ordered(file: &File, test: bool) -> bool {
-    let ordered = library(&file.path).is_some_and(|name| PURE.contains(&name) || matches!(name, "sim" | "lab"));
+    let ordered =
+        library(&file.path).is_some_and(|name| PURE.contains(&name) || matches!(name, "sim" | "sweep" | "lab"));
     ordered && !test
 }
 
