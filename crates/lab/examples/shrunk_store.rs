@@ -23,9 +23,9 @@ fn main() {
 mod table {
     use std::process::{Command, Stdio};
     use std::time::Instant;
-    use volvox_lab::plants;
     use volvox_lab::shrink::service::{ShrunkSeed, shrink_seed};
-    use volvox_lab::sweep::Sweep;
+    use volvox_sweep::plants;
+    use volvox_sweep::sweep::Sweep;
 
     /// A bug that is not found within so many seeds is not found.
     const SEEDS_MAX: u64 = 400;

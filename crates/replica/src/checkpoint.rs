@@ -242,9 +242,11 @@ impl Replica {
         let piece: Part = decode_all(data).map_err(|_| "a snapshot part does not decode")?;
         if part == 0 {
             let own: Own = decode_all(&piece.data).map_err(|_| "a snapshot's first part does not decode")?;
-            if own.applied != meta.index || meta.index <= self.applied {
-                return Err("a snapshot is older than what is here");
+            if own.applied != meta.index {
+                return Err("a snapshot's first part is of another snapshot");
             }
+            // Consensus hands up only what the log does not hold.
+            assert!(meta.index > self.applied, "a snapshot at {} behind {}", meta.index, self.applied);
             if self.incoming.is_some() {
                 cx.note("a snapshot begins anew", meta.index.0);
             }
@@ -276,10 +278,7 @@ impl Replica {
     /// The whole snapshot is here: it takes the place of what was.
     fn install(&mut self, incoming: Incoming, cx: &mut Context<'_, Replica>) -> Result<(), &'static str> {
         let store = incoming.restore.finish().map_err(|_| "the parts of a snapshot do not make a store")?;
-        if incoming.meta.index <= self.applied {
-            return Err("a snapshot is older than what is here");
-        }
-        if store.revision() < self.store.revision() {
+        if incoming.meta.index > self.applied && store.revision() < self.store.revision() {
             return Err("a snapshot would lose a committed revision");
         }
         // Our own part is written anew: its boot number is this node's.
@@ -296,6 +295,7 @@ impl Replica {
             // The log has meanwhile come as far by itself.
             return Ok(());
         }
+        assert!(own.applied > self.applied, "a snapshot at {} installed over {}", own.applied, self.applied);
         self.store = store;
         // What was half applied went with the store; the snapshot holds it whole.
         self.half_applied = None;

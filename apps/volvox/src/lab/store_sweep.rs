@@ -4,7 +4,7 @@ use super::sweep::SweepArguments;
 use anyhow::{Result, bail};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use volvox_lab::sweep::{Outcome, Sweep, TraceRing, replay, replay_line, running};
+use volvox_sweep::sweep::{Outcome, Sweep, TraceRing, replay, replay_line, running};
 
 /// Lines of the trace that `--seed` prints.
 const TRACE_LINES: usize = 200;

@@ -6,15 +6,15 @@
 
 use super::reduce::{events, reduce};
 use super::{Breach, PANIC};
-use crate::run::run_written;
-use crate::shape::Shape;
-use crate::truth::Truth;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::{Incarnation, NodeId};
 use volvox_raft::Member;
 use volvox_raft::invariants::Observer;
 use volvox_replica::Replica;
 use volvox_sim::script::{Action, Course, Journal, Order, What, World};
+use volvox_sweep::run::run_written;
+use volvox_sweep::shape::Shape;
+use volvox_sweep::truth::Truth;
 
 /// More actions than that are not written down.
 const ACTIONS_MAX: usize = 4_000_000;

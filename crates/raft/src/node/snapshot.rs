@@ -192,6 +192,7 @@ impl Raft {
             return cx.note("ignored: an impossible snapshot", meta.index.0);
         }
         if server.has_snapshot(&meta, cx) {
+            cx.note("a snapshot of what the log holds", meta.index.0);
             return server.send(from, Body::Appended { matched: server.verified }, cx);
         }
         let is_same =

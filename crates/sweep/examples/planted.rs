@@ -1,7 +1,7 @@
 //! Plants each of the ten bugs in turn, and runs the same sweep until it is found.
 //!
 //! ```text
-//! cargo run -p volvox-lab --release --features planted-bugs --example planted [-- NAME...]
+//! cargo run -p volvox-sweep --release --features planted-bugs --example planted [-- NAME...]
 //! ```
 //! Each bug has a process of its own: what it breaks may end one, and that is a find like any other. Fails when a bug
 //! is not found within [`SEEDS_MAX`] seeds. `-- --seed NAME SEED` runs one seed with one bug, and prints the end of its
@@ -21,15 +21,15 @@ fn main() {
 #[cfg(feature = "planted-bugs")]
 mod hunt {
     use std::process::{Command, Stdio, exit};
-    use volvox_lab::plants;
-    use volvox_lab::sweep::{Sweep, TraceRing, replay, running};
+    use volvox_sweep::plants;
+    use volvox_sweep::sweep::{Sweep, TraceRing, replay, running};
 
     /// A bug that is not found within so many seeds is not found.
     const SEEDS_MAX: u64 = 1_000;
     /// Lines of the trace that one seed prints.
     const TRACE_LINES: usize = 200;
     /// What runs this program.
-    const COMMAND: &str = "cargo run -p volvox-lab --release --features planted-bugs --example planted";
+    const COMMAND: &str = "cargo run -p volvox-sweep --release --features planted-bugs --example planted";
     /// What a process that hunts one bug begins its line with.
     const FOUND: &str = "found at seed ";
 

@@ -82,13 +82,17 @@ impl Run {
         self.damage.outstanding.insert(node, Hurt { before, restarted: false });
     }
 
-    /// The power of all nodes goes at once; when it is back, each machine takes its own time to start.
     pub(crate) fn cut_power(&mut self, world: &mut World) {
         if self.healing {
             return;
         }
         let span = Duration::from_nanos(self.shape.power_cut_every.draw(&mut self.rng));
         self.wake(world, span, Wake::PowerCut);
+        self.power_goes(world);
+    }
+
+    /// The power of all nodes goes at once; when it is back, each machine takes its own time to start.
+    pub(crate) fn power_goes(&mut self, world: &mut World) {
         let slowest_ms = if self.rng.below(2) == 0 { 500 } else { 4_000 };
         for node in world.ids().filter(|node| world.is_running(*node)).collect::<Vec<_>>() {
             // What no sync has confirmed is gone, or torn.

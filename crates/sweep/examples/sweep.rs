@@ -1,12 +1,12 @@
 //! The sweep of the store without the binary: what `volvox lab sweep store` runs.
 //!
 //! ```text
-//! cargo run -p volvox-lab --release --example sweep [-- SEEDS [FIRST_SEED [NODES [TRACE_LINES]]]]
+//! cargo run -p volvox-sweep --release --example sweep [-- SEEDS [FIRST_SEED [NODES [TRACE_LINES]]]]
 //! ```
 //! With all four numbers it runs the first seed only, and prints the end of its trace.
 
 use std::time::Instant;
-use volvox_lab::sweep::{Sweep, TraceRing, replay, replay_line, running};
+use volvox_sweep::sweep::{Sweep, TraceRing, replay, replay_line, running};
 
 fn main() {
     let numbers: Vec<u64> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();

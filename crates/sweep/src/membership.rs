@@ -53,11 +53,11 @@ impl Run {
     pub(crate) fn change_members(&mut self, world: &mut World) {
         self.finish_changes(world);
         if self.membership.under_way.is_empty() {
-            if !self.healing {
+            // Every run sees one change at least, be it when all is well again.
+            if !self.healing || self.membership.changes == 0 {
                 self.begin_changes(world);
             }
             if self.membership.changes == 0 {
-                // Every run sees one change at least.
                 return self.wake_between(world, 200, 600, Wake::Members);
             }
             let span = Duration::from_nanos(self.shape.members_every.draw(&mut self.rng));

@@ -7,6 +7,7 @@ use crate::membership::Membership;
 use crate::operations::Asked;
 use crate::rare::RarePaths;
 use crate::shape::{LOAD, Shape};
+use crate::strikes::Strike;
 use crate::truth::Truth;
 use crate::watchers::Stream;
 use crate::workload::Workload;
@@ -54,6 +55,8 @@ pub(crate) enum Wake {
     Damage,
     /// The power of all nodes goes.
     PowerCut,
+    /// A fault that came with a moment comes now.
+    Strike(Strike),
     /// A disk no longer lies; the node loses its power.
     LieEnds(NodeId),
     /// A node that was removed stops.
@@ -72,6 +75,8 @@ pub(crate) struct Client {
 pub(crate) struct Run {
     pub shape: Shape,
     pub rng: Rng,
+    /// What decides of strikes, apart, so that a seed without any is what it is anyway.
+    pub striking: Rng,
     pub truth: Rc<RefCell<Truth>>,
     pub rare: Rc<RefCell<RarePaths>>,
     pub observer: Rc<RefCell<Observer>>,
@@ -115,7 +120,10 @@ pub fn run(seed: u64, nodes: u64, trace: Option<&TraceRing>) -> Result<Report, S
 }
 
 /// Runs one seed, and writes its course down.
-pub(crate) fn run_written(
+///
+/// # Errors
+/// As [`run`].
+pub fn run_written(
     seed: u64,
     nodes: u64,
     trace: Option<&TraceRing>,
@@ -201,6 +209,7 @@ impl Run {
         Run {
             workload: Workload::new(rng.split(1), &shape),
             clients,
+            striking: rng.split(2),
             rng,
             truth,
             rare,
@@ -246,6 +255,10 @@ impl Run {
 
     /// Takes in what happened; says whether the run must end.
     fn react(&mut self, world: &mut World) -> bool {
+        let moment = self.rare.borrow_mut().moment.take();
+        if let Some(moment) = moment {
+            self.on_moment(world, moment);
+        }
         while let Some(happened) = world.next_happened() {
             let result = match happened.what {
                 Happening::Event(event) => self.on_event(world, happened.node, event),
@@ -297,6 +310,7 @@ impl Run {
             Wake::Members => self.change_members(world),
             Wake::Damage => self.damage_a_disk(world),
             Wake::PowerCut => self.cut_power(world),
+            Wake::Strike(strike) => self.strike(world, strike),
             Wake::LieEnds(node) => self.end_lie(world, node),
             Wake::Retire(node) => self.retire(world, node),
             Wake::Look => return self.look(world),
@@ -423,7 +437,6 @@ impl Run {
         let (expired, in_election) = self.truth.borrow().leases.expired();
         counts.add_many("leases expired", expired);
         counts.add_many("leases expired during an election", in_election);
-        counts.add_many("seeds without a change of the members", u64::from(self.membership.changes == 0));
         counts.add_many("revisions", self.truth.borrow().revision() as u64);
         Report { chain: world.chain(), steps: statistics.steps, counts }
     }

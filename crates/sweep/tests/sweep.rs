@@ -1,7 +1,7 @@
 //! A short sweep, the seeds that found something before, and that a seed is a run.
 
-use volvox_lab::run;
-use volvox_lab::sweep::Sweep;
+use volvox_sweep::run;
+use volvox_sweep::sweep::Sweep;
 
 #[test]
 fn sixty_seeds_hold() {
@@ -46,7 +46,7 @@ fn a_seed_is_a_run() {
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn planted_bugs_are_found() {
-    use volvox_lab::plants::plant;
+    use volvox_sweep::plants::plant;
     for bug in ["forwarded-applied-twice", "watch-gap-at-compaction", "lease-revived"] {
         let sweep = Sweep { first_seed: 1, seeds: 60, nodes: None, jobs: 2, stop_at_failure: true };
         let outcome = sweep.run(|| plant(Some(bug)), |_, _| {});

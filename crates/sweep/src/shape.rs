@@ -1,6 +1,7 @@
 //! What a seed decides before its run begins: how the world is, how much is asked of it, and how small its limits are.
 
 use crate::log_disk::DiskModel;
+use crate::strikes::Strikes;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Incarnation, NodeId, Rng};
 use volvox_disk::Options;
@@ -39,6 +40,8 @@ pub struct Shape {
     pub clocks: Clocks,
     /// The faults that the world draws.
     pub faults: FaultPlan,
+    /// The faults that come when they hurt most.
+    pub(crate) strikes: Strikes,
     /// The disks.
     pub disk: DiskModel,
     /// The configuration of every node that forms the cluster.
@@ -51,7 +54,11 @@ impl Shape {
         let mut rng = Rng::new(seed).split(0x5ba9e);
         let pick = |rng: &mut Rng, from: &[u64]| from[rng.below(from.len() as u64) as usize];
         let temper = Temper::draw(&mut rng);
-        let (network, sync) = (network(&mut rng), sync(&mut rng));
+        let (mut network, sync) = (network(&mut rng), sync(&mut rng));
+        if Rng::new(seed).split(0xd0b1e).below(6) == 0 {
+            // Much comes twice, and late enough that what it was about is over.
+            network.fault = LinkFault { duplicate_ppm: 300_000, reorder_ppm: 150_000, ..network.fault };
+        }
         let is_slow = worst_ms(network.latency) >= 20 || worst_ms(sync) >= 20;
         let quota_bytes = if rng.below(8) == 0 { pick(&mut rng, &[60_000, 150_000]) as i64 } else { 0 };
         Shape {
@@ -82,6 +89,7 @@ impl Shape {
             network,
             clocks: Clocks { offset_max: Duration::from_secs(1), drift_ppm_max: 200, ..Clocks::default() },
             faults: faults(&mut rng, temper),
+            strikes: Strikes::draw(&mut Rng::new(seed).split(0x571ce)),
             disk: DiskModel {
                 sync,
                 options: Options {

@@ -3,6 +3,7 @@
 //! Most paths say so themselves, in a note of the trace. The others are seen from outside, by comparing a node with
 //! itself before the step.
 
+use crate::strikes::Moment;
 use std::collections::BTreeMap;
 use volvox_core::NodeId;
 use volvox_raft::{Index, RoleKind, Term};
@@ -54,6 +55,8 @@ pub struct RarePaths {
     nodes: BTreeMap<NodeId, Last>,
     counts: Counts,
     leaders: BTreeMap<Term, NodeId>,
+    /// What began in the last step that a fault would fit.
+    pub(crate) moment: Option<Moment>,
 }
 
 #[derive(Clone, Copy)]
@@ -62,6 +65,7 @@ struct Last {
     last_index: Index,
     checkpoint: Index,
     applied: Index,
+    is_joint: bool,
     /// The term in which it became leader of a configuration that was joint already.
     joint_since: Option<Term>,
 }
@@ -75,6 +79,7 @@ impl RarePaths {
             last_index: raft.last_index(),
             checkpoint: raft.checkpoint_index(),
             applied: replica.applied(),
+            is_joint: raft.configuration().is_joint(),
             joint_since: None,
         };
         if let Some(last) = self.nodes.get(&id).copied() {
@@ -91,9 +96,19 @@ impl RarePaths {
                 if self.leaders.insert(raft.term(), id).is_none() {
                     self.counts.add("leaders elected");
                 }
-                now.joint_since = raft.configuration().is_joint().then_some(raft.term());
+                now.joint_since = now.is_joint.then_some(raft.term());
+                self.moment = Some(Moment::Elected(id));
+            } else if now.is_joint && !last.is_joint && now.role == RoleKind::Leader {
+                self.moment = Some(Moment::Joint(id));
+                let configuration = raft.configuration();
+                let exchanged = configuration.voters.symmetric_difference(&configuration.outgoing).count();
+                self.counts.add(if exchanged > 1 {
+                    "joint configurations of several changes"
+                } else {
+                    "joint configurations of one change"
+                });
             }
-            if now.joint_since.is_some() && !raft.configuration().is_joint() {
+            if now.joint_since.is_some() && !now.is_joint {
                 self.counts.add("joint configurations left by a new leader");
                 now.joint_since = None;
             }

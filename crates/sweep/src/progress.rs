@@ -63,6 +63,9 @@ impl Run {
     }
 
     fn missing(&self, world: &World) -> Option<String> {
+        if self.membership.changes == 0 {
+            return Some("the members have not changed yet".to_string());
+        }
         if !self.is_settled(world) {
             let (id, replica) = newest(world)?;
             let configuration = replica.raft().configuration();

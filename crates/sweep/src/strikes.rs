@@ -1,0 +1,139 @@
+//! Faults that come when they hurt most.
+//!
+//! A fault at a random moment seldom falls into the few milliseconds in which a leader is new and its log unsettled, or a
+//! configuration is joint. Yet the rules of such moments are the ones that nobody misses elsewhere (Raft figure 8, Raft 6).
+//! So in some seeds the moment itself draws the fault: at once, or so much later that a few messages have gone through.
+//! What comes are the faults that come anyway, and nothing is known of the rule that they try.
+
+use crate::run::{Run, Wake, World};
+use volvox_core::fault::{DiskFault, Target};
+use volvox_core::{Duration, Fault, Instant, NodeId, Rng};
+use volvox_sim::Latency;
+
+/// From then on a first change of the members goes before.
+const MEMBERS_BY: Duration = Duration::from_secs(6);
+
+/// A moment at which little has to go wrong.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Moment {
+    /// This node leads from now on.
+    Elected(NodeId),
+    /// The configuration that this leader has appended is joint.
+    Joint(NodeId),
+}
+
+/// How a seed treats such moments.
+#[derive(Clone, Debug)]
+pub(crate) struct Strikes {
+    /// So many of a hundred draw a fault.
+    chance_percent: u64,
+    /// How long the fault waits, when it does not come at once.
+    after: Latency,
+    /// How long it lasts.
+    lasting: Latency,
+}
+
+/// What comes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Strike {
+    Crash(NodeId),
+    Pause(NodeId),
+    /// The leader hears nobody, and nobody hears it.
+    Isolate(NodeId),
+    /// Two groups hear nothing from one another.
+    Split,
+    /// Machines that came together fail together: who is in one half only of this leader's joint configuration, with the
+    /// leader or without, hears nothing from the others.
+    Rack(NodeId),
+    /// The power of all nodes goes.
+    Power,
+}
+
+impl Strikes {
+    /// Draws how a seed treats them; half of the seeds leave them alone.
+    pub fn draw(rng: &mut Rng) -> Strikes {
+        let mean = |rng: &mut Rng, from: &[u64]| Latency::Exponential {
+            minimum: Duration::from_micros(100),
+            mean: Duration::from_millis(from[rng.below(from.len() as u64) as usize]),
+        };
+        Strikes {
+            chance_percent: [0, 0, 0, 0, 15, 40, 70, 95][rng.below(8) as usize],
+            after: mean(rng, &[3, 10, 40, 150]),
+            lasting: mean(rng, &[200, 600, 2_000]),
+        }
+    }
+}
+
+impl Run {
+    /// Something began that may draw a fault.
+    pub(crate) fn on_moment(&mut self, world: &mut World, moment: Moment) {
+        let strikes = &self.shape.strikes;
+        // Every seed sees a change of its members: one that has had none for long gets the time for it.
+        let is_late = self.membership.changes == 0 && world.now().since(Instant::ZERO) > MEMBERS_BY;
+        if self.healing || is_late || self.striking.below(100) >= strikes.chance_percent {
+            return;
+        }
+        let strike = match moment {
+            Moment::Elected(leader) => match self.striking.below(8) {
+                0..=3 => Strike::Crash(leader),
+                4 | 5 => Strike::Isolate(leader),
+                6 => Strike::Pause(leader),
+                _ => Strike::Power,
+            },
+            Moment::Joint(leader) => match self.striking.below(8) {
+                0 => Strike::Crash(leader),
+                1 => Strike::Power,
+                2..=4 => Strike::Rack(leader),
+                _ => Strike::Split,
+            },
+        };
+        let is_at_once = self.striking.below(2) == 0;
+        let after = if is_at_once { 0 } else { strikes.after.draw(&mut self.striking) };
+        match after {
+            0 => self.strike(world, strike),
+            after => self.wake(world, Duration::from_nanos(after), Wake::Strike(strike)),
+        }
+    }
+
+    pub(crate) fn strike(&mut self, world: &mut World, strike: Strike) {
+        if self.healing {
+            return;
+        }
+        let lasting = Duration::from_nanos(self.shape.strikes.lasting.draw(&mut self.striking));
+        let (fault, name) = match strike {
+            Strike::Crash(node) => {
+                if self.striking.below(2) == 0 {
+                    world.apply_fault(&Fault::Disk(node, DiskFault::Tear));
+                }
+                (Fault::Crash { who: Target::Node(node), without_disk: false }, "strikes: crash")
+            }
+            Strike::Pause(node) => (Fault::Pause(node), "strikes: pause"),
+            Strike::Isolate(node) => {
+                let others = world.ids().filter(|id| *id != node).collect();
+                (Fault::Partition(vec![vec![node], others]), "strikes: isolated leader")
+            }
+            Strike::Split => {
+                let (some, others) = world.ids().partition(|_| self.striking.below(2) == 0);
+                (Fault::Partition(vec![some, others]), "strikes: partition")
+            }
+            Strike::Rack(leader) => {
+                let Some(replica) = world.node(leader) else { return };
+                let configuration = replica.raft().configuration();
+                let exchanged = configuration.voters.symmetric_difference(&configuration.outgoing);
+                let mut rack: Vec<NodeId> =
+                    exchanged.map(|member| member.node).filter(|node| *node != leader).collect();
+                if self.striking.below(4) > 0 {
+                    rack.push(leader);
+                }
+                let others = world.ids().filter(|id| !rack.contains(id)).collect();
+                (Fault::Partition(vec![rack, others]), "strikes: partition of a rack")
+            }
+            Strike::Power => {
+                self.counts.add("strikes: power");
+                return self.power_goes(world);
+            }
+        };
+        self.counts.add(name);
+        world.fault_for(Duration::ZERO, fault, lasting);
+    }
+}
