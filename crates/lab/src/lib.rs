@@ -14,8 +14,7 @@
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
 //!
-//! The largest protocol, the whole service, has a sweep of its own: `volvox-sweep`. What it finds is made short here
-//! ([`shrink::service`]).
+//! The largest protocol, the whole service, has a sweep of its own: `volvox-sweep`.
 #![forbid(unsafe_code)]
 
 pub mod chapter;

@@ -62,12 +62,14 @@ mod operations;
 pub mod plants;
 mod progress;
 mod rare;
-pub mod run;
-pub mod shape;
+mod run;
+mod shape;
+pub mod shrink;
 mod streams;
 mod strikes;
 pub mod sweep;
-pub mod truth;
+mod told;
+mod truth;
 mod watchers;
 mod workload;
 

@@ -123,7 +123,7 @@ pub fn run(seed: u64, nodes: u64, trace: Option<&TraceRing>) -> Result<Report, S
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_written(
+pub(crate) fn run_written(
     seed: u64,
     nodes: u64,
     trace: Option<&TraceRing>,

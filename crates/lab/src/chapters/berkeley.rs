@@ -1,6 +1,8 @@
 //! The Berkeley algorithm.
+//!
+//! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
 
-use super::true_clocks::network_and_crashes;
+use super::true_clocks::{asynchronous, network_and_crashes, unjudged};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -95,7 +97,10 @@ const PRECISION: &str = "clocks set in the same round are within 2e";
 const GOOD: &str = "a clock that is far off moves nobody";
 const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
 
-static MODELS: [CheckedModel; 10] = [
+/// What needs an upper bound on delays.
+const ALL: &str = "a round sets everybody";
+
+static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -114,11 +119,26 @@ static MODELS: [CheckedModel; 10] = [
         expects: Expects::Holds { states: 43_707 },
         explore: || run(&system(4, 1, None).network(Network::unordered().losses(1)).crashes(1)),
     },
+    CheckedModel {
+        name: "every answer within the bound",
+        text: "timed: messages take 1 or 2 ticks, round trips of less than 5 are used; a master, two slaves, one round, nothing \
+               is lost: everybody is set",
+        expects: Expects::Holds { states: 0 },
+        explore: || everybody(&slow(3, 2)),
+    },
+    CheckedModel::breaks(
+        "answers later than the bound",
+        "no rule taken out; messages take 1 to 3 ticks: that answers come in time is a promise of the network, and no clock is \
+         set wrongly without it, but one is not set at all",
+        (ALL, 0),
+        || everybody(&slow(2, 3)),
+    ),
+    asynchronous(|| unjudged(&timeless(2, 1, 3, None))),
     CheckedModel::breaks(
         "a message faster than min",
         "no rule taken out; messages take 0 to 3 ticks: min is a promise of the network, and e needs it",
         (PRECISION, 7),
-        || run(&timed(system(3, 1, None), 0)),
+        || run(&timeless(3, 1, 3, None).timed(timed(0, 3))),
     ),
     CheckedModel::breaks("without compensation", "a master, two slaves, one round", (PRECISION, 9), || {
         run(&system(3, 1, Some(protocol::Rule::Compensation)))
@@ -144,26 +164,46 @@ type Instance = System<Berkeley, Told>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-fn timed(system: Instance, delivery_min: u32) -> Instance {
-    system.timed(Timed { tick: TICK, delivery_min, delivery_max: 3, drifts_ppm: vec![0] })
+fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
+    Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
-/// So many rounds of so many nodes, the fourth of which is far off.
-fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
+/// So many rounds of so many nodes, the fourth of which is far off; answers are used that come within so many ticks.
+fn timeless(nodes: u64, rounds: u64, round_trip_max: u32, without: Option<protocol::Rule>) -> Instance {
     let config = Config {
         every: TICK,
         rounds: Some(rounds),
-        round_trip_max: TICK * 3,
+        round_trip_max: TICK * round_trip_max,
         delay_min: TICK,
         gamma: TICK * 20,
         slew_ppm: 100_000,
         starts_off_ns: vec![0, 8_000_000, -5_000_000, -1_000_000_000],
         without,
     };
-    let system = Instance::with_history(nodes, config);
-    timed(system, 1)
+    Instance::with_history(nodes, config)
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())
+}
+
+/// Some round trips take longer than those that are used.
+fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
+    timeless(nodes, rounds, 3, without).timed(timed(1, 3))
+}
+
+/// Two ways of two ticks are within the bound: a round is closed when it is over, so they must take less.
+fn slow(nodes: u64, delivery_max: u32) -> Instance {
+    timeless(nodes, 1, 5, None).timed(timed(1, delivery_max))
+}
+
+/// What holds always, and that when the round is over everybody was told a delta.
+fn everybody(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties());
+    let checker = checker.invariant(ALL, |world, state| {
+        let view = world.view(state);
+        let is_over = view.nodes().all(|(_, node)| !node.is_busy()) && view.in_flight().next().is_none();
+        !is_over || view.nodes().all(|(_, node)| node.adjusted().is_some())
+    });
+    explore(world, checker)
 }
 
 fn run(world: &Instance) -> Explored {

@@ -1,6 +1,8 @@
 //! Cristian's algorithm, with clocks that are set gradually.
+//!
+//! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
 
-use super::true_clocks::network_and_crashes;
+use super::true_clocks::{asynchronous, network_and_crashes, unjudged};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -94,7 +96,10 @@ const BOUND: &str = "an estimate is off by at most half its round trip less min"
 const LIMIT: &str = "no estimate is off by more than U less min";
 const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
 
-static MODELS: [CheckedModel; 8] = [
+/// What needs an upper bound on delays.
+const CONTACT: &str = "who asks makes contact";
+
+static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "a server, three clients",
         text: "timed: messages take 1 to 4 ticks, min is 1, 2U is 4, a request lies there for 1; one is lost; two tries; \
@@ -108,6 +113,21 @@ static MODELS: [CheckedModel; 8] = [
         expects: Expects::Holds { states: 8_787 },
         explore: || run(&system(3, 1, None).network(Network::unordered().losses(2)).crashes(1)),
     },
+    CheckedModel {
+        name: "every answer within 2U",
+        text: "timed: messages take 1 or 2 ticks, a request lies there for 1, and 2U is 5; nothing is lost: every client makes \
+               contact",
+        expects: Expects::Holds { states: 0 },
+        explore: || contact(&slow(3, 2)),
+    },
+    CheckedModel::breaks(
+        "answers later than 2U",
+        "no rule taken out; messages take 1 to 3 ticks: that answers come within 2U is a promise of the network, and no clock \
+         is set wrongly without it, but two tries may pass in vain",
+        (CONTACT, 0),
+        || contact(&slow(2, 3)),
+    ),
+    asynchronous(|| unjudged(&timeless(2, 4, None))),
     CheckedModel::breaks(
         "a message faster than min",
         "no rule taken out; messages take 0 to 4 ticks: min is a promise of the network, and the bound needs it",
@@ -138,10 +158,11 @@ type Instance = System<Cristian, Readings>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// One synchronisation of each client, with all clocks wrong in different ways.
-fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Instance {
+/// One synchronisation of each client, with all clocks wrong in different ways; answers are used that come within so many
+/// ticks.
+fn timeless(nodes: u64, round_trip_max: u32, without: Option<protocol::Rule>) -> Instance {
     let config = Config {
-        round_trip_max: TICK * 4,
+        round_trip_max: TICK * round_trip_max,
         delay_min: TICK,
         pause: TICK * 6,
         tries: 2,
@@ -152,10 +173,31 @@ fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Ins
         without,
     };
     Instance::with_history(nodes, config)
-        .network(Network::unordered().losses(1))
-        .timed(Timed { tick: TICK, delivery_min, delivery_max: 4, drifts_ppm: vec![0] })
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_asking()))
+}
+
+fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
+    Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
+}
+
+/// 2U is less than the slowest round trip, and one message is lost.
+fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Instance {
+    timeless(nodes, 4, without).network(Network::unordered().losses(1)).timed(timed(delivery_min, 4))
+}
+
+/// 2U is two ways of two ticks and the handling, and nothing is lost.
+fn slow(nodes: u64, delivery_max: u32) -> Instance {
+    timeless(nodes, 5, None).timed(timed(1, delivery_max))
+}
+
+/// What holds always, and that no client gives up.
+fn contact(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &CristiansAlgorithm::properties());
+    let checker = checker.invariant(CONTACT, |world, state| {
+        world.view(state).nodes().all(|(_, node)| node.is_server() || node.is_asking() || node.estimate().is_some())
+    });
+    explore(world, checker)
 }
 
 fn run(world: &Instance) -> Explored {

@@ -1,6 +1,8 @@
 //! The NTP exchange, the filter of one server's samples, and the selection among servers.
+//!
+//! It asks for time, and for no bound on delays: one model withdraws the first, in another answers are as late as they like.
 
-use super::true_clocks::network_and_crashes;
+use super::true_clocks::{asynchronous, network_and_crashes, unjudged};
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -90,7 +92,10 @@ const LEAST: &str = "a server is believed within half of its least delay";
 const TRUTH: &str = "while falsetickers are a minority, what is chosen is near the truth";
 const GRADUAL: &str = "but for steps, no clock runs backward, nor faster than it may slew";
 
-static MODELS: [CheckedModel; 7] = [
+/// What needs no upper bound on delays, as all of the above.
+const CHOOSES: &str = "who was answered has chosen";
+
+static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three servers, one of them wrong, one client",
         text: "timed: messages take 0 to 3 ticks, every split of every delay; one question to each; one message is lost",
@@ -103,6 +108,14 @@ static MODELS: [CheckedModel; 7] = [
         expects: Expects::Holds { states: 344_983 },
         explore: || run(&system(2, 2, None).network(Network::unordered().doubles(1))),
     },
+    CheckedModel {
+        name: "answers later than the next question",
+        text: "two servers, one client that asks twice every 2 ticks; messages take 2 to 4, so that nothing that was asked \
+               first is ever used: no bound on delays is needed, and once the last question is answered the client has chosen",
+        expects: Expects::Holds { states: 0 },
+        explore: || chooses(&timeless(2, 2, None).timed(timed(2, 4))),
+    },
+    asynchronous(|| unjudged(&timeless(2, 1, None))),
     CheckedModel::breaks("without sign", "two servers, a client that is ahead", (SAMPLE, 2), || {
         run(&system(2, 1, Some(protocol::Rule::Sign)))
     }),
@@ -125,7 +138,7 @@ type Instance = System<Ntp, Readings>;
 const TICK: Duration = Duration::from_millis(1);
 
 /// So many servers, of which the third is wrong, and one client that is ahead and asks so often.
-fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
+fn timeless(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
     let starts_off_ns = match servers {
         3 => vec![0, 0, 1_000_000_000, 20_000_000],
         _ => vec![0, 0, 20_000_000],
@@ -140,10 +153,26 @@ fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instan
         ..Config::default()
     };
     Instance::with_history(servers as u64 + 1, config)
-        .network(Network::unordered().losses(1))
-        .timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 3, drifts_ppm: vec![0] })
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_asking()) && has_more(view))
+}
+
+fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
+    Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
+}
+
+/// Messages may be as slow as the next question, and one is lost.
+fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
+    timeless(servers, polls, without).network(Network::unordered().losses(1)).timed(timed(0, 3))
+}
+
+/// What holds always, and that a client that waits for no answer has chosen.
+fn chooses(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &NtpExchange::properties());
+    let checker = checker.invariant(CHOOSES, |world, state| {
+        world.view(state).nodes().all(|(_, node)| node.is_server() || node.is_asking() || node.chosen().is_some())
+    });
+    explore(world, checker)
 }
 
 /// Whether something is under way, or will be.

@@ -81,8 +81,9 @@ impl Chapter for RingElection {
 const ONE: &str = "one election has one result";
 const ENDS: &str = "who begins comes to an end";
 const FOLLOW: &str = "all follow one who is alive";
+const HIGHEST: &str = "nobody who lives is passed over";
 
-static MODELS: [CheckedModel; 8] = [
+static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three nodes, a crash with return",
         text: "a message takes one tick; anybody may die at any moment, and comes back; in the end all follow one who is alive",
@@ -91,9 +92,12 @@ static MODELS: [CheckedModel; 8] = [
     },
     CheckedModel {
         name: "four nodes",
-        text: "a message takes one tick; all begin at once, and the lowest once more",
+        text: "a message takes one tick; all begin at once, and the lowest once more; nobody dies, and the highest is elected",
         expects: Expects::Holds { states: 3_856 },
-        explore: || live(&synchronous(4, None).command(NodeId(1), Command::Suspect, 1)),
+        explore: || {
+            let world = synchronous(4, None).command(NodeId(1), Command::Suspect, 1);
+            explore(&world, highest(lively(&world)))
+        },
     },
     CheckedModel {
         name: "asynchronous",
@@ -101,6 +105,15 @@ static MODELS: [CheckedModel; 8] = [
         expects: Expects::Holds { states: 608_677 },
         explore: || safe(&impatient(None)),
     },
+    CheckedModel::breaks(
+        "asynchronous, and somebody who lives is passed over",
+        "the same without a rule taken out: who is slow to acknowledge is taken for dead, and a lower name leads",
+        (HIGHEST, 0),
+        || {
+            let world = impatient(None);
+            explore(&world, highest(checker(&world)))
+        },
+    ),
     CheckedModel {
         name: "three nodes, a crash for good",
         text: "a message takes one tick; who begins an election comes to its end, or dies",
@@ -156,14 +169,26 @@ fn safe(world: &Instance) -> Explored {
     explore(world, checker(world))
 }
 
-/// Crashes are few, so what holds again and again holds in the end.
+/// Where nobody dies, only the highest leads.
+fn highest<'w>(checker: Checker<'w, Instance>) -> Checker<'w, Instance> {
+    checker.invariant(HIGHEST, |world, state| {
+        let view = world.view(state);
+        let highest = view.nodes().map(|(id, _)| id).max();
+        view.nodes().all(|(_, node)| node.leader().is_none() || node.leader() == highest)
+    })
+}
+
 fn live(world: &Instance) -> Explored {
-    let checker = checker(world).again_and_again(FOLLOW, |world, state| {
+    explore(world, lively(world))
+}
+
+/// Crashes are few, so what holds again and again holds in the end.
+fn lively(world: &Instance) -> Checker<'_, Instance> {
+    checker(world).again_and_again(FOLLOW, |world, state| {
         let view = world.view(state);
         let leader = view.nodes().next().and_then(|(_, node)| node.leader());
         view.nodes().any(|(id, _)| Some(id) == leader) && view.nodes().all(|(_, node)| node.leader() == leader)
-    });
-    explore(world, checker)
+    })
 }
 
 fn ends(world: &Instance) -> Explored {

@@ -1,6 +1,10 @@
-//! What the chapters that set clocks are swept with.
+//! What the chapters that set clocks have in common: what they are swept with, and that there is nothing to set where no
+//! time passes.
 
+use crate::model::{CheckedModel, Explored, explore};
+use std::hash::Hash;
 use std::time::Duration;
+use volvox_check::{Checked, Checker, NO_STEP_FAILS, System};
 use volvox_core::fault::LinkFault;
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
@@ -22,4 +26,25 @@ pub fn network_and_crashes() -> FaultPlan {
         },
         ..FaultPlan::default()
     }
+}
+
+/// The negative of a clock in asynchronous time. A delay that is longer than promised makes other protocols choose wrongly;
+/// one that measures delays has nothing to measure, and must not go on as if it had: its first step asks for the time, and
+/// fails.
+pub const fn asynchronous(explore: fn() -> Explored) -> CheckedModel {
+    CheckedModel::breaks(
+        "asynchronous",
+        "no rule taken out, no time: its first step reads a clock, of which there is none",
+        (NO_STEP_FAILS, 1),
+        explore,
+    )
+}
+
+/// Explores without any property but that steps do not fail.
+pub fn unjudged<P, H>(world: &System<P, H>) -> Explored
+where
+    P: Checked,
+    H: Clone + Eq + Hash + Send + Sync + 'static,
+{
+    explore(world, Checker::new(world).states_max(1_000))
 }

@@ -26,9 +26,7 @@
 mod case;
 pub mod file;
 mod follow;
-mod reduce;
 pub mod schedule;
-pub mod service;
 pub mod stream;
 
 pub use file::{ReplayError, Replayed, protocol_of, replay};
@@ -37,40 +35,18 @@ use crate::chapter::Chapter;
 use crate::study::RequestError;
 use case::{GRACE, Outcome, Terms};
 use follow::{Field, property_of};
-use std::any::Any;
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stream::Stream;
 use volvox_core::{Instant, When};
-use volvox_sim::script::{Action, What};
+use volvox_sim::script::{self, Action, What};
+pub use volvox_sim::script::{Breach, PANIC};
 
-/// What a panic breaks.
-pub const PANIC: &str = "no panic";
 /// How many cases the first stage may run.
 const CASES_MAX: usize = 400;
 /// How many actions the second stage may follow.
 const FOLLOWED_MAX: usize = 30_000_000;
-
-/// What broke, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Breach {
-    /// The name of the property.
-    pub property: String,
-    /// What is wrong.
-    pub text: String,
-}
-
-impl Breach {
-    fn of_panic(panic: &(dyn Any + Send)) -> Breach {
-        let text = match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
-            (Some(text), _) => text.clone(),
-            (_, Some(text)) => (*text).to_string(),
-            _ => "a panic".to_string(),
-        };
-        Breach { property: PANIC.to_string(), text }
-    }
-}
 
 /// What is asked of a sweep.
 #[derive(Clone, Debug)]
@@ -223,7 +199,7 @@ fn one_seed<C: Chapter>(terms: &Terms<C>, seed: u64, wanted: Option<&str>) -> (u
         let is_always =
             C::properties().iter().any(|one| one.name == shrunk.breach.property && one.when == When::Always);
         let kept = if is_always { &course.actions[..] } else { &course.actions[..healed_at] };
-        shrunk.events = reduce::events(without_starts(kept, terms.settings.nodes));
+        shrunk.events = script::events(without_starts(kept, terms.settings.nodes));
         by_hand(terms, case.seed, &course.nodes, kept, &mut shrunk);
     }
     (outcome.steps, Some(shrunk))
@@ -272,12 +248,12 @@ fn by_hand<C: Chapter>(
             return;
         }
     }
-    let short = reduce::reduce(first, &mut |actions| {
+    let short = script::reduce(first, &mut |actions| {
         if followed > FOLLOWED_MAX { None } else { field.breaks(actions, &mut followed) }
     });
     let Some(breach) = field.follow(&short, &field.settings).breach else { return };
     shrunk.actions.1 = short.len();
-    shrunk.events = reduce::events(&short);
+    shrunk.events = script::events(&short);
     let text = field.text(&short, &breach);
     shrunk.breach = breach;
     // What is printed is what was read again: a line that could not be read would show here.

@@ -113,7 +113,7 @@ impl<P: Process> Following<P> {
                 }
                 Ok(())
             }
-            Decision::Restart { node } => self.act(What::Start { node: *node }, choices),
+            Decision::Start { node } | Decision::Restart { node } => self.act(What::Start { node: *node }, choices),
             Decision::Pass => {
                 self.now = Instant(self.now.0 + tick);
                 self.act(What::Wait, &[])

@@ -47,22 +47,27 @@
 //! # As data
 //! [`World::act`] carries out one [`Action`], or says why it is [`Impossible`] and changes nothing: whoever looks for a
 //! shorter run skips what is not possible any more. [`read_action`] reads what an action prints. A [`Journal`] writes down
-//! a run of the simulator as the [`Course`] that a world can follow.
+//! a run of the simulator as the [`Course`] that a world can follow, and [`reduce`] makes it shorter for as long as it
+//! breaks the same property.
 //!
 //! # Caveats
 //! A message that is not delivered is not lost: it is under way for ever. Who wants the order of a link kept delivers the
 //! oldest. Jitter comes from a fixed seed, so that a script prints the same every time.
 
 mod action;
+mod breach;
 mod journal;
 mod node;
+mod reduce;
 mod rest;
 mod step;
 mod text;
 mod world;
 
 pub use action::{Action, Keeps, What, Which, WhichTimer};
+pub use breach::{Breach, PANIC};
 pub use journal::{Course, Journal, Setup};
+pub use reduce::{Test, events, reduce};
 pub use text::{Runner, ScriptError, duration, read_action};
 pub use world::{Clockwork, Impossible, Order, World};
 

@@ -1,7 +1,7 @@
 //! How short the planted bugs of the store become.
 //!
 //! ```text
-//! cargo run -p volvox-lab --release --features planted-bugs --example shrunk_store [-- NAME...]
+//! cargo run -p volvox-sweep --features planted-bugs --example shrunk [-- NAME...]
 //! ```
 //! For each bug seeds are swept until it is found a few times; the shortest of these runs is followed by hand, with disks
 //! that keep whole records, and made shorter. Where the world that is driven by hand does not show the bug, it says so.
@@ -23,12 +23,12 @@ fn main() {
 mod table {
     use std::process::{Command, Stdio};
     use std::time::Instant;
-    use volvox_lab::shrink::service::{ShrunkSeed, shrink_seed};
     use volvox_sweep::plants;
+    use volvox_sweep::shrink::{ShrunkSeed, shrink_seed};
     use volvox_sweep::sweep::Sweep;
 
     /// A bug that is not found within so many seeds is not found.
-    const SEEDS_MAX: u64 = 400;
+    const SEEDS_MAX: u64 = 500;
     /// How many seeds that find it are tried by hand.
     const TRIED: usize = 4;
     /// How many actions may be followed for one of them.
@@ -67,14 +67,14 @@ mod table {
 
     fn one(name: &str) {
         std::panic::set_hook(Box::new(|_| {}));
-        plants::plant(Some(name));
+        let plant = |planted: bool| plants::plant(planted.then_some(name));
         let begun = Instant::now();
         let sweep = Sweep { first_seed: 1, seeds: 1, nodes: None, jobs: 1, stop_at_failure: true };
         let mut best: Option<(u64, ShrunkSeed)> = None;
         let (mut tried, mut last) = (0, SEEDS_MAX);
         let mut seed = 1;
         while seed <= last && tried < TRIED {
-            if let Some(found) = shrink_seed(seed, sweep.nodes_of(seed), FOLLOWED_MAX) {
+            if let Some(found) = shrink_seed(seed, sweep.nodes_of(seed), FOLLOWED_MAX, Some(&plant)) {
                 tried += 1;
                 last = last.min(seed + SEEDS_MORE);
                 let events = |found: &ShrunkSeed| found.by_hand.as_ref().map_or(usize::MAX, |by_hand| by_hand.events);

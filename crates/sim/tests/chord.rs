@@ -1,9 +1,28 @@
 //! Nodes join a Chord ring (Stoica et al. 2001, section 4.4), with the successor lists and the order of repair of
-//! Zave (2017), who showed that the published rules lose the ring.
+//! Zave (2017), who showed that the published rules lose the ring. One of the six users of `Process` before it was frozen
+//! (`decisions/0001`): a large ring, recursion over nodes, repair. Short and real, and not the whole of Chord: fingers and
+//! moving keys wait for a crate of overlays.
 
-use super::{Never, ms, shown_as_debugged};
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process, fingerprint_of};
+use volvox_sim::bench::ms;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation, Stop};
+
+/// In a spike the debug form is good enough for the trace.
+macro_rules! shown_as_debugged {
+    ($($name:ty),*) => {$(
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{self:?}")
+            }
+        }
+    )*};
+}
+
+/// What cannot be.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Never {}
+
+shown_as_debugged!(Never);
 
 /// A place on the ring of 2^64.
 fn place(id: NodeId) -> u64 {

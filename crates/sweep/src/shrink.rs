@@ -1,20 +1,23 @@
 //! A failing seed of the store's sweep, made shorter.
 //!
 //! The sweep of the store runs the real log over a simulated folder; here the same course is followed with disks that keep
-//! whole records. What that world can judge is judged: Raft's invariants, that replicas are equal, and that nothing panics.
-//! What clients were told is not, since the clients are not there; and what breaks in the log itself does not come again.
+//! whole records. What that world can judge is judged: Raft's invariants, that replicas are equal, what clients are told
+//! (`told`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught where they unwind:
+//! in every profile but that of a release.
+//!
+//! Where the bug is a planted one, what is left must do no harm without it: otherwise the run shows what was never
+//! promised, such as the loss of a majority of the disks.
 
-use super::reduce::{events, reduce};
-use super::{Breach, PANIC};
+use crate::run::run_written;
+use crate::shape::Shape;
+use crate::told::Told;
+use crate::truth::Truth;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::{Incarnation, NodeId};
 use volvox_raft::Member;
 use volvox_raft::invariants::Observer;
 use volvox_replica::Replica;
-use volvox_sim::script::{Action, Course, Journal, Order, What, World};
-use volvox_sweep::run::run_written;
-use volvox_sweep::shape::Shape;
-use volvox_sweep::truth::Truth;
+use volvox_sim::script::{Action, Breach, Course, Journal, Order, What, World, events, reduce};
 
 /// More actions than that are not written down.
 const ACTIONS_MAX: usize = 4_000_000;
@@ -41,8 +44,14 @@ pub struct ByHand {
     pub events: usize,
 }
 
+/// Plants the bug that is looked for on this thread (`true`), or takes it out.
+pub type Planting<'p> = &'p dyn Fn(bool);
+
 /// Runs a seed of the store's sweep; when it fails, makes it shorter, following at most so many actions.
-pub fn shrink_seed(seed: u64, nodes: u64, followed_max: usize) -> Option<ShrunkSeed> {
+pub fn shrink_seed(seed: u64, nodes: u64, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ShrunkSeed> {
+    if let Some(plant) = plant {
+        plant(true);
+    }
     let journal = Journal::new(ACTIONS_MAX);
     let ran = catch_unwind(AssertUnwindSafe(|| run_written(seed, nodes, None, Some(&journal)).err()));
     let reason = match ran {
@@ -51,11 +60,11 @@ pub fn shrink_seed(seed: u64, nodes: u64, followed_max: usize) -> Option<ShrunkS
     };
     let course = journal.course();
     let actions = course.actions.len();
-    let by_hand = if course.is_cut { None } else { by_hand(&course, nodes, followed_max) };
+    let by_hand = if course.is_cut { None } else { by_hand(&course, nodes, followed_max, plant) };
     Some(ShrunkSeed { reason, actions, by_hand })
 }
 
-fn by_hand(course: &Course<Replica>, nodes: u64, followed_max: usize) -> Option<ByHand> {
+fn by_hand(course: &Course<Replica>, nodes: u64, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ByHand> {
     let shape = Shape::draw(course.seed, nodes);
     let first = follow(course, &shape, &course.actions)?;
     let wanted = first.breach.property.clone();
@@ -66,7 +75,7 @@ fn by_hand(course: &Course<Replica>, nodes: u64, followed_max: usize) -> Option<
         }
         followed += actions.len();
         let found = follow(course, &shape, actions)?;
-        (found.breach.property == wanted).then_some(found.actions)
+        (found.breach.property == wanted && is_harmless(course, &shape, &found.actions, plant)).then_some(found.actions)
     });
     let breach = follow(course, &shape, &short)?.breach;
     // Every node must start, and that is no event.
@@ -74,6 +83,20 @@ fn by_hand(course: &Course<Replica>, nodes: u64, followed_max: usize) -> Option<
     let first_starts = short.iter().take_while(starts).count().min(nodes as usize);
     let lines = short.iter().map(ToString::to_string).collect();
     Some(ByHand { breach, lines, events: events(&short) - first_starts })
+}
+
+/// Whether nothing breaks without the bug.
+fn is_harmless(
+    course: &Course<Replica>,
+    shape: &Shape,
+    actions: &[Action<Replica>],
+    plant: Option<Planting<'_>>,
+) -> bool {
+    let Some(plant) = plant else { return true };
+    plant(false);
+    let found = follow(course, shape, actions);
+    plant(true);
+    found.is_none()
 }
 
 struct Found {
@@ -92,18 +115,18 @@ fn follow(course: &Course<Replica>, shape: &Shape, actions: &[Action<Replica>]) 
             Shape::config_of_life(&config, id, incarnation)
         };
         let mut world = course.world(config_of).order(Order::Lossy);
-        let (mut observer, mut truth) = (Observer::new(), Truth::default());
+        let mut judge = Judge::new();
         for (place, action) in actions.iter().enumerate() {
             at = place;
             let life = node_of(&action.what).and_then(|node| world.node(node)).map(|replica| replica.raft().member());
+            judge.before(&world, &action.what);
             if world.act(action).is_err() {
                 continue;
             }
             let mut done = action.clone();
             done.choices.truncate(world.choices_made());
             possible.push(done);
-            world.take_told();
-            if let Some(breach) = judge(&world, &action.what, life, &mut observer, &mut truth) {
+            if let Some(breach) = judge.after(&mut world, &action.what, life) {
                 return Some(breach);
             }
         }
@@ -116,25 +139,50 @@ fn follow(course: &Course<Replica>, shape: &Shape, actions: &[Action<Replica>]) 
     breach.map(|breach| Found { breach, actions: possible })
 }
 
-fn judge(
-    world: &World<Replica>,
-    what: &What<Replica>,
-    life: Option<Member>,
-    observer: &mut Observer,
-    truth: &mut Truth,
-) -> Option<Breach> {
-    let node = node_of(what)?;
-    if let (What::Crash { .. }, Some(Member { incarnation: Incarnation(life), .. })) = (what, life) {
-        truth.forget(node);
-        observer.crashed(Member::new(node.0, life));
-        return None;
+/// What is asked after every action.
+struct Judge {
+    observer: Observer,
+    truth: Truth,
+    told: Told,
+}
+
+impl Judge {
+    fn new() -> Judge {
+        Judge { observer: Observer::new(), truth: Truth::default(), told: Told::default() }
     }
-    let replica = world.node(node)?;
-    if let Err(violation) = observer.observe(replica.raft()) {
-        return Some(Breach { property: violation.property.to_string(), text: violation.to_string() });
+
+    /// A question is noted before it is asked: its answer may come in the same step.
+    fn before(&mut self, world: &World<Replica>, what: &What<Replica>) {
+        if let What::Command { node, command } = what
+            && world.node(*node).is_some()
+        {
+            self.told.on_command(*node, command, &mut self.truth, world.now());
+        }
     }
-    let text = truth.observe(node, replica, world.now()).err()?;
-    Some(Breach { property: "equal replicas".to_string(), text })
+
+    fn after(&mut self, world: &mut World<Replica>, what: &What<Replica>, life: Option<Member>) -> Option<Breach> {
+        let told = world.take_told();
+        let node = node_of(what)?;
+        if let (What::Crash { .. }, Some(Member { incarnation: Incarnation(life), .. })) = (what, life) {
+            self.truth.forget(node);
+            self.told.on_crashed(node);
+            self.observer.crashed(Member::new(node.0, life));
+            return None;
+        }
+        let replica = world.node(node)?;
+        if let Err(violation) = self.observer.observe(replica.raft()) {
+            return Some(Breach { property: violation.property.to_string(), text: violation.to_string() });
+        }
+        if let Err(text) = self.truth.observe(node, replica, world.now()) {
+            return Some(Breach { property: "equal replicas".to_string(), text });
+        }
+        for (node, event) in told {
+            if let Err(text) = self.told.on_event(node, &event, world.node(node), &mut self.truth) {
+                return Some(Breach { property: "what clients are told".to_string(), text });
+            }
+        }
+        None
+    }
 }
 
 /// Who makes a step.
@@ -148,9 +196,4 @@ fn node_of(what: &What<Replica>) -> Option<NodeId> {
         | What::Deliver { to: node, .. } => Some(*node),
         What::Drop { .. } | What::Duplicate { .. } | What::Clock { .. } | What::Wait => None,
     }
-}
-
-/// Whether a panic is what broke.
-pub fn is_panic(breach: &Breach) -> bool {
-    breach.property == PANIC
 }

@@ -5,15 +5,15 @@
 //! of the rest falls with it, then timers, deliveries and syncs. What is not possible any more, because what led to it is
 //! gone, is skipped when the list is followed, and is not in the list that comes back.
 
+use super::{Action, What};
 use volvox_core::{Instant, Process};
-use volvox_sim::script::{Action, What};
 
 /// Follows a list; gives back what of it was possible when it breaks the property.
-pub(super) type Test<'t, P> = &'t mut dyn FnMut(&[Action<P>]) -> Option<Vec<Action<P>>>;
+pub type Test<'t, P> = &'t mut dyn FnMut(&[Action<P>]) -> Option<Vec<Action<P>>>;
 
 /// What an action counts as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Class {
+enum Class {
     /// A command, a crash, a start, a clock that changes.
     External,
     Timer,
@@ -24,7 +24,7 @@ pub(super) enum Class {
     Wait,
 }
 
-pub(super) fn class_of<P: Process>(action: &Action<P>) -> Class {
+fn class_of<P: Process>(action: &Action<P>) -> Class {
     match action.what {
         What::Start { .. } | What::Command { .. } | What::Crash { .. } | What::Clock { .. } => Class::External,
         What::Deliver { .. } => Class::Delivery,
@@ -36,12 +36,12 @@ pub(super) fn class_of<P: Process>(action: &Action<P>) -> Class {
 }
 
 /// External events and deliveries: what the length of a counterexample is counted in.
-pub(super) fn events<P: Process>(actions: &[Action<P>]) -> usize {
+pub fn events<P: Process>(actions: &[Action<P>]) -> usize {
     actions.iter().filter(|action| matches!(class_of(action), Class::External | Class::Delivery)).count()
 }
 
 /// Makes a list shorter, and what is left simpler.
-pub(super) fn reduce<P: Process>(actions: Vec<Action<P>>, test: Test<'_, P>) -> Vec<Action<P>> {
+pub fn reduce<P: Process>(actions: Vec<Action<P>>, test: Test<'_, P>) -> Vec<Action<P>> {
     let mut reducer = Reducer { best: actions, test };
     reducer.forget_moments();
     const ORDER: [&[Class]; 5] =

@@ -1,0 +1,27 @@
+//! What broke in a run.
+
+use std::any::Any;
+
+/// What a panic breaks.
+pub const PANIC: &str = "no panic";
+
+/// What broke, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// The name of the property.
+    pub property: String,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Breach {
+    /// What a panic says.
+    pub fn of_panic(panic: &(dyn Any + Send)) -> Breach {
+        let text = match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+            (Some(text), _) => text.clone(),
+            (_, Some(text)) => (*text).to_string(),
+            _ => "a panic".to_string(),
+        };
+        Breach { property: PANIC.to_string(), text }
+    }
+}

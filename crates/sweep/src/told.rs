@@ -1,0 +1,130 @@
+//! What clients are told, judged without the clients: of a course that is followed by hand only the questions are left.
+//!
+//! Less than in the sweep itself, where a client knows what it wrote: an answer names a revision that is not behind what
+//! anybody was told before it was asked, a read finds a view that is not, watchers get what the history holds, and leases
+//! live as long as was promised.
+
+use crate::truth::Truth;
+use crate::watchers::{Stream, Watcher};
+use std::collections::BTreeMap;
+use volvox_core::{Instant, NodeId};
+use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket};
+use volvox_store::{Command as Write, Reply as StoreReply};
+
+/// What was asked, and what was told.
+#[derive(Default)]
+pub(crate) struct Told {
+    asked: BTreeMap<Ticket, Asked>,
+    streams: BTreeMap<StreamId, Stream>,
+    /// The highest revision that anybody was told.
+    floor: i64,
+}
+
+struct Asked {
+    node: NodeId,
+    at: Instant,
+    floor: i64,
+    request: Request,
+}
+
+impl Told {
+    /// Somebody asks something of a node that runs.
+    pub fn on_command(&mut self, node: NodeId, command: &Command, truth: &mut Truth, at: Instant) {
+        match command {
+            Command::Request { ticket, request } => {
+                if let Request::Write(Write::LeaseRevoke(revoke)) = request {
+                    truth.leases.on_revoke(revoke.id);
+                }
+                let asked = Asked { node, at, floor: self.floor, request: request.clone() };
+                self.asked.insert(*ticket, asked);
+            }
+            Command::Forget { ticket } => {
+                self.asked.remove(ticket);
+            }
+            Command::WatchOpen { stream } => {
+                let opened = Stream { id: *stream, node: Some(node), watchers: Vec::new(), credit: 0 };
+                self.streams.insert(*stream, opened);
+            }
+            Command::WatchCredit { stream, responses } => {
+                if let Some(stream) = self.streams.get_mut(stream) {
+                    stream.credit += i64::from(*responses);
+                }
+            }
+            Command::WatchCreate { stream, create } => {
+                let place = usize::try_from(create.watch_id - 1).unwrap_or_default();
+                if let Some(stream) = self.streams.get_mut(stream) {
+                    // Courses name their watchers 1, 2, 3; of those that were taken out somebody must stand in their places.
+                    stream.watchers.resize(stream.watchers.len().max(place + 1), Watcher::new(create.clone()));
+                    stream.watchers[place] = Watcher::new(create.clone());
+                }
+            }
+            Command::WatchClose { stream } => {
+                self.streams.remove(stream);
+            }
+            _ => {}
+        }
+    }
+
+    /// A process ended, and with it whoever was connected to it.
+    pub fn on_crashed(&mut self, node: NodeId) {
+        self.asked.retain(|_, asked| asked.node != node);
+        self.streams.retain(|_, stream| stream.node != Some(node));
+    }
+
+    /// A node told something.
+    ///
+    /// # Errors
+    /// With what is wrong about it.
+    pub fn on_event(
+        &mut self,
+        node: NodeId,
+        event: &Event,
+        replica: Option<&Replica>,
+        truth: &mut Truth,
+    ) -> Result<(), String> {
+        match event {
+            Event::Reply { ticket, result: Ok(reply) } => {
+                let Some(asked) = self.asked.remove(ticket) else { return Ok(()) };
+                self.on_reply(&asked, reply, replica, truth)
+            }
+            Event::Reply { ticket, .. } => {
+                self.asked.remove(ticket);
+                Ok(())
+            }
+            Event::Watch { stream, response } => match self.streams.get_mut(stream) {
+                Some(watching) if watching.node == Some(node) => {
+                    watching.on_response(truth, response).map(drop).map_err(|text| format!("{stream:?}: {text}"))
+                }
+                _ => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    fn on_reply(
+        &mut self,
+        asked: &Asked,
+        reply: &Reply,
+        replica: Option<&Replica>,
+        truth: &mut Truth,
+    ) -> Result<(), String> {
+        let revision = match (reply, replica) {
+            (Reply::Written(reply), _) => reply.revision(),
+            (Reply::ReadReady, Some(replica)) => replica.store().state().revision(),
+            _ => self.floor.max(asked.floor),
+        };
+        if revision < asked.floor {
+            return Err(format!("answered at {revision}, and {} was known before it was asked", asked.floor));
+        }
+        self.floor = self.floor.max(revision);
+        match (&asked.request, reply) {
+            (Request::LeaseKeepAlive { lease }, Reply::KeptAlive { ttl }) if *ttl > 0 => {
+                truth.leases.on_alive(*lease, asked.at, *ttl).map(drop)
+            }
+            (_, Reply::Written(StoreReply::LeaseGrant(reply))) => {
+                truth.leases.on_alive(reply.id, asked.at, reply.ttl).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}
