@@ -1,12 +1,16 @@
 //! Which watchers want a key, found once for each event.
 //!
-//! Single keys stand in an ordered map. Ranges are cut at every distinct boundary into elementary intervals, each of
-//! which lists the ranges that cover it: looking a key up is one search and a walk over exactly the ranges that match.
-//! Watchers of the same range share one entry, as the thousands of watchers of one prefix do.
+//! Single keys stand in an ordered map. Ranges stand in an interval tree (Cormen et al., Introduction to Algorithms,
+//! 14.3): a balanced search tree by where a range starts, in which every node knows the furthest end below it. A key
+//! walks down; it leaves out what ends before the key, and what starts behind it. So n distinct ranges cost n nodes
+//! however they overlap, a change costs a path, and a look-up a path for each range found, or less.
+//!
+//! Watchers of the same range share one node, as the thousands of watchers of one prefix do.
 
 use super::StreamId;
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
-use core::ops::Bound;
+use core::cmp::Ordering;
 use volvox_core::Bytes;
 use volvox_store::{KeyRange, RangeEnd};
 
@@ -17,50 +21,32 @@ pub type WatcherRef = (StreamId, i64);
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct Index {
     singles: BTreeMap<Bytes, BTreeSet<WatcherRef>>,
-    /// By the number of the range.
-    ranges: BTreeMap<u32, BTreeSet<WatcherRef>>,
-    numbers: BTreeMap<(Bytes, Option<Bytes>), u32>,
-    next_number: u32,
-    /// From each boundary to the next: the ranges that cover the interval.
-    intervals: BTreeMap<Bytes, BTreeSet<u32>>,
-    /// How many distinct ranges begin or end at a boundary.
-    boundaries: BTreeMap<Bytes, u32>,
+    ranges: Tree,
 }
 
 impl Index {
     /// Adds a watcher of the keys that `key` and `range_end` select.
     pub fn insert(&mut self, key: &Bytes, range_end: &Bytes, watcher: WatcherRef) {
-        let Some(end) = bound_of(key, range_end) else {
-            self.singles.entry(key.clone()).or_default().insert(watcher);
-            return;
-        };
-        let range = (key.clone(), end);
-        let number = match self.numbers.get(&range) {
-            Some(number) => *number,
-            None => self.add_range(range),
-        };
-        self.ranges.entry(number).or_default().insert(watcher);
+        match Range::of(key, range_end) {
+            None => {
+                self.singles.entry(key.clone()).or_default().insert(watcher);
+            }
+            Some(range) => insert(&mut self.ranges, range, watcher),
+        }
     }
 
     /// Takes a watcher out; nothing happens when it is not in.
     pub fn remove(&mut self, key: &Bytes, range_end: &Bytes, watcher: WatcherRef) {
-        let Some(end) = bound_of(key, range_end) else {
-            if let Some(watchers) = self.singles.get_mut(key) {
-                watchers.remove(&watcher);
-                if watchers.is_empty() {
-                    self.singles.remove(key);
+        match Range::of(key, range_end) {
+            None => {
+                if let Some(watchers) = self.singles.get_mut(key) {
+                    watchers.remove(&watcher);
+                    if watchers.is_empty() {
+                        self.singles.remove(key);
+                    }
                 }
             }
-            return;
-        };
-        let range = (key.clone(), end);
-        let Some(number) = self.numbers.get(&range).copied() else {
-            return;
-        };
-        let watchers = self.ranges.get_mut(&number).expect("a numbered range has watchers");
-        watchers.remove(&watcher);
-        if watchers.is_empty() {
-            self.remove_range(range, number);
+            Some(range) => remove(&mut self.ranges, &range, watcher),
         }
     }
 
@@ -69,70 +55,187 @@ impl Index {
         if let Some(watchers) = self.singles.get(key) {
             watchers.iter().for_each(|watcher| found(*watcher));
         }
-        let below = (Bound::Unbounded, Bound::Included(key));
-        if let Some((_, numbers)) = self.intervals.range::<[u8], _>(below).next_back() {
-            for number in numbers {
-                self.ranges[number].iter().for_each(|watcher| found(*watcher));
-            }
-        }
-    }
-
-    fn add_range(&mut self, range: (Bytes, Option<Bytes>)) -> u32 {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.cut(&range.0);
-        if let Some(end) = &range.1 {
-            self.cut(end);
-        }
-        for covered in self.covered_by(&range) {
-            self.intervals.get_mut(&covered).expect("an interval just listed").insert(number);
-        }
-        self.numbers.insert(range, number);
-        number
-    }
-
-    fn remove_range(&mut self, range: (Bytes, Option<Bytes>), number: u32) {
-        for covered in self.covered_by(&range) {
-            self.intervals.get_mut(&covered).expect("an interval just listed").remove(&number);
-        }
-        self.ranges.remove(&number);
-        self.numbers.remove(&range);
-        for boundary in core::iter::once(range.0).chain(range.1) {
-            let users = self.boundaries.get_mut(&boundary).expect("a boundary in use is counted");
-            *users -= 1;
-            if *users == 0 {
-                self.boundaries.remove(&boundary);
-                self.intervals.remove(&boundary);
-            }
-        }
-    }
-
-    fn cut(&mut self, boundary: &Bytes) {
-        *self.boundaries.entry(boundary.clone()).or_insert(0) += 1;
-        if !self.intervals.contains_key(boundary) {
-            let covering = self.intervals.range::<Bytes, _>(..boundary).next_back();
-            let covering = covering.map(|(_, numbers)| numbers.clone()).unwrap_or_default();
-            self.intervals.insert(boundary.clone(), covering);
-        }
-    }
-
-    fn covered_by(&self, range: &(Bytes, Option<Bytes>)) -> alloc::vec::Vec<Bytes> {
-        let upper = match &range.1 {
-            Some(end) => Bound::Excluded(end),
-            None => Bound::Unbounded,
-        };
-        self.intervals.range::<Bytes, _>((Bound::Included(&range.0), upper)).map(|(start, _)| start.clone()).collect()
+        matching(&self.ranges, key, &mut found);
     }
 }
 
-/// The upper bound of a range; `None` for a single key, `Some(None)` where there is no bound.
-#[allow(clippy::option_option)]
-fn bound_of(key: &Bytes, range_end: &Bytes) -> Option<Option<Bytes>> {
-    match KeyRange::new(key, range_end).end {
-        RangeEnd::Single => None,
-        RangeEnd::Below(_) => Some(Some(range_end.clone())),
-        RangeEnd::Unbounded => Some(None),
+/// A range of more than one key. The derived order is that of the tree: by start, then by end.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+struct Range {
+    start: Bytes,
+    end: End,
+}
+
+/// Where a range ends; unbounded is behind every bound.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+enum End {
+    Below(Bytes),
+    Unbounded,
+}
+
+impl Range {
+    /// `None` for a single key.
+    fn of(key: &Bytes, range_end: &Bytes) -> Option<Range> {
+        let end = match KeyRange::new(key, range_end).end {
+            RangeEnd::Single => return None,
+            RangeEnd::Below(_) => End::Below(range_end.clone()),
+            RangeEnd::Unbounded => End::Unbounded,
+        };
+        Some(Range { start: key.clone(), end })
     }
+}
+
+impl End {
+    fn is_behind(&self, key: &[u8]) -> bool {
+        match self {
+            End::Below(bound) => bound.as_slice() > key,
+            End::Unbounded => true,
+        }
+    }
+}
+
+/// The heights of two siblings differ by one at most, so the recursions below are no deeper than 1.44 log2 n.
+type Tree = Option<Box<Node>>;
+
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct Node {
+    range: Range,
+    watchers: BTreeSet<WatcherRef>,
+    left: Tree,
+    right: Tree,
+    height: u8,
+    /// The furthest end of this range and all below.
+    furthest: End,
+}
+
+impl Node {
+    /// Computes what a node knows of those below it.
+    fn refresh(&mut self) {
+        self.height = 1 + height(&self.left).max(height(&self.right));
+        let below = [&self.left, &self.right].into_iter().flatten().map(|node| &node.furthest);
+        self.furthest = below.fold(&self.range.end, |furthest, end| furthest.max(end)).clone();
+    }
+}
+
+fn height(tree: &Tree) -> u8 {
+    tree.as_ref().map_or(0, |node| node.height)
+}
+
+fn matching(tree: &Tree, key: &[u8], found: &mut impl FnMut(WatcherRef)) {
+    let Some(node) = tree.as_ref().filter(|node| node.furthest.is_behind(key)) else {
+        return;
+    };
+    matching(&node.left, key, found);
+    if node.range.start.as_slice() <= key {
+        if node.range.end.is_behind(key) {
+            node.watchers.iter().for_each(|watcher| found(*watcher));
+        }
+        matching(&node.right, key, found);
+    }
+}
+
+fn insert(tree: &mut Tree, range: Range, watcher: WatcherRef) {
+    let Some(node) = tree else {
+        let (furthest, watchers) = (range.end.clone(), BTreeSet::from([watcher]));
+        *tree = Some(Box::new(Node { range, watchers, left: None, right: None, height: 1, furthest }));
+        return;
+    };
+    match range.cmp(&node.range) {
+        Ordering::Less => insert(&mut node.left, range, watcher),
+        Ordering::Greater => insert(&mut node.right, range, watcher),
+        Ordering::Equal => {
+            node.watchers.insert(watcher);
+            return;
+        }
+    }
+    rebalance(tree);
+}
+
+fn remove(tree: &mut Tree, range: &Range, watcher: WatcherRef) {
+    let Some(node) = tree else {
+        return;
+    };
+    match range.cmp(&node.range) {
+        Ordering::Less => remove(&mut node.left, range, watcher),
+        Ordering::Greater => remove(&mut node.right, range, watcher),
+        Ordering::Equal => {
+            node.watchers.remove(&watcher);
+            if !node.watchers.is_empty() {
+                return;
+            }
+            let (left, right) = (node.left.take(), node.right.take());
+            *tree = join(left, right);
+        }
+    }
+    rebalance(tree);
+}
+
+/// Two trees, all of the first before all of the second, of heights that differ by one at most: the first of the second
+/// becomes the root.
+fn join(left: Tree, mut right: Tree) -> Tree {
+    let Some(mut root) = take_first(&mut right) else {
+        return left;
+    };
+    (root.left, root.right) = (left, right);
+    Some(root)
+}
+
+fn take_first(tree: &mut Tree) -> Option<Box<Node>> {
+    let node = tree.as_mut()?;
+    if node.left.is_none() {
+        let mut first = tree.take()?;
+        *tree = first.right.take();
+        return Some(first);
+    }
+    let first = take_first(&mut node.left);
+    rebalance(tree);
+    first
+}
+
+/// Restores the balance of a tree of which one side has grown or shrunk by one.
+fn rebalance(tree: &mut Tree) {
+    let Some(node) = tree else {
+        return;
+    };
+    if height(&node.left) > height(&node.right) + 1 {
+        if let Some(left) = &node.left
+            && height(&left.left) < height(&left.right)
+        {
+            rotate_left(&mut node.left);
+        }
+        rotate_right(tree);
+    } else if height(&node.right) > height(&node.left) + 1 {
+        if let Some(right) = &node.right
+            && height(&right.right) < height(&right.left)
+        {
+            rotate_right(&mut node.right);
+        }
+        rotate_left(tree);
+    } else {
+        node.refresh();
+    }
+}
+
+/// The left child becomes the root.
+fn rotate_right(tree: &mut Tree) {
+    let mut old = tree.take().expect("a tree out of balance has a root");
+    let mut new = old.left.take().expect("it leans to the left");
+    old.left = new.right.take();
+    old.refresh();
+    new.right = Some(old);
+    new.refresh();
+    *tree = Some(new);
+}
+
+/// The right child becomes the root.
+fn rotate_left(tree: &mut Tree) {
+    let mut old = tree.take().expect("a tree out of balance has a root");
+    let mut new = old.right.take().expect("it leans to the right");
+    old.right = new.left.take();
+    old.refresh();
+    new.left = Some(old);
+    new.refresh();
+    *tree = Some(new);
 }
 
 #[cfg(test)]
@@ -146,6 +249,21 @@ mod tests {
         Bytes::from((0..length).map(|_| b'a' + rng.below(5) as u8).collect::<Vec<u8>>())
     }
 
+    /// Checks a subtree, and counts its nodes.
+    fn check(tree: &Tree) -> usize {
+        let Some(node) = tree else {
+            return 0;
+        };
+        assert!(height(&node.left).abs_diff(height(&node.right)) <= 1, "out of balance at {:?}", node.range);
+        assert!(node.left.as_ref().is_none_or(|left| left.range < node.range), "out of order at {:?}", node.range);
+        assert!(node.right.as_ref().is_none_or(|right| right.range > node.range), "out of order at {:?}", node.range);
+        assert!(!node.watchers.is_empty(), "nobody watches {:?}", node.range);
+        let mut fresh = node.clone();
+        fresh.refresh();
+        assert_eq!((fresh.height, &fresh.furthest), (node.height, &node.furthest), "at {:?}", node.range);
+        1 + check(&node.left) + check(&node.right)
+    }
+
     #[test]
     fn agrees_with_asking_every_watcher() {
         for seed in 0..30 {
@@ -156,6 +274,7 @@ mod tests {
                 if rng.below(3) == 0 && !oracle.is_empty() {
                     let at = rng.below(oracle.len() as u64) as usize;
                     let (watcher, (from, to)) = oracle.iter().nth(at).map(|(w, r)| (*w, r.clone())).expect("inside");
+                    index.remove(&from, &to, watcher);
                     index.remove(&from, &to, watcher);
                     oracle.remove(&watcher);
                 } else {
@@ -169,6 +288,8 @@ mod tests {
                     index.insert(&from, &to, watcher);
                     oracle.insert(watcher, (from, to));
                 }
+                let distinct: BTreeSet<Range> = oracle.values().filter_map(|(from, to)| Range::of(from, to)).collect();
+                assert_eq!(check(&index.ranges), distinct.len(), "seed {seed} step {step}");
                 let wanted = key(&mut rng);
                 let mut found = Vec::new();
                 index.matching(&wanted, |watcher| found.push(watcher));
@@ -183,8 +304,27 @@ mod tests {
             for (watcher, (from, to)) in oracle {
                 index.remove(&from, &to, watcher);
             }
-            let empty = Index { next_number: index.next_number, ..Index::default() };
-            assert_eq!(index, empty, "seed {seed}: nothing may be left behind");
+            assert_eq!(index, Index::default(), "seed {seed}: nothing may be left behind");
         }
+    }
+
+    /// Ranges inside of one another, each over half of all others: an index that lists for each interval the ranges that
+    /// cover it would hold the square of their number.
+    #[test]
+    fn ranges_inside_of_one_another_cost_a_node_each() {
+        const COUNT: u32 = 20_000;
+        let at = |place: u32| Bytes::from(&place.to_be_bytes()[..]);
+        let mut index = Index::default();
+        for number in 0..COUNT {
+            index.insert(&at(number), &at(2 * COUNT - number), (StreamId(1), i64::from(number)));
+        }
+        assert_eq!(check(&index.ranges), COUNT as usize);
+        assert!(height(&index.ranges) <= 21, "1.44 log2 of 20,000 is 20.6");
+        let found = |place: u32| {
+            let mut count = 0;
+            index.matching(&at(place), |_| count += 1);
+            count
+        };
+        assert_eq!([0, 99, COUNT, 2 * COUNT - 100, 2 * COUNT].map(found), [1, 100, COUNT, 100, 0]);
     }
 }
