@@ -3,7 +3,7 @@
 use crate::explore;
 use crate::liveness::{self, Eventuality};
 use crate::model::Model;
-use crate::report::{Ended, Progress, Report};
+use crate::report::{Counterexample, Ended, Progress, Report};
 use crate::seen::DEPTH_MAX;
 
 /// A question about a state.
@@ -169,6 +169,10 @@ impl<'m, M: Model> Checker<'m, M> {
                 "liveness and symmetry: declare {:?} symmetric, or take the symmetry out",
                 live.name
             );
+        }
+        if let Some(failed) = self.model.failed_start() {
+            let unreached = self.reachable.iter().map(|property| property.name.clone()).collect();
+            return Report::of_start(Counterexample::of_start(failed, self.model), unreached);
         }
         let mut report = match self.order {
             Order::Breadth => explore::breadth_first(&self),

@@ -8,7 +8,7 @@
 use crate::checker::Checker;
 use crate::model::{Model, Steps};
 use crate::path;
-use crate::report::{Broken, Counterexample, Ended, Progress, Report};
+use crate::report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Progress, Report};
 use crate::seen::{Hint, Seen};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -191,7 +191,7 @@ fn tell_finding<M: Model>(checker: &Checker<'_, M>, seen: &Seen, finding: Findin
         Broken::Failure | Broken::Liveness => {
             let (action, why) = path::failure_in(checker.model, last);
             failed = Some((action, why));
-            "no step fails".to_string()
+            NO_STEP_FAILS.to_string()
         }
     };
     let end = checker.model.describe(steps.last().map_or(&initial, |(_, state)| state));

@@ -18,7 +18,7 @@
 //! | what the world decides | how it is explored |
 //! |---|---|
 //! | which message arrives next | any ([`Network::unordered`]), or the oldest of any link ([`Network::ordered`]); some are lost, some come twice |
-//! | time | none passes: any timer that is set may fire, and `now()` is an error; or small equal ticks ([`Timed`]) |
+//! | time | none passes: any timer that is set may fire, and a step that asks for `now()` fails; or small equal ticks ([`Timed`]) |
 //! | when the disk is done | at once with the step, or as an event of its own ([`Durability`]) |
 //! | who crashes | anybody, at any moment, a bounded number of times; with or without return |
 //! | `choose(n)` | every answer; `rng()` is fixed |
@@ -66,7 +66,8 @@
 //!   wrongly.
 //! - Everything stays in memory: the table, the states of two levels, and every node state. There is no partial-order
 //!   reduction.
-//! - The wall clock stands still in asynchronous time, and reads as the node's monotonic clock in timed models.
+//! - The wall clock stands still in asynchronous time, and reads as the node's monotonic clock in timed models. To ask for
+//!   it is an error in neither: it promises nobody that it moves, and names a life of a node in some protocols.
 //! - A panic in a handler is a counterexample where panics unwind; where they abort, it is the end.
 //!
 //! # References
@@ -88,5 +89,5 @@ mod system;
 
 pub use checker::{Checker, OnState, OnStep, Order};
 pub use model::{Model, Steps, hash_of, share};
-pub use report::{Broken, Counterexample, Ended, Progress, Report};
+pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Progress, Report};
 pub use system::{Action, Checked, Durability, Names, Network, Schedule, State, Symmetric, System, Timed, View, What};

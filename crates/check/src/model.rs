@@ -17,6 +17,11 @@ pub trait Model: Sync + Sized {
     /// Where runs begin.
     fn initial(&self) -> Vec<Self::State>;
 
+    /// A beginning that fails, if there is one: the state before it, what fails, and why. Nothing is explored then.
+    fn failed_start(&self) -> Option<(Self::State, Self::Action, String)> {
+        None
+    }
+
     /// Pushes every step that is possible in `state`.
     fn next<S: Steps<Self>>(&self, state: &Self::State, steps: &mut S);
 

@@ -40,6 +40,9 @@ pub struct Report<M: Model> {
     pub table_bytes: usize,
 }
 
+/// What is broken where a step fails.
+pub const NO_STEP_FAILS: &str = "no step fails";
+
 /// Which kind of property is broken; the first is told first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Broken {
@@ -73,6 +76,13 @@ pub struct Counterexample<M: Model> {
 }
 
 impl<M: Model> Counterexample<M> {
+    /// A run that fails before it begins.
+    pub(crate) fn of_start((initial, action, why): (M::State, M::Action, String), model: &M) -> Counterexample<M> {
+        let end = model.describe(&initial);
+        let (property, failed) = (NO_STEP_FAILS.to_string(), Some((action, why)));
+        Counterexample { property, broken: Broken::Failure, initial, steps: Vec::new(), failed, cycle_from: None, end }
+    }
+
     /// The last state.
     pub fn last(&self) -> &M::State {
         self.steps.last().map_or(&self.initial, |(_, state)| state)
@@ -108,6 +118,20 @@ impl<M: Model> fmt::Display for Counterexample<M> {
 }
 
 impl<M: Model> Report<M> {
+    /// Of a model in which no run can begin.
+    pub(crate) fn of_start(violation: Counterexample<M>, unreached: Vec<String>) -> Report<M> {
+        Report {
+            ended: Ended::Violated,
+            states: 0,
+            outside: 0,
+            transitions: 1,
+            depth: 0,
+            violation: Some(violation),
+            unreached,
+            table_bytes: 0,
+        }
+    }
+
     /// Whether every state was visited and everything holds.
     pub fn holds(&self) -> bool {
         self.ended == Ended::Exhausted

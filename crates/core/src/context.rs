@@ -10,6 +10,7 @@ use crate::process::Process;
 use crate::random::{Choices, Rng};
 use crate::time::{Instant, Wall};
 use alloc::vec::Vec;
+use core::cell::Cell;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
@@ -25,6 +26,8 @@ pub struct Environment {
     /// The monotonic clock, read after the step's input was taken; `None` where the world forbids to ask, as the
     /// asynchronous model does.
     pub now: Option<Instant>,
+    /// What comes of asking all the same.
+    pub timeless: Timeless,
     /// The wall clock, read at the same moment.
     pub wall: Wall,
     /// For jitter: the checker fixes it.
@@ -35,6 +38,16 @@ pub struct Environment {
     pub last_position: Position,
 }
 
+/// What comes of asking for the time where the world has none.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Timeless {
+    /// A panic.
+    Panics,
+    /// It is noted, and the step goes on at time zero. It is no step of the protocol: the world looks here behind it, and
+    /// throws it away. For worlds that explore, and have to tell of it also where panics abort.
+    Noted(Cell<bool>),
+}
+
 impl Environment {
     /// The environment of a node that starts with `last_position` records on its disk, with chance drawn from `seed`.
     pub fn new(id: NodeId, incarnation: Incarnation, last_position: Position, seed: &Rng) -> Environment {
@@ -42,6 +55,7 @@ impl Environment {
             id,
             incarnation,
             now: Some(Instant::ZERO),
+            timeless: Timeless::Panics,
             wall: Wall::default(),
             rng: seed.split(id.0 * 2),
             choices: Choices::Random(seed.split(id.0 * 2 + 1)),
@@ -75,12 +89,20 @@ impl<'a, P: Process> Context<'a, P> {
     /// The monotonic clock: for spans, within this life of the process only.
     ///
     /// # Panics
-    /// In an asynchronous model, where a protocol that asks for the time is wrong.
+    /// In a world without time that does not [note](Timeless::Noted) it: a protocol that asks is wrong there.
     pub fn now(&self) -> Instant {
-        self.environment.now.expect("an asynchronous protocol may not ask for the time")
+        match (self.environment.now, &self.environment.timeless) {
+            (Some(now), _) => now,
+            (None, Timeless::Noted(was_asked)) => {
+                was_asked.set(true);
+                Instant::ZERO
+            }
+            (None, Timeless::Panics) => panic!("an asynchronous protocol may not ask for the time"),
+        }
     }
 
-    /// The wall clock: may jump; the only time that may be persisted or sent.
+    /// The wall clock: may jump, or stand still, so that it is no error to ask for it anywhere; the only time that may be
+    /// persisted or sent.
     pub fn wall(&self) -> Wall {
         self.environment.wall
     }

@@ -185,6 +185,18 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         outcome.expect("a started node is what a start makes").answers.clone()
     }
 
+    /// How fast clocks may run.
+    fn drifts_ppm(&self) -> &[i32] {
+        self.timed.as_ref().map_or(&[0], |timed| &timed.drifts_ppm)
+    }
+
+    /// The state of these nodes in which nothing has happened.
+    fn at_first(&self, mut nodes: Vec<u32>) -> State {
+        nodes.extend(&self.budgets);
+        nodes.push(self.intern_history(self.first_history.clone()));
+        self.state_of(nodes)
+    }
+
     fn history_after(&self, history: u32, index: usize, events: &[P::Event]) -> u32 {
         if events.is_empty() {
             return history;
@@ -395,7 +407,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
 
     /// Every node has started, in every way in which its start can turn out, with every combination of clocks.
     fn initial(&self) -> Vec<State> {
-        let drifts = self.timed.as_ref().map_or(&[0][..], |timed| &timed.drifts_ppm);
+        let drifts = self.drifts_ppm();
         let mut words = vec![Vec::new()];
         for index in 0..self.ids.len() {
             let with = |words: &Vec<u32>, drift: &i32| {
@@ -404,17 +416,13 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
             };
             words = words.iter().flat_map(|words| drifts.iter().map(|drift| with(words, drift))).collect();
         }
-        let history = self.intern_history(self.first_history.clone());
-        for words in &mut words {
-            words.extend(&self.budgets);
-            words.push(history);
-        }
-        let mut states: Vec<State> = words.into_iter().map(|words| self.state_of(words)).collect();
+        let mut states: Vec<State> = words.into_iter().map(|nodes| self.at_first(nodes)).collect();
         for index in 0..self.ids.len() {
             let mut started = Vec::new();
             for state in &states {
-                for outcome in self.outcomes_of(state.words[index], Key::Start, || Input::Start).iter() {
-                    assert!(outcome.failure.is_none(), "{}", outcome.failure.as_deref().unwrap_or_default());
+                // One that fails begins nothing: see `failed_start`.
+                let outcomes = self.outcomes_of(state.words[index], Key::Start, || Input::Start);
+                for outcome in outcomes.iter().filter(|outcome| outcome.failure.is_none()) {
                     let history = state.words[self.layout().history()];
                     let history = self.history_after(history, index, &outcome.events);
                     let node = Some((index, outcome.node));
@@ -426,6 +434,25 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
             states = started;
         }
         states
+    }
+
+    /// The start of a node does not depend on that of another, so each is tried alone, before all others.
+    fn failed_start(&self) -> Option<(State, Action<P>, String)> {
+        let drifts = self.drifts_ppm();
+        for index in 0..self.ids.len() {
+            for drift in drifts {
+                let node = self.intern_node(Node::new(index, *drift));
+                let outcomes = self.outcomes_of(node, Key::Start, || Input::Start);
+                let failed = outcomes.iter().find_map(|outcome| Some((outcome, outcome.failure.clone()?)));
+                if let Some((outcome, why)) = failed {
+                    let other = |at| self.intern_node(Node::new(at, if at == index { *drift } else { drifts[0] }));
+                    let state = self.at_first((0..self.ids.len()).map(other).collect());
+                    let what = What::Start { node: self.ids[index] };
+                    return Some((state, Action { what, choices: outcome.answers.clone() }, why));
+                }
+            }
+        }
+        None
     }
 
     fn next<S: Steps<Self>>(&self, state: &State, steps: &mut S) {
@@ -463,7 +490,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
             }
             What::Fire { node, timer } => fingerprint_of(&("fire", node, timer)),
             What::Sync { node, .. } => fingerprint_of(&("sync", node)),
-            What::Restart { node } => fingerprint_of(&("restart", node)),
+            What::Start { node } | What::Restart { node } => fingerprint_of(&("restart", node)),
             What::Pass => fingerprint_of("pass"),
             What::Lose { .. } | What::Command { .. } | What::Crash { .. } => return None,
         };

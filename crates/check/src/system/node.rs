@@ -1,13 +1,14 @@
 //! One node as a value: the process, its timers, its disk, and what waits for the disk; and what a step makes of it.
 
 use super::{Checked, Durability, System};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::time::nanos;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, Instant, NodeId, Part, Position, Process, Restored, Rng, Wall,
-    fingerprint_of,
+    Choices, Context, Effect, EffectOf, Environment, Instant, NodeId, Part, Position, Process, Restored, Rng, Timeless,
+    Wall, fingerprint_of,
 };
 
 /// The most effects of one kind of follow-up: a process that persists in every `on_persisted` never comes to rest.
@@ -164,8 +165,20 @@ impl<P: Checked, H> System<P, H> {
             Choices::Script { asked, .. } => asked,
             Choices::Random(_) | Choices::Noted { .. } => Vec::new(),
         };
+        if stepping.environment.timeless == Timeless::Noted(Cell::new(true)) {
+            // Whatever it did then, right or wrong, it did at a time that was none.
+            let failure = Some(self.asks_for_now(stepping.environment.id));
+            return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
+        }
         let Stepping { node, left, all: effects, failure, .. } = stepping;
         Ran { node, left, effects, asked, failure }
+    }
+
+    fn asks_for_now(&self, id: NodeId) -> String {
+        match &self.timed {
+            None => format!("{id} asks for now(), and in an asynchronous model no time passes"),
+            Some(_) => format!("{id} asks for now(): say how processes compare at it with System::relative_to_now"),
+        }
     }
 }
 
@@ -187,7 +200,8 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
             id,
             incarnation: system.incarnation,
             // Who says how a process compares relative to now may ask for it.
-            now: system.relative.as_ref().map(|_| Instant(node.now)),
+            now: system.relative.as_ref().filter(|_| system.timed.is_some()).map(|_| Instant(node.now)),
+            timeless: Timeless::Noted(Cell::new(false)),
             wall: Wall(node.now as i64),
             // Jitter is fixed: every step draws the same.
             rng: Rng::new(id.0),

@@ -74,6 +74,11 @@ pub enum What<P: Process> {
         /// Whether what it had under way, over ordered links, is lost with it.
         silenced: bool,
     },
+    /// A process starts for the first time. All do before a run begins, so this is told of a start that fails.
+    Start {
+        /// Whose.
+        node: NodeId,
+    },
     /// A process starts again.
     Restart {
         /// Whose.
@@ -94,7 +99,7 @@ pub enum What<P: Process> {
 pub struct Schedule<P: Process> {
     /// The drift of each node's clock, in parts per million.
     pub drifts_ppm: Vec<i32>,
-    /// How the choices of each node's start turned out.
+    /// How the choices of each node's start turned out; empty where a start fails, which is then the only decision.
     pub starts: Vec<Box<[u32]>>,
     /// The decisions.
     pub actions: Vec<Action<P>>,
@@ -120,6 +125,7 @@ impl<P: Process> Clone for What<P> {
             What::Command { node, command } => What::Command { node: *node, command: command.clone() },
             What::Sync { node, through } => What::Sync { node: *node, through: *through },
             What::Crash { node, keeps, silenced } => What::Crash { node: *node, keeps: *keeps, silenced: *silenced },
+            What::Start { node } => What::Start { node: *node },
             What::Restart { node } => What::Restart { node: *node },
             What::Pass => What::Pass,
         }
@@ -142,6 +148,7 @@ impl<P: Process> fmt::Display for Action<P> {
                 write!(f, "{node} crashes, its disk keeps {keeps}")?;
                 f.write_str(if *silenced { ", and what it sent is lost" } else { "" })?;
             }
+            What::Start { node } => write!(f, "{node} starts")?,
             What::Restart { node } => write!(f, "{node} starts again")?,
             What::Pass => f.write_str("a tick passes")?,
         }
@@ -167,7 +174,7 @@ impl<P: Process> Action<P> {
             What::Command { node, command } => (node, Input::Command(command)),
             What::Sync { node, through } => (node, Input::Sync(through)),
             What::Crash { node, keeps, .. } => (node, Input::Crash(keeps)),
-            What::Restart { node } => (node, Input::Start),
+            What::Start { node } | What::Restart { node } => (node, Input::Start),
             What::Lose { .. } | What::Pass => return None,
         })
     }
@@ -178,7 +185,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     pub fn schedule(&self, counterexample: &Counterexample<System<P, H>>) -> Schedule<P> {
         let nodes = &counterexample.initial.words[..self.ids.len()];
         let drifts_ppm: Vec<i32> = nodes.iter().map(|node| self.nodes.get(*node).node.drift_ppm).collect();
-        let started = nodes.iter().zip(&drifts_ppm).enumerate();
+        let has_begun = !matches!(&counterexample.failed, Some((Action { what: What::Start { .. }, .. }, _)));
+        let started = nodes.iter().zip(&drifts_ppm).enumerate().filter(|_| has_begun);
         let starts = started.map(|(index, (node, drift))| self.answers_to_start(index, *drift, *node)).collect();
         let steps = counterexample.steps.iter().map(|(action, _)| action);
         let failed = counterexample.failed.iter().map(|(action, _)| action);
@@ -255,11 +263,12 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         schedule: &Schedule<P>,
         mut show: impl FnMut(Instant, Option<&Action<P>>, NodeId, Option<&Ran<P>>),
     ) -> Vec<Node<P>> {
-        let mut nodes = Vec::new();
-        for (index, (drift, answers)) in schedule.drifts_ppm.iter().zip(&schedule.starts).enumerate() {
-            let ran = self.run(&Node::new(index, *drift), &Input::Start, answers.to_vec());
+        let drifts = schedule.drifts_ppm.iter().enumerate();
+        let mut nodes: Vec<Node<P>> = drifts.map(|(index, drift)| Node::new(index, *drift)).collect();
+        for (index, answers) in schedule.starts.iter().enumerate() {
+            let ran = self.run(&nodes[index], &Input::Start, answers.to_vec());
             show(Instant::ZERO, None, self.ids[index], Some(&ran));
-            nodes.push(ran.node);
+            nodes[index] = ran.node;
         }
         let (mut ticks, tick) = (0u64, self.timed.as_ref().map_or(0, |timed| nanos(timed.tick)));
         for (number, action) in schedule.actions.iter().enumerate() {

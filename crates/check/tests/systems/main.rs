@@ -6,6 +6,7 @@ mod lease;
 mod promise;
 mod raft;
 mod ricart_agrawala;
+mod timeless;
 mod two_phase_commit;
 
 /// In a test the debug form is good enough for the trace.
