@@ -2,8 +2,8 @@
 //!
 //! The sweep of the store runs the real log over a simulated folder; here the same course is followed with disks that keep
 //! whole records. What that world can judge is judged: Raft's invariants, that replicas are equal, what clients are told
-//! (`told`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught where they unwind:
-//! in every profile but that of a release.
+//! (`told`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught where they
+//! unwind: in every profile but that of a release.
 //!
 //! Where the bug is a planted one, what is left must do no harm without it: otherwise the run shows what was never
 //! promised, such as the loss of a majority of the disks.
@@ -22,15 +22,14 @@ use volvox_sim::script::{Action, Breach, Course, Journal, Order, What, World, ev
 /// More actions than that are not written down.
 const ACTIONS_MAX: usize = 4_000_000;
 
-/// A failing seed of the store that was made shorter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShrunkSeed {
+/// A seed of the sweep that failed, with its course.
+pub struct Failing {
+    /// The seed.
+    pub seed: u64,
     /// What the sweep said.
     pub reason: String,
-    /// How many actions the run took.
-    pub actions: usize,
-    /// What is left, when the course could be followed by hand.
-    pub by_hand: Option<ByHand>,
+    nodes: u64,
+    course: Course<Replica>,
 }
 
 /// What is left of a course.
@@ -47,56 +46,56 @@ pub struct ByHand {
 /// Plants the bug that is looked for on this thread (`true`), or takes it out.
 pub type Planting<'p> = &'p dyn Fn(bool);
 
-/// Runs a seed of the store's sweep; when it fails, makes it shorter, following at most so many actions.
-pub fn shrink_seed(seed: u64, nodes: u64, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ShrunkSeed> {
-    if let Some(plant) = plant {
-        plant(true);
-    }
+/// Runs a seed of the sweep; gives back its course when it fails.
+pub fn failing(seed: u64, nodes: u64) -> Option<Failing> {
     let journal = Journal::new(ACTIONS_MAX);
     let ran = catch_unwind(AssertUnwindSafe(|| run_written(seed, nodes, None, Some(&journal)).err()));
     let reason = match ran {
         Ok(reason) => reason?,
         Err(panic) => Breach::of_panic(panic.as_ref()).text,
     };
-    let course = journal.course();
-    let actions = course.actions.len();
-    let by_hand = if course.is_cut { None } else { by_hand(&course, nodes, followed_max, plant) };
-    Some(ShrunkSeed { reason, actions, by_hand })
+    Some(Failing { seed, reason, nodes, course: journal.course() })
 }
 
-fn by_hand(course: &Course<Replica>, nodes: u64, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ByHand> {
-    let shape = Shape::draw(course.seed, nodes);
-    let first = follow(course, &shape, &course.actions)?;
-    let wanted = first.breach.property.clone();
-    let mut followed = 0;
-    let short = reduce(first.actions, &mut |actions| {
-        if followed > followed_max {
+impl Failing {
+    /// How many actions the run took.
+    pub fn actions(&self) -> usize {
+        self.course.actions.len()
+    }
+
+    /// Makes it shorter, following at most so many actions; `None` when it cannot be followed by hand, or does not break
+    /// there.
+    pub fn shrink(&self, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ByHand> {
+        if self.course.is_cut {
             return None;
         }
-        followed += actions.len();
-        let found = follow(course, &shape, actions)?;
-        (found.breach.property == wanted && is_harmless(course, &shape, &found.actions, plant)).then_some(found.actions)
-    });
-    let breach = follow(course, &shape, &short)?.breach;
-    // Every node must start, and that is no event.
-    let starts = |action: &&Action<Replica>| matches!(action.what, What::Start { .. });
-    let first_starts = short.iter().take_while(starts).count().min(nodes as usize);
-    let lines = short.iter().map(ToString::to_string).collect();
-    Some(ByHand { breach, lines, events: events(&short) - first_starts })
-}
-
-/// Whether nothing breaks without the bug.
-fn is_harmless(
-    course: &Course<Replica>,
-    shape: &Shape,
-    actions: &[Action<Replica>],
-    plant: Option<Planting<'_>>,
-) -> bool {
-    let Some(plant) = plant else { return true };
-    plant(false);
-    let found = follow(course, shape, actions);
-    plant(true);
-    found.is_none()
+        let shape = Shape::draw(self.course.seed, self.nodes);
+        let follow = |actions: &[Action<Replica>]| follow(&self.course, &shape, actions);
+        let is_harmless = |actions: &[Action<Replica>]| {
+            let Some(plant) = plant else { return true };
+            plant(false);
+            let found = follow(actions);
+            plant(true);
+            found.is_none()
+        };
+        let first = follow(&self.course.actions)?;
+        let wanted = first.breach.property.clone();
+        let mut followed = 0;
+        let short = reduce(first.actions, &mut |actions| {
+            if followed > followed_max {
+                return None;
+            }
+            followed += actions.len();
+            let found = follow(actions)?;
+            (found.breach.property == wanted && is_harmless(&found.actions)).then_some(found.actions)
+        });
+        let breach = follow(&short)?.breach;
+        // Every node must start, and that is no event.
+        let starts = |action: &&Action<Replica>| matches!(action.what, What::Start { .. });
+        let first_starts = short.iter().take_while(starts).count().min(self.nodes as usize);
+        let lines = short.iter().map(ToString::to_string).collect();
+        Some(ByHand { breach, lines, events: events(&short) - first_starts })
+    }
 }
 
 struct Found {
