@@ -45,6 +45,10 @@
 //!   ([`Rule::Half`]). And the name is Cristian.
 //! - The bound on the error holds only as long as no message is faster than `min`. The guess is exact when both ways take
 //!   the same time, and a lasting asymmetry cannot be seen from the ends.
+//! - What it asks of time is in three parts, each with a checked model in which it is withdrawn. Where there is no time at
+//!   all, there is no T0, and the first step fails: a protocol that measures delays cannot run and merely be wrong. Without
+//!   `min` the bound on the error breaks. Without an upper bound on delays no clock is set wrongly; but it is no longer
+//!   certain that any is set, since answers later than 2U are not used.
 //! - The server is believed, and alone. For servers that lie or die see [NTP](crate::ntp).
 //! - Contact is made with probability 1 - (1 - q)^k in k tries, q being the chance of a round trip of at most 2U.
 //! - The clocks drift on: two that drift by at most rho part at 2 rho, and must be set again every pi / (2 rho) to stay

@@ -47,6 +47,9 @@
 //! - This is *internal* synchronisation: everybody agrees, and may be wrong together.
 //! - 002 tells that the master "tells each one how to adjust its rate", which leaves out polling and averaging; 004 averages
 //!   what the clocks *said*: without the half round trip the average is biased late ([`Rule::Compensation`]).
+//! - What it asks of time is in three parts, as with Cristian, each with a checked model in which it is withdrawn. Where
+//!   there is no time at all nothing can be measured, and the first step fails. Without `min` clocks may be further apart
+//!   than 2e. Without an upper bound on delays those that are set are within 2e, and some are not set at all.
 //! - A clock that is being slewed tells where it is slewing to, so that a correction under way is not made twice.
 //! - A master that dies is not replaced here: that is an election. One that comes back goes on; two of its lives that
 //!   start in the very same nanosecond would be taken for one.

@@ -108,7 +108,7 @@ static MODELS: [CheckedModel; 9] = [
     CheckedModel::breaks(
         "asynchronous, and somebody who lives is passed over",
         "the same without a rule taken out: who is slow to acknowledge is taken for dead, and a lower name leads",
-        (HIGHEST, 0),
+        (HIGHEST, 4),
         || {
             let world = impatient(None);
             explore(&world, highest(checker(&world)))

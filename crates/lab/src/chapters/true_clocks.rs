@@ -1,10 +1,9 @@
 //! What the chapters that set clocks have in common: what they are swept with, and that there is nothing to set where no
 //! time passes.
 
-use crate::model::{CheckedModel, Explored, explore};
-use std::hash::Hash;
+use crate::model::{CheckedModel, Explored};
 use std::time::Duration;
-use volvox_check::{Checked, Checker, NO_STEP_FAILS, System};
+use volvox_check::NO_STEP_FAILS;
 use volvox_core::fault::LinkFault;
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
@@ -38,13 +37,4 @@ pub const fn asynchronous(explore: fn() -> Explored) -> CheckedModel {
         (NO_STEP_FAILS, 1),
         explore,
     )
-}
-
-/// Explores without any property but that steps do not fail.
-pub fn unjudged<P, H>(world: &System<P, H>) -> Explored
-where
-    P: Checked,
-    H: Clone + Eq + Hash + Send + Sync + 'static,
-{
-    explore(world, Checker::new(world).states_max(1_000))
 }
