@@ -57,6 +57,9 @@
 //!   servers it is intersection that protects ([`Rule::Select`]).
 //! - Offsets are kept relative to the machine's own clock, which nobody sets, so a sample stays true when the clock above it
 //!   is slewed, and no correction is made twice. T1 and T4 are read from it: a client need not tell anybody its time.
+//! - Of time it asks for a clock that runs evenly between T1 and T4, and for nothing else: the bound holds for every split of
+//!   every delay, so there is no promise of the network to withdraw, neither a least delay nor a greatest. The checked model
+//!   in which answers are later than the next question holds. The one without any time has no T1, and its first step fails.
 //! - There is no frequency loop, no strata and no authentication here. The clock drifts between two polls as it will, within
 //!   the 15 parts in a million that are allowed for.
 //! - A client decides when it has heard [`Config::sane`] servers. It must be more than the falsetickers, or one of them that
