@@ -141,7 +141,7 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
 
 async fn run_async(command: Command, options: client::ClientOptions, data: &Path) -> Result<ExitCode> {
     let said = match command {
-        Command::Up(arguments) => return local::up::up(arguments, data, options.json).await,
+        Command::Up(arguments) => return local::up::up(arguments, data, &options).await,
         Command::Client(command) => return client::run(command, options).await,
         Command::Bench(arguments) => return bench::run(arguments, options).await,
         Command::Kill { node } => local::commands::kill(data, node)?,

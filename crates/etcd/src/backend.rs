@@ -1,5 +1,6 @@
 //! What stands behind the door, and what the door is told about itself.
 
+use crate::tls::ServerTls;
 use std::sync::Arc;
 use std::time::Duration;
 use volvox_replica::{Command, View};
@@ -50,6 +51,8 @@ pub struct Options {
     pub ping_timeout: Duration,
     /// How long calls may take to end after the order to stop.
     pub stop_timeout: Duration,
+    /// `--cert-file` and what goes with it; without it the port is plain.
+    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl Default for Options {
@@ -66,6 +69,7 @@ impl Default for Options {
             ping_interval: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
             stop_timeout: Duration::from_secs(5),
+            tls: None,
         }
     }
 }
@@ -80,26 +84,20 @@ impl Options {
 /// What a node counts. All of it since the process began, but what is marked as of the moment.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
-    /// Applications that took long.
+    /// Steps, in which entries are applied among other things, that took long.
     pub slow_applies: u64,
-    /// Linearizable reads that took long.
-    pub slow_reads: u64,
-    /// Linearizable reads that failed.
-    pub failed_reads: u64,
-    /// Heartbeats that could not be sent.
-    pub heartbeat_failures: u64,
-    /// Learners promoted.
-    pub promotions: u64,
     /// Leases whose time was over.
-    pub leases_revoked: u64,
+    pub leases_expired: u64,
     /// Bytes written to the log.
     pub log_bytes: u64,
     /// Seconds of each fsync of the log.
     pub log_syncs: Histogram,
     /// Seconds of each checkpoint write.
     pub checkpoint_writes: Histogram,
-    /// Seconds of each application of a batch.
-    pub applies: Histogram,
+    /// Bytes sent to all other members.
+    pub peer_sent_bytes: u64,
+    /// Bytes received from all other members.
+    pub peer_received_bytes: u64,
     /// The other members.
     pub peers: Vec<PeerCounters>,
 }
@@ -113,12 +111,12 @@ pub struct PeerCounters {
     pub connected: bool,
     /// Connections lost.
     pub disconnects: u64,
-    /// Bytes sent to it.
-    pub sent_bytes: u64,
-    /// Bytes received from it.
-    pub received_bytes: u64,
-    /// Seconds there and back.
-    pub round_trips: Histogram,
+    /// Messages handed to its connection.
+    pub sent: u64,
+    /// Messages dropped because too much waited to be sent.
+    pub dropped: u64,
+    /// Seconds there and back, the last time that it was measured.
+    pub round_trip: Option<f64>,
 }
 
 /// How often a value fell at or below each of some bounds.

@@ -13,11 +13,12 @@ use ::http::request::Parts;
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::watch::Receiver;
 use volvox_replica::{Command, Error, Reply, Request, Ticket, View};
 
 /// How long to wait before a node that was too busy is asked again.
-pub(crate) const OVERLOAD_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
+pub(crate) const OVERLOAD_PAUSE: Duration = Duration::from_millis(10);
 
 /// A door: what all connections share.
 pub struct Door<B> {
@@ -63,7 +64,9 @@ impl<B: Backend> Door<B> {
 
     /// Waits until this member's view is at least as new as every write acknowledged so far.
     pub(crate) async fn read(&self) -> Result<Arc<View>, Status> {
-        match self.ask(Request::Read).await? {
+        let answer = self.ask(Request::Read).await;
+        self.metrics.failed_reads.add(u64::from(answer.is_err()));
+        match answer? {
             Reply::ReadReady => Ok(self.backend.view()),
             other => Err(unexpected(&other)),
         }

@@ -20,6 +20,7 @@ pub(crate) async fn range<B: Backend>(door: &Door<B>, request: &pb::RangeRequest
     let view = if request.serializable { door.backend.view() } else { door.read().await? };
     let response =
         if is_long(&request) { long_range(&view.store, &request).await? } else { view.store.range(&request)? };
+    door.metrics.operations.ranges.add(1);
     wire::range(header_of(&view, response.revision), response)
 }
 
@@ -28,7 +29,10 @@ pub(crate) async fn put<B: Backend>(door: &Door<B>, request: &pb::PutRequest) ->
     let request = convert::put(request);
     checks::check_put(&request)?;
     match write(door, Command::Put(request)).await? {
-        Written::Put(response) => Ok(wire::put(door.header(response.revision), &response)),
+        Written::Put(response) => {
+            door.metrics.operations.puts.add(1);
+            Ok(wire::put(door.header(response.revision), &response))
+        }
         other => Err(unexpected(&Reply::Written(other))),
     }
 }
@@ -41,7 +45,10 @@ pub(crate) async fn delete_range<B: Backend>(
     let request = convert::delete_range(request);
     checks::check_delete_range(&request)?;
     match write(door, Command::DeleteRange(request)).await? {
-        Written::DeleteRange(response) => wire::delete_range(door.header(response.revision), &response),
+        Written::DeleteRange(response) => {
+            door.metrics.operations.deletes.add(1);
+            wire::delete_range(door.header(response.revision), &response)
+        }
         other => Err(unexpected(&Reply::Written(other))),
     }
 }
@@ -54,10 +61,14 @@ pub(crate) async fn txn<B: Backend>(door: &Door<B>, request: &pb::TxnRequest) ->
         let serializable = checks::is_serializable(&request);
         let view = if serializable { door.backend.view() } else { door.read().await? };
         let response = view.store.txn(&request)?;
+        door.metrics.operations.add_all(&response);
         return wire::txn(header_of(&view, response.revision), &response);
     }
     match write(door, Command::Txn(request)).await? {
-        Written::Txn(response) => wire::txn(door.header(response.revision), &response),
+        Written::Txn(response) => {
+            door.metrics.operations.add_all(&response);
+            wire::txn(door.header(response.revision), &response)
+        }
         other => Err(unexpected(&Reply::Written(other))),
     }
 }

@@ -146,6 +146,8 @@ async fn renew<B: Backend>(door: &Door<B>, request: &pb::LeaseKeepAliveRequest) 
     drop(view);
     match door.ask(Request::LeaseKeepAlive { lease: request.id }).await? {
         Reply::KeptAlive { ttl } => {
+            // An unknown lease is answered with 0 (etcd-v3 6.3).
+            door.metrics.renewals.add(u64::from(ttl > 0));
             Ok(frame(&pb::LeaseKeepAliveResponse { header: header_message(header), id: request.id, ttl }))
         }
         other => Err(unexpected(&other)),

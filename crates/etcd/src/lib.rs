@@ -51,6 +51,8 @@ mod metrics;
 pub mod proto;
 mod server;
 pub mod snapshot;
+mod stream;
+pub mod tls;
 mod watch;
 mod wire;
 
@@ -58,6 +60,7 @@ pub use backend::{Backend, Counters, Histogram, Options, Overloaded, PeerCounter
 pub use dispatcher::Dispatcher;
 pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 pub use server::serve;
+pub use tls::{ServerTls, TlsPaths};
 
 /// The version of etcd that this server behaves like. Clients turn features on by it (etcd-v3 8.1).
 pub const VERSION: &str = "3.6.14";

@@ -7,22 +7,17 @@
 use crate::backend::{Backend, Options};
 use crate::dispatcher::Dispatcher;
 use crate::door::{self, Door};
-use hyper::rt::{Read, ReadBufCursor, Write};
+use crate::stream::{Prefixed, Socket};
+use crate::tls::{HANDSHAKE, ServerTls};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use std::io;
-use std::pin::Pin;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// What HTTP/2 begins with, where it is known beforehand (RFC 9113 section 3.4).
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// So many bytes of one call may be under way to the server.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// And of one connection.
@@ -137,10 +132,10 @@ async fn connection<B: Backend>(
     door.metrics.connections.add(1);
     let _open = Open(Arc::clone(&door));
     let begun = tokio::select! {
-        begun = tokio::time::timeout(door.options.read_timeout, begin(stream)) => begun,
+        begun = tokio::time::timeout(door.options.read_timeout, begin(stream, door.options.tls.as_deref())) => begun,
         _ = closing.wait_for(|closing| *closing) => return,
     };
-    let Ok(Ok((stream, is_http2))) = begun else {
+    let Ok(Some((stream, is_http2))) = begun else {
         return;
     };
     let service = service_fn({
@@ -204,70 +199,26 @@ fn http1_builder(options: &Options) -> http1::Builder {
     builder
 }
 
-/// Reads until it is clear which protocol the client speaks.
-async fn begin(mut stream: TcpStream) -> io::Result<(Prefixed, bool)> {
-    let mut head = [0; PREFACE.len()];
-    let mut length = 0;
-    loop {
-        let more = stream.read(&mut head[length..]).await?;
-        if more == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+/// The handshake, where there is one, and the protocol that the client speaks. `None` when the client did not get that
+/// far; what it did wrong with TLS is worth a line, because its owner will ask.
+async fn begin(stream: TcpStream, tls: Option<&ServerTls>) -> Option<(Prefixed, bool)> {
+    let socket = match tls {
+        None => Socket::Plain(stream),
+        Some(tls) => {
+            let peer = stream.peer_addr();
+            match tls.accept(stream).await {
+                Ok(stream) => Socket::Tls(Box::new(stream)),
+                Err(reason) => {
+                    let peer = peer.map_or_else(|_| "a client".to_owned(), |peer| peer.to_string());
+                    tracing::warn!("{peer} was refused on the client port: {reason}");
+                    return None;
+                }
+            }
         }
-        length += more;
-        let is_preface = head[..length] == PREFACE[..length];
-        if !is_preface || length == head.len() {
-            return Ok((Prefixed { head, start: 0, end: length, stream: TokioIo::new(stream) }, is_preface));
-        }
+    };
+    let (stream, is_http2) = Prefixed::read(socket).await.ok()?;
+    if tls.is_none() && stream.begins_with(HANDSHAKE) {
+        tracing::warn!("a client speaks TLS on the client port, which is plain without --cert-file");
     }
-}
-
-/// A stream of which some bytes were read already.
-struct Prefixed {
-    head: [u8; PREFACE.len()],
-    start: usize,
-    end: usize,
-    stream: TokioIo<TcpStream>,
-}
-
-impl Read for Prefixed {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        let waiting = self.end - self.start;
-        if waiting == 0 {
-            return Pin::new(&mut self.stream).poll_read(cx, buffer);
-        }
-        let length = waiting.min(buffer.remaining());
-        buffer.put_slice(&self.head[self.start..self.start + length]);
-        self.start += length;
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Write for Prefixed {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buffer)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, buffers)
-    }
+    Some((stream, is_http2))
 }

@@ -11,6 +11,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http2::{Builder, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -133,15 +134,22 @@ impl Link {
 
 async fn connect(endpoint: &Endpoint) -> Result<SendRequest<Body>, String> {
     let failed = |error: &dyn std::fmt::Display| format!("cannot connect: {error}");
+    if let Some(tls) = endpoint.tls() {
+        return speak(tls.connect(endpoint.authority()).await.map_err(|error| failed(&error))?).await;
+    }
     let stream = TcpStream::connect(endpoint.authority()).await.map_err(|error| failed(&error))?;
     stream.set_nodelay(true).map_err(|error| failed(&error))?;
+    speak(stream).await
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<SendRequest<Body>, String> {
     let (sender, connection) = Builder::new(TokioExecutor::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(|error| failed(&error))?;
+        .map_err(|error| format!("cannot connect: {error}"))?;
     // Its end is seen by the requests that it leaves without an answer.
     tokio::spawn(async move { connection.await.ok() });
     Ok(sender)

@@ -134,7 +134,8 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
 /// # Errors
 /// No endpoint can be reached, or the cluster refuses to be filled.
 pub async fn run(arguments: BenchArguments, options: ClientOptions) -> Result<ExitCode> {
-    let endpoints = find_endpoints(&options.endpoints, options.data.as_deref())?;
+    let tls = options.tls.load()?;
+    let endpoints = find_endpoints(&options.endpoints, options.data.as_deref(), tls.as_ref())?;
     let report = tokio::select! {
         report = measure(&arguments, &endpoints) => report?,
         () = interrupted() => return Ok(ExitCode::from(EXIT_INTERRUPTED)),

@@ -11,13 +11,17 @@ use std::error::Error;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep, timeout};
+
 use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
+use tower::service_fn;
 use volvox_etcd::proto::etcdserverpb::StatusRequest;
 use volvox_etcd::proto::etcdserverpb::maintenance_client::MaintenanceClient;
 
 use super::endpoints::Endpoint;
+use super::tls;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// etcd closes connections that ping more often than every 5 s.
@@ -210,7 +214,18 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Channel, String> {
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);
-    connecting.connect().await.map_err(|error| innermost(&error))
+    let connected = match endpoint.tls() {
+        None => connecting.connect().await,
+        Some(tls) => {
+            let (tls, authority) = (tls.clone(), endpoint.authority().to_owned());
+            let dial = move |_| {
+                let (tls, authority) = (tls.clone(), authority.clone());
+                async move { tls.connect(&authority).await.map(TokioIo::new) }
+            };
+            connecting.connect_with_connector(service_fn(dial)).await
+        }
+    };
+    connected.map_err(|error| innermost(&error))
 }
 
 /// The cause at the end of the chain: the one that says something.
@@ -219,7 +234,7 @@ fn innermost(error: &dyn Error) -> String {
     while let Some(next) = cause.source() {
         cause = next;
     }
-    cause.to_string()
+    tls::in_words(cause.to_string())
 }
 
 /// A refusal in one line: the member's text, or what broke on the way to it.
@@ -283,8 +298,10 @@ mod tests {
 
     #[test]
     fn an_unknown_outcome_is_called_unknown() {
-        let attempt =
-            Attempt { endpoint: Endpoint::parse("a:1").unwrap(), reason: "etcdserver: leader changed".to_owned() };
+        let attempt = Attempt {
+            endpoint: Endpoint::parse("a:1", None).unwrap(),
+            reason: "etcdserver: leader changed".to_owned(),
+        };
         let status = Status::unavailable("etcdserver: leader changed");
         let text = refusal("put", &attempt, &status, Repeat::Unsafe).to_string();
         assert!(text.contains("may or may not"), "{text}");

@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use super::tls::Tls;
+
 /// Where `volvox up` keeps its cluster when nobody says otherwise.
 const DEFAULT_DATA_FOLDER: &str = "./volvox-data";
 /// Where an etcd serves clients when nobody says otherwise.
@@ -16,26 +18,29 @@ const DEFAULT_ENDPOINT: &str = "127.0.0.1:2379";
 const DEFAULT_PORT: u16 = 2379;
 const MANIFEST_FILE: &str = "cluster.toml";
 
-/// The client address of one member: a host and a port.
+/// The client address of one member: a host and a port, and how to speak there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     authority: String,
+    tls: Option<Tls>,
 }
 
 impl Endpoint {
-    /// Reads `host`, `host:port` or `http://host:port`.
+    /// Reads `host`, `host:port`, `http://host:port` or `https://host:port`. Without a scheme it is TLS when there are
+    /// files for it, as with `etcdctl`.
     ///
     /// # Errors
     /// Says what is wrong with the text.
-    pub fn parse(text: &str) -> Result<Endpoint> {
+    pub fn parse(text: &str, tls: Option<&Tls>) -> Result<Endpoint> {
         let text = text.trim();
-        let rest = match text.split_once("://") {
-            Some(("http", rest)) => rest.trim_end_matches('/'),
-            Some(("https", _)) => {
-                bail!("endpoint {text:?}: TLS to clients is not supported; use http://")
+        let (rest, tls) = match text.split_once("://") {
+            Some(("http", rest)) => (rest.trim_end_matches('/'), None),
+            Some(("https", _)) if tls.is_none() => {
+                bail!("endpoint {text:?} speaks TLS: name the authority that signed its certificate with --cacert FILE")
             }
-            Some((scheme, _)) => bail!("endpoint {text:?}: unknown scheme {scheme:?}; use http://"),
-            None => text,
+            Some(("https", rest)) => (rest.trim_end_matches('/'), tls),
+            Some((scheme, _)) => bail!("endpoint {text:?}: unknown scheme {scheme:?}; use http:// or https://"),
+            None => (text, tls),
         };
         let authority = if has_port(rest) { rest.to_owned() } else { format!("{rest}:{DEFAULT_PORT}") };
         let parsed: http::uri::Authority =
@@ -43,7 +48,7 @@ impl Endpoint {
         if parsed.host().is_empty() || parsed.port_u16().is_none() || authority.contains('@') {
             bail!("endpoint {text:?} is not host:port");
         }
-        Ok(Endpoint { authority })
+        Ok(Endpoint { authority, tls: tls.cloned() })
     }
 
     /// `host:port`.
@@ -51,9 +56,15 @@ impl Endpoint {
         &self.authority
     }
 
-    /// `http://host:port`.
+    /// How TLS is spoken there, if it is.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// `http://host:port`, or with `https`.
     pub fn uri(&self) -> http::Uri {
-        format!("http://{}", self.authority).parse().expect("the authority was checked")
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority).parse().expect("the authority was checked")
     }
 }
 
@@ -70,6 +81,11 @@ fn has_port(authority: &str) -> bool {
     }
 }
 
+/// Whether a node that is started with these flags speaks TLS to clients.
+pub fn serves_tls(flags: &[String]) -> bool {
+    flags.iter().any(|flag| flag == "--cert-file" || flag.starts_with("--cert-file="))
+}
+
 /// The part of the manifest of a local cluster that clients need.
 #[derive(Deserialize)]
 struct Manifest {
@@ -80,22 +96,24 @@ struct Manifest {
 #[derive(Deserialize)]
 struct ManifestNode {
     client_port: u16,
+    #[serde(default)]
+    flags: Vec<String>,
 }
 
 /// The endpoints that a command speaks to: named ones, else those of a local cluster.
 ///
 /// # Errors
 /// An endpoint that is none, or a manifest that is missing where it was named, or broken.
-pub fn find_endpoints(named: &[String], data: Option<&Path>) -> Result<Vec<Endpoint>> {
+pub fn find_endpoints(named: &[String], data: Option<&Path>, tls: Option<&Tls>) -> Result<Vec<Endpoint>> {
     if !named.is_empty() {
-        return parse_list(named);
+        return parse_list(named, tls);
     }
     let folder = data.unwrap_or(Path::new(DEFAULT_DATA_FOLDER));
     let path = folder.join(MANIFEST_FILE);
     match std::fs::read_to_string(&path) {
-        Ok(text) => manifest_endpoints(&text).with_context(|| format!("reading the manifest {}", path.display())),
+        Ok(text) => manifest_endpoints(&text, tls).with_context(|| format!("reading the manifest {}", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && data.is_none() => {
-            Ok(vec![Endpoint::parse(DEFAULT_ENDPOINT)?])
+            Ok(vec![Endpoint::parse(DEFAULT_ENDPOINT, tls)?])
         }
         Err(error) => Err(error).with_context(|| {
             let folder = folder.display();
@@ -108,10 +126,10 @@ pub fn find_endpoints(named: &[String], data: Option<&Path>) -> Result<Vec<Endpo
     }
 }
 
-fn parse_list(named: &[String]) -> Result<Vec<Endpoint>> {
+fn parse_list(named: &[String], tls: Option<&Tls>) -> Result<Vec<Endpoint>> {
     let mut endpoints = Vec::new();
     for text in named.iter().filter(|text| !text.trim().is_empty()) {
-        let endpoint = Endpoint::parse(text)?;
+        let endpoint = Endpoint::parse(text, tls)?;
         if !endpoints.contains(&endpoint) {
             endpoints.push(endpoint);
         }
@@ -122,13 +140,15 @@ fn parse_list(named: &[String]) -> Result<Vec<Endpoint>> {
     Ok(endpoints)
 }
 
-fn manifest_endpoints(text: &str) -> Result<Vec<Endpoint>> {
+/// A cluster whose nodes were given a certificate speaks TLS.
+fn manifest_endpoints(text: &str, tls: Option<&Tls>) -> Result<Vec<Endpoint>> {
     let manifest: Manifest = toml::from_str(text)?;
     if manifest.node.is_empty() {
         bail!("it names no node; name the members with --endpoints");
     }
-    let ports = manifest.node.iter().map(|node| node.client_port);
-    ports.map(|port| Endpoint::parse(&format!("127.0.0.1:{port}"))).collect()
+    let scheme = |node: &ManifestNode| if serves_tls(&node.flags) { "https://" } else { "" };
+    let texts = manifest.node.iter().map(|node| format!("{}127.0.0.1:{}", scheme(node), node.client_port));
+    texts.map(|text| Endpoint::parse(&text, tls)).collect()
 }
 
 #[cfg(test)]
@@ -149,7 +169,7 @@ mod tests {
             ("[::1]:22379", "[::1]:22379"),
         ];
         for (text, authority) in cases {
-            assert_eq!(Endpoint::parse(text).unwrap().authority(), authority);
+            assert_eq!(Endpoint::parse(text, None).unwrap().authority(), authority);
         }
     }
 
@@ -157,30 +177,33 @@ mod tests {
     fn what_is_no_endpoint() {
         let cases = ["https://a:1", "unix://socket", "a:b", "a:99999", ":2379", "", "user@a:1", "a b:1", "a:1/x"];
         for text in cases {
-            assert!(Endpoint::parse(text).is_err(), "{text:?} must be refused");
+            assert!(Endpoint::parse(text, None).is_err(), "{text:?} must be refused");
         }
     }
 
     #[test]
     fn a_list_without_doubles_and_never_empty() {
         let named = ["a:1", "b:2", "", "http://a:1"].map(str::to_owned);
-        assert_eq!(authorities(&find_endpoints(&named, None).unwrap()), ["a:1", "b:2"]);
-        assert!(find_endpoints(&[" ".to_owned()], None).is_err());
+        assert_eq!(authorities(&find_endpoints(&named, None, None).unwrap()), ["a:1", "b:2"]);
+        assert!(find_endpoints(&[" ".to_owned()], None, None).is_err());
     }
 
     #[test]
     fn a_manifest_names_every_node() {
         let text = "name = \"x\"\n[[node]]\nid = 1\nclient_port = 2379\npeer_port = 2380\n\
                     [[node]]\nid = 2\nclient_port = 22379\nadmin_port = 22381\n";
-        let endpoints = manifest_endpoints(text).unwrap();
+        let endpoints = manifest_endpoints(text, None).unwrap();
         assert_eq!(authorities(&endpoints), ["127.0.0.1:2379", "127.0.0.1:22379"]);
-        assert!(manifest_endpoints("").is_err());
-        assert!(manifest_endpoints("[[node]]\nid = 1\n").is_err());
+        assert!(manifest_endpoints("", None).is_err());
+        assert!(manifest_endpoints("[[node]]\nid = 1\n", None).is_err());
+        let secure = "[[node]]\nid = 1\nclient_port = 2379\nflags = [\"--cert-file\", \"a.pem\"]\n";
+        let error = format!("{:#}", manifest_endpoints(secure, None).unwrap_err());
+        assert!(error.contains("--cacert"), "{error}");
     }
 
     #[test]
     fn a_named_folder_without_a_cluster_is_an_error() {
-        let error = find_endpoints(&[], Some(Path::new("/nowhere/at/all"))).unwrap_err();
+        let error = find_endpoints(&[], Some(Path::new("/nowhere/at/all")), None).unwrap_err();
         let text = format!("{error:#}");
         assert!(text.contains("volvox up --data /nowhere/at/all"), "{text}");
     }

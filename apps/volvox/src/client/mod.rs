@@ -24,6 +24,7 @@ mod range;
 mod snapshot;
 mod status;
 mod subscription;
+mod tls;
 mod txn;
 mod txn_text;
 mod watch;
@@ -37,9 +38,10 @@ use clap::{Args, Subcommand};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use cluster::{Cluster, Repeat};
-pub use endpoints::{Endpoint, find_endpoints};
+pub use endpoints::{Endpoint, find_endpoints, serves_tls};
 use output::{Printer, reader_is_gone};
 pub use snapshot::{Progress, SnapshotCommand};
+pub use tls::TlsOptions;
 
 /// The exit status of a command ended by Ctrl-C, as shells count it.
 const EXIT_INTERRUPTED: u8 = 130;
@@ -63,6 +65,9 @@ pub struct ClientOptions {
     #[arg(long, global = true, help_heading = HEADING, default_value_t = 5, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,
+    /// TLS to the members.
+    #[command(flatten)]
+    pub tls: TlsOptions,
 }
 
 /// A command to a running cluster.
@@ -110,7 +115,8 @@ pub async fn run(command: ClientCommand, options: ClientOptions) -> Result<ExitC
 }
 
 async fn execute(command: ClientCommand, options: &ClientOptions) -> Result<ExitCode> {
-    let endpoints = find_endpoints(&options.endpoints, options.data.as_deref())?;
+    let tls = options.tls.load()?;
+    let endpoints = find_endpoints(&options.endpoints, options.data.as_deref(), tls.as_ref())?;
     let cluster = Cluster::new(endpoints, Duration::from_secs(options.command_timeout));
     let mut printer = Printer::new(options.json);
     match command {

@@ -1,5 +1,6 @@
 //! `cluster.toml`: what a local cluster is made of.
 
+use crate::client::serves_tls;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -125,7 +126,8 @@ impl Manifest {
 
     /// Where clients reach the cluster.
     pub fn endpoints(&self) -> Vec<String> {
-        self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.client_port)).collect()
+        let scheme = |node: &ManifestNode| if serves_tls(&node.flags) { "https://" } else { "" };
+        self.nodes.iter().map(|node| format!("{}127.0.0.1:{}", scheme(node), node.client_port)).collect()
     }
 }
 

@@ -3,16 +3,20 @@
 use super::faults;
 use super::manifest::{Manifest, ManifestNode, node_folder, node_log};
 use super::processes::NodeProcess;
-use crate::client::{Cluster, Endpoint, Repeat};
+use crate::client::{ClientOptions, Cluster, Endpoint, Repeat, find_endpoints, serves_tls};
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use std::cell::RefCell;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+use volvox_etcd::proto::etcdserverpb::cluster_client::ClusterClient;
 use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use volvox_etcd::proto::etcdserverpb::request_op::Request;
-use volvox_etcd::proto::etcdserverpb::{Compare, DeleteRangeRequest, RequestOp, TxnRequest, compare};
+use volvox_etcd::proto::etcdserverpb::{
+    Compare, DeleteRangeRequest, MemberListRequest, RequestOp, TxnRequest, compare,
+};
 
 /// A cluster that is not ready by then has a problem that waiting does not solve.
 const READY_LIMIT: Duration = Duration::from_secs(60);
@@ -41,7 +45,8 @@ pub struct UpArguments {
 ///
 /// # Errors
 /// When the cluster cannot be started; says what to do.
-pub async fn up(arguments: UpArguments, data: &Path, json: bool) -> Result<ExitCode> {
+pub async fn up(arguments: UpArguments, data: &Path, options: &ClientOptions) -> Result<ExitCode> {
+    let (json, tls) = (options.json, options.tls.load()?);
     let mut manifest = manifest_for(&arguments, data)?;
     check_ports(&manifest, data)?;
     let starting = |id: u64| NodeProcess::of_node(data, id).is_none();
@@ -49,6 +54,8 @@ pub async fn up(arguments: UpArguments, data: &Path, json: bool) -> Result<ExitC
         faults::forget_failed_sync(&mut manifest, id);
     }
     manifest.save(data)?;
+    // Before a node is started: a file that is missing is said at once.
+    let endpoints = find_endpoints(&[], Some(data), tls.as_ref())?;
     let mut children = Vec::new();
     for node in &manifest.nodes {
         if NodeProcess::of_node(data, node.id).is_none() {
@@ -56,7 +63,7 @@ pub async fn up(arguments: UpArguments, data: &Path, json: bool) -> Result<ExitC
         }
     }
     let ready = tokio::select! {
-        ready = wait_ready(&manifest, data, &mut children) => ready,
+        ready = wait_ready(&manifest, data, endpoints, &mut children) => ready,
         _ = stop_signal() => Err(anyhow::anyhow!("interrupted before the cluster was ready")),
     };
     if let Err(error) = ready {
@@ -178,13 +185,18 @@ pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Ch
     command.spawn().context("cannot start a node")
 }
 
-async fn wait_ready(manifest: &Manifest, data: &Path, children: &mut [(u64, Child)]) -> Result<()> {
+async fn wait_ready(
+    manifest: &Manifest,
+    data: &Path,
+    endpoints: Vec<Endpoint>,
+    children: &mut [(u64, Child)],
+) -> Result<()> {
     let deadline = Instant::now() + READY_LIMIT;
-    let endpoints: Vec<Endpoint> =
-        manifest.endpoints().iter().map(|text| Endpoint::parse(text)).collect::<Result<_>>()?;
-    let ready = wait_writable(endpoints);
+    let cluster = Cluster::new(endpoints, READY_LIMIT);
+    let trouble = RefCell::new(String::new());
+    let ready = wait_serving(&cluster, manifest, &trouble);
     tokio::pin!(ready);
-    let mut is_writable = false;
+    let mut is_serving = false;
     loop {
         for (id, child) in children.iter_mut() {
             if let Some(status) = child.try_wait().context("cannot ask for a node's state")? {
@@ -193,24 +205,39 @@ async fn wait_ready(manifest: &Manifest, data: &Path, children: &mut [(u64, Chil
         }
         // Every node has said who it is, so that `kill 2` finds it; a majority alone can take a write before that.
         let is_known = |id: u64| NodeProcess::of_node(data, id).is_some();
-        if is_writable && children.iter().all(|(id, _)| is_known(*id)) {
+        if is_serving && children.iter().all(|(id, _)| is_known(*id)) {
             return Ok(());
         }
         if Instant::now() >= deadline {
-            bail!("the cluster is not ready after {} s; see {}", READY_LIMIT.as_secs(), node_log(data, 1).display());
+            let (seconds, log, trouble) = (READY_LIMIT.as_secs(), node_log(data, 1), trouble.take());
+            bail!("the cluster is not ready after {seconds} s; see {}\n{trouble}", log.display());
         }
-        if is_writable {
+        if is_serving {
             tokio::time::sleep(Duration::from_millis(5)).await;
         } else if let Ok(result) = tokio::time::timeout(Duration::from_millis(50), &mut ready).await {
             result?;
-            is_writable = true;
+            is_serving = true;
         }
     }
 }
 
+/// Waits until a write goes through, and every node of ours has told the cluster its name: it does so once it hears of a
+/// leader, and until then `status` could not name it.
+async fn wait_serving(cluster: &Cluster, manifest: &Manifest, trouble: &RefCell<String>) -> Result<()> {
+    wait_writable(cluster, trouble).await?;
+    let is_ours = |id: u64| manifest.nodes.iter().any(|node| node.id == id);
+    loop {
+        let call = async |channel| ClusterClient::new(channel).member_list(MemberListRequest::default()).await;
+        let listed = cluster.call("waiting for the names of the nodes", Repeat::Safe, call).await;
+        if listed.is_ok_and(|list| list.members.iter().all(|member| !is_ours(member.id) || !member.name.is_empty())) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
 /// Waits until a write goes through: one that changes nothing, but must be agreed on by a majority.
-async fn wait_writable(endpoints: Vec<Endpoint>) -> Result<()> {
-    let cluster = Cluster::new(endpoints, READY_LIMIT);
+async fn wait_writable(cluster: &Cluster, trouble: &RefCell<String>) -> Result<()> {
     // The branch that deletes is never taken: no version is below 0. But the server must agree on that.
     let never = Compare {
         result: compare::CompareResult::Less.into(),
@@ -229,7 +256,10 @@ async fn wait_writable(endpoints: Vec<Endpoint>) -> Result<()> {
         let call = async |channel| KvClient::new(channel).txn(probe.clone()).await;
         match cluster.call("waiting for the cluster", Repeat::Safe, call).await {
             Ok(_) => return Ok(()),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            Err(error) => {
+                *trouble.borrow_mut() = error.to_string();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
         }
     }
 }
@@ -257,7 +287,10 @@ fn announce(manifest: &Manifest, data: &Path, detached: bool) {
         Some(other) => format!(" --data {other}"),
     };
     println!("clients: {}", manifest.endpoints().join(", "));
-    println!("try:     volvox{option} put greeting hello   (or etcdctl --endpoints {})", manifest.endpoints()[0]);
+    let secure = manifest.nodes.iter().any(|node| serves_tls(&node.flags));
+    let tls = if secure { " --cacert FILE" } else { "" };
+    let first = &manifest.endpoints()[0];
+    println!("try:     volvox{option}{tls} put greeting hello   (or etcdctl{tls} --endpoints {first})");
     if detached {
         println!("stop:    volvox{option} down");
     } else {

@@ -25,16 +25,19 @@ impl Backend for LiveReplica {
             id: peer.id.0,
             connected: peer.connected,
             disconnects: peer.connects.saturating_sub(u64::from(peer.connected)),
-            ..PeerCounters::default()
+            sent: peer.sent,
+            dropped: peer.dropped,
+            round_trip: peer.round_trip.map(|took| took.as_secs_f64()),
         };
         Counters {
             slow_applies: node.slow_steps,
-            leases_revoked: status.leases_expired,
+            leases_expired: status.leases_expired,
             log_bytes: node.log.bytes_written,
             log_syncs: histogram(&node.batch_writes),
             checkpoint_writes: histogram(&node.checkpoint_writes),
+            peer_sent_bytes: node.bytes_out,
+            peer_received_bytes: node.bytes_in,
             peers: self.0.peers().into_iter().map(peer).collect(),
-            ..Counters::default()
         }
     }
 }

@@ -48,7 +48,7 @@ pub struct NodeArguments {
     /// Where administration is served, on loopback only [default: 127.0.0.1:2381]
     #[arg(long, env = "VOLVOX_LISTEN_ADMIN", value_name = "ADDRESS:PORT")]
     listen_admin: Option<SocketAddr>,
-    /// Where clients are told to come [default: http:// and --listen-client]
+    /// Where clients are told to come [default: http:// or https://, and --listen-client]
     #[arg(long, env = "VOLVOX_ADVERTISE_CLIENT", value_delimiter = ',', value_name = "URL,...")]
     advertise_client: Vec<String>,
     /// How often a leader shows that it is alive [default: 50]
@@ -66,14 +66,30 @@ pub struct NodeArguments {
     /// How often idle watchers that asked for it hear how far they have come [default: 600000]
     #[arg(long, env = "VOLVOX_WATCH_PROGRESS_INTERVAL", value_name = "MS")]
     watch_progress_interval: Option<u64>,
+    /// This node's certificate for clients, PEM: the client port then speaks TLS and nothing else; goes with --key-file
+    #[arg(long, env = "VOLVOX_CERT_FILE", value_name = "FILE")]
+    cert_file: Option<PathBuf>,
+    /// Its private key, PEM
+    #[arg(long, env = "VOLVOX_KEY_FILE", value_name = "FILE")]
+    key_file: Option<PathBuf>,
+    /// Certificates of the authority for clients, PEM: a client must then show a certificate that it signed
+    #[arg(long, env = "VOLVOX_TRUSTED_CA_FILE", value_name = "FILE")]
+    trusted_ca_file: Option<PathBuf>,
+    /// Demand certificates of clients; needs --trusted-ca-file, which alone means the same
+    #[arg(long, env = "VOLVOX_CLIENT_CERT_AUTH")]
+    #[serde(default)]
+    client_cert_auth: bool,
     /// Certificates of the authority for mutual TLS between nodes, PEM; goes with --peer-cert and --peer-key
-    #[arg(long, env = "VOLVOX_PEER_CA", value_name = "FILE")]
+    #[serde(alias = "peer-trusted-ca-file")]
+    #[arg(long, visible_alias = "peer-trusted-ca-file", env = "VOLVOX_PEER_CA", value_name = "FILE")]
     peer_ca: Option<PathBuf>,
     /// This node's certificate, PEM
-    #[arg(long, env = "VOLVOX_PEER_CERT", value_name = "FILE")]
+    #[serde(alias = "peer-cert-file")]
+    #[arg(long, visible_alias = "peer-cert-file", env = "VOLVOX_PEER_CERT", value_name = "FILE")]
     peer_cert: Option<PathBuf>,
     /// This node's private key, PEM
-    #[arg(long, env = "VOLVOX_PEER_KEY", value_name = "FILE")]
+    #[serde(alias = "peer-key-file")]
+    #[arg(long, visible_alias = "peer-key-file", env = "VOLVOX_PEER_KEY", value_name = "FILE")]
     peer_key: Option<PathBuf>,
     /// Threads for clients; 0 shares one thread with the node, which is best on a small machine [default: 0]
     #[arg(long, env = "VOLVOX_DOOR_THREADS", value_name = "N")]
@@ -113,6 +129,7 @@ pub struct NodeSettings {
     pub checkpoint_log_bytes: u64,
     pub watch_progress_interval: Duration,
     pub tls: Option<volvox_net::PeerTls>,
+    pub client_tls: Option<volvox_etcd::TlsPaths>,
     pub door_threads: usize,
     pub log_file: Option<PathBuf>,
     pub log: String,
@@ -152,9 +169,11 @@ impl NodeArguments {
         if !faults.is_empty() && !merged.development {
             bail!("--fault needs --development");
         }
+        let client_tls = merged.client_tls()?;
         let mut advertise_client = merged.advertise_client.clone();
         if advertise_client.is_empty() {
-            advertise_client.push(format!("http://{listen_client}"));
+            let scheme = if client_tls.is_some() { "https" } else { "http" };
+            advertise_client.push(format!("{scheme}://{listen_client}"));
         }
         Ok(NodeSettings {
             id,
@@ -176,6 +195,7 @@ impl NodeArguments {
             checkpoint_log_bytes: merged.checkpoint_log_bytes.unwrap_or(16 << 20).max(1 << 16),
             watch_progress_interval: Duration::from_millis(merged.watch_progress_interval.unwrap_or(600_000).max(100)),
             tls: merged.tls()?,
+            client_tls,
             door_threads: merged.door_threads.unwrap_or(0),
             log_file: merged.log_file.clone(),
             log: merged.log.clone().unwrap_or_else(|| "info".to_owned()),
@@ -208,6 +228,10 @@ impl NodeArguments {
             quota_bytes: self.quota_bytes.or(file.quota_bytes),
             checkpoint_log_bytes: self.checkpoint_log_bytes.or(file.checkpoint_log_bytes),
             watch_progress_interval: self.watch_progress_interval.or(file.watch_progress_interval),
+            cert_file: self.cert_file.or(file.cert_file),
+            key_file: self.key_file.or(file.key_file),
+            trusted_ca_file: self.trusted_ca_file.or(file.trusted_ca_file),
+            client_cert_auth: self.client_cert_auth || file.client_cert_auth,
             peer_ca: self.peer_ca.or(file.peer_ca),
             peer_cert: self.peer_cert.or(file.peer_cert),
             peer_key: self.peer_key.or(file.peer_key),
@@ -217,6 +241,24 @@ impl NodeArguments {
             development: self.development || file.development,
             faults: list(self.faults, file.faults),
         })
+    }
+
+    fn client_tls(&self) -> Result<Option<volvox_etcd::TlsPaths>> {
+        if self.client_cert_auth && self.trusted_ca_file.is_none() {
+            bail!("--client-cert-auth needs --trusted-ca-file: who signs the certificates of clients?");
+        }
+        match (&self.cert_file, &self.key_file) {
+            (None, None) if self.trusted_ca_file.is_some() => {
+                bail!("--trusted-ca-file needs --cert-file and --key-file: without them the client port is plain")
+            }
+            (None, None) => Ok(None),
+            (Some(certificate), Some(key)) => Ok(Some(volvox_etcd::TlsPaths {
+                certificate: certificate.clone(),
+                key: key.clone(),
+                client_authority: self.trusted_ca_file.clone(),
+            })),
+            _ => bail!("--cert-file and --key-file go together"),
+        }
     }
 
     fn tls(&self) -> Result<Option<volvox_net::PeerTls>> {

@@ -189,8 +189,12 @@ fn serve_door(
     dispatcher: Arc<Dispatcher>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<DoorTask> {
-    let options =
-        volvox_etcd::Options { election_timeout: settings.election_timeout, ..volvox_etcd::Options::default() };
+    let tls = settings.client_tls.clone().map(volvox_etcd::ServerTls::load).transpose();
+    let options = volvox_etcd::Options {
+        election_timeout: settings.election_timeout,
+        tls: tls.context("TLS on the client port")?.map(Arc::new),
+        ..volvox_etcd::Options::default()
+    };
     let backend = LiveReplica(handle.clone());
     let shutdown = async move {
         let _ = stopping.wait_for(|stopping| *stopping).await;

@@ -58,7 +58,7 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn server(&self, out: &mut Output<'_>) -> fmt::Result {
-        let (status, node) = (&self.view.status, &self.counters);
+        let (status, node, metrics) = (&self.view.status, &self.counters, &self.metrics);
         let is_leader = status.leader == Some(status.id);
         out.gauge("etcd_server_has_leader", "Whether a leader is known", u64::from(status.leader.is_some()))?;
         out.gauge("etcd_server_is_leader", "Whether this member leads", u64::from(is_leader))?;
@@ -72,29 +72,30 @@ impl Scrape {
         out.gauge("etcd_server_proposals_applied_total", "Entries applied", status.applied_index)?;
         out.gauge("etcd_server_proposals_pending", "Proposals without an answer", status.proposals_pending)?;
         out.counter("etcd_server_proposals_failed", "Proposals that failed", status.proposals_failed)?;
-        out.counter("etcd_server_slow_apply", "Applications that took long", node.slow_applies)?;
-        out.counter("etcd_server_slow_read_indexes", "Linearizable reads that took long", node.slow_reads)?;
-        out.counter("etcd_server_read_indexes_failed", "Linearizable reads that failed", node.failed_reads)?;
-        out.counter("etcd_server_heartbeat_send_failures", "Heartbeats not sent", node.heartbeat_failures)?;
-        out.gauge("etcd_server_learner_promote_successes", "Learners promoted", node.promotions)?;
+        let help = "Steps that took long; entries are applied in steps";
+        out.counter("etcd_server_slow_apply", help, node.slow_applies)?;
+        let failed = metrics.failed_reads.get();
+        out.counter("etcd_server_read_indexes_failed", "Linearizable reads that failed", failed)?;
+        let promoted = metrics.handled(Method::MemberPromote, Code::Ok);
+        out.gauge("etcd_server_learner_promote_successes", "Learners promoted through this member", promoted)?;
         let quota = if status.quota_bytes == 0 { QUOTA_BYTES_DEFAULT } else { status.quota_bytes };
         out.gauge("etcd_server_quota_backend_bytes", "How much the store may hold", quota)?;
-        out.gauge("etcd_server_health_success", "Checks that found it healthy", self.metrics.health_success.get())?;
-        out.gauge("etcd_server_health_failures", "Checks that did not", self.metrics.health_failures.get())?;
-        out.histogram("etcd_server_apply_duration_seconds", "Application of a batch", &node.applies)
+        out.gauge("etcd_server_health_success", "Checks that found it healthy", metrics.health_success.get())?;
+        out.gauge("etcd_server_health_failures", "Checks that did not", metrics.health_failures.get())
     }
 
     fn store(&self, out: &mut Output<'_>) -> fmt::Result {
         let store = &self.view.store;
-        let done = |method| self.metrics.handled(method, Code::Ok);
+        let operations = &self.metrics.operations;
+        let txns = self.metrics.handled(Method::Txn, Code::Ok);
         let size = store.size_in_use();
         out.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes allocated", size)?;
         out.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes in use", size)?;
         // Each member counts what its own clients did: the sum over the members is what the cluster did.
-        out.counter("etcd_mvcc_put", "Puts of clients of this member", done(Method::Put))?;
-        out.counter("etcd_mvcc_delete", "Deletes of clients of this member", done(Method::DeleteRange))?;
-        out.counter("etcd_mvcc_txn", "Transactions of clients of this member", done(Method::Txn))?;
-        out.counter("etcd_mvcc_range", "Ranges read by clients of this member", done(Method::Range))?;
+        out.counter("etcd_mvcc_put", "Puts of clients of this member", operations.puts.get())?;
+        out.counter("etcd_mvcc_delete", "Deletes of clients of this member", operations.deletes.get())?;
+        out.counter("etcd_mvcc_txn", "Transactions of clients of this member", txns)?;
+        out.counter("etcd_mvcc_range", "Ranges read by clients of this member", operations.ranges.get())?;
         out.gauge("etcd_debugging_mvcc_keys_total", "Keys alive", store.len())?;
         out.gauge("etcd_debugging_mvcc_current_revision", "The revision", store.revision())?;
         out.gauge("etcd_debugging_mvcc_compact_revision", "History up to here is gone", store.compacted())?;
@@ -113,17 +114,20 @@ impl Scrape {
         out.counter("etcd_disk_wal_write_bytes", "Bytes written to the log", node.log_bytes)?;
         out.histogram("etcd_disk_backend_commit_duration_seconds", "Checkpoint write", &node.checkpoint_writes)?;
         type Value = fn(&PeerCounters) -> u64;
-        let counters: [(&str, &str, Value); 3] = [
-            ("etcd_network_peer_sent_bytes", "Bytes sent to a member", |peer| peer.sent_bytes),
-            ("etcd_network_peer_received_bytes", "Bytes received from a member", |peer| peer.received_bytes),
-            ("etcd_network_disconnected_peers", "Connections lost", |peer| peer.disconnects),
+        // Bytes are counted over all links together: the same names as etcd's, without its label.
+        out.counter("etcd_network_peer_sent_bytes", "Bytes sent to other members", node.peer_sent_bytes)?;
+        out.counter("etcd_network_peer_received_bytes", "Bytes received from them", node.peer_received_bytes)?;
+        let counters: [(&str, &str, &str, Value); 3] = [
+            ("etcd_network_disconnected_peers", "Remote", "Connections lost", |peer| peer.disconnects),
+            ("volvox_peer_messages_sent", "To", "Messages given to a link", |peer| peer.sent),
+            ("volvox_peer_messages_dropped", "To", "Messages for which a link had no room", |peer| peer.dropped),
         ];
-        for (name, help, value) in counters {
+        for (name, label, help, value) in counters {
             let mut family = out.family(name, help, MetricType::Counter)?;
             for peer in &node.peers {
                 let id = format!("{:x}", peer.id);
                 family
-                    .encode_family(&[("To", id.as_str())])?
+                    .encode_family(&[(label, id.as_str())])?
                     .encode_counter::<NoLabelSet, _, u64>(&value(peer), None)?;
             }
         }
@@ -132,11 +136,13 @@ impl Scrape {
             let id = format!("{:x}", peer.id);
             family.encode_family(&[("Remote", id.as_str())])?.encode_gauge(&u64::from(peer.connected))?;
         }
-        let name = "etcd_network_peer_round_trip_time_seconds";
-        let mut family = out.family(name, "There and back", MetricType::Histogram)?;
+        let help = "There and back, the last time it was measured";
+        let mut family = out.family("volvox_peer_round_trip_seconds", help, MetricType::Gauge)?;
         for peer in &node.peers {
             let id = format!("{:x}", peer.id);
-            encode_histogram(&mut family.encode_family(&[("To", id.as_str())])?, &peer.round_trips)?;
+            if let Some(seconds) = peer.round_trip {
+                family.encode_family(&[("To", id.as_str())])?.encode_gauge(&seconds)?;
+            }
         }
         Ok(())
     }
@@ -144,14 +150,16 @@ impl Scrape {
     fn watches_and_leases(&self, out: &mut Output<'_>) -> fmt::Result {
         let (status, metrics) = (&self.view.status, &self.metrics);
         let done = |method| metrics.handled(method, Code::Ok);
-        let revoked = done(Method::LeaseRevoke) + self.counters.leases_revoked;
+        let expired = self.counters.leases_expired;
+        let revoked = done(Method::LeaseRevoke) + expired;
         out.gauge("etcd_debugging_mvcc_watcher_total", "Watchers", status.watchers)?;
         out.gauge("etcd_debugging_mvcc_slow_watcher_total", "Watchers that are behind", status.watchers_behind)?;
         out.gauge("etcd_debugging_mvcc_watch_stream_total", "Watch streams", status.watch_streams)?;
         out.counter("etcd_debugging_mvcc_events", "Events sent", metrics.events.get())?;
         out.counter("etcd_debugging_lease_granted", "Leases granted", done(Method::LeaseGrant))?;
         out.counter("etcd_debugging_lease_revoked", "Leases revoked or expired", revoked)?;
-        out.counter("etcd_debugging_lease_renewed", "Leases renewed", metrics.sent(Method::LeaseKeepAlive))?;
+        out.counter("etcd_debugging_lease_renewed", "Leases renewed", metrics.renewals.get())?;
+        out.counter("etcd_debugging_server_lease_expired", "Leases expired while this member led", expired)?;
         out.gauge("volvox_leases", "Leases", self.view.store.lease_count())
     }
 

@@ -9,6 +9,7 @@ use crate::grpc::Code;
 use crate::method::Method;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use volvox_store::{ResponseOp, TxnResponse};
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -40,6 +41,32 @@ pub struct MethodCounts {
     handled: [Count; Code::ALL.len()],
 }
 
+/// Operations on the store that were done.
+#[derive(Debug, Default)]
+pub struct Operations {
+    /// Ranges read.
+    pub ranges: Count,
+    /// Pairs written.
+    pub puts: Count,
+    /// Ranges deleted.
+    pub deletes: Count,
+}
+
+impl Operations {
+    /// What a transaction had done.
+    pub fn add_all(&self, txn: &TxnResponse) {
+        // Nested no deeper than the decoder let in.
+        for response in &txn.responses {
+            match response {
+                ResponseOp::Range(_) => self.ranges.add(1),
+                ResponseOp::Put(_) => self.puts.add(1),
+                ResponseOp::DeleteRange(_) => self.deletes.add(1),
+                ResponseOp::Txn(inner) => self.add_all(inner),
+            }
+        }
+    }
+}
+
 /// Everything the door counts.
 #[derive(Debug)]
 pub struct Metrics {
@@ -50,6 +77,12 @@ pub struct Metrics {
     pub sent_bytes: Count,
     /// Watch events sent.
     pub events: Count,
+    /// What clients had done to the store, inside of transactions too.
+    pub operations: Operations,
+    /// Leases renewed.
+    pub renewals: Count,
+    /// Linearizable reads that failed.
+    pub failed_reads: Count,
     /// Connections that are open.
     pub connections: Count,
     /// Connections turned away because there were too many.
@@ -68,16 +101,14 @@ impl Metrics {
             received_bytes: Count::default(),
             sent_bytes: Count::default(),
             events: Count::default(),
+            operations: Operations::default(),
+            renewals: Count::default(),
+            failed_reads: Count::default(),
             connections: Count::default(),
             connections_refused: Count::default(),
             health_success: Count::default(),
             health_failures: Count::default(),
         }
-    }
-
-    /// How many messages of a method were sent.
-    pub fn sent(&self, method: Method) -> u64 {
-        self.methods[method as usize].sent.get()
     }
 
     /// How often a method has been handled with a code.

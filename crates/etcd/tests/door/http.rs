@@ -6,6 +6,7 @@ use crate::server::{Server, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use volvox_etcd::proto::etcdserverpb as pb;
+use volvox_etcd::proto::etcdserverpb::request_op;
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command};
 
 /// Status, head and body.
@@ -100,6 +101,28 @@ fn value(metrics: &str, name: &str) -> f64 {
     line.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
+fn range_of(key: &bytes::Bytes) -> pb::RangeRequest {
+    pb::RangeRequest { key: key.clone(), ..Default::default() }
+}
+
+fn transaction_of(requests: Vec<request_op::Request>) -> pb::TxnRequest {
+    let success = requests.into_iter().map(|request| pb::RequestOp { request: Some(request) }).collect();
+    pb::TxnRequest { success, ..Default::default() }
+}
+
+/// Reads, deletes what is not there, puts; and puts once more one level deeper.
+fn transaction(key: &bytes::Bytes) -> pb::TxnRequest {
+    let put = |key: &bytes::Bytes| pb::PutRequest { key: key.clone(), ..Default::default() };
+    let other = bytes::Bytes::from_static(b"b");
+    let absent = pb::DeleteRangeRequest { key: bytes::Bytes::from_static(b"c"), ..Default::default() };
+    transaction_of(vec![
+        request_op::Request::RequestRange(range_of(key)),
+        request_op::Request::RequestDeleteRange(absent),
+        request_op::Request::RequestPut(put(key)),
+        request_op::Request::RequestTxn(transaction_of(vec![request_op::Request::RequestPut(put(&other))])),
+    ])
+}
+
 #[tokio::test]
 async fn metrics_follow_what_happens() {
     let live = Live::start().await;
@@ -110,8 +133,18 @@ async fn metrics_follow_what_happens() {
     for _ in 0..3 {
         within(kv.put(pb::PutRequest { key: key.clone(), ..Default::default() })).await.unwrap();
     }
-    within(kv.range(pb::RangeRequest { key, ..Default::default() })).await.unwrap();
+    within(kv.range(range_of(&key))).await.unwrap();
     assert!(within(kv.range(pb::RangeRequest::default())).await.is_err());
+    within(kv.delete_range(pb::DeleteRangeRequest { key: key.clone(), ..Default::default() })).await.unwrap();
+    within(kv.txn(transaction(&key))).await.unwrap();
+    let reading = transaction_of(vec![request_op::Request::RequestRange(range_of(&key))]);
+    within(kv.txn(reading)).await.unwrap();
+    let mut leases = pb::lease_client::LeaseClient::new(server.channel().await);
+    let granted = within(leases.lease_grant(pb::LeaseGrantRequest { ttl: 60, id: 0 })).await.unwrap().into_inner();
+    // One that lives, and one that is not known: answered, and not renewed.
+    let renewals = [granted.id, granted.id + 1].map(|id| pb::LeaseKeepAliveRequest { id });
+    let mut renewed = within(leases.lease_keep_alive(futures_util::stream::iter(renewals))).await.unwrap().into_inner();
+    while within(renewed.message()).await.unwrap().is_some() {}
     let (status, head, after) = ask(&server, "GET", "/metrics").await;
     assert_eq!(status, 200);
     assert!(head.contains("content-type: application/openmetrics-text"));
@@ -128,9 +161,13 @@ async fn metrics_follow_what_happens() {
     assert_eq!(value(&after, &handled("Put", "OK")), 3.0);
     assert_eq!(value(&after, &handled("Range", "OK")), 1.0);
     assert_eq!(value(&after, &handled("Range", "InvalidArgument")), 1.0);
-    assert_eq!(grew("etcd_debugging_mvcc_current_revision"), 3.0);
-    assert_eq!(grew("etcd_debugging_mvcc_keys_total"), 1.0);
-    assert_eq!((grew("etcd_mvcc_range_total"), grew("etcd_mvcc_put_total")), (1.0, 3.0));
+    // Three puts, a delete, a transaction that puts two keys.
+    assert_eq!(grew("etcd_debugging_mvcc_current_revision"), 5.0);
+    assert_eq!(grew("etcd_debugging_mvcc_keys_total"), 2.0);
+    let operations = ["range", "put", "delete", "txn"].map(|name| grew(&format!("etcd_mvcc_{name}_total")));
+    assert_eq!(operations, [3.0, 5.0, 2.0, 2.0], "inside of transactions too");
+    assert_eq!((grew("etcd_debugging_lease_granted_total"), grew("etcd_debugging_lease_renewed_total")), (1.0, 1.0));
+    assert_eq!(grew("etcd_server_read_indexes_failed_total"), 0.0);
     assert!(grew("etcd_server_proposals_applied_total") >= 3.0);
     assert!(grew("etcd_network_client_grpc_received_bytes_total") > 0.0);
     assert!(grew("etcd_network_client_grpc_sent_bytes_total") > 0.0);

@@ -13,3 +13,4 @@ mod http;
 mod live;
 mod server;
 mod services;
+mod tls;
