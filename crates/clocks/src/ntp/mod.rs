@@ -24,7 +24,8 @@
 //! | `Request` | T1: what time is it? |
 //! | `Response` | T1 again, T2: when the request came, T3: when this leaves |
 //!
-//! On the wire both are the same 48 bytes ([`packet`]).
+//! On the wire both are the same 48 bytes ([`packet`]), and a [`translator`] stands between the process and strangers who
+//! speak nothing else.
 //!
 //! # A run
 //!
@@ -77,12 +78,14 @@ mod message;
 pub mod packet;
 mod properties;
 pub mod selection;
+pub mod translator;
 
 pub use crate::software_clock::Readings;
 pub use discipline::Thresholds;
 pub use message::{Command, CommandError, Event, Message};
 pub use packet::Packet;
 pub use properties::properties;
+pub use translator::Translator;
 
 use crate::software_clock::{Reading, SLEW_PPM, SoftwareClock};
 use alloc::collections::BTreeMap;
