@@ -80,6 +80,8 @@ pub struct Load {
     pub run: String,
     /// Where the clients may turn to; they follow it when their present node fails them.
     endpoints: Mutex<Vec<String>>,
+    /// How often everybody was called back to where it began.
+    recalls: AtomicU64,
     stop: AtomicBool,
 }
 
@@ -94,6 +96,7 @@ impl Load {
             reads: AtomicU64::new(0),
             run: run.to_owned(),
             endpoints: Mutex::new(endpoints.to_vec()),
+            recalls: AtomicU64::new(0),
             stop: AtomicBool::new(false),
         });
         let mut tasks = Vec::new();
@@ -107,6 +110,12 @@ impl Load {
     /// The members are others now.
     pub fn set_endpoints(&self, endpoints: &[String]) {
         *self.endpoints.lock().expect("no panic holds this lock") = endpoints.to_vec();
+    }
+
+    /// Calls every client back to the node where it began. Each fault drives some away from a node; in the end all would sit
+    /// at the leader, and what is measured would be how long a client waits for who cannot answer.
+    pub fn spread(&self) {
+        self.recalls.fetch_add(1, Ordering::Relaxed);
     }
 
     fn endpoint(&self, turn: usize) -> String {
@@ -131,6 +140,8 @@ impl Load {
 /// A client with one connection at a time; it goes to the next node after an error.
 struct Client {
     load: Arc<Load>,
+    home: usize,
+    recalls: u64,
     turn: usize,
     /// Where the connection leads.
     endpoint: String,
@@ -139,13 +150,17 @@ struct Client {
 
 impl Client {
     fn new(load: &Arc<Load>, turn: usize) -> Client {
-        Client { load: Arc::clone(load), turn, endpoint: String::new(), connection: None }
+        Client { load: Arc::clone(load), home: turn, recalls: 0, turn, endpoint: String::new(), connection: None }
     }
 
     async fn ask<T, Answer>(&mut self, call: impl FnOnce(KvClient<Channel>) -> Answer) -> Option<T>
     where
         Answer: Future<Output = Result<T, tonic::Status>>,
     {
+        let recalls = self.load.recalls.load(Ordering::Relaxed);
+        if recalls != self.recalls {
+            (self.recalls, self.turn, self.connection) = (recalls, self.home, None);
+        }
         if self.connection.is_none() {
             self.endpoint = self.load.endpoint(self.turn);
             let endpoint = Endpoint::from_shared(self.endpoint.clone()).expect("an address of ours");

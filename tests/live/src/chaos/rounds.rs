@@ -83,6 +83,7 @@ pub async fn run(cluster: &LiveCluster, scenario: Scenario, rounds: usize, write
     let (load, tasks) = Load::start(scenario.name(), &endpoints, writers);
     let mut gaps = Vec::new();
     for round in 1..=rounds {
+        load.spread();
         tokio::time::sleep(BREATH).await;
         let gap =
             strike(cluster, scenario, &load).await.with_context(|| format!("{} round {round}", scenario.name()))?;
