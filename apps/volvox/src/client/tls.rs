@@ -16,17 +16,17 @@ use volvox_etcd::tls::{authorities, certificates, private_key};
 
 use super::HEADING;
 
-/// The files that a client shows and trusts.
+/// The files that a client shows and trusts. Their ids are not their names: commands have a `key` of their own.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TlsOptions {
     /// Certificates of the authority that signed those of the members, PEM: speak TLS
-    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_CACERT")]
+    #[arg(id = "tls_cacert", long = "cacert", global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_CACERT")]
     cacert: Option<PathBuf>,
     /// Our certificate, PEM, for members that want one
-    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_CERT")]
+    #[arg(id = "tls_cert", long = "cert", global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_CERT")]
     cert: Option<PathBuf>,
     /// Its private key, PEM
-    #[arg(long, global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_KEY")]
+    #[arg(id = "tls_key", long = "key", global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_KEY")]
     key: Option<PathBuf>,
 }
 
