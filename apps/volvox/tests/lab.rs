@@ -1,9 +1,12 @@
 //! `volvox lab` as a person and as a program use it.
+// Live runs are of the outside world: they are awaited with its clock.
+#![allow(clippy::disallowed_methods)]
 
 use serde_json::Value;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// One program at a time: some of them explore on all cores, others are live and want some of the time of a core.
 static TURN: Mutex<()> = Mutex::new(());
@@ -65,12 +68,41 @@ fn a_run_is_drawn_without_colours_in_a_pipe() {
 }
 
 #[test]
+fn what_carries_messages_is_drawn_only_when_that_is_asked_for() {
+    let text = says(&["run", "lamport-mutex", "--diagram"]);
+    assert!(text.contains("of the channel (--all-messages shows all)") && text.contains("Request 1.n1"), "{text}");
+    assert!(!text.contains("Hello s") && !text.contains("Data s"), "{text}");
+    let all = says(&["run", "lamport-mutex", "--diagram", "--all-messages"]);
+    assert!(all.contains("Hello s") && !all.contains("not shown"), "{all}");
+}
+
+#[test]
+fn faults_of_the_command_line_take_the_place_of_the_scenarios() {
+    let ran = document(&["run", "raft", "--nodes", "5", "--fault", "crash leader @ 1s"]);
+    assert_eq!(ran["faults"], serde_json::json!(["crash leader @ 1s"]), "{ran}");
+}
+
+#[test]
+fn a_picture_that_cannot_be_written_costs_only_itself() {
+    let output = lab(&["run", "ricart-agrawala", "--svg", "/nonexistent/run.svg"]);
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /nonexistent/run.svg"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("holds     one at a time"));
+}
+
+#[test]
 fn what_is_wrong_is_said_with_what_would_be_right() {
     assert!(refused(&["run", "ricart-agrawla"]).contains("did you mean ricart-agrawala?"));
     assert!(refused(&["run", "ricart-agrawala", "--nodes", "99"]).contains("3 to 64 nodes"));
     assert!(refused(&["run", "ricart-agrawala", "--without", "clok"]).contains("did you mean clock?"));
     assert!(refused(&["run", "ricart-agrawala", "--fault", "partition 1,2 @ 4ms"]).contains("column 11"));
     assert!(refused(&["claim", "Q-MTX-33"]).contains("did you mean Q-MTX-3?"));
+    assert!(refused(&["run", "ricart-agrawala", "--nodes", "-1"]).contains("expected a whole number"));
+    assert!(
+        refused(&["check", "ricart-agrawala", "--model", "without ordr"]).contains("did you mean \"without order\"?")
+    );
+    assert!(refused(&["check"]).contains("--all"));
+    assert!(refused(&["claim"]).contains("Q-MTX-3"));
     assert!(refused(&["sweep", "store", "--nodes", "4"]).contains("3 or 5 nodes"));
     let file = scratch("wrong.txt");
     std::fs::write(&file, "nodes 3\nat 10 n1 enter\n").expect("the temporary folder can be written");
@@ -120,4 +152,93 @@ fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
     assert_eq!(held, [true, false], "safe, and not live: {ran}");
     let refused = refused(&["run", "ricart-agrawala", "--live", "--fault", "drift 1 100ppm @ 1ms"]);
     assert!(refused.contains("no fault of the live world"), "{refused}");
+}
+
+/// A live run that goes on while the test does something to it.
+fn begin_live(arguments: &[&str]) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
+    command.args(["lab", "run", "--live"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program runs")
+}
+
+/// The processes that this one started, with their command lines.
+fn children(parent: u32) -> Vec<(u32, String)> {
+    let all = std::fs::read_dir("/proc").expect("the list of processes").flatten();
+    let child = |entry: std::fs::DirEntry| {
+        let id: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+        // The name in parentheses may contain anything; after it come the state and the parent.
+        let of: u32 = stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        (of == parent).then(|| (id, String::from_utf8_lossy(&line).replace('\0', " ")))
+    };
+    all.filter_map(child).collect()
+}
+
+/// How many bytes a process has written.
+fn written(process: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{process}/io")).unwrap_or_default();
+    text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
+}
+
+/// The nodes of a live run, once each has told so much that the run is under way.
+fn nodes_under_way(run: &Child, count: usize) -> Vec<(u32, String)> {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let mut nodes = children(run.id());
+        nodes.retain(|(id, line)| line.contains("lab node") && written(*id) > 4_000);
+        if nodes.len() == count {
+            return nodes;
+        }
+        assert!(Instant::now() < deadline, "{} of {count} nodes are under way", nodes.len());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn kill(signal: &str, process: u32) {
+    let status = Command::new("kill").args([signal, &process.to_string()]).status().expect("kill runs");
+    assert!(status.success(), "kill {signal} {process}");
+}
+
+/// Nothing happens by itself here for long: there is time to do something to it.
+fn long_scenario(name: &str) -> PathBuf {
+    let file = scratch(name);
+    std::fs::write(&file, "nodes 3\nfor 5s\nat 4s all read #1\n").expect("the temporary folder can be written");
+    file
+}
+
+#[test]
+fn a_node_that_is_killed_from_another_shell_is_part_of_the_run() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let scenario = long_scenario("killed.txt");
+    let run = begin_live(&["raft", "--json", "--scenario", scenario.to_str().expect("a path")]);
+    let nodes = nodes_under_way(&run, 3);
+    let (victim, _) = nodes.iter().find(|(_, line)| line.contains("--id 2 ")).expect("there is a second node");
+    kill("-9", *victim);
+    let output = run.wait_with_output().expect("the run ends");
+    let ran: Value = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
+    let faults: Vec<&str> = ran["faults"].as_array().expect("faults").iter().filter_map(Value::as_str).collect();
+    assert!(matches!(faults[..], [one] if one.starts_with("crash 2 @ ")), "{ran}");
+    assert_eq!((&ran["good"], ran["healed"].is_null()), (&Value::from(true), false), "it starts again: {ran}");
+    std::fs::remove_file(&scenario).expect("the scenario was there");
+}
+
+#[test]
+fn an_interrupt_leaves_no_process_and_no_folder() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let scenario = long_scenario("interrupted.txt");
+    let run = begin_live(&["raft", "--scenario", scenario.to_str().expect("a path")]);
+    let nodes = nodes_under_way(&run, 3);
+    let folder = nodes[0].1.split_whitespace().skip_while(|word| *word != "--folder").nth(1).expect("a folder");
+    let folder = Path::new(folder).parent().expect("of the run").to_path_buf();
+    assert!(folder.is_dir(), "{}", folder.display());
+    kill("-INT", run.id());
+    let output = run.wait_with_output().expect("the run ends");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("interrupted"), "{output:?}");
+    assert!(!output.status.success() && !folder.exists());
+    let left: Vec<u32> =
+        nodes.iter().map(|(id, _)| *id).filter(|id| Path::new(&format!("/proc/{id}")).exists()).collect();
+    assert!(left.is_empty(), "{left:?} are left");
+    std::fs::remove_file(&scenario).expect("the scenario was there");
 }

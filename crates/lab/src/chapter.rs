@@ -31,6 +31,37 @@ pub struct Rule {
     pub text: &'static str,
 }
 
+/// What carries the messages of a chapter. What it says for itself is not the protocol, and diagrams leave it out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carrier {
+    /// Nothing: what is sent is the protocol's own.
+    Network,
+    /// A `volvox_channel::Channel`, with its sessions, acknowledgements and repetitions.
+    Channel,
+}
+
+impl Carrier {
+    /// What of a message is the protocol's own: `Request 1` of `Data s1->s2 #3 Request 1`. `None` when nothing is.
+    pub fn message(self, text: &str) -> Option<&str> {
+        match self {
+            Carrier::Network => Some(text),
+            Carrier::Channel => {
+                let mut words = text.splitn(4, ' ');
+                words.next().filter(|verb| *verb == "Data")?;
+                words.nth(2)
+            }
+        }
+    }
+
+    /// What of a timer is the protocol's own: `Leave` of `Child(Leave)`. `None` when nothing is.
+    pub fn timer(self, text: &str) -> Option<&str> {
+        match self {
+            Carrier::Network => Some(text),
+            Carrier::Channel => text.strip_prefix("Child(")?.strip_suffix(')'),
+        }
+    }
+}
+
 /// How many nodes a chapter runs with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Nodes {
@@ -135,6 +166,11 @@ pub trait Chapter: 'static {
     fn is_leader(process: &Self::Process) -> bool {
         let _ = process;
         false
+    }
+
+    /// What carries its messages.
+    fn carrier() -> Carrier {
+        Carrier::Network
     }
 
     /// The faults of a sweep: what the protocol claims to survive, and nothing else.

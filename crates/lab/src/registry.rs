@@ -3,7 +3,7 @@
 //! The registry is the only place where protocols lose their types: seventy protocols times three worlds of generics
 //! would not compile in time anywhere else. A chapter is registered by one line in [`crate::chapters::all`].
 
-use crate::chapter::{Card, Chapter};
+use crate::chapter::{Card, Carrier, Chapter};
 use crate::chapters;
 use crate::claim::Claim;
 use crate::live::{self, LiveError, LiveNode};
@@ -37,6 +37,9 @@ impl PropertyCard {
 pub trait Study: Send + Sync {
     /// What is known without running it.
     fn card(&self) -> &'static Card;
+
+    /// What carries its messages.
+    fn carrier(&self) -> Carrier;
 
     /// What must hold.
     fn properties(&self) -> Vec<PropertyCard>;
@@ -94,6 +97,10 @@ struct Of<C>(PhantomData<fn() -> C>);
 impl<C: Chapter> Study for Of<C> {
     fn card(&self) -> &'static Card {
         C::card()
+    }
+
+    fn carrier(&self) -> Carrier {
+        C::carrier()
     }
 
     fn properties(&self) -> Vec<PropertyCard> {

@@ -40,18 +40,18 @@ pub fn list(json: bool) -> Result<ExitCode> {
         say(format_args!("{}\n", json!({ "done": done, "of": of, "groups": groups, "protocols": protocols })));
         return Ok(ExitCode::SUCCESS);
     }
-    say(format_args!("{:<24} {:<10} {:<17} what\n", "protocol", "state", "mechanisms"));
+    say(format_args!("{:<24} {:<10} {:<24} what\n", "protocol", "state", "mechanisms"));
     for study in &all {
         let card = study.card();
         let state = if is_done(&lines, card.id) { "done" } else { "open" };
-        say(format_args!("{:<24} {state:<10} {:<17} {}\n", card.id, card.mechanisms.join(" "), card.title));
+        say(format_args!("{:<24} {state:<10} {:<24} {}\n", card.id, card.mechanisms.join(" "), card.title));
     }
-    say(format_args!("\n{:<40} done of\n", "mechanisms of the catalogue"));
+    say(format_args!("\n{:<44} done of\n", "mechanisms of the catalogue"));
     for group in GROUPS {
         let done = done_of(&lines, group.id);
         if !done.is_empty() {
             say(format_args!(
-                "  {:<4} {:<33} {:>4} {:>2}  {}\n",
+                "  {:<4} {:<37} {:>4} {:>2}  {}\n",
                 group.id,
                 group.name,
                 done.len(),
@@ -65,7 +65,7 @@ pub fn list(json: bool) -> Result<ExitCode> {
         .filter(|group| done_of(&lines, group.id).is_empty())
         .map(|group| format!("{} {}", group.id, group.rows))
         .collect();
-    say(format_args!("  {:<38} {done:>4} {of}\n", "all"));
+    say(format_args!("  {:<42} {done:>4} {of}\n", "all"));
     say(format_args!("\nnone yet of: {}\n", others.join(", ")));
     say(format_args!("`volvox lab show P` tells a chapter, `volvox lab run P --diagram` draws a run of it\n"));
     Ok(ExitCode::SUCCESS)
@@ -91,6 +91,9 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
         say(format_args!("{}\n", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or("")));
     }
+    let nodes = card.nodes;
+    let (least, most) = (nodes.least, nodes.most);
+    say(format_args!("\nIt runs with {least} to {most} nodes, and with {} when nothing is said.\n", nodes.default));
     say(format_args!("\n# What must hold\n\n"));
     for property in study.properties() {
         say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));

@@ -24,7 +24,6 @@ const CATALOGUE_CLAIMS: usize = 201;
 #[group(skip)]
 pub struct CheckArguments {
     /// Which protocol; `volvox lab list` names them
-    #[arg(required_unless_present = "all")]
     pub protocol: Option<String>,
     /// Every model of every protocol
     #[arg(long, conflicts_with = "protocol")]
@@ -42,7 +41,7 @@ pub struct CheckArguments {
 #[group(skip)]
 pub struct ClaimArguments {
     /// Which claims, such as Q-MTX-3
-    #[arg(required_unless_present = "all", value_name = "ID")]
+    #[arg(value_name = "ID")]
     pub claims: Vec<String>,
     /// Every claim
     #[arg(long, conflicts_with = "claims")]
@@ -62,10 +61,20 @@ pub struct ClaimArguments {
 pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     let studies = match &arguments.protocol {
         Some(protocol) => vec![registry::find(protocol)?],
-        None => chapters::all(),
+        None if arguments.all => chapters::all(),
+        None => bail!("which protocol? `volvox lab list` names them; --all explores every one"),
     };
     let wanted =
         |model: &CheckedModel| arguments.model.as_ref().is_none_or(|words| model.name.contains(words.as_str()));
+    let names: Vec<&str> = studies.iter().flat_map(|study| study.models()).map(|model| model.name).collect();
+    if let Some(words) =
+        arguments.model.as_ref().filter(|words| !names.iter().any(|name| name.contains(words.as_str())))
+    {
+        match nearest(words, names.iter().copied()) {
+            Some(near) => bail!("no model is called {words:?}; did you mean {near:?}?"),
+            None => bail!("no model is called {words:?}; there are: {}", names.join(", ")),
+        }
+    }
     let begun = Instant::now();
     let (mut documents, mut states, mut count, mut wrong) = (Vec::new(), 0, 0, 0);
     if !json {
@@ -85,9 +94,6 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
                 print_model(id, &model, &explored, &verdict, arguments.trace || arguments.model.is_some());
             }
         }
-    }
-    if count == 0 {
-        bail!("no model has such a name: `volvox lab show P` names those of a protocol");
     }
     let seconds = begun.elapsed().as_secs_f64();
     if json {
@@ -160,12 +166,16 @@ fn progress(json: bool, text: &str) {
 pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
     let studies = chapters::all();
     let known = known(&studies);
+    if arguments.claims.is_empty() && !arguments.all {
+        let names: Vec<&str> = known.keys().copied().collect();
+        bail!("which claim? --all measures every one; there are: {}", names.join(", "));
+    }
     let wanted: Vec<&str> = if arguments.all {
         known.keys().copied().collect()
     } else {
         arguments.claims.iter().map(|id| named(id, &known)).collect::<Result<_>>()?
     };
-    let (mut documents, mut wrong) = (Vec::new(), 0);
+    let (mut documents, mut plots, mut wrong) = (Vec::new(), Vec::new(), 0);
     for id in &wanted {
         let (protocol, claim) = &known[id];
         progress(json, &format!("{id}: {}", claim.text));
@@ -177,7 +187,7 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
         let is_caught = broken.as_ref().map(|rows| rows.iter().any(|row| !row.holds()));
         wrong += usize::from(is_caught == Some(false));
         if let (Some(folder), Some(plot)) = (&arguments.svg, claim.plot) {
-            write_plot(folder, id, &plot(&rows))?;
+            plots.push(write_plot(folder, id, &plot(&rows))?);
         }
         if json {
             documents.push(claim_document(protocol, claim, &rows, is_caught));
@@ -188,6 +198,12 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
         if let Some(is_caught) = is_caught {
             let text = if is_caught { "it fails, as it must" } else { "it holds all the same: WRONG" };
             say(format_args!("    broken ({}): {text}\n", claim.breakage));
+        }
+    }
+    if arguments.svg.is_some() && !json {
+        match plots.is_empty() {
+            true => say(format_args!("none of these has a picture\n")),
+            false => say(format_args!("pictures: {}\n", plots.join(", "))),
         }
     }
     let not_yet: Vec<&(&str, &str)> = CLAIMS.iter().filter(|(id, _)| !known.contains_key(id)).collect();
@@ -249,8 +265,9 @@ fn claim_document(protocol: &str, claim: &Claim, rows: &[volvox_lab::claim::Row]
     })
 }
 
-fn write_plot(folder: &Path, id: &str, picture: &str) -> Result<()> {
+fn write_plot(folder: &Path, id: &str, picture: &str) -> Result<String> {
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     let file = folder.join(format!("{id}.svg"));
-    std::fs::write(&file, picture).with_context(|| format!("cannot write {}", file.display()))
+    std::fs::write(&file, picture).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file.display().to_string())
 }

@@ -7,8 +7,8 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use volvox_core::Scheduled;
-use volvox_lab::diagram::{self, Diagram};
-use volvox_lab::live::LiveNode;
+use volvox_lab::diagram::{self, Detail, Diagram};
+use volvox_lab::live::{self, LiveNode};
 use volvox_lab::registry;
 use volvox_lab::scenario::Scenario;
 use volvox_lab::study::{Ran, Request};
@@ -25,9 +25,10 @@ pub struct RunArguments {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// How many nodes; what the scenario says when not given
-    #[arg(long)]
+    #[arg(long, value_parser = count, allow_negative_numbers = true)]
     pub nodes: Option<u64>,
-    /// Something that goes wrong, such as 'partition 1,2|3 @ 40ms' or 'crash leader @ 1s'; may be given often
+    /// Something that goes wrong, such as 'partition 1,2|3 @ 40ms' or 'crash leader @ 1s', in place of what goes wrong in
+    /// the scenario; may be given often
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
     pub faults: Vec<Scheduled>,
     /// Take a rule of the protocol out, to see what it was for; `volvox lab show` names them
@@ -42,9 +43,21 @@ pub struct RunArguments {
     /// Draw what happens: a column a node, time downwards, messages as arrows
     #[arg(long)]
     pub diagram: bool,
+    /// Leave nothing out of the drawing: also what only carries the messages, remarks, and what decides nothing
+    #[arg(long)]
+    pub all_messages: bool,
     /// Draw it as a picture
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+}
+
+/// Reads how many nodes there are; which numbers a protocol takes is for the protocol to say.
+///
+/// # Errors
+/// When it is no number.
+pub fn count(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "expected a whole number such as 3; `volvox lab show P` says from where to where".to_string())
 }
 
 /// Reads a fault with its moment.
@@ -72,28 +85,54 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
         scenario,
         moments_max: if is_drawn { MOMENTS_MAX } else { 0 },
     };
-    let ran = if arguments.live { study.live(&request, &node_command)? } else { study.run(&request)? };
-    show(&ran, arguments.diagram, arguments.svg.as_deref(), json)
+    let ran = if arguments.live {
+        end_when_interrupted();
+        study.live(&request, &node_command)?
+    } else {
+        study.run(&request)?
+    };
+    show(&ran, arguments, json)
 }
 
-/// Prints a run, and draws it where that is asked for.
-///
-/// # Errors
-/// When the picture cannot be written.
-pub fn show(ran: &Ran, is_drawn: bool, svg: Option<&Path>, json: bool) -> Result<ExitCode> {
-    let diagram = Diagram::of(ran);
-    if let (Some(diagram), Some(file)) = (&diagram, svg) {
-        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+/// Prints a run, and draws it where that is asked for. The picture is last: when it cannot be written, the run is told.
+fn show(ran: &Ran, arguments: &RunArguments, json: bool) -> Result<ExitCode> {
+    let detail = detail(arguments.all_messages);
+    let diagram = Diagram::with(ran, detail);
     if json {
         say(format_args!("{}\n", ran.document()));
-        return Ok(code(ran.is_good()));
+    } else {
+        if let (Some(diagram), true) = (&diagram, arguments.diagram) {
+            say(format_args!("{}\n", diagram::terminal(diagram, terminal::paper())));
+        }
+        say(format_args!("{ran}"));
     }
-    if let (Some(diagram), true) = (&diagram, is_drawn) {
-        say(format_args!("{}\n", diagram::terminal(diagram, terminal::paper())));
+    if let (Some(diagram), Some(file)) = (&diagram, &arguments.svg) {
+        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
     }
-    say(format_args!("{ran}"));
     Ok(code(ran.is_good()))
+}
+
+/// How much a diagram shows.
+pub fn detail(is_all: bool) -> Detail {
+    if is_all { Detail::Everything } else { Detail::Protocol }
+}
+
+/// Ctrl-C ends the nodes too, and leaves no folder behind.
+fn end_when_interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    std::thread::spawn(|| {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+        let is_asked = runtime.block_on(async {
+            let Ok(mut ended) = signal(SignalKind::terminate()) else { return false };
+            tokio::select! {
+                pressed = tokio::signal::ctrl_c() => pressed.is_ok(),
+                _ = ended.recv() => true,
+            }
+        });
+        if is_asked {
+            live::interrupt();
+        }
+    });
 }
 
 /// One node of a live run, which its parent starts.

@@ -1,6 +1,7 @@
 //! `volvox lab sweep` and `volvox lab replay`: many seeds of a protocol under every fault that it claims to survive, and
 //! what they found, made short.
 
+use super::run::{count, detail};
 use super::terminal::say;
 use super::{code, store_sweep, terminal};
 use anyhow::{Context, Result, anyhow, bail};
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use volvox_lab::diagram;
+use volvox_lab::diagram::{self, Detail};
 use volvox_lab::registry;
 use volvox_lab::shrink::{Shrunk, SweepRequest, protocol_of};
 
@@ -28,7 +29,7 @@ pub struct SweepArguments {
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     pub seed: Option<u64>,
     /// How many nodes; the store takes 3, 5, or both in turn
-    #[arg(long)]
+    #[arg(long, value_parser = count, allow_negative_numbers = true)]
     pub nodes: Option<u64>,
     /// Seeds that run at a time; as many as there are cores when not said
     #[arg(long)]
@@ -52,6 +53,9 @@ pub struct ReplayArguments {
     /// Draw it
     #[arg(long)]
     pub diagram: bool,
+    /// Leave nothing out of the drawing
+    #[arg(long)]
+    pub all_messages: bool,
     /// Draw it as a picture
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
@@ -110,7 +114,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
         say(format_args!("{report}\n"));
         if let (Some(found), Some(text)) = (report.found.first(), script) {
             let title = format!("{}, seed {}", study.card().title, found.seed);
-            if let Some(diagram) = diagram::of_script(&title, text, None) {
+            if let Some(diagram) = diagram::of_script(&title, text, None, study.carrier(), Detail::Protocol) {
                 say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
             }
         }
@@ -156,10 +160,8 @@ pub fn replay(arguments: &ReplayArguments, json: bool) -> Result<ExitCode> {
     let properties = study.properties();
     let property = |name: &str| properties.iter().find(|property| property.name == name).map_or("", |one| one.name);
     let broken = replayed.breach.as_ref().map(|breach| (property(&breach.property), breach.text.as_str()));
-    let diagram = diagram::of_script(study.card().title, &replayed.text, broken);
-    if let (Some(file), Some(diagram)) = (&arguments.svg, &diagram) {
-        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    let detail = detail(arguments.all_messages);
+    let diagram = diagram::of_script(study.card().title, &replayed.text, broken, study.carrier(), detail);
     if json {
         let breach =
             replayed.breach.as_ref().map(|breach| json!({ "property": breach.property, "reason": breach.text }));
@@ -173,6 +175,9 @@ pub fn replay(arguments: &ReplayArguments, json: bool) -> Result<ExitCode> {
             Some(breach) => say(format_args!("{} is broken: {}\n", breach.property, breach.text)),
             None => say(format_args!("the property holds\n")),
         }
+    }
+    if let (Some(file), Some(diagram)) = (&arguments.svg, &diagram) {
+        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(code(replayed.breach.is_none()))
 }

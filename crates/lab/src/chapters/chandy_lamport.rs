@@ -1,6 +1,6 @@
 //! Chandy and Lamport's snapshots of a bank: over a channel where links lose, by themselves where they are FIFO.
 
-use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use crate::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_channel::{Channel, Limits};
@@ -69,6 +69,10 @@ impl Chapter for ChandyLamport {
 
     fn properties() -> Vec<Property<Channel<Branch>, Snapshots>> {
         protocol::properties()
+    }
+
+    fn carrier() -> Carrier {
+        Carrier::Channel
     }
 
     fn state(process: &Channel<Branch>) -> String {

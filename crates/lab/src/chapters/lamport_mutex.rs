@@ -1,7 +1,7 @@
 //! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
 
 use super::entries::{asked, costs_at_full_load, quiet, who_asks_enters};
-use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use crate::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_channel::{Channel, Limits};
@@ -70,6 +70,10 @@ impl Chapter for LamportMutex {
 
     fn properties() -> Vec<Property<Self::Process, Sections>> {
         protocol::properties::<_, Through>()
+    }
+
+    fn carrier() -> Carrier {
+        Carrier::Channel
     }
 
     fn state(process: &Self::Process) -> String {

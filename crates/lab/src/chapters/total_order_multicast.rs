@@ -1,6 +1,6 @@
 //! Lamport's totally ordered multicast: over a channel where links lose, by itself where they are FIFO.
 
-use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use crate::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_channel::{Channel, Limits};
@@ -59,6 +59,10 @@ impl Chapter for TotalOrderMulticast {
 
     fn properties() -> Vec<Property<Channel<TotalOrder>, Deliveries>> {
         protocol::properties()
+    }
+
+    fn carrier() -> Carrier {
+        Carrier::Channel
     }
 
     fn state(process: &Channel<TotalOrder>) -> String {

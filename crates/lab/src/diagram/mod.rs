@@ -5,8 +5,11 @@
 //!
 //! A run of a second can hold a thousand heartbeats that show nothing. When there are more rows than a reader wants,
 //! those in which nothing is decided are told in one line: how many messages of which kind in how much time. A message
-//! stays when something that is seen sent it, or when it makes something seen happen.
+//! stays when something that is seen sent it, or when it makes something seen happen. Remarks go then as well, and
+//! events that say no more than the state beside them. What carries the messages of a chapter is never shown. How much is
+//! left out is said below; [`Detail::Everything`] leaves out nothing.
 
+mod hidden;
 mod script;
 mod svg;
 mod terminal;
@@ -15,7 +18,9 @@ pub use script::of_script;
 pub use svg::svg;
 pub use terminal::{Paper, terminal};
 
+use crate::chapter::Carrier;
 use crate::study::Ran;
+use hidden::Hidden;
 use std::collections::{BTreeMap, BTreeSet};
 use volvox_core::{Duration, Instant, NodeId};
 use volvox_sim::{Envelope, Moment, Recording, What};
@@ -26,6 +31,15 @@ const ROWS_WANTED: usize = 60;
 const ROWS_MAX: usize = 400;
 /// So many rows in which nothing is decided are told in one line.
 const DULL_MIN: usize = 4;
+
+/// How much is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// What a reader wants to see of the protocol.
+    Protocol,
+    /// All that was recorded.
+    Everything,
+}
 
 /// A run as rows.
 #[derive(Clone, Debug)]
@@ -40,6 +54,8 @@ pub struct Diagram {
     pub messages: Vec<Envelope>,
     /// When each message was sent.
     pub sent_at: Vec<Instant>,
+    /// What was left out everywhere, in words; nothing when empty.
+    pub left_out: String,
     /// Whether there was more than is shown.
     pub is_cut: bool,
 }
@@ -136,6 +152,14 @@ impl Mark {
     }
 }
 
+impl Step {
+    /// Whether there is nothing to see: a timer that fires shows only what it does.
+    fn shows_nothing(&self) -> bool {
+        let is_idle = self.marks.iter().all(|mark| matches!(mark, Mark::Timer(_)));
+        self.received.is_none() && self.sent.is_empty() && is_idle
+    }
+}
+
 impl Row {
     /// When.
     pub fn at(&self) -> Instant {
@@ -150,29 +174,50 @@ impl Row {
 impl Diagram {
     /// The diagram of a run that was recorded.
     pub fn of(ran: &Ran) -> Option<Diagram> {
+        Diagram::with(ran, Detail::Protocol)
+    }
+
+    /// The diagram of a run that was recorded, in such detail.
+    pub fn with(ran: &Ran, detail: Detail) -> Option<Diagram> {
         let recording = ran.recording.as_ref()?;
         let mut title = format!("{} - {} nodes, seed {}", ran.title, ran.nodes, ran.seed);
         if let Some(rule) = ran.without {
             title += &format!(", without {rule}");
         }
         let nodes = (1..=ran.nodes).map(NodeId).collect();
-        Some(Diagram::from_recording(title, nodes, recording))
+        Some(Diagram::from_recording(title, nodes, recording, ran.carrier, detail))
     }
 
     /// The diagram of a recording.
-    pub fn from_recording(title: String, nodes: Vec<NodeId>, recording: &Recording) -> Diagram {
+    pub fn from_recording(
+        title: String,
+        nodes: Vec<NodeId>,
+        recording: &Recording,
+        carrier: Carrier,
+        detail: Detail,
+    ) -> Diagram {
+        let mut hidden = Hidden::default();
+        let recording = &match detail {
+            Detail::Protocol => hidden.carrier(recording, carrier),
+            Detail::Everything => recording.clone(),
+        };
         let mut sent_at = vec![Instant::ZERO; recording.messages.len()];
         for moment in &recording.moments {
             if let What::Sent(id) = moment.what {
                 sent_at[id] = moment.at;
             }
         }
-        let rows = rows_of(recording);
-        let rows = if rows.len() > ROWS_WANTED { without_the_dull(rows, &recording.messages) } else { rows };
+        let mut rows = rows_of(recording);
+        rows.retain(|row| !matches!(row, Row::Step(step) if step.shows_nothing()));
+        if rows.len() > ROWS_WANTED && detail == Detail::Protocol {
+            hidden.remarks(&mut rows);
+            rows = without_the_dull(rows, &recording.messages);
+        }
         let mut rows = with_pauses(rows);
         let is_cut = recording.is_cut || rows.len() > ROWS_MAX;
         rows.truncate(ROWS_MAX);
-        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, is_cut }
+        let left_out = hidden.to_string();
+        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, left_out, is_cut }
     }
 
     /// The column of a node.
@@ -346,4 +391,32 @@ fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
         paused.push(row);
     }
     paused
+}
+
+/// As much of the text as fits.
+fn fitted(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_string();
+    }
+    let mut fitting: String = text.chars().take(room.saturating_sub(1)).collect();
+    if room > 0 {
+        fitting.push('…');
+    }
+    fitting
+}
+
+/// The text in at most so many lines with so much room, broken between words where that is not wasteful.
+fn lines_of_text(text: &str, room: usize, most: usize) -> Vec<String> {
+    let (mut lines, mut rest) = (Vec::new(), text.trim());
+    while !rest.is_empty() {
+        if lines.len() + 1 >= most || rest.chars().count() <= room {
+            lines.push(fitted(rest, room));
+            break;
+        }
+        let end = rest.char_indices().nth(room).map_or(rest.len(), |(byte, _)| byte);
+        let cut = rest[..end].rfind(' ').filter(|space| *space > end / 2).unwrap_or(end);
+        lines.push(rest[..cut].trim_end().to_string());
+        rest = rest[cut..].trim_start();
+    }
+    lines
 }

@@ -3,14 +3,22 @@
 //! A script says what the world does (`> deliver n1->n2 Reply`) and below it what followed, in the lines of the trace.
 //! Both together are a run. What a script says in one word (`settle`) cannot be drawn, and is left out.
 
-use super::Diagram;
+use super::{Detail, Diagram};
+use crate::chapter::Carrier;
 use std::collections::BTreeMap;
 use volvox_core::{Fault, Instant, NodeId};
 use volvox_sim::{Envelope, Moment, Recording, What};
 
 /// The diagram of a script as `volvox lab replay` prints it. `None` when it does not say how many nodes there are.
-pub fn of_script(title: &str, text: &str, broken: Option<(&'static str, &str)>) -> Option<Diagram> {
-    let mut reader = Reader::default();
+pub fn of_script(
+    title: &str,
+    text: &str,
+    broken: Option<(&'static str, &str)>,
+    carrier: Carrier,
+    detail: Detail,
+) -> Option<Diagram> {
+    let mut reader =
+        Reader { carrier, recording: Recording::default(), now: Instant::ZERO, under_way: BTreeMap::new(), open: None };
     let mut count: Option<u64> = None;
     for line in text.lines() {
         match line.split_whitespace().collect::<Vec<_>>()[..] {
@@ -29,11 +37,11 @@ pub fn of_script(title: &str, text: &str, broken: Option<(&'static str, &str)>) 
     }
     let count = count.filter(|count| (1..=1_000).contains(count))?;
     let nodes = (1..=count).map(NodeId).collect();
-    Some(Diagram::from_recording(title.to_string(), nodes, &reader.recording))
+    Some(Diagram::from_recording(title.to_string(), nodes, &reader.recording, carrier, detail))
 }
 
-#[derive(Default)]
 struct Reader {
+    carrier: Carrier,
     recording: Recording,
     now: Instant,
     under_way: BTreeMap<(NodeId, NodeId), Vec<usize>>,
@@ -111,7 +119,9 @@ impl Reader {
         match words {
             ["->", to, message @ ..] => {
                 let (Some(to), text) = (node_of(to), said(message)) else { return };
-                let kind = text.split_whitespace().next().unwrap_or_default().to_string();
+                // A script names a message by what is carried.
+                let carried = self.carrier.message(&text).unwrap_or(&text);
+                let kind = carried.split_whitespace().next().unwrap_or_default().to_string();
                 self.send((node, to), Envelope { from: node, to, kind, text, is_copy: false });
             }
             ["event", event @ ..] => self.push(node, What::Event(said(event))),
@@ -176,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_script_is_drawn() {
-        let diagram = of_script("two", SCRIPT, Some(("one at a time", "n1 and n2 are inside"))).expect("it has nodes");
+        let broken = Some(("one at a time", "n1 and n2 are inside"));
+        let diagram = drawn("two", SCRIPT, broken, Carrier::Network).expect("it has nodes");
         let text = terminal(&diagram, Paper { columns: 80, is_coloured: false });
         for wanted in
             ["● enter ◆ asked", "Request 1 @0", "▶│", "✗", "Reply (lost)", "✖ crashed", "▲ starts again", "BROKEN: one"]
@@ -188,11 +199,37 @@ mod tests {
         assert_eq!((instant("12.3x"), instant("x.5ms")), (None, None));
     }
 
+    fn drawn(title: &str, text: &str, broken: Option<(&'static str, &str)>, carrier: Carrier) -> Option<Diagram> {
+        of_script(title, text, broken, carrier, Detail::Protocol)
+    }
+
+    #[test]
+    fn what_a_channel_says_for_itself_is_left_out_and_counted() {
+        let script = "nodes 2\n> command n1 enter\n0.000ms n1 -> n2 Hello s9\n> at 1ms deliver n1->n2\n\
+            1.000ms n2 -> n1 Welcome s9->s9\n> at 2ms deliver n2->n1\n2.000ms n1 -> n2 Data s9->s9 #1 Request 7\n\
+            > at 3ms deliver n1->n2 Request\n3.000ms n2 -> n1 Data s9->s9 #1 Ack 8\n3.000ms n2 -> n1 Ack s9->s9 #1\n\
+            > at 4ms deliver n2->n1 Ack\n> at 10ms timer n1 Child(Leave)\n10.000ms n1 event left\n\
+            > at 11ms timer n1 Repeat(n2)\n11.000ms n1 -> n2 Hello s9\n";
+        let paper = Paper { columns: 80, is_coloured: false };
+        let text = terminal(&drawn("t", script, None, Carrier::Channel).expect("it has nodes"), paper);
+        for wanted in
+            ["Request 7 @2", "Ack 8 @3", "◷ Leave ◆ left", "not shown: 2 Hello, 1 Welcome, 1 Ack of the channel"]
+        {
+            assert!(text.contains(wanted), "no {wanted:?} in\n{text}");
+        }
+        let hidden =
+            text.lines().filter(|line| ["Hello", "Welcome", "Repeat", "s9"].iter().any(|word| line.contains(word)));
+        assert_eq!(hidden.count(), 1, "{text}");
+        let all = of_script("t", script, None, Carrier::Channel, Detail::Everything).expect("it has nodes");
+        let all = terminal(&all, paper);
+        assert!(all.contains("Hello s9") && all.contains("Welcome s9->s9") && !all.contains("not shown"), "{all}");
+    }
+
     #[test]
     fn nonsense_is_left_out() {
         let text =
             "nodes 2\n> deliver n1->n9\n> crash\n> at soon command n1 x\n0.000ms n1\n7 n1 -> n2\n> deliver n1->n2 #0\n";
-        assert!(of_script("t", text, None).is_some_and(|diagram| diagram.messages.is_empty()));
-        assert!(of_script("t", "> command n1 enter\n", None).is_none());
+        assert!(drawn("t", text, None, Carrier::Network).is_some_and(|diagram| diagram.messages.is_empty()));
+        assert!(drawn("t", "> command n1 enter\n", None, Carrier::Network).is_none());
     }
 }

@@ -3,7 +3,7 @@
 //! Time goes downwards, but not evenly: what happens at moments close to one another is drawn apart, so that it can be
 //! read, and long silences are short. The order of moments is kept.
 
-use super::{Diagram, Mark, Row, Step, Tone};
+use super::{Diagram, Mark, Row, Step, Tone, fitted, lines_of_text};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use volvox_core::Instant;
@@ -16,6 +16,10 @@ const LETTER: f64 = 8.8;
 const BOLD: f64 = 10.4;
 /// The most that a silence takes.
 const SILENCE_MAX: f64 = 60.0;
+/// What somebody asked or told takes so many lines at most.
+const LINES_MAX: usize = 2;
+/// More states than these have no colour: nobody would tell them apart.
+const STATES_MAX: usize = 6;
 
 /// Colours that are told apart also by those who see few (after Okabe and Ito), dark enough for text on white.
 const COLOURS: [&str; 7] = ["#0060a8", "#b85000", "#007a58", "#8e3a80", "#7a6a00", "#3a3a3a", "#2f8fc4"];
@@ -165,14 +169,16 @@ impl<'a> Picture<'a> {
                 Mark::Timer(text) if shows_timer => (text.clone(), "fill=\"#808080\"".to_string()),
                 Mark::Timer(_) => continue,
             };
-            let text: String = text.chars().take(room.max(4)).collect();
-            let length = text.chars().count() + 1;
-            if used.saturating_add(length) > room {
-                lines.push(Vec::new());
-                used = 0;
+            let most = if matches!(mark, Mark::Command(_) | Mark::Event(_)) { LINES_MAX } else { 1 };
+            for text in lines_of_text(&text, room.max(4), most) {
+                let length = text.chars().count() + 1;
+                if used.saturating_add(length) > room {
+                    lines.push(Vec::new());
+                    used = 0;
+                }
+                used += length;
+                lines.last_mut().expect("a line was begun").push((text, style.clone()));
             }
-            used += length;
-            lines.last_mut().expect("a line was begun").push((text, style));
         }
         lines
     }
@@ -241,10 +247,12 @@ impl<'a> Picture<'a> {
             self.lines,
             "<line x1=\"{x:.1}\" y1=\"{from:.1}\" x2=\"{x:.1}\" y2=\"{to:.1}\" {style} stroke-width=\"2\"/>"
         );
-        // `leader t3` has the colour of `leader`.
-        if let Some(word) = state.split_whitespace().next() {
+        // `leader t3` has the colour of `leader`; what is only a number has none.
+        let is_word = |word: &&str| word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
+        if let Some(word) = state.split_whitespace().next().filter(is_word) {
             let place = match self.states.iter().position(|known| known == word) {
                 Some(place) => place,
+                None if self.states.len() >= STATES_MAX => return,
                 None => {
                     self.states.push(word.to_string());
                     self.states.len() - 1
@@ -378,7 +386,7 @@ impl<'a> Picture<'a> {
 
     /// The label of an arrow, along it, where there is room: near the receiver, where arrows of one sender are apart.
     fn label(&mut self, (x1, y1): (f64, f64), (x2, y2): (f64, f64), text: &str, colour: &str) {
-        let text: String = text.chars().take(28).collect();
+        let text = fitted(text, 28);
         let half = text.chars().count() as f64 * LETTER / 2.0;
         let gap = (self.spacing * 0.5 / (x2 - x1).abs().max(1.0)).min(0.5);
         let places = [1.0 - gap, gap, 1.0 - gap * 0.8, gap * 0.8, 0.5, 1.0 - gap * 1.3, gap * 1.3, 0.35, 0.65];
@@ -518,7 +526,12 @@ impl<'a> Picture<'a> {
         let (legend, legend_ends) = self.legend();
         // What stands beside the last line of life may be wider than the space between two.
         let texts_end = self.taken.iter().map(|(middle, _, half, _)| middle + half).fold(legend_ends, f64::max);
-        let (width, height) = ((self.right() + 30.0).max(texts_end + 10.0), self.bottom + 30.0);
+        let note = &self.diagram.left_out;
+        let notes_end = LEFT + LETTER * note.chars().count() as f64;
+        let below = if note.is_empty() { 30.0 } else { 56.0 };
+        let (width, height) = ((self.right() + 30.0).max(texts_end.max(notes_end) + 10.0), self.bottom + below);
+        let note_at = self.bottom + 36.0;
+        let note = escaped(note);
         let mut heads = BTreeMap::new();
         for colour in COLOURS {
             heads.insert(
@@ -540,13 +553,14 @@ impl<'a> Picture<'a> {
              <style>.mark{{font-size:16px}} .label{{font-size:16px;font-weight:bold}} .bar{{font-size:17px;font-weight:bold}} .time{{font-size:14px}}</style>\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\
              <text x=\"{LEFT:.1}\" y=\"44\" font-size=\"28\" font-weight=\"bold\">{title}</text>\
-             {bands}{lines}{arrows}{text}{legend}</svg>\n"
+             {bands}{lines}{arrows}{text}{legend}\
+             <text x=\"{LEFT:.1}\" y=\"{note_at:.1}\" fill=\"#606060\" class=\"mark\">{note}</text></svg>\n"
         )
     }
 }
 
 fn state_colour(place: usize) -> &'static str {
-    const STATES: [&str; 6] = ["#e69f00", "#009e73", "#56b4e9", "#cc79a7", "#f0e442", "#999999"];
+    const STATES: [&str; STATES_MAX] = ["#e69f00", "#009e73", "#56b4e9", "#cc79a7", "#f0e442", "#999999"];
     STATES[place % STATES.len()]
 }
 

@@ -8,7 +8,7 @@
 //! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
 //! is room: several that are under way at once stay legible. Boxes are drawn with the characters for boxes.
 
-use super::{Diagram, Mark, Row, Step, Tone};
+use super::{Diagram, Mark, Row, Step, Tone, fitted, lines_of_text};
 use std::fmt::Write;
 use volvox_core::Instant;
 
@@ -24,6 +24,9 @@ pub struct Paper {
 const TIME: usize = 12;
 const COLUMN_MIN: usize = 4;
 const COLUMN_MAX: usize = 30;
+/// What somebody asked or told takes so many lines at most, where there is room for words.
+const LINES_MAX: usize = 2;
+const WORDS_MIN: usize = 10;
 
 /// Draws.
 pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
@@ -39,7 +42,8 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     let width = (room / count).min(COLUMN_MAX);
     let mut sheet = Sheet { diagram, paper, width, line: Vec::new(), out: String::new(), lives: vec![Life::Up; count] };
     sheet.head();
-    let mut rows = diagram.rows.iter().peekable();
+    let rows = seen(&diagram.rows);
+    let mut rows = rows.iter().peekable();
     let mut shown: Option<Instant> = None;
     while let Some(row) = rows.next() {
         match row {
@@ -65,7 +69,32 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     if diagram.is_cut {
         sheet.out += "and so on\n";
     }
+    if !diagram.left_out.is_empty() {
+        sheet.note(&diagram.left_out);
+    }
     sheet.out
+}
+
+/// The rows of which something is written here. A step that only sends is seen where its messages arrive; the silences
+/// before and after it are one.
+fn seen(rows: &[Row]) -> Vec<Row> {
+    let mut seen: Vec<Row> = Vec::new();
+    for row in rows {
+        match (row, seen.last_mut()) {
+            (Row::Step(step), _) if step.received.is_none() && step.marks.is_empty() => {}
+            (Row::Gap { to, left_out, .. }, Some(Row::Gap { to: end, left_out: before, .. })) => {
+                *end = *to;
+                for (kind, count) in left_out {
+                    match before.iter_mut().find(|(known, _)| known == kind) {
+                        Some((_, all)) => *all += count,
+                        None => before.push((kind.clone(), *count)),
+                    }
+                }
+            }
+            _ => seen.push(row.clone()),
+        }
+    }
+    seen
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -251,7 +280,7 @@ impl Sheet<'_> {
             if let (Some(life), Some(place)) = (life, place) {
                 self.lives[place] = life;
             }
-            marks.push(match mark {
+            let (text, ink) = match mark {
                 Mark::Started => ("▲ starts again".to_string(), Ink::Green),
                 Mark::Stopped => ("✖ crashed".to_string(), Ink::Red),
                 Mark::Paused => ("◌ paused".to_string(), Ink::Yellow),
@@ -264,7 +293,14 @@ impl Sheet<'_> {
                 Mark::State(text) => (format!("[{text}]"), Ink::Magenta),
                 Mark::Record(text) => (format!("▪ {text}"), Ink::Yellow),
                 Mark::Note(text) => (format!("({text})"), Ink::Dim),
-            });
+            };
+            let room = self.width.saturating_sub(3);
+            match mark {
+                Mark::Command(_) | Mark::Event(_) if room >= WORDS_MIN => {
+                    marks.extend(lines_of_text(&text, room, LINES_MAX).into_iter().map(|line| (line, ink)));
+                }
+                _ => marks.push((text, ink)),
+            }
         }
         marks
     }
@@ -381,6 +417,16 @@ impl Sheet<'_> {
         }
     }
 
+    /// A line below the diagram.
+    fn note(&mut self, text: &str) {
+        let room = self.paper.columns.saturating_sub(TIME);
+        for line in wrapped(text, room) {
+            self.line = vec![(' ', Ink::Plain); self.paper.columns];
+            self.put(TIME, &line, Ink::Dim);
+            self.end();
+        }
+    }
+
     fn gap(&mut self, from: Instant, to: Instant, left_out: &[(String, usize)], shown: &mut Option<Instant>) {
         self.lives_only();
         for cell in &mut self.line {
@@ -410,18 +456,6 @@ fn is_symbol(text: &str) -> bool {
 fn brief(at: Instant) -> String {
     let text = format!("{:.3}", at.0 as f64 / 1e6);
     text.trim_end_matches('0').trim_end_matches('.').to_string()
-}
-
-/// As much of the text as fits.
-fn fitted(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_string();
-    }
-    let mut fitting: String = text.chars().take(room.saturating_sub(1)).collect();
-    if room > 0 {
-        fitting.push('…');
-    }
-    fitting
 }
 
 fn wrapped(text: &str, room: usize) -> Vec<String> {

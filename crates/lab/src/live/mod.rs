@@ -21,7 +21,7 @@
 //!
 //! # What is real
 //!
-//! `crash 2` is `kill -9`, `pause 2` a SIGSTOP; partitions, delays and losses are those of `volvox-net`, at the receiver.
+//! `crash 2` is `kill -9`, also when somebody else does it while the run lasts; `pause 2` is a SIGSTOP; partitions, delays and losses are those of `volvox-net`, at the receiver.
 //! Latencies of the scenario are not: those are the machine's.
 //!
 //! # Caveats
@@ -40,10 +40,22 @@ pub(crate) use parent::live;
 use crate::study::RequestError;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_core::NodeId;
 
 /// The most nodes of a live run: each is a process.
 pub const NODES_MAX: u64 = 16;
+
+static IS_INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// Ends every live run of this process soon: each stops its nodes, deletes its folder, and fails as interrupted.
+pub fn interrupt() {
+    IS_INTERRUPTED.store(true, Ordering::Relaxed);
+}
+
+fn is_interrupted() -> bool {
+    IS_INTERRUPTED.load(Ordering::Relaxed)
+}
 
 /// What a node process is told when it starts.
 #[derive(Clone, Debug)]
@@ -81,6 +93,9 @@ pub enum LiveError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Somebody asked for the end.
+    #[error("interrupted: every node of the run was stopped")]
+    Interrupted,
     /// A node process ended, or said what makes no sense.
     #[error("the process of {node} {problem}")]
     Node {

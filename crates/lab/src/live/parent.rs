@@ -4,13 +4,14 @@
 
 use super::observed::{Told, machine_clock};
 use super::shadow::Shadows;
-use super::{LiveError, LiveNode, NODES_MAX};
+use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
 use crate::chapter::{Chapter, World};
 use crate::scenario::Whom;
 use crate::study::{End, Prepared, Ran, Request, damages};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::str::FromStr;
@@ -24,6 +25,9 @@ use volvox_sim::What;
 const LAG: Duration = Duration::from_millis(250);
 /// When nothing happened for so long and no timer is set, nothing more will.
 const QUIET: Duration = Duration::from_millis(400);
+/// So long after the last command or fault it is told everywhere, and what it made happen is under way. Who sends
+/// heartbeats is never quiet, so a run does not wait for that.
+const SETTLED: Duration = Duration::from_secs(1);
 /// How long nodes may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// After everything healed, good things have at least so long to come to pass.
@@ -156,6 +160,10 @@ struct Run<'a, C: Chapter> {
     heard: Receiver<(NodeId, Option<Told>)>,
     waiting: BinaryHeap<Heard>,
     count: u64,
+    /// Whose output ended, and nobody has looked at it.
+    ended: Vec<NodeId>,
+    /// When the last command was given, or the last fault made, on the machine's clock.
+    last_act: u64,
     /// When the run began, on the machine's clock; and the last input.
     began: u64,
     last_input: u64,
@@ -197,6 +205,8 @@ impl<'a, C: Chapter> Run<'a, C> {
             heard,
             waiting: BinaryHeap::new(),
             count: 0,
+            ended: Vec::new(),
+            last_act: machine_clock(),
             began: machine_clock(),
             last_input: machine_clock(),
             plan,
@@ -276,7 +286,11 @@ impl<'a, C: Chapter> Run<'a, C> {
         let until = self.now() + span;
         let settled = settles.map(|settles| self.now() + settles);
         self.last_input = machine_clock();
+        self.last_act = machine_clock();
         loop {
+            if is_interrupted() {
+                return Err(LiveError::Interrupted);
+            }
             while self.plan.last().is_some_and(|(at, _)| Instant::ZERO + *at <= self.now()) {
                 let Some((_, act)) = self.plan.pop() else { break };
                 self.act(act)?;
@@ -284,21 +298,25 @@ impl<'a, C: Chapter> Run<'a, C> {
             let next = self.plan.last().map_or(LAG, |(at, _)| (Instant::ZERO + *at).since(self.now()));
             match self.heard.recv_timeout(next.min(LAG / 4)) {
                 Ok((node, Some(told))) => self.hear(node, told),
-                // A process that was killed, or that will be found dead when it is next told something.
-                Ok((_, None)) | Err(RecvTimeoutError::Timeout) => {}
+                Ok((node, None)) => self.ended.push(node),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => unreachable!("this keeps a sender"),
+            }
+            while let Some(node) = self.ended.pop() {
+                self.found_dead(node)?;
             }
             self.follow(machine_clock().saturating_sub(LAG.as_nanos() as u64))?;
             if self.shadows.broken.is_some() {
                 return Ok(End::Broken);
             }
-            let is_settled = self.plan.is_empty() && self.waiting.is_empty();
+            let is_told = machine_clock().saturating_sub(self.last_act) > SETTLED.as_nanos() as u64;
+            let is_settled = self.plan.is_empty() && (self.waiting.is_empty() || is_told);
             let could_end = settled.is_some_and(|settled| self.now() >= settled && self.shadows.could_end());
             if is_settled && (self.shadows.is_done() || could_end) {
                 return Ok(End::Done);
             }
             let quiet = machine_clock().saturating_sub(self.last_input) > QUIET.as_nanos() as u64;
-            if is_settled && quiet && !self.shadows.has_timers() && self.active.is_empty() {
+            if is_settled && self.waiting.is_empty() && quiet && !self.shadows.has_timers() && self.active.is_empty() {
                 return Ok(End::Idle);
             }
             if self.now() >= until {
@@ -327,6 +345,7 @@ impl<'a, C: Chapter> Run<'a, C> {
     }
 
     fn act(&mut self, act: Act) -> Result<(), LiveError> {
+        self.last_act = machine_clock();
         match act {
             Act::Ask(Whom::All, text) => {
                 self.running.values_mut().for_each(|running| running.say(&format!("command {text}")));
@@ -408,6 +427,10 @@ impl<'a, C: Chapter> Run<'a, C> {
 
     /// `kill -9`. What the process told before is followed first.
     fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
+        if self.ended.contains(&id) {
+            // Somebody else was first.
+            return self.found_dead(id);
+        }
         let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
         running.child.kill().map_err(LiveError::machine(format!("killing the process of {id}")))?;
         running.child.wait().map_err(LiveError::machine(format!("waiting for the end of {id}")))?;
@@ -416,14 +439,36 @@ impl<'a, C: Chapter> Run<'a, C> {
         loop {
             match self.heard.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
                 Ok((node, None)) if node == id => break,
-                Ok((_, None)) => {}
+                Ok((node, None)) => self.ended.push(node),
                 Ok((node, Some(told))) => self.hear(node, told),
                 Err(_) => return Err(LiveError::Node { node: id, problem: "is dead and still speaks".to_string() }),
             }
         }
+        self.buried(id, died)
+    }
+
+    /// A process whose output ended, and nobody here had killed it: `kill -9` from another shell is part of the run.
+    fn found_dead(&mut self, id: NodeId) -> Result<(), LiveError> {
+        let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
+        let died = self.now();
+        let status = running.child.wait().map_err(LiveError::machine(format!("waiting for the end of {id}")))?;
+        if status.signal().is_none() {
+            return Err(LiveError::Node { node: id, problem: format!("ended by itself: {status}") });
+        }
+        let fault = Fault::Crash { who: Target::Node(id), without_disk: false };
+        self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_millis(died.0 / 1_000_000) });
+        self.shadows.record(died, NodeId(0), What::Fault(fault));
+        self.buried(id, died)
+    }
+
+    /// Follows what was told before a death, the last of it included.
+    fn buried(&mut self, id: NodeId, died: Instant) -> Result<(), LiveError> {
         std::thread::sleep(LAG);
-        while let Ok((node, Some(told))) = self.heard.try_recv() {
-            self.hear(node, told);
+        while let Ok((node, told)) = self.heard.try_recv() {
+            match told {
+                Some(told) => self.hear(node, told),
+                None => self.ended.push(node),
+            }
         }
         self.follow(self.began + died.0)?;
         self.shadows.killed(died, id);
@@ -478,12 +523,15 @@ impl<'a, C: Chapter> Run<'a, C> {
         for scheduled in &self.applied {
             self.shadows.statistics.faults.add(if damages(&scheduled.fault) { "damage" } else { "repair" });
         }
-        let Shadows { judge, statistics, recording, .. } = self.shadows;
+        let Shadows { judge, statistics, mut recording, .. } = self.shadows;
+        // Faults are told at once, and what nodes did a while later.
+        recording.moments.sort_by_key(|moment| moment.at);
         let (properties, events) = judge.verdict();
         let card = C::card();
         Ok(Ran {
             chapter: card.id,
             title: card.title,
+            carrier: C::carrier(),
             world: World::Live,
             seed: request.seed,
             nodes: prepared.settings.nodes,

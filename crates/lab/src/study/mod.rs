@@ -18,7 +18,7 @@ mod summary;
 pub(crate) use judge::Judge;
 pub(crate) use simulate::simulate;
 
-use crate::chapter::{Card, Settings, World};
+use crate::chapter::{Card, Carrier, Settings, World};
 use crate::registry::{PropertyCard, nearest};
 use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
 use std::fmt;
@@ -33,7 +33,7 @@ pub struct Request {
     pub seed: u64,
     /// How many nodes; what the scenario says, or the chapter, when not given.
     pub nodes: Option<u64>,
-    /// Faults on top of the scenario's.
+    /// Faults in place of the scenario's; those of the scenario when there are none.
     pub faults: Vec<Scheduled>,
     /// A rule that is taken out.
     pub without: Option<String>,
@@ -90,7 +90,7 @@ impl fmt::Display for RequestError {
                 if let Some(near) = nearest(rule, known.iter().copied()) {
                     write!(f, "; did you mean {near}?")?;
                 }
-                write!(f, " It has: {}", known.join(", "))
+                write!(f, "; it has {}", known.join(", "))
             }
             RequestError::Nodes { chapter, nodes, least, most } => {
                 write!(f, "{chapter} runs with {least} to {most} nodes, not with {nodes}")
@@ -149,6 +149,8 @@ pub struct Ran {
     pub chapter: &'static str,
     /// Its title.
     pub title: &'static str,
+    /// What carries its messages.
+    pub carrier: Carrier,
     /// Where it ran.
     pub world: World,
     /// From which everything was drawn.
@@ -241,7 +243,9 @@ impl Prepared {
             }
         }
         let mut faults = Vec::new();
-        for (fault, place) in &scenario.faults {
+        // Who says what goes wrong wants to see that, and nothing else.
+        let own_faults = if request.faults.is_empty() { scenario.faults.as_slice() } else { &[] };
+        for (fault, place) in own_faults {
             match named(&fault.fault).into_iter().find(|id| id.0 > nodes) {
                 None => faults.push(fault.clone()),
                 Some(_) if is_cut => left_out += 1,

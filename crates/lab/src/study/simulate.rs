@@ -177,6 +177,7 @@ impl<C: Chapter> Run<C> {
         Ran {
             chapter: card.id,
             title: card.title,
+            carrier: C::carrier(),
             world: World::Simulated,
             seed: request.seed,
             nodes: prepared.settings.nodes,

@@ -56,6 +56,14 @@ impl fmt::Display for Ran {
                 Held::NotAsked => writeln!(f, "  not asked {} ({when})", property.name)?,
             }
         }
+        if let (Some(rule), true) = (self.without, self.is_good()) {
+            let chapter = self.chapter;
+            writeln!(
+                f,
+                "\nnothing broke without {rule} in this run: `volvox lab check {chapter}` explores all runs of a small"
+            )?;
+            writeln!(f, "instance, `volvox lab sweep {chapter} --without {rule}` tries many of a large one")?;
+        }
         Ok(())
     }
 }
