@@ -70,7 +70,7 @@ fn a_run_is_drawn_without_colours_in_a_pipe() {
 #[test]
 fn what_carries_messages_is_drawn_only_when_that_is_asked_for() {
     let text = says(&["run", "lamport-mutex", "--diagram"]);
-    assert!(text.contains("of the channel (--all-messages shows all)") && text.contains("Request 1.n1"), "{text}");
+    assert!(text.contains("of the channel (--all-messages shows all)") && text.contains("Request 1 @"), "{text}");
     assert!(!text.contains("Hello s") && !text.contains("Data s"), "{text}");
     let all = says(&["run", "lamport-mutex", "--diagram", "--all-messages"]);
     assert!(all.contains("Hello s") && !all.contains("not shown"), "{all}");
