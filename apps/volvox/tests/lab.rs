@@ -184,6 +184,7 @@ fn written(process: u32) -> u64 {
 /// The nodes of a live run, once each has told so much that the run is under way.
 fn nodes_under_way(run: &Child, count: usize) -> Vec<(u32, String)> {
     let deadline = Instant::now() + Duration::from_secs(60);
+    let (_open, pause) = std::sync::mpsc::channel::<()>();
     loop {
         let mut nodes = children(run.id());
         nodes.retain(|(id, line)| line.contains("lab node") && written(*id) > 4_000);
@@ -191,7 +192,7 @@ fn nodes_under_way(run: &Child, count: usize) -> Vec<(u32, String)> {
             return nodes;
         }
         assert!(Instant::now() < deadline, "{} of {count} nodes are under way", nodes.len());
-        std::thread::sleep(Duration::from_millis(5));
+        let _ = pause.recv_timeout(Duration::from_millis(5));
     }
 }
 
