@@ -3,7 +3,9 @@
 // Processes run in real time.
 #![allow(clippy::disallowed_methods)]
 
+mod door;
 mod faults;
 mod restore;
 mod shutdown;
+mod tls;
 mod volvox;

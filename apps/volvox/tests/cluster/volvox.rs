@@ -3,7 +3,7 @@
 use serde_json::Value;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// A folder for clusters. Every cluster in it is stopped, and the folder removed, when this is dropped.
@@ -24,11 +24,20 @@ impl Folder {
         self.path.join(name)
     }
 
-    /// Runs the program about the cluster `data`, whatever comes of it.
-    pub fn try_volvox(&self, data: &str, arguments: &[&str]) -> Output {
+    fn command(&self, data: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
         command.current_dir(&self.path).env_remove("VOLVOX_ENDPOINTS").args(["--data", data]).args(arguments);
-        command.output().expect("the program runs")
+        command
+    }
+
+    /// Runs the program about the cluster `data`, whatever comes of it.
+    pub fn try_volvox(&self, data: &str, arguments: &[&str]) -> Output {
+        self.command(data, arguments).output().expect("the program runs")
+    }
+
+    /// Begins to run the program, and lets it run.
+    pub fn begin(&self, data: &str, arguments: &[&str]) -> Child {
+        self.command(data, arguments).stdout(Stdio::null()).spawn().expect("the program runs")
     }
 
     /// Runs the program; what it says.
