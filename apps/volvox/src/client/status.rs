@@ -32,6 +32,10 @@ struct Answer {
 }
 
 impl Report {
+    fn has_majority(&self) -> bool {
+        self.outcome.as_ref().is_ok_and(|answer| answer.read.is_ok() && !answer.status.is_learner)
+    }
+
     fn is_healthy(&self) -> bool {
         self.outcome.as_ref().is_ok_and(|answer| answer.trouble().is_empty())
     }
@@ -71,7 +75,9 @@ pub async fn status(cluster: &Cluster, out: &mut Printer) -> Result<ExitCode> {
     let asking = cluster.endpoints().iter().map(|endpoint| ask(endpoint, cluster.timeout()));
     let reports = join_all(asking).await;
     let known = if reports.iter().any(|report| report.outcome.is_ok()) {
-        members::list(cluster, false).await.map(|(_, members)| members).unwrap_or_default()
+        // A member that lags may not have heard the names yet: a majority is asked, where there is one.
+        let has_majority = reports.iter().any(Report::has_majority);
+        members::list(cluster, has_majority).await.map(|(_, members)| members).unwrap_or_default()
     } else {
         Vec::new()
     };

@@ -15,7 +15,7 @@ use volvox_etcd::proto::etcdserverpb::cluster_client::ClusterClient;
 use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use volvox_etcd::proto::etcdserverpb::request_op::Request;
 use volvox_etcd::proto::etcdserverpb::{
-    Compare, DeleteRangeRequest, MemberListRequest, RequestOp, TxnRequest, compare,
+    Compare, DeleteRangeRequest, Member, MemberListRequest, RequestOp, TxnRequest, compare,
 };
 
 /// A cluster that is not ready by then has a problem that waiting does not solve.
@@ -227,9 +227,12 @@ async fn wait_serving(cluster: &Cluster, manifest: &Manifest, trouble: &RefCell<
     wait_writable(cluster, trouble).await?;
     let is_ours = |id: u64| manifest.nodes.iter().any(|node| node.id == id);
     loop {
-        let call = async |channel| ClusterClient::new(channel).member_list(MemberListRequest::default()).await;
+        let call =
+            async |channel| ClusterClient::new(channel).member_list(MemberListRequest { linearizable: true }).await;
         let listed = cluster.call("waiting for the names of the nodes", Repeat::Safe, call).await;
-        if listed.is_ok_and(|list| list.members.iter().all(|member| !is_ours(member.id) || !member.name.is_empty())) {
+        // The table is empty until the first leader has written who forms the cluster.
+        let is_named = |member: &Member| !is_ours(member.id) || !member.name.is_empty();
+        if listed.is_ok_and(|list| !list.members.is_empty() && list.members.iter().all(is_named)) {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
