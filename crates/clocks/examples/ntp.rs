@@ -9,7 +9,7 @@
 //! Everything that decides is in the library; here bytes are carried, and the time is read.
 #![allow(clippy::disallowed_methods)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -45,6 +45,9 @@ fn main() -> Result<(), Failure> {
 /// A client: the servers are nodes 1 to n, and it is the next.
 fn ask(servers: &[SocketAddr]) -> Result<(), Failure> {
     let count = servers.len();
+    if servers.iter().collect::<BTreeSet<_>>().len() < count {
+        return Err("one address is named twice: whose answer is whose could not be told".into());
+    }
     let config = Config { servers: count, sane: count, poll: POLL, ..Config::default() };
     let any = if servers[0].is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let mut world = World::new(any.parse()?, NodeId(count as u64 + 1), count + 1, &config)?;
