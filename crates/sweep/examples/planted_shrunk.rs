@@ -1,7 +1,7 @@
 //! How short the planted bugs of the store become.
 //!
 //! ```text
-//! cargo run -p volvox-sweep --profile unwinding --features planted-bugs --example shrunk [-- NAME...]
+//! cargo run -p volvox-sweep --profile unwinding --features planted-bugs --example planted_shrunk [-- NAME...]
 //! ```
 //! For each bug seeds are swept until it is found a few times; the runs of the fewest actions are followed by hand, with
 //! disks that keep whole records, and made shorter. Where the world that is driven by hand does not show the bug, it says so.
