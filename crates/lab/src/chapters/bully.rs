@@ -1,5 +1,6 @@
 //! The bully algorithm: the highest wins, as long as time keeps its promises.
 
+use super::synchronous;
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -7,7 +8,7 @@ use volvox_check::{Checker, Network, System, Timed};
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_election::bully::{self as protocol, Bully, Command, Config};
-use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
 pub struct BullyAlgorithm;
@@ -66,15 +67,7 @@ impl Chapter for BullyAlgorithm {
 
     /// Crashes, and nothing that makes a message late.
     fn faults(settings: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            every: Latency::Exponential { minimum: ms(1), mean: ms(50) },
-            lasting: Latency::Exponential { minimum: ms(1), mean: ms(150) },
-            weights: FaultWeights { crash: 8, crash_all: 1, ..FaultWeights::NONE },
-            down_max: Some(settings.nodes as usize - 1),
-            ..FaultPlan::default()
-        }
+        synchronous::crashes(settings, 50, 150)
     }
 
     fn models() -> Vec<CheckedModel> {

@@ -24,6 +24,7 @@ mod ring_election;
 mod sliding_windows;
 mod swim;
 mod swim_claims;
+mod synchronous;
 mod three_phase_commit;
 mod token_ring;
 mod total_order_multicast;

@@ -1,12 +1,13 @@
 //! Election on a ring with a list: past the dead, and round twice.
 
+use super::synchronous;
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::{Claim, Row, Tolerance};
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_check::{Checker, Durability, Network, System, Timed};
 use volvox_core::{Duration, NodeId, Property};
 use volvox_election::ring::{self as protocol, Command, Config, Results, Ring};
-use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
 pub struct RingElection;
@@ -58,15 +59,7 @@ impl Chapter for RingElection {
 
     /// Crashes, and nothing that makes a message late.
     fn faults(settings: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            every: Latency::Exponential { minimum: ms(1), mean: ms(50) },
-            lasting: Latency::Exponential { minimum: ms(1), mean: ms(150) },
-            weights: FaultWeights { crash: 8, crash_all: 1, ..FaultWeights::NONE },
-            down_max: Some(settings.nodes as usize - 1),
-            ..FaultPlan::default()
-        }
+        synchronous::crashes(settings, 50, 150)
     }
 
     fn models() -> Vec<CheckedModel> {

@@ -2,6 +2,7 @@
 
 mod claims;
 
+use super::synchronous;
 use crate::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use crate::claim::Claim;
 use crate::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -9,7 +10,7 @@ use volvox_check::{Checker, Network, State, System, Timed};
 use volvox_commit::three_phase::{self as protocol, Config, ThreePhase};
 use volvox_commit::transaction::{Command, Decision, Outcomes};
 use volvox_core::{Duration, NodeId, Property};
-use volvox_sim::{FaultPlan, FaultWeights, Latency};
+use volvox_sim::FaultPlan;
 
 /// The chapter.
 pub struct ThreePhaseCommit;
@@ -74,15 +75,7 @@ impl Chapter for ThreePhaseCommit {
 
     /// Crashes, also of all, and nothing that makes a message late.
     fn faults(settings: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            every: Latency::Exponential { minimum: ms(1), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(1), mean: ms(200) },
-            weights: FaultWeights { crash: 8, crash_all: 1, ..FaultWeights::NONE },
-            down_max: Some(settings.nodes as usize - 1),
-            ..FaultPlan::default()
-        }
+        synchronous::crashes(settings, 60, 200)
     }
 
     fn models() -> Vec<CheckedModel> {
