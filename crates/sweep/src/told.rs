@@ -111,7 +111,7 @@ impl Told {
         let revision = match (reply, replica) {
             (Reply::Written(reply), _) => reply.revision(),
             (Reply::ReadReady, Some(replica)) => replica.store().state().revision(),
-            _ => self.floor.max(asked.floor),
+            _ => self.floor,
         };
         if revision < asked.floor {
             return Err(format!("answered at {revision}, and {} was known before it was asked", asked.floor));
