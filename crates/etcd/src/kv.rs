@@ -18,10 +18,17 @@ pub(crate) async fn range<B: Backend>(door: &Door<B>, request: &pb::RangeRequest
     let request = convert::range(request);
     checks::check_range(&request)?;
     let view = if request.serializable { door.backend.view() } else { door.read().await? };
-    let response =
-        if is_long(&request) { long_range(&view.store, &request).await? } else { view.store.range(&request)? };
+    let header = header_of(&view, view.store.revision());
+    let response = if is_long(&request) {
+        long_range(&view.store, &request).await?
+    } else if let Some(content) = wire::short_range(header, &view.store, &request)? {
+        door.metrics.operations.ranges.add(1);
+        return Ok(content);
+    } else {
+        view.store.range(&request)?
+    };
     door.metrics.operations.ranges.add(1);
-    wire::range(header_of(&view, response.revision), response)
+    wire::range(header, response)
 }
 
 /// Writes a pair.

@@ -4,11 +4,13 @@
 //! without the generated types between: sizes first, then one pass over the pairs, each byte copied once, from where
 //! the store keeps it to the frame that is sent. A test holds every function against the generated encoder.
 
-use crate::grpc::{Code, Content, PREFIX_BYTES, Status, prefix, write_prefix};
+use crate::grpc::{Code, Content, PREFIX_BYTES, Status, prefix, write_prefix, write_size};
 use bytes::Bytes;
+use std::ops::ControlFlow;
 use volvox_replica::watch::WatchResponse;
 use volvox_store::{
-    DeleteRangeResponse, Event, EventKind, KeyValue, PutResponse, RangeResponse, ResponseOp, TxnResponse,
+    DeleteRangeResponse, Error, Event, EventKind, PairRef, PutResponse, RangeRequest, RangeResponse, RangeSummary,
+    ResponseOp, TxnResponse, View,
 };
 
 /// A long answer is sent in pieces of about this size.
@@ -70,6 +72,39 @@ pub fn range(header: Header, response: RangeResponse) -> Result<Content, Status>
     write_prefix(size, &mut first);
     header.write(&mut first);
     Ok(Content::Pieces(Box::new(RangePieces { response, next: 0, piece: first, done: false })))
+}
+
+/// Reads pairs and writes the answer in the same walk: between the store and the frame that is sent nothing is kept of
+/// a pair. `None` when the answer is long: then [`range`] is for it. `header` gets the revision of the store.
+///
+/// # Errors
+/// As [`View::range`].
+pub fn short_range(header: Header, view: &View, request: &RangeRequest) -> Result<Option<Content>, Error> {
+    let header = header.at(view.revision());
+    let mut out = prefix(message_size(header.size()));
+    header.write(&mut out);
+    let begin = out.len();
+    let summary = view.visit_range(request, &mut |pair| {
+        let content_size = pair_content_size(&pair);
+        let size = message_size(content_size);
+        if out.len() + size >= LONG_BYTES {
+            return ControlFlow::Break(());
+        }
+        if out.len() == begin {
+            // Pairs that lie side by side are often of one size.
+            let pairs = usize::try_from(request.limit).unwrap_or_default().max(1);
+            out.reserve(pairs.saturating_mul(size).min(LONG_BYTES - begin) + size);
+        }
+        write_sized_pair(2, &pair, content_size, &mut out);
+        ControlFlow::Continue(())
+    })?;
+    let Some(RangeSummary { more, count, .. }) = summary else {
+        return Ok(None);
+    };
+    write_number(3, u64::from(more), &mut out);
+    write_number(4, count as u64, &mut out);
+    write_size(&mut out);
+    Ok(Some(Content::Message(Bytes::from(out))))
 }
 
 /// The answer to a put.
@@ -166,8 +201,7 @@ impl Iterator for RangePieces {
             };
             // A pair that was sent is given back to the store at once.
             let pair = std::mem::take(pair);
-            write_message_start(2, pair_size(&pair), &mut self.piece);
-            write_pair(&pair, &mut self.piece);
+            write_pair(2, &pair.borrowed(), &mut self.piece);
             self.next += 1;
         }
         let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
@@ -177,7 +211,7 @@ impl Iterator for RangePieces {
 
 fn range_size(header: &Header, response: &RangeResponse) -> usize {
     message_size(header.size())
-        + response.kvs.iter().map(|pair| message_size(pair_size(pair))).sum::<usize>()
+        + response.kvs.iter().map(|pair| pair_size(&pair.borrowed())).sum::<usize>()
         + flag_size(response.more)
         + number_size(response.count as u64)
 }
@@ -185,37 +219,34 @@ fn range_size(header: &Header, response: &RangeResponse) -> usize {
 fn write_range(header: &Header, response: &RangeResponse, out: &mut Vec<u8>) {
     header.write(out);
     for pair in &response.kvs {
-        write_message_start(2, pair_size(pair), out);
-        write_pair(pair, out);
+        write_pair(2, &pair.borrowed(), out);
     }
     write_number(3, u64::from(response.more), out);
     write_number(4, response.count as u64, out);
 }
 
 fn put_size(header: &Header, response: &PutResponse) -> usize {
-    message_size(header.size()) + response.prev_kv.as_ref().map_or(0, |pair| message_size(pair_size(pair)))
+    message_size(header.size()) + response.prev_kv.as_ref().map_or(0, |pair| pair_size(&pair.borrowed()))
 }
 
 fn write_put(header: &Header, response: &PutResponse, out: &mut Vec<u8>) {
     header.write(out);
     if let Some(pair) = &response.prev_kv {
-        write_message_start(2, pair_size(pair), out);
-        write_pair(pair, out);
+        write_pair(2, &pair.borrowed(), out);
     }
 }
 
 fn delete_size(header: &Header, response: &DeleteRangeResponse) -> usize {
     message_size(header.size())
         + number_size(response.deleted as u64)
-        + response.prev_kvs.iter().map(|pair| message_size(pair_size(pair))).sum::<usize>()
+        + response.prev_kvs.iter().map(|pair| pair_size(&pair.borrowed())).sum::<usize>()
 }
 
 fn write_delete(header: &Header, response: &DeleteRangeResponse, out: &mut Vec<u8>) {
     header.write(out);
     write_number(2, response.deleted as u64, out);
     for pair in &response.prev_kvs {
-        write_message_start(3, pair_size(pair), out);
-        write_pair(pair, out);
+        write_pair(3, &pair.borrowed(), out);
     }
 }
 
@@ -279,36 +310,92 @@ fn write_txn(header: &Header, response: &TxnResponse, out: &mut Vec<u8>) {
 
 fn event_size(event: &Event) -> usize {
     flag_size(event.kind == EventKind::Delete)
-        + message_size(pair_size(&event.key_value))
-        + event.previous.as_ref().map_or(0, |pair| message_size(pair_size(pair)))
+        + pair_size(&event.key_value.borrowed())
+        + event.previous.as_ref().map_or(0, |pair| pair_size(&pair.borrowed()))
 }
 
 fn write_event(event: &Event, out: &mut Vec<u8>) {
     write_number(1, u64::from(event.kind == EventKind::Delete), out);
-    write_message_start(2, pair_size(&event.key_value), out);
-    write_pair(&event.key_value, out);
+    write_pair(2, &event.key_value.borrowed(), out);
     if let Some(pair) = &event.previous {
-        write_message_start(3, pair_size(pair), out);
-        write_pair(pair, out);
+        write_pair(3, &pair.borrowed(), out);
     }
 }
 
-fn pair_size(pair: &KeyValue) -> usize {
-    bytes_size(&pair.key)
+/// How much a pair takes as a field of a message.
+fn pair_size(pair: &PairRef<'_>) -> usize {
+    message_size(pair_content_size(pair))
+}
+
+fn pair_content_size(pair: &PairRef<'_>) -> usize {
+    bytes_size(pair.key)
         + number_size(pair.create_revision as u64)
         + number_size(pair.mod_revision as u64)
         + number_size(pair.version as u64)
-        + bytes_size(&pair.value)
+        + bytes_size(pair.value)
         + number_size(pair.lease as u64)
 }
 
-fn write_pair(pair: &KeyValue, out: &mut Vec<u8>) {
-    write_bytes(1, &pair.key, out);
-    write_number(2, pair.create_revision as u64, out);
-    write_number(3, pair.mod_revision as u64, out);
-    write_number(4, pair.version as u64, out);
-    write_bytes(5, &pair.value, out);
+fn write_pair(field: u8, pair: &PairRef<'_>, out: &mut Vec<u8>) {
+    write_sized_pair(field, pair, pair_content_size(pair), out);
+}
+
+fn write_sized_pair(field: u8, pair: &PairRef<'_>, content_size: usize, out: &mut Vec<u8>) {
+    let mut head = Few::default();
+    head.message_start(field, content_size);
+    if !pair.key.is_empty() {
+        head.message_start(1, pair.key.len());
+    }
+    out.extend_from_slice(head.as_slice());
+    out.extend_from_slice(pair.key);
+    let mut middle = Few::default();
+    middle.number(2, pair.create_revision as u64);
+    middle.number(3, pair.mod_revision as u64);
+    middle.number(4, pair.version as u64);
+    if !pair.value.is_empty() {
+        middle.message_start(5, pair.value.len());
+    }
+    out.extend_from_slice(middle.as_slice());
+    out.extend_from_slice(pair.value);
     write_number(6, pair.lease as u64, out);
+}
+
+/// A few fields that are appended at once: at most four numbers of 64 bits, each behind its tag.
+#[derive(Default)]
+struct Few {
+    bytes: [[u8; 11]; 4],
+    length: usize,
+}
+
+impl Few {
+    fn number(&mut self, field: u8, number: u64) {
+        if number != 0 {
+            self.push(field << 3);
+            self.varint(number);
+        }
+    }
+
+    fn message_start(&mut self, field: u8, size: usize) {
+        self.push(field << 3 | 2);
+        self.varint(size as u64);
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.push(number as u8);
+    }
+
+    fn push(&mut self, byte: u8) {
+        self.bytes.as_flattened_mut()[self.length] = byte;
+        self.length += 1;
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes.as_flattened()[..self.length]
+    }
 }
 
 /// How many bytes a varint takes.

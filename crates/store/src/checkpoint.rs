@@ -88,6 +88,7 @@ pub(crate) struct Meta {
 }
 
 /// A checkpoint of a pinned view: an iterator over its parts, in the order in which they are restored.
+#[derive(Clone)]
 pub struct Checkpoint {
     view: View,
     stage: Stage,
@@ -97,6 +98,7 @@ pub struct Checkpoint {
     chain: u64,
 }
 
+#[derive(Clone)]
 enum Stage {
     Meta,
     /// From this lease on.
@@ -109,6 +111,7 @@ enum Stage {
 }
 
 /// A part by its number; its bytes are put together when they are wanted.
+#[derive(Clone)]
 pub struct PartRef {
     header: Header,
     content: Bytes,

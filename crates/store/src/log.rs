@@ -14,12 +14,14 @@
 //! backwards ([`Record::previous`]), with shortcuts, so the version of a key at an old revision is found from the
 //! newest one without an index of versions.
 
+mod pair;
 pub(crate) mod record;
 pub(crate) mod segment;
 mod tail;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+pub(crate) use pair::Pair;
 pub(crate) use record::{COUNTER_MAX, Record, RecordRef, Revision};
 pub(crate) use segment::{Segment, SegmentId};
 use tail::Tail;
@@ -40,10 +42,17 @@ pub(crate) struct Log {
     sealed_bytes: u64,
 }
 
-/// Where a search ended. Keys that lie side by side were often written one after the other, and so were their records:
-/// the next one is looked for behind the last.
+/// Where two searches ended, the last one first. Keys that lie side by side were often written one after the other, and
+/// so were their records: the next one is looked for behind the last. A key between them that was written again lies
+/// elsewhere, and behind it the walk goes on where it was, two records further.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Near {
+    last: Place,
+    before: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+struct Place {
     segment: usize,
     slot: usize,
 }
@@ -53,6 +62,16 @@ pub(crate) struct Near {
 struct Sealed {
     first: Revision,
     segment: Arc<Segment>,
+}
+
+impl Near {
+    /// The search that began at `from` ended at `to`.
+    fn step_to(&mut self, from: Place, to: Place) {
+        if from != self.last {
+            self.before = self.last;
+        }
+        self.last = to;
+    }
 }
 
 impl Log {
@@ -79,24 +98,40 @@ impl Log {
 
     /// The record of a revision.
     pub fn find(&self, revision: Revision) -> Option<RecordRef<'_>> {
-        self.find_near(revision, &mut Near::default())
-    }
-
-    /// The record of a revision, by one who looks for many.
-    pub fn find_near(&self, revision: Revision, near: &mut Near) -> Option<RecordRef<'_>> {
-        if let Some(sealed) = self.sealed.get(near.segment)
-            && let Some(found) = sealed.segment.record_if(near.slot + 1, revision)
-        {
-            near.slot += 1;
-            return Some(found);
-        }
-        if self.tail.first().is_some_and(|first| first <= revision) {
+        if self.is_in_tail(revision) {
             return self.tail.find(revision);
         }
-        let segment = self.sealed.partition_point(|sealed| sealed.first <= revision).checked_sub(1)?;
-        let slot = self.sealed[segment].segment.slot_from(revision);
-        *near = Near { segment, slot };
+        let Place { segment, slot } = self.place_of(revision)?;
         self.sealed[segment].segment.record_if(slot, revision)
+    }
+
+    /// The pair of a revision, by one who looks for many; `None` when there is no such record, or it is a tombstone.
+    pub fn pair_near(&self, revision: Revision, near: &mut Near) -> Option<Pair<'_>> {
+        if self.is_in_tail(revision) {
+            return self.tail.pair(revision);
+        }
+        for place in [near.last, near.before] {
+            let Some(Sealed { segment, .. }) = self.sealed.get(place.segment) else { continue };
+            for slot in [place.slot + 1, place.slot + 2] {
+                if let Some(pair) = segment.pair_if(slot, revision) {
+                    near.step_to(place, Place { slot, ..place });
+                    return pair;
+                }
+            }
+        }
+        let place = self.place_of(revision)?;
+        *near = Near { last: place, before: near.last };
+        self.sealed[place.segment].segment.pair_if(place.slot, revision)?
+    }
+
+    fn is_in_tail(&self, revision: Revision) -> bool {
+        self.tail.first().is_some_and(|first| first <= revision)
+    }
+
+    /// Where a record lies, or would lie, in the sealed segments.
+    fn place_of(&self, revision: Revision) -> Option<Place> {
+        let segment = self.sealed.partition_point(|sealed| sealed.first <= revision).checked_sub(1)?;
+        Some(Place { segment, slot: self.sealed[segment].segment.slot_from(revision) })
     }
 
     /// All records of main revisions from `main` on, oldest first.

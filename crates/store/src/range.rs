@@ -3,12 +3,13 @@
 use crate::checks::check_range;
 use crate::error::Error;
 use crate::key_range::{KeyRange, RangeEnd};
-use crate::log::{Near, RecordRef};
+use crate::log::{Near, Pair, RecordRef};
 use crate::request::{RangeRequest, SortOrder, SortTarget};
-use crate::response::{Change, Event, EventKind, KeyValue, RangeResponse};
-use crate::view::{Slot, View};
+use crate::response::{Change, Event, EventKind, KeyValue, PairRef, RangeResponse, RangeSummary};
+use crate::view::View;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::ops::ControlFlow;
 use volvox_core::Bytes;
 
 impl View {
@@ -22,65 +23,104 @@ impl View {
         Ok(self.range_at(request, at, self.revision))
     }
 
+    /// Answers a read pair by pair, each where it lies in the store; nothing is counted, copied or kept. `None` when
+    /// `visit` broke off.
+    ///
+    /// # Errors
+    /// As [`View::range`].
+    pub fn visit_range(
+        &self,
+        request: &RangeRequest,
+        visit: &mut dyn FnMut(PairRef<'_>) -> ControlFlow<()>,
+    ) -> Result<Option<RangeSummary>, Error> {
+        check_range(request)?;
+        let at = self.resolve(request.revision)?;
+        let summary = self.walk(request, at, self.revision, &mut |found| {
+            let pair = found.borrowed();
+            visit(PairRef { value: if request.keys_only { &[] } else { pair.value }, ..pair })
+        });
+        Ok(summary.continue_value())
+    }
+
     /// Answers a checked read of revision `at`, or of the newest state, which inside a transaction is one that no
     /// revision names yet. `header` is the revision to answer with.
     pub(crate) fn range_at(&self, request: &RangeRequest, at: Option<i64>, header: i64) -> RangeResponse {
+        let mut kvs = Vec::new();
+        let summary = self.walk(request, at, header, &mut |found| {
+            let pair = found.key_value();
+            kvs.push(if request.keys_only { KeyValue { value: Bytes::new(), ..pair } } else { pair });
+            ControlFlow::Continue(())
+        });
+        let RangeSummary { revision, more, count } = summary.continue_value().expect("nothing broke off");
+        RangeResponse { revision, kvs, more, count }
+    }
+
+    fn walk<'a>(
+        &'a self,
+        request: &RangeRequest,
+        at: Option<i64>,
+        header: i64,
+        visit: &mut impl FnMut(Pair<'a>) -> ControlFlow<()>,
+    ) -> ControlFlow<(), RangeSummary> {
         let range = KeyRange::new(&request.key, &request.range_end);
         // Where the newest state is asked for by its number, nothing need be looked up in history.
         let at = at.filter(|at| *at < header);
-        let mut response = RangeResponse { revision: header, ..RangeResponse::default() };
+        let mut summary = RangeSummary { revision: header, more: false, count: 0 };
         if range.end == RangeEnd::Single {
-            let found = self.index.get(range.begin).and_then(|slot| self.version(slot, at));
-            response.count = i64::from(found.is_some());
-            response.kvs.extend(found.map(|found| found.key_value()));
-        } else {
-            response.count = self.count_at(&range, at);
+            let found = self.index.get(range.begin).and_then(|slot| self.pair_near(slot, at, &mut Near::default()));
+            summary.count = i64::from(found.is_some());
+            if let Some(found) = found.filter(|pair| !request.count_only && passes(request, pair)) {
+                visit(found)?;
+            }
+            return ControlFlow::Continue(summary);
         }
-        if request.count_only {
-            response.kvs.clear();
-            return response;
+        summary.count = self.count_at(&range, at);
+        if !request.count_only {
+            summary.more = self.walk_pairs(request, range, at, summary.count, visit)?;
         }
-        if range.end == RangeEnd::Single {
-            response.kvs.retain(|pair| passes(request, pair));
-        } else {
-            self.collect(request, range, at, &mut response);
-        }
-        if request.keys_only {
-            response.kvs.iter_mut().for_each(|pair| pair.value = Bytes::new());
-        }
-        response
+        ControlFlow::Continue(summary)
     }
 
-    fn collect(&self, request: &RangeRequest, range: KeyRange<'_>, at: Option<i64>, response: &mut RangeResponse) {
+    /// Visits the pairs of a range that are wanted, in the order in which they are; whether there are more.
+    fn walk_pairs<'a>(
+        &'a self,
+        request: &RangeRequest,
+        range: KeyRange<'_>,
+        at: Option<i64>,
+        count: i64,
+        visit: &mut impl FnMut(Pair<'a>) -> ControlFlow<()>,
+    ) -> ControlFlow<(), bool> {
         let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         if request.sort_target != SortTarget::Key {
-            let mut all: Vec<KeyValue> = self.pairs(range, at, false).filter(|pair| passes(request, pair)).collect();
+            let pairs = self.pairs(range, at, false);
+            let mut all: Vec<Pair<'a>> = pairs.filter(|pair| passes(request, pair)).collect();
             sort(&mut all, request.sort_target, request.sort_order == SortOrder::Descend);
-            response.more = all.len() > limit;
-            all.truncate(limit);
-            response.kvs = all;
-            return;
+            let more = all.len() > limit;
+            all.into_iter().take(limit).try_for_each(visit)?;
+            return ControlFlow::Continue(more);
         }
-        let backward = request.sort_order == SortOrder::Descend;
-        let mut pairs = self.pairs(range, at, backward).filter(|pair| passes(request, pair));
+        let mut pairs = self.pairs(range, at, request.sort_order == SortOrder::Descend);
         if !is_filtered(request) {
             // The count says whether there is more; do not fetch it.
-            response.more = response.count as u64 > limit as u64;
-            response.kvs.reserve(limit.min(response.count as usize));
-            response.kvs.extend(pairs.take(limit));
-            return;
+            pairs.take(limit).try_for_each(visit)?;
+            return ControlFlow::Continue(count as u64 > limit as u64);
         }
-        response.kvs.extend(pairs.by_ref().take(limit));
-        response.more = response.kvs.len() == limit && pairs.next().is_some();
+        let mut passing = pairs.by_ref().filter(|pair| passes(request, pair));
+        let mut visited = 0;
+        passing.by_ref().take(limit).inspect(|_| visited += 1).try_for_each(visit)?;
+        ControlFlow::Continue(visited == limit && passing.next().is_some())
     }
 
     /// The pairs of a range, in key order or backwards.
-    fn pairs<'a>(
+    fn pairs<'a, 'r>(
         &'a self,
-        range: KeyRange<'a>,
+        range: KeyRange<'r>,
         at: Option<i64>,
         backward: bool,
-    ) -> impl Iterator<Item = KeyValue> + use<'a> {
+    ) -> impl Iterator<Item = Pair<'a>> + use<'a, 'r>
+    where
+        'a: 'r,
+    {
         // The dead count for nothing now, but may have been alive then.
         let newest = at.is_none();
         let (forward, backward) = if backward {
@@ -90,14 +130,7 @@ impl View {
         };
         let slots = forward.into_iter().flatten().chain(backward.into_iter().flatten());
         let mut near = Near::default();
-        slots.filter_map(move |(_, slot)| self.version_near(slot, at, &mut near)).map(|found| found.key_value())
-    }
-
-    fn version(&self, slot: &Slot, at: Option<i64>) -> Option<RecordRef<'_>> {
-        match at {
-            None => self.newest(slot),
-            Some(at) => self.version_at(slot, at),
-        }
+        slots.filter_map(move |(_, slot)| self.pair_near(slot, at, &mut near))
     }
 
     /// How many keys of a range are, or were, alive.
@@ -192,21 +225,21 @@ fn is_filtered(request: &RangeRequest) -> bool {
     bounds.iter().any(|bound| *bound != 0)
 }
 
-fn passes(request: &RangeRequest, pair: &KeyValue) -> bool {
+fn passes(request: &RangeRequest, pair: &Pair<'_>) -> bool {
     let within = |revision: i64, min: i64, max: i64| (min == 0 || revision >= min) && (max == 0 || revision <= max);
     within(pair.mod_revision, request.min_mod_revision, request.max_mod_revision)
         && within(pair.create_revision, request.min_create_revision, request.max_create_revision)
 }
 
-fn sort(pairs: &mut [KeyValue], target: SortTarget, descending: bool) {
-    let number = |pair: &KeyValue| match target {
+fn sort(pairs: &mut [Pair<'_>], target: SortTarget, descending: bool) {
+    let number = |pair: &Pair<'_>| match target {
         SortTarget::Version => pair.version,
         SortTarget::Create => pair.create_revision,
         _ => pair.mod_revision,
     };
     match (target, descending) {
-        (SortTarget::Value, false) => pairs.sort_by(|a, b| a.value.cmp(&b.value)),
-        (SortTarget::Value, true) => pairs.sort_by(|a, b| b.value.cmp(&a.value)),
+        (SortTarget::Value, false) => pairs.sort_by(|a, b| a.value().cmp(b.value())),
+        (SortTarget::Value, true) => pairs.sort_by(|a, b| b.value().cmp(a.value())),
         (_, false) => pairs.sort_by_key(number),
         (_, true) => pairs.sort_by_key(|pair| Reverse(number(pair))),
     }

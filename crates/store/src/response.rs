@@ -22,6 +22,37 @@ pub struct KeyValue {
     pub lease: i64,
 }
 
+/// A pair as it is at some revision, where it lies in the store: see [`KeyValue`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PairRef<'a> {
+    /// Never empty.
+    pub key: &'a [u8],
+    /// Revision of the put that began the present life of the key.
+    pub create_revision: i64,
+    /// Revision of the last change.
+    pub mod_revision: i64,
+    /// 1 on creation, then one more with each put.
+    pub version: i64,
+    /// Opaque.
+    pub value: &'a [u8],
+    /// The attached lease; 0: none.
+    pub lease: i64,
+}
+
+impl KeyValue {
+    /// The pair, where it lies.
+    pub fn borrowed(&self) -> PairRef<'_> {
+        PairRef {
+            key: self.key.as_slice(),
+            create_revision: self.create_revision,
+            mod_revision: self.mod_revision,
+            version: self.version,
+            value: self.value.as_slice(),
+            lease: self.lease,
+        }
+    }
+}
+
 /// What happened to a key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum EventKind {
@@ -49,6 +80,17 @@ pub struct Change {
     pub revision: i64,
     /// Its events, at least one.
     pub events: Vec<Event>,
+}
+
+/// Answer to a read, but for its pairs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RangeSummary {
+    /// Header.
+    pub revision: i64,
+    /// Whether the limit cut pairs off.
+    pub more: bool,
+    /// How many keys the range has, whatever limit and filters leave of them.
+    pub count: i64,
 }
 
 /// Answer to a read.

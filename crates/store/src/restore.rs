@@ -49,6 +49,7 @@ impl From<DecodeError> for RestoreError {
 }
 
 /// A store that is being put together.
+#[derive(Clone)]
 pub struct Restore {
     config: StoreConfig,
     /// Known once the first part was read.

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::lease::Lease;
-use crate::log::{Log, Near, Record, RecordRef, Revision};
+use crate::log::{Log, Near, Pair, Record, RecordRef, Revision};
 use crate::request::AlarmType;
 use crate::response::{AlarmMember, KeyValue};
 use crate::tree::{Tree, Value};
@@ -128,12 +128,12 @@ impl View {
         Ok((revision > 0).then_some(revision))
     }
 
-    /// The version of a key that was alive at a revision, or is alive now, for one who reads key after key.
-    pub(crate) fn version_near(&self, slot: &Slot, at: Option<i64>, near: &mut Near) -> Option<RecordRef<'_>> {
+    /// The pair of a key that was alive at a revision, or is alive now, for one who reads key after key.
+    pub(crate) fn pair_near(&self, slot: &Slot, at: Option<i64>, near: &mut Near) -> Option<Pair<'_>> {
         match at {
-            Some(at) if slot.revision.main > at => self.version_at(slot, at),
+            Some(at) if slot.revision.main > at => self.log.pair_near(self.change_until(slot, at)?, near),
             _ if slot.alive => {
-                let found = self.log.find_near(slot.revision, near);
+                let found = self.log.pair_near(slot.revision, near);
                 Some(found.expect("compaction keeps what is reachable"))
             }
             _ => None,

@@ -44,3 +44,12 @@ pub fn write_prefix(size: usize, out: &mut Vec<u8>) {
     out.push(0);
     out.extend_from_slice(&size.to_be_bytes());
 }
+
+/// Writes the size of a whole message into the prefix that it begins with.
+///
+/// # Panics
+/// When there is no prefix, or the message is 4 GiB or more: the callers bound what they build.
+pub fn write_size(out: &mut [u8]) {
+    let size = u32::try_from(out.len() - PREFIX_BYTES).expect("a message below 4 GiB");
+    out[1..PREFIX_BYTES].copy_from_slice(&size.to_be_bytes());
+}

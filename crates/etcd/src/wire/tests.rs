@@ -5,6 +5,7 @@ use crate::proto::etcdserverpb as pb;
 use crate::proto::mvccpb;
 use prost::Message;
 use volvox_core::{Bytes as Key, Rng};
+use volvox_store::KeyValue;
 
 const HEADER: Header = Header { cluster: u64::MAX, member: 3, revision: 1 << 40, term: 7 };
 
@@ -160,6 +161,50 @@ fn a_long_answer_is_the_same_in_pieces() {
     let one = RangeResponse { revision: 5, kvs: vec![large.clone(), large], more: false, count: 2 };
     let message = range_message(HEADER, &one);
     assert_eq!(bytes_of(range(HEADER, one).unwrap()), framed(&message));
+}
+
+#[test]
+fn a_short_answer_is_the_same_without_a_list_between() {
+    use volvox_store::{Command, DeleteRangeRequest, PutRequest, SortOrder, SortTarget, Store, StoreConfig};
+    let rng = &mut Rng::new(1);
+    let mut store = Store::new(StoreConfig::default());
+    let key = |rng: &mut Rng| Key::from(format!("k{:02}", rng.below(60)).as_bytes());
+    for _ in 0..600 {
+        let key = key(rng);
+        let command = match rng.below(5) {
+            0 => Command::DeleteRange(DeleteRangeRequest { key, ..DeleteRangeRequest::default() }),
+            _ => Command::Put(PutRequest { key, value: text(rng, 300), ..PutRequest::default() }),
+        };
+        store.apply(&command).expect("nothing refuses it");
+        store.take_events();
+    }
+    let view = store.view();
+    let mut more = 0;
+    for _ in 0..2000 {
+        let request = RangeRequest {
+            key: key(rng),
+            range_end: [Key::new(), key(rng), Key::from(&[0][..])][rng.below(3) as usize].clone(),
+            limit: rng.below(40) as i64 * rng.below(2) as i64,
+            revision: rng.below(view.revision() as u64) as i64 * rng.below(2) as i64,
+            sort_order: if rng.below(3) == 0 { SortOrder::Descend } else { SortOrder::Ascend },
+            sort_target: if rng.below(4) == 0 { SortTarget::Value } else { SortTarget::Key },
+            keys_only: rng.below(4) == 0,
+            count_only: rng.below(8) == 0,
+            min_mod_revision: rng.below(400) as i64 * (rng.below(4) / 3) as i64,
+            ..RangeRequest::default()
+        };
+        let listed = view.range(&request).expect("a sound request");
+        more += u32::from(listed.more);
+        let message = range_message(HEADER.at(view.revision()), &listed);
+        let content = short_range(HEADER, &view, &request).expect("a sound request").expect("short");
+        assert_eq!(bytes_of(content), framed(&message), "{request:?}");
+    }
+    assert!(more > 100, "{more}");
+    let value = Key::from(vec![7; LONG_BYTES]);
+    let large = Command::Put(PutRequest { key: Key::from("large"), value, ..PutRequest::default() });
+    store.apply(&large).expect("nothing refuses it");
+    let request = RangeRequest { key: Key::from("large"), ..RangeRequest::default() };
+    assert!(short_range(HEADER, &store.view(), &request).expect("a sound request").is_none());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! One change of one key, as it is encoded.
 
+use super::pair::Pair;
 use crate::response::KeyValue;
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -40,15 +41,15 @@ pub(crate) struct Record {
     pub version: i64,
     pub lease: i64,
     /// Where the key lies in the encoding.
-    key: Range<u32>,
+    pub(super) key: Range<u32>,
     /// Where the value lies in the encoding.
-    value: Range<u32>,
+    pub(super) value: Range<u32>,
 }
 
-const TOMBSTONE: u8 = 1;
-const LEASED: u8 = 2;
-const LINKED: u8 = 4;
-const ANCHORED: u8 = 8;
+pub(super) const TOMBSTONE: u8 = 1;
+pub(super) const LEASED: u8 = 2;
+pub(super) const LINKED: u8 = 4;
+pub(super) const ANCHORED: u8 = 8;
 
 impl Record {
     /// A put that begins or continues a life of the key.
@@ -184,15 +185,6 @@ fn section(input: &mut Reader<'_>, bytes: &[u8]) -> Result<Range<u32>, DecodeErr
     Ok(start as u32..(start + length) as u32)
 }
 
-/// The revision of a record that this program wrote or has checked, and nothing else of it.
-pub(crate) fn revision_at(bytes: &[u8], start: usize) -> Revision {
-    // Behind the flags.
-    let mut input = Reader::new(&bytes[start + 1..]);
-    let revision =
-        input.varint().and_then(|main| Ok(Revision { main: positive(main)?, sub: sub_revision(&mut input)? }));
-    revision.expect("records are checked before they enter the log")
-}
-
 /// A record where it lies.
 #[derive(Clone)]
 pub(crate) struct RecordRef<'a> {
@@ -219,25 +211,14 @@ impl<'a> RecordRef<'a> {
         &self.bytes.as_slice()[self.record.value.start as usize..self.record.value.end as usize]
     }
 
-    /// The value.
-    pub fn value(&self) -> Bytes {
-        self.slice(&self.record.value)
+    /// The pair. Of a tombstone only key and revision are set.
+    pub fn pair(&self) -> Pair<'a> {
+        Pair::of(self.bytes, &self.record)
     }
 
-    /// The pair, sharing the allocation. For a tombstone only key and revision are set.
+    /// The pair, sharing the allocation. Of a tombstone only key and revision are set.
     pub fn key_value(&self) -> KeyValue {
-        KeyValue {
-            key: self.slice(&self.record.key),
-            create_revision: self.record.create_revision,
-            mod_revision: self.record.revision.main,
-            version: self.record.version,
-            value: if self.record.tombstone { Bytes::new() } else { self.value() },
-            lease: self.record.lease,
-        }
-    }
-
-    fn slice(&self, range: &Range<u32>) -> Bytes {
-        self.bytes.slice(range.start as usize..range.end as usize)
+        self.pair().key_value()
     }
 }
 
@@ -258,7 +239,6 @@ mod tests {
             let (read, end) = Record::decode(&out, start).expect("reads");
             assert_eq!(end, out.len());
             assert_eq!(read, *record);
-            assert_eq!(revision_at(&out, start), record.revision);
             assert_eq!(&out[read.key.start as usize..read.key.end as usize], b"key");
         }
         assert_eq!((second.version, second.create_revision, second.depth), (2, 7, 1));

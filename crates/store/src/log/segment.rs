@@ -1,6 +1,7 @@
 //! An immutable run of records in one allocation.
 
-use super::record::{self, Record, RecordRef, Revision};
+use super::pair::{self, Pair};
+use super::record::{Record, RecordRef, Revision};
 use super::{SEGMENT_BYTES, SEGMENT_RECORDS};
 use crate::digest::digest;
 use alloc::vec::Vec;
@@ -127,7 +128,7 @@ impl Segment {
     }
 
     fn revision(&self, slot: usize) -> Revision {
-        record::revision_at(&self.data, self.slots[slot].start as usize)
+        pair::revision_at(&self.data, self.slots[slot].start as usize)
     }
 
     /// The record in a slot.
@@ -137,10 +138,24 @@ impl Segment {
 
     /// The record in a slot, if it is that of this revision.
     pub fn record_if(&self, slot: usize, revision: Revision) -> Option<RecordRef<'_>> {
-        // Most others are told apart without a look at the record.
-        let main = i64::from(self.slots.get(slot)?.main) + self.first.main;
-        let found = (main == revision.main).then(|| self.record(slot))?;
+        let found = self.is_of(slot, revision.main).then(|| self.record(slot))?;
         (found.record.revision == revision).then_some(found)
+    }
+
+    /// The pair of the record in a slot, if it is that of this revision; nothing of a tombstone.
+    #[inline]
+    pub fn pair_if(&self, slot: usize, revision: Revision) -> Option<Option<Pair<'_>>> {
+        if !self.is_of(slot, revision.main) {
+            return None;
+        }
+        let (found, pair) = Pair::at(&self.data, self.slots[slot].start as usize);
+        (found == revision).then_some(pair)
+    }
+
+    /// Whether the record in a slot is one of this main revision: most others are told apart without a look at them.
+    #[inline]
+    fn is_of(&self, slot: usize, main: i64) -> bool {
+        self.slots.get(slot).is_some_and(|slot| i64::from(slot.main) + self.first.main == main)
     }
 
     /// The first slot whose revision is not below.

@@ -3,6 +3,7 @@
 //! It must be appended to while views hold it, and a view must cost nothing. So it is a list of chunks, of which only
 //! the last one is ever copied: a step that finds it shared copies at most 64 small entries.
 
+use super::pair::Pair;
 use super::record::{RecordRef, Revision};
 use super::segment::{Builder, Segment, SegmentId};
 use alloc::sync::Arc;
@@ -99,10 +100,18 @@ impl Tail {
     }
 
     pub fn find(&self, revision: Revision) -> Option<RecordRef<'_>> {
+        self.entry(revision).map(|entry| RecordRef::at(&entry.encoded, 0))
+    }
+
+    /// The pair of a revision; `None` when there is no such record, or it is a tombstone.
+    pub fn pair(&self, revision: Revision) -> Option<Pair<'_>> {
+        self.entry(revision).and_then(|entry| Pair::at(&entry.encoded, 0).1)
+    }
+
+    fn entry(&self, revision: Revision) -> Option<&Entry> {
         let slot = self.slot_from(revision);
         let chunk = self.chunks.get(slot / CHUNK_RECORDS).unwrap_or(&self.open);
-        let entry = chunk.get(slot % CHUNK_RECORDS)?;
-        (entry.revision == revision).then(|| RecordRef::at(&entry.encoded, 0))
+        chunk.get(slot % CHUNK_RECORDS).filter(|entry| entry.revision == revision)
     }
 
     pub fn records_from(&self, revision: Revision) -> impl Iterator<Item = RecordRef<'_>> {
