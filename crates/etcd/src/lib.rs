@@ -52,7 +52,7 @@ pub mod proto;
 mod server;
 pub mod snapshot;
 mod stream;
-pub mod tls;
+mod tls;
 mod watch;
 mod wire;
 

@@ -3,7 +3,7 @@
 use crate::frame::FrameError;
 use crate::handshake::Refusal;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use volvox_certificates::CertificatesError;
 use volvox_core::{DecodeError, NodeId, Position};
 
 /// Why a node cannot be opened. The disk is as it was, unless a fresh life had just been written to it.
@@ -50,7 +50,7 @@ pub enum NodeOpenError {
     },
     /// The files for TLS are not usable.
     #[error(transparent)]
-    Tls(#[from] TlsError),
+    Tls(#[from] CertificatesError),
     /// The thread could not be started.
     #[error("cannot start the thread of the node: {0}")]
     Thread(std::io::Error),
@@ -100,37 +100,6 @@ pub enum Overloaded {
     /// The node has stopped.
     #[error("the node has stopped")]
     Stopped,
-}
-
-/// Why the files for TLS are not usable.
-#[derive(Debug, thiserror::Error)]
-pub enum TlsError {
-    /// A file cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// A file is not PEM, or has nothing of the kind in it.
-    #[error("{path} holds no {wanted}: {reason}")]
-    Pem {
-        /// Which.
-        path: PathBuf,
-        /// What was looked for.
-        wanted: &'static str,
-        /// What was found instead.
-        reason: String,
-    },
-    /// Certificate, key and authority do not go together.
-    #[error("the certificate {path} cannot be used: {reason}")]
-    Unusable {
-        /// Of whom.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
 }
 
 /// Why a link could not be made, or ended.

@@ -2,7 +2,7 @@
 //!
 //! A [`Node`] runs one [`Process`](volvox_core::Process): it hands it messages, timers, commands and the progress of
 //! the disk, one step at a time, and does what the steps ask for. It decides nothing; the real network, clock and disk
-//! do. This is the only crate that names tokio, sockets, TLS and the clocks of the operating system.
+//! do. Of the worlds, this is the only one that names tokio, sockets, TLS and the clocks of the operating system.
 //!
 //! ```text
 //!  doors --command()--> +-----------+ --batch--> disk thread: one write, one fdatasync
@@ -98,7 +98,7 @@ mod unwritten;
 mod writer;
 
 pub use counters::{Counters, LATENCY_BOUNDS_MS, Latencies, PeerStatus};
-pub use error::{NodeError, NodeOpenError, Overloaded, TlsError};
+pub use error::{NodeError, NodeOpenError, Overloaded};
 pub use faults::FaultRefused;
 pub use handle::NodeHandle;
 pub use handshake::{PEER_PROTOCOL_VERSION, Refusal};

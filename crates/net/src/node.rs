@@ -205,7 +205,7 @@ fn decode_shared<T: Decode>(bytes: &Bytes) -> Result<T, DecodeError> {
 /// From the operating system.
 fn random_u64() -> u64 {
     let mut bytes = [0; 8];
-    match rustls::crypto::aws_lc_rs::default_provider().secure_random.fill(&mut bytes) {
+    match volvox_certificates::provider().secure_random.fill(&mut bytes) {
         Ok(()) => u64::from_le_bytes(bytes),
         Err(_) => fastrand::u64(..) ^ wall_nanos() as u64,
     }

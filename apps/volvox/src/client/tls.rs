@@ -12,7 +12,7 @@ use rustls::{CertificateError, ClientConfig, InvalidMessage};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use volvox_etcd::tls::{authorities, certificates, private_key};
+use volvox_certificates::{Authorities, Identity};
 
 use super::HEADING;
 
@@ -42,19 +42,13 @@ impl TlsOptions {
             }
             return Ok(None);
         };
-        let roots = authorities(authority).context("--cacert")?;
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        let builder = builder.context("TLS")?.with_root_certificates(roots);
-        let mut config = match (&self.cert, &self.key) {
-            (None, None) => builder.with_no_client_auth(),
-            (Some(certificate), Some(key)) => {
-                let chain = certificates(certificate).context("--cert")?;
-                let key = private_key(key).context("--key")?;
-                builder.with_client_auth_cert(chain, key).context("--cert and --key")?
-            }
+        let servers = Authorities::read(authority).context("--cacert")?.of_servers();
+        let identity = match (&self.cert, &self.key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some(Identity::read(certificate, key).context("--cert and --key")?),
             _ => bail!("--cert and --key go together"),
         };
+        let mut config = volvox_certificates::client(servers, identity.as_ref());
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(Some(Tls(Arc::new(config))))
     }

@@ -5,8 +5,8 @@ use crate::server::{Server, within};
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
+use volvox_certificates::{Authorities, Identity};
 use volvox_etcd::proto::etcdserverpb as pb;
-use volvox_etcd::tls::{authorities, certificates, private_key};
 use volvox_etcd::{Options, ServerTls, TlsPaths};
 
 /// A folder that goes away.
@@ -73,17 +73,9 @@ async fn serve(fake: &Fake, paths: TlsPaths) -> Server {
 
 /// A client that trusts an authority and shows a certificate, if it has one.
 fn client(authority: &Path, identity: Option<(&Path, &Path)>) -> Arc<ClientConfig> {
-    let roots: RootCertStore = authorities(authority).unwrap();
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
-    let builder = builder.with_root_certificates(roots);
-    let config = match identity {
-        None => builder.with_no_client_auth(),
-        Some((certificate, key)) => {
-            builder.with_client_auth_cert(certificates(certificate).unwrap(), private_key(key).unwrap()).unwrap()
-        }
-    };
-    Arc::new(config)
+    let servers = Authorities::read(authority).unwrap().of_servers();
+    let identity = identity.map(|(certificate, key)| Identity::read(certificate, key).unwrap());
+    Arc::new(volvox_certificates::client(servers, identity.as_ref()))
 }
 
 async fn dial(address: SocketAddr, config: &Arc<ClientConfig>) -> std::io::Result<TlsStream<TcpStream>> {
@@ -206,17 +198,18 @@ async fn a_replaced_certificate_is_used_for_the_next_connection_and_a_broken_one
 }
 
 #[test]
-fn a_file_that_cannot_be_used_is_named() {
+fn each_of_the_three_files_is_read_at_the_start() {
     let folder = Folder::new();
-    let (ca, certificate, key) = Authority::new().issue(&folder, "server");
-    let (_, _, other_key) = Authority::new().issue(&folder, "other");
+    let (_, certificate, key) = Authority::new().issue(&folder, "server");
     let good = TlsPaths { certificate, key, client_authority: None };
     let error = |paths: TlsPaths| ServerTls::load(paths).unwrap_err().to_string();
-    let missing = error(TlsPaths { client_authority: Some(folder.0.join("nowhere.pem")), ..good.clone() });
-    assert!(missing.contains("nowhere.pem"), "{missing}");
-    let no_key = error(TlsPaths { key: ca, ..good.clone() });
-    assert!(no_key.contains("server-ca.pem") && no_key.contains("private key"), "{no_key}");
-    let no_certificate = error(TlsPaths { certificate: good.key.clone(), ..good.clone() });
-    assert!(no_certificate.contains("server-key.pem"), "{no_certificate}");
-    assert!(!error(TlsPaths { key: other_key, ..good }).is_empty(), "a key of another certificate");
+    let nowhere = folder.0.join("nowhere.pem");
+    for paths in [
+        TlsPaths { certificate: nowhere.clone(), ..good.clone() },
+        TlsPaths { key: nowhere.clone(), ..good.clone() },
+        TlsPaths { client_authority: Some(nowhere.clone()), ..good },
+    ] {
+        let said = error(paths);
+        assert!(said.contains("nowhere.pem"), "{said}");
+    }
 }

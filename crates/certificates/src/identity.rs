@@ -1,0 +1,103 @@
+//! What one end shows and whom it believes, and what rustls wants of the two.
+
+use crate::error::CertificatesError;
+use crate::pem::{certificates, private_key};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
+use std::path::Path;
+use std::sync::Arc;
+
+/// The one place that names the cryptography, for TLS and for chance.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::aws_lc_rs::default_provider())
+}
+
+/// A certificate with those between it and its authority, and its private key: what an end shows of itself.
+#[derive(Clone)]
+pub struct Identity(Arc<SingleCertAndKey>);
+
+impl Identity {
+    /// Reads the two files. The certificate of this end comes first in its file.
+    ///
+    /// # Errors
+    /// When one of the files cannot be used, or the key was made for another certificate.
+    pub fn read(certificate: &Path, key: &Path) -> Result<Identity, CertificatesError> {
+        let chain = certificates(certificate)?;
+        let private = provider().key_provider.load_private_key(private_key(key)?);
+        let private =
+            private.map_err(|error| CertificatesError::Key { path: key.to_owned(), reason: error.to_string() })?;
+        let pair = CertifiedKey::new(chain, private);
+        match pair.keys_match() {
+            // A provider that does not tell the public key of a private one leaves it to the handshake.
+            Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
+                Ok(Identity(Arc::new(SingleCertAndKey::from(pair))))
+            }
+            Err(rustls::Error::InconsistentKeys(_)) => {
+                Err(CertificatesError::Unpaired { certificate: certificate.to_owned(), key: key.to_owned() })
+            }
+            Err(error) => {
+                Err(CertificatesError::Certificate { path: certificate.to_owned(), reason: error.to_string() })
+            }
+        }
+    }
+}
+
+/// Those whose signature makes the certificate of the other end good; at least one.
+#[derive(Clone, Debug)]
+pub struct Authorities(Arc<RootCertStore>);
+
+impl Authorities {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it cannot be used.
+    pub fn read(path: &Path) -> Result<Authorities, CertificatesError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in certificates(path)? {
+            roots
+                .add(certificate)
+                .map_err(|error| CertificatesError::Certificate { path: path.to_owned(), reason: error.to_string() })?;
+        }
+        Ok(Authorities(Arc::new(roots)))
+    }
+
+    /// Verifies the certificate of a server as usual: signed by one of these, and for the host that was dialled.
+    pub fn of_servers(&self) -> Arc<WebPkiServerVerifier> {
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&self.0), provider()).build();
+        verifier.expect("there is an authority, and no revocation list that could be wrong")
+    }
+}
+
+/// The server that shows `identity`. Where authorities for clients are named, nobody else is let in.
+pub fn server(identity: &Identity, clients: Option<&Authorities>) -> ServerConfig {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider speaks the versions that are the default");
+    let builder = match clients {
+        None => builder.with_no_client_auth(),
+        Some(Authorities(roots)) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(roots), provider()).build();
+            builder.with_client_cert_verifier(
+                verifier.expect("there is an authority, and no revocation list that could be wrong"),
+            )
+        }
+    };
+    builder.with_cert_resolver(Arc::<SingleCertAndKey>::clone(&identity.0))
+}
+
+/// The client that believes `servers`, most often [`Authorities::of_servers`], and shows `identity` where it is asked.
+pub fn client(servers: Arc<dyn ServerCertVerifier>, identity: Option<&Identity>) -> ClientConfig {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .expect("the provider speaks the versions that are the default")
+        .dangerous()
+        .with_custom_certificate_verifier(servers);
+    match identity {
+        None => builder.with_no_client_auth(),
+        Some(Identity(pair)) => builder.with_client_cert_resolver(Arc::<SingleCertAndKey>::clone(pair)),
+    }
+}
