@@ -18,7 +18,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use volvox_clocks::ntp::filter::REGISTER;
 use volvox_clocks::ntp::selection::{intersection, survivors};
 use volvox_clocks::ntp::{Config, Ntp, Translator};
-use volvox_core::{Context, Effect, EffectOf, Environment, Incarnation, NodeId, Position, Process, Rng, Wall};
+use volvox_core::{Context, Effect, EffectOf, Environment, Incarnation, NodeId, Now, Position, Process, Rng, Wall};
 
 /// How often servers are asked.
 const POLL: Duration = Duration::from_millis(40);
@@ -149,7 +149,7 @@ impl World {
     /// Reads the clocks, runs one step, and does what it says.
     fn step(&mut self, handler: impl FnOnce(&mut Ntp, &mut Context<'_, Ntp>)) -> Result<(), Failure> {
         let elapsed = self.elapsed_ns();
-        self.environment.now = Some(volvox_core::Instant(elapsed));
+        self.environment.now = Now::Known(volvox_core::Instant(elapsed));
         self.environment.wall = Wall(self.wall.saturating_add_unsigned(elapsed));
         handler(&mut self.process, &mut Context::new(&mut self.environment, &mut self.effects));
         for effect in self.effects.drain(..) {

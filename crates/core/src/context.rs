@@ -23,11 +23,8 @@ pub struct Environment {
     pub id: NodeId,
     /// Which life of its storage this is.
     pub incarnation: Incarnation,
-    /// The monotonic clock, read after the step's input was taken; `None` where the world forbids to ask, as the
-    /// asynchronous model does.
-    pub now: Option<Instant>,
-    /// What comes of asking all the same.
-    pub timeless: Timeless,
+    /// The monotonic clock.
+    pub now: Now,
     /// The wall clock, read at the same moment.
     pub wall: Wall,
     /// For jitter: the checker fixes it.
@@ -38,13 +35,16 @@ pub struct Environment {
     pub last_position: Position,
 }
 
-/// What comes of asking for the time where the world has none.
+/// What a step is told that asks for the time.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Timeless {
-    /// A panic.
-    Panics,
-    /// It is noted, and the step goes on at time zero. It is no step of the protocol: the world looks here behind it, and
-    /// throws it away. For worlds that explore, and have to tell of it also where panics abort.
+pub enum Now {
+    /// The monotonic clock, read after the step's input was taken.
+    Known(Instant),
+    /// There is none, as in the asynchronous model: asking is a bug, and a panic.
+    Unknown,
+    /// There is none either. That somebody asked is noted, and the step goes on at time zero. It is no step of the
+    /// protocol: the world looks here behind it, and throws it away. For worlds that explore, and have to tell of it also
+    /// where panics abort.
     Noted(Cell<bool>),
 }
 
@@ -54,8 +54,7 @@ impl Environment {
         Environment {
             id,
             incarnation,
-            now: Some(Instant::ZERO),
-            timeless: Timeless::Panics,
+            now: Now::Known(Instant::ZERO),
             wall: Wall::default(),
             rng: seed.split(id.0 * 2),
             choices: Choices::Random(seed.split(id.0 * 2 + 1)),
@@ -89,15 +88,15 @@ impl<'a, P: Process> Context<'a, P> {
     /// The monotonic clock: for spans, within this life of the process only.
     ///
     /// # Panics
-    /// In a world without time that does not [note](Timeless::Noted) it: a protocol that asks is wrong there.
+    /// In a world [without time](Now::Unknown) that does not [note](Now::Noted) it: a protocol that asks is wrong there.
     pub fn now(&self) -> Instant {
-        match (self.environment.now, &self.environment.timeless) {
-            (Some(now), _) => now,
-            (None, Timeless::Noted(was_asked)) => {
+        match &self.environment.now {
+            Now::Known(now) => *now,
+            Now::Unknown => panic!("an asynchronous protocol may not ask for the time"),
+            Now::Noted(was_asked) => {
                 was_asked.set(true);
                 Instant::ZERO
             }
-            (None, Timeless::Panics) => panic!("an asynchronous protocol may not ask for the time"),
         }
     }
 
@@ -295,5 +294,82 @@ impl<C: Process> Hash for Scratch<C> {
 impl<C: Process> fmt::Debug for Scratch<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Scratch")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::MessageKind;
+    use core::convert::Infallible;
+
+    /// It is only lent a context.
+    struct Idle;
+
+    #[derive(Clone, PartialEq, Eq, Hash, Debug)]
+    enum Nothing {}
+
+    impl fmt::Display for Nothing {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            match *self {}
+        }
+    }
+
+    impl MessageKind for Nothing {
+        fn kind(&self) -> &'static str {
+            match *self {}
+        }
+    }
+
+    impl Process for Idle {
+        type Config = ();
+        type Message = Nothing;
+        type Timer = ();
+        type Record = Infallible;
+        type Command = Infallible;
+        type Event = Infallible;
+        type View = ();
+
+        fn new(_: NodeId, _: &[NodeId], (): &()) -> Idle {
+            Idle
+        }
+        fn on_start(&mut self, _: &mut Context<'_, Idle>) {}
+        fn on_message(&mut self, _: NodeId, message: Nothing, _: &mut Context<'_, Idle>) {
+            match message {}
+        }
+        fn on_timer(&mut self, (): (), _: &mut Context<'_, Idle>) {}
+        fn on_command(&mut self, command: Infallible, _: &mut Context<'_, Idle>) {
+            match command {}
+        }
+        fn view(&self) {}
+    }
+
+    fn environment(now: Now) -> Environment {
+        let environment = Environment::new(NodeId(1), Incarnation(1), Position::NONE, &Rng::new(1));
+        Environment { now, ..environment }
+    }
+
+    fn asked(environment: &mut Environment) -> Instant {
+        Context::<Idle>::new(environment, &mut Vec::new()).now()
+    }
+
+    #[test]
+    fn who_asks_for_the_time_is_told_it() {
+        assert_eq!(asked(&mut environment(Now::Known(Instant(7)))), Instant(7));
+    }
+
+    #[test]
+    #[should_panic(expected = "may not ask for the time")]
+    fn who_asks_where_there_is_no_time_errs() {
+        asked(&mut environment(Now::Unknown));
+    }
+
+    #[test]
+    fn a_world_that_notes_who_asks_finds_it_behind_the_step() {
+        let mut noted = environment(Now::Noted(Cell::new(false)));
+        Context::<Idle>::new(&mut noted, &mut Vec::new()).wall();
+        assert_eq!(noted.now, Now::Noted(Cell::new(false)), "the wall clock may be asked anywhere");
+        assert_eq!(asked(&mut noted), Instant::ZERO);
+        assert_eq!(noted.now, Now::Noted(Cell::new(true)));
     }
 }

@@ -41,7 +41,7 @@ pub mod trace;
 
 pub use bytes::Bytes;
 pub use codec::{Decode, DecodeError, Encode, Reader, decode_all, decode_shared};
-pub use context::{Context, Environment, Scratch, Timeless};
+pub use context::{Context, Environment, Now, Scratch};
 pub use core::time::Duration;
 pub use effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};
 pub use fault::{Fault, Scheduled};

@@ -22,7 +22,9 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use tokio::task::{AbortHandle, yield_now};
 use volvox_core::trace::Line;
-use volvox_core::{Context, Duration, Effect, EffectOf, Environment, Instant, MessageKind, NodeId, Outbox, Position};
+use volvox_core::{
+    Context, Duration, Effect, EffectOf, Environment, Instant, MessageKind, NodeId, Now, Outbox, Position,
+};
 
 /// Everything the loop owns.
 pub(crate) struct Runner<P: Live> {
@@ -284,7 +286,7 @@ impl<P: Live> Runner<P> {
     /// One step of the process, and what it asked for.
     fn step(&mut self, kind: &'static str, handle: impl FnOnce(&mut P, &mut Context<'_, P>)) {
         let now = self.site.clock.now();
-        self.environment.now = Some(now);
+        self.environment.now = Now::Known(now);
         self.environment.wall = self.site.clock.wall();
         let mut effects = std::mem::take(&mut self.effects);
         handle(&mut self.process, &mut Context::new(&mut self.environment, &mut effects));

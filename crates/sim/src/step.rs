@@ -7,7 +7,7 @@ use crate::simulation::{Happening, Pending, Simulation, Violation};
 use crate::storage::{Finished, StorageError, Write};
 use std::hash::{Hash, Hasher};
 use volvox_core::time::nanos;
-use volvox_core::{Context, Duration, Effect, EffectOf, Instant, NodeId, Outbox, Position, Process};
+use volvox_core::{Context, Duration, Effect, EffectOf, Instant, NodeId, Now, Outbox, Position, Process};
 
 /// How long a disk that lets something wait is left alone.
 const DISK_ASKED_AGAIN: Duration = Duration::from_millis(50);
@@ -153,7 +153,7 @@ impl<P: Process + 'static> Simulation<P> {
     pub(crate) fn run_step(&mut self, index: u32, input: Input<P>) {
         let node = &mut self.nodes[index as usize];
         let (now, wall) = node.clock.read(self.now);
-        node.environment.now = Some(now);
+        node.environment.now = Now::Known(now);
         node.environment.wall = wall;
         if let Some(chain) = &mut self.chain {
             chain.write_u64(self.now);

@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::time::nanos;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, Instant, NodeId, Part, Position, Process, Restored, Rng, Timeless,
+    Choices, Context, Effect, EffectOf, Environment, Instant, NodeId, Now, Part, Position, Process, Restored, Rng,
     Wall, fingerprint_of,
 };
 
@@ -165,7 +165,7 @@ impl<P: Checked, H> System<P, H> {
             Choices::Script { asked, .. } => asked,
             Choices::Random(_) | Choices::Noted { .. } => Vec::new(),
         };
-        if stepping.environment.timeless == Timeless::Noted(Cell::new(true)) {
+        if stepping.environment.now == Now::Noted(Cell::new(true)) {
             // Whatever it did then, right or wrong, it did at a time that was none.
             let failure = Some(self.asks_for_now(stepping.environment.id));
             return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
@@ -196,12 +196,15 @@ struct Stepping<'s, P: Checked, H> {
 impl<'s, P: Checked, H> Stepping<'s, P, H> {
     fn new(system: &'s System<P, H>, node: &Node<P>, answers: Vec<u32>) -> Self {
         let id = system.ids[node.index];
+        // Who says how a process compares relative to now may ask for it.
+        let now = match (&system.timed, &system.relative) {
+            (Some(_), Some(_)) => Now::Known(Instant(node.now)),
+            _ => Now::Noted(Cell::new(false)),
+        };
         let environment = Environment {
             id,
             incarnation: system.incarnation,
-            // Who says how a process compares relative to now may ask for it.
-            now: system.relative.as_ref().filter(|_| system.timed.is_some()).map(|_| Instant(node.now)),
-            timeless: Timeless::Noted(Cell::new(false)),
+            now,
             wall: Wall(node.now as i64),
             // Jitter is fixed: every step draws the same.
             rng: Rng::new(id.0),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant as Clock;
-use volvox_core::{Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Position, Process, Rng};
+use volvox_core::{Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Now, Position, Process, Rng};
 use volvox_etcd::{Backend, Dispatcher, Overloaded};
 use volvox_replica::{Command, Config, Event, Member, Replica, View};
 
@@ -122,7 +122,7 @@ impl World {
 
     /// One step, and whatever its records being durable leads to.
     fn step(&mut self, handler: impl FnOnce(&mut Replica, &mut Context<'_, Replica>)) {
-        self.environment.now = Some(Instant(self.began.elapsed().as_nanos() as u64));
+        self.environment.now = Now::Known(Instant(self.began.elapsed().as_nanos() as u64));
         handler(&mut self.replica, &mut Context::new(&mut self.environment, &mut self.effects));
         let mut durable = self.carry_out();
         while let Some(through) = durable.take() {

@@ -7,7 +7,7 @@
 
 use std::fmt;
 use volvox_check::{Checker, Model, Steps, hash_of};
-use volvox_core::{Context, Effect, Environment, Incarnation, NodeId, Position, Process, Rng};
+use volvox_core::{Context, Effect, Environment, Incarnation, NodeId, Now, Position, Process, Rng};
 use volvox_paxos::single::{Ballot, Command, Config, Message, Paxos, Rule, Value};
 
 const NODES: u64 = 3;
@@ -100,7 +100,7 @@ impl Model for Duel {
 impl All {
     fn step(&mut self, id: NodeId, step: impl FnOnce(&mut Paxos, &mut Context<'_, Paxos>)) {
         let mut environment = Environment::new(id, Incarnation(1), Position::NONE, &Rng::new(0));
-        environment.now = None;
+        environment.now = Now::Unknown;
         let mut effects = Vec::new();
         step(&mut self.nodes[id.0 as usize - 1], &mut Context::new(&mut environment, &mut effects));
         for effect in effects {

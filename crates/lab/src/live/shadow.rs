@@ -6,7 +6,7 @@ use crate::study::Judge;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::str::FromStr;
 use volvox_core::{
-    Context, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Outbox, Position, Process,
+    Context, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Now, Outbox, Position, Process,
     Restored, Rng, Wall,
 };
 use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
@@ -134,7 +134,7 @@ impl<C: Chapter> Shadows<C> {
         if !shadow.is_up {
             return None;
         }
-        shadow.environment.now = Some(Instant(told.now));
+        shadow.environment.now = Now::Known(Instant(told.now));
         shadow.environment.wall = Wall(told.wall);
         let (mut effects, mut released) = (Vec::new(), Vec::new());
         let Shadow { process, environment, timers, outbox, .. } = shadow;
@@ -195,7 +195,7 @@ impl<C: Chapter> Shadows<C> {
                 let incarnation = Incarnation(words.next()?.parse().ok()?);
                 let last = Position(words.next()?.parse().ok()?);
                 shadow.environment = Environment::new(node, incarnation, last, &Rng::new(self.seed));
-                shadow.environment.now = Some(Instant(told.now));
+                shadow.environment.now = Now::Known(Instant(told.now));
                 shadow.environment.wall = Wall(told.wall);
                 shadow.outbox = Outbox::new(last);
                 let mut effects = Vec::new();

@@ -3,7 +3,9 @@
 use super::disk::{Disk, Operation};
 use super::parent::State;
 use std::collections::{BTreeMap, VecDeque};
-use volvox_core::{Context, Effect, EffectOf, Environment, Instant, NodeId, Outbox, Position, Process, Restored, Rng};
+use volvox_core::{
+    Context, Effect, EffectOf, Environment, Instant, NodeId, Now, Outbox, Position, Process, Restored, Rng,
+};
 use volvox_raft::{Config, Event, Message, Raft, Record, Timer};
 
 pub struct Node {
@@ -80,7 +82,7 @@ impl Node {
 
     pub fn run(&mut self, now: Instant, step: impl FnOnce(&mut Raft, &mut Context<'_, Raft>)) -> Vec<EffectOf<Raft>> {
         // The monotonic clock of a node starts with its process.
-        self.environment.now = Some(Instant(now.0 - self.started_at.0));
+        self.environment.now = Now::Known(Instant(now.0 - self.started_at.0));
         let mut effects = Vec::new();
         let raft = self.raft.as_mut().expect("the node runs");
         step(raft, &mut Context::new(&mut self.environment, &mut effects));

@@ -3,7 +3,7 @@
 use super::disk::{Disk, Operation};
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::{
-    Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Outbox, Position, Process, Rng,
+    Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Now, Outbox, Position, Process, Rng,
 };
 use volvox_replica::{Config, Event, Message, Replica, Timer};
 
@@ -83,7 +83,7 @@ impl Node {
         step: impl FnOnce(&mut Replica, &mut Context<'_, Replica>),
     ) -> Vec<EffectOf<Replica>> {
         // The monotonic clock of a node starts with its process.
-        self.environment.now = Some(Instant(now.0 - self.started_at.0));
+        self.environment.now = Now::Known(Instant(now.0 - self.started_at.0));
         let mut effects = Vec::new();
         let replica = self.replica.as_mut().expect("the node runs");
         step(replica, &mut Context::new(&mut self.environment, &mut effects));

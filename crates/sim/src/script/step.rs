@@ -7,7 +7,8 @@ use crate::storage::Write;
 use std::fmt;
 use volvox_core::trace::Line;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Outbox, Position, Process, Rng, Wall,
+    Choices, Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Now, Outbox, Position, Process, Rng,
+    Wall,
 };
 
 impl<P: Process> World<P> {
@@ -74,10 +75,12 @@ impl<P: Process> World<P> {
         let node = self.nodes.get_mut(&id).expect("it was checked");
         let (local, wall) = node.clock.read(now);
         let environment = &mut node.environment;
-        environment.now = (clockwork != Clockwork::Stopped).then_some(local);
-        environment.wall = wall;
+        (environment.now, environment.wall) = match clockwork {
+            Clockwork::Running => (Now::Known(local), wall),
+            Clockwork::Modelled => (Now::Known(local), Wall(local.0 as i64)),
+            Clockwork::Stopped => (Now::Unknown, Wall(0)),
+        };
         if clockwork != Clockwork::Running {
-            environment.wall = Wall(environment.now.map_or(0, |now| now.0 as i64));
             environment.rng = Rng::new(id.0);
         }
         let mut given = choices.to_vec();
