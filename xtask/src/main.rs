@@ -11,6 +11,7 @@ mod chaos;
 mod child;
 mod compat;
 mod powercut;
+mod shrunk;
 mod tidy;
 mod verify;
 mod workspace;
@@ -62,6 +63,11 @@ const COMMANDS: &[Command] = &[
         name: "powercut",
         summary: "cut the power of three live nodes, a thousand times [--images N] [--seed S] [--image FOLDER]",
         run: powercut::run,
+    },
+    Command {
+        name: "shrunk",
+        summary: "how short planted bugs and counterexamples become: one table, minutes; fails over a median of 25 events",
+        run: shrunk::run,
     },
     Command {
         name: "bench",

@@ -65,6 +65,7 @@ fn main() {
         }
     }
     lengths.sort_unstable();
+    println!("events: {lengths:?}");
     let (count, median) = (lengths.len(), lengths.get(lengths.len() / 2).copied().unwrap_or_default());
     println!(
         "\n{count} counterexamples, median {median} events, longest {}",

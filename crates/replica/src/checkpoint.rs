@@ -39,6 +39,7 @@ const PAUSE_IN_HASTE: Duration = Duration::from_millis(2);
 const KNOWN_PARTS_A_STEP: usize = 256;
 
 /// A checkpoint of this node's own, under way.
+#[derive(Clone)]
 pub(crate) struct Checkpointing {
     meta: SnapshotMeta,
     store: Checkpoint,
@@ -46,6 +47,7 @@ pub(crate) struct Checkpointing {
 }
 
 /// A snapshot for another member, pinned until that member has it.
+#[derive(Clone)]
 pub(crate) struct Outgoing {
     meta: SnapshotMeta,
     own: Part,
@@ -53,6 +55,7 @@ pub(crate) struct Outgoing {
 }
 
 /// A snapshot from the leader, as far as it came.
+#[derive(Clone)]
 pub(crate) struct Incoming {
     /// In which term it began.
     term: Term,
@@ -75,7 +78,7 @@ pub(crate) struct Own {
 }
 
 /// What a restart has found so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Restoring {
     own: Option<Own>,
     restore: Option<Restore>,

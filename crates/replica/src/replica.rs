@@ -32,6 +32,7 @@ const REQUESTS_TICK: Duration = Duration::from_millis(100);
 const QUESTIONS: u64 = 0x9e57;
 
 /// One member of the service.
+#[derive(Clone)]
 pub struct Replica {
     pub(crate) id: NodeId,
     pub(crate) config: Config,

@@ -1,10 +1,12 @@
 //! How short the planted bugs of the store become.
 //!
 //! ```text
-//! cargo run -p volvox-sweep --profile unwinding --features planted-bugs --example planted_shrunk [-- NAME...]
+//! cargo run -p volvox-sweep --profile unwinding --features planted-bugs --example planted_shrunk [-- [--show] NAME...]
 //! ```
-//! For each bug seeds are swept until it is found a few times; the runs of the fewest actions are followed by hand, with
-//! disks that keep whole records, and made shorter. Where the world that is driven by hand does not show the bug, it says so.
+//! Each bug is looked for in lean seeds of the sweep, and in short walks through the world that is driven by hand. What
+//! breaks in the fewest actions is made shorter; what is left must break nothing once the bug is taken out. `--show` prints
+//! it. Work is bounded in seeds and in actions that are followed, so the table is the same on every machine. Fails when a bug
+//! is not among those that became short, or the median is over [`MEDIAN_MAX`].
 
 #![allow(clippy::disallowed_methods, reason = "how long it took is told to people, and decides nothing")]
 
@@ -21,51 +23,66 @@ fn main() {
 
 #[cfg(feature = "planted-bugs")]
 mod table {
-    use std::process::{Child, Command, Stdio};
+    use std::collections::VecDeque;
+    use std::process::{Child, Command, Stdio, exit};
     use std::time::Instant;
     use volvox_sweep::plants;
-    use volvox_sweep::shrink::{ByHand, Failing, failing};
+    use volvox_sweep::shrink::{ByHand, Failing, failing, wandering};
     use volvox_sweep::sweep::Sweep;
 
-    /// A bug that is not found within so many seeds is not found.
-    const SEEDS_MAX: u64 = 1_000;
-    /// So many seeds that find it are gathered,
-    const FOUND: usize = 12;
-    /// and so many of them, those that took the fewest actions, are made shorter.
-    const TRIED: usize = 3;
+    /// The longest median that is short.
+    const MEDIAN_MAX: usize = 25;
+    /// So many seeds of the sweep are looked at with one client a node, and so many with all clients,
+    const CALM_SEEDS: u64 = 150;
+    const SEEDS: u64 = 450;
+    /// until so many of them found it.
+    const FOUND: usize = 60;
+    /// So many walks are looked at, and so many when nothing else found it,
+    const FEW_WALKS: u64 = 30_000;
+    const WALKS: u64 = 450_000;
+    /// until so many of them found it.
+    const WALKS_FOUND: usize = 12;
+    /// Of those that found it, so many of each kind, those of the fewest actions, are made shorter.
+    const TRIED: usize = 8;
     /// How many actions may be followed for one of them.
-    const FOLLOWED_MAX: usize = 20_000_000;
-    /// Bounds the seeds that are looked at once one found it.
-    const SEEDS_MORE: u64 = 300;
+    const FOLLOWED_MAX: usize = 3_000_000;
     /// What the process of one bug begins its line with.
     const ROW: &str = "row ";
 
-    /// Each bug has a process of its own; two run at a time.
+    /// Each bug has a process of its own; as many run as there are cores.
     pub fn main() {
-        let words: Vec<String> = std::env::args().skip(1).collect();
+        let mut words: Vec<String> = std::env::args().skip(1).collect();
         if let [flag, name] = words.as_slice()
             && flag == "--one"
         {
             return one(name);
         }
-        println!("{:<32} {:>6} {:>9} {:>7} {:>7} {:>8}  breaks", "bug", "seed", "actions", "left", "events", "seconds");
-        let names = plants::names().filter(|name| words.is_empty() || words.iter().any(|word| word == name));
-        let mut names = names.peekable();
-        let mut running = std::collections::VecDeque::new();
+        let shows = words.iter().any(|word| word == "--show");
+        words.retain(|word| word != "--show");
+        println!(
+            "{:<32} {:>13} {:>9} {:>7} {:>7} {:>8}  breaks",
+            "bug", "found in", "actions", "left", "events", "seconds"
+        );
+        let names: Vec<&str> =
+            plants::names().filter(|name| words.is_empty() || words.iter().any(|word| word == name)).collect();
+        let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let (mut waiting, mut running) = (names.iter(), VecDeque::new());
         let mut lengths = Vec::new();
-        while names.peek().is_some() || !running.is_empty() {
-            while running.len() < 2
-                && let Some(name) = names.next()
+        loop {
+            while running.len() < jobs
+                && let Some(name) = waiting.next()
             {
                 running.push_back((name, begin(name)));
             }
-            if let Some((name, child)) = running.pop_front() {
-                lengths.extend(finish(name, child));
-            }
+            let Some((name, child)) = running.pop_front() else { break };
+            lengths.extend(finish(name, child, shows));
         }
         lengths.sort_unstable();
-        if let Some(median) = lengths.get(lengths.len() / 2) {
-            println!("{} followed by hand, median {median} events", lengths.len());
+        let median = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
+        println!("{} of {} planted bugs became short, median {median} events", lengths.len(), names.len());
+        println!("events: {lengths:?}");
+        if lengths.len() < names.len() || median > MEDIAN_MAX {
+            exit(1);
         }
     }
 
@@ -77,13 +94,13 @@ mod table {
     }
 
     /// Prints the row of a bug, and what is left; gives back how many events that are.
-    fn finish(name: &str, child: Child) -> Option<usize> {
+    fn finish(name: &str, child: Child, shows: bool) -> Option<usize> {
         let output = child.wait_with_output().expect("a process ends");
         let text = String::from_utf8_lossy(&output.stdout);
         let mut lines = text.lines();
         let (events, row) = lines.next()?.strip_prefix(ROW)?.split_once(' ')?;
         println!("{name:<32} {row}");
-        lines.for_each(|line| println!("{line}"));
+        lines.filter(|_| shows).for_each(|line| println!("{line}"));
         events.parse().ok()
     }
 
@@ -92,45 +109,45 @@ mod table {
         let plant = |planted: bool| plants::plant(planted.then_some(name));
         plant(true);
         let begun = Instant::now();
-        let found = gather();
-        let mut best: Option<(&Failing, ByHand)> = None;
-        for failing in found.iter().take(TRIED) {
+        let sweep = Sweep { first_seed: 1, seeds: 1, nodes: None, jobs: 1, stop_at_failure: true };
+        let calm = gather(CALM_SEEDS, FOUND, |seed| failing(seed, sweep.nodes_of(seed), Some(1)));
+        let seeds = gather(SEEDS, FOUND, |seed| failing(seed, sweep.nodes_of(seed), None));
+        let mut walks = gather(FEW_WALKS, WALKS_FOUND, |seed| wandering(seed, 3));
+        if calm.is_empty() && seeds.is_empty() && walks.is_empty() {
+            walks = gather(WALKS, 1, |seed| wandering(seed, 3));
+        }
+        let found = calm
+            .iter()
+            .chain(&seeds)
+            .map(|failing| ("seed", failing))
+            .chain(walks.iter().map(|failing| ("walk", failing)));
+        let mut best: Option<(&str, &Failing, ByHand)> = None;
+        for (kind, failing) in found {
             if let Some(by_hand) = failing.shrink(FOLLOWED_MAX, Some(&plant))
-                && best.as_ref().is_none_or(|(_, best)| by_hand.events < best.events)
+                && best.as_ref().is_none_or(|(_, _, best)| by_hand.events < best.events)
             {
-                best = Some((failing, by_hand));
+                best = Some((kind, failing, by_hand));
             }
         }
         let seconds = begun.elapsed().as_secs_f64();
-        match (best, found.first()) {
-            (Some((failing, by_hand)), _) => {
-                let (seed, actions, left) = (failing.seed, failing.actions(), by_hand.lines.len());
-                let (events, property) = (by_hand.events, by_hand.breach.property);
-                println!("{ROW}{events} {seed:>6} {actions:>9} {left:>7} {events:>7} {seconds:>8.1}  {property}");
-                by_hand.lines.iter().for_each(|line| println!("  {line}"));
-            }
-            (None, Some(first)) => {
-                let reason: String = first.reason.lines().next().unwrap_or_default().chars().take(90).collect();
-                let (seed, actions) = (first.seed, first.actions());
-                println!("{ROW}- {seed:>6} {actions:>9} {:>7} {:>7} {seconds:>8.1}  not by hand: {reason}", "-", "-");
-            }
-            (None, None) => println!("{ROW}- not found within {SEEDS_MAX} seeds"),
-        }
+        let Some((kind, failing, by_hand)) = best else {
+            let count = calm.len() + seeds.len() + walks.len();
+            println!(
+                "{ROW}- not short: it broke something in {count} seeds and walks, and could not be followed in any"
+            );
+            return;
+        };
+        let (place, actions, left) = (format!("{kind} {}", failing.seed), failing.actions(), by_hand.lines.len());
+        let (events, property) = (by_hand.events, by_hand.breach.property);
+        println!("{ROW}{events} {place:>13} {actions:>9} {left:>7} {events:>7} {seconds:>8.1}  {property}");
+        by_hand.lines.iter().for_each(|line| println!("  {line}"));
     }
 
-    /// Seeds that find the bug, those of the fewest actions first.
-    fn gather() -> Vec<Failing> {
-        let sweep = Sweep { first_seed: 1, seeds: 1, nodes: None, jobs: 1, stop_at_failure: true };
-        let mut found: Vec<Failing> = Vec::new();
-        let (mut seed, mut last) = (1, SEEDS_MAX);
-        while seed <= last && found.len() < FOUND {
-            if let Some(failing) = failing(seed, sweep.nodes_of(seed)) {
-                last = last.min(seed + SEEDS_MORE);
-                found.push(failing);
-            }
-            seed += 1;
-        }
+    /// Those that find the bug and take the fewest actions.
+    fn gather(most: u64, enough: usize, run: impl Fn(u64) -> Option<Failing>) -> Vec<Failing> {
+        let mut found: Vec<Failing> = (1..=most).filter_map(run).take(enough).collect();
         found.sort_by_key(Failing::actions);
+        found.truncate(TRIED);
         found
     }
 }

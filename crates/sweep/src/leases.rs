@@ -9,7 +9,7 @@ use volvox_store::View;
 const DRIFT_PPM: u64 = 2_500;
 
 /// Everything that is known of the leases of a run.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct LeaseTruth {
     leases: BTreeMap<i64, Lease>,
     /// Leases that ended because their time was over.
@@ -18,7 +18,7 @@ pub struct LeaseTruth {
     expired_in_election: u64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Lease {
     /// It lives at least until then: its clients were told so.
     until: Instant,

@@ -46,6 +46,8 @@
 //! and a test replays them. `examples/planted.rs` plants ten bugs, one at a time, and counts the seeds until the same
 //! sweep finds each. Half of the seeds draw faults for the moments in which they hurt most (`strikes`).
 //!
+//! What a planted bug breaks is made short by hand: [`shrink`], `examples/planted_shrunk.rs`.
+//!
 //! # Caveats
 //! A step takes no time. Rot of the last unwitnessed batch
 //! cannot be told from a torn write (DESIGN section 6) and is not inflicted.
@@ -53,6 +55,7 @@
 
 mod clients;
 mod damage;
+mod follow;
 mod leases;
 pub mod linearizability;
 mod log_disk;
@@ -61,6 +64,7 @@ mod operations;
 #[cfg(feature = "planted-bugs")]
 pub mod plants;
 mod progress;
+mod prune;
 mod rare;
 mod run;
 mod shape;
@@ -70,6 +74,7 @@ mod strikes;
 pub mod sweep;
 mod told;
 mod truth;
+mod wander;
 mod watchers;
 mod workload;
 

@@ -116,20 +116,19 @@ pub(crate) struct Run {
 /// # Errors
 /// With the property that does not hold, and how that was seen.
 pub fn run(seed: u64, nodes: u64, trace: Option<&TraceRing>) -> Result<Report, String> {
-    run_written(seed, nodes, trace, None)
+    run_shape(seed, Shape::draw(seed, nodes), trace, None)
 }
 
-/// Runs one seed, and writes its course down.
+/// Runs one seed of another shape, and writes its course down.
 ///
 /// # Errors
 /// As [`run`].
-pub(crate) fn run_written(
+pub(crate) fn run_shape(
     seed: u64,
-    nodes: u64,
+    shape: Shape,
     trace: Option<&TraceRing>,
     journal: Option<&Journal<Replica>>,
 ) -> Result<Report, String> {
-    let shape = Shape::draw(seed, nodes);
     let truth = Rc::new(RefCell::new(Truth::default()));
     let rare = Rc::new(RefCell::new(RarePaths::default()));
     let observer = Rc::new(RefCell::new(Observer::new()));
@@ -171,15 +170,17 @@ fn build(
     observer: &Rc<RefCell<Observer>>,
     disks: &Disks,
 ) -> Builder<Replica> {
-    let (disks, disk_model) = (disks.clone(), shape.disk.clone());
+    let (disks, disk_model, is_lean) = (disks.clone(), shape.disk.clone(), shape.is_lean);
     let (rare, truth) = (Rc::clone(rare), Rc::clone(truth));
     let observer = Rc::clone(observer);
-    Builder::new(seed, shape.nodes, shape.config(NodeId(0)))
+    let builder = Builder::new(seed, shape.nodes, shape.config(NodeId(0))).sync(shape.disk.sync);
+    // Without another storage disks keep whole records.
+    let builder = if is_lean { builder } else { builder.storage(move |id| disks.make(id, &disk_model, seed)) };
+    builder
         .config_by_life(Shape::config_of_life)
         .network(shape.network)
         .clocks(shape.clocks)
         .faults(shape.faults.clone())
-        .storage(move |id| disks.make(id, &disk_model, seed))
         .start_within(Duration::from_millis(300))
         .leader(|replica: &Replica| replica.raft().role() == RoleKind::Leader)
         .invariant("raft", move |world, id| {

@@ -44,6 +44,8 @@ pub struct Shape {
     pub(crate) strikes: Strikes,
     /// The disks.
     pub disk: DiskModel,
+    /// Whether disks keep whole records, instead of bytes in files.
+    pub is_lean: bool,
     /// The configuration of every node that forms the cluster.
     config: Config,
 }
@@ -97,8 +99,16 @@ impl Shape {
                     spare_segments_max: rng.below(3) as usize,
                 },
             },
+            is_lean: false,
             config: config(&mut rng, nodes, quota_bytes, is_slow),
         }
+    }
+
+    /// The same with disks that keep whole records, and faults at most of the moments that they hurt in; and with so many
+    /// clients a node, where that is said: what breaks then is soon followed by hand.
+    pub fn lean(self, clients: Option<usize>) -> Shape {
+        let clients_a_node = clients.unwrap_or(self.clients_a_node);
+        Shape { clients_a_node, is_lean: true, strikes: self.strikes.often(), ..self }
     }
 
     /// The configuration of a node that forms the cluster.

@@ -13,6 +13,9 @@ use volvox_sim::Latency;
 /// From then on a first change of the members goes before.
 const MEMBERS_BY: Duration = Duration::from_secs(6);
 
+/// How many of a hundred moments draw a fault where that is wanted.
+const OFTEN_PERCENT: u64 = 70;
+
 /// A moment at which little has to go wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Moment {
@@ -50,6 +53,11 @@ pub(crate) enum Strike {
 }
 
 impl Strikes {
+    /// The same, at most of the moments.
+    pub fn often(self) -> Strikes {
+        Strikes { chance_percent: self.chance_percent.max(OFTEN_PERCENT), ..self }
+    }
+
     /// Draws how a seed treats them; half of the seeds leave them alone.
     pub fn draw(rng: &mut Rng) -> Strikes {
         let mean = |rng: &mut Rng, from: &[u64]| Latency::Exponential {

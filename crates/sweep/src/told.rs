@@ -12,7 +12,7 @@ use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket};
 use volvox_store::{Command as Write, Reply as StoreReply};
 
 /// What was asked, and what was told.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Told {
     asked: BTreeMap<Ticket, Asked>,
     streams: BTreeMap<StreamId, Stream>,
@@ -20,6 +20,7 @@ pub(crate) struct Told {
     floor: i64,
 }
 
+#[derive(Clone)]
 struct Asked {
     node: NodeId,
     at: Instant,
@@ -91,6 +92,8 @@ impl Told {
                 self.asked.remove(ticket);
                 Ok(())
             }
+            // Of a course with something left out a watcher may ask for what is there already.
+            Event::Watch { response, .. } if response.created && response.watch_id < 0 => Ok(()),
             Event::Watch { stream, response } => match self.streams.get_mut(stream) {
                 Some(watching) if watching.node == Some(node) => {
                     watching.on_response(truth, response).map(drop).map_err(|text| format!("{stream:?}: {text}"))

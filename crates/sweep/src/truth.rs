@@ -13,7 +13,7 @@ use volvox_replica::Replica;
 use volvox_store::{Change, Event, EventKind, HashKv, KeyRange, KeyValue, View};
 
 /// What was seen of all nodes so far.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Truth {
     /// By revision, from 2 on.
     changes: Vec<Change>,

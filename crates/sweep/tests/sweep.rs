@@ -1,6 +1,7 @@
 //! A short sweep, the seeds that found something before, and that a seed is a run.
 
 use volvox_sweep::run;
+use volvox_sweep::shrink::wandering;
 use volvox_sweep::sweep::Sweep;
 
 #[test]
@@ -40,6 +41,42 @@ fn a_seed_is_a_run() {
     }
     let chain = |seed| run(seed, 3, None).expect("a good seed").chain;
     assert_ne!(chain(7), chain(9), "different seeds are different runs");
+}
+
+#[test]
+fn short_walks_hold() {
+    for seed in 1..=400 {
+        let nodes = if seed % 2 == 0 { 3 } else { 5 };
+        if let Some(failing) = wandering(seed, nodes) {
+            panic!(
+                "the walk of seed {seed} with {nodes} nodes, after {} actions: {}",
+                failing.actions(),
+                failing.reason
+            );
+        }
+    }
+}
+
+/// `examples/planted_shrunk.rs` makes all ten short.
+#[cfg(feature = "planted-bugs")]
+#[test]
+fn planted_bugs_become_short() {
+    use volvox_sweep::plants::plant;
+    use volvox_sweep::shrink::failing;
+    // What breaks, in so many events at most, and without the bug not at all.
+    for (bug, property, events_max) in
+        [("forwarded-applied-twice", "equal replicas", 16), ("watch-gap-at-compaction", "what clients are told", 60)]
+    {
+        let planted = |planted: bool| plant(planted.then_some(bug));
+        planted(true);
+        let found = (1..=150).filter_map(|seed| failing(seed, if seed % 2 == 0 { 3 } else { 5 }, Some(1)));
+        let mut found: Vec<_> = found.take(20).collect();
+        found.sort_by_key(|failing| failing.actions());
+        let short = found.iter().take(3).filter_map(|failing| failing.shrink(1_000_000, Some(&planted)));
+        let short = short.min_by_key(|short| short.events).expect("it can be followed by hand");
+        assert_eq!(short.breach.property, property, "{bug}");
+        assert!(short.events <= events_max, "{bug}: {} events\n{}", short.events, short.lines.join("\n"));
+    }
 }
 
 /// The bugs that few seeds show; `examples/planted.rs` hunts all ten.

@@ -5,6 +5,7 @@ use crate::storage::Write;
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::{Environment, Incarnation, Instant, NodeId, Outbox, Part, Position, Process, Restored, Rng};
 
+#[derive(Clone)]
 pub(super) struct Node<P: Process> {
     pub members: Vec<NodeId>,
     /// `None` while it is down.
@@ -22,6 +23,7 @@ pub(super) struct Node<P: Process> {
     pub answers: Vec<u32>,
 }
 
+#[derive(Clone)]
 pub(super) enum Outgoing<P: Process> {
     Send(NodeId, P::Message),
     Emit(P::Event),
@@ -46,6 +48,7 @@ impl<P: Process> Node<P> {
 }
 
 /// A disk that does one thing after another when told, and forgets what it had not done when the power goes.
+#[derive(Clone)]
 pub(super) struct Disk<R> {
     /// Written, and not synced.
     waiting: VecDeque<Write<R>>,

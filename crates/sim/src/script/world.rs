@@ -5,11 +5,12 @@ use super::node::Node;
 use crate::builder::Clocks;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::rc::Rc;
 use volvox_core::time::nanos;
 use volvox_core::{EffectOf, Incarnation, Instant, MessageKind, NodeId, Position, Process, Rng, Wall};
 
 /// The configuration of one life of a node's storage.
-type ConfigOf<P> = Box<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
+type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
 
 /// Which time processes see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,7 +36,8 @@ pub enum Order {
     Strict,
 }
 
-/// A world driven by hand.
+/// A world driven by hand. A clone goes on by itself: whoever tries many ends of one run begins each where they part.
+#[derive(Clone)]
 pub struct World<P: Process> {
     pub(super) now: u64,
     pub(super) chance: Rng,
@@ -96,7 +98,7 @@ impl<P: Process> World<P> {
             prompt_disks: false,
             links_survive: false,
             order: Order::Free,
-            config_of: Box::new(config_of),
+            config_of: Rc::new(config_of),
             nodes: BTreeMap::new(),
             links: BTreeMap::new(),
             effects: Vec::new(),
@@ -224,7 +226,15 @@ impl<P: Process> World<P> {
     /// # Errors
     /// When it cannot; then nothing changed.
     pub fn act(&mut self, action: &Action<P>) -> Result<(), Impossible> {
-        self.now = self.check(&action.what, self.now.max(action.at.0))?;
+        self.act_at(action.at, action)
+    }
+
+    /// Lets something happen, not before this moment and whatever its own is.
+    ///
+    /// # Errors
+    /// When it cannot; then nothing changed.
+    pub fn act_at(&mut self, at: Instant, action: &Action<P>) -> Result<(), Impossible> {
+        self.now = self.check(&action.what, self.now.max(at.0))?;
         match &action.what {
             What::Start { node } => self.start(*node, &action.choices),
             What::Command { node, command } => {
