@@ -43,7 +43,8 @@ pub struct RunArguments {
     /// Draw what happens: a column a node, time downwards, messages as arrows
     #[arg(long)]
     pub diagram: bool,
-    /// Leave nothing out of the drawing: also what only carries the messages, remarks, and what decides nothing
+    /// Leave nothing out of the drawing, and draw every arrow in a line of its own: also what only carries the messages,
+    /// remarks, and rounds in which nothing is decided
     #[arg(long)]
     pub all_messages: bool,
     /// Draw it as a picture

@@ -13,6 +13,9 @@ pub(super) struct Hidden {
     /// Messages of what carries the protocol's, by kind, in the order in which they first came.
     carried: Vec<(String, usize)>,
     remarks: usize,
+    records: usize,
+    /// Steps that share a line with others, so that their moment is not said.
+    pub sharing: usize,
 }
 
 impl Hidden {
@@ -69,6 +72,7 @@ impl Hidden {
                 _ => true,
             });
             self.remarks += before - step.marks.len();
+            self.records += superseded(&mut step.marks);
         }
         rows.retain(|row| !matches!(row, Row::Step(step) if step.shows_nothing()));
     }
@@ -76,18 +80,41 @@ impl Hidden {
 
 impl fmt::Display for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.carried.is_empty() && self.remarks == 0 {
-            return Ok(());
+        let mut parts: Vec<String> = Vec::new();
+        if !self.carried.is_empty() {
+            let kinds: Vec<String> = self.carried.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
+            parts.push(format!("{} of the channel", kinds.join(", ")));
         }
-        let kinds: Vec<String> = self.carried.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        write!(f, "not shown: {}", kinds.join(", "))?;
-        if !kinds.is_empty() {
-            write!(f, " of the channel")?;
+        for (count, what) in [(self.remarks, "remarks"), (self.records, "records that the next one replaces")] {
+            if count > 0 {
+                parts.push(format!("{count} {what}"));
+            }
         }
-        if self.remarks > 0 {
-            let and = if kinds.is_empty() { "" } else { ", and " };
-            write!(f, "{and}{} remarks", self.remarks)?;
+        if self.sharing > 0 {
+            parts.push(format!("the moments of {} steps that share lines", self.sharing));
         }
-        write!(f, " (--all-messages shows all)")
+        match parts.is_empty() {
+            true => Ok(()),
+            false => write!(f, "not shown: {} (--all-messages shows all)", parts.join("; ")),
+        }
     }
+}
+
+/// Takes out what the next record of the same step replaces, which begins with the same two words: `hard t2 vote=-`
+/// before `hard t2 vote=n1`.
+fn superseded(marks: &mut Vec<Mark>) -> usize {
+    let begin = |mark: &Mark| match mark {
+        Mark::Record(text) => Some(text.split_whitespace().take(2).map(str::to_string).collect::<Vec<_>>()),
+        _ => None,
+    };
+    let before = marks.len();
+    let mut place = 0;
+    while place + 1 < marks.len() {
+        if begin(&marks[place]).is_some() && begin(&marks[place]) == begin(&marks[place + 1]) {
+            marks.remove(place);
+        } else {
+            place += 1;
+        }
+    }
+    before - marks.len()
 }

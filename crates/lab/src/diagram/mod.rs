@@ -4,24 +4,29 @@
 //! ([`svg`]). Lamport drew the first of these in 1978, with time upwards.
 //!
 //! A run of a second can hold a thousand heartbeats that show nothing. When there are more rows than a reader wants,
-//! those in which nothing is decided are told in one line: how many messages of which kind in how much time. A message
-//! stays when something that is seen sent it, or when it makes something seen happen. Remarks go then as well, and
-//! events that say no more than the state beside them. What carries the messages of a chapter is never shown. How much is
-//! left out is said below; [`Detail::Everything`] leaves out nothing.
+//! those in which nothing is decided are told in one line: how many rounds and messages of which kind in how much time
+//! (`dull.rs`). A message stays when something that is seen sent it, or when it makes something seen happen. Remarks go
+//! then as well, and events that say no more than the state beside them (`hidden.rs`); and rows that belong together share
+//! a line (`fold.rs`). What carries the messages of a chapter is never shown. How much is left out is said below;
+//! [`Detail::Everything`] leaves out nothing, and draws every arrow in a line of its own.
 
+mod dull;
+mod fold;
 mod hidden;
 mod script;
 mod svg;
 mod terminal;
 
+pub use dull::LeftOut;
 pub use script::of_script;
 pub use svg::svg;
 pub use terminal::{Paper, terminal};
 
 use crate::chapter::Carrier;
 use crate::study::Ran;
+use dull::Rounds;
 use hidden::Hidden;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use volvox_core::{Duration, Instant, NodeId};
 use volvox_sim::{Envelope, Moment, Recording, What};
 
@@ -29,8 +34,8 @@ use volvox_sim::{Envelope, Moment, Recording, What};
 const ROWS_WANTED: usize = 60;
 /// And more than these are no picture.
 const ROWS_MAX: usize = 400;
-/// So many rows in which nothing is decided are told in one line.
-const DULL_MIN: usize = 4;
+/// What comes after so many rows is not looked at.
+const ROWS_SEEN_MAX: usize = 10 * ROWS_MAX;
 
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +70,14 @@ pub struct Diagram {
 pub enum Row {
     /// A node did something.
     Step(Step),
+    /// Several steps that belong together: they receive what one step sent, or one node receives them all, or their
+    /// nodes tell the same.
+    Together {
+        /// When one of them was.
+        at: Instant,
+        /// Two or more, in the order in which they happened.
+        steps: Vec<Step>,
+    },
     /// A message ends before it arrives.
     Lost {
         /// When.
@@ -89,8 +102,8 @@ pub enum Row {
         from: Instant,
         /// To here.
         to: Instant,
-        /// Messages that were left out, by kind.
-        left_out: Vec<(String, usize)>,
+        /// Messages that were left out.
+        left_out: LeftOut,
     },
 }
 
@@ -165,8 +178,32 @@ impl Row {
     pub fn at(&self) -> Instant {
         match self {
             Row::Step(step) => step.at,
-            Row::Lost { at, .. } | Row::Bar { at, .. } => *at,
+            Row::Together { at, .. } | Row::Lost { at, .. } | Row::Bar { at, .. } => *at,
             Row::Gap { from, .. } => *from,
+        }
+    }
+
+    /// What each node did here, as one step: what it received first, and all that is to be seen.
+    fn by_node(&self) -> Vec<Step> {
+        let mut merged: Vec<Step> = Vec::new();
+        for step in self.steps() {
+            match merged.iter_mut().find(|known| known.node == step.node) {
+                Some(known) => {
+                    known.marks.extend_from_slice(&step.marks);
+                    known.sent.extend_from_slice(&step.sent);
+                }
+                None => merged.push(step.clone()),
+            }
+        }
+        merged
+    }
+
+    /// What nodes did here.
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Row::Step(step) => std::slice::from_ref(step),
+            Row::Together { steps, .. } => steps,
+            Row::Lost { .. } | Row::Bar { .. } | Row::Gap { .. } => &[],
         }
     }
 }
@@ -209,12 +246,18 @@ impl Diagram {
         }
         let mut rows = rows_of(recording);
         rows.retain(|row| !matches!(row, Row::Step(step) if step.shows_nothing()));
+        let mut is_cut = recording.is_cut;
         if rows.len() > ROWS_WANTED && detail == Detail::Protocol {
+            let rounds = Rounds::of(&rows, &recording.messages);
+            let messages = (&recording.messages[..], &sent_at[..]);
             hidden.remarks(&mut rows);
-            rows = without_the_dull(rows, &recording.messages);
+            rows = dull::without_the_dull(rows, messages, &rounds);
+            is_cut |= rows.len() > ROWS_SEEN_MAX;
+            rows.truncate(ROWS_SEEN_MAX);
+            hidden.sharing = fold::together(&mut rows, messages, &rounds);
         }
         let mut rows = with_pauses(rows);
-        let is_cut = recording.is_cut || rows.len() > ROWS_MAX;
+        is_cut |= rows.len() > ROWS_MAX;
         rows.truncate(ROWS_MAX);
         let left_out = hidden.to_string();
         Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, left_out, is_cut }
@@ -313,60 +356,6 @@ fn bar_of(what: &What) -> Option<(String, Tone)> {
     }
 }
 
-/// Joins rows in which nothing is decided.
-fn without_the_dull(rows: Vec<Row>, messages: &[Envelope]) -> Vec<Row> {
-    let mut seen_sent = BTreeSet::new();
-    for row in &rows {
-        if let Row::Step(step) = row
-            && step.marks.iter().any(Mark::decides)
-        {
-            seen_sent.extend(step.sent.iter().copied());
-        }
-    }
-    let mut frequency: BTreeMap<&str, usize> = BTreeMap::new();
-    for message in messages {
-        *frequency.entry(&message.kind).or_default() += 1;
-    }
-    let is_rare = |id: usize| frequency[messages[id].kind.as_str()] * 8 <= messages.len();
-    let is_dull = |row: &Row| match row {
-        Row::Step(step) => {
-            !step.marks.iter().any(Mark::decides)
-                && step.received.is_none_or(|id| !seen_sent.contains(&id) && !is_rare(id))
-        }
-        Row::Lost { message, .. } => !seen_sent.contains(message) && !is_rare(*message),
-        Row::Bar { .. } | Row::Gap { .. } => false,
-    };
-    let mut kept = Vec::new();
-    let mut dull: Vec<Row> = Vec::new();
-    for row in rows {
-        if is_dull(&row) {
-            dull.push(row);
-        } else {
-            leave_out(&mut dull, &mut kept, messages);
-            kept.push(row);
-        }
-    }
-    leave_out(&mut dull, &mut kept, messages);
-    kept
-}
-
-fn leave_out(dull: &mut Vec<Row>, kept: &mut Vec<Row>, messages: &[Envelope]) {
-    if dull.len() < DULL_MIN {
-        return kept.append(dull);
-    }
-    let mut left_out: Vec<(String, usize)> = Vec::new();
-    for row in dull.iter() {
-        let (Row::Step(Step { received: Some(id), .. }) | Row::Lost { message: id, .. }) = row else { continue };
-        match left_out.iter_mut().find(|(kind, _)| *kind == messages[*id].kind) {
-            Some((_, count)) => *count += 1,
-            None => left_out.push((messages[*id].kind.clone(), 1)),
-        }
-    }
-    let (from, to) = (dull[0].at(), dull[dull.len() - 1].at());
-    kept.push(Row::Gap { from, to, left_out });
-    dull.clear();
-}
-
 /// Where much time passes between two rows, it is said how much.
 fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
     let mut spans: Vec<Duration> = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at())).collect();
@@ -386,7 +375,7 @@ fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
             && !matches!(row, Row::Gap { .. })
             && !matches!(paused.last(), Some(Row::Gap { .. }))
         {
-            paused.push(Row::Gap { from: end, to: row.at(), left_out: Vec::new() });
+            paused.push(Row::Gap { from: end, to: row.at(), left_out: LeftOut::default() });
         }
         paused.push(row);
     }

@@ -3,7 +3,7 @@
 //! Time goes downwards, but not evenly: what happens at moments close to one another is drawn apart, so that it can be
 //! read, and long silences are short. The order of moments is kept.
 
-use super::{Diagram, Mark, Row, Step, Tone, fitted, lines_of_text};
+use super::{Diagram, LeftOut, Mark, Row, Step, Tone, fitted, lines_of_text};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use volvox_core::Instant;
@@ -99,7 +99,7 @@ impl<'a> Picture<'a> {
             }
             self.ys.push(y);
             self.scale.push((row.at(), y));
-            if let Row::Step(step) = row {
+            for step in row.steps() {
                 self.begins.extend(step.sent.iter().map(|message| (*message, y)));
             }
             if let Row::Gap { to, .. } = row {
@@ -116,9 +116,16 @@ impl<'a> Picture<'a> {
             (Row::Step(a), Row::Step(b)) if a.at == b.at && a.node != b.node && b.received.is_none() => 0.0,
             (Row::Bar { .. }, _) | (_, Row::Bar { .. }) => 1.5 * LINE,
             (Row::Gap { .. }, _) => 0.5 * LINE,
-            (Row::Step(step), _) => LINE * (self.lines_of(step).len().max(1) as f64),
+            (Row::Step(_), _) => LINE * (self.height(before).max(1) as f64),
+            // Arrows that lie above one another are as many lines.
+            (Row::Together { steps, .. }, _) => LINE * (self.height(before).max(steps.len().min(3)) as f64),
             _ => LINE,
         }
+    }
+
+    /// How many lines of text a row has.
+    fn height(&self, row: &Row) -> usize {
+        row.by_node().iter().map(|step| self.lines_of(step).len()).max().unwrap_or(0)
     }
 
     fn x(&self, column: usize) -> f64 {
@@ -191,7 +198,7 @@ impl<'a> Picture<'a> {
         for (place, row) in rows.iter().enumerate() {
             let y = self.ys[place];
             match row {
-                Row::Step(step) => self.marks(step, y),
+                Row::Step(_) | Row::Together { .. } => row.by_node().iter().for_each(|step| self.marks(step, y)),
                 Row::Bar { text, tone, .. } => self.bar(y, text, *tone),
                 Row::Gap { from, to, left_out } => self.gap(y, *from, *to, left_out),
                 Row::Lost { .. } => {}
@@ -200,8 +207,9 @@ impl<'a> Picture<'a> {
         for (place, row) in rows.iter().enumerate() {
             let y = self.ys[place];
             match row {
-                Row::Step(Step { received: Some(message), .. }) => self.arrow(*message, y, None),
-                Row::Lost { message, why, .. } => self.arrow(*message, y, Some(why)),
+                Row::Step(Step { received: Some(message), .. }) => self.arrow(*message, y, None, true),
+                Row::Together { steps, .. } => self.arrows(steps, y),
+                Row::Lost { message, why, .. } => self.arrow(*message, y, Some(why), true),
                 _ => {}
             }
         }
@@ -219,12 +227,9 @@ impl<'a> Picture<'a> {
             );
             let (mut from, mut is_down, mut state) = (TOP - 10.0, false, String::new());
             for (place, row) in self.diagram.rows.iter().enumerate() {
-                let Row::Step(step) = row else { continue };
-                if step.node != *node {
-                    continue;
-                }
+                let marks = row.steps().iter().filter(|step| step.node == *node).flat_map(|step| &step.marks);
                 let (mut next_down, mut next_state) = (is_down, state.clone());
-                for mark in &step.marks {
+                for mark in marks {
                     match mark {
                         Mark::Stopped => (next_down, next_state) = (true, String::new()),
                         Mark::Started => next_down = false,
@@ -347,7 +352,21 @@ impl<'a> Picture<'a> {
         }
     }
 
-    fn arrow(&mut self, message: usize, end: f64, lost: Option<&str>) {
+    /// Arrows that begin or end at one node: what they say alike is said once, at the longest of them.
+    fn arrows(&mut self, steps: &[Step], end: f64) {
+        let messages = &self.diagram.messages;
+        let length = |id: &usize| messages[*id].from.0.abs_diff(messages[*id].to.0);
+        let mut received: Vec<usize> = steps.iter().filter_map(|step| step.received).collect();
+        received.sort_by_key(|id| std::cmp::Reverse(length(id)));
+        let mut said: Vec<&str> = Vec::new();
+        for id in received {
+            let text = messages[id].text.as_str();
+            self.arrow(id, end, None, !said.contains(&text));
+            said.push(text);
+        }
+    }
+
+    fn arrow(&mut self, message: usize, end: f64, lost: Option<&str>, is_labelled: bool) {
         let envelope = &self.diagram.messages[message];
         let Some((from, to)) = self.diagram.column(envelope.from).zip(self.diagram.column(envelope.to)) else { return };
         let begins = self.begins.get(&message).copied();
@@ -376,6 +395,9 @@ impl<'a> Picture<'a> {
                 x2 - 7.0,
                 y2 - 7.0
             );
+        }
+        if !is_labelled {
+            return;
         }
         let mut label = envelope.text.clone();
         if envelope.is_copy {
@@ -444,11 +466,10 @@ impl<'a> Picture<'a> {
         self.taken.push((middle, y, half, 13.0));
     }
 
-    fn gap(&mut self, y: f64, from: Instant, to: Instant, left_out: &[(String, usize)]) {
+    fn gap(&mut self, y: f64, from: Instant, to: Instant, left_out: &LeftOut) {
         let mut text = format!("{:.1} ms", to.since(from).as_secs_f64() * 1e3);
         if !left_out.is_empty() {
-            let kinds: Vec<String> = left_out.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-            text += &format!(": {}", kinds.join(", "));
+            text += &format!(": {left_out}");
         }
         let right = self.right();
         let _ = write!(

@@ -8,7 +8,7 @@
 //! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
 //! is room: several that are under way at once stay legible. Boxes are drawn with the characters for boxes.
 
-use super::{Diagram, Mark, Row, Step, Tone, fitted, lines_of_text};
+use super::{Diagram, LeftOut, Mark, Row, Step, Tone, fitted, lines_of_text};
 use std::fmt::Write;
 use volvox_core::Instant;
 
@@ -61,6 +61,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
                 }
                 sheet.steps(&steps, &mut shown);
             }
+            Row::Together { at, steps } => sheet.together(*at, steps, row.by_node(), &mut shown),
             Row::Lost { at, message, why } => sheet.lost(*at, *message, why, &mut shown),
             Row::Bar { at, text, tone } => sheet.bar(*at, text, *tone, &mut shown),
             Row::Gap { from, to, left_out } => sheet.gap(*from, *to, left_out, &mut shown),
@@ -84,12 +85,7 @@ fn seen(rows: &[Row]) -> Vec<Row> {
             (Row::Step(step), _) if step.received.is_none() && step.marks.is_empty() => {}
             (Row::Gap { to, left_out, .. }, Some(Row::Gap { to: end, left_out: before, .. })) => {
                 *end = *to;
-                for (kind, count) in left_out {
-                    match before.iter_mut().find(|(known, _)| known == kind) {
-                        Some((_, all)) => *all += count,
-                        None => before.push((kind.clone(), *count)),
-                    }
-                }
+                before.add(left_out);
             }
             _ => seen.push(row.clone()),
         }
@@ -384,6 +380,94 @@ impl Sheet<'_> {
         self.put(x - 1, &format!(" {text} "), ink);
     }
 
+    /// Several steps in one line: all arrows have one end in common, or there is none.
+    fn together(&mut self, at: Instant, steps: &[Step], nodes: Vec<Step>, shown: &mut Option<Instant>) {
+        let mut marks: Vec<(usize, Vec<(String, Ink)>)> = Vec::new();
+        for step in &nodes {
+            let Some(column) = self.diagram.column(step.node) else { continue };
+            let of_node = self.marks_of(step);
+            marks.push((column, of_node));
+        }
+        let received: Vec<usize> = steps.iter().filter_map(|step| step.received).collect();
+        if received.is_empty() {
+            return self.marks(at, marks, shown, false);
+        }
+        self.begin(at, shown);
+        if let Some(fan) = Fan::of(self.diagram, &received) {
+            self.fan(&fan);
+            // Right of the last column of the fan there is room.
+            let last = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).max();
+            if let Some((column, marks)) = marks.iter_mut().find(|(column, _)| Some(*column) == last) {
+                self.beside(*column, marks);
+            }
+        }
+        self.end();
+        self.marks(at, marks, shown, false);
+    }
+
+    fn fan(&mut self, fan: &Fan) {
+        let low = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).min().unwrap_or(fan.hub);
+        let high = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).max().unwrap_or(fan.hub);
+        for x in self.x(low) + 1..self.x(high) {
+            let crosses = (x - TIME).is_multiple_of(self.width) && self.line[x].0 != ' ';
+            self.line[x].0 = if crosses { '┼' } else { '─' };
+        }
+        for (column, _) in &fan.peers {
+            // From which column, and to which.
+            let (from, to) = if fan.is_broadcast { (fan.hub, *column) } else { (*column, fan.hub) };
+            let (from_x, to_x) = (self.x(from), self.x(to));
+            let is_passed = from_x != self.x(low) && from_x != self.x(high) && from == fan.hub;
+            if self.lives[from] == Life::Up && !is_passed {
+                self.line[from_x].0 = if to > from { '├' } else { '┤' };
+            }
+            let (head, letter) = if to > from { (to_x - 1, '▶') } else { (to_x + 1, '◀') };
+            self.line[head].0 = letter;
+        }
+        self.fan_labels(fan);
+    }
+
+    /// What all say alike is said once on each side, in as many of the spaces between the columns as it needs; what
+    /// they say differently stands beside each of the nodes.
+    fn fan_labels(&mut self, fan: &Fan) {
+        let room = self.width.saturating_sub(5);
+        let message = |id: usize| &self.diagram.messages[id];
+        let text_of = |id: usize| {
+            let copy = if message(id).is_copy { " (again)" } else { "" };
+            format!("{}{copy}", message(id).text)
+        };
+        let first = text_of(fan.peers[0].1);
+        let are_alike = fan.peers.iter().all(|(_, id)| text_of(*id) == first);
+        let mut labels: Vec<(usize, String)> = Vec::new();
+        for is_right in [false, true] {
+            let peers: Vec<_> = fan.peers.iter().filter(|(column, _)| (*column > fan.hub) == is_right).collect();
+            let Some(furthest) = peers.iter().map(|(column, _)| column.abs_diff(fan.hub)).max() else { continue };
+            let begin = if is_right { fan.hub } else { fan.hub - furthest };
+            let or_kind = |text: String, id: usize| {
+                if text.chars().count() <= room { text } else { message(id).kind.clone() }
+            };
+            if !are_alike {
+                // The space on the side of the hub.
+                let beside = |column: usize| if is_right { column - 1 } else { column };
+                labels.extend(peers.iter().map(|(column, id)| (beside(*column), or_kind(text_of(*id), *id))));
+                continue;
+            }
+            let mut parts = lines_of_text(&first, room.max(1), furthest);
+            if parts.len() == 1 {
+                parts = vec![or_kind(first.clone(), peers[0].1)];
+            }
+            // Nearest to the node at which all meet.
+            let start = if is_right { begin } else { begin + furthest - parts.len() };
+            labels.extend(parts.into_iter().enumerate().map(|(place, part)| (start + place, part)));
+        }
+        for (space, text) in labels {
+            let text: String = text.chars().take(room).collect();
+            let length = text.chars().count();
+            if length > 0 {
+                self.put(self.x(space) + 2 + (room - length) / 2, &format!(" {text} "), Ink::Plain);
+            }
+        }
+    }
+
     fn lost(&mut self, at: Instant, message: usize, why: &str, shown: &mut Option<Instant>) {
         let envelope = &self.diagram.messages[message];
         let Some((from, to)) = self.diagram.column(envelope.from).zip(self.diagram.column(envelope.to)) else { return };
@@ -427,7 +511,7 @@ impl Sheet<'_> {
         }
     }
 
-    fn gap(&mut self, from: Instant, to: Instant, left_out: &[(String, usize)], shown: &mut Option<Instant>) {
+    fn gap(&mut self, from: Instant, to: Instant, left_out: &LeftOut, shown: &mut Option<Instant>) {
         self.lives_only();
         for cell in &mut self.line {
             if cell.0 == '│' {
@@ -437,14 +521,38 @@ impl Sheet<'_> {
         let span = to.since(from);
         let mut text = format!("{:.1} ms", span.as_secs_f64() * 1e3);
         if !left_out.is_empty() {
-            let kinds: Vec<String> = left_out.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-            text += &format!(": {}", kinds.join(", "));
+            text += &format!(": {left_out}");
         }
         let text = format!(" {} ", fitted(&text, self.line.len().saturating_sub(TIME + 5)));
         self.put(0, &format!("{:>10}", "..."), Ink::Dim);
         self.put(TIME + 2, &text, Ink::Dim);
         self.end();
         *shown = None;
+    }
+}
+
+/// Arrows from one node to several, or from several to one.
+struct Fan {
+    /// The column at which all begin, or end.
+    hub: usize,
+    is_broadcast: bool,
+    /// The column at the other end of each, and its message.
+    peers: Vec<(usize, usize)>,
+}
+
+impl Fan {
+    fn of(diagram: &Diagram, received: &[usize]) -> Option<Fan> {
+        let ends = |id: usize| {
+            let envelope = &diagram.messages[id];
+            diagram.column(envelope.from).zip(diagram.column(envelope.to))
+        };
+        let all: Vec<(usize, (usize, usize))> =
+            received.iter().map(|id| Some((*id, ends(*id)?))).collect::<Option<_>>()?;
+        let (_, (from, to)) = *all.first()?;
+        let is_broadcast = all.iter().all(|(_, (other, _))| *other == from);
+        let hub = if is_broadcast { from } else { to };
+        let peers = all.iter().map(|(id, (from, to))| (if is_broadcast { *to } else { *from }, *id)).collect();
+        Some(Fan { hub, is_broadcast, peers })
     }
 }
 

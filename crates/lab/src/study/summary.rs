@@ -19,14 +19,14 @@ impl fmt::Display for Ran {
         }
         let statistics = &self.statistics;
         writeln!(f, "\n\n{:<11}{}, {}", "time", self.took, ended(self.end))?;
-        writeln!(f, "{:<11}{}", "messages", counted(statistics.sent, &statistics.kinds))?;
+        listed(f, "messages", &counted(statistics.sent, &statistics.kinds))?;
         writeln!(f, "{:<11}{}", "delivered", statistics.delivered)?;
         writeln!(f, "{:<11}{}", "lost", lost(statistics))?;
         if statistics.duplicated > 0 {
             writeln!(f, "{:<11}{}", "duplicated", statistics.duplicated)?;
         }
         let events: Vec<String> = self.events.iter().map(|(word, count)| format!("{word} {count}")).collect();
-        writeln!(f, "{:<11}{}", "events", if events.is_empty() { "none".to_string() } else { events.join(", ") })?;
+        listed(f, "events", &if events.is_empty() { "none".to_string() } else { events.join(", ") })?;
         if statistics.records > 0 {
             write!(f, "{:<11}{}", "records", statistics.records)?;
             // How a live node gathers them is its own business.
@@ -36,7 +36,7 @@ impl fmt::Display for Ran {
             writeln!(f)?;
         }
         let faults: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
-        writeln!(f, "{:<11}{}", "faults", if faults.is_empty() { "none".to_string() } else { faults.join("; ") })?;
+        listed(f, "faults", &if faults.is_empty() { "none".to_string() } else { faults.join("; ") })?;
         if let Some(healed) = self.healed {
             writeln!(f, "{:<11}{healed}", "healed")?;
         }
@@ -66,6 +66,34 @@ impl fmt::Display for Ran {
         }
         Ok(())
     }
+}
+
+/// The widest line of a summary, where words allow it: what fits a slide.
+const COLUMNS: usize = 80;
+/// Where the second column begins.
+const INDENT: usize = 11;
+
+/// A name and a list, over as many lines as it needs; no item is broken.
+fn listed(f: &mut fmt::Formatter<'_>, name: &str, list: &str) -> fmt::Result {
+    write!(f, "{name:<INDENT$}")?;
+    let mut used = INDENT;
+    for (place, item) in list.split_inclusive([',', ';']).map(str::trim).enumerate() {
+        let length = item.chars().count();
+        match place {
+            0 => {}
+            _ if used + 1 + length > COLUMNS => {
+                write!(f, "\n{:INDENT$}", "")?;
+                used = INDENT;
+            }
+            _ => {
+                write!(f, " ")?;
+                used += 1;
+            }
+        }
+        write!(f, "{item}")?;
+        used += length;
+    }
+    writeln!(f)
 }
 
 impl Ran {
