@@ -345,7 +345,7 @@ mod tests {
     }
 
     fn environment(now: Now) -> Environment {
-        let environment = Environment::new(NodeId(1), Incarnation(1), Position::NONE, &Rng::new(1));
+        let environment = Environment::new(NodeId(1), Incarnation::FIRST, Position::NONE, &Rng::new(1));
         Environment { now, ..environment }
     }
 

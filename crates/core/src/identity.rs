@@ -13,6 +13,11 @@ pub struct NodeId(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Incarnation(pub u64);
 
+impl Incarnation {
+    /// The first life.
+    pub const FIRST: Incarnation = Incarnation(1);
+}
+
 /// How many records a process has persisted in this incarnation: the first record has position 1.
 ///
 /// Durability is a position: what waits for position `p` happens once the records 1 to `p` are on disk.

@@ -168,7 +168,7 @@ fn begin_life<D: Directory>(
 
 fn first_incarnation(fresh: FreshLife) -> Incarnation {
     match fresh {
-        FreshLife::Bootstrap => Incarnation(1),
+        FreshLife::Bootstrap => Incarnation::FIRST,
         FreshLife::Join => fresh_incarnation(None),
     }
 }

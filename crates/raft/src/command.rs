@@ -119,9 +119,11 @@ impl FromStr for Member {
     type Err = CommandError;
 
     fn from_str(text: &str) -> Result<Member, CommandError> {
-        const EXPECTED: CommandError = CommandError { expected: "a member, such as n2@1" };
-        let (name, incarnation) = text.split_once('@').ok_or(EXPECTED)?;
-        Ok(Member { node: node(name)?, incarnation: Incarnation(incarnation.parse().map_err(|_| EXPECTED)?) })
+        const EXPECTED: CommandError = CommandError { expected: "a member, such as n2, or n2@3 for its third life" };
+        let Some((name, life)) = text.split_once('@') else {
+            return Ok(Member { node: node(text)?, incarnation: Incarnation::FIRST });
+        };
+        Ok(Member { node: node(name)?, incarnation: Incarnation(life.parse().map_err(|_| EXPECTED)?) })
     }
 }
 
@@ -161,8 +163,8 @@ mod tests {
         for text in [
             "propose #7 \"a \\\"b\\\" \\x00\\n\"",
             "read #1",
-            "change #2 voters n1@1,n2@3 learners n4@0",
-            "change #2 voters n1@1",
+            "change #2 voters n1,n2@3 learners n4@0",
+            "change #2 voters n1",
             "transfer #3 n2",
             "checkpoint \"state\"",
         ] {
@@ -173,7 +175,17 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_refused() {
-        for text in ["", "propose 7 \"a\"", "propose #7 a", "read #1 now", "change #2 n1@1", "transfer #3 2", "run"] {
+        for text in [
+            "",
+            "propose 7 \"a\"",
+            "propose #7 a",
+            "read #1 now",
+            "change #2 n1",
+            "change #2 voters n1@",
+            "change #2 voters n1@x",
+            "transfer #3 2",
+            "run",
+        ] {
             assert!(text.parse::<Command>().is_err(), "{text}");
         }
     }

@@ -137,9 +137,13 @@ fn majority_index(set: impl Iterator<Item = Member>, reached: impl Fn(Member) ->
     indices[(count - 1) / 2]
 }
 
+/// `n2@3` for its third life; its first is `n2`, since most have no other.
 impl fmt::Display for Member {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.node, self.incarnation.0)
+        match self.incarnation {
+            Incarnation::FIRST => write!(f, "{}", self.node),
+            Incarnation(life) => write!(f, "{}@{life}", self.node),
+        }
     }
 }
 

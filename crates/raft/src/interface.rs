@@ -51,7 +51,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            incarnation: Incarnation(1),
+            incarnation: Incarnation::FIRST,
             initial: None,
             heartbeat: Duration::from_millis(50),
             election_timeout: Duration::from_millis(500),

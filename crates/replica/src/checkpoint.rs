@@ -96,7 +96,7 @@ pub struct Seed {
 /// the store as it stands came of it. Whoever writes it into the folder of every member forms a cluster that resumes.
 pub fn seed(members: &[Member]) -> Seed {
     let (index, term) = (Index(1), Term(1));
-    let voter = |member: &Member| RaftMember { node: member.id, incarnation: Incarnation(1) };
+    let voter = |member: &Member| RaftMember { node: member.id, incarnation: Incarnation::FIRST };
     let configuration = Configuration::of(members.iter().map(voter));
     let own = Own {
         applied: index,

@@ -73,7 +73,7 @@ impl<P: Process> Bench<P> {
 
     /// A process that exists, started.
     pub fn start(process: P, id: u64) -> Bench<P> {
-        let environment = Environment::new(NodeId(id), Incarnation(1), Position::NONE, &Rng::new(1));
+        let environment = Environment::new(NodeId(id), Incarnation::FIRST, Position::NONE, &Rng::new(1));
         let mut bench = Bench { process, environment, effects: Vec::new() };
         let _ = bench.step(P::on_start);
         bench

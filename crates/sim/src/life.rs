@@ -33,7 +33,7 @@ impl<P: Process + 'static> Simulation<P> {
         };
         let index = self.nodes.len() as u32;
         self.directory.insert(place, (id, index));
-        let incarnation = Incarnation(1);
+        let incarnation = Incarnation::FIRST;
         self.nodes.push(Node {
             process: None,
             environment: Environment::new(id, incarnation, Position::NONE, &Rng::new(self.seed)),

@@ -123,7 +123,7 @@ impl Shape {
         config.name = id.to_string();
         config.client_urls = vec![client_url(id)];
         config.raft.incarnation = incarnation;
-        if incarnation != Incarnation(1) {
+        if incarnation != Incarnation::FIRST {
             config.raft.initial = None;
             config.bootstrap = Vec::new();
         }
@@ -253,12 +253,12 @@ fn weights(rng: &mut Rng) -> FaultWeights {
 
 fn config(rng: &mut Rng, nodes: u64, quota_bytes: i64, is_slow: bool) -> Config {
     let ids: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
-    let voters = ids.iter().map(|id| volvox_raft::Member { node: *id, incarnation: Incarnation(1) });
+    let voters = ids.iter().map(|id| volvox_raft::Member { node: *id, incarnation: Incarnation::FIRST });
     let pick = |rng: &mut Rng, from: &[usize]| from[rng.below(from.len() as u64) as usize];
     // Leaders change fast where messages and disks do not take long.
     let election_timeout = Duration::from_millis(if is_slow || rng.below(2) == 0 { 500 } else { 150 });
     let raft = volvox_raft::Config {
-        incarnation: Incarnation(1),
+        incarnation: Incarnation::FIRST,
         initial: Some(Configuration::of(voters)),
         heartbeat: election_timeout / 10,
         election_timeout,

@@ -168,7 +168,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         System {
             ids: (1..=nodes).map(NodeId).collect(),
             config_of: Box::new(move |_| config.clone()),
-            incarnation: Incarnation(1),
+            incarnation: Incarnation::FIRST,
             network: Network::unordered(),
             durability: Durability::Atomic,
             timed: None,

@@ -99,7 +99,7 @@ impl Model for Duel {
 
 impl All {
     fn step(&mut self, id: NodeId, step: impl FnOnce(&mut Paxos, &mut Context<'_, Paxos>)) {
-        let mut environment = Environment::new(id, Incarnation(1), Position::NONE, &Rng::new(0));
+        let mut environment = Environment::new(id, Incarnation::FIRST, Position::NONE, &Rng::new(0));
         environment.now = Now::Unknown;
         let mut effects = Vec::new();
         step(&mut self.nodes[id.0 as usize - 1], &mut Context::new(&mut environment, &mut effects));

@@ -85,7 +85,7 @@ impl Reader {
                     "timer" => What::Timer(said),
                     "timeout" => What::Timer("timeout".to_string()),
                     "crash" => What::Stopped,
-                    "start" => What::Started(volvox_core::Incarnation(1)),
+                    "start" => What::Started(volvox_core::Incarnation::FIRST),
                     "clock" => match rest.replacen("clock", "skew", 1).parse::<Fault>() {
                         Ok(fault) => What::Fault(fault),
                         Err(_) => return,
@@ -153,7 +153,7 @@ impl Reader {
 }
 
 fn started(node: NodeId) -> Moment {
-    Moment { at: Instant::ZERO, node, what: What::Started(volvox_core::Incarnation(1)) }
+    Moment { at: Instant::ZERO, node, what: What::Started(volvox_core::Incarnation::FIRST) }
 }
 
 fn node_of(word: &str) -> Option<NodeId> {

@@ -177,7 +177,7 @@ impl<C: Chapter> Shadows<C> {
         let mut words = rest.split(' ');
         if !self.nodes.get(&node).is_some_and(|shadow| shadow.is_up) {
             let process = C::Process::new(node, &self.members, &C::config(&self.settings));
-            let environment = Environment::new(node, Incarnation(1), Position::NONE, &Rng::new(self.seed));
+            let environment = Environment::new(node, Incarnation::FIRST, Position::NONE, &Rng::new(self.seed));
             let outbox = Outbox::new(Position::NONE);
             self.nodes.insert(node, Shadow { process, environment, outbox, timers: BTreeSet::new(), is_up: true });
         }

@@ -31,7 +31,7 @@ pub(super) enum Outgoing<P: Process> {
 
 impl<P: Process> Node<P> {
     pub fn new(id: NodeId, members: &[NodeId], wall: i64, drift_ppm: i32) -> Node<P> {
-        let incarnation = Incarnation(1);
+        let incarnation = Incarnation::FIRST;
         Node {
             members: members.to_vec(),
             process: None,
