@@ -22,6 +22,9 @@ use volvox_core::{Context, Effect, EffectOf, Environment, Incarnation, NodeId, N
 
 /// How often servers are asked.
 const POLL: Duration = Duration::from_millis(40);
+/// How certain a server is at most: what ntpd takes it for (`mindist`). The two clocks of this machine are read one after the
+/// other, and between the two anything may come in between.
+const DISTANCE_MIN_NS: u64 = 1_000_000;
 /// When a server that does not answer is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// More than this of a datagram is not read; a packet is in its first 48 bytes.
@@ -48,7 +51,8 @@ fn ask(servers: &[SocketAddr]) -> Result<(), Failure> {
     if servers.iter().collect::<BTreeSet<_>>().len() < count {
         return Err("one address is named twice: whose answer is whose could not be told".into());
     }
-    let config = Config { servers: count, sane: count, poll: POLL, ..Config::default() };
+    let config =
+        Config { servers: count, sane: count, poll: POLL, distance_min_ns: DISTANCE_MIN_NS, ..Config::default() };
     let any = if servers[0].is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let mut world = World::new(any.parse()?, NodeId(count as u64 + 1), count + 1, &config)?;
     world.addresses = (1..).map(NodeId).zip(servers.iter().copied()).collect();

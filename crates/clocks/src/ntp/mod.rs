@@ -140,6 +140,11 @@ pub struct Config {
     pub thresholds: Thresholds,
     /// How fast clocks are slewed.
     pub slew_ppm: u32,
+    /// No server is taken to be more certain than that, in nanoseconds. Clocks and the reading of them are never quite what
+    /// the delay alone tells: servers that are right, over links of microseconds, would seem to contradict each other. RFC
+    /// 5905 counts half of five milliseconds (MINDISP, A.5.5.2), ntpd one (`mindist`); nothing is needed where clocks are
+    /// read without error.
+    pub distance_min_ns: u64,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
     /// The rule that is taken out.
@@ -156,6 +161,7 @@ impl Default for Config {
             polls: None,
             thresholds: Thresholds::default(),
             slew_ppm: SLEW_PPM,
+            distance_min_ns: 0,
             starts_off_ns: Vec::new(),
             without: None,
         }
@@ -301,7 +307,7 @@ impl Ntp {
             .filter_map(|(server, association)| {
                 let best = self.believed(*server)?;
                 let jitter_ns = association.register.jitter_ns();
-                let (ahead_ns, distance_ns) = (best.ahead_ns, best.distance_ns(now));
+                let (ahead_ns, distance_ns) = (best.ahead_ns, best.distance_ns(now).max(self.config.distance_min_ns));
                 Some(Candidate { server: *server, ahead_ns, distance_ns, jitter_ns })
             })
             .collect();

@@ -4,7 +4,7 @@ use super::{ms, round_trip, watch};
 use volvox_clocks::ntp::packet::{Distrust, Mode, PACKET_BYTES, Packet, PacketError, Timestamp};
 use volvox_clocks::ntp::{Command, Config, Event, Message, Ntp, Readings, Rule, Thresholds, properties};
 use volvox_core::fault::LinkFault;
-use volvox_core::{NodeId, Rng};
+use volvox_core::{Duration, NodeId, Rng};
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
 
 const CLIENT: NodeId = NodeId(6);
@@ -65,6 +65,28 @@ fn clocks_that_drift_stay_within_root_distance() {
         for pair in shown.chunks_exact(2) {
             assert!(pair[1].abs_diff(pair[0]) < 15_000_000, "seed {seed}: {pair:?}");
         }
+    }
+}
+
+/// A.5.5.2 (MINDISP): over links of microseconds, clocks that are right to some more microseconds contradict each other,
+/// unless nobody is taken to be that certain.
+#[test]
+fn servers_that_are_near_agree_unless_they_are_taken_to_be_more_certain_than_clocks_are() {
+    for (distance_min_ns, agree) in [(0, false), (1_000_000, true)] {
+        let starts_off_ns = vec![0, 30_000];
+        let config = Config { servers: 2, sane: 2, poll: ms(100), distance_min_ns, starts_off_ns, ..Config::default() };
+        let latency = Latency::Constant(Duration::from_micros(10));
+        let mut sim = Builder::<Ntp>::new(1, 3, config).latency(latency).build();
+        let _ = sim.run_for(ms(1_000));
+        let (mut chosen, mut refused) = (0, 0);
+        for happened in sim.happened() {
+            match happened.what {
+                Happening::Event(Event::Slewed { heard: 2, .. }) => chosen += 1,
+                Happening::Event(Event::NoMajority { heard: 2 }) => refused += 1,
+                _ => {}
+            }
+        }
+        assert_eq!((chosen > 5, refused > 5), (agree, !agree), "{chosen} chosen, {refused} refused");
     }
 }
 
