@@ -1,0 +1,99 @@
+//! The diagram as text, for a terminal.
+//!
+//! ```text
+//!              n1                 n2                 n3
+//!   5.000ms    * enter            |                  |
+//!   8.112ms    |--- Request 1 --->|                  |
+//! ```
+//! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
+//! is room: several that are under way at once stay legible. Boxes are drawn with the characters for boxes.
+
+mod arrows;
+mod bars;
+mod marks;
+mod sheet;
+
+use super::{Diagram, Row};
+use sheet::{Life, Sheet};
+use volvox_core::Instant;
+
+/// What is drawn on.
+#[derive(Clone, Copy, Debug)]
+pub struct Paper {
+    /// How many characters fit on a line.
+    pub columns: usize,
+    /// Whether there are colours.
+    pub is_coloured: bool,
+}
+
+const TIME: usize = 12;
+const COLUMN_MIN: usize = 4;
+const COLUMN_MAX: usize = 30;
+/// What somebody asked or told takes so many lines at most, where there is room for words.
+const LINES_MAX: usize = 2;
+const WORDS_MIN: usize = 10;
+
+/// Draws.
+pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
+    let count = diagram.nodes.len();
+    let room = paper.columns.saturating_sub(TIME);
+    if count == 0 || room / count < COLUMN_MIN {
+        let needed = TIME + count * COLUMN_MIN;
+        return format!(
+            "{count} nodes need {needed} columns, and there are {}: --svg FILE draws any number\n",
+            paper.columns
+        );
+    }
+    let width = (room / count).min(COLUMN_MAX);
+    let mut sheet = Sheet { diagram, paper, width, line: Vec::new(), out: String::new(), lives: vec![Life::Up; count] };
+    sheet.head();
+    let rows = seen(&diagram.rows);
+    let mut rows = rows.iter().peekable();
+    let mut shown: Option<Instant> = None;
+    while let Some(row) = rows.next() {
+        match row {
+            Row::Step(step) => {
+                // What several nodes do at one moment without a message is one row.
+                let mut steps = vec![step];
+                while step.received.is_none()
+                    && let Some(Row::Step(next)) = rows.peek()
+                    && next.received.is_none()
+                    && next.at == step.at
+                    && steps.iter().all(|other| other.node != next.node)
+                {
+                    steps.push(next);
+                    rows.next();
+                }
+                sheet.steps(&steps, &mut shown);
+            }
+            Row::Together { at, steps } => sheet.together(*at, steps, row.by_node(), &mut shown),
+            Row::Lost { at, message, why } => sheet.lost(*at, *message, why, &mut shown),
+            Row::Bar { at, text, tone } => sheet.bar(*at, text, *tone, &mut shown),
+            Row::Gap { from, to, left_out } => sheet.gap(*from, *to, left_out, &mut shown),
+        }
+    }
+    if diagram.is_cut {
+        sheet.out += "and so on\n";
+    }
+    if !diagram.left_out.is_empty() {
+        sheet.note(&diagram.left_out);
+    }
+    sheet.out
+}
+
+/// The rows of which something is written here. A step that only sends is seen where its messages arrive; the silences
+/// before and after it are one.
+fn seen(rows: &[Row]) -> Vec<Row> {
+    let mut seen: Vec<Row> = Vec::new();
+    for row in rows {
+        match (row, seen.last_mut()) {
+            (Row::Step(step), _) if step.received.is_none() && step.marks.is_empty() => {}
+            (Row::Gap { to, left_out, .. }, Some(Row::Gap { to: end, left_out: before, .. })) => {
+                *end = *to;
+                before.add(left_out);
+            }
+            _ => seen.push(row.clone()),
+        }
+    }
+    seen
+}
