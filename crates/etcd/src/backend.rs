@@ -94,10 +94,6 @@ pub struct Counters {
     pub log_syncs: Histogram,
     /// Seconds of each checkpoint write.
     pub checkpoint_writes: Histogram,
-    /// Bytes sent to all other members.
-    pub peer_sent_bytes: u64,
-    /// Bytes received from all other members.
-    pub peer_received_bytes: u64,
     /// The other members.
     pub peers: Vec<PeerCounters>,
 }
@@ -113,6 +109,10 @@ pub struct PeerCounters {
     pub disconnects: u64,
     /// Messages handed to its connection.
     pub sent: u64,
+    /// Bytes sent to it.
+    pub sent_bytes: u64,
+    /// Bytes received from it.
+    pub received_bytes: u64,
     /// Messages dropped because too much waited to be sent.
     pub dropped: u64,
     /// Seconds there and back, the last time that it was measured.

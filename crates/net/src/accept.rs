@@ -162,7 +162,7 @@ async fn receive<M: Decode>(
             let taken =
                 inbox.deliver(from, order, &mut batch, site).await.map_err(|Superseded| LinkError::Superseded)?;
             site.tallies.messages_in.add(taken.messages);
-            site.tallies.bytes_in.add(taken.bytes);
+            site.count_in(from, taken.bytes);
             site.tallies.dropped_by_faults.add(taken.dropped);
             site.wake.notify_one();
         }

@@ -109,6 +109,10 @@ pub struct PeerStatus {
     pub queued_bytes: usize,
     /// Messages given to its link.
     pub sent: u64,
+    /// Bytes written to the connection to it.
+    pub bytes_out: u64,
+    /// Bytes of the messages that it sent.
+    pub bytes_in: u64,
     /// Messages dropped because its queue was full.
     pub dropped: u64,
     /// How often the link was made.

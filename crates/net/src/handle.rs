@@ -145,6 +145,8 @@ impl<P: Live> NodeHandle<P> {
                 round_trip: (round_trip > 0).then(|| Duration::from_nanos(round_trip)),
                 queued_bytes: peer.queued_bytes(),
                 sent: peer.sent.load(Ordering::Relaxed),
+                bytes_out: peer.bytes_out.get(),
+                bytes_in: peer.bytes_in.get(),
                 dropped: peer.dropped.load(Ordering::Relaxed),
                 connects: history.connects,
                 last_error: history.last_error.clone(),

@@ -3,6 +3,7 @@
 //! The node loop encodes the messages of a turn into a buffer of its own, one a peer, and hands the buffer over at the
 //! end of the turn: whatever waits leaves in one write.
 
+use crate::counters::Tally;
 use crate::error::LinkError;
 use crate::frame::{FrameBuffer, Kind, put_frame};
 use crate::handshake::{self, STRANGER_BUFFER_BYTES};
@@ -30,6 +31,8 @@ pub(crate) struct Peer {
     connected: AtomicBool,
     pub(crate) dropped: AtomicU64,
     pub(crate) sent: AtomicU64,
+    pub(crate) bytes_out: Tally,
+    pub(crate) bytes_in: Tally,
     /// Nanoseconds; 0 before the first.
     pub(crate) round_trip_nanos: AtomicU64,
     pub(crate) history: Mutex<History>,
@@ -62,6 +65,8 @@ impl Peer {
             connected: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            bytes_out: Tally::default(),
+            bytes_in: Tally::default(),
             round_trip_nanos: AtomicU64::new(0),
             history: Mutex::default(),
         }
@@ -221,18 +226,23 @@ async fn carry(
                 put_frame(Kind::Ping, &mut out, |out| out.extend_from_slice(&now.0.to_le_bytes()));
                 let pending = out.len();
                 let written = write(stream, &out, silence).await;
-                site.tallies.bytes_out.add(pending as u64);
+                count_out(peer, site, pending);
                 out.clear();
                 written?;
                 continue;
             }
         };
         let written = write(stream, &out, silence).await;
-        site.tallies.bytes_out.add(out.len() as u64);
+        count_out(peer, site, out.len());
         // Also when writing failed: what was under way is lost, and not sent twice.
         peer.settle(&mut out, messages);
         written?;
     }
+}
+
+fn count_out(peer: &Peer, site: &Site, bytes: usize) {
+    peer.bytes_out.add(bytes as u64);
+    site.tallies.bytes_out.add(bytes as u64);
 }
 
 async fn write(stream: &mut Stream, bytes: &[u8], stall_max: Duration) -> Result<(), LinkError> {

@@ -120,6 +120,14 @@ impl Site {
         }
     }
 
+    /// Bytes of messages that a connection from that peer brought.
+    pub(crate) fn count_in(&self, from: NodeId, bytes: u64) {
+        self.tallies.bytes_in.add(bytes);
+        if let Some(peer) = self.peers.lock().expect("no panic holds this lock").get(&from) {
+            peer.bytes_in.add(bytes);
+        }
+    }
+
     /// Logs why a link failed; seldom, because a peer may be away for days.
     pub(crate) fn log_link(&self, what: &'static str, with: Option<NodeId>, address: &str, error: &LinkError) {
         let reason = error.reason();

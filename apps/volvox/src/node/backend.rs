@@ -26,6 +26,8 @@ impl Backend for LiveReplica {
             connected: peer.connected,
             disconnects: peer.connects.saturating_sub(u64::from(peer.connected)),
             sent: peer.sent,
+            sent_bytes: peer.bytes_out,
+            received_bytes: peer.bytes_in,
             dropped: peer.dropped,
             round_trip: peer.round_trip.map(|took| took.as_secs_f64()),
         };
@@ -35,8 +37,6 @@ impl Backend for LiveReplica {
             log_bytes: node.log.bytes_written,
             log_syncs: histogram(&node.batch_writes),
             checkpoint_writes: histogram(&node.checkpoint_writes),
-            peer_sent_bytes: node.bytes_out,
-            peer_received_bytes: node.bytes_in,
             peers: self.0.peers().into_iter().map(peer).collect(),
         }
     }

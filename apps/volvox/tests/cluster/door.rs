@@ -149,6 +149,10 @@ fn no_metric_stays_zero_for_ever() {
     for name in moved {
         assert!(grew(name) > 0.0, "{name}");
     }
+    let (_, text) = get(base, "/metrics");
+    for label in ["peer_sent_bytes_total{To=", "peer_received_bytes_total{From="] {
+        assert_eq!(text.matches(&format!("etcd_network_{label}")).count(), 2, "one series a peer: {label}");
+    }
     watch.kill().expect("it runs");
     watch.wait().expect("it ends");
     wait_until("the watch is gone", || families(ports)["etcd_debugging_mvcc_watch_stream_total"] == 0.0);

@@ -114,10 +114,9 @@ impl Scrape {
         out.counter("etcd_disk_wal_write_bytes", "Bytes written to the log", node.log_bytes)?;
         out.histogram("etcd_disk_backend_commit_duration_seconds", "Checkpoint write", &node.checkpoint_writes)?;
         type Value = fn(&PeerCounters) -> u64;
-        // Bytes are counted over all links together: the same names as etcd's, without its label.
-        out.counter("etcd_network_peer_sent_bytes", "Bytes sent to other members", node.peer_sent_bytes)?;
-        out.counter("etcd_network_peer_received_bytes", "Bytes received from them", node.peer_received_bytes)?;
-        let counters: [(&str, &str, &str, Value); 3] = [
+        let counters: [(&str, &str, &str, Value); 5] = [
+            ("etcd_network_peer_sent_bytes", "To", "Bytes sent to another member", |peer| peer.sent_bytes),
+            ("etcd_network_peer_received_bytes", "From", "Bytes received from it", |peer| peer.received_bytes),
             ("etcd_network_disconnected_peers", "Remote", "Connections lost", |peer| peer.disconnects),
             ("volvox_peer_messages_sent", "To", "Messages given to a link", |peer| peer.sent),
             ("volvox_peer_messages_dropped", "To", "Messages for which a link had no room", |peer| peer.dropped),
