@@ -28,7 +28,7 @@ impl Steps<TwoPhase> for Collected<'_> {
         self.0.push((action, next));
     }
 
-    fn lazy(&mut self, _: u128, action: impl FnOnce() -> Action, next: impl FnOnce() -> u64) {
+    fn lazy(&mut self, _: u128, action: &dyn Fn() -> Action, next: &dyn Fn() -> u64) {
         self.0.push((action(), next()));
     }
 

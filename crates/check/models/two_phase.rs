@@ -98,7 +98,7 @@ impl Model for TwoPhase {
 
     fn next<S: Steps<TwoPhase>>(&self, state: &u64, steps: &mut S) {
         let state = *state;
-        let mut go = |action: Action, next: u64| steps.lazy(self.fingerprint(&next), || action, || next);
+        let mut go = |action: Action, next: u64| steps.lazy(self.fingerprint(&next), &|| action, &|| next);
         let set_tm = |to: u64| state & !(3 << (2 * self.managers)) | to << (2 * self.managers);
         if self.tm(state) == WORKING {
             if (0..self.managers).all(|manager| state & self.tm_prepared(manager) != 0) {

@@ -54,7 +54,8 @@ pub(crate) fn breadth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
         let next = Mutex::new(&mut total);
         let cursor = AtomicUsize::new(0);
         let found = Mutex::new(Vec::new());
-        let work = || {
+        // One type for all models: threads are not made anew for each.
+        let work: &(dyn Fn() + Sync) = &|| {
             let mut worker = Worker::new(checker, &seen);
             while let Some(batch) = level.get(cursor.fetch_add(1, Ordering::Relaxed)) {
                 batch.iter().for_each(|waiting| worker.expand(waiting));
@@ -295,7 +296,7 @@ impl<M: Model> Steps<M> for Expansion<'_, '_, '_, M> {
         self.built(action, next, canonical);
     }
 
-    fn lazy(&mut self, fingerprint: u128, action: impl FnOnce() -> M::Action, next: impl FnOnce() -> M::State) {
+    fn lazy(&mut self, fingerprint: u128, action: &dyn Fn() -> M::Action, next: &dyn Fn() -> M::State) {
         let checker = self.worker.checker;
         if checker.model.is_symmetric() || !checker.step_properties.is_empty() {
             return self.step(action(), next());

@@ -65,7 +65,7 @@ pub trait Steps<M: Model> {
     fn step(&mut self, action: M::Action, next: M::State);
 
     /// A step whose result is known by its fingerprint: a state that was seen before is never built.
-    fn lazy(&mut self, fingerprint: u128, action: impl FnOnce() -> M::Action, next: impl FnOnce() -> M::State);
+    fn lazy(&mut self, fingerprint: u128, action: &dyn Fn() -> M::Action, next: &dyn Fn() -> M::State);
 
     /// A step that must not be possible: the protocol panicked in it, or the model does not allow what it did.
     fn fail(&mut self, action: M::Action, why: String);
@@ -116,7 +116,7 @@ impl<M: Model> Steps<M> for Collected<'_, M> {
         self.steps.push((action, next));
     }
 
-    fn lazy(&mut self, fingerprint: u128, action: impl FnOnce() -> M::Action, next: impl FnOnce() -> M::State) {
+    fn lazy(&mut self, fingerprint: u128, action: &dyn Fn() -> M::Action, next: &dyn Fn() -> M::State) {
         let state = next();
         debug_assert!(
             self.model.fingerprint(&state) == fingerprint,

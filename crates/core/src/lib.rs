@@ -18,6 +18,7 @@
 //! | [`identity`], [`time`], [`random`] | who, when, and by chance |
 //! | [`bytes`], [`codec`] | shared byte strings, and a bounded binary encoding |
 //! | [`fingerprint`] | a hash that is the same in every run |
+//! | [`flat_map`] | a map of few entries |
 //! | [`fault`] | the one fault vocabulary, parsed and printed |
 //! | [`trace`] | one line of text an effect, the same everywhere |
 #![no_std]
@@ -31,6 +32,7 @@ pub mod context;
 pub mod effect;
 pub mod fault;
 pub mod fingerprint;
+pub mod flat_map;
 pub mod identity;
 pub mod outbox;
 pub mod process;
@@ -46,6 +48,7 @@ pub use core::time::Duration;
 pub use effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};
 pub use fault::{Fault, Scheduled};
 pub use fingerprint::{StableHasher, fingerprint_of};
+pub use flat_map::FlatMap;
 pub use identity::{Incarnation, NodeId, Position};
 pub use outbox::Outbox;
 pub use process::{MessageKind, Payload, Process, Restored};

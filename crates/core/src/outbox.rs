@@ -40,10 +40,11 @@ impl<T> Outbox<T> {
         }
         // Positions mostly rise, so the place is mostly the end.
         let mut place = self.waiting.len();
+        self.waiting.push_back((after, item));
         while place > 0 && self.waiting[place - 1].0 > after {
+            self.waiting.swap(place - 1, place);
             place -= 1;
         }
-        self.waiting.insert(place, (after, item));
         None
     }
 

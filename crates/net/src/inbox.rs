@@ -2,7 +2,8 @@
 
 use crate::faults::{FaultTable, Verdict};
 use crate::site::Site;
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use volvox_core::{Instant, NodeId};
@@ -19,8 +20,8 @@ pub(crate) struct Inbox<M> {
 struct State<M> {
     waiting: VecDeque<Arrived<M>>,
     waiting_bytes: usize,
-    /// What a fault delays, by the moment it is due.
-    delayed: BTreeMap<(Instant, u64), Arrived<M>>,
+    /// What a fault delays, what is due first on top.
+    delayed: BinaryHeap<Delayed<M>>,
     delayed_bytes: usize,
     delayed_count: u64,
     /// When the last delayed message of a peer is due: nothing of that peer may overtake it.
@@ -41,6 +42,32 @@ pub(crate) struct Arrived<M> {
     pub(crate) bytes: usize,
 }
 
+/// A message that a fault holds back until a moment; of equal moments, the one that came first is the first.
+struct Delayed<M> {
+    order: Reverse<(Instant, u64)>,
+    arrived: Arrived<M>,
+}
+
+impl<M> Ord for Delayed<M> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+impl<M> PartialOrd for Delayed<M> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<M> PartialEq for Delayed<M> {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl<M> Eq for Delayed<M> {}
+
 /// The connection is not the peer's newest any more.
 #[derive(Debug)]
 pub(crate) struct Superseded;
@@ -59,7 +86,7 @@ impl<M> Inbox<M> {
         let state = State {
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            delayed: BTreeMap::new(),
+            delayed: BinaryHeap::new(),
             delayed_bytes: 0,
             delayed_count: 0,
             last_due: BTreeMap::new(),
@@ -161,7 +188,7 @@ impl<M> Inbox<M> {
         let was_full = state.waiting.len() >= self.messages_max || state.waiting_bytes >= self.bytes_max;
         let count = state.waiting.len().min(max);
         let before = into.len();
-        into.extend(state.waiting.drain(..count));
+        into.extend((0..count).filter_map(|_| state.waiting.pop_front()));
         state.waiting_bytes -= into[before..].iter().map(|arrived| arrived.bytes).sum::<usize>();
         let left = state.waiting.len();
         drop(state);
@@ -173,7 +200,7 @@ impl<M> Inbox<M> {
 
     /// When the next delayed message is due.
     pub(crate) fn next_due(&self) -> Option<Instant> {
-        self.lock().delayed.first_key_value().map(|((due, _), _)| *due)
+        self.lock().delayed.peek().map(|delayed| delayed.order.0.0)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State<M>> {
@@ -201,15 +228,13 @@ impl<M> State<M> {
         self.last_due.insert(arrived.from, due);
         self.delayed_bytes += arrived.bytes;
         self.delayed_count += 1;
-        self.delayed.insert((due, self.delayed_count), arrived);
+        self.delayed.push(Delayed { order: Reverse((due, self.delayed_count)), arrived });
         true
     }
 
     fn release_due(&mut self, now: Instant) {
-        while let Some(entry) = self.delayed.first_entry()
-            && entry.key().0 <= now
-        {
-            let arrived = entry.remove();
+        while self.delayed.peek().is_some_and(|delayed| delayed.order.0.0 <= now) {
+            let Some(Delayed { arrived, .. }) = self.delayed.pop() else { return };
             self.delayed_bytes -= arrived.bytes;
             self.waiting_bytes += arrived.bytes;
             self.waiting.push_back(arrived);

@@ -250,7 +250,7 @@ impl<P: Live> Runner<P> {
         {
             let mut waiting = self.shared.commands.lock().expect("no panic holds this lock");
             let count = waiting.len().min(self.site.limits.turn_inputs_max);
-            commands.extend(waiting.drain(..count));
+            commands.extend((0..count).filter_map(|_| waiting.pop_front()));
             self.more_waits |= !waiting.is_empty();
         }
         for command in commands.drain(..) {
@@ -285,11 +285,20 @@ impl<P: Live> Runner<P> {
 
     /// One step of the process, and what it asked for.
     fn step(&mut self, kind: &'static str, handle: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+        let now = self.begin_step();
+        let mut effects = std::mem::take(&mut self.effects);
+        handle(&mut self.process, &mut Context::new(&mut self.environment, &mut effects));
+        self.end_step(kind, now, effects);
+    }
+
+    fn begin_step(&mut self) -> Instant {
         let now = self.site.clock.now();
         self.environment.now = Now::Known(now);
         self.environment.wall = self.site.clock.wall();
-        let mut effects = std::mem::take(&mut self.effects);
-        handle(&mut self.process, &mut Context::new(&mut self.environment, &mut effects));
+        now
+    }
+
+    fn end_step(&mut self, kind: &'static str, now: Instant, mut effects: Vec<EffectOf<P>>) {
         let tracing = tracing::enabled!(target: "volvox::trace", tracing::Level::TRACE);
         for effect in effects.drain(..) {
             if tracing {

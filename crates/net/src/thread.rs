@@ -4,6 +4,7 @@ use crate::error::{NodeError, NodeOpenError};
 use crate::handle::NodeHandle;
 use crate::node::{Live, Node};
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// A node that runs on its own thread, with its own current-thread runtime.
@@ -42,30 +43,42 @@ pub fn spawn_thread<P: Live>(
     name: &str,
     open: impl FnOnce() -> Result<(Node<P>, NodeHandle<P>), NodeOpenError> + Send + 'static,
 ) -> Result<(NodeHandle<P>, NodeThread), NodeOpenError> {
-    let (opened, result) = sync_channel(1);
+    let (opened, is_open) = sync_channel::<()>(1);
+    let result = Arc::new(Mutex::new(None));
+    let put = Arc::clone(&result);
+    let tell = move |result| {
+        *put.lock().expect("no panic holds this lock") = Some(result);
+        let _ = opened.send(());
+    };
     let body = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = match runtime {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => {
-                let _ = opened.send(Err(NodeOpenError::Thread(error)));
+                tell(Err(NodeOpenError::Thread(error)));
                 return Ok(());
             }
         };
         match open() {
             Ok((node, handle)) => {
-                let _ = opened.send(Ok(handle));
+                tell(Ok(handle));
                 runtime.block_on(node.run())
             }
             Err(error) => {
-                let _ = opened.send(Err(error));
+                tell(Err(error));
                 Ok(())
             }
         }
     };
-    let thread = thread::Builder::new().name(name.to_owned()).spawn(body).map_err(NodeOpenError::Thread)?;
-    match result.recv() {
-        Ok(opened) => opened.map(|handle| (handle, NodeThread { thread })),
-        Err(_) => Err(NodeOpenError::Thread(std::io::Error::other("the thread ended while it opened the node"))),
-    }
+    let thread = start(name, Box::new(body))?;
+    // It ends without a word when the thread does.
+    let _ = is_open.recv();
+    let result = result.lock().expect("no panic holds this lock").take();
+    let ended = || NodeOpenError::Thread(std::io::Error::other("the thread ended while it opened the node"));
+    Ok((result.ok_or_else(ended)??, NodeThread { thread }))
+}
+
+type Body = Box<dyn FnOnce() -> Result<(), NodeError> + Send>;
+
+fn start(name: &str, body: Body) -> Result<thread::JoinHandle<Result<(), NodeError>>, NodeOpenError> {
+    thread::Builder::new().name(name.to_owned()).spawn(body).map_err(NodeOpenError::Thread)
 }

@@ -1,17 +1,16 @@
-//! The timers of one node, ordered by deadline.
+//! The timers of one node, ordered by deadline. A process sets some dozens at most; thousands would want a heap.
 
-use std::collections::{BTreeMap, BTreeSet};
-use volvox_core::Instant;
+use volvox_core::{FlatMap, Instant};
 
 /// At most one deadline a timer.
 pub(crate) struct Timers<T> {
-    deadlines: BTreeMap<T, Instant>,
-    order: BTreeSet<(Instant, T)>,
+    deadlines: FlatMap<T, Instant>,
+    order: FlatMap<(Instant, T), ()>,
 }
 
 impl<T: Copy + Ord> Timers<T> {
     pub(crate) fn new() -> Timers<T> {
-        Timers { deadlines: BTreeMap::new(), order: BTreeSet::new() }
+        Timers { deadlines: FlatMap::new(), order: FlatMap::new() }
     }
 
     /// Starts a timer, or starts it anew.
@@ -19,7 +18,7 @@ impl<T: Copy + Ord> Timers<T> {
         if let Some(before) = self.deadlines.insert(timer, deadline) {
             self.order.remove(&(before, timer));
         }
-        self.order.insert((deadline, timer));
+        self.order.insert((deadline, timer), ());
     }
 
     /// Stops a timer.
@@ -40,17 +39,16 @@ impl<T: Copy + Ord> Timers<T> {
 
     /// When the next one is due.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.order.first().map(|(deadline, _)| *deadline)
+        self.order.first().map(|((deadline, _), ())| *deadline)
     }
 
     /// Takes the first timer that is due at `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
-        let (deadline, timer) = *self.order.first()?;
+        let (&(deadline, timer), ()) = self.order.first()?;
         if deadline > now {
             return None;
         }
-        self.order.pop_first();
-        self.deadlines.remove(&timer);
+        self.cancel(timer);
         Some(timer)
     }
 }

@@ -10,11 +10,11 @@ use crate::script::Journal;
 use crate::simulation::{ConfigByLife, Invariant, LeaderTest, Pending, Simulation};
 use crate::statistics::Statistics;
 use crate::storage::{RecordDisk, Storage, StorageFactory};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
-use volvox_core::{Duration, NodeId, Process, Rng, StableHasher};
+use volvox_core::{Duration, FlatMap, NodeId, Process, Rng, StableHasher};
 
 /// How wrong the clocks are from the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub struct Builder<P: Process> {
     seed: u64,
     ids: Vec<NodeId>,
     config: P::Config,
-    configs: BTreeMap<NodeId, P::Config>,
+    configs: FlatMap<NodeId, P::Config>,
     down: Vec<NodeId>,
     network: Network,
     clocks: Clocks,
@@ -68,7 +68,7 @@ impl<P: Process + 'static> Builder<P> {
             seed,
             ids: (1..=nodes).map(NodeId).collect(),
             config,
-            configs: BTreeMap::new(),
+            configs: FlatMap::new(),
             down: Vec::new(),
             network: Network::default(),
             clocks: Clocks::default(),
@@ -287,7 +287,11 @@ impl<P: Process + 'static> Builder<P> {
                 simulation.schedule(Duration::from_nanos(starts), Pending::Start { node });
             }
         }
-        assert!(configs.is_empty(), "a configuration of a node that does not exist: {:?}", configs.keys());
+        assert!(
+            configs.is_empty(),
+            "a configuration of a node that does not exist: {:?}",
+            configs.keys().collect::<Vec<_>>()
+        );
         for scheduled in self.schedule {
             simulation.schedule(scheduled.at, Pending::Fault(Box::new(scheduled.fault)));
         }

@@ -26,6 +26,13 @@ pub struct Recording {
     pub is_cut: bool,
 }
 
+impl Recording {
+    /// Puts what happened in the order of time; of equal moments, what was told first stays first.
+    pub fn sort(&mut self) {
+        self.moments.sort_by_key(|moment| moment.at);
+    }
+}
+
 /// Something that happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Moment {

@@ -107,7 +107,7 @@ impl Walk {
     fn delivery(&mut self) -> Option<What<Replica>> {
         let heard = self.moment.world().under_way();
         let heard = heard.filter(|(from, to, _)| self.group.contains(from) && self.group.contains(to));
-        let heard: Vec<_> = heard.filter_map(|(from, to, queue)| Some((from, to, queue.front()?.clone()))).collect();
+        let heard: Vec<_> = heard.filter_map(|(from, to, queue)| Some((from, to, queue.first()?.clone()))).collect();
         let place = self.rng.below(heard.len().max(1) as u64) as usize;
         let (from, to, message) = heard.into_iter().nth(place)?;
         Some(What::Deliver { from, to, which: Which::Equal(message) })

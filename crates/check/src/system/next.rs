@@ -129,7 +129,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 
     /// All ways in which a step can turn out: computed once for each node state and input.
-    fn outcomes_of(&self, node: u32, key: Key, input: impl FnOnce() -> Input<P>) -> &[Outcome<P>] {
+    fn outcomes_of(&self, node: u32, key: Key, input: &dyn Fn() -> Input<P>) -> &[Outcome<P>] {
         let (known, packed) = (self.nodes.get(node), key.packed());
         if let Some(found) = known.near(packed) {
             return self.outcomes.get(found);
@@ -180,7 +180,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// How the choices of a node's start turned out, when it made this node.
     pub(super) fn answers_to_start(&self, index: usize, drift_ppm: i32, node: u32) -> Box<[u32]> {
         let before = self.intern_node(Node::new(index, drift_ppm));
-        let outcomes = self.outcomes_of(before, Key::Start, || Input::Start);
+        let outcomes = self.outcomes_of(before, Key::Start, &|| Input::Start);
         let outcome = outcomes.iter().find(|outcome| outcome.node == node);
         outcome.expect("a started node is what a start makes").answers.clone()
     }
@@ -232,23 +232,23 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
 }
 
 /// The steps out of one state, being pushed.
-struct Pushing<'a, P: Checked, H, S> {
+struct Pushing<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> {
     system: &'a System<P, H>,
     state: &'a State,
-    steps: &'a mut S,
+    steps: &'a mut dyn Steps<System<P, H>>,
     scratch: Vec<u32>,
 }
 
-impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>> Pushing<'a, P, H, S> {
+impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, P, H> {
     /// A step of node `index`, in every way in which it can turn out.
     fn node_step(
         &mut self,
         index: usize,
         key: Key,
-        input: impl FnOnce() -> Input<P>,
+        input: &dyn Fn() -> Input<P>,
         used: Option<usize>,
         budget: Option<usize>,
-        what: impl Fn() -> What<P>,
+        what: &dyn Fn() -> What<P>,
     ) {
         let (system, state) = (self.system, self.state);
         let node = state.words[index];
@@ -273,7 +273,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
             let draft =
                 Draft { state, node: Some((index, outcome.node)), used, sends: &outcome.sends, history, budget };
             let sum = system.sum_of(&draft, &mut self.scratch);
-            self.steps.lazy(sum, action, || system.build(&draft, sum));
+            self.steps.lazy(sum, &action, &|| system.build(&draft, sum));
         }
     }
 
@@ -291,9 +291,9 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
                 let what = |kept| move || What::Deliver { from, to, message: envelope.message.clone(), kept };
                 let key = Key::Deliver(number);
                 let used = if keeps { None } else { Some(place) };
-                self.node_step(envelope.to, key, input, used, None, what(keeps));
+                self.node_step(envelope.to, key, &input, used, None, &what(keeps));
                 if !keeps && system.has_budget(state, DOUBLES) {
-                    self.node_step(envelope.to, key, input, None, Some(DOUBLES), what(true));
+                    self.node_step(envelope.to, key, &input, None, Some(DOUBLES), &what(true));
                 }
             }
             // What arrives where nobody is, is lost, and no fault of the network.
@@ -304,7 +304,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
                 let sum = system.sum_of(&draft, &mut self.scratch);
                 let what = || What::Lose { from, to, message: envelope.message.clone(), nobody: !is_up };
                 let action = || Action { what: what(), choices: Box::default() };
-                self.steps.lazy(sum, action, || system.build(&draft, sum));
+                self.steps.lazy(sum, &action, &|| system.build(&draft, sum));
             }
         }
     }
@@ -314,7 +314,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
         let (known, id) = (system.known(state, index), system.ids[index]);
         if known.node.process.is_none() {
             if system.restarts {
-                self.node_step(index, Key::Start, || Input::Start, None, None, || What::Restart { node: id });
+                self.node_step(index, Key::Start, &|| Input::Start, None, None, &|| What::Restart { node: id });
             }
             return;
         }
@@ -323,12 +323,12 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
             if kind.budget.is_none_or(|budget| system.has_budget(state, budget)) {
                 let timer = kind.timer;
                 let what = || What::Fire { node: id, timer };
-                self.node_step(index, Key::Fire(*number), || Input::Timer(timer), None, kind.budget, what);
+                self.node_step(index, Key::Fire(*number), &|| Input::Timer(timer), None, kind.budget, &what);
             }
         }
         for end in &known.node.disk.ends {
             let what = || What::Sync { node: id, through: *end };
-            self.node_step(index, Key::Sync(end.0), || Input::Sync(*end), None, None, what);
+            self.node_step(index, Key::Sync(end.0), &|| Input::Sync(*end), None, None, &what);
         }
         if system.has_budget(state, CRASHES) {
             let durable = known.node.disk.durable;
@@ -346,7 +346,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
     fn crash(&mut self, index: usize, keeps: Position, silenced: bool) {
         let (system, state) = (self.system, self.state);
         let layout = system.layout();
-        let outcomes = system.outcomes_of(state.words[index], Key::Crash(keeps.0), || Input::Crash(keeps));
+        let outcomes = system.outcomes_of(state.words[index], Key::Crash(keeps.0), &|| Input::Crash(keeps));
         let mut words = state.words.to_vec();
         words[index] = outcomes[0].node;
         words[layout.nodes + CRASHES] -= 1;
@@ -362,7 +362,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
         }
         let what = What::Crash { node: system.ids[index], keeps, silenced };
         let next = system.state_of(words);
-        self.steps.lazy(next.sum, || Action { what, choices: Box::default() }, || next.clone());
+        self.steps.lazy(next.sum, &|| Action { what: what.clone(), choices: Box::default() }, &|| next.clone());
     }
 
     fn commands(&mut self) {
@@ -375,7 +375,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
                 let node = system.ids[*index];
                 let what = || What::Command { node, command: command.clone() };
                 let key = Key::Command(at as u32);
-                self.node_step(*index, key, || Input::Command(command.clone()), None, Some(budget), what);
+                self.node_step(*index, key, &|| Input::Command(command.clone()), None, Some(budget), &what);
             }
         }
     }
@@ -391,13 +391,13 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync, S: Steps<System<P, H>>>
         let mut words = state.words.to_vec();
         for word in &mut words[..layout.nodes] {
             let span = nanos(timed.tick);
-            *word = system.outcomes_of(*word, Key::Pass, || Input::Pass(span))[0].node;
+            *word = system.outcomes_of(*word, Key::Pass, &|| Input::Pass(span))[0].node;
         }
         for word in &mut words[layout.network()..] {
             *word = flight(envelope_of(*word), age_of(*word) + 1);
         }
         let next = system.state_of(words);
-        self.steps.lazy(next.sum, || Action { what: What::Pass, choices: Box::default() }, || next.clone());
+        self.steps.lazy(next.sum, &|| Action { what: What::Pass, choices: Box::default() }, &|| next.clone());
     }
 }
 
@@ -421,7 +421,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
             let mut started = Vec::new();
             for state in &states {
                 // One that fails begins nothing: see `failed_start`.
-                let outcomes = self.outcomes_of(state.words[index], Key::Start, || Input::Start);
+                let outcomes = self.outcomes_of(state.words[index], Key::Start, &|| Input::Start);
                 for outcome in outcomes.iter().filter(|outcome| outcome.failure.is_none()) {
                     let history = state.words[self.layout().history()];
                     let history = self.history_after(history, index, &outcome.events);
@@ -442,7 +442,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
         for index in 0..self.ids.len() {
             for drift in drifts {
                 let node = self.intern_node(Node::new(index, *drift));
-                let outcomes = self.outcomes_of(node, Key::Start, || Input::Start);
+                let outcomes = self.outcomes_of(node, Key::Start, &|| Input::Start);
                 let failed = outcomes.iter().find_map(|outcome| Some((outcome, outcome.failure.clone()?)));
                 if let Some((outcome, why)) = failed {
                     let other = |at| self.intern_node(Node::new(at, if at == index { *drift } else { drifts[0] }));

@@ -2,13 +2,12 @@
 
 use super::{Checked, Durability, System};
 use std::cell::Cell;
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::time::nanos;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, Instant, NodeId, Now, Part, Position, Process, Restored, Rng,
-    Wall, fingerprint_of,
+    Choices, Context, Effect, EffectOf, Environment, FlatMap, Instant, NodeId, Now, Part, Position, Process, Restored,
+    Rng, Wall, fingerprint_of,
 };
 
 /// The most effects of one kind of follow-up: a process that persists in every `on_persisted` never comes to rest.
@@ -22,7 +21,7 @@ pub struct Node<P: Process> {
     /// `None` while it is down.
     pub process: Option<P>,
     /// What is set, and for how long yet on the node's clock; always zero in asynchronous time.
-    pub timers: BTreeMap<P::Timer, u64>,
+    pub timers: FlatMap<P::Timer, u64>,
     /// The monotonic clock of the node; always zero in asynchronous time.
     pub now: u64,
     /// How much faster than true its clock runs.
@@ -130,7 +129,7 @@ impl<R> Disk<R> {
 impl<P: Checked> Node<P> {
     /// A node that never started.
     pub fn new(index: usize, drift_ppm: i32) -> Node<P> {
-        Node { index, process: None, timers: BTreeMap::new(), now: 0, drift_ppm, disk: Disk::new(), gate: Vec::new() }
+        Node { index, process: None, timers: FlatMap::new(), now: 0, drift_ppm, disk: Disk::new(), gate: Vec::new() }
     }
 }
 
@@ -219,19 +218,19 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
         match input {
             Input::Start => {
                 self.start();
-                self.handle(|process, cx| process.on_start(cx));
+                self.handle(&|process, cx| process.on_start(cx));
             }
             Input::Message(from, message) => {
-                self.handle(|process, cx| process.on_message(*from, message.clone(), cx));
+                self.handle(&|process, cx| process.on_message(*from, message.clone(), cx));
             }
             Input::Timer(timer) => {
                 self.node.timers.remove(timer);
-                self.handle(|process, cx| process.on_timer(*timer, cx));
+                self.handle(&|process, cx| process.on_timer(*timer, cx));
             }
-            Input::Command(command) => self.handle(|process, cx| process.on_command(command.clone(), cx)),
+            Input::Command(command) => self.handle(&|process, cx| process.on_command(command.clone(), cx)),
             Input::Sync(through) => {
                 self.sync(*through);
-                self.handle(|process, cx| process.on_persisted(*through, cx));
+                self.handle(&|process, cx| process.on_persisted(*through, cx));
             }
             Input::Crash(keeps) => self.crash(*keeps),
             Input::Pass(nanos) => self.pass(*nanos),
@@ -254,7 +253,7 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
     }
 
     /// Runs a handler, then, where a step and its records are atomic, tells the process of its records at once.
-    fn handle(&mut self, handler: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+    fn handle(&mut self, handler: &dyn Fn(&mut P, &mut Context<'_, P>)) {
         let before = self.node.disk.last();
         self.handle_once(handler);
         if self.system.durability == Durability::Separate {
@@ -270,12 +269,12 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
                 return;
             }
             told = through;
-            self.handle_once(|process, cx| process.on_persisted(through, cx));
+            self.handle_once(&|process, cx| process.on_persisted(through, cx));
         }
         self.failure = Some(format!("{} persists again whenever something is durable", self.environment.id));
     }
 
-    fn handle_once(&mut self, handler: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+    fn handle_once(&mut self, handler: &dyn Fn(&mut P, &mut Context<'_, P>)) {
         let process = self.node.process.as_mut().expect("only a running node makes a step");
         let mut position = self.environment.last_position;
         handler(process, &mut Context::new(&mut self.environment, &mut self.effects));

@@ -189,7 +189,7 @@ impl<'a, C: Chapter> Run<'a, C> {
         }
         plan.extend(prepared.faults.iter().map(|fault| (fault.at, Act::Fault(fault.fault.clone()))));
         // Taken from the end.
-        plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
+        sort_from_the_end(&mut plan);
         let (sender, heard) = channel();
         let mut run = Run {
             request,
@@ -525,7 +525,7 @@ impl<'a, C: Chapter> Run<'a, C> {
         }
         let Shadows { judge, statistics, mut recording, .. } = self.shadows;
         // Faults are told at once, and what nodes did a while later.
-        recording.moments.sort_by_key(|moment| moment.at);
+        recording.sort();
         let (properties, events) = judge.verdict();
         let card = C::card();
         Ok(Ran {
@@ -548,6 +548,10 @@ impl<'a, C: Chapter> Run<'a, C> {
             recording: (request.moments_max > 0).then_some(recording),
         })
     }
+}
+
+fn sort_from_the_end(plan: &mut [(Duration, Act)]) {
+    plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
 }
 
 /// What the scenario says of every link, where a live link can be so.

@@ -3,11 +3,11 @@
 use super::observed::{Told, unhex};
 use crate::chapter::{Chapter, Settings};
 use crate::study::Judge;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
 use volvox_core::{
-    Context, Effect, EffectOf, Environment, Incarnation, Instant, MessageKind, NodeId, Now, Outbox, Position, Process,
-    Restored, Rng, Wall,
+    Context, Effect, EffectOf, Environment, FlatMap, Incarnation, Instant, MessageKind, NodeId, Now, Outbox, Position,
+    Process, Restored, Rng, Wall,
 };
 use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
 
@@ -19,8 +19,8 @@ pub(crate) struct Shadows<C: Chapter> {
     settings: Settings,
     seed: u64,
     members: Vec<NodeId>,
-    nodes: BTreeMap<NodeId, Shadow<C>>,
-    under_way: BTreeMap<(NodeId, NodeId), UnderWay<C>>,
+    nodes: FlatMap<NodeId, Shadow<C>>,
+    under_way: FlatMap<(NodeId, NodeId), UnderWay<C>>,
     pub judge: Judge<C>,
     pub statistics: Statistics,
     pub recording: Recording,
@@ -48,7 +48,8 @@ struct Shadow<C: Chapter> {
     process: C::Process,
     environment: Environment,
     outbox: Outbox<Outgoing<C>>,
-    timers: BTreeSet<<C::Process as Process>::Timer>,
+    /// What is set.
+    timers: Vec<<C::Process as Process>::Timer>,
     is_up: bool,
 }
 
@@ -58,8 +59,8 @@ impl<C: Chapter> Shadows<C> {
             settings,
             seed,
             members: (1..=settings.nodes).map(NodeId).collect(),
-            nodes: BTreeMap::new(),
-            under_way: BTreeMap::new(),
+            nodes: FlatMap::new(),
+            under_way: FlatMap::new(),
             judge: Judge::new(),
             statistics: Statistics::default(),
             recording: Recording::default(),
@@ -148,8 +149,8 @@ impl<C: Chapter> Shadows<C> {
                 self.receive(from, node, &message, at)
             }
             "timer" => {
-                let timer = timers.iter().copied().find(|timer| format!("{timer:?}") == rest)?;
-                timers.remove(&timer);
+                let place = timers.iter().position(|timer| format!("{timer:?}") == rest)?;
+                let timer = timers.swap_remove(place);
                 process.on_timer(timer, &mut cx);
                 self.statistics.timers += 1;
                 What::Timer(rest.to_string())
@@ -179,7 +180,7 @@ impl<C: Chapter> Shadows<C> {
             let process = C::Process::new(node, &self.members, &C::config(&self.settings));
             let environment = Environment::new(node, Incarnation::FIRST, Position::NONE, &Rng::new(self.seed));
             let outbox = Outbox::new(Position::NONE);
-            self.nodes.insert(node, Shadow { process, environment, outbox, timers: BTreeSet::new(), is_up: true });
+            self.nodes.insert(node, Shadow { process, environment, outbox, timers: Vec::new(), is_up: true });
         }
         let shadow = self.nodes.get_mut(&node)?;
         match verb {
@@ -209,9 +210,9 @@ impl<C: Chapter> Shadows<C> {
 
     /// Finds the message among those that are under way; what was sent before it on its link and did not come is lost.
     fn receive(&mut self, from: NodeId, to: NodeId, message: &MessageOf<C>, at: Instant) -> What {
-        let queue = self.under_way.entry((from, to)).or_default();
+        let queue = self.under_way.get_or_default((from, to));
         let place = queue.iter().position(|(_, sent)| sent == message);
-        let before: Vec<usize> = queue.drain(..place.unwrap_or(0)).map(|(id, _)| id).collect();
+        let before: Vec<usize> = (0..place.unwrap_or(0)).filter_map(|_| queue.pop_front()).map(|(id, _)| id).collect();
         let found = place.and_then(|_| queue.pop_front()).map(|(id, _)| id);
         for id in before {
             self.statistics.dropped_lost += 1;
@@ -257,10 +258,12 @@ impl<C: Chapter> Shadows<C> {
                     }
                 }
                 Effect::SetTimer { timer, .. } => {
-                    shadow.timers.insert(timer);
+                    if !shadow.timers.contains(&timer) {
+                        shadow.timers.push(timer);
+                    }
                 }
                 Effect::CancelTimer { timer } => {
-                    shadow.timers.remove(&timer);
+                    shadow.timers.retain(|set| *set != timer);
                 }
                 Effect::Persist { record, .. } => {
                     self.statistics.records += 1;
@@ -280,7 +283,7 @@ impl<C: Chapter> Shadows<C> {
         match outgoing {
             Outgoing::Send(to, message) => {
                 let id = self.sent(node, to, &message, at);
-                let queue = self.under_way.entry((node, to)).or_default();
+                let queue = self.under_way.get_or_default((node, to));
                 queue.push_back((id, message));
                 if queue.len() > UNDER_WAY_MAX {
                     queue.pop_front();

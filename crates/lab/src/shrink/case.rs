@@ -107,14 +107,13 @@ impl<C: Chapter> Terms<C> {
             let most = last + (nanos(self.until) - last) * stretched / 1_000;
             let ordered = (u128::from(nanos(*at)) * u128::from(most) / u128::from(last)) as u64;
             let at = if is_spread { self.moment(stream) } else { Duration::from_nanos(ordered) };
-            commands.push((at, *whom, command.clone()));
+            add_in_order(&mut commands, (at, *whom, command.clone()));
         }
         while !self.commands.is_empty() && (commands.len() as u64) < 200 && stream.often(7, 8) {
             let (_, _, command) = &self.commands[stream.draw(self.commands.len() as u64) as usize];
             let whom = Whom::Node(NodeId(1 + stream.draw(self.settings.nodes)));
-            commands.push((self.moment(stream), whom, command.clone()));
+            add_in_order(&mut commands, (self.moment(stream), whom, command.clone()));
         }
-        commands.sort_by_key(|(at, ..)| *at);
         let faults = Drawing { terms: self, down: Vec::new(), damaged: Vec::new() }.faults(stream);
         Case { seed, commands, faults }
     }
@@ -222,7 +221,7 @@ impl<C: Chapter> Drawing<'_, C> {
             let lasting = span(plan.lasting, stream);
             self.one(kind, at, lasting, stream, &mut faults);
         }
-        faults.sort_by_key(|(at, ..)| *at);
+        in_order(&mut faults);
         faults
     }
 
@@ -413,4 +412,14 @@ impl<C: Chapter> Watch<'_, C> {
             Some(Breach { property: property.name.to_string(), text })
         })
     }
+}
+
+/// Adds a command behind those of its moment.
+fn add_in_order<T>(commands: &mut Vec<(Duration, Whom, T)>, command: (Duration, Whom, T)) {
+    let place = commands.partition_point(|(at, ..)| *at <= command.0);
+    commands.insert(place, command);
+}
+
+fn in_order(faults: &mut [(Duration, Fault, Duration)]) {
+    faults.sort_by_key(|(at, ..)| *at);
 }

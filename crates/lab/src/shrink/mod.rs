@@ -140,31 +140,42 @@ pub fn sweep<C: Chapter>(
     terms()?;
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let report = Mutex::new(SweepReport { chapter: C::card().id, ..SweepReport::default() });
-    std::thread::scope(|scope| {
-        for _ in 0..request.jobs.max(1) {
-            scope.spawn(|| {
-                let Ok(terms) = terms() else { return };
-                while !stop.load(Ordering::Relaxed) {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= request.seeds {
-                        return;
-                    }
-                    let (steps, shrunk) = one_seed(&terms, request.first_seed + number, request.property.as_deref());
-                    let mut report = report.lock().expect("no panic holds this lock");
-                    report.seeds += 1;
-                    report.steps += steps;
-                    report.found.extend(shrunk);
-                    if report.found.len() >= request.failures_max.max(1) {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                    progress(report.seeds, report.found.len());
-                }
-            });
+    on_threads(request.jobs, &|| {
+        let Ok(terms) = terms() else { return };
+        while !stop.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= request.seeds {
+                return;
+            }
+            let (steps, shrunk) = one_seed(&terms, request.first_seed + number, request.property.as_deref());
+            let mut report = report.lock().expect("no panic holds this lock");
+            report.seeds += 1;
+            report.steps += steps;
+            report.found.extend(shrunk);
+            if report.found.len() >= request.failures_max.max(1) {
+                stop.store(true, Ordering::Relaxed);
+            }
+            progress(report.seeds, report.found.len());
         }
     });
     let mut report = report.into_inner().expect("no panic holds this lock");
-    report.found.sort_by_key(|shrunk| shrunk.seed);
+    report.sort();
     Ok(report)
+}
+
+/// Does the same on so many threads. What knows no chapter is made once, and not for each.
+fn on_threads(count: usize, work: &(dyn Fn() + Sync)) {
+    std::thread::scope(|scope| {
+        for _ in 0..count.max(1) {
+            scope.spawn(work);
+        }
+    });
+}
+
+impl SweepReport {
+    fn sort(&mut self) {
+        self.found.sort_by_key(|shrunk| shrunk.seed);
+    }
 }
 
 /// Runs one seed; makes it shorter when it fails.

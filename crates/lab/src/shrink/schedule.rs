@@ -3,11 +3,10 @@
 //! The checker decides on states and never runs a system twice; this world runs one system and knows no states. When both
 //! end in equal processes, what was explored is what happens.
 
-use std::collections::BTreeMap;
 use std::hash::Hash;
 use volvox_check::{Checked, Durability, Schedule, State, System, What as Decision};
 use volvox_core::time::nanos;
-use volvox_core::{Instant, NodeId, Process};
+use volvox_core::{FlatMap, Instant, NodeId, Process};
 use volvox_sim::script::{Action, Clockwork, Impossible, Keeps, What, Which, WhichTimer, World};
 
 /// Carries out a schedule of the checker by hand; gives back the world that it ends in, and the actions.
@@ -20,7 +19,7 @@ where
     H: Clone + Eq + Hash + Send + Sync,
 {
     let ids = system.ids();
-    let configs: BTreeMap<NodeId, P::Config> = ids.iter().map(|id| (*id, system.config(*id))).collect();
+    let configs: FlatMap<NodeId, P::Config> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
         World::<P>::new(ids.len() as u64, move |id, _| configs[&id].clone()).clockwork(match system.time() {
             Some(_) => Clockwork::Modelled,

@@ -3,7 +3,7 @@
 use crate::clock::Clock;
 use crate::storage::Write;
 use std::collections::{BTreeMap, VecDeque};
-use volvox_core::{Environment, Incarnation, Instant, NodeId, Outbox, Part, Position, Process, Restored, Rng};
+use volvox_core::{Environment, FlatMap, Incarnation, Instant, NodeId, Outbox, Part, Position, Process, Restored, Rng};
 
 #[derive(Clone)]
 pub(super) struct Node<P: Process> {
@@ -16,7 +16,7 @@ pub(super) struct Node<P: Process> {
     /// Counts the starts of the process.
     pub run: u32,
     /// What is set, and when it is due on the node's monotonic clock.
-    pub timers: BTreeMap<P::Timer, Instant>,
+    pub timers: FlatMap<P::Timer, Instant>,
     pub disk: Disk<P::Record>,
     pub outbox: Outbox<Outgoing<P>>,
     /// The answers to the next choices, told beforehand.
@@ -39,7 +39,7 @@ impl<P: Process> Node<P> {
             incarnation,
             clock: Clock::new(wall, drift_ppm),
             run: 0,
-            timers: BTreeMap::new(),
+            timers: FlatMap::new(),
             disk: Disk::default(),
             outbox: Outbox::new(Position::NONE),
             answers: Vec::new(),

@@ -1,7 +1,7 @@
 //! What an action does: lives and deaths of a node, and steps with their effects.
 
 use super::action::Keeps;
-use super::node::{Disk, Outgoing};
+use super::node::{Disk, Node, Outgoing};
 use super::world::{Clockwork, World};
 use crate::storage::Write;
 use std::fmt;
@@ -62,6 +62,10 @@ impl<P: Process> World<P> {
 
     pub(super) fn step(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) {
         let used = self.step_once(id, choices, handler);
+        self.sync_promptly(id, choices, used);
+    }
+
+    fn sync_promptly(&mut self, id: NodeId, choices: &[u32], used: usize) {
         let mut rest = choices[used.min(choices.len())..].to_vec();
         while self.prompt_disks && self.has_unsynced(id) {
             let used = self.sync(id, Position(u64::MAX), &rest);
@@ -71,6 +75,15 @@ impl<P: Process> World<P> {
 
     /// Runs a handler and does what it asked for; says how many choices it made.
     fn step_once(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) -> usize {
+        self.begin_step(id, choices);
+        let mut effects = std::mem::take(&mut self.effects);
+        let Node { process, environment, .. } = self.expect(id);
+        let process = process.as_mut().expect("it was checked");
+        handler(process, &mut Context::new(environment, &mut effects));
+        self.end_step(id, choices.len(), effects)
+    }
+
+    fn begin_step(&mut self, id: NodeId, choices: &[u32]) {
         let (now, clockwork) = (self.now, self.clockwork);
         let node = self.nodes.get_mut(&id).expect("it was checked");
         let (local, wall) = node.clock.read(now);
@@ -86,16 +99,19 @@ impl<P: Process> World<P> {
         let mut given = choices.to_vec();
         given.append(&mut node.answers);
         environment.choices = Choices::Noted { given, rng: None, answers: Vec::new() };
-        let process = node.process.as_mut().expect("it was checked");
-        let mut effects = std::mem::take(&mut self.effects);
-        handler(process, &mut Context::new(environment, &mut effects));
+    }
+
+    /// Says how many choices the step made; `told` are those that came with its action.
+    fn end_step(&mut self, id: NodeId, told: usize, mut effects: Vec<EffectOf<P>>) -> usize {
+        let now = self.now;
+        let node = self.expect(id);
+        let no_choices = Choices::Script { answers: Vec::new(), asked: Vec::new() };
         let mut used = 0;
-        if let Choices::Noted { mut given, answers, .. } =
-            std::mem::replace(&mut environment.choices, Choices::Script { answers: Vec::new(), asked: Vec::new() })
+        if let Choices::Noted { mut given, answers, .. } = std::mem::replace(&mut node.environment.choices, no_choices)
         {
             used = answers.len();
             // What was told beforehand waits for a step that asks.
-            let of_action = used.max(choices.len()).min(given.len());
+            let of_action = used.max(told).min(given.len());
             node.answers = given.split_off(of_action);
         }
         for effect in effects.drain(..) {
@@ -140,7 +156,7 @@ impl<P: Process> World<P> {
     fn release(&mut self, id: NodeId, outgoing: Outgoing<P>) {
         match outgoing {
             Outgoing::Send(to, message) if self.nodes.contains_key(&to) => {
-                self.links.entry((id, to)).or_default().push_back(message);
+                self.links.get_or_default((id, to)).push(message);
             }
             Outgoing::Send(to, message) => self.write(format_args!("{id} -x {to} {message}")),
             Outgoing::Emit(event) => self.told.push((id, event)),

@@ -3,11 +3,10 @@
 use super::action::{Action, What, Which, WhichTimer};
 use super::node::Node;
 use crate::builder::Clocks;
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
 use volvox_core::time::nanos;
-use volvox_core::{EffectOf, Incarnation, Instant, MessageKind, NodeId, Position, Process, Rng, Wall};
+use volvox_core::{EffectOf, FlatMap, Incarnation, Instant, MessageKind, NodeId, Position, Process, Rng, Wall};
 
 /// The configuration of one life of a node's storage.
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
@@ -46,8 +45,9 @@ pub struct World<P: Process> {
     pub(super) links_survive: bool,
     pub(super) order: Order,
     pub(super) config_of: ConfigOf<P>,
-    pub(super) nodes: BTreeMap<NodeId, Node<P>>,
-    pub(super) links: BTreeMap<(NodeId, NodeId), VecDeque<P::Message>>,
+    pub(super) nodes: FlatMap<NodeId, Node<P>>,
+    /// What is under way, oldest first.
+    pub(super) links: FlatMap<(NodeId, NodeId), Vec<P::Message>>,
     pub(super) effects: Vec<EffectOf<P>>,
     pub(super) told: Vec<(NodeId, P::Event)>,
     pub(super) choices_made: usize,
@@ -99,8 +99,8 @@ impl<P: Process> World<P> {
             links_survive: false,
             order: Order::Free,
             config_of: Rc::new(config_of),
-            nodes: BTreeMap::new(),
-            links: BTreeMap::new(),
+            nodes: FlatMap::new(),
+            links: FlatMap::new(),
             effects: Vec::new(),
             told: Vec::new(),
             choices_made: 0,
@@ -186,8 +186,11 @@ impl<P: Process> World<P> {
     }
 
     /// What is under way, link by link, the oldest first.
-    pub fn under_way(&self) -> impl Iterator<Item = (NodeId, NodeId, &VecDeque<P::Message>)> + '_ {
-        self.links.iter().filter(|(_, queue)| !queue.is_empty()).map(|((from, to), queue)| (*from, *to, queue))
+    pub fn under_way(&self) -> impl Iterator<Item = (NodeId, NodeId, &[P::Message])> + '_ {
+        self.links
+            .iter()
+            .filter(|(_, queue)| !queue.is_empty())
+            .map(|((from, to), queue)| (*from, *to, queue.as_slice()))
     }
 
     /// Whether a node has something to sync.
@@ -381,7 +384,7 @@ impl<P: Process> World<P> {
     fn take(&mut self, from: NodeId, to: NodeId, which: &Which<P::Message>) -> P::Message {
         let place = self.place(from, to, which).expect("it was checked");
         let queue = self.links.get_mut(&(from, to)).expect("a link with a message");
-        queue.remove(place).expect("a message at this place")
+        queue.remove(place)
     }
 
     pub(super) fn expect(&mut self, id: NodeId) -> &mut Node<P> {
