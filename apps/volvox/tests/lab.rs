@@ -181,17 +181,17 @@ fn written(process: u32) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
-/// The nodes of a live run, once each has told so much that the run is under way.
-fn nodes_under_way(run: &Child, count: usize) -> Vec<(u32, String)> {
+/// The nodes of a live run, once each has written so much: with 4,000 bytes, each is there and at work.
+fn nodes_that_wrote(run: &Child, count: usize, bytes: u64) -> Vec<(u32, String)> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let (_open, pause) = std::sync::mpsc::channel::<()>();
     loop {
         let mut nodes = children(run.id());
-        nodes.retain(|(id, line)| line.contains("lab node") && written(*id) > 4_000);
+        nodes.retain(|(id, line)| line.contains("lab node") && written(*id) >= bytes);
         if nodes.len() == count {
             return nodes;
         }
-        assert!(Instant::now() < deadline, "{} of {count} nodes are under way", nodes.len());
+        assert!(Instant::now() < deadline, "{} of {count} nodes wrote {bytes} bytes", nodes.len());
         let _ = pause.recv_timeout(Duration::from_millis(5));
     }
 }
@@ -213,16 +213,35 @@ fn a_node_that_is_killed_from_another_shell_is_part_of_the_run() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let scenario = long_scenario("killed.txt");
     let run = begin_live(&["raft", "--json", "--scenario", scenario.to_str().expect("a path")]);
-    let nodes = nodes_under_way(&run, 3);
+    kill_the_second(&run, 4_000);
+    is_part_of_the_run(run);
+    std::fs::remove_file(&scenario).expect("the scenario was there");
+}
+
+/// The first process of a node may be killed before it said that it runs, and while the others have not begun either.
+#[test]
+fn a_node_that_is_killed_while_it_begins_is_part_of_the_run() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let scenario = long_scenario("killed-early.txt");
+    let run = begin_live(&["raft", "--json", "--scenario", scenario.to_str().expect("a path")]);
+    kill_the_second(&run, 0);
+    is_part_of_the_run(run);
+    std::fs::remove_file(&scenario).expect("the scenario was there");
+}
+
+fn kill_the_second(run: &Child, bytes: u64) {
+    let nodes = nodes_that_wrote(run, 3, bytes);
     let (victim, _) = nodes.iter().find(|(_, line)| line.contains("--id 2 ")).expect("there is a second node");
     kill("-9", *victim);
+}
+
+fn is_part_of_the_run(run: Child) {
     let output = run.wait_with_output().expect("the run ends");
     let ran: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     let faults: Vec<&str> = ran["faults"].as_array().expect("faults").iter().filter_map(Value::as_str).collect();
     assert!(matches!(faults[..], [one] if one.starts_with("crash 2 @ ")), "{ran}");
     assert_eq!((&ran["good"], ran["healed"].is_null()), (&Value::from(true), false), "it starts again: {ran}");
-    std::fs::remove_file(&scenario).expect("the scenario was there");
 }
 
 #[test]
@@ -230,7 +249,7 @@ fn an_interrupt_leaves_no_process_and_no_folder() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let scenario = long_scenario("interrupted.txt");
     let run = begin_live(&["raft", "--scenario", scenario.to_str().expect("a path")]);
-    let nodes = nodes_under_way(&run, 3);
+    let nodes = nodes_that_wrote(&run, 3, 4_000);
     let folder = nodes[0].1.split_whitespace().skip_while(|word| *word != "--folder").nth(1).expect("a folder");
     let folder = Path::new(folder).parent().expect("of the run").to_path_buf();
     assert!(folder.is_dir(), "{}", folder.display());

@@ -214,26 +214,37 @@ impl<'a, C: Chapter> Run<'a, C> {
         for id in (1..=settings.nodes).map(NodeId) {
             run.start(id)?;
         }
-        // The scenario begins when everybody runs.
+        run.wait_for_starts()?;
+        run.began = machine_clock();
+        Ok(run)
+    }
+
+    /// The scenario begins when everybody runs. Whoever is killed from another shell before that is down as it begins.
+    fn wait_for_starts(&mut self) -> Result<(), LiveError> {
         let deadline = std::time::Instant::now() + PATIENCE;
-        let mut started = 0;
-        while started < settings.nodes {
-            match run.heard.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
+        let mut awaited: Vec<NodeId> = self.running.keys().copied().collect();
+        while let Some(first) = awaited.first() {
+            match self.heard.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
                 Ok((node, Some(told))) => {
-                    started += u64::from(told.input.starts_with("start "));
-                    run.hear(node, told);
+                    if told.input.starts_with("start ") {
+                        awaited.retain(|awaited| *awaited != node);
+                    }
+                    self.hear(node, told);
                 }
                 Ok((node, None)) => {
-                    return Err(LiveError::Node { node, problem: "ended before it began".to_string() });
+                    awaited.retain(|awaited| *awaited != node);
+                    let status = self.running.get_mut(&node).map(|running| running.child.wait());
+                    if !status.is_some_and(|status| status.is_ok_and(|status| status.signal().is_some())) {
+                        return Err(LiveError::Node { node, problem: "ended before it began".to_string() });
+                    }
+                    self.ended.push(node);
                 }
                 Err(_) => {
-                    let node = NodeId(started + 1);
-                    return Err(LiveError::Node { node, problem: "did not start in time".to_string() });
+                    return Err(LiveError::Node { node: *first, problem: "did not start in time".to_string() });
                 }
             }
         }
-        run.began = machine_clock();
-        Ok(run)
+        Ok(())
     }
 
     fn now(&self) -> Instant {
