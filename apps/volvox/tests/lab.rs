@@ -210,38 +210,30 @@ fn long_scenario(name: &str) -> PathBuf {
 
 #[test]
 fn a_node_that_is_killed_from_another_shell_is_part_of_the_run() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let scenario = long_scenario("killed.txt");
-    let run = begin_live(&["raft", "--json", "--scenario", scenario.to_str().expect("a path")]);
-    kill_the_second(&run, 4_000);
-    is_part_of_the_run(run);
-    std::fs::remove_file(&scenario).expect("the scenario was there");
+    killing_the_second_is_part_of_the_run("killed.txt", 4_000);
 }
 
 /// The first process of a node may be killed before it said that it runs, and while the others have not begun either.
 #[test]
 fn a_node_that_is_killed_while_it_begins_is_part_of_the_run() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let scenario = long_scenario("killed-early.txt");
-    let run = begin_live(&["raft", "--json", "--scenario", scenario.to_str().expect("a path")]);
-    kill_the_second(&run, 0);
-    is_part_of_the_run(run);
-    std::fs::remove_file(&scenario).expect("the scenario was there");
+    killing_the_second_is_part_of_the_run("killed-early.txt", 0);
 }
 
-fn kill_the_second(run: &Child, bytes: u64) {
-    let nodes = nodes_that_wrote(run, 3, bytes);
+/// Kills it once every node has written so many bytes.
+fn killing_the_second_is_part_of_the_run(scenario: &str, bytes: u64) {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let scenario = long_scenario(scenario);
+    let run = begin_live(&["raft", "--json", "--scenario", scenario.to_str().expect("a path")]);
+    let nodes = nodes_that_wrote(&run, 3, bytes);
     let (victim, _) = nodes.iter().find(|(_, line)| line.contains("--id 2 ")).expect("there is a second node");
     kill("-9", *victim);
-}
-
-fn is_part_of_the_run(run: Child) {
     let output = run.wait_with_output().expect("the run ends");
     let ran: Value = serde_json::from_slice(&output.stdout)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr)));
     let faults: Vec<&str> = ran["faults"].as_array().expect("faults").iter().filter_map(Value::as_str).collect();
     assert!(matches!(faults[..], [one] if one.starts_with("crash 2 @ ")), "{ran}");
     assert_eq!((&ran["good"], ran["healed"].is_null()), (&Value::from(true), false), "it starts again: {ran}");
+    std::fs::remove_file(&scenario).expect("the scenario was there");
 }
 
 #[test]
