@@ -246,11 +246,13 @@ fn text(out: &mut String, at: (f64, f64), anchor: &str, size: u32, text: &str) {
     );
 }
 
-fn escaped(text: &str) -> String {
+/// Text as it stands in a picture.
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn number(value: f64) -> String {
+/// A number with as many digits, of three, as tell something.
+pub(crate) fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }

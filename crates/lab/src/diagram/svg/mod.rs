@@ -8,6 +8,7 @@ mod arrows;
 mod lives;
 
 use super::{Diagram, Mark, Row, Step, lines_of_text};
+use crate::plot::escaped;
 use std::collections::BTreeMap;
 use volvox_core::Instant;
 
@@ -218,8 +219,4 @@ impl<'a> Picture<'a> {
         }
         self.times();
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -3,6 +3,7 @@
 use super::TIME;
 use super::sheet::{Ink, Life, Sheet};
 use crate::diagram::{Diagram, Step, lines_of_text};
+use crate::plot::number;
 use volvox_core::Instant;
 
 impl Sheet<'_> {
@@ -58,7 +59,7 @@ impl Sheet<'_> {
         let text = format!("{}{copy}", envelope.text);
         let timed = match lost {
             Some(why) => format!("{text} ({why})"),
-            None => format!("{text} @{}", brief(self.diagram.sent_at[message])),
+            None => format!("{text} @{}", number(self.diagram.sent_at[message].0 as f64 / 1e6)),
         };
         let gap = self.width.saturating_sub(5);
         let all = (high - low).saturating_sub(5);
@@ -190,10 +191,4 @@ impl Fan {
         let peers = all.iter().map(|(id, (from, to))| (if is_broadcast { *to } else { *from }, *id)).collect();
         Some(Fan { hub, is_broadcast, peers })
     }
-}
-
-/// The milliseconds of a moment, with as many digits as tell something.
-fn brief(at: Instant) -> String {
-    let text = format!("{:.3}", at.0 as f64 / 1e6);
-    text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
