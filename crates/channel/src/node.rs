@@ -27,7 +27,7 @@ pub struct Config<C> {
 }
 
 /// The channel's own limits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// How many messages may be under way to one peer, and how many early ones are kept from one. The same on all
     /// nodes.
@@ -54,6 +54,7 @@ impl Default for Limits {
 /// Reliable FIFO channels between processes of kind `P`.
 ///
 /// To the outside it is `P`: the same commands, events, records and picture.
+#[derive(Clone, Hash)]
 pub struct Channel<P: Process> {
     child: P,
     limits: Limits,

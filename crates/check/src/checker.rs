@@ -7,11 +7,11 @@ use crate::report::{Counterexample, Ended, Progress, Report};
 use crate::seen::DEPTH_MAX;
 
 /// A question about a state.
-pub type OnState<M> = Box<dyn Fn(&M, &<M as Model>::State) -> bool + Send + Sync>;
+pub type OnState<'m, M> = Box<dyn Fn(&M, &<M as Model>::State) -> bool + Send + Sync + 'm>;
 
 /// A question about a step: before, action, after.
-pub type OnStep<M> =
-    Box<dyn Fn(&M, &<M as Model>::State, &<M as Model>::Action, &<M as Model>::State) -> bool + Send + Sync>;
+pub type OnStep<'m, M> =
+    Box<dyn Fn(&M, &<M as Model>::State, &<M as Model>::Action, &<M as Model>::State) -> bool + Send + Sync + 'm>;
 
 type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
 
@@ -41,10 +41,10 @@ pub enum Order {
 /// ```
 pub struct Checker<'m, M: Model> {
     pub(crate) model: &'m M,
-    pub(crate) invariants: Vec<Named<OnState<M>>>,
-    pub(crate) step_properties: Vec<Named<OnStep<M>>>,
-    pub(crate) reachable: Vec<Named<OnState<M>>>,
-    pub(crate) eventualities: Vec<Eventuality<M>>,
+    pub(crate) invariants: Vec<Named<OnState<'m, M>>>,
+    pub(crate) step_properties: Vec<Named<OnStep<'m, M>>>,
+    pub(crate) reachable: Vec<Named<OnState<'m, M>>>,
+    pub(crate) eventualities: Vec<Eventuality<'m, M>>,
     pub(crate) progress: Option<Tell<'m>>,
     pub(crate) threads: usize,
     pub(crate) states_max: u64,
@@ -70,7 +70,7 @@ impl<'m, M: Model> Checker<'m, M> {
     }
 
     /// What must hold in every state.
-    pub fn invariant(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'static) -> Self {
+    pub fn invariant(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         self.invariants.push(Named { name: name.into(), holds: Box::new(holds) });
         self
     }
@@ -79,20 +79,20 @@ impl<'m, M: Model> Checker<'m, M> {
     pub fn step_property(
         mut self,
         name: &str,
-        holds: impl Fn(&M, &M::State, &M::Action, &M::State) -> bool + Send + Sync + 'static,
+        holds: impl Fn(&M, &M::State, &M::Action, &M::State) -> bool + Send + Sync + 'm,
     ) -> Self {
         self.step_properties.push(Named { name: name.into(), holds: Box::new(holds) });
         self
     }
 
     /// What some state must show: that a model is not safe because nothing happens in it.
-    pub fn reachable(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'static) -> Self {
+    pub fn reachable(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         self.reachable.push(Named { name: name.into(), holds: Box::new(holds) });
         self
     }
 
     /// What must hold at some moment of every fair run.
-    pub fn eventually(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'static) -> Self {
+    pub fn eventually(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         self.live(name, None, Box::new(goal))
     }
 
@@ -100,18 +100,18 @@ impl<'m, M: Model> Checker<'m, M> {
     pub fn leads_to(
         self,
         name: &str,
-        trigger: impl Fn(&M, &M::State) -> bool + Send + Sync + 'static,
-        goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'static,
+        trigger: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm,
+        goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm,
     ) -> Self {
         self.live(name, Some(Box::new(trigger)), Box::new(goal))
     }
 
     /// What must hold again and again in every fair run.
-    pub fn again_and_again(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'static) -> Self {
+    pub fn again_and_again(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         self.live(name, Some(Box::new(|_, _| true)), Box::new(goal))
     }
 
-    fn live(mut self, name: &str, trigger: Option<OnState<M>>, goal: OnState<M>) -> Self {
+    fn live(mut self, name: &str, trigger: Option<OnState<'m, M>>, goal: OnState<'m, M>) -> Self {
         self.eventualities.push(Eventuality { name: name.into(), trigger, goal, is_symmetric: false });
         self
     }

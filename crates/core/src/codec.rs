@@ -125,6 +125,15 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
+    /// All that is left.
+    pub fn rest(&mut self) -> Bytes {
+        let rest = core::mem::take(&mut self.input);
+        match self.backing {
+            Some(whole) => whole.slice(whole.len() - rest.len()..whole.len()),
+            None => Bytes::from(rest),
+        }
+    }
+
     /// One byte.
     ///
     /// # Errors

@@ -214,19 +214,43 @@ impl<'a, P: Process> Context<'a, P> {
         assert!(scratch.effects.is_empty(), "a child's effects were left behind");
         step(&mut Context { environment: self.environment, effects: &mut scratch.effects });
         for effect in scratch.effects.drain(..) {
-            self.effects.push(match effect {
-                Effect::Send { to, message, after } => Effect::Send { to, message: map_message(message), after },
-                Effect::Emit { event, after } => {
-                    scratch.events.push((event, after));
-                    continue;
-                }
-                Effect::Persist { position, record } => Effect::Persist { position, record: map_record(record) },
-                Effect::SetTimer { timer, after } => Effect::SetTimer { timer: map_timer(timer), after },
-                Effect::CancelTimer { timer } => Effect::CancelTimer { timer: map_timer(timer) },
-                Effect::CheckpointPart { part } => Effect::CheckpointPart { part },
-                Effect::CheckpointDone { covers, parts } => Effect::CheckpointDone { covers, parts },
-                Effect::Note(note) => Effect::Note(note),
-            });
+            match effect {
+                Effect::Emit { event, after } => scratch.events.push((event, after)),
+                other => self
+                    .effects
+                    .push(other.map(&map_message, &map_timer, &map_record, |_| unreachable!("an event was put aside"))),
+            }
+        }
+    }
+
+    /// Runs one step of another process in this one's place, over `effects`, which is empty before and after: the same node,
+    /// the same positions, the same order; each effect becomes what `map` makes of it. For a holder that gives a process
+    /// another type and changes nothing.
+    pub fn lend<C: Process>(
+        &mut self,
+        effects: &mut Vec<EffectOf<C>>,
+        step: impl FnOnce(&mut Context<'_, C>),
+        map: impl Fn(EffectOf<C>) -> EffectOf<P>,
+    ) {
+        assert!(effects.is_empty(), "effects of an earlier step were left behind");
+        step(&mut Context { environment: self.environment, effects });
+        self.effects.extend(effects.drain(..).map(map));
+    }
+
+    /// Does what an effect says, by the verb that makes it: for a parent that passes on what its child does, in
+    /// [`Context::scope_with`]. A record takes the next position of this process.
+    pub fn forward(&mut self, effect: EffectOf<P>) {
+        match effect {
+            Effect::Send { to, message, after } => self.send_after(after, to, message),
+            Effect::Emit { event, after } => self.emit_after(after, event),
+            Effect::Persist { record, .. } => {
+                self.persist(record);
+            }
+            Effect::SetTimer { timer, after } => self.set_timer(timer, after),
+            Effect::CancelTimer { timer } => self.cancel_timer(timer),
+            Effect::CheckpointPart { part } => self.checkpoint(part),
+            Effect::CheckpointDone { covers, parts } => self.checkpoint_done(covers, parts),
+            Effect::Note(note) => self.note(note.text, note.value),
         }
     }
 

@@ -118,6 +118,28 @@ pub enum Effect<M, T, R, E> {
     Note(Note),
 }
 
+impl<M, T, R, E> Effect<M, T, R, E> {
+    /// The same effect over other payloads.
+    pub fn map<M2, T2, R2, E2>(
+        self,
+        message_of: impl FnOnce(M) -> M2,
+        timer_of: impl FnOnce(T) -> T2,
+        record_of: impl FnOnce(R) -> R2,
+        event_of: impl FnOnce(E) -> E2,
+    ) -> Effect<M2, T2, R2, E2> {
+        match self {
+            Effect::Send { to, message, after } => Effect::Send { to, message: message_of(message), after },
+            Effect::Emit { event, after } => Effect::Emit { event: event_of(event), after },
+            Effect::Persist { position, record } => Effect::Persist { position, record: record_of(record) },
+            Effect::SetTimer { timer, after } => Effect::SetTimer { timer: timer_of(timer), after },
+            Effect::CancelTimer { timer } => Effect::CancelTimer { timer: timer_of(timer) },
+            Effect::CheckpointPart { part } => Effect::CheckpointPart { part },
+            Effect::CheckpointDone { covers, parts } => Effect::CheckpointDone { covers, parts },
+            Effect::Note(note) => Effect::Note(note),
+        }
+    }
+}
+
 /// The effects of a process.
 pub type EffectOf<P> =
     Effect<<P as Process>::Message, <P as Process>::Timer, <P as Process>::Record, <P as Process>::Event>;

@@ -14,6 +14,7 @@
 //! | [`property`] | what must hold, asked in every world |
 //! | [`context`] | the verbs of a step, and how a parent runs a child |
 //! | [`effect`] | effects as plain data, and checkpoint parts |
+//! | [`erased`] | a process without its type: a world compiled once for all protocols |
 //! | [`outbox`] | the durability gate that every world applies to sends and events |
 //! | [`identity`], [`time`], [`random`] | who, when, and by chance |
 //! | [`bytes`], [`codec`] | shared byte strings, and a bounded binary encoding |
@@ -30,6 +31,7 @@ pub mod bytes;
 pub mod codec;
 pub mod context;
 pub mod effect;
+pub mod erased;
 pub mod fault;
 pub mod fingerprint;
 pub mod flat_map;

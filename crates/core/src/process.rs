@@ -56,7 +56,7 @@ pub trait Process: Sized {
     /// What nodes send one another.
     type Message: Payload + MessageKind;
     /// The timers of a node; one of each value at a time.
-    type Timer: Copy + Ord + Hash + Debug;
+    type Timer: Clone + Ord + Hash + Debug;
     /// What is persisted.
     type Record: Payload;
     /// What is asked of a node from outside.

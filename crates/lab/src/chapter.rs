@@ -8,7 +8,8 @@ use crate::claim::Claim;
 use crate::model::CheckedModel;
 use std::fmt::Display;
 use std::str::FromStr;
-use volvox_core::{Decode, Encode, History, Picture, Process, Property};
+use volvox_core::erased::Erasable;
+use volvox_core::{History, Picture, Process, Property};
 use volvox_sim::FaultPlan;
 
 /// A world in which a chapter is shown.
@@ -116,37 +117,10 @@ pub struct Settings {
     pub without: Option<&'static str>,
 }
 
-/// A process that every world can run: its messages and records have a binary form, and a person can type its commands.
-pub trait Studied:
-    Process<
-        Config: Send,
-        Message: Encode + Decode + Send,
-        Timer: Send,
-        Record: Encode + Decode + Send,
-        Command: FromStr<Err: Display> + Send,
-        Event: Send,
-        View: Send + Sync,
-    > + 'static
-{
-}
-
-impl<P> Studied for P where
-    P: Process<
-            Config: Send,
-            Message: Encode + Decode + Send,
-            Timer: Send,
-            Record: Encode + Decode + Send,
-            Command: FromStr<Err: Display> + Send,
-            Event: Send,
-            View: Send + Sync,
-        > + 'static
-{
-}
-
 /// A protocol with everything that is shown about it. Implementors are empty types, one a module in `chapters`.
 pub trait Chapter: 'static {
-    /// The protocol; over a channel where it needs one.
-    type Process: Studied;
+    /// The protocol; over a channel where it needs one. A person can type its commands.
+    type Process: Erasable<Command: FromStr<Err: Display>>;
     /// What its properties remember.
     type History: History<Self::Process> + Send + Sync + 'static;
 

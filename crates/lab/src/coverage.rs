@@ -1,15 +1,18 @@
 //! How much of the catalogue is done, as computed by the tests.
 //!
 //! A chapter is *done* when its scenario ran and every property held, its golden scripts are there, every model came to
-//! what it must come to, every claim held, and every breakage made its claim fail. A test does all of it and compares the
-//! outcome with `coverage.txt`, which is what the command line reads: nobody declares anything.
-//! `UPDATE_COVERAGE=1 cargo test -p volvox-lab --test chapters` writes the file anew.
+//! what it must come to, every claim held, and every breakage made its claim fail. The test of each family does all of it and
+//! compares the outcome with its `coverage.txt`, which is what the command line reads: nobody declares anything.
+//! `UPDATE_COVERAGE=1 cargo test -p volvox-chapters-FAMILY` writes the file again.
 
 use crate::chapter::World;
 use crate::model::Expects;
-use crate::registry::Study;
-use crate::study::Request;
+use crate::registry::Family;
+use crate::shell::Shell;
+use crate::study::{self, Request};
 use std::fmt;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A group of the catalogue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -132,11 +135,6 @@ impl fmt::Display for Line {
     }
 }
 
-/// What the tests found when `coverage.txt` was written.
-pub fn recorded() -> Vec<Line> {
-    read(include_str!("../coverage.txt"))
-}
-
 /// Reads what [`Line`] prints; lines that are none are left out.
 pub fn read(text: &str) -> Vec<Line> {
     let line = |line: &str| {
@@ -162,10 +160,10 @@ pub fn done_of(lines: &[Line], group: &str) -> Vec<String> {
 }
 
 /// Does everything that makes a chapter done; returns what came of it, and what is wrong.
-pub fn compute(study: &dyn Study) -> (Line, Vec<String>) {
-    let card = study.card();
+pub fn compute(shell: &'static dyn Shell) -> (Line, Vec<String>) {
+    let card = shell.card();
     let mut wrong = Vec::new();
-    match study.run(&Request { seed: 1, ..Request::default() }) {
+    match study::run(shell, &Request { seed: 1, ..Request::default() }) {
         Err(error) => wrong.push(format!("scenario: {error}")),
         Ok(ran) if !ran.is_good() => wrong.push(format!("scenario: a property does not hold:\n{ran}")),
         Ok(ran) if ran.statistics.delivered == 0 => wrong.push("scenario: nothing happens in it".to_string()),
@@ -174,16 +172,67 @@ pub fn compute(study: &dyn Study) -> (Line, Vec<String>) {
     if card.golden.is_empty() || card.golden.iter().any(|golden| golden.text.trim().is_empty()) {
         wrong.push("golden: a script is missing or empty".to_string());
     }
-    let models = models(study, &mut wrong);
-    let claims = claims(study, &mut wrong);
+    let models = models(shell, &mut wrong);
+    let claims = claims(shell, &mut wrong);
     let mechanisms = card.mechanisms.iter().map(ToString::to_string).collect();
     let id = card.id.to_string();
     (Line { id, mechanisms, golden: card.golden.len(), models, claims, is_done: wrong.is_empty() }, wrong)
 }
 
-fn models(study: &dyn Study, wrong: &mut Vec<String>) -> usize {
-    let card = study.card();
-    let models = study.models();
+/// The test of a family: does everything that makes its chapters done, on all cores, and compares the outcome with the
+/// `coverage.txt` in `folder`. `CHAPTER=ricart-agrawala` looks at one only; `UPDATE_COVERAGE=1` writes the file again.
+///
+/// # Panics
+/// When something is wrong, or is not what the file says.
+pub fn check_family(family: &'static Family, folder: &str) {
+    let only = std::env::var("CHAPTER").ok();
+    let found = computed(family, only.as_deref());
+    let lines: Vec<Line> = found.iter().map(|(line, _)| line.clone()).collect();
+    let wrong: Vec<String> =
+        found.iter().flat_map(|(line, wrong)| wrong.iter().map(|text| format!("{}: {text}", line.id))).collect();
+    if only.is_none() && std::env::var_os("UPDATE_COVERAGE").is_some() {
+        let head: String =
+            family.coverage.lines().filter(|line| line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        std::fs::write(format!("{folder}/coverage.txt"), head + &text).expect("coverage.txt is written");
+    } else if only.is_none() {
+        assert_eq!(
+            lines,
+            read(family.coverage),
+            "coverage.txt is not what was computed; UPDATE_COVERAGE=1 writes it again.\n{}",
+            wrong.join("\n")
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The chapters are shared out to as many threads as there are cores: the test of one is mostly a model that runs.
+fn computed(family: &'static Family, only: Option<&str>) -> Vec<(Line, Vec<String>)> {
+    let all: Vec<_> = family.chapters.iter().filter(|shell| only.is_none_or(|only| shell.card().id == only)).collect();
+    let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(shell) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    #[allow(clippy::disallowed_methods, reason = "how long a chapter takes is printed for people")]
+                    let begun = std::time::Instant::now();
+                    let (line, wrong) = compute(**shell);
+                    println!("{:>7.1} s  {line}", begun.elapsed().as_secs_f64());
+                    wrong.iter().for_each(|text| println!("           {text}"));
+                    found.lock().expect("no thread panics with the lock").push((line, wrong));
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().expect("no thread panicked");
+    found.sort_by_key(|(line, _)| all.iter().position(|shell| shell.card().id == line.id));
+    found
+}
+
+fn models(shell: &'static dyn Shell, wrong: &mut Vec<String>) -> usize {
+    let card = shell.card();
+    let models = shell.models();
     if models.is_empty() && card.worlds.contains(&World::Checked) {
         wrong.push("models: it is said to be checked, and has none".to_string());
     }
@@ -201,9 +250,9 @@ fn models(study: &dyn Study, wrong: &mut Vec<String>) -> usize {
     good
 }
 
-fn claims(study: &dyn Study, wrong: &mut Vec<String>) -> usize {
+fn claims(shell: &'static dyn Shell, wrong: &mut Vec<String>) -> usize {
     let mut good = 0;
-    for claim in study.claims() {
+    for claim in shell.claims() {
         let before = wrong.len();
         let rows = (claim.measure)();
         if rows.is_empty() {

@@ -1,8 +1,10 @@
 //! The laboratory: protocols run, watched, broken and proved.
 //!
 //! # Chapters
-//! A *chapter* is a protocol with everything that is shown about it ([`chapter`]); the registry ([`chapters::all`]) holds one
-//! line for each. Everything else is derived from these lines:
+//! A *chapter* is a protocol with everything that is shown about it ([`chapter`]). The chapters of a family are a crate below
+//! `chapters/`, and the crate `chapters` holds the [`registry`] of all families; this crate knows no protocol. Its worlds are
+//! compiled once, for [erased processes](volvox_core::erased): a chapter adds its [`shell`], and its models and measurements,
+//! which see the worlds through the typed fronts [`check`] and [`sim`]. Everything else is derived:
 //!
 //! | what | module | on the command line |
 //! |---|---|---|
@@ -18,14 +20,18 @@
 #![forbid(unsafe_code)]
 
 pub mod chapter;
-pub mod chapters;
+pub mod check;
 pub mod claim;
 pub mod coverage;
 pub mod diagram;
 pub mod live;
 pub mod model;
+pub mod plans;
 pub mod plot;
 pub mod registry;
 pub mod scenario;
+pub mod shell;
 pub mod shrink;
+pub mod sim;
+pub mod spelling;
 pub mod study;

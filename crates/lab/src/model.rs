@@ -1,9 +1,10 @@
 //! A small instance of a protocol that is explored in every schedule.
 
+use crate::check::{AnySystem, Checker, Memory, System};
 use crate::shrink::schedule;
-use std::hash::Hash;
 use std::time::Duration;
-use volvox_check::{Checked, Checker, Ended, Model, Report, System};
+use volvox_check::{self as erased, Ended, Model, Report};
+use volvox_core::erased::Erasable;
 use volvox_core::{Picture, Property, When};
 
 /// What an exploration must come to.
@@ -130,8 +131,8 @@ impl Explored {
 /// Adds the properties of a protocol that must hold in every state.
 pub fn hold<'m, P, H>(checker: Checker<'m, System<P, H>>, properties: &[Property<P, H>]) -> Checker<'m, System<P, H>>
 where
-    P: Checked,
-    H: Clone + Eq + Hash + Send + Sync + 'static,
+    P: Erasable,
+    H: Memory,
 {
     let always = properties.iter().filter(|property| property.when == When::Always);
     always.fold(checker, |checker, property| {
@@ -145,14 +146,14 @@ where
 }
 
 /// Explores, and tells a counterexample with a trace that fresh processes made.
-pub fn explore<P, H>(world: &System<P, H>, checker: Checker<'_, System<P, H>>) -> Explored
-where
-    P: Checked,
-    H: Clone + Eq + Hash + Send + Sync + 'static,
-{
+pub fn explore<P: Erasable, H: Memory>(world: &System<P, H>, checker: Checker<'_, System<P, H>>) -> Explored {
+    explore_erased(&world.erased, checker.erased)
+}
+
+fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) -> Explored {
     #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
     let begun = std::time::Instant::now();
-    let report: Report<System<P, H>> = checker.run();
+    let report: Report<AnySystem> = checker.run();
     let found = report.violation.as_ref().map(|violation| {
         let schedule = world.schedule(violation);
         Found {
@@ -177,7 +178,7 @@ where
 }
 
 /// Explores a model whose states are plain values.
-pub fn explore_plain<M: Model>(checker: Checker<'_, M>) -> Explored {
+pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
     #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
     let begun = std::time::Instant::now();
     let report = checker.run();

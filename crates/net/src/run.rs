@@ -275,7 +275,7 @@ impl<P: Live> Runner<P> {
     fn fire_immediate(&mut self) {
         let mut immediate = std::mem::take(&mut self.immediate);
         for (timer, at) in immediate.drain(..) {
-            if self.timers.take(timer, at) {
+            if self.timers.take(&timer, at) {
                 self.step("timer", |process, cx| process.on_timer(timer, cx));
             }
         }
@@ -328,12 +328,12 @@ impl<P: Live> Runner<P> {
                 self.unwritten.persist(position, &record, self.site.limits.batch_bytes_max);
             }
             Effect::SetTimer { timer, after } => {
-                self.timers.set(timer, now + after);
+                self.timers.set(timer.clone(), now + after);
                 if after.is_zero() {
                     self.immediate.push((timer, now));
                 }
             }
-            Effect::CancelTimer { timer } => self.timers.cancel(timer),
+            Effect::CancelTimer { timer } => self.timers.cancel(&timer),
             Effect::CheckpointPart { part } => {
                 self.unwritten.checkpoint(self.environment.last_position, CheckpointStep::Part(part));
             }

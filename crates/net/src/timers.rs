@@ -8,29 +8,29 @@ pub(crate) struct Timers<T> {
     order: FlatMap<(Instant, T), ()>,
 }
 
-impl<T: Copy + Ord> Timers<T> {
+impl<T: Clone + Ord> Timers<T> {
     pub(crate) fn new() -> Timers<T> {
         Timers { deadlines: FlatMap::new(), order: FlatMap::new() }
     }
 
     /// Starts a timer, or starts it anew.
     pub(crate) fn set(&mut self, timer: T, deadline: Instant) {
-        if let Some(before) = self.deadlines.insert(timer, deadline) {
-            self.order.remove(&(before, timer));
+        if let Some(before) = self.deadlines.insert(timer.clone(), deadline) {
+            self.order.remove(&(before, timer.clone()));
         }
         self.order.insert((deadline, timer), ());
     }
 
     /// Stops a timer.
-    pub(crate) fn cancel(&mut self, timer: T) {
-        if let Some(before) = self.deadlines.remove(&timer) {
-            self.order.remove(&(before, timer));
+    pub(crate) fn cancel(&mut self, timer: &T) {
+        if let Some(before) = self.deadlines.remove(timer) {
+            self.order.remove(&(before, timer.clone()));
         }
     }
 
     /// Takes a timer if it still is to fire at exactly this moment.
-    pub(crate) fn take(&mut self, timer: T, deadline: Instant) -> bool {
-        let is_set = self.deadlines.get(&timer) == Some(&deadline);
+    pub(crate) fn take(&mut self, timer: &T, deadline: Instant) -> bool {
+        let is_set = self.deadlines.get(timer) == Some(&deadline);
         if is_set {
             self.cancel(timer);
         }
@@ -44,11 +44,12 @@ impl<T: Copy + Ord> Timers<T> {
 
     /// Takes the first timer that is due at `now`.
     pub(crate) fn pop_due(&mut self, now: Instant) -> Option<T> {
-        let (&(deadline, timer), ()) = self.order.first()?;
-        if deadline > now {
+        let ((deadline, timer), ()) = self.order.first()?;
+        if *deadline > now {
             return None;
         }
-        self.cancel(timer);
+        let timer = timer.clone();
+        self.cancel(&timer);
         Some(timer)
     }
 }
@@ -64,9 +65,9 @@ mod tests {
         timers.set('b', Instant(20));
         timers.set('a', Instant(30));
         timers.set('c', Instant(5));
-        timers.cancel('c');
+        timers.cancel(&'c');
         timers.set('d', Instant(7));
-        assert!(!timers.take('d', Instant(6)) && timers.take('d', Instant(7)) && !timers.take('d', Instant(7)));
+        assert!(!timers.take(&'d', Instant(6)) && timers.take(&'d', Instant(7)) && !timers.take(&'d', Instant(7)));
         assert_eq!(timers.next_deadline(), Some(Instant(20)));
         assert_eq!(timers.pop_due(Instant(19)), None);
         assert_eq!(timers.pop_due(Instant(40)), Some('b'));

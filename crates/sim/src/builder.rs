@@ -7,7 +7,7 @@ use crate::queue::Queue;
 use crate::recording::Recorder;
 use crate::replay::TraceRing;
 use crate::script::Journal;
-use crate::simulation::{ConfigByLife, Invariant, LeaderTest, Pending, Simulation};
+use crate::simulation::{ConfigByLife, Invariant, LeaderTest, MessageBytes, Pending, Simulation};
 use crate::statistics::Statistics;
 use crate::storage::{RecordDisk, Storage, StorageFactory};
 use std::collections::VecDeque;
@@ -51,7 +51,7 @@ pub struct Builder<P: Process> {
     recovered: Option<crate::plan::RecoveryTest<P>>,
     config_by_life: Option<ConfigByLife<P>>,
     leader: Option<LeaderTest<P>>,
-    message_bytes: fn(&P::Message) -> usize,
+    message_bytes: MessageBytes<P>,
     steps_max: u64,
     happened_max: usize,
     hash_chain: bool,
@@ -80,7 +80,7 @@ impl<P: Process + 'static> Builder<P> {
             recovered: None,
             config_by_life: None,
             leader: None,
-            message_bytes: |message| size_of_val(message),
+            message_bytes: Box::new(|message| size_of_val(message)),
             steps_max: u64::MAX,
             happened_max: 1 << 20,
             hash_chain: true,
@@ -181,8 +181,8 @@ impl<P: Process + 'static> Builder<P> {
     }
 
     /// How large a message is on the wire: for links with a bandwidth.
-    pub fn message_bytes(mut self, bytes: fn(&P::Message) -> usize) -> Self {
-        self.message_bytes = bytes;
+    pub fn message_bytes(mut self, bytes: impl Fn(&P::Message) -> usize + 'static) -> Self {
+        self.message_bytes = Box::new(bytes);
         self
     }
 

@@ -42,7 +42,7 @@ pub struct Simulation<P: Process> {
     pub(crate) applied: Vec<Scheduled>,
     pub(crate) config_by_life: Option<ConfigByLife<P>>,
     pub(crate) leader: Option<LeaderTest<P>>,
-    pub(crate) message_bytes: fn(&P::Message) -> usize,
+    pub(crate) message_bytes: MessageBytes<P>,
     pub(crate) steps_max: u64,
     pub(crate) happened_max: usize,
     pub(crate) trace: Option<TraceRing>,
@@ -54,6 +54,9 @@ pub struct Simulation<P: Process> {
 
 /// The configuration of one life of a node's storage.
 pub(crate) type ConfigByLife<P> = Box<dyn Fn(&<P as Process>::Config, NodeId, Incarnation) -> <P as Process>::Config>;
+
+/// How large a message is on the wire.
+pub(crate) type MessageBytes<P> = Box<dyn Fn(&<P as Process>::Message) -> usize>;
 
 /// Whether a process would say of itself that it leads.
 pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;
@@ -186,7 +189,7 @@ impl<P: Process + 'static> Simulation<P> {
     /// Runs until `done` says so, which is asked before the first step and after each, for at most `span`. It may
     /// inspect everything, drain what happened, and inject commands and faults.
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Simulation<P>) -> bool) -> Stop {
-        let deadline = self.now.saturating_add(nanos(span));
+        let deadline = self.now() + span;
         loop {
             if self.violation.is_some() {
                 return Stop::Violated;
@@ -194,17 +197,31 @@ impl<P: Process + 'static> Simulation<P> {
             if done(self) {
                 return Stop::Done;
             }
-            if self.statistics.steps >= self.steps_max {
-                return Stop::StepsMax;
+            if let Some(stop) = self.advance(deadline) {
+                return stop;
             }
-            match self.queue.next_time() {
-                Some(time) if time <= deadline => self.step(),
-                Some(_) => {
-                    self.now = deadline;
-                    return Stop::Deadline;
-                }
-                None => return Stop::Idle,
-            };
+        }
+    }
+
+    /// One round of [`Simulation::run_until`], for whoever asks its own question between the rounds: the next step, or why
+    /// there is none by `deadline`.
+    pub fn advance(&mut self, deadline: Instant) -> Option<Stop> {
+        if self.violation.is_some() {
+            return Some(Stop::Violated);
+        }
+        if self.statistics.steps >= self.steps_max {
+            return Some(Stop::StepsMax);
+        }
+        match self.queue.next_time() {
+            Some(time) if time <= deadline.0 => {
+                self.step();
+                None
+            }
+            Some(_) => {
+                self.now = deadline.0;
+                Some(Stop::Deadline)
+            }
+            None => Some(Stop::Idle),
         }
     }
 

@@ -118,7 +118,7 @@ impl<P: Process + 'static> Simulation<P> {
             None => {
                 let local = node.clock.read(self.now).0;
                 let overdue = node.timers.iter().enumerate().filter(|(_, entry)| entry.due <= local);
-                match overdue.min_by_key(|(_, entry)| (entry.due, entry.timer)) {
+                match overdue.min_by(|(_, one), (_, other)| (one.due, &one.timer).cmp(&(other.due, &other.timer))) {
                     Some((place, _)) => {
                         let timer = node.timers.remove(place).timer;
                         self.run_step(index, Input::Timer(timer));
@@ -144,7 +144,7 @@ impl<P: Process + 'static> Simulation<P> {
             let at = now.saturating_add(node.clock.world_span(nanos(entry.due.since(local))));
             if entry.armed != at {
                 entry.armed = at;
-                let what = Pending::Timer { node: index, run: node.run, timer: entry.timer };
+                let what = Pending::Timer { node: index, run: node.run, timer: entry.timer.clone() };
                 self.queue.push(at, Lane::Timers, what);
             }
         }
@@ -259,7 +259,7 @@ impl<P: Process + 'static> Simulation<P> {
                 }
                 entry.armed = at;
             }
-            Err(place) => node.timers.insert(place, Timer { timer, due, armed: at }),
+            Err(place) => node.timers.insert(place, Timer { timer: timer.clone(), due, armed: at }),
         }
         if at != NEVER {
             self.queue.push(at, Lane::Timers, Pending::Timer { node: index, run: node.run, timer });

@@ -5,12 +5,12 @@ use anyhow::Result;
 use clap::Args;
 use serde_json::{Value, json};
 use std::process::ExitCode;
+use volvox_chapters::REGISTRY;
 use volvox_core::When;
 use volvox_lab::chapter::World;
-use volvox_lab::chapters;
-use volvox_lab::coverage::{GROUPS, Line, done_of, recorded};
+use volvox_lab::coverage::{GROUPS, Line, done_of};
 use volvox_lab::model::Expects;
-use volvox_lab::registry::{self, Study};
+use volvox_lab::shell::Shell;
 
 /// Which chapter is shown.
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ pub struct ShowArguments {
 /// # Errors
 /// Never; the signature is that of the other commands.
 pub fn list(json: bool) -> Result<ExitCode> {
-    let (all, lines) = (chapters::all(), recorded());
+    let (all, lines) = (REGISTRY.chapters().collect::<Vec<_>>(), REGISTRY.recorded());
     let done: usize = GROUPS.iter().map(|group| done_of(&lines, group.id).len()).sum();
     let of: usize = GROUPS.iter().map(|group| group.rows).sum();
     if json {
@@ -36,13 +36,13 @@ pub fn list(json: bool) -> Result<ExitCode> {
             json!({ "group": group.id, "name": group.name, "done": done.len(), "of": group.rows, "mechanisms": done })
         });
         let groups: Vec<Value> = groups.collect();
-        let protocols: Vec<Value> = all.iter().map(|study| document(study.as_ref(), &lines)).collect();
+        let protocols: Vec<Value> = all.iter().map(|shell| document(*shell, &lines)).collect();
         say(format_args!("{}\n", json!({ "done": done, "of": of, "groups": groups, "protocols": protocols })));
         return Ok(ExitCode::SUCCESS);
     }
     say(format_args!("{:<24} {:<10} {:<24} what\n", "protocol", "state", "mechanisms"));
-    for study in &all {
-        let card = study.card();
+    for shell in &all {
+        let card = shell.card();
         let state = if is_done(&lines, card.id) { "done" } else { "open" };
         say(format_args!("{:<24} {state:<10} {:<24} {}\n", card.id, card.mechanisms.join(" "), card.title));
     }
@@ -76,10 +76,10 @@ pub fn list(json: bool) -> Result<ExitCode> {
 /// # Errors
 /// When there is no such protocol.
 pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
-    let study = registry::find(&arguments.protocol)?;
-    let card = study.card();
+    let shell = REGISTRY.find(&arguments.protocol)?;
+    let card = shell.card();
     if json {
-        say(format_args!("{}\n", document(study.as_ref(), &recorded())));
+        say(format_args!("{}\n", document(shell, &REGISTRY.recorded())));
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.source {
@@ -95,21 +95,21 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     let (least, most) = (nodes.least, nodes.most);
     say(format_args!("\nIt runs with {least} to {most} nodes, and with {} when nothing is said.\n", nodes.default));
     say(format_args!("\n# What must hold\n\n"));
-    for property in study.properties() {
+    for property in shell.properties().cards() {
         say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
     }
     if !card.rules.is_empty() {
         say(format_args!("\n# Rules that can be taken out (--without RULE)\n\n"));
         card.rules.iter().for_each(|rule| say(format_args!("- {}: {}\n", rule.name, rule.text)));
     }
-    let models = study.models();
+    let models = shell.models();
     if !models.is_empty() {
         say(format_args!("\n# What is explored (volvox lab check {})\n\n", card.id));
         models
             .iter()
             .for_each(|model| say(format_args!("- {}: {}; {}\n", model.name, model.text, expected(model.expects))));
     }
-    let claims = study.claims();
+    let claims = shell.claims();
     if !claims.is_empty() {
         say(format_args!("\n# What is measured (volvox lab claim)\n\n"));
         claims.iter().for_each(|claim| say(format_args!("- {}: {}\n", claim.id, claim.text)));
@@ -121,18 +121,19 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn document(study: &dyn Study, lines: &[Line]) -> Value {
-    let card = study.card();
-    let properties = study
+fn document(shell: &dyn Shell, lines: &[Line]) -> Value {
+    let card = shell.card();
+    let properties = shell
         .properties()
+        .cards()
         .into_iter()
         .map(|property| json!({ "name": property.name, "when": when(property.when), "source": property.source }));
     let rules = card.rules.iter().map(|rule| json!({ "name": rule.name, "text": rule.text }));
-    let models = study
+    let models = shell
         .models()
         .into_iter()
         .map(|model| json!({ "name": model.name, "text": model.text, "expects": expected(model.expects) }));
-    let claims = study.claims().into_iter().map(|claim| json!({ "id": claim.id, "text": claim.text }));
+    let claims = shell.claims().into_iter().map(|claim| json!({ "id": claim.id, "text": claim.text }));
     let worlds = card.worlds.iter().map(|world| match world {
         World::Simulated => "simulated",
         World::Checked => "checked",

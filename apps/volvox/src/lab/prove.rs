@@ -10,11 +10,12 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use volvox_lab::chapters;
+use volvox_chapters::REGISTRY;
 use volvox_lab::claim::Claim;
 use volvox_lab::coverage::CLAIMS;
 use volvox_lab::model::{CheckedModel, Explored};
-use volvox_lab::registry::{self, Study, nearest};
+use volvox_lab::shell::Shell;
+use volvox_lab::spelling::nearest;
 
 /// How many claims the catalogue has.
 const CATALOGUE_CLAIMS: usize = 201;
@@ -59,14 +60,14 @@ pub struct ClaimArguments {
 /// # Errors
 /// When there is no such protocol or model.
 pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
-    let studies = match &arguments.protocol {
-        Some(protocol) => vec![registry::find(protocol)?],
-        None if arguments.all => chapters::all(),
+    let shells = match &arguments.protocol {
+        Some(protocol) => vec![REGISTRY.find(protocol)?],
+        None if arguments.all => REGISTRY.chapters().collect::<Vec<_>>(),
         None => bail!("which protocol? `volvox lab list` names them; --all explores every one"),
     };
     let wanted =
         |model: &CheckedModel| arguments.model.as_ref().is_none_or(|words| model.name.contains(words.as_str()));
-    let names: Vec<&str> = studies.iter().flat_map(|study| study.models()).map(|model| model.name).collect();
+    let names: Vec<&str> = shells.iter().flat_map(|shell| shell.models()).map(|model| model.name).collect();
     if let Some(words) =
         arguments.model.as_ref().filter(|words| !names.iter().any(|name| name.contains(words.as_str())))
     {
@@ -80,9 +81,9 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     if !json {
         say(format_args!("{:<62} {:>10} {:>6} {:>8}  verdict\n", "model", "states", "depth", "time"));
     }
-    for study in &studies {
-        let id = study.card().id;
-        for model in study.models().into_iter().filter(wanted) {
+    for shell in &shells {
+        let id = shell.card().id;
+        for model in shell.models().into_iter().filter(wanted) {
             progress(json, &format!("{id}: {}", model.name));
             let explored = (model.explore)();
             progress(json, "");
@@ -164,8 +165,8 @@ fn progress(json: bool, text: &str) {
 /// # Errors
 /// When there is no such claim, or a picture cannot be written.
 pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
-    let studies = chapters::all();
-    let known = known(&studies);
+    let shells = REGISTRY.chapters().collect::<Vec<_>>();
+    let known = known(&shells);
     if arguments.claims.is_empty() && !arguments.all {
         let names: Vec<&str> = known.keys().copied().collect();
         bail!("which claim? --all measures every one; there are: {}", names.join(", "));
@@ -225,10 +226,10 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
 }
 
 /// All claims by id, with their protocols.
-fn known(studies: &[Box<dyn Study>]) -> BTreeMap<&'static str, (&'static str, Claim)> {
-    let claims = studies.iter().flat_map(|study| {
-        let protocol = study.card().id;
-        study.claims().into_iter().map(move |claim| (claim.id, (protocol, claim)))
+fn known(shells: &[&'static dyn Shell]) -> BTreeMap<&'static str, (&'static str, Claim)> {
+    let claims = shells.iter().flat_map(|shell| {
+        let protocol = shell.card().id;
+        shell.claims().into_iter().map(move |claim| (claim.id, (protocol, claim)))
     });
     claims.collect()
 }

@@ -6,12 +6,12 @@ use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
+use volvox_chapters::REGISTRY;
 use volvox_core::Scheduled;
 use volvox_lab::diagram::{self, Detail, Diagram};
 use volvox_lab::live::{self, LiveNode};
-use volvox_lab::registry;
 use volvox_lab::scenario::Scenario;
-use volvox_lab::study::{Ran, Request};
+use volvox_lab::study::{self, Ran, Request};
 
 /// More moments than any diagram shows.
 const MOMENTS_MAX: usize = 200_000;
@@ -75,7 +75,7 @@ pub fn fault(text: &str) -> Result<Scheduled, String> {
 /// # Errors
 /// When an argument makes no sense, or a file cannot be read or written.
 pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
-    let study = registry::find(&arguments.protocol)?;
+    let shell = REGISTRY.find(&arguments.protocol)?;
     let scenario = arguments.scenario.as_deref().map(read_scenario).transpose()?;
     let is_drawn = arguments.diagram || arguments.svg.is_some();
     let request = Request {
@@ -88,9 +88,9 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     };
     let ran = if arguments.live {
         end_when_interrupted();
-        study.live(&request, &node_command)?
+        live::run(shell, &request, &node_command)?
     } else {
-        study.run(&request)?
+        study::run(shell, &request)?
     };
     show(&ran, arguments, json)
 }
@@ -160,9 +160,9 @@ pub struct NodeArguments {
 /// When the node cannot be opened, or its log fails.
 pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
     let NodeArguments { protocol, id, without, seed, folder, addresses, replaced } = arguments;
-    let study = registry::find(&protocol)?;
+    let shell = REGISTRY.find(&protocol)?;
     let id = volvox_core::NodeId(id);
-    study.live_node(&LiveNode { protocol, id, without, seed, folder, addresses, is_replaced: replaced })?;
+    live::node(shell, &LiveNode { protocol, id, without, seed, folder, addresses, is_replaced: replaced })?;
     Ok(ExitCode::SUCCESS)
 }
 

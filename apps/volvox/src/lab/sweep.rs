@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use volvox_chapters::REGISTRY;
 use volvox_lab::diagram::{self, Detail};
-use volvox_lab::registry;
-use volvox_lab::shrink::{Shrunk, SweepRequest, protocol_of};
+use volvox_lab::shrink::{self, Shrunk, SweepRequest, protocol_of};
 
 /// What is swept.
 #[derive(Args, Debug)]
@@ -72,7 +72,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
         }
         return store_sweep::run(arguments, json);
     }
-    let study = registry::find(&arguments.protocol)?;
+    let shell = REGISTRY.find(&arguments.protocol)?;
     let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let seeds = if arguments.seed.is_some() { 1 } else { arguments.seeds };
     if jobs == 0 || seeds == 0 || arguments.failures == 0 {
@@ -88,7 +88,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
         failures_max: arguments.failures,
     };
     let is_terminal = std::io::stderr().is_terminal();
-    let report = study.sweep(&request, &|done, failures| {
+    let report = shrink::sweep(shell, &request, &|done, failures| {
         if is_terminal {
             eprint!("\r{done} of {seeds} seeds, {failures} failed");
             let _ = std::io::stderr().flush();
@@ -113,8 +113,8 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     } else {
         say(format_args!("{report}\n"));
         if let (Some(found), Some(text)) = (report.found.first(), script) {
-            let title = format!("{}, seed {}", study.card().title, found.seed);
-            if let Some(diagram) = diagram::of_script(&title, text, None, study.carrier(), Detail::Protocol) {
+            let title = format!("{}, seed {}", shell.card().title, found.seed);
+            if let Some(diagram) = diagram::of_script(&title, text, None, shell.carrier(), Detail::Protocol) {
                 say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
             }
         }
@@ -155,17 +155,17 @@ pub fn replay(arguments: &ReplayArguments, json: bool) -> Result<ExitCode> {
     let name = arguments.file.display();
     let text = std::fs::read_to_string(&arguments.file).with_context(|| format!("cannot read {name}"))?;
     let in_file = |error: volvox_lab::shrink::ReplayError| anyhow!("{name}: {error}");
-    let study = registry::find(protocol_of(&text).map_err(in_file)?)?;
-    let replayed = study.replay(&text).map_err(in_file)?;
-    let properties = study.properties();
+    let shell = REGISTRY.find(protocol_of(&text).map_err(in_file)?)?;
+    let replayed = shrink::replay(shell, &text).map_err(in_file)?;
+    let properties = shell.properties().cards();
     let property = |name: &str| properties.iter().find(|property| property.name == name).map_or("", |one| one.name);
     let broken = replayed.breach.as_ref().map(|breach| (property(&breach.property), breach.text.as_str()));
     let detail = detail(arguments.all_messages);
-    let diagram = diagram::of_script(study.card().title, &replayed.text, broken, study.carrier(), detail);
+    let diagram = diagram::of_script(shell.card().title, &replayed.text, broken, shell.carrier(), detail);
     if json {
         let breach =
             replayed.breach.as_ref().map(|breach| json!({ "property": breach.property, "reason": breach.text }));
-        say(format_args!("{}\n", json!({ "protocol": study.card().id, "broken": breach, "script": replayed.text })));
+        say(format_args!("{}\n", json!({ "protocol": shell.card().id, "broken": breach, "script": replayed.text })));
     } else {
         say(format_args!("{}\n\n", replayed.text.trim_end()));
         if let (true, Some(diagram)) = (arguments.diagram, &diagram) {

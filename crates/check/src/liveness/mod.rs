@@ -21,10 +21,10 @@ use crate::report::{Ended, Report};
 use graph::Graph;
 
 /// A liveness property: whenever `trigger` holds (or at the beginning), `goal` follows.
-pub(crate) struct Eventuality<M: Model> {
+pub(crate) struct Eventuality<'m, M: Model> {
     pub name: String,
-    pub trigger: Option<OnState<M>>,
-    pub goal: OnState<M>,
+    pub trigger: Option<OnState<'m, M>>,
+    pub goal: OnState<'m, M>,
     pub is_symmetric: bool,
 }
 

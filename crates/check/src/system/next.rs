@@ -110,17 +110,17 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             if let Some(process) = &node.process {
                 let due = node.timers.iter().filter(|(_, left)| **left == 0).map(|(timer, _)| timer);
                 let due = due.filter(|timer| self.may_fire.as_ref().is_none_or(|test| test(process, timer)));
-                fires.extend(due.map(|timer| self.intern_timer(*timer)));
+                fires.extend(due.map(|timer| self.intern_timer(timer)));
                 is_within = self.node_within.as_ref().is_none_or(|test| test(self.ids[node.index], process));
             }
             Known { node, fires: fires.into(), is_within, near: Default::default() }
         })
     }
 
-    fn intern_timer(&self, timer: P::Timer) -> u32 {
-        self.timers.intern(fingerprint_of(&timer), || {
-            let class = self.timer_budgets.iter().position(|test| test(&timer));
-            TimerKind { timer, budget: class.map(|class| self.timer_budget_at(class)) }
+    fn intern_timer(&self, timer: &P::Timer) -> u32 {
+        self.timers.intern(fingerprint_of(timer), || {
+            let class = self.timer_budgets.iter().position(|test| test(timer));
+            TimerKind { timer: timer.clone(), budget: class.map(|class| self.timer_budget_at(class)) }
         })
     }
 
@@ -321,9 +321,9 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, P, H> {
         for number in &known.fires {
             let kind = system.timers.get(*number);
             if kind.budget.is_none_or(|budget| system.has_budget(state, budget)) {
-                let timer = kind.timer;
-                let what = || What::Fire { node: id, timer };
-                self.node_step(index, Key::Fire(*number), &|| Input::Timer(timer), None, kind.budget, &what);
+                let what = || What::Fire { node: id, timer: kind.timer.clone() };
+                let input = || Input::Timer(kind.timer.clone());
+                self.node_step(index, Key::Fire(*number), &input, None, kind.budget, &what);
             }
         }
         for end in &known.node.disk.ends {

@@ -225,7 +225,7 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
             }
             Input::Timer(timer) => {
                 self.node.timers.remove(timer);
-                self.handle(&|process, cx| process.on_timer(*timer, cx));
+                self.handle(&|process, cx| process.on_timer(timer.clone(), cx));
             }
             Input::Command(command) => self.handle(&|process, cx| process.on_command(command.clone(), cx)),
             Input::Sync(through) => {

@@ -121,7 +121,7 @@ impl<P: Process> Clone for What<P> {
             What::Lose { from, to, message, nobody } => {
                 What::Lose { from: *from, to: *to, message: message.clone(), nobody: *nobody }
             }
-            What::Fire { node, timer } => What::Fire { node: *node, timer: *timer },
+            What::Fire { node, timer } => What::Fire { node: *node, timer: timer.clone() },
             What::Command { node, command } => What::Command { node: *node, command: command.clone() },
             What::Sync { node, through } => What::Sync { node: *node, through: *through },
             What::Crash { node, keeps, silenced } => What::Crash { node: *node, keeps: *keeps, silenced: *silenced },

@@ -167,6 +167,15 @@ pub struct View<'a, P: Checked, H> {
     state: &'a State,
 }
 
+// Not derived: that would ask for a process that can be copied.
+impl<P: Checked, H> Clone for View<'_, P, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P: Checked, H> Copy for View<'_, P, H> {}
+
 impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
     /// A node; `None` while it is down, and for a name that nobody has.
     pub fn node(&self, id: NodeId) -> Option<&'a P> {
@@ -187,9 +196,9 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
     }
 
     /// Whether a timer of a running node is set.
-    pub fn is_set(&self, id: NodeId, timer: P::Timer) -> bool {
+    pub fn is_set(&self, id: NodeId, timer: &P::Timer) -> bool {
         let index = self.system.ids.iter().position(|one| *one == id);
-        index.is_some_and(|index| self.system.nodes.get(self.state.words[index]).node.timers.contains_key(&timer))
+        index.is_some_and(|index| self.system.nodes.get(self.state.words[index]).node.timers.contains_key(timer))
     }
 
     /// What the observer made of all events so far.

@@ -171,7 +171,7 @@ fn rename_node<P: Checked + Symmetric>(node: &Node<P>, permutation: &Permutation
     let mut renamed = node.clone();
     renamed.index = permutation.places[node.index];
     renamed.process = node.process.as_ref().map(|process| process.renamed(names));
-    renamed.timers = node.timers.iter().map(|(timer, left)| (P::rename_timer(*timer, names), *left)).collect();
+    renamed.timers = node.timers.iter().map(|(timer, left)| (P::rename_timer(timer.clone(), names), *left)).collect();
     renamed.disk.records = node.disk.records.iter().map(|record| P::rename_record(record, names)).collect();
     for (_, held) in &mut renamed.gate {
         *held = match held {

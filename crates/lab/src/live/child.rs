@@ -2,26 +2,27 @@
 
 use super::observed::Observed;
 use super::{LiveError, LiveNode};
-use crate::chapter::{Chapter, Settings};
+use crate::chapter::Settings;
+use crate::shell::Shell;
 use std::io::{BufRead, Write};
-use std::str::FromStr;
-use volvox_core::{Fault, NodeId, Process};
+use volvox_core::{Fault, NodeId};
 use volvox_disk::RealDirectory;
 use volvox_net::{FreshLife, Node, NodeHandle, NodeOptions, spawn_thread};
 
 /// The longest line that a parent writes.
 const LINE_MAX: usize = 1 << 20;
 
-type Live<C> = Observed<<C as Chapter>::Process>;
-
 /// Runs the node until standard input ends: when the parent is gone, so are its nodes.
-pub(crate) fn node<C: Chapter>(node: &LiveNode) -> Result<(), LiveError> {
+///
+/// # Errors
+/// When the node cannot be opened, or its log fails.
+pub fn node(shell: &'static dyn Shell, node: &LiveNode) -> Result<(), LiveError> {
     let id = node.id;
     let failed = |problem: String| LiveError::Node { node: id, problem };
     let without = match &node.without {
         None => None,
         Some(name) => {
-            let rule = C::card().rules.iter().find(|rule| rule.name == name.as_str());
+            let rule = shell.card().rules.iter().find(|rule| rule.name == name.as_str());
             Some(rule.ok_or_else(|| failed(format!("knows no rule {name}")))?.name)
         }
     };
@@ -40,12 +41,12 @@ pub(crate) fn node<C: Chapter>(node: &LiveNode) -> Result<(), LiveError> {
     let opened = spawn_thread(&id.to_string(), move || {
         let directory = RealDirectory::open(&folder).map_err(std::io::Error::other);
         let directory = directory.map_err(volvox_net::NodeOpenError::Thread)?;
-        Node::<Live<C>>::open(options, directory, move |_| C::config(&settings), say)
+        Node::<Observed>::open(options, directory, move |_| shell.config(&settings), say)
     });
     let (handle, thread) = opened.map_err(|error| failed(format!("does not open: {error}")))?;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(LiveError::machine("reading standard input"))?;
-        if line.len() > LINE_MAX || !obey::<C>(&line, &handle) {
+        if line.len() > LINE_MAX || !obey(shell, &line, &handle) {
             break;
         }
     }
@@ -60,11 +61,11 @@ fn say(line: impl std::fmt::Display) {
 }
 
 /// Does what a line of the parent says; false when it says that this is the end.
-fn obey<C: Chapter>(line: &str, handle: &NodeHandle<Live<C>>) -> bool {
+fn obey(shell: &dyn Shell, line: &str, handle: &NodeHandle<Observed>) -> bool {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "command" => {
-            if let Ok(command) = <<C::Process as Process>::Command>::from_str(rest) {
+            if let Ok(command) = shell.command(rest) {
                 // One that finds the queue full is lost, as for every client of a node that is overloaded.
                 let _ = handle.command(command);
             }

@@ -34,8 +34,8 @@ mod observed;
 mod parent;
 mod shadow;
 
-pub(crate) use child::node;
-pub(crate) use parent::live;
+pub use child::node;
+pub use parent::run;
 
 use crate::study::RequestError;
 use std::net::SocketAddr;

@@ -1,16 +1,16 @@
 //! A process that tells every input before it hands it on.
 
-use crate::chapter::Studied;
 use std::fmt;
 use std::fmt::Write;
 use std::time::SystemTime;
+use volvox_core::erased::{AnyCommand, AnyConfig, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{Context, Decode, Encode, NodeId, Position, Process, Restored, Scratch, decode_all};
 
 /// The process inside, and what it was given back before it started.
-pub(crate) struct Observed<P: Process> {
-    inner: P,
+pub(crate) struct Observed {
+    inner: AnyProcess,
     restored: Vec<String>,
-    scratch: Scratch<P>,
+    scratch: Scratch<AnyProcess>,
 }
 
 /// An input, with the clocks.
@@ -52,14 +52,14 @@ pub(crate) fn machine_clock() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-impl<P: Studied> Observed<P> {
+impl Observed {
     fn tell(cx: &mut Context<'_, Self>, input: String) {
         let told = Told { at: machine_clock(), now: cx.now().0, wall: cx.wall().0, input };
         // An input reveals nothing that the node promised: it need not wait for the disk.
         cx.emit_after(Position::NONE, told);
     }
 
-    fn step(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
+    fn step(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut AnyProcess, &mut Context<'_, AnyProcess>)) {
         let Observed { inner, scratch, .. } = self;
         cx.scope(scratch, |cx| step(inner, cx), |message| message, |timer| timer, |record| record);
         // The shadow emits the same events.
@@ -67,20 +67,20 @@ impl<P: Studied> Observed<P> {
     }
 }
 
-impl<P: Studied> Process for Observed<P> {
-    type Config = P::Config;
-    type Message = P::Message;
-    type Timer = P::Timer;
-    type Record = P::Record;
-    type Command = P::Command;
+impl Process for Observed {
+    type Config = AnyConfig;
+    type Message = AnyMessage;
+    type Timer = AnyTimer;
+    type Record = AnyRecord;
+    type Command = AnyCommand;
     type Event = Told;
     type View = ();
 
-    fn new(id: NodeId, members: &[NodeId], config: &P::Config) -> Self {
-        Observed { inner: P::new(id, members, config), restored: Vec::new(), scratch: Scratch::default() }
+    fn new(id: NodeId, members: &[NodeId], config: &AnyConfig) -> Self {
+        Observed { inner: AnyProcess::new(id, members, config), restored: Vec::new(), scratch: Scratch::default() }
     }
 
-    fn on_restore(&mut self, restored: Restored<P::Record>) {
+    fn on_restore(&mut self, restored: Restored<AnyRecord>) {
         self.restored.push(match &restored {
             Restored::Part(part) => format!("part {}", hex(part)),
             Restored::CheckpointEnd { covers } => format!("covers {}", covers.0),
@@ -98,17 +98,17 @@ impl<P: Studied> Process for Observed<P> {
         self.step(cx, |inner, cx| inner.on_start(cx));
     }
 
-    fn on_message(&mut self, from: NodeId, message: P::Message, cx: &mut Context<'_, Self>) {
+    fn on_message(&mut self, from: NodeId, message: AnyMessage, cx: &mut Context<'_, Self>) {
         Self::tell(cx, format!("message {} {}", from.0, hex(&message)));
         self.step(cx, |inner, cx| inner.on_message(from, message, cx));
     }
 
-    fn on_timer(&mut self, timer: P::Timer, cx: &mut Context<'_, Self>) {
+    fn on_timer(&mut self, timer: AnyTimer, cx: &mut Context<'_, Self>) {
         Self::tell(cx, format!("timer {timer:?}"));
         self.step(cx, |inner, cx| inner.on_timer(timer, cx));
     }
 
-    fn on_command(&mut self, command: P::Command, cx: &mut Context<'_, Self>) {
+    fn on_command(&mut self, command: AnyCommand, cx: &mut Context<'_, Self>) {
         Self::tell(cx, format!("command {command}"));
         self.step(cx, |inner, cx| inner.on_command(command, cx));
     }

@@ -5,8 +5,9 @@
 use super::observed::{Told, machine_clock};
 use super::shadow::Shadows;
 use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
-use crate::chapter::{Chapter, World};
+use crate::chapter::World;
 use crate::scenario::Whom;
+use crate::shell::Shell;
 use crate::study::{End, Prepared, Ran, Request, damages};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{BufRead, BufReader, Write};
@@ -14,10 +15,9 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::str::FromStr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use volvox_core::fault::{DiskFault, LinkFault, Target};
-use volvox_core::{Duration, Fault, Instant, NodeId, Process, Rng, Scheduled};
+use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
 use volvox_sim::What;
 
 /// How long a line may take from a node to its parent: so long it waits for others that were told before it. A line that
@@ -33,9 +33,17 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// After everything healed, good things have at least so long to come to pass.
 const GRACE_MIN: Duration = Duration::from_secs(3);
 
-/// Runs a scenario with one operating system process a node; `spawn` makes the command line of one.
-pub(crate) fn live<C: Chapter>(request: &Request, spawn: &dyn Fn(&LiveNode) -> Command) -> Result<Ran, LiveError> {
-    let card = C::card();
+/// Runs a scenario with one operating system process a node; `spawn` makes the command that calls [`super::node`] with what
+/// it is given.
+///
+/// # Errors
+/// When the request does not fit the chapter or the live world, or the machine refuses.
+pub fn run(
+    shell: &'static dyn Shell,
+    request: &Request,
+    spawn: &dyn Fn(&LiveNode) -> Command,
+) -> Result<Ran, LiveError> {
+    let card = shell.card();
     if !card.worlds.contains(&World::Live) {
         return Err(LiveError::NotLive(format!("{} is not said to run live", card.id)));
     }
@@ -48,9 +56,9 @@ pub(crate) fn live<C: Chapter>(request: &Request, spawn: &dyn Fn(&LiveNode) -> C
         return Err(LiveError::NotLive(format!("'{fault}' is no fault of the live world")));
     }
     let folder = Folder::new()?;
-    let mut run = Run::<C>::new(request, &prepared, &folder.0, spawn)?;
+    let mut run = Run::new(shell, request, &prepared, &folder.0, spawn)?;
     let starts_again = {
-        let weights = C::faults(&prepared.settings).weights;
+        let weights = shell.faults(&prepared.settings).weights;
         weights.crash + weights.crash_all + weights.crash_without_disk > 0
     };
     let span = prepared.scenario.span;
@@ -146,7 +154,8 @@ enum Act {
     Fault(Fault),
 }
 
-struct Run<'a, C: Chapter> {
+struct Run<'a> {
+    shell: &'static dyn Shell,
     request: &'a Request,
     folder: &'a Path,
     spawn: &'a dyn Fn(&LiveNode) -> Command,
@@ -155,7 +164,7 @@ struct Run<'a, C: Chapter> {
     replaced: Vec<NodeId>,
     active: Vec<Fault>,
     applied: Vec<Scheduled>,
-    shadows: Shadows<C>,
+    shadows: Shadows,
     sender: Sender<(NodeId, Option<Told>)>,
     heard: Receiver<(NodeId, Option<Told>)>,
     waiting: BinaryHeap<Heard>,
@@ -170,19 +179,20 @@ struct Run<'a, C: Chapter> {
     plan: Vec<(Duration, Act)>,
 }
 
-impl<'a, C: Chapter> Run<'a, C> {
+impl<'a> Run<'a> {
     fn new(
+        shell: &'static dyn Shell,
         request: &'a Request,
         prepared: &Prepared,
         folder: &'a Path,
         spawn: &'a dyn Fn(&LiveNode) -> Command,
-    ) -> Result<Run<'a, C>, LiveError> {
+    ) -> Result<Run<'a>, LiveError> {
         let settings = prepared.settings;
         let (planned, _) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
         let mut plan = Vec::new();
         for planned in &planned {
-            if let Err(error) = <C::Process as Process>::Command::from_str(planned.text) {
-                let problem = format!("{} does not know this command: {error}", C::card().id);
+            if let Err(error) = shell.command(planned.text) {
+                let problem = format!("{} does not know this command: {error}", shell.card().id);
                 return Err(LiveError::Request(prepared.scenario.error(planned.place, problem).into()));
             }
             plan.push((planned.at, Act::Ask(planned.whom, planned.text.to_string())));
@@ -192,6 +202,7 @@ impl<'a, C: Chapter> Run<'a, C> {
         sort_from_the_end(&mut plan);
         let (sender, heard) = channel();
         let mut run = Run {
+            shell,
             request,
             folder,
             spawn,
@@ -200,7 +211,7 @@ impl<'a, C: Chapter> Run<'a, C> {
             replaced: Vec::new(),
             active: losses(prepared),
             applied: Vec::new(),
-            shadows: Shadows::new(settings, request.seed, request.moments_max),
+            shadows: Shadows::new(shell, settings, request.seed, request.moments_max),
             sender,
             heard,
             waiting: BinaryHeap::new(),
@@ -262,7 +273,7 @@ impl<'a, C: Chapter> Run<'a, C> {
             return Ok(());
         }
         let node = LiveNode {
-            protocol: C::card().id.to_string(),
+            protocol: self.shell.card().id.to_string(),
             id,
             without: self.request.without.clone(),
             seed: self.request.seed,
@@ -386,7 +397,10 @@ impl<'a, C: Chapter> Run<'a, C> {
 
     fn leader(&self) -> Option<NodeId> {
         let up = self.shadows.up();
-        up.iter().rev().find(|(id, process)| self.running.contains_key(id) && C::is_leader(process)).map(|(id, _)| *id)
+        up.iter()
+            .rev()
+            .find(|(id, process)| self.running.contains_key(id) && self.shell.is_leader(process))
+            .map(|(id, _)| *id)
     }
 
     fn fault(&mut self, fault: Fault) -> Result<(), LiveError> {
@@ -538,11 +552,11 @@ impl<'a, C: Chapter> Run<'a, C> {
         // Faults are told at once, and what nodes did a while later.
         recording.sort();
         let (properties, events) = judge.verdict();
-        let card = C::card();
+        let card = self.shell.card();
         Ok(Ran {
             chapter: card.id,
             title: card.title,
-            carrier: C::carrier(),
+            carrier: self.shell.carrier(),
             world: World::Live,
             seed: request.seed,
             nodes: prepared.settings.nodes,

@@ -1,10 +1,11 @@
 //! Shadows of all nodes, which are fed what the nodes were told.
 
 use super::observed::{Told, unhex};
-use crate::chapter::{Chapter, Settings};
+use crate::chapter::Settings;
+use crate::shell::Shell;
 use crate::study::Judge;
 use std::collections::{BTreeMap, VecDeque};
-use std::str::FromStr;
+use volvox_core::erased::{AnyEvent, AnyMessage, AnyProcess, AnyTimer};
 use volvox_core::{
     Context, Effect, EffectOf, Environment, FlatMap, Incarnation, Instant, MessageKind, NodeId, Now, Outbox, Position,
     Process, Restored, Rng, Wall,
@@ -15,13 +16,14 @@ use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
 const UNDER_WAY_MAX: usize = 10_000;
 
 /// Shadows of all nodes, what is judged of them, and what is recorded.
-pub(crate) struct Shadows<C: Chapter> {
+pub(crate) struct Shadows {
+    shell: &'static dyn Shell,
     settings: Settings,
     seed: u64,
     members: Vec<NodeId>,
-    nodes: FlatMap<NodeId, Shadow<C>>,
-    under_way: FlatMap<(NodeId, NodeId), UnderWay<C>>,
-    pub judge: Judge<C>,
+    nodes: FlatMap<NodeId, Shadow>,
+    under_way: FlatMap<(NodeId, NodeId), UnderWay>,
+    pub judge: Judge,
     pub statistics: Statistics,
     pub recording: Recording,
     moments_max: usize,
@@ -31,37 +33,36 @@ pub(crate) struct Shadows<C: Chapter> {
 }
 
 /// What is under way on one link, oldest first, each with its place in the recording.
-type UnderWay<C> = VecDeque<(usize, MessageOf<C>)>;
-
-type MessageOf<C> = <<C as Chapter>::Process as Process>::Message;
+type UnderWay = VecDeque<(usize, AnyMessage)>;
 
 /// What a step was, what the disk let out before it, and its effects.
-type Followed<C> = (What, Vec<Outgoing<C>>, Vec<EffectOf<<C as Chapter>::Process>>);
+type Followed = (What, Vec<Outgoing>, Vec<EffectOf<AnyProcess>>);
 
-enum Outgoing<C: Chapter> {
-    Send(NodeId, MessageOf<C>),
-    Emit(<C::Process as Process>::Event),
+enum Outgoing {
+    Send(NodeId, AnyMessage),
+    Emit(AnyEvent),
 }
 
 /// One node, as its parent knows it.
-struct Shadow<C: Chapter> {
-    process: C::Process,
+struct Shadow {
+    process: AnyProcess,
     environment: Environment,
-    outbox: Outbox<Outgoing<C>>,
+    outbox: Outbox<Outgoing>,
     /// What is set.
-    timers: Vec<<C::Process as Process>::Timer>,
+    timers: Vec<AnyTimer>,
     is_up: bool,
 }
 
-impl<C: Chapter> Shadows<C> {
-    pub fn new(settings: Settings, seed: u64, moments_max: usize) -> Shadows<C> {
+impl Shadows {
+    pub fn new(shell: &'static dyn Shell, settings: Settings, seed: u64, moments_max: usize) -> Shadows {
         Shadows {
+            shell,
             settings,
             seed,
             members: (1..=settings.nodes).map(NodeId).collect(),
             nodes: FlatMap::new(),
             under_way: FlatMap::new(),
-            judge: Judge::new(),
+            judge: Judge::new(shell),
             statistics: Statistics::default(),
             recording: Recording::default(),
             moments_max,
@@ -71,7 +72,7 @@ impl<C: Chapter> Shadows<C> {
     }
 
     /// The nodes that are up.
-    pub fn up(&self) -> Vec<(NodeId, &C::Process)> {
+    pub fn up(&self) -> Vec<(NodeId, &AnyProcess)> {
         self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect()
     }
 
@@ -126,12 +127,12 @@ impl<C: Chapter> Shadows<C> {
     fn follow_input(
         &mut self,
         node: NodeId,
-        shadow: &mut Shadow<C>,
+        shadow: &mut Shadow,
         told: &Told,
         verb: &str,
         rest: &str,
         at: Instant,
-    ) -> Option<Followed<C>> {
+    ) -> Option<Followed> {
         if !shadow.is_up {
             return None;
         }
@@ -143,7 +144,7 @@ impl<C: Chapter> Shadows<C> {
         let what = match verb {
             "message" => {
                 let (from, message) = rest.split_once(' ')?;
-                let (from, message) = (NodeId(from.parse().ok()?), unhex::<MessageOf<C>>(message)?);
+                let (from, message) = (NodeId(from.parse().ok()?), self.shell.message(unhex(message)?)?);
                 process.on_message(from, message.clone(), &mut cx);
                 self.statistics.delivered += 1;
                 self.receive(from, node, &message, at)
@@ -156,7 +157,7 @@ impl<C: Chapter> Shadows<C> {
                 What::Timer(rest.to_string())
             }
             "command" => {
-                let command = <C::Process as Process>::Command::from_str(rest).ok()?;
+                let command = self.shell.command(rest).ok()?;
                 process.on_command(command, &mut cx);
                 self.statistics.commands += 1;
                 What::Command(rest.to_string())
@@ -177,7 +178,7 @@ impl<C: Chapter> Shadows<C> {
     fn follow_start(&mut self, node: NodeId, told: &Told, verb: &str, rest: &str, at: Instant) -> Option<()> {
         let mut words = rest.split(' ');
         if !self.nodes.get(&node).is_some_and(|shadow| shadow.is_up) {
-            let process = C::Process::new(node, &self.members, &C::config(&self.settings));
+            let process = AnyProcess::new(node, &self.members, &self.shell.config(&self.settings));
             let environment = Environment::new(node, Incarnation::FIRST, Position::NONE, &Rng::new(self.seed));
             let outbox = Outbox::new(Position::NONE);
             self.nodes.insert(node, Shadow { process, environment, outbox, timers: Vec::new(), is_up: true });
@@ -190,7 +191,9 @@ impl<C: Chapter> Shadows<C> {
             }
             "record" => {
                 let position = Position(words.next()?.parse().ok()?);
-                shadow.process.on_restore(Restored::Record { position, record: unhex(words.next()?)? });
+                shadow
+                    .process
+                    .on_restore(Restored::Record { position, record: self.shell.record(unhex(words.next()?)?)? });
             }
             _ => {
                 let incarnation = Incarnation(words.next()?.parse().ok()?);
@@ -209,7 +212,7 @@ impl<C: Chapter> Shadows<C> {
     }
 
     /// Finds the message among those that are under way; what was sent before it on its link and did not come is lost.
-    fn receive(&mut self, from: NodeId, to: NodeId, message: &MessageOf<C>, at: Instant) -> What {
+    fn receive(&mut self, from: NodeId, to: NodeId, message: &AnyMessage, at: Instant) -> What {
         let queue = self.under_way.get_or_default((from, to));
         let place = queue.iter().position(|(_, sent)| sent == message);
         let before: Vec<usize> = (0..place.unwrap_or(0)).filter_map(|_| queue.pop_front()).map(|(id, _)| id).collect();
@@ -223,7 +226,7 @@ impl<C: Chapter> Shadows<C> {
         What::Delivered(id)
     }
 
-    fn sent(&mut self, from: NodeId, to: NodeId, message: &MessageOf<C>, at: Instant) -> usize {
+    fn sent(&mut self, from: NodeId, to: NodeId, message: &AnyMessage, at: Instant) -> usize {
         let id = self.recording.messages.len();
         let (kind, text) = (message.kind(), message.to_string());
         self.recording.messages.push(Envelope { from, to, kind: kind.to_string(), text, is_copy: false });
@@ -233,13 +236,7 @@ impl<C: Chapter> Shadows<C> {
         id
     }
 
-    fn after_step(
-        &mut self,
-        node: NodeId,
-        released: Vec<Outgoing<C>>,
-        effects: Vec<EffectOf<C::Process>>,
-        at: Instant,
-    ) {
+    fn after_step(&mut self, node: NodeId, released: Vec<Outgoing>, effects: Vec<EffectOf<AnyProcess>>, at: Instant) {
         self.statistics.steps += 1;
         for outgoing in released {
             self.let_out(node, outgoing, at);
@@ -279,7 +276,7 @@ impl<C: Chapter> Shadows<C> {
         self.judge_now(node, at);
     }
 
-    fn let_out(&mut self, node: NodeId, outgoing: Outgoing<C>, at: Instant) {
+    fn let_out(&mut self, node: NodeId, outgoing: Outgoing, at: Instant) {
         match outgoing {
             Outgoing::Send(to, message) => {
                 let id = self.sent(node, to, &message, at);
@@ -299,7 +296,7 @@ impl<C: Chapter> Shadows<C> {
 
     fn judge_now(&mut self, node: NodeId, at: Instant) {
         if let Some(shadow) = self.nodes.get(&node) {
-            let state = C::state(&shadow.process);
+            let state = self.shell.state(&shadow.process);
             let before = self.states.entry(node).or_default();
             if *before != state {
                 before.clone_from(&state);
@@ -307,7 +304,7 @@ impl<C: Chapter> Shadows<C> {
             }
         }
         // Not `up()`: the judge is borrowed beside the nodes.
-        let up: Vec<(NodeId, &C::Process)> =
+        let up: Vec<(NodeId, &AnyProcess)> =
             self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
         if let Some((property, text)) = self.judge.always(at, &up) {
             self.broken.get_or_insert((property, text.clone()));
@@ -327,7 +324,7 @@ impl<C: Chapter> Shadows<C> {
 
     /// Asks what must hold at the end.
     pub fn judge_end(&mut self, at: Instant) {
-        let up: Vec<(NodeId, &C::Process)> =
+        let up: Vec<(NodeId, &AnyProcess)> =
             self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
         if let Some((property, text)) = self.judge.at_end(at, &up) {
             self.record(at, NodeId(0), What::Broken { property, text });

@@ -2,15 +2,16 @@
 
 use super::Breach;
 use super::stream::Stream;
-use crate::chapter::{Chapter, Settings};
+use crate::chapter::Settings;
 use crate::scenario::{Scenario, Whom};
+use crate::shell::{Properties, PropertyCard, Shell};
 use crate::study::{Prepared, Request, RequestError};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::FromStr;
+use volvox_core::erased::{AnyCommand, AnyHistory, AnyProcess};
 use volvox_core::fault::{DiskFault, LinkFault, Target};
 use volvox_core::time::nanos;
-use volvox_core::{Duration, Fault, History, Instant, NodeId, Picture, Process, Property, Rng, When};
+use volvox_core::{Duration, Fault, Instant, NodeId, Picture, Rng, When};
 use volvox_sim::script::{Course, Journal, Order};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation, Stop};
 
@@ -23,54 +24,70 @@ const FAULTS_MAX: u64 = 24;
 /// After everything healed, good things have so long to come to pass.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-type Command<C> = <<C as Chapter>::Process as Process>::Command;
-
 /// What all cases of a sweep have in common.
-pub(super) struct Terms<C: Chapter> {
+pub(super) struct Terms {
+    pub shell: &'static dyn Shell,
     pub settings: Settings,
     pub scenario: Scenario,
     /// The scenario's commands, and the latest moment of them.
-    commands: Vec<(Duration, Whom, Command<C>)>,
+    commands: Vec<(Duration, Whom, AnyCommand)>,
     plan: FaultPlan,
     /// When the last command or fault may come.
     until: Duration,
 }
 
 /// One case.
-pub(super) struct Case<C: Chapter> {
+pub(super) struct Case {
     /// Latencies, jitter and what links and disks do by chance.
     pub seed: u64,
-    commands: Vec<(Duration, Whom, Command<C>)>,
+    commands: Vec<(Duration, Whom, AnyCommand)>,
     /// When, what, and for how long.
     faults: Vec<(Duration, Fault, Duration)>,
 }
 
+/// The properties of the chapter, sorted by when they are asked.
+pub(super) struct Asked {
+    pub properties: Box<dyn Properties>,
+    pub cards: Vec<PropertyCard>,
+    always: Vec<usize>,
+    at_end: Vec<usize>,
+}
+
+impl Asked {
+    pub fn of(shell: &dyn Shell) -> Asked {
+        let properties = shell.properties();
+        let cards = properties.cards();
+        let (always, at_end) = (0..cards.len()).partition(|number: &usize| cards[*number].when == When::Always);
+        Asked { properties, cards, always, at_end }
+    }
+}
+
 /// How a case went.
-pub(super) struct Outcome<P: Process> {
+pub(super) struct Outcome {
     pub breach: Option<Breach>,
     pub steps: u64,
     /// What happened, and how many actions of it came before everything healed.
-    pub course: Option<(Course<P>, usize)>,
+    pub course: Option<(Course<AnyProcess>, usize)>,
 }
 
-impl<C: Chapter> Terms<C> {
+impl Terms {
     /// # Errors
     /// When the chapter has no such rule, or does not run with so many nodes.
-    pub fn new(nodes: Option<u64>, without: Option<String>) -> Result<Terms<C>, RequestError> {
+    pub fn new(shell: &'static dyn Shell, nodes: Option<u64>, without: Option<String>) -> Result<Terms, RequestError> {
         let request = Request { nodes, without, ..Request::default() };
-        let prepared = Prepared::new(C::card(), &request)?;
+        let prepared = Prepared::new(shell.card(), &request)?;
         let (planned, _) = prepared.plan(&mut Rng::new(0));
         let read = |text: &str, place| {
-            let known = Command::<C>::from_str(text);
-            known.map_err(|error| prepared.scenario.error(place, format!("no command of {}: {error}", C::card().id)))
+            let known = shell.command(text);
+            known.map_err(|error| prepared.scenario.error(place, format!("no command of {}: {error}", shell.card().id)))
         };
         let commands = planned.iter().map(|one| Ok((one.at, one.whom, read(one.text, one.place)?)));
         let commands: Vec<_> = commands.collect::<Result<_, RequestError>>()?;
-        let plan = C::faults(&prepared.settings);
+        let plan = shell.faults(&prepared.settings);
         let last = commands.iter().map(|(at, ..)| *at).max().unwrap_or_default();
         let until = plan.until.min(Duration::from_secs(5)).max(last * 2).max(Duration::from_millis(50));
         let Prepared { settings, scenario, .. } = prepared;
-        Ok(Terms { settings, scenario, commands, plan, until })
+        Ok(Terms { shell, settings, scenario, commands, plan, until })
     }
 
     /// Whether who dies comes back.
@@ -93,7 +110,7 @@ impl<C: Chapter> Terms<C> {
     }
 
     /// Draws a case. Zeros draw the simplest one: no command and no fault.
-    pub fn draw(&self, stream: &mut Stream) -> Case<C> {
+    pub fn draw(&self, stream: &mut Stream) -> Case {
         let seed = stream.draw(1 << 20);
         let mut commands = Vec::new();
         let is_spread = stream.often(1, 2);
@@ -124,19 +141,15 @@ impl<C: Chapter> Terms<C> {
     }
 
     /// Runs a case; writes down its course when asked to.
-    pub fn run(
-        &self,
-        case: &Case<C>,
-        properties: &[Property<C::Process, C::History>],
-        written: bool,
-    ) -> Outcome<C::Process> {
+    pub fn run(&self, case: &Case, asked: &Asked, written: bool) -> Outcome {
         let journal = written.then(|| Journal::new(ACTIONS_MAX));
         let mut healed_at = None;
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut sim = self.build(case, journal.as_ref());
-            let mut watch = Watch::<C> {
-                properties,
-                history: C::History::default(),
+            let mut watch = Watch {
+                shell: self.shell,
+                asked,
+                history: asked.properties.history(),
                 commands: &case.commands,
                 waiting: VecDeque::new(),
                 steps: 0,
@@ -171,11 +184,12 @@ impl<C: Chapter> Terms<C> {
         Outcome { breach, steps, course }
     }
 
-    fn build(&self, case: &Case<C>, journal: Option<&Journal<C::Process>>) -> Simulation<C::Process> {
-        let mut sim = Builder::<C::Process>::new(case.seed, self.settings.nodes, C::config(&self.settings))
+    fn build(&self, case: &Case, journal: Option<&Journal<AnyProcess>>) -> Simulation<AnyProcess> {
+        let shell = self.shell;
+        let mut sim = Builder::<AnyProcess>::new(case.seed, self.settings.nodes, shell.config(&self.settings))
             .network(self.scenario.network)
             .clocks(self.scenario.clocks)
-            .leader(C::is_leader)
+            .leader(move |process| shell.is_leader(process))
             .steps_max(STEPS_MAX)
             .without_hash_chain()
             .journal(journal)
@@ -191,14 +205,14 @@ impl<C: Chapter> Terms<C> {
 }
 
 /// Draws faults within what the chapter claims to survive.
-struct Drawing<'t, C: Chapter> {
-    terms: &'t Terms<C>,
+struct Drawing<'t> {
+    terms: &'t Terms,
     /// From when to when a node is out of service.
     down: Vec<(Duration, Duration, NodeId)>,
     damaged: Vec<NodeId>,
 }
 
-impl<C: Chapter> Drawing<'_, C> {
+impl Drawing<'_> {
     fn faults(mut self, stream: &mut Stream) -> Vec<(Duration, Fault, Duration)> {
         let plan = &self.terms.plan;
         let kinds = kinds(&plan.weights);
@@ -348,21 +362,24 @@ fn kinds(weights: &FaultWeights) -> [(&'static str, u32); 14] {
 }
 
 /// Looks at a run: gives the commands that are due, and asks the properties.
-struct Watch<'c, C: Chapter> {
-    properties: &'c [Property<C::Process, C::History>],
-    history: C::History,
-    commands: &'c [(Duration, Whom, Command<C>)],
+struct Watch<'c> {
+    shell: &'static dyn Shell,
+    asked: &'c Asked,
+    history: AnyHistory,
+    commands: &'c [(Duration, Whom, AnyCommand)],
     /// Commands for a leader, while nobody leads.
     waiting: VecDeque<usize>,
     steps: u64,
 }
 
-impl<C: Chapter> Watch<'_, C> {
+impl Watch<'_> {
     /// Says whether the work is done, when it may be.
-    fn look(&mut self, sim: &mut Simulation<C::Process>, not_before: Duration) -> bool {
+    fn look(&mut self, sim: &mut Simulation<AnyProcess>, not_before: Duration) -> bool {
         while let Some(happened) = sim.next_happened() {
             match happened.what {
-                Happening::Event(event) => self.history.on_event(happened.node, &event),
+                Happening::Event(event) => {
+                    self.asked.properties.observe(&mut self.history, happened.node, &event);
+                }
                 Happening::Alarm(number) => self.waiting.push_back(number as usize),
                 Happening::Started(_) | Happening::Stopped(_) => {}
             }
@@ -371,18 +388,17 @@ impl<C: Chapter> Watch<'_, C> {
         if std::mem::replace(&mut self.steps, sim.statistics().steps) == sim.statistics().steps {
             return false;
         }
-        if let Some(breach) = self.broken(When::Always, sim) {
-            let property = self.properties.iter().find(|property| property.name == breach.property);
-            sim.report(NodeId(0), property.map_or("a property", |property| property.name), breach.text);
+        if let Some((property, text)) = self.broken(When::Always, sim) {
+            sim.report(NodeId(0), property, text);
             return false;
         }
         let nodes: Vec<_> = sim.live().collect();
         sim.now() >= Instant::ZERO + not_before
             && self.waiting.is_empty()
-            && C::is_done(&Picture { nodes: &nodes, history: &self.history })
+            && self.asked.properties.is_done(&Picture { nodes: &nodes, history: &self.history })
     }
 
-    fn ask(&mut self, sim: &mut Simulation<C::Process>) {
+    fn ask(&mut self, sim: &mut Simulation<AnyProcess>) {
         for _ in 0..self.waiting.len() {
             let Some(number) = self.waiting.pop_front() else { return };
             let (_, whom, command) = &self.commands[number];
@@ -391,7 +407,7 @@ impl<C: Chapter> Watch<'_, C> {
                 Whom::All => {
                     sim.ids().collect::<Vec<_>>().into_iter().for_each(|id| sim.command(id, command.clone()));
                 }
-                Whom::Leader => match sim.live().filter(|(_, process)| C::is_leader(process)).last() {
+                Whom::Leader => match sim.live().filter(|(_, process)| self.shell.is_leader(process)).last() {
                     Some((id, _)) => sim.command(id, command.clone()),
                     None => self.waiting.push_back(number),
                 },
@@ -399,18 +415,18 @@ impl<C: Chapter> Watch<'_, C> {
         }
     }
 
-    fn at_end(&self, sim: &Simulation<C::Process>) -> Option<Breach> {
-        self.broken(When::AtEnd, sim)
+    fn at_end(&self, sim: &Simulation<AnyProcess>) -> Option<Breach> {
+        let (property, text) = self.broken(When::AtEnd, sim)?;
+        Some(Breach { property: property.to_string(), text })
     }
 
-    fn broken(&self, when: When, sim: &Simulation<C::Process>) -> Option<Breach> {
+    /// The first property that does not hold, with what is wrong.
+    fn broken(&self, when: When, sim: &Simulation<AnyProcess>) -> Option<(&'static str, String)> {
         let nodes: Vec<_> = sim.live().collect();
-        let picture = Picture { nodes: &nodes, history: &self.history };
-        let asked = self.properties.iter().filter(|property| property.when == when);
-        asked.into_iter().find_map(|property| {
-            let text = (property.holds)(&picture).err()?;
-            Some(Breach { property: property.name.to_string(), text })
-        })
+        let numbers = if when == When::Always { &self.asked.always } else { &self.asked.at_end };
+        let answers = self.asked.properties.ask(numbers, &Picture { nodes: &nodes, history: &self.history });
+        let broken = numbers.iter().zip(answers).find_map(|(number, answer)| Some((*number, answer.err()?)));
+        broken.map(|(number, text)| (self.asked.cards[number].name, text))
     }
 }
 

@@ -17,11 +17,14 @@
 //! was sent before it lost) or `strict`.
 
 use super::Breach;
-use super::follow::{Field, property_of, take_events};
-use crate::chapter::{Chapter, Settings};
+use super::follow::{Field, property_of};
+use crate::chapter::Settings;
+use crate::shell::Shell;
 use std::fmt;
 use std::fmt::Write;
+use std::rc::Rc;
 use volvox_core::When;
+use volvox_core::erased::AnyProcess;
 use volvox_sim::script::{Action, Order, Runner};
 
 /// The longest text that is read.
@@ -67,14 +70,14 @@ pub fn protocol_of(text: &str) -> Result<&str, ReplayError> {
 ///
 /// # Errors
 /// When the text is no counterexample, or something in it cannot happen.
-pub fn replay<C: Chapter>(text: &str) -> Result<Replayed, ReplayError> {
+pub fn replay(shell: &'static dyn Shell, text: &str) -> Result<Replayed, ReplayError> {
     let at = |line: usize| move |problem: String| ReplayError { line: line + 1, problem };
     if text.len() > TEXT_MAX {
         return Err(at(0)(format!("a text of {} bytes; {TEXT_MAX} at most", text.len())));
     }
-    let field = read_header::<C>(text)?;
-    let mut runner = Runner::over(field.world(&field.settings).traced());
-    let mut history = C::History::default();
+    let field = read_header(shell, text)?;
+    let mut runner = Runner::over(field.world(&field.settings).traced(), Rc::new(|text| shell.command(text)));
+    let mut history = field.properties.history();
     let (mut after, mut breach) = (String::new(), None);
     let mut is_script = false;
     for (number, line) in text.lines().enumerate() {
@@ -91,8 +94,8 @@ pub fn replay<C: Chapter>(text: &str) -> Result<Replayed, ReplayError> {
         }
         after.push_str(&runner.line(command.trim()).map_err(|error| at(number)(error.to_string()))?);
         let world = runner.world().expect("it runs over one");
-        take_events::<C>(world, &mut history);
-        if field.property.as_ref().is_some_and(|property| property.when == When::Always) {
+        field.take_events(world, &mut history);
+        if field.property.as_ref().is_some_and(|(_, property)| property.when == When::Always) {
             breach = field.ask(world, &history);
         }
     }
@@ -103,15 +106,15 @@ pub fn replay<C: Chapter>(text: &str) -> Result<Replayed, ReplayError> {
     Ok(Replayed { text: after, breach })
 }
 
-impl<C: Chapter> Field<C> {
+impl Field {
     /// The name of what must break.
     pub fn name(&self) -> &'static str {
-        self.property.as_ref().map_or(super::PANIC, |property| property.name)
+        self.property.as_ref().map_or(super::PANIC, |(_, property)| property.name)
     }
 
     /// The text of a counterexample; `breach` is what is wrong in the end.
-    pub fn text(&self, actions: &[Action<C::Process>], breach: &Breach) -> String {
-        let (card, settings) = (C::card(), &self.settings);
+    pub fn text(&self, actions: &[Action<AnyProcess>], breach: &Breach) -> String {
+        let (card, settings) = (self.shell.card(), &self.settings);
         let mut text = String::new();
         let without = settings.without.map(|rule| format!(", without {rule}")).unwrap_or_default();
         let what = breach.text.lines().next().unwrap_or_default();
@@ -149,7 +152,7 @@ impl<C: Chapter> Field<C> {
     }
 }
 
-fn chooser<P: volvox_core::Process>(action: &Action<P>) -> Option<volvox_core::NodeId> {
+fn chooser(action: &Action<AnyProcess>) -> Option<volvox_core::NodeId> {
     use volvox_sim::script::What;
     match action.what {
         What::Start { node } | What::Command { node, .. } | What::Fire { node, .. } | What::Sync { node, .. } => {
@@ -162,8 +165,8 @@ fn chooser<P: volvox_core::Process>(action: &Action<P>) -> Option<volvox_core::N
 
 const ORDERS: [(&str, Order); 3] = [("free", Order::Free), ("lossy", Order::Lossy), ("strict", Order::Strict)];
 
-fn read_header<C: Chapter>(text: &str) -> Result<Field<C>, ReplayError> {
-    let card = C::card();
+fn read_header(shell: &'static dyn Shell, text: &str) -> Result<Field, ReplayError> {
+    let (card, properties) = (shell.card(), shell.properties());
     let mut settings = Settings { nodes: card.nodes.default, without: None };
     let (mut seed, mut order, mut property) = (1, Order::Free, None);
     let header = text.lines().enumerate().take_while(|(_, line)| !line.starts_with('>'));
@@ -185,8 +188,8 @@ fn read_header<C: Chapter>(text: &str) -> Result<Field<C>, ReplayError> {
                 settings.without = Some(rule.ok_or_else(|| wrong(format!("a rule, one of: {}", known())))?.name);
             }
             "property" => {
-                let known = || C::properties().iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
-                let found = property_of::<C>(rest);
+                let known = || properties.cards().iter().map(|one| one.name).collect::<Vec<_>>().join(", ");
+                let found = property_of(properties.as_ref(), rest);
                 property = Some(found.ok_or_else(|| wrong(format!("a property, one of: {}", known())))?);
             }
             "seed" => seed = rest.parse().map_err(|_| wrong("a number".to_string()))?,
@@ -198,5 +201,15 @@ fn read_header<C: Chapter>(text: &str) -> Result<Field<C>, ReplayError> {
         }
     }
     let property = property.ok_or(ReplayError { line: 1, problem: "expected `property NAME`".to_string() })?;
-    Ok(Field { settings, seed, order, property, rest: None, starts_again: false, is_controlled: false })
+    Ok(Field {
+        shell,
+        properties,
+        settings,
+        seed,
+        order,
+        property,
+        rest: None,
+        starts_again: false,
+        is_controlled: false,
+    })
 }

@@ -1,19 +1,23 @@
 //! Follows a list of actions by hand, as far as it goes, and asks the one property that must break.
 
 use super::{Breach, PANIC};
-use crate::chapter::{Chapter, Settings};
+use crate::chapter::Settings;
+use crate::shell::{Properties, PropertyCard, Shell};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use volvox_core::{Duration, History, Incarnation, Instant, Picture, Process, Property, When};
+use volvox_core::erased::{AnyHistory, AnyProcess};
+use volvox_core::{Duration, Incarnation, Instant, Picture, When};
 use volvox_sim::script::{Action, Order, What, Which, WhichTimer, World};
 
 /// What stays the same while a run is made shorter.
-pub(super) struct Field<C: Chapter> {
+pub(super) struct Field {
+    pub shell: &'static dyn Shell,
+    pub properties: Box<dyn Properties>,
     pub settings: Settings,
     /// From which jitter comes.
     pub seed: u64,
     pub order: Order,
     /// What must break: a property, or nothing where a panic is looked for.
-    pub property: Option<Property<C::Process, C::History>>,
+    pub property: Option<(usize, PropertyCard)>,
     /// When the property is one of the end: for how long the world rests before it is asked.
     pub rest: Option<Duration>,
     /// Whether those that are down start before that.
@@ -23,20 +27,20 @@ pub(super) struct Field<C: Chapter> {
 }
 
 /// How following went.
-pub(super) struct Followed<P: Process> {
+pub(super) struct Followed {
     /// What was possible, in order.
-    pub actions: Vec<Action<P>>,
+    pub actions: Vec<Action<AnyProcess>>,
     pub breach: Option<Breach>,
     /// How many actions were tried.
     pub tried: usize,
 }
 
-impl<C: Chapter> Field<C> {
+impl Field {
     /// The world in which it begins, every node started.
-    pub fn world(&self, settings: &Settings) -> World<C::Process> {
-        let config = C::config(settings);
+    pub fn world(&self, settings: &Settings) -> World<AnyProcess> {
+        let config = self.shell.config(settings);
         let config_of = move |_, _: Incarnation| config.clone();
-        let mut world = World::<C::Process>::new(settings.nodes, config_of).seed(self.seed).order(self.order);
+        let mut world = World::<AnyProcess>::new(settings.nodes, config_of).seed(self.seed).order(self.order);
         for node in world.ids().collect::<Vec<_>>() {
             world.act(&Action::now(What::Start { node })).expect("a node that is down starts");
         }
@@ -45,7 +49,7 @@ impl<C: Chapter> Field<C> {
 
     /// Follows the actions; with what was possible of them when the property breaks, and where it must not break with all
     /// rules, does not.
-    pub fn breaks(&self, actions: &[Action<C::Process>], tried: &mut usize) -> Option<Vec<Action<C::Process>>> {
+    pub fn breaks(&self, actions: &[Action<AnyProcess>], tried: &mut usize) -> Option<Vec<Action<AnyProcess>>> {
         let followed = self.follow(actions, &self.settings);
         *tried += followed.tried;
         followed.breach.as_ref()?;
@@ -60,12 +64,12 @@ impl<C: Chapter> Field<C> {
     }
 
     /// Follows the actions until the property breaks.
-    pub fn follow(&self, actions: &[Action<C::Process>], settings: &Settings) -> Followed<C::Process> {
+    pub fn follow(&self, actions: &[Action<AnyProcess>], settings: &Settings) -> Followed {
         let mut possible = Vec::new();
         let mut tried = 0;
         let ran = catch_unwind(AssertUnwindSafe(|| {
             let mut world = self.world(settings);
-            let mut history = C::History::default();
+            let mut history = self.properties.history();
             if let Some(breach) = self.always(&mut world, &mut history) {
                 return Some(breach);
             }
@@ -94,8 +98,8 @@ impl<C: Chapter> Field<C> {
 
     fn rest_and_ask(
         &self,
-        world: &mut World<C::Process>,
-        history: &mut C::History,
+        world: &mut World<AnyProcess>,
+        history: &mut AnyHistory,
         tried: &mut usize,
     ) -> Option<Breach> {
         let rest = self.rest?;
@@ -105,32 +109,32 @@ impl<C: Chapter> Field<C> {
                 let _ = world.act(&Action::now(What::Start { node }));
             }
         }
-        take_events::<C>(world, history);
+        self.take_events(world, history);
         world.rest(rest, |world, _| {
             *tried += 1;
-            take_events::<C>(world, history);
+            self.take_events(world, history);
             false
         });
         self.ask(world, history)
     }
 
-    fn always(&self, world: &mut World<C::Process>, history: &mut C::History) -> Option<Breach> {
-        take_events::<C>(world, history);
+    fn always(&self, world: &mut World<AnyProcess>, history: &mut AnyHistory) -> Option<Breach> {
+        self.take_events(world, history);
         let property = self.property.as_ref()?;
-        if property.when == When::Always { self.ask(world, history) } else { None }
+        if property.1.when == When::Always { self.ask(world, history) } else { None }
     }
 
     /// Asks the property now.
-    pub fn ask(&self, world: &World<C::Process>, history: &C::History) -> Option<Breach> {
+    pub fn ask(&self, world: &World<AnyProcess>, history: &AnyHistory) -> Option<Breach> {
         let property = self.property.as_ref()?;
         let nodes: Vec<_> = world.live().collect();
-        let text = (property.holds)(&Picture { nodes: &nodes, history }).err()?;
-        Some(Breach { property: property.name.to_string(), text })
+        let answer = self.properties.ask(&[property.0], &Picture { nodes: &nodes, history }).pop()?;
+        Some(Breach { property: property.1.name.to_string(), text: answer.err()? })
     }
 
     /// The same actions in the fewest words: each message and timer is named as a person would, choices that come out
     /// that way by themselves are left out, and so are moments that it would happen at anyway.
-    pub fn named(&self, actions: &[Action<C::Process>]) -> Vec<Action<C::Process>> {
+    pub fn named(&self, actions: &[Action<AnyProcess>]) -> Vec<Action<AnyProcess>> {
         let mut world = self.world(&self.settings);
         let mut named = Vec::new();
         for action in actions {
@@ -146,8 +150,8 @@ impl<C: Chapter> Field<C> {
                     None => which.clone(),
                 };
             }
-            if let What::Fire { node, timer: WhichTimer::Exactly(timer) } = short.what {
-                let due = world.timers().into_iter().find(|(_, of, one)| (*of, *one) == (node, timer));
+            if let What::Fire { node, timer: WhichTimer::Exactly(timer) } = &short.what {
+                let due = world.timers().into_iter().find(|(_, of, one)| (of, one) == (node, timer));
                 if due.is_some_and(|(due, ..)| due >= action.at) {
                     short.at = Instant::ZERO;
                 }
@@ -170,18 +174,18 @@ impl<C: Chapter> Field<C> {
         }
         named
     }
-}
 
-pub(super) fn take_events<C: Chapter>(world: &mut World<C::Process>, history: &mut C::History) {
-    for (node, event) in world.take_told() {
-        history.on_event(node, &event);
+    pub fn take_events(&self, world: &mut World<AnyProcess>, history: &mut AnyHistory) {
+        for (node, event) in world.take_told() {
+            self.properties.observe(history, node, &event);
+        }
     }
 }
 
-/// The field in which a breach of this name is looked for; `None` when the chapter has no such property.
-pub(super) fn property_of<C: Chapter>(name: &str) -> Option<Option<Property<C::Process, C::History>>> {
+/// The property of this name, with its number; `Some(None)` for a panic, and `None` when the chapter has no such property.
+pub(super) fn property_of(properties: &dyn Properties, name: &str) -> Option<Option<(usize, PropertyCard)>> {
     if name == PANIC {
         return Some(None);
     }
-    C::properties().into_iter().find(|property| property.name == name).map(Some)
+    properties.cards().into_iter().enumerate().find(|(_, property)| property.name == name).map(Some)
 }

@@ -31,14 +31,15 @@ pub mod stream;
 
 pub use file::{ReplayError, Replayed, protocol_of, replay};
 
-use crate::chapter::Chapter;
+use crate::shell::Shell;
 use crate::study::RequestError;
-use case::{GRACE, Outcome, Terms};
+use case::{Asked, GRACE, Outcome, Terms};
 use follow::{Field, property_of};
 use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use stream::Stream;
+use volvox_core::erased::AnyProcess;
 use volvox_core::{Instant, When};
 use volvox_sim::script::{self, Action, What};
 pub use volvox_sim::script::{Breach, PANIC};
@@ -132,14 +133,15 @@ impl fmt::Display for Shrunk {
 ///
 /// # Errors
 /// When the request does not fit the chapter.
-pub fn sweep<C: Chapter>(
+pub fn sweep(
+    shell: &'static dyn Shell,
     request: &SweepRequest,
     progress: &(dyn Fn(u64, usize) + Sync),
 ) -> Result<SweepReport, RequestError> {
-    let terms = || Terms::<C>::new(request.nodes, request.without.clone());
+    let terms = || Terms::new(shell, request.nodes, request.without.clone());
     terms()?;
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
-    let report = Mutex::new(SweepReport { chapter: C::card().id, ..SweepReport::default() });
+    let report = Mutex::new(SweepReport { chapter: shell.card().id, ..SweepReport::default() });
     on_threads(request.jobs, &|| {
         let Ok(terms) = terms() else { return };
         while !stop.load(Ordering::Relaxed) {
@@ -179,36 +181,35 @@ impl SweepReport {
 }
 
 /// Runs one seed; makes it shorter when it fails.
-fn one_seed<C: Chapter>(terms: &Terms<C>, seed: u64, wanted: Option<&str>) -> (u64, Option<Shrunk>) {
-    let properties: Vec<_> = C::properties();
+fn one_seed(terms: &Terms, seed: u64, wanted: Option<&str>) -> (u64, Option<Shrunk>) {
+    let asked = Asked::of(terms.shell);
     let counts = |breach: &Breach| wanted.is_none_or(|wanted| wanted == breach.property);
     let mut stream = Stream::of_seed(seed);
     let case = terms.draw(&mut stream);
-    let outcome = terms.run(&case, &properties, false);
+    let outcome = terms.run(&case, &asked, false);
     let Some(breach) = outcome.breach.filter(counts) else { return (outcome.steps, None) };
     let drawn = stream.made();
-    let actions_before = course_length(terms.run(&case, &properties, true));
+    let actions_before = course_length(&terms.run(&case, &asked, true));
     let decisions = stream::reduce(drawn.clone(), CASES_MAX, &mut |decisions| {
         let mut stream = Stream::of(decisions);
         let case = terms.draw(&mut stream);
-        let again = terms.run(&case, &properties, false).breach?;
+        let again = terms.run(&case, &asked, false).breach?;
         (again.property == breach.property).then(|| stream.made())
     });
     let case = terms.draw(&mut Stream::of(&decisions));
-    let outcome = terms.run(&case, &properties, true);
+    let outcome = terms.run(&case, &asked, true);
     let breach = outcome.breach.clone().unwrap_or(breach);
     let mut shrunk = Shrunk {
         seed,
         breach,
         decisions: (drawn.len(), decisions.len()),
-        actions: (actions_before, course_length_of(&outcome)),
+        actions: (actions_before, course_length(&outcome)),
         events: 0,
         text: None,
     };
     if let Some((course, healed_at)) = outcome.course {
         // A property of the end is asked of a world that rests, and whatever broke before that breaks by itself.
-        let is_always =
-            C::properties().iter().any(|one| one.name == shrunk.breach.property && one.when == When::Always);
+        let is_always = asked.cards.iter().any(|one| one.name == shrunk.breach.property && one.when == When::Always);
         let kept = if is_always { &course.actions[..] } else { &course.actions[..healed_at] };
         shrunk.events = script::events(without_starts(kept, terms.settings.nodes));
         by_hand(terms, case.seed, &course.nodes, kept, &mut shrunk);
@@ -216,31 +217,30 @@ fn one_seed<C: Chapter>(terms: &Terms<C>, seed: u64, wanted: Option<&str>) -> (u
     (outcome.steps, Some(shrunk))
 }
 
-fn course_length<P: volvox_core::Process>(outcome: Outcome<P>) -> usize {
-    course_length_of(&outcome)
-}
-
-fn course_length_of<P: volvox_core::Process>(outcome: &Outcome<P>) -> usize {
+fn course_length(outcome: &Outcome) -> usize {
     outcome.course.as_ref().map_or(0, |(_, before_healing)| *before_healing)
 }
 
 /// The nodes start first of all, in every run.
-fn without_starts<P: volvox_core::Process>(actions: &[Action<P>], nodes: u64) -> &[Action<P>] {
+fn without_starts(actions: &[Action<AnyProcess>], nodes: u64) -> &[Action<AnyProcess>] {
     let starts = actions.iter().take(nodes as usize).take_while(|action| matches!(action.what, What::Start { .. }));
     &actions[starts.count()..]
 }
 
 /// The second stage.
-fn by_hand<C: Chapter>(
-    terms: &Terms<C>,
+fn by_hand(
+    terms: &Terms,
     seed: u64,
     nodes: &[volvox_sim::script::Setup],
-    actions: &[Action<C::Process>],
+    actions: &[Action<AnyProcess>],
     shrunk: &mut Shrunk,
 ) {
-    let Some(property) = property_of::<C>(&shrunk.breach.property) else { return };
-    let at_end = property.as_ref().is_some_and(|property| property.when == When::AtEnd);
-    let mut field = Field::<C> {
+    let properties = terms.shell.properties();
+    let Some(property) = property_of(properties.as_ref(), &shrunk.breach.property) else { return };
+    let at_end = property.as_ref().is_some_and(|(_, property)| property.when == When::AtEnd);
+    let mut field = Field {
+        shell: terms.shell,
+        properties,
         settings: terms.settings,
         seed,
         order: terms.order(),
@@ -249,7 +249,7 @@ fn by_hand<C: Chapter>(
         starts_again: terms.starts_again(),
         is_controlled: terms.settings.without.is_some(),
     };
-    let mut first = clocks_of::<C>(nodes);
+    let mut first = clocks_of(nodes);
     first.extend_from_slice(without_starts(actions, terms.settings.nodes));
     let mut followed = 0;
     if field.breaks(&first, &mut followed).is_none() {
@@ -268,7 +268,7 @@ fn by_hand<C: Chapter>(
     let text = field.text(&short, &breach);
     shrunk.breach = breach;
     // What is printed is what was read again: a line that could not be read would show here.
-    shrunk.text = match replay::<C>(&text) {
+    shrunk.text = match replay(terms.shell, &text) {
         Ok(Replayed { text, breach: Some(_) }) => Some(text),
         _ if shrunk.breach.property == PANIC => Some(text),
         _ => None,
@@ -276,7 +276,7 @@ fn by_hand<C: Chapter>(
 }
 
 /// Clocks that are wrong from the beginning, as actions.
-fn clocks_of<C: Chapter>(nodes: &[volvox_sim::script::Setup]) -> Vec<Action<C::Process>> {
+fn clocks_of(nodes: &[volvox_sim::script::Setup]) -> Vec<Action<AnyProcess>> {
     let truth = volvox_sim::Clocks::default().wall_start;
     let wrong = nodes.iter().filter(|node| node.wall != truth || node.drift_ppm != 0);
     let what = wrong.map(|node| What::Clock {

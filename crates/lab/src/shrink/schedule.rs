@@ -3,25 +3,25 @@
 //! The checker decides on states and never runs a system twice; this world runs one system and knows no states. When both
 //! end in equal processes, what was explored is what happens.
 
-use std::hash::Hash;
-use volvox_check::{Checked, Durability, Schedule, State, System, What as Decision};
+use crate::check::AnySystem;
+use volvox_check::{Durability, Schedule, State, What as Decision};
+use volvox_core::erased::{AnyConfig, AnyMessage, AnyProcess};
 use volvox_core::time::nanos;
-use volvox_core::{FlatMap, Instant, NodeId, Process};
+use volvox_core::{FlatMap, Instant, NodeId};
 use volvox_sim::script::{Action, Clockwork, Impossible, Keeps, What, Which, WhichTimer, World};
 
 /// Carries out a schedule of the checker by hand; gives back the world that it ends in, and the actions.
 ///
 /// # Errors
 /// With the first action that cannot happen.
-pub fn follow<P, H>(system: &System<P, H>, schedule: &Schedule<P>) -> Result<(World<P>, Vec<Action<P>>), Impossible>
-where
-    P: Checked,
-    H: Clone + Eq + Hash + Send + Sync,
-{
+pub(crate) fn follow(
+    system: &AnySystem,
+    schedule: &Schedule<AnyProcess>,
+) -> Result<(World<AnyProcess>, Vec<Action<AnyProcess>>), Impossible> {
     let ids = system.ids();
-    let configs: FlatMap<NodeId, P::Config> = ids.iter().map(|id| (*id, system.config(*id))).collect();
+    let configs: FlatMap<NodeId, AnyConfig> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
-        World::<P>::new(ids.len() as u64, move |id, _| configs[&id].clone()).clockwork(match system.time() {
+        World::<AnyProcess>::new(ids.len() as u64, move |id, _| configs[&id].clone()).clockwork(match system.time() {
             Some(_) => Clockwork::Modelled,
             None => Clockwork::Stopped,
         });
@@ -46,11 +46,7 @@ where
 }
 
 /// Whether a schedule that is followed by hand ends in processes equal to those of `state`.
-pub fn ends_in<P, H>(system: &System<P, H>, schedule: &Schedule<P>, state: &State) -> bool
-where
-    P: Checked,
-    H: Clone + Eq + Hash + Send + Sync,
-{
+pub(crate) fn ends_in(system: &AnySystem, schedule: &Schedule<AnyProcess>, state: &State) -> bool {
     let Ok((world, _)) = follow(system, schedule) else { return false };
     system.ids().iter().all(|id| {
         let now = world.clocks(*id).map_or(Instant::ZERO, |(now, _)| now);
@@ -58,14 +54,14 @@ where
     })
 }
 
-struct Following<P: Process> {
-    world: World<P>,
-    actions: Vec<Action<P>>,
+struct Following {
+    world: World<AnyProcess>,
+    actions: Vec<Action<AnyProcess>>,
     now: Instant,
 }
 
-impl<P: Process> Following<P> {
-    fn act(&mut self, what: What<P>, choices: &[u32]) -> Result<(), Impossible> {
+impl Following {
+    fn act(&mut self, what: What<AnyProcess>, choices: &[u32]) -> Result<(), Impossible> {
         let action = Action { at: self.now, what, choices: choices.to_vec() };
         self.world.act(&action)?;
         self.actions.push(action);
@@ -73,13 +69,13 @@ impl<P: Process> Following<P> {
     }
 
     /// The message that is meant, and no like one.
-    fn exactly(&self, from: NodeId, to: NodeId, message: &P::Message) -> Result<Which<P::Message>, Impossible> {
+    fn exactly(&self, from: NodeId, to: NodeId, message: &AnyMessage) -> Result<Which<AnyMessage>, Impossible> {
         let queues = self.world.under_way().filter(|(one, other, _)| (*one, *other) == (from, to));
         let place = queues.into_iter().find_map(|(_, _, queue)| queue.iter().position(|one| one == message));
         place.map(Which::Place).ok_or(Impossible::NoMessage(from, to))
     }
 
-    fn decision(&mut self, decision: &Decision<P>, choices: &[u32], tick: u64) -> Result<(), Impossible> {
+    fn decision(&mut self, decision: &Decision<AnyProcess>, choices: &[u32], tick: u64) -> Result<(), Impossible> {
         match decision {
             Decision::Deliver { from, to, message, kept } => {
                 let (from, to) = (*from, *to);
@@ -95,7 +91,7 @@ impl<P: Process> Following<P> {
                 self.act(What::Drop { from: *from, to: *to, which }, &[])
             }
             Decision::Fire { node, timer } => {
-                self.act(What::Fire { node: *node, timer: WhichTimer::Exactly(*timer) }, choices)
+                self.act(What::Fire { node: *node, timer: WhichTimer::Exactly(timer.clone()) }, choices)
             }
             Decision::Command { node, command } => {
                 self.act(What::Command { node: *node, command: command.clone() }, choices)

@@ -1,28 +1,29 @@
 //! Asks the properties.
 
 use super::Held;
-use crate::chapter::Chapter;
-use crate::registry::PropertyCard;
-use volvox_core::{History, Instant, NodeId, Picture, Property, When};
+use crate::shell::{AnyPicture, Properties, PropertyCard, Shell};
+use volvox_core::erased::{AnyEvent, AnyHistory, AnyProcess};
+use volvox_core::{Instant, NodeId, Picture, When};
 
 /// The properties of a chapter, what they remember, and what became of them.
-pub(crate) struct Judge<C: Chapter> {
-    properties: Vec<Property<C::Process, C::History>>,
+pub(crate) struct Judge {
+    properties: Box<dyn Properties>,
+    cards: Vec<PropertyCard>,
     held: Vec<Held>,
-    history: C::History,
+    history: AnyHistory,
     events: Vec<(String, u64)>,
 }
 
-impl<C: Chapter> Judge<C> {
-    pub fn new() -> Judge<C> {
-        let properties = C::properties();
-        let held = vec![Held::NotAsked; properties.len()];
-        Judge { properties, held, history: C::History::default(), events: Vec::new() }
+impl Judge {
+    pub fn new(shell: &dyn Shell) -> Judge {
+        let properties = shell.properties();
+        let (cards, history) = (properties.cards(), properties.history());
+        Judge { held: vec![Held::NotAsked; cards.len()], properties, cards, history, events: Vec::new() }
     }
 
     /// A node told something.
-    pub fn event(&mut self, node: NodeId, event: &<C::Process as volvox_core::Process>::Event) {
-        self.history.on_event(node, event);
+    pub fn event(&mut self, node: NodeId, event: &AnyEvent) {
+        self.properties.observe(&mut self.history, node, event);
         let text = event.to_string();
         // `entered`, `delivers 3 of n1`: the first word that is one; what is only numbers has none.
         let is_word = |word: &&str| word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
@@ -34,27 +35,27 @@ impl<C: Chapter> Judge<C> {
     }
 
     /// Asks what must hold in every state; the property that does not, with what is wrong.
-    pub fn always(&mut self, at: Instant, nodes: &[(NodeId, &C::Process)]) -> Option<(&'static str, String)> {
+    pub fn always(&mut self, at: Instant, nodes: &[(NodeId, &AnyProcess)]) -> Option<(&'static str, String)> {
         self.ask(When::Always, at, nodes)
     }
 
     /// Asks what must hold at the end.
-    pub fn at_end(&mut self, at: Instant, nodes: &[(NodeId, &C::Process)]) -> Option<(&'static str, String)> {
+    pub fn at_end(&mut self, at: Instant, nodes: &[(NodeId, &AnyProcess)]) -> Option<(&'static str, String)> {
         self.ask(When::AtEnd, at, nodes)
     }
 
-    fn ask(&mut self, when: When, at: Instant, nodes: &[(NodeId, &C::Process)]) -> Option<(&'static str, String)> {
-        let picture = Picture { nodes, history: &self.history };
+    fn ask(&mut self, when: When, at: Instant, nodes: &[(NodeId, &AnyProcess)]) -> Option<(&'static str, String)> {
+        let is_asked =
+            |number: &usize| self.cards[*number].when == when && !matches!(self.held[*number], Held::No { .. });
+        let numbers: Vec<usize> = (0..self.cards.len()).filter(is_asked).collect();
+        let answers = self.properties.ask(&numbers, &Picture { nodes, history: &self.history });
         let mut first = None;
-        for (property, held) in self.properties.iter().zip(&mut self.held) {
-            if property.when != when || matches!(held, Held::No { .. }) {
-                continue;
-            }
-            match (property.holds)(&picture) {
-                Ok(()) => *held = Held::Yes,
+        for (number, answer) in numbers.into_iter().zip(answers) {
+            match answer {
+                Ok(()) => self.held[number] = Held::Yes,
                 Err(text) => {
-                    *held = Held::No { at, text: text.clone() };
-                    first.get_or_insert((property.name, text));
+                    self.held[number] = Held::No { at, text: text.clone() };
+                    first.get_or_insert((self.cards[number].name, text));
                 }
             }
         }
@@ -62,21 +63,24 @@ impl<C: Chapter> Judge<C> {
     }
 
     /// Whether what must hold at the end would hold if this were it.
-    pub fn could_end(&self, nodes: &[(NodeId, &C::Process)]) -> bool {
-        let picture = Picture { nodes, history: &self.history };
-        let at_end = self.properties.iter().filter(|property| property.when == When::AtEnd);
-        at_end.into_iter().all(|property| (property.holds)(&picture).is_ok())
+    pub fn could_end(&self, nodes: &[(NodeId, &AnyProcess)]) -> bool {
+        let at_end = |number: &usize| self.cards[*number].when == When::AtEnd;
+        let numbers: Vec<usize> = (0..self.cards.len()).filter(at_end).collect();
+        self.properties.ask(&numbers, &self.picture(nodes)).iter().all(Result::is_ok)
     }
 
     /// Whether the run has done its work.
-    pub fn is_done(&self, nodes: &[(NodeId, &C::Process)]) -> bool {
-        C::is_done(&Picture { nodes, history: &self.history })
+    pub fn is_done(&self, nodes: &[(NodeId, &AnyProcess)]) -> bool {
+        self.properties.is_done(&self.picture(nodes))
+    }
+
+    fn picture<'a>(&'a self, nodes: &'a [(NodeId, &'a AnyProcess)]) -> AnyPicture<'a> {
+        Picture { nodes, history: &self.history }
     }
 
     /// What became of each property, and the events by their first word.
     pub fn verdict(self) -> Verdict {
-        let cards = self.properties.iter().map(PropertyCard::of);
-        (cards.zip(self.held).collect(), self.events)
+        (self.cards.into_iter().zip(self.held).collect(), self.events)
     }
 }
 

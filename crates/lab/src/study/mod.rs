@@ -16,11 +16,12 @@ mod simulate;
 mod summary;
 
 pub(crate) use judge::Judge;
-pub(crate) use simulate::simulate;
+pub use simulate::simulate as run;
 
 use crate::chapter::{Card, Carrier, Settings, World};
-use crate::registry::{PropertyCard, nearest};
 use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
+use crate::shell::PropertyCard;
+use crate::spelling::nearest;
 use std::fmt;
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};

@@ -1,11 +1,12 @@
 //! Runs a scenario of a chapter from a seed.
 
 use super::{End, Judge, Prepared, Ran, Request, RequestError, damages};
-use crate::chapter::{Chapter, World};
+use crate::chapter::World;
 use crate::scenario::{Planned, Whom};
+use crate::shell::Shell;
 use std::collections::{BTreeMap, VecDeque};
-use std::str::FromStr;
-use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Process, Rng};
+use volvox_core::erased::{AnyCommand, AnyMessage, AnyProcess};
+use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Rng};
 use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, What};
 
 /// More steps than any scenario takes that a person can follow.
@@ -17,30 +18,31 @@ const SETTLES: u32 = 20;
 /// Alarms with tokens from here on are commands of the scenario.
 const FIRST_COMMAND: u64 = 1;
 
-type Command<C> = <<C as Chapter>::Process as Process>::Command;
-
-/// Runs.
-pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestError> {
-    let card = C::card();
-    let prepared = Prepared::new(card, request)?;
+/// Runs a scenario in the simulated world.
+///
+/// # Errors
+/// When the request does not fit the chapter. A property that breaks is no error: see [`Ran::is_good`].
+pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, RequestError> {
+    let prepared = Prepared::new(shell.card(), request)?;
     let Prepared { settings, scenario, faults, left_out } = &prepared;
     let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
-    let commands = commands_of::<C>(&prepared, &planned)?;
-    let claimed = C::faults(settings);
+    let commands = commands_of(shell, &prepared, &planned)?;
+    let claimed = shell.faults(settings);
     let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
     let span = scenario.span;
     let recorder = (request.moments_max > 0).then(|| Recorder::new(request.moments_max));
-    let builder = Builder::<C::Process>::new(request.seed, settings.nodes, C::config(settings))
+    let builder = Builder::<AnyProcess>::new(request.seed, settings.nodes, shell.config(settings))
         .network(scenario.network)
         .clocks(scenario.clocks)
         .schedule(faults.iter().cloned())
-        .leader(C::is_leader)
-        .message_bytes(bytes_of::<C>)
+        .leader(move |process| shell.is_leader(process))
+        .message_bytes(bytes_of)
         .steps_max(STEPS_MAX)
         .record(recorder.as_ref());
-    let mut run = Run::<C> {
+    let mut run = Run {
+        shell,
         sim: builder.build(),
-        judge: Judge::new(),
+        judge: Judge::new(shell),
         commands,
         waiting: VecDeque::new(),
         recorder,
@@ -58,40 +60,42 @@ pub(crate) fn simulate<C: Chapter>(request: &Request) -> Result<Ran, RequestErro
 }
 
 /// The commands with their moments, read by the protocol.
-fn commands_of<C: Chapter>(
+fn commands_of(
+    shell: &dyn Shell,
     prepared: &Prepared,
     planned: &[Planned<'_>],
-) -> Result<Vec<(Duration, Whom, Command<C>)>, RequestError> {
+) -> Result<Vec<(Duration, Whom, AnyCommand)>, RequestError> {
     let read = |planned: &Planned<'_>| {
-        let command = Command::<C>::from_str(planned.text).map_err(|error| {
-            prepared.scenario.error(planned.place, format!("{} does not know this command: {error}", C::card().id))
+        let command = shell.command(planned.text).map_err(|error| {
+            prepared.scenario.error(planned.place, format!("{} does not know this command: {error}", shell.card().id))
         })?;
         Ok((planned.at, planned.whom, command))
     };
     planned.iter().map(read).collect()
 }
 
-fn bytes_of<C: Chapter>(message: &<C::Process as Process>::Message) -> usize {
+fn bytes_of(message: &AnyMessage) -> usize {
     let mut bytes = Vec::new();
     message.encode(&mut bytes);
     bytes.len()
 }
 
-struct Run<C: Chapter> {
-    sim: Simulation<C::Process>,
-    judge: Judge<C>,
-    commands: Vec<(Duration, Whom, Command<C>)>,
+struct Run {
+    shell: &'static dyn Shell,
+    sim: Simulation<AnyProcess>,
+    judge: Judge,
+    commands: Vec<(Duration, Whom, AnyCommand)>,
     /// Commands for a leader, while nobody leads.
     waiting: VecDeque<usize>,
     recorder: Option<Recorder>,
     states: BTreeMap<NodeId, String>,
 }
 
-impl<C: Chapter> Run<C> {
+impl Run {
     /// Runs until the work is done, but not before `last`, and for at most `span`. When everything was healed, also what
     /// must hold at the end is an end.
     fn part(&mut self, span: Duration, last: Duration, is_healed: bool) -> Stop {
-        let Run { sim, judge, commands, waiting, recorder, states } = self;
+        let Run { shell, sim, judge, commands, waiting, recorder, states } = self;
         if sim.now() == Instant::ZERO {
             for (number, (at, ..)) in commands.iter().enumerate() {
                 sim.alarm(*at, number as u64 + FIRST_COMMAND);
@@ -107,15 +111,15 @@ impl<C: Chapter> Run<C> {
                     Happening::Started(_) | Happening::Stopped(_) => {}
                 }
             }
-            ask::<C>(sim, commands, waiting);
+            ask(*shell, sim, commands, waiting);
             // Time passes also without a step, and then nothing has changed.
             let is_news = std::mem::replace(&mut steps, sim.statistics().steps) != steps;
             if !is_news && sim.now() < last {
                 return false;
             }
-            let nodes: Vec<(NodeId, &C::Process)> = sim.live().collect();
+            let nodes: Vec<(NodeId, &AnyProcess)> = sim.live().collect();
             if let Some(recorder) = recorder {
-                record_states::<C>(recorder, sim.now(), &nodes, states);
+                record_states(*shell, recorder, sim.now(), &nodes, states);
             }
             if let Some((property, text)) = judge.always(sim.now(), &nodes) {
                 if let Some(recorder) = recorder {
@@ -165,8 +169,8 @@ impl<C: Chapter> Run<C> {
         healed: Option<Instant>,
         left_out: usize,
     ) -> Ran {
-        let card = C::card();
-        let nodes: Vec<(NodeId, &C::Process)> = self.sim.live().collect();
+        let card = self.shell.card();
+        let nodes: Vec<(NodeId, &AnyProcess)> = self.sim.live().collect();
         if stop != Stop::Violated {
             let broken = self.judge.at_end(self.sim.now(), &nodes);
             if let (Some(recorder), Some((property, text))) = (&self.recorder, broken) {
@@ -177,7 +181,7 @@ impl<C: Chapter> Run<C> {
         Ran {
             chapter: card.id,
             title: card.title,
-            carrier: C::carrier(),
+            carrier: self.shell.carrier(),
             world: World::Simulated,
             seed: request.seed,
             nodes: prepared.settings.nodes,
@@ -203,9 +207,10 @@ impl<C: Chapter> Run<C> {
 }
 
 /// Gives the commands that are due. One for a leader waits until somebody leads.
-fn ask<C: Chapter>(
-    sim: &mut Simulation<C::Process>,
-    commands: &[(Duration, Whom, Command<C>)],
+fn ask(
+    shell: &dyn Shell,
+    sim: &mut Simulation<AnyProcess>,
+    commands: &[(Duration, Whom, AnyCommand)],
     waiting: &mut VecDeque<usize>,
 ) {
     for _ in 0..waiting.len() {
@@ -217,7 +222,7 @@ fn ask<C: Chapter>(
                 let all: Vec<NodeId> = sim.ids().collect();
                 all.into_iter().for_each(|id| sim.command(id, command.clone()));
             }
-            Whom::Leader => match sim.live().filter(|(_, process)| C::is_leader(process)).last() {
+            Whom::Leader => match sim.live().filter(|(_, process)| shell.is_leader(process)).last() {
                 Some((id, _)) => sim.command(id, command.clone()),
                 None => waiting.push_back(number),
             },
@@ -225,15 +230,16 @@ fn ask<C: Chapter>(
     }
 }
 
-fn record_states<C: Chapter>(
+fn record_states(
+    shell: &dyn Shell,
     recorder: &Recorder,
     at: Instant,
-    nodes: &[(NodeId, &C::Process)],
+    nodes: &[(NodeId, &AnyProcess)],
     states: &mut BTreeMap<NodeId, String>,
 ) {
     states.retain(|id, _| nodes.iter().any(|(up, _)| up == id));
     for (id, process) in nodes {
-        let state = C::state(process);
+        let state = shell.state(process);
         let before = states.entry(*id).or_default();
         if *before != state {
             before.clone_from(&state);

@@ -143,7 +143,7 @@ impl<P: Process> Clone for What<P> {
             What::Deliver { from, to, which } => What::Deliver { from: *from, to: *to, which: which.clone() },
             What::Drop { from, to, which } => What::Drop { from: *from, to: *to, which: which.clone() },
             What::Duplicate { from, to, which } => What::Duplicate { from: *from, to: *to, which: which.clone() },
-            What::Fire { node, timer } => What::Fire { node: *node, timer: *timer },
+            What::Fire { node, timer } => What::Fire { node: *node, timer: timer.clone() },
             What::Sync { node, through } => What::Sync { node: *node, through: *through },
             What::Crash { node, keeps } => What::Crash { node: *node, keeps: *keeps },
             What::Clock { node, jump, drift_ppm } => What::Clock { node: *node, jump: *jump, drift_ppm: *drift_ppm },

@@ -148,7 +148,7 @@ impl<P: Process + 'static> Simulation<P> {
             Input::Message(from, message) => {
                 Some(What::Deliver { from: *from, to: node, which: Which::Equal(message.clone()) })
             }
-            Input::Timer(timer) => Some(What::Fire { node, timer: WhichTimer::Exactly(*timer) }),
+            Input::Timer(timer) => Some(What::Fire { node, timer: WhichTimer::Exactly(timer.clone()) }),
             Input::Command(command) => Some(What::Command { node, command: command.clone() }),
             // Written before what it lets go, which may be lost.
             Input::Persisted(_) => None,

@@ -51,11 +51,19 @@ fn unreadable<T>(expected: impl Into<String>) -> Result<T, ScriptError> {
 
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
 
+/// Reads a command of the protocol; what is wrong with it otherwise.
+pub type ReadCommand<P> = Rc<dyn Fn(&str) -> Result<<P as Process>::Command, String>>;
+
+fn parsed<P: Process<Command: FromStr<Err: Display>>>(text: &str) -> Result<P::Command, String> {
+    text.parse().map_err(|error: <P::Command as FromStr>::Err| error.to_string())
+}
+
 /// Carries out a script, line by line.
 pub struct Runner<P: Process> {
     /// Nothing where the world is given, and no other is made.
     config_of: Option<ConfigOf<P>>,
     world: Option<World<P>>,
+    read_command: ReadCommand<P>,
     /// Lines that contain one of these words are not printed.
     hidden: Vec<String>,
 }
@@ -63,12 +71,14 @@ pub struct Runner<P: Process> {
 impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
     /// Without a world: `cluster` makes one, with nodes of these configurations.
     pub fn new(config_of: ConfigOf<P>) -> Runner<P> {
-        Runner { config_of: Some(config_of), world: None, hidden: Vec::new() }
+        Runner { config_of: Some(config_of), world: None, read_command: Rc::new(parsed::<P>), hidden: Vec::new() }
     }
+}
 
+impl<P: Process + 'static> Runner<P> {
     /// Over a world that exists and is traced.
-    pub fn over(world: World<P>) -> Runner<P> {
-        Runner { config_of: None, world: Some(world), hidden: Vec::new() }
+    pub fn over(world: World<P>, read_command: ReadCommand<P>) -> Runner<P> {
+        Runner { config_of: None, world: Some(world), read_command, hidden: Vec::new() }
     }
 
     /// The world, once there is one.
@@ -123,7 +133,7 @@ impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
                 world.choose(node_id(node)?, answers)?;
             }
             _ => {
-                let action = read_action(world, line)?;
+                let action = read_action(world, line, &*self.read_command)?;
                 world.act(&action)?;
             }
         }
@@ -193,10 +203,11 @@ fn wait<P: Process>(world: &mut World<P>, span: Duration) -> Result<(), ScriptEr
 ///
 /// # Errors
 /// When it is none.
-pub fn read_action<P>(world: &World<P>, line: &str) -> Result<Action<P>, ScriptError>
-where
-    P: Process<Command: FromStr<Err: Display>>,
-{
+pub fn read_action<P: Process>(
+    world: &World<P>,
+    line: &str,
+    read_command: &dyn Fn(&str) -> Result<P::Command, String>,
+) -> Result<Action<P>, ScriptError> {
     let (at, line) = match line.strip_prefix("at ") {
         Some(rest) => {
             let (moment, rest) = rest.trim_start().split_once(' ').unwrap_or((rest.trim(), ""));
@@ -204,19 +215,20 @@ where
         }
         None => (Instant::ZERO, line),
     };
-    Ok(Action { at, what: read_what(world, line)?, choices: Vec::new() })
+    Ok(Action { at, what: read_what(world, line, read_command)?, choices: Vec::new() })
 }
 
-fn read_what<P>(world: &World<P>, line: &str) -> Result<What<P>, ScriptError>
-where
-    P: Process<Command: FromStr<Err: Display>>,
-{
+fn read_what<P: Process>(
+    world: &World<P>,
+    line: &str,
+    read_command: &dyn Fn(&str) -> Result<P::Command, String>,
+) -> Result<What<P>, ScriptError> {
     let words: Vec<&str> = line.split_whitespace().collect();
     Ok(match words[..] {
         ["command", name, ref rest @ ..] => {
             let node = node_id(name)?;
             let text = behind(line, if rest.is_empty() { "" } else { name });
-            match text.parse() {
+            match read_command(text) {
                 Ok(command) => What::Command { node, command },
                 Err(error) => return unreadable(format!("a command of the protocol: {error}")),
             }
@@ -237,9 +249,9 @@ where
             let node = node_id(name)?;
             let wanted = behind(line, name);
             let timers = world.timers();
-            let mut set = timers.iter().filter(|(_, of, _)| *of == node).map(|(_, _, timer)| *timer);
+            let mut set = timers.iter().filter(|(_, of, _)| *of == node).map(|(_, _, timer)| timer);
             match set.find(|timer| format!("{timer:?}") == wanted) {
-                Some(timer) => What::Fire { node, timer: WhichTimer::Exactly(timer) },
+                Some(timer) => What::Fire { node, timer: WhichTimer::Exactly(timer.clone()) },
                 None => return Err(Impossible::NoTimer(node).into()),
             }
         }

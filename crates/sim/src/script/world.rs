@@ -201,7 +201,7 @@ impl<P: Process> World<P> {
     /// The timers that are set, with the moments of the world's time at which they are due, the first one first.
     pub fn timers(&self) -> Vec<(Instant, NodeId, P::Timer)> {
         let timers = self.nodes.iter().flat_map(|(id, node)| {
-            node.timers.iter().map(|(timer, due)| (Instant(self.moment_of(node, *due)), *id, *timer))
+            node.timers.iter().map(|(timer, due)| (Instant(self.moment_of(node, *due)), *id, timer.clone()))
         });
         let mut timers: Vec<_> = timers.collect();
         timers.sort();
@@ -351,8 +351,11 @@ impl<P: Process> World<P> {
     pub fn timer(&self, id: NodeId, which: &WhichTimer<P::Timer>) -> Option<P::Timer> {
         let timers = &self.nodes.get(&id)?.timers;
         match which {
-            WhichTimer::Exactly(timer) => timers.contains_key(timer).then_some(*timer),
-            WhichTimer::Earliest => timers.iter().min_by_key(|(timer, due)| (**due, **timer)).map(|(timer, _)| *timer),
+            WhichTimer::Exactly(timer) => timers.contains_key(timer).then(|| timer.clone()),
+            WhichTimer::Earliest => {
+                let (timer, _) = timers.iter().min_by(|one, other| (one.1, one.0).cmp(&(other.1, other.0)))?;
+                Some(timer.clone())
+            }
         }
     }
 

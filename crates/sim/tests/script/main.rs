@@ -161,7 +161,8 @@ fn actions_are_read_as_they_are_printed() {
         "clock n1 -7ppm",
         "at 20ms wait",
     ] {
-        let action = read_action(&world, line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        let action = read_action(&world, line, &|text| text.parse::<Do>().map_err(|error| error.to_string()))
+            .unwrap_or_else(|error| panic!("{line}: {error}"));
         assert_eq!(action.to_string(), line);
     }
     for (line, expected) in [
@@ -173,7 +174,9 @@ fn actions_are_read_as_they_are_printed() {
         ("at noon wait", "expected a time such as 20ms"),
         ("start two", "expected a node such as n1"),
     ] {
-        let error = read_action(&world, line).expect_err(line).to_string();
+        let error = read_action(&world, line, &|text| text.parse::<Do>().map_err(|error| error.to_string()))
+            .expect_err(line)
+            .to_string();
         assert!(error.starts_with(expected), "{line}: {error}");
     }
 }

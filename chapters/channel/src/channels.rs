@@ -1,0 +1,291 @@
+//! From fair-loss links to reliable FIFO ones, layer by layer.
+
+use volvox_channel::links::{self as protocol, Config, Perfect, Reliable, Stubborn};
+use volvox_channel::talk::{Say, Talk, Told, Words, properties};
+use volvox_core::erased::Erasable;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Process, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network as Links, System};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
+
+/// The chapter.
+pub struct Channels;
+
+static CARD: Card = Card {
+    id: "channels",
+    title: "Channels: from fair loss to reliable FIFO, layer by layer",
+    mechanisms: &["FND-01"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Cachin, Guerraoui, Rodrigues: Introduction to Reliable and Secure Distributed Programming, 2011, \
+                sections 2.4 and 3.9",
+    source: include_str!("../../../crates/channel/src/links/mod.rs"),
+    nodes: Nodes { least: 2, most: 32, default: 2 },
+    rules: &[
+        Rule {
+            name: "repetition",
+            text: "what is not acknowledged is sent again; without it what is lost stays unheard",
+        },
+        Rule { name: "once", text: "what was handed up is not handed up again; without it a repetition is heard" },
+        Rule { name: "order", text: "what comes early waits; without it it is heard before its turn" },
+    ],
+    scenario: include_str!("../scenarios/channels.txt"),
+    golden: &[Golden {
+        name: "01-loss-and-repetition.txt",
+        text: include_str!("../../../crates/channel/tests/scripts/stack/01-loss-and-repetition.txt"),
+    }],
+};
+
+type Stack = Reliable<Talk>;
+
+impl Chapter for Channels {
+    type Process = Stack;
+    type History = Words;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> <Stack as Process>::Config {
+        told(settings.without.and_then(protocol::Rule::named)).stack()
+    }
+
+    fn properties() -> Vec<Property<Stack, Words>> {
+        properties()
+    }
+
+    fn state(process: &Stack) -> String {
+        match process.waiting() {
+            0 => String::new(),
+            waiting => format!("{waiting} open"),
+        }
+    }
+
+    /// Everything that a network does, and nodes that stop for a while. No crash: a channel is between two lives.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(800),
+            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
+            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
+            link: LinkFault {
+                delay: ms(50),
+                loss_ppm: 300_000,
+                duplicate_ppm: 200_000,
+                reorder_ppm: 200_000,
+                corrupt_ppm: 50_000,
+                bandwidth: 0,
+            },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+const INVENTED: &str = "nothing is invented";
+const TWICE: &str = "nothing twice";
+const ORDER: &str = "in order";
+const HEARD: &str = "what is said is heard";
+const ALL: [&str; 3] = [INVENTED, TWICE, ORDER];
+
+static MODELS: [CheckedModel; 12] = [
+    CheckedModel::holds(
+        "fair loss invents nothing",
+        "no layer; two ends, as a channel has; two words, each lost, repeated and overtaken at will",
+        51,
+        || safe::<Talk>((), 2, anything(), 2, &[INVENTED]),
+    ),
+    CheckedModel::breaks("fair loss loses", "no layer; one loss", (HEARD, 2), || live::<Talk>((), &[])),
+    CheckedModel::holds(
+        "stubborn links lose nothing",
+        "one layer; two losses, any order, at most two messages under way each way",
+        1_892,
+        || live::<Stubborn<Talk>>(told(None), &[INVENTED]),
+    ),
+    CheckedModel::breaks("stubborn links repeat", "one layer; a link that does nothing wrong", (TWICE, 4), || {
+        safe::<Stubborn<Talk>>(told(None), 2, Links::ordered(), 2, &[TWICE])
+    }),
+    CheckedModel::holds(
+        "perfect links lose and repeat nothing",
+        "two layers; two losses, any order, at most two messages under way each way",
+        928,
+        || live::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), &[INVENTED, TWICE]),
+    ),
+    CheckedModel::breaks("perfect links keep no order", "two layers; any order", (ORDER, 3), || {
+        safe::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 2, Links::unordered(), 2, &[TWICE, ORDER])
+    }),
+    CheckedModel::holds(
+        "the whole stack loses nothing",
+        "three layers; two losses, any order, at most two messages under way each way",
+        611,
+        || live::<Stack>(told(None).stack(), &ALL),
+    ),
+    CheckedModel::holds(
+        "the whole stack over the worst link",
+        "two ends, four words, each message lost, repeated and overtaken at will: heard once, in order",
+        11_111,
+        || safe::<Stack>(told(None).stack(), 2, anything(), 4, &ALL),
+    ),
+    CheckedModel::holds(
+        "the whole stack among three",
+        "three ends, n1 and n3 say two words each to n2; lost, repeated and overtaken at will",
+        12_321,
+        || safe::<Stack>(told(None).stack(), 3, anything(), 2, &ALL),
+    ),
+    CheckedModel::breaks("without repetition", "the whole stack; one loss", (HEARD, 3), || {
+        live::<Stack>(told(Some(protocol::Rule::Repetition)).stack(), &ALL)
+    }),
+    CheckedModel::breaks("without once", "the whole stack; a link that does nothing wrong", (TWICE, 4), || {
+        safe::<Stack>(told(Some(protocol::Rule::Once)).stack(), 2, Links::ordered(), 2, &ALL)
+    }),
+    CheckedModel::breaks("without order", "the whole stack; any order", (ORDER, 3), || {
+        safe::<Stack>(told(Some(protocol::Rule::Order)).stack(), 2, Links::unordered(), 2, &ALL)
+    }),
+];
+
+/// Each message once or any number of times or never, in any order: the worst that fair loss may do.
+fn anything() -> Links {
+    Links::duplicating().lossy()
+}
+
+fn told(without: Option<protocol::Rule>) -> Config<()> {
+    Config { without, ..Config::default() }
+}
+
+/// So many words from every other end to n2.
+fn system<P>(config: P::Config, nodes: u64, links: Links, words: u32) -> System<P, Words>
+where
+    P: Erasable + Process<Event = Told, Command = Say>,
+{
+    let world = System::<P, Words>::with_history(nodes, config).network(links);
+    let to = NodeId(2);
+    (1..=nodes)
+        .map(NodeId)
+        .filter(|from| *from != to)
+        .fold(world, |world, from| world.command(from, Say { text: "word".to_string(), to }, words))
+}
+
+fn promise<'w, P>(world: &'w System<P, Words>, words: u32, promised: &[&str]) -> Checker<'w, System<P, Words>>
+where
+    P: Erasable + Process<Event = Told>,
+{
+    let properties: Vec<_> =
+        properties::<P>().into_iter().filter(|property| promised.contains(&property.name)).collect();
+    hold(Checker::new(world), &properties)
+        .reachable("words are heard", move |world, state| world.view(state).history().heard() >= u64::from(words))
+}
+
+fn safe<P>(config: P::Config, nodes: u64, links: Links, words: u32, promised: &[&str]) -> Explored
+where
+    P: Erasable + Process<Event = Told, Command = Say>,
+{
+    let world = system::<P>(config, nodes, links, words);
+    explore(&world, promise(&world, words, promised))
+}
+
+/// Two words from n1 to n2 over a link that loses two messages in all: what is promised, and that they are heard.
+fn live<P>(config: P::Config, promised: &[&str]) -> Explored
+where
+    P: Erasable + Process<Event = Told, Command = Say>,
+{
+    let world = system::<P>(config, 2, Links::unordered().losses(2).queue_max(2), 2);
+    let checker = promise(&world, 2, promised).leads_to(
+        HEARD,
+        |world, state| world.view(state).history().said() > 0,
+        |world, state| world.view(state).history().heard() == world.view(state).history().said(),
+    );
+    explore(&world, checker)
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-FND-3",
+        text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions a call, with loss p each way",
+        measure: || {
+            [100_000, 300_000].into_iter().flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm)).collect()
+        },
+        breakage: "the layer above removes repetitions",
+        measure_broken: || at_least_once::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 100_000),
+        plot: None,
+    },
+    Claim {
+        id: "Q-FND-4",
+        text: "the network is not reliable: a call with r retries succeeds with 1-(1-(1-p)^2)^(r+1)",
+        measure: || retried(|retries| retries),
+        breakage: "one retry less than told",
+        measure_broken: || retried(|retries| retries.saturating_sub(1)),
+        plot: None,
+    },
+];
+
+const CALLS: u64 = 20_000;
+
+/// Calls from n1 to n2, one a millisecond, over links that lose so many parts in a million each way. A call is answered
+/// within its timer or lost: the delay is constant.
+fn calls<P>(config: P::Config, loss_ppm: u32) -> Simulation<P>
+where
+    P: Erasable<Command = Say, Event = Told>,
+{
+    let ms = Duration::from_millis;
+    let fault = LinkFault { loss_ppm, ..LinkFault::default() };
+    let network = Network { latency: Latency::Constant(ms(1)), fault, ..Network::default() };
+    let mut sim = Builder::<P>::new(7, 2, config).network(network).without_hash_chain().build();
+    for call in 0..CALLS {
+        sim.command_after(ms(call), NodeId(1), Say { text: "call".to_string(), to: NodeId(2) });
+    }
+    let _ = sim.run_for(ms(CALLS + 10_000));
+    sim
+}
+
+fn at_least_once<P>(config: P::Config, loss_ppm: u32) -> Vec<Row>
+where
+    P: Erasable<Command = Say, Event = Told>,
+{
+    let sim = calls::<P>(config, loss_ppm);
+    let loss = f64::from(loss_ppm) / 1e6;
+    // Every call is said once; what else is told was heard.
+    let executed = sim.statistics().events - CALLS;
+    let row = |label: &str, expected: f64, count: u64, unit| Row {
+        label: format!("p={loss}, {label}"),
+        expected,
+        measured: count as f64 / CALLS as f64,
+        tolerance: Tolerance::Relative(0.02),
+        unit,
+        over: format!("{CALLS} calls"),
+    };
+    let both = (1.0 - loss) * (1.0 - loss);
+    vec![
+        row("attempts", 1.0 / both, sim.statistics().kinds.of("Word"), "attempts a call"),
+        row("executions", 1.0 / (1.0 - loss), executed, "executions a call"),
+    ]
+}
+
+/// The share of calls that are answered, where a call is retried as often as `used` makes of what is told.
+fn retried(used: fn(u32) -> u32) -> Vec<Row> {
+    let measure = |(loss_ppm, retries, tolerance): (u32, u32, f64)| {
+        let sim = calls::<Stubborn<Talk>>(Config { repetitions_max: Some(used(retries)), ..told(None) }, loss_ppm);
+        let loss = f64::from(loss_ppm) / 1e6;
+        let failure = 1.0 - (1.0 - loss) * (1.0 - loss);
+        let all_fail: f64 = (0..=retries).map(|_| failure).product();
+        Row {
+            label: format!("p={loss}, r={retries}"),
+            expected: 1.0 - all_fail,
+            measured: 1.0 - sim.statistics().notes.of("gave up") as f64 / CALLS as f64,
+            tolerance: Tolerance::Absolute(tolerance),
+            unit: "of the calls succeed",
+            over: format!("{CALLS} calls"),
+        }
+    };
+    [(50_000, 0, 0.01), (50_000, 1, 0.005), (50_000, 2, 0.001)].into_iter().map(measure).collect()
+}

@@ -1,0 +1,311 @@
+//! The Berkeley algorithm.
+//!
+//! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
+
+use super::true_clocks::{asynchronous, network_and_crashes};
+use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, Told};
+use volvox_clocks::software_clock::Signed;
+use volvox_core::{Duration, Instant, NodeId, Property, fingerprint_of};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{Builder, Clocks, FaultPlan, Happening, Latency};
+
+/// The chapter.
+pub struct BerkeleyAlgorithm;
+
+static CARD: Card = Card {
+    id: "berkeley",
+    title: "The Berkeley algorithm",
+    mechanisms: &["TIM-05", "TIM-06"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Gusella and Zatti: The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD, \
+                IEEE TSE 15(7), 1989",
+    source: include_str!("../../../crates/clocks/src/berkeley/mod.rs"),
+    nodes: Nodes { least: 2, most: 64, default: 5 },
+    rules: &[
+        Rule { name: "compensation", text: "half the round trip is added; without it the average is biased late" },
+        Rule { name: "bound", text: "slow answers are not used; without it the error has no bound" },
+        Rule { name: "round", text: "answers and deltas belong to a round; without it late ones look fast" },
+        Rule {
+            name: "gamma",
+            text: "clocks far from the others have no weight; without it one broken clock moves all",
+        },
+        Rule { name: "delta", text: "deltas are sent; a time would be old on arrival" },
+        Rule { name: "slew", text: "clocks are slewed; without it time runs backward" },
+    ],
+    scenario: include_str!("../scenarios/berkeley.txt"),
+    golden: &[
+        Golden {
+            name: "01-three-clocks.txt",
+            text: include_str!("../../../crates/clocks/tests/scripts/berkeley/01-three-clocks.txt"),
+        },
+        Golden {
+            name: "02-late-and-twice.txt",
+            text: include_str!("../../../crates/clocks/tests/scripts/berkeley/02-late-and-twice.txt"),
+        },
+    ],
+};
+
+const HOUR: i64 = 3_600_000_000_000;
+
+impl Chapter for BerkeleyAlgorithm {
+    type Process = Berkeley;
+    type History = Told;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config {
+            every: Duration::from_millis(50),
+            starts_off_ns: vec![0, 40_000_000, -25_000_000, 3_000_000, -HOUR],
+            without: settings.without.and_then(protocol::Rule::named),
+            ..Config::default()
+        }
+    }
+
+    fn properties() -> Vec<Property<Berkeley, Told>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Berkeley) -> String {
+        let ahead = Signed(process.clock().ahead());
+        if process.is_master() { format!("master {ahead}") } else { ahead.to_string() }
+    }
+
+    fn is_leader(process: &Berkeley) -> bool {
+        process.is_master()
+    }
+
+    fn faults(_: &Settings) -> FaultPlan {
+        network_and_crashes()
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+const PRECISION: &str = "clocks set in the same round are within 2e";
+const GOOD: &str = "a clock that is far off moves nobody";
+const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
+
+/// What needs an upper bound on delays.
+const ALL: &str = "a round sets everybody";
+
+static MODELS: [CheckedModel; 13] = [
+    CheckedModel {
+        name: "a master, two slaves, two rounds",
+        text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
+        expects: Expects::Holds { states: 100_275 },
+        explore: || run(&system(3, 2, None).network(Network::unordered().losses(1))),
+    },
+    CheckedModel {
+        name: "a master, two slaves, one round, copies",
+        text: "the same; two messages come twice",
+        expects: Expects::Holds { states: 13_165 },
+        explore: || run(&system(3, 1, None).network(Network::unordered().doubles(2))),
+    },
+    CheckedModel {
+        name: "a master, three slaves, one of them far off",
+        text: "one round; one message is lost, one node dies",
+        expects: Expects::Holds { states: 43_707 },
+        explore: || run(&system(4, 1, None).network(Network::unordered().losses(1)).crashes(1)),
+    },
+    CheckedModel {
+        name: "every answer within the bound",
+        text: "timed: messages take 1 or 2 ticks, round trips of less than 5 are used; a master, two slaves, one round, nothing \
+               is lost: everybody is set",
+        expects: Expects::Holds { states: 169 },
+        explore: || everybody(&slow(3, 2)),
+    },
+    CheckedModel::breaks(
+        "answers later than the bound",
+        "no rule taken out, one slave; messages take 1 to 3 ticks: that answers come in time is a promise of the network; no \
+         clock is set wrongly without it, but one is not set at all",
+        (ALL, 8),
+        || everybody(&slow(2, 3)),
+    ),
+    asynchronous(|| run(&timeless(2, 1, 3, None))),
+    CheckedModel::breaks(
+        "a message faster than min",
+        "no rule taken out; messages take 0 to 3 ticks: min is a promise of the network, and e needs it",
+        (PRECISION, 7),
+        || run(&timeless(3, 1, 3, None).timed(timed(0, 3))),
+    ),
+    CheckedModel::breaks("without compensation", "a master, two slaves, one round", (PRECISION, 9), || {
+        run(&system(3, 1, Some(protocol::Rule::Compensation)))
+    }),
+    CheckedModel::breaks("without bound", "a master, two slaves, one round", (PRECISION, 11), || {
+        run(&system(3, 1, Some(protocol::Rule::Bound)))
+    }),
+    CheckedModel::breaks("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
+        run(&system(3, 2, Some(protocol::Rule::Round)))
+    }),
+    CheckedModel::breaks("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
+        run(&system(4, 1, Some(protocol::Rule::Gamma)))
+    }),
+    CheckedModel::breaks("without delta", "a master, two slaves, one round", (PRECISION, 9), || {
+        run(&system(3, 1, Some(protocol::Rule::Delta)))
+    }),
+    CheckedModel::breaks("without slew", "a master, two slaves, one round", (GRADUAL, 6), || {
+        run(&system(3, 1, Some(protocol::Rule::Slew)))
+    }),
+];
+
+type Instance = System<Berkeley, Told>;
+
+const TICK: Duration = Duration::from_millis(1);
+
+fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
+    Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
+}
+
+/// So many rounds of so many nodes, the fourth of which is far off; answers are used that come within so many ticks.
+fn timeless(nodes: u64, rounds: u64, round_trip_max: u32, without: Option<protocol::Rule>) -> Instance {
+    let config = Config {
+        every: TICK,
+        rounds: Some(rounds),
+        round_trip_max: TICK * round_trip_max,
+        delay_min: TICK,
+        gamma: TICK * 20,
+        slew_ppm: 100_000,
+        starts_off_ns: vec![0, 8_000_000, -5_000_000, -1_000_000_000],
+        without,
+    };
+    Instance::with_history(nodes, config)
+        .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
+        .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())
+}
+
+/// Some round trips take longer than those that are used.
+fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
+    timeless(nodes, rounds, 3, without).timed(timed(1, 3))
+}
+
+/// Two ways of two ticks are within the bound: a round is closed when it is over, so they must take less.
+fn slow(nodes: u64, delivery_max: u32) -> Instance {
+    timeless(nodes, 1, 5, None).timed(timed(1, delivery_max))
+}
+
+/// What holds always, and that when the round is over everybody was told a delta.
+fn everybody(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties());
+    let checker = checker.invariant(ALL, |world, state| {
+        let view = world.view(state);
+        let is_over = view.nodes().all(|(_, node)| !node.is_busy()) && view.in_flight().next().is_none();
+        !is_over || view.nodes().all(|(_, node)| node.adjusted().is_some())
+    });
+    explore(world, checker)
+}
+
+fn run(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties())
+        .reachable("everybody is set", |world, state| {
+            world.view(state).nodes().all(|(_, node)| node.adjusted().is_some())
+        });
+    explore(world, checker)
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-TIM-4",
+        text: "3:00 (master), 3:25, 2:50 -> 3:05; deltas +5, -20, +15",
+        measure: || example(None),
+        breakage: "half the round trip is not added",
+        measure_broken: || example(Some(protocol::Rule::Compensation)),
+        plot: None,
+    },
+    Claim {
+        id: "Q-TIM-5",
+        text: "15 computers, drift below 2e-5, round trips of at most 10 ms: synchronised within 20 to 25 ms",
+        measure: || field(Duration::from_secs(240)),
+        breakage: "a round every 40 minutes instead of every 4",
+        measure_broken: || field(Duration::from_secs(2_400)),
+        plot: None,
+    },
+];
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// The example of the textbook.
+fn example(without: Option<protocol::Rule>) -> Vec<Row> {
+    let config = Config {
+        rounds: Some(1),
+        round_trip_max: Duration::from_secs(10),
+        gamma: Duration::from_secs(3_600),
+        starts_off_ns: vec![0, 25 * MINUTE, -10 * MINUTE],
+        without,
+        ..Config::default()
+    };
+    let clocks = Clocks { wall_start: 3 * HOUR, ..Clocks::default() };
+    let latency = Latency::Constant(Duration::from_secs(1));
+    let mut sim = Builder::<Berkeley>::new(7, 3, config).clocks(clocks).latency(latency).build();
+    let span = Duration::from_secs(20);
+    let _ = sim.run_for(span);
+    let deltas: Vec<(NodeId, i64)> = sim
+        .happened()
+        .filter_map(|happened| match happened.what {
+            Happening::Event(Event::Adjusted { by_ns, .. }) => Some((happened.node, by_ns)),
+            _ => None,
+        })
+        .collect();
+    let row = |label: String, expected: f64, measured_ns: i64| Row {
+        label,
+        expected,
+        measured: measured_ns as f64 / MINUTE as f64,
+        tolerance: Tolerance::Exact,
+        unit: "min",
+        over: "one round, every message under way for 1 s".to_string(),
+    };
+    let mut rows = Vec::new();
+    for (id, expected) in [(1, 5.0), (2, -20.0), (3, 15.0)] {
+        let delta = deltas.iter().find(|(node, _)| node.0 == id).map_or(0, |(_, by_ns)| *by_ns);
+        rows.push(row(format!("delta of n{id}"), expected, delta));
+        let now = Instant(span.as_nanos() as u64);
+        let settled = sim.node(NodeId(id)).map_or(0, |node| node.clock().settled(now) - now.0 as i64);
+        rows.push(row(format!("n{id} after midnight, where 3:05 is 185 min"), 185.0, settled));
+    }
+    rows
+}
+
+/// How far apart fifteen clocks are at most, once they were set the first time, over two days.
+fn field(every: Duration) -> Vec<Row> {
+    const NODES: u64 = 15;
+    const HOURS: u64 = 48;
+    let ms = Duration::from_millis;
+    let clocks = Clocks { offset_max: ms(100), drift_ppm_max: 20, ..Clocks::default() };
+    let config = Config { every, ..Config::default() };
+    let latency = Latency::Uniform(ms(1), ms(5));
+    let mut sim = Builder::<Berkeley>::new(7, NODES, config).clocks(clocks).latency(latency).build();
+    let _ = sim.run_for(Duration::from_secs(3_600));
+    sim.happened().for_each(drop);
+    let mut worst = 0;
+    for _ in 60..HOURS * 60 {
+        (1..=NODES).for_each(|id| sim.command(NodeId(id), Command::Show));
+        let _ = sim.run_for(Duration::from_secs(60));
+        let shown: Vec<i64> = sim
+            .happened()
+            .filter_map(|happened| match happened.what {
+                Happening::Event(Event::Shows(reading)) => Some(reading.clock),
+                _ => None,
+            })
+            .collect();
+        worst = worst.max(shown.iter().max().unwrap_or(&0) - shown.iter().min().unwrap_or(&0));
+    }
+    vec![Row {
+        label: "N=15, rho=2e-5, RTT <= 10 ms, a round every 4 minutes".to_string(),
+        expected: 25.0,
+        measured: worst as f64 / 1e6,
+        tolerance: Tolerance::AtMost,
+        unit: "ms between any two clocks",
+        over: format!("{HOURS} h, from the second hour, a reading every minute"),
+    }]
+}

@@ -1,0 +1,307 @@
+//! The NTP exchange, the filter of one server's samples, and the selection among servers.
+//!
+//! It asks for time, and for no bound on delays: one model withdraws the first, in another answers are as late as they like.
+
+use super::true_clocks::{asynchronous, network_and_crashes};
+use volvox_clocks::ntp::{self as protocol, Config, Ntp, Readings};
+use volvox_clocks::software_clock::Signed;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
+
+/// The chapter.
+pub struct NtpExchange;
+
+static CARD: Card = Card {
+    id: "ntp",
+    title: "NTP: exchange, filter and selection",
+    mechanisms: &["TIM-04", "TIM-07", "TIM-08"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
+    source: include_str!("../../../crates/clocks/src/ntp/mod.rs"),
+    nodes: Nodes { least: 4, most: 64, default: 4 },
+    rules: &[
+        Rule { name: "sign", text: "the offset has a sign; without it a clock that is ahead runs away" },
+        Rule { name: "origin", text: "an answer gives back its T1; without it late answers look fast" },
+        Rule { name: "filter", text: "of one server's samples the one of least delay is believed, not the newest" },
+        Rule {
+            name: "select",
+            text: "only who agrees with a majority is believed; without it one falseticker moves all",
+        },
+        Rule { name: "slew", text: "small offsets are slewed; without it time runs backward" },
+    ],
+    scenario: include_str!("../scenarios/ntp.txt"),
+    golden: &[
+        Golden {
+            name: "01-exchange.txt",
+            text: include_str!("../../../crates/clocks/tests/scripts/ntp/01-exchange.txt"),
+        },
+        Golden {
+            name: "02-least-delay.txt",
+            text: include_str!("../../../crates/clocks/tests/scripts/ntp/02-least-delay.txt"),
+        },
+    ],
+};
+
+impl Chapter for NtpExchange {
+    type Process = Ntp;
+    type History = Readings;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    /// Three servers, of which the third is wrong; all others are clients.
+    fn config(settings: &Settings) -> Config {
+        Config {
+            poll: Duration::from_millis(25),
+            starts_off_ns: vec![0, 0, 600_000_000_000, -40_000_000, 8_000_000],
+            without: settings.without.and_then(protocol::Rule::named),
+            ..Config::default()
+        }
+    }
+
+    fn properties() -> Vec<Property<Ntp, Readings>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Ntp) -> String {
+        match (process.is_server(), process.chosen()) {
+            (true, _) => format!("server {}", Signed(process.clock().ahead())),
+            (_, None) => "listens".to_string(),
+            (_, Some(chosen)) => Signed(chosen.ahead_ns).to_string(),
+        }
+    }
+
+    fn faults(_: &Settings) -> FaultPlan {
+        network_and_crashes()
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+const SAMPLE: &str = "the true offset lies within half the delay of every sample";
+const LEAST: &str = "a server is believed within half of its least delay";
+const TRUTH: &str = "while falsetickers are a minority, what is chosen is near the truth";
+const GRADUAL: &str = "but for steps, no clock runs backward, nor faster than it may slew";
+
+/// What needs no upper bound on delays, as all of the above.
+const CHOOSES: &str = "who was answered has chosen";
+
+static MODELS: [CheckedModel; 9] = [
+    CheckedModel {
+        name: "three servers, one of them wrong, one client",
+        text: "timed: messages take 0 to 3 ticks, every split of every delay; one question to each; one message is lost",
+        expects: Expects::Holds { states: 8_852 },
+        explore: || run(&system(3, 1, None)),
+    },
+    CheckedModel {
+        name: "two servers, one client that asks twice",
+        text: "the same, and the second question before the first must be answered; one message comes twice",
+        expects: Expects::Holds { states: 344_983 },
+        explore: || run(&system(2, 2, None).network(Network::unordered().doubles(1))),
+    },
+    CheckedModel {
+        name: "answers later than the next question",
+        text: "two servers, one client that asks twice every 2 ticks; messages take 2 to 4, so that nothing that was asked \
+               first is ever used: no bound on delays is needed, and once the last question is answered the client has chosen",
+        expects: Expects::Holds { states: 1_125 },
+        explore: || chooses(&timeless(2, 2, None).timed(timed(2, 4))),
+    },
+    asynchronous(|| run(&timeless(2, 1, None))),
+    CheckedModel::breaks("without sign", "two servers, a client that is ahead", (SAMPLE, 2), || {
+        run(&system(2, 1, Some(protocol::Rule::Sign)))
+    }),
+    CheckedModel::breaks("without origin", "two servers, one client that asks twice", (SAMPLE, 5), || {
+        run(&system(2, 2, Some(protocol::Rule::Origin)))
+    }),
+    CheckedModel::breaks("without filter", "two servers, one client that asks twice", (LEAST, 8), || {
+        run(&system(2, 2, Some(protocol::Rule::Filter)))
+    }),
+    CheckedModel::breaks("without select", "three servers, one of them wrong, one client", (TRUTH, 4), || {
+        run(&system(3, 1, Some(protocol::Rule::Select)))
+    }),
+    CheckedModel::breaks("without slew", "two servers, a client that is ahead", (GRADUAL, 4), || {
+        run(&system(2, 1, Some(protocol::Rule::Slew)))
+    }),
+];
+
+type Instance = System<Ntp, Readings>;
+
+const TICK: Duration = Duration::from_millis(1);
+
+/// So many servers, of which the third is wrong, and one client that is ahead and asks so often.
+fn timeless(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
+    let starts_off_ns = match servers {
+        3 => vec![0, 0, 1_000_000_000, 20_000_000],
+        _ => vec![0, 0, 20_000_000],
+    };
+    let config = Config {
+        servers,
+        poll: TICK * 2,
+        polls: Some(polls),
+        slew_ppm: 100_000,
+        starts_off_ns,
+        without,
+        ..Config::default()
+    };
+    Instance::with_history(servers as u64 + 1, config)
+        .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
+        .within(|view| view.nodes().any(|(_, node)| node.is_asking()) && has_more(view))
+}
+
+fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
+    Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
+}
+
+/// Messages may be as slow as the next question, and one is lost.
+fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
+    timeless(servers, polls, without).network(Network::unordered().losses(1)).timed(timed(0, 3))
+}
+
+/// What holds always, and that a client that waits for no answer has chosen.
+fn chooses(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &NtpExchange::properties());
+    let checker = checker.invariant(CHOOSES, |world, state| {
+        world.view(state).nodes().all(|(_, node)| node.is_server() || node.is_asking() || node.chosen().is_some())
+    });
+    explore(world, checker)
+}
+
+/// Whether something is under way, or will be.
+fn has_more(view: &volvox_lab::check::View<'_, Ntp, Readings>) -> bool {
+    let client = view.nodes().find(|(_, node)| !node.is_server());
+    view.in_flight().next().is_some() || client.is_some_and(|(id, _)| view.is_set(id, protocol::Poll))
+}
+
+fn run(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(2_000_000), &NtpExchange::properties())
+        .reachable("the client has chosen", |world, state| {
+            world.view(state).nodes().any(|(_, node)| node.chosen().is_some())
+        });
+    explore(world, checker)
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-TIM-3",
+        text: "NTP: the error is half of what the ways differ by, and at most half the delay",
+        measure: || asymmetry(None),
+        breakage: "the absolute value of the offset is taken",
+        measure_broken: || asymmetry(Some(protocol::Rule::Sign)),
+        plot: None,
+    },
+    Claim {
+        id: "Q-TIM-6",
+        text: "queueing of mean q each way: one sample is off by q/2 in the mean, with deviation q/sqrt(2); the best of 8 by \
+               less than half of that",
+        measure: || filter(None),
+        breakage: "the newest of the eight is believed",
+        measure_broken: || filter(Some(protocol::Rule::Filter)),
+        plot: None,
+    },
+];
+
+const CLIENT: NodeId = NodeId(2);
+
+/// One server, and one client of it.
+fn pair(without: Option<protocol::Rule>, poll: Duration, latency: Latency) -> Simulation<Ntp> {
+    let config = Config { servers: 1, sane: 1, poll, without, ..Config::default() };
+    Builder::new(7, 2, config).latency(latency).build()
+}
+
+/// The newest sample of the client, and the one that it believes: how wrong, and after what delay, in nanoseconds.
+fn samples(sim: &Simulation<Ntp>) -> Option<[(i64, u64); 2]> {
+    let client = sim.node(CLIENT)?;
+    let newest = client.registers().next()?.1.last()?;
+    let believed = client.believed(NodeId(1))?;
+    Some([newest, believed].map(|sample| (sample.ahead_ns, sample.delay_ns)))
+}
+
+/// The error of an exchange whose ways differ, and the greatest one of many by chance.
+fn asymmetry(without: Option<protocol::Rule>) -> Vec<Row> {
+    let ms = Duration::from_millis;
+    let mut sim = pair(without, ms(500), Latency::Constant(ms(10)));
+    let slow = LinkFault { delay: ms(20), ..LinkFault::default() };
+    sim.fault_after(ms(5), Fault::Slow(NodeId(1), CLIENT, slow));
+    let _ = sim.run_for(ms(100));
+    let (error, delay) = samples(&sim).map_or((0, 0), |[newest, _]| newest);
+    let row = |label: &str, expected, measured, tolerance, unit, over: String| Row {
+        label: label.to_string(),
+        expected,
+        measured,
+        tolerance,
+        unit,
+        over,
+    };
+    let one = || "one exchange".to_string();
+    let mut rows = vec![
+        row("10 ms forward, 30 ms back", -10.0, error as f64 / 1e6, Tolerance::Exact, "ms of error", one()),
+        row("10 ms forward, 30 ms back", 20.0, delay as f64 / 2e6, Tolerance::Exact, "ms of half the delay", one()),
+    ];
+    let (errors, worst) = many(without, |[newest, _]| newest);
+    let over = format!("{} exchanges", errors.len());
+    let label = "ways of 1 ms and more by chance";
+    rows.push(row(label, 1.0, worst, Tolerance::AtMost, "of half the delay, the largest error", over));
+    rows
+}
+
+/// Queueing delay in each direction, in the mean.
+const QUEUEING: Duration = Duration::from_millis(10);
+
+/// Which of two samples is looked at, the newest and the one believed; each is its error in ns, and its delay.
+type Which = fn([(i64, u64); 2]) -> (i64, u64);
+
+/// The errors of many exchanges in ns, as told by `which`, and the greatest of them in halves of its delay.
+fn many(without: Option<protocol::Rule>, which: Which) -> (Vec<f64>, f64) {
+    const EXCHANGES: usize = 8_000;
+    let latency = Latency::Exponential { minimum: Duration::from_millis(1), mean: QUEUEING };
+    let mut sim = pair(without, Duration::from_secs(1), latency);
+    let (mut errors, mut worst) = (Vec::with_capacity(EXCHANGES), 0f64);
+    let _ = sim.run_for(Duration::from_millis(900));
+    while errors.len() < EXCHANGES {
+        if let Some(both) = samples(&sim) {
+            let (error, delay) = which(both);
+            errors.push(error as f64);
+            // A nanosecond for the half that was rounded.
+            worst = worst.max((error.unsigned_abs() as f64 - 1.0) / (delay as f64 / 2.0));
+        }
+        let _ = sim.run_for(Duration::from_secs(1));
+        sim.happened().for_each(drop);
+    }
+    (errors, worst)
+}
+
+/// How wrong one sample is, and how wrong the one is that the filter believes.
+fn filter(without: Option<protocol::Rule>) -> Vec<Row> {
+    let q = QUEUEING.as_secs_f64() * 1e3;
+    let row = |label: &str, expected, measured, tolerance, count| Row {
+        label: label.to_string(),
+        expected,
+        measured,
+        tolerance,
+        unit: "ms",
+        over: format!("{count} exchanges, q = {q} ms"),
+    };
+    let (single, _) = many(without, |[newest, _]| newest);
+    let (best, _) = many(without, |[_, believed]| believed);
+    let mean = |errors: &[f64]| errors.iter().map(|error| error.abs()).sum::<f64>() / errors.len() as f64 / 1e6;
+    let deviation =
+        |errors: &[f64]| (errors.iter().map(|error| error * error).sum::<f64>() / errors.len() as f64).sqrt() / 1e6;
+    vec![
+        row("one sample: mean error", q / 2.0, mean(&single), Tolerance::Relative(0.05), single.len()),
+        row("one sample: deviation", q / 2f64.sqrt(), deviation(&single), Tolerance::Relative(0.05), single.len()),
+        row("best of 8: mean error", q / 4.0, mean(&best), Tolerance::AtMost, best.len()),
+        row("best of 8: deviation", q / 8f64.sqrt(), deviation(&best), Tolerance::AtMost, best.len()),
+    ]
+}

@@ -1,0 +1,216 @@
+//! Three-phase commit: it does not block, it holds while time keeps its promises, and a cut breaks it.
+
+mod claims;
+
+use volvox_commit::three_phase::{self as protocol, Config, ThreePhase};
+use volvox_commit::transaction::{Command, Decision, Outcomes};
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, State, System, Timed};
+use volvox_lab::claim::Claim;
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plans;
+use volvox_lab::sim::FaultPlan;
+
+/// The chapter.
+pub struct ThreePhaseCommit;
+
+static CARD: Card = Card {
+    id: "three-phase-commit",
+    title: "Three-phase commit",
+    mechanisms: &["ACP-04"],
+    worlds: &[World::Simulated, World::Checked],
+    reference: "Skeen: Nonblocking commit protocols, SIGMOD 1981; Bernstein, Hadzilacos, Goodman 1987, 7.5",
+    source: include_str!("../../../crates/commit/src/three_phase/mod.rs"),
+    nodes: Nodes { least: 2, most: 64, default: 3 },
+    rules: &[
+        Rule {
+            name: "pre-commit",
+            text: "all learn that all voted yes; without it the living abort what a dead one committed",
+        },
+        Rule {
+            name: "acks",
+            text: "commit only when all have learned it; without it one commits beside the uncertain",
+        },
+        Rule {
+            name: "again",
+            text: "a new coordinator makes all pre-commit first; without it two crashes leave the uncertain",
+        },
+        Rule { name: "unanimity", text: "go on when all voted yes; without it the first yes commits" },
+    ],
+    scenario: include_str!("../scenarios/three-phase-commit.txt"),
+    golden: &[
+        Golden {
+            name: "01-commit.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/three-phase/01-commit.txt"),
+        },
+        Golden {
+            name: "02-the-coordinator-dies.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/three-phase/02-the-coordinator-dies.txt"),
+        },
+        Golden {
+            name: "03-a-cut.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/three-phase/03-a-cut.txt"),
+        },
+    ],
+};
+
+impl Chapter for ThreePhaseCommit {
+    type Process = ThreePhase;
+    type History = Outcomes;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<ThreePhase, Outcomes>> {
+        protocol::properties()
+    }
+
+    fn state(process: &ThreePhase) -> String {
+        process.to_string()
+    }
+
+    fn is_leader(process: &ThreePhase) -> bool {
+        process.is_coordinating()
+    }
+
+    /// Crashes, also of all, and nothing that makes a message late.
+    fn faults(settings: &Settings) -> FaultPlan {
+        plans::crashes(settings, 60, 200)
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        claims::CLAIMS.to_vec()
+    }
+}
+
+const SAME: &str = "no two decide differently";
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "two participants, two crashes",
+        text: "a message takes one tick or two, and is believed to take less than three; one participant may refuse; who is \
+               left decides (AC5)",
+        expects: Expects::Holds { states: 5_072 },
+        explore: || live(&synchronous(3, None).crashes(2)),
+    },
+    CheckedModel {
+        name: "three participants, one crash",
+        text: "a message takes a tick or none, and is believed to take less than two; one participant may refuse",
+        expects: Expects::Holds { states: 16_460 },
+        explore: || live(&quick(4).crashes(1)),
+    },
+    CheckedModel {
+        name: "the dead come back, two crashes",
+        text: "two participants; a message takes one tick or two; who comes back asks, and all decide, also when all were dead",
+        expects: Expects::Holds { states: 709_632 },
+        explore: || live(&synchronous(3, None).crashes_and_restarts(2)),
+    },
+    CheckedModel {
+        name: "nothing fails",
+        text: "three participants; commit if nobody refuses (AC4)",
+        expects: Expects::Holds { states: 1_555 },
+        explore: nothing_fails,
+    },
+    CheckedModel::breaks(
+        "asynchronous",
+        "two participants, no rule taken out, nothing fails; but a message may take longer than is believed",
+        (SAME, 8),
+        || safe(&system(3, None)),
+    ),
+    CheckedModel::breaks(
+        "a cut",
+        "two participants, no rule taken out, in time; two messages are lost, both between the coordinator and the others",
+        (SAME, 23),
+        || safe(&synchronous(3, None).network(Network::ordered().losses(2))),
+    ),
+    CheckedModel::breaks("without pre-commit", "two participants, one crash", (SAME, 21), || {
+        safe(&synchronous(3, Some(protocol::Rule::PreCommit)).crashes(1))
+    }),
+    CheckedModel::breaks("without acks", "two participants, one crash", (SAME, 21), || {
+        safe(&synchronous(3, Some(protocol::Rule::Acks)).crashes(1))
+    }),
+    CheckedModel::breaks("without again", "two participants, two crashes", (SAME, 34), || {
+        safe(&synchronous(3, Some(protocol::Rule::Again)).crashes(2))
+    }),
+    CheckedModel::breaks("without unanimity", "two participants, of whom one may refuse", (SAME, 18), || {
+        safe(&synchronous(3, Some(protocol::Rule::Unanimity)))
+    }),
+];
+
+type Instance = System<ThreePhase, Outcomes>;
+
+const TICK: Duration = Duration::from_millis(1);
+
+/// One transaction, over links that lose only what dies with its sender or receiver.
+fn instance(nodes: u64, config: Config) -> Instance {
+    System::with_history(nodes, config).network(Network::ordered()).command(NodeId(1), Command::Begin, 1).command(
+        NodeId(nodes),
+        Command::Refuse,
+        1,
+    )
+}
+
+fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
+    instance(nodes, Config { delay: TICK * 3, without })
+}
+
+fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
+    Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
+}
+
+fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
+    system(nodes, without).timed(timed(1, 2))
+}
+
+fn quick(nodes: u64) -> Instance {
+    instance(nodes, Config { delay: TICK * 2, without: None }).timed(timed(0, 1))
+}
+
+fn checker(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &ThreePhaseCommit::properties())
+}
+
+/// Somebody decided so.
+fn decided(decision: Decision) -> impl Fn(&Instance, &State) -> bool {
+    move |world, state| {
+        world.view(state).history().iter().any(|(_, outcome)| outcome.decisions.values().any(|made| *made == decision))
+    }
+}
+
+fn safe(world: &Instance) -> Explored {
+    explore(world, checker(world))
+}
+
+/// Who takes part decides, or dies.
+fn live(world: &Instance) -> Explored {
+    let checker =
+        checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));
+    let checker = (1..=4).map(NodeId).fold(checker, |checker, id| {
+        let waits = move |world: &Instance, state: &State| {
+            world.view(state).node(id).is_some_and(|node| node.undecided().next().is_some())
+        };
+        checker.leads_to("who takes part decides", waits, move |world, state| !waits(world, state))
+    });
+    explore(world, checker)
+}
+
+fn nothing_fails() -> Explored {
+    let world = quick(4);
+    let checker = checker(&world).invariant("commit if all vote yes", |world, state| {
+        world.view(state).history().iter().all(|(_, outcome)| {
+            let all_voted_yes = Some(outcome.yes.len() as u64) == outcome.participants;
+            !all_voted_yes || outcome.decisions.values().all(|made| *made == Decision::Commit)
+        })
+    });
+    explore(&world, checker.reachable("a commit", decided(Decision::Commit)))
+}

@@ -1,0 +1,289 @@
+//! Two-phase commit: records, recovery, cooperative termination, and the window in which it blocks.
+
+mod claims;
+
+use volvox_commit::transaction::{Command, Decision, Outcomes};
+use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Durability, Network, System};
+use volvox_lab::claim::Claim;
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+
+/// The chapter.
+pub struct TwoPhaseCommit;
+
+static CARD: Card = Card {
+    id: "two-phase-commit",
+    title: "Two-phase commit",
+    mechanisms: &["ACP-02"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Bernstein, Hadzilacos, Goodman: Concurrency control and recovery in database systems, 1987, 7.4",
+    source: include_str!("../../../crates/commit/src/two_phase/mod.rs"),
+    nodes: Nodes { least: 2, most: 64, default: 4 },
+    rules: &[
+        Rule {
+            name: "prepared",
+            text: "a yes is written down before it is sent; without it a restart forgets the promise",
+        },
+        Rule {
+            name: "committed",
+            text: "a commit is written down before it is told; without it a restart presumes abort",
+        },
+        Rule { name: "unanimity", text: "commit needs every yes; without it the first yes commits" },
+        Rule { name: "uncertain", text: "who voted yes may not decide alone; without it patience ends in an abort" },
+        Rule {
+            name: "refusal",
+            text: "who said abort never votes yes later; without it a late request is answered yes",
+        },
+        Rule {
+            name: "acknowledged",
+            text: "a commit is forgotten when all know it; without it the last to ask hears abort",
+        },
+    ],
+    scenario: include_str!("../scenarios/two-phase-commit.txt"),
+    golden: &[
+        Golden {
+            name: "01-commit.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/01-commit.txt"),
+        },
+        Golden {
+            name: "02-blocked.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/02-blocked.txt"),
+        },
+        Golden {
+            name: "03-cooperation.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/03-cooperation.txt"),
+        },
+        Golden {
+            name: "04-a-participant-begins.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/04-a-participant-begins.txt"),
+        },
+    ],
+};
+
+impl Chapter for TwoPhaseCommit {
+    type Process = TwoPhase;
+    type History = Outcomes;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<TwoPhase, Outcomes>> {
+        protocol::properties()
+    }
+
+    fn state(process: &TwoPhase) -> String {
+        process.to_string()
+    }
+
+    fn is_leader(process: &TwoPhase) -> bool {
+        process.is_coordinator()
+    }
+
+    /// Everything that leaves the disk whole: the log is what it rests on.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            every: Latency::Exponential { minimum: ms(1), mean: ms(60) },
+            lasting: Latency::Exponential { minimum: ms(1), mean: ms(150) },
+            weights: FaultWeights { crash: 8, crash_all: 1, pause: 2, disk_slow: 1, ..FaultWeights::NETWORK },
+            down_max: Some(3),
+            link: LinkFault { duplicate_ppm: 200_000, reorder_ppm: 200_000, ..FaultPlan::default().link },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        claims::CLAIMS.to_vec()
+    }
+}
+
+const SAME: &str = "no two decide differently";
+const ENDS: &str = "who voted yes decides";
+
+static MODELS: [CheckedModel; 14] = [
+    CheckedModel {
+        name: "two participants, one crash",
+        text: "links that lose and reorder at will; disks that sync late; impatience three times in a run",
+        expects: Expects::Holds { states: 302_182 },
+        explore: || safe(&late_disks(Config::default())),
+    },
+    CheckedModel {
+        name: "two participants, two crashes",
+        text: "links that lose, repeat and reorder at will; disks that sync at once; one participant may refuse",
+        expects: Expects::Holds { states: 491_898 },
+        explore: || safe(&anything(Config::default(), COORDINATOR, 2)),
+    },
+    CheckedModel {
+        name: "three participants, no crash",
+        text: "links that lose, repeat and reorder at will, and timers that fire at any moment; a crash would cost 30 times \
+               the states, and shows nothing that two participants do not show",
+        expects: Expects::Holds { states: 9_206 },
+        explore: || {
+            let world = system(4, Config::default()).network(Network::duplicating()).durability(Durability::Prompt);
+            safe(&world.command(COORDINATOR, Command::Begin, 1))
+        },
+    },
+    CheckedModel {
+        name: "a participant begins, two crashes",
+        text: "two participants; links that lose, repeat and reorder at will; disks that sync at once",
+        expects: Expects::Holds { states: 301_136 },
+        explore: || safe(&anything(Config::default(), NodeId(2), 2)),
+    },
+    CheckedModel {
+        name: "the coordinator takes part, one crash",
+        text: "three participants; links that lose and reorder at will; disks that sync late; impatience three times",
+        expects: Expects::Holds { states: 312_670 },
+        explore: || safe(&late_disks(Config { is_colocated: true, ..Config::default() })),
+    },
+    CheckedModel {
+        name: "nothing fails",
+        text: "three participants, links in order, patience without end: all decide, and commit if nobody refuses (AC4)",
+        expects: Expects::Holds { states: 549 },
+        explore: nothing_fails,
+    },
+    CheckedModel {
+        name: "who dies comes back",
+        text: "two participants, links in order, one crash with return: who voted yes decides (AC5)",
+        expects: Expects::Holds { states: 144_261 },
+        explore: || live(&in_order().crashes_and_restarts(1)),
+    },
+    CheckedModel::breaks(
+        "who dies stays dead",
+        "the same without the return: the coordinator takes the decision with it, and the uncertain wait. No rule was \
+         taken out; this is the blocking that the protocol is known for",
+        (ENDS, 10),
+        || live(&in_order().crashes(1)),
+    ),
+    CheckedModel::breaks("without prepared", "two participants, one crash", (SAME, 9), || {
+        without(protocol::Rule::Prepared)
+    }),
+    CheckedModel::breaks("without committed", "two participants, one crash", (SAME, 10), || {
+        without(protocol::Rule::Committed)
+    }),
+    CheckedModel::breaks(
+        "without unanimity",
+        "two participants, one crash",
+        ("commit only if all voted yes", 3),
+        || without(protocol::Rule::Unanimity),
+    ),
+    CheckedModel::breaks("without uncertain", "two participants, one crash", (SAME, 6), || {
+        without(protocol::Rule::Uncertain)
+    }),
+    CheckedModel::breaks("without refusal", "two participants, one crash", (SAME, 8), || {
+        without(protocol::Rule::Refusal)
+    }),
+    CheckedModel::breaks("without acknowledged", "two participants, one crash", (SAME, 10), || {
+        without(protocol::Rule::Acknowledged)
+    }),
+];
+
+type Instance = System<TwoPhase, Outcomes>;
+
+const COORDINATOR: NodeId = NodeId(1);
+
+fn system(nodes: u64, config: Config) -> Instance {
+    System::with_history(nodes, config)
+}
+
+/// One transaction, over links that keep no order, with disks that take their time: what waits for a disk is part of the
+/// state, so what is asked again and again needs a budget.
+fn late_disks(config: Config) -> Instance {
+    system(3, config)
+        .network(Network::unordered())
+        .durability(Durability::Separate)
+        .crashes_and_restarts(1)
+        .timer_budget(|timer| matches!(timer, protocol::Timer::Decision(_)), 2)
+        .timer_budget(|timer| matches!(timer, protocol::Timer::Acks(_)), 1)
+        .command(COORDINATOR, Command::Begin, 1)
+}
+
+/// One transaction, over links that may do anything; one participant may refuse.
+fn anything(config: Config, begins: NodeId, crashes: u32) -> Instance {
+    system(3, config)
+        .network(Network::duplicating())
+        .durability(Durability::Prompt)
+        .crashes_and_restarts(crashes)
+        .command(begins, Command::Begin, 1)
+        .command(NodeId(3), Command::Refuse, 1)
+}
+
+/// One transaction, over links that lose only what dies with its sender or receiver.
+fn in_order() -> Instance {
+    system(3, Config::default()).network(Network::ordered().queue_max(2)).durability(Durability::Prompt).command(
+        COORDINATOR,
+        Command::Begin,
+        1,
+    )
+}
+
+fn without(rule: protocol::Rule) -> Explored {
+    safe(&anything(Config { without: Some(rule), ..Config::default() }, COORDINATOR, 1))
+}
+
+fn checker(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world).states_max(4_000_000), &TwoPhaseCommit::properties())
+}
+
+/// Somebody decided so.
+fn decided(decision: Decision) -> impl Fn(&Instance, &volvox_lab::check::State) -> bool {
+    move |world, state| {
+        world.view(state).history().iter().any(|(_, outcome)| outcome.decisions.values().any(|made| *made == decision))
+    }
+}
+
+fn safe(world: &Instance) -> Explored {
+    let checker =
+        checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));
+    explore(world, checker)
+}
+
+/// Who voted yes and is up decides, or dies.
+fn live(world: &Instance) -> Explored {
+    let checker = [2, 3].map(NodeId).into_iter().fold(checker(world), |checker, id| {
+        let waits = move |world: &Instance, state: &volvox_lab::check::State| {
+            world.view(state).node(id).is_some_and(|node| node.uncertain().next().is_some())
+        };
+        checker.leads_to(ENDS, waits, move |world, state| !waits(world, state))
+    });
+    explore(world, checker)
+}
+
+fn nothing_fails() -> Explored {
+    let world = system(4, Config::default())
+        .network(Network::ordered())
+        .durability(Durability::Separate)
+        .timers(|_, _| false)
+        .command(COORDINATOR, Command::Begin, 1)
+        .command(NodeId(2), Command::Refuse, 1);
+    let checker = checker(&world)
+        .leads_to(
+            "what begins ends",
+            |world, state| world.view(state).commands_left(0) == 0,
+            |world, state| {
+                let view = world.view(state);
+                let mut outcomes = view.history().iter();
+                outcomes.any(|(_, outcome)| outcome.decisions.len() as u64 == 1 + outcome.participants.unwrap_or(0))
+            },
+        )
+        .invariant("commit if all vote yes", |world, state| {
+            world.view(state).history().iter().all(|(_, outcome)| {
+                let all_voted_yes = Some(outcome.yes.len() as u64) == outcome.participants;
+                !all_voted_yes || outcome.decisions.values().all(|made| *made == Decision::Commit)
+            })
+        });
+    explore(&world, checker)
+}

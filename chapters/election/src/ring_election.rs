@@ -1,0 +1,232 @@
+//! Election on a ring with a list: past the dead, and round twice.
+
+use volvox_core::{Duration, NodeId, Property};
+use volvox_election::ring::{self as protocol, Command, Config, Results, Ring};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Durability, Network, System, Timed};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plans;
+use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
+
+/// The chapter.
+pub struct RingElection;
+
+static CARD: Card = Card {
+    id: "ring-election",
+    title: "Election on a ring, with a list",
+    mechanisms: &["ELE-02"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Le Lann: Distributed systems: towards a formal approach, 1977",
+    source: include_str!("../../../crates/election/src/ring.rs"),
+    nodes: Nodes { least: 2, most: 64, default: 5 },
+    rules: &[
+        Rule { name: "skip", text: "a dead successor is skipped; without it no list gets round" },
+        Rule { name: "announce", text: "the result is sent round; without it the initiator alone knows it" },
+        Rule { name: "once", text: "the initiator closes an election once; without it one election has two results" },
+        Rule { name: "doubt", text: "who is above the result begins again; without it some follow who does not lead" },
+    ],
+    scenario: include_str!("../scenarios/ring-election.txt"),
+    golden: &[Golden {
+        name: "01-a-dead-successor.txt",
+        text: include_str!("../../../crates/election/tests/scripts/ring/01-a-dead-successor.txt"),
+    }],
+};
+
+impl Chapter for RingElection {
+    type Process = Ring;
+    type History = Results;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<Ring, Results>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Ring) -> String {
+        process.to_string()
+    }
+
+    fn is_leader(process: &Ring) -> bool {
+        process.is_leading()
+    }
+
+    /// Crashes, and nothing that makes a message late.
+    fn faults(settings: &Settings) -> FaultPlan {
+        plans::crashes(settings, 50, 150)
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+const ONE: &str = "one election has one result";
+const ENDS: &str = "who begins comes to an end";
+const FOLLOW: &str = "all follow one who is alive";
+const HIGHEST: &str = "nobody who lives is passed over";
+
+static MODELS: [CheckedModel; 9] = [
+    CheckedModel {
+        name: "three nodes, a crash with return",
+        text: "a message takes one tick; anybody may die at any moment, and comes back; in the end all follow one who is alive",
+        expects: Expects::Holds { states: 116_090 },
+        explore: || live(&synchronous(3, None).crashes_and_restarts(1)),
+    },
+    CheckedModel {
+        name: "four nodes",
+        text: "a message takes one tick; all begin at once, and the lowest once more; nobody dies, and the highest is elected",
+        expects: Expects::Holds { states: 3_856 },
+        explore: || {
+            let world = synchronous(4, None).command(NodeId(1), Command::Suspect, 1);
+            explore(&world, highest(lively(&world)))
+        },
+    },
+    CheckedModel {
+        name: "asynchronous",
+        text: "three nodes; a list may go two ways, and one election still has one result; one impatient moment",
+        expects: Expects::Holds { states: 608_677 },
+        explore: || safe(&impatient(None)),
+    },
+    CheckedModel::breaks(
+        "asynchronous, and somebody who lives is passed over",
+        "the same without a rule taken out: who is slow to acknowledge is taken for dead, and a lower name leads",
+        (HIGHEST, 4),
+        || {
+            let world = impatient(None);
+            explore(&world, highest(checker(&world)))
+        },
+    ),
+    CheckedModel {
+        name: "three nodes, a crash for good",
+        text: "a message takes one tick; who begins an election comes to its end, or dies",
+        expects: Expects::Holds { states: 5_284 },
+        explore: || ends(&synchronous(3, None).crashes(1)),
+    },
+    CheckedModel::breaks(
+        "without skip",
+        "three nodes, a crash for good; a round that failed is not repeated: each would fail alike",
+        (ENDS, 15),
+        || {
+            let world = synchronous(3, Some(protocol::Rule::Skip)).crashes(1);
+            ends(&world.timers(|_, timer| !matches!(timer, protocol::Timer::Round)))
+        },
+    ),
+    CheckedModel::breaks("without announce", "three nodes, of which one suspects; nothing fails", (FOLLOW, 33), || {
+        live(&synchronous(3, Some(protocol::Rule::Announce)).command(NodeId(1), Command::Suspect, 1))
+    }),
+    CheckedModel::breaks("without once", "three nodes, asynchronous, one impatient moment", (ONE, 9), || {
+        safe(&impatient(Some(protocol::Rule::Once)))
+    }),
+    CheckedModel::breaks("without doubt", "three nodes, a crash with return", (FOLLOW, 46), || {
+        live(&synchronous(3, Some(protocol::Rule::Doubt)).crashes_and_restarts(1))
+    }),
+];
+
+type Instance = System<Ring, Results>;
+
+const TICK: Duration = Duration::from_millis(1);
+
+/// All begin at once. A message is believed to take a tick at most, and a step less than one.
+fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
+    let config = Config { delay: TICK, processing: TICK, without };
+    System::with_history(nodes, config).network(Network::ordered()).durability(Durability::Prompt)
+}
+
+fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
+    system(nodes, without).timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 1, drifts_ppm: vec![0] })
+}
+
+/// Without time: one acknowledgement is taken for late.
+fn impatient(without: Option<protocol::Rule>) -> Instance {
+    system(3, without)
+        .timer_budget(|timer| matches!(timer, protocol::Timer::Ack(..)), 1)
+        .timer_budget(|timer| matches!(timer, protocol::Timer::Round), 0)
+}
+
+fn checker(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world).states_max(1_500_000), &RingElection::properties())
+}
+
+fn safe(world: &Instance) -> Explored {
+    explore(world, checker(world))
+}
+
+/// Where nobody dies, only the highest leads.
+fn highest<'w>(checker: Checker<'w, Instance>) -> Checker<'w, Instance> {
+    checker.invariant(HIGHEST, |world, state| {
+        let view = world.view(state);
+        let highest = view.nodes().map(|(id, _)| id).max();
+        view.nodes().all(|(_, node)| node.leader().is_none() || node.leader() == highest)
+    })
+}
+
+fn live(world: &Instance) -> Explored {
+    explore(world, lively(world))
+}
+
+/// Crashes are few, so what holds again and again holds in the end.
+fn lively(world: &Instance) -> Checker<'_, Instance> {
+    checker(world).again_and_again(FOLLOW, |world, state| {
+        let view = world.view(state);
+        let leader = view.nodes().next().and_then(|(_, node)| node.leader());
+        view.nodes().any(|(id, _)| Some(id) == leader) && view.nodes().all(|(_, node)| node.leader() == leader)
+    })
+}
+
+fn ends(world: &Instance) -> Explored {
+    let checker = (1..=3).map(NodeId).fold(checker(world), |checker, id| {
+        checker.leads_to(
+            ENDS,
+            move |world, state| world.view(state).node(id).is_some_and(Ring::is_electing),
+            move |world, state| world.view(state).node(id).is_none_or(|node| !node.is_electing()),
+        )
+    });
+    explore(world, checker)
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-ELE-3",
+    text: "ring with a list: N ELECTION and N COORDINATOR for N living nodes and each initiator",
+    measure: || [(4, 1), (8, 1), (8, 3), (32, 32)].into_iter().flat_map(|(n, k)| costs(n, k, None)).collect(),
+    breakage: "the result is not sent round",
+    measure_broken: || costs(8, 1, Some(protocol::Rule::Announce)),
+    plot: None,
+}];
+
+/// N nodes, of which k notice at the same moment. Acknowledgements apart.
+fn costs(n: u64, initiators: u64, without: Option<protocol::Rule>) -> Vec<Row> {
+    let config = Config { without, ..Config::default() };
+    let mut sim: Simulation<Ring> =
+        Builder::new(1, n, config).latency(Latency::Constant(Duration::from_millis(2))).build();
+    let _ = sim.run_for(Duration::from_secs(10));
+    let count = |sim: &Simulation<Ring>| ["Election", "Coordinator"].map(|kind| sim.statistics().kinds.of(kind));
+    let before = count(&sim);
+    (1..=initiators).for_each(|id| sim.command(NodeId(id), Command::Suspect));
+    let _ = sim.run_for(Duration::from_secs(10));
+    let after = count(&sim);
+    let row = |expected: u64, measured: u64, unit| Row {
+        label: format!("N={n}, {initiators} at once"),
+        expected: expected as f64,
+        measured: measured as f64,
+        tolerance: Tolerance::Exact,
+        unit,
+        over: "1 election each".to_string(),
+    };
+    let (elections, coordinators) = (after[0] - before[0], after[1] - before[1]);
+    vec![
+        row(n * initiators, elections, "ELECTION"),
+        row(n * initiators, coordinators, "COORDINATOR"),
+        row(2 * n * initiators, elections + coordinators, "messages"),
+    ]
+}

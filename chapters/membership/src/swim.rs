@@ -1,0 +1,259 @@
+//! SWIM: probing, suspicion, and news that travel on probes.
+
+use super::swim_claims;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, Picture, Property, When};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_lab::claim::Claim;
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_membership::swim::{self as protocol, Config, Heard, Timer};
+
+/// The chapter.
+pub struct Swim;
+
+static CARD: Card = Card {
+    id: "swim",
+    title: "Group membership after SWIM",
+    mechanisms: &["MEM-05", "MEM-06", "MEM-07"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
+    source: include_str!("../../../crates/membership/src/swim/mod.rs"),
+    nodes: Nodes { least: 2, most: 128, default: 5 },
+    rules: &[
+        Rule { name: "relays", text: "others probe before anybody is accused; without it one lost message accuses" },
+        Rule { name: "suspicion", text: "the accused may refute; without it two lost messages are a death" },
+        Rule { name: "incarnation", text: "who refutes raises its number; without it the accusation stays stronger" },
+        Rule { name: "precedence", text: "the stronger update holds; without it views go back and forth" },
+        Rule {
+            name: "round-robin",
+            text: "targets come from a shuffled list; without it a dead member may never be one",
+        },
+        Rule { name: "limit", text: "news are passed on so often at most; without it for ever" },
+    ],
+    scenario: include_str!("../scenarios/swim.txt"),
+    golden: &[
+        golden("01-a-death.txt", include_str!("../../../crates/membership/tests/scripts/01-a-death.txt")),
+        golden("02-a-refutation.txt", include_str!("../../../crates/membership/tests/scripts/02-a-refutation.txt")),
+        golden("03-taken-for-dead.txt", include_str!("../../../crates/membership/tests/scripts/03-taken-for-dead.txt")),
+        golden("04-leaving.txt", include_str!("../../../crates/membership/tests/scripts/04-leaving.txt")),
+    ],
+};
+
+const fn golden(name: &'static str, text: &'static str) -> Golden {
+    Golden { name, text }
+}
+
+impl Chapter for Swim {
+    type Process = protocol::Swim;
+    type History = Heard;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::for_group(settings.nodes) }
+    }
+
+    fn properties() -> Vec<Property<protocol::Swim, Heard>> {
+        protocol::properties()
+    }
+
+    fn state(process: &protocol::Swim) -> String {
+        if process.own().is_faulty() {
+            return "out".to_string();
+        }
+        let names = |is: fn(protocol::Standing) -> bool| -> String {
+            process.members().filter(|(_, held)| is(*held)).map(|(member, _)| format!(" {member}")).collect()
+        };
+        let (suspects, faulty) = (names(protocol::Standing::is_suspect), names(protocol::Standing::is_faulty));
+        let mut parts = Vec::new();
+        if !suspects.is_empty() {
+            parts.push(format!("suspects{suspects}"));
+        }
+        if !faulty.is_empty() {
+            parts.push(format!("without{faulty}"));
+        }
+        parts.join(", ")
+    }
+
+    /// Members that die, come back, and stand still; links that lose and delay. Partitions are not survived: see the
+    /// caveats.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: ms(500),
+            until: ms(5_000),
+            every: Latency::Exponential { minimum: ms(20), mean: ms(300) },
+            lasting: Latency::Exponential { minimum: ms(20), mean: ms(800) },
+            weights: FaultWeights { slow: 5, cut: 1, pause: 3, crash: 4, drift: 1, ..FaultWeights::NONE },
+            link: LinkFault {
+                delay: ms(50),
+                loss_ppm: 300_000,
+                duplicate_ppm: 100_000,
+                reorder_ppm: 200_000,
+                ..LinkFault::default()
+            },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        swim_claims::CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 12] = [
+    CheckedModel {
+        name: "in time, one lost message accuses nobody",
+        text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; for ever",
+        expects: Expects::Holds { states: 7_712 },
+        explore: || lives(&in_time(None, 1), SUSPECTED),
+    },
+    CheckedModel {
+        name: "in time, two lost messages kill nobody",
+        text: "the same: who is accused refutes within the limit of four periods",
+        expects: Expects::Holds { states: 419_984 },
+        explore: || lives(&in_time(None, 2), FAULTY),
+    },
+    CheckedModel {
+        name: "in time, the dead are found",
+        text: "the same, and one member dies at any moment: in the end all others hold it for faulty",
+        expects: Expects::Holds { states: 50_828 },
+        explore: || found(&in_time(None, 0).crashes(1)),
+    },
+    CheckedModel {
+        name: "views only grow, whatever happens",
+        text: "three members, no time at all: any timer fires at any moment, two periods in all; one crash",
+        expects: Expects::Holds { states: 380_636 },
+        explore: || safe(&without_time(None).crashes(1)),
+    },
+    CheckedModel {
+        name: "without time the living are declared faulty",
+        text: "no message is lost: the limit is over before the ack arrives. No detector can do better",
+        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 3 },
+        explore: || lives(&without_time(None), FAULTY),
+    },
+    CheckedModel {
+        name: "without relays",
+        text: "in time, one lost message",
+        expects: Expects::Counterexample { property: "nobody who lives is suspected", steps: 18 },
+        explore: || lives(&in_time(Some(protocol::Rule::Relays), 1), SUSPECTED),
+    },
+    CheckedModel {
+        name: "without suspicion",
+        text: "in time, two lost messages",
+        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 19 },
+        explore: || lives(&in_time(Some(protocol::Rule::Suspicion), 2), FAULTY),
+    },
+    CheckedModel {
+        name: "without raising incarnations",
+        text: "in time, two lost messages",
+        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 87 },
+        explore: || lives(&in_time(Some(protocol::Rule::Incarnation), 2), FAULTY),
+    },
+    CheckedModel {
+        name: "without round robin",
+        text: "in time, one member dies: the others draw one another for ever",
+        expects: Expects::Counterexample { property: "the dead are found", steps: 29 },
+        explore: || found(&in_time(Some(protocol::Rule::RoundRobin), 0).crashes(1)),
+    },
+    CheckedModel {
+        name: "without precedence",
+        text: "no time at all, two periods in all, nothing is lost",
+        expects: Expects::Counterexample { property: "views only grow", steps: 5 },
+        explore: || safe(&without_time(Some(protocol::Rule::Precedence))),
+    },
+    CheckedModel {
+        name: "without a limit",
+        text: "in time, one member dies: news of it never end",
+        expects: Expects::Counterexample { property: "news are passed on so often at most", steps: 48 },
+        explore: || safe(&in_time(Some(protocol::Rule::Limit), 0).crashes(1)),
+    },
+    CheckedModel {
+        name: "a limit of suspicion that is too short",
+        text: "in time, two lost messages, three periods to refute: news need longer to come around",
+        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 87 },
+        explore: || {
+            let hasty = Config { suspicion: TICK * 24, ..small(None) };
+            lives(&timed(configured(hasty, 2)), FAULTY)
+        },
+    },
+];
+
+type World_ = System<protocol::Swim, Heard>;
+type Holds = fn(&Picture<'_, protocol::Swim, Heard>) -> Result<(), String>;
+
+const TICK: Duration = Duration::from_millis(10);
+const NODES: u64 = 3;
+
+const SUSPECTED: Property<protocol::Swim, Heard> =
+    accuracy("nobody who lives is suspected", protocol::nobody_who_lives_is_suspected);
+const FAULTY: Property<protocol::Swim, Heard> =
+    accuracy("nobody who lives is faulty", protocol::nobody_who_lives_is_faulty);
+
+const fn accuracy(name: &'static str, holds: Holds) -> Property<protocol::Swim, Heard> {
+    Property { name, source: "SWIM, 4.2, where messages come in time", when: When::Always, holds }
+}
+
+/// An ack takes two ticks at most, one over a relay four: the period has time for both.
+fn small(without: Option<protocol::Rule>) -> Config {
+    Config {
+        period: TICK * 8,
+        ack_timeout: TICK * 3,
+        relays: 1,
+        suspicion: TICK * 32,
+        lambda: 2,
+        updates_max: 2,
+        out_of_step: false,
+        numbers: 2,
+        without,
+        ..Config::default()
+    }
+}
+
+fn configured(config: Config, losses: u32) -> World_ {
+    World_::with_history(NODES, config).network(Network::unordered().losses(losses))
+}
+
+fn timed(world: World_) -> World_ {
+    world.timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] })
+}
+
+fn in_time(without: Option<protocol::Rule>, losses: u32) -> World_ {
+    timed(configured(small(without), losses))
+}
+
+fn without_time(without: Option<protocol::Rule>) -> World_ {
+    configured(Config { lambda: 1, ..small(without) }, 0).timer_budget(|timer| *timer == Timer::Period, 2)
+}
+
+fn safe(world: &World_) -> Explored {
+    explore(world, hold(Checker::new(world), &protocol::properties()))
+}
+
+/// What holds always, and that the living are not wronged.
+fn lives(world: &World_, accuracy: Property<protocol::Swim, Heard>) -> Explored {
+    let mut properties = protocol::properties();
+    properties.push(accuracy);
+    explore(world, hold(Checker::new(world), &properties))
+}
+
+/// Somebody dies, and everybody else holds it for faulty in the end.
+fn found(world: &World_) -> Explored {
+    let checker = hold(Checker::new(world), &protocol::properties()).leads_to(
+        "the dead are found",
+        |world, state| (world.view(state).nodes().count() as u64) < NODES,
+        |world, state| {
+            let view = world.view(state);
+            view.nodes().all(|(_, node)| node.members().all(|(id, held)| view.node(id).is_some() || held.is_faulty()))
+        },
+    );
+    explore(world, checker)
+}

@@ -1,0 +1,13 @@
+//! Chapters of the family `multicast`: cards, scenarios, models and claims of its protocols.
+#![forbid(unsafe_code)]
+
+mod total_order_multicast;
+
+use volvox_lab::registry::{Family, shell};
+
+/// The family. One line a chapter.
+pub static FAMILY: Family = Family {
+    name: "multicast",
+    chapters: &[shell::<total_order_multicast::TotalOrderMulticast>()],
+    coverage: include_str!("../coverage.txt"),
+};

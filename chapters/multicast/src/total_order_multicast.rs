@@ -1,0 +1,237 @@
+//! Lamport's totally ordered multicast: over a channel where links lose, by itself where they are FIFO.
+
+use volvox_channel::{Channel, Limits};
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_multicast::total_order::{self as protocol, Ask, Config, Deliveries, Told, TotalOrder};
+
+/// The chapter.
+pub struct TotalOrderMulticast;
+
+static CARD: Card = Card {
+    id: "total-order-multicast",
+    title: "Totally ordered multicast after Lamport",
+    mechanisms: &["ORD-03"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
+    source: include_str!("../../../crates/multicast/src/total_order/mod.rs"),
+    nodes: Nodes { least: 2, most: 32, default: 3 },
+    rules: &[
+        Rule {
+            name: "acknowledgements",
+            text: "a message waits until everybody was heard; without it each delivers as things come, in its own order",
+        },
+        Rule {
+            name: "fifo",
+            text: "links keep order; without it an acknowledgement overtakes an earlier message, which then comes too late",
+        },
+    ],
+    scenario: include_str!("../scenarios/total-order-multicast.txt"),
+    golden: &[
+        Golden {
+            name: "01-two-at-once.txt",
+            text: include_str!("../../../crates/multicast/tests/scripts/01-two-at-once.txt"),
+        },
+        Golden {
+            name: "02-links-without-order.txt",
+            text: include_str!("../../../crates/multicast/tests/scripts/02-links-without-order.txt"),
+        },
+    ],
+};
+
+impl Chapter for TotalOrderMulticast {
+    type Process = Channel<TotalOrder>;
+    type History = Deliveries;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> volvox_channel::Config<Config> {
+        let without = settings.without.and_then(protocol::Rule::named);
+        volvox_channel::Config { child: Config { without, ..Config::default() }, limits: Limits::default() }
+    }
+
+    fn properties() -> Vec<Property<Channel<TotalOrder>, Deliveries>> {
+        protocol::properties()
+    }
+
+    fn carrier() -> Carrier {
+        Carrier::Channel
+    }
+
+    fn state(process: &Channel<TotalOrder>) -> String {
+        match process.child().waiting() {
+            0 => String::new(),
+            waiting => format!("{waiting} wait"),
+        }
+    }
+
+    /// Everything that a network does, and nodes that stop for a while: the channel makes FIFO links of it. No crash,
+    /// which stops everybody.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(800),
+            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
+            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
+            link: LinkFault {
+                delay: ms(50),
+                loss_ppm: 200_000,
+                duplicate_ppm: 100_000,
+                reorder_ppm: 200_000,
+                ..LinkFault::default()
+            },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 7] = [
+    CheckedModel {
+        name: "three nodes, two multicasts, one crash",
+        text: "FIFO links that lose nothing; a crash at any moment, for good: what is delivered is one order",
+        expects: Expects::Holds { states: 32_388 },
+        explore: || {
+            let world = system(3, &[1, 2], Network::ordered(), Config::default()).crashes(1);
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "three nodes, a multicast each",
+        text: "FIFO links that lose nothing; no crash: with one there are 5.7 million states",
+        expects: Expects::Holds { states: 968_777 },
+        explore: || {
+            let world = system(3, &[1, 2, 3], Network::ordered(), Config::default());
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "three nodes, two multicasts, everybody delivers",
+        text: "FIFO links that lose nothing; no crash: after one, nothing is delivered any more",
+        expects: Expects::Holds { states: 5_241 },
+        explore: || live(&system(3, &[1, 2], Network::ordered(), Config::default())),
+    },
+    CheckedModel {
+        name: "two nodes, four multicasts, the sender acknowledges",
+        text: "FIFO links; two multicasts each, causes before effects; one crash",
+        expects: Expects::Holds { states: 17_594 },
+        explore: || {
+            let config = Config { sender_acknowledges: true, without: None };
+            let world = system(2, &[1, 1, 2, 2], Network::ordered(), config).crashes(1);
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "over links without order",
+        text: "two nodes, a multicast each, no rule taken out of the protocol: it is the links that break their promise",
+        expects: Expects::Counterexample { property: "one order", steps: 4 },
+        explore: || {
+            let world = system(2, &[1, 2], Network::unordered(), Config::default());
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "without fifo",
+        text: "two nodes, a multicast each: messages are put on their links behind later acknowledgements",
+        expects: Expects::Counterexample { property: "one order", steps: 5 },
+        explore: || without(protocol::Rule::Fifo),
+    },
+    CheckedModel {
+        name: "without acknowledgements",
+        text: "two nodes, a multicast each",
+        expects: Expects::Counterexample { property: "one order", steps: 2 },
+        explore: || without(protocol::Rule::Acknowledgements),
+    },
+];
+
+type Instance = System<TotalOrder, Deliveries>;
+
+/// So many nodes; each of `senders` multicasts once for each time that it is named.
+fn system(nodes: u64, senders: &[u64], network: Network, config: Config) -> Instance {
+    let system = System::with_history(nodes, config).network(network);
+    (1..=nodes).fold(system, |system, node| {
+        let times = senders.iter().filter(|sender| **sender == node).count() as u32;
+        if times == 0 { system } else { system.command(NodeId(node), Ask("m".to_string()), times) }
+    })
+}
+
+fn safe(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &protocol::properties()).reachable("somebody delivers two", |world, state| {
+        let view = world.view(state);
+        view.nodes().any(|(id, _)| view.history().delivered(id) >= 2)
+    })
+}
+
+fn live(world: &Instance) -> Explored {
+    let checker = (1..=3).fold(safe(world), |checker, node| {
+        checker.leads_to(
+            "what is multicast is delivered",
+            |world, state| world.view(state).history().multicasts() == 2,
+            move |world, state| world.view(state).history().delivered(NodeId(node)) == 2,
+        )
+    });
+    explore(world, checker)
+}
+
+fn without(rule: protocol::Rule) -> Explored {
+    let config = Config { without: Some(rule), ..Config::default() };
+    let world = system(2, &[1, 2], Network::ordered(), config);
+    explore(&world, safe(&world))
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-ORD-1",
+    text: "totally ordered multicast: (N-1)+N(N-1) messages if all acknowledge, N(N-1) if the message counts as its \
+           sender's acknowledgement",
+    measure: || costs(None),
+    breakage: "nobody acknowledges, and nobody waits",
+    measure_broken: || costs(Some(protocol::Rule::Acknowledgements)),
+    plot: None,
+}];
+
+const MULTICASTS: u64 = 100;
+
+/// Messages of a multicast, over links that are FIFO by themselves: a channel would add its own.
+fn costs(without: Option<protocol::Rule>) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for nodes in [3, 5, 8] {
+        for (sender_acknowledges, expected) in [(true, nodes - 1 + nodes * (nodes - 1)), (false, nodes * (nodes - 1))] {
+            let config = Config { sender_acknowledges, without };
+            let mut sim: Simulation<TotalOrder> = Builder::new(7, nodes, config).build();
+            let mut rng = sim.rng(0);
+            for _ in 0..MULTICASTS {
+                let at = Duration::from_millis(rng.below(1_000));
+                sim.command_after(at, NodeId(rng.between(1, nodes)), Ask("m".to_string()));
+            }
+            let _ = sim.run_for(Duration::from_secs(10));
+            let is_delivery = |told| matches!(told, Happening::Event(Told::Delivered { .. }));
+            let delivered = sim.happened().filter(|one| is_delivery(one.what.clone())).count() as u64 / nodes;
+            let acknowledging = if sender_acknowledges { "all acknowledge" } else { "the message acknowledges" };
+            rows.push(Row {
+                label: format!("N={nodes}, {acknowledging}"),
+                expected: expected as f64,
+                measured: sim.statistics().sent as f64 / delivered.max(1) as f64,
+                tolerance: Tolerance::Exact,
+                unit: "messages a multicast",
+                over: format!("{delivered} multicasts that everybody delivered"),
+            });
+        }
+    }
+    rows
+}

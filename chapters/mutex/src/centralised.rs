@@ -1,0 +1,191 @@
+//! The coordinator: the simplest, and what it lacks.
+
+use super::entries::{
+    DELAY, Told, asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, simulation, told,
+    who_asks_enters,
+};
+use volvox_core::{NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, System};
+use volvox_lab::claim::{Claim, Row};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::FaultPlan;
+use volvox_mutex::centralised::{self as protocol, Config, Place};
+use volvox_mutex::section::{Enter, Section, Sections};
+
+/// The chapter.
+pub struct Centralised;
+
+static CARD: Card = Card {
+    id: "centralised",
+    title: "Mutual exclusion by a coordinator",
+    mechanisms: &["MTX-01"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
+    source: include_str!("../../../crates/mutex/src/centralised.rs"),
+    nodes: Nodes { least: 4, most: 64, default: 4 },
+    rules: &[
+        Rule { name: "queue", text: "while somebody is inside, requests are queued; without it two are inside" },
+        Rule { name: "first-come", text: "the first of the queue is next; without it who came first may wait" },
+        Rule { name: "release", text: "who leaves says so; without it the others wait for ever" },
+    ],
+    scenario: include_str!("../scenarios/centralised.txt"),
+    golden: &[
+        Golden {
+            name: "01-a-queue.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/centralised/01-a-queue.txt"),
+        },
+        Golden {
+            name: "02-deaths.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/centralised/02-deaths.txt"),
+        },
+    ],
+};
+
+impl Chapter for Centralised {
+    type Process = protocol::Centralised;
+    type History = Sections;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<Self::Process, Sections>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Self::Process) -> String {
+        match process.place() {
+            Place::Inside => "inside".to_string(),
+            Place::Waiting => "waits".to_string(),
+            Place::Outside if process.queued() > 0 => format!("queue {}", process.queued()),
+            Place::Outside => String::new(),
+        }
+    }
+
+    fn is_leader(process: &Self::Process) -> bool {
+        process.is_coordinator()
+    }
+
+    /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
+    fn faults(_: &Settings) -> FaultPlan {
+        overtaking_and_pauses()
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 7] = [
+    CheckedModel {
+        name: "three nodes, two entries each",
+        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 13_546 },
+        explore: || run(&instance(3, 2, None), 3),
+    },
+    CheckedModel {
+        name: "four nodes, an entry each",
+        text: "the same",
+        expects: Expects::Holds { states: 3_148 },
+        explore: || run(&instance(4, 1, None), 4),
+    },
+    CheckedModel {
+        name: "four nodes, of which two crash",
+        text: "at any moment, for good: still one at a time, in order",
+        expects: Expects::Holds { states: 38_319 },
+        explore: || {
+            let world = instance(4, 1, None).crashes(2);
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "a crash, and somebody waits for ever",
+        text: "two nodes, an entry each, no rule taken out: of the coordinator, or of whoever is inside",
+        expects: Expects::Counterexample { property: "who asks enters", steps: 5 },
+        explore: || run(&instance(2, 1, None).crashes(1), 2),
+    },
+    CheckedModel {
+        name: "without queue",
+        text: "two nodes, an entry each",
+        expects: Expects::Counterexample { property: "one at a time", steps: 4 },
+        explore: || run(&instance(2, 1, Some(protocol::Rule::Queue)), 2),
+    },
+    CheckedModel {
+        name: "without first-come",
+        text: "three nodes, an entry each",
+        expects: Expects::Counterexample { property: "first come, first served", steps: 6 },
+        explore: || run(&instance(3, 1, Some(protocol::Rule::FirstCome)), 3),
+    },
+    CheckedModel {
+        name: "without release",
+        text: "two nodes, an entry each",
+        expects: Expects::Counterexample { property: "who asks enters", steps: 5 },
+        explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
+    },
+];
+
+type Instance = System<protocol::Centralised, Sections>;
+
+/// Queued is said once: repetitions only tell that the coordinator lives.
+fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
+    asked(quiet(nodes, Config { repeat: None, without, ..Config::default() }), 1..=nodes, entries)
+}
+
+fn safe(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &protocol::properties())
+        .reachable("one of two that wait", |world, state| world.view(state).nodes().any(|(_, node)| node.queued() > 0))
+}
+
+fn run(world: &Instance, nodes: u64) -> Explored {
+    let (waits, inside) = (|node: &protocol::Centralised| node.place() == Place::Waiting, is_inside);
+    explore(world, who_asks_enters(safe(world), nodes, waits, inside))
+}
+
+fn is_inside(node: &protocol::Centralised) -> bool {
+    node.place() == Place::Inside
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-MTX-1",
+    text: "coordinator: 3 messages an entry, 2 delays to enter when free, 2 delays from a leaving to the next entry; a fourth message, Queued, where one must wait",
+    measure: || [when_free(None), at_full_load(None)].concat(),
+    breakage: "who leaves does not say so",
+    measure_broken: || [when_free(Some(protocol::Rule::Release)), at_full_load(Some(protocol::Rule::Release))].concat(),
+    plot: None,
+}];
+
+/// Nodes that are not the coordinator enter one after the other, far apart.
+fn when_free(without: Option<protocol::Rule>) -> Vec<Row> {
+    const ENTRIES: u64 = 100;
+    let mut sim = simulation::<protocol::Centralised>(5, Config { without, ..Config::default() });
+    let mut all: Vec<Told> = Vec::new();
+    for entry in 0..ENTRIES {
+        sim.command(NodeId(2 + entry % 4), Enter);
+        let _ = sim.run_for(DELAY * 100);
+        all.extend(told(&mut sim));
+    }
+    let entries = count(&all, Section::Entered);
+    let waits = all.windows(2).filter(|pair| (pair[0].2, pair[1].2) == (Section::Asked, Section::Entered));
+    let delays: f64 = waits.map(|pair| (pair[1].0 - pair[0].0).as_secs_f64() / DELAY.as_secs_f64()).sum();
+    let over = format!("{entries} entries");
+    let per_entry = |value: f64| value / entries.max(1) as f64;
+    vec![
+        exactly("N=5, free", 3.0, per_entry(sim.statistics().sent as f64), "messages an entry", over.clone()),
+        exactly("N=5, free", 2.0, per_entry(delays), "message delays from asking to entry", over),
+    ]
+}
+
+/// The four that are not the coordinator want in at once: three of them are queued, and told so.
+fn at_full_load(without: Option<protocol::Rule>) -> Vec<Row> {
+    let config = Config { repeat: None, without, ..Config::default() };
+    costs_at_full_load::<protocol::Centralised>(5, 2..=5, config, 3.0 + 0.75, 2.0)
+}

@@ -1,0 +1,155 @@
+//! What the chapters of mutual exclusion explore and measure alike: nodes that are asked to enter, and when they do.
+
+use std::ops::RangeInclusive;
+use volvox_core::erased::Erasable;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId};
+use volvox_lab::check::{Checker, Memory, System};
+use volvox_lab::claim::{Row, Tolerance};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_mutex::section::{Enter, Section, Sections};
+
+/// Nodes 1 to `nodes`, of which nobody is asked for anything.
+pub fn quiet<P>(nodes: u64, config: P::Config) -> System<P, Sections>
+where
+    P: Erasable<Command = Enter, Event = Section>,
+{
+    System::with_history(nodes, config)
+}
+
+/// These nodes are asked to enter so often.
+pub fn asked<P: Erasable<Command = Enter>>(
+    system: System<P, Sections>,
+    nodes: impl IntoIterator<Item = u64>,
+    entries: u32,
+) -> System<P, Sections> {
+    nodes.into_iter().fold(system, |system, node| system.command(NodeId(node), Enter, entries))
+}
+
+/// Whatever node asks is inside in the end, or dies.
+pub fn who_asks_enters<'m, P: Erasable, H: Memory>(
+    checker: Checker<'m, System<P, H>>,
+    nodes: u64,
+    asks: fn(&P) -> bool,
+    is_inside: fn(&P) -> bool,
+) -> Checker<'m, System<P, H>> {
+    (1..=nodes).map(NodeId).fold(checker, |checker, id| {
+        checker.leads_to(
+            "who asks enters",
+            move |world, state| world.view(state).node(id).is_some_and(asks),
+            move |world, state| world.view(state).node(id).is_none_or(is_inside),
+        )
+    })
+}
+
+/// How long every message is under way where claims are measured.
+pub const DELAY: Duration = Duration::from_millis(1);
+
+/// Nodes that have just started, over links on which every message takes [`DELAY`].
+pub fn simulation<P: Erasable>(nodes: u64, config: P::Config) -> Simulation<P> {
+    let mut sim = Builder::new(7, nodes, config).latency(Latency::Constant(DELAY)).build();
+    let _ = sim.run_for(Duration::from_micros(1));
+    sim
+}
+
+/// What a node told, and when.
+pub type Told = (Duration, NodeId, Section);
+
+/// What was told since the last call.
+pub fn told<P: Erasable<Event = Section>>(sim: &mut Simulation<P>) -> Vec<Told> {
+    sim.happened()
+        .filter_map(|one| match one.what {
+            Happening::Event(event) => Some((Duration::from_nanos(one.at.0), one.node, event)),
+            _ => None,
+        })
+        .collect()
+}
+
+/// These nodes are asked once, all at the same moment; then ten seconds pass.
+pub fn round<P>(sim: &mut Simulation<P>, nodes: RangeInclusive<u64>) -> Vec<Told>
+where
+    P: Erasable<Event = Section, Command = Enter>,
+{
+    for node in nodes {
+        sim.command(NodeId(node), Enter);
+    }
+    let _ = sim.run_for(Duration::from_secs(10));
+    told(sim)
+}
+
+/// How often an event was told.
+pub fn count(told: &[Told], event: Section) -> u64 {
+    told.iter().filter(|(_, _, one)| *one == event).count() as u64
+}
+
+/// The spans from each leaving to the entry that follows, in message delays.
+pub fn handovers(told: &[Told]) -> Vec<f64> {
+    let mut left = None;
+    let mut delays = Vec::new();
+    for (at, _, event) in told {
+        match event {
+            Section::Left => left = Some(*at),
+            Section::Entered => {
+                if let Some(left) = left.take() {
+                    delays.push((*at - left).as_secs_f64() / DELAY.as_secs_f64());
+                }
+            }
+            _ => {}
+        }
+    }
+    delays
+}
+
+/// A mean that must be met exactly.
+pub fn exactly(label: impl Into<String>, expected: f64, measured: f64, unit: &'static str, over: String) -> Row {
+    Row { label: label.into(), expected, measured, tolerance: Tolerance::Exact, unit, over }
+}
+
+/// The mean; 0 of nothing.
+pub fn mean(values: &[f64]) -> f64 {
+    values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
+}
+
+/// Messages an entry, and delays from a leaving to the next entry, where `askers` of nodes 1 to `nodes` want to enter at
+/// once, ten times.
+pub fn costs_at_full_load<P>(
+    nodes: u64,
+    askers: RangeInclusive<u64>,
+    config: P::Config,
+    expected_messages: f64,
+    expected_delays: f64,
+) -> Vec<Row>
+where
+    P: Erasable<Event = Section, Command = Enter>,
+{
+    let mut sim = simulation::<P>(nodes, config);
+    let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim, askers.clone())).collect();
+    let entries: u64 = rounds.iter().map(|told| count(told, Section::Entered)).sum();
+    let delays: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
+    let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
+    let label = format!("N={nodes}, at full load");
+    vec![
+        exactly(&label, expected_messages, messages, "messages an entry", format!("{entries} entries")),
+        exactly(
+            &label,
+            expected_delays,
+            mean(&delays),
+            "message delays from leaving to entry",
+            format!("{} handovers", delays.len()),
+        ),
+    ]
+}
+
+/// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost.
+pub fn overtaking_and_pauses() -> FaultPlan {
+    let ms = Duration::from_millis;
+    FaultPlan {
+        from: Duration::ZERO,
+        until: ms(500),
+        every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
+        lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
+        weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
+        link: LinkFault { delay: ms(50), reorder_ppm: 300_000, ..LinkFault::default() },
+        ..FaultPlan::default()
+    }
+}

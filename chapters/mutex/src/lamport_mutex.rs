@@ -1,0 +1,207 @@
+//! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
+
+use super::entries::{asked, costs_at_full_load, quiet, who_asks_enters};
+use volvox_channel::{Channel, Limits};
+use volvox_core::{Duration, Property};
+use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::claim::Claim;
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
+use volvox_mutex::section::Sections;
+
+/// The chapter.
+pub struct LamportMutex;
+
+/// The way of a property through the channel.
+pub struct Through;
+
+impl Within<Channel<protocol::LamportMutex>> for Through {
+    fn within(process: &Channel<protocol::LamportMutex>) -> &protocol::LamportMutex {
+        process.child()
+    }
+}
+
+static CARD: Card = Card {
+    id: "lamport-mutex",
+    title: "Lamport's queue for mutual exclusion",
+    mechanisms: &["MTX-02"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978, pp. 561-563",
+    source: include_str!("../../../crates/mutex/src/lamport_mutex.rs"),
+    nodes: Nodes { least: 3, most: 64, default: 3 },
+    rules: &[
+        Rule {
+            name: "head",
+            text: "who enters is the head of its queue; without it replies are enough: two are inside",
+        },
+        Rule { name: "later", text: "who enters heard something later from everybody; without it two are inside" },
+        Rule { name: "clock", text: "a clock is set by what it hears; without it nothing later may ever come" },
+        Rule { name: "tie-break", text: "equal times are ordered by name; without it both are the head" },
+        Rule { name: "release", text: "who leaves says so; without it all others wait for ever" },
+    ],
+    scenario: include_str!("../scenarios/lamport-mutex.txt"),
+    golden: &[
+        Golden {
+            name: "01-a-queue.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/lamport-mutex/01-a-queue.txt"),
+        },
+        Golden {
+            name: "02-a-tie.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/lamport-mutex/02-a-tie.txt"),
+        },
+        Golden {
+            name: "03-without-order.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/lamport-mutex/03-without-order.txt"),
+        },
+    ],
+};
+
+impl Chapter for LamportMutex {
+    type Process = Channel<protocol::LamportMutex>;
+    type History = Sections;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> volvox_channel::Config<Config> {
+        let child = Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() };
+        volvox_channel::Config { child, limits: Limits::default() }
+    }
+
+    fn properties() -> Vec<Property<Self::Process, Sections>> {
+        protocol::properties::<_, Through>()
+    }
+
+    fn carrier() -> Carrier {
+        Carrier::Channel
+    }
+
+    fn state(process: &Self::Process) -> String {
+        match (process.child().is_inside(), process.child().request()) {
+            (true, _) => "inside".to_string(),
+            (false, Some(request)) => format!("requests {request}"),
+            (false, None) => String::new(),
+        }
+    }
+
+    /// Whatever the channel makes good: links that lose, overtake, break and stand still.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(500),
+            every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
+            weights: FaultWeights { pause: 2, ..FaultWeights::NETWORK },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "two nodes, two entries each",
+        text: "perfect links in order; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 1_824 },
+        explore: || run(&instance(2, 2, None), 2),
+    },
+    CheckedModel {
+        name: "three nodes, an entry each",
+        text: "perfect links in order; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 592_188 },
+        explore: || run(&instance(3, 1, None), 3),
+    },
+    CheckedModel {
+        name: "three nodes, of which one crashes",
+        text: "n1 and n2 ask; at any moment, for good: still one at a time, in the order of the stamps",
+        expects: Expects::Holds { states: 8_683 },
+        explore: || {
+            let world = asked(quiet(3, Config::default()).network(Network::ordered()).crashes(1), 1..=2, 1);
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "a crash, and somebody waits for ever",
+        text: "two nodes, an entry each, no rule taken out",
+        expects: Expects::Counterexample { property: "who asks enters", steps: 2 },
+        explore: || run(&instance(2, 1, None).crashes(1), 2),
+    },
+    CheckedModel {
+        name: "links without order",
+        text: "two nodes, an entry each, no rule taken out: a reply overtakes a request, so links must keep the order",
+        expects: Expects::Counterexample { property: "one at a time", steps: 4 },
+        explore: || run(&instance(2, 1, None).network(Network::unordered()), 2),
+    },
+    CheckedModel {
+        name: "without head",
+        text: "two nodes, an entry each",
+        expects: Expects::Counterexample { property: "one at a time", steps: 5 },
+        explore: || run(&instance(2, 1, Some(protocol::Rule::Head)), 2),
+    },
+    CheckedModel {
+        name: "without later",
+        text: "two nodes, an entry each",
+        expects: Expects::Counterexample { property: "one at a time", steps: 2 },
+        explore: || run(&instance(2, 1, Some(protocol::Rule::Later)), 2),
+    },
+    CheckedModel {
+        name: "without clock",
+        text: "two nodes, two entries each: one waits for something later from a clock that stays behind",
+        expects: Expects::Counterexample { property: "who asks enters", steps: 8 },
+        explore: || run(&instance(2, 2, Some(protocol::Rule::Clock)), 2),
+    },
+    CheckedModel {
+        name: "without tie-break",
+        text: "two nodes, an entry each",
+        expects: Expects::Counterexample { property: "one at a time", steps: 5 },
+        explore: || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
+    },
+    CheckedModel {
+        name: "without release",
+        text: "two nodes, an entry each",
+        expects: Expects::Counterexample { property: "who asks enters", steps: 7 },
+        explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
+    },
+];
+
+type Instance = System<protocol::LamportMutex, Sections>;
+
+fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
+    asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries).network(Network::ordered())
+}
+
+fn safe(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &protocol::properties::<_, Itself>())
+        .reachable("somebody is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
+}
+
+fn run(world: &Instance, nodes: u64) -> Explored {
+    let asks = |node: &protocol::LamportMutex| node.request().is_some();
+    explore(world, who_asks_enters(safe(world), nodes, asks, protocol::LamportMutex::is_inside))
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-MTX-2",
+    text: "Lamport's queue: 3(N-1) messages an entry; one message delay from a leaving to the next entry",
+    measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
+    breakage: "who leaves does not say so",
+    measure_broken: || costs(5, Some(protocol::Rule::Release)),
+    plot: None,
+}];
+
+/// Of the protocol itself, without the acknowledgements of the channel.
+fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<volvox_lab::claim::Row> {
+    let config = Config { without, ..Config::default() };
+    costs_at_full_load::<protocol::LamportMutex>(nodes, 1..=nodes, config, (3 * (nodes - 1)) as f64, 1.0)
+}

@@ -1,0 +1,292 @@
+//! Leases and fencing tokens: what needs clocks, and what does not.
+
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, System, Timed};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_mutex::leases::{self as protocol, Command, Config, Holdings, one_holder, writes_in_order};
+
+/// The chapter.
+pub struct Leases;
+
+static CARD: Card = Card {
+    id: "leases",
+    title: "Leases, and the tokens that fence off late writers",
+    mechanisms: &["LCK-02", "LCK-03"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Gray and Cheriton: Leases, SOSP 1989; Burrows: The Chubby lock service, OSDI 2006, 2.4",
+    source: include_str!("../../../crates/mutex/src/leases/mod.rs"),
+    nodes: Nodes { least: 4, most: 64, default: 4 },
+    rules: &[
+        Rule { name: "fencing", text: "the store refuses tokens that are behind; without it late writes are stored" },
+        Rule { name: "drift-margin", text: "a holder stops earlier, by the drift; without it two hold the lease" },
+        Rule { name: "from-send", text: "a holder counts from its request; without it two hold the lease" },
+        Rule { name: "wait-out", text: "a grantor that comes back waits for a term; without it two hold the lease" },
+    ],
+    scenario: include_str!("../scenarios/leases.txt"),
+    golden: &[
+        Golden {
+            name: "01-a-late-write.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/leases/01-a-late-write.txt"),
+        },
+        Golden {
+            name: "02-a-grantor-dies.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/leases/02-a-grantor-dies.txt"),
+        },
+        Golden {
+            name: "03-a-pause.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/leases/03-a-pause.txt"),
+        },
+    ],
+};
+
+impl Chapter for Leases {
+    type Process = protocol::Leases;
+    type History = Holdings;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<Self::Process, Holdings>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Self::Process) -> String {
+        match (process.holds(), process.granted_to(), process.seen()) {
+            (Some(token), _, _) => format!("holds {token}"),
+            (_, Some(client), _) => format!("lent to {client}"),
+            (_, _, Some(seen)) if seen > 0 => format!("seen {seen}"),
+            _ if process.waits() => "waits".to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// Who holds the lease leads.
+    fn is_leader(process: &Self::Process) -> bool {
+        process.holds().is_some()
+    }
+
+    /// Deaths, bad links, and clocks that drift within the bound. No pause: who stands still does not look at its clock,
+    /// and then two believe in the lease (see the caveats, and the third golden script).
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(400),
+            every: Latency::Exponential { minimum: ms(5), mean: ms(40) },
+            lasting: Latency::Exponential { minimum: ms(10), mean: ms(80) },
+            weights: FaultWeights { crash: 2, drift: 3, skew: 1, ..FaultWeights::NETWORK },
+            drift_ppm_max: Config::default().drift_ppm,
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "clocks that drift within the bound",
+        text: "grantor, store, two clients that ask twice at most; messages take a tick or two; clocks a quarter fast or slow",
+        expects: Expects::Holds { states: 21_612 },
+        explore: || held(&timed(None, QUARTER, 8)),
+    },
+    CheckedModel {
+        name: "a death and a return",
+        text: "the same with true clocks; somebody crashes at any moment, and comes back with its disk",
+        expects: Expects::Holds { states: 25_025 },
+        explore: || held(&timed(None, 0, 3).crashes_and_restarts(1)),
+    },
+    CheckedModel {
+        name: "writes, no bound on time",
+        text: "grantor, store, two clients that get the lease and write; any delay, any timer, a crash and a return",
+        expects: Expects::Holds { states: 7_683 },
+        explore: || ordered(&timeless(None).crashes_and_restarts(1)),
+    },
+    CheckedModel::breaks(
+        "clocks that drift beyond the bound",
+        "as the first, but clocks are half as fast again or half as slow: the promise was a quarter",
+        ("one holder", 15),
+        || held(&timed(None, 500_000, 8)),
+    ),
+    CheckedModel::breaks("no bound on time", "no rule taken out: leases need clocks", ("one holder", 7), || {
+        held(&timeless(None))
+    }),
+    CheckedModel::breaks("without drift-margin", "as the first", ("one holder", 16), || {
+        held(&timed(Some(protocol::Rule::DriftMargin), QUARTER, 8))
+    }),
+    CheckedModel::breaks("without from-send", "as the first, with true clocks", ("one holder", 13), || {
+        held(&timed(Some(protocol::Rule::FromSend), 0, 4))
+    }),
+    CheckedModel::breaks("without wait-out", "as the second", ("one holder", 10), || {
+        held(&timed(Some(protocol::Rule::WaitOut), 0, 3).crashes_and_restarts(1))
+    }),
+    CheckedModel::breaks(
+        "without fencing",
+        "as the third, without a crash",
+        ("writes in the order of tokens", 11),
+        || ordered(&timeless(Some(protocol::Rule::Fencing))),
+    ),
+    CheckedModel::breaks(
+        "without fencing, with true clocks",
+        "true clocks, messages that take one to three ticks, a term of four: no clock sees that a write is late",
+        ("writes in the order of tokens", 19),
+        || {
+            let time = Timed { tick: TICK, delivery_min: 1, delivery_max: 3, drifts_ppm: vec![0] };
+            let config = Config { without: Some(protocol::Rule::Fencing), ..config(0, 4) };
+            ordered(&asks_at_most(2, writing(config).timed(time)))
+        },
+    ),
+];
+
+type Instance = System<protocol::Leases, Holdings>;
+
+const TICK: Duration = Duration::from_millis(10);
+const QUARTER: i32 = 250_000;
+
+/// A term of so many ticks, for clocks that drift by a quarter at most.
+fn config(drift_ppm: u32, term_ticks: u32) -> Config {
+    let (term, margin) = (TICK * term_ticks, Duration::ZERO);
+    Config { term, drift_ppm, margin, retry: TICK * 2, renew_before: TICK, without: None }
+}
+
+fn quiet(config: Config) -> Instance {
+    System::with_history(4, config)
+}
+
+fn writing(config: Config) -> Instance {
+    [3, 4].into_iter().fold(quiet(config), |system, client| {
+        system.command(NodeId(client), Command::Acquire, 1).command(NodeId(client), Command::Write, 1)
+    })
+}
+
+/// Two clients that want it once; every combination of clocks that drift by so much.
+fn timed(without: Option<protocol::Rule>, drift_ppm: i32, term_ticks: u32) -> Instance {
+    let drifts_ppm = if drift_ppm == 0 { vec![0] } else { vec![-drift_ppm, drift_ppm] };
+    let bound = if drift_ppm == 0 { 0 } else { QUARTER as u32 };
+    let system = quiet(Config { without, ..config(bound, term_ticks) })
+        .timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 2, drifts_ppm })
+        .command(NodeId(3), Command::Acquire, 1)
+        .command(NodeId(4), Command::Acquire, 1);
+    asks_at_most(2, system)
+}
+
+/// A grant that always comes too late is asked for without end: that is cut off.
+fn asks_at_most(requests: u64, system: Instance) -> Instance {
+    system.nodes_within(move |_, node| node.requests() <= requests)
+}
+
+/// Timers fire when they like. A client asks once.
+fn timeless(without: Option<protocol::Rule>) -> Instance {
+    asks_at_most(1, writing(Config { without, ..config(0, 4) }))
+}
+
+fn held(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(1_500_000), &[one_holder(), writes_in_order()]);
+    explore(world, checker.reachable("the second holds", |world, state| holds(world, state, 2)))
+}
+
+fn ordered(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world).states_max(1_500_000), &[writes_in_order()]);
+    explore(world, checker.reachable("the second holds", |world, state| holds(world, state, 2)))
+}
+
+fn holds(world: &Instance, state: &volvox_lab::check::State, token: u64) -> bool {
+    world.view(state).nodes().any(|(_, node)| node.holds() == Some(token))
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-MTX-8",
+    text: "leases: one extension a term and holder; with a term of 10 s a tenth of the consistency messages of a term of zero, and a load within 5 % of that of a term without end",
+    measure: || traffic(Duration::from_millis(1)),
+    breakage: "holders stop nine seconds early",
+    measure_broken: || traffic(Duration::from_secs(9)),
+    plot: None,
+}];
+
+/// A client of the V system reads so often (Gray and Cheriton 1989, table 2: 0.864 a second).
+const MEAN_BETWEEN_READS: Duration = Duration::from_nanos(1_157_407_407);
+/// Of the messages of a server that grants terms of zero, so many are about consistency (the same, section 3.1).
+const SHARE_AT_ZERO: f64 = 0.3;
+const READS: u32 = 20_000;
+const TEN: Duration = Duration::from_secs(10);
+
+fn client(term: Duration, margin: Duration) -> Simulation<protocol::Leases> {
+    let config = Config { term, margin, drift_ppm: 100, renew_before: Duration::from_millis(50), ..Config::default() };
+    Builder::new(7, 3, config).latency(Latency::Constant(Duration::from_millis(1))).build()
+}
+
+/// Reads at random moments, each of which needs the lease: messages to and from the grantor a read.
+fn messages_a_read(term: Duration, margin: Duration) -> f64 {
+    let mut sim = client(term, margin);
+    let mut rng = sim.rng(1);
+    let between = Latency::Exponential { minimum: Duration::ZERO, mean: MEAN_BETWEEN_READS };
+    for _ in 0..READS {
+        let _ = sim.run_for(Duration::from_nanos(between.draw(&mut rng)));
+        sim.command(NodeId(3), Command::Acquire);
+        let _ = sim.happened().count();
+    }
+    let _ = sim.run_for(TEN);
+    sim.statistics().sent as f64 / f64::from(READS)
+}
+
+fn traffic(margin: Duration) -> Vec<Row> {
+    const TERMS: u32 = 1_000;
+    let mut keeper = client(TEN, margin);
+    keeper.command_after(Duration::from_millis(1), NodeId(3), Command::Keep);
+    let _ = keeper.run_for(TEN * TERMS);
+    let extensions = keeper.statistics().kinds.of("Acquire") as f64 / f64::from(TERMS);
+    // A term of 10 ms is over before the next read, and long enough for the grant to arrive.
+    let zero = messages_a_read(Duration::from_millis(10), Duration::ZERO);
+    let ten = messages_a_read(TEN, margin);
+    let endless = messages_a_read(Duration::from_secs(1 << 30), Duration::ZERO);
+    let other = zero * (1.0 - SHARE_AT_ZERO) / SHARE_AT_ZERO;
+    let row = |label: &str, expected, measured, tolerance, unit, over: String| Row {
+        label: label.to_string(),
+        expected,
+        measured,
+        tolerance,
+        unit,
+        over,
+    };
+    let reads = format!("{READS} reads, 0.864 a second");
+    vec![
+        row(
+            "term 10 s, kept",
+            1.0,
+            extensions,
+            Tolerance::Relative(0.02),
+            "extensions a term",
+            format!("{TERMS} terms"),
+        ),
+        row(
+            "term 10 s, on demand",
+            0.10,
+            ten / zero,
+            Tolerance::Absolute(0.01),
+            "of the messages at term zero",
+            reads.clone(),
+        ),
+        row(
+            "term 10 s, where 30 % of the load at term zero is for consistency",
+            1.05,
+            (other + ten) / (other + endless),
+            Tolerance::AtMost,
+            "times the load of a term without end",
+            reads,
+        ),
+    ]
+}

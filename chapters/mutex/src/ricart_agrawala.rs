@@ -1,0 +1,210 @@
+//! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
+
+use super::entries::{
+    asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, round, simulation, who_asks_enters,
+};
+use volvox_core::fault::Target;
+use volvox_core::{Duration, Fault, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, System};
+use volvox_lab::claim::{Claim, Row};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{FaultPlan, Simulation};
+use volvox_mutex::ricart_agrawala::{self as protocol, Config};
+use volvox_mutex::section::{Section, Sections};
+
+/// The chapter.
+pub struct RicartAgrawala;
+
+static CARD: Card = Card {
+    id: "ricart-agrawala",
+    title: "Mutual exclusion after Ricart and Agrawala",
+    mechanisms: &["MTX-03"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Ricart and Agrawala: An optimal algorithm for mutual exclusion in computer networks, CACM 24(1), 1981",
+    source: include_str!("../../../crates/mutex/src/ricart_agrawala.rs"),
+    nodes: Nodes { least: 3, most: 64, default: 4 },
+    rules: &[
+        Rule { name: "order", text: "who is ahead replies later; without it all reply at once, and two are inside" },
+        Rule {
+            name: "clock",
+            text: "numbers exceed those heard; without it who asks later may be ahead: two are inside",
+        },
+        Rule {
+            name: "tie-break",
+            text: "equal numbers are ordered by name; without it both reply, and two are inside",
+        },
+        Rule { name: "tie-break-deferring", text: "the same; without it neither replies, and both wait for ever" },
+        Rule { name: "late-reply", text: "who leaves replies to those who waited; without it they wait for ever" },
+    ],
+    scenario: include_str!("../scenarios/ricart-agrawala.txt"),
+    golden: &[
+        Golden {
+            name: "01-a-tie.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/01-a-tie.txt"),
+        },
+        Golden {
+            name: "02-overtaking.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/02-overtaking.txt"),
+        },
+        Golden {
+            name: "03-a-crash.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/03-a-crash.txt"),
+        },
+    ],
+};
+
+impl Chapter for RicartAgrawala {
+    type Process = protocol::RicartAgrawala;
+    type History = Sections;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<Self::Process, Sections>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Self::Process) -> String {
+        match (process.is_inside(), process.is_requesting()) {
+            (true, _) => "inside".to_string(),
+            (_, true) => "requesting".to_string(),
+            _ => String::new(),
+        }
+    }
+
+    /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
+    fn faults(_: &Settings) -> FaultPlan {
+        overtaking_and_pauses()
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "two nodes, two entries each",
+        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 251 },
+        explore: || run(&instance(2, 2, None), 2),
+    },
+    CheckedModel {
+        name: "three nodes, an entry each",
+        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
+        expects: Expects::Holds { states: 2_822 },
+        explore: || run(&instance(3, 1, None), 3),
+    },
+    CheckedModel {
+        name: "three nodes, two entries each",
+        text: "the same",
+        expects: Expects::Holds { states: 90_516 },
+        explore: || run(&instance(3, 2, None), 3),
+    },
+    CheckedModel {
+        name: "three nodes, of which two crash",
+        text: "links without order; crashes at any moment, for good: still one at a time",
+        expects: Expects::Holds { states: 24_900 },
+        explore: || {
+            let world = instance(3, 1, None).crashes(2);
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel::breaks(
+        "a crash, and somebody waits for ever",
+        "two nodes, an entry each, no rule taken out: silence is never a reply",
+        ("who asks enters", 3),
+        || run(&instance(2, 1, None).crashes(1), 2),
+    ),
+    CheckedModel::breaks("without order", "two nodes, an entry each", ("one at a time", 6), || {
+        run(&instance(2, 1, Some(protocol::Rule::Order)), 2)
+    }),
+    CheckedModel::breaks(
+        "without the clock",
+        "two nodes, an entry each: a request with a small number overtakes the reply that went before it",
+        ("one at a time", 6),
+        || run(&instance(2, 1, Some(protocol::Rule::Clock)), 2),
+    ),
+    CheckedModel::breaks(
+        "without tie-break",
+        "two nodes, an entry each: equal numbers, both reply",
+        ("one at a time", 6),
+        || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
+    ),
+    CheckedModel::breaks(
+        "without tie-break, deferring",
+        "two nodes, an entry each: equal numbers, neither replies",
+        ("who asks enters", 4),
+        || run(&instance(2, 1, Some(protocol::Rule::TieBreakDeferring)), 2),
+    ),
+    CheckedModel::breaks("without late replies", "two nodes, an entry each", ("who asks enters", 6), || {
+        run(&instance(2, 1, Some(protocol::Rule::LateReply)), 2)
+    }),
+];
+
+type Instance = System<protocol::RicartAgrawala, Sections>;
+
+fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
+    asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries)
+}
+
+fn safe(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &RicartAgrawala::properties())
+        .reachable("somebody is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
+}
+
+fn run(world: &Instance, nodes: u64) -> Explored {
+    let asks = protocol::RicartAgrawala::is_requesting;
+    explore(world, who_asks_enters(safe(world), nodes, asks, protocol::RicartAgrawala::is_inside))
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-MTX-3",
+        text: "Ricart-Agrawala: 2(N-1) messages an entry; one message delay from a leave to the next entry",
+        measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
+        breakage: "who leaves replies to nobody",
+        measure_broken: || costs(5, Some(protocol::Rule::LateReply)),
+        plot: None,
+    },
+    Claim {
+        id: "Q-MTX-7",
+        text: "Ricart-Agrawala: one crash, and there are no entries afterwards",
+        measure: || entries_around(true),
+        breakage: "the node does not crash",
+        measure_broken: || entries_around(false),
+        plot: None,
+    },
+];
+
+fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
+    let config = Config { without, ..Config::default() };
+    costs_at_full_load::<protocol::RicartAgrawala>(nodes, 1..=nodes, config, (2 * (nodes - 1)) as f64, 1.0)
+}
+
+/// Entries of five nodes, before one of them dies and afterwards.
+fn entries_around(crash: bool) -> Vec<Row> {
+    let mut sim = simulation(5, Config::default());
+    let before = entries("N=5, before the crash", 50, &mut sim);
+    if crash {
+        sim.fault_after(Duration::ZERO, Fault::Crash { who: Target::Node(NodeId(5)), without_disk: false });
+        let _ = sim.run_for(Duration::from_secs(1));
+    }
+    vec![before, entries("N=5, after it", 0, &mut sim)]
+}
+
+fn entries(label: &str, expected: u64, sim: &mut Simulation<protocol::RicartAgrawala>) -> Row {
+    let told: Vec<_> = (0..10).flat_map(|_| round(sim, 1..=5)).collect();
+    let (asked, entered) = (count(&told, Section::Asked), count(&told, Section::Entered));
+    exactly(label, expected as f64, entered as f64, "entries", format!("{asked} asked for"))
+}

@@ -1,0 +1,295 @@
+//! The token ring: one token an epoch, lost and made anew.
+
+use super::entries::{DELAY, asked, exactly, quiet, simulation, told, who_asks_enters};
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, explore, hold};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_mutex::section::{Enter, Section, Sections, one_at_a_time};
+use volvox_mutex::token_ring::{self as protocol, Config, Timer, one_holder_an_epoch};
+
+/// The chapter.
+pub struct TokenRing;
+
+static CARD: Card = Card {
+    id: "token-ring",
+    title: "Mutual exclusion by a token in a ring",
+    mechanisms: &["MTX-04"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Le Lann: Distributed systems: towards a formal approach, IFIP Congress 1977",
+    source: include_str!("../../../crates/mutex/src/token_ring/mod.rs"),
+    nodes: Nodes { least: 4, most: 32, default: 4 },
+    rules: &[
+        Rule {
+            name: "epoch",
+            text: "an older token is refused; without it a slow token and a timeout are two holders",
+        },
+        Rule { name: "leave-first", text: "a claim waits for whoever is inside; without it two are inside" },
+        Rule { name: "memory", text: "epochs are remembered over a crash; without it a token is made twice" },
+    ],
+    scenario: include_str!("../scenarios/token-ring.txt"),
+    golden: &[
+        Golden {
+            name: "01-a-slow-token.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/token-ring/01-a-slow-token.txt"),
+        },
+        Golden {
+            name: "02-a-dead-holder.txt",
+            text: include_str!("../../../crates/mutex/tests/scripts/token-ring/02-a-dead-holder.txt"),
+        },
+    ],
+};
+
+impl Chapter for TokenRing {
+    type Process = protocol::TokenRing;
+    type History = Sections;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        // The token must come round in time also where everybody enters.
+        let patience = Duration::from_millis(40) * settings.nodes as u32;
+        Config { patience, without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<Self::Process, Sections>> {
+        protocol::properties()
+    }
+
+    fn state(process: &Self::Process) -> String {
+        match (process.token(), process.is_inside(), process.is_claiming()) {
+            (Some(epoch), true, _) => format!("inside {epoch}"),
+            (Some(epoch), false, _) => format!("token {epoch}"),
+            (None, true, _) => "inside".to_string(),
+            (None, false, true) => "claims".to_string(),
+            (None, false, false) => String::new(),
+        }
+    }
+
+    /// Who has the token leads.
+    fn is_leader(process: &Self::Process) -> bool {
+        process.token().is_some()
+    }
+
+    /// Deaths, and links that lose a little and delay within the bound. No pause and no partition: they make a node that
+    /// lives look dead, and then the shared thing must refuse old epochs (see the caveats, and the model of it).
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(400),
+            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(80) },
+            weights: FaultWeights { slow: 4, crash: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
+            link: LinkFault { delay: ms(4), loss_ppm: 5_000, ..LinkFault::default() },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 7] = [
+    CheckedModel {
+        name: "a slow or lost token",
+        text: "three nodes, of which two want in; no order, a loss, no bound on time: two timeouts; nobody is skipped",
+        expects: Expects::Holds { states: 919_417 },
+        explore: || {
+            let world = patient(3, None);
+            explore(&world, one_inside(&world))
+        },
+    },
+    CheckedModel {
+        name: "a death, where answers come in time",
+        text: "three nodes, of which two want in; messages take a tick or two, answers are awaited for five; a crash, for good",
+        expects: Expects::Holds { states: 20_570 },
+        explore: || {
+            let world = in_time(None);
+            let (waits, inside) = (protocol::TokenRing::is_waiting, protocol::TokenRing::is_inside);
+            explore(&world, who_asks_enters(one_inside(&world), 3, waits, inside))
+        },
+    },
+    CheckedModel {
+        name: "a crash, a return, and no bound on time",
+        text: "three nodes, of which two want in; who lives may be skipped: two may be inside, but never with one epoch",
+        expects: Expects::Holds { states: 473_935 },
+        explore: || {
+            let world = hasty(None);
+            explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
+        },
+    },
+    CheckedModel::breaks(
+        "no bound on time, and two are inside",
+        "the same without a rule taken out: dead and slow cannot be told apart, so the shared thing must know the epochs",
+        ("one at a time", 7),
+        || {
+            let world = hasty(None);
+            explore(&world, hold(Checker::new(&world), &[one_at_a_time("MTX-04")]))
+        },
+    ),
+    CheckedModel::breaks(
+        "without the epoch",
+        "as the first: a slow token, a timeout, two holders",
+        ("one at a time", 8),
+        || {
+            let world = patient(3, Some(protocol::Rule::Epoch));
+            explore(&world, one_inside(&world))
+        },
+    ),
+    CheckedModel::breaks("without leaving first", "as the first", ("one at a time", 8), || {
+        let world = patient(3, Some(protocol::Rule::LeaveFirst));
+        explore(&world, one_inside(&world))
+    }),
+    CheckedModel::breaks("without memory", "as the third", ("one holder an epoch", 4), || {
+        let world = hasty(Some(protocol::Rule::Memory));
+        explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
+    }),
+];
+
+type Instance = System<protocol::TokenRing, Sections>;
+
+/// Timeouts at any moment, but a neighbour is never taken for dead.
+fn patient(nodes: u64, without: Option<protocol::Rule>) -> Instance {
+    let config = Config { without, ..Config::default() };
+    let system = quiet(nodes, config)
+        .network(Network::unordered().losses(1))
+        .timers(|_, timer| *timer != Timer::Unanswered)
+        .timer_budget(|timer| *timer == Timer::Missing, 2)
+        .timer_budget(|timer| *timer == Timer::Rest, 1);
+    asked(system, 2..=nodes, 1)
+}
+
+/// Timeouts at any moment, and who does not answer once is skipped.
+fn hasty(without: Option<protocol::Rule>) -> Instance {
+    let config = Config { tries: 1, without, ..Config::default() };
+    let system = quiet(3, config)
+        .network(Network::ordered())
+        .crashes_and_restarts(1)
+        .timer_budget(|timer| *timer == Timer::Missing, 1)
+        .timer_budget(|timer| *timer == Timer::Unanswered, 1)
+        .timer_budget(|timer| *timer == Timer::Rest, 1);
+    asked(system, 1..=2, 1)
+}
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// Time in ticks: an answer takes four at most.
+fn in_time(without: Option<protocol::Rule>) -> Instance {
+    let config = Config { stay: TICK, rest: TICK, answer_within: TICK * 5, tries: 1, patience: TICK * 30, without };
+    let system = quiet(3, config)
+        .network(Network::ordered())
+        .timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 2, drifts_ppm: vec![0] })
+        .crashes(1);
+    asked(system, 2..=3, 1)
+}
+
+fn one_inside(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &protocol::properties()).reachable("a second token", |world, state| {
+        world.view(state).nodes().any(|(_, node)| node.token().is_some_and(|epoch| epoch.number > 1))
+    })
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-MTX-4",
+    text: "token ring: a wait takes 0 to N-1 passes, (N-1)/2 in the mean; a pass an entry where all want in, any number where none does",
+    measure: || [waits(4, 0), waits(10, 0), saturated(10, 0), idle(10)].concat(),
+    breakage: "one message in ten is lost",
+    measure_broken: || [waits(10, 100_000), saturated(10, 100_000)].concat(),
+    plot: None,
+}];
+
+fn ring(nodes: u64, loss_ppm: u32) -> Simulation<protocol::TokenRing> {
+    if loss_ppm == 0 {
+        return simulation(nodes, Config { patience: DELAY * 1_000, ..Config::default() });
+    }
+    let network = volvox_lab::sim::Network {
+        latency: Latency::Constant(DELAY),
+        fault: LinkFault { loss_ppm, ..LinkFault::default() },
+        ..volvox_lab::sim::Network::default()
+    };
+    Builder::new(7, nodes, Config { patience: DELAY * 1_000, ..Config::default() }).network(network).build()
+}
+
+fn passes(sim: &Simulation<protocol::TokenRing>) -> u64 {
+    sim.statistics().kinds.of("Token")
+}
+
+/// A node at random asks at a random moment, nobody else does: how many passes until it is inside?
+fn waits(nodes: u64, loss_ppm: u32) -> Vec<Row> {
+    const ENTRIES: u64 = 2_000;
+    let mut sim = ring(nodes, loss_ppm);
+    let mut rng = sim.rng(1);
+    let mut waited = Vec::new();
+    for _ in 0..ENTRIES {
+        let _ = sim.run_for(Duration::from_nanos(rng.between(50_000_000, 250_000_000)));
+        let _ = told(&mut sim);
+        let before = passes(&sim);
+        sim.command(NodeId(rng.between(1, nodes)), Enter);
+        let entered = |sim: &mut Simulation<_>| told(sim).iter().any(|(_, _, event)| *event == Section::Entered);
+        let _ = sim.run_until(Duration::from_secs(60), entered);
+        waited.push(passes(&sim) - before);
+    }
+    let mean = waited.iter().sum::<u64>() as f64 / ENTRIES as f64;
+    let (least, most) = (waited.iter().min().copied().unwrap_or(0), waited.iter().max().copied().unwrap_or(0));
+    let (label, over) = (format!("N={nodes}, idle"), format!("{ENTRIES} entries"));
+    vec![
+        Row {
+            label: label.clone(),
+            expected: (nodes - 1) as f64 / 2.0,
+            measured: mean,
+            tolerance: Tolerance::Relative(0.05),
+            unit: "passes waited in the mean",
+            over: over.clone(),
+        },
+        exactly(&label, 0.0, least as f64, "passes waited at least", over.clone()),
+        exactly(&label, (nodes - 1) as f64, most as f64, "passes waited at most", over),
+    ]
+}
+
+/// Everybody always wants in.
+fn saturated(nodes: u64, loss_ppm: u32) -> Vec<Row> {
+    const ENTRIES: u64 = 50;
+    let mut sim = ring(nodes, loss_ppm);
+    let ids: Vec<NodeId> = sim.ids().collect();
+    for id in ids {
+        (0..ENTRIES).for_each(|_| sim.command(id, Enter));
+    }
+    let (mut entered, mut first, mut last) = (0u64, 0, 0);
+    let _ = sim.run_until(Duration::from_secs(600), |sim| {
+        for (_, _, event) in told(sim) {
+            if event == Section::Entered {
+                entered += 1;
+                last = passes(sim);
+                first = if entered == 1 { last } else { first };
+            }
+        }
+        entered == nodes * ENTRIES
+    });
+    let measured = (last - first) as f64 / (entered - 1).max(1) as f64;
+    vec![exactly(format!("N={nodes}, all want in"), 1.0, measured, "passes an entry", format!("{entered} entries"))]
+}
+
+/// Nobody wants in for ten seconds, then one does.
+fn idle(nodes: u64) -> Vec<Row> {
+    let mut sim = ring(nodes, 0);
+    let _ = sim.run_for(Duration::from_secs(10));
+    vec![Row {
+        label: format!("N={nodes}, nobody wants in"),
+        expected: 400.0,
+        measured: passes(&sim) as f64,
+        tolerance: Tolerance::AtLeast,
+        unit: "passes before the first entry",
+        over: "ten idle seconds".to_string(),
+    }]
+}

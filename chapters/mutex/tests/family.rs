@@ -1,0 +1,6 @@
+//! Everything that makes a chapter of this family done.
+
+#[test]
+fn every_chapter_is_what_the_coverage_says() {
+    volvox_lab::coverage::check_family(&volvox_chapters_mutex::FAMILY, env!("CARGO_MANIFEST_DIR"));
+}

@@ -1,0 +1,294 @@
+//! Single-decree Paxos, and its intricacies: what duelling proposers do, and what an acceptor may not forget.
+
+use super::paxos_duel::Duel;
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Picture, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
+use volvox_paxos::single::{self as protocol, Command, Config, Event, Learning, Told, Value};
+
+/// The chapter.
+pub struct Paxos;
+
+static CARD: Card = Card {
+    id: "paxos",
+    title: "Single-decree Paxos",
+    mechanisms: &["CON-03", "CON-04"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Lamport: Paxos Made Simple, 2001; The Part-Time Parliament, ACM TOCS 16(2), 1998",
+    source: include_str!("../../../crates/paxos/src/single/mod.rs"),
+    nodes: Nodes { least: 3, most: 15, default: 5 },
+    rules: &[
+        Rule { name: "intersection", text: "two majorities share an acceptor; two halves need not, and choose apart" },
+        Rule { name: "promise-on-disk", text: "a promise survives a crash; without it an older ballot gets through" },
+        Rule { name: "acceptance-on-disk", text: "so does an acceptance; without it the next ballot knows of none" },
+        Rule { name: "promise-kept", text: "who promised accepts nothing older; without it two ballots choose" },
+        Rule { name: "adopt-newest", text: "the newest accepted value goes on; without it each ballot has its own" },
+        Rule { name: "same-ballot", text: "learners count one ballot; without it a majority is made of two halves" },
+        Rule { name: "backoff", text: "a random pause after a refusal; without it two proposers duel for ever" },
+    ],
+    scenario: include_str!("../scenarios/paxos.txt"),
+    golden: &[
+        golden("01-one-proposer.txt", include_str!("../../../crates/paxos/tests/scripts/01-one-proposer.txt")),
+        golden("02-adoption.txt", include_str!("../../../crates/paxos/tests/scripts/02-adoption.txt")),
+        golden("03-a-promise-kept.txt", include_str!("../../../crates/paxos/tests/scripts/03-a-promise-kept.txt")),
+        golden(
+            "04-a-crash-forgets-nothing.txt",
+            include_str!("../../../crates/paxos/tests/scripts/04-a-crash-forgets-nothing.txt"),
+        ),
+    ],
+};
+
+const fn golden(name: &'static str, text: &'static str) -> Golden {
+    Golden { name, text }
+}
+
+impl Chapter for Paxos {
+    type Process = protocol::Paxos;
+    type History = Told;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> Config {
+        Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
+    }
+
+    fn properties() -> Vec<Property<protocol::Paxos, Told>> {
+        protocol::properties()
+    }
+
+    fn state(process: &protocol::Paxos) -> String {
+        match (process.chosen(), process.attempt()) {
+            (Some(value), _) => format!("chose {value}"),
+            (None, Some(protocol::Attempt::Preparing { ballot, .. })) => format!("prepares {ballot}"),
+            (None, Some(protocol::Attempt::Accepting { ballot, .. })) => format!("proposes {ballot}"),
+            (None, None) => process.acceptor().promised.map_or(String::new(), |ballot| format!("promised {ballot}")),
+        }
+    }
+
+    /// Everything but lost disks: links that lose, double and reorder, and crashes of all at once.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(600),
+            every: Latency::Exponential { minimum: ms(2), mean: ms(25) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(80) },
+            weights: FaultWeights {
+                partition: 3,
+                cut: 2,
+                slow: 4,
+                pause: 2,
+                crash: 5,
+                crash_all: 1,
+                skew: 1,
+                drift: 1,
+                disk_slow: 2,
+                ..FaultWeights::NONE
+            },
+            link: LinkFault {
+                delay: ms(40),
+                loss_ppm: 300_000,
+                duplicate_ppm: 300_000,
+                reorder_ppm: 300_000,
+                ..LinkFault::default()
+            },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+
+    fn is_done(picture: &Picture<'_, protocol::Paxos, Told>) -> bool {
+        !picture.nodes.is_empty() && picture.nodes.iter().all(|(_, node)| node.chosen().is_some())
+    }
+}
+
+static MODELS: [CheckedModel; 13] = [
+    CheckedModel {
+        name: "two proposers",
+        text: "three processes, two of which propose, a ballot each; links that lose, and keep no order",
+        expects: Expects::Holds { states: 89_252 },
+        explore: || safe(&world(3, None)),
+    },
+    CheckedModel {
+        name: "two proposers and a crash",
+        text: "the same, and one process that stops at any moment and comes back with its disk",
+        expects: Expects::Holds { states: 1_786_385 },
+        explore: || safe(&world(3, None).crashes_and_restarts(1)),
+    },
+    CheckedModel {
+        name: "two proposers, and a message that arrives twice",
+        text: "any message",
+        expects: Expects::Holds { states: 1_695_703 },
+        explore: || safe(&world(3, None).network(Network::unordered().keep_ignored().doubles(1))),
+    },
+    CheckedModel {
+        name: "a second ballot",
+        text: "one of the proposers begins another ballot at any moment; links that keep the order",
+        expects: Expects::Holds { states: 486_836 },
+        explore: || safe(&configured(3, Config::default(), 1).network(Network::ordered())),
+    },
+    CheckedModel {
+        name: "everybody learns",
+        text: "acceptors tell every learner; a crash and a return; links that keep the order",
+        expects: Expects::Holds { states: 804_848 },
+        explore: || safe(&everybody(None).network(Network::ordered()).crashes_and_restarts(1)),
+    },
+    CheckedModel {
+        name: "a distinguished proposer decides",
+        text: "its wish is decided in every fair run: only node 1 begins ballots; one message is lost, and two timers \
+               fire at any moment. No crash: with the only proposer gone for good nothing is decided",
+        expects: Expects::Holds { states: 86_397 },
+        explore: decides,
+    },
+    CheckedModel {
+        name: "without intersection",
+        text: "four processes, two of which are half of them",
+        expects: Expects::Counterexample { property: "agreement", steps: 10 },
+        explore: || safe(&world(4, Some(protocol::Rule::Intersection))),
+    },
+    CheckedModel {
+        name: "without promises on disk",
+        text: "one crash: the amnesia of a single acceptor",
+        expects: Expects::Counterexample { property: "agreement", steps: 12 },
+        explore: || safe(&world(3, Some(protocol::Rule::PromiseOnDisk)).crashes_and_restarts(1)),
+    },
+    CheckedModel {
+        name: "without acceptances on disk",
+        text: "one crash: the amnesia of a single acceptor",
+        expects: Expects::Counterexample { property: "agreement", steps: 12 },
+        explore: || safe(&world(3, Some(protocol::Rule::AcceptanceOnDisk)).crashes_and_restarts(1)),
+    },
+    CheckedModel {
+        name: "without keeping promises",
+        text: "no crash is needed",
+        expects: Expects::Counterexample { property: "agreement", steps: 10 },
+        explore: || safe(&world(3, Some(protocol::Rule::PromiseKept))),
+    },
+    CheckedModel {
+        name: "without adopting the newest",
+        text: "no crash is needed",
+        expects: Expects::Counterexample { property: "agreement", steps: 10 },
+        explore: || safe(&world(3, Some(protocol::Rule::AdoptNewest))),
+    },
+    CheckedModel {
+        name: "without counting one ballot only",
+        text: "acceptors tell every learner; no crash is needed",
+        expects: Expects::Counterexample { property: "agreement", steps: 8 },
+        explore: || {
+            let world = everybody(Some(protocol::Rule::SameBallot)).network(Network::unordered().keep_ignored());
+            safe(&world)
+        },
+    },
+    CheckedModel {
+        name: "without backoff two proposers duel for ever",
+        text: "three processes, nothing is lost, nobody crashes, every message arrives in the end, links keep the \
+               order: a run that repeats itself. Rounds are counted from the lowest alive, and are at most two apart",
+        expects: Expects::Counterexample { property: "somebody learns", steps: 24 },
+        explore: || {
+            let duel = Duel::default();
+            explore_plain(duel.checker())
+        },
+    },
+];
+
+type World_ = System<protocol::Paxos, Told>;
+
+fn world(nodes: u64, without: Option<protocol::Rule>) -> World_ {
+    configured(nodes, Config { without, ..Config::default() }, 0).network(Network::unordered().keep_ignored())
+}
+
+fn everybody(without: Option<protocol::Rule>) -> World_ {
+    configured(3, Config { learning: Learning::Everybody, without, ..Config::default() }, 0)
+}
+
+/// Nodes 1 and 2 propose different values, and timers fire so often in all, at any moment.
+fn configured(nodes: u64, config: Config, retries: u32) -> World_ {
+    World_::with_history(nodes, config)
+        .timer_budget(|_| true, retries)
+        .command(NodeId(1), Command::Propose(Value(1)), 1)
+        .command(NodeId(2), Command::Propose(Value(2)), 1)
+}
+
+fn safe(world: &World_) -> Explored {
+    let checker = hold(Checker::new(world), &protocol::properties())
+        .reachable("a value is chosen", |world, state| !world.view(state).history().chosen.is_empty());
+    explore(world, checker)
+}
+
+fn decides() -> Explored {
+    let config = Config { distinguished: Some(NodeId(1)), ..Config::default() };
+    let world = configured(3, config, 2).network(Network::ordered().losses(1));
+    let checker = hold(Checker::new(&world), &protocol::properties()).leads_to(
+        "who wishes learns",
+        |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.wish().is_some()),
+        |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.chosen().is_some()),
+    );
+    explore(&world, checker)
+}
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-CON-1",
+    text: "Paxos from cold: 4 delays, 4(n-1) messages, where the proposer is the distinguished learner",
+    measure: || cold(Learning::Proposer),
+    breakage: "every acceptor tells every learner",
+    measure_broken: || cold(Learning::Everybody),
+    plot: None,
+}];
+
+/// One proposal, of a different node in each run, over links with one latency and disks that take no time.
+fn cold(learning: Learning) -> Vec<Row> {
+    const DELAY: Duration = Duration::from_millis(1);
+    const RUNS: u64 = 20;
+    let mut rows = Vec::new();
+    for nodes in [3, 5, 7] {
+        let (mut messages, mut delays) = (0, 0.0);
+        for run in 0..RUNS {
+            let config = Config { learning, ..Config::default() };
+            let mut sim = Builder::<protocol::Paxos>::new(run, nodes, config)
+                .latency(Latency::Constant(DELAY))
+                .sync(Latency::Constant(Duration::ZERO))
+                .build();
+            let proposer = NodeId(run % nodes + 1);
+            sim.command(proposer, Command::Propose(Value(run)));
+            let _ = sim.run_for(DELAY * 20);
+            let chosen = sim
+                .happened()
+                .find(|one| one.node == proposer && matches!(one.what, Happening::Event(Event::Chosen(_))))
+                .expect("a lone proposer over good links decides");
+            delays += chosen.at.0 as f64 / DELAY.as_nanos() as f64;
+            let kinds = &sim.statistics().kinds;
+            messages += ["Prepare", "Promise", "Accept", "Accepted"].map(|kind| kinds.of(kind)).iter().sum::<u64>();
+        }
+        let over = || format!("{RUNS} runs");
+        rows.push(Row {
+            label: format!("n={nodes}"),
+            expected: 4.0 * (nodes as f64 - 1.0),
+            measured: messages as f64 / RUNS as f64,
+            tolerance: Tolerance::Exact,
+            unit: "messages",
+            over: over(),
+        });
+        rows.push(Row {
+            label: format!("n={nodes}"),
+            expected: 4.0,
+            measured: delays / RUNS as f64,
+            tolerance: Tolerance::Exact,
+            unit: "delays until the proposer knows",
+            over: over(),
+        });
+    }
+    rows
+}

@@ -1,0 +1,281 @@
+//! Raft: the production crate, as a chapter.
+
+use super::raft_claims;
+use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
+use volvox_core::fault::LinkFault;
+use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Durability, Network, System, Timed};
+use volvox_lab::claim::Claim;
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_raft::{Command, Config, Configuration, Member as Voter, RoleKind, Ticket, Timer};
+
+/// The chapter.
+pub struct Raft;
+
+static CARD: Card = Card {
+    id: "raft",
+    title: "Raft",
+    mechanisms: &["CON-07", "CON-08", "CON-09"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Ongaro and Ousterhout: In Search of an Understandable Consensus Algorithm, extended version, 2014",
+    source: include_str!("../../../crates/raft/src/lib.rs"),
+    nodes: Nodes { least: 1, most: 15, default: 3 },
+    rules: &[
+        Rule {
+            name: "vote-on-disk",
+            text: "a vote is on the disk before it is told; a crash forgets it, and two lead",
+        },
+        Rule { name: "ack-on-disk", text: "so is what was appended; a crash forgets what is committed" },
+        Rule {
+            name: "log-comparison",
+            text: "voters refuse who knows less; without it a leader lacks what is committed",
+        },
+        Rule { name: "random-timeouts", text: "waits are drawn; without it votes split again and again" },
+    ],
+    scenario: include_str!("../scenarios/raft.txt"),
+    golden: &GOLDEN,
+};
+
+macro_rules! golden {
+    ($($name:literal),* $(,)?) => {
+        [$(Golden { name: $name, text: include_str!(concat!("../../../crates/raft/tests/scripts/", $name)) }),*]
+    };
+}
+
+static GOLDEN: [Golden; 14] = golden![
+    "01-election.txt",
+    "02-pre-vote.txt",
+    "03-replication.txt",
+    "04-conflict.txt",
+    "05-read-index.txt",
+    "06-read-on-a-follower.txt",
+    "07-joint-consensus.txt",
+    "08-leader-removed.txt",
+    "09-snapshot.txt",
+    "10-transfer.txt",
+    "11-lost-disk.txt",
+    "12-check-quorum.txt",
+    "13-crash.txt",
+    "14-disruptive-server.txt",
+];
+
+impl Chapter for Raft {
+    type Process = Member;
+    type History = Past;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    /// As in production, but for the heartbeat, which is slower: so that a diagram shows something else, too.
+    fn config(settings: &Settings) -> Made {
+        let raft = Config { heartbeat: Duration::from_millis(200), alone: true, ..production(settings.nodes) };
+        Made { without: settings.without.and_then(Lacks::named), ..made(raft) }
+    }
+
+    fn properties() -> Vec<Property<Member, Past>> {
+        properties()
+    }
+
+    fn state(process: &Member) -> String {
+        format!("{} {}", process.raft().role(), process.raft().term())
+    }
+
+    fn is_leader(process: &Member) -> bool {
+        process.raft().role() == RoleKind::Leader
+    }
+
+    /// Everything but lost and damaged disks: those need a new life and a change of the configuration, which the sweep of
+    /// the whole service makes.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: ms(200),
+            until: ms(8_000),
+            every: Latency::Exponential { minimum: ms(20), mean: ms(400) },
+            lasting: Latency::Exponential { minimum: ms(20), mean: ms(900) },
+            weights: FaultWeights {
+                partition: 4,
+                cut: 3,
+                slow: 3,
+                pause: 3,
+                crash: 5,
+                crash_all: 1,
+                skew: 1,
+                drift: 1,
+                disk_slow: 2,
+                ..FaultWeights::NONE
+            },
+            link: LinkFault { delay: ms(60), loss_ppm: 200_000, ..LinkFault::default() },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        raft_claims::CLAIMS.to_vec()
+    }
+}
+
+/// What production begins with: these nodes, each in its first life.
+pub(super) fn production(nodes: u64) -> Config {
+    let voters = (1..=nodes).map(|node| Voter::new(node, 1));
+    Config { initial: Some(Configuration::of(voters)), ..Config::default() }
+}
+
+/// Nothing taken out, no experiment.
+pub(super) fn made(raft: Config) -> Made {
+    Made { raft, without: None, timeouts: None, keeps_waiting: false, is_eager: false, log_most: None }
+}
+
+static MODELS: [CheckedModel; 10] = [
+    CheckedModel {
+        name: "one term",
+        text: "three members, logs of the configuration and one entry, ordered links; disks sync when they like. Pre-vote and \
+               check-quorum ask for the time, and only keep members from campaigning: they are off. No crash: see the next",
+        expects: Expects::Holds { states: 59_673 },
+        explore: || safe(&world(Bounds { slow_disks: true, ..THREE }, None)),
+    },
+    CheckedModel {
+        name: "one term and a crash",
+        text: "the same; a crash at any moment, and a return; disks are prompt",
+        expects: Expects::Holds { states: 112_255 },
+        explore: || safe(&world(Bounds { crashes: 1, ..THREE }, None)),
+    },
+    CheckedModel {
+        name: "two terms",
+        text: "three members, logs of the configuration and one entry; n1 campaigns for the first term, n2 for the second; \
+               disks sync when they like",
+        expects: Expects::Holds { states: 405_087 },
+        explore: || safe(&world(Bounds { slow_disks: true, ..BY_TURNS }, None)),
+    },
+    CheckedModel {
+        name: "two terms and a crash",
+        text: "the same; a crash at any moment, and a return; disks are prompt",
+        expects: Expects::Holds { states: 396_929 },
+        explore: || safe(&world(Bounds { crashes: 1, ..BY_TURNS }, None)),
+    },
+    CheckedModel {
+        name: "two members, two terms and a crash",
+        text: "logs of the configuration and two entries; a crash at any moment, between any two syncs, and a return",
+        expects: Expects::Holds { states: 93_034 },
+        explore: || {
+            safe(&world(Bounds { members: 2, terms: 2, entries: 3, crashes: 1, slow_disks: true, ..THREE }, None))
+        },
+    },
+    CheckedModel {
+        name: "without votes on disk",
+        text: "three members, one term, one crash",
+        expects: Expects::Counterexample { property: "election safety", steps: 10 },
+        explore: || {
+            let bounds = Bounds { crashes: 1, slow_disks: true, ..THREE };
+            safe(&world(bounds, Some(Lacks::VoteOnDisk)))
+        },
+    },
+    CheckedModel {
+        name: "without acknowledgements on disk",
+        text: "three members, n1 campaigns first and n2 then, logs of the configuration only, one crash: what a majority held \
+               for written is gone with one of them",
+        expects: Expects::Counterexample { property: "leader completeness", steps: 15 },
+        explore: || {
+            let bounds = Bounds { entries: 1, crashes: 1, slow_disks: true, ..BY_TURNS };
+            safe(&world(bounds, Some(Lacks::AckOnDisk)))
+        },
+    },
+    CheckedModel {
+        name: "without comparing logs",
+        text: "three members, two terms, no crash",
+        expects: Expects::Counterexample { property: "leader completeness", steps: 9 },
+        explore: || safe(&world(Bounds { terms: 2, ..THREE }, Some(Lacks::LogComparison))),
+    },
+    CheckedModel {
+        name: "in time, waits that differ",
+        text: "three members, messages that take a tick at most, one waits for 3 ticks and the others for 6: until somebody \
+               leads, or a term has passed. A chance cannot be explored, so these stand for what was drawn",
+        expects: Expects::Holds { states: 18 },
+        explore: || elected(None),
+    },
+    CheckedModel {
+        name: "without random timeouts",
+        text: "the same, but all wait for 3 ticks",
+        expects: Expects::Counterexample { property: "every term has a leader", steps: 22 },
+        explore: || elected(Some(Lacks::RandomTimeouts)),
+    },
+];
+
+const THREE: Bounds = Bounds { members: 3, terms: 1, entries: 2, crashes: 0, slow_disks: false, by_turns: false };
+const BY_TURNS: Bounds = Bounds { terms: 2, by_turns: true, ..THREE };
+
+/// How large a model is.
+#[derive(Clone, Copy)]
+struct Bounds {
+    members: u64,
+    terms: u64,
+    /// In a log, the configuration with which every log begins included.
+    entries: u64,
+    crashes: u32,
+    /// Whether disks take their time.
+    slow_disks: bool,
+    /// Whether n1 alone campaigns for the first term, n2 alone for the second, and so on.
+    by_turns: bool,
+}
+
+type World_ = System<Member, Past>;
+
+fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
+    let raft = Config { pre_vote: false, check_quorum: false, ..production(bounds.members) };
+    let world = World_::with_history(bounds.members, Made { without, ..made(raft) })
+        .network(Network::ordered())
+        .durability(if bounds.slow_disks { Durability::Separate } else { Durability::Prompt })
+        .nodes_within(move |_, node: &Member| node.raft().last_index().0 <= bounds.entries)
+        .crashes_and_restarts(bounds.crashes)
+        .timers(move |node, timer| match timer {
+            // A leader's election timer counts who was heard, which is check-quorum.
+            Timer::Election => {
+                let term = node.raft().term().0;
+                let is_its_turn = !bounds.by_turns || node.raft().member().node.0 == term + 1;
+                term < bounds.terms && is_its_turn && node.raft().role() != RoleKind::Leader
+            }
+            // Heartbeats repeat what appends have said.
+            Timer::Heartbeat => false,
+            _ => true,
+        })
+        .commands(move |node, _| node.raft().role() == RoleKind::Leader && node.raft().last_index().0 < bounds.entries);
+    (1..=bounds.members).fold(world, |world, node| {
+        let data = Bytes::from([b'a' + node as u8].as_slice());
+        world.command(NodeId(node), Command::Propose { ticket: Ticket(node), data }, bounds.entries as u32)
+    })
+}
+
+fn safe(world: &World_) -> Explored {
+    let checker = hold(Checker::new(world), &properties())
+        .reachable("data is committed", |world, state| world.view(state).history().committed.len() > 1);
+    explore(world, checker)
+}
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// The first election, in time.
+fn elected(without: Option<Lacks>) -> Explored {
+    let raft = Config { pre_vote: false, check_quorum: false, election_timeout: TICK * 3, ..production(3) };
+    let waits = |ticks| Timeouts { least: TICK * ticks, most: TICK * ticks, since: Instant::ZERO };
+    let member = Made { without, ..made(raft) };
+    let world = World_::with_history(3, member.clone())
+        .configs(move |id| Made { timeouts: Some(waits(if id.0 == 1 { 3 } else { 6 })), ..member.clone() })
+        .network(Network::ordered())
+        .durability(Durability::Prompt)
+        .timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] })
+        .nodes_within(|_, node: &Member| node.raft().term().0 < 3 && node.raft().role() != RoleKind::Leader);
+    let checker = hold(Checker::new(&world), &properties()).invariant("every term has a leader", |world, state| {
+        let view = world.view(state);
+        let latest = view.nodes().map(|(_, node)| node.raft().term().0).max().unwrap_or_default();
+        view.history().leaders.len() as u64 + 1 >= latest
+    });
+    let checker = checker.reachable("somebody leads", |world, state| !world.view(state).history().leaders.is_empty());
+    explore(&world, checker)
+}

@@ -1,0 +1,307 @@
+//! Chandy and Lamport's snapshots of a bank: over a channel where links lose, by themselves where they are FIFO.
+
+use volvox_channel::{Channel, Limits};
+use volvox_core::fault::LinkFault;
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_snapshot::bank::{Bank, Pay};
+use volvox_snapshot::chandy_lamport::{self as protocol, Ask, Config, Graph, Snapshots, Told};
+
+type Branch = protocol::ChandyLamport<Bank>;
+type BankConfig = Config<volvox_snapshot::bank::Config>;
+
+/// The chapter.
+pub struct ChandyLamport;
+
+static CARD: Card = Card {
+    id: "chandy-lamport",
+    title: "Distributed snapshots after Chandy and Lamport",
+    mechanisms: &["ORD-09"],
+    worlds: &[World::Simulated, World::Checked, World::Live],
+    reference: "Chandy and Lamport: Distributed snapshots: determining global states of distributed systems, \
+                ACM TOCS 3(1), 1985, sections 3.2 and 4",
+    source: include_str!("../../../crates/snapshot/src/chandy_lamport/mod.rs"),
+    nodes: Nodes { least: 2, most: 32, default: 3 },
+    rules: &[
+        Rule {
+            name: "marker-first",
+            text: "the marker goes before any other message; without it a payment is received that was never sent",
+        },
+        Rule { name: "fifo", text: "channels keep order; without it a marker overtakes a payment, which is lost" },
+        Rule {
+            name: "channel-state",
+            text: "what comes before the marker of its channel is recorded; without it money under way is lost",
+        },
+        Rule {
+            name: "pass-on",
+            text: "each passes the marker on; without it the cut is not consistent, and the snapshot never complete",
+        },
+    ],
+    scenario: include_str!("../scenarios/chandy-lamport.txt"),
+    golden: &[
+        Golden {
+            name: "01-money-under-way.txt",
+            text: include_str!("../../../crates/snapshot/tests/scripts/01-money-under-way.txt"),
+        },
+        Golden {
+            name: "02-links-without-order.txt",
+            text: include_str!("../../../crates/snapshot/tests/scripts/02-links-without-order.txt"),
+        },
+    ],
+};
+
+impl Chapter for ChandyLamport {
+    type Process = Channel<Branch>;
+    type History = Snapshots;
+
+    fn card() -> &'static Card {
+        &CARD
+    }
+
+    fn config(settings: &Settings) -> volvox_channel::Config<BankConfig> {
+        let without = settings.without.and_then(protocol::Rule::named);
+        volvox_channel::Config { child: Config { without, ..Config::default() }, limits: Limits::default() }
+    }
+
+    fn properties() -> Vec<Property<Channel<Branch>, Snapshots>> {
+        protocol::properties()
+    }
+
+    fn carrier() -> Carrier {
+        Carrier::Channel
+    }
+
+    fn state(process: &Channel<Branch>) -> String {
+        let (branch, balance) = (process.child(), process.child().application().balance());
+        if branch.recording() == 0 { format!("{balance}") } else { format!("{balance}, records") }
+    }
+
+    /// Everything that a network does, and nodes that stop for a while: the channel makes FIFO links of it. No crash,
+    /// which ends every snapshot under way.
+    fn faults(_: &Settings) -> FaultPlan {
+        let ms = Duration::from_millis;
+        FaultPlan {
+            from: Duration::ZERO,
+            until: ms(800),
+            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
+            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
+            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
+            link: LinkFault {
+                delay: ms(50),
+                loss_ppm: 200_000,
+                duplicate_ppm: 100_000,
+                reorder_ppm: 200_000,
+                ..LinkFault::default()
+            },
+            ..FaultPlan::default()
+        }
+    }
+
+    fn models() -> Vec<CheckedModel> {
+        MODELS.to_vec()
+    }
+
+    fn claims() -> Vec<Claim> {
+        CLAIMS.to_vec()
+    }
+}
+
+static MODELS: [CheckedModel; 9] = [
+    CheckedModel {
+        name: "three branches, four payments, a snapshot",
+        text: "FIFO channels that lose nothing, all in a mesh; the snapshot completes. No crash: it ends the snapshot",
+        expects: Expects::Holds { states: 18_753 },
+        explore: || live(&system(3, Graph::Mesh, &[(1, 2), (2, 3), (3, 1), (2, 1)], &[1])),
+    },
+    CheckedModel {
+        name: "three branches, two payments, two snapshots at once",
+        text: "FIFO channels that lose nothing, all in a mesh; two begin; both complete",
+        expects: Expects::Holds { states: 47_097 },
+        explore: || live(&system(3, Graph::Mesh, &[(1, 2), (2, 3)], &[1, 3])),
+    },
+    CheckedModel {
+        name: "four branches in a ring, four payments, a snapshot",
+        text: "a channel from each to the next only: the graph is connected, and no more; the snapshot completes",
+        expects: Expects::Holds { states: 1_313 },
+        explore: || live(&system(4, Graph::Ring, &[(1, 2), (2, 3), (3, 4), (4, 1)], &[2])),
+    },
+    CheckedModel {
+        name: "three branches, one crash",
+        text: "FIFO channels; a crash at any moment, for good: what is recorded is still consistent",
+        expects: Expects::Holds { states: 7_257 },
+        explore: || {
+            let world = system(3, Graph::Mesh, &[(1, 2), (2, 3)], &[1]).crashes(1);
+            explore(&world, safe(&world))
+        },
+    },
+    CheckedModel {
+        name: "over channels without order",
+        text: "two branches, a payment, a snapshot, no rule taken out of the protocol: the links break their promise",
+        expects: Expects::Counterexample { property: "what is under way is recorded", steps: 3 },
+        explore: || live(&system(2, Graph::Mesh, &[(1, 2)], &[1]).network(Network::unordered())),
+    },
+    CheckedModel {
+        name: "without marker-first",
+        text: "two branches, a payment, a snapshot: payments of after the recording go ahead of the marker",
+        expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
+        explore: || without(2, protocol::Rule::MarkerFirst),
+    },
+    CheckedModel {
+        name: "without fifo",
+        text: "two branches, a payment, a snapshot: payments are put on their channel behind the marker",
+        expects: Expects::Counterexample { property: "what is under way is recorded", steps: 3 },
+        explore: || without(2, protocol::Rule::Fifo),
+    },
+    CheckedModel {
+        name: "without channel-state",
+        text: "two branches, a payment each, a snapshot",
+        expects: Expects::Counterexample { property: "what is under way is recorded", steps: 5 },
+        explore: || without(2, protocol::Rule::ChannelState),
+    },
+    CheckedModel {
+        name: "without pass-on",
+        text: "three branches: what n2 sends n3 after it recorded is not parted from what it sent before",
+        expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
+        explore: || without(3, protocol::Rule::PassOn),
+    },
+];
+
+type Instance = System<Branch, Snapshots>;
+
+fn configured(nodes: u64, config: BankConfig, payments: &[(u64, u64)], beginners: &[u64]) -> Instance {
+    let system = System::with_history(nodes, config).network(Network::ordered());
+    let system = payments.iter().fold(system, |system, (from, to)| {
+        system.command(NodeId(*from), Ask::Application(Pay { amount: *from, to: NodeId(*to) }), 1)
+    });
+    beginners.iter().fold(system, |system, node| system.command(NodeId(*node), Ask::Snapshot, 1))
+}
+
+/// So many branches with these channels, these payments, and who begins a snapshot.
+fn system(nodes: u64, graph: Graph, payments: &[(u64, u64)], beginners: &[u64]) -> Instance {
+    configured(nodes, Config { graph, ..Config::default() }, payments, beginners)
+}
+
+fn safe(world: &Instance) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &protocol::properties())
+        .reachable("money under way is recorded", |world, state| world.view(state).history().under_way() > 0)
+}
+
+/// Safety, and that every snapshot that was begun is complete everywhere in the end.
+fn live(world: &Instance) -> Explored {
+    let checker = safe(world).leads_to(
+        "every snapshot completes",
+        |world, state| world.view(state).history().begun() > 0,
+        |world, state| world.view(state).history().complete() == world.view(state).history().begun(),
+    );
+    explore(world, checker)
+}
+
+fn without(nodes: u64, rule: protocol::Rule) -> Explored {
+    let config = Config { without: Some(rule), ..Config::default() };
+    let payments = if nodes == 2 { [(1, 2), (2, 1)] } else { [(1, 2), (2, 3)] };
+    live(&configured(nodes, config, &payments, &[1]))
+}
+
+static CLAIMS: [Claim; 2] = [
+    Claim {
+        id: "Q-ORD-5",
+        text: "Chandy-Lamport: exactly one marker on each channel, N(N-1) in a full mesh",
+        measure: || markers(None),
+        breakage: "who receives a marker does not pass it on",
+        measure_broken: || markers(Some(protocol::Rule::PassOn)),
+        plot: None,
+    },
+    Claim {
+        id: "Q-ORD-6",
+        text: "Chandy-Lamport: all have recorded within diameter * delay, and are complete one delay later",
+        measure: || times(None),
+        breakage: "markers do not go first, but when it suits",
+        measure_broken: || times(Some(protocol::Rule::MarkerFirst)),
+        plot: None,
+    },
+];
+
+const SNAPSHOTS: u64 = 50;
+
+/// A busy bank: each branch pays its neighbour all the time, and each in turn begins a snapshot. Over links that are
+/// FIFO by themselves: a channel would add its own messages.
+fn busy(nodes: u64, graph: Graph, without: Option<protocol::Rule>, latency: Latency) -> Simulation<Branch> {
+    let config = Config { graph, without, ..Config::default() };
+    let mut sim: Simulation<Branch> = Builder::new(7, nodes, config).latency(latency).build();
+    let mut rng = sim.rng(0);
+    for number in 0..SNAPSHOTS {
+        sim.command_after(Duration::from_millis(number * 100), NodeId(number % nodes + 1), Ask::Snapshot);
+        for _ in 0..10 {
+            // From each to the next there is a channel in every graph.
+            let (at, from) = (number * 100 + rng.below(100), rng.between(1, nodes - 1));
+            let pay = Pay { amount: rng.between(1, 5), to: NodeId(from + 1) };
+            sim.command_after(Duration::from_millis(at), NodeId(from), Ask::Application(pay));
+        }
+    }
+    sim
+}
+
+fn markers(without: Option<protocol::Rule>) -> Vec<Row> {
+    let latency = Latency::Uniform(Duration::from_millis(1), Duration::from_millis(9));
+    let graphs = [
+        ("full mesh, N=5", 5, Graph::Mesh, 20),
+        ("full mesh, N=8", 8, Graph::Mesh, 56),
+        ("line, N=5, two channels a link", 5, Graph::Line, 8),
+        ("one-way ring, N=5", 5, Graph::Ring, 5),
+    ];
+    let count = |(label, nodes, graph, expected): (&str, u64, Graph, u64)| {
+        let mut sim = busy(nodes, graph, without, latency);
+        let _ = sim.run_for(Duration::from_secs(20));
+        let complete = sim.happened().filter(|one| matches!(one.what, Happening::Event(Told::Complete(_)))).count();
+        Row {
+            label: label.to_string(),
+            expected: expected as f64,
+            measured: sim.statistics().kinds.of("Marker") as f64 / SNAPSHOTS as f64,
+            tolerance: Tolerance::Exact,
+            unit: "markers a snapshot",
+            over: format!("{SNAPSHOTS} snapshots, of which {} complete", complete as u64 / nodes),
+        }
+    };
+    graphs.into_iter().map(count).collect()
+}
+
+/// The longest of many snapshots, in delays: until the last has recorded its state, and until all is complete.
+fn times(without: Option<protocol::Rule>) -> Vec<Row> {
+    let delay = Duration::from_millis(5);
+    let graphs = [
+        ("full mesh, N=5, diameter 1", 5, Graph::Mesh, 1.0),
+        ("line, N=5, diameter 4", 5, Graph::Line, 4.0),
+        ("one-way ring, N=8, diameter 7", 8, Graph::Ring, 7.0),
+    ];
+    let measure = |(label, nodes, graph, diameter): (&str, u64, Graph, f64)| {
+        let mut sim = busy(nodes, graph, without, Latency::Constant(delay));
+        let _ = sim.run_for(Duration::from_secs(20));
+        let (mut begun, mut recorded, mut complete) = (std::collections::BTreeMap::new(), 0, 0);
+        for one in sim.happened() {
+            match one.what {
+                Happening::Event(Told::State { snapshot, .. }) => {
+                    let begun = *begun.entry(snapshot).or_insert(one.at);
+                    recorded = one.at.since(begun).as_nanos().max(recorded);
+                }
+                Happening::Event(Told::Complete(snapshot)) => {
+                    complete = one.at.since(begun[&snapshot]).as_nanos().max(complete);
+                }
+                _ => {}
+            }
+        }
+        let row = |what: &str, expected: f64, nanos: u128| Row {
+            label: format!("{label}: {what}"),
+            expected,
+            measured: nanos as f64 / delay.as_nanos() as f64,
+            tolerance: Tolerance::AtMost,
+            unit: "delays",
+            over: format!("the longest of {SNAPSHOTS} snapshots"),
+        };
+        [row("recorded", diameter, recorded), row("complete", diameter + 1.0, complete)]
+    };
+    graphs.into_iter().flat_map(measure).collect()
+}

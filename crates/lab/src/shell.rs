@@ -1,0 +1,186 @@
+//! A chapter without its type: all that the worlds of the laboratory ask of it.
+//!
+//! A [`Chapter`] names the types of its protocol. [`Shell`] is the same chapter over erased values, so that everything that
+//! works on chapters is compiled once; what stands here is, with the typed [`fronts`](crate::check) of the worlds, the only
+//! code of the laboratory that is made for each chapter.
+
+use crate::chapter::{Card, Carrier, Chapter, Settings};
+use crate::claim::Claim;
+use crate::model::CheckedModel;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord};
+use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_sim::FaultPlan;
+
+/// All of an erased system at one moment.
+pub type AnyPicture<'a> = Picture<'a, AnyProcess, AnyHistory>;
+
+/// A property, without what decides it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PropertyCard {
+    /// Its name.
+    pub name: &'static str,
+    /// Its source: a paper with its section.
+    pub source: &'static str,
+    /// When it is asked.
+    pub when: When,
+}
+
+impl PropertyCard {
+    /// The card of a property.
+    pub fn of<P, H>(property: &Property<P, H>) -> PropertyCard {
+        PropertyCard { name: property.name, source: property.source, when: property.when }
+    }
+}
+
+/// A chapter without its type.
+pub trait Shell: Send + Sync {
+    /// What is known without running it.
+    fn card(&self) -> &'static Card;
+
+    /// What carries its messages.
+    fn carrier(&self) -> Carrier;
+
+    /// The small instances that are explored.
+    fn models(&self) -> Vec<CheckedModel>;
+
+    /// The numbers of the textbook that are measured.
+    fn claims(&self) -> Vec<Claim>;
+
+    /// The configuration of every node.
+    fn config(&self, settings: &Settings) -> AnyConfig;
+
+    /// What it claims to survive.
+    fn faults(&self, settings: &Settings) -> FaultPlan;
+
+    /// What must hold.
+    fn properties(&self) -> Box<dyn Properties>;
+
+    /// What a node is, in a word or two.
+    fn state(&self, process: &AnyProcess) -> String;
+
+    /// Whether a node would say of itself that it leads.
+    fn is_leader(&self, process: &AnyProcess) -> bool;
+
+    /// Reads a command as a person types it; what is wrong with it otherwise.
+    ///
+    /// # Errors
+    /// When the protocol knows no such command.
+    fn command(&self, text: &str) -> Result<AnyCommand, String>;
+
+    /// Reads a message that came as bytes; `None` when it is none of this protocol.
+    fn message(&self, message: AnyMessage) -> Option<AnyMessage>;
+
+    /// Reads a record that came as bytes; `None` when it is none of this protocol.
+    fn record(&self, record: AnyRecord) -> Option<AnyRecord>;
+}
+
+/// The properties of a chapter, and how they remember.
+pub trait Properties {
+    /// What is known of each, in their order.
+    fn cards(&self) -> Vec<PropertyCard>;
+
+    /// What is remembered before anything happened.
+    fn history(&self) -> AnyHistory;
+
+    /// An event of a node is remembered.
+    fn observe(&self, history: &mut AnyHistory, node: NodeId, event: &AnyEvent);
+
+    /// Asks the properties of these numbers; answers in the same order.
+    fn ask(&self, numbers: &[usize], picture: &AnyPicture<'_>) -> Vec<Result<(), String>>;
+
+    /// Whether a run has done its work.
+    fn is_done(&self, picture: &AnyPicture<'_>) -> bool;
+}
+
+/// The shell of a chapter: one line of its family.
+pub const fn shell<C: Chapter>() -> &'static dyn Shell {
+    &ShellOf::<C>(PhantomData)
+}
+
+struct ShellOf<C>(PhantomData<fn() -> C>);
+
+impl<C: Chapter> Shell for ShellOf<C> {
+    fn card(&self) -> &'static Card {
+        C::card()
+    }
+
+    fn carrier(&self) -> Carrier {
+        C::carrier()
+    }
+
+    fn models(&self) -> Vec<CheckedModel> {
+        C::models()
+    }
+
+    fn claims(&self) -> Vec<Claim> {
+        C::claims()
+    }
+
+    fn config(&self, settings: &Settings) -> AnyConfig {
+        AnyConfig::of::<C::Process>(C::config(settings))
+    }
+
+    fn faults(&self, settings: &Settings) -> FaultPlan {
+        C::faults(settings)
+    }
+
+    fn properties(&self) -> Box<dyn Properties> {
+        Box::new(PropertiesOf::<C>(C::properties()))
+    }
+
+    fn state(&self, process: &AnyProcess) -> String {
+        C::state(process.expect())
+    }
+
+    fn is_leader(&self, process: &AnyProcess) -> bool {
+        C::is_leader(process.expect())
+    }
+
+    fn command(&self, text: &str) -> Result<AnyCommand, String> {
+        match <C::Process as Process>::Command::from_str(text) {
+            Ok(command) => Ok(AnyCommand::of(command)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn message(&self, message: AnyMessage) -> Option<AnyMessage> {
+        message.read::<<C::Process as Process>::Message>().ok().map(AnyMessage::of)
+    }
+
+    fn record(&self, record: AnyRecord) -> Option<AnyRecord> {
+        record.read::<<C::Process as Process>::Record>().ok().map(AnyRecord::of)
+    }
+}
+
+struct PropertiesOf<C: Chapter>(Vec<Property<C::Process, C::History>>);
+
+impl<C: Chapter> Properties for PropertiesOf<C> {
+    fn cards(&self) -> Vec<PropertyCard> {
+        self.0.iter().map(PropertyCard::of).collect()
+    }
+
+    fn history(&self) -> AnyHistory {
+        AnyHistory::of(C::History::default())
+    }
+
+    fn observe(&self, history: &mut AnyHistory, node: NodeId, event: &AnyEvent) {
+        let event = event.get().expect("the event of a node of this chapter");
+        history.expect_mut::<C::History>().on_event(node, event);
+    }
+
+    fn ask(&self, numbers: &[usize], picture: &AnyPicture<'_>) -> Vec<Result<(), String>> {
+        typed::<C, _>(picture, |picture| numbers.iter().map(|number| (self.0[*number].holds)(picture)).collect())
+    }
+
+    fn is_done(&self, picture: &AnyPicture<'_>) -> bool {
+        typed::<C, _>(picture, C::is_done)
+    }
+}
+
+/// The picture as the chapter's own properties see it.
+fn typed<C: Chapter, T>(picture: &AnyPicture<'_>, see: impl FnOnce(&Picture<'_, C::Process, C::History>) -> T) -> T {
+    let nodes: Vec<(NodeId, &C::Process)> = picture.nodes.iter().map(|(id, node)| (*id, node.expect())).collect();
+    see(&Picture { nodes: &nodes, history: picture.history.expect() })
+}
