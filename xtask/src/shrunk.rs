@@ -25,7 +25,7 @@ const PLANTED: [&str; 10] = [
     "--example",
     "planted_shrunk",
 ];
-const CHAPTERS: [&str; 7] = ["run", "-q", "-p", "volvox-lab", "--release", "--example", "shrunk"];
+const CHAPTERS: [&str; 7] = ["run", "-q", "-p", "volvox-chapters", "--release", "--example", "shrunk"];
 
 /// Builds both examples and runs them, one after the other; closes with the median of all.
 ///

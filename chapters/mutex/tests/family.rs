@@ -2,5 +2,7 @@
 
 #[test]
 fn every_chapter_is_what_the_coverage_says() {
-    volvox_lab::coverage::check_family(&volvox_chapters_mutex::FAMILY, env!("CARGO_MANIFEST_DIR"));
+    volvox_lab::coverage::check_family(&volvox_chapters_mutex::FAMILY, env!("CARGO_MANIFEST_DIR"), &|text| {
+        println!("{text}");
+    });
 }

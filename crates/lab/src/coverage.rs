@@ -180,13 +180,13 @@ pub fn compute(shell: &'static dyn Shell) -> (Line, Vec<String>) {
 }
 
 /// The test of a family: does everything that makes its chapters done, on all cores, and compares the outcome with the
-/// `coverage.txt` in `folder`. `CHAPTER=ricart-agrawala` looks at one only; `UPDATE_COVERAGE=1` writes the file again.
+/// `coverage.txt` in `folder`; `tell` hears of each chapter as it is done. `CHAPTER=ricart-agrawala` looks at one only; `UPDATE_COVERAGE=1` writes the file again.
 ///
 /// # Panics
 /// When something is wrong, or is not what the file says.
-pub fn check_family(family: &'static Family, folder: &str) {
+pub fn check_family(family: &'static Family, folder: &str, tell: &(dyn Fn(String) + Sync)) {
     let only = std::env::var("CHAPTER").ok();
-    let found = computed(family, only.as_deref());
+    let found = computed(family, only.as_deref(), tell);
     let lines: Vec<Line> = found.iter().map(|(line, _)| line.clone()).collect();
     let wrong: Vec<String> =
         found.iter().flat_map(|(line, wrong)| wrong.iter().map(|text| format!("{}: {text}", line.id))).collect();
@@ -207,7 +207,7 @@ pub fn check_family(family: &'static Family, folder: &str) {
 }
 
 /// The chapters are shared out to as many threads as there are cores: the test of one is mostly a model that runs.
-fn computed(family: &'static Family, only: Option<&str>) -> Vec<(Line, Vec<String>)> {
+fn computed(family: &'static Family, only: Option<&str>, tell: &(dyn Fn(String) + Sync)) -> Vec<(Line, Vec<String>)> {
     let all: Vec<_> = family.chapters.iter().filter(|shell| only.is_none_or(|only| shell.card().id == only)).collect();
     let (next, found) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -215,11 +215,8 @@ fn computed(family: &'static Family, only: Option<&str>) -> Vec<(Line, Vec<Strin
         for _ in 0..threads {
             scope.spawn(|| {
                 while let Some(shell) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    #[allow(clippy::disallowed_methods, reason = "how long a chapter takes is printed for people")]
-                    let begun = std::time::Instant::now();
                     let (line, wrong) = compute(**shell);
-                    println!("{:>7.1} s  {line}", begun.elapsed().as_secs_f64());
-                    wrong.iter().for_each(|text| println!("           {text}"));
+                    tell(wrong.iter().fold(line.to_string(), |text, wrong| text + "\n    " + wrong));
                     found.lock().expect("no thread panics with the lock").push((line, wrong));
                 }
             });

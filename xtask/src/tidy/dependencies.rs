@@ -37,10 +37,10 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         Ok(rows) => (rows, Vec::new()),
         Err(finding) => return vec![*finding],
     };
-    let folders: BTreeMap<&str, &str> =
+    let folders: BTreeMap<String, &str> =
         tree.manifests().map(|(folder, file)| (name_of(folder), file.path.as_str())).collect();
     for (name, path) in &folders {
-        match rows.get(*name) {
+        match rows.get(name) {
             None => findings.push(Finding::new(
                 path,
                 1,
@@ -51,7 +51,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         }
     }
     for (name, row) in &rows {
-        if !folders.contains_key(name.as_str()) {
+        if !folders.contains_key(name) {
             findings.push(Finding::new(
                 PAGE,
                 row.line,
@@ -127,8 +127,9 @@ fn section<'a>(table: &'a Table, name: &'a str) -> impl Iterator<Item = &'a str>
         .map(|(key, value)| value.get("package").and_then(Value::as_str).unwrap_or(key))
 }
 
-fn name_of(folder: &str) -> &str {
-    folder.rsplit('/').next().unwrap_or(folder)
+fn name_of(folder: &str) -> String {
+    let name = folder.rsplit('/').next().unwrap_or(folder);
+    if folder.starts_with("chapters/") { format!("chapters-{name}") } else { name.to_string() }
 }
 
 fn read_table(tree: &Tree) -> Result<BTreeMap<String, Row>, Box<Finding>> {

@@ -32,6 +32,7 @@
 mod child;
 mod observed;
 mod parent;
+mod running;
 mod shadow;
 
 pub use child::node;

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::observed::{Told, machine_clock};
+use super::running::{Folder, Heard, Running};
 use super::shadow::Shadows;
 use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
 use crate::chapter::World;
@@ -10,11 +11,11 @@ use crate::scenario::Whom;
 use crate::shell::Shell;
 use crate::study::{End, Prepared, Ran, Request, damages};
 use std::collections::{BTreeMap, BinaryHeap};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use volvox_core::fault::{DiskFault, LinkFault, Target};
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
@@ -80,72 +81,6 @@ fn is_live(fault: &Fault) -> bool {
         }
         Fault::Drift(..) | Fault::Disk(_, DiskFault::Flip | DiskFault::Tear) => false,
         _ => true,
-    }
-}
-
-/// A folder that is deleted at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Folder, LiveError> {
-        let name = format!("volvox-live-{}-{}", std::process::id(), machine_clock());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).map_err(LiveError::machine(format!("making {}", path.display())))?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A line of a node, ordered by when it was told, the earliest first.
-#[derive(PartialEq, Eq)]
-struct Heard {
-    at: u64,
-    number: u64,
-    node: NodeId,
-    told: Told,
-}
-
-impl Ord for Heard {
-    fn cmp(&self, other: &Heard) -> std::cmp::Ordering {
-        (other.at, other.number).cmp(&(self.at, self.number))
-    }
-}
-
-impl PartialOrd for Heard {
-    fn partial_cmp(&self, other: &Heard) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-/// A node's process. It is killed when it is dropped: no run leaves processes behind.
-struct Running {
-    child: Child,
-    input: Option<ChildStdin>,
-    is_paused: bool,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Running {
-    fn say(&mut self, line: &str) {
-        // A process that has just died is told nothing.
-        if let Some(input) = &mut self.input {
-            let _ = writeln!(input, "{line}").and_then(|()| input.flush());
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let _ = Command::new("kill").args([name, &self.child.id().to_string()]).status();
     }
 }
 
