@@ -208,26 +208,16 @@ where
     explore(&world, checker)
 }
 
-static CLAIMS: [Claim; 2] = [
-    Claim {
-        id: "Q-FND-3",
-        text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions a call, with loss p each way",
-        measure: || {
-            [100_000, 300_000].into_iter().flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm)).collect()
-        },
-        breakage: "the layer above removes repetitions",
-        measure_broken: || at_least_once::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 100_000),
-        plot: None,
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-FND-3",
+    text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions a call, with loss p each way",
+    measure: || {
+        [100_000, 300_000].into_iter().flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm)).collect()
     },
-    Claim {
-        id: "Q-FND-4",
-        text: "the network is not reliable: a call with r retries succeeds with 1-(1-(1-p)^2)^(r+1)",
-        measure: || retried(|retries| retries),
-        breakage: "one retry less than told",
-        measure_broken: || retried(|retries| retries.saturating_sub(1)),
-        plot: None,
-    },
-];
+    breakage: "the layer above removes repetitions",
+    measure_broken: || at_least_once::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 100_000),
+    plot: None,
+}];
 
 const CALLS: u64 = 20_000;
 
@@ -269,23 +259,4 @@ where
         row("attempts", 1.0 / both, sim.statistics().kinds.of("Word"), "attempts a call"),
         row("executions", 1.0 / (1.0 - loss), executed, "executions a call"),
     ]
-}
-
-/// The share of calls that are answered, where a call is retried as often as `used` makes of what is told.
-fn retried(used: fn(u32) -> u32) -> Vec<Row> {
-    let measure = |(loss_ppm, retries, tolerance): (u32, u32, f64)| {
-        let sim = calls::<Stubborn<Talk>>(Config { repetitions_max: Some(used(retries)), ..told(None) }, loss_ppm);
-        let loss = f64::from(loss_ppm) / 1e6;
-        let failure = 1.0 - (1.0 - loss) * (1.0 - loss);
-        let all_fail: f64 = (0..=retries).map(|_| failure).product();
-        Row {
-            label: format!("p={loss}, r={retries}"),
-            expected: 1.0 - all_fail,
-            measured: 1.0 - sim.statistics().notes.of("gave up") as f64 / CALLS as f64,
-            tolerance: Tolerance::Absolute(tolerance),
-            unit: "of the calls succeed",
-            over: format!("{CALLS} calls"),
-        }
-    };
-    [(50_000, 0, 0.01), (50_000, 1, 0.005), (50_000, 2, 0.001)].into_iter().map(measure).collect()
 }

@@ -4,11 +4,12 @@
 mod channels;
 mod sliding_windows;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "channel",
-    chapters: &[shell::<channels::Channels>(), shell::<sliding_windows::SlidingWindows>()],
+    entries: &[protocol::<channels::Channels>(), protocol::<sliding_windows::SlidingWindows>()],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

@@ -8,17 +8,18 @@ mod ntp;
 mod true_clocks;
 mod vector_clocks;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "clocks",
-    chapters: &[
-        shell::<lamport_clocks::LamportClocks>(),
-        shell::<vector_clocks::VectorClocks>(),
-        shell::<cristian::CristiansAlgorithm>(),
-        shell::<berkeley::BerkeleyAlgorithm>(),
-        shell::<ntp::NtpExchange>(),
+    entries: &[
+        protocol::<lamport_clocks::LamportClocks>(),
+        protocol::<vector_clocks::VectorClocks>(),
+        protocol::<cristian::CristiansAlgorithm>(),
+        protocol::<berkeley::BerkeleyAlgorithm>(),
+        protocol::<ntp::NtpExchange>(),
     ],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

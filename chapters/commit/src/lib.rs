@@ -4,11 +4,12 @@
 mod three_phase_commit;
 mod two_phase_commit;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "commit",
-    chapters: &[shell::<two_phase_commit::TwoPhaseCommit>(), shell::<three_phase_commit::ThreePhaseCommit>()],
+    entries: &[protocol::<two_phase_commit::TwoPhaseCommit>(), protocol::<three_phase_commit::ThreePhaseCommit>()],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

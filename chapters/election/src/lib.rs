@@ -5,15 +5,16 @@ mod bully;
 mod chang_roberts;
 mod ring_election;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "election",
-    chapters: &[
-        shell::<bully::BullyAlgorithm>(),
-        shell::<ring_election::RingElection>(),
-        shell::<chang_roberts::ChangRoberts>(),
+    entries: &[
+        protocol::<bully::BullyAlgorithm>(),
+        protocol::<ring_election::RingElection>(),
+        protocol::<chang_roberts::ChangRoberts>(),
     ],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

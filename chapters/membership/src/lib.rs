@@ -4,8 +4,12 @@
 mod swim;
 mod swim_claims;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
-pub static FAMILY: Family =
-    Family { name: "membership", chapters: &[shell::<swim::Swim>()], coverage: include_str!("../coverage.txt") };
+pub static FAMILY: Family = Family {
+    name: "membership",
+    entries: &[protocol::<swim::Swim>()],
+    evidence: include_str!("../evidence.txt"),
+    coverage: include_str!("../coverage.txt"),
+};

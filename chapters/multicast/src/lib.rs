@@ -3,11 +3,12 @@
 
 mod total_order_multicast;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "multicast",
-    chapters: &[shell::<total_order_multicast::TotalOrderMulticast>()],
+    entries: &[protocol::<total_order_multicast::TotalOrderMulticast>()],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

@@ -8,17 +8,18 @@ mod leases;
 mod ricart_agrawala;
 mod token_ring;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "mutex",
-    chapters: &[
-        shell::<lamport_mutex::LamportMutex>(),
-        shell::<token_ring::TokenRing>(),
-        shell::<centralised::Centralised>(),
-        shell::<ricart_agrawala::RicartAgrawala>(),
-        shell::<leases::Leases>(),
+    entries: &[
+        protocol::<lamport_mutex::LamportMutex>(),
+        protocol::<token_ring::TokenRing>(),
+        protocol::<centralised::Centralised>(),
+        protocol::<ricart_agrawala::RicartAgrawala>(),
+        protocol::<leases::Leases>(),
     ],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

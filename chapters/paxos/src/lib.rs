@@ -4,8 +4,12 @@
 mod paxos;
 mod paxos_duel;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
-pub static FAMILY: Family =
-    Family { name: "paxos", chapters: &[shell::<paxos::Paxos>()], coverage: include_str!("../coverage.txt") };
+pub static FAMILY: Family = Family {
+    name: "paxos",
+    entries: &[protocol::<paxos::Paxos>()],
+    evidence: include_str!("../evidence.txt"),
+    coverage: include_str!("../coverage.txt"),
+};

@@ -1,12 +1,17 @@
-//! Chapters of the family `raft`: cards, scenarios, models and claims of its protocols.
+//! Chapters of the family `raft`: cards, scenarios, models and claims of its protocols, and the service that stands on them.
 #![forbid(unsafe_code)]
 
 mod raft;
 mod raft_claims;
 mod raft_member;
+mod replica;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Entry, Family, protocol};
 
-/// The family. One line a chapter.
-pub static FAMILY: Family =
-    Family { name: "raft", chapters: &[shell::<raft::Raft>()], coverage: include_str!("../coverage.txt") };
+/// The family. One line an entry.
+pub static FAMILY: Family = Family {
+    name: "raft",
+    entries: &[protocol::<raft::Raft>(), Entry::Service(&replica::REPLICATED_STATE_MACHINE)],
+    evidence: include_str!("../evidence.txt"),
+    coverage: include_str!("../coverage.txt"),
+};

@@ -3,11 +3,12 @@
 
 mod chandy_lamport;
 
-use volvox_lab::registry::{Family, shell};
+use volvox_lab::registry::{Family, protocol};
 
 /// The family. One line a chapter.
 pub static FAMILY: Family = Family {
     name: "snapshot",
-    chapters: &[shell::<chandy_lamport::ChandyLamport>()],
+    entries: &[protocol::<chandy_lamport::ChandyLamport>()],
+    evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
 };

@@ -17,4 +17,5 @@ pub static REGISTRY: Registry = Registry(&[
     &volvox_chapters_multicast::FAMILY,
     &volvox_chapters_snapshot::FAMILY,
     &volvox_chapters_channel::FAMILY,
+    &volvox_chapters_foundations::FAMILY,
 ]);

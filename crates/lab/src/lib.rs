@@ -14,18 +14,25 @@
 //! | every schedule of small instances is explored | [`model`] | `volvox lab check P` |
 //! | seeds are swept, and what fails is made short | [`shrink`] | `volvox lab sweep P`, `volvox lab replay FILE` |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
+//! | what the rows of the catalogue demand, and what shows that it is met | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
 //! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
+//!
+//! Not every mechanism is a protocol of its own: the [`registry`] knows chapters, *experiments* over processes that exist,
+//! and *service rows*, which the product itself realises.
 //!
 //! The largest protocol, the whole service, has a sweep of its own: `volvox-sweep`.
 #![forbid(unsafe_code)]
 
+pub mod catalogue;
 pub mod chapter;
 pub mod check;
 pub mod claim;
 pub mod coverage;
 pub mod diagram;
+pub mod evidence;
 pub mod live;
 pub mod model;
+mod pinned;
 pub mod plans;
 pub mod plot;
 pub mod registry;

@@ -1,20 +1,123 @@
 //! Every entry of the laboratory, by family; a value that programs hand over.
+//!
+//! Not every mechanism is a protocol of its own, so an entry is one of three kinds. A *protocol chapter* is a protocol with
+//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over processes that exist. A *service
+//! row* is realised by the product itself, and shown by named tests of the gate.
 
+use crate::chapter::Chapter;
+use crate::claim::Claim;
 use crate::coverage::{self, Line};
+use crate::model::CheckedModel;
 use crate::shell::Shell;
 use crate::spelling::nearest;
 use std::fmt;
 
 pub use crate::shell::shell;
 
-/// The chapters of one family of protocols: a crate below `chapters/`.
+/// What is known of every entry, of whichever kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EntryCard {
+    /// Its name on the command line: `ricart-agrawala`.
+    pub id: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// The mechanisms of the catalogue that it covers: `MTX-03`. None where the catalogue has no row.
+    pub mechanisms: &'static [&'static str],
+    /// The paper that it reads like, with sections.
+    pub reference: &'static str,
+    /// A source (`include_str!`) whose prose header is the chapter.
+    pub source: &'static str,
+}
+
+/// Measurements or small models over processes that exist.
+#[derive(Clone, Copy)]
+pub struct Experiment {
+    /// What is known of it.
+    pub card: EntryCard,
+    /// What it is made with: the name of each parameter, and its value with its unit.
+    pub parameters: &'static [(&'static str, &'static str)],
+    /// What is measured, each with a breakage.
+    pub claims: &'static [Claim],
+    /// What is explored.
+    pub models: &'static [CheckedModel],
+}
+
+/// An entry of the laboratory.
+#[derive(Clone, Copy)]
+pub enum Entry {
+    /// A protocol, in the worlds.
+    Protocol(&'static dyn Shell),
+    /// Measurements or small models over processes that exist.
+    Experiment(&'static Experiment),
+    /// What the product itself does, shown by tests of the gate.
+    Service(&'static EntryCard),
+}
+
+/// The entry of a chapter: one line of its family.
+pub const fn protocol<C: Chapter>() -> Entry {
+    Entry::Protocol(shell::<C>())
+}
+
+impl Entry {
+    /// What is known of it without running it.
+    pub fn card(self) -> EntryCard {
+        match self {
+            Entry::Protocol(shell) => {
+                let card = shell.card();
+                let crate::chapter::Card { id, title, mechanisms, reference, source, .. } = *card;
+                EntryCard { id, title, mechanisms, reference, source }
+            }
+            Entry::Experiment(experiment) => experiment.card,
+            Entry::Service(card) => *card,
+        }
+    }
+
+    /// What kind it is of, in a word.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Entry::Protocol(_) => "protocol",
+            Entry::Experiment(_) => "experiment",
+            Entry::Service(_) => "service",
+        }
+    }
+
+    /// The chapter, if it is one of a protocol.
+    pub fn protocol(self) -> Option<&'static dyn Shell> {
+        match self {
+            Entry::Protocol(shell) => Some(shell),
+            Entry::Experiment(_) | Entry::Service(_) => None,
+        }
+    }
+
+    /// What is explored.
+    pub fn models(self) -> Vec<CheckedModel> {
+        match self {
+            Entry::Protocol(shell) => shell.models(),
+            Entry::Experiment(experiment) => experiment.models.to_vec(),
+            Entry::Service(_) => Vec::new(),
+        }
+    }
+
+    /// What is measured.
+    pub fn claims(self) -> Vec<Claim> {
+        match self {
+            Entry::Protocol(shell) => shell.claims(),
+            Entry::Experiment(experiment) => experiment.claims.to_vec(),
+            Entry::Service(_) => Vec::new(),
+        }
+    }
+}
+
+/// The entries of one family: a crate below `chapters/`.
 #[derive(Clone, Copy)]
 pub struct Family {
     /// The name of its folder.
     pub name: &'static str,
-    /// Its chapters, in the order in which a reader may take them.
-    pub chapters: &'static [&'static dyn Shell],
-    /// What its test found of each chapter: its `coverage.txt`.
+    /// Its entries, in the order in which a reader may take them.
+    pub entries: &'static [Entry],
+    /// What shows what the rows of the catalogue demand: its `evidence.txt`.
+    pub evidence: &'static str,
+    /// What its test found of each entry: its `coverage.txt`.
     pub coverage: &'static str,
 }
 
@@ -23,21 +126,35 @@ pub struct Family {
 pub struct Registry(pub &'static [&'static Family]);
 
 impl Registry {
-    /// Every chapter, family by family.
+    /// Every entry, family by family.
+    pub fn entries(self) -> impl Iterator<Item = Entry> {
+        self.0.iter().flat_map(|family| family.entries.iter().copied())
+    }
+
+    /// Every chapter of a protocol, family by family.
     pub fn chapters(self) -> impl Iterator<Item = &'static dyn Shell> {
-        self.0.iter().flat_map(|family| family.chapters.iter().copied())
+        self.entries().filter_map(Entry::protocol)
+    }
+
+    /// The entry of this name.
+    ///
+    /// # Errors
+    /// When there is none: with what there is.
+    pub fn entry(self, id: &str) -> Result<Entry, Unknown> {
+        let found = self.entries().find(|entry| entry.card().id == id);
+        found.ok_or_else(|| Unknown::Nothing {
+            name: id.to_string(),
+            known: self.entries().map(|entry| entry.card().id).collect(),
+        })
     }
 
     /// The chapter of this name.
     ///
     /// # Errors
-    /// When there is none: with what there is.
+    /// When there is none, or the entry of this name is of another kind.
     pub fn find(self, id: &str) -> Result<&'static dyn Shell, Unknown> {
-        let found = self.chapters().find(|shell| shell.card().id == id);
-        found.ok_or_else(|| Unknown {
-            name: id.to_string(),
-            known: self.chapters().map(|shell| shell.card().id).collect(),
-        })
+        let entry = self.entry(id)?;
+        entry.protocol().ok_or_else(|| Unknown::NoProtocol { name: id.to_string(), kind: entry.kind() })
     }
 
     /// What the tests of all families found when they last wrote it down.
@@ -46,21 +163,44 @@ impl Registry {
     }
 }
 
-/// There is no chapter of this name.
+/// There is no entry of this name, or none that can do what was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
-    /// What was asked for.
-    pub name: String,
-    /// What there is.
-    pub known: Vec<&'static str>,
+pub enum Unknown {
+    /// There is none.
+    Nothing {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: Vec<&'static str>,
+    },
+    /// There is one, and it has no nodes of its own that could run.
+    NoProtocol {
+        /// What was asked for.
+        name: String,
+        /// What it is.
+        kind: &'static str,
+    },
 }
 
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "there is no protocol {:?}", self.name)?;
-        match nearest(&self.name, self.known.iter().copied()) {
-            Some(near) => write!(f, "; did you mean {near}? `volvox lab list` names all"),
-            None => write!(f, "; `volvox lab list` names all"),
+        match self {
+            Unknown::Nothing { name, known } => {
+                write!(f, "there is no protocol {name:?}")?;
+                match nearest(name, known.iter().copied()) {
+                    Some(near) => write!(f, "; did you mean {near}? `volvox lab list` names all"),
+                    None => write!(f, "; `volvox lab list` names all"),
+                }
+            }
+            Unknown::NoProtocol { name, kind: "experiment" } => write!(
+                f,
+                "{name} is an experiment, not a protocol: it has no scenario to run; `volvox lab claim {name}` measures it"
+            ),
+            Unknown::NoProtocol { name, kind } => write!(
+                f,
+                "{name} is a {kind}, not a protocol: it has no scenario to run; `volvox lab show {name}` names the tests \
+                 that show it"
+            ),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod prove;
 mod run;
+mod show;
 mod store_sweep;
 mod sweep;
 mod terminal;
@@ -14,10 +15,10 @@ use std::process::ExitCode;
 /// What the laboratory does.
 #[derive(Subcommand, Debug)]
 pub enum LabCommand {
-    /// Which mechanisms of the catalogue are done, by group, and the protocols that cover them
+    /// Which mechanisms of the catalogue are done, by group, and the entries that cover them
     List,
-    /// A chapter: the problem, the idea, a run, why it is safe, what must hold
-    Show(catalogue::ShowArguments),
+    /// An entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with what shows it
+    Show(show::ShowArguments),
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
     /// Explore every schedule of the small instances of a protocol
@@ -40,7 +41,7 @@ pub enum LabCommand {
 pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
     match command {
         LabCommand::List => catalogue::list(json),
-        LabCommand::Show(arguments) => catalogue::show(&arguments, json),
+        LabCommand::Show(arguments) => show::show(&arguments, json),
         LabCommand::Run(arguments) => run::run(&arguments, json),
         LabCommand::Check(arguments) => prove::check(&arguments, json),
         LabCommand::Sweep(arguments) => sweep::run(&arguments, json),

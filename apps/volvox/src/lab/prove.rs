@@ -11,14 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use volvox_chapters::REGISTRY;
+use volvox_lab::catalogue::{Catalogue, ClaimRow};
 use volvox_lab::claim::Claim;
-use volvox_lab::coverage::CLAIMS;
 use volvox_lab::model::{CheckedModel, Explored};
-use volvox_lab::shell::Shell;
+use volvox_lab::registry::Entry;
 use volvox_lab::spelling::nearest;
-
-/// How many claims the catalogue has.
-const CATALOGUE_CLAIMS: usize = 201;
 
 /// What is explored.
 #[derive(Args, Debug)]
@@ -41,7 +38,7 @@ pub struct CheckArguments {
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct ClaimArguments {
-    /// Which claims, such as Q-MTX-3
+    /// Which claims, such as Q-MTX-3, or an entry for all of its claims, such as eight-fallacies
     #[arg(value_name = "ID")]
     pub claims: Vec<String>,
     /// Every claim
@@ -60,14 +57,14 @@ pub struct ClaimArguments {
 /// # Errors
 /// When there is no such protocol or model.
 pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
-    let shells = match &arguments.protocol {
-        Some(protocol) => vec![REGISTRY.find(protocol)?],
-        None if arguments.all => REGISTRY.chapters().collect::<Vec<_>>(),
+    let entries = match &arguments.protocol {
+        Some(protocol) => vec![explored(protocol)?],
+        None if arguments.all => REGISTRY.entries().collect::<Vec<_>>(),
         None => bail!("which protocol? `volvox lab list` names them; --all explores every one"),
     };
     let wanted =
         |model: &CheckedModel| arguments.model.as_ref().is_none_or(|words| model.name.contains(words.as_str()));
-    let names: Vec<&str> = shells.iter().flat_map(|shell| shell.models()).map(|model| model.name).collect();
+    let names: Vec<&str> = entries.iter().flat_map(|entry| entry.models()).map(|model| model.name).collect();
     if let Some(words) =
         arguments.model.as_ref().filter(|words| !names.iter().any(|name| name.contains(words.as_str())))
     {
@@ -81,9 +78,9 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     if !json {
         say(format_args!("{:<62} {:>10} {:>6} {:>8}  verdict\n", "model", "states", "depth", "time"));
     }
-    for shell in &shells {
-        let id = shell.card().id;
-        for model in shell.models().into_iter().filter(wanted) {
+    for entry in &entries {
+        let id = entry.card().id;
+        for model in entry.models().into_iter().filter(wanted) {
             progress(json, &format!("{id}: {}", model.name));
             let explored = (model.explore)();
             progress(json, "");
@@ -109,6 +106,20 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
         ));
     }
     Ok(code(wrong == 0))
+}
+
+/// The entry of this name, if it has models.
+fn explored(id: &str) -> Result<Entry> {
+    let entry = REGISTRY.entry(id)?;
+    if entry.models().is_empty() && entry.protocol().is_none() {
+        bail!("{id} is {}: it has no model to explore; `volvox lab show {id}` tells what shows it", kind(entry));
+    }
+    Ok(entry)
+}
+
+fn kind(entry: Entry) -> String {
+    let article = if entry.kind().starts_with('e') { "an" } else { "a" };
+    format!("{article} {}", entry.kind())
 }
 
 fn print_model(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>, is_told: bool) {
@@ -165,8 +176,7 @@ fn progress(json: bool, text: &str) {
 /// # Errors
 /// When there is no such claim, or a picture cannot be written.
 pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
-    let shells = REGISTRY.chapters().collect::<Vec<_>>();
-    let known = known(&shells);
+    let known = known();
     if arguments.claims.is_empty() && !arguments.all {
         let names: Vec<&str> = known.keys().copied().collect();
         bail!("which claim? --all measures every one; there are: {}", names.join(", "));
@@ -174,7 +184,7 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
     let wanted: Vec<&str> = if arguments.all {
         known.keys().copied().collect()
     } else {
-        arguments.claims.iter().map(|id| named(id, &known)).collect::<Result<_>>()?
+        arguments.claims.iter().map(|id| named(id, &known)).collect::<Result<Vec<_>>>()?.concat()
     };
     let (mut documents, mut plots, mut wrong) = (Vec::new(), Vec::new(), 0);
     for id in &wanted {
@@ -207,14 +217,15 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
             false => say(format_args!("pictures: {}\n", plots.join(", "))),
         }
     }
-    let not_yet: Vec<&(&str, &str)> = CLAIMS.iter().filter(|(id, _)| !known.contains_key(id)).collect();
+    let not_yet = not_yet(&known);
     if json {
-        let not_yet: Vec<&str> = not_yet.iter().map(|(id, _)| *id).collect();
+        let not_yet: Vec<&str> = not_yet.iter().map(|row| row.id).collect();
         say(format_args!("{}\n", json!({ "claims": documents, "not_yet": not_yet, "failed": wrong })));
     } else if arguments.all {
         say(format_args!("\n"));
-        not_yet.iter().for_each(|(id, about)| say(format_args!("{id}: not yet ({about})\n")));
-        let others = CATALOGUE_CLAIMS - known.len() - not_yet.len();
+        not_yet.iter().for_each(|row| say(format_args!("{}: not yet ({})\n", row.id, row.about)));
+        let of_catalogue = known.keys().filter(|id| Catalogue::get().claim(id).is_some()).count();
+        let others = Catalogue::get().claims.len() - of_catalogue - not_yet.len();
         say(format_args!("and {others} claims of the catalogue whose subject is not built yet\n"));
         say(format_args!(
             "\n{} claims measured, {}\n",
@@ -225,22 +236,37 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
     Ok(code(wrong == 0))
 }
 
-/// All claims by id, with their protocols.
-fn known(shells: &[&'static dyn Shell]) -> BTreeMap<&'static str, (&'static str, Claim)> {
-    let claims = shells.iter().flat_map(|shell| {
-        let protocol = shell.card().id;
-        shell.claims().into_iter().map(move |claim| (claim.id, (protocol, claim)))
+/// All claims by id, with their entries.
+fn known() -> BTreeMap<&'static str, (&'static str, Claim)> {
+    let claims = REGISTRY.entries().flat_map(|entry| {
+        let id = entry.card().id;
+        entry.claims().into_iter().map(move |claim| (claim.id, (id, claim)))
     });
     claims.collect()
 }
 
-fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Result<&'static str> {
+/// Claims that nobody measures, of the groups in which somebody measures one.
+fn not_yet(known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Vec<&'static ClaimRow> {
+    let group = |id: &'static str| id.rsplit_once('-').map_or(id, |(group, _)| group);
+    let begun = |row: &&ClaimRow| known.keys().any(|id| group(id) == group(row.id));
+    Catalogue::get().claims.iter().filter(|row| !known.contains_key(row.id)).filter(begun).collect()
+}
+
+/// The claim of this identifier, or all claims of the entry of this name.
+fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Result<Vec<&'static str>> {
     let upper = id.to_uppercase();
     if let Some((id, _)) = known.get_key_value(upper.as_str()) {
-        return Ok(id);
+        return Ok(vec![id]);
     }
-    if let Some((id, about)) = CLAIMS.iter().find(|(id, _)| *id == upper) {
-        bail!("{id} ({about}) is not measured yet");
+    if let Ok(entry) = REGISTRY.entry(id) {
+        let claims: Vec<&str> = entry.claims().iter().map(|claim| claim.id).collect();
+        if claims.is_empty() {
+            bail!("{id} is {}, and measures nothing; `volvox lab show {id}` tells what shows it", kind(entry));
+        }
+        return Ok(claims);
+    }
+    if let Some(row) = Catalogue::get().claim(&upper) {
+        bail!("{} ({}) is not measured yet", row.id, row.about);
     }
     match nearest(id, known.keys().copied()) {
         Some(near) => bail!("there is no claim {id:?}; did you mean {near}?"),

@@ -1,0 +1,293 @@
+//! `volvox lab show`: an entry, a row of the catalogue with what shows each of its demands, or a claim.
+
+use super::terminal::say;
+use anyhow::{Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+use volvox_chapters::REGISTRY;
+use volvox_core::When;
+use volvox_lab::catalogue::{Catalogue, ClaimRow, Demand, DemandKind, Mechanism};
+use volvox_lab::chapter::World;
+use volvox_lab::coverage::{Line, evidence_of, standing};
+use volvox_lab::evidence::{Evidence, recorded_clients};
+use volvox_lab::model::Expects;
+use volvox_lab::registry::{Entry, Experiment};
+use volvox_lab::shell::Shell;
+
+/// What is shown.
+#[derive(Args, Debug)]
+pub struct ShowArguments {
+    /// An entry, such as raft; a row of the catalogue, such as MTX-03; or a claim, such as Q-MTX-3. `volvox lab list`
+    /// names the entries
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// Show all of the module
+    #[arg(long)]
+    pub source: bool,
+}
+
+/// Prints an entry, a row or a claim.
+///
+/// # Errors
+/// When there is none of this name.
+pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
+    let (catalogue, upper) = (Catalogue::get(), arguments.id.to_uppercase());
+    if let Some(row) = catalogue.mechanism(&upper) {
+        mechanism(row, json);
+    } else if let Some(row) = catalogue.claim(&upper) {
+        claim(row, json);
+    } else if is_identifier(&upper) {
+        bail!(
+            "the catalogue has no {}; the nearest is {}. `volvox lab list` names every entry",
+            arguments.id,
+            catalogue.nearest(&upper)
+        );
+    } else {
+        entry(REGISTRY.entry(&arguments.id)?, arguments, json);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Whether it is written as an identifier of the catalogue is: `MTX-03`, `Q-MTX-3`.
+fn is_identifier(text: &str) -> bool {
+    let letters_and_number = text.trim_start_matches("Q-").split_once('-');
+    letters_and_number.is_some_and(|(letters, number)| {
+        letters.len() == 3
+            && letters.chars().all(|letter| letter.is_ascii_uppercase())
+            && number.chars().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+fn mechanism(row: &Mechanism, json: bool) {
+    let (catalogue, lines) = (Catalogue::get(), REGISTRY.recorded());
+    let standing = standing(&lines, row.id, catalogue).expect("it is of the catalogue");
+    let evidence = |demand: Demand| -> Vec<(String, Evidence)> {
+        let shown = evidence_of(REGISTRY, row.id).into_iter().filter(|shown| {
+            let met = lines.iter().find(|line| line.id == shown.entry).map(|line| &line.met);
+            met.is_some_and(|met| {
+                met.iter().any(|(id, met)| id == row.id && met.iter().any(|name| name == demand.name))
+            })
+        });
+        shown
+            .flat_map(|shown| {
+                shown.of(demand).unwrap_or_default().into_iter().map(move |one| (shown.entry.clone(), one))
+            })
+            .collect()
+    };
+    if json {
+        let demands = row.demands.iter().map(|demand| {
+            let evidence =
+                evidence(*demand).into_iter().map(|(entry, one)| json!({ "entry": entry, "evidence": told(&one) }));
+            json!({
+                "kind": format!("{:?}", demand.kind).to_lowercase(), "name": demand.name, "asked": demand.is_asked(),
+                "met": !standing.open.contains(demand), "evidence": evidence.collect::<Vec<_>>(),
+            })
+        });
+        let document = json!({
+            "id": row.id, "title": row.title, "worlds": row.worlds, "entries": standing.entries,
+            "done": standing.is_done(), "demands": demands.collect::<Vec<_>>(),
+        });
+        return say(format_args!("{document}\n"));
+    }
+    let state = if standing.is_done() { "done" } else { "open" };
+    say(format_args!("{} {}: {state}\n", row.id, row.title));
+    if standing.entries.is_empty() {
+        return say(format_args!(
+            "no entry covers it yet; it is to be shown in these worlds: {}\n",
+            row.worlds.join(", ")
+        ));
+    }
+    say(format_args!("covered by {}\n\n", standing.entries.join(", ")));
+    for demand in &row.demands {
+        say(format_args!("{demand}\n"));
+        if standing.open.contains(demand) {
+            let why =
+                if demand.is_asked() { "" } else { ": there is no door that it could use, so it is not asked for" };
+            say(format_args!("        open{why}\n"));
+        }
+        evidence(*demand).iter().for_each(|(entry, one)| say(format_args!("        {} ({entry})\n", told(one))));
+    }
+}
+
+/// The evidence in words; of a foreign client, when it last ran.
+fn told(evidence: &Evidence) -> String {
+    let green = recorded_clients().into_iter().find(|green| *evidence == Evidence::Compat(green.client.clone()));
+    green.map_or_else(
+        || evidence.to_string(),
+        |green| format!("{evidence}: version {}, {}, commit {}", green.version, green.date, green.commit),
+    )
+}
+
+fn claim(row: &ClaimRow, json: bool) {
+    let measured = REGISTRY.entries().find_map(|entry| {
+        let claim = entry.claims().into_iter().find(|claim| claim.id == row.id)?;
+        Some((entry.card().id, claim))
+    });
+    let rows: Vec<&str> = Catalogue::get()
+        .mechanisms
+        .iter()
+        .filter(|mechanism| mechanism.demanded(row.id).is_some_and(|demand| demand.kind == DemandKind::Claim))
+        .map(|mechanism| mechanism.id)
+        .collect();
+    if json {
+        let (entry, text) = measured.map_or((None, None), |(entry, claim)| (Some(entry), Some(claim.text)));
+        let document = json!({ "id": row.id, "about": row.about, "mechanisms": rows, "entry": entry, "text": text });
+        return say(format_args!("{document}\n"));
+    }
+    say(format_args!("{}: {}\n", row.id, row.about));
+    if !rows.is_empty() {
+        say(format_args!("demanded by {}\n", rows.join(", ")));
+    }
+    match measured {
+        Some((entry, claim)) => say(format_args!(
+            "measured by {entry}: {}\nbroken for the test: {}\n`volvox lab claim {}` measures it\n",
+            claim.text, claim.breakage, row.id
+        )),
+        None => say(format_args!("open: not measured yet\n")),
+    }
+}
+
+fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
+    let (card, lines) = (entry.card(), REGISTRY.recorded());
+    if json {
+        return say(format_args!("{}\n", document(entry, &lines)));
+    }
+    if arguments.source {
+        return say(format_args!("{}", card.source));
+    }
+    let mechanisms = if card.mechanisms.is_empty() { "no row of the catalogue" } else { &card.mechanisms.join(", ") };
+    say(format_args!("{} ({}, {mechanisms})\n{}\n\n", card.title, entry.kind(), card.reference));
+    // The prose of a module is its header.
+    for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
+        say(format_args!("{}\n", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or("")));
+    }
+    match entry {
+        Entry::Protocol(shell) => properties(shell),
+        Entry::Experiment(experiment) => parameters(experiment),
+        Entry::Service(_) => {}
+    }
+    let (models, claims) = (entry.models(), entry.claims());
+    if !models.is_empty() {
+        say(format_args!("\n# What is explored (volvox lab check {})\n\n", card.id));
+        models
+            .iter()
+            .for_each(|model| say(format_args!("- {}: {}; {}\n", model.name, model.text, expected(model.expects))));
+    }
+    if !claims.is_empty() {
+        say(format_args!("\n# What is measured (volvox lab claim {})\n\n", card.id));
+        claims.iter().for_each(|claim| say(format_args!("- {}: {}\n", claim.id, claim.text)));
+    }
+    if let Entry::Protocol(shell) = entry {
+        let card = shell.card();
+        say(format_args!("\n# The scenario (volvox lab run {} --diagram)\n\n{}\n", card.id, card.scenario.trim_end()));
+        for golden in card.golden {
+            say(format_args!("\n# The golden script {}\n\n{}\n", golden.name, golden.text.trim_end()));
+        }
+    }
+    rows(entry, &lines);
+}
+
+fn properties(shell: &dyn Shell) {
+    let card = shell.card();
+    let (least, most) = (card.nodes.least, card.nodes.most);
+    say(format_args!(
+        "\nIt runs with {least} to {most} nodes, and with {} when nothing is said.\n",
+        card.nodes.default
+    ));
+    say(format_args!("\n# What must hold\n\n"));
+    for property in shell.properties().cards() {
+        say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
+    }
+    if !card.rules.is_empty() {
+        say(format_args!("\n# Rules that can be taken out (--without RULE)\n\n"));
+        card.rules.iter().for_each(|rule| say(format_args!("- {}: {}\n", rule.name, rule.text)));
+    }
+}
+
+fn parameters(experiment: &Experiment) {
+    say(format_args!("\n# Parameters\n\n"));
+    experiment.parameters.iter().for_each(|(name, value)| say(format_args!("- {name}: {value}\n")));
+}
+
+/// How the rows that it covers stand.
+fn rows(entry: Entry, lines: &[Line]) {
+    let card = entry.card();
+    if card.mechanisms.is_empty() {
+        return;
+    }
+    say(format_args!("\n# The rows of the catalogue (volvox lab show ID)\n\n"));
+    for id in card.mechanisms {
+        let Some(standing) = standing(lines, id, Catalogue::get()) else { continue };
+        let open: Vec<&str> = standing.open.iter().map(|demand| demand.name).collect();
+        match (standing.is_done(), open.is_empty()) {
+            (true, true) => say(format_args!("- {id}: done\n")),
+            (true, false) => say(format_args!("- {id}: done, but for what has no door yet: {}\n", open.join("; "))),
+            (false, _) => say(format_args!("- {id}: open: {}\n", open.join("; "))),
+        }
+    }
+}
+
+/// An entry as a document.
+pub fn document(entry: Entry, lines: &[Line]) -> Value {
+    let card = entry.card();
+    let is_done = |id: &str| standing(lines, id, Catalogue::get()).is_some_and(|standing| standing.is_done());
+    let models = entry
+        .models()
+        .into_iter()
+        .map(|model| json!({ "name": model.name, "text": model.text, "expects": expected(model.expects) }));
+    let claims = entry.claims().into_iter().map(|claim| json!({ "id": claim.id, "text": claim.text }));
+    let mut document = json!({
+        "id": card.id,
+        "kind": entry.kind(),
+        "title": card.title,
+        "mechanisms": card.mechanisms,
+        "reference": card.reference,
+        "models": models.collect::<Vec<_>>(),
+        "claims": claims.collect::<Vec<_>>(),
+        "sound": lines.iter().any(|line| line.id == card.id && line.is_sound),
+        "done": card.mechanisms.iter().filter(|id| is_done(id)).collect::<Vec<_>>(),
+    });
+    match entry {
+        Entry::Protocol(shell) => of_protocol(shell, &mut document),
+        Entry::Experiment(experiment) => {
+            let parameters = experiment.parameters.iter().map(|(name, value)| json!({ "name": name, "value": value }));
+            document["parameters"] = parameters.collect();
+        }
+        Entry::Service(_) => {}
+    }
+    document
+}
+
+fn of_protocol(shell: &dyn Shell, document: &mut Value) {
+    let card = shell.card();
+    let properties = shell
+        .properties()
+        .cards()
+        .into_iter()
+        .map(|property| json!({ "name": property.name, "when": when(property.when), "source": property.source }));
+    document["properties"] = properties.collect();
+    document["rules"] = card.rules.iter().map(|rule| json!({ "name": rule.name, "text": rule.text })).collect();
+    let worlds = card.worlds.iter().map(|world| match world {
+        World::Simulated => "simulated",
+        World::Checked => "checked",
+        World::Live => "live",
+    });
+    document["worlds"] = worlds.collect();
+    document["nodes"] = json!({ "least": card.nodes.least, "most": card.nodes.most, "default": card.nodes.default });
+    document["golden"] = card.golden.iter().map(|golden| golden.name).collect();
+}
+
+fn when(when: When) -> &'static str {
+    match when {
+        When::Always => "always",
+        When::AtEnd => "at the end",
+    }
+}
+
+fn expected(expects: Expects) -> String {
+    match expects {
+        Expects::Holds { states } => format!("holds in {states} states"),
+        Expects::Counterexample { property, steps } => format!("breaks \"{property}\" in {steps} steps"),
+    }
+}

@@ -1,0 +1,45 @@
+//! A replicated state machine by consensus: the service itself.
+//!
+//! # The problem
+//!
+//! A server that must not fail is run several times. The copies give the same answers only if they apply the same commands in
+//! the same order, and a client that retries must not be served twice.
+//!
+//! # The idea
+//!
+//! F. B. Schneider, 1990: a deterministic state machine, and *agreement* and *order* on its commands. Here the state machine is
+//! `crates/store`, Raft (`crates/raft`) agrees on the log, and `crates/replica` is one member of the service: it encodes a
+//! request once, forwards it to whoever leads, applies what is committed in the order of the log, and answers.
+//!
+//! - **Exactly once.** A forwarded proposal carries the node, its incarnation and a sequence number; the replicated state
+//!   keeps a bounded window of them, so a frame that comes twice has no second effect. A node never proposes a request twice:
+//!   where it cannot know, the client gets etcd's error.
+//! - **Reads** go through ReadIndex: the leader notes its commit index, hears a majority in its term, and answers from the
+//!   state at that index. No lease of a leader is trusted.
+//!
+//! # What shows it
+//!
+//! No chapter runs this: the product does, and its tests show it. The sweep drives five members through every fault with
+//! clients that remember what they were told, and a judge of histories; planted bugs show that the judge finds them. The live
+//! tests kill, pause and cut the power of real members.
+//!
+//! # What is left out
+//!
+//! No small instance of the replica is explored in every schedule: Raft's are ([the chapter](super::raft)), but neither
+//! reads nor the window of sequence numbers is in a model. That demand of the catalogue is open.
+//!
+//! # References
+//!
+//! F. B. Schneider: *Implementing fault-tolerant services using the state machine approach: a tutorial*, ACM Computing Surveys
+//! 22(4), 1990. D. Ongaro: *Consensus: bridging theory and practice*, 2014, chapter 6.
+
+use volvox_lab::registry::EntryCard;
+
+/// What is known of the service.
+pub static REPLICATED_STATE_MACHINE: EntryCard = EntryCard {
+    id: "replicated-state-machine",
+    title: "A replicated state machine by consensus: the service",
+    mechanisms: &["CON-06"],
+    reference: "Schneider: Implementing fault-tolerant services using the state machine approach, ACM Computing Surveys 22(4), 1990",
+    source: include_str!("replica.rs"),
+};
