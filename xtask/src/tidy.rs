@@ -5,6 +5,7 @@
 
 mod banned;
 mod dependencies;
+mod evidence;
 mod lengths;
 mod links;
 mod manifests;
@@ -60,6 +61,7 @@ const RULES: &[(&str, Rule)] = &[
     ("lock file", manifests::lock_findings),
     ("test-only features", manifests::feature_findings),
     ("links", links::findings),
+    ("evidence", evidence::findings),
     ("words", words::findings),
 ];
 
