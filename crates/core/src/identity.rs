@@ -1,6 +1,8 @@
 //! Who a node is, which life of its storage it lives, and how far that storage has come.
 
 use core::fmt;
+use core::num::ParseIntError;
+use core::str::FromStr;
 
 /// A node, for ever. 1, 2, 3 are names, for people and traces; addresses belong to the live world.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -37,6 +39,15 @@ impl Position {
 impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "n{}", self.0)
+    }
+}
+
+/// `n3` or `3`.
+impl FromStr for NodeId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<NodeId, ParseIntError> {
+        text.strip_prefix('n').unwrap_or(text).parse().map(NodeId)
     }
 }
 

@@ -22,6 +22,7 @@
 //! | [`flat_map`] | a map of few entries |
 //! | [`fault`] | the one fault vocabulary, parsed and printed |
 //! | [`trace`] | one line of text an effect, the same everywhere |
+//! | [`vocabulary`] | tables that give the words of a protocol their kinds, texts, binary forms and parsers |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -42,6 +43,7 @@ pub mod property;
 pub mod random;
 pub mod time;
 pub mod trace;
+pub mod vocabulary;
 
 pub use bytes::Bytes;
 pub use codec::{Decode, DecodeError, Encode, Reader, decode_all, decode_shared};
@@ -57,3 +59,4 @@ pub use process::{MessageKind, Payload, Process, Restored};
 pub use property::{History, Picture, Property, When};
 pub use random::{Choices, Rng};
 pub use time::{Instant, Wall};
+pub use vocabulary::{CommandError, Kinds, Line, RuleCard};

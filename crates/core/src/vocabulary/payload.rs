@@ -1,0 +1,189 @@
+//! The table of an enum: tags, kinds and texts.
+
+use crate::bytes::Bytes;
+use crate::codec::{Decode, DecodeError, Reader};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Writes what a message, record, event or timer needs beside its declaration, from one table.
+///
+/// ```text
+/// payload! { Message: "ring message";                                   a name for errors: Encode and Decode
+///     1 Election { election, list <= RING_MAX } => "Election {election}",   tag, variant, fields in their order on the wire, text
+///     2 Vote(ballot, vote) as vote: Vote        => "{vote} {ballot}",   the kind is that of a field of type Vote
+///     3 VoteReq(ballot) as "Vote-req"           => ("Vote-req {}", ballot.round),   another kind, and a text with arguments
+/// }
+/// payload! { Event; Leads => "leads", Follows(leader) => "follows {leader}" }        without tags: no binary form
+/// payload! { Timer; Answer, Round }                                     without texts: no Display
+/// payload! { struct Begun { number } as "Begun" => "begun {number}" }   a structure; no tag, and no kind without `as`
+/// ```
+///
+/// A field with `<= MOST` is a collection that [`decode_at_most`](crate::vocabulary::decode_at_most) refuses when it is
+/// longer. Two rows with one tag, a forgotten variant and a forgotten field do not compile.
+#[macro_export]
+macro_rules! payload {
+    (struct $name:ident $(<$($param:ident),+>)? { $($fields:tt)* } $($rest:tt)*) => {
+        $crate::payload!(@structure [$name $(<$($param),+>)?] { $($fields)* });
+        $crate::payload!(@structure_kind $name; $($rest)*);
+        $crate::payload!(@structure_text [$name $(<$($param),+>)?] { $($fields)* } $($rest)*);
+    };
+    ($name:ident $(<$($param:ident),+>)? : $what:literal; $($rows:tt)+) => {
+        $crate::payload!(@codec [$name $(<$($param),+>)?] $what; $($rows)+);
+        $crate::payload!(@kinds [$name $(<$($param),+>)?]; $($rows)+);
+        $crate::payload!(@text [$name $(<$($param),+>)?]; $($rows)+);
+    };
+    ($name:ident $(<$($param:ident),+>)? ; $($rows:tt)+) => {
+        $crate::payload!(@kinds [$name $(<$($param),+>)?]; $($rows)+);
+        $crate::payload!(@text [$name $(<$($param),+>)?]; $($rows)+);
+    };
+
+    (@codec [$name:ident $(<$($param:ident),+>)?] $what:literal;
+        $($tag:literal $variant:ident
+            $({ $($field:ident $(<= $field_most:expr)?),* $(,)? })? $(( $($place:ident $(<= $place_most:expr)?),* $(,)? ))?
+            $(as $kind:tt $(: $inner:ty)?)? $(=> $text:tt)?),+ $(,)?) => {
+        impl $(<$($param: $crate::Encode),+>)? $crate::Encode for $name $(<$($param),+>)? {
+            fn encode(&self, out: &mut $crate::vocabulary::expansion::Vec<u8>) {
+                match self {
+                    $($name::$variant $({ $($field),* })? $(( $($place),* ))? => {
+                        out.push($tag);
+                        $($($crate::Encode::encode($field, out);)*)?
+                        $($($crate::Encode::encode($place, out);)*)?
+                    })+
+                }
+            }
+        }
+
+        impl $(<$($param: $crate::Decode),+>)? $crate::Decode for $name $(<$($param),+>)? {
+            fn decode(input: &mut $crate::Reader<'_>) -> ::core::result::Result<Self, $crate::DecodeError> {
+                ::core::result::Result::Ok(match input.u8()? {
+                    $($tag => {
+                        $($(let $field = $crate::payload!(@read input $(<= $field_most)?);)*)?
+                        $($(let $place = $crate::payload!(@read input $(<= $place_most)?);)*)?
+                        $name::$variant $({ $($field),* })? $(( $($place),* ))?
+                    })+
+                    unknown => {
+                        let unknown = ::core::primitive::u64::from(unknown);
+                        return ::core::result::Result::Err($crate::DecodeError::Unknown($what, unknown));
+                    }
+                })
+            }
+        }
+    };
+    (@read $input:ident) => { $crate::Decode::decode($input)? };
+    (@read $input:ident <= $most:expr) => { $crate::vocabulary::decode_at_most($input, $most)? };
+
+    (@kinds [$name:ident $(<$($param:ident),+>)?];
+        $($($tag:literal)? $variant:ident
+            $({ $($field:ident $(<= $field_most:expr)?),* $(,)? })? $(( $($place:ident $(<= $place_most:expr)?),* $(,)? ))?
+            $(as $kind:tt $(: $inner:ty)?)? $(=> $text:tt)?),+ $(,)?) => {
+        #[allow(trivial_bounds)]
+        impl $(<$($param),+>)? $crate::Kinds for $name $(<$($param),+>)? where $($($($inner: $crate::Kinds,)?)?)+ {
+            const KINDS: &'static [&'static str] = const {
+                &$crate::vocabulary::JoinedKinds::of(&[$($crate::payload!(@kinds_of $variant $($kind $(: $inner)?)?)),+])
+            }
+            .as_slice();
+
+            #[allow(unused_variables)]
+            fn kind(&self) -> &'static str {
+                match self {
+                    $($name::$variant $({ $($field),* })? $(( $($place),* ))? => {
+                        $crate::payload!(@kind_of $variant $($kind $(: $inner)?)?)
+                    })+
+                }
+            }
+        }
+    };
+    (@kinds_of $variant:ident) => { &[stringify!($variant)] };
+    (@kinds_of $variant:ident $kind:literal) => { &[$kind] };
+    (@kinds_of $variant:ident $kind:ident : $inner:ty) => { <$inner as $crate::Kinds>::KINDS };
+    (@kind_of $variant:ident) => { stringify!($variant) };
+    (@kind_of $variant:ident $kind:literal) => { $kind };
+    (@kind_of $variant:ident $kind:ident : $inner:ty) => { <$inner as $crate::Kinds>::kind($kind) };
+
+    (@text [$name:ident $(<$($param:ident),+>)?];
+        $($($tag:literal)? $variant:ident
+            $({ $($field:ident $(<= $field_most:expr)?),* $(,)? })? $(( $($place:ident $(<= $place_most:expr)?),* $(,)? ))?
+            $(as $kind:tt $(: $inner:ty)?)? => $text:tt),+ $(,)?) => {
+        impl $(<$($param: ::core::fmt::Display),+>)? ::core::fmt::Display for $name $(<$($param),+>)? {
+            #[allow(unused_variables)]
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                match self {
+                    $($name::$variant $({ $($field),* })? $(( $($place),* ))? => $crate::payload!(@write f $text),)+
+                }
+            }
+        }
+    };
+    (@text $($without_text:tt)*) => {};
+    (@write $f:ident $text:literal) => { ::core::write!($f, $text) };
+    (@write $f:ident ($($text:tt)+)) => { ::core::write!($f, $($text)+) };
+
+    (@structure [$name:ident $(<$($param:ident),+>)?] { $($field:ident $(<= $most:expr)?),* $(,)? }) => {
+        impl $(<$($param: $crate::Encode),+>)? $crate::Encode for $name $(<$($param),+>)? {
+            fn encode(&self, out: &mut $crate::vocabulary::expansion::Vec<u8>) {
+                let $name { $($field),* } = self;
+                $($crate::Encode::encode($field, out);)*
+            }
+        }
+
+        impl $(<$($param: $crate::Decode),+>)? $crate::Decode for $name $(<$($param),+>)? {
+            fn decode(input: &mut $crate::Reader<'_>) -> ::core::result::Result<Self, $crate::DecodeError> {
+                $(let $field = $crate::payload!(@read input $(<= $most)?);)*
+                ::core::result::Result::Ok($name { $($field),* })
+            }
+        }
+    };
+    (@structure_kind $name:ident; as $kind:literal $($rest:tt)*) => {
+        impl $crate::Kinds for $name {
+            const KINDS: &'static [&'static str] = &[$kind];
+
+            fn kind(&self) -> &'static str {
+                $kind
+            }
+        }
+    };
+    (@structure_kind $name:ident; $($rest:tt)*) => {};
+    (@structure_text [$name:ident $(<$($param:ident),+>)?] { $($field:ident $(<= $most:expr)?),* $(,)? }
+        $(as $kind:literal)? => $text:tt) => {
+        impl $(<$($param: ::core::fmt::Display),+>)? ::core::fmt::Display for $name $(<$($param),+>)? {
+            #[allow(unused_variables)]
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                let $name { $($field),* } = self;
+                $crate::payload!(@write f $text)
+            }
+        }
+    };
+    (@structure_text [$name:ident $(<$($param:ident),+>)?] { $($fields:tt)* } $(as $kind:literal)?) => {};
+}
+
+/// A collection with a size that a table can bound.
+pub trait Collection {
+    /// How many elements, or bytes of text.
+    fn size(&self) -> usize;
+}
+
+impl<T> Collection for Vec<T> {
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Collection for String {
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+impl Collection for Bytes {
+    fn size(&self) -> usize {
+        self.len()
+    }
+}
+
+/// Reads a collection of at most `most` elements.
+///
+/// # Errors
+/// When it does not decode, or is longer.
+pub fn decode_at_most<T: Decode + Collection>(input: &mut Reader<'_>, most: usize) -> Result<T, DecodeError> {
+    let collection = T::decode(input)?;
+    if collection.size() > most { Err(DecodeError::TooLong) } else { Ok(collection) }
+}
