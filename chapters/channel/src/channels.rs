@@ -5,7 +5,7 @@ use volvox_channel::talk::{Say, Talk, Told, Words, properties};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
@@ -23,14 +23,7 @@ static CARD: Card = Card {
                 sections 2.4 and 3.9",
     source: include_str!("../../../crates/channel/src/links/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
-    rules: &[
-        Rule {
-            name: "repetition",
-            text: "what is not acknowledged is sent again; without it what is lost stays unheard",
-        },
-        Rule { name: "once", text: "what was handed up is not handed up again; without it a repetition is heard" },
-        Rule { name: "order", text: "what comes early waits; without it it is heard before its turn" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/channels.txt"),
     golden: &[Golden {
         name: "01-loss-and-repetition.txt",

@@ -4,7 +4,7 @@ use volvox_channel::arq::{self as protocol, Arq, Config, Frame, Scheme};
 use volvox_channel::talk::{Say, Talk, Word, Words, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
@@ -22,17 +22,7 @@ static CARD: Card = Card {
                 CACM 12(5), 1969; Tanenbaum, Wetherall: Computer networks, section 3.4",
     source: include_str!("../../../crates/channel/src/arq/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
-    rules: &[
-        Rule {
-            name: "window",
-            text: "the window is no larger than the numbers allow; with one more an old message is taken for a new one",
-        },
-        Rule { name: "fifo", text: "the link keeps order; without it a slow copy is taken for a new message" },
-        Rule {
-            name: "repetition",
-            text: "what is not acknowledged is sent again; without it what is lost stays unheard",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/sliding-windows.txt"),
     golden: &[
         Golden {

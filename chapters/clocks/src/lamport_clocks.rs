@@ -7,7 +7,7 @@ use volvox_clocks::vector::{self, Vector, VectorClock};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, History, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,11 +24,7 @@ static CARD: Card = Card {
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
     source: include_str!("../../../crates/clocks/src/lamport.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule { name: "tick", text: "a receipt is counted; without it sending and receipt have equal counts" },
-        Rule { name: "maximum", text: "a receipt jumps ahead of the message; without it effects come before causes" },
-        Rule { name: "names", text: "ties are broken by name; without it two events have the same stamp" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/lamport-clocks.txt"),
     golden: &[Golden {
         name: "01-clock-condition.txt",

@@ -7,7 +7,7 @@ use volvox_clocks::ntp::{self as protocol, Config, Ntp, Readings};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,16 +24,7 @@ static CARD: Card = Card {
     reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
     source: include_str!("../../../crates/clocks/src/ntp/mod.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
-    rules: &[
-        Rule { name: "sign", text: "the offset has a sign; without it a clock that is ahead runs away" },
-        Rule { name: "origin", text: "an answer gives back its T1; without it late answers look fast" },
-        Rule { name: "filter", text: "of one server's samples the one of least delay is believed, not the newest" },
-        Rule {
-            name: "select",
-            text: "only who agrees with a majority is believed; without it one falseticker moves all",
-        },
-        Rule { name: "slew", text: "small offsets are slewed; without it time runs backward" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ntp.txt"),
     golden: &[
         Golden {

@@ -5,7 +5,7 @@ use volvox_clocks::happened_before::{Ask, Deed, Deeds, Event, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
 use volvox_clocks::vector::{self as protocol, Config, Vector, VectorClock};
 use volvox_core::{NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -22,12 +22,7 @@ static CARD: Card = Card {
     reference: "Fidge 1988; Mattern: Virtual time and global states of distributed systems, 1988, sections 5 and 6",
     source: include_str!("../../../crates/clocks/src/vector.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule { name: "tick", text: "a receipt is counted; without it sending and receipt have equal vectors" },
-        Rule { name: "maximum", text: "a receipt merges; without it nobody learns of anybody's past" },
-        Rule { name: "own", text: "each counts in its own place; without it concurrent events are ordered" },
-        Rule { name: "whole", text: "messages carry the whole vector; without it news by way of a third is lost" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/vector-clocks.txt"),
     golden: &[Golden {
         name: "01-causal-past.txt",

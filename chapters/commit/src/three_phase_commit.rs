@@ -5,7 +5,7 @@ mod claims;
 use volvox_commit::three_phase::{self as protocol, Config, ThreePhase};
 use volvox_commit::transaction::{Command, Decision, Outcomes};
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -23,21 +23,7 @@ static CARD: Card = Card {
     reference: "Skeen: Nonblocking commit protocols, SIGMOD 1981; Bernstein, Hadzilacos, Goodman 1987, 7.5",
     source: include_str!("../../../crates/commit/src/three_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule {
-            name: "pre-commit",
-            text: "all learn that all voted yes; without it the living abort what a dead one committed",
-        },
-        Rule {
-            name: "acks",
-            text: "commit only when all have learned it; without it one commits beside the uncertain",
-        },
-        Rule {
-            name: "again",
-            text: "a new coordinator makes all pre-commit first; without it two crashes leave the uncertain",
-        },
-        Rule { name: "unanimity", text: "go on when all voted yes; without it the first yes commits" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/three-phase-commit.txt"),
     golden: &[
         Golden {

@@ -3,7 +3,7 @@
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Picture, Property, When};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -21,17 +21,7 @@ static CARD: Card = Card {
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
-    rules: &[
-        Rule { name: "relays", text: "others probe before anybody is accused; without it one lost message accuses" },
-        Rule { name: "suspicion", text: "the accused may refute; without it two lost messages are a death" },
-        Rule { name: "incarnation", text: "who refutes raises its number; without it the accusation stays stronger" },
-        Rule { name: "precedence", text: "the stronger update holds; without it views go back and forth" },
-        Rule {
-            name: "round-robin",
-            text: "targets come from a shuffled list; without it a dead member may never be one",
-        },
-        Rule { name: "limit", text: "news are passed on so often at most; without it for ever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/swim.txt"),
     golden: &[
         golden("01-a-death.txt", include_str!("../../../crates/membership/tests/scripts/01-a-death.txt")),

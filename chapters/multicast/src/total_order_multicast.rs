@@ -3,7 +3,7 @@
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -21,16 +21,7 @@ static CARD: Card = Card {
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
     source: include_str!("../../../crates/multicast/src/total_order/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
-    rules: &[
-        Rule {
-            name: "acknowledgements",
-            text: "a message waits until everybody was heard; without it each delivers as things come, in its own order",
-        },
-        Rule {
-            name: "fifo",
-            text: "links keep order; without it an acknowledgement overtakes an earlier message, which then comes too late",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/total-order-multicast.txt"),
     golden: &[
         Golden {

@@ -5,7 +5,7 @@ use super::entries::{
     who_asks_enters,
 };
 use volvox_core::{NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,11 +24,7 @@ static CARD: Card = Card {
     reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
     source: include_str!("../../../crates/mutex/src/centralised.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
-    rules: &[
-        Rule { name: "queue", text: "while somebody is inside, requests are queued; without it two are inside" },
-        Rule { name: "first-come", text: "the first of the queue is next; without it who came first may wait" },
-        Rule { name: "release", text: "who leaves says so; without it the others wait for ever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/centralised.txt"),
     golden: &[
         Golden {

@@ -109,9 +109,10 @@ impl fmt::Display for CommandError {
             f.write_str("; expected ")?;
             return write_forms(&same, f);
         }
+        let are = if self.known.len() == 1 { "he only command is" } else { "he commands are" };
         match nearest(verb, self.known.iter().map(|form| first_word(form))) {
-            Some(near) => write!(f, "; did you mean `{near}`? The commands are ")?,
-            None => f.write_str("; the commands are ")?,
+            Some(near) => write!(f, "; did you mean `{near}`? T{are} ")?,
+            None => write!(f, "; t{are} ")?,
         }
         write_forms(&self.known, f)
     }

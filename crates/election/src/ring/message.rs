@@ -1,15 +1,20 @@
-//! How messages, records and events are printed and encoded.
+//! What is sent, written down and told.
 
-use super::{Begun, Elected, Election, Message, RING_MAX, Round};
+use super::RING_MAX;
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader};
+use volvox_core::{NodeId, payload};
 
-impl fmt::Display for Election {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.initiator.0, self.number)
-    }
+/// The name of an election: the first that node 1 began prints as `1.1`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Election {
+    /// The node that began it.
+    pub initiator: NodeId,
+    /// Which of those that it began, from 1.
+    pub number: u64,
 }
+
+payload! { struct Election { initiator, number } => ("{}.{number}", initiator.0) }
 
 impl fmt::Debug for Election {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,116 +22,102 @@ impl fmt::Debug for Election {
     }
 }
 
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
+/// Which of the two rounds of an election.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Round {
+    /// The list is made.
+    Election,
+    /// The result is announced.
+    Coordinator,
+}
+
+payload! { Round: "round of an election"; 0 Election, 1 Coordinator }
+
+/// What nodes send to one another.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Message {
+    /// The first round.
+    Election {
+        /// Of which election.
+        election: Election,
+        /// Where it has been.
+        list: Vec<NodeId>,
+    },
+    /// The second round.
+    Coordinator {
+        /// Of which election.
+        election: Election,
+        /// The leader.
+        leader: NodeId,
+        /// The nodes that are alive.
+        list: Vec<NodeId>,
+    },
+    /// The predecessor need not try another successor.
+    Ack {
+        /// Of which election.
+        election: Election,
+        /// Of which round.
+        round: Round,
+    },
+}
+
+payload! { Message: "message of the ring election";
+    0 Election { election, list <= RING_MAX }            => ("Election {election} {}", List(list)),
+    1 Coordinator { election, leader, list <= RING_MAX } => ("Coordinator {election} {leader} {}", List(list)),
+    2 Ack { election, round }                            => "Ack {election}",
+}
+
+impl Message {
+    /// Which round of which election it belongs to.
+    pub(super) fn key(&self) -> (Election, Round) {
         match self {
-            Message::Election { .. } => "Election",
-            Message::Coordinator { .. } => "Coordinator",
-            Message::Ack { .. } => "Ack",
+            Message::Election { election, .. } => (*election, Round::Election),
+            Message::Coordinator { election, .. } => (*election, Round::Coordinator),
+            Message::Ack { election, round } => (*election, *round),
         }
     }
 }
 
-impl fmt::Display for Message {
+/// The form of a list in a trace: `[1 2 3]`.
+struct List<'a>(&'a [NodeId]);
+
+impl fmt::Display for List<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Election { election, list } => {
-                write!(f, "Election {election} ")?;
-                names(list, f)
-            }
-            Message::Coordinator { election, leader, list } => {
-                write!(f, "Coordinator {election} {leader} ")?;
-                names(list, f)
-            }
-            Message::Ack { election, .. } => write!(f, "Ack {election}"),
+        f.write_str("[")?;
+        for (place, node) in self.0.iter().enumerate() {
+            write!(f, "{}{}", if place == 0 { "" } else { " " }, node.0)?;
         }
+        f.write_str("]")
     }
 }
 
-fn names(list: &[NodeId], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    for (place, node) in list.iter().enumerate() {
-        write!(f, "{}{}", if place == 0 { "[" } else { " " }, node.0)?;
-    }
-    f.write_str("]")
+/// What is written down: this election, and all before it, were begun here.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Record {
+    /// Its number.
+    pub number: u64,
 }
 
-impl fmt::Display for Begun {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "begun {}", self.number)
-    }
+payload! { struct Record { number } as "Begun" => "begun {number}" }
+
+/// What a node tells the outside: an election has a result.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Event {
+    /// Which election.
+    pub election: Election,
+    /// The leader.
+    pub leader: NodeId,
 }
 
-impl fmt::Display for Elected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "elected {} by {}", self.leader, self.election)
-    }
+payload! { struct Event { election, leader } as "Elected" => "elected {leader} by {election}" }
+
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// The acknowledgement of the successor would be here.
+    Ack(Election, Round),
+    /// The round would be over.
+    Round,
 }
 
-impl Encode for Election {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.initiator.encode(out);
-        self.number.encode(out);
-    }
-}
-
-impl Decode for Election {
-    fn decode(input: &mut Reader<'_>) -> Result<Election, DecodeError> {
-        Ok(Election { initiator: NodeId::decode(input)?, number: u64::decode(input)? })
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Election { election, list } => {
-                0u8.encode(out);
-                election.encode(out);
-                list.encode(out);
-            }
-            Message::Coordinator { election, leader, list } => {
-                1u8.encode(out);
-                election.encode(out);
-                leader.encode(out);
-                list.encode(out);
-            }
-            Message::Ack { election, round } => {
-                2u8.encode(out);
-                election.encode(out);
-                (*round == Round::Coordinator).encode(out);
-            }
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        let tag = input.u8()?;
-        let election = Election::decode(input)?;
-        Ok(match tag {
-            0 => Message::Election { election, list: list(input)? },
-            1 => Message::Coordinator { election, leader: NodeId::decode(input)?, list: list(input)? },
-            2 => {
-                let round = if bool::decode(input)? { Round::Coordinator } else { Round::Election };
-                Message::Ack { election, round }
-            }
-            other => return Err(DecodeError::Unknown("message of the ring election", u64::from(other))),
-        })
-    }
-}
-
-fn list(input: &mut Reader<'_>) -> Result<Vec<NodeId>, DecodeError> {
-    let list = Vec::<NodeId>::decode(input)?;
-    if list.len() > RING_MAX { Err(DecodeError::TooLong) } else { Ok(list) }
-}
-
-impl Encode for Begun {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.number.encode(out);
-    }
-}
-
-impl Decode for Begun {
-    fn decode(input: &mut Reader<'_>) -> Result<Begun, DecodeError> {
-        Ok(Begun { number: u64::decode(input)? })
-    }
-}
+payload! { Timer; Ack(election, round), Round }
