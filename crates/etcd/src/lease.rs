@@ -1,4 +1,4 @@
-//! The service Lease (etcd-v3 section 6).
+//! The service Lease (book/src/etcd.md#6).
 
 use crate::backend::Backend;
 use crate::door::{Door, StreamStart, decode, header_message, header_of, message, unexpected};
@@ -140,13 +140,13 @@ fn renewals<B: Backend>(
 }
 
 async fn renew<B: Backend>(door: &Door<B>, request: &pb::LeaseKeepAliveRequest) -> Result<Bytes, Status> {
-    // The header is taken before the renewal (etcd-v3 6.3).
+    // The header is taken before the renewal (book/src/etcd.md#6.3).
     let view = door.backend.view();
     let header = header_of(&view, view.store.revision());
     drop(view);
     match door.ask(Request::LeaseKeepAlive { lease: request.id }).await? {
         Reply::KeptAlive { ttl } => {
-            // An unknown lease is answered with 0 (etcd-v3 6.3).
+            // An unknown lease is answered with 0 (book/src/etcd.md#6.3).
             door.metrics.renewals.add(u64::from(ttl > 0));
             Ok(frame(&pb::LeaseKeepAliveResponse { header: header_message(header), id: request.id, ttl }))
         }

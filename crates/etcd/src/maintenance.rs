@@ -1,4 +1,4 @@
-//! The service Maintenance (etcd-v3 section 8).
+//! The service Maintenance (book/src/etcd.md#8).
 
 use crate::backend::Backend;
 use crate::convert;

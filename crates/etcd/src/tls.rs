@@ -1,4 +1,4 @@
-//! TLS on the client port, from files (etcd-v3 13.4).
+//! TLS on the client port, from files (book/src/etcd.md#13.4).
 //!
 //! The files are looked at for every new connection (see [`Files`]). Where an authority is named, a client must show a
 //! certificate that it signed.

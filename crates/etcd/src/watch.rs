@@ -1,4 +1,4 @@
-//! The service Watch (etcd-v3 section 5).
+//! The service Watch (book/src/etcd.md#5).
 //!
 //! The hub in the replica decides everything; here is only the pipe. A stream is given credit for [`CREDIT`] responses,
 //! and credit is returned when the transport takes a response, never before: so a client that does not read makes the

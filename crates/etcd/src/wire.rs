@@ -250,7 +250,7 @@ fn write_delete(header: &Header, response: &DeleteRangeResponse, out: &mut Vec<u
     }
 }
 
-/// A nested answer has a header with only the revision; that of a nested transaction is empty (etcd-v3 3.2).
+/// A nested answer has a header with only the revision; that of a nested transaction is empty (book/src/etcd.md#3.2).
 fn nested_header(op: &ResponseOp) -> Header {
     let revision = match op {
         ResponseOp::Range(range) => range.revision,

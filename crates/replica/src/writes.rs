@@ -356,7 +356,7 @@ impl Replica {
         }
     }
 
-    /// The quota is used up: every member must know (etcd-v3 8.5).
+    /// The quota is used up: every member must know (book/src/etcd.md#8.5).
     fn raise_no_space(&mut self, cx: &mut Context<'_, Replica>) {
         if self.store.state().has_alarm(AlarmType::NoSpace) {
             return;

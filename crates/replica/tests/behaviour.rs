@@ -208,7 +208,7 @@ fn the_keys_of_a_lease_are_as_new_as_the_leaders_answer() {
     assert_eq!(*keys, [Bytes::from("k")]);
 }
 
-/// etcd-v3 6.3: "An expired lease that is still being removed: wait for the removal, then TTL 0; never resurrect it."
+/// An expired lease that is still being removed is waited for, and never resurrected (book/src/etcd.md#6.3).
 #[test]
 fn a_keep_alive_that_comes_too_late_waits_for_the_removal() {
     for node in [1, 2] {

@@ -1,5 +1,5 @@
-//! The watch hub against an oracle that remembers everything: all six guarantees of etcd-v3 5.6, over thousands of
-//! random histories of changes, credits, compactions, creations, cancellations and replaced stores.
+//! The watch hub against an oracle that remembers everything: all six guarantees of book/src/etcd.md#5.6, over
+//! thousands of random histories of changes, credits, compactions, creations, cancellations and replaced stores.
 
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Rng};

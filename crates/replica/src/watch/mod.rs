@@ -1,4 +1,4 @@
-//! The watch hub: who wants to hear of which keys, and how far each has come (etcd-v3 section 5).
+//! The watch hub: who wants to hear of which keys, and how far each has come (book/src/etcd.md#5).
 //!
 //! A door opens a stream, grants it credit, and creates watchers on it. A watcher is either *synced* — it stands in the
 //! `index`, and is told of every change in the step that applies it — or it is *behind* and holds a position, never
@@ -7,7 +7,7 @@
 //! revision. So a client that does not read costs a few numbers, whatever happens meanwhile, and afterwards it gets
 //! every event.
 //!
-//! The six guarantees of section 5.6 follow from three rules. *One position*: all that a watcher was told lies below
+//! The six guarantees of book/src/etcd.md#5.6 follow from three rules. *One position*: all that a watcher was told lies below
 //! `next_revision`, all that it was not told lies at or above it, and only delivery moves it forward (ordered, unique,
 //! reliable, resumable). *A revision is never split* over two responses but as fragments (atomic). *Progress is
 //! answered only when every watcher of the stream is synced* and everything before it was handed over (bookmarkable).
