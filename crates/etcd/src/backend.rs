@@ -1,4 +1,4 @@
-//! What stands behind the door, and what the door is told about itself.
+//! What is behind the door, and how the door is configured.
 
 use crate::tls::ServerTls;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ pub struct Options {
     pub unfinished_bytes_max: usize,
     /// A client that does not finish a head or a unary request in this time is cut off.
     pub read_timeout: Duration,
-    /// A silent connection is asked so often whether it is still there.
+    /// How long a connection may be silent before it is asked whether it is still there.
     pub ping_interval: Duration,
     /// And must answer in this time.
     pub ping_timeout: Duration,

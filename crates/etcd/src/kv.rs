@@ -10,7 +10,7 @@ use volvox_core::Bytes;
 use volvox_replica::{Reply, Request};
 use volvox_store::{Command, RangeRequest, RangeResponse, Reply as Written, SortOrder, SortTarget, View, checks};
 
-/// So many pairs are looked up before others get a turn.
+/// How many pairs are looked up before others get a turn.
 const TURN_PAIRS: i64 = 2000;
 
 /// Reads pairs.

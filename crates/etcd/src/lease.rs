@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_replica::{Reply, Request};
 use volvox_store::{Command, Error as StoreError, LeaseGrantRequest, LeaseRevokeRequest, Reply as Written, checks};
 
-/// So many renewals of one stream are under way at a time; they are answered in order.
+/// How many renewals of one stream are under way at a time; they are answered in order.
 const RENEWALS_MAX: usize = 64;
-/// When an id that the server chose is in use, it chooses another, so often.
+/// How often the server chooses another id when the one that it chose is in use.
 const ID_ATTEMPTS: u32 = 8;
 
 /// Chooses ids for leases: positive, 63 bits, and not those of the process's last life.

@@ -20,7 +20,7 @@ const LONG_BYTES: usize = 4 * PIECE_BYTES;
 /// gRPC's limit for what a server sends.
 const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
 
-/// What stands in the header of an answer.
+/// The header of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Header {
     /// The cluster.

@@ -24,7 +24,7 @@ pub enum NodeOpenError {
         found_node: NodeId,
         /// Whose cluster.
         found_cluster: u64,
-        /// Who asked.
+        /// The node that opened it.
         node: NodeId,
         /// In which cluster.
         cluster: u64,

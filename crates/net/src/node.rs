@@ -43,7 +43,7 @@ impl<P> Live for P where
 {
 }
 
-/// Which life of its storage a node lives, and how it came to it.
+/// Which incarnation a node lives in, and how that began.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Life {
     /// Which cluster.
@@ -56,7 +56,7 @@ pub struct Life {
     pub began: Began,
 }
 
-/// How a life was come to.
+/// How this incarnation began.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Began {
     /// The folder was empty.
@@ -115,7 +115,7 @@ impl<P: Live> Node<P> {
         Ok((Node { runner }, NodeHandle { shared }))
     }
 
-    /// Runs the node until it is told to stop, or must. Any runtime of tokio with time and I/O will do; on a
+    /// Runs the node until it is asked to stop, or must. Any runtime of tokio with time and I/O will do; on a
     /// current-thread one, node and sockets share its thread.
     ///
     /// # Errors

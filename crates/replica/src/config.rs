@@ -12,7 +12,7 @@ use volvox_core::NodeId;
 pub struct Config {
     /// Consensus.
     pub raft: volvox_raft::Config,
-    /// Who the cluster is: peers of another one are refused, and clients see it in every header.
+    /// The id of the cluster: peers of another one are refused, and clients see it in every header.
     pub cluster: u64,
     /// The members of a cluster that is formed now; empty when joining one.
     pub bootstrap: Vec<Member>,

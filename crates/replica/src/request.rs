@@ -33,7 +33,7 @@ pub enum Command {
         /// The door's name for the stream; never used twice.
         stream: StreamId,
     },
-    /// So many more responses may be sent on the stream. Without credit a watcher holds a position, never a queue.
+    /// The stream may be sent this many more responses. Without credit a watcher holds a position, never a queue.
     WatchCredit {
         /// Which stream.
         stream: StreamId,
@@ -173,7 +173,7 @@ pub enum Event {
     },
     /// This node was removed from the cluster: it must stop.
     Removed,
-    /// Who leads changed.
+    /// The leader changed.
     LeaderChanged {
         /// The term.
         term: u64,

@@ -28,7 +28,7 @@ const SEQUENCES_A_BOOT: u64 = 1 << 40;
 /// A forwarded write without an answer is sent once more after this long: the frame may be lost.
 const FORWARD_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many bytes are sent once more in one look: a leader that is only slow must not be given twice the work.
+/// How many bytes are sent again at a time: a leader that is only slow must not be given twice the work.
 const FORWARD_AGAIN_BYTES: usize = 256 << 10;
 
 /// One write in flight.

@@ -128,7 +128,7 @@ impl Hub {
         }
         let limits = self.limits;
         let Some(stream) = self.streams.get_mut(&id) else {
-            // It was not opened: there were too many. Whoever waits must not wait for ever.
+            // It was not opened: there were too many. The client must not wait forever.
             out.push((id, WatchResponse::refused(view.revision(), TOO_MANY)));
             return;
         };
