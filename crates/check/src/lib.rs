@@ -86,8 +86,11 @@ mod path;
 mod report;
 mod seen;
 mod system;
+mod watch;
 
-pub use checker::{Checker, OnState, OnStep, Order};
+pub use checker::{Checker, Order};
 pub use model::{Model, Steps, hash_of, share};
-pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Progress, Report};
-pub use system::{Action, Checked, Durability, Names, Network, Schedule, State, Symmetric, System, Timed, View, What};
+pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Overflow, Progress, Report};
+pub use system::{
+    Action, Checked, Decision, Durability, Names, Network, Schedule, State, Symmetric, System, Timed, View, What,
+};

@@ -32,6 +32,10 @@ impl Model for Drawn {
         }
     }
 
+    fn describe_action(&self, edge: &Edge) -> String {
+        edge.to_string()
+    }
+
     fn fingerprint(&self, state: &u32) -> u128 {
         hash_of(state)
     }

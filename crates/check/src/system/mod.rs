@@ -7,31 +7,39 @@
 //! | file | what |
 //! |---|---|
 //! | `node` | one node as a value, and one step of it |
+//! | `outcomes` | what a step of a node can come to: computed once, then looked up |
 //! | `network` | what is under way, and what may arrive next |
 //! | `state` | a global state: a list of numbers; what properties see of it |
 //! | `next` | every step that is possible |
+//! | `decision` | a step by numbers, and what it stands for |
+//! | `space` | a system with its types forgotten, as the explorer sees it |
 //! | `symmetry` | states that differ by the names of equal nodes |
 //! | `schedule` | a run as data and as a trace |
 
 mod arena;
+mod bytes;
+mod decision;
 mod network;
 mod next;
 mod node;
+mod outcomes;
 mod schedule;
+mod space;
 mod state;
 mod symmetry;
 #[cfg(test)]
 mod tests;
 
+pub use decision::Decision;
 pub use network::Network;
 pub use schedule::{Action, Schedule, What};
 pub use state::{State, View};
 pub use symmetry::{Names, Symmetric};
 
 use arena::Arena;
-use next::{Known, Outcome, TimerKind};
+use outcomes::{Known, Remembered, TimerKind};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use symmetry::Symmetry;
 use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Process};
 
@@ -144,8 +152,9 @@ pub struct System<P: Checked, H = ()> {
     envelopes: Arena<Envelope<P::Message>>,
     timers: Arena<TimerKind<P::Timer>>,
     histories: Arena<H>,
-    outcomes: Arena<Box<[Outcome<P>]>>,
-    overflowed: AtomicBool,
+    outcomes: Arena<Remembered<P>>,
+    /// How many messages full queues dropped, for each link: see `link_of`.
+    dropped: Box<[AtomicU64]>,
 }
 
 impl<P: Checked> System<P> {
@@ -190,7 +199,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             timers: Arena::new(),
             histories: Arena::new(),
             outcomes: Arena::new(),
-            overflowed: AtomicBool::new(false),
+            dropped: (0..nodes * nodes).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
@@ -318,9 +327,9 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 
     /// Whether the queue of some link was full in some state explored so far, and a message was dropped: then the bound
-    /// is part of what was explored.
+    /// is part of what was explored. [`Report::overflowed`](crate::Report::overflowed) says which, and how often.
     pub fn has_overflowed(&self) -> bool {
-        self.overflowed.load(Ordering::Relaxed)
+        self.dropped.iter().any(|dropped| dropped.load(Ordering::Relaxed) > 0)
     }
 
     fn index_of(&self, node: NodeId) -> usize {

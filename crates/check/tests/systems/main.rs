@@ -5,6 +5,7 @@ mod detector;
 mod lease;
 mod promise;
 mod raft;
+mod reports;
 mod ricart_agrawala;
 mod timeless;
 mod two_phase_commit;
