@@ -92,5 +92,6 @@ pub use checker::{Checker, Order};
 pub use model::{Model, Steps, hash_of, share};
 pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Overflow, Progress, Report};
 pub use system::{
-    Action, Checked, Decision, Durability, Names, Network, Schedule, State, Symmetric, System, Timed, View, What,
+    Action, Checked, Decision, Durability, Exercised, Names, Network, Schedule, State, Symmetric, System, Timed,
+    Universe, View, What,
 };

@@ -13,12 +13,14 @@
 //! | `next` | every step that is possible |
 //! | `decision` | a step by numbers, and what it stands for |
 //! | `space` | a system with its types forgotten, as the explorer sees it |
+//! | `exercised` | what happened in an exploration, and what never did |
 //! | `symmetry` | states that differ by the names of equal nodes |
 //! | `schedule` | a run as data and as a trace |
 
 mod arena;
 mod bytes;
 mod decision;
+mod exercised;
 mod network;
 mod next;
 mod node;
@@ -31,6 +33,7 @@ mod symmetry;
 mod tests;
 
 pub use decision::Decision;
+pub use exercised::{Exercised, Universe};
 pub use network::Network;
 pub use schedule::{Action, Schedule, What};
 pub use state::{State, View};
@@ -39,7 +42,7 @@ pub use symmetry::{Names, Symmetric};
 use arena::Arena;
 use outcomes::{Known, Remembered, TimerKind};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use symmetry::Symmetry;
 use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Process};
 
@@ -115,11 +118,22 @@ type CommandTest<P> = Box<dyn Fn(&P, &<P as Process>::Command) -> bool + Send + 
 type NodeTest<P> = Box<dyn Fn(NodeId, &P) -> bool + Send + Sync>;
 type Within<P, H> = Box<dyn Fn(&View<'_, P, H>) -> bool + Send + Sync>;
 
-/// A message with its link.
+/// A message with its link, and what became of it in some run.
 struct Envelope<M> {
     from: usize,
     to: usize,
     message: M,
+    is_lost: AtomicBool,
+    is_doubled: AtomicBool,
+    /// Its receiver was down when it arrived.
+    finds_nobody: AtomicBool,
+}
+
+impl<M> Envelope<M> {
+    fn new(from: usize, to: usize, message: M) -> Envelope<M> {
+        let never = || AtomicBool::new(false);
+        Envelope { from, to, message, is_lost: never(), is_doubled: never(), finds_nobody: never() }
+    }
 }
 
 /// The places of the first budgets; those of timers and commands follow.
@@ -155,6 +169,7 @@ pub struct System<P: Checked, H = ()> {
     outcomes: Arena<Remembered<P>>,
     /// How many messages full queues dropped, for each link: see `link_of`.
     dropped: Box<[AtomicU64]>,
+    has_restarted: AtomicBool,
 }
 
 impl<P: Checked> System<P> {
@@ -200,6 +215,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             histories: Arena::new(),
             outcomes: Arena::new(),
             dropped: (0..nodes * nodes).map(|_| AtomicU64::new(0)).collect(),
+            has_restarted: AtomicBool::new(false),
         }
     }
 

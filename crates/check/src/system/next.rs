@@ -10,7 +10,7 @@ use super::{CRASHES, Checked, DOUBLES, LOSSES, System};
 use crate::model::Steps;
 use crate::report::Overflow;
 use std::hash::Hash;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_core::Position;
 use volvox_core::time::nanos;
 
@@ -123,6 +123,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
                 let used = if keeps { None } else { Some(place) };
                 self.node_step(envelope.to, key, &input, used, None, kind(keeps));
                 if !keeps && system.has_budget(state, DOUBLES) {
+                    note(&envelope.is_doubled);
                     self.node_step(envelope.to, key, &input, None, Some(DOUBLES), kind(true));
                 }
             }
@@ -132,6 +133,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
                 let history = state.words[system.layout().history()];
                 let draft = Draft { state, node: None, used: Some(place), sends: &[], history, budget };
                 let sum = system.sum_of(&draft, &mut self.scratch);
+                note(if is_up { &envelope.is_lost } else { &envelope.finds_nobody });
                 let decision = Kind::Lose { envelope: number, nobody: !is_up }.alone();
                 self.steps.lazy(sum, &|| decision, &|| system.build(&draft, sum));
             }
@@ -143,6 +145,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
         let (known, node) = (system.known(state, index), index as u32);
         if known.node.process.is_none() {
             if system.restarts {
+                note(&system.has_restarted);
                 self.node_step(index, Key::Start, &|| Input::Start, None, None, Kind::Restart { node });
             }
             return;
@@ -322,5 +325,12 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> StateSpace for System<P, H>
             + self.timers.bytes()
             + self.histories.bytes()
             + self.outcomes.bytes()
+    }
+}
+
+/// Notes that something happened. It is looked at before it is written: a line that nobody writes is shared by all cores.
+fn note(happened: &AtomicBool) {
+    if !happened.load(Ordering::Relaxed) {
+        happened.store(true, Ordering::Relaxed);
     }
 }

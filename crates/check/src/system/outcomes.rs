@@ -133,7 +133,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     pub(super) fn intern_envelope(&self, from: usize, to: usize, message: P::Message) -> u32 {
         self.envelopes.intern(fingerprint_of(&(from, to, &message)), || {
             self.envelopes.add_bytes(heap_bytes(&message));
-            Envelope { from, to, message }
+            Envelope::new(from, to, message)
         })
     }
 

@@ -1,9 +1,11 @@
-//! What a report says of what was not explored: states at the bounds, full queues, limits.
+//! What a report says of what was not explored: states at the bounds, full queues, limits; and what never happened in what
+//! was.
 
 use super::shown_as_debugged;
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use volvox_check::{Checker, Ended, Network, Progress, State, System};
+use volvox_check::{Checker, Durability, Ended, Network, Progress, State, System, Universe};
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process};
 
 /// Node 1 counts for ever, writes each number down, tells node 2, and is thanked.
@@ -157,6 +159,52 @@ fn full_queues_are_told_by_link_and_number_of_messages_and_leave_liveness_undeci
     assert_eq!(anew.ended, Ended::Undecided);
     let deep = Checker::new(&narrow()).depth_first().run();
     assert_eq!(deep.overflowed, report.overflowed);
+}
+
+#[test]
+fn what_happened_is_told_and_what_never_did() {
+    let world = up_to(2)
+        .network(Network::unordered().losses(1))
+        .durability(Durability::Separate)
+        .command(NodeId(2), Ask::Stop, 1)
+        .commands(|node, ask| *ask == Ask::Count || node.number > 0);
+    assert!(Checker::new(&world).run().holds());
+    let happened = world.exercised();
+    let set = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect::<BTreeSet<_>>();
+    assert_eq!(happened.commands, set(&["Count"]));
+    assert_eq!(happened.never_given, set(&["n2 Stop"]), "only node 1 counts");
+    assert_eq!((happened.sent, happened.delivered), (set(&["Number", "Thanks"]), set(&["Number", "Thanks"])));
+    assert_eq!((happened.lost, happened.doubled), (set(&["Number", "Thanks"]), set(&[])));
+    assert_eq!(
+        (happened.timers, happened.records, happened.events),
+        (set(&["Next"]), set(&["Counted"]), set(&["Counted"]))
+    );
+    assert_eq!((happened.faults, happened.never_failed), (["late sync", "loss"].into(), BTreeSet::new()));
+    let all = Universe {
+        commands: &["Count", "Stop"],
+        messages: &["Number", "Thanks", "Goodbye"],
+        timers: &["Next", "Giveup"],
+        records: &["Counted"],
+        events: &["Counted", "Stopped"],
+    };
+    assert_eq!(
+        world.exercised().missing(&all),
+        ["command Stop", "message Goodbye", "timer Giveup", "event Stopped", "given n2 Stop"]
+    );
+}
+
+#[test]
+fn before_an_exploration_nothing_happened_and_faults_are_missing_that_the_model_cannot_show() {
+    let world = world().crashes_and_restarts(1).network(Network::ordered().losses(1).doubles(1));
+    let happened = world.exercised();
+    assert_eq!(happened.faults, BTreeSet::new());
+    assert_eq!(happened.never_failed, ["crash", "doubling", "loss", "restart"].into());
+    // Nobody says anything without a command, so nothing can be lost.
+    let silent = System::<Counter>::new(2, ()).crashes_and_restarts(1).network(Network::ordered().losses(1));
+    assert!(Checker::new(&silent).run().holds());
+    let happened = silent.exercised();
+    assert_eq!((happened.faults, happened.never_failed), (["crash", "restart"].into(), ["loss"].into()));
+    assert_eq!(silent.exercised().missing(&Universe::default()), ["fault loss"]);
 }
 
 /// It counts for ever, so only a limit ends it.
