@@ -24,6 +24,7 @@ pub mod check;
 pub mod claim;
 pub mod coverage;
 pub mod diagram;
+pub mod exploring;
 pub mod live;
 pub mod model;
 pub mod plans;
