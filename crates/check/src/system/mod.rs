@@ -150,6 +150,7 @@ pub struct System<P: Checked, H = ()> {
     durability: Durability,
     timed: Option<Timed>,
     restarts: bool,
+    counts_boots: bool,
     alphabet: Vec<(usize, P::Command)>,
     timer_budgets: Vec<TimerClass<P>>,
     budgets: Vec<u32>,
@@ -197,6 +198,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             durability: Durability::Atomic,
             timed: None,
             restarts: false,
+            counts_boots: false,
             alphabet: Vec::new(),
             timer_budgets: Vec::new(),
             budgets: vec![0; CRASHES + 1],
@@ -268,6 +270,14 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     pub fn crashes_and_restarts(mut self, at_most: u32) -> Self {
         self.restarts = true;
         self.crashes(at_most)
+    }
+
+    /// Counts the starts of each process, for protocols that ask for [`boot()`](volvox_core::Context::boot). The count is
+    /// then part of a node's state, which costs states; without it a process that asks fails in that step where nodes
+    /// restart. Where none does every boot is the first, and there is nothing to count.
+    pub fn counting_boots(mut self) -> Self {
+        self.counts_boots = true;
+        self
     }
 
     /// A command that may be given to a node at any moment, so often in a run.
