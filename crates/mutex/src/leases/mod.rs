@@ -79,12 +79,12 @@ mod message;
 mod properties;
 
 pub use message::{Command, Event, Message, NotACommand, Record};
-pub use properties::{Holdings, one_holder, properties, writes_in_order};
+pub use properties::{Holdings, one_holder, properties, tokens_grow, writes_in_order};
 
-use volvox_core::{Context, Duration, NodeId, Process, Restored};
+use volvox_core::{Boot, Context, Duration, NodeId, Process, Restored, Serial, Serials};
 
-/// A greater number is not believed: it would leave no room to count.
-const NUMBER_MAX: u64 = 1 << 62;
+/// A greater token is not believed: it would leave no room to count.
+const TOKEN_MAX: u64 = 1 << 62;
 
 /// What is fixed for the life of a node; the same on all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -114,13 +114,19 @@ pub enum Rule {
     FromSend,
     /// A grantor that comes back waits for a term; without it, it grants what is still held.
     WaitOut,
+    /// A request has a number that no earlier boot of its client used; without it, each boot counts from 1, and believes
+    /// the grant of an earlier one.
+    Unique,
+    /// A holder that asks for the lease as one that holds none gets a new token; without it, more time under the old one,
+    /// and a late release ends what was asked for after it.
+    NewToken,
 }
 
 /// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// Of a client: a lease that this request brings ends.
-    End(u64),
+    End(Serial),
     /// Of a client: time to ask for more.
     Renew,
     /// Of a client: time to ask again.
@@ -142,7 +148,7 @@ enum Wish {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Lease {
     /// The request that brought it, or its last extension.
-    request: u64,
+    request: Serial,
     token: u64,
 }
 
@@ -169,7 +175,8 @@ enum Role {
 struct Grantor {
     /// The last token that was given.
     token: u64,
-    holder: Option<NodeId>,
+    /// To whom, and for which of its requests, while its term lasts.
+    granted: Option<(NodeId, Serial)>,
     /// It came back, and whatever it granted before may still be held.
     waits_out: bool,
 }
@@ -177,10 +184,10 @@ struct Grantor {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Client {
     wish: Wish,
-    /// The number of the last request.
-    requests: u64,
+    /// The numbers of its requests.
+    requests: Serials,
     /// The request that is not answered.
-    asking: Option<u64>,
+    asking: Option<Serial>,
     lease: Option<Lease>,
 }
 
@@ -197,11 +204,11 @@ impl Process for Leases {
         let grantor = members.iter().copied().min().unwrap_or(id);
         let store = members.iter().copied().filter(|member| *member != grantor).min().unwrap_or(id);
         let role = if id == grantor {
-            Role::Grantor(Grantor { token: 0, holder: None, waits_out: false })
+            Role::Grantor(Grantor { token: 0, granted: None, waits_out: false })
         } else if id == store {
             Role::Store { seen: 0 }
         } else {
-            Role::Client(Client { wish: Wish::Nothing, requests: 0, asking: None, lease: None })
+            Role::Client(Client { wish: Wish::Nothing, requests: Serials::default(), asking: None, lease: None })
         };
         Leases { config: *config, grantor, store, role }
     }
@@ -217,22 +224,29 @@ impl Process for Leases {
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
         cx.emit(Event::Started);
-        if let Role::Grantor(grantor) = &mut self.role
-            && grantor.token > 0
-            && self.config.without != Some(Rule::WaitOut)
-        {
-            grantor.waits_out = true;
-            cx.set_timer(Timer::Term, self.config.term);
+        match &mut self.role {
+            Role::Grantor(grantor) if grantor.token > 0 && self.config.without != Some(Rule::WaitOut) => {
+                grantor.waits_out = true;
+                cx.set_timer(Timer::Term, self.config.term);
+            }
+            Role::Client(client) => {
+                let is_unique = self.config.without != Some(Rule::Unique);
+                client.requests = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
+            }
+            Role::Grantor(_) | Role::Store { .. } => {}
         }
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
-        if message.greatest() > NUMBER_MAX {
-            return cx.note("ignored: a number beyond belief", message.greatest());
+        if let Some(token) = message.token().filter(|token| *token > TOKEN_MAX) {
+            return cx.note("ignored: a token out of range", token);
         }
         let config = self.config;
         match (&mut self.role, message) {
             (Role::Grantor(grantor), Message::Acquire { request }) => grantor.on_acquire(from, request, &config, cx),
+            (Role::Grantor(grantor), Message::Extend { request, token }) => {
+                grantor.on_extend(from, request, token, &config, cx);
+            }
             (Role::Grantor(grantor), Message::Release { token }) => grantor.on_release(from, token, cx),
             (Role::Store { seen }, Message::Write { token }) => on_write(seen, from, token, &config, cx),
             (Role::Client(_), Message::Granted { request, token }) if from == self.grantor => {
@@ -251,7 +265,7 @@ impl Process for Leases {
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
         match (&mut self.role, timer) {
-            (Role::Grantor(grantor), Timer::Term) => (grantor.holder, grantor.waits_out) = (None, false),
+            (Role::Grantor(grantor), Timer::Term) => (grantor.granted, grantor.waits_out) = (None, false),
             (Role::Client(_), Timer::End(request)) => self.on_end(request, cx),
             (Role::Client(_), Timer::Renew | Timer::Retry) => self.ask_if_wished(cx),
             (_, timer) => panic!("a timer of another role: {timer:?}"),
@@ -290,10 +304,10 @@ impl Leases {
         matches!(&self.role, Role::Client(client) if client.wish != Wish::Nothing && client.lease.is_none())
     }
 
-    /// Of a client: how often it asked.
+    /// Of a client: how often it asked since it started.
     pub fn requests(&self) -> u64 {
         match &self.role {
-            Role::Client(client) => client.requests,
+            Role::Client(client) => client.requests.issued(),
             _ => 0,
         }
     }
@@ -301,7 +315,7 @@ impl Leases {
     /// Of the grantor: to whom the lease is granted, by its own clock.
     pub fn granted_to(&self) -> Option<NodeId> {
         match &self.role {
-            Role::Grantor(grantor) => grantor.holder,
+            Role::Grantor(grantor) => grantor.granted.map(|(holder, _)| holder),
             _ => None,
         }
     }
@@ -339,18 +353,21 @@ impl Leases {
         if client.wish == Wish::Nothing || client.asking.is_some() {
             return;
         }
-        client.requests += 1;
-        let request = client.requests;
+        let request = client.requests.issue();
         client.asking = Some(request);
         // The clock of the lease starts here, whenever the grant may come.
         cx.set_timer(Timer::End(request), config.holder_term());
-        cx.send(grantor, Message::Acquire { request });
+        let message = match client.lease {
+            Some(Lease { token, .. }) => Message::Extend { request, token },
+            None => Message::Acquire { request },
+        };
+        cx.send(grantor, message);
     }
 
-    fn on_granted(&mut self, request: u64, token: u64, cx: &mut Context<'_, Self>) {
+    fn on_granted(&mut self, request: Serial, token: u64, cx: &mut Context<'_, Self>) {
         let (config, client) = (self.config, self.client());
         if client.asking != Some(request) {
-            return cx.note("ignored: a grant that nobody awaits any more", request);
+            return cx.note("ignored: a grant that nobody awaits any more", request.count);
         }
         client.asking = None;
         if config.without == Some(Rule::FromSend) {
@@ -367,7 +384,7 @@ impl Leases {
     }
 
     /// What this request brought is over, or will not be had any more.
-    fn on_end(&mut self, request: u64, cx: &mut Context<'_, Self>) {
+    fn on_end(&mut self, request: Serial, cx: &mut Context<'_, Self>) {
         let client = self.client();
         if client.asking == Some(request) {
             client.asking = None;
@@ -397,7 +414,7 @@ impl Leases {
 }
 
 impl Client {
-    fn on_busy(&mut self, request: u64, config: &Config, cx: &mut Context<'_, Leases>) {
+    fn on_busy(&mut self, request: Serial, config: &Config, cx: &mut Context<'_, Leases>) {
         if self.asking == Some(request) {
             self.asking = None;
             cx.cancel_timer(Timer::End(request));
@@ -407,23 +424,47 @@ impl Client {
 }
 
 impl Grantor {
-    fn on_acquire(&mut self, from: NodeId, request: u64, config: &Config, cx: &mut Context<'_, Leases>) {
-        if self.waits_out || self.holder.is_some_and(|holder| holder != from) {
-            return cx.send(from, Message::Busy { request });
+    fn on_acquire(&mut self, from: NodeId, request: Serial, config: &Config, cx: &mut Context<'_, Leases>) {
+        match self.granted {
+            _ if self.waits_out => return cx.send(from, Message::Busy { request }),
+            Some((holder, _)) if holder != from => return cx.send(from, Message::Busy { request }),
+            // One that was under way twice is answered twice, and brings no more time.
+            Some((_, last)) if request == last => {
+                return cx.send(from, Message::Granted { request, token: self.token });
+            }
+            Some((_, last)) if request < last => return cx.note("ignored: an older request of the holder", from.0),
+            Some(_) if config.without == Some(Rule::NewToken) => {}
+            // The holder holds none as far as it knows: it gave the lease back, let it end, or died. What it sent under
+            // the last token may still arrive, and is not meant for this lease.
+            Some(_) | None => {
+                self.token += 1;
+                cx.persist(Record::Given(self.token));
+            }
         }
-        // Whoever holds it still gets more time under the same token.
-        if self.holder.is_none() {
-            self.token += 1;
-            self.holder = Some(from);
-            cx.persist(Record::Given(self.token));
+        self.grant(from, request, config, cx);
+    }
+
+    fn on_extend(&mut self, from: NodeId, request: Serial, token: u64, config: &Config, cx: &mut Context<'_, Leases>) {
+        match self.granted {
+            Some((holder, last)) if holder == from && token == self.token && request > last => {
+                self.grant(from, request, config, cx);
+            }
+            Some((holder, last)) if holder == from && token == self.token && request == last => {
+                cx.send(from, Message::Granted { request, token });
+            }
+            _ => cx.send(from, Message::Busy { request }),
         }
+    }
+
+    fn grant(&mut self, to: NodeId, request: Serial, config: &Config, cx: &mut Context<'_, Leases>) {
+        self.granted = Some((to, request));
         cx.set_timer(Timer::Term, config.term);
-        cx.send(from, Message::Granted { request, token: self.token });
+        cx.send(to, Message::Granted { request, token: self.token });
     }
 
     fn on_release(&mut self, from: NodeId, token: u64, cx: &mut Context<'_, Leases>) {
-        if self.holder == Some(from) && self.token == token {
-            self.holder = None;
+        if self.granted.is_some_and(|(holder, _)| holder == from) && self.token == token {
+            self.granted = None;
             cx.cancel_timer(Timer::Term);
         }
     }
@@ -451,14 +492,15 @@ impl Config {
 }
 
 impl Message {
-    fn greatest(&self) -> u64 {
+    fn token(&self) -> Option<u64> {
         match *self {
-            Message::Acquire { request } | Message::Busy { request } => request,
-            Message::Granted { request, token } => request.max(token),
-            Message::Release { token }
+            Message::Acquire { .. } | Message::Busy { .. } => None,
+            Message::Extend { token, .. }
+            | Message::Granted { token, .. }
+            | Message::Release { token }
             | Message::Write { token }
             | Message::Written { token }
-            | Message::Rejected { token } => token,
+            | Message::Rejected { token } => Some(token),
         }
     }
 }
@@ -471,6 +513,8 @@ impl Rule {
             "drift-margin" => Some(Rule::DriftMargin),
             "from-send" => Some(Rule::FromSend),
             "wait-out" => Some(Rule::WaitOut),
+            "unique" => Some(Rule::Unique),
+            "new-token" => Some(Rule::NewToken),
             _ => None,
         }
     }
