@@ -1,23 +1,24 @@
 //! What a coordinator does: the first, and one that was elected.
 
 use super::{Collecting, Message, Part, Phase, Record, Rule, ThreePhase, Timer, UNDER_WAY_MAX};
-use crate::transaction::{Decision, Event, Transaction, Vote};
+use crate::transaction::{Content, Decision, Event, Transaction, Vote};
 use alloc::collections::{BTreeMap, BTreeSet};
-use volvox_core::{Context, NodeId};
+use volvox_core::{Context, NodeId, Serial};
 
 impl ThreePhase {
     /// The first phase: the votes.
-    pub(super) fn begin(&mut self, cx: &mut Context<'_, ThreePhase>) {
+    pub(super) fn begin(&mut self, content: Content, cx: &mut Context<'_, ThreePhase>) {
         if self.undecided().count() >= UNDER_WAY_MAX {
             return cx.note("too many transactions under way", UNDER_WAY_MAX as u64);
         }
+        // The request waits for the record, so the log holds every number that anybody heard of, and no boot is needed.
         self.last_number += 1;
-        let transaction = Transaction { origin: self.id, number: self.last_number };
-        cx.persist(Record::Entered(transaction));
-        self.keep(transaction, Part::uncertain(transaction));
+        let transaction = Transaction { origin: self.id, number: Serial::first_boot(self.last_number) };
+        cx.persist(Record::Entered(transaction, content));
+        self.keep(transaction, Part::uncertain(transaction, content));
         self.tell_entered(transaction, cx);
         let missing = self.participants();
-        cx.broadcast(&missing, Message::VoteReq(transaction));
+        cx.broadcast(&missing, Message::VoteReq(transaction, content));
         self.collect(transaction, Collecting::Votes { missing }, cx);
     }
 
@@ -182,7 +183,8 @@ impl ThreePhase {
         if transaction.origin == self.id {
             cx.emit(Event::Begun(transaction, self.participants().len() as u64));
         } else {
-            cx.emit(Event::Voted(transaction, Vote::Yes));
+            let content = self.parts.get(&transaction).map_or(Content::default(), |part| part.content);
+            cx.emit(Event::Voted(transaction, Vote::Yes, content));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is sent and what is written down.
 
-use crate::transaction::{Decision, Transaction, Vote};
+use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader};
@@ -54,8 +54,8 @@ impl Decode for Phase {
 /// What nodes send one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// The coordinator asks a participant whether it can commit.
-    VoteReq(Transaction),
+    /// The coordinator asks a participant whether it can commit this content.
+    VoteReq(Transaction, Content),
     /// A participant answers.
     Vote(Transaction, Vote),
     /// All voted yes; prepare to hear that it is committed.
@@ -79,7 +79,7 @@ pub enum Message {
 impl MessageKind for Message {
     fn kind(&self) -> &'static str {
         match self {
-            Message::VoteReq(_) => "Vote-req",
+            Message::VoteReq(..) => "Vote-req",
             Message::Vote(_, Vote::Yes) => "Yes",
             Message::Vote(_, Vote::No) => "No",
             Message::PreCommit(_) => "Pre-commit",
@@ -98,7 +98,7 @@ impl MessageKind for Message {
 impl Message {
     pub(super) fn transaction(&self) -> Transaction {
         match self {
-            Message::VoteReq(transaction)
+            Message::VoteReq(transaction, _)
             | Message::Vote(transaction, _)
             | Message::PreCommit(transaction)
             | Message::Ack(transaction)
@@ -116,6 +116,7 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::State(transaction, phase) => write!(f, "State {transaction} {phase}"),
+            Message::VoteReq(transaction, content) => write!(f, "Vote-req {transaction}{content}"),
             other => write!(f, "{} {}", other.kind(), other.transaction()),
         }
     }
@@ -124,7 +125,7 @@ impl fmt::Display for Message {
 impl Encode for Message {
     fn encode(&self, out: &mut Vec<u8>) {
         let tag: u8 = match self {
-            Message::VoteReq(_) => 0,
+            Message::VoteReq(..) => 0,
             Message::Vote(..) => 1,
             Message::PreCommit(_) => 2,
             Message::Ack(_) => 3,
@@ -138,6 +139,7 @@ impl Encode for Message {
         tag.encode(out);
         self.transaction().encode(out);
         match self {
+            Message::VoteReq(_, content) => content.encode(out),
             Message::Vote(_, vote) => vote.encode(out),
             Message::Decision(_, decision) => decision.encode(out),
             Message::State(_, phase) => phase.encode(out),
@@ -151,7 +153,7 @@ impl Decode for Message {
         let tag = input.u8()?;
         let transaction = Transaction::decode(input)?;
         Ok(match tag {
-            0 => Message::VoteReq(transaction),
+            0 => Message::VoteReq(transaction, Content::decode(input)?),
             1 => Message::Vote(transaction, Vote::decode(input)?),
             2 => Message::PreCommit(transaction),
             3 => Message::Ack(transaction),
@@ -169,8 +171,8 @@ impl Decode for Message {
 /// What survives a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// It takes part: it began it, or voted yes.
-    Entered(Transaction),
+    /// It takes part: it began it with this content, or voted yes on it.
+    Entered(Transaction, Content),
     /// How it ended.
     Decided(Transaction, Decision),
 }
@@ -178,7 +180,7 @@ pub enum Record {
 impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Record::Entered(transaction) => write!(f, "entered {transaction}"),
+            Record::Entered(transaction, content) => write!(f, "entered {transaction}{content}"),
             Record::Decided(transaction, decision) => write!(f, "decided {decision} {transaction}"),
         }
     }
@@ -187,9 +189,10 @@ impl fmt::Display for Record {
 impl Encode for Record {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Record::Entered(transaction) => {
+            Record::Entered(transaction, content) => {
                 0u8.encode(out);
                 transaction.encode(out);
+                content.encode(out);
             }
             Record::Decided(transaction, decision) => {
                 1u8.encode(out);
@@ -203,7 +206,7 @@ impl Encode for Record {
 impl Decode for Record {
     fn decode(input: &mut Reader<'_>) -> Result<Record, DecodeError> {
         Ok(match input.u8()? {
-            0 => Record::Entered(Transaction::decode(input)?),
+            0 => Record::Entered(Transaction::decode(input)?, Content::decode(input)?),
             1 => Record::Decided(Transaction::decode(input)?, Decision::decode(input)?),
             other => return Err(DecodeError::Unknown("record of three-phase commit", u64::from(other))),
         })

@@ -94,12 +94,12 @@ mod participant;
 
 pub use message::{Message, Phase, Record};
 
-use crate::transaction::{self, Command, Decision, Event, Outcomes, Transaction};
+use crate::transaction::{self, Command, Content, Decision, Event, Outcomes, Transaction};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Context, Duration, NodeId, Process, Property, Restored, When};
+use volvox_core::{Context, Duration, NodeId, Process, Property, Restored, Serial, When};
 
 /// So many transactions one coordinator has under way; more are refused.
 pub const UNDER_WAY_MAX: usize = 64;
@@ -169,7 +169,7 @@ pub struct ThreePhase {
     last_number: u64,
     parts: BTreeMap<Transaction, Part>,
     /// Up to which number outcomes may have been forgotten.
-    forgotten: u64,
+    forgotten: Option<Serial>,
     refuses_next: bool,
 }
 
@@ -177,6 +177,7 @@ pub struct ThreePhase {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Part {
     phase: Phase,
+    content: Content,
     /// Whom it listens to. All before it, by name, are dead.
     coordinator: NodeId,
     /// What it collects, while it coordinates itself.
@@ -208,7 +209,7 @@ impl Process for ThreePhase {
             members: members.iter().copied().collect(),
             last_number: 0,
             parts: BTreeMap::new(),
-            forgotten: 0,
+            forgotten: None,
             refuses_next: false,
         }
     }
@@ -216,11 +217,11 @@ impl Process for ThreePhase {
     fn on_restore(&mut self, restored: Restored<Record>) {
         let Restored::Record { record, .. } = restored else { return };
         match record {
-            Record::Entered(transaction) => {
+            Record::Entered(transaction, content) => {
                 if transaction.origin == self.id {
-                    self.last_number = self.last_number.max(transaction.number);
+                    self.last_number = self.last_number.max(transaction.number.count);
                 }
-                let mut part = Part::uncertain(transaction);
+                let mut part = Part::uncertain(transaction, content);
                 part.recovering = Some(BTreeSet::new());
                 self.keep(transaction, part);
             }
@@ -243,11 +244,11 @@ impl Process for ThreePhase {
         if !self.members.contains(&from) || !is_begun_by_first {
             return cx.note("from or about somebody unknown", from.0);
         }
-        if transaction.number <= self.forgotten && !self.parts.contains_key(&transaction) {
+        if Some(transaction.number) <= self.forgotten && !self.parts.contains_key(&transaction) {
             return cx.note("about something long ago", from.0);
         }
         match message {
-            Message::VoteReq(_) => self.on_vote_req(from, transaction, cx),
+            Message::VoteReq(_, content) => self.on_vote_req(from, transaction, content, cx),
             Message::Vote(_, vote) => self.on_vote(from, transaction, vote, cx),
             Message::PreCommit(_) => self.on_pre_commit(from, transaction, cx),
             Message::Ack(_) => self.on_ack(from, transaction, cx),
@@ -271,8 +272,9 @@ impl Process for ThreePhase {
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, ThreePhase>) {
         match command {
             Command::Refuse => self.refuses_next = true,
-            Command::Begin if self.is_first() => self.begin(cx),
-            Command::Begin => cx.note("the first node begins", 0),
+            Command::Begin if self.is_first() => self.begin(Content::default(), cx),
+            Command::BeginWith(content) if self.is_first() => self.begin(content, cx),
+            Command::Begin | Command::BeginWith(_) => cx.note("the first node begins", 0),
         }
     }
 
@@ -323,18 +325,19 @@ impl ThreePhase {
                 return;
             };
             self.parts.remove(&oldest);
-            self.forgotten = self.forgotten.max(oldest.number);
+            self.forgotten = self.forgotten.max(Some(oldest.number));
         }
     }
 }
 
 impl Part {
-    fn uncertain(transaction: Transaction) -> Part {
-        Part { phase: Phase::Uncertain, coordinator: transaction.origin, collecting: None, recovering: None }
+    fn uncertain(transaction: Transaction, content: Content) -> Part {
+        Part { phase: Phase::Uncertain, content, coordinator: transaction.origin, collecting: None, recovering: None }
     }
 
     fn decided(transaction: Transaction, decision: Decision) -> Part {
-        Part { phase: Phase::Decided(decision), ..Part::uncertain(transaction) }
+        // What is over needs no content: whoever was bound to it has told.
+        Part { phase: Phase::Decided(decision), ..Part::uncertain(transaction, Content::default()) }
     }
 }
 

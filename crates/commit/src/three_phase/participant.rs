@@ -1,22 +1,28 @@
 //! What a participant does, and one that was dead.
 
 use super::{Message, OUTCOMES_MAX, Part, Phase, Record, ThreePhase, Timer};
-use crate::transaction::{Decision, Event, Transaction, Vote};
+use crate::transaction::{Content, Decision, Event, Transaction, Vote};
 use volvox_core::{Context, NodeId};
 
 impl ThreePhase {
-    pub(super) fn on_vote_req(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
+    pub(super) fn on_vote_req(
+        &mut self,
+        from: NodeId,
+        transaction: Transaction,
+        content: Content,
+        cx: &mut Context<'_, ThreePhase>,
+    ) {
         if self.parts.contains_key(&transaction) || from != transaction.origin {
             return cx.note("asked for a vote too late", from.0);
         }
         if self.refuses_next || !self.has_room() {
             self.refuses_next = false;
-            cx.emit(Event::Voted(transaction, Vote::No));
+            cx.emit(Event::Voted(transaction, Vote::No, content));
             self.refuse_unknown(transaction, cx);
             return cx.send(from, Message::Vote(transaction, Vote::No));
         }
-        cx.persist(Record::Entered(transaction));
-        self.keep(transaction, Part::uncertain(transaction));
+        cx.persist(Record::Entered(transaction, content));
+        self.keep(transaction, Part::uncertain(transaction, content));
         self.tell_entered(transaction, cx);
         cx.send(from, Message::Vote(transaction, Vote::Yes));
         self.listen(transaction, 3, cx);

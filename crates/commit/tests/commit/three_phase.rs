@@ -1,12 +1,13 @@
 //! Bernstein, Hadzilacos, Goodman 1987, section 7.5.
 
 use volvox_commit::three_phase::{Config, Message, Phase, Record, ThreePhase, Timer, properties};
-use volvox_commit::transaction::{Command, Decision, Outcomes, Transaction, Vote};
-use volvox_core::{NodeId, Position, Process, Restored};
+use volvox_commit::transaction::{Command, Content, Decision, Outcomes, Transaction, Vote};
+use volvox_core::{NodeId, Position, Process, Restored, Serial};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
-const FIRST: Transaction = Transaction { origin: NodeId(1), number: 1 };
+const FIRST: Transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(1) };
+const REQUEST: Message = Message::VoteReq(FIRST, Content(0));
 const YES: Message = Message::Vote(FIRST, Vote::Yes);
 
 fn bench(id: u64) -> Bench<ThreePhase> {
@@ -16,7 +17,7 @@ fn bench(id: u64) -> Bench<ThreePhase> {
 /// A participant that has voted yes.
 fn voted(id: u64) -> Bench<ThreePhase> {
     let mut bench = bench(id);
-    let told = bench.message(1, Message::VoteReq(FIRST));
+    let told = bench.message(1, REQUEST);
     assert_eq!(told[..3], ["persist entered 1.1", "event voted yes 1.1", "-> n1 Yes 1.1"]);
     bench
 }
@@ -25,7 +26,7 @@ fn voted(id: u64) -> Bench<ThreePhase> {
 fn restored(id: u64) -> Bench<ThreePhase> {
     let members: Vec<NodeId> = (1..=4).map(NodeId).collect();
     let mut process = ThreePhase::new(NodeId(id), &members, &Config::default());
-    process.on_restore(Restored::Record { position: Position(1), record: Record::Entered(FIRST) });
+    process.on_restore(Restored::Record { position: Position(1), record: Record::Entered(FIRST, Content(0)) });
     Bench::start(process, id)
 }
 
@@ -89,7 +90,7 @@ fn the_next_by_name_is_elected() {
     assert_eq!(ended.message(4, Message::Elect(FIRST)), ["-> n4 Commit 1.1"]);
     let mut unasked = bench(2);
     assert_eq!(last(&unasked.message(4, Message::Elect(FIRST))), "-> n4 Abort 1.1", "it has not voted");
-    assert_eq!(unasked.message(1, Message::VoteReq(FIRST)), ["note asked for a vote too late 1"]);
+    assert_eq!(unasked.message(1, REQUEST), ["note asked for a vote too late 1"]);
 }
 
 /// Who was dead is silent about what it missed; when all were, and none has decided, nobody was told anything.
@@ -109,19 +110,19 @@ fn recovery_and_total_failure() {
 #[test]
 fn strangers_are_not_heard_and_tables_are_bounded() {
     let mut n2 = bench(2);
-    assert_eq!(n2.message(9, Message::VoteReq(FIRST)), ["note from or about somebody unknown 9"]);
+    assert_eq!(n2.message(9, REQUEST), ["note from or about somebody unknown 9"]);
     for number in 1..3_000 {
         let transaction = Transaction { origin: NodeId(1), number };
         let _ = n2.message(1, Message::Decision(transaction, Decision::Abort));
     }
     assert_eq!(n2.process.phase(FIRST), None);
-    assert_eq!(n2.message(1, Message::VoteReq(FIRST)), ["note about something long ago 1"]);
+    assert_eq!(n2.message(1, REQUEST), ["note about something long ago 1"]);
 }
 
 #[test]
 fn messages_and_records_come_back() {
     check_codec(&[
-        Message::VoteReq(FIRST),
+        REQUEST,
         YES,
         Message::PreCommit(FIRST),
         Message::Ack(FIRST),
@@ -132,7 +133,7 @@ fn messages_and_records_come_back() {
         Message::DecisionReq(FIRST),
         Message::Recovering(FIRST),
     ]);
-    check_codec(&[Record::Entered(FIRST), Record::Decided(FIRST, Decision::Commit)]);
+    check_codec(&[Record::Entered(FIRST, Content(0)), Record::Decided(FIRST, Decision::Commit)]);
 }
 
 /// Nodes die and come back, also all of them; messages arrive in time.
