@@ -70,8 +70,8 @@ use core::fmt;
 use core::str::FromStr;
 use volvox_core::time::nanos;
 use volvox_core::{
-    Context, Decode, DecodeError, Duration, Encode, History, Instant, MessageKind, NodeId, Picture, Process, Property,
-    Reader, When,
+    Boot, Context, Decode, DecodeError, Duration, Encode, History, Instant, MessageKind, NodeId, Picture, Process,
+    Property, Reader, Serial, Serials, When,
 };
 
 /// A rule that can be taken out, to see what it is for.
@@ -85,6 +85,8 @@ pub enum Rule {
     Limit,
     /// A reply is held against the request of its number.
     Number,
+    /// A request has a number that no earlier boot of its client used.
+    Unique,
     /// The clock is slewed, not stepped.
     Slew,
 }
@@ -97,6 +99,7 @@ impl Rule {
             "handling" => Rule::Handling,
             "limit" => Rule::Limit,
             "number" => Rule::Number,
+            "unique" => Rule::Unique,
             "slew" => Rule::Slew,
             _ => return None,
         })
@@ -147,13 +150,13 @@ impl Default for Config {
 pub enum Message {
     /// What time is it?
     Request {
-        /// Counts the client's requests.
-        number: u64,
+        /// Names the request for ever.
+        number: Serial,
     },
     /// It is this time.
     Reply {
         /// The number of the request.
-        number: u64,
+        number: Serial,
         /// C: the server's clock when this left.
         time: i64,
         /// I: how long the request lay at the server, in nanoseconds.
@@ -202,10 +205,12 @@ impl Encode for Message {
 impl Decode for Message {
     fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
         Ok(match input.u8()? {
-            0 => Message::Request { number: u64::decode(input)? },
-            1 => {
-                Message::Reply { number: u64::decode(input)?, time: i64::decode(input)?, handling: u64::decode(input)? }
-            }
+            0 => Message::Request { number: Serial::decode(input)? },
+            1 => Message::Reply {
+                number: Serial::decode(input)?,
+                time: i64::decode(input)?,
+                handling: u64::decode(input)?,
+            },
             other => return Err(DecodeError::Unknown("message", u64::from(other))),
         })
     }
@@ -315,13 +320,13 @@ pub struct Cristian {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// Of a client: how many requests it sent; the number of the one that waits for an answer, with T0; tries left.
-    number: u64,
-    asked: Option<(u64, Instant)>,
+    /// Of a client: the numbers of its requests; the one that waits for an answer, with T0; tries left.
+    numbers: Serials,
+    asked: Option<(Serial, Instant)>,
     tries_left: u32,
     estimate: Option<Estimate>,
     /// Of the server: the request of each client that is being handled, one at most, and since when.
-    handling: BTreeMap<NodeId, (u64, Instant)>,
+    handling: BTreeMap<NodeId, (Serial, Instant)>,
 }
 
 impl Process for Cristian {
@@ -340,7 +345,7 @@ impl Process for Cristian {
             members: members.to_vec(),
             config: config.clone(),
             clock: SoftwareClock::default(),
-            number: 0,
+            numbers: Serials::default(),
             asked: None,
             tries_left: 0,
             estimate: None,
@@ -353,6 +358,10 @@ impl Process for Cristian {
         let off_ns = self.config.starts_off_ns.get(place).copied().unwrap_or(0);
         self.clock = SoftwareClock::new(cx.wall(), cx.now(), off_ns, self.config.slew_ppm);
         cx.emit(Event::Started(self.reading(cx.now())));
+        if self.id != self.server {
+            let is_unique = self.config.without != Some(Rule::Unique);
+            self.numbers = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
+        }
         self.synchronise(cx);
     }
 
@@ -392,7 +401,7 @@ impl Process for Cristian {
 }
 
 impl Cristian {
-    fn on_request(&mut self, from: NodeId, number: u64, cx: &mut Context<'_, Cristian>) {
+    fn on_request(&mut self, from: NodeId, number: Serial, cx: &mut Context<'_, Cristian>) {
         self.handling.insert(from, (number, cx.now()));
         if self.config.handling.is_zero() {
             self.reply(from, cx);
@@ -416,24 +425,24 @@ impl Cristian {
 
     fn ask(&mut self, cx: &mut Context<'_, Cristian>) {
         self.tries_left = self.tries_left.saturating_sub(1);
-        self.number += 1;
-        self.asked = Some((self.number, cx.now()));
-        cx.send(self.server, Message::Request { number: self.number });
+        let number = self.numbers.issue();
+        self.asked = Some((number, cx.now()));
+        cx.send(self.server, Message::Request { number });
         cx.set_timer(Timer::Try, self.config.pause);
     }
 
-    fn on_reply(&mut self, number: u64, time: i64, handling: u64, cx: &mut Context<'_, Cristian>) {
+    fn on_reply(&mut self, number: Serial, time: i64, handling: u64, cx: &mut Context<'_, Cristian>) {
         let now = cx.now();
-        let Some((asked, since)) = self.asked else { return cx.note("ignored: nothing was asked", number) };
+        let Some((asked, since)) = self.asked else { return cx.note("ignored: nothing was asked", number.count) };
         if asked != number && self.config.without != Some(Rule::Number) {
-            return cx.note("ignored: answers an older request", number);
+            return cx.note("ignored: answers an older request", number.count);
         }
         let took = now.since(since);
         let Some(round_trip) = took.checked_sub(Duration::from_nanos(handling)) else {
-            return cx.note("ignored: was handled for longer than it was away", number);
+            return cx.note("ignored: was handled for longer than it was away", number.count);
         };
         if took > self.config.round_trip_max && self.config.without != Some(Rule::Limit) {
-            return cx.note("not used: the round trip took too long", number);
+            return cx.note("not used: the round trip took too long", number.count);
         }
         let under_way = match self.config.without {
             Some(Rule::Half) => 0,
@@ -503,7 +512,8 @@ impl History<Cristian> for Readings {
     }
 }
 
-/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree.
+/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree; the third asks
+/// for clocks that do not drift, and sees what the others see only where the bound is tight: an answer to another request.
 pub fn properties() -> Vec<Property<Cristian, Readings>> {
     vec![
         Property {
@@ -519,6 +529,20 @@ pub fn properties() -> Vec<Property<Cristian, Readings>> {
             source: "Cristian 1989, section 4; TIM-02",
             when: When::Always,
             holds: |picture| errors(picture, |config, _| (config.round_trip_max / 2).saturating_sub(config.delay_min)),
+        },
+        Property {
+            name: "a round trip takes at least twice min",
+            source: "Cristian 1989, section 3; TIM-02",
+            when: When::Always,
+            holds: |picture| {
+                for (id, node) in picture.nodes {
+                    let Some(estimate) = node.estimate else { continue };
+                    if estimate.round_trip < node.config.delay_min * 2 {
+                        return Err(format!("{id} used a round trip of {:?}", estimate.round_trip));
+                    }
+                }
+                Ok(())
+            },
         },
         Property {
             name: "no clock runs backward, nor faster than it may slew",
