@@ -74,6 +74,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod accept;
+mod boot;
 mod clock;
 mod counters;
 mod error;
@@ -97,6 +98,7 @@ mod tls;
 mod unwritten;
 mod writer;
 
+pub use boot::BootError;
 pub use counters::{Counters, LATENCY_BOUNDS_MS, Latencies, PeerStatus};
 pub use error::{NodeError, NodeOpenError, Overloaded};
 pub use faults::FaultRefused;
