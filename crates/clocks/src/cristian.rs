@@ -36,19 +36,25 @@
 //! The reply was under way for at least `min`, and for at most the round trip less the `min` of the request. So when it
 //! arrives, the server's clock shows something between `C + min` and `C + (T1 - T0 - I) - min`; the middle of that is
 //! `C + (T1 - T0 - I) / 2`, and it is off by at most `(T1 - T0 - I) / 2 - min`. T0 and T1 are both read from the client's
-//! clock, so it does not matter how wrong that is, only how far it drifts in between. A reply answers the request of its
-//! number, or it would be held against the T0 of another.
+//! clock, so it does not matter how wrong that is, only how fast it runs in between. Where both clocks drift by rho at most,
+//! and D is half the round trip without the handling, the bound is `D (1 + 2 rho) - min` (Cristian's theorem, section 4, to
+//! the first order of rho); the properties here leave that term out, and are asked where clocks are true.
+//!
+//! A reply is held against the T0 of the request that it answers. A reply to a request of before a crash would be held
+//! against a T0 that is younger than itself: the round trip looks short, and the estimate certain. So a request has a number
+//! that the client never gives again, also after a restart (a [`Serial`]). Nobody is bound to anything by an old request, so
+//! that is enough, and the client writes nothing down.
 //!
 //! # Caveats
 //!
-//! - 004 tells the client to set its clock *to* the time in the answer; that leaves out half the round trip
-//!   ([`Rule::Half`]). And the name is Cristian.
+//! - Textbooks often set the clock *to* the time in the answer; that leaves out half the round trip ([`Rule::Half`]).
 //! - The bound on the error holds only as long as no message is faster than `min`. The guess is exact when both ways take
 //!   the same time, and a lasting asymmetry cannot be seen from the ends.
 //! - What it asks of time is in three parts, each with a checked model in which it is withdrawn. Where there is no time at
 //!   all, there is no T0, and the first step fails: a protocol that measures delays cannot run and merely be wrong. Without
 //!   `min` the bound on the error breaks. Without an upper bound on delays no clock is set wrongly; but it is no longer
 //!   certain that any is set, since answers later than 2U are not used.
+//! - A client whose disk is lost counts its boots from 1 again, and may then use a reply to its lost life.
 //! - The server is believed, and alone. For servers that lie or die see [NTP](crate::ntp).
 //! - Contact is made with probability 1 - (1 - q)^k in k tries, q being the chance of a round trip of at most 2U.
 //! - The clocks drift on: two that drift by at most rho part at 2 rho, and must be set again every pi / (2 rho) to stay
@@ -532,7 +538,7 @@ pub fn properties() -> Vec<Property<Cristian, Readings>> {
         },
         Property {
             name: "a round trip takes at least twice min",
-            source: "Cristian 1989, section 3; TIM-02",
+            source: "Cristian 1989, section 4; TIM-02",
             when: When::Always,
             holds: |picture| {
                 for (id, node) in picture.nodes {

@@ -6,6 +6,8 @@ use volvox_channel::{Channel, Config as Over, Limits};
 use volvox_check::{Checker, Ended, Network as Links, System};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, Duration, Encode, History, NodeId, Picture, Process, Rng, Serial, When, decode_all};
+use volvox_sim::restarts::Restarts;
+use volvox_sim::script::Order;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, run_seed};
 use volvox_snapshot::bank::{self, Bank, Pay, Payment};
 use volvox_snapshot::chandy_lamport::{
@@ -196,6 +198,35 @@ fn no_snapshot_makes_or_loses_money_whatever_the_network_does() {
         under_way += outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }
     assert!(under_way > 100, "channels were empty: nothing was shown of them");
+}
+
+#[test]
+fn a_beginner_that_restarted_amid_its_snapshot_begins_others_that_complete() {
+    let commands = [(ONE, ask("snapshot")), (TWO, ask("snapshot"))];
+    let restarts = Restarts { nodes: 3, order: Order::Strict, commands: &commands, steps: 300 };
+    let run = |seed, without| -> Result<u32, String> {
+        let config = config(Graph::Mesh, without);
+        let mut outcome = restarts.run::<Branch, Snapshots>(seed, move |_, _| config, &properties())?;
+        outcome.settle(&properties())?;
+        for beginner in [ONE, TWO] {
+            let before = outcome.history.complete();
+            outcome
+                .act(volvox_sim::script::What::Command { node: beginner, command: ask("snapshot") }, &properties())?;
+            outcome.settle(&properties())?;
+            if outcome.history.complete() != before + 1 {
+                return Err(format!("the snapshot of {beginner} does not complete"));
+            }
+        }
+        Ok(outcome.amid_a_question)
+    };
+    let mut amid = 0;
+    for seed in 0..100 {
+        amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
+    assert!(amid > 100, "{amid} restarts amid a snapshot");
+    assert!(
+        (0..100).any(|seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.ends_with("does not complete")))
+    );
 }
 
 #[test]

@@ -6,6 +6,8 @@ use volvox_clocks::software_clock::Readings;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, Duration, NodeId, Process, Serial};
 use volvox_sim::bench::Bench;
+use volvox_sim::restarts::Restarts;
+use volvox_sim::script::Order;
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
 
 const SERVER: NodeId = NodeId(1);
@@ -100,6 +102,23 @@ fn a_reply_to_an_earlier_boot_is_not_used() {
         let reply = Message::Reply { number: Serial::first_boot(1), time: 500_000, handling: 0 };
         assert_eq!(client.message(1, reply)[0], text);
     }
+}
+
+#[test]
+fn a_client_that_restarts_amid_a_question_uses_no_old_answer() {
+    let commands = [(NodeId(2), Command::Sync), (NodeId(3), Command::Sync)];
+    let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
+    let run = |seed, without| {
+        let config = Config { delay_min: Duration::ZERO, without, ..config() };
+        restarts.run::<Cristian, Readings>(seed, move |_, _| config.clone(), &properties())
+    };
+    let mut amid = 0;
+    for seed in 0..200 {
+        amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}")).amid_a_question;
+    }
+    assert!(amid > 200, "{amid} restarts amid a question");
+    let broken = |seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.starts_with("an estimate is off"));
+    assert!((0..200).any(broken), "estimates stay within their bound without numbers that are given once");
 }
 
 #[test]

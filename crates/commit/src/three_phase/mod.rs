@@ -78,6 +78,8 @@
 //!   `volvox lab run three-phase-commit --fault 'partition 1,2|3 @ 40ms' --diagram`. A late message is as good as a cut.
 //!   That is why databases rather block, or replicate the coordinator.
 //! - A decision that is heard is believed, from whomever.
+//! - A transaction's name is safe without a count of boots: the coordinator writes it down before it asks, so a restart finds
+//!   every name that anybody has heard of. That costs the write that two-phase commit saves.
 //! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions, and the log is not cut.
 //!
 //! # References

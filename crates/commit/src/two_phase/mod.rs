@@ -35,15 +35,16 @@
 //!
 //! | message | says |
 //! |---|---|
-//! | `Vote-req 1.3` | can you commit the third transaction of node 1? |
+//! | `Vote-req 1.3 (30)` | can you commit the third transaction of node 1, whose content is 30? |
 //! | `Yes`, `No` | I can, and am bound by it; I cannot |
+//! | `Begin 2.1 (30)` | a participant begins a transaction, and votes yes on it |
 //! | `Commit`, `Abort` | the decision |
 //! | `Ack` | I have written down the commit; forget me |
 //! | `Decision-req` | I voted yes and know no more; do you? |
 //!
 //! Without failures three rounds and 3n messages for n participants, acknowledgements apart (claim Q-ACP-1). A participant
-//! may begin a transaction itself: its yes is the first message, and one request is saved (Gray and Lamport 2006, section
-//! 3.2; claim Q-ACP-5). The coordinator may be a participant, too, with [`Config::is_colocated`].
+//! may begin a transaction itself: its `Begin` is its yes, and one request is saved (Gray and Lamport 2006, section 3.2;
+//! claim Q-ACP-5). The coordinator may be a participant, too, with [`Config::is_colocated`].
 //!
 //! # A run
 //!
@@ -76,6 +77,16 @@
 //! all vote yes. Who voted yes has "prepared" on its disk before the yes leaves, and so knows it after every crash.
 //! And the coordinator forgets a commit, after which it would presume abort, only when nobody is left who could ask.
 //!
+//! *Those who commit commit the same content.* A participant is bound to a name, and votes yes again when it is asked about
+//! that name again. So no two transactions may have one name. The request leaves before "begun" is on the coordinator's
+//! disk, and a crash in between leaves no trace of the transaction but a participant that is bound to it. Numbers that go on
+//! behind the last one in the log would give its name to the next transaction: the participant, asked about content 2, says
+//! yes for content 1, and all votes are there (script `01-one-name-for-two`). So a name is a [`Serial`]: its boot was counted
+//! on the disk before the process started, and a later boot cannot give it again. That is enough, and no block of numbers is
+//! reserved on the disk, because the coordinator promises nothing by a name. Whatever an earlier boot began and did not
+//! commit is aborted, whether a record of it is left or not: a participant that is bound to a lost name asks, and the
+//! coordinator, which finds no commit, answers with an abort and never begins that name again.
+//!
 //! *It ends* when the coordinator, or one who decided, and who is uncertain, are up for long enough and hear one another.
 //!
 //! # Caveats
@@ -85,8 +96,12 @@
 //!   Where that cannot be borne, replicate the coordinator: Paxos Commit, or decisions in a log of Raft.
 //! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions. About older ones a participant says nothing, and
 //!   votes no; only the coordinator then helps who is uncertain.
+//! - Presumed abort, as R* has it, writes nothing before the commit record. Here "begun" is written, and an abort waits for
+//!   it. Since names are not given twice, the coordinator's own transactions do not need that record; those that a
+//!   participant begins do: an abort that was told must find the door shut when a late `Begin` arrives after a crash.
+//! - A coordinator whose disk is lost has lost its commits, and its count of boots with them: it is not covered.
 //! - The log is not cut. A store that runs this would put the two tables into its checkpoints.
-//! - The course notes leave out what is written when. Each of the rules [`Rule`] can be taken out, to see what it is for.
+//! - Each rule of [`Rule`] can be taken out, to see what it is for.
 //!
 //! # References
 //!

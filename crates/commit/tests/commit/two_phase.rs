@@ -1,10 +1,12 @@
 //! Bernstein, Hadzilacos, Goodman 1987, section 7.4; Gray and Lamport 2006, section 3.2; and recovery.
 
-use volvox_commit::transaction::{Command, Content, Decision, Outcomes, Transaction, Vote};
+use volvox_commit::transaction::{Command, Content, Decision, Outcome, Outcomes, Transaction, Vote};
 use volvox_commit::two_phase::{Config, Message, Record, Rule, Timer, TwoPhase, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, NodeId, Position, Process, Restored, Serial};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
+use volvox_sim::restarts::Restarts;
+use volvox_sim::script::Order;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(1) };
@@ -215,6 +217,27 @@ fn a_coordinator_that_lost_a_name_does_not_give_it_again() {
     let begins = Bench::restart(careless, 1, Boot(2)).command(Command::BeginWith(Content(2)));
     assert_eq!(begins[2], "-> n2 Vote-req 1.1 (2)");
     assert_eq!(n2.message(1, Message::VoteReq(FIRST, Content(2))), ["-> n1 Yes 1.1"]);
+}
+
+#[test]
+fn a_coordinator_that_restarts_amid_a_vote_does_not_count_it_for_another_transaction() {
+    let begin = |node, content| (NodeId(node), Command::BeginWith(Content(content)));
+    let commands = [begin(1, 1), begin(1, 2), begin(1, 3), begin(2, 4), begin(3, 5), (NodeId(3), Command::Refuse)];
+    let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
+    let run = |seed, without| {
+        let config = Config { without, ..Config::default() };
+        restarts.run::<TwoPhase, Outcomes>(seed, move |_, _| config, &properties())
+    };
+    let (mut amid, mut commits) = (0, 0);
+    for seed in 0..200 {
+        let outcome = run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+        let committed = |outcome: &Outcome| outcome.decisions.values().any(|made| *made == Decision::Commit);
+        amid += outcome.amid_a_question;
+        commits += outcome.history.iter().filter(|(_, outcome)| committed(outcome)).count();
+    }
+    assert!(amid > 200 && commits > 200, "{amid} restarts amid a question, {commits} commits");
+    let broken = |seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.starts_with("agreement on the content"));
+    assert!((0..200).any(broken), "the content of a transaction is agreed upon without names that are given once");
 }
 
 #[test]

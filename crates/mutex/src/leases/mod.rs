@@ -2,23 +2,28 @@
 //!
 //! # The problem
 //!
-//! A lock that its holder takes to the grave is lost for ever; a lock that is taken from a holder who is only slow is held
-//! twice. From outside, dead and slow look alike.
+//! A lock whose holder crashes is lost forever, and a lock that is taken from a holder that is only slow is held twice. From
+//! outside, a dead node and a slow one look alike.
 //!
 //! # The idea
 //!
-//! A **lease** is a lock for a *term*: both sides count the time, each by its own clock, and neither needs the other to
-//! know that it is over. Clocks need not agree about what time it is, only about how long a while is: each runs fast or
-//! slow by a bound at most (*drift*). The holder must be the first to believe that it is over. So
+//! A **lease** is a lock for a *term*: grantor and holder count the time, each by its own clock, and neither needs the other
+//! to know that the term is over. Clocks need not agree about what time it is, only about how long a while is: each runs
+//! fast or slow by a bound at most (*drift*). The holder must be the first to believe that the term is over. So
 //!
-//! - it counts from when it **sent** its request, the grantor from when it granted, which is later;
-//! - it stops after `term * (1 - drift) / (1 + drift)`, less a margin for itself: what a slow clock shows when a fast one
-//!   shows the term;
+//! - the holder counts from when it **sent** its request, the grantor from when it granted, which is later;
+//! - the holder stops after `term * (1 - drift) / (1 + drift)`, less a margin for itself: what a slow clock shows when a fast
+//!   one shows the term;
 //! - a grantor that comes back from a crash waits for a term before it grants: it may have granted just before.
 //!
-//! What no clock can do: a write that was sent in time may *arrive* late, and a holder that stands still (a pause, a
-//! page fault) does not look at its clock. So each holder gets a **fencing token**, greater than those before; each write
-//! carries it; and the store refuses a token that is smaller than one that it has seen.
+//! A grant is held against the request that it answers, and against no other. So a request has a number that is never given
+//! again, also after a restart of the client (a [`Serial`]).
+//!
+//! No clock can help with two things. A write that was sent in time may *arrive* late, and a holder that stands still (a
+//! pause, a page fault) does not look at its clock. So each lease has a **fencing token**, greater than those of all leases
+//! before it; each write carries it; and the store refuses a token that is smaller than one that it has seen. A client that
+//! holds no lease and asks for one gets a new token, even if the grantor still counts it as the holder: it may have
+//! released the lease, or have crashed, and what it sent under the old token is not meant for the new lease.
 //!
 //! # The messages
 //!
@@ -26,10 +31,11 @@
 //!
 //! | message | from, to | says |
 //! |---|---|---|
-//! | `Acquire r` | client, grantor | give me the lease, or more time; my request r |
+//! | `Acquire r` | client, grantor | I hold no lease; give it to me; my request r |
+//! | `Extend r token t` | client, grantor | I hold the lease t; give me more time; my request r |
 //! | `Granted r token t` | grantor, client | yours for a term, counted from your request r |
-//! | `Busy r` | grantor, client | somebody else has it |
-//! | `Release token t` | client, grantor | I do not need it any more |
+//! | `Busy r` | grantor, client | not now: another client has it, or your lease is over |
+//! | `Release token t` | client, grantor | I do not need the lease t any more |
 //! | `Write token t` | client, store | write |
 //! | `Written`, `Rejected` | store, client | done; a later holder has written, and its token is |
 //!
@@ -54,26 +60,42 @@
 //!
 //! *One holder.* Say the grantor grants at g the request that was sent at s <= g. By true time its term lasts at least
 //! term / (1 + drift), to the end of that at g; the holder's lasts at most (term * (1 - drift) / (1 + drift)) / (1 - drift),
-//! from s. These are equal, and s <= g. Renewal is the same again, with a later s and g; a grant that answers an older
-//! request than the last is not believed, since its s is another.
+//! from s. These are equal, and s <= g. An extension is the same again, with a later s and g.
+//!
+//! Three messages from the past could spoil this, and none does. A *grant* that answers an older request than the last, of
+//! this life or of an earlier one, is not believed: its s is another, and its number too. A *release* frees only the lease of
+//! its token, and the lease that the client asked for after it has another. A *request* that arrives late, or twice, brings
+//! its sender nothing: an older one than the last that was granted is ignored, and the same one is answered again without
+//! more time. If its sender holds nothing any more, it may be granted a lease of which it takes no notice; that lease
+//! keeps the others waiting for a term, and harms nobody.
 //!
 //! *Writes are ordered by token*, whatever time does: the store compares, and nothing else is needed. Tokens grow because
-//! the grantor writes each down before it grants.
+//! the grantor writes each down before it grants. This is an order between leases, not between writes of one lease: writes
+//! under one token are stored in the order in which they arrive.
 //!
 //! # Caveats
 //!
 //! - One holder needs the drift bound, and a holder that acts on time: **timers fire when they are due**. A process that
 //!   stood still wakes with its lease, and handles what waited before its timer: for that there is the token.
-//! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected.
+//! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected. A store that
+//!   compares is protected from the moment at which it has seen the later token: until the new holder's first write, a late
+//!   write of the old one is still stored, as if it had come in time.
 //! - Term, drift bound and margin are configured alike on all nodes; the term of a grant is not sent.
-//! - A store or grantor whose disk is lost forgets tokens, and is not covered. Messages may be lost: who hears nothing
-//!   asks again when its would-be lease has run out.
+//! - A node whose disk is lost is not covered: store and grantor forget tokens, and a client's boots begin again, and with
+//!   them the numbers of its requests. Messages may be lost: a client that hears nothing asks again when the lease that it
+//!   asked for would be over.
+//! - This is half of Gray and Cheriton's paper. Their leases are on *cached data*: many clients hold one for reading at the
+//!   same time; a writer asks each of them for approval, and where one is absent waits until its lease is over; a short term
+//!   keeps that wait short, and a long one saves extensions. Here one client holds the lease, as in Chubby, and nothing is
+//!   cached.
 //!
 //! # References
 //!
 //! C. Gray, D. Cheriton: *Leases: an efficient fault-tolerant mechanism for distributed file cache consistency*, SOSP
 //! 1989: section 2 (the mechanism), 3 (how long a term), 5 (clocks), 7.
-//! M. Burrows: *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, section 2.4: sequencers.
+//! M. Burrows: *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, sections 2.2 and 2.4: the
+//! lock generation number, which grows whenever the lock goes from free to held, and the *sequencer* that carries it.
+//! M. Kleppmann: *How to do distributed locking*, 2016: the name *fencing token*, and the paused holder of the third script.
 
 mod message;
 mod properties;
@@ -91,13 +113,13 @@ const TOKEN_MAX: u64 = 1 << 62;
 pub struct Config {
     /// How long a lease lasts, by the clock of the grantor.
     pub term: Duration,
-    /// The bound: each clock runs fast or slow by at most so many parts in a million.
+    /// The bound: each clock runs fast or slow by at most this many parts in a million.
     pub drift_ppm: u32,
     /// How much earlier a holder stops, for what its own scheduling may cost.
     pub margin: Duration,
-    /// After so long a client that was refused asks again.
+    /// How long a client that was refused waits before it asks again.
     pub retry: Duration,
-    /// So long before its lease ends a client that keeps it asks for more.
+    /// How long before the end of its lease a client that keeps it asks for more time.
     pub renew_before: Duration,
     /// A rule that is taken out, to see what it was for.
     pub without: Option<Rule>,

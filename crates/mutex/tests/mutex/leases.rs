@@ -4,6 +4,8 @@ use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, NodeId, Position, Process, Restored, Serial};
 use volvox_mutex::leases::{Command, Config, Holdings, Leases, Message, Record, Rule, Timer, properties};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
+use volvox_sim::restarts::Restarts;
+use volvox_sim::script::Order;
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Latency, Network, run_seed};
 
 fn bench(id: u64, without: Option<Rule>) -> Bench<Leases> {
@@ -238,6 +240,26 @@ fn a_release_that_is_overtaken_frees_nothing() {
     }
     let broken = (1..=60).filter(|seed| run(*seed, Some(Rule::NewToken)).is_err()).count();
     assert!(broken > 5, "{broken} of 60 seeds break without the new token");
+}
+
+#[test]
+fn a_client_that_restarts_amid_a_question_believes_no_old_answer() {
+    let commands = [Command::Acquire, Command::Write, Command::Keep, Command::Release];
+    let commands: Vec<_> = [3, 4].into_iter().flat_map(|id| commands.map(|command| (NodeId(id), command))).collect();
+    let restarts = Restarts { nodes: 4, order: Order::Free, commands: &commands, steps: 600 };
+    let run = |seed, without| {
+        let config = Config { without, ..Config::default() };
+        restarts.run::<Leases, Holdings>(seed, move |_, _| config, &properties())
+    };
+    let mut amid = 0;
+    for seed in 0..300 {
+        amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}")).amid_a_question;
+    }
+    assert!(amid > 300, "{amid} restarts amid a question");
+    for (rule, property) in [(Rule::Unique, "one holder"), (Rule::NewToken, "one holder")] {
+        let broken = |seed| run(seed, Some(rule)).is_err_and(|wrong| wrong.starts_with(property));
+        assert!((0..300).any(broken), "{property} does not break without {rule:?}");
+    }
 }
 
 #[test]

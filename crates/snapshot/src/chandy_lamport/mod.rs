@@ -60,7 +60,10 @@
 //!
 //! - Channels must be FIFO and lose nothing: run it as `Channel<ChandyLamport<P>>` where they do. Without FIFO it loses
 //!   money, which is one of the models. The graph must be strongly connected, and is fixed ([`Graph`]).
-//! - A process that crashes ends every snapshot under way: nobody hears its marker. It has no memory of them.
+//! - A process that crashes ends every snapshot under way: nobody hears its marker, and those that recorded their state wait
+//!   for it in vain. It has no memory of them; a marker of one may make it record its new state, which belongs to no cut. The
+//!   snapshots that it begins after its return have names that no earlier life gave (a [`Serial`]), and complete. With a
+//!   number that starts at 1 again they would be over for all others before they begin.
 //! - The parts are told where they are recorded ([`Told`]); carrying them to one place is left to whoever wants them.
 //! - At most [`SNAPSHOTS_MAX`] are under way in one process, and at most [`RECORDED_MAX`] messages are kept of one. What
 //!   is beyond is refused or given up, with a note.
