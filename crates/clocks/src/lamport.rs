@@ -36,9 +36,9 @@
 //!
 //! # Caveats
 //!
-//! - The converse is false: C(a) < C(b) does not mean that a happened before b, only that b did not happen before a. Some
-//!   course notes state it the wrong way round. Whoever needs both directions needs [vector clocks](crate::vector).
-//! - Notes that set `C_j = max(C_j, C_i)` without the one let a sending and its receipt carry the same stamp
+//! - The converse is false: C(a) < C(b) does not mean that a happened before b, only that b did not happen before a. It
+//!   is often stated the wrong way round. A program that needs both directions needs [vector clocks](crate::vector).
+//! - Descriptions that set `C_j = max(C_j, C_i)` without the one let a sending and its receipt carry the same stamp
 //!   ([`Rule::Tick`] shows it in two steps).
 //! - Loss, repetition and disorder of messages do no harm. A process that restarts has forgotten its count and is, for this
 //!   protocol, another process.

@@ -2,7 +2,7 @@
 //!
 //! # The problem
 //!
-//! A *fair-loss* link loses, repeats and reorders; it only does not lose for ever what is sent for ever. Programs want to
+//! A *fair-loss* link loses, repeats and reorders; it only does not lose forever what is sent forever. Programs want to
 //! be written for more: that everything arrives, once, in order. What exactly has to be added, and what does each
 //! addition cost?
 //!
@@ -49,16 +49,16 @@
 //!
 //! # Caveats
 //!
-//! - In Cachin's stubborn links a message is repeated for ever. Here an acknowledgement ends it; so the same process works
+//! - In Cachin's stubborn links a message is repeated forever. Here an acknowledgement ends it; so the same process works
 //!   as a remote call that is repeated until it is answered, and measures what that costs (Q-FND-3, Q-FND-4).
 //! - Each layer has a number of its own, although one would do for all three: [`Fifo`] could refuse what was handed up
 //!   before by its own numbers, and the layer below it exists for those who need no order. Every message is acknowledged by
-//!   itself. [`Channel`](crate::Channel), which the services of this house stand on, does the same in one process: one
+//!   itself. [`Channel`](crate::Channel), which other protocols stand on, does the same in one process: one
 //!   number, one cumulative acknowledgement, and a window. It also does what is left out here: it outlives the lives of
 //!   its ends. A node that starts again begins its numbers anew, and is not heard by these layers.
 //! - Numbers here never wrap. With few bits for them there must be a window, and it cannot be large: [`crate::arq`].
 //! - What a peer may make a layer keep is bounded ([`WAITING_MAX`]). Beyond, the newest is dropped with a note, and the
-//!   layers above miss it for ever.
+//!   layers above miss it forever.
 //!
 //! # References
 //!

@@ -141,7 +141,7 @@ where
             waiting.remove(&number);
             return cx.note("gave up", number);
         }
-        // Counted only where the count decides something: a process that repeats for ever stays in one state.
+        // Counted only where the count decides something: a process that repeats forever stays in one state.
         *repeated += u32::from(self.config.repetitions_max.is_some());
         // Waits for what the process above waits for.
         cx.send_after(*after, to, Retry::Try { number, message: message.clone() });

@@ -52,10 +52,10 @@
 //!
 //! # Caveats
 //!
-//! - 002 takes the absolute value of theta. The sign is needed: it says whether to slow down or to hurry ([`Rule::Sign`]). It
-//!   also calls the arrival t4 where its own numbering makes it t3; 004 loses T3 and turns a sign.
-//! - 002 takes the minimum-delay pair "from N servers". That rule filters samples of *one* server ([`Rule::Filter`]); between
-//!   servers it is intersection that protects ([`Rule::Select`]).
+//! - Textbooks sometimes take the absolute value of theta. The sign is needed: it says whether to slow down or to hurry
+//!   ([`Rule::Sign`]).
+//! - The sample of least delay is sometimes taken "from N servers". That rule filters samples of *one* server
+//!   ([`Rule::Filter`]); between servers it is intersection that protects ([`Rule::Select`]).
 //! - Offsets are kept relative to the machine's own clock, which nobody sets, so a sample stays true when the clock above it
 //!   is slewed, and no correction is made twice. T1 and T4 are read from it: a client need not tell anybody its time.
 //! - Of time it asks for a clock that runs evenly between T1 and T4, and for nothing else: the bound holds for every split of

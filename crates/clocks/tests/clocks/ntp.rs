@@ -115,7 +115,7 @@ fn large_offsets_are_stepped_if_they_last() {
     }
 }
 
-/// The correction of the course notes: without the sign, a clock that is ahead runs away.
+/// A common mistake: without the sign, a clock that is ahead runs away.
 #[test]
 fn the_offset_has_a_sign() {
     let starts_off_ns = vec![0, 0, 0, 30_000_000];

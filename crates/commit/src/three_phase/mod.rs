@@ -72,7 +72,7 @@
 //!
 //! # Caveats
 //!
-//! - **It is not safe in an asynchronous world, nor across a partition.** The course notes sell it as "non-blocking"; it is
+//! - **It is not safe in an asynchronous world, nor across a partition.** Textbooks call it "non-blocking"; it is
 //!   so for crashes of nodes, reliable links and known bounds on time, and only then. Cut the network between a
 //!   pre-committed and an uncertain node, and each side takes the other for dead: one commits, one aborts. Try
 //!   `volvox lab run three-phase-commit --fault 'partition 1,2|3 @ 40ms' --diagram`. A late message is as good as a cut.
