@@ -11,9 +11,9 @@
 //! The release need not be sent to nodes that do not wait. So a reply *is* the permission, and a node that is ahead simply
 //! **replies later**: after it has left. A node that wants to enter asks all others and enters when all have replied.
 //!
-//! Which of two requests is ahead? Each request carries a **sequence number**, greater than any that its node has seen (a Lamport clock).
-//! The smaller number is ahead; where two are equal, the smaller name. So any two nodes that want agree who is first,
-//! without another word.
+//! Which of two requests is ahead? Each carries a **sequence number**, greater than any that its node has seen (a Lamport
+//! clock). The smaller number is ahead; where two are equal, the smaller name. So any two nodes that want to enter agree on
+//! which is first, without another word.
 //!
 //! # The messages
 //!

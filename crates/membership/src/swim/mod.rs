@@ -15,8 +15,9 @@
 //! within a time limit is declared faulty. *Dissemination*: news travel like an infection, on pings and acks that are sent
 //! anyway; each member passes each piece of news on a number of times that grows with the logarithm of the group.
 //!
-//! The target is the next of a list in random order, shuffled anew after each pass: so everybody is probed by everybody
-//! again within 2N-1 periods, and not only on average (section 4.3).
+//! The target is the next of a list in random order, shuffled anew after each pass: so every member is probed by every other
+//! again within 2n-1 periods, and not only on average, where n counts the entries of the list (section 4.3). Here these are
+//! the other members, so in a group of N it is 2(N-1)-1.
 //!
 //! # The messages
 //!
@@ -64,19 +65,20 @@
 //! # Caveats
 //!
 //! - **False accusations** grow with loss: the claims measure them. Without suspicion a group under 10 % loss falls apart.
-//! - `faulty` is final for one *life* of a member. Who is declared faulty and lives hears of it from whoever it pings
-//!   ([`Config::tells_the_accused`]), and comes back as somebody new, with a greater life ([`Config::rejoins`]). The paper
+//! - `faulty` is final for one *life* of a member. A member that is declared faulty and lives hears of it from any
+//!   member that it pings ([`Config::tells_the_accused`]), and comes back as somebody new, with a greater life ([`Config::rejoins`]). The paper
 //!   leaves this to the application. Both can be switched off, to measure what the paper measured.
 //! - Groups that were cut apart for longer than the limit declare one another faulty, and none of them pings the other any
 //!   more: they stay two groups, until somebody pings or joins across.
-//! - Heartbeats and probes detect nothing for certain in an asynchronous system; the course notes list "heartbeat to detect
-//!   liveness" without saying so (catalogue MEM-01).
+//! - Heartbeats and probes detect nothing for certain in an asynchronous system (MEM-01), though textbooks often list them as
+//!   if they did.
 //!
 //! # References
 //!
 //! A. Das, I. Gupta, A. Motivala: *SWIM: Scalable Weakly-consistent Infection-style Process Group Membership Protocol*,
-//! DSN 2002. Sections are cited from it. That the accused is told by whoever it pings is the "buddy system" of A. Dadgar,
-//! J. Phillips, J. Currey: *Lifeguard: Local Health Awareness for More Accurate Failure Detection*, 2018.
+//! DSN 2002. Sections are cited from it. A. Dadgar, J. Phillips, J. Currey: *Lifeguard: Local Health Awareness for More
+//! Accurate Failure Detection*, 2018: its "buddy system" has a member that pings a suspect tell the suspect so. Here a member
+//! that answers the ping of a suspect tells it as well.
 
 mod message;
 mod process;
@@ -104,7 +106,7 @@ pub struct Config {
     pub relays: u32,
     /// How long a suspect has to refute (section 4.2).
     pub suspicion: Duration,
-    /// Each update is passed on lambda * ln(N + 1) times by each member (section 4.1).
+    /// Each update is passed on lambda times ln(N + 1) times by each member, the logarithm rounded up (section 4.1).
     pub lambda: u32,
     /// The most updates that one message carries; at most [`UPDATES_MAX`].
     pub updates_max: usize,
@@ -112,7 +114,7 @@ pub struct Config {
     pub dissemination: Dissemination,
     /// Whether a member begins its periods at a moment of its own, drawn at the start.
     pub out_of_step: bool,
-    /// Whether who is held for suspect or faulty is told so by whoever it speaks with.
+    /// Whether a member that another believes to be suspect or faulty is told so, in each ping and each answer of that one.
     pub tells_the_accused: bool,
     /// Whether a member that was declared faulty and lives comes back as somebody new. Without it, it is out.
     pub rejoins: bool,
@@ -145,8 +147,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For a group of so many: the accused have 3 ln N periods, in which news reach everybody and come back (section 4.2,
-    /// claim Q-MEM-4).
+    /// For a group of this many: a suspect has three times ln N periods, the logarithm rounded up, in which news reach every
+    /// member and come back (the setting of the paper's experiments, section 5; claim Q-MEM-4).
     pub fn for_group(nodes: u64) -> Config {
         let config = Config::default();
         let periods = 3 * process::natural_logarithm(nodes.clamp(2, MEMBERS_MAX as u64));
@@ -176,7 +178,7 @@ pub enum Rule {
     Precedence,
     /// Targets come from a shuffled list. Without it each is drawn by itself, and may never be drawn.
     RoundRobin,
-    /// An update is passed on a limited number of times. Without it, for ever.
+    /// An update is passed on a limited number of times. Without it, forever.
     Limit,
 }
 

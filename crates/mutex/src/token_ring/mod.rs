@@ -11,9 +11,9 @@
 //! The nodes form a ring, by their names. The token goes round; the node that has it enters **at most once**, and passes it
 //! on. So far this is Le Lann. What follows, but for the claim itself, is of this module.
 //!
-//! Each token has an **epoch**. A node that misses the token for long sends a *claim* round the ring, with a greater epoch. A node
-//! that sees the claim lets go of any older token, *after it has left*, and from then on **refuses older tokens**. When
-//! the claim is back, nobody holds or takes an older token any more, and its sender makes a new one.
+//! Each token has an **epoch**. A node that misses the token for long sends a *claim* round the ring, with a greater epoch.
+//! A node that sees the claim lets go of any older token, *after it has left*, and from then on **refuses older tokens**.
+//! When the claim is back, no node holds or takes an older token any more, and its sender makes a new one.
 //!
 //! What is passed is answered. A neighbour that does not answer, several times, is taken for dead and skipped.
 //!
