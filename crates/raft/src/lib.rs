@@ -100,6 +100,10 @@
 //! - A leader checks its quorum once an election timeout, so it may lead nobody for up to two of them. It answers no reads
 //!   in that time, and commits nothing.
 //! - A member that is removed while it cannot be reached does not learn of it. It asks for votes forever, and is ignored.
+//! - **What is explored, and what is sampled.** `volvox lab check raft` visits every schedule of two or three members, up to four
+//!   terms (figure 8), logs of up to three entries and one crash, and asks for election safety, log matching, leader
+//!   completeness and state machine safety. Pre-vote and check-quorum are off there, and changes of members, snapshots, reads
+//!   and transfers are not in it: those are sampled, by `tests/fuzz.rs` and `volvox lab sweep store`.
 //! - What follows a received snapshot may be acknowledged only once the checkpoint is current. So worlds must not report a
 //!   record as durable before a checkpoint that was made before it; they may write it earlier.
 //!
