@@ -2,13 +2,13 @@
 
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Picture, Property, When};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_core::{Duration, NodeId, Picture, Property, When};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_membership::swim::{self as protocol, Config, Heard, Timer};
+use volvox_membership::swim::{self as protocol, Command, Config, Heard, Timer};
 
 /// The chapter.
 pub struct Swim;
@@ -21,7 +21,17 @@ static CARD: Card = Card {
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
-    rules: protocol::Rule::CARDS,
+    rules: &[
+        Rule { name: "relays", text: "others probe before anybody is accused; without it one lost message accuses" },
+        Rule { name: "suspicion", text: "the accused may refute; without it two lost messages are a death" },
+        Rule { name: "incarnation", text: "who refutes raises its number; without it the accusation stays stronger" },
+        Rule { name: "precedence", text: "the stronger update holds; without it views go back and forth" },
+        Rule {
+            name: "round-robin",
+            text: "targets come from a shuffled list; without it a dead member may never be one",
+        },
+        Rule { name: "limit", text: "an update is passed on a bounded number of times; without it forever" },
+    ],
     scenario: include_str!("../scenarios/swim.txt"),
     golden: &[
         golden("01-a-death.txt", include_str!("../../../crates/membership/tests/scripts/01-a-death.txt")),
@@ -99,10 +109,10 @@ impl Chapter for Swim {
     }
 }
 
-static MODELS: [CheckedModel; 12] = [
+static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "in time, one lost message accuses nobody",
-        text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; for ever",
+        text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; forever",
         expects: Expects::Holds { states: 7_712 },
         explore: || lives(&in_time(None, 1), SUSPECTED),
     },
@@ -118,6 +128,27 @@ static MODELS: [CheckedModel; 12] = [
         expects: Expects::Holds { states: 50_828 },
         explore: || found(&in_time(None, 0).crashes(1)),
     },
+    CheckedModel::holds(
+        "in time, a member that leaves is known to be gone",
+        "the same, and n3 leaves at any moment: in the end the others believe that it is",
+        39_274,
+        || {
+            let world = in_time(None, 0).command(NodeId(3), Command::Leave, 1);
+            let checker = hold(Checker::new(&world), &protocol::properties())
+                .reachable("n3 is out", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
+                .leads_to(
+                    "a member that leaves is known to be gone",
+                    |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out),
+                    |world, state| {
+                        let others = [NodeId(1), NodeId(2)];
+                        let view = world.view(state);
+                        let mut held = others.iter().filter_map(|id| view.node(*id)?.standing(NodeId(3)));
+                        held.all(|held| held.is_faulty())
+                    },
+                );
+            explore(&world, checker)
+        },
+    ),
     CheckedModel {
         name: "views only grow, whatever happens",
         text: "three members, no time at all: any timer fires at any moment, two periods in all; one crash",
@@ -150,7 +181,7 @@ static MODELS: [CheckedModel; 12] = [
     },
     CheckedModel {
         name: "without round robin",
-        text: "in time, one member dies: the others draw one another for ever",
+        text: "in time, one member dies: the others draw one another forever",
         expects: Expects::Counterexample { property: "the dead are found", steps: 29 },
         explore: || found(&in_time(Some(protocol::Rule::RoundRobin), 0).crashes(1)),
     },
@@ -163,7 +194,7 @@ static MODELS: [CheckedModel; 12] = [
     CheckedModel {
         name: "without a limit",
         text: "in time, one member dies: news of it never end",
-        expects: Expects::Counterexample { property: "news are passed on so often at most", steps: 48 },
+        expects: Expects::Counterexample { property: "updates are passed on a bounded number of times", steps: 48 },
         explore: || safe(&in_time(Some(protocol::Rule::Limit), 0).crashes(1)),
     },
     CheckedModel {
@@ -222,6 +253,10 @@ fn in_time(without: Option<protocol::Rule>, losses: u32) -> World_ {
 
 fn without_time(without: Option<protocol::Rule>) -> World_ {
     configured(Config { lambda: 1, ..small(without) }, 0).timer_budget(|timer| *timer == Timer::Period, 2)
+}
+
+fn is_out(node: &protocol::Swim) -> bool {
+    node.own().is_faulty()
 }
 
 fn safe(world: &World_) -> Explored {

@@ -66,8 +66,9 @@
 //!
 //! - **False accusations** grow with loss: the claims measure them. Without suspicion a group under 10 % loss falls apart.
 //! - `faulty` is final for one *life* of a member. A member that is declared faulty and lives hears of it from any
-//!   member that it pings ([`Config::tells_the_accused`]), and comes back as somebody new, with a greater life ([`Config::rejoins`]). The paper
-//!   leaves this to the application. Both can be switched off, to measure what the paper measured.
+//!   member that it pings ([`Config::tells_the_accused`]), and comes back as somebody new, with a greater life
+//!   ([`Config::rejoins`]). The paper leaves this to the application. Both can be switched off, to measure what the paper
+//!   measured.
 //! - Groups that were cut apart for longer than the limit declare one another faulty, and none of them pings the other any
 //!   more: they stay two groups, until somebody pings or joins across.
 //! - Heartbeats and probes detect nothing for certain in an asynchronous system (MEM-01), though textbooks often list them as

@@ -378,7 +378,7 @@ impl Swim {
         self.news.iter().map(|(member, passed)| (*member, *passed))
     }
 
-    /// How often one piece of news is passed on at most: lambda * ln(N + 1), rounded up.
+    /// How often one piece of news is passed on at most: lambda times ln(N + 1), the logarithm rounded up.
     pub fn limit(&self) -> u32 {
         self.config.lambda * natural_logarithm(self.members.len() as u64 + 2)
     }

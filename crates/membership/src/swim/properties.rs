@@ -54,7 +54,7 @@ pub fn properties() -> Vec<Property<Swim, Heard>> {
             holds: incarnations_are_ones_own,
         },
         Property {
-            name: "news are passed on so often at most",
+            name: "updates are passed on a bounded number of times",
             source: "SWIM, 4.1",
             when: When::Always,
             holds: news_are_limited,
@@ -93,10 +93,12 @@ fn incarnations_are_ones_own(picture: &Picture<'_, Swim, Heard>) -> Result<(), S
     Ok(())
 }
 
+/// An update that was passed on as often as it may be is passed on no more: it is still kept only while it has a time to go.
 fn news_are_limited(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
     for (id, node) in picture.nodes {
-        if let Some((member, passed)) = node.passed_on().find(|(_, passed)| *passed > node.limit()) {
-            return Err(format!("{id} passed news of {member} on {passed} times, of {}", node.limit()));
+        let limit = node.limit();
+        if let Some((member, passed)) = node.passed_on().find(|(_, passed)| *passed >= limit.max(1)) {
+            return Err(format!("{id} passed an update about {member} on {passed} times, and would again, of {limit}"));
         }
     }
     Ok(())

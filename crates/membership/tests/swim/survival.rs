@@ -75,7 +75,9 @@ fn whatever_happens_all_know_in_the_end_who_is_alive() {
 /// That the test above can fail.
 #[test]
 fn without_a_rule_something_breaks() {
-    for (rule, name) in [(Rule::Precedence, "views only grow"), (Rule::Limit, "news are passed on so often at most")] {
+    for (rule, name) in
+        [(Rule::Precedence, "views only grow"), (Rule::Limit, "updates are passed on a bounded number of times")]
+    {
         let found = (0..20).find_map(|seed| torment(seed, Some(rule)).err());
         assert!(found.is_some_and(|found| found.starts_with(name)), "{} is not missed", rule.name());
     }
