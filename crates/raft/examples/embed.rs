@@ -1,7 +1,7 @@
 //! Raft in a program of one's own: the duties that `README.md` lists under "Embed this", each at its number, over a world in
 //! memory. Three members elect a leader and apply what it is asked for; the leader crashes and comes back from its disk.
 //!
-//! `cargo run -p volvox-raft --example embed`
+//! `cargo run -p volvox-raft --example embed`; `cargo test` runs it, too.
 
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::{
@@ -47,7 +47,7 @@ impl Node {
             raft.on_restore(Restored::Record { position, record });
         }
         let durable = disk.last().map_or(Position::NONE, |(position, _)| *position);
-        // A seed of the program's own: members must not draw the same election timeouts.
+        // Each member has a share of its own of the seed: or all would campaign at once.
         let environment = Environment::new(id, Incarnation::FIRST, durable, &Rng::new(now.0));
         let mut node = Node {
             raft,
@@ -195,4 +195,9 @@ fn main() {
     for node in world.nodes.values() {
         assert_eq!(node.applied, ["first", "without the old leader", "together again"]);
     }
+}
+
+#[test]
+fn three_members_apply_the_same() {
+    main();
 }
