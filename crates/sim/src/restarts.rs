@@ -90,7 +90,7 @@ impl<C: Clone> Restarts<'_, C> {
             4..=6 => What::Sync { node, through: None },
             7 => return (What::Wait, outcome.until_due().min(PASS_MAX).mul_f64(rng.below(1_000) as f64 / 1_000.0)),
             8..=9 => match outcome.world.timers().first() {
-                Some((_, node, timer)) => What::Fire { node: *node, timer: WhichTimer::Exactly(*timer) },
+                Some((_, node, timer)) => What::Fire { node: *node, timer: WhichTimer::Exactly(timer.clone()) },
                 None => What::Wait,
             },
             _ => {
