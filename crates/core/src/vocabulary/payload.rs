@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 /// payload! { Event; Leads => "leads", Follows(leader) => "follows {leader}" }        without tags: no binary form
 /// payload! { Timer; Answer, Round }                                     without texts: no Display
 /// payload! { struct Begun { number } as "Begun" => "begun {number}" }   a structure; no tag, and no kind without `as`
+/// payload! { struct Vector(counts) }                                    another; no text
 /// ```
 ///
 /// A field with `<= MOST` is a collection that [`decode_at_most`](crate::vocabulary::decode_at_most) refuses when it is
@@ -23,9 +24,10 @@ use alloc::vec::Vec;
 #[macro_export]
 macro_rules! payload {
     (struct $name:ident $(<$($param:ident),+>)? { $($fields:tt)* } $($rest:tt)*) => {
-        $crate::payload!(@structure [$name $(<$($param),+>)?] { $($fields)* });
-        $crate::payload!(@structure_kind $name; $($rest)*);
-        $crate::payload!(@structure_text [$name $(<$($param),+>)?] { $($fields)* } $($rest)*);
+        $crate::payload!(@structure [$name $(<$($param),+>)?] { $($fields)* } $($rest)*);
+    };
+    (struct $name:ident $(<$($param:ident),+>)? ( $($fields:tt)* ) $($rest:tt)*) => {
+        $crate::payload!(@structure [$name $(<$($param),+>)?] ( $($fields)* ) $($rest)*);
     };
     ($name:ident $(<$($param:ident),+>)? : $what:literal; $($rows:tt)+) => {
         $crate::payload!(@codec [$name $(<$($param),+>)?] $what; $($rows)+);
@@ -117,23 +119,31 @@ macro_rules! payload {
     (@write $f:ident $text:literal) => { ::core::write!($f, $text) };
     (@write $f:ident ($($text:tt)+)) => { ::core::write!($f, $($text)+) };
 
-    (@structure [$name:ident $(<$($param:ident),+>)?] { $($field:ident $(<= $most:expr)?),* $(,)? }) => {
+    (@structure $head:tt $fields:tt $(as $kind:literal)? $(=> $text:tt)?) => {
+        $crate::payload!(@structure_codec $head $fields);
+        $($crate::payload!(@structure_kind $head $kind);)?
+        $crate::payload!(@structure_text $head $fields $(=> $text)?);
+    };
+    (@structure_codec [$name:ident $(<$($param:ident),+>)?]
+        $({ $($field:ident $(<= $field_most:expr)?),* $(,)? })? $(( $($place:ident $(<= $place_most:expr)?),* $(,)? ))?) => {
         impl $(<$($param: $crate::Encode),+>)? $crate::Encode for $name $(<$($param),+>)? {
             fn encode(&self, out: &mut $crate::vocabulary::expansion::Vec<u8>) {
-                let $name { $($field),* } = self;
-                $($crate::Encode::encode($field, out);)*
+                let $name $({ $($field),* })? $(( $($place),* ))? = self;
+                $($($crate::Encode::encode($field, out);)*)?
+                $($($crate::Encode::encode($place, out);)*)?
             }
         }
 
         impl $(<$($param: $crate::Decode),+>)? $crate::Decode for $name $(<$($param),+>)? {
             fn decode(input: &mut $crate::Reader<'_>) -> ::core::result::Result<Self, $crate::DecodeError> {
-                $(let $field = $crate::payload!(@read input $(<= $most)?);)*
-                ::core::result::Result::Ok($name { $($field),* })
+                $($(let $field = $crate::payload!(@read input $(<= $field_most)?);)*)?
+                $($(let $place = $crate::payload!(@read input $(<= $place_most)?);)*)?
+                ::core::result::Result::Ok($name $({ $($field),* })? $(( $($place),* ))?)
             }
         }
     };
-    (@structure_kind $name:ident; as $kind:literal $($rest:tt)*) => {
-        impl $crate::Kinds for $name {
+    (@structure_kind [$name:ident $(<$($param:ident),+>)?] $kind:literal) => {
+        impl $(<$($param),+>)? $crate::Kinds for $name $(<$($param),+>)? {
             const KINDS: &'static [&'static str] = &[$kind];
 
             fn kind(&self) -> &'static str {
@@ -141,18 +151,18 @@ macro_rules! payload {
             }
         }
     };
-    (@structure_kind $name:ident; $($rest:tt)*) => {};
-    (@structure_text [$name:ident $(<$($param:ident),+>)?] { $($field:ident $(<= $most:expr)?),* $(,)? }
-        $(as $kind:literal)? => $text:tt) => {
+    (@structure_text $head:tt $fields:tt) => {};
+    (@structure_text [$name:ident $(<$($param:ident),+>)?]
+        $({ $($field:ident $(<= $field_most:expr)?),* $(,)? })? $(( $($place:ident $(<= $place_most:expr)?),* $(,)? ))?
+        => $text:tt) => {
         impl $(<$($param: ::core::fmt::Display),+>)? ::core::fmt::Display for $name $(<$($param),+>)? {
             #[allow(unused_variables)]
             fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                let $name { $($field),* } = self;
+                let $name $({ $($field),* })? $(( $($place),* ))? = self;
                 $crate::payload!(@write f $text)
             }
         }
     };
-    (@structure_text [$name:ident $(<$($param:ident),+>)?] { $($fields:tt)* } $(as $kind:literal)?) => {};
 }
 
 /// A collection with a size that a table can bound.

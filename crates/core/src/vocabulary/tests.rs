@@ -56,6 +56,10 @@ struct Begun {
 payload! { struct Begun { number, vote } as "Begun" => "begun {number} {vote}" }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
+struct Words(Vec<Ballot>, Vote);
+payload! { struct Words(ballots <= 2, vote) => ("{vote} {}", ballots.len()) }
+
+#[derive(Clone, PartialEq, Eq, Debug)]
 enum Command {
     Propose(Ballot),
     Say { text: Line<16>, to: NodeId },
@@ -112,6 +116,8 @@ fn values_come_back_and_nothing_shorter_or_longer_is_taken_for_them() {
     comes_back(Carrier::Carried { number: 4, inner: Vote::No }, &[7, 4, 0]);
     comes_back(Carrier::Round(Ballot(1)), &[9, 1]);
     comes_back(Begun { number: 5, vote: Vote::No }, &[5, 0]);
+    assert_eq!(decode_all::<Words>(&[1, 5, 1]), Ok(Words(vec![Ballot(5)], Vote::Yes)));
+    assert_eq!(Words(vec![Ballot(5)], Vote::Yes).to_bytes(), [1, 5, 1]);
     let bytes = said(&[8], "a").to_bytes();
     assert_eq!(bytes, [2, 2, 1, 8, 1, b'a']);
     assert_eq!(decode_all::<Carrier>(&bytes), Ok(said(&[8], "a")));
@@ -124,6 +130,7 @@ fn unknown_tags_and_what_is_beyond_a_bound_are_refused() {
     assert_eq!(decode_all::<Carrier>(&said(&[1, 2, 3], "12345").to_bytes()), Ok(said(&[1, 2, 3], "12345")));
     assert_eq!(decode_all::<Carrier>(&said(&[1, 2, 3, 4], "").to_bytes()), Err(DecodeError::TooLong));
     assert_eq!(decode_all::<Carrier>(&said(&[], "123456").to_bytes()), Err(DecodeError::TooLong));
+    assert_eq!(decode_all::<Words>(&[3, 1, 2, 3, 0]), Err(DecodeError::TooLong));
     assert_eq!(decode_all::<Ballot>(&(1u64 << 20).to_bytes()), Ok(Ballot(1 << 20)));
     assert_eq!(decode_all::<Ballot>(&((1u64 << 20) + 1).to_bytes()), Err(DecodeError::Invalid("ballot")));
     let most: Vec<Bytes> = vec![Bytes::from("abc")];
@@ -154,6 +161,7 @@ fn texts_are_those_of_the_table() {
     assert_eq!(Carrier::Vote(Ballot(3), Vote::No).to_string(), "Vote no in b3");
     assert_eq!(Carrier::Carried { number: 4, inner: Vote::Yes }.to_string(), "#4 yes");
     assert_eq!(Carrier::Round(Ballot(3)).to_string(), "New-round 4");
+    assert_eq!(Words(vec![], Vote::No).to_string(), "no 0");
     assert_eq!(Event::Follows(NodeId(3)).to_string(), "follows n3");
     assert_eq!(Begun { number: 3, vote: Vote::Yes }.to_string(), "begun 3 yes");
 }
