@@ -65,7 +65,10 @@ impl FromStr for NodeId {
     type Err = ParseIntError;
 
     fn from_str(text: &str) -> Result<NodeId, ParseIntError> {
-        text.strip_prefix('n').unwrap_or(text).parse().map(NodeId)
+        let digits = text.strip_prefix('n').unwrap_or(text);
+        // The standard parser takes a sign, which no name has.
+        let digits = if digits.starts_with('+') { "+" } else { digits };
+        digits.parse().map(NodeId)
     }
 }
 

@@ -74,7 +74,7 @@ mod tests;
 pub use command::{CommandError, Holes};
 pub use kinds::{JoinedKinds, Kinds};
 pub use line::Line;
-pub use payload::{Collection, decode_at_most};
+pub use payload::{Bounded, decode_at_most};
 pub use rule::RuleCard;
 pub use spelling::nearest;
 

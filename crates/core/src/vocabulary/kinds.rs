@@ -1,6 +1,5 @@
 //! What kinds of words there are.
 
-use crate::process::MessageKind;
 use core::convert::Infallible;
 
 /// A value that is of one of a few kinds, each with a short fixed name such as `Append`.
@@ -8,17 +7,11 @@ use core::convert::Infallible;
 /// A world counts by kind, a fault picks by kind, and a checker tells which kinds never occurred. All payloads and timers
 /// of a protocol have kinds: [`payload!`](crate::payload) and [`commands!`](crate::commands) write this trait.
 pub trait Kinds {
-    /// All kinds, in the order of the variants.
-    const KINDS: &'static [&'static str];
+    /// All kinds, in the order of the variants. Empty where they are written by hand and not listed.
+    const KINDS: &'static [&'static str] = &[];
 
     /// The kind of this value: one of [`Kinds::KINDS`].
     fn kind(&self) -> &'static str;
-}
-
-impl<T: Kinds> MessageKind for T {
-    fn kind(&self) -> &'static str {
-        Kinds::kind(self)
-    }
 }
 
 /// Of a protocol that has no such word.

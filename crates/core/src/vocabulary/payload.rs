@@ -19,8 +19,8 @@ use alloc::vec::Vec;
 /// payload! { struct Vector(counts) }                                    another; no text
 /// ```
 ///
-/// A field with `<= MOST` is a collection that [`decode_at_most`](crate::vocabulary::decode_at_most) refuses when it is
-/// longer. Two rows with one tag, a forgotten variant and a forgotten field do not compile.
+/// A field with `<= MOST` is a collection or a number that [`decode_at_most`](crate::vocabulary::decode_at_most) refuses
+/// when it is longer or greater. Two rows with one tag, a forgotten variant and a forgotten field do not compile.
 #[macro_export]
 macro_rules! payload {
     (struct $name:ident $(<$($param:ident),+>)? { $($fields:tt)* } $($rest:tt)*) => {
@@ -119,9 +119,9 @@ macro_rules! payload {
     (@write $f:ident $text:literal) => { ::core::write!($f, $text) };
     (@write $f:ident ($($text:tt)+)) => { ::core::write!($f, $($text)+) };
 
-    (@structure $head:tt $fields:tt $(as $kind:literal)? $(=> $text:tt)?) => {
+    (@structure $head:tt $fields:tt $(as $kind:tt $(: $inner:ty)?)? $(=> $text:tt)?) => {
         $crate::payload!(@structure_codec $head $fields);
-        $($crate::payload!(@structure_kind $head $kind);)?
+        $($crate::payload!(@structure_kind $head $kind $(: $inner)?);)?
         $crate::payload!(@structure_text $head $fields $(=> $text)?);
     };
     (@structure_codec [$name:ident $(<$($param:ident),+>)?]
@@ -151,6 +151,16 @@ macro_rules! payload {
             }
         }
     };
+    (@structure_kind [$name:ident $(<$($param:ident),+>)?] $kind:ident : $inner:ty) => {
+        #[allow(trivial_bounds)]
+        impl $(<$($param),+>)? $crate::Kinds for $name $(<$($param),+>)? where $inner: $crate::Kinds {
+            const KINDS: &'static [&'static str] = <$inner as $crate::Kinds>::KINDS;
+
+            fn kind(&self) -> &'static str {
+                <$inner as $crate::Kinds>::kind(&self.$kind)
+            }
+        }
+    };
     (@structure_text $head:tt $fields:tt) => {};
     (@structure_text [$name:ident $(<$($param:ident),+>)?]
         $({ $($field:ident $(<= $field_most:expr)?),* $(,)? })? $(( $($place:ident $(<= $place_most:expr)?),* $(,)? ))?
@@ -165,35 +175,45 @@ macro_rules! payload {
     };
 }
 
-/// A collection with a size that a table can bound.
-pub trait Collection {
-    /// How many elements, or bytes of text.
-    fn size(&self) -> usize;
+/// A value that a table can bound by `<=`.
+pub trait Bounded {
+    /// What bounds it.
+    type Most;
+
+    /// Refuses it beyond the bound.
+    ///
+    /// # Errors
+    /// When it is.
+    fn at_most(self, most: Self::Most) -> Result<Self, DecodeError>
+    where
+        Self: Sized;
 }
 
-impl<T> Collection for Vec<T> {
-    fn size(&self) -> usize {
-        self.len()
+macro_rules! collections {
+    ($($collection:ty $(, $param:ident)?);+) => {$(
+        impl $(<$param>)? Bounded for $collection {
+            type Most = usize;
+
+            fn at_most(self, most: usize) -> Result<Self, DecodeError> {
+                if self.len() > most { Err(DecodeError::TooLong) } else { Ok(self) }
+            }
+        }
+    )+};
+}
+collections!(Vec<T>, T; String; Bytes);
+
+impl Bounded for u64 {
+    type Most = u64;
+
+    fn at_most(self, most: u64) -> Result<u64, DecodeError> {
+        if self > most { Err(DecodeError::Invalid("number: out of range")) } else { Ok(self) }
     }
 }
 
-impl Collection for String {
-    fn size(&self) -> usize {
-        self.len()
-    }
-}
-
-impl Collection for Bytes {
-    fn size(&self) -> usize {
-        self.len()
-    }
-}
-
-/// Reads a collection of at most `most` elements.
+/// Reads a collection of at most `most` elements, or a number of at most `most`.
 ///
 /// # Errors
-/// When it does not decode, or is longer.
-pub fn decode_at_most<T: Decode + Collection>(input: &mut Reader<'_>, most: usize) -> Result<T, DecodeError> {
-    let collection = T::decode(input)?;
-    if collection.size() > most { Err(DecodeError::TooLong) } else { Ok(collection) }
+/// When it does not decode, or is beyond the bound.
+pub fn decode_at_most<T: Decode + Bounded>(input: &mut Reader<'_>, most: T::Most) -> Result<T, DecodeError> {
+    T::decode(input)?.at_most(most)
 }

@@ -24,7 +24,7 @@ pub struct RuleCard {
 /// further documentation, are kept. Without `of Config` there is no query.
 #[macro_export]
 macro_rules! rules {
-    ($(#[$attribute:meta])* $visibility:vis enum $rule:ident $(of $config:ident)?;
+    ($(#[$attribute:meta])* $visibility:vis enum $rule:ident $(of $config:ident $(<$($param:ident),+>)?)?;
         $($(#[$note:meta])* $variant:ident = $name:literal : $says:literal / $without:literal),+ $(,)?) => {
         $(#[$attribute])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -64,7 +64,7 @@ macro_rules! rules {
             }
         }
 
-        $(impl $config {
+        $(impl $(<$($param),+>)? $config $(<$($param),+>)? {
             /// Whether this rule is in force.
             pub fn keeps(&self, rule: $rule) -> bool {
                 self.without != ::core::option::Option::Some(rule)

@@ -30,7 +30,7 @@ payload! { Message<M>: "made-up message";
     1 Begin                              => "Begin",
     2 Say { to, words <= 3, text <= 5 }  => "Say {text} to {to}",
     3 Vote(ballot, vote) as vote: Vote   => "Vote {vote} in {ballot}",
-    7 Carried { number, inner } as inner: M => "#{number} {inner}",
+    7 Carried { number <= 300, inner } as inner: M => "#{number} {inner}",
     9 Round(ballot) as "New-round"       => ("New-round {}", ballot.0 + 1),
 }
 
@@ -54,6 +54,13 @@ struct Begun {
     vote: Vote,
 }
 payload! { struct Begun { number, vote } as "Begun" => "begun {number} {vote}" }
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Placed<M> {
+    number: u64,
+    inner: M,
+}
+payload! { struct Placed<M> { number, inner } as inner: M => "{number} {inner}" }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Words(Vec<Ballot>, Vote);
@@ -93,6 +100,12 @@ rules! {
     Clock = "big-clock": "numbers grow" / "a later request is ahead",
 }
 
+struct Over<C> {
+    child: C,
+    without: Option<Only>,
+}
+rules! { enum Only of Over<C>; One = "one": "a" / "b" }
+
 type Carrier = Message<Vote>;
 
 fn comes_back<T: Encode + Decode + PartialEq + Debug>(value: T, bytes: &[u8]) {
@@ -130,6 +143,8 @@ fn unknown_tags_and_what_is_beyond_a_bound_are_refused() {
     assert_eq!(decode_all::<Carrier>(&said(&[1, 2, 3], "12345").to_bytes()), Ok(said(&[1, 2, 3], "12345")));
     assert_eq!(decode_all::<Carrier>(&said(&[1, 2, 3, 4], "").to_bytes()), Err(DecodeError::TooLong));
     assert_eq!(decode_all::<Carrier>(&said(&[], "123456").to_bytes()), Err(DecodeError::TooLong));
+    assert_eq!(decode_all::<Carrier>(&[7, 0xac, 2, 0]), Ok(Carrier::Carried { number: 300, inner: Vote::No }));
+    assert_eq!(decode_all::<Carrier>(&[7, 0xad, 2, 0]), Err(DecodeError::Invalid("number: out of range")));
     assert_eq!(decode_all::<Words>(&[3, 1, 2, 3, 0]), Err(DecodeError::TooLong));
     assert_eq!(decode_all::<Ballot>(&(1u64 << 20).to_bytes()), Ok(Ballot(1 << 20)));
     assert_eq!(decode_all::<Ballot>(&((1u64 << 20) + 1).to_bytes()), Err(DecodeError::Invalid("ballot")));
@@ -148,6 +163,8 @@ fn kinds_are_listed_and_named() {
         (Timer::KINDS, Timer::Ack(Ballot(1)).kind(), Timer::Round.kind()),
         (&["Ack", "Round"][..], "Ack", "Round")
     );
+    let placed = Placed { number: 1, inner: Vote::No };
+    assert_eq!((Placed::<Vote>::KINDS, placed.kind(), placed.to_string().as_str()), (&["Yes", "No"][..], "No", "1 no"));
     assert_eq!((Event::KINDS, Event::Leads.kind()), (&["Leads", "Follows"][..], "Leads"));
     assert_eq!((Begun::KINDS, Begun { number: 1, vote: Vote::Yes }.kind()), (&["Begun"][..], "Begun"));
     assert_eq!(Command::KINDS, ["Propose", "Say", "Tell", "TellAny", "Learn"]);
@@ -176,6 +193,7 @@ fn commands_are_read_back_as_they_are_printed() {
     }
     assert_eq!("  say   hello  to 3 ".parse(), Ok(say("hello", 3)), "space around words and holes does not count");
     assert_eq!("tell   n2".parse(), Ok(Command::Tell(NodeId(2))));
+    assert!("tell n+2".parse::<Command>().is_err() && "tell +2".parse::<Command>().is_err());
     assert_eq!("snapshot".parse(), Ok(Parent::<Command>::Snapshot));
     assert_eq!("learn".parse(), Ok(Parent::Application(Command::Learn)));
 }
@@ -215,6 +233,13 @@ fn rules_have_a_name_and_a_sentence() {
     let config = Config { without: Some(Rule::Order) };
     assert_eq!((config.keeps(Rule::Order), config.keeps(Rule::Clock)), (false, true));
     assert!(Config { without: None }.keeps(Rule::Order));
+    let over = Over { child: config, without: Some(Only::One) };
+    assert_eq!((over.child.keeps(Rule::Clock), over.keeps(Only::One)), (true, false));
+    assert_eq!(
+        Only::ALL.iter().map(|rule| (rule.name(), rule.text())).collect::<Vec<_>>(),
+        [("one", "a; without it b")]
+    );
+    assert_eq!(Only::named("one"), Some(Only::One));
 }
 
 #[test]
