@@ -2,7 +2,7 @@
 
 use super::{ms, round_trip, watch};
 use volvox_clocks::ntp::packet::{Distrust, Mode, PACKET_BYTES, Packet, PacketError, Timestamp};
-use volvox_clocks::ntp::{Command, Config, Event, Message, Ntp, Readings, Rule, Thresholds, properties};
+use volvox_clocks::ntp::{Command, Config, Event, History, Message, Ntp, Rule, Thresholds, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Rng};
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
@@ -36,7 +36,7 @@ fn samples_contain_the_truth_and_falsetickers_are_outvoted_whatever_the_network_
     let mut events = 0;
     for seed in 0..40 {
         let mut sim = troubled(seed);
-        watch::<Ntp, Readings>(&mut sim, &properties(), ms(5_000));
+        watch::<Ntp, History>(&mut sim, &properties(), ms(5_000));
         events += sim.statistics().events;
     }
     assert!(events > 5_000, "{events}");
