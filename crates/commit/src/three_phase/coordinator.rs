@@ -29,7 +29,7 @@ impl ThreePhase {
         vote: Vote,
         cx: &mut Context<'_, ThreePhase>,
     ) {
-        let is_hasty = self.is_without(Rule::Unanimity);
+        let is_hasty = !self.config.keeps(Rule::Unanimity);
         let Some(Collecting::Votes { missing }) = self.collecting(transaction) else {
             return cx.note("a vote that decides nothing", from.0);
         };
@@ -42,7 +42,7 @@ impl ThreePhase {
             }
             Vote::Yes if is_complete || is_hasty => {
                 let participants = self.participants();
-                if self.is_without(Rule::PreCommit) {
+                if !self.config.keeps(Rule::PreCommit) {
                     return self.conclude(transaction, Decision::Commit, &participants, cx);
                 }
                 self.pre_commit(transaction, participants, cx);
@@ -56,7 +56,7 @@ impl ThreePhase {
         let Some(part) = self.parts.get_mut(&transaction) else { return };
         part.phase = Phase::PreCommitted;
         cx.broadcast(&who, Message::PreCommit(transaction));
-        if who.is_empty() || self.is_without(Rule::Acks) {
+        if who.is_empty() || !self.config.keeps(Rule::Acks) {
             return self.commit(transaction, cx);
         }
         self.collect(transaction, Collecting::Acks { missing: who }, cx);
@@ -70,7 +70,7 @@ impl ThreePhase {
         }
     }
 
-    /// The third phase: everybody alive knows that all voted yes.
+    /// The third phase: every living node knows that all voted yes.
     fn commit(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let told = self.behind();
         self.conclude(transaction, Decision::Commit, &told, cx);
@@ -87,8 +87,8 @@ impl ThreePhase {
         cx.broadcast(told, Message::Decision(transaction, decision));
     }
 
-    /// Two delays have passed: who has not answered is dead.
-    pub(super) fn go_on_without(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
+    /// Two delays have passed: a node that has not answered is dead.
+    pub(super) fn on_answers_due(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         match self.collecting(transaction).cloned() {
             Some(Collecting::Votes { .. }) => {
                 let told = self.participants();
@@ -100,7 +100,7 @@ impl ThreePhase {
         }
     }
 
-    /// Somebody takes whoever coordinated for dead, and this node is next.
+    /// A node believes the coordinator to be dead, and this one is next.
     pub(super) fn on_elect(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         self.refuse_unknown(transaction, cx);
         let Some(part) = self.parts.get(&transaction) else { return };
@@ -112,7 +112,7 @@ impl ThreePhase {
         }
     }
 
-    /// Termination: how far are those who are left?
+    /// Termination: asks the nodes that are left how far they are.
     pub(super) fn become_coordinator(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let id = self.id;
         let Some(part) = self.parts.get_mut(&transaction) else { return };
@@ -152,14 +152,14 @@ impl ThreePhase {
         cx: &mut Context<'_, ThreePhase>,
     ) {
         let told = self.behind();
-        let somebody = |phase| known.values().any(|known| *known == phase);
-        if somebody(Phase::Decided(Decision::Abort)) {
+        let any = |phase| known.values().any(|known| *known == phase);
+        if any(Phase::Decided(Decision::Abort)) {
             self.conclude(transaction, Decision::Abort, &told, cx);
-        } else if somebody(Phase::Decided(Decision::Commit)) {
+        } else if any(Phase::Decided(Decision::Commit)) {
             self.conclude(transaction, Decision::Commit, &told, cx);
-        } else if !somebody(Phase::PreCommitted) {
+        } else if !any(Phase::PreCommitted) {
             self.conclude(transaction, Decision::Abort, &told, cx);
-        } else if self.is_without(Rule::Again) {
+        } else if !self.config.keeps(Rule::Again) {
             self.conclude(transaction, Decision::Commit, &told, cx);
         } else {
             let uncertain = known.iter().filter(|(node, phase)| **phase == Phase::Uncertain && **node != self.id);
