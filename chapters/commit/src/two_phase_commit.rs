@@ -2,14 +2,14 @@
 
 mod claims;
 
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
-use volvox_lab::claim::Claim;
-use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
-use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_commit::transaction::{Command, Content, Decision, Outcome, Outcomes};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::check::{Checker, Durability, Network, System};
+use volvox_lab::claim::Claim;
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -49,8 +49,14 @@ static CARD: Card = Card {
     ],
     scenario: include_str!("../scenarios/two-phase-commit.txt"),
     golden: &[
-        Golden { name: "01-commit.txt", text: include_str!("../../../crates/commit/tests/scripts/two-phase/01-commit.txt") },
-        Golden { name: "02-blocked.txt", text: include_str!("../../../crates/commit/tests/scripts/two-phase/02-blocked.txt") },
+        Golden {
+            name: "01-commit.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/01-commit.txt"),
+        },
+        Golden {
+            name: "02-blocked.txt",
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/02-blocked.txt"),
+        },
         Golden {
             name: "03-cooperation.txt",
             text: include_str!("../../../crates/commit/tests/scripts/two-phase/03-cooperation.txt"),
