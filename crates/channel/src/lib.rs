@@ -71,7 +71,7 @@
 //!   than [`Context::send_after`](volvox_core::Context::send_after).
 //! - The child's decisions ([`Context::choose`](volvox_core::Context::choose)) are drawn from its chance, see
 //!   `decisions/0001`.
-//! - A peer that was never heard of again keeps at most one queue; the number of peers is bounded.
+//! - A peer that is never heard of again keeps at most one queue; the number of peers is bounded.
 //!
 //! # The same, step by step
 //!

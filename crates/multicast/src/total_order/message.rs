@@ -12,8 +12,10 @@ pub type Text = Line<TEXT_MAX>;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time(pub u64);
 
-// No clock comes this far by counting, and a liar must not drive the others to where there is no later stamp.
-numbers! { Time <= (1 << 62) - 1, "time of a multicast" }
+/// No clock comes this far by counting, and a liar must not drive the others to where there is no later stamp.
+const TIME_MAX: u64 = (1 << 62) - 1;
+
+numbers! { Time <= TIME_MAX, "time of a multicast" }
 
 impl Time {
     /// The next event of the process, or the first after a message with this time.
