@@ -2,13 +2,13 @@
 
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Picture, Property, When};
+use volvox_core::{Duration, NodeId, Picture, Property, When};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_membership::swim::{self as protocol, Config, History, Timer};
+use volvox_membership::swim::{self as protocol, Command, Config, History, Timer};
 
 /// The chapter.
 pub struct Swim;
@@ -99,7 +99,7 @@ impl Chapter for Swim {
     }
 }
 
-static MODELS: [CheckedModel; 12] = [
+static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "in time, one lost message accuses no member",
         text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; without end",
@@ -118,6 +118,27 @@ static MODELS: [CheckedModel; 12] = [
         expects: Expects::Holds { states: 50_828 },
         explore: || found(&in_time(None, 0).crashes(1)),
     },
+    CheckedModel::holds(
+        "in time, a member that leaves is known to be gone",
+        "the same, and n3 leaves at any moment: in the end the others believe that it is",
+        39_274,
+        || {
+            let world = in_time(None, 0).command(NodeId(3), Command::Leave, 1);
+            let checker = hold(Checker::new(&world), &protocol::properties())
+                .reachable("n3 is out", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
+                .leads_to(
+                    "a member that leaves is known to be gone",
+                    |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out),
+                    |world, state| {
+                        let others = [NodeId(1), NodeId(2)];
+                        let view = world.view(state);
+                        let mut held = others.iter().filter_map(|id| view.node(*id)?.standing(NodeId(3)));
+                        held.all(|held| held.is_faulty())
+                    },
+                );
+            explore(&world, checker)
+        },
+    ),
     CheckedModel {
         name: "monotonic views, whatever happens",
         text: "three members, no time at all: any timer fires at any moment, two periods in all; one crash",
@@ -222,6 +243,10 @@ fn in_time(without: Option<protocol::Rule>, losses: u32) -> Instance {
 
 fn without_time(without: Option<protocol::Rule>) -> Instance {
     configured(Config { lambda: 1, ..small(without) }, 0).timer_budget(|timer| *timer == Timer::Period, 2)
+}
+
+fn is_out(node: &protocol::Swim) -> bool {
+    node.own().is_faulty()
 }
 
 fn safe(world: &Instance) -> Explored {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId};
-use volvox_lab::check::{Checker, Memory, System};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Row, Tolerance};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_mutex::section::{Enter, Section, Sections};

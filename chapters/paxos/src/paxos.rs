@@ -279,15 +279,15 @@ fn second_of_n1(config: Config) -> World_ {
 type Seen<'a> = View<'a, protocol::Paxos, Told>;
 
 /// Only n3 crashes, once, and only while its disk holds records of which `when` is true.
-fn third_crashes(world: World_, when: fn(&[protocol::Record]) -> bool) -> World_ {
+fn third_crashes(world: World_, when: fn(&[&protocol::Record]) -> bool) -> World_ {
     world.crashes_and_restarts(1).within(move |view: &Seen<'_>| {
         let [n1, n2, n3] = [1, 2, 3].map(|id| view.node(NodeId(id)).is_some());
-        n1 && n2 && (n3 || when(view.records(NodeId(3)).0))
+        n1 && n2 && (n3 || when(&view.records(NodeId(3)).0))
     })
 }
 
 /// It accepted a ballot that is newer than all that it had promised.
-fn accepted_what_it_had_not_promised(records: &[protocol::Record]) -> bool {
+fn accepted_what_it_had_not_promised(records: &[&protocol::Record]) -> bool {
     let promised = records.iter().filter_map(|record| match record {
         protocol::Record::Promised(ballot) => Some(*ballot),
         protocol::Record::Accepted(..) => None,

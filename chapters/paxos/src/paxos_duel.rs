@@ -83,6 +83,10 @@ impl Model for Duel {
         }
     }
 
+    fn describe_action(&self, arrival: &Arrival) -> String {
+        arrival.to_string()
+    }
+
     fn fingerprint(&self, state: &All) -> u128 {
         hash_of(state)
     }

@@ -88,6 +88,11 @@ impl<P: Erasable, H: Memory> System<P, H> {
         self.with(|system| system.crashes_and_restarts(at_most))
     }
 
+    /// See [`erased::System::counting_boots`].
+    pub fn counting_boots(self) -> Self {
+        self.with(AnySystem::counting_boots)
+    }
+
     /// See [`erased::System::command`].
     pub fn command(self, node: NodeId, command: P::Command, times: u32) -> Self {
         self.with(|system| system.command(node, AnyCommand::of(command), times))
