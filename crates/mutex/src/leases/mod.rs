@@ -97,12 +97,16 @@
 //! lock generation number, which grows whenever the lock goes from free to held, and the *sequencer* that carries it.
 //! M. Kleppmann: *How to do distributed locking*, 2016: the name *fencing token*, and the paused holder of the third script.
 
+mod client;
+mod grantor;
 mod message;
 mod properties;
 
 pub use message::{Command, Event, Message, NotACommand, Record};
 pub use properties::{Holdings, one_holder, properties, tokens_grow, writes_in_order};
 
+use client::{Client, Wish};
+use grantor::Grantor;
 use volvox_core::{Boot, Context, Duration, NodeId, Process, Restored, Serial, Serials};
 
 /// A greater token is not believed: it would leave no room to count.
@@ -157,23 +161,6 @@ pub enum Timer {
     Term,
 }
 
-/// What a client wants.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Wish {
-    Nothing,
-    /// The lease, for one term; granted when it is had.
-    Once,
-    /// The lease, until it is released.
-    Keep,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Lease {
-    /// The request that brought it, or its last extension.
-    request: Serial,
-    token: u64,
-}
-
 /// One node; what it is says its role.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Leases {
@@ -193,26 +180,6 @@ enum Role {
     Client(Client),
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Grantor {
-    /// The last token that was given.
-    token: u64,
-    /// To whom, and for which of its requests, while its term lasts.
-    granted: Option<(NodeId, Serial)>,
-    /// It came back, and whatever it granted before may still be held.
-    waits_out: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Client {
-    wish: Wish,
-    /// The numbers of its requests.
-    requests: Serials,
-    /// The request that is not answered.
-    asking: Option<Serial>,
-    lease: Option<Lease>,
-}
-
 impl Process for Leases {
     type Config = Config;
     type Message = Message;
@@ -226,11 +193,11 @@ impl Process for Leases {
         let grantor = members.iter().copied().min().unwrap_or(id);
         let store = members.iter().copied().filter(|member| *member != grantor).min().unwrap_or(id);
         let role = if id == grantor {
-            Role::Grantor(Grantor { token: 0, granted: None, waits_out: false })
+            Role::Grantor(Grantor::default())
         } else if id == store {
             Role::Store { seen: 0 }
         } else {
-            Role::Client(Client { wish: Wish::Nothing, requests: Serials::default(), asking: None, lease: None })
+            Role::Client(Client::default())
         };
         Leases { config: *config, grantor, store, role }
     }
@@ -347,147 +314,6 @@ impl Leases {
         match self.role {
             Role::Store { seen } => Some(seen),
             _ => None,
-        }
-    }
-
-    fn client(&mut self) -> &mut Client {
-        match &mut self.role {
-            Role::Client(client) => client,
-            role => panic!("no client: {role:?}"),
-        }
-    }
-
-    fn wish(&mut self, wish: Wish, cx: &mut Context<'_, Self>) {
-        let waited = self.waits();
-        let client = self.client();
-        if client.lease.is_some() && wish == Wish::Once {
-            return cx.note("it holds the lease", 0);
-        }
-        client.wish = wish;
-        if !waited && client.lease.is_none() {
-            cx.emit(Event::Asked);
-        }
-        self.ask_if_wished(cx);
-    }
-
-    fn ask_if_wished(&mut self, cx: &mut Context<'_, Self>) {
-        let (config, grantor, client) = (self.config, self.grantor, self.client());
-        if client.wish == Wish::Nothing || client.asking.is_some() {
-            return;
-        }
-        let request = client.requests.issue();
-        client.asking = Some(request);
-        // The clock of the lease starts here, whenever the grant may come.
-        cx.set_timer(Timer::End(request), config.holder_term());
-        let message = match client.lease {
-            Some(Lease { token, .. }) => Message::Extend { request, token },
-            None => Message::Acquire { request },
-        };
-        cx.send(grantor, message);
-    }
-
-    fn on_granted(&mut self, request: Serial, token: u64, cx: &mut Context<'_, Self>) {
-        let (config, client) = (self.config, self.client());
-        if client.asking != Some(request) {
-            return cx.note("ignored: a grant that nobody awaits any more", request.count);
-        }
-        client.asking = None;
-        if config.without == Some(Rule::FromSend) {
-            cx.set_timer(Timer::End(request), config.holder_term());
-        }
-        match client.lease.replace(Lease { request, token }) {
-            Some(before) => cx.cancel_timer(Timer::End(before.request)),
-            None => cx.emit(Event::Acquired { token }),
-        }
-        match client.wish {
-            Wish::Keep => cx.set_timer(Timer::Renew, config.holder_term().saturating_sub(config.renew_before)),
-            _ => client.wish = Wish::Nothing,
-        }
-    }
-
-    /// What this request brought is over, or will not be had any more.
-    fn on_end(&mut self, request: Serial, cx: &mut Context<'_, Self>) {
-        let client = self.client();
-        if client.asking == Some(request) {
-            client.asking = None;
-        }
-        if client.lease.is_some_and(|lease| lease.request == request) {
-            client.lease = None;
-            cx.emit(Event::Ended);
-            if client.wish == Wish::Keep {
-                cx.emit(Event::Asked);
-            }
-        }
-        self.ask_if_wished(cx);
-    }
-
-    fn release(&mut self, cx: &mut Context<'_, Self>) {
-        let (grantor, client) = (self.grantor, self.client());
-        client.wish = Wish::Nothing;
-        if let Some(request) = client.asking.take() {
-            cx.cancel_timer(Timer::End(request));
-        }
-        cx.emit(Event::Ended);
-        if let Some(lease) = client.lease.take() {
-            cx.cancel_timer(Timer::End(lease.request));
-            cx.send(grantor, Message::Release { token: lease.token });
-        }
-    }
-}
-
-impl Client {
-    fn on_busy(&mut self, request: Serial, config: &Config, cx: &mut Context<'_, Leases>) {
-        if self.asking == Some(request) {
-            self.asking = None;
-            cx.cancel_timer(Timer::End(request));
-            cx.set_timer(Timer::Retry, config.retry);
-        }
-    }
-}
-
-impl Grantor {
-    fn on_acquire(&mut self, from: NodeId, request: Serial, config: &Config, cx: &mut Context<'_, Leases>) {
-        match self.granted {
-            _ if self.waits_out => return cx.send(from, Message::Busy { request }),
-            Some((holder, _)) if holder != from => return cx.send(from, Message::Busy { request }),
-            // One that was under way twice is answered twice, and brings no more time.
-            Some((_, last)) if request == last => {
-                return cx.send(from, Message::Granted { request, token: self.token });
-            }
-            Some((_, last)) if request < last => return cx.note("ignored: an older request of the holder", from.0),
-            Some(_) if config.without == Some(Rule::NewToken) => {}
-            // The holder holds none as far as it knows: it gave the lease back, let it end, or died. What it sent under
-            // the last token may still arrive, and is not meant for this lease.
-            Some(_) | None => {
-                self.token += 1;
-                cx.persist(Record::Given(self.token));
-            }
-        }
-        self.grant(from, request, config, cx);
-    }
-
-    fn on_extend(&mut self, from: NodeId, request: Serial, token: u64, config: &Config, cx: &mut Context<'_, Leases>) {
-        match self.granted {
-            Some((holder, last)) if holder == from && token == self.token && request > last => {
-                self.grant(from, request, config, cx);
-            }
-            Some((holder, last)) if holder == from && token == self.token && request == last => {
-                cx.send(from, Message::Granted { request, token });
-            }
-            _ => cx.send(from, Message::Busy { request }),
-        }
-    }
-
-    fn grant(&mut self, to: NodeId, request: Serial, config: &Config, cx: &mut Context<'_, Leases>) {
-        self.granted = Some((to, request));
-        cx.set_timer(Timer::Term, config.term);
-        cx.send(to, Message::Granted { request, token: self.token });
-    }
-
-    fn on_release(&mut self, from: NodeId, token: u64, cx: &mut Context<'_, Leases>) {
-        if self.granted.is_some_and(|(holder, _)| holder == from) && self.token == token {
-            self.granted = None;
-            cx.cancel_timer(Timer::Term);
         }
     }
 }
