@@ -189,13 +189,13 @@ impl<'m, M: Model> Checker<'m, M> {
     }
 
     /// Stops once the exploration takes this many bytes of memory by its own estimate: the table, the states that wait,
-    /// and what the model remembers ([`Report::bytes`]). What was explored until then is told.
+    /// and what the model remembers ([`Report::bytes`]). The report says what was explored until then.
     pub fn bytes_max(mut self, bytes: u64) -> Self {
         self.limits.bytes_max = bytes;
         self
     }
 
-    /// Stops soon after this flag is set, by another thread or at a signal. What was explored until then is told.
+    /// Stops soon after this flag is set, by another thread or at a signal. The report says what was explored until then.
     pub fn cancel(mut self, flag: &'m AtomicBool) -> Self {
         self.limits.cancel = Some(flag);
         self

@@ -1,12 +1,12 @@
 //! How far an exploration has come, and whether it has to end.
 //!
-//! Threads report batch by batch, so nothing here is on the way of a single state. A batch takes milliseconds: that is how
-//! late a limit on memory or a cancellation is noticed.
+//! Threads report batch by batch, so a single state pays nothing. A batch takes milliseconds: a limit on memory or a
+//! cancellation is noticed that late.
 
 use crate::checker::Limits;
 use crate::model::Model;
 use crate::report::{Ended, Progress};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// What was done since the last report.
 #[derive(Clone, Copy, Default)]
@@ -32,7 +32,7 @@ pub struct Watch<'e, 'm> {
     /// Of the states that are kept, and the most that everything took at any report.
     bytes: AtomicU64,
     bytes_most: AtomicU64,
-    is_full: AtomicU32,
+    is_full: AtomicBool,
 }
 
 impl<'e, 'm> Watch<'e, 'm> {
@@ -46,7 +46,7 @@ impl<'e, 'm> Watch<'e, 'm> {
             depth: AtomicU32::new(0),
             bytes: AtomicU64::new(0),
             bytes_most: AtomicU64::new(0),
-            is_full: AtomicU32::new(0),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -55,7 +55,7 @@ impl<'e, 'm> Watch<'e, 'm> {
         if self.limits.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
             return Some(Ended::Cancelled);
         }
-        (self.is_full.load(Ordering::Relaxed) > 0).then_some(Ended::BytesMax)
+        self.is_full.load(Ordering::Relaxed).then_some(Ended::BytesMax)
     }
 
     /// Takes a report; `table` is what the table takes.
@@ -67,7 +67,7 @@ impl<'e, 'm> Watch<'e, 'm> {
         let bytes = kept + table as u64 + model.bytes();
         self.bytes_most.fetch_max(bytes, Ordering::Relaxed);
         if bytes > self.limits.bytes_max {
-            self.is_full.store(1, Ordering::Relaxed);
+            self.is_full.store(true, Ordering::Relaxed);
         }
         let before = self.looked_behind.fetch_add(done.looked_behind, Ordering::Relaxed);
         if before / Progress::EVERY != (before + done.looked_behind) / Progress::EVERY {

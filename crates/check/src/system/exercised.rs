@@ -1,8 +1,8 @@
 //! What happened in an exploration, and what never did.
 //!
-//! A property that holds says nothing about a command that no state was given, or a message that nobody ever sent. All
-//! steps that were made are remembered with what they did, so this is read from there once the exploration is over, and
-//! costs it nothing. Only what is no step of a node is noted where it is possible: losses, doublings and returns.
+//! A property that holds says nothing about a command that was never given, or a message that no node ever sent. All steps
+//! are remembered with what they did, so this is read from there once the exploration is over, and costs it nothing. Only
+//! what is no step of a node is noted where it becomes possible: losses, doublings and restarts.
 
 use super::network::envelope_of;
 use super::outcomes::{Key, Outcome};
@@ -33,7 +33,7 @@ pub struct Exercised {
     pub timers: BTreeSet<String>,
     /// Records that were persisted.
     pub records: BTreeSet<String>,
-    /// Events that were told.
+    /// Events that were emitted.
     pub events: BTreeSet<String>,
     /// Faults that happened.
     pub faults: BTreeSet<&'static str>,
@@ -71,7 +71,7 @@ const NOBODY: &str = "nobody there";
 
 impl Exercised {
     /// What never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault crash`. A message
-    /// that was sent and never arrived is told as such.
+    /// that was sent and never arrived is listed as `delivery of Release`.
     pub fn missing(&self, universe: &Universe<'_>) -> Vec<String> {
         let mut missing = Vec::new();
         let mut compare = |what: &str, all: &[&str], happened: &BTreeSet<String>| {

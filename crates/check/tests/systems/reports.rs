@@ -8,17 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_check::{Checker, Durability, Ended, Network, Progress, State, System, Universe};
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process};
 
-/// Node 1 counts for ever, writes each number down, tells node 2, and is thanked.
+/// Node 1 counts forever: it persists each number and sends it to node 2, which acknowledges it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Counter {
     number: u64,
-    thanks: u64,
+    acked: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Message {
     Number(u64),
-    Thanks(u64),
+    Ack(u64),
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -41,7 +41,7 @@ impl MessageKind for Message {
     fn kind(&self) -> &'static str {
         match self {
             Message::Number(_) => "Number",
-            Message::Thanks(_) => "Thanks",
+            Message::Ack(_) => "Ack",
         }
     }
 }
@@ -56,16 +56,16 @@ impl Process for Counter {
     type View = ();
 
     fn new(_: NodeId, _: &[NodeId], (): &()) -> Counter {
-        Counter { number: 0, thanks: 0 }
+        Counter { number: 0, acked: 0 }
     }
 
     fn on_start(&mut self, _: &mut Context<'_, Counter>) {}
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Counter>) {
         match message {
-            Message::Number(number) => cx.send(from, Message::Thanks(number)),
-            Message::Thanks(number) => {
-                self.thanks = self.thanks.max(number);
+            Message::Number(number) => cx.send(from, Message::Ack(number)),
+            Message::Ack(number) => {
+                self.acked = self.acked.max(number);
                 cx.emit(Counted(number));
             }
         }
@@ -98,8 +98,8 @@ fn up_to(number: u64) -> World {
     world().nodes_within(move |_, node: &Counter| node.number <= number)
 }
 
-fn is_thanked(world: &World, state: &State) -> bool {
-    world.view(state).node(NodeId(1)).is_none_or(|node| node.thanks > 0)
+fn is_acknowledged(world: &World, state: &State) -> bool {
+    world.view(state).node(NodeId(1)).is_none_or(|node| node.acked > 0)
 }
 
 fn has_counted(world: &World, state: &State) -> bool {
@@ -109,17 +109,18 @@ fn has_counted(world: &World, state: &State) -> bool {
 #[test]
 fn a_property_of_states_holds_in_a_space_that_was_cut_and_the_report_counts_what_is_behind() {
     let world = up_to(3);
-    let report = Checker::new(&world).invariant("never thanked too early", |_, _| true).run();
+    let report = Checker::new(&world).invariant("anything", |_, _| true).run();
     assert!(report.holds() && report.is_cut() && report.outside > 0, "{report}");
     assert!(report.to_string().contains(&format!(", {} more at the bounds not looked behind", report.outside)));
     assert_eq!((report.overflowed.len(), report.budgets), (0, None));
 }
 
-/// Inside the bound no run goes on without a message: whoever counts for ever without being heard does so behind it.
+/// Within the bound every fair run delivers an acknowledgement. Behind it a node could count forever and hear nothing, for
+/// all that this exploration knows.
 #[test]
 fn liveness_is_undecided_in_a_space_that_was_cut_unless_the_bound_is_a_budget() {
     let world = up_to(3);
-    let checker = || Checker::new(&world).leads_to("who counts is thanked", has_counted, is_thanked);
+    let checker = || Checker::new(&world).leads_to("a number is acknowledged", has_counted, is_acknowledged);
     let report = checker().run();
     assert_eq!((report.ended, report.holds()), (Ended::Undecided, false), "{report}");
     assert!(report.violation.is_none() && report.to_string().contains("liveness undecided"), "{report}");
@@ -127,7 +128,7 @@ fn liveness_is_undecided_in_a_space_that_was_cut_unless_the_bound_is_a_budget() 
     assert!(report.holds(), "{report}");
     assert_eq!(report.budgets.as_deref(), Some("it counts no further"));
     assert!(report.to_string().contains("within the bounds (it counts no further)"), "{report}");
-    // What is found inside is a run of the whole.
+    // A run that is found within the bound is a run of the whole.
     let report = Checker::new(&world).eventually("it counts", has_counted).run();
     assert_eq!(report.ended, Ended::Violated, "{report}");
 }
@@ -139,13 +140,13 @@ fn a_bound_that_is_never_met_leaves_liveness_decided() {
         .nodes_within(|_, node: &Counter| node.number <= 3)
         .timer_budget(|_| true, 2)
         .command(NodeId(1), Ask::Count, 1);
-    let report = Checker::new(&world).leads_to("who counts is thanked", has_counted, is_thanked).run();
+    let report = Checker::new(&world).leads_to("a number is acknowledged", has_counted, is_acknowledged).run();
     assert!(report.holds() && !report.is_cut(), "{report}");
     assert_eq!(report.budgets, None);
 }
 
 #[test]
-fn full_queues_are_told_by_link_and_number_of_messages_and_leave_liveness_undecided() {
+fn full_queues_are_reported_by_link_and_leave_liveness_undecided() {
     let narrow = || up_to(3).network(Network::ordered().queue_max(1));
     let world = narrow();
     let report = Checker::new(&world).run();
@@ -154,7 +155,8 @@ fn full_queues_are_told_by_link_and_number_of_messages_and_leave_liveness_undeci
     assert!(report.to_string().contains("full queues dropped"), "{report}");
     // Explored again, and on another number of threads, it is the same: no step is counted twice.
     let again = Checker::new(&world).threads(1).run();
-    let anew = Checker::new(&narrow()).threads(3).leads_to("thanked", has_counted, is_thanked).run();
+    let anew =
+        Checker::new(&narrow()).threads(3).leads_to("a number is acknowledged", has_counted, is_acknowledged).run();
     assert_eq!((&again.overflowed, &anew.overflowed), (&report.overflowed, &report.overflowed));
     assert_eq!(anew.ended, Ended::Undecided);
     let deep = Checker::new(&narrow()).depth_first().run();
@@ -162,7 +164,7 @@ fn full_queues_are_told_by_link_and_number_of_messages_and_leave_liveness_undeci
 }
 
 #[test]
-fn what_happened_is_told_and_what_never_did() {
+fn an_exploration_lists_what_happened_and_what_never_did() {
     let world = up_to(2)
         .network(Network::unordered().losses(1))
         .durability(Durability::Separate)
@@ -173,8 +175,8 @@ fn what_happened_is_told_and_what_never_did() {
     let set = |words: &[&str]| words.iter().map(|word| (*word).to_string()).collect::<BTreeSet<_>>();
     assert_eq!(happened.commands, set(&["Count"]));
     assert_eq!(happened.never_given, set(&["n2 Stop"]), "only node 1 counts");
-    assert_eq!((happened.sent, happened.delivered), (set(&["Number", "Thanks"]), set(&["Number", "Thanks"])));
-    assert_eq!((happened.lost, happened.doubled), (set(&["Number", "Thanks"]), set(&[])));
+    assert_eq!((happened.sent, happened.delivered), (set(&["Number", "Ack"]), set(&["Number", "Ack"])));
+    assert_eq!((happened.lost, happened.doubled), (set(&["Number", "Ack"]), set(&[])));
     assert_eq!(
         (happened.timers, happened.records, happened.events),
         (set(&["Next"]), set(&["Counted"]), set(&["Counted"]))
@@ -182,7 +184,7 @@ fn what_happened_is_told_and_what_never_did() {
     assert_eq!((happened.faults, happened.never_failed), (["late sync", "loss"].into(), BTreeSet::new()));
     let all = Universe {
         commands: &["Count", "Stop"],
-        messages: &["Number", "Thanks", "Goodbye"],
+        messages: &["Number", "Ack", "Goodbye"],
         timers: &["Next", "Giveup"],
         records: &["Counted"],
         events: &["Counted", "Stopped"],
@@ -199,7 +201,7 @@ fn before_an_exploration_nothing_happened_and_faults_are_missing_that_the_model_
     let happened = world.exercised();
     assert_eq!(happened.faults, BTreeSet::new());
     assert_eq!(happened.never_failed, ["crash", "doubling", "loss", "restart"].into());
-    // Nobody says anything without a command, so nothing can be lost.
+    // No node sends anything without a command, so nothing can be lost.
     let silent = System::<Counter>::new(2, ()).crashes_and_restarts(1).network(Network::ordered().losses(1));
     assert!(Checker::new(&silent).run().holds());
     let happened = silent.exercised();
@@ -207,7 +209,7 @@ fn before_an_exploration_nothing_happened_and_faults_are_missing_that_the_model_
     assert_eq!(silent.exercised().missing(&Universe::default()), ["fault loss"]);
 }
 
-/// It counts for ever, so only a limit ends it.
+/// The node counts forever, so only a limit ends the exploration.
 #[test]
 fn an_exploration_ends_at_its_limit_on_memory_with_what_was_explored() {
     const MIB: u64 = 1 << 20;
@@ -222,7 +224,7 @@ fn an_exploration_ends_at_its_limit_on_memory_with_what_was_explored() {
 }
 
 #[test]
-fn what_is_found_before_a_limit_is_told() {
+fn a_violation_found_before_a_limit_is_reported() {
     let world = world();
     let report = Checker::new(&world).bytes_max(1).invariant("it counts", has_counted).run();
     assert_eq!((report.ended, report.states), (Ended::Violated, 1), "{report}");
@@ -235,7 +237,11 @@ fn the_search_for_runs_without_an_end_keeps_to_the_limit_on_memory_too() {
     let world = up_to(30);
     let safety = Checker::new(&world).run();
     assert!(safety.holds() && safety.states > 5_000, "{safety}");
-    let live = || Checker::new(&world).leads_to("thanked", has_counted, is_thanked).bounds_are_budgets("a count");
+    let live = || {
+        Checker::new(&world)
+            .leads_to("a number is acknowledged", has_counted, is_acknowledged)
+            .bounds_are_budgets("a count")
+    };
     let whole = live().run();
     assert!(whole.holds() && whole.bytes > safety.bytes, "{whole}: {} of {}", safety.bytes, whole.bytes);
     let report = live().bytes_max((safety.bytes + whole.bytes) / 2).run();
@@ -246,7 +252,6 @@ fn the_search_for_runs_without_an_end_keeps_to_the_limit_on_memory_too() {
 fn an_exploration_is_cancelled_by_another_thread_or_before_it_begins() {
     let world = world();
     let flag = AtomicBool::new(false);
-    // Whoever is told of 20,000 states cancels it.
     let report = Checker::new(&world)
         .cancel(&flag)
         .progress(|progress| flag.store(progress.states > 20_000, Ordering::Relaxed))
@@ -263,21 +268,21 @@ fn an_exploration_is_cancelled_by_another_thread_or_before_it_begins() {
 }
 
 #[test]
-fn progress_is_told_within_a_large_level_too() {
-    let told = Mutex::new(Vec::new());
+fn progress_is_reported_within_a_large_level_too() {
+    let reports = Mutex::new(Vec::new());
     let world = up_to(40);
     let report = Checker::new(&world)
-        .leads_to("thanked", has_counted, is_thanked)
+        .leads_to("a number is acknowledged", has_counted, is_acknowledged)
         .threads(2)
-        .progress(|progress: &Progress| told.lock().expect("nobody panics").push(*progress))
+        .progress(|progress: &Progress| reports.lock().expect("nobody panics").push(*progress))
         .run();
-    let told = told.into_inner().expect("nobody panics");
+    let reports = reports.into_inner().expect("nobody panics");
     for is_liveness in [false, true] {
-        let phase: Vec<_> = told.iter().filter(|progress| progress.is_liveness == is_liveness).collect();
+        let phase: Vec<_> = reports.iter().filter(|progress| progress.is_liveness == is_liveness).collect();
         let levels = if is_liveness { 0 } else { u64::from(report.depth) };
         let at_least = levels + report.states / Progress::EVERY;
         assert!(phase.len() as u64 >= at_least, "{} times for {at_least}: {report}", phase.len());
         assert!(phase.iter().all(|progress| progress.states <= report.states && progress.bytes > 0));
     }
-    assert!(told.iter().any(|progress| progress.waiting > 100), "states wait");
+    assert!(reports.iter().any(|progress| progress.waiting > 100), "states wait");
 }

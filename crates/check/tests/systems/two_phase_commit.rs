@@ -226,7 +226,7 @@ fn world(participants: u64, rules: Rules) -> World {
 }
 
 /// Why a full queue leaves liveness decided.
-const ASKS_AGAIN: &str = "who is in doubt asks again and again: what a full queue drops was asked before";
+const ASKS_AGAIN: &str = "a node in doubt asks again: what a full queue drops was asked before";
 
 fn checker(world: &World) -> Checker<'_, World> {
     Checker::new(world)
