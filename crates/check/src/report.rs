@@ -1,4 +1,4 @@
-//! What an exploration found, and how it is told.
+//! What an exploration found, in words.
 
 use crate::model::Model;
 use crate::seen::COMPARED_BITS;
@@ -24,7 +24,7 @@ pub enum Ended {
     BytesMax,
     /// States at the greatest depth were not looked behind.
     DepthMax,
-    /// It was told to end.
+    /// It was cancelled.
     Cancelled,
 }
 
@@ -113,6 +113,8 @@ pub struct Counterexample<M: Model> {
     pub end: String,
     /// The actions in words.
     lines: Vec<String>,
+    /// What differs from one passage of the cycle to the next, in words.
+    each_time: String,
 }
 
 /// A run that is not in words yet: as the fields of [`Counterexample`].
@@ -130,7 +132,8 @@ impl<M: Model> Counterexample<M> {
         assert!(lines.len() == steps.len(), "a line for each step");
         lines.extend(failed.iter().map(|(action, _)| model.describe_action(action)));
         let end = model.describe(steps.last().map_or(&initial, |(_, state)| state));
-        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines }
+        let each_time = cycle_from.map_or(String::new(), |from| model.describe_cycle(&steps[from..]));
+        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
     }
 
     /// A run that fails before it begins.
@@ -141,8 +144,8 @@ impl<M: Model> Counterexample<M> {
 
     /// The same of another model with the same states and actions.
     fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Counterexample<N> {
-        let Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines } = self;
-        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines }
+        let Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time } = self;
+        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
     }
 
     /// The last state.
@@ -159,7 +162,8 @@ impl<M: Model> Counterexample<M> {
 impl<M: Model> fmt::Display for Counterexample<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.failed.as_ref().map(|(_, why)| why.as_str());
-        print_run(f, &self.lines, self.cycle_from, why)?;
+        let words = Words { lines: &self.lines, cycle_from: self.cycle_from, each_time: &self.each_time, why };
+        words.print(f)?;
         if !self.end.is_empty() {
             writeln!(f, "{}", self.end)?;
         }
@@ -167,26 +171,33 @@ impl<M: Model> fmt::Display for Counterexample<M> {
     }
 }
 
-fn print_run(
-    f: &mut fmt::Formatter<'_>,
-    lines: &[String],
+/// A run in words: what is the same for all models.
+struct Words<'a> {
+    lines: &'a [String],
     cycle_from: Option<usize>,
-    why: Option<&str>,
-) -> fmt::Result {
-    let steps = lines.len() - usize::from(why.is_some());
-    for (at, line) in lines.iter().enumerate() {
-        if cycle_from == Some(at) && at < steps {
-            writeln!(f, "-- and from here on, again and again:")?;
+    each_time: &'a str,
+    why: Option<&'a str>,
+}
+
+impl Words<'_> {
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.lines.len() - usize::from(self.why.is_some());
+        for (at, line) in self.lines.iter().enumerate() {
+            if self.cycle_from == Some(at) && at < steps {
+                f.write_str("-- and from here on, again and again")?;
+                let comma = if self.each_time.is_empty() { "" } else { ", each time " };
+                writeln!(f, "{comma}{}:", self.each_time)?;
+            }
+            writeln!(f, "{:>3}. {line}", at + 1)?;
         }
-        writeln!(f, "{:>3}. {line}", at + 1)?;
+        if self.cycle_from == Some(steps) {
+            writeln!(f, "-- and nothing more ever happens")?;
+        }
+        if let Some(why) = self.why {
+            writeln!(f, "{why}")?;
+        }
+        Ok(())
     }
-    if cycle_from == Some(steps) {
-        writeln!(f, "-- and nothing more ever happens")?;
-    }
-    if let Some(why) = why {
-        writeln!(f, "{why}")?;
-    }
-    Ok(())
 }
 
 impl<M: Model> Report<M> {
