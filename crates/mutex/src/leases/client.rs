@@ -1,6 +1,6 @@
 //! What a client does: it asks, believes a grant until its own clock says that the lease is over, and gives it back.
 
-use super::{Config, Event, Leases, Message, Role, Timer};
+use super::{Config, Event, Leases, Message, Role, Rule, Timer};
 use volvox_core::{Context, Serial, Serials};
 
 /// What a client wants.
