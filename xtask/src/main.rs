@@ -14,6 +14,7 @@ mod powercut;
 mod shrunk;
 mod tidy;
 mod verify;
+mod weight;
 mod workspace;
 
 use std::process::ExitCode;
@@ -68,6 +69,11 @@ const COMMANDS: &[Command] = &[
         name: "shrunk",
         summary: "how short planted bugs and counterexamples become: one table, minutes; fails over a median of 25 events",
         run: shrunk::run,
+    },
+    Command {
+        name: "weight",
+        summary: "what building costs, and what each chapter adds [edit | build [--against REV] [--pairs N]]",
+        run: weight::run,
     },
     Command {
         name: "bench",

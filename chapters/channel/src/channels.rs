@@ -1,11 +1,11 @@
 //! From fair-loss links to reliable FIFO ones, layer by layer.
 
 use volvox_channel::links::{self as protocol, Config, Perfect, Reliable, Stubborn};
-use volvox_channel::talk::{Say, Talk, Told, Words, properties};
+use volvox_channel::talk::{Command, Event, History, Talk, properties};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
@@ -23,14 +23,7 @@ static CARD: Card = Card {
                 sections 2.4 and 3.9",
     source: include_str!("../../../crates/channel/src/links/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
-    rules: &[
-        Rule {
-            name: "repetition",
-            text: "what is not acknowledged is sent again; without it what is lost stays unheard",
-        },
-        Rule { name: "once", text: "what was handed up is not handed up again; without it a repetition is heard" },
-        Rule { name: "order", text: "what comes early waits; without it it is heard before its turn" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/channels.txt"),
     golden: &[Golden {
         name: "01-loss-and-repetition.txt",
@@ -42,7 +35,7 @@ type Stack = Reliable<Talk>;
 
 impl Chapter for Channels {
     type Process = Stack;
-    type History = Words;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -52,7 +45,7 @@ impl Chapter for Channels {
         told(settings.without.and_then(protocol::Rule::named)).stack()
     }
 
-    fn properties() -> Vec<Property<Stack, Words>> {
+    fn properties() -> Vec<Property<Stack, History>> {
         properties()
     }
 
@@ -93,10 +86,10 @@ impl Chapter for Channels {
     }
 }
 
-const INVENTED: &str = "nothing is invented";
-const TWICE: &str = "nothing twice";
-const ORDER: &str = "in order";
-const HEARD: &str = "what is said is heard";
+const INVENTED: &str = "no creation";
+const TWICE: &str = "no duplication";
+const ORDER: &str = "FIFO delivery";
+const HEARD: &str = "reliable delivery";
 const ALL: [&str; 3] = [INVENTED, TWICE, ORDER];
 
 static MODELS: [CheckedModel; 12] = [
@@ -163,22 +156,28 @@ fn told(without: Option<protocol::Rule>) -> Config<()> {
     Config { without, ..Config::default() }
 }
 
-/// So many words from every other end to n2.
-fn system<P>(config: P::Config, nodes: u64, links: Links, words: u32) -> System<P, Words>
-where
-    P: Erasable + Process<Event = Told, Command = Say>,
-{
-    let world = System::<P, Words>::with_history(nodes, config).network(links);
-    let to = NodeId(2);
-    (1..=nodes)
-        .map(NodeId)
-        .filter(|from| *from != to)
-        .fold(world, |world, from| world.command(from, Say { text: "word".to_string(), to }, words))
+/// The end that listens.
+const TO: NodeId = NodeId(2);
+
+fn say(word: &str) -> Command {
+    Command::Say { text: word.parse().expect("a line"), to: TO }
 }
 
-fn promise<'w, P>(world: &'w System<P, Words>, words: u32, promised: &[&str]) -> Checker<'w, System<P, Words>>
+/// This many words from every other end to n2.
+fn system<P>(config: P::Config, nodes: u64, links: Links, words: u32) -> System<P, History>
 where
-    P: Erasable + Process<Event = Told>,
+    P: Erasable + Process<Event = Event, Command = Command>,
+{
+    let world = System::<P, History>::with_history(nodes, config).network(links);
+    (1..=nodes)
+        .map(NodeId)
+        .filter(|from| *from != TO)
+        .fold(world, |world, from| world.command(from, say("word"), words))
+}
+
+fn promise<'w, P>(world: &'w System<P, History>, words: u32, promised: &[&str]) -> Checker<'w, System<P, History>>
+where
+    P: Erasable + Process<Event = Event>,
 {
     let properties: Vec<_> =
         properties::<P>().into_iter().filter(|property| promised.contains(&property.name)).collect();
@@ -188,7 +187,7 @@ where
 
 fn safe<P>(config: P::Config, nodes: u64, links: Links, words: u32, promised: &[&str]) -> Explored
 where
-    P: Erasable + Process<Event = Told, Command = Say>,
+    P: Erasable + Process<Event = Event, Command = Command>,
 {
     let world = system::<P>(config, nodes, links, words);
     explore(&world, promise(&world, words, promised))
@@ -197,7 +196,7 @@ where
 /// Two words from n1 to n2 over a link that loses two messages in all: what is promised, and that they are heard.
 fn live<P>(config: P::Config, promised: &[&str]) -> Explored
 where
-    P: Erasable + Process<Event = Told, Command = Say>,
+    P: Erasable + Process<Event = Event, Command = Command>,
 {
     let world = system::<P>(config, 2, Links::unordered().losses(2).queue_max(2), 2);
     let checker = promise(&world, 2, promised).leads_to(
@@ -210,7 +209,7 @@ where
 
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-FND-3",
-    text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions a call, with loss p each way",
+    text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions per call, with loss p each way",
     measure: || {
         [100_000, 300_000].into_iter().flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm)).collect()
     },
@@ -221,18 +220,18 @@ static CLAIMS: [Claim; 1] = [Claim {
 
 const CALLS: u64 = 20_000;
 
-/// Calls from n1 to n2, one a millisecond, over links that lose so many parts in a million each way. A call is answered
+/// Calls from n1 to n2, one a millisecond, over links that lose this many parts in a million each way. A call is answered
 /// within its timer or lost: the delay is constant.
 fn calls<P>(config: P::Config, loss_ppm: u32) -> Simulation<P>
 where
-    P: Erasable<Command = Say, Event = Told>,
+    P: Erasable<Command = Command, Event = Event>,
 {
     let ms = Duration::from_millis;
     let fault = LinkFault { loss_ppm, ..LinkFault::default() };
     let network = Network { latency: Latency::Constant(ms(1)), fault, ..Network::default() };
     let mut sim = Builder::<P>::new(7, 2, config).network(network).without_hash_chain().build();
     for call in 0..CALLS {
-        sim.command_after(ms(call), NodeId(1), Say { text: "call".to_string(), to: NodeId(2) });
+        sim.command_after(ms(call), NodeId(1), say("call"));
     }
     let _ = sim.run_for(ms(CALLS + 10_000));
     sim
@@ -240,7 +239,7 @@ where
 
 fn at_least_once<P>(config: P::Config, loss_ppm: u32) -> Vec<Row>
 where
-    P: Erasable<Command = Say, Event = Told>,
+    P: Erasable<Command = Command, Event = Event>,
 {
     let sim = calls::<P>(config, loss_ppm);
     let loss = f64::from(loss_ppm) / 1e6;
@@ -256,7 +255,7 @@ where
     };
     let both = (1.0 - loss) * (1.0 - loss);
     vec![
-        row("attempts", 1.0 / both, sim.statistics().kinds.of("Word"), "attempts a call"),
-        row("executions", 1.0 / (1.0 - loss), executed, "executions a call"),
+        row("attempts", 1.0 / both, sim.statistics().kinds.of("Word"), "attempts per call"),
+        row("executions", 1.0 / (1.0 - loss), executed, "executions per call"),
     ]
 }

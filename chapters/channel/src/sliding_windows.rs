@@ -1,10 +1,10 @@
 //! Stop-and-wait, go-back-N and selective repeat: how large a window may be, and how large it must be.
 
-use volvox_channel::arq::{self as protocol, Arq, Config, Frame, Scheme};
-use volvox_channel::talk::{Say, Talk, Word, Words, properties};
+use volvox_channel::arq::{self as protocol, Arq, Config, Scheme};
+use volvox_channel::talk::{self, Command, History, Talk, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
@@ -22,17 +22,7 @@ static CARD: Card = Card {
                 CACM 12(5), 1969; Tanenbaum, Wetherall: Computer networks, section 3.4",
     source: include_str!("../../../crates/channel/src/arq/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
-    rules: &[
-        Rule {
-            name: "window",
-            text: "the window is no larger than the numbers allow; with one more an old message is taken for a new one",
-        },
-        Rule { name: "fifo", text: "the link keeps order; without it a slow copy is taken for a new message" },
-        Rule {
-            name: "repetition",
-            text: "what is not acknowledged is sent again; without it what is lost stays unheard",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/sliding-windows.txt"),
     golden: &[
         Golden {
@@ -48,7 +38,7 @@ static CARD: Card = Card {
 
 impl Chapter for SlidingWindows {
     type Process = Arq<Talk>;
-    type History = Words;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -59,7 +49,7 @@ impl Chapter for SlidingWindows {
         config(Scheme::SelectiveRepeat, 2, settings.without.and_then(protocol::Rule::named))
     }
 
-    fn properties() -> Vec<Property<Arq<Talk>, Words>> {
+    fn properties() -> Vec<Property<Arq<Talk>, History>> {
         properties()
     }
 
@@ -94,8 +84,8 @@ impl Chapter for SlidingWindows {
     }
 }
 
-const TWICE: &str = "nothing twice";
-const HEARD: &str = "what is said is heard";
+const TWICE: &str = "no duplication";
+const HEARD: &str = "reliable delivery";
 
 static MODELS: [CheckedModel; 13] = [
     CheckedModel::holds(
@@ -169,12 +159,16 @@ fn lossy() -> Links {
     Links::ordered().lossy().queue_max(4)
 }
 
-type Instance = System<Arq<Talk>, Words>;
+type Instance = System<Arq<Talk>, History>;
 
-/// So many words from n1 to n2.
+fn say(word: &str) -> Command {
+    Command::Say { text: word.parse().expect("a line"), to: NodeId(2) }
+}
+
+/// This many words from n1 to n2.
 fn system(config: Config<()>, links: Links, words: u32) -> Instance {
     let world = System::with_history(2, config).network(links);
-    world.command(NodeId(1), Say { text: "word".to_string(), to: NodeId(2) }, words)
+    world.command(NodeId(1), say("word"), words)
 }
 
 fn checker(world: &Instance, words: u32) -> Checker<'_, Instance> {
@@ -208,7 +202,7 @@ static CLAIMS: [Claim; 2] = [
     },
     Claim {
         id: "Q-NET-4",
-        text: "sends a packet with loss p: selective repeat 1/(1-p), go-back-N (1-p+Wp)/(1-p)",
+        text: "sends per packet with loss p: selective repeat 1/(1-p), go-back-N (1-p+Wp)/(1-p)",
         measure: || sends(|window| window),
         breakage: "the window is half as large as told",
         measure_broken: || sends(halved),
@@ -224,21 +218,21 @@ fn halved(window: u16) -> u16 {
 const PACKET_BYTES: usize = 1_000;
 const BYTES_A_SECOND: u64 = 1_000_000;
 
-fn bytes(frame: &Frame<Word>) -> usize {
-    match frame {
-        Frame::Data { .. } => PACKET_BYTES,
-        Frame::Ack { .. } => 0,
+fn bytes(message: &protocol::Message<talk::Message>) -> usize {
+    match message {
+        protocol::Message::Data { .. } => PACKET_BYTES,
+        protocol::Message::Ack { .. } => 0,
     }
 }
 
-/// Keeps the sender's queue filled until so many packets were sent and acknowledged.
+/// Keeps the sender's queue filled until this many packets were sent and acknowledged.
 fn transfer(sim: &mut Simulation<Arq<Talk>>, packets: u64) {
     let (batch, mut said) = (1_000, 0);
     let _ = sim.run_until(Duration::from_secs(1_000_000), |sim| {
         let waiting = sim.node(NodeId(1)).map_or(0, Arq::waiting);
         if said < packets && waiting < batch && sim.statistics().commands == said {
             for _ in 0..(packets - said).min(batch as u64) {
-                sim.command(NodeId(1), Say { text: "packet".to_string(), to: NodeId(2) });
+                sim.command(NodeId(1), say("packet"));
                 said += 1;
             }
         }
@@ -300,7 +294,7 @@ fn sends(used: fn(u16) -> u16) -> Vec<Row> {
             expected,
             measured: sim.statistics().kinds.of("Word") as f64 / packets as f64,
             tolerance: Tolerance::Relative(0.05),
-            unit: "sends a packet",
+            unit: "sends per packet",
             over: format!("{packets} packets"),
         }
     };

@@ -5,7 +5,7 @@
 use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, Told};
 use volvox_clocks::software_clock::Signed;
-use volvox_core::{Duration, Instant, NodeId, Property, fingerprint_of};
+use volvox_core::{Duration, Instant, NodeId, Property, When, fingerprint_of};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -30,7 +30,7 @@ static CARD: Card = Card {
         Rule { name: "round", text: "answers and deltas belong to a round; without it late ones look fast" },
         Rule {
             name: "gamma",
-            text: "clocks far from the others have no weight; without it one broken clock moves all",
+            text: "clocks far from the others have no weight; without it one broken clock moves all, however far",
         },
         Rule { name: "delta", text: "deltas are sent; a time would be old on arrival" },
         Rule { name: "slew", text: "clocks are slewed; without it time runs backward" },
@@ -94,13 +94,14 @@ impl Chapter for BerkeleyAlgorithm {
 }
 
 const PRECISION: &str = "clocks set in the same round are within 2e";
-const GOOD: &str = "a clock that is far off moves nobody";
+const GOOD: &str = "the average stays within gamma of a good clock";
+const AMONG: &str = "the average lies among the good clocks";
 const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
 
 /// What needs an upper bound on delays.
 const ALL: &str = "a round sets everybody";
 
-static MODELS: [CheckedModel; 13] = [
+static MODELS: [CheckedModel; 15] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -126,6 +127,23 @@ static MODELS: [CheckedModel; 13] = [
         expects: Expects::Holds { states: 169 },
         explore: || everybody(&slow(3, 2)),
     },
+    CheckedModel::holds(
+        "a master, three slaves, one of them broken and within gamma",
+        "one round; one message is lost: clocks 0, 1 and -1 ticks off, and a broken one 19, where gamma is 20",
+        9_611,
+        || run(&within_gamma().network(Network::unordered().losses(1))),
+    ),
+    CheckedModel::breaks(
+        "a broken clock within gamma moves the average",
+        "no rule taken out, the same: only a clock further away than gamma has no weight, so the average need not lie among \
+         the good clocks",
+        (AMONG, 6),
+        || {
+            let world = within_gamma();
+            let among = Property { name: AMONG, source: "TIM-06", when: When::Always, holds: protocol::among_the_good };
+            explore(&world, hold(Checker::new(&world), &[among]))
+        },
+    ),
     CheckedModel::breaks(
         "answers later than the bound",
         "no rule taken out, one slave; messages take 1 to 3 ticks: that answers come in time is a promise of the network; no \
@@ -170,6 +188,21 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
 
 /// So many rounds of so many nodes, the fourth of which is far off; answers are used that come within so many ticks.
 fn timeless(nodes: u64, rounds: u64, round_trip_max: u32, without: Option<protocol::Rule>) -> Instance {
+    configured(nodes, rounds, round_trip_max, &[0, 8, -5, -1_000], without)
+}
+
+/// The fourth of four clocks is broken, and none is further than gamma from another.
+fn within_gamma() -> Instance {
+    configured(4, 1, 3, &[0, 1, -1, 19], None).timed(timed(1, 3))
+}
+
+fn configured(
+    nodes: u64,
+    rounds: u64,
+    round_trip_max: u32,
+    starts_off_ms: &[i64],
+    without: Option<protocol::Rule>,
+) -> Instance {
     let config = Config {
         every: TICK,
         rounds: Some(rounds),
@@ -177,7 +210,7 @@ fn timeless(nodes: u64, rounds: u64, round_trip_max: u32, without: Option<protoc
         delay_min: TICK,
         gamma: TICK * 20,
         slew_ppm: 100_000,
-        starts_off_ns: vec![0, 8_000_000, -5_000_000, -1_000_000_000],
+        starts_off_ns: starts_off_ms.iter().map(|ms| ms * 1_000_000).collect(),
         without,
     };
     Instance::with_history(nodes, config)

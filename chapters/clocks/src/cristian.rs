@@ -32,6 +32,10 @@ static CARD: Card = Card {
         },
         Rule { name: "limit", text: "slow round trips are not used; without it the error has no bound" },
         Rule { name: "number", text: "a reply is held against its own request; without it late ones look fast" },
+        Rule {
+            name: "unique",
+            text: "no request has the number of an earlier boot; without it a dead life's reply looks fast",
+        },
         Rule { name: "slew", text: "clocks are slewed; without it time runs backward" },
     ],
     scenario: include_str!("../scenarios/cristian.txt"),
@@ -96,10 +100,13 @@ const BOUND: &str = "an estimate is off by at most half its round trip less min"
 const LIMIT: &str = "no estimate is off by more than U less min";
 const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
 
+/// What an answer to another request breaks.
+const QUICK: &str = "a round trip takes at least twice min";
+
 /// What needs an upper bound on delays.
 const CONTACT: &str = "who asks makes contact";
 
-static MODELS: [CheckedModel; 11] = [
+static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "a server, three clients",
         text: "timed: messages take 1 to 4 ticks, min is 1, 2U is 4, a request lies there for 1; one is lost; two tries; \
@@ -149,6 +156,16 @@ static MODELS: [CheckedModel; 11] = [
         (BOUND, 11),
         || run(&system(2, 1, Some(protocol::Rule::Number))),
     ),
+    CheckedModel {
+        name: "a client dies and returns",
+        text: "timed: a server, one client; messages take 1 to 4 ticks, one is lost, and somebody crashes and comes back. The \
+               model's wall clock stops while a node is down, so only round trips are asked about, and no estimate",
+        expects: Expects::Holds { states: 0 },
+        explore: || quick(&returning(None)),
+    },
+    CheckedModel::breaks("without unique", "as \"a client dies and returns\"", (QUICK, 8), || {
+        quick(&returning(Some(protocol::Rule::Unique)))
+    }),
     CheckedModel::breaks("without slew", "a server, one client that is ahead", (GRADUAL, 6), || {
         run(&system(2, 1, Some(protocol::Rule::Slew)))
     }),
@@ -173,6 +190,7 @@ fn timeless(nodes: u64, round_trip_max: u32, without: Option<protocol::Rule>) ->
         without,
     };
     Instance::with_history(nodes, config)
+        .counting_boots()
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_asking()))
 }
@@ -184,6 +202,25 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
 /// 2U is less than the slowest round trip, and one message is lost.
 fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Instance {
     timeless(nodes, 4, without).network(Network::unordered().losses(1)).timed(timed(delivery_min, 4))
+}
+
+/// A client that is down has not finished either, while something that it asked is under way.
+fn returning(without: Option<protocol::Rule>) -> Instance {
+    system(2, 1, without).crashes_and_restarts(1).within(|view| {
+        let server_is_asked = view.is_set(NodeId(1), protocol::Timer::Handled(CLIENT));
+        view.nodes().any(|(_, node)| node.is_asking())
+            || (view.nodes().count() < 2 && (server_is_asked || view.in_flight().next().is_some()))
+    })
+}
+
+fn quick(world: &Instance) -> Explored {
+    let properties: Vec<_> =
+        CristiansAlgorithm::properties().into_iter().filter(|property| property.name == QUICK).collect();
+    let checker = hold(Checker::new(world).states_max(2_000_000), &properties);
+    let checker = checker.reachable("a client is set", |world, state| {
+        world.view(state).nodes().any(|(_, node)| node.estimate().is_some())
+    });
+    explore(world, checker)
 }
 
 /// 2U is two ways of two ticks and the handling, and nothing is lost.
@@ -201,7 +238,9 @@ fn contact(world: &Instance) -> Explored {
 }
 
 fn run(world: &Instance) -> Explored {
-    let checker = hold(Checker::new(world).states_max(2_000_000), &CristiansAlgorithm::properties())
+    let properties: Vec<_> =
+        CristiansAlgorithm::properties().into_iter().filter(|property| property.name != QUICK).collect();
+    let checker = hold(Checker::new(world).states_max(2_000_000), &properties)
         .reachable("a client is set", |world, state| {
             world.view(state).nodes().any(|(_, node)| node.estimate().is_some())
         })

@@ -1,13 +1,13 @@
 //! Lamport clocks, judged by the exact happened-before.
 
 use std::collections::BTreeMap;
-use volvox_clocks::happened_before::{Ask, Deeds, Event, Stamp};
-use volvox_clocks::lamport::{self as protocol, Config, Lamport, Time};
+use volvox_clocks::happened_before::Stamp;
+use volvox_clocks::lamport::{self as protocol, Command, Config, Event, History, Lamport, Time};
 use volvox_clocks::vector::{self, Vector, VectorClock};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,11 +24,7 @@ static CARD: Card = Card {
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
     source: include_str!("../../../crates/clocks/src/lamport.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule { name: "tick", text: "a receipt is counted; without it sending and receipt have equal counts" },
-        Rule { name: "maximum", text: "a receipt jumps ahead of the message; without it effects come before causes" },
-        Rule { name: "names", text: "ties are broken by name; without it two events have the same stamp" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/lamport-clocks.txt"),
     golden: &[Golden {
         name: "01-clock-condition.txt",
@@ -38,7 +34,7 @@ static CARD: Card = Card {
 
 impl Chapter for LamportClocks {
     type Process = Lamport;
-    type History = Deeds<Time>;
+    type History = History<Time>;
 
     fn card() -> &'static Card {
         &CARD
@@ -48,7 +44,7 @@ impl Chapter for LamportClocks {
         Config { without: settings.without.and_then(protocol::Rule::named) }
     }
 
-    fn properties() -> Vec<Property<Lamport, Deeds<Time>>> {
+    fn properties() -> Vec<Property<Lamport, History<Time>>> {
         protocol::properties()
     }
 
@@ -76,7 +72,7 @@ impl Chapter for LamportClocks {
     }
 }
 
-/// Whatever a network does to messages, and pauses. No crash: who forgets its clock is another process.
+/// Everything that a network does to messages, and pauses. No crash: a process that forgets its clock is another process.
 pub(super) fn faults() -> FaultPlan {
     let ms = Duration::from_millis;
     FaultPlan {
@@ -100,45 +96,47 @@ static MODELS: [CheckedModel; 5] = [
     CheckedModel {
         name: "three processes in a ring",
         text: "each works once and tells the next once; any order, any loss, one message arrives twice. What is lost \
-               is what arrives after the end. No crash: who forgets its clock is another process",
+               is what arrives after the end. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
         explore: || run(&ring(1, None)),
     },
     CheckedModel {
-        name: "three processes, everybody tells everybody",
+        name: "three processes, each tells each",
         text: "one message on each of the six links; any order, any loss, one message arrives twice",
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&mesh(None)),
     },
-    CheckedModel::breaks("without tick", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
         run(&ring(1, Some(protocol::Rule::Tick)))
     }),
-    CheckedModel::breaks("without maximum", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without maximum", "as the ring", ("clock condition", 2), || {
         run(&ring(1, Some(protocol::Rule::Maximum)))
     }),
-    CheckedModel::breaks("without names", "as the ring", ("no two events have the same stamp", 2), || {
+    CheckedModel::breaks("without names", "as the ring", ("total order", 2), || {
         run(&ring(1, Some(protocol::Rule::Names)))
     }),
 ];
 
-type Instance = System<Lamport, Deeds<Time>>;
+type Instance = System<Lamport, History<Time>>;
 
 fn system(without: Option<protocol::Rule>) -> Instance {
     System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
 }
 
-/// Each works once and tells the next so often.
+/// Each works once and tells the next this many times.
 fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
     let links = [(1, 2), (2, 3), (3, 1)];
     links.into_iter().fold(system(without), |system, (from, to)| {
-        system.command(NodeId(from), Ask::Work, 1).command(NodeId(from), Ask::Tell(NodeId(to)), times)
+        system.command(NodeId(from), Command::Work, 1).command(NodeId(from), Command::Tell(NodeId(to)), times)
     })
 }
 
 /// Each tells each other once.
 fn mesh(without: Option<protocol::Rule>) -> Instance {
     let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
-    links.into_iter().fold(system(without), |system, (from, to)| system.command(NodeId(from), Ask::Tell(NodeId(to)), 1))
+    links
+        .into_iter()
+        .fold(system(without), |system, (from, to)| system.command(NodeId(from), Command::Tell(NodeId(to)), 1))
 }
 
 fn run(world: &Instance) -> Explored {
@@ -147,27 +145,27 @@ fn run(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
-/// What so many processes did when each was asked something at random moments, half of it to tell somebody.
-pub(super) fn deeds<P, S>(seed: u64, nodes: u64, config: P::Config) -> Deeds<S>
+/// What `nodes` processes did when each was asked something at random moments, half of it to tell a peer.
+pub(super) fn history<P, S>(seed: u64, nodes: u64, config: P::Config) -> History<S>
 where
-    P: Erasable<Command = Ask, Event = Event<S>>,
+    P: Erasable<Command = Command, Event = Event<S>>,
     S: Stamp + 'static,
 {
     let ms = Duration::from_millis;
     let mut sim = Builder::<P>::new(seed, nodes, config).latency(Latency::Uniform(ms(1), ms(10))).build();
     let mut rng = sim.rng(1);
     for _ in 0..40 * nodes {
-        let ask = if rng.below(2) == 0 { Ask::Work } else { Ask::TellSomebody };
-        sim.command_after(ms(rng.between(1, 400)), NodeId(rng.between(1, nodes)), ask);
+        let command = if rng.below(2) == 0 { Command::Work } else { Command::TellAny };
+        sim.command_after(ms(rng.between(1, 400)), NodeId(rng.between(1, nodes)), command);
     }
     let _ = sim.run_for(ms(1_000));
-    let mut deeds = Deeds::default();
+    let mut history = History::default();
     for happened in sim.happened() {
         if let Happening::Event(event) = happened.what {
-            History::<P>::on_event(&mut deeds, happened.node, &event);
+            volvox_core::History::<P>::on_event(&mut history, happened.node, &event);
         }
     }
-    deeds
+    history
 }
 
 const SEED: u64 = 7;
@@ -175,10 +173,10 @@ const PROCESSES: u64 = 5;
 
 /// Which share of the concurrent pairs each clock orders.
 fn false_order(without: Option<protocol::Rule>, vector_without: Option<vector::Rule>) -> Vec<Row> {
-    let lamport = deeds::<Lamport, Time>(SEED, PROCESSES, Config { without });
+    let lamport = history::<Lamport, Time>(SEED, PROCESSES, Config { without });
     let pairs = lamport.concurrent();
     let ordered = pairs.iter().filter(|(one, other)| one.count != other.count).count();
-    let vectors = deeds::<VectorClock, Vector>(SEED, PROCESSES, vector::Config { without: vector_without });
+    let vectors = history::<VectorClock, Vector>(SEED, PROCESSES, vector::Config { without: vector_without });
     let vector_pairs = vectors.concurrent();
     let vector_ordered = vector_pairs.iter().filter(|(one, other)| one.precedes(other) || other.precedes(one)).count();
     let share = |count: usize, of: usize| count as f64 / of.max(1) as f64;
@@ -202,9 +200,9 @@ fn false_order(without: Option<protocol::Rule>, vector_without: Option<vector::R
 }
 
 /// Pairs with equal counts, by the stamps alone: where the clock condition holds, none of them is cause and effect.
-fn ties(deeds: &Deeds<Time>) -> usize {
+fn ties(history: &History<Time>) -> usize {
     let mut with: BTreeMap<u64, usize> = BTreeMap::new();
-    for (_, _, event) in deeds.events() {
+    for (_, _, event) in history.events() {
         *with.entry(event.stamp.count).or_default() += 1;
     }
     with.values().map(|count| count * (count - 1) / 2).sum()

@@ -3,11 +3,11 @@
 //! It asks for time, and for no bound on delays: one model withdraws the first, in another answers are as late as they like.
 
 use super::true_clocks::{asynchronous, network_and_crashes};
-use volvox_clocks::ntp::{self as protocol, Config, Ntp, Readings};
+use volvox_clocks::ntp::{self as protocol, Config, History, Ntp};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,16 +24,7 @@ static CARD: Card = Card {
     reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
     source: include_str!("../../../crates/clocks/src/ntp/mod.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
-    rules: &[
-        Rule { name: "sign", text: "the offset has a sign; without it a clock that is ahead runs away" },
-        Rule { name: "origin", text: "an answer gives back its T1; without it late answers look fast" },
-        Rule { name: "filter", text: "of one server's samples the one of least delay is believed, not the newest" },
-        Rule {
-            name: "select",
-            text: "only who agrees with a majority is believed; without it one falseticker moves all",
-        },
-        Rule { name: "slew", text: "small offsets are slewed; without it time runs backward" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ntp.txt"),
     golden: &[
         Golden {
@@ -49,7 +40,7 @@ static CARD: Card = Card {
 
 impl Chapter for NtpExchange {
     type Process = Ntp;
-    type History = Readings;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -65,7 +56,7 @@ impl Chapter for NtpExchange {
         }
     }
 
-    fn properties() -> Vec<Property<Ntp, Readings>> {
+    fn properties() -> Vec<Property<Ntp, History>> {
         protocol::properties()
     }
 
@@ -90,13 +81,13 @@ impl Chapter for NtpExchange {
     }
 }
 
-const SAMPLE: &str = "the true offset lies within half the delay of every sample";
-const LEAST: &str = "a server is believed within half of its least delay";
-const TRUTH: &str = "while falsetickers are a minority, what is chosen is near the truth";
-const GRADUAL: &str = "but for steps, no clock runs backward, nor faster than it may slew";
+const SAMPLE: &str = "offset within half the delay";
+const LEAST: &str = "clock filter";
+const TRUTH: &str = "accuracy";
+const GRADUAL: &str = "monotonicity";
 
 /// What needs no upper bound on delays, as all of the above.
-const CHOOSES: &str = "who was answered has chosen";
+const CHOOSES: &str = "an answered client has chosen";
 
 static MODELS: [CheckedModel; 9] = [
     CheckedModel {
@@ -136,11 +127,11 @@ static MODELS: [CheckedModel; 9] = [
     }),
 ];
 
-type Instance = System<Ntp, Readings>;
+type Instance = System<Ntp, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// So many servers, of which the third is wrong, and one client that is ahead and asks so often.
+/// `servers` servers, the third wrong, and one client that starts ahead and polls `polls` times.
 fn timeless(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
     let starts_off_ns = match servers {
         3 => vec![0, 0, 1_000_000_000, 20_000_000],
@@ -179,9 +170,9 @@ fn chooses(world: &Instance) -> Explored {
 }
 
 /// Whether something is under way, or will be.
-fn has_more(view: &volvox_lab::check::View<'_, Ntp, Readings>) -> bool {
+fn has_more(view: &volvox_lab::check::View<'_, Ntp, History>) -> bool {
     let client = view.nodes().find(|(_, node)| !node.is_server());
-    view.in_flight().next().is_some() || client.is_some_and(|(id, _)| view.is_set(id, protocol::Poll))
+    view.in_flight().next().is_some() || client.is_some_and(|(id, _)| view.is_set(id, protocol::Timer::Poll))
 }
 
 fn run(world: &Instance) -> Explored {

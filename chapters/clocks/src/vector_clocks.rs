@@ -1,11 +1,11 @@
 //! Vector clocks, judged by the exact happened-before.
 
-use super::lamport_clocks::{deeds, faults};
-use volvox_clocks::happened_before::{Ask, Deed, Deeds, Event, Stamp};
+use super::lamport_clocks::{faults, history};
+use volvox_clocks::happened_before::{Action, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
-use volvox_clocks::vector::{self as protocol, Config, Vector, VectorClock};
+use volvox_clocks::vector::{self as protocol, Command, Config, Event, History, Vector, VectorClock};
 use volvox_core::{NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -22,12 +22,7 @@ static CARD: Card = Card {
     reference: "Fidge 1988; Mattern: Virtual time and global states of distributed systems, 1988, sections 5 and 6",
     source: include_str!("../../../crates/clocks/src/vector.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule { name: "tick", text: "a receipt is counted; without it sending and receipt have equal vectors" },
-        Rule { name: "maximum", text: "a receipt merges; without it nobody learns of anybody's past" },
-        Rule { name: "own", text: "each counts in its own place; without it concurrent events are ordered" },
-        Rule { name: "whole", text: "messages carry the whole vector; without it news by way of a third is lost" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/vector-clocks.txt"),
     golden: &[Golden {
         name: "01-causal-past.txt",
@@ -37,7 +32,7 @@ static CARD: Card = Card {
 
 impl Chapter for VectorClocks {
     type Process = VectorClock;
-    type History = Deeds<Vector>;
+    type History = History<Vector>;
 
     fn card() -> &'static Card {
         &CARD
@@ -47,7 +42,7 @@ impl Chapter for VectorClocks {
         Config { without: settings.without.and_then(protocol::Rule::named) }
     }
 
-    fn properties() -> Vec<Property<VectorClock, Deeds<Vector>>> {
+    fn properties() -> Vec<Property<VectorClock, History<Vector>>> {
         protocol::properties()
     }
 
@@ -79,57 +74,58 @@ static MODELS: [CheckedModel; 6] = [
     CheckedModel {
         name: "three processes in a ring",
         text: "each works once and tells the next once; any order, any loss, one message arrives twice. What is lost \
-               is what arrives after the end. No crash: who forgets its clock is another process",
+               is what arrives after the end. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
         explore: || run(&ring(1, None)),
     },
     CheckedModel {
-        name: "three processes, everybody tells everybody",
+        name: "three processes, each tells each",
         text: "one message on each of the six links; any order, any loss, one message arrives twice",
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&mesh()),
     },
-    CheckedModel::breaks("without tick", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
         run(&ring(1, Some(protocol::Rule::Tick)))
     }),
-    CheckedModel::breaks("without maximum", "as the ring", ("what happened before is stamped before", 2), || {
+    CheckedModel::breaks("without maximum", "as the ring", ("clock condition", 2), || {
         run(&ring(1, Some(protocol::Rule::Maximum)))
     }),
     CheckedModel::breaks(
         "without own places",
         "as the ring; that two events have the same stamp is not asked, and is so sooner",
-        ("what is stamped before happened before", 3),
+        ("strong clock condition", 3),
         || {
             let world = ring(1, Some(protocol::Rule::Own));
             let properties = VectorClocks::properties();
-            let converse: Vec<_> =
-                properties.into_iter().filter(|one| one.name.starts_with("what is stamped")).collect();
+            let converse: Vec<_> = properties.into_iter().filter(|one| one.name == "strong clock condition").collect();
             explore(&world, hold(Checker::new(&world), &converse))
         },
     ),
-    CheckedModel::breaks("without whole vectors", "as the ring", ("what happened before is stamped before", 4), || {
+    CheckedModel::breaks("without whole vectors", "as the ring", ("clock condition", 4), || {
         run(&ring(1, Some(protocol::Rule::Whole)))
     }),
 ];
 
-type Instance = System<VectorClock, Deeds<Vector>>;
+type Instance = System<VectorClock, History<Vector>>;
 
 fn system(without: Option<protocol::Rule>) -> Instance {
     System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
 }
 
-/// Each works once and tells the next so often.
+/// Each works once and tells the next this many times.
 fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
     let links = [(1, 2), (2, 3), (3, 1)];
     links.into_iter().fold(system(without), |system, (from, to)| {
-        system.command(NodeId(from), Ask::Work, 1).command(NodeId(from), Ask::Tell(NodeId(to)), times)
+        system.command(NodeId(from), Command::Work, 1).command(NodeId(from), Command::Tell(NodeId(to)), times)
     })
 }
 
 /// Each tells each other once.
 fn mesh() -> Instance {
     let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
-    links.into_iter().fold(system(None), |system, (from, to)| system.command(NodeId(from), Ask::Tell(NodeId(to)), 1))
+    links
+        .into_iter()
+        .fold(system(None), |system, (from, to)| system.command(NodeId(from), Command::Tell(NodeId(to)), 1))
 }
 
 fn run(world: &Instance) -> Explored {
@@ -140,7 +136,7 @@ fn run(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
-/// What the clocks of so many processes cost on the wire.
+/// What the clocks of `nodes` processes cost on the wire.
 fn sizes(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
     const COUNTER_BYTES: usize = 8;
     let row = |clock: &str, counters: u64, carried: Vec<usize>| Row {
@@ -148,19 +144,19 @@ fn sizes(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
         expected: (counters * COUNTER_BYTES as u64) as f64,
         measured: (carried.iter().sum::<usize>() * COUNTER_BYTES) as f64 / carried.len().max(1) as f64,
         tolerance: Tolerance::Exact,
-        unit: "bytes of counters a message",
+        unit: "bytes of counters per message",
         over: format!("{} messages", carried.len()),
     };
-    let vectors = deeds::<VectorClock, Vector>(7, nodes, Config { without });
-    let lamport = deeds::<Lamport, Time>(7, nodes, lamport::Config::default());
+    let vectors = history::<VectorClock, Vector>(7, nodes, Config { without });
+    let lamport = history::<Lamport, Time>(7, nodes, lamport::Config::default());
     vec![row("vector", nodes, carried(&vectors)), row("Lamport", 1, carried(&lamport))]
 }
 
 /// How many counters each message carried.
-fn carried<S: Stamp>(deeds: &Deeds<S>) -> Vec<usize> {
-    let counters = |event: &Event<S>| match event.deed {
-        Deed::Send { counters, .. } => Some(counters),
+fn carried<S: Stamp>(history: &History<S>) -> Vec<usize> {
+    let counters = |event: &Event<S>| match event.action {
+        Action::Send { counters, .. } => Some(counters),
         _ => None,
     };
-    deeds.events().filter_map(|(_, _, event)| counters(event)).collect()
+    history.events().filter_map(|(_, _, event)| counters(event)).collect()
 }

@@ -2,10 +2,10 @@
 
 mod claims;
 
-use volvox_commit::three_phase::{self as protocol, Config, ThreePhase};
-use volvox_commit::transaction::{Command, Decision, Outcomes};
+use volvox_commit::three_phase::{self as protocol, Command, Config, History, ThreePhase};
+use volvox_commit::transaction::Decision;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -23,21 +23,7 @@ static CARD: Card = Card {
     reference: "Skeen: Nonblocking commit protocols, SIGMOD 1981; Bernstein, Hadzilacos, Goodman 1987, 7.5",
     source: include_str!("../../../crates/commit/src/three_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule {
-            name: "pre-commit",
-            text: "all learn that all voted yes; without it the living abort what a dead one committed",
-        },
-        Rule {
-            name: "acks",
-            text: "commit only when all have learned it; without it one commits beside the uncertain",
-        },
-        Rule {
-            name: "again",
-            text: "a new coordinator makes all pre-commit first; without it two crashes leave the uncertain",
-        },
-        Rule { name: "unanimity", text: "go on when all voted yes; without it the first yes commits" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/three-phase-commit.txt"),
     golden: &[
         Golden {
@@ -57,7 +43,7 @@ static CARD: Card = Card {
 
 impl Chapter for ThreePhaseCommit {
     type Process = ThreePhase;
-    type History = Outcomes;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -67,7 +53,7 @@ impl Chapter for ThreePhaseCommit {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<ThreePhase, Outcomes>> {
+    fn properties() -> Vec<Property<ThreePhase, History>> {
         protocol::properties()
     }
 
@@ -98,32 +84,32 @@ const SAME: &str = "no two decide differently";
 static MODELS: [CheckedModel; 10] = [
     CheckedModel {
         name: "two participants, two crashes",
-        text: "a message takes one tick or two, and is believed to take less than three; one participant may refuse; who is \
-               left decides (AC5)",
+        text: "a message takes one tick or two, and is assumed to take less than three; one participant may refuse; the \
+               nodes that are left decide (AC5)",
         expects: Expects::Holds { states: 5_072 },
         explore: || live(&synchronous(3, None).crashes(2)),
     },
     CheckedModel {
         name: "three participants, one crash",
-        text: "a message takes a tick or none, and is believed to take less than two; one participant may refuse",
+        text: "a message takes a tick or none, and is assumed to take less than two; one participant may refuse",
         expects: Expects::Holds { states: 16_460 },
         explore: || live(&quick(4).crashes(1)),
     },
     CheckedModel {
         name: "the dead come back, two crashes",
-        text: "two participants; a message takes one tick or two; who comes back asks, and all decide, also when all were dead",
+        text: "two participants; a message takes one tick or two; a node that comes back asks, and all decide, also when all were dead",
         expects: Expects::Holds { states: 709_632 },
         explore: || live(&synchronous(3, None).crashes_and_restarts(2)),
     },
     CheckedModel {
         name: "nothing fails",
-        text: "three participants; commit if nobody refuses (AC4)",
+        text: "three participants; commit if no node refuses (AC4)",
         expects: Expects::Holds { states: 1_555 },
         explore: nothing_fails,
     },
     CheckedModel::breaks(
         "asynchronous",
-        "two participants, no rule taken out, nothing fails; but a message may take longer than is believed",
+        "two participants, no rule taken out, nothing fails; but a message may take longer than assumed",
         (SAME, 8),
         || safe(&system(3, None)),
     ),
@@ -147,7 +133,7 @@ static MODELS: [CheckedModel; 10] = [
     }),
 ];
 
-type Instance = System<ThreePhase, Outcomes>;
+type Instance = System<ThreePhase, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 
@@ -180,7 +166,7 @@ fn checker(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world), &ThreePhaseCommit::properties())
 }
 
-/// Somebody decided so.
+/// Whether a node has made this decision.
 fn decided(decision: Decision) -> impl Fn(&Instance, &State) -> bool {
     move |world, state| {
         world.view(state).history().iter().any(|(_, outcome)| outcome.decisions.values().any(|made| *made == decision))
@@ -191,7 +177,7 @@ fn safe(world: &Instance) -> Explored {
     explore(world, checker(world))
 }
 
-/// Who takes part decides, or dies.
+/// Every node that takes part decides, or dies.
 fn live(world: &Instance) -> Explored {
     let checker =
         checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));
@@ -199,14 +185,14 @@ fn live(world: &Instance) -> Explored {
         let waits = move |world: &Instance, state: &State| {
             world.view(state).node(id).is_some_and(|node| node.undecided().next().is_some())
         };
-        checker.leads_to("who takes part decides", waits, move |world, state| !waits(world, state))
+        checker.leads_to("termination", waits, move |world, state| !waits(world, state))
     });
     explore(world, checker)
 }
 
 fn nothing_fails() -> Explored {
     let world = quick(4);
-    let checker = checker(&world).invariant("commit if all vote yes", |world, state| {
+    let checker = checker(&world).invariant("non-triviality", |world, state| {
         world.view(state).history().iter().all(|(_, outcome)| {
             let all_voted_yes = Some(outcome.yes.len() as u64) == outcome.participants;
             !all_voted_yes || outcome.decisions.values().all(|made| *made == Decision::Commit)

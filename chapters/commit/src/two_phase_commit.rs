@@ -2,7 +2,7 @@
 
 mod claims;
 
-use volvox_commit::transaction::{Command, Decision, Outcomes};
+use volvox_commit::transaction::{Command, Content, Decision, Outcome, Outcomes};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
@@ -41,6 +41,10 @@ static CARD: Card = Card {
         Rule {
             name: "acknowledged",
             text: "a commit is forgotten when all know it; without it the last to ask hears abort",
+        },
+        Rule {
+            name: "unique",
+            text: "no name is given twice, also after a crash; without it two transactions commit as one",
         },
     ],
     scenario: include_str!("../scenarios/two-phase-commit.txt"),
@@ -114,17 +118,17 @@ impl Chapter for TwoPhaseCommit {
 const SAME: &str = "no two decide differently";
 const ENDS: &str = "who voted yes decides";
 
-static MODELS: [CheckedModel; 14] = [
+static MODELS: [CheckedModel; 16] = [
     CheckedModel {
         name: "two participants, one crash",
         text: "links that lose and reorder at will; disks that sync late; impatience three times in a run",
-        expects: Expects::Holds { states: 302_182 },
+        expects: Expects::Holds { states: 404_738 },
         explore: || safe(&late_disks(Config::default())),
     },
     CheckedModel {
         name: "two participants, two crashes",
         text: "links that lose, repeat and reorder at will; disks that sync at once; one participant may refuse",
-        expects: Expects::Holds { states: 491_898 },
+        expects: Expects::Holds { states: 578_918 },
         explore: || safe(&anything(Config::default(), COORDINATOR, 2)),
     },
     CheckedModel {
@@ -140,13 +144,20 @@ static MODELS: [CheckedModel; 14] = [
     CheckedModel {
         name: "a participant begins, two crashes",
         text: "two participants; links that lose, repeat and reorder at will; disks that sync at once",
-        expects: Expects::Holds { states: 301_136 },
+        expects: Expects::Holds { states: 361_272 },
         explore: || safe(&anything(Config::default(), NodeId(2), 2)),
+    },
+    CheckedModel {
+        name: "begun twice, a crash before the sync",
+        text: "two participants, links in order, disks that sync late; the coordinator begins a transaction and, after a crash \
+               or not, another with another content; nobody is impatient",
+        expects: Expects::Holds { states: 72_203 },
+        explore: || named(&begun_twice(None)),
     },
     CheckedModel {
         name: "the coordinator takes part, one crash",
         text: "three participants; links that lose and reorder at will; disks that sync late; impatience three times",
-        expects: Expects::Holds { states: 312_670 },
+        expects: Expects::Holds { states: 404_738 },
         explore: || safe(&late_disks(Config { is_colocated: true, ..Config::default() })),
     },
     CheckedModel {
@@ -158,7 +169,7 @@ static MODELS: [CheckedModel; 14] = [
     CheckedModel {
         name: "who dies comes back",
         text: "two participants, links in order, one crash with return: who voted yes decides (AC5)",
-        expects: Expects::Holds { states: 144_261 },
+        expects: Expects::Holds { states: 233_162 },
         explore: || live(&in_order().crashes_and_restarts(1)),
     },
     CheckedModel::breaks(
@@ -189,14 +200,23 @@ static MODELS: [CheckedModel; 14] = [
     CheckedModel::breaks("without acknowledged", "two participants, one crash", (SAME, 10), || {
         without(protocol::Rule::Acknowledged)
     }),
+    UNIQUE,
 ];
+
+/// The script of the golden file 05, found by the checker.
+const UNIQUE: CheckedModel = CheckedModel::breaks(
+    "without unique",
+    "two participants; two transactions with different contents, the coordinator crashes before its sync and begins again",
+    ("agreement on the content", 11),
+    || named(&begun_twice(Some(protocol::Rule::Unique))),
+);
 
 type Instance = System<TwoPhase, Outcomes>;
 
 const COORDINATOR: NodeId = NodeId(1);
 
 fn system(nodes: u64, config: Config) -> Instance {
-    System::with_history(nodes, config)
+    System::with_history(nodes, config).counting_boots()
 }
 
 /// One transaction, over links that keep no order, with disks that take their time: what waits for a disk is part of the
@@ -209,6 +229,17 @@ fn late_disks(config: Config) -> Instance {
         .timer_budget(|timer| matches!(timer, protocol::Timer::Decision(_)), 2)
         .timer_budget(|timer| matches!(timer, protocol::Timer::Acks(_)), 1)
         .command(COORDINATOR, Command::Begin, 1)
+}
+
+/// Two transactions that do different things, and a crash that may make the coordinator forget the first.
+fn begun_twice(without: Option<protocol::Rule>) -> Instance {
+    system(3, Config { without, ..Config::default() })
+        .network(Network::ordered())
+        .durability(Durability::Separate)
+        .crashes_and_restarts(1)
+        .timers(|_, _| false)
+        .command(COORDINATOR, Command::BeginWith(Content(1)), 1)
+        .command(COORDINATOR, Command::BeginWith(Content(2)), 1)
 }
 
 /// One transaction, over links that may do anything; one participant may refuse.
@@ -248,6 +279,16 @@ fn decided(decision: Decision) -> impl Fn(&Instance, &volvox_lab::check::State) 
 fn safe(world: &Instance) -> Explored {
     let checker =
         checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));
+    explore(world, checker)
+}
+
+/// Both transactions can commit.
+fn named(world: &Instance) -> Explored {
+    let checker = checker(world).reachable("both commit", |world, state| {
+        let view = world.view(state);
+        let committed = |outcome: &Outcome| outcome.decisions.values().any(|made| *made == Decision::Commit);
+        view.history().iter().filter(|(_, outcome)| committed(outcome)).count() == 2
+    });
     explore(world, checker)
 }
 

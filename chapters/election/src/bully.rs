@@ -3,7 +3,7 @@
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_election::bully::{self as protocol, Bully, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -22,18 +22,7 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/election/src/bully.rs"),
     // All begin at once, and each that is asked begins again: with 48 nodes these are four million messages.
     nodes: Nodes { least: 2, most: 24, default: 4 },
-    rules: &[
-        Rule {
-            name: "patience",
-            text: "who asks waits for answers; without it the lowest leads as well as the highest",
-        },
-        Rule { name: "office", text: "who is elected waits until all have heard; without it two lead for a moment" },
-        Rule { name: "take-over", text: "who answers takes over; without it all wait for somebody else, for ever" },
-        Rule {
-            name: "hand-over",
-            text: "who spoke of a leader passes the next one on; without it some follow one who follows",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/bully.txt"),
     golden: &[
         Golden {
@@ -85,14 +74,14 @@ impl Chapter for BullyAlgorithm {
     }
 }
 
-const ONE: &str = "one leads at a time";
-const FOLLOW: &str = "all follow one who leads";
+const ONE: &str = "at most one leader";
+const FOLLOW: &str = "termination";
 
 static MODELS: [CheckedModel; 8] = [
     CheckedModel {
         name: "three nodes, a crash with return",
-        text: "a message takes a tick or none; anybody may die at any moment, and comes back; the lowest may suspect. In the \
-               end all follow one who leads",
+        text: "a message takes a tick or none; any node may die at any moment, and comes back; the lowest may suspect. In the \
+               end all follow the leader",
         expects: Expects::Holds { states: 855_537 },
         explore: || live(&prompt(3, None).crashes_and_restarts(1)),
     },
@@ -111,7 +100,7 @@ static MODELS: [CheckedModel; 8] = [
     },
     CheckedModel::breaks(
         "asynchronous",
-        "two nodes, no rule taken out, nothing fails; but an answer may take longer than is believed",
+        "two nodes, no rule taken out, nothing fails; but an answer may take longer than assumed",
         (ONE, 3),
         || safe(&system(2, None)),
     ),
@@ -123,7 +112,7 @@ static MODELS: [CheckedModel; 8] = [
     }),
     CheckedModel::breaks(
         "without take-over",
-        "two nodes; the lower suspects, is answered, and waits for ever",
+        "two nodes; the lower suspects, is answered, and waits forever",
         (FOLLOW, 24),
         || live(&synchronous(2, Some(protocol::Rule::TakeOver))),
     ),
@@ -139,7 +128,7 @@ type Instance = System<Bully>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// All begin at once. A message is believed to take two ticks at most, and a step less than one.
+/// All begin at once. A message is assumed to take two ticks at most, and a step less than one.
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     System::<Bully>::new(nodes, Config { delay: TICK * 2, processing: TICK, without })
         .network(Network::ordered())
@@ -183,7 +172,7 @@ static CLAIMS: [Claim; 2] = [
         id: "Q-ELE-1",
         text: "bully, the lowest of the survivors notices: N(N-1)/2 ELECTION, (N-1)(N-2)/2 ANSWER, N-2 COORDINATOR",
         measure: || [4, 8, 16, 32].into_iter().flat_map(|n| worst(n, None)).collect(),
-        breakage: "who answers does not take over",
+        breakage: "a node that answers does not take over",
         measure_broken: || worst(8, Some(protocol::Rule::TakeOver)),
         plot: None,
     },

@@ -1,8 +1,8 @@
-//! Election on a ring after Chang and Roberts: only the highest name gets round.
+//! Election on a ring after Chang and Roberts: only the highest id gets round.
 
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -19,17 +19,7 @@ static CARD: Card = Card {
     reference: "Chang and Roberts: An improved algorithm for decentralized extrema-finding, CACM 22(5), 1979",
     source: include_str!("../../../crates/election/src/chang_roberts.rs"),
     nodes: Nodes { least: 2, most: 1_024, default: 5 },
-    rules: &[
-        Rule {
-            name: "swallow",
-            text: "nobody passes a lower name on; without it every name gets round, and its owner leads",
-        },
-        Rule {
-            name: "replace",
-            text: "a lower name is replaced by one's own; without it the highest may never be sent",
-        },
-        Rule { name: "tell", text: "the result is told; without it the others never learn it" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/chang-roberts.txt"),
     golden: &[Golden {
         name: "01-two-begin.txt",
@@ -57,7 +47,7 @@ impl Chapter for ChangRoberts {
         process.to_string()
     }
 
-    /// Slow links and nodes that stop for a while. Nothing is lost, nothing overtakes, nobody dies: see the caveats.
+    /// Slow links and nodes that stop for a while. Nothing is lost, nothing overtakes, no node dies: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         FaultPlan {
             from: Duration::ZERO,
@@ -76,18 +66,18 @@ impl Chapter for ChangRoberts {
     }
 }
 
-/// That property breaks in so many decisions.
+/// That property breaks in this many decisions.
 const fn broken(name: &'static str, property: &'static str, steps: usize, explore: fn() -> Explored) -> CheckedModel {
     let text = "three nodes, each of which may begin once";
     CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
 }
 
-const LEARNS: &str = "who begins learns";
+const LEARNS: &str = "termination";
 
 static MODELS: [CheckedModel; 6] = [
     CheckedModel {
         name: "four nodes",
-        text: "links that keep the order; each may begin once, at any moment, also when it has learned; who begins learns of \
+        text: "links that keep the order; each may begin once, at any moment, also when it has learned; each that begins learns of \
                the highest. No failures: one ends the election, see the caveats",
         expects: Expects::Holds { states: 798 },
         explore: || run(&system(4, None)),
@@ -102,13 +92,13 @@ static MODELS: [CheckedModel; 6] = [
         },
     },
     CheckedModel {
-        name: "who begins again without order",
-        text: "no rule taken out; who has learned the result begins again, and its name overtakes the result: it is swallowed \
+        name: "a second election without order",
+        text: "no rule taken out; a node that has learned the result begins again, and its id overtakes the result: it is swallowed \
                by the next, which still takes part",
         expects: Expects::Counterexample { property: LEARNS, steps: 11 },
         explore: || run(&system(4, None).network(Network::unordered())),
     },
-    broken("without swallow", "only the highest leads", 4, || run(&system(3, Some(protocol::Rule::Swallow)))),
+    broken("without swallow", "agreement", 4, || run(&system(3, Some(protocol::Rule::Swallow)))),
     broken("without replace", LEARNS, 2, || run(&system(3, Some(protocol::Rule::Replace)))),
     broken("without tell", LEARNS, 4, || run(&system(3, Some(protocol::Rule::Tell)))),
 ];
@@ -136,7 +126,7 @@ static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-ELE-4",
     text: "Chang-Roberts: one initiator 3N-1 at worst; all at once N(N+1)/2 + N at worst, N H_N + N on average",
     measure: || [4, 16].into_iter().flat_map(|n| costs(n, None)).collect(),
-    breakage: "lower names are passed on",
+    breakage: "lower ids are passed on",
     measure_broken: || costs(16, Some(protocol::Rule::Swallow)),
     plot: None,
 }];

@@ -1,8 +1,8 @@
 //! Election on a ring with a list: past the dead, and round twice.
 
 use volvox_core::{Duration, NodeId, Property};
-use volvox_election::ring::{self as protocol, Command, Config, Results, Ring};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_election::ring::{self as protocol, Command, Config, History, Ring};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -20,12 +20,7 @@ static CARD: Card = Card {
     reference: "Le Lann: Distributed systems: towards a formal approach, 1977",
     source: include_str!("../../../crates/election/src/ring.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
-    rules: &[
-        Rule { name: "skip", text: "a dead successor is skipped; without it no list gets round" },
-        Rule { name: "announce", text: "the result is sent round; without it the initiator alone knows it" },
-        Rule { name: "once", text: "the initiator closes an election once; without it one election has two results" },
-        Rule { name: "doubt", text: "who is above the result begins again; without it some follow who does not lead" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ring-election.txt"),
     golden: &[Golden {
         name: "01-a-dead-successor.txt",
@@ -35,7 +30,7 @@ static CARD: Card = Card {
 
 impl Chapter for RingElection {
     type Process = Ring;
-    type History = Results;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -45,7 +40,7 @@ impl Chapter for RingElection {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<Ring, Results>> {
+    fn properties() -> Vec<Property<Ring, History>> {
         protocol::properties()
     }
 
@@ -71,21 +66,21 @@ impl Chapter for RingElection {
     }
 }
 
-const ONE: &str = "one election has one result";
-const ENDS: &str = "who begins comes to an end";
-const FOLLOW: &str = "all follow one who is alive";
-const HIGHEST: &str = "nobody who lives is passed over";
+const ONE: &str = "agreement";
+const ENDS: &str = "every election ends";
+const FOLLOW: &str = "termination";
+const HIGHEST: &str = "validity";
 
 static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three nodes, a crash with return",
-        text: "a message takes one tick; anybody may die at any moment, and comes back; in the end all follow one who is alive",
+        text: "a message takes one tick; any node may die at any moment, and comes back; in the end all follow one that is alive",
         expects: Expects::Holds { states: 116_090 },
         explore: || live(&synchronous(3, None).crashes_and_restarts(1)),
     },
     CheckedModel {
         name: "four nodes",
-        text: "a message takes one tick; all begin at once, and the lowest once more; nobody dies, and the highest is elected",
+        text: "a message takes one tick; all begin at once, and the lowest once more; no node dies, and the highest is elected",
         expects: Expects::Holds { states: 3_856 },
         explore: || {
             let world = synchronous(4, None).command(NodeId(1), Command::Suspect, 1);
@@ -99,8 +94,8 @@ static MODELS: [CheckedModel; 9] = [
         explore: || safe(&impatient(None)),
     },
     CheckedModel::breaks(
-        "asynchronous, and somebody who lives is passed over",
-        "the same without a rule taken out: who is slow to acknowledge is taken for dead, and a lower name leads",
+        "asynchronous, and a node that is alive is passed over",
+        "the same without a rule taken out: a node that is slow to acknowledge is taken for dead, and a lower id leads",
         (HIGHEST, 4),
         || {
             let world = impatient(None);
@@ -109,7 +104,7 @@ static MODELS: [CheckedModel; 9] = [
     ),
     CheckedModel {
         name: "three nodes, a crash for good",
-        text: "a message takes one tick; who begins an election comes to its end, or dies",
+        text: "a message takes one tick; a node that begins an election comes to its end, or dies",
         expects: Expects::Holds { states: 5_284 },
         explore: || ends(&synchronous(3, None).crashes(1)),
     },
@@ -133,11 +128,11 @@ static MODELS: [CheckedModel; 9] = [
     }),
 ];
 
-type Instance = System<Ring, Results>;
+type Instance = System<Ring, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// All begin at once. A message is believed to take a tick at most, and a step less than one.
+/// All begin at once. A message is assumed to take a tick at most, and a step less than one.
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     let config = Config { delay: TICK, processing: TICK, without };
     System::with_history(nodes, config).network(Network::ordered()).durability(Durability::Prompt)
@@ -162,7 +157,7 @@ fn safe(world: &Instance) -> Explored {
     explore(world, checker(world))
 }
 
-/// Where nobody dies, only the highest leads.
+/// Where no node dies, only the highest leads.
 fn highest<'w>(checker: Checker<'w, Instance>) -> Checker<'w, Instance> {
     checker.invariant(HIGHEST, |world, state| {
         let view = world.view(state);

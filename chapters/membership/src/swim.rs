@@ -1,14 +1,14 @@
-//! SWIM: probing, suspicion, and news that travel on probes.
+//! SWIM: probing, suspicion, and updates that travel on probes.
 
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Picture, Property, When};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_core::{Duration, NodeId, Picture, Property, When};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_membership::swim::{self as protocol, Config, Heard, Timer};
+use volvox_membership::swim::{self as protocol, Command, Config, History, Timer};
 
 /// The chapter.
 pub struct Swim;
@@ -21,17 +21,7 @@ static CARD: Card = Card {
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
-    rules: &[
-        Rule { name: "relays", text: "others probe before anybody is accused; without it one lost message accuses" },
-        Rule { name: "suspicion", text: "the accused may refute; without it two lost messages are a death" },
-        Rule { name: "incarnation", text: "who refutes raises its number; without it the accusation stays stronger" },
-        Rule { name: "precedence", text: "the stronger update holds; without it views go back and forth" },
-        Rule {
-            name: "round-robin",
-            text: "targets come from a shuffled list; without it a dead member may never be one",
-        },
-        Rule { name: "limit", text: "news are passed on so often at most; without it for ever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/swim.txt"),
     golden: &[
         golden("01-a-death.txt", include_str!("../../../crates/membership/tests/scripts/01-a-death.txt")),
@@ -47,7 +37,7 @@ const fn golden(name: &'static str, text: &'static str) -> Golden {
 
 impl Chapter for Swim {
     type Process = protocol::Swim;
-    type History = Heard;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -57,7 +47,7 @@ impl Chapter for Swim {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::for_group(settings.nodes) }
     }
 
-    fn properties() -> Vec<Property<protocol::Swim, Heard>> {
+    fn properties() -> Vec<Property<protocol::Swim, History>> {
         protocol::properties()
     }
 
@@ -109,27 +99,48 @@ impl Chapter for Swim {
     }
 }
 
-static MODELS: [CheckedModel; 12] = [
+static MODELS: [CheckedModel; 13] = [
     CheckedModel {
-        name: "in time, one lost message accuses nobody",
-        text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; for ever",
+        name: "in time, one lost message accuses no member",
+        text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; without end",
         expects: Expects::Holds { states: 7_712 },
         explore: || lives(&in_time(None, 1), SUSPECTED),
     },
     CheckedModel {
-        name: "in time, two lost messages kill nobody",
-        text: "the same: who is accused refutes within the limit of four periods",
+        name: "in time, two lost messages kill no member",
+        text: "the same: an accused member refutes within the limit of four periods",
         expects: Expects::Holds { states: 419_984 },
         explore: || lives(&in_time(None, 2), FAULTY),
     },
     CheckedModel {
         name: "in time, the dead are found",
-        text: "the same, and one member dies at any moment: in the end all others hold it for faulty",
+        text: "the same, and one member dies at any moment: in the end all others believe it faulty",
         expects: Expects::Holds { states: 50_828 },
         explore: || found(&in_time(None, 0).crashes(1)),
     },
+    CheckedModel::holds(
+        "in time, a member that leaves is known to be gone",
+        "the same, and n3 leaves at any moment: in the end the others believe that it is",
+        39_274,
+        || {
+            let world = in_time(None, 0).command(NodeId(3), Command::Leave, 1);
+            let checker = hold(Checker::new(&world), &protocol::properties())
+                .reachable("n3 is out", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
+                .leads_to(
+                    "a member that leaves is known to be gone",
+                    |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out),
+                    |world, state| {
+                        let others = [NodeId(1), NodeId(2)];
+                        let view = world.view(state);
+                        let mut held = others.iter().filter_map(|id| view.node(*id)?.standing(NodeId(3)));
+                        held.all(|held| held.is_faulty())
+                    },
+                );
+            explore(&world, checker)
+        },
+    ),
     CheckedModel {
-        name: "views only grow, whatever happens",
+        name: "monotonic views, whatever happens",
         text: "three members, no time at all: any timer fires at any moment, two periods in all; one crash",
         expects: Expects::Holds { states: 380_636 },
         explore: || safe(&without_time(None).crashes(1)),
@@ -137,49 +148,49 @@ static MODELS: [CheckedModel; 12] = [
     CheckedModel {
         name: "without time the living are declared faulty",
         text: "no message is lost: the limit is over before the ack arrives. No detector can do better",
-        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 3 },
+        expects: Expects::Counterexample { property: "no living member is faulty", steps: 3 },
         explore: || lives(&without_time(None), FAULTY),
     },
     CheckedModel {
         name: "without relays",
         text: "in time, one lost message",
-        expects: Expects::Counterexample { property: "nobody who lives is suspected", steps: 18 },
+        expects: Expects::Counterexample { property: "no living member is suspected", steps: 18 },
         explore: || lives(&in_time(Some(protocol::Rule::Relays), 1), SUSPECTED),
     },
     CheckedModel {
         name: "without suspicion",
         text: "in time, two lost messages",
-        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 19 },
+        expects: Expects::Counterexample { property: "no living member is faulty", steps: 19 },
         explore: || lives(&in_time(Some(protocol::Rule::Suspicion), 2), FAULTY),
     },
     CheckedModel {
         name: "without raising incarnations",
         text: "in time, two lost messages",
-        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 87 },
+        expects: Expects::Counterexample { property: "no living member is faulty", steps: 87 },
         explore: || lives(&in_time(Some(protocol::Rule::Incarnation), 2), FAULTY),
     },
     CheckedModel {
         name: "without round robin",
-        text: "in time, one member dies: the others draw one another for ever",
-        expects: Expects::Counterexample { property: "the dead are found", steps: 29 },
+        text: "in time, one member dies: the others draw one another forever",
+        expects: Expects::Counterexample { property: "completeness", steps: 29 },
         explore: || found(&in_time(Some(protocol::Rule::RoundRobin), 0).crashes(1)),
     },
     CheckedModel {
         name: "without precedence",
         text: "no time at all, two periods in all, nothing is lost",
-        expects: Expects::Counterexample { property: "views only grow", steps: 5 },
+        expects: Expects::Counterexample { property: "monotonic views", steps: 5 },
         explore: || safe(&without_time(Some(protocol::Rule::Precedence))),
     },
     CheckedModel {
         name: "without a limit",
-        text: "in time, one member dies: news of it never end",
-        expects: Expects::Counterexample { property: "news are passed on so often at most", steps: 48 },
+        text: "in time, one member dies: the update about it never ends",
+        expects: Expects::Counterexample { property: "bounded dissemination", steps: 48 },
         explore: || safe(&in_time(Some(protocol::Rule::Limit), 0).crashes(1)),
     },
     CheckedModel {
         name: "a limit of suspicion that is too short",
-        text: "in time, two lost messages, three periods to refute: news need longer to come around",
-        expects: Expects::Counterexample { property: "nobody who lives is faulty", steps: 87 },
+        text: "in time, two lost messages, three periods to refute: an update takes longer to come around",
+        expects: Expects::Counterexample { property: "no living member is faulty", steps: 87 },
         explore: || {
             let hasty = Config { suspicion: TICK * 24, ..small(None) };
             lives(&timed(configured(hasty, 2)), FAULTY)
@@ -187,18 +198,18 @@ static MODELS: [CheckedModel; 12] = [
     },
 ];
 
-type World_ = System<protocol::Swim, Heard>;
-type Holds = fn(&Picture<'_, protocol::Swim, Heard>) -> Result<(), String>;
+type Instance = System<protocol::Swim, History>;
+type Holds = fn(&Picture<'_, protocol::Swim, History>) -> Result<(), String>;
 
 const TICK: Duration = Duration::from_millis(10);
 const NODES: u64 = 3;
 
-const SUSPECTED: Property<protocol::Swim, Heard> =
-    accuracy("nobody who lives is suspected", protocol::nobody_who_lives_is_suspected);
-const FAULTY: Property<protocol::Swim, Heard> =
-    accuracy("nobody who lives is faulty", protocol::nobody_who_lives_is_faulty);
+const SUSPECTED: Property<protocol::Swim, History> =
+    accuracy("no living member is suspected", protocol::no_living_member_is_suspected);
+const FAULTY: Property<protocol::Swim, History> =
+    accuracy("no living member is faulty", protocol::no_living_member_is_faulty);
 
-const fn accuracy(name: &'static str, holds: Holds) -> Property<protocol::Swim, Heard> {
+const fn accuracy(name: &'static str, holds: Holds) -> Property<protocol::Swim, History> {
     Property { name, source: "SWIM, 4.2, where messages come in time", when: When::Always, holds }
 }
 
@@ -218,37 +229,41 @@ fn small(without: Option<protocol::Rule>) -> Config {
     }
 }
 
-fn configured(config: Config, losses: u32) -> World_ {
-    World_::with_history(NODES, config).network(Network::unordered().losses(losses))
+fn configured(config: Config, losses: u32) -> Instance {
+    Instance::with_history(NODES, config).network(Network::unordered().losses(losses))
 }
 
-fn timed(world: World_) -> World_ {
+fn timed(world: Instance) -> Instance {
     world.timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] })
 }
 
-fn in_time(without: Option<protocol::Rule>, losses: u32) -> World_ {
+fn in_time(without: Option<protocol::Rule>, losses: u32) -> Instance {
     timed(configured(small(without), losses))
 }
 
-fn without_time(without: Option<protocol::Rule>) -> World_ {
+fn without_time(without: Option<protocol::Rule>) -> Instance {
     configured(Config { lambda: 1, ..small(without) }, 0).timer_budget(|timer| *timer == Timer::Period, 2)
 }
 
-fn safe(world: &World_) -> Explored {
+fn is_out(node: &protocol::Swim) -> bool {
+    node.own().is_faulty()
+}
+
+fn safe(world: &Instance) -> Explored {
     explore(world, hold(Checker::new(world), &protocol::properties()))
 }
 
-/// What holds always, and that the living are not wronged.
-fn lives(world: &World_, accuracy: Property<protocol::Swim, Heard>) -> Explored {
+/// What holds always, and that living members are not wronged.
+fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explored {
     let mut properties = protocol::properties();
     properties.push(accuracy);
     explore(world, hold(Checker::new(world), &properties))
 }
 
-/// Somebody dies, and everybody else holds it for faulty in the end.
-fn found(world: &World_) -> Explored {
+/// A member dies, and all others believe it faulty in the end.
+fn found(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world), &protocol::properties()).leads_to(
-        "the dead are found",
+        "completeness",
         |world, state| (world.view(state).nodes().count() as u64) < NODES,
         |world, state| {
             let view = world.view(state);

@@ -30,15 +30,15 @@ pub static CLAIMS: [Claim; 5] = [
         text: "SWIM: a living member is accused with probability q(1-m^2)(1-q m^4)^K e^q/(e^q-1) within the expected \
                time of a detection, 1.58 periods; m is the probability of delivery",
         measure: || false_accusations(None),
-        breakage: "nobody is asked to relay",
+        breakage: "no member is asked to relay",
         measure_broken: || false_accusations(Some(Rule::Relays)),
         plot: None,
     },
     Claim {
         id: "Q-MEM-4",
-        text: "SWIM: news reach everybody within lambda ln n periods, and half of all cases in a few",
+        text: "SWIM: an update reaches every member within lambda ln n periods, and half of all cases in a few",
         measure: || dissemination(3),
-        breakage: "each member passes news on once",
+        breakage: "each member passes an update on once",
         measure_broken: || dissemination(0),
         plot: Some(plot_dissemination),
     },
@@ -68,8 +68,8 @@ fn paper() -> Config {
     Config { period: PERIOD, ack_timeout: ms(500), relays: 1, suspicion: PERIOD * 10, ..Config::default() }
 }
 
-/// In step: a crash just before a period begins is found at the end of the first period in which somebody's turn it is
-/// to probe the dead member. The formula is for targets that are drawn (section 3.1); from a shuffled list (section 4.3)
+/// In step: a crash just before a period begins is found at the end of the first period in which it is some member's turn
+/// to probe the dead one. The formula is for targets that are drawn (section 3.1); from a shuffled list (section 4.3)
 /// a small group is a little faster: by 8 % with 8 members. A mean of a thousand crashes is good to 2 %, and the largest of
 /// seven off by three times that at most. Every second member is `slowness` times slower.
 fn detection(slowness: u32) -> Vec<Row> {
@@ -153,7 +153,7 @@ fn load(ack_timeout: Duration) -> Vec<Row> {
     rows
 }
 
-/// Probes that end without an ack, of a group that lives. Nobody is ever declared faulty: the time to refute is without
+/// Probes that end without an ack, of a group that lives. No member is ever declared faulty: the time to refute is without
 /// end, so that the group stays whole.
 fn false_accusations(without: Option<Rule>) -> Vec<Row> {
     const NODES: u64 = 20;
@@ -191,7 +191,7 @@ fn false_accusations(without: Option<Rule>) -> Vec<Row> {
         .collect()
 }
 
-/// From the first suspicion of a crash until all have heard: the median, and who has not after lambda ln n periods.
+/// From the first suspicion of a crash until all have heard: the median, and how many have not after lambda ln n periods.
 fn dissemination(lambda: u32) -> Vec<Row> {
     const RUNS: u64 = 200;
     // 3 ln n
@@ -227,7 +227,7 @@ fn dissemination(lambda: u32) -> Vec<Row> {
             over: format!("{RUNS} crashes"),
         };
         rows.push(row("until all heard, median", 6.0, spans[spans.len() / 2], "periods"));
-        rows.push(row("without news after 3 ln N", 0.001, uninformed as f64 / RUNS as f64, "members"));
+        rows.push(row("without the update after 3 ln N", 0.001, uninformed as f64 / RUNS as f64, "members"));
     }
     rows
 }

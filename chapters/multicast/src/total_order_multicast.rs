@@ -3,12 +3,12 @@
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
-use volvox_multicast::total_order::{self as protocol, Ask, Config, Deliveries, Told, TotalOrder};
+use volvox_multicast::total_order::{self as protocol, Command, Config, Event, History, TotalOrder};
 
 /// The chapter.
 pub struct TotalOrderMulticast;
@@ -21,16 +21,7 @@ static CARD: Card = Card {
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
     source: include_str!("../../../crates/multicast/src/total_order/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
-    rules: &[
-        Rule {
-            name: "acknowledgements",
-            text: "a message waits until everybody was heard; without it each delivers as things come, in its own order",
-        },
-        Rule {
-            name: "fifo",
-            text: "links keep order; without it an acknowledgement overtakes an earlier message, which then comes too late",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/total-order-multicast.txt"),
     golden: &[
         Golden {
@@ -46,7 +37,7 @@ static CARD: Card = Card {
 
 impl Chapter for TotalOrderMulticast {
     type Process = Channel<TotalOrder>;
-    type History = Deliveries;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -57,7 +48,7 @@ impl Chapter for TotalOrderMulticast {
         volvox_channel::Config { child: Config { without, ..Config::default() }, limits: Limits::default() }
     }
 
-    fn properties() -> Vec<Property<Channel<TotalOrder>, Deliveries>> {
+    fn properties() -> Vec<Property<Channel<TotalOrder>, History>> {
         protocol::properties()
     }
 
@@ -73,7 +64,7 @@ impl Chapter for TotalOrderMulticast {
     }
 
     /// Everything that a network does, and nodes that stop for a while: the channel makes FIFO links of it. No crash,
-    /// which stops everybody.
+    /// which stops all others.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -122,7 +113,7 @@ static MODELS: [CheckedModel; 7] = [
         },
     },
     CheckedModel {
-        name: "three nodes, two multicasts, everybody delivers",
+        name: "three nodes, two multicasts, every node delivers",
         text: "FIFO links that lose nothing; no crash: after one, nothing is delivered any more",
         expects: Expects::Holds { states: 5_241 },
         explore: || live(&system(3, &[1, 2], Network::ordered(), Config::default())),
@@ -140,7 +131,7 @@ static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "over links without order",
         text: "two nodes, a multicast each, no rule taken out of the protocol: it is the links that break their promise",
-        expects: Expects::Counterexample { property: "one order", steps: 4 },
+        expects: Expects::Counterexample { property: "total order", steps: 4 },
         explore: || {
             let world = system(2, &[1, 2], Network::unordered(), Config::default());
             explore(&world, safe(&world))
@@ -149,30 +140,34 @@ static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "without fifo",
         text: "two nodes, a multicast each: messages are put on their links behind later acknowledgements",
-        expects: Expects::Counterexample { property: "one order", steps: 5 },
+        expects: Expects::Counterexample { property: "total order", steps: 5 },
         explore: || without(protocol::Rule::Fifo),
     },
     CheckedModel {
         name: "without acknowledgements",
         text: "two nodes, a multicast each",
-        expects: Expects::Counterexample { property: "one order", steps: 2 },
+        expects: Expects::Counterexample { property: "total order", steps: 2 },
         explore: || without(protocol::Rule::Acknowledgements),
     },
 ];
 
-type Instance = System<TotalOrder, Deliveries>;
+type Instance = System<TotalOrder, History>;
 
-/// So many nodes; each of `senders` multicasts once for each time that it is named.
+/// `nodes` nodes; each of `senders` multicasts once for each time that it is named.
 fn system(nodes: u64, senders: &[u64], network: Network, config: Config) -> Instance {
     let system = System::with_history(nodes, config).network(network);
     (1..=nodes).fold(system, |system, node| {
         let times = senders.iter().filter(|sender| **sender == node).count() as u32;
-        if times == 0 { system } else { system.command(NodeId(node), Ask("m".to_string()), times) }
+        if times == 0 { system } else { system.command(NodeId(node), multicast(), times) }
     })
 }
 
+fn multicast() -> Command {
+    Command::Multicast("m".parse().expect("a line"))
+}
+
 fn safe(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &protocol::properties()).reachable("somebody delivers two", |world, state| {
+    hold(Checker::new(world), &protocol::properties()).reachable("a node delivers two", |world, state| {
         let view = world.view(state);
         view.nodes().any(|(id, _)| view.history().delivered(id) >= 2)
     })
@@ -181,7 +176,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 fn live(world: &Instance) -> Explored {
     let checker = (1..=3).fold(safe(world), |checker, node| {
         checker.leads_to(
-            "what is multicast is delivered",
+            "validity",
             |world, state| world.view(state).history().multicasts() == 2,
             move |world, state| world.view(state).history().delivered(NodeId(node)) == 2,
         )
@@ -200,7 +195,7 @@ static CLAIMS: [Claim; 1] = [Claim {
     text: "totally ordered multicast: (N-1)+N(N-1) messages if all acknowledge, N(N-1) if the message counts as its \
            sender's acknowledgement",
     measure: || costs(None),
-    breakage: "nobody acknowledges, and nobody waits",
+    breakage: "no node acknowledges, and none waits",
     measure_broken: || costs(Some(protocol::Rule::Acknowledgements)),
     plot: None,
 }];
@@ -217,10 +212,10 @@ fn costs(without: Option<protocol::Rule>) -> Vec<Row> {
             let mut rng = sim.rng(0);
             for _ in 0..MULTICASTS {
                 let at = Duration::from_millis(rng.below(1_000));
-                sim.command_after(at, NodeId(rng.between(1, nodes)), Ask("m".to_string()));
+                sim.command_after(at, NodeId(rng.between(1, nodes)), multicast());
             }
             let _ = sim.run_for(Duration::from_secs(10));
-            let is_delivery = |told| matches!(told, Happening::Event(Told::Delivered { .. }));
+            let is_delivery = |what| matches!(what, Happening::Event(Event::Delivered { .. }));
             let delivered = sim.happened().filter(|one| is_delivery(one.what.clone())).count() as u64 / nodes;
             let acknowledging = if sender_acknowledges { "all acknowledge" } else { "the message acknowledges" };
             rows.push(Row {
@@ -228,8 +223,8 @@ fn costs(without: Option<protocol::Rule>) -> Vec<Row> {
                 expected: expected as f64,
                 measured: sim.statistics().sent as f64 / delivered.max(1) as f64,
                 tolerance: Tolerance::Exact,
-                unit: "messages a multicast",
-                over: format!("{delivered} multicasts that everybody delivered"),
+                unit: "messages per multicast",
+                over: format!("{delivered} multicasts that every node delivered"),
             });
         }
     }

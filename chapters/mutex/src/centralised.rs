@@ -4,9 +4,9 @@ use super::entries::{
     DELAY, Told, asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, simulation, told,
     who_asks_enters,
 };
-use volvox_core::{NodeId, Property};
+use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
-use volvox_lab::check::{Checker, System};
+use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::FaultPlan;
@@ -27,7 +27,7 @@ static CARD: Card = Card {
     rules: &[
         Rule { name: "queue", text: "while somebody is inside, requests are queued; without it two are inside" },
         Rule { name: "first-come", text: "the first of the queue is next; without it who came first may wait" },
-        Rule { name: "release", text: "who leaves says so; without it the others wait for ever" },
+        Rule { name: "release", text: "who leaves says so; without it the others wait forever" },
     ],
     scenario: include_str!("../scenarios/centralised.txt"),
     golden: &[
@@ -85,30 +85,42 @@ impl Chapter for Centralised {
     }
 }
 
-static MODELS: [CheckedModel; 7] = [
+static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three nodes, two entries each",
-        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits for ever",
-        expects: Expects::Holds { states: 13_546 },
+        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits forever",
+        expects: Expects::Holds { states: 50_331 },
         explore: || run(&instance(3, 2, None), 3),
     },
     CheckedModel {
         name: "four nodes, an entry each",
         text: "the same",
-        expects: Expects::Holds { states: 3_148 },
+        expects: Expects::Holds { states: 8_083 },
         explore: || run(&instance(4, 1, None), 4),
     },
     CheckedModel {
         name: "four nodes, of which two crash",
         text: "at any moment, for good: still one at a time, in order",
-        expects: Expects::Holds { states: 38_319 },
+        expects: Expects::Holds { states: 108_037 },
         explore: || {
             let world = instance(4, 1, None).crashes(2);
             explore(&world, safe(&world))
         },
     },
+    CheckedModel::holds(
+        "two nodes, three entries each",
+        "no entry that was asked for is forgotten, however many wait",
+        2_213,
+        || run(&instance(2, 3, None), 2),
+    ),
+    CheckedModel::holds(
+        "in time, silence is a dead coordinator",
+        "three nodes, an entry each; messages take a tick at most, `Queued` is repeated every four; a crash, for good",
+        13_429,
+        || silence(1),
+    ),
     CheckedModel {
-        name: "a crash, and somebody waits for ever",
+        name: "a crash, and somebody waits forever",
         text: "two nodes, an entry each, no rule taken out: of the coordinator, or of whoever is inside",
         expects: Expects::Counterexample { property: "who asks enters", steps: 5 },
         explore: || run(&instance(2, 1, None).crashes(1), 2),
@@ -122,7 +134,7 @@ static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "without first-come",
         text: "three nodes, an entry each",
-        expects: Expects::Counterexample { property: "first come, first served", steps: 6 },
+        expects: Expects::Counterexample { property: "first come, first served", steps: 9 },
         explore: || run(&instance(3, 1, Some(protocol::Rule::FirstCome)), 3),
     },
     CheckedModel {
@@ -135,7 +147,7 @@ static MODELS: [CheckedModel; 7] = [
 
 type Instance = System<protocol::Centralised, Sections>;
 
-/// Queued is said once: repetitions only tell that the coordinator lives.
+/// `Queued` is sent once: repetitions show that the coordinator lives, and that is another model.
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
     asked(quiet(nodes, Config { repeat: None, without, ..Config::default() }), 1..=nodes, entries)
 }
@@ -146,12 +158,43 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
-    let (waits, inside) = (|node: &protocol::Centralised| node.place() == Place::Waiting, is_inside);
-    explore(world, who_asks_enters(safe(world), nodes, waits, inside))
+    explore(world, who_asks_enters(safe(world), nodes))
 }
 
-fn is_inside(node: &protocol::Centralised) -> bool {
-    node.place() == Place::Inside
+const TICK: Duration = Duration::from_millis(10);
+
+/// In time: messages take a tick at most, and `Queued` is repeated every four. A node that waits suspects the coordinator
+/// only when it is dead, and then surely.
+fn silence(crashes: u32) -> Explored {
+    let config = Config { stay: TICK, repeat: Some(TICK * 4), without: None };
+    let timed = Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] };
+    let world = asked(quiet(3, config), 1..=3, 1).timed(timed).crashes(crashes);
+    const COORDINATOR: NodeId = NodeId(1);
+    let checker = hold(Checker::new(&world), &protocol::properties())
+        .reachable("a node is told that it is queued", |world, state| {
+            world.view(state).in_flight().any(|(_, _, message)| matches!(message, protocol::Message::Queued { .. }))
+        })
+        .invariant("a coordinator that lives is not suspected", |world, state| {
+            let view = world.view(state);
+            // A node inside that died is not replaced, and the coordinator goes on telling those that wait.
+            view.node(COORDINATOR).is_none() || view.nodes().all(|(_, node)| !node.suspects_coordinator())
+        });
+    let checker = [2, 3].map(NodeId).into_iter().fold(checker, |checker, id| {
+        checker.leads_to(
+            "a dead coordinator is suspected",
+            move |world, state| {
+                let view = world.view(state);
+                let waits = view.node(id).is_some_and(|node| node.place() == Place::Waiting);
+                waits && view.node(COORDINATOR).is_none()
+            },
+            move |world, state| {
+                let is_settled =
+                    |node: &protocol::Centralised| node.suspects_coordinator() || node.place() != Place::Waiting;
+                world.view(state).node(id).is_none_or(is_settled)
+            },
+        )
+    });
+    explore(&world, checker)
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

@@ -9,7 +9,7 @@ use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
-use volvox_mutex::section::Sections;
+use volvox_mutex::section::{Sections, one_at_a_time};
 
 /// The chapter.
 pub struct LamportMutex;
@@ -39,7 +39,7 @@ static CARD: Card = Card {
         Rule { name: "later", text: "who enters heard something later from everybody; without it two are inside" },
         Rule { name: "clock", text: "a clock is set by what it hears; without it nothing later may ever come" },
         Rule { name: "tie-break", text: "equal times are ordered by name; without it both are the head" },
-        Rule { name: "release", text: "who leaves says so; without it all others wait for ever" },
+        Rule { name: "release", text: "who leaves says so; without it all others wait forever" },
     ],
     scenario: include_str!("../scenarios/lamport-mutex.txt"),
     golden: &[
@@ -109,16 +109,22 @@ impl Chapter for LamportMutex {
     }
 }
 
-static MODELS: [CheckedModel; 10] = [
+static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "two nodes, two entries each",
-        text: "perfect links in order; nobody starves. No crash: after one, somebody waits for ever",
+        text: "perfect links in order; nobody starves. No crash: after one, somebody waits forever",
         expects: Expects::Holds { states: 1_824 },
         explore: || run(&instance(2, 2, None), 2),
     },
+    CheckedModel::holds(
+        "two nodes, three entries each",
+        "no entry that was asked for is forgotten, however many wait",
+        18_827,
+        || run(&instance(2, 3, None), 2),
+    ),
     CheckedModel {
         name: "three nodes, an entry each",
-        text: "perfect links in order; nobody starves. No crash: after one, somebody waits for ever",
+        text: "perfect links in order; nobody starves. No crash: after one, somebody waits forever",
         expects: Expects::Holds { states: 592_188 },
         explore: || run(&instance(3, 1, None), 3),
     },
@@ -132,7 +138,7 @@ static MODELS: [CheckedModel; 10] = [
         },
     },
     CheckedModel {
-        name: "a crash, and somebody waits for ever",
+        name: "a crash, and somebody waits forever",
         text: "two nodes, an entry each, no rule taken out",
         expects: Expects::Counterexample { property: "who asks enters", steps: 2 },
         explore: || run(&instance(2, 1, None).crashes(1), 2),
@@ -153,7 +159,10 @@ static MODELS: [CheckedModel; 10] = [
         name: "without later",
         text: "two nodes, an entry each",
         expects: Expects::Counterexample { property: "one at a time", steps: 2 },
-        explore: || run(&instance(2, 1, Some(protocol::Rule::Later)), 2),
+        explore: || {
+            let world = instance(2, 1, Some(protocol::Rule::Later));
+            explore(&world, hold(Checker::new(&world), &[one_at_a_time("MTX-02")]))
+        },
     },
     CheckedModel {
         name: "without clock",
@@ -187,8 +196,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
-    let asks = |node: &protocol::LamportMutex| node.request().is_some();
-    explore(world, who_asks_enters(safe(world), nodes, asks, protocol::LamportMutex::is_inside))
+    explore(world, who_asks_enters(safe(world), nodes))
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

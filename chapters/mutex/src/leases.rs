@@ -2,11 +2,11 @@
 
 use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
-use volvox_lab::check::{Checker, System, Timed};
+use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
-use volvox_mutex::leases::{self as protocol, Command, Config, Holdings, one_holder, writes_in_order};
+use volvox_mutex::leases::{self as protocol, Command, Config, Holdings, one_holder, tokens_grow, writes_in_order};
 
 /// The chapter.
 pub struct Leases;
@@ -24,6 +24,14 @@ static CARD: Card = Card {
         Rule { name: "drift-margin", text: "a holder stops earlier, by the drift; without it two hold the lease" },
         Rule { name: "from-send", text: "a holder counts from its request; without it two hold the lease" },
         Rule { name: "wait-out", text: "a grantor that comes back waits for a term; without it two hold the lease" },
+        Rule {
+            name: "unique",
+            text: "no request has the number of an earlier boot; without it an old grant is believed, and two hold the lease",
+        },
+        Rule {
+            name: "new-token",
+            text: "who lost or released the lease gets it under a new token; without it a late release frees it",
+        },
     ],
     scenario: include_str!("../scenarios/leases.txt"),
     golden: &[
@@ -97,23 +105,23 @@ impl Chapter for Leases {
     }
 }
 
-static MODELS: [CheckedModel; 10] = [
+static MODELS: [CheckedModel; 17] = [
     CheckedModel {
         name: "clocks that drift within the bound",
         text: "grantor, store, two clients that ask twice at most; messages take a tick or two; clocks a quarter fast or slow",
-        expects: Expects::Holds { states: 21_612 },
+        expects: Expects::Holds { states: 22_128 },
         explore: || held(&timed(None, QUARTER, 8)),
     },
     CheckedModel {
         name: "a death and a return",
         text: "the same with true clocks; somebody crashes at any moment, and comes back with its disk",
-        expects: Expects::Holds { states: 25_025 },
+        expects: Expects::Holds { states: 26_635 },
         explore: || held(&timed(None, 0, 3).crashes_and_restarts(1)),
     },
     CheckedModel {
         name: "writes, no bound on time",
         text: "grantor, store, two clients that get the lease and write; any delay, any timer, a crash and a return",
-        expects: Expects::Holds { states: 7_683 },
+        expects: Expects::Holds { states: 15_288 },
         explore: || ordered(&timeless(None).crashes_and_restarts(1)),
     },
     CheckedModel::breaks(
@@ -125,6 +133,45 @@ static MODELS: [CheckedModel; 10] = [
     CheckedModel::breaks("no bound on time", "no rule taken out: leases need clocks", ("one holder", 7), || {
         held(&timeless(None))
     }),
+    CheckedModel {
+        name: "a release",
+        text: "true clocks, messages that take one to three ticks and keep no order, a term of four: one client acquires twice and \
+               releases once, another acquires once",
+        expects: Expects::Holds { states: 48_874 },
+        explore: || held(&releasing(None)),
+    },
+    CheckedModel {
+        name: "a client dies and returns",
+        text: "true clocks, messages that take one to three ticks and keep no order, a term of four; one is lost, and somebody \
+               crashes and comes back",
+        expects: Expects::Holds { states: 602_218 },
+        explore: || held(&returning(Network::unordered(), None)),
+    },
+    CheckedModel {
+        name: "a client dies and returns, links in order",
+        text: "the same over links that keep order",
+        expects: Expects::Holds { states: 533_792 },
+        explore: || held(&returning(Network::ordered(), None)),
+    },
+    CheckedModel {
+        name: "one keeps it",
+        text: "true clocks, messages that take a tick or two, a term of five: one client extends its lease twice at most, another \
+               acquires it",
+        expects: Expects::Holds { states: 3_943 },
+        explore: || held(&keeping()),
+    },
+    CheckedModel::breaks("without unique", "as \"a client dies and returns\"", ("one holder", 16), || {
+        exclusive(&returning(Network::unordered(), Some(protocol::Rule::Unique)))
+    }),
+    CheckedModel::breaks("without new-token", "as \"a release\"", ("one holder", 15), || {
+        held(&releasing(Some(protocol::Rule::NewToken)))
+    }),
+    CheckedModel::breaks(
+        "without new-token, a client dies and returns",
+        "as that; what the dead life sent passes the fence",
+        ("a new holder has a greater token", 12),
+        || held(&returning(Network::unordered(), Some(protocol::Rule::NewToken))),
+    ),
     CheckedModel::breaks("without drift-margin", "as the first", ("one holder", 16), || {
         held(&timed(Some(protocol::Rule::DriftMargin), QUARTER, 8))
     }),
@@ -164,7 +211,7 @@ fn config(drift_ppm: u32, term_ticks: u32) -> Config {
 }
 
 fn quiet(config: Config) -> Instance {
-    System::with_history(4, config)
+    System::with_history(4, config).counting_boots()
 }
 
 fn writing(config: Config) -> Instance {
@@ -184,6 +231,39 @@ fn timed(without: Option<protocol::Rule>, drift_ppm: i32, term_ticks: u32) -> In
     asks_at_most(2, system)
 }
 
+/// Messages that take one to three ticks, by true clocks.
+fn slow(without: Option<protocol::Rule>, term_ticks: u32) -> Instance {
+    let time = Timed { tick: TICK, delivery_min: 1, delivery_max: 3, drifts_ppm: vec![0] };
+    quiet(Config { without, ..config(0, term_ticks) }).timed(time)
+}
+
+/// A client that asks, gives back, and asks again; and another.
+fn releasing(without: Option<protocol::Rule>) -> Instance {
+    let system = slow(without, 4)
+        .network(Network::unordered())
+        .command(NodeId(3), Command::Acquire, 2)
+        .command(NodeId(3), Command::Release, 1)
+        .command(NodeId(4), Command::Acquire, 1);
+    asks_at_most(2, system)
+}
+
+/// Two clients, of which one may die and ask again in its next life.
+fn returning(network: Network, without: Option<protocol::Rule>) -> Instance {
+    let system = slow(without, 4)
+        .network(network.losses(1))
+        .crashes_and_restarts(1)
+        .command(NodeId(3), Command::Acquire, 2)
+        .command(NodeId(4), Command::Acquire, 1);
+    asks_at_most(2, system)
+}
+
+/// A client that extends its lease, and another that waits for it.
+fn keeping() -> Instance {
+    let time = Timed { tick: TICK, delivery_min: 1, delivery_max: 2, drifts_ppm: vec![0] };
+    let system = quiet(config(0, 5)).timed(time).network(Network::unordered());
+    asks_at_most(3, system.command(NodeId(3), Command::Keep, 1).command(NodeId(4), Command::Acquire, 1))
+}
+
 /// A grant that always comes too late is asked for without end: that is cut off.
 fn asks_at_most(requests: u64, system: Instance) -> Instance {
     system.nodes_within(move |_, node| node.requests() <= requests)
@@ -195,8 +275,12 @@ fn timeless(without: Option<protocol::Rule>) -> Instance {
 }
 
 fn held(world: &Instance) -> Explored {
-    let checker = hold(Checker::new(world).states_max(1_500_000), &[one_holder(), writes_in_order()]);
+    let checker = hold(Checker::new(world).states_max(1_500_000), &[one_holder(), writes_in_order(), tokens_grow()]);
     explore(world, checker.reachable("the second holds", |world, state| holds(world, state, 2)))
+}
+
+fn exclusive(world: &Instance) -> Explored {
+    explore(world, hold(Checker::new(world).states_max(1_500_000), &[one_holder()]))
 }
 
 fn ordered(world: &Instance) -> Explored {
@@ -248,7 +332,8 @@ fn traffic(margin: Duration) -> Vec<Row> {
     let mut keeper = client(TEN, margin);
     keeper.command_after(Duration::from_millis(1), NodeId(3), Command::Keep);
     let _ = keeper.run_for(TEN * TERMS);
-    let extensions = keeper.statistics().kinds.of("Acquire") as f64 / f64::from(TERMS);
+    let asked = keeper.statistics().kinds.of("Acquire") + keeper.statistics().kinds.of("Extend");
+    let extensions = asked as f64 / f64::from(TERMS);
     // A term of 10 ms is over before the next read, and long enough for the grant to arrive.
     let zero = messages_a_read(Duration::from_millis(10), Duration::ZERO);
     let ten = messages_a_read(TEN, margin);

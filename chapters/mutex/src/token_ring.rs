@@ -4,12 +4,12 @@ use super::entries::{DELAY, asked, exactly, quiet, simulation, told, who_asks_en
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
-use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, explore, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 use volvox_mutex::section::{Enter, Section, Sections, one_at_a_time};
-use volvox_mutex::token_ring::{self as protocol, Config, Timer, one_holder_an_epoch};
+use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_holder_an_epoch};
 
 /// The chapter.
 pub struct TokenRing;
@@ -29,6 +29,10 @@ static CARD: Card = Card {
         },
         Rule { name: "leave-first", text: "a claim waits for whoever is inside; without it two are inside" },
         Rule { name: "memory", text: "epochs are remembered over a crash; without it a token is made twice" },
+        Rule {
+            name: "memory-of-followers",
+            text: "also those of others' claims; without it a node that returns takes an older token",
+        },
     ],
     scenario: include_str!("../scenarios/token-ring.txt"),
     golden: &[
@@ -100,13 +104,13 @@ impl Chapter for TokenRing {
     }
 }
 
-static MODELS: [CheckedModel; 7] = [
+static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "a slow or lost token",
         text: "three nodes, of which two want in; no order, a loss, no bound on time: two timeouts; nobody is skipped",
         expects: Expects::Holds { states: 919_417 },
         explore: || {
-            let world = patient(3, None);
+            let world = patient(2, None);
             explore(&world, one_inside(&world))
         },
     },
@@ -116,10 +120,38 @@ static MODELS: [CheckedModel; 7] = [
         expects: Expects::Holds { states: 20_570 },
         explore: || {
             let world = in_time(None);
-            let (waits, inside) = (protocol::TokenRing::is_waiting, protocol::TokenRing::is_inside);
-            explore(&world, who_asks_enters(one_inside(&world), 3, waits, inside))
+            explore(&world, who_asks_enters(one_inside(&world), 3))
         },
     },
+    CheckedModel::holds(
+        "three entries of one node, in time",
+        "as the last, without the death: n2 is asked three times, at any moments, and n3 once: no entry is forgotten",
+        4_552,
+        || {
+            let world = asked(asked(timely(None), [2], 3), [3], 1);
+            explore(&world, who_asks_enters(hold(Checker::new(&world), &protocol::properties()), 3))
+        },
+    ),
+    CheckedModel::holds(
+        "nobody is skipped, a crash and a return",
+        "as the first, with one timeout and no loss: a node crashes at any moment and returns; still one at a time, since a \
+         node remembers the epochs that it followed",
+        32_844,
+        || {
+            let world = returning(None);
+            explore(&world, one_inside(&world))
+        },
+    ),
+    CheckedModel::holds(
+        "two claims at once",
+        "as the first, without the loss: a claim ends only where its node takes the token, or a greater one is known; so \
+         the greatest comes back, and no third timeout is needed",
+        282_448,
+        || {
+            let world = patient(2, None).network(Network::unordered());
+            explore(&world, one_inside(&world).invariant("no claim is lost but for a greater one", is_claim_kept))
+        },
+    ),
     CheckedModel {
         name: "a crash, a return, and no bound on time",
         text: "three nodes, of which two want in; who lives may be skipped: two may be inside, but never with one epoch",
@@ -143,14 +175,23 @@ static MODELS: [CheckedModel; 7] = [
         "as the first: a slow token, a timeout, two holders",
         ("one at a time", 8),
         || {
-            let world = patient(3, Some(protocol::Rule::Epoch));
+            let world = patient(2, Some(protocol::Rule::Epoch));
             explore(&world, one_inside(&world))
         },
     ),
     CheckedModel::breaks("without leaving first", "as the first", ("one at a time", 8), || {
-        let world = patient(3, Some(protocol::Rule::LeaveFirst));
+        let world = patient(2, Some(protocol::Rule::LeaveFirst));
         explore(&world, one_inside(&world))
     }),
+    CheckedModel::breaks(
+        "without the memory of followers",
+        "as \"nobody is skipped, a crash and a return\"",
+        ("one at a time", 10),
+        || {
+            let world = returning(Some(protocol::Rule::MemoryOfFollowers));
+            explore(&world, one_inside(&world))
+        },
+    ),
     CheckedModel::breaks("without memory", "as the third", ("one holder an epoch", 4), || {
         let world = hasty(Some(protocol::Rule::Memory));
         explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
@@ -160,14 +201,31 @@ static MODELS: [CheckedModel; 7] = [
 type Instance = System<protocol::TokenRing, Sections>;
 
 /// Timeouts at any moment, but a neighbour is never taken for dead.
-fn patient(nodes: u64, without: Option<protocol::Rule>) -> Instance {
+fn patient(missing: u32, without: Option<protocol::Rule>) -> Instance {
+    const NODES: u64 = 3;
     let config = Config { without, ..Config::default() };
-    let system = quiet(nodes, config)
+    let system = quiet(NODES, config)
         .network(Network::unordered().losses(1))
         .timers(|_, timer| *timer != Timer::Unanswered)
-        .timer_budget(|timer| *timer == Timer::Missing, 2)
+        .timer_budget(|timer| *timer == Timer::Missing, missing)
         .timer_budget(|timer| *timer == Timer::Rest, 1);
-    asked(system, 2..=nodes, 1)
+    asked(system, 2..=NODES, 1)
+}
+
+/// As the last, but that nothing is lost, one timeout is enough, and a node that crashes returns.
+fn returning(without: Option<protocol::Rule>) -> Instance {
+    patient(1, without).network(Network::unordered()).crashes_and_restarts(1)
+}
+
+/// Where nothing is lost: a claim that is not back yet is under way, or waits for a node to leave, or some node knows a
+/// greater one.
+fn is_claim_kept(world: &Instance, state: &State) -> bool {
+    let view = world.view(state);
+    let is_known = |claim: Epoch, of: NodeId| {
+        let is_under_way = view.in_flight().any(|(_, _, message)| *message == Message::Claim { epoch: claim });
+        is_under_way || view.nodes().any(|(id, node)| node.newest() > claim || (id != of && node.is_held_up_by(claim)))
+    };
+    view.nodes().filter(|(_, node)| node.is_claiming()).all(|(id, node)| is_known(node.newest(), id))
 }
 
 /// Timeouts at any moment, and who does not answer once is skipped.
@@ -186,12 +244,17 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// Time in ticks: an answer takes four at most.
 fn in_time(without: Option<protocol::Rule>) -> Instance {
+    asked(timely(without).crashes(1), 2..=3, 1)
+}
+
+fn timely(without: Option<protocol::Rule>) -> Instance {
     let config = Config { stay: TICK, rest: TICK, answer_within: TICK * 5, tries: 1, patience: TICK * 30, without };
-    let system = quiet(3, config)
-        .network(Network::ordered())
-        .timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 2, drifts_ppm: vec![0] })
-        .crashes(1);
-    asked(system, 2..=3, 1)
+    quiet(3, config).network(Network::ordered()).timed(Timed {
+        tick: TICK,
+        delivery_min: 1,
+        delivery_max: 2,
+        drifts_ppm: vec![0],
+    })
 }
 
 fn one_inside(world: &Instance) -> Checker<'_, Instance> {

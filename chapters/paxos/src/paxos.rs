@@ -4,7 +4,7 @@ use super::paxos_duel::Duel;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
@@ -28,7 +28,7 @@ static CARD: Card = Card {
         Rule { name: "promise-kept", text: "who promised accepts nothing older; without it two ballots choose" },
         Rule { name: "adopt-newest", text: "the newest accepted value goes on; without it each ballot has its own" },
         Rule { name: "same-ballot", text: "learners count one ballot; without it a majority is made of two halves" },
-        Rule { name: "backoff", text: "a random pause after a refusal; without it two proposers duel for ever" },
+        Rule { name: "backoff", text: "a random pause after a refusal; without it two proposers duel forever" },
     ],
     scenario: include_str!("../scenarios/paxos.txt"),
     golden: &[
@@ -115,23 +115,23 @@ impl Chapter for Paxos {
     }
 }
 
-static MODELS: [CheckedModel; 13] = [
+static MODELS: [CheckedModel; 17] = [
     CheckedModel {
         name: "two proposers",
         text: "three processes, two of which propose, a ballot each; links that lose, and keep no order",
-        expects: Expects::Holds { states: 89_252 },
+        expects: Expects::Holds { states: 53_128 },
         explore: || safe(&world(3, None)),
     },
     CheckedModel {
         name: "two proposers and a crash",
         text: "the same, and one process that stops at any moment and comes back with its disk",
-        expects: Expects::Holds { states: 1_786_385 },
+        expects: Expects::Holds { states: 1_222_430 },
         explore: || safe(&world(3, None).crashes_and_restarts(1)),
     },
     CheckedModel {
         name: "two proposers, and a message that arrives twice",
         text: "any message",
-        expects: Expects::Holds { states: 1_695_703 },
+        expects: Expects::Holds { states: 813_257 },
         explore: || safe(&world(3, None).network(Network::unordered().keep_ignored().doubles(1))),
     },
     CheckedModel {
@@ -151,8 +151,39 @@ static MODELS: [CheckedModel; 13] = [
         text: "its wish is decided in every fair run: only node 1 begins ballots; one message is lost, and two timers \
                fire at any moment. No crash: with the only proposer gone for good nothing is decided",
         expects: Expects::Holds { states: 86_397 },
-        explore: decides,
+        explore: || decides(2, Network::ordered().losses(1)),
     },
+    CheckedModel::holds(
+        "a second ballot, a message lost",
+        "n1 alone may begin a second ballot, and any message is lost: an acceptor that hears an `Accept` whose `Prepare` never \
+         came must refuse older ballots from then on",
+        1_404_159,
+        || safe(&second_of_n1(Config::default()).network(Network::ordered().losses(1))),
+    ),
+    CheckedModel::holds(
+        "a second ballot, a message lost, an acceptor crashes",
+        "n1 alone may begin a second ballot; n3 alone crashes and returns, when a `Prepare` was lost and it accepted what it \
+         had not promised: from then on it must refuse older ballots, as if it had promised",
+        1_597_301,
+        || {
+            let world = second_of_n1(Config::default()).network(Network::ordered().losses(1));
+            safe(&third_crashes(world, accepted_what_it_had_not_promised))
+        },
+    ),
+    CheckedModel::holds(
+        "a copy of a question is no refusal",
+        "the distinguished proposer's wish is decided in every fair run, with one ballot: no timer fires, and any message \
+         comes twice",
+        11_857,
+        || decides(0, Network::unordered().doubles(1)),
+    ),
+    CheckedModel::holds(
+        "a learner asks the distinguished proposer",
+        "n1 alone begins ballots; n3 may crash, miss that a value was chosen, return and ask: in every fair run it learns, and \
+         begins no ballot for it; nothing is lost between processes that run, and no timer fires",
+        2_025,
+        learns,
+    ),
     CheckedModel {
         name: "without intersection",
         text: "four processes, two of which are half of them",
@@ -193,7 +224,7 @@ static MODELS: [CheckedModel; 13] = [
         },
     },
     CheckedModel {
-        name: "without backoff two proposers duel for ever",
+        name: "without backoff two proposers duel forever",
         text: "three processes, nothing is lost, nobody crashes, every message arrives in the end, links keep the \
                order: a run that repeats itself. Rounds are counted from the lowest alive, and are at most two apart",
         expects: Expects::Counterexample { property: "somebody learns", steps: 24 },
@@ -228,14 +259,68 @@ fn safe(world: &World_) -> Explored {
     explore(world, checker)
 }
 
-fn decides() -> Explored {
+fn decides(retries: u32, network: Network) -> Explored {
     let config = Config { distinguished: Some(NodeId(1)), ..Config::default() };
-    let world = configured(3, config, 2).network(Network::ordered().losses(1));
+    let world = configured(3, config, retries).network(network);
     let checker = hold(Checker::new(&world), &protocol::properties()).leads_to(
         "who wishes learns",
         |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.wish().is_some()),
         |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.chosen().is_some()),
     );
+    explore(&world, checker)
+}
+
+/// As the last, but that only n1's timer fires, once.
+fn second_of_n1(config: Config) -> World_ {
+    let is_n1 = |node: &protocol::Paxos| node.wish() == Some(Value(1));
+    configured(3, config, 1).timers(move |node, _| is_n1(node))
+}
+
+type Seen<'a> = View<'a, protocol::Paxos, Told>;
+
+/// Only n3 crashes, once, and only while its disk holds records of which `when` is true.
+fn third_crashes(world: World_, when: fn(&[&protocol::Record]) -> bool) -> World_ {
+    world.crashes_and_restarts(1).within(move |view: &Seen<'_>| {
+        let [n1, n2, n3] = [1, 2, 3].map(|id| view.node(NodeId(id)).is_some());
+        n1 && n2 && (n3 || when(&view.records(NodeId(3)).0))
+    })
+}
+
+/// It accepted a ballot that is newer than all that it had promised.
+fn accepted_what_it_had_not_promised(records: &[&protocol::Record]) -> bool {
+    let promised = records.iter().filter_map(|record| match record {
+        protocol::Record::Promised(ballot) => Some(*ballot),
+        protocol::Record::Accepted(..) => None,
+    });
+    let promised = promised.max();
+    records.iter().any(|record| matches!(record, protocol::Record::Accepted(ballot, _) if Some(*ballot) > promised))
+}
+
+fn learns() -> Explored {
+    let config = Config { distinguished: Some(NodeId(1)), ..Config::default() };
+    let world = World_::with_history(3, config)
+        .network(Network::ordered())
+        .timer_budget(|_| true, 0)
+        .command(NodeId(1), Command::Propose(Value(1)), 1)
+        .command(NodeId(3), Command::Learn, 1);
+    let world = third_crashes(world, |_| true);
+    let asks = |view: &Seen<'_>| view.in_flight().any(|(_, _, message)| *message == protocol::Message::Inquire);
+    let checker = hold(Checker::new(&world), &protocol::properties())
+        .invariant("only the distinguished proposer begins ballots", |world, state| {
+            world.view(state).nodes().all(|(id, node)| id == NodeId(1) || node.attempt().is_none())
+        })
+        .reachable("n3 asks when the value is chosen already", move |world, state| {
+            let view = world.view(state);
+            asks(&view) && view.node(NodeId(1)).is_some_and(|node| node.chosen().is_some())
+        })
+        .leads_to(
+            "a learner that asks learns",
+            move |world, state| {
+                let view = world.view(state);
+                asks(&view) && !view.history().proposed.is_empty()
+            },
+            |world, state| world.view(state).node(NodeId(3)).is_none_or(|node| node.chosen().is_some()),
+        );
     explore(&world, checker)
 }
 

@@ -1,4 +1,4 @@
-//! Two proposers of Paxos that pre-empt one another for ever, as a cycle.
+//! Two proposers of Paxos that pre-empt one another forever, as a cycle.
 //!
 //! Ballots grow in every round, so a state of the system never comes back as it is. But the protocol only compares
 //! ballots and adds one to rounds: a state whose rounds are all greater by the same number behaves alike. This model
@@ -81,6 +81,10 @@ impl Model for Duel {
             next.step(to, |node, cx| node.on_message(from, message.clone(), cx));
             steps.step(Arrival { from, to, message }, next.normal());
         }
+    }
+
+    fn describe_action(&self, arrival: &Arrival) -> String {
+        arrival.to_string()
     }
 
     fn fingerprint(&self, state: &All) -> u128 {

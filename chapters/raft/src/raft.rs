@@ -9,7 +9,7 @@ use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_raft::{Command, Config, Configuration, Member as Voter, RoleKind, Ticket, Timer};
+use volvox_raft::{Command, Config, Configuration, Index, Member as Voter, RoleKind, Ticket, Timer};
 
 /// The chapter.
 pub struct Raft;
@@ -31,6 +31,10 @@ static CARD: Card = Card {
         Rule {
             name: "log-comparison",
             text: "voters refuse who knows less; without it a leader lacks what is committed",
+        },
+        Rule {
+            name: "own-term",
+            text: "a leader counts replicas only of entries of its own term; without it what was committed is replaced",
         },
         Rule { name: "random-timeouts", text: "waits are drawn; without it votes split again and again" },
     ],
@@ -133,7 +137,7 @@ pub(super) fn made(raft: Config) -> Made {
     Made { raft, without: None, timeouts: None, keeps_waiting: false, is_eager: false, log_most: None }
 }
 
-static MODELS: [CheckedModel; 10] = [
+static MODELS: [CheckedModel; 12] = [
     CheckedModel {
         name: "one term",
         text: "three members, logs of the configuration and one entry, ordered links; disks sync when they like. Pre-vote and \
@@ -193,6 +197,14 @@ static MODELS: [CheckedModel; 10] = [
         expects: Expects::Counterexample { property: "leader completeness", steps: 9 },
         explore: || safe(&world(Bounds { terms: 2, ..THREE }, Some(Lacks::LogComparison))),
     },
+    CheckedModel::holds("figure 8", FIGURE_8, 1_019_668, || figure_8(None)),
+    CheckedModel::breaks(
+        "without counting only entries of the own term",
+        "figure 8 without the rule: n1, leader of term 3, counts its entry of term 1 on a majority and calls it committed; n3, \
+         whose last entry is of term 2, still wins n2's vote, and leads term 4 without it",
+        ("leader completeness", 21),
+        || figure_8(Some(Lacks::OwnTerm)),
+    ),
     CheckedModel {
         name: "in time, waits that differ",
         text: "three members, messages that take a tick at most, one waits for 3 ticks and the others for 6: until somebody \
@@ -256,6 +268,41 @@ fn safe(world: &World_) -> Explored {
     let checker = hold(Checker::new(world), &properties())
         .reachable("data is committed", |world, state| world.view(state).history().committed.len() > 1);
     explore(world, checker)
+}
+
+const FIGURE_8: &str = "three members, four terms: n1 alone campaigns for the odd ones and n3 for the even ones; logs of two \
+    entries, of which the first is the configuration: that of term 1 and that of term 2 are the entries that figure 8 calls 2 \
+    and 3. A message carries one entry, links are ordered, disks are prompt; no data, no crash and no loss: a message that is \
+    late does what they do in the figure";
+
+/// Figure 8: an entry of an earlier term is on a majority, and may still be replaced.
+fn figure_8(without: Option<Lacks>) -> Explored {
+    let raft = Config { pre_vote: false, check_quorum: false, append_bytes_max: 1, ..production(3) };
+    let world = World_::with_history(3, Made { without, ..made(raft) })
+        .network(Network::ordered())
+        .durability(Durability::Prompt)
+        .nodes_within(|_, node: &Member| node.raft().last_index().0 <= 2)
+        .timers(|node, timer| {
+            let (raft, next) = (node.raft(), node.raft().term().0 + 1);
+            let campaigner = if next % 2 == 1 { 1 } else { 3 };
+            *timer == Timer::Election
+                && raft.role() != RoleKind::Leader
+                && next <= 4
+                && raft.member().node.0 == campaigner
+        });
+    let checker = hold(Checker::new(&world), &properties())
+        .reachable("an entry of an earlier term is on a majority, and not committed", |world, state| {
+            world.view(state).nodes().any(|(_, node)| {
+                let raft = node.raft();
+                let is_held = |index: Index| raft.progress().any(|(_, matched, _)| matched >= index);
+                let next = raft.commit_index().next();
+                is_held(next) && raft.term_at(next).is_some_and(|term| term < raft.term())
+            })
+        })
+        .reachable("it is committed with an entry of the leader's own term", |world, state| {
+            world.view(state).history().committed.len() == 2
+        });
+    explore(&world, checker)
 }
 
 const TICK: Duration = Duration::from_millis(10);

@@ -7,7 +7,9 @@ use volvox_core::{
     Scratch, When, fingerprint_of, time::nanos,
 };
 use volvox_raft::invariants::Observer;
-use volvox_raft::{Body, Command, Config, Event, Index, Message, Raft, Record, RoleKind, Status, Term, Timer};
+use volvox_raft::{
+    Body, Command, Config, Entry, Event, Index, Member as Voter, Message, Raft, Record, RoleKind, Status, Term, Timer,
+};
 
 /// A rule that the parent takes out, at the border of the member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -18,6 +20,8 @@ pub enum Rule {
     AckOnDisk,
     /// A voter refuses a candidate whose log ends earlier than its own (Raft 5.4.1).
     LogComparison,
+    /// A leader commits by counting replicas only entries of its own term (Raft 5.4.2, figure 8).
+    OwnTerm,
     /// Election timeouts are drawn (Raft 5.2).
     RandomTimeouts,
 }
@@ -29,6 +33,7 @@ impl Rule {
             "vote-on-disk" => Some(Rule::VoteOnDisk),
             "ack-on-disk" => Some(Rule::AckOnDisk),
             "log-comparison" => Some(Rule::LogComparison),
+            "own-term" => Some(Rule::OwnTerm),
             "random-timeouts" => Some(Rule::RandomTimeouts),
             _ => None,
         }
@@ -69,6 +74,8 @@ pub struct Timeouts {
 pub struct Member {
     raft: Raft,
     settings: Settings,
+    /// Without [`Rule::OwnTerm`]: the last entry that this leader has called committed because a majority holds it.
+    counted: Index,
     scratch: Scratch<Raft>,
 }
 
@@ -83,7 +90,7 @@ impl Process for Member {
 
     fn new(id: NodeId, members: &[NodeId], settings: &Settings) -> Member {
         let raft = Raft::new(id, members, &settings.raft);
-        Member { raft, settings: settings.clone(), scratch: Scratch::default() }
+        Member { raft, settings: settings.clone(), counted: Index::ZERO, scratch: Scratch::default() }
     }
 
     fn on_restore(&mut self, restored: Restored<Record>) {
@@ -152,12 +159,14 @@ impl Member {
     ) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let believes_at_once = self.lacks(Rule::AckOnDisk);
+        let mut counted = Vec::new();
         let step = |member: &mut Member, cx: &mut Context<'_, Raft>| {
             let before = cx.last_position();
             step(&mut member.raft, cx);
             if believes_at_once && cx.last_position() > before && member.raft.role() == RoleKind::Follower {
                 member.raft.on_persisted(cx.last_position(), cx);
             }
+            counted = member.count_replicas();
         };
         let (mut held, mut is_granted) = (None, false);
         cx.scope_with(self, &mut scratch, step, |member, effect, cx| match &effect {
@@ -169,6 +178,9 @@ impl Member {
             _ => member.pass_on(effect, cx),
         });
         self.scratch = scratch;
+        if !counted.is_empty() {
+            cx.emit_after(Position::NONE, Event::Committed { entries: counted });
+        }
         if let Some(timer) = held
             && (is_granted || self.raft.role() == RoleKind::Leader)
         {
@@ -176,16 +188,48 @@ impl Member {
         }
     }
 
+    /// Without [`Rule::OwnTerm`]: the entries that a majority holds, of whatever term, and that were not called committed
+    /// yet. The member itself waits until a majority holds an entry of the leader's own term.
+    fn count_replicas(&mut self) -> Vec<Entry> {
+        if !self.lacks(Rule::OwnTerm) || self.raft.role() != RoleKind::Leader {
+            self.counted = Index::ZERO;
+            return Vec::new();
+        }
+        let matched: BTreeMap<Voter, Index> =
+            self.raft.progress().map(|(member, matched, _)| (member, matched)).collect();
+        let on_majority = self.raft.configuration().quorum_index(|member| match matched.get(&member) {
+            Some(matched) => *matched,
+            None if member == self.raft.member() => self.raft.durable_index(),
+            None => Index::ZERO,
+        });
+        let known = self.counted.max(self.raft.commit_index());
+        if on_majority <= known {
+            return Vec::new();
+        }
+        self.counted = on_majority;
+        (known.0 + 1..=on_majority.0).filter_map(|index| self.raft.entry(Index(index)).cloned()).collect()
+    }
+
     /// What the member does becomes what its parent does, but for the rule that is taken out.
     fn pass_on(&mut self, effect: EffectOf<Raft>, cx: &mut Context<'_, Member>) {
         match effect {
-            Effect::Send { to, message, after } => {
+            Effect::Send { to, mut message, after } => {
+                // What was counted is announced as the commit index: zero unless the rule is taken out.
+                if let Body::Append { commit, .. } | Body::Heartbeat { commit, .. } = &mut message.body {
+                    *commit = self.counted.max(*commit);
+                }
                 let is_early = match message.body {
                     Body::VoteReply { .. } => self.lacks(Rule::VoteOnDisk),
                     Body::Appended { .. } => self.lacks(Rule::AckOnDisk),
                     _ => false,
                 };
                 cx.send_after(if is_early { Position::NONE } else { after }, to, message);
+            }
+            Effect::Emit { event: Event::Committed { mut entries }, after } => {
+                entries.retain(|entry| entry.index > self.counted);
+                if !entries.is_empty() {
+                    cx.emit_after(after, Event::Committed { entries });
+                }
             }
             Effect::Emit { event, after } => cx.emit_after(after, event),
             Effect::Persist { record, .. } => {

@@ -40,6 +40,10 @@ static CARD: Card = Card {
             name: "pass-on",
             text: "each passes the marker on; without it the cut is not consistent, and the snapshot never complete",
         },
+        Rule {
+            name: "unique",
+            text: "no snapshot has the number of an earlier boot; without it those of a beginner that returned never complete",
+        },
     ],
     scenario: include_str!("../scenarios/chandy-lamport.txt"),
     golden: &[
@@ -110,7 +114,7 @@ impl Chapter for ChandyLamport {
     }
 }
 
-static MODELS: [CheckedModel; 9] = [
+static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "three branches, four payments, a snapshot",
         text: "FIFO channels that lose nothing, all in a mesh; the snapshot completes. No crash: it ends the snapshot",
@@ -137,6 +141,13 @@ static MODELS: [CheckedModel; 9] = [
             let world = system(3, Graph::Mesh, &[(1, 2), (2, 3)], &[1]).crashes(1);
             explore(&world, safe(&world))
         },
+    },
+    CheckedModel {
+        name: "three branches, a beginner returns",
+        text: "FIFO channels; no payments; n1 begins two snapshots, and a crash and a return come at any moment: what n1 begins \
+               after its return completes",
+        expects: Expects::Holds { states: 18_112 },
+        explore: || returning(None),
     },
     CheckedModel {
         name: "over channels without order",
@@ -168,12 +179,18 @@ static MODELS: [CheckedModel; 9] = [
         expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
         explore: || without(3, protocol::Rule::PassOn),
     },
+    CheckedModel {
+        name: "without unique",
+        text: "as \"a beginner returns\": its markers are those of a snapshot that is over",
+        expects: Expects::Counterexample { property: "what a beginner begins after its return completes", steps: 9 },
+        explore: || returning(Some(protocol::Rule::Unique)),
+    },
 ];
 
 type Instance = System<Branch, Snapshots>;
 
 fn configured(nodes: u64, config: BankConfig, payments: &[(u64, u64)], beginners: &[u64]) -> Instance {
-    let system = System::with_history(nodes, config).network(Network::ordered());
+    let system = System::with_history(nodes, config).network(Network::ordered()).counting_boots();
     let system = payments.iter().fold(system, |system, (from, to)| {
         system.command(NodeId(*from), Ask::Application(Pay { amount: *from, to: NodeId(*to) }), 1)
     });
@@ -198,6 +215,26 @@ fn live(world: &Instance) -> Explored {
         |world, state| world.view(state).history().complete() == world.view(state).history().begun(),
     );
     explore(world, checker)
+}
+
+fn returning(without: Option<protocol::Rule>) -> Explored {
+    let beginner = NodeId(1);
+    let world = configured(3, Config { without, ..Config::default() }, &[], &[]).crashes_and_restarts(1).command(
+        beginner,
+        Ask::Snapshot,
+        2,
+    );
+    let is_recording = move |world: &Instance, state: &volvox_check::State| {
+        let view = world.view(state);
+        view.history().has_reopened(beginner) && view.node(beginner).is_some_and(|branch| branch.recording() > 0)
+    };
+    let checker = hold(Checker::new(&world), &protocol::properties())
+        .reachable("a snapshot completes", |world, state| world.view(state).history().complete() > 0);
+    let checker =
+        checker.leads_to("what a beginner begins after its return completes", is_recording, move |world, state| {
+            !is_recording(world, state)
+        });
+    explore(&world, checker)
 }
 
 fn without(nodes: u64, rule: protocol::Rule) -> Explored {

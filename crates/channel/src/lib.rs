@@ -4,15 +4,16 @@
 //!
 //! A fair-loss link loses, repeats and reorders messages, but what is sent again and again arrives at last. Many
 //! protocols are written for more: that every message arrives, once, in the order of sending (*perfect links* with
-//! FIFO order: Cachin, Guerraoui and Rodrigues 2011, sections 2.4 and 3.9). [`Channel`] gives that to a process that
-//! knows nothing of it: it takes what the process sends, and hands up what the process should receive.
+//! FIFO order: Cachin, Guerraoui and Rodrigues 2011, section 2.4 for the links, 3.9 for the order, which the book has for
+//! broadcast only). [`Channel`] gives that to a process that knows nothing of it: it takes what the process sends, and hands
+//! up what the process should receive.
 //!
 //! # The idea
 //!
 //! Each message of a *stream* (one direction between two lives of two nodes) has a number. The receiver hands up the
 //! next number only, keeps a few early ones, and acknowledges the last that it handed up. The sender repeats what is
 //! not acknowledged, with a pause that doubles. At most a *window* of messages is under way; the rest waits in a
-//! bounded queue, and when that is full the newest is dropped, as on every link of this house.
+//! bounded queue, and when that is full the newest is dropped, as on a link of any of the worlds.
 //!
 //! Numbers mean nothing without the lives that they belong to. A process that restarts has forgotten its streams, so
 //! each life of a node has a **session**, which grows from life to life, and every message names both of them. What
@@ -70,7 +71,7 @@
 //!   than [`Context::send_after`](volvox_core::Context::send_after).
 //! - The child's decisions ([`Context::choose`](volvox_core::Context::choose)) are drawn from its chance, see
 //!   `decisions/0001`.
-//! - Who was never heard of again keeps at most one queue; the number of peers is bounded.
+//! - A peer that is never heard of again keeps at most one queue; the number of peers is bounded.
 //!
 //! # The same, step by step
 //!
@@ -81,8 +82,9 @@
 //!
 //! # References
 //!
-//! Cachin, Guerraoui, Rodrigues: *Introduction to Reliable and Secure Distributed Programming* (2011), 2.4, 3.9.
-//! RFC 9293 for windows and the three-way meeting; Belsnes, *Single-message communication* (1976) for why two are not
+//! Cachin, Guerraoui, Rodrigues: *Introduction to Reliable and Secure Distributed Programming* (2011), 2.4
+//! (links), 3.9 (FIFO-order broadcast).
+//! RFC 9293 for windows and the three-way handshake; Belsnes, *Single-message communication* (1976) for why two are not
 //! enough when old messages linger: here sessions that grow take the third message's place.
 #![no_std]
 #![forbid(unsafe_code)]

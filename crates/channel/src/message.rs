@@ -1,18 +1,12 @@
 //! What two channels say to one another.
 
-use alloc::vec::Vec;
-use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader};
+use volvox_core::{NodeId, payload};
 
 /// One life of a node's process; a later life has a greater session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Session(pub u64);
 
-impl fmt::Display for Session {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "s{}", self.0)
-    }
-}
+payload! { struct Session(number) => "s{number}" }
 
 /// The messages of a channel that carries messages of kind `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -42,83 +36,37 @@ pub enum Message<M> {
     },
     /// Everything up to `through` was handed up.
     Ack {
-        /// The sender's: who received.
+        /// The sender's: of the node that received.
         from: Session,
-        /// The receiver's: who sent the data.
+        /// The receiver's: of the node that sent the data.
         to: Session,
         /// The last number handed up; 0 when none was.
         through: u64,
     },
     /// Your session is not your latest.
     Refused {
-        /// The one that was used.
+        /// The session that was used.
         to: Session,
         /// The latest one known.
         latest: Session,
     },
 }
 
-impl<M: MessageKind> MessageKind for Message<M> {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Hello { .. } => "Hello",
-            Message::Welcome { .. } => "Welcome",
-            Message::Data { payload, .. } => payload.kind(),
-            Message::Ack { .. } => "Ack",
-            Message::Refused { .. } => "Refused",
-        }
-    }
-}
-
-impl<M: fmt::Display> fmt::Display for Message<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Hello { from } => write!(f, "Hello {from}"),
-            Message::Welcome { from, to } => write!(f, "Welcome {from}->{to}"),
-            Message::Data { from, to, number, payload } => write!(f, "Data {from}->{to} #{number} {payload}"),
-            Message::Ack { from, to, through } => write!(f, "Ack {from}->{to} #{through}"),
-            Message::Refused { to, latest } => write!(f, "Refused {to} latest={latest}"),
-        }
-    }
-}
-
-impl<M: Encode> Encode for Message<M> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Hello { from } => (1u8, from.0).encode(out),
-            Message::Welcome { from, to } => (2u8, (from.0, to.0)).encode(out),
-            Message::Data { from, to, number, payload } => {
-                (3u8, (from.0, (to.0, *number))).encode(out);
-                payload.encode(out);
-            }
-            Message::Ack { from, to, through } => (4u8, (from.0, (to.0, *through))).encode(out),
-            Message::Refused { to, latest } => (5u8, (to.0, latest.0)).encode(out),
-        }
-    }
-}
-
-impl<M: Decode> Decode for Message<M> {
-    fn decode(input: &mut Reader<'_>) -> Result<Message<M>, DecodeError> {
-        let tag = input.u8()?;
-        let mut session = || input.varint().map(Session);
-        Ok(match tag {
-            1 => Message::Hello { from: session()? },
-            2 => Message::Welcome { from: session()?, to: session()? },
-            3 => {
-                Message::Data { from: session()?, to: session()?, number: input.varint()?, payload: M::decode(input)? }
-            }
-            4 => Message::Ack { from: session()?, to: session()?, through: input.varint()? },
-            5 => Message::Refused { to: session()?, latest: session()? },
-            other => return Err(DecodeError::Unknown("channel message", u64::from(other))),
-        })
-    }
+payload! { Message<M>: "channel message";
+    1 Hello { from }                                  => "Hello {from}",
+    2 Welcome { from, to }                            => "Welcome {from}->{to}",
+    3 Data { from, to, number, payload } as payload: M => "Data {from}->{to} #{number} {payload}",
+    4 Ack { from, to, through }                       => "Ack {from}->{to} #{through}",
+    5 Refused { to, latest }                          => "Refused {to} latest={latest}",
 }
 
 /// The timers of a channel over a process with timers `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer<T> {
-    /// Say again to this peer what it has not answered.
+    /// Repeat to this peer what it has not answered.
     Repeat(NodeId),
     /// The child's own.
     Child(T),
 }
+
+payload! { Timer<T>; Repeat(peer), Child(timer) as timer: T }

@@ -6,6 +6,7 @@
 use volvox_lab::registry::Registry;
 
 /// Every family of chapters.
+#[cfg(feature = "families")]
 pub static REGISTRY: Registry = Registry(&[
     &volvox_chapters_mutex::FAMILY,
     &volvox_chapters_election::FAMILY,
@@ -19,3 +20,7 @@ pub static REGISTRY: Registry = Registry(&[
     &volvox_chapters_channel::FAMILY,
     &volvox_chapters_foundations::FAMILY,
 ]);
+
+/// No family at all: what the program weighs without chapters is measured so.
+#[cfg(not(feature = "families"))]
+pub static REGISTRY: Registry = Registry(&[]);

@@ -4,6 +4,7 @@
 //! cargo run --release -p volvox-check --example explore -- two-phase 8
 //! cargo run --release -p volvox-check --example explore -- paxos 4 --threads 1
 //! cargo run --release -p volvox-check --example explore -- raft 3 2 2 1 0 0    (members terms entries crashes heartbeats slow-disks)
+//! cargo run --release -p volvox-check --example explore -- paxos 5 --memory 2000    (ends at 2,000 MiB with what was explored)
 //! ```
 #![allow(clippy::disallowed_methods, reason = "a program that measures reads the clock")]
 
@@ -14,6 +15,7 @@ mod raft;
 #[path = "../models/two_phase.rs"]
 mod two_phase;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant as Stopwatch;
 use volvox_check::{Checker, Ended, Model};
 
@@ -30,9 +32,10 @@ fn main() {
     let threads = take_option(&mut words, "--threads")
         .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |count| count.get() as u64));
     let states_max = take_option(&mut words, "--states").unwrap_or(100_000_000);
+    let bytes_max = take_option(&mut words, "--memory").map_or(u64::MAX, |mebibytes| mebibytes << 20);
     let numbers: Vec<u64> = words.iter().skip(1).filter_map(|word| word.parse().ok()).collect();
     let pinned = PINNED.iter().find(|(name, _)| *name == words.join(" ")).map(|(_, states)| *states);
-    let limits = Limits { threads: threads as usize, states_max, pinned };
+    let limits = Limits { threads: threads as usize, states_max, bytes_max, pinned };
     match (words.first().map(String::as_str), numbers.as_slice()) {
         (Some("two-phase"), [managers]) => {
             let model = two_phase::TwoPhase::new(*managers as u32);
@@ -67,8 +70,12 @@ fn main() {
 struct Limits {
     threads: usize,
     states_max: u64,
+    bytes_max: u64,
     pinned: Option<u64>,
 }
+
+/// How often a line of progress is printed at most.
+const EVERY_MS: u64 = 500;
 
 fn is_linearizable(system: &volvox_check::System<paxos::Node, paxos::History>, state: &volvox_check::State) -> bool {
     system.view(state).history().is_linearizable
@@ -76,16 +83,30 @@ fn is_linearizable(system: &volvox_check::System<paxos::Node, paxos::History>, s
 
 fn run<M: Model>(checker: Checker<'_, M>, limits: &Limits) {
     let begin = Stopwatch::now();
+    let due_ms = AtomicU64::new(EVERY_MS);
     let report = checker
         .threads(limits.threads)
         .states_max(limits.states_max)
-        .progress(move |progress| eprintln!("{}", progress.line(begin.elapsed())))
+        .bytes_max(limits.bytes_max)
+        .progress(|progress| {
+            let elapsed = begin.elapsed();
+            let due = due_ms.load(Ordering::Relaxed);
+            let is_due = elapsed.as_millis() as u64 >= due;
+            // Any thread may report: one of them prints.
+            if is_due && due_ms.compare_exchange(due, due + EVERY_MS, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                eprintln!("{}", progress.line(elapsed));
+            }
+        })
         .run();
     let elapsed = begin.elapsed();
     println!("{report}");
     let rate = u128::from(report.states) * 1_000 / elapsed.as_millis().max(1);
     let bytes = report.table_bytes as u64 / report.states.max(1);
-    println!("{elapsed:?}, {rate} states/s on {} threads, {bytes} bytes of table a state", limits.threads);
+    println!(
+        "{elapsed:?}, {rate} states/s on {} threads, {bytes} bytes of table a state, {} MiB in all",
+        limits.threads,
+        report.bytes >> 20
+    );
     if let (Some(pinned), Ended::Exhausted) = (limits.pinned, report.ended) {
         assert_eq!(report.states, pinned, "the pinned number of states");
     }

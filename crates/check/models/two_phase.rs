@@ -96,6 +96,10 @@ impl Model for TwoPhase {
         share(0, u128::from(*state))
     }
 
+    fn describe_action(&self, action: &Action) -> String {
+        action.to_string()
+    }
+
     fn next<S: Steps<TwoPhase>>(&self, state: &u64, steps: &mut S) {
         let state = *state;
         let mut go = |action: Action, next: u64| steps.lazy(self.fingerprint(&next), &|| action, &|| next);

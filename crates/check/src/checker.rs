@@ -5,13 +5,13 @@ use crate::liveness::{self, Eventuality};
 use crate::model::Model;
 use crate::report::{Counterexample, Ended, Progress, Report};
 use crate::seen::DEPTH_MAX;
+use std::sync::atomic::AtomicBool;
 
 /// A question about a state.
-pub type OnState<'m, M> = Box<dyn Fn(&M, &<M as Model>::State) -> bool + Send + Sync + 'm>;
+pub(crate) type OnState<'m, S> = Box<dyn Fn(&S) -> bool + Send + Sync + 'm>;
 
 /// A question about a step: before, action, after.
-pub type OnStep<'m, M> =
-    Box<dyn Fn(&M, &<M as Model>::State, &<M as Model>::Action, &<M as Model>::State) -> bool + Send + Sync + 'm>;
+pub(crate) type OnStep<'m, S, A> = Box<dyn Fn(&S, &A, &S) -> bool + Send + Sync + 'm>;
 
 type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
 
@@ -19,6 +19,28 @@ type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
 pub(crate) struct Named<T> {
     pub name: String,
     pub holds: T,
+}
+
+/// What is asked. It knows states and actions and not the model: all systems have the same, and are explored by the same
+/// code.
+pub(crate) struct Asked<'m, S, A> {
+    pub invariants: Vec<Named<OnState<'m, S>>>,
+    pub step_properties: Vec<Named<OnStep<'m, S, A>>>,
+    pub reachable: Vec<Named<OnState<'m, S>>>,
+    pub eventualities: Vec<Eventuality<'m, S>>,
+}
+
+/// How far to go.
+pub(crate) struct Limits<'m> {
+    pub progress: Option<Tell<'m>>,
+    pub cancel: Option<&'m AtomicBool>,
+    pub threads: usize,
+    pub states_max: u64,
+    pub bytes_max: u64,
+    pub depth_max: u32,
+    pub order: Order,
+    /// Why the bounds of the model are budgets, where they are.
+    pub budgets: Option<String>,
 }
 
 /// In which order states are visited.
@@ -41,37 +63,36 @@ pub enum Order {
 /// ```
 pub struct Checker<'m, M: Model> {
     pub(crate) model: &'m M,
-    pub(crate) invariants: Vec<Named<OnState<'m, M>>>,
-    pub(crate) step_properties: Vec<Named<OnStep<'m, M>>>,
-    pub(crate) reachable: Vec<Named<OnState<'m, M>>>,
-    pub(crate) eventualities: Vec<Eventuality<'m, M>>,
-    pub(crate) progress: Option<Tell<'m>>,
-    pub(crate) threads: usize,
-    pub(crate) states_max: u64,
-    pub(crate) depth_max: u32,
-    pub(crate) order: Order,
+    pub(crate) asked: Asked<'m, M::State, M::Action>,
+    pub(crate) limits: Limits<'m>,
 }
 
 impl<'m, M: Model> Checker<'m, M> {
     /// Explores `model` on all cores, breadth first, up to a hundred million states.
     pub fn new(model: &'m M) -> Checker<'m, M> {
-        Checker {
-            model,
+        let asked = Asked {
             invariants: Vec::new(),
             step_properties: Vec::new(),
             reachable: Vec::new(),
             eventualities: Vec::new(),
+        };
+        let limits = Limits {
             progress: None,
+            cancel: None,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             states_max: 100_000_000,
+            bytes_max: u64::MAX,
             depth_max: DEPTH_MAX,
             order: Order::Breadth,
-        }
+            budgets: None,
+        };
+        Checker { model, asked, limits }
     }
 
     /// What must hold in every state.
     pub fn invariant(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
-        self.invariants.push(Named { name: name.into(), holds: Box::new(holds) });
+        let property = self.on_state(name, holds);
+        self.asked.invariants.push(property);
         self
     }
 
@@ -81,19 +102,24 @@ impl<'m, M: Model> Checker<'m, M> {
         name: &str,
         holds: impl Fn(&M, &M::State, &M::Action, &M::State) -> bool + Send + Sync + 'm,
     ) -> Self {
-        self.step_properties.push(Named { name: name.into(), holds: Box::new(holds) });
+        let model = self.model;
+        let holds: OnStep<'m, M::State, M::Action> =
+            Box::new(move |before, action, after| holds(model, before, action, after));
+        self.asked.step_properties.push(Named { name: name.into(), holds });
         self
     }
 
     /// What some state must show: that a model is not safe because nothing happens in it.
     pub fn reachable(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
-        self.reachable.push(Named { name: name.into(), holds: Box::new(holds) });
+        let property = self.on_state(name, holds);
+        self.asked.reachable.push(property);
         self
     }
 
     /// What must hold at some moment of every fair run.
     pub fn eventually(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
-        self.live(name, None, Box::new(goal))
+        let goal = self.on_state(name, goal);
+        self.live(None, goal)
     }
 
     /// What must follow, in every fair run, whenever `trigger` holds.
@@ -103,16 +129,28 @@ impl<'m, M: Model> Checker<'m, M> {
         trigger: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm,
         goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm,
     ) -> Self {
-        self.live(name, Some(Box::new(trigger)), Box::new(goal))
+        let (trigger, goal) = (self.on_state(name, trigger), self.on_state(name, goal));
+        self.live(Some(trigger.holds), goal)
     }
 
     /// What must hold again and again in every fair run.
     pub fn again_and_again(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
-        self.live(name, Some(Box::new(|_, _| true)), Box::new(goal))
+        let goal = self.on_state(name, goal);
+        self.live(Some(Box::new(|_| true)), goal)
     }
 
-    fn live(mut self, name: &str, trigger: Option<OnState<'m, M>>, goal: OnState<'m, M>) -> Self {
-        self.eventualities.push(Eventuality { name: name.into(), trigger, goal, is_symmetric: false });
+    fn on_state(
+        &self,
+        name: &str,
+        holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm,
+    ) -> Named<OnState<'m, M::State>> {
+        let model = self.model;
+        Named { name: name.into(), holds: Box::new(move |state| holds(model, state)) }
+    }
+
+    fn live(mut self, trigger: Option<OnState<'m, M::State>>, goal: Named<OnState<'m, M::State>>) -> Self {
+        let (name, goal) = (goal.name, goal.holds);
+        self.asked.eventualities.push(Eventuality { name, trigger, goal, is_symmetric: false });
         self
     }
 
@@ -122,38 +160,64 @@ impl<'m, M: Model> Checker<'m, M> {
     /// # Panics
     /// When there is none.
     pub fn symmetric(mut self) -> Self {
-        self.eventualities.last_mut().expect("a liveness property to declare symmetric").is_symmetric = true;
+        let last = self.asked.eventualities.last_mut();
+        last.expect("a liveness property to declare symmetric").is_symmetric = true;
+        self
+    }
+
+    /// Declares that the bounds of the model ([`System::within`](crate::System::within),
+    /// [`System::nodes_within`](crate::System::nodes_within), full queues) are budgets, and why: liveness properties
+    /// speak about the runs that stay inside. Without this, a space that was cut at its bounds leaves liveness
+    /// [`Undecided`](Ended::Undecided), since a run without the goal could go on outside.
+    ///
+    /// Budgets on commands, timers, losses and crashes need no declaration: they cut no state off.
+    pub fn bounds_are_budgets(mut self, why: &str) -> Self {
+        self.limits.budgets = Some(why.into());
         self
     }
 
     /// On how many threads; 1 at least.
     pub fn threads(mut self, threads: usize) -> Self {
-        self.threads = threads.max(1);
+        self.limits.threads = threads.max(1);
         self
     }
 
     /// Stops once this many states were found. The level under way is ended first.
     pub fn states_max(mut self, states: u64) -> Self {
-        self.states_max = states;
+        self.limits.states_max = states;
+        self
+    }
+
+    /// Stops once the exploration takes this many bytes of memory by its own estimate: the table, the states that wait,
+    /// and what the model remembers ([`Report::bytes`]). The report says what was explored until then.
+    pub fn bytes_max(mut self, bytes: u64) -> Self {
+        self.limits.bytes_max = bytes;
+        self
+    }
+
+    /// Stops soon after this flag is set, by another thread or at a signal. The report says what was explored until then.
+    pub fn cancel(mut self, flag: &'m AtomicBool) -> Self {
+        self.limits.cancel = Some(flag);
         self
     }
 
     /// Does not look behind states at this depth.
     pub fn depth_max(mut self, depth: u32) -> Self {
-        self.depth_max = depth.min(DEPTH_MAX);
+        self.limits.depth_max = depth.min(DEPTH_MAX);
         self
     }
 
     /// Visits the newest state first, on one thread.
     pub fn depth_first(mut self) -> Self {
-        self.order = Order::Depth;
+        self.limits.order = Order::Depth;
         self
     }
 
-    /// Whom to tell how far it has come: after each level, or every 65,536 states depth first. The clock is the
-    /// caller's: see [`Progress::line`].
+    /// Calls `tell` at the end of each level, and whenever [`Progress::EVERY`] more states were looked behind, from
+    /// whichever thread does it. The clock is the caller's, and so is how often a line is printed: see
+    /// [`Progress::line`].
     pub fn progress(mut self, tell: impl Fn(&Progress) + Send + Sync + 'm) -> Self {
-        self.progress = Some(Box::new(tell));
+        self.limits.progress = Some(Box::new(tell));
         self
     }
 
@@ -163,7 +227,12 @@ impl<'m, M: Model> Checker<'m, M> {
     /// When a liveness property that is not declared symmetric meets a model with symmetry: renaming nodes would hide
     /// whether a cycle closes.
     pub fn run(self) -> Report<M> {
-        for live in &self.eventualities {
+        M::explore(self)
+    }
+
+    /// Explores, compiled for this model.
+    pub(crate) fn explore(self) -> Report<M> {
+        for live in &self.asked.eventualities {
             assert!(
                 live.is_symmetric || !self.model.is_symmetric(),
                 "liveness and symmetry: declare {:?} symmetric, or take the symmetry out",
@@ -171,14 +240,14 @@ impl<'m, M: Model> Checker<'m, M> {
             );
         }
         if let Some(failed) = self.model.failed_start() {
-            let unreached = self.reachable.iter().map(|property| property.name.clone()).collect();
+            let unreached = self.asked.reachable.iter().map(|property| property.name.clone()).collect();
             return Report::of_start(Counterexample::of_start(failed, self.model), unreached);
         }
-        let mut report = match self.order {
+        let mut report = match self.limits.order {
             Order::Breadth => explore::breadth_first(&self),
             Order::Depth => explore::depth_first(&self),
         };
-        if report.ended == Ended::Exhausted && !self.eventualities.is_empty() {
+        if report.ended == Ended::Exhausted && !self.asked.eventualities.is_empty() {
             liveness::check(&self, &mut report);
         }
         report

@@ -8,8 +8,9 @@
 use crate::checker::Checker;
 use crate::model::{Model, Steps};
 use crate::path;
-use crate::report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Progress, Report};
+use crate::report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Overflow, Report, Run};
 use crate::seen::{Hint, Seen};
+use crate::watch::{Done, Watch};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,74 +40,87 @@ struct Finding {
 }
 
 pub(crate) fn breadth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
-    let seen = Seen::new();
+    let (seen, watch) = (Seen::new(), Watch::new(&checker.limits, false));
     let mut total = Totals::new(checker);
     let mut first = Worker::new(checker, &seen);
     first.start();
+    watch.report(first.done(0), checker.model, seen.bytes());
     let mut level = total.absorb(first);
     let mut depth = 0;
-    while !level.is_empty() && total.finding.is_none() && total.states < checker.states_max {
-        if depth == checker.depth_max {
-            total.is_cut_at_depth = true;
+    while !level.is_empty() && total.finding.is_none() && total.states < checker.limits.states_max {
+        if depth == checker.limits.depth_max {
+            total.cut_short = Some(Ended::DepthMax);
             break;
         }
-        total.tell(checker, depth, &level);
+        watch.at_depth(depth);
+        watch.tell();
+        let of_level = watch.kept();
         let next = Mutex::new(&mut total);
         let cursor = AtomicUsize::new(0);
         let found = Mutex::new(Vec::new());
         // One type for all models: threads are not made anew for each.
         let work: &(dyn Fn() + Sync) = &|| {
             let mut worker = Worker::new(checker, &seen);
-            while let Some(batch) = level.get(cursor.fetch_add(1, Ordering::Relaxed)) {
+            while watch.must_end().is_none()
+                && let Some(batch) = level.get(cursor.fetch_add(1, Ordering::Relaxed))
+            {
                 batch.iter().for_each(|waiting| worker.expand(waiting));
+                watch.report(worker.done(batch.len()), checker.model, seen.bytes());
             }
             let batches = lock(&next).absorb(worker);
             lock(&found).extend(batches);
         };
         std::thread::scope(|scope| {
             // This thread works too.
-            for _ in 1..checker.threads.min(level.len()) {
+            for _ in 1..checker.limits.threads.min(level.len()) {
                 scope.spawn(work);
             }
             work();
         });
+        if cursor.into_inner() < level.len() {
+            total.cut_short = watch.must_end();
+            break;
+        }
         level = found.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        watch.release(of_level);
         depth += 1;
     }
     let is_done = level.is_empty();
-    total.finish(checker, &seen, is_done)
+    total.finish(checker, &seen, &watch, is_done)
 }
 
 pub(crate) fn depth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
-    let seen = Seen::new();
+    let (seen, watch) = (Seen::new(), Watch::new(&checker.limits, false));
     let mut total = Totals::new(checker);
     let mut worker = Worker::new(checker, &seen);
     worker.start();
-    let mut steps = 0u64;
+    let (mut unreported, mut released) = (0, 0);
     while let Some(mut batch) = worker.fresh.pop() {
         let Some(waiting) = batch.pop() else { continue };
         worker.fresh.push(batch);
-        if worker.finding.is_some() || worker.states >= checker.states_max {
+        if unreported == BATCH {
+            watch.at_depth(waiting.depth);
+            watch.report(Done { released, ..worker.done(unreported) }, checker.model, seen.bytes());
+            (unreported, released) = (0, 0);
+        }
+        let must_end = watch.must_end();
+        if worker.finding.is_some() || worker.states >= checker.limits.states_max || must_end.is_some() {
+            total.cut_short = must_end;
             worker.fresh.push(vec![waiting]);
             break;
         }
-        if waiting.depth == checker.depth_max {
-            total.is_cut_at_depth = true;
+        released += worker.bytes_of(&waiting.state);
+        unreported += 1;
+        if waiting.depth == checker.limits.depth_max {
+            total.cut_short = Some(Ended::DepthMax);
             continue;
         }
-        if steps.is_multiple_of(65_536)
-            && let Some(tell) = &checker.progress
-        {
-            let count = worker.fresh.iter().map(|batch| batch.len() as u64).sum();
-            let (states, transitions) = (worker.states, worker.transitions);
-            tell(&Progress { states, transitions, depth: waiting.depth, waiting: count });
-        }
-        steps += 1;
         worker.expand(&waiting);
     }
+    watch.report(Done { released, ..worker.done(unreported) }, checker.model, seen.bytes());
     let left = total.absorb(worker);
     let is_done = left.iter().all(|batch| batch.is_empty());
-    total.finish(checker, &seen, is_done)
+    total.finish(checker, &seen, &watch, is_done)
 }
 
 /// What all threads found so far.
@@ -117,7 +131,10 @@ struct Totals {
     depth: u32,
     finding: Option<Finding>,
     reached: Vec<bool>,
-    is_cut_at_depth: bool,
+    /// Which limit kept states from being looked behind.
+    cut_short: Option<Ended>,
+    /// The queues that had overflowed before: a model may be explored more than once.
+    overflowed_before: Vec<Overflow>,
 }
 
 impl Totals {
@@ -128,8 +145,9 @@ impl Totals {
             transitions: 0,
             depth: 0,
             finding: None,
-            reached: vec![false; checker.reachable.len()],
-            is_cut_at_depth: false,
+            reached: vec![false; checker.asked.reachable.len()],
+            cut_short: None,
+            overflowed_before: checker.model.overflowed(),
         }
     }
 
@@ -147,31 +165,43 @@ impl Totals {
         batches
     }
 
-    fn tell<M: Model>(&self, checker: &Checker<'_, M>, depth: u32, level: &[Batch<M::State>]) {
-        if let Some(tell) = &checker.progress {
-            let waiting = level.iter().map(|batch| batch.len() as u64).sum();
-            tell(&Progress { states: self.states, transitions: self.transitions, depth, waiting });
-        }
-    }
-
-    fn finish<M: Model>(self, checker: &Checker<'_, M>, seen: &Seen, is_done: bool) -> Report<M> {
+    fn finish<M: Model>(
+        self,
+        checker: &Checker<'_, M>,
+        seen: &Seen,
+        watch: &Watch<'_, '_>,
+        is_done: bool,
+    ) -> Report<M> {
         let unreached: Vec<String> = checker
+            .asked
             .reachable
             .iter()
             .zip(&self.reached)
             .filter(|(_, is_reached)| !**is_reached)
             .map(|(property, _)| property.name.clone())
             .collect();
-        let ended = match &self.finding {
-            Some(_) => Ended::Violated,
-            None if self.is_cut_at_depth => Ended::DepthMax,
-            None if !is_done => Ended::StatesMax,
-            None if !unreached.is_empty() => Ended::Unreached,
-            None => Ended::Exhausted,
+        let ended = match (&self.finding, self.cut_short) {
+            (Some(_), _) => Ended::Violated,
+            (None, Some(limit)) => limit,
+            (None, None) if !is_done => Ended::StatesMax,
+            (None, None) if !unreached.is_empty() => Ended::Unreached,
+            (None, None) => Ended::Exhausted,
         };
-        let violation = self.finding.map(|finding| tell_finding(checker, seen, finding));
-        let (states, outside, transitions, depth) = (self.states, self.outside, self.transitions, self.depth);
-        Report { ended, states, outside, transitions, depth, violation, unreached, table_bytes: seen.bytes() }
+        // Before the model is asked again, for the steps of a counterexample.
+        let overflowed = Overflow::since(&self.overflowed_before, checker.model.overflowed());
+        Report {
+            ended,
+            states: self.states,
+            outside: self.outside,
+            overflowed,
+            budgets: None,
+            transitions: self.transitions,
+            depth: self.depth,
+            violation: self.finding.map(|finding| tell_finding(checker, seen, finding)),
+            unreached,
+            table_bytes: seen.bytes(),
+            bytes: watch.bytes_most(),
+        }
     }
 }
 
@@ -180,12 +210,11 @@ fn tell_finding<M: Model>(checker: &Checker<'_, M>, seen: &Seen, finding: Findin
     let last = steps.last().map_or(&initial, |(_, state): &(M::Action, M::State)| state);
     let mut failed = None;
     let property = match finding.broken {
-        Broken::Invariant => checker.invariants[finding.property].name.clone(),
+        Broken::Invariant => checker.asked.invariants[finding.property].name.clone(),
         Broken::Step => {
-            let property = &checker.step_properties[finding.property];
-            let step = path::step_where(checker.model, last, |before, action, after| {
-                !(property.holds)(checker.model, before, action, after)
-            });
+            let property = &checker.asked.step_properties[finding.property];
+            let step =
+                path::step_where(checker.model, last, |before, action, after| !(property.holds)(before, action, after));
             steps.push(step);
             property.name.clone()
         }
@@ -195,8 +224,8 @@ fn tell_finding<M: Model>(checker: &Checker<'_, M>, seen: &Seen, finding: Findin
             NO_STEP_FAILS.to_string()
         }
     };
-    let end = checker.model.describe(steps.last().map_or(&initial, |(_, state)| state));
-    Counterexample { property, broken: finding.broken, initial, steps, failed, cycle_from: None, end }
+    let run = Run { initial, steps, failed, cycle_from: None };
+    Counterexample::of(checker.model, property, finding.broken, run)
 }
 
 /// What one thread finds.
@@ -208,6 +237,10 @@ struct Worker<'w, 'm, M: Model> {
     outside: u64,
     transitions: u64,
     depth: u32,
+    /// What the states found take while they wait.
+    bytes: u64,
+    /// What was reported of all this.
+    reported: Done,
     finding: Option<Finding>,
     reached: Vec<bool>,
 }
@@ -222,8 +255,10 @@ impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
             outside: 0,
             transitions: 0,
             depth: 0,
+            bytes: 0,
+            reported: Done::default(),
             finding: None,
-            reached: vec![false; checker.reachable.len()],
+            reached: vec![false; checker.asked.reachable.len()],
         }
     }
 
@@ -236,6 +271,29 @@ impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
         }
     }
 
+    /// What it did since it was asked last.
+    fn done(&mut self, looked_behind: usize) -> Done {
+        let all = Done {
+            looked_behind: looked_behind as u64,
+            states: self.states,
+            transitions: self.transitions,
+            bytes: self.bytes,
+            released: 0,
+        };
+        let before = std::mem::replace(&mut self.reported, all);
+        Done {
+            states: all.states - before.states,
+            transitions: all.transitions - before.transitions,
+            bytes: all.bytes - before.bytes,
+            ..all
+        }
+    }
+
+    fn bytes_of(&self, state: &M::State) -> u64 {
+        const AROUND: usize = size_of::<Waiting<u8>>();
+        self.checker.model.state_bytes(state) + AROUND as u64
+    }
+
     fn expand(&mut self, waiting: &Waiting<M::State>) {
         let model = self.checker.model;
         let mut expansion = Expansion { worker: self, from: waiting };
@@ -245,20 +303,21 @@ impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
     /// A state that was not seen before.
     fn admit(&mut self, fingerprint: u128, state: M::State, depth: u32) {
         let hint = Hint::of(fingerprint);
-        let (checker, model) = (self.checker, self.checker.model);
+        let (asked, model) = (&self.checker.asked, self.checker.model);
         self.depth = self.depth.max(depth);
-        if let Some(property) = checker.invariants.iter().position(|property| !(property.holds)(model, &state)) {
+        if let Some(property) = asked.invariants.iter().position(|property| !(property.holds)(&state)) {
             let finding = Finding { broken: Broken::Invariant, property, hint };
             self.finding = least(self.finding.take(), Some(finding));
         }
-        for (property, is_reached) in checker.reachable.iter().zip(&mut self.reached) {
-            *is_reached = *is_reached || (property.holds)(model, &state);
+        for (property, is_reached) in asked.reachable.iter().zip(&mut self.reached) {
+            *is_reached = *is_reached || (property.holds)(&state);
         }
         if !model.within(&state) {
             self.outside += 1;
             return;
         }
         self.states += 1;
+        self.bytes += self.bytes_of(&state);
         if self.fresh.last().is_none_or(|batch| batch.len() == BATCH) {
             self.fresh.push(Vec::with_capacity(BATCH));
         }
@@ -275,10 +334,8 @@ struct Expansion<'e, 'w, 'm, M: Model> {
 
 impl<M: Model> Expansion<'_, '_, '_, M> {
     fn built(&mut self, action: M::Action, next: M::State, canonical: u128) {
-        let (checker, from) = (self.worker.checker, self.from);
-        let model = checker.model;
-        let broken =
-            checker.step_properties.iter().position(|property| !(property.holds)(model, &from.state, &action, &next));
+        let (asked, from) = (&self.worker.checker.asked, self.from);
+        let broken = asked.step_properties.iter().position(|property| !(property.holds)(&from.state, &action, &next));
         if let Some(property) = broken {
             let finding = Finding { broken: Broken::Step, property, hint: from.hint };
             self.worker.finding = least(self.worker.finding.take(), Some(finding));
@@ -298,7 +355,7 @@ impl<M: Model> Steps<M> for Expansion<'_, '_, '_, M> {
 
     fn lazy(&mut self, fingerprint: u128, action: &dyn Fn() -> M::Action, next: &dyn Fn() -> M::State) {
         let checker = self.worker.checker;
-        if checker.model.is_symmetric() || !checker.step_properties.is_empty() {
+        if checker.model.is_symmetric() || !checker.asked.step_properties.is_empty() {
             return self.step(action(), next());
         }
         self.worker.transitions += 1;

@@ -9,8 +9,8 @@
 //! # The idea
 //!
 //! A [`Model`] says where runs begin and what may come after a state. A [`Checker`] visits every state once, level by
-//! level, on all cores, and keeps of each no more than a fingerprint and a link to where it came from. A property that
-//! breaks is told by a shortest run that breaks it.
+//! level, on all cores, and keeps of each no more than a fingerprint and a link to where it came from. A broken property
+//! is reported with a shortest run that breaks it.
 //!
 //! A [`System`] makes a model of any [`Process`](volvox_core::Process): handlers are the production code, and what a world
 //! decides becomes a choice of the model.
@@ -35,9 +35,13 @@
 //!
 //! *Exhausted* means: every state within the bounds was visited, and every property holds in this instance. It does not
 //! speak about larger instances, nor about what the model leaves out. States are told apart by 72 bits of a fingerprint of
-//! 128; each report says how likely a confusion is at most. The bounds that cut off states
-//! ([`System::nodes_within`], [`System::within`]) are counted as `outside`; whether a full queue dropped a message says
-//! [`System::has_overflowed`].
+//! 128; each report says how likely a confusion is at most. A report counts the states at the bounds that were not looked
+//! behind ([`System::nodes_within`], [`System::within`]), and the messages that full queues dropped. Invariants hold in all
+//! that was visited; liveness in such a space is [`Ended::Undecided`], since a run that never reaches its goal may lie
+//! behind the cut, unless [`Checker::bounds_are_budgets`] says that the runs inside are meant.
+//!
+//! What holds may hold because nothing happened. [`System::exercised`] lists which commands, messages, timers, records,
+//! events and faults came up in an exploration, and [`Exercised::missing`] which never did.
 //!
 //! *Liveness* is checked under weak fairness, exactly: see [`Checker::leads_to`]. Each link delivers in the end, each timer
 //! that stays set fires, each disk writes, whoever may come back does. Losses have a budget, since a link that loses for
@@ -57,15 +61,16 @@
 //!     .run();
 //! assert!(report.holds(), "{report}");
 //! ```
-//! A counterexample is a list of decisions; [`System::schedule`] makes data of it, and [`System::trace`] runs that with fresh
+//! A counterexample is a list of [`Decision`]s, which are numbers: explorer and reports are compiled once for all systems.
+//! [`System::schedule`] makes values of it, and [`System::trace`] runs that with fresh
 //! processes and prints the trace, line by line as in every world.
 //!
 //! # Caveats
 //!
 //! - A handler must be a function of its process, its input and its choices. One that keeps state elsewhere is explored
 //!   wrongly.
-//! - Everything stays in memory: the table, the states of two levels, and every node state. There is no partial-order
-//!   reduction.
+//! - Everything stays in memory: the table, the states of two levels, and every node state. [`Checker::bytes_max`] ends an
+//!   exploration before the kernel does, and [`Checker::cancel`] when somebody asks. There is no partial-order reduction.
 //! - The wall clock stands still in asynchronous time, and reads as the node's monotonic clock in timed models. To ask for
 //!   it is an error in neither: it promises nobody that it moves, and names a life of a node in some protocols.
 //! - A panic in a handler is a counterexample where panics unwind; where they abort, it is the end.
@@ -86,8 +91,12 @@ mod path;
 mod report;
 mod seen;
 mod system;
+mod watch;
 
-pub use checker::{Checker, OnState, OnStep, Order};
+pub use checker::{Checker, Order};
 pub use model::{Model, Steps, hash_of, share};
-pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Progress, Report};
-pub use system::{Action, Checked, Durability, Names, Network, Schedule, State, Symmetric, System, Timed, View, What};
+pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Overflow, Progress, Report};
+pub use system::{
+    Action, Checked, Decision, Durability, Exercised, Names, Network, Schedule, State, Symmetric, System, Timed,
+    Universe, View, What,
+};

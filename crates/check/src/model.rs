@@ -1,6 +1,7 @@
 //! What is explored: a set of initial states, and what may come after a state.
 
-use std::fmt::Display;
+use crate::checker::Checker;
+use crate::report::{Overflow, Report};
 use std::hash::Hash;
 use volvox_core::fingerprint_of;
 
@@ -11,8 +12,8 @@ use volvox_core::fingerprint_of;
 pub trait Model: Sync + Sized {
     /// A state.
     type State: Clone + Send + Sync;
-    /// What leads from one state to the next. Its text is a line of a counterexample.
-    type Action: Clone + Send + Sync + Display;
+    /// What leads from one state to the next.
+    type Action: Clone + Send + Sync;
 
     /// Where runs begin.
     fn initial(&self) -> Vec<Self::State>;
@@ -56,6 +57,46 @@ pub trait Model: Sync + Sized {
     fn describe(&self, state: &Self::State) -> String {
         let _ = state;
         String::new()
+    }
+
+    /// An action in words: a line of a counterexample. Of several steps that lead to the same state, a counterexample
+    /// takes the one whose text comes first.
+    fn describe_action(&self, action: &Self::Action) -> String;
+
+    /// The actions of a run in words, one for each step. A model that renumbers in every state, so that a run without end
+    /// becomes a cycle, adds up here what it took away, and prints the numbers that the run really has.
+    fn describe_run(&self, initial: &Self::State, steps: &[(Self::Action, Self::State)]) -> Vec<String> {
+        let _ = initial;
+        steps.iter().map(|(action, _)| self.describe_action(action)).collect()
+    }
+
+    /// What differs from one passage of a cycle to the next although its states are the same: `with ballots higher by 2`.
+    /// Empty where nothing does.
+    fn describe_cycle(&self, cycle: &[(Self::Action, Self::State)]) -> String {
+        let _ = cycle;
+        String::new()
+    }
+
+    /// The queues that were full so far and dropped a message: behind such a step the model shows less than what it is a
+    /// model of.
+    fn overflowed(&self) -> Vec<Overflow> {
+        Vec::new()
+    }
+
+    /// How many bytes the model itself has filled so far with what it remembers, as an estimate.
+    fn bytes(&self) -> u64 {
+        0
+    }
+
+    /// How many bytes a state takes, as an estimate.
+    fn state_bytes(&self, state: &Self::State) -> u64 {
+        size_of_val(state) as u64
+    }
+
+    /// Explores: as the checker does it, unless the model hands itself to code that was compiled before.
+    #[doc(hidden)]
+    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
+        checker.explore()
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) fn step_where<M: Model>(
         .steps
         .into_iter()
         .filter(|(action, next)| test(state, action, next))
-        .min_by_key(|(action, _)| action.to_string())
+        .min_by_key(|(action, _)| model.describe_action(action))
         .expect("a model has the same steps every time it is asked")
 }
 
@@ -53,6 +53,6 @@ pub(crate) fn failure_in<M: Model>(model: &M, state: &M::State) -> (M::Action, S
     Collected::of(model, state)
         .failures
         .into_iter()
-        .min_by_key(|(action, _)| action.to_string())
+        .min_by_key(|(action, _)| model.describe_action(action))
         .expect("a model has the same steps every time it is asked")
 }

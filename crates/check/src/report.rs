@@ -1,9 +1,10 @@
-//! What an exploration found, and how it is told.
+//! What an exploration found, in words.
 
 use crate::model::Model;
 use crate::seen::COMPARED_BITS;
 use std::fmt;
 use std::time::Duration;
+use volvox_core::NodeId;
 
 /// How an exploration ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -12,12 +13,42 @@ pub enum Ended {
     Exhausted,
     /// A property is broken.
     Violated,
+    /// Every state within the bounds was visited and every invariant holds, but runs leave the bounds, or a full queue
+    /// dropped a message: that no run without the goal was found inside does not say that there is none.
+    Undecided,
     /// Every state was visited, and something that was asked to be reachable is not.
     Unreached,
     /// The limit on states was met.
     StatesMax,
+    /// The limit on memory was met.
+    BytesMax,
     /// States at the greatest depth were not looked behind.
     DepthMax,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// A queue that was full.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Overflow {
+    /// From whom.
+    pub from: NodeId,
+    /// To whom.
+    pub to: NodeId,
+    /// How many messages were dropped there, in all steps together.
+    pub dropped: u64,
+}
+
+impl Overflow {
+    /// What came since `before`.
+    pub(crate) fn since(before: &[Overflow], mut after: Vec<Overflow>) -> Vec<Overflow> {
+        for link in &mut after {
+            let earlier = before.iter().find(|one| (one.from, one.to) == (link.from, link.to));
+            link.dropped -= earlier.map_or(0, |one| one.dropped);
+        }
+        after.retain(|link| link.dropped > 0);
+        after
+    }
 }
 
 /// What an exploration found.
@@ -28,6 +59,11 @@ pub struct Report<M: Model> {
     pub states: u64,
     /// States outside the bounds of the model: checked, and not looked behind.
     pub outside: u64,
+    /// The queues that were full, and dropped a message.
+    pub overflowed: Vec<Overflow>,
+    /// Why liveness holds although the space was cut at its bounds, where it was declared
+    /// ([`Checker::bounds_are_budgets`](crate::Checker::bounds_are_budgets)) and was needed.
+    pub budgets: Option<String>,
     /// Steps made, those to known states included.
     pub transitions: u64,
     /// The greatest depth of a state.
@@ -38,6 +74,8 @@ pub struct Report<M: Model> {
     pub unreached: Vec<String>,
     /// What the table of fingerprints takes, in bytes.
     pub table_bytes: usize,
+    /// The most memory that the exploration took, in bytes, by its own estimate.
+    pub bytes: u64,
 }
 
 /// What is broken where a step fails.
@@ -73,14 +111,41 @@ pub struct Counterexample<M: Model> {
     pub cycle_from: Option<usize>,
     /// The last state in words, where the model has some.
     pub end: String,
+    /// The actions in words.
+    lines: Vec<String>,
+    /// What differs from one passage of the cycle to the next, in words.
+    each_time: String,
+}
+
+/// A run that is not in words yet: as the fields of [`Counterexample`].
+pub(crate) struct Run<M: Model> {
+    pub initial: M::State,
+    pub steps: Vec<(M::Action, M::State)>,
+    pub failed: Option<(M::Action, String)>,
+    pub cycle_from: Option<usize>,
 }
 
 impl<M: Model> Counterexample<M> {
+    pub(crate) fn of(model: &M, property: String, broken: Broken, run: Run<M>) -> Counterexample<M> {
+        let Run { initial, steps, failed, cycle_from } = run;
+        let mut lines = model.describe_run(&initial, &steps);
+        assert!(lines.len() == steps.len(), "a line for each step");
+        lines.extend(failed.iter().map(|(action, _)| model.describe_action(action)));
+        let end = model.describe(steps.last().map_or(&initial, |(_, state)| state));
+        let each_time = cycle_from.map_or(String::new(), |from| model.describe_cycle(&steps[from..]));
+        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
+    }
+
     /// A run that fails before it begins.
     pub(crate) fn of_start((initial, action, why): (M::State, M::Action, String), model: &M) -> Counterexample<M> {
-        let end = model.describe(&initial);
-        let (property, failed) = (NO_STEP_FAILS.to_string(), Some((action, why)));
-        Counterexample { property, broken: Broken::Failure, initial, steps: Vec::new(), failed, cycle_from: None, end }
+        let run = Run { initial, steps: Vec::new(), failed: Some((action, why)), cycle_from: None };
+        Counterexample::of(model, NO_STEP_FAILS.to_string(), Broken::Failure, run)
+    }
+
+    /// The same of another model with the same states and actions.
+    fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Counterexample<N> {
+        let Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time } = self;
+        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
     }
 
     /// The last state.
@@ -88,32 +153,50 @@ impl<M: Model> Counterexample<M> {
         self.steps.last().map_or(&self.initial, |(_, state)| state)
     }
 
-    /// The actions as text, in order: what golden tests compare.
+    /// The actions as text, in order, that which failed included: what golden tests compare.
     pub fn actions(&self) -> Vec<String> {
-        let failed = self.failed.iter().map(|(action, _)| action.to_string());
-        self.steps.iter().map(|(action, _)| action.to_string()).chain(failed).collect()
+        self.lines.clone()
     }
 }
 
 impl<M: Model> fmt::Display for Counterexample<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, (action, _)) in self.steps.iter().enumerate() {
-            if self.cycle_from == Some(at) {
-                writeln!(f, "-- and from here on, again and again:")?;
-            }
-            writeln!(f, "{:>3}. {action}", at + 1)?;
-        }
-        if self.cycle_from == Some(self.steps.len()) {
-            writeln!(f, "-- and nothing more ever happens")?;
-        }
-        if let Some((action, why)) = &self.failed {
-            writeln!(f, "{:>3}. {action}", self.steps.len() + 1)?;
-            writeln!(f, "{why}")?;
-        }
+        let why = self.failed.as_ref().map(|(_, why)| why.as_str());
+        let words = Words { lines: &self.lines, cycle_from: self.cycle_from, each_time: &self.each_time, why };
+        words.print(f)?;
         if !self.end.is_empty() {
             writeln!(f, "{}", self.end)?;
         }
         write!(f, "broken: {}", self.property)
+    }
+}
+
+/// A run in words: what is the same for all models.
+struct Words<'a> {
+    lines: &'a [String],
+    cycle_from: Option<usize>,
+    each_time: &'a str,
+    why: Option<&'a str>,
+}
+
+impl Words<'_> {
+    fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.lines.len() - usize::from(self.why.is_some());
+        for (at, line) in self.lines.iter().enumerate() {
+            if self.cycle_from == Some(at) && at < steps {
+                f.write_str("-- and from here on, again and again")?;
+                let comma = if self.each_time.is_empty() { "" } else { ", each time " };
+                writeln!(f, "{comma}{}:", self.each_time)?;
+            }
+            writeln!(f, "{:>3}. {line}", at + 1)?;
+        }
+        if self.cycle_from == Some(steps) {
+            writeln!(f, "-- and nothing more ever happens")?;
+        }
+        if let Some(why) = self.why {
+            writeln!(f, "{why}")?;
+        }
+        Ok(())
     }
 }
 
@@ -124,12 +207,52 @@ impl<M: Model> Report<M> {
             ended: Ended::Violated,
             states: 0,
             outside: 0,
+            overflowed: Vec::new(),
+            budgets: None,
             transitions: 1,
             depth: 0,
             violation: Some(violation),
             unreached,
             table_bytes: 0,
+            bytes: 0,
         }
+    }
+
+    /// The same of another model with the same states and actions.
+    pub(crate) fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Report<N> {
+        let Report {
+            ended,
+            states,
+            outside,
+            overflowed,
+            budgets,
+            transitions,
+            depth,
+            violation,
+            unreached,
+            table_bytes,
+            bytes,
+        } = self;
+        let violation = violation.map(Counterexample::of_same);
+        Report {
+            ended,
+            states,
+            outside,
+            overflowed,
+            budgets,
+            transitions,
+            depth,
+            violation,
+            unreached,
+            table_bytes,
+            bytes,
+        }
+    }
+
+    /// Whether the space was cut: some states are outside the bounds, or a full queue dropped a message. Invariants hold
+    /// in every state that was visited all the same; what is behind the cut was not visited.
+    pub fn is_cut(&self) -> bool {
+        self.outside > 0 || !self.overflowed.is_empty()
     }
 
     /// Whether every state was visited and everything holds.
@@ -154,6 +277,9 @@ impl<M: Model> fmt::Display for Report<M> {
         let (states, depth) = (Count(self.states), self.depth);
         match self.ended {
             Ended::Exhausted => write!(f, "exhausted: {states} states, depth {depth}")?,
+            Ended::Undecided => {
+                write!(f, "exhausted: {states} states, depth {depth}, liveness undecided: runs leave the bounds")?;
+            }
             Ended::Unreached => {
                 write!(f, "exhausted: {states} states, depth {depth}, and never: {}", self.unreached.join(", "))?;
             }
@@ -163,15 +289,37 @@ impl<M: Model> fmt::Display for Report<M> {
                 }
                 write!(f, "after {states} states, depth {depth}")?;
             }
-            Ended::StatesMax | Ended::DepthMax => {
-                write!(f, "explored to depth {depth}, {states} states, not exhausted")?;
+            Ended::StatesMax | Ended::BytesMax | Ended::DepthMax | Ended::Cancelled => {
+                let limit = match self.ended {
+                    Ended::StatesMax => "the limit on states",
+                    Ended::BytesMax => "the limit on memory",
+                    Ended::DepthMax => "the limit on depth",
+                    _ => "cancelled",
+                };
+                write!(f, "explored to depth {depth}, {states} states, not exhausted ({limit})")?;
             }
         }
-        if self.outside > 0 {
-            write!(f, ", {} more outside the bounds", Count(self.outside))?;
-        }
+        self.print_cuts(f)?;
         write!(f, ", {} transitions", Count(self.transitions))?;
         write!(f, ", chance of a confusion below 2^-{}", self.collision_bound_bits())
+    }
+}
+
+impl<M: Model> Report<M> {
+    fn print_cuts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.outside > 0 {
+            write!(f, ", {} more at the bounds not looked behind", Count(self.outside))?;
+        }
+        if !self.overflowed.is_empty() {
+            let dropped = self.overflowed.iter().map(|link| link.dropped).sum();
+            let links: Vec<String> =
+                self.overflowed.iter().map(|link| format!("{} -> {}", link.from, link.to)).collect();
+            write!(f, ", full queues dropped {} messages ({})", Count(dropped), links.join(", "))?;
+        }
+        match &self.budgets {
+            Some(why) => write!(f, ", liveness of the runs within the bounds ({why})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -186,16 +334,25 @@ pub struct Progress {
     pub depth: u32,
     /// States found and not yet looked behind.
     pub waiting: u64,
+    /// The most memory so far, in bytes, by the exploration's own estimate.
+    pub bytes: u64,
+    /// Whether these are the states of the graph in which runs without an end are searched, after all properties of
+    /// states and steps held.
+    pub is_liveness: bool,
 }
 
 impl Progress {
+    /// After how many states the next report comes, at the latest: a fifth of a second at 40,000 states/s.
+    pub const EVERY: u64 = 8_192;
+
     /// One line, when the exploration has run for `elapsed` by the caller's clock:
     /// `depth 14, 3.1 M states, 812 k waiting, 1.2 M states/s, chance of a confusion below 2^-29`.
     pub fn line(&self, elapsed: Duration) -> String {
         let millis = elapsed.as_millis().max(1);
         let rate = u128::from(self.states) * 1_000 / millis;
+        let phase = if self.is_liveness { "runs without an end: " } else { "" };
         format!(
-            "depth {}, {} states, {} waiting, {} states/s, chance of a confusion below 2^-{}",
+            "{phase}depth {}, {} states, {} waiting, {} states/s, chance of a confusion below 2^-{}",
             self.depth,
             Short(self.states),
             Short(self.waiting),
@@ -243,7 +400,14 @@ mod tests {
     #[test]
     fn counts_and_progress_read_well() {
         assert_eq!((Count(7).to_string(), Count(1_745_408).to_string()), ("7".into(), "1,745,408".into()));
-        let progress = Progress { states: 3_141_592, transitions: 9_000_000, depth: 14, waiting: 812_345 };
+        let progress = Progress {
+            states: 3_141_592,
+            transitions: 9_000_000,
+            depth: 14,
+            waiting: 812_345,
+            bytes: 0,
+            is_liveness: false,
+        };
         assert_eq!(
             progress.line(Duration::from_millis(2_500)),
             "depth 14, 3.1 M states, 812.3 k waiting, 1.2 M states/s, chance of a confusion below 2^-29"

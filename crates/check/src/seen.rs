@@ -8,8 +8,8 @@
 //! has the least fingerprint. [`Seen::insert`] keeps the least: which thread came first leaves no trace, and a
 //! counterexample is the same in every run.
 
-use std::sync::Mutex;
-use std::sync::MutexGuard;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 
 /// The bits of a fingerprint that are compared.
 pub const COMPARED_BITS: u32 = 64 + SHARD_BITS;
@@ -40,6 +40,7 @@ impl Hint {
 /// The table.
 pub struct Seen {
     shards: Vec<Mutex<Shard>>,
+    slots: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -58,14 +59,14 @@ struct Slot {
 impl Seen {
     /// An empty table.
     pub fn new() -> Seen {
-        Seen { shards: (0..1 << SHARD_BITS).map(|_| Mutex::default()).collect() }
+        Seen { shards: (0..1 << SHARD_BITS).map(|_| Mutex::default()).collect(), slots: AtomicUsize::new(0) }
     }
 
     /// Whether the state is new; either way its link is the least that was given.
     pub fn insert(&self, fingerprint: u128, depth: u32, parent: Hint) -> bool {
         let (shard, key) = split(fingerprint);
         let link = (u64::from(depth.min(DEPTH_MAX)) << HINT_BITS) | parent.0;
-        self.shard(shard).insert(key, link)
+        self.shard(shard).insert(key, link, &self.slots)
     }
 
     /// The depth at which a state was found, and from where.
@@ -88,7 +89,7 @@ impl Seen {
 
     /// How many bytes the slots take.
     pub fn bytes(&self) -> usize {
-        (0..self.shards.len()).map(|shard| self.shard(shard).slots.len() * size_of::<Slot>()).sum()
+        self.slots.load(Ordering::Relaxed) * size_of::<Slot>()
     }
 
     fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
@@ -98,9 +99,12 @@ impl Seen {
 }
 
 impl Shard {
-    fn insert(&mut self, key: u64, link: u64) -> bool {
+    /// `all` counts the slots of all shards.
+    fn insert(&mut self, key: u64, link: u64, all: &AtomicUsize) -> bool {
         if (self.len + 1) * 4 > self.slots.len() * 3 {
+            let before = self.slots.len();
             self.grow();
+            all.fetch_add(self.slots.len() - before, Ordering::Relaxed);
         }
         let mask = self.slots.len() - 1;
         let mut place = key as usize & mask;

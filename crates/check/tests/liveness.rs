@@ -32,6 +32,10 @@ impl Model for Drawn {
         }
     }
 
+    fn describe_action(&self, edge: &Edge) -> String {
+        edge.to_string()
+    }
+
     fn fingerprint(&self, state: &u32) -> u128 {
         hash_of(state)
     }
@@ -123,4 +127,74 @@ fn a_cycle_that_is_told_is_itself_fair() {
     let found = report.violation.expect("the goal does not exist");
     let cycle: Vec<_> = found.steps[found.cycle_from.expect("a cycle")..].iter().collect();
     assert!(cycle.iter().any(|(edge, _)| edge.2 == FAIR) && cycle.iter().any(|(edge, _)| edge.2 == ALSO_FAIR));
+}
+
+/// Two that outbid one another for ever. Bids are counted from the lower one, so what goes on for ever is a cycle.
+struct Auction;
+
+/// Somebody bids; then both bids are lowered by as much.
+#[derive(Clone, Copy)]
+struct Bid {
+    bidder: usize,
+    bid: u32,
+    lowered: u32,
+}
+
+impl Model for Auction {
+    type State = [u32; 2];
+    type Action = Bid;
+
+    fn initial(&self) -> Vec<[u32; 2]> {
+        vec![[1, 1]]
+    }
+
+    fn next<S: Steps<Auction>>(&self, bids: &[u32; 2], steps: &mut S) {
+        for bidder in (0..2).filter(|bidder| bids[*bidder] <= bids[1 - bidder]) {
+            let bid = bids[1 - bidder] + 1;
+            let lowered = bids[1 - bidder] - 1;
+            let mut next = [1, 1];
+            next[bidder] = bid - lowered;
+            steps.step(Bid { bidder, bid, lowered }, next);
+        }
+    }
+
+    fn fingerprint(&self, bids: &[u32; 2]) -> u128 {
+        hash_of(bids)
+    }
+
+    fn fairness(&self, _: &Bid) -> Option<u64> {
+        FAIR
+    }
+
+    fn describe_action(&self, bid: &Bid) -> String {
+        format!("{} bids {}", bid.bidder + 1, bid.bid)
+    }
+
+    fn describe_run(&self, _: &[u32; 2], steps: &[(Bid, [u32; 2])]) -> Vec<String> {
+        let mut lowered = 0;
+        let real = steps.iter().map(|(bid, _)| {
+            let line = self.describe_action(&Bid { bid: bid.bid + lowered, ..*bid });
+            lowered += bid.lowered;
+            line
+        });
+        real.collect()
+    }
+
+    fn describe_cycle(&self, cycle: &[(Bid, [u32; 2])]) -> String {
+        format!("with bids higher by {}", cycle.iter().map(|(bid, _)| bid.lowered).sum::<u32>())
+    }
+}
+
+#[test]
+fn a_cycle_of_a_model_that_renumbers_is_printed_with_the_numbers_of_the_run() {
+    let report = Checker::new(&Auction).eventually("a winner", |_, _| false).run();
+    let found = report.violation.expect("they bid forever");
+    assert_eq!((report.states, found.cycle_from), (3, Some(1)));
+    assert_eq!(found.actions(), ["2 bids 2", "1 bids 3", "2 bids 4"]);
+    assert!(
+        found
+            .to_string()
+            .contains("-- and from here on, again and again, each time with bids higher by 2:\n  2. 1 bids 3"),
+        "{found}"
+    );
 }

@@ -36,19 +36,25 @@
 //! The reply was under way for at least `min`, and for at most the round trip less the `min` of the request. So when it
 //! arrives, the server's clock shows something between `C + min` and `C + (T1 - T0 - I) - min`; the middle of that is
 //! `C + (T1 - T0 - I) / 2`, and it is off by at most `(T1 - T0 - I) / 2 - min`. T0 and T1 are both read from the client's
-//! clock, so it does not matter how wrong that is, only how far it drifts in between. A reply answers the request of its
-//! number, or it would be held against the T0 of another.
+//! clock, so it does not matter how wrong that is, only how fast it runs in between. Where both clocks drift by rho at most,
+//! and D is half the round trip without the handling, the bound is `D (1 + 2 rho) - min` (Cristian's theorem, section 4, to
+//! the first order of rho); the properties here leave that term out, and are asked where clocks are true.
+//!
+//! A reply is held against the T0 of the request that it answers. A reply to a request of before a crash would be held
+//! against a T0 that is younger than itself: the round trip looks short, and the estimate certain. So a request has a number
+//! that the client never gives again, also after a restart (a [`Serial`]). Nobody is bound to anything by an old request, so
+//! that is enough, and the client writes nothing down.
 //!
 //! # Caveats
 //!
-//! - 004 tells the client to set its clock *to* the time in the answer; that leaves out half the round trip
-//!   ([`Rule::Half`]). And the name is Cristian.
+//! - Textbooks often set the clock *to* the time in the answer; that leaves out half the round trip ([`Rule::Half`]).
 //! - The bound on the error holds only as long as no message is faster than `min`. The guess is exact when both ways take
 //!   the same time, and a lasting asymmetry cannot be seen from the ends.
 //! - What it asks of time is in three parts, each with a checked model in which it is withdrawn. Where there is no time at
 //!   all, there is no T0, and the first step fails: a protocol that measures delays cannot run and merely be wrong. Without
 //!   `min` the bound on the error breaks. Without an upper bound on delays no clock is set wrongly; but it is no longer
 //!   certain that any is set, since answers later than 2U are not used.
+//! - A client whose disk is lost counts its boots from 1 again, and may then use a reply to its lost life.
 //! - The server is believed, and alone. For servers that lie or die see [NTP](crate::ntp).
 //! - Contact is made with probability 1 - (1 - q)^k in k tries, q being the chance of a round trip of at most 2U.
 //! - The clocks drift on: two that drift by at most rho part at 2 rho, and must be set again every pi / (2 rho) to stay
@@ -70,8 +76,8 @@ use core::fmt;
 use core::str::FromStr;
 use volvox_core::time::nanos;
 use volvox_core::{
-    Context, Decode, DecodeError, Duration, Encode, History, Instant, MessageKind, NodeId, Picture, Process, Property,
-    Reader, When,
+    Boot, Context, Decode, DecodeError, Duration, Encode, History, Instant, MessageKind, NodeId, Picture, Process,
+    Property, Reader, Serial, Serials, When,
 };
 
 /// A rule that can be taken out, to see what it is for.
@@ -85,6 +91,8 @@ pub enum Rule {
     Limit,
     /// A reply is held against the request of its number.
     Number,
+    /// A request has a number that no earlier boot of its client used.
+    Unique,
     /// The clock is slewed, not stepped.
     Slew,
 }
@@ -97,6 +105,7 @@ impl Rule {
             "handling" => Rule::Handling,
             "limit" => Rule::Limit,
             "number" => Rule::Number,
+            "unique" => Rule::Unique,
             "slew" => Rule::Slew,
             _ => return None,
         })
@@ -147,13 +156,13 @@ impl Default for Config {
 pub enum Message {
     /// What time is it?
     Request {
-        /// Counts the client's requests.
-        number: u64,
+        /// Names the request for ever.
+        number: Serial,
     },
     /// It is this time.
     Reply {
         /// The number of the request.
-        number: u64,
+        number: Serial,
         /// C: the server's clock when this left.
         time: i64,
         /// I: how long the request lay at the server, in nanoseconds.
@@ -202,10 +211,12 @@ impl Encode for Message {
 impl Decode for Message {
     fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
         Ok(match input.u8()? {
-            0 => Message::Request { number: u64::decode(input)? },
-            1 => {
-                Message::Reply { number: u64::decode(input)?, time: i64::decode(input)?, handling: u64::decode(input)? }
-            }
+            0 => Message::Request { number: Serial::decode(input)? },
+            1 => Message::Reply {
+                number: Serial::decode(input)?,
+                time: i64::decode(input)?,
+                handling: u64::decode(input)?,
+            },
             other => return Err(DecodeError::Unknown("message", u64::from(other))),
         })
     }
@@ -315,13 +326,13 @@ pub struct Cristian {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// Of a client: how many requests it sent; the number of the one that waits for an answer, with T0; tries left.
-    number: u64,
-    asked: Option<(u64, Instant)>,
+    /// Of a client: the numbers of its requests; the one that waits for an answer, with T0; tries left.
+    numbers: Serials,
+    asked: Option<(Serial, Instant)>,
     tries_left: u32,
     estimate: Option<Estimate>,
     /// Of the server: the request of each client that is being handled, one at most, and since when.
-    handling: BTreeMap<NodeId, (u64, Instant)>,
+    handling: BTreeMap<NodeId, (Serial, Instant)>,
 }
 
 impl Process for Cristian {
@@ -340,7 +351,7 @@ impl Process for Cristian {
             members: members.to_vec(),
             config: config.clone(),
             clock: SoftwareClock::default(),
-            number: 0,
+            numbers: Serials::default(),
             asked: None,
             tries_left: 0,
             estimate: None,
@@ -353,6 +364,10 @@ impl Process for Cristian {
         let off_ns = self.config.starts_off_ns.get(place).copied().unwrap_or(0);
         self.clock = SoftwareClock::new(cx.wall(), cx.now(), off_ns, self.config.slew_ppm);
         cx.emit(Event::Started(self.reading(cx.now())));
+        if self.id != self.server {
+            let is_unique = self.config.without != Some(Rule::Unique);
+            self.numbers = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
+        }
         self.synchronise(cx);
     }
 
@@ -392,7 +407,7 @@ impl Process for Cristian {
 }
 
 impl Cristian {
-    fn on_request(&mut self, from: NodeId, number: u64, cx: &mut Context<'_, Cristian>) {
+    fn on_request(&mut self, from: NodeId, number: Serial, cx: &mut Context<'_, Cristian>) {
         self.handling.insert(from, (number, cx.now()));
         if self.config.handling.is_zero() {
             self.reply(from, cx);
@@ -416,24 +431,24 @@ impl Cristian {
 
     fn ask(&mut self, cx: &mut Context<'_, Cristian>) {
         self.tries_left = self.tries_left.saturating_sub(1);
-        self.number += 1;
-        self.asked = Some((self.number, cx.now()));
-        cx.send(self.server, Message::Request { number: self.number });
+        let number = self.numbers.issue();
+        self.asked = Some((number, cx.now()));
+        cx.send(self.server, Message::Request { number });
         cx.set_timer(Timer::Try, self.config.pause);
     }
 
-    fn on_reply(&mut self, number: u64, time: i64, handling: u64, cx: &mut Context<'_, Cristian>) {
+    fn on_reply(&mut self, number: Serial, time: i64, handling: u64, cx: &mut Context<'_, Cristian>) {
         let now = cx.now();
-        let Some((asked, since)) = self.asked else { return cx.note("ignored: nothing was asked", number) };
+        let Some((asked, since)) = self.asked else { return cx.note("ignored: nothing was asked", number.count) };
         if asked != number && self.config.without != Some(Rule::Number) {
-            return cx.note("ignored: answers an older request", number);
+            return cx.note("ignored: answers an older request", number.count);
         }
         let took = now.since(since);
         let Some(round_trip) = took.checked_sub(Duration::from_nanos(handling)) else {
-            return cx.note("ignored: was handled for longer than it was away", number);
+            return cx.note("ignored: was handled for longer than it was away", number.count);
         };
         if took > self.config.round_trip_max && self.config.without != Some(Rule::Limit) {
-            return cx.note("not used: the round trip took too long", number);
+            return cx.note("not used: the round trip took too long", number.count);
         }
         let under_way = match self.config.without {
             Some(Rule::Half) => 0,
@@ -503,7 +518,8 @@ impl History<Cristian> for Readings {
     }
 }
 
-/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree.
+/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree; the third asks
+/// for clocks that do not drift, and sees what the others see only where the bound is tight: an answer to another request.
 pub fn properties() -> Vec<Property<Cristian, Readings>> {
     vec![
         Property {
@@ -519,6 +535,20 @@ pub fn properties() -> Vec<Property<Cristian, Readings>> {
             source: "Cristian 1989, section 4; TIM-02",
             when: When::Always,
             holds: |picture| errors(picture, |config, _| (config.round_trip_max / 2).saturating_sub(config.delay_min)),
+        },
+        Property {
+            name: "a round trip takes at least twice min",
+            source: "Cristian 1989, section 4; TIM-02",
+            when: When::Always,
+            holds: |picture| {
+                for (id, node) in picture.nodes {
+                    let Some(estimate) = node.estimate else { continue };
+                    if estimate.round_trip < node.config.delay_min * 2 {
+                        return Err(format!("{id} used a round trip of {:?}", estimate.round_trip));
+                    }
+                }
+                Ok(())
+            },
         },
         Property {
             name: "no clock runs backward, nor faster than it may slew",

@@ -2,14 +2,14 @@
 //!
 //! # The problem
 //!
-//! Without a common clock, "earlier" has no meaning for two events on two machines, unless news of the one could have
+//! Without a common clock, "earlier" has no meaning for two events on two machines, unless word of the one could have
 //! reached the other. To judge a clock, an observer needs that relation exactly, and must not take it from a clock.
 //!
 //! # The idea
 //!
 //! Lamport's definition, taken literally: an event happened before another when it came earlier at the same process, or
 //! it is the sending of what the other is the receipt of, or by a chain of such steps. Two events of which neither
-//! happened before the other are *concurrent*. [`Deeds`] keeps what every process told it did, in the order of each
+//! happened before the other are *concurrent*. [`History`] keeps what every process told it did, in the order of each
 //! process, and finds the past of an event by walking these edges backwards. No stamp is looked at on the way.
 //!
 //! A message carries its *number*, a count of its sender's messages, so that the observer knows which sending a receipt
@@ -17,8 +17,7 @@
 //!
 //! # Caveats
 //!
-//! - A process that crashes and forgets its clock is a new process for this relation. These chapters crash nobody for
-//!   good and back again.
+//! - A process that crashes and forgets its clock is a new process for this relation. These chapters restart no process.
 //! - The properties here compare the newest event of each process with all others. Asked after every step, as all worlds
 //!   do, they compare every pair.
 //!
@@ -33,70 +32,42 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
-use core::str::FromStr;
-use volvox_core::{History, NodeId, Picture, Process};
+use volvox_core::{Kinds, NodeId, Picture, Process, commands, numbers, payload};
 
 /// The most that a counter of a stamp from outside may be: what is beyond was never counted.
 pub const COUNT_MAX: u64 = 1 << 62;
 
-/// What is asked of a process.
+/// A counter of a stamp, as it arrives from outside.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Count(pub u64);
+
+numbers! { Count <= COUNT_MAX, "count of events" }
+
+/// What a process is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Ask {
-    /// Do something that concerns nobody else: `work`.
+pub enum Command {
+    /// Do something that concerns no other process.
     Work,
-    /// Send a message to somebody: `tell n2`.
+    /// Send a message to this process.
     Tell(NodeId),
-    /// Send a message to a peer that the world chooses: `tell`.
-    TellSomebody,
+    /// Send a message to a peer that the world chooses.
+    TellAny,
 }
 
-impl Display for Ask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ask::Work => f.write_str("work"),
-            Ask::Tell(to) => write!(f, "tell {to}"),
-            Ask::TellSomebody => f.write_str("tell"),
-        }
-    }
-}
-
-/// What is not an [`Ask`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AskError;
-
-impl Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected 'work', 'tell', or 'tell n2'")
-    }
-}
-
-impl core::error::Error for AskError {}
-
-impl FromStr for Ask {
-    type Err = AskError;
-    fn from_str(text: &str) -> Result<Ask, AskError> {
-        let mut words = text.split_whitespace();
-        let ask = match (words.next(), words.next()) {
-            (Some("work"), None) => Ask::Work,
-            (Some("tell"), None) => Ask::TellSomebody,
-            (Some("tell"), Some(to)) => {
-                let id = to.strip_prefix('n').unwrap_or(to).parse().map_err(|_| AskError)?;
-                Ask::Tell(NodeId(id))
-            }
-            _ => return Err(AskError),
-        };
-        if words.next().is_some() { Err(AskError) } else { Ok(ask) }
-    }
+commands! { Command;
+    Work     = "work",
+    Tell(to) = "tell {to}",
+    TellAny  = "tell",
 }
 
 /// What a process did.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Deed {
-    /// Something that concerns nobody else.
+pub enum Action {
+    /// Something that concerns no other process.
     Work,
     /// It sent its message of this number.
     Send {
-        /// To whom.
+        /// The receiver.
         to: NodeId,
         /// Counts the sender's messages from 1.
         number: u64,
@@ -105,28 +76,38 @@ pub enum Deed {
     },
     /// It received that message.
     Receive {
-        /// From whom.
+        /// The sender.
         from: NodeId,
         /// The sender's number.
         number: u64,
     },
 }
 
-/// What a process tells: a deed with its stamp.
+payload! { Action; Work, Send { to, number, counters }, Receive { from, number } }
+
+/// What a process tells: an action with its stamp.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Event<S> {
     /// What it did.
-    pub deed: Deed,
+    pub action: Action,
     /// What its clock showed then.
     pub stamp: S,
 }
 
+impl<S> Kinds for Event<S> {
+    const KINDS: &'static [&'static str] = Action::KINDS;
+
+    fn kind(&self) -> &'static str {
+        self.action.kind()
+    }
+}
+
 impl<S: Display> Display for Event<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.deed {
-            Deed::Work => write!(f, "{} works", self.stamp),
-            Deed::Send { to, number, .. } => write!(f, "{} tells {to} #{number}", self.stamp),
-            Deed::Receive { from, number } => write!(f, "{} hears #{number} of {from}", self.stamp),
+        match self.action {
+            Action::Work => write!(f, "{} works", self.stamp),
+            Action::Send { to, number, .. } => write!(f, "{} tells {to} #{number}", self.stamp),
+            Action::Receive { from, number } => write!(f, "{} hears #{number} of {from}", self.stamp),
         }
     }
 }
@@ -139,7 +120,7 @@ pub trait Stamp: Clone + Eq + Hash + Debug + Display {
 
 /// All that every process did, in the order of each process: the observer's history.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Deeds<S> {
+pub struct History<S> {
     lines: BTreeMap<NodeId, Line<S>>,
 }
 
@@ -147,7 +128,7 @@ pub struct Deeds<S> {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Line<S> {
     events: Vec<Event<S>>,
-    /// Where its n-th sending stands.
+    /// The place of its n-th sending among its events.
     sends: Vec<usize>,
 }
 
@@ -155,23 +136,23 @@ struct Line<S> {
 /// process with it, so counts say it all.
 type Past = BTreeMap<NodeId, usize>;
 
-impl<S> Default for Deeds<S> {
-    fn default() -> Deeds<S> {
-        Deeds { lines: BTreeMap::new() }
+impl<S> Default for History<S> {
+    fn default() -> History<S> {
+        History { lines: BTreeMap::new() }
     }
 }
 
-impl<S: Stamp, P: Process<Event = Event<S>>> History<P> for Deeds<S> {
+impl<S: Stamp, P: Process<Event = Event<S>>> volvox_core::History<P> for History<S> {
     fn on_event(&mut self, node: NodeId, event: &Event<S>) {
         let line = self.lines.entry(node).or_insert_with(|| Line { events: Vec::new(), sends: Vec::new() });
-        if let Deed::Send { .. } = event.deed {
+        if let Action::Send { .. } = event.action {
             line.sends.push(line.events.len());
         }
         line.events.push(event.clone());
     }
 }
 
-impl<S: Stamp> Deeds<S> {
+impl<S: Stamp> History<S> {
     /// Every event: its process, its place there, and what was told.
     pub fn events(&self) -> impl Iterator<Item = (NodeId, usize, &Event<S>)> {
         self.lines.iter().flat_map(|(node, line)| line.events.iter().enumerate().map(|(at, event)| (*node, at, event)))
@@ -209,7 +190,7 @@ impl<S: Stamp> Deeds<S> {
 
     /// The sending of what this event is the receipt of, as a count that includes it.
     fn sending_of(&self, node: NodeId, at: usize) -> Option<(NodeId, usize)> {
-        let Deed::Receive { from, number } = self.lines.get(&node)?.events.get(at)?.deed else { return None };
+        let Action::Receive { from, number } = self.lines.get(&node)?.events.get(at)?.action else { return None };
         let place = usize::try_from(number.checked_sub(1)?).ok()?;
         Some((from, self.lines.get(&from)?.sends.get(place)? + 1))
     }
@@ -227,21 +208,21 @@ fn holds(past: &Past, node: NodeId, at: usize) -> bool {
     past.get(&node).is_some_and(|count| at < *count)
 }
 
-/// Nothing happens before itself, and what is received was sent: the observer's own soundness.
-pub(crate) fn is_an_order<S: Stamp, P>(picture: &Picture<'_, P, Deeds<S>>) -> Result<(), String> {
+/// No event happened before itself, and what is received was sent: the observer's own soundness.
+pub(crate) fn partial_order<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -> Result<(), String> {
     for (node, at, event, past) in picture.history.newest() {
         if holds(&past, node, at) {
             return Err(format!("{node}: {event} happened before itself"));
         }
-        if matches!(event.deed, Deed::Receive { .. }) && picture.history.sending_of(node, at).is_none() {
+        if matches!(event.action, Action::Receive { .. }) && picture.history.sending_of(node, at).is_none() {
             return Err(format!("{node}: {event} was never sent"));
         }
     }
     Ok(())
 }
 
-/// What happened before is stamped before: the clock condition.
-pub(crate) fn stamps_follow<S: Stamp, P>(picture: &Picture<'_, P, Deeds<S>>) -> Result<(), String> {
+/// The clock condition: what happened before is stamped before.
+pub(crate) fn clock_condition<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -> Result<(), String> {
     for (node, _, event, past) in picture.history.newest() {
         for (other_node, at, other) in picture.history.events() {
             if holds(&past, other_node, at) && !other.stamp.precedes(&event.stamp) {
@@ -252,8 +233,8 @@ pub(crate) fn stamps_follow<S: Stamp, P>(picture: &Picture<'_, P, Deeds<S>>) -> 
     Ok(())
 }
 
-/// What is stamped before happened before: the converse.
-pub(crate) fn stamps_lead<S: Stamp, P>(picture: &Picture<'_, P, Deeds<S>>) -> Result<(), String> {
+/// The strong clock condition: what is stamped before happened before, too.
+pub(crate) fn strong_clock_condition<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -> Result<(), String> {
     let history = picture.history;
     for (node, at, event, past) in history.newest() {
         for (other_node, other_at, other) in history.events() {
@@ -269,7 +250,7 @@ pub(crate) fn stamps_lead<S: Stamp, P>(picture: &Picture<'_, P, Deeds<S>>) -> Re
 }
 
 /// No two events have the same stamp.
-pub(crate) fn stamps_differ<S: Stamp, P>(picture: &Picture<'_, P, Deeds<S>>) -> Result<(), String> {
+pub(crate) fn distinct_stamps<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -> Result<(), String> {
     for (node, at, event, _) in picture.history.newest() {
         for (other_node, other_at, other) in picture.history.events() {
             if (node, at) != (other_node, other_at) && event.stamp == other.stamp {

@@ -7,9 +7,9 @@
 //!
 //! # The idea
 //!
-//! Nobody needs the time for that, only a number that grows along every chain of cause and effect. Each process counts
-//! its events, and each message carries the count. Who receives a message jumps ahead of it: the receipt gets a count
-//! greater than that of the sending. Ties between processes are broken by their names, which makes the order total.
+//! That does not take the time, only a number that grows along every chain of cause and effect. Each process counts
+//! its events, and each message carries the count. A process that receives a message jumps ahead of it: the receipt gets a
+//! count greater than that of the sending. Ties between processes are broken by their ids, which makes the order total.
 //!
 //! # The messages
 //!
@@ -32,66 +32,56 @@
 //!
 //! Two successive events of one process get growing counts, and a receipt gets a greater count than its sending, since it
 //! takes the maximum *and adds one*. Happened-before is made of such steps, so the stamps grow along it: a -> b implies
-//! C(a) < C(b). Counts of one process are never equal, and equal counts of two are told apart by name.
+//! C(a) < C(b). Counts of one process are never equal, and equal counts of two are told apart by id.
 //!
 //! # Caveats
 //!
-//! - The converse is false: C(a) < C(b) does not mean that a happened before b, only that b did not happen before a. Some
-//!   course notes state it the wrong way round. Whoever needs both directions needs [vector clocks](crate::vector).
-//! - Notes that set `C_j = max(C_j, C_i)` without the one let a sending and its receipt carry the same stamp
+//! - The converse is false: C(a) < C(b) does not mean that a happened before b, only that b did not happen before a.
+//!   Textbooks sometimes state it the wrong way round. Both directions take [vector clocks](crate::vector).
+//! - Textbooks that set `C_j = max(C_j, C_i)` without adding one let a sending and its receipt carry the same stamp
 //!   ([`Rule::Tick`] shows it in two steps).
 //! - Loss, repetition and disorder of messages do no harm. A process that restarts has forgotten its count and is, for this
 //!   protocol, another process.
-//! - Counters of more than 2^62, which nobody reaches by counting, are not believed.
+//! - Counts of more than 2^62, which no process reaches by counting, are refused.
 //!
 //! # References
 //!
 //! L. Lamport: *Time, clocks, and the ordering of events in a distributed system*, 1978: the clock condition, implementation
 //! rules IR1 and IR2, and the total order in the section "Ordering the events totally".
 
-use crate::happened_before::{Ask, COUNT_MAX, Deed, Deeds, Event, Stamp, is_an_order, stamps_differ, stamps_follow};
-use alloc::vec;
+mod properties;
+
+pub use crate::happened_before::{Command, Event, History};
+pub use properties::properties;
+
+use crate::happened_before::{Action, Count, Stamp};
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
-use volvox_core::{Context, Decode, DecodeError, Encode, MessageKind, NodeId, Process, Property, Reader, When};
+use volvox_core::{Context, NodeId, Process, payload, rules};
 
-/// A rule that can be taken out, to see what it is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A receipt is counted: the clock goes one beyond the maximum.
-    Tick,
-    /// A receipt takes the maximum of both clocks.
-    Maximum,
-    /// Equal counts are told apart by the names of the processes.
-    Names,
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "tick" => Rule::Tick,
-            "maximum" => Rule::Maximum,
-            "names" => Rule::Names,
-            _ => return None,
-        })
-    }
-}
-
-/// What is fixed for a run.
+/// What is fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// The rule that is taken out.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
 }
 
-/// A count, and who counted: ordered by the first, then by the second.
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Tick = "tick": "a receipt is counted: the clock goes one beyond the maximum" /
+        "a sending and its receipt have the same count",
+    Maximum = "maximum": "a receipt takes the maximum of both clocks" / "an effect is stamped before its cause",
+    Names = "names": "equal counts are told apart by the ids of the processes" / "two events have the same stamp",
+}
+
+/// A count, and the process that counted: ordered by the first, then by the second.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time {
     /// C.
     pub count: u64,
-    /// Whose; nobody's when [`Rule::Names`] is taken out.
+    /// The process; none when [`Rule::Names`] is taken out.
     pub process: Option<NodeId>,
 }
 
@@ -110,46 +100,23 @@ impl fmt::Display for Time {
     }
 }
 
-/// What is sent.
+/// What processes send to one another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
     /// Counts the sender's messages: for the observer, no part of the clock.
     pub number: u64,
     /// The sender's clock at the sending.
-    pub count: u64,
+    pub count: Count,
 }
 
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tell #{} at {}", self.number, self.count)
-    }
-}
-
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        "Tell"
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.number.encode(out);
-        self.count.encode(out);
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        Ok(Message { number: u64::decode(input)?, count: u64::decode(input)? })
-    }
-}
+payload! { struct Message { number, count } as "Tell" => "Tell #{number} at {count}" }
 
 /// A process with a Lamport clock.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Lamport {
     id: NodeId,
     peers: Vec<NodeId>,
-    without: Option<Rule>,
+    config: Config,
     /// C.
     clock: u64,
     /// How many messages it sent.
@@ -159,41 +126,43 @@ pub struct Lamport {
 impl Process for Lamport {
     type Config = Config;
     type Message = Message;
-    type Timer = ();
+    type Timer = Infallible;
     type Record = Infallible;
-    type Command = Ask;
+    type Command = Command;
     type Event = Event<Time>;
     type View = u64;
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Lamport {
         let peers = members.iter().copied().filter(|peer| *peer != id).collect();
-        Lamport { id, peers, without: config.without, clock: 0, sent: 0 }
+        Lamport { id, peers, config: *config, clock: 0, sent: 0 }
     }
 
     fn on_start(&mut self, _: &mut Context<'_, Lamport>) {}
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Lamport>) {
-        if message.count > COUNT_MAX || !self.peers.contains(&from) {
-            return cx.note("not believed: a count that nobody reaches, or a stranger", message.count);
+        if !self.peers.contains(&from) {
+            return cx.note("ignored: from a stranger", from.0);
         }
         // IR2 (b): greater than both, which takes the maximum and the one.
-        let heard = if self.without == Some(Rule::Maximum) { 0 } else { message.count };
-        let tick = u64::from(self.without != Some(Rule::Tick));
+        let heard = if self.config.keeps(Rule::Maximum) { message.count.0 } else { 0 };
+        let tick = u64::from(self.config.keeps(Rule::Tick));
         self.clock = self.clock.max(heard) + tick;
-        self.tell(Deed::Receive { from, number: message.number }, cx);
+        self.tell(Action::Receive { from, number: message.number }, cx);
     }
 
-    fn on_timer(&mut self, (): (), _: &mut Context<'_, Lamport>) {}
+    fn on_timer(&mut self, timer: Infallible, _: &mut Context<'_, Lamport>) {
+        match timer {}
+    }
 
-    fn on_command(&mut self, ask: Ask, cx: &mut Context<'_, Lamport>) {
-        match ask {
-            Ask::Work => {
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, Lamport>) {
+        match command {
+            Command::Work => {
                 self.clock += 1;
-                self.tell(Deed::Work, cx);
+                self.tell(Action::Work, cx);
             }
-            Ask::Tell(to) => self.send(to, cx),
-            Ask::TellSomebody if self.peers.is_empty() => cx.note("is alone", 0),
-            Ask::TellSomebody => {
+            Command::Tell(to) => self.send(to, cx),
+            Command::TellAny if self.peers.is_empty() => cx.note("is alone", 0),
+            Command::TellAny => {
                 let at = cx.choose(self.peers.len() as u32);
                 self.send(self.peers[at as usize], cx);
             }
@@ -214,40 +183,16 @@ impl Lamport {
     /// IR1 and IR2 (a): a sending is an event, and its message carries the clock.
     fn send(&mut self, to: NodeId, cx: &mut Context<'_, Lamport>) {
         if !self.peers.contains(&to) {
-            return cx.note("tells nobody else", to.0);
+            return cx.note("no such peer", to.0);
         }
         self.clock += 1;
         self.sent += 1;
-        cx.send(to, Message { number: self.sent, count: self.clock });
-        self.tell(Deed::Send { to, number: self.sent, counters: 1 }, cx);
+        cx.send(to, Message { number: self.sent, count: Count(self.clock) });
+        self.tell(Action::Send { to, number: self.sent, counters: 1 }, cx);
     }
 
-    fn tell(&self, deed: Deed, cx: &mut Context<'_, Lamport>) {
-        let process = (self.without != Some(Rule::Names)).then_some(self.id);
-        cx.emit(Event { deed, stamp: Time { count: self.clock, process } });
+    fn tell(&self, action: Action, cx: &mut Context<'_, Lamport>) {
+        let process = self.config.keeps(Rule::Names).then_some(self.id);
+        cx.emit(Event { action, stamp: Time { count: self.clock, process } });
     }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<Lamport, Deeds<Time>>> {
-    vec![
-        Property {
-            name: "happened-before is an order",
-            source: "Lamport 1978, The partial ordering; ORD-01",
-            when: When::Always,
-            holds: is_an_order,
-        },
-        Property {
-            name: "what happened before is stamped before",
-            source: "Lamport 1978, the clock condition; ORD-02",
-            when: When::Always,
-            holds: stamps_follow,
-        },
-        Property {
-            name: "no two events have the same stamp",
-            source: "Lamport 1978, Ordering the events totally; ORD-02",
-            when: When::Always,
-            holds: stamps_differ,
-        },
-    ]
 }

@@ -24,7 +24,7 @@
 //!
 //! # References
 //!
-//! RFC 5905, section 11.3 and appendix A.5.5.6, for slewing at 500 parts in a million. 002 and 004 in the catalogue's TIM-03.
+//! RFC 5905, section 11.3 and appendix A.5.5.6, for slewing at 500 parts in a million.
 
 use alloc::collections::BTreeMap;
 use alloc::format;

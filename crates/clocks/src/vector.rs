@@ -39,7 +39,7 @@
 //! # Caveats
 //!
 //! - A stamp has N counters, on every message, and it cannot be fewer in the worst case (Charron-Bost 1991).
-//! - The members are fixed; a vector of another length is not believed.
+//! - The members are fixed; a vector of another length is ignored.
 //! - They are not version vectors: those count the updates of an object, and receiving counts nothing there.
 //! - As with Lamport clocks, a process that restarts has forgotten its counts and is another process.
 //!
@@ -49,46 +49,32 @@
 //! global states of distributed systems*, 1988, sections 5 and 6. B. Charron-Bost: *Concerning the size of logical clocks in
 //! distributed systems*, 1991.
 
-use crate::happened_before::{
-    Ask, COUNT_MAX, Deed, Deeds, Event, Stamp, is_an_order, stamps_differ, stamps_follow, stamps_lead,
-};
+mod properties;
+
+pub use crate::happened_before::{Command, Event, History};
+pub use properties::properties;
+
+use crate::happened_before::{Action, COUNT_MAX, Stamp};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
-use volvox_core::{Context, Decode, DecodeError, Encode, MessageKind, NodeId, Process, Property, Reader, When};
+use volvox_core::{Context, NodeId, Process, payload, rules};
 
-/// A rule that can be taken out, to see what it is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A receipt is an event of its own, and counted.
-    Tick,
-    /// A receipt merges: place by place the maximum.
-    Maximum,
-    /// Each process counts in its own place; without it all count in the first, and the vector is a Lamport clock.
-    Own,
-    /// A message carries the whole vector; without it only the sender's own count, and what it heard of others is lost.
-    Whole,
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "tick" => Rule::Tick,
-            "maximum" => Rule::Maximum,
-            "own" => Rule::Own,
-            "whole" => Rule::Whole,
-            _ => return None,
-        })
-    }
-}
-
-/// What is fixed for a run.
+/// What is fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// The rule that is taken out.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
+}
+
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Tick = "tick": "a receipt is an event of its own, and counted" / "a sending and its receipt have the same vector",
+    Maximum = "maximum": "a receipt merges: place by place the maximum" / "no process learns of the past of another",
+    Own = "own": "each process counts in its own place" / "concurrent events are ordered, as by a Lamport clock",
+    Whole = "whole": "a message carries the whole vector" / "what came by way of a third process is lost",
 }
 
 /// How many events of each process lie in a past, by the order of the members.
@@ -112,7 +98,9 @@ impl fmt::Display for Vector {
     }
 }
 
-/// What is sent.
+payload! { struct Vector(counts) }
+
+/// What processes send to one another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
     /// Counts the sender's messages: for the observer, no part of the clock.
@@ -121,30 +109,7 @@ pub struct Message {
     pub vector: Vector,
 }
 
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Tell #{} at {}", self.number, self.vector)
-    }
-}
-
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        "Tell"
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.number.encode(out);
-        self.vector.0.encode(out);
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        Ok(Message { number: u64::decode(input)?, vector: Vector(Vec::decode(input)?) })
-    }
-}
+payload! { struct Message { number, vector } as "Tell" => "Tell #{number} at {vector}" }
 
 /// A process with a vector clock.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -152,7 +117,7 @@ pub struct VectorClock {
     members: Vec<NodeId>,
     /// Its own place in the vector.
     place: usize,
-    without: Option<Rule>,
+    config: Config,
     /// V.
     vector: Vector,
     /// How many messages it sent.
@@ -162,49 +127,51 @@ pub struct VectorClock {
 impl Process for VectorClock {
     type Config = Config;
     type Message = Message;
-    type Timer = ();
+    type Timer = Infallible;
     type Record = Infallible;
-    type Command = Ask;
+    type Command = Command;
     type Event = Event<Vector>;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> VectorClock {
         let place = members.iter().position(|member| *member == id).expect("a node is a member");
         let vector = Vector(vec![0; members.len()]);
-        VectorClock { members: members.to_vec(), place, without: config.without, vector, sent: 0 }
+        VectorClock { members: members.to_vec(), place, config: *config, vector, sent: 0 }
     }
 
     fn on_start(&mut self, _: &mut Context<'_, VectorClock>) {}
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, VectorClock>) {
         let Some(sender) = self.members.iter().position(|member| *member == from) else {
-            return cx.note("not believed: a stranger", from.0);
+            return cx.note("ignored: from a stranger", from.0);
         };
         let Some(heard) = self.expand(sender, message.vector.0) else {
-            return cx.note("not believed: not a vector of these members", message.number);
+            return cx.note("ignored: not a vector of these members", message.number);
         };
-        if self.without != Some(Rule::Maximum) {
+        if self.config.keeps(Rule::Maximum) {
             for (mine, theirs) in self.vector.0.iter_mut().zip(heard) {
                 *mine = (*mine).max(theirs);
             }
         }
-        if self.without != Some(Rule::Tick) {
+        if self.config.keeps(Rule::Tick) {
             self.count();
         }
-        self.tell(Deed::Receive { from, number: message.number }, cx);
+        self.tell(Action::Receive { from, number: message.number }, cx);
     }
 
-    fn on_timer(&mut self, (): (), _: &mut Context<'_, VectorClock>) {}
+    fn on_timer(&mut self, timer: Infallible, _: &mut Context<'_, VectorClock>) {
+        match timer {}
+    }
 
-    fn on_command(&mut self, ask: Ask, cx: &mut Context<'_, VectorClock>) {
-        match ask {
-            Ask::Work => {
+    fn on_command(&mut self, command: Command, cx: &mut Context<'_, VectorClock>) {
+        match command {
+            Command::Work => {
                 self.count();
-                self.tell(Deed::Work, cx);
+                self.tell(Action::Work, cx);
             }
-            Ask::Tell(to) => self.send(to, cx),
-            Ask::TellSomebody if self.members.len() == 1 => cx.note("is alone", 0),
-            Ask::TellSomebody => {
+            Command::Tell(to) => self.send(to, cx),
+            Command::TellAny if self.members.len() == 1 => cx.note("is alone", 0),
+            Command::TellAny => {
                 let others = self.members.len() as u32 - 1;
                 let at = (self.place + 1 + cx.choose(others) as usize) % self.members.len();
                 self.send(self.members[at], cx);
@@ -223,66 +190,34 @@ impl VectorClock {
 
     fn send(&mut self, to: NodeId, cx: &mut Context<'_, VectorClock>) {
         if to == self.members[self.place] || !self.members.contains(&to) {
-            return cx.note("tells nobody else", to.0);
+            return cx.note("no such peer", to.0);
         }
         self.count();
         self.sent += 1;
-        let carried = match self.without {
-            Some(Rule::Whole) => vec![self.vector.0[self.place]],
-            _ => self.vector.0.clone(),
-        };
+        let is_whole = self.config.keeps(Rule::Whole);
+        let carried = if is_whole { self.vector.0.clone() } else { vec![self.vector.0[self.place]] };
         let counters = carried.len();
         cx.send(to, Message { number: self.sent, vector: Vector(carried) });
-        self.tell(Deed::Send { to, number: self.sent, counters }, cx);
+        self.tell(Action::Send { to, number: self.sent, counters }, cx);
     }
 
     fn count(&mut self) {
-        let place = if self.without == Some(Rule::Own) { 0 } else { self.place };
+        let place = if self.config.keeps(Rule::Own) { self.place } else { 0 };
         self.vector.0[place] += 1;
     }
 
     /// What a message says of every member; nothing when it cannot be of these members.
     fn expand(&self, sender: usize, carried: Vec<u64>) -> Option<Vec<u64>> {
         let mut heard = vec![0; self.members.len()];
-        match (self.without, carried.as_slice()) {
-            (Some(Rule::Whole), [own]) => heard[sender] = *own,
+        match carried.as_slice() {
+            [own] if !self.config.keeps(Rule::Whole) => heard[sender] = *own,
             _ if carried.len() == heard.len() => heard = carried,
             _ => return None,
         }
         heard.iter().all(|count| *count <= COUNT_MAX).then_some(heard)
     }
 
-    fn tell(&self, deed: Deed, cx: &mut Context<'_, VectorClock>) {
-        cx.emit(Event { deed, stamp: self.vector.clone() });
+    fn tell(&self, action: Action, cx: &mut Context<'_, VectorClock>) {
+        cx.emit(Event { action, stamp: self.vector.clone() });
     }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<VectorClock, Deeds<Vector>>> {
-    vec![
-        Property {
-            name: "happened-before is an order",
-            source: "Lamport 1978, The partial ordering; ORD-01",
-            when: When::Always,
-            holds: is_an_order,
-        },
-        Property {
-            name: "what happened before is stamped before",
-            source: "Mattern 1988, section 6; ORD-04",
-            when: When::Always,
-            holds: stamps_follow,
-        },
-        Property {
-            name: "what is stamped before happened before",
-            source: "Mattern 1988, section 6; ORD-04",
-            when: When::Always,
-            holds: stamps_lead,
-        },
-        Property {
-            name: "no two events have the same stamp",
-            source: "Fidge 1988; ORD-04",
-            when: When::Always,
-            holds: stamps_differ,
-        },
-    ]
 }

@@ -2,9 +2,9 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`transaction`] | what every protocol of this family talks about: transactions, votes, decisions, and what must hold of them |
+//! | [`transaction`] | the vocabulary of this family: transactions, votes, decisions, and what must hold of them |
 //! | [`two_phase`] | two-phase commit with write-ahead records, recovery and cooperative termination; blocks |
-//! | [`three_phase`] | three-phase commit: does not block, and counts on time for it |
+//! | [`three_phase`] | three-phase commit: non-blocking, given known bounds on delay |
 //!
 //! The word *participant* is that of Bernstein, Hadzilacos and Goodman (1987); Gray and Lamport call it a resource manager,
 //! and the coordinator a transaction manager.

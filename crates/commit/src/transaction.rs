@@ -10,6 +10,9 @@
 //! | AC4 | if nothing fails and all vote yes, then commit |
 //! | AC5 | when what failed is repaired for long enough, all decide |
 //!
+//! All of them speak of one transaction, and take it for granted that its name is that of one content. So there is one
+//! more, *agreement on the content*: those who commit a transaction commit the same. It breaks where a name is given twice.
+//!
 //! The first three are written here, over what nodes tell the outside, so that one text serves every protocol. AC4 speaks of
 //! runs in which nothing fails, and is asked of such runs only; AC5 asks the nodes themselves, so each protocol has its own.
 
@@ -18,15 +21,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, History, NodeId, Picture, Process, Property, Reader, When};
+use volvox_core::{Decode, DecodeError, Encode, History, NodeId, Picture, Process, Property, Reader, Serial, When};
 
-/// The name of a transaction, for ever: the third that node 1 began prints as `1.3`.
+/// The name of a transaction, given once: the third that node 1 began prints as `1.3`, the first after its restart as
+/// `1.2.1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Transaction {
     /// Who began it.
     pub origin: NodeId,
-    /// Which of those that it began, from 1.
-    pub number: u64,
+    /// Which of those that it began.
+    pub number: Serial,
 }
 
 impl fmt::Display for Transaction {
@@ -50,7 +54,30 @@ impl Encode for Transaction {
 
 impl Decode for Transaction {
     fn decode(input: &mut Reader<'_>) -> Result<Transaction, DecodeError> {
-        Ok(Transaction { origin: NodeId::decode(input)?, number: u64::decode(input)? })
+        Ok(Transaction { origin: NodeId::decode(input)?, number: Serial::decode(input)? })
+    }
+}
+
+/// What a transaction does: a number, such as the amount that a transfer moves. It is not interpreted, and 0, which is
+/// not printed, is that of transactions of which only the outcome is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Content(pub u64);
+
+impl fmt::Display for Content {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, " ({})", self.0) }
+    }
+}
+
+impl Encode for Content {
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.0.encode(out);
+    }
+}
+
+impl Decode for Content {
+    fn decode(input: &mut Reader<'_>) -> Result<Content, DecodeError> {
+        input.varint().map(Content)
     }
 }
 
@@ -117,18 +144,21 @@ impl Decode for Decision {
 /// What is asked of a node from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Begins a transaction of all participants.
+    /// Begins a transaction of all participants: `begin`.
     Begin,
+    /// The same, with a content: `begin 30`.
+    BeginWith(Content),
     /// This participant will vote no the next time.
     Refuse,
 }
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Command::Begin => "begin",
-            Command::Refuse => "refuse",
-        })
+        match self {
+            Command::Begin => f.write_str("begin"),
+            Command::BeginWith(Content(content)) => write!(f, "begin {content}"),
+            Command::Refuse => f.write_str("refuse"),
+        }
     }
 }
 
@@ -136,10 +166,11 @@ impl core::str::FromStr for Command {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Command, &'static str> {
+        let content = |text: &str| Some(Command::BeginWith(Content(text.strip_prefix("begin ")?.parse().ok()?)));
         match text.trim() {
             "begin" => Ok(Command::Begin),
             "refuse" => Ok(Command::Refuse),
-            _ => Err("expected begin or refuse"),
+            text => content(text).ok_or("expected begin, begin CONTENT or refuse, such as begin 30"),
         }
     }
 }
@@ -149,8 +180,8 @@ impl core::str::FromStr for Command {
 pub enum Event {
     /// The coordinator has begun it, for so many participants.
     Begun(Transaction, u64),
-    /// A participant has voted.
-    Voted(Transaction, Vote),
+    /// A participant has voted on this content.
+    Voted(Transaction, Vote, Content),
     /// For this node it is over.
     Decided(Transaction, Decision),
 }
@@ -159,7 +190,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Event::Begun(transaction, participants) => write!(f, "begun {transaction} of {participants}"),
-            Event::Voted(transaction, vote) => write!(f, "voted {vote} {transaction}"),
+            Event::Voted(transaction, vote, content) => write!(f, "voted {vote} {transaction}{content}"),
             Event::Decided(transaction, decision) => write!(f, "decided {decision} {transaction}"),
         }
     }
@@ -176,6 +207,8 @@ pub struct Outcome {
     pub participants: Option<u64>,
     /// Who voted yes.
     pub yes: BTreeSet<NodeId>,
+    /// What they voted yes on: more than one content is none.
+    pub contents: BTreeSet<Content>,
     /// Who decided what, the first time.
     pub decisions: BTreeMap<NodeId, Decision>,
     /// Who decided otherwise later.
@@ -195,10 +228,12 @@ impl<P: Process<Event = Event>> History<P> for Outcomes {
             Event::Begun(transaction, participants) => {
                 self.0.entry(transaction).or_default().participants = Some(participants);
             }
-            Event::Voted(transaction, Vote::Yes) => {
-                self.0.entry(transaction).or_default().yes.insert(node);
+            Event::Voted(transaction, Vote::Yes, content) => {
+                let outcome = self.0.entry(transaction).or_default();
+                outcome.yes.insert(node);
+                outcome.contents.insert(content);
             }
-            Event::Voted(_, Vote::No) => {}
+            Event::Voted(_, Vote::No, _) => {}
             Event::Decided(transaction, decision) => {
                 let outcome = self.0.entry(transaction).or_default();
                 if *outcome.decisions.entry(node).or_insert(decision) != decision {
@@ -235,6 +270,12 @@ pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, Outcomes>> {
             when: When::Always,
             holds: |picture| each(picture, was_unanimous),
         },
+        Property {
+            name: "agreement on the content",
+            source: "implied by the name of a transaction; Gray and Lamport 2006, section 2",
+            when: When::Always,
+            holds: |picture| each(picture, has_one_content),
+        },
     ]
 }
 
@@ -263,6 +304,15 @@ fn was_unanimous(_: Transaction, outcome: &Outcome) -> Result<(), String> {
             Err(format!("committed with {votes} of {participants} votes"))
         }
         None if commits => Err(String::from("committed before it was begun")),
+        _ => Ok(()),
+    }
+}
+
+fn has_one_content(_: Transaction, outcome: &Outcome) -> Result<(), String> {
+    let commits = outcome.decisions.values().any(|decision| *decision == Decision::Commit);
+    let mut contents = outcome.contents.iter();
+    match (contents.next(), contents.next()) {
+        (Some(Content(one)), Some(Content(other))) if commits => Err(format!("committed as {one} and as {other}")),
         _ => Ok(()),
     }
 }

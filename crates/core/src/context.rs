@@ -5,7 +5,7 @@
 //! [`Context::scope`].
 
 use crate::effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};
-use crate::identity::{Incarnation, NodeId, Position};
+use crate::identity::{Boot, Incarnation, NodeId, Position};
 use crate::process::Process;
 use crate::random::{Choices, Rng};
 use crate::time::{Instant, Wall};
@@ -23,6 +23,8 @@ pub struct Environment {
     pub id: NodeId,
     /// Which life of its storage this is.
     pub incarnation: Incarnation,
+    /// Which start of the process in that life.
+    pub boot: WhichBoot,
     /// The monotonic clock.
     pub now: Now,
     /// The wall clock, read at the same moment.
@@ -48,12 +50,25 @@ pub enum Now {
     Noted(Cell<bool>),
 }
 
+/// What [`Context::boot`] returns.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum WhichBoot {
+    /// The start of the process that the world counted.
+    Known(Boot),
+    /// The world does not count starts. As [`Now::Noted`]: the call is recorded and returns the first boot, and the world
+    /// discards the step. For worlds that explore, where counting costs states that most protocols do not need.
+    Noted(Cell<bool>),
+}
+
 impl Environment {
-    /// The environment of a node that starts with `last_position` records on its disk, with chance drawn from `seed`.
+    /// The environment of a node that starts for the first time in this incarnation, with `last_position` records on its
+    /// disk, and with chance drawn from `seed`. A world in which processes restart says which [boot](Environment::boot)
+    /// this is.
     pub fn new(id: NodeId, incarnation: Incarnation, last_position: Position, seed: &Rng) -> Environment {
         Environment {
             id,
             incarnation,
+            boot: WhichBoot::Known(Boot::FIRST),
             now: Now::Known(Instant::ZERO),
             wall: Wall::default(),
             rng: seed.split(id.0 * 2),
@@ -83,6 +98,18 @@ impl<'a, P: Process> Context<'a, P> {
     /// Which life of its storage this node lives.
     pub fn incarnation(&self) -> Incarnation {
         self.environment.incarnation
+    }
+
+    /// Which start of the process in this incarnation this is. A process asks for it in `on_start`, and numbers its
+    /// questions with [`Serials`](crate::Serials) of it.
+    pub fn boot(&self) -> Boot {
+        match &self.environment.boot {
+            WhichBoot::Known(boot) => *boot,
+            WhichBoot::Noted(was_asked) => {
+                was_asked.set(true);
+                Boot::FIRST
+            }
+        }
     }
 
     /// The monotonic clock: for spans, within this life of the process only.
@@ -386,6 +413,16 @@ mod tests {
     #[should_panic(expected = "may not ask for the time")]
     fn who_asks_where_there_is_no_time_errs() {
         asked(&mut environment(Now::Unknown));
+    }
+
+    #[test]
+    fn a_world_that_counts_no_boots_finds_behind_the_step_that_one_was_asked_for() {
+        let asked = |environment: &mut Environment| Context::<Idle>::new(environment, &mut Vec::new()).boot();
+        let mut counted = Environment { boot: WhichBoot::Known(Boot(3)), ..environment(Now::Unknown) };
+        assert_eq!(asked(&mut counted), Boot(3));
+        let mut noted = Environment { boot: WhichBoot::Noted(Cell::new(false)), ..environment(Now::Unknown) };
+        assert_eq!(asked(&mut noted), Boot::FIRST);
+        assert_eq!(noted.boot, WhichBoot::Noted(Cell::new(true)));
     }
 
     #[test]

@@ -17,11 +17,13 @@
 //! | [`erased`] | a process without its type: a world compiled once for all protocols |
 //! | [`outbox`] | the durability gate that every world applies to sends and events |
 //! | [`identity`], [`time`], [`random`] | who, when, and by chance |
+//! | [`serial`] | numbers that name a question, and are given once |
 //! | [`bytes`], [`codec`] | shared byte strings, and a bounded binary encoding |
 //! | [`fingerprint`] | a hash that is the same in every run |
 //! | [`flat_map`] | a map of few entries |
 //! | [`fault`] | the one fault vocabulary, parsed and printed |
 //! | [`trace`] | one line of text an effect, the same everywhere |
+//! | [`vocabulary`] | tables that give the words of a protocol their kinds, texts, binary forms and parsers |
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -40,20 +42,24 @@ pub mod outbox;
 pub mod process;
 pub mod property;
 pub mod random;
+pub mod serial;
 pub mod time;
 pub mod trace;
+pub mod vocabulary;
 
 pub use bytes::Bytes;
 pub use codec::{Decode, DecodeError, Encode, Reader, decode_all, decode_shared};
-pub use context::{Context, Environment, Now, Scratch};
+pub use context::{Context, Environment, Now, Scratch, WhichBoot};
 pub use core::time::Duration;
 pub use effect::{Effect, EffectOf, Note, PART_BYTES_MAX, Part};
 pub use fault::{Fault, Scheduled};
 pub use fingerprint::{StableHasher, fingerprint_of};
 pub use flat_map::FlatMap;
-pub use identity::{Incarnation, NodeId, Position};
+pub use identity::{Boot, Incarnation, NodeId, Position};
 pub use outbox::Outbox;
 pub use process::{MessageKind, Payload, Process, Restored};
 pub use property::{History, Picture, Property, When};
 pub use random::{Choices, Rng};
+pub use serial::{Serial, Serials};
 pub use time::{Instant, Wall};
+pub use vocabulary::{CommandError, Kinds, Line, RuleCard};

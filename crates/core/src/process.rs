@@ -11,11 +11,7 @@ pub trait Payload: Clone + Eq + Hash + Debug + Display {}
 
 impl<T: Clone + Eq + Hash + Debug + Display> Payload for T {}
 
-/// Messages say what kind they are, so that a world can count them and a fault can pick them.
-pub trait MessageKind {
-    /// A short fixed name, such as `Append`.
-    fn kind(&self) -> &'static str;
-}
+pub use crate::vocabulary::Kinds as MessageKind;
 
 /// What a process is given back when it restarts: the parts of the last checkpoint in their order, then every record
 /// after it, oldest first.

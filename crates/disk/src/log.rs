@@ -26,7 +26,7 @@ const BUFFER_BYTES_KEPT: usize = 4 << 20;
 pub struct Identity {
     /// The cluster that the node belongs to.
     pub cluster: u64,
-    /// The node, for ever.
+    /// The node, forever.
     pub node: NodeId,
     /// Which life of its storage this is.
     pub incarnation: Incarnation,

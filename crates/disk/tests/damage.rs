@@ -1,5 +1,5 @@
 //! Every byte of a small log is damaged in turn, every file removed and cut short, and the outcome is exactly what
-//! DESIGN section 6 says: what was proven durable is a lost record, what was not is a torn tail.
+//! decisions/0009 says: what was proven durable is a lost record, what was not is a torn tail.
 
 mod story;
 

@@ -2,21 +2,21 @@
 //!
 //! # The problem
 //!
-//! Some node must be in charge. It dies; the others are to agree on another, and when it comes back, on it again.
+//! Some node must be in charge. When it dies, the others are to agree on another, and when it comes back, on it again.
 //!
 //! # The idea
 //!
-//! The highest name that is alive leads. Who suspects the leader asks all that are higher: `Election`. Whoever is alive
-//! among them answers, which means "leave that to me", and asks those above itself. Who hears no answer for as long as an
-//! answer may take is the highest alive, and says so to all below: `Coordinator`. Who was promised that somebody else takes
-//! over, and hears of no coordinator in time, begins again. Who comes back from the dead asks, too: if it is the highest it
-//! takes the lead away from whoever has it. Hence the name.
+//! The highest id that is alive leads. A node that suspects the leader sends `Election` to every node with a higher id. A
+//! node that receives `Election` answers, which means "leave that to me", and asks the nodes above itself. A node that
+//! hears no answer for as long as an answer may take is the highest alive, and announces itself to all below:
+//! `Coordinator`. A node that was answered, and hears of no coordinator in time, begins again. A node that comes back from
+//! the dead begins an election, too: if it is the highest it takes the lead away from the node that has it. Hence the name.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
-//! | `Election` | is anybody higher alive? |
+//! | `Election` | is a higher node alive? |
 //! | `Answer` | I am; leave that to me |
 //! | `Coordinator n3` | n3 leads |
 //!
@@ -35,51 +35,51 @@
 //!    |                   |--- Election ------------------------ x
 //!    |<--------------------------- Answer ---|--- Election ---- x
 //!    |                   |<------- Answer ---|
-//!    |                   |                   |  2 delays: nobody
+//!    |                   |                   |  2 delays: no answer
 //!    |<------------------|<-- Coordinator ---|
 //!    |                   |                   |  1 delay: all have heard; n3 leads
 //! ```
 //!
 //! # Why it is safe
 //!
-//! *One leads at a time*, if no message takes longer than [`Config::delay`] and no step longer than [`Config::processing`].
-//! Say c takes office. It has waited for answers for T = 2 delays and a step, so nobody higher was alive when asked. It has
-//! announced itself and waited for a delay and a step more, so all below that are alive have heard, and follow. Somebody
-//! higher may come back meanwhile; its announcement arrives at c before it takes office itself, and then c follows.
+//! *At most one leader*, if no message takes longer than [`Config::delay`] and no step longer than [`Config::processing`].
+//! Say c takes office. It has waited for answers for T = 2 delays and a step, so no higher node was alive when asked. It has
+//! announced itself and waited for a delay and a step more, so all below that are alive have heard, and follow. A higher
+//! node may come back meanwhile; its announcement arrives at c before c takes office, and then c follows.
 //!
-//! *All follow it in the end.* A node that has spoken of a leader, itself or another, and hears of a new one passes that on to
-//! those below, behind what it said before on the same link; otherwise the two could arrive in the wrong order, and somebody
-//! follow who follows. It does so whatever it has begun meanwhile: after it announced itself, until it has told of
-//! another; after that, and after it has started (it does not know what it said before it died), as long as its words may
-//! arrive behind somebody else's: two delays and a step.
+//! *Termination: all follow the leader in the end.* Consider n1, which has heard `Coordinator n2` and then `Coordinator n3`.
+//! They came over different links, so the older of the two may arrive last, and n1 would follow n2 forever. Therefore a node
+//! that has announced a leader, itself or another, and hears of a new one announces that one to the nodes below as well:
+//! behind its older announcement, on the same link, which keeps the order (rule `hand-over`). After it announced itself it
+//! does so until it has announced another, whatever it has begun meanwhile. After it announced another, and after its start
+//! (it does not know what it announced before it died), it does so for as long as that announcement may arrive behind one of
+//! another node: two delays and a step.
 //!
 //! # Caveats
 //!
 //! - **Without bounds on time there may be two leaders.** A late answer is as good as none. The checker finds it in a few
 //!   steps. Real systems give leaders terms, and ask a majority: see Raft.
-//! - Course notes say that if anybody answers, "it" becomes the leader. It does not: it takes over the *election*. The
+//! - Textbooks often say that if any node answers, "it" becomes the leader. It does not: it takes over the *election*. The
 //!   highest alive wins.
-//! - Who takes office waits one delay longer than the textbook says. Without that (rule `office`), one who comes back leads
-//!   beside the one whom it replaces until the announcement has arrived. Garcia-Molina makes all stop first, and asks
-//!   twice more (his section IV); this is cheaper, and costs no message.
-//! - Who notices that a leader is dead is the business of a failure detector: here, of the command `suspect`.
+//! - A node waits one delay longer than the textbook says before it takes office. Without that (rule `office`), a node that
+//!   comes back leads beside the one that it replaces until the announcement has arrived. Garcia-Molina makes all nodes stop
+//!   first, and asks twice more (section IV); this is cheaper, and costs no message.
+//! - Noticing that a leader is dead is the business of a failure detector: here, of the command `suspect`.
 //!
 //! # References
 //!
 //! - H. Garcia-Molina: *Elections in a distributed computing system*, IEEE Transactions on Computers C-31(1), 1982.
 //! - G. Coulouris and others: *Distributed systems*, 5th edition 2011, section 15.3: T = 2 T_trans + T_process.
 
-pub use crate::event::{Command, Event};
+mod properties;
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
+pub use crate::event::{Command, Event};
+pub use properties::properties;
+
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
-use volvox_core::{
-    Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Picture, Process, Property, Reader, When,
-};
+use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
 /// What is fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -88,7 +88,7 @@ pub struct Config {
     pub delay: Duration,
     /// No step takes as long.
     pub processing: Duration,
-    /// A rule that is taken out, to see what it was for.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -98,58 +98,50 @@ impl Default for Config {
     }
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Who asks waits for answers; without it it leads at once.
-    Patience,
-    /// Who has announced itself takes office when all have heard; without it at once.
-    Office,
-    /// Who answers takes over the election; without it nobody does.
-    TakeOver,
-    /// Who spoke of a leader and hears of another passes that on; without it those below may follow the wrong one.
-    HandOver,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Patience = "patience": "a node that asks waits for answers" / "the lowest node leads as well as the highest",
+    Office = "office": "an elected node takes office when all have heard" / "two lead for a moment",
+    TakeOver = "take-over": "a node that answers takes over the election" / "all wait for another node, forever",
+    HandOver = "hand-over": "a node that announced a leader and hears of another announces that one, too" /
+        "some node follows one that follows",
 }
 
-impl Rule {
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "patience" => Rule::Patience,
-            "office" => Rule::Office,
-            "take-over" => Rule::TakeOver,
-            "hand-over" => Rule::HandOver,
-            _ => return None,
-        })
-    }
-}
-
-/// What nodes send one another.
+/// What nodes send to one another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// To those above: is anybody alive?
+    /// To every node above: is any of you alive?
     Election,
-    /// To one below: yes, leave that to me.
+    /// To a node below: yes, leave that to me.
     Answer,
-    /// To those below: this one leads.
+    /// To every node below: this node leads.
     Coordinator {
-        /// Who.
+        /// The leader.
         leader: NodeId,
     },
 }
 
-/// The timers of a node; of the first three one at a time.
+payload! { Message: "message of the bully algorithm";
+    0 Election               => "Election",
+    1 Answer                 => "Answer",
+    2 Coordinator { leader } => "Coordinator {leader}",
+}
+
+/// The timers of a node; of the first three one runs at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// T: an answer would have come.
     Answer,
-    /// T': the coordinator would have said so.
+    /// T': the coordinator would have announced itself.
     Coordinator,
-    /// Everybody has heard.
+    /// Every node below has heard the announcement.
     Office,
-    /// What was said of another, or in the life before, has arrived, and so has whatever it overtook.
+    /// The last announcement has arrived, and so has every older one that it may have overtaken.
     Arrived,
 }
+
+payload! { Timer; Answer, Coordinator, Office, Arrived }
 
 /// One node.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -159,18 +151,18 @@ pub struct Bully {
     higher: Vec<NodeId>,
     lower: Vec<NodeId>,
     role: Role,
-    /// It has announced itself, and not passed on since that another leads.
-    has_stood_up: bool,
-    /// What it said of another, or in the life before, may still overtake what others say.
-    has_spoken: bool,
+    /// Whether it has announced itself, and no other leader since.
+    has_announced: bool,
+    /// Whether its announcement of another node, or of its life before, may still arrive behind one of another node.
+    in_announce_window: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Role {
     Following(NodeId),
-    /// It asks those above.
+    /// It asks the nodes above.
     Asking,
-    /// Somebody above takes over.
+    /// A node above takes over.
     Waiting,
     /// It has announced itself.
     Elected,
@@ -191,13 +183,21 @@ impl Process for Bully {
         for member in members.iter().filter(|member| **member != id) {
             if *member > id { higher.push(*member) } else { lower.push(*member) }
         }
-        Bully { id, config: *config, higher, lower, role: Role::Asking, has_stood_up: false, has_spoken: false }
+        Bully {
+            id,
+            config: *config,
+            higher,
+            lower,
+            role: Role::Asking,
+            has_announced: false,
+            in_announce_window: false,
+        }
     }
 
-    /// Nobody leads yet, or it was dead: an election either way.
+    /// No node leads yet, or this one was dead: an election either way.
     fn on_start(&mut self, cx: &mut Context<'_, Bully>) {
-        // Perhaps it stood up just before it died.
-        self.speaks(cx);
+        // It may have announced itself just before it died.
+        self.open_announce_window(cx);
         self.begin_election(cx);
     }
 
@@ -208,16 +208,16 @@ impl Process for Bully {
             Message::Answer => cx.note("an answer to nothing", from.0),
             Message::Coordinator { leader } if self.higher.contains(&leader) => self.on_coordinator(leader, cx),
             Message::Coordinator { leader } if self.lower.contains(&leader) => self.on_coordinator_below(cx),
-            _ => cx.note("ignored: from or about nobody of that kind", from.0),
+            _ => cx.note("ignored: not from or about a node of that kind", from.0),
         }
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Bully>) {
         match (timer, self.role) {
-            (Timer::Answer, Role::Asking) => self.stand_up(cx),
+            (Timer::Answer, Role::Asking) => self.become_elected(cx),
             (Timer::Coordinator, Role::Waiting) => self.begin_election(cx),
             (Timer::Office, Role::Elected) => self.become_leader(cx),
-            (Timer::Arrived, _) => self.has_spoken = false,
+            (Timer::Arrived, _) => self.in_announce_window = false,
             _ => unreachable!("{timer:?} fires at a node that is {:?}", self.role),
         }
     }
@@ -237,20 +237,19 @@ impl Bully {
     fn begin_election(&mut self, cx: &mut Context<'_, Bully>) {
         self.role = Role::Asking;
         cx.broadcast(&self.higher, Message::Election);
-        if self.config.without == Some(Rule::Patience) {
+        if !self.config.keeps(Rule::Patience) {
             cx.broadcast(&self.lower, Message::Coordinator { leader: self.id });
             return self.become_leader(cx);
         }
         if self.higher.is_empty() {
-            return self.stand_up(cx);
+            return self.become_elected(cx);
         }
         cx.set_timer(Timer::Answer, self.answer_time());
     }
 
     fn on_election(&mut self, from: NodeId, cx: &mut Context<'_, Bully>) {
         cx.send(from, Message::Answer);
-        let takes_over = self.config.without != Some(Rule::TakeOver);
-        if takes_over && matches!(self.role, Role::Following(_) | Role::Leading) {
+        if self.config.keeps(Rule::TakeOver) && matches!(self.role, Role::Following(_) | Role::Leading) {
             self.begin_election(cx);
         }
     }
@@ -258,26 +257,26 @@ impl Bully {
     fn on_answer(&mut self, cx: &mut Context<'_, Bully>) {
         self.role = Role::Waiting;
         cx.cancel_timer(Timer::Answer);
-        // The highest alive has our question or an earlier one after a delay, and may wait for T itself; then a delay.
+        // The highest alive has this question or an earlier one after a delay, and may wait for T itself; then a delay.
         cx.set_timer(Timer::Coordinator, self.answer_time() + self.config.delay * 2 + self.config.processing);
     }
 
-    /// Nobody above is alive.
-    fn stand_up(&mut self, cx: &mut Context<'_, Bully>) {
+    /// No node above is alive.
+    fn become_elected(&mut self, cx: &mut Context<'_, Bully>) {
         self.role = Role::Elected;
-        self.has_stood_up = true;
+        self.has_announced = true;
         cx.broadcast(&self.lower, Message::Coordinator { leader: self.id });
-        if self.config.without == Some(Rule::Office) {
+        if !self.config.keeps(Rule::Office) {
             return self.become_leader(cx);
         }
         cx.set_timer(Timer::Office, self.config.delay + self.config.processing);
     }
 
-    /// Those below hear something from this node about a leader.
-    fn speaks(&mut self, cx: &mut Context<'_, Bully>) {
+    /// The nodes below will hear an announcement of this node.
+    fn open_announce_window(&mut self, cx: &mut Context<'_, Bully>) {
         if !self.lower.is_empty() && !self.higher.is_empty() {
-            self.has_spoken = true;
-            // A delay until that has arrived; whatever overtook it was said before, and is here a delay later.
+            self.in_announce_window = true;
+            // A delay until it has arrived; what it may have overtaken was sent before, and is there a delay later.
             cx.set_timer(Timer::Arrived, self.config.delay * 2 + self.config.processing);
         }
     }
@@ -298,16 +297,16 @@ impl Bully {
         if was != self.role {
             cx.emit(Event::Follows(leader));
         }
-        let is_believed = self.has_stood_up || self.has_spoken;
-        if was != self.role && is_believed && self.config.without != Some(Rule::HandOver) {
-            // Behind what this node said itself: that may have been said, or arrive, after the announcement of the leader.
-            self.has_stood_up = false;
+        let has_followers = self.has_announced || self.in_announce_window;
+        if was != self.role && has_followers && self.config.keeps(Rule::HandOver) {
+            // Behind this node's own announcement, which may arrive after that of the leader.
+            self.has_announced = false;
             cx.broadcast(&self.lower, Message::Coordinator { leader });
-            self.speaks(cx);
+            self.open_announce_window(cx);
         }
     }
 
-    /// Somebody below leads although this node is alive.
+    /// A node below leads although this one is alive.
     fn on_coordinator_below(&mut self, cx: &mut Context<'_, Bully>) {
         if matches!(self.role, Role::Following(_) | Role::Leading) {
             self.begin_election(cx);
@@ -324,7 +323,7 @@ impl Bully {
         self.role == Role::Leading
     }
 
-    /// Who leads, as far as this node knows.
+    /// The leader, as far as this node knows.
     pub fn leader(&self) -> Option<NodeId> {
         match self.role {
             Role::Following(leader) => Some(leader),
@@ -343,83 +342,5 @@ impl fmt::Display for Bully {
             Role::Elected => f.write_str("elected"),
             Role::Leading => f.write_str("leads"),
         }
-    }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<Bully, ()>> {
-    vec![
-        Property {
-            name: "one leads at a time",
-            source: "E-safe; Garcia-Molina 1982, assertion 1",
-            when: When::Always,
-            holds: one_leads,
-        },
-        Property {
-            name: "all follow one who leads",
-            source: "E-live; Garcia-Molina 1982, assertion 2",
-            when: When::AtEnd,
-            holds: all_follow,
-        },
-    ]
-}
-
-fn one_leads(picture: &Picture<'_, Bully, ()>) -> Result<(), String> {
-    let mut leaders = picture.nodes.iter().filter(|(_, node)| node.is_leading()).map(|(id, _)| *id);
-    match (leaders.next(), leaders.next()) {
-        (Some(one), Some(other)) => Err(format!("{one} and {other} lead")),
-        _ => Ok(()),
-    }
-}
-
-/// Of those that are up.
-fn all_follow(picture: &Picture<'_, Bully, ()>) -> Result<(), String> {
-    let leader = picture.nodes.iter().find(|(_, node)| node.is_leading()).map(|(id, _)| *id);
-    match picture.nodes.iter().find(|(_, node)| leader.is_none() || node.leader() != leader) {
-        Some((id, node)) => Err(format!("for {id} {:?} leads", node.leader())),
-        None => Ok(()),
-    }
-}
-
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Election => "Election",
-            Message::Answer => "Answer",
-            Message::Coordinator { .. } => "Coordinator",
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Coordinator { leader } => write!(f, "Coordinator {leader}"),
-            other => f.write_str(other.kind()),
-        }
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Election => 0u8.encode(out),
-            Message::Answer => 1u8.encode(out),
-            Message::Coordinator { leader } => {
-                2u8.encode(out);
-                leader.encode(out);
-            }
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        Ok(match input.u8()? {
-            0 => Message::Election,
-            1 => Message::Answer,
-            2 => Message::Coordinator { leader: NodeId::decode(input)? },
-            other => return Err(DecodeError::Unknown("message of the bully algorithm", u64::from(other))),
-        })
     }
 }

@@ -1,10 +1,10 @@
-//! Leader election: who, of those who are alive, is in charge?
+//! Leader election: of the nodes that are alive, one is in charge, and all know which.
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`bully`] | everybody knows everybody, and the highest name that is alive wins; counts on time |
-//! | [`ring`] | a list goes round a ring, past the dead, and the highest name on it wins |
-//! | [`chang_roberts`] | only the highest name gets round the ring; no failures |
+//! | [`bully`] | every node knows every other, and the highest id that is alive wins; relies on bounds on time |
+//! | [`ring`] | a list goes round a ring, past the dead, and the highest id on it wins |
+//! | [`chang_roberts`] | only the highest id gets round the ring; no failures |
 #![no_std]
 #![forbid(unsafe_code)]
 

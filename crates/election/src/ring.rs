@@ -2,17 +2,17 @@
 //!
 //! # The problem
 //!
-//! Nodes stand in a ring, each knows the order, and a message goes to the next. The leader is dead; so may others be. All who
-//! are alive are to agree on the highest name among them.
+//! Nodes form a ring, each knows the order, and a message goes to the next. The leader is dead; others may be, too. All nodes
+//! that are alive are to agree on the highest id among them.
 //!
 //! # The idea
 //!
-//! Whoever notices sends a list with its own name to its **successor**. Everybody adds its name and passes the list on. When
-//! it is back at the **initiator** it has been everywhere: the highest name on it leads. Then that is sent round once more, so
-//! that all learn it, and who is alive.
+//! A node that notices sends a list with its own id to its **successor**. Every node adds its id and passes the list on. When
+//! the list is back at the **initiator** it has been everywhere: the highest id on it leads. The result is sent round once
+//! more, so that all learn it, and which nodes are alive.
 //!
-//! A successor that does not acknowledge in time is dead, and is **skipped**. Several may notice at once; each list makes its
-//! own round, all come to the same result, and each costs 2N messages.
+//! A successor that does not acknowledge in time is dead, and is **skipped**. Several nodes may notice at once; each list
+//! makes its own round, all come to the same result, and each costs 2N messages.
 //!
 //! # The messages
 //!
@@ -40,22 +40,22 @@
 //!
 //! # Why it is safe
 //!
-//! *One election has one result.* The initiator alone closes it, once, and the result is a function of the list.
+//! *Agreement: one election has one result.* The initiator alone closes it, once, and the result is a function of the list.
 //!
-//! *All follow the same in the end.* A list that has made its round has been with everybody who was alive all that time. Lists
-//! that are under way together may differ by somebody who has just come back. Then a result is announced that is lower than a
-//! node that is alive, or than the leader that a node has just learned, and whoever sees that begins again:
-//! at once, or when its own election is over.
+//! *Termination: all follow the same node in the end.* A list that has made its round has been with every node that was
+//! alive all that time. Lists that are under way together may differ by a node that has just come back. Then a result is
+//! announced that is lower than a node that is alive, or than the leader that a node has just learned, and a node that sees
+//! that begins again: at once, or when its own election is over.
 //!
 //! *It ends.* A list whose holder dies is lost, and the initiator, which knows how long a round takes, begins again. A list
-//! whose initiator dies comes to somebody who is on it already, who drops it and begins its own.
+//! whose initiator dies comes to a node that is on it already, which drops it and begins its own.
 //!
 //! # Caveats
 //!
-//! - The course notes leave out the second round: without it (rule `announce`) only the initiator knows the result. And they
+//! - Textbooks often leave out the second round: without it (rule `announce`) only the initiator knows the result. And they
 //!   do not say what happens at a dead successor (rule `skip`).
-//! - Who is dead is told by time. A late acknowledgement means a list that goes two ways at once; the initiator takes the one
-//!   that is back first (rule `once`), so a result stays one, but may miss somebody who is alive.
+//! - A dead node is recognised by time. A late acknowledgement means a list that goes two ways at once; the initiator takes
+//!   the one that is back first (rule `once`), so a result stays one, but may miss a node that is alive.
 //! - Elections are numbered, and the number is on the disk before the list leaves: the result of an election before a crash
 //!   must not be taken for that of one after it.
 //!
@@ -64,22 +64,23 @@
 //! - G. Le Lann: *Distributed systems: towards a formal approach*, 1977: a list of names on a ring.
 //! - A. Tanenbaum, M. van Steen: *Distributed systems*, section on election algorithms: the ring algorithm, with two rounds.
 
-mod codec;
+mod message;
+mod properties;
+
+pub use crate::event::Command;
+pub use message::{Election, Event, Message, Record, Round, Timer};
+pub use properties::{History, properties};
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Context, Duration, History, NodeId, Picture, Position, Process, Property, Restored, When};
+use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, rules};
 
-pub use crate::event::Command;
-
-/// So many nodes a ring has at most.
+/// The most nodes on a ring.
 pub const RING_MAX: usize = 1_024;
 
-/// So many messages a node waits to see acknowledged; more are not passed on.
+/// The most messages that wait at one node for their acknowledgement; more are not passed on.
 const PASSING_MAX: usize = 256;
 
 /// What is fixed for the life of a node.
@@ -89,7 +90,7 @@ pub struct Config {
     pub delay: Duration,
     /// No step takes as long.
     pub processing: Duration,
-    /// A rule that is taken out, to see what it was for.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -99,101 +100,14 @@ impl Default for Config {
     }
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Who does not acknowledge is skipped; without it a dead node ends every election.
-    Skip,
-    /// The result is sent round; without it the initiator alone knows it.
-    Announce,
-    /// The initiator closes an election once; without it a list that went two ways gives two results.
-    Once,
-    /// Who is above the result, or knows somebody above, begins again; without it some may follow who does not lead.
-    Doubt,
-}
-
-impl Rule {
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "skip" => Rule::Skip,
-            "announce" => Rule::Announce,
-            "once" => Rule::Once,
-            "doubt" => Rule::Doubt,
-            _ => return None,
-        })
-    }
-}
-
-/// The name of an election: the first that node 1 began prints as `1.1`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Election {
-    /// Who began it.
-    pub initiator: NodeId,
-    /// Which of those that it began, from 1.
-    pub number: u64,
-}
-
-/// Which of the two rounds of an election.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Round {
-    /// The list is made.
-    Election,
-    /// The result is told.
-    Coordinator,
-}
-
-/// What nodes send one another.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Message {
-    /// The first round.
-    Election {
-        /// Of which election.
-        election: Election,
-        /// Where it has been.
-        list: Vec<NodeId>,
-    },
-    /// The second round.
-    Coordinator {
-        /// Of which election.
-        election: Election,
-        /// Who leads.
-        leader: NodeId,
-        /// Who is alive.
-        list: Vec<NodeId>,
-    },
-    /// The predecessor need not try another.
-    Ack {
-        /// Of which election.
-        election: Election,
-        /// Of which round.
-        round: Round,
-    },
-}
-
-/// This election, and all before it, were begun here.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Begun {
-    /// Its number.
-    pub number: u64,
-}
-
-/// What a node tells the outside: an election has a result.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Elected {
-    /// Which election.
-    pub election: Election,
-    /// Who leads.
-    pub leader: NodeId,
-}
-
-/// The timers of a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// The acknowledgement of the successor would be here.
-    Ack(Election, Round),
-    /// The round would be over.
-    Round,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Skip = "skip": "a successor that does not acknowledge is skipped" / "a dead node ends every election",
+    Announce = "announce": "the result is sent round" / "the initiator alone knows it",
+    Once = "once": "the initiator closes an election once" / "a list that went two ways gives two results",
+    Doubt = "doubt": "a node above the result, or that knows one above it, begins again" /
+        "some follow a node that does not lead",
 }
 
 /// One node.
@@ -207,11 +121,11 @@ pub struct Ring {
     last_number: u64,
     /// Its own election, and which round that is in.
     own: Option<Round>,
-    /// Since that began it has learned a result that cannot be right.
+    /// Whether it has learned a result since its own election began that cannot be right.
     doubts: bool,
-    /// What it has passed on and nobody has acknowledged: whom it tried last, by the place behind this node.
+    /// The messages that were passed on and are not acknowledged, with the node tried last, by its place behind this one.
     passing: BTreeMap<(Election, Round), (usize, Message)>,
-    /// The last result that it has learned of each initiator.
+    /// The number of the last result that it has learned of each initiator.
     learned: BTreeMap<NodeId, u64>,
 }
 
@@ -219,9 +133,9 @@ impl Process for Ring {
     type Config = Config;
     type Message = Message;
     type Timer = Timer;
-    type Record = Begun;
+    type Record = Record;
     type Command = Command;
-    type Event = Elected;
+    type Event = Event;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Ring {
@@ -240,20 +154,20 @@ impl Process for Ring {
         }
     }
 
-    fn on_restore(&mut self, restored: Restored<Begun>) {
+    fn on_restore(&mut self, restored: Restored<Record>) {
         if let Restored::Record { record, .. } = restored {
             self.last_number = record.number;
         }
     }
 
-    /// Nobody leads yet, or it was dead: an election either way.
+    /// No node leads yet, or this one was dead: an election either way.
     fn on_start(&mut self, cx: &mut Context<'_, Ring>) {
         self.begin_election(cx);
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Ring>) {
         if !self.is_believable(from, &message) {
-            return cx.note("ignored: from or about somebody unknown", from.0);
+            return cx.note("ignored: from or about an unknown node", from.0);
         }
         match message {
             Message::Election { election, list } => {
@@ -296,7 +210,7 @@ impl Process for Ring {
 impl Ring {
     fn begin_election(&mut self, cx: &mut Context<'_, Ring>) {
         self.last_number += 1;
-        cx.persist(Begun { number: self.last_number });
+        cx.persist(Record { number: self.last_number });
         self.leader = None;
         self.doubts = false;
         self.own = Some(Round::Election);
@@ -308,7 +222,7 @@ impl Ring {
     fn on_election(&mut self, election: Election, mut list: Vec<NodeId>, cx: &mut Context<'_, Ring>) {
         if election.initiator == self.id {
             let is_open = self.own == Some(Round::Election) && election == self.own_election();
-            if is_open || self.config.without == Some(Rule::Once) {
+            if is_open || !self.config.keeps(Rule::Once) {
                 self.close(election, list, cx);
             } else {
                 cx.note("closed already", election.number);
@@ -329,7 +243,7 @@ impl Ring {
     fn close(&mut self, election: Election, list: Vec<NodeId>, cx: &mut Context<'_, Ring>) {
         let leader = list.iter().copied().max().unwrap_or(self.id);
         self.learn(election, leader, cx);
-        if self.config.without == Some(Rule::Announce) {
+        if !self.config.keeps(Rule::Announce) {
             self.own = None;
             return cx.cancel_timer(Timer::Round);
         }
@@ -356,7 +270,7 @@ impl Ring {
         let doubts = self.id > leader || self.leader.is_some_and(|known| known > leader);
         self.learn(election, leader, cx);
         self.pass(Message::Coordinator { election, leader, list }, cx);
-        if !doubts || self.config.without == Some(Rule::Doubt) {
+        if !doubts || !self.config.keeps(Rule::Doubt) {
             return;
         }
         match self.own {
@@ -369,14 +283,14 @@ impl Ring {
     fn learn(&mut self, election: Election, leader: NodeId, cx: &mut Context<'_, Ring>) {
         self.learned.insert(election.initiator, election.number);
         self.leader = Some(leader);
-        cx.emit(Elected { election, leader });
+        cx.emit(Event { election, leader });
     }
 
     /// To the successor.
     fn pass(&mut self, message: Message, cx: &mut Context<'_, Ring>) {
         let key = message.key();
         if self.successors.is_empty() {
-            return self.is_back(message, cx);
+            return self.on_round_complete(message, cx);
         }
         if self.passing.len() >= PASSING_MAX {
             return cx.note("dropped: too many elections", PASSING_MAX as u64);
@@ -389,12 +303,12 @@ impl Ring {
     /// The successor that was tried last is dead: the one behind it.
     fn skip_successor(&mut self, election: Election, round: Round, cx: &mut Context<'_, Ring>) {
         let Some((place, message)) = self.passing.remove(&(election, round)) else { return };
-        if self.config.without == Some(Rule::Skip) {
+        if !self.config.keeps(Rule::Skip) {
             return cx.note("the successor is dead", self.successors[place].0);
         }
         let place = place + 1;
         if place == self.successors.len() {
-            return self.is_back(message, cx);
+            return self.on_round_complete(message, cx);
         }
         cx.send(self.successors[place], message.clone());
         self.passing.insert((election, round), (place, message));
@@ -402,7 +316,7 @@ impl Ring {
     }
 
     /// All others are dead, so the next of this node is this node.
-    fn is_back(&mut self, message: Message, cx: &mut Context<'_, Ring>) {
+    fn on_round_complete(&mut self, message: Message, cx: &mut Context<'_, Ring>) {
         match message {
             Message::Election { election, list } => self.on_election(election, list, cx),
             Message::Coordinator { election, leader, list } => self.on_coordinator(election, leader, list, cx),
@@ -439,7 +353,7 @@ impl Ring {
         self.answer_time() * (self.successors.len() as u32 + 1)
     }
 
-    /// Who leads, as far as this node knows.
+    /// The leader, as far as this node knows.
     pub fn leader(&self) -> Option<NodeId> {
         self.leader
     }
@@ -452,65 +366,6 @@ impl Ring {
     /// Whether an election of its own is under way.
     pub fn is_electing(&self) -> bool {
         self.own.is_some()
-    }
-}
-
-impl Message {
-    fn key(&self) -> (Election, Round) {
-        match self {
-            Message::Election { election, .. } => (*election, Round::Election),
-            Message::Coordinator { election, .. } => (*election, Round::Coordinator),
-            Message::Ack { election, round } => (*election, *round),
-        }
-    }
-}
-
-/// What was told: the result of each election, and one that was told twice and differently.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Results {
-    leaders: BTreeMap<Election, NodeId>,
-    differs: Option<(Election, NodeId, NodeId)>,
-}
-
-impl History<Ring> for Results {
-    fn on_event(&mut self, _: NodeId, event: &Elected) {
-        let known = *self.leaders.entry(event.election).or_insert(event.leader);
-        if known != event.leader {
-            self.differs = Some((event.election, known, event.leader));
-        }
-    }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<Ring, Results>> {
-    vec![
-        Property {
-            name: "one election has one result",
-            source: "ELE-02, E-safe",
-            when: When::Always,
-            holds: |picture| match picture.history.differs {
-                Some((election, one, other)) => Err(format!("{election} elects {one} and {other}")),
-                None => Ok(()),
-            },
-        },
-        Property {
-            name: "all follow one who is alive",
-            source: "ELE-02, E-live",
-            when: When::AtEnd,
-            holds: all_follow,
-        },
-    ]
-}
-
-/// Of those that are up.
-fn all_follow(picture: &Picture<'_, Ring, Results>) -> Result<(), String> {
-    let Some(leader) = picture.nodes.first().map(|(_, node)| node.leader()) else { return Ok(()) };
-    if !picture.nodes.iter().any(|(id, _)| Some(*id) == leader) {
-        return Err(format!("{leader:?} leads"));
-    }
-    match picture.nodes.iter().find(|(_, node)| node.leader() != leader) {
-        Some((id, node)) => Err(format!("for {id} {:?} leads, for others {leader:?}", node.leader())),
-        None => Ok(()),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What stands behind the door, and what the door is told about itself.
+//! What is behind the door, and how the door is configured.
 
 use crate::tls::ServerTls;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct Options {
     pub request_bytes_max: usize,
     /// `--max-txn-ops`.
     pub txn_operations_max: usize,
-    /// The shortest life of a lease, in seconds (etcd-v3 6.1).
+    /// The shortest life of a lease, in seconds (book/src/etcd.md#6.1).
     pub lease_ttl_seconds_min: i64,
     /// How long an election may take. After three of these without a leader, streams that asked for one end.
     pub election_timeout: Duration,
@@ -45,7 +45,7 @@ pub struct Options {
     pub unfinished_bytes_max: usize,
     /// A client that does not finish a head or a unary request in this time is cut off.
     pub read_timeout: Duration,
-    /// A silent connection is asked so often whether it is still there.
+    /// How long a connection may be silent before it is asked whether it is still there.
     pub ping_interval: Duration,
     /// And must answer in this time.
     pub ping_timeout: Duration,
@@ -75,7 +75,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// The largest message that is read at all (etcd-v3 section 12).
+    /// The largest message that is read at all (book/src/etcd.md#12).
     pub fn message_bytes_max(&self) -> usize {
         self.request_bytes_max + 524_288
     }

@@ -1,4 +1,4 @@
-//! The service Cluster (etcd-v3 section 7). Its headers have revision 0.
+//! The service Cluster (book/src/etcd.md#7). Its headers have revision 0.
 
 use crate::backend::Backend;
 use crate::convert;

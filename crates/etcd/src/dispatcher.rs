@@ -66,7 +66,7 @@ impl Dispatcher {
         }
     }
 
-    /// The node stops: whatever waits is told so, and so is whatever comes later.
+    /// The node stops: every request that waits is refused, and so is every later one.
     pub fn stop(&self) {
         self.stopped.send_replace(true);
         let waiting = std::mem::take(&mut *self.requests.lock().expect("no panic while it was held"));

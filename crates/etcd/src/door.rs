@@ -90,7 +90,7 @@ impl<B: Backend> Door<B> {
         header_of(&self.backend.view(), revision)
     }
 
-    /// What every call must pass, in etcd's order (etcd-v3 1.3): learner, version of the client, leader.
+    /// What every call must pass, in etcd's order (book/src/etcd.md#1.3): learner, version of the client, leader.
     pub(crate) fn admit(&self, fields: &HeaderMap, served_by_learner: bool) -> Result<(), Status> {
         let view = self.backend.view();
         if view.status.is_learner && !served_by_learner {
@@ -174,7 +174,7 @@ pub(crate) async fn serve<B: Backend>(
     Ok(grpc::respond(answer, call))
 }
 
-/// gRPC is recognised by HTTP/2 and its content type (etcd-v3 13.1).
+/// gRPC is recognised by HTTP/2 and its content type (book/src/etcd.md#13.1).
 fn is_grpc(parts: &Parts) -> bool {
     parts.version == ::http::Version::HTTP_2
         && parts.headers.get(CONTENT_TYPE).is_some_and(|value| {

@@ -1,4 +1,4 @@
-//! The service `grpc.health.v1.Health` (etcd-v3 13.3): SERVING for the whole server, NotFound for anything else.
+//! The service `grpc.health.v1.Health` (book/src/etcd.md#13.3): SERVING for the whole server, NotFound for other names.
 
 use crate::backend::Backend;
 use crate::door::{Door, message};

@@ -1,4 +1,4 @@
-//! The plain HTTP endpoints, for probes, metrics and people (etcd-v3 section 14).
+//! The plain HTTP endpoints, for probes, metrics and people (book/src/etcd.md#14).
 
 use crate::backend::Backend;
 use crate::door::Door;

@@ -1,4 +1,4 @@
-//! The service KV: reads, writes, transactions, compaction (etcd-v3 section 4).
+//! The service KV: reads, writes, transactions, compaction (book/src/etcd.md#4).
 
 use crate::backend::Backend;
 use crate::convert;
@@ -10,7 +10,7 @@ use volvox_core::Bytes;
 use volvox_replica::{Reply, Request};
 use volvox_store::{Command, RangeRequest, RangeResponse, Reply as Written, SortOrder, SortTarget, View, checks};
 
-/// So many pairs are looked up before others get a turn.
+/// How many pairs are looked up before others get a turn.
 const TURN_PAIRS: i64 = 2000;
 
 /// Reads pairs.
@@ -60,7 +60,7 @@ pub(crate) async fn delete_range<B: Backend>(
     }
 }
 
-/// Runs a transaction; one that only reads needs no consensus (etcd-v3 4.5).
+/// Runs a transaction; one that only reads needs no consensus (book/src/etcd.md#4.5).
 pub(crate) async fn txn<B: Backend>(door: &Door<B>, request: &pb::TxnRequest) -> Result<Content, Status> {
     let request = convert::txn(request);
     checks::check_txn(&request, door.options.txn_operations_max)?;

@@ -1,4 +1,4 @@
-//! The service Lease (etcd-v3 section 6).
+//! The service Lease (book/src/etcd.md#6).
 
 use crate::backend::Backend;
 use crate::door::{Door, StreamStart, decode, header_message, header_of, message, unexpected};
@@ -16,9 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_replica::{Reply, Request};
 use volvox_store::{Command, Error as StoreError, LeaseGrantRequest, LeaseRevokeRequest, Reply as Written, checks};
 
-/// So many renewals of one stream are under way at a time; they are answered in order.
+/// How many renewals of one stream are under way at a time; they are answered in order.
 const RENEWALS_MAX: usize = 64;
-/// When an id that the server chose is in use, it chooses another, so often.
+/// How often the server chooses another id when the one that it chose is in use.
 const ID_ATTEMPTS: u32 = 8;
 
 /// Chooses ids for leases: positive, 63 bits, and not those of the process's last life.
@@ -140,13 +140,13 @@ fn renewals<B: Backend>(
 }
 
 async fn renew<B: Backend>(door: &Door<B>, request: &pb::LeaseKeepAliveRequest) -> Result<Bytes, Status> {
-    // The header is taken before the renewal (etcd-v3 6.3).
+    // The header is taken before the renewal (book/src/etcd.md#6.3).
     let view = door.backend.view();
     let header = header_of(&view, view.store.revision());
     drop(view);
     match door.ask(Request::LeaseKeepAlive { lease: request.id }).await? {
         Reply::KeptAlive { ttl } => {
-            // An unknown lease is answered with 0 (etcd-v3 6.3).
+            // An unknown lease is answered with 0 (book/src/etcd.md#6.3).
             door.metrics.renewals.add(u64::from(ttl > 0));
             Ok(frame(&pb::LeaseKeepAliveResponse { header: header_message(header), id: request.id, ttl }))
         }

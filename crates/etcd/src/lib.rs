@@ -30,7 +30,7 @@
 //! **What is not served yet** answers Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
 //! client that pings too often is not sent away: the HTTP/2 library does not tell of pings.
 //!
-//! Reference: `spec/etcd-v3.md`, by sections in the comments.
+//! Reference: `book/src/etcd.md`, cited by section in the comments.
 
 // A door is outside the simulation: time limits of connections are real.
 #![allow(clippy::disallowed_methods)]
@@ -62,7 +62,7 @@ pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 pub use server::serve;
 pub use tls::{ServerTls, TlsPaths};
 
-/// The version of etcd that this server behaves like. Clients turn features on by it (etcd-v3 8.1).
+/// The version of etcd that this server behaves like. Clients turn features on by it (book/src/etcd.md#8.1).
 pub const VERSION: &str = "3.6.14";
 /// The version of the cluster, to clients.
 pub const CLUSTER_VERSION: &str = "3.6.0";

@@ -1,4 +1,4 @@
-//! The service Maintenance (etcd-v3 section 8).
+//! The service Maintenance (book/src/etcd.md#8).
 
 use crate::backend::Backend;
 use crate::convert;
@@ -16,7 +16,7 @@ use volvox_replica::{Error, Reply, Request};
 use volvox_store::quota::QUOTA_BYTES_DEFAULT;
 use volvox_store::{AlarmAction, AlarmMember, AlarmRequest, AlarmType, Command, HashKv, Reply as Written, View};
 
-/// So many records are hashed before others get a turn.
+/// How many records are hashed before others get a turn.
 const TURN_RECORDS: usize = 10_000;
 
 /// How this member is, by itself: no consensus, no leader needed.

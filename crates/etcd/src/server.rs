@@ -18,11 +18,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// So many bytes of one call may be under way to the server.
+/// How many bytes of one call may be under way to the server.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// And of one connection.
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
-/// So many bytes of one answer wait in the connection before the next piece is asked for.
+/// How many bytes of one answer wait in the connection before the next piece is asked for.
 const SEND_BUFFER_BYTES: usize = 256 << 10;
 /// The largest frame that is taken.
 const FRAME_BYTES_MAX: u32 = 64 << 10;
@@ -64,7 +64,7 @@ pub async fn serve<B: Backend>(
     monitor.abort();
 }
 
-/// Says when there has been no leader for so long. An election that fails does not make the wait begin anew.
+/// Reports when there has been no leader for this long. A failed election does not restart the wait.
 async fn watch_leader<B: Backend>(
     backend: B,
     mut leaders: watch::Receiver<u64>,

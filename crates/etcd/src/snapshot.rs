@@ -6,7 +6,7 @@
 //!   cluster     u64        the cluster that it was taken from
 //!   revision    i64        of the store
 //!   parts       u64        how many follow
-//!   each part:  number u64, length u32, and so many bytes: a part of a checkpoint of the store
+//!   each part:  number u64, length u32, and this many bytes: a part of a checkpoint
 //!   zeros       up to a multiple of 512
 //!   SHA-256     32 bytes   of everything before
 //! ```

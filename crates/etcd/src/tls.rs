@@ -1,11 +1,11 @@
-//! TLS on the client port, from files (etcd-v3 13.4).
+//! TLS on the client port, from files (book/src/etcd.md#13.4).
 //!
 //! The files are looked at for every new connection (see [`Files`]). Where an authority is named, a client must show a
 //! certificate that it signed.
 //!
-//! Whoever speaks something else is told so in its own language: an HTTP/1 client by a status, an HTTP/2 client by a
-//! GOAWAY frame with a text, a client with the wrong certificate by an alert. So that the answer arrives, the connection
-//! is read to its end before it is closed: closing it with bytes unread would throw away what is under way.
+//! A client that speaks something else is refused in its own language: an HTTP/1 client by a status, an HTTP/2 client
+//! by a GOAWAY frame with a text, a client with the wrong certificate by an alert. So that the answer arrives, the
+//! connection is read to its end before it is closed: closing it with bytes unread would throw away what is under way.
 
 use rustls::ServerConfig;
 use std::path::PathBuf;
@@ -18,14 +18,14 @@ use volvox_certificates::{Authorities, CertificatesError, Files, Identity};
 
 /// What a TLS connection begins with: a record that holds a handshake (RFC 8446 5.1).
 pub(crate) const HANDSHAKE: u8 = 22;
-/// Who was refused is heard to the end so long,
+/// How long the rest of what a refused client sent is read,
 const LINGER: Duration = Duration::from_secs(1);
-/// and so many bytes.
+/// and how much of it.
 const LINGER_BYTES_MAX: u64 = 256 << 10;
-/// To who speaks HTTP/1, in the words of the server that clients know.
+/// For a client that speaks HTTP/1, in the words of the server that clients know.
 const HTTP1_REFUSAL: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\n\
     Connection: close\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
-/// To who speaks HTTP/2.
+/// For a client that speaks HTTP/2.
 const HTTP2_REFUSAL: &str = "this port speaks TLS: use https:// and the authority's certificate";
 
 /// Where the certificate of the client port is.
@@ -92,7 +92,7 @@ async fn refuse_plain(stream: &mut TcpStream, may_be_http2: bool) {
     let is_read = matches!(tokio::time::timeout(LINGER, read).await, Ok(Ok(())));
     let is_http2 = may_be_http2 && is_read && head == *PREFACE_BEGINS;
     let answer = if is_http2 { http2_refusal() } else { HTTP1_REFUSAL.to_vec() };
-    // Whoever has gone needs no answer.
+    // A client that has gone needs no answer.
     if stream.write_all(&answer).await.is_ok() {
         linger(stream).await;
     }

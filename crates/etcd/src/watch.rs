@@ -1,4 +1,4 @@
-//! The service Watch (etcd-v3 section 5).
+//! The service Watch (book/src/etcd.md#5).
 //!
 //! The hub in the replica decides everything; here is only the pipe. A stream is given credit for [`CREDIT`] responses,
 //! and credit is returned when the transport takes a response, never before: so a client that does not read makes the
@@ -29,13 +29,13 @@ use tokio::time::Sleep;
 use volvox_replica::watch::{StreamId, WatchResponse};
 use volvox_replica::{Command, Error};
 
-/// So many responses may be on their way from the hub to the transport.
+/// How many responses may be on their way from the hub to the transport.
 const CREDIT: u32 = 32;
 /// Credit is returned in lots of this size, so that it does not cost a command a response.
 const CREDIT_LOT: u32 = 16;
 /// Responses that wait together are sent together, up to this size.
 const BATCH_BYTES: usize = 16 << 10;
-/// So many create requests may be unanswered before the next is read.
+/// How many create requests may be unanswered before the next is read.
 const CREATES_MAX: u32 = 256;
 
 /// Opens a watch stream.

@@ -20,7 +20,7 @@ const LONG_BYTES: usize = 4 * PIECE_BYTES;
 /// gRPC's limit for what a server sends.
 const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
 
-/// What stands in the header of an answer.
+/// The header of an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Header {
     /// The cluster.
@@ -250,7 +250,7 @@ fn write_delete(header: &Header, response: &DeleteRangeResponse, out: &mut Vec<u
     }
 }
 
-/// A nested answer has a header with only the revision; that of a nested transaction is empty (etcd-v3 3.2).
+/// A nested answer has a header with only the revision; that of a nested transaction is empty (book/src/etcd.md#3.2).
 fn nested_header(op: &ResponseOp) -> Header {
     let revision = match op {
         ResponseOp::Range(range) => range.revision,

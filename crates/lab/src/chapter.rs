@@ -23,14 +23,8 @@ pub enum World {
     Live,
 }
 
-/// A rule of a protocol that can be taken out, so that everybody sees what it was for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Rule {
-    /// Its name on the command line: `--without epoch`.
-    pub name: &'static str,
-    /// What the rule says, and what happens without it.
-    pub text: &'static str,
-}
+/// A rule of a protocol that can be taken out: its table is beside the protocol.
+pub use volvox_core::RuleCard as Rule;
 
 /// What carries the messages of a chapter. What it says for itself is not the protocol, and diagrams leave it out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -7,7 +7,7 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 use volvox_check as erased;
-pub use volvox_check::{Durability, NO_STEP_FAILS, Network, State, Timed};
+pub use volvox_check::{Durability, NO_STEP_FAILS, Network, Progress, State, Timed};
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyProcess, AnyTimer, Erasable};
 use volvox_core::{History, Instant, NodeId};
 
@@ -88,6 +88,11 @@ impl<P: Erasable, H: Memory> System<P, H> {
         self.with(|system| system.crashes_and_restarts(at_most))
     }
 
+    /// See [`erased::System::counting_boots`].
+    pub fn counting_boots(self) -> Self {
+        self.with(AnySystem::counting_boots)
+    }
+
     /// See [`erased::System::command`].
     pub fn command(self, node: NodeId, command: P::Command, times: u32) -> Self {
         self.with(|system| system.command(node, AnyCommand::of(command), times))
@@ -162,7 +167,7 @@ impl<'a, P: Erasable, H: Memory> View<'a, P, H> {
 
     /// Whether a timer of a running node is set.
     pub fn is_set(&self, id: NodeId, timer: P::Timer) -> bool {
-        self.erased.is_set(id, &AnyTimer::of(timer))
+        self.erased.is_set(id, AnyTimer::of(timer))
     }
 
     /// What the observer made of all events so far.
@@ -250,6 +255,11 @@ impl<'m, P: Erasable, H: Memory> Checker<'m, System<P, H>> {
     pub fn again_and_again(self, name: &str, goal: impl Fn(&System<P, H>, &State) -> bool + Send + Sync + 'm) -> Self {
         let system = self.system;
         self.with(|checker| checker.again_and_again(name, move |_, state| goal(system, state)))
+    }
+
+    /// See [`erased::Checker::bounds_are_budgets`].
+    pub fn bounds_are_budgets(self, why: &str) -> Self {
+        self.with(|checker| checker.bounds_are_budgets(why))
     }
 
     /// See [`erased::Checker::states_max`].

@@ -30,6 +30,7 @@ pub mod claim;
 pub mod coverage;
 pub mod diagram;
 pub mod evidence;
+pub mod exploring;
 pub mod live;
 pub mod model;
 mod pinned;

@@ -1,9 +1,10 @@
 //! A small instance of a protocol that is explored in every schedule.
 
 use crate::check::{AnySystem, Checker, Memory, System};
+use crate::exploring;
 use crate::shrink::schedule;
 use std::time::Duration;
-use volvox_check::{self as erased, Ended, Model, Report};
+use volvox_check::{self as erased, Ended, Model, Report, Universe};
 use volvox_core::erased::Erasable;
 use volvox_core::{Picture, Property, When};
 
@@ -67,6 +68,18 @@ pub struct Explored {
     pub found: Option<Found>,
     /// What was asked to be reachable and was not seen.
     pub unreached: Vec<String>,
+    /// States at the bounds of the model, which were checked and not looked behind.
+    pub outside: u64,
+    /// Links whose queue was full, and how many messages each dropped.
+    pub overflowed: Vec<String>,
+    /// Why liveness holds although the space was cut at its bounds, where the model declares it.
+    pub budgets: Option<String>,
+    /// The chance that two states were confused is below two to the power of minus this.
+    pub collision_bits: u32,
+    /// What the model allows and no explored state showed: commands, deliveries, faults.
+    pub never: Vec<String>,
+    /// The most memory that it took, in bytes, by the checker's own estimate.
+    pub bytes: u64,
     /// How long it took.
     pub took: Duration,
 }
@@ -74,6 +87,8 @@ pub struct Explored {
 /// A counterexample, in words.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
+    /// How many nodes there are; none where states are plain values.
+    pub nodes: usize,
     /// The property that breaks.
     pub property: String,
     /// The decisions of the world, in order.
@@ -82,6 +97,8 @@ pub struct Found {
     pub cycle_from: Option<usize>,
     /// The run with fresh processes, one line an effect.
     pub trace: String,
+    /// The run as a script with what followed from each line, as far as the world that is driven by hand could follow it.
+    pub script: String,
     /// Whether the run with fresh processes, by the checker and by the world that is driven by hand, ended in the state that
     /// the exploration had found.
     pub replayed: bool,
@@ -96,10 +113,7 @@ impl Explored {
         match (expects, &self.found) {
             (Expects::Holds { states }, None) => {
                 if self.ended != Ended::Exhausted {
-                    return Err(format!(
-                        "{:?} after {} states; never seen: {:?}",
-                        self.ended, self.states, self.unreached
-                    ));
+                    return Err(self.why_not());
                 }
                 if self.states != states {
                     return Err(format!("{} states, where {states} were pinned", self.states));
@@ -110,7 +124,7 @@ impl Explored {
                 Err(format!("{} is broken in {} decisions", found.property, found.actions.len()))
             }
             (Expects::Counterexample { property, .. }, None) => {
-                Err(format!("no run breaks {property}: {:?} after {} states", self.ended, self.states))
+                Err(format!("no run breaks {property} in {} states: {}", self.states, self.why_not()))
             }
             (Expects::Counterexample { property, steps }, Some(found)) => {
                 if found.property != property {
@@ -124,6 +138,34 @@ impl Explored {
                 }
                 Ok(())
             }
+        }
+    }
+
+    /// What a verdict does not say: where the exploration was cut, and what never happened in it. A line each.
+    pub fn caveats(&self) -> Vec<String> {
+        let mut caveats = Vec::new();
+        if self.outside > 0 {
+            caveats.push(format!("{} states at the bounds were not looked behind", self.outside));
+        }
+        caveats.extend(self.overflowed.iter().map(|link| format!("a full queue dropped messages: {link}")));
+        caveats.extend(self.budgets.iter().map(|why| format!("liveness is that of runs within the bounds: {why}")));
+        if !self.never.is_empty() {
+            caveats.push(format!("never happened: {}", self.never.join(", ")));
+        }
+        caveats
+    }
+
+    /// Why an exploration without a counterexample shows nothing.
+    fn why_not(&self) -> String {
+        match self.ended {
+            Ended::Exhausted => "every state was visited".to_string(),
+            Ended::Violated => "a property is broken".to_string(),
+            Ended::Undecided => "no violation was found, but runs leave the bounds: liveness is undecided".to_string(),
+            Ended::Unreached => format!("exhausted, and never seen: {}", self.unreached.join(", ")),
+            Ended::StatesMax => format!("not exhausted: stopped at {} states", self.states),
+            Ended::BytesMax => format!("not exhausted: stopped at {} MiB, {} states", self.bytes >> 20, self.states),
+            Ended::DepthMax => format!("not exhausted: stopped at depth {}, {} states", self.depth, self.states),
+            Ended::Cancelled => format!("not exhausted: interrupted at {} states", self.states),
         }
     }
 }
@@ -153,10 +195,12 @@ pub fn explore<P: Erasable, H: Memory>(world: &System<P, H>, checker: Checker<'_
 fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) -> Explored {
     #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
     let begun = std::time::Instant::now();
-    let report: Report<AnySystem> = checker.run();
+    let report: Report<AnySystem> = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| {
         let schedule = world.schedule(violation);
+        let followed = schedule::follow(world, &schedule);
         Found {
+            nodes: world.ids().len(),
             property: violation.property.clone(),
             actions: violation.actions(),
             cycle_from: violation.cycle_from,
@@ -164,37 +208,64 @@ fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) ->
             // A last action that failed has no state after it.
             replayed: violation.failed.is_some()
                 || (world.ends_in(&schedule, violation.last())
-                    && schedule::ends_in(world, &schedule, violation.last())),
+                    && followed.is_whole
+                    && schedule::is_same(world, &followed.world, violation.last())),
+            script: followed.script,
         }
     });
-    Explored {
-        ended: report.ended,
-        states: report.states,
-        depth: report.depth,
-        found,
-        unreached: report.unreached,
-        took: begun.elapsed(),
-    }
+    let never = world.exercised().missing(&Universe::default());
+    told(&report, found, never, begun.elapsed())
 }
 
 /// Explores a model whose states are plain values.
 pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
     #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
     let begun = std::time::Instant::now();
-    let report = checker.run();
+    let report = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| Found {
+        nodes: 0,
         property: violation.property.clone(),
         actions: violation.actions(),
         cycle_from: violation.cycle_from,
         trace: violation.to_string(),
+        script: String::new(),
         replayed: true,
     });
+    told(&report, found, Vec::new(), begun.elapsed())
+}
+
+/// With the limits of whoever asked for the exploration.
+fn limited<M: Model>(mut checker: erased::Checker<'_, M>) -> erased::Checker<'_, M> {
+    let asked = exploring::current();
+    if let Some(states) = asked.states_max {
+        checker = checker.states_max(states);
+    }
+    if let Some(bytes) = asked.bytes_max {
+        checker = checker.bytes_max(bytes);
+    }
+    if let Some(tell) = asked.progress {
+        checker = checker.progress(move |progress| tell(progress));
+    }
+    match asked.cancel {
+        Some(flag) => checker.cancel(flag),
+        None => checker,
+    }
+}
+
+fn told<M: Model>(report: &Report<M>, found: Option<Found>, never: Vec<String>, took: Duration) -> Explored {
+    let overflowed = report.overflowed.iter();
     Explored {
         ended: report.ended,
         states: report.states,
         depth: report.depth,
         found,
-        unreached: report.unreached,
-        took: begun.elapsed(),
+        unreached: report.unreached.clone(),
+        outside: report.outside,
+        overflowed: overflowed.map(|link| format!("{} -> {}, {} of them", link.from, link.to, link.dropped)).collect(),
+        budgets: report.budgets.clone(),
+        collision_bits: report.collision_bound_bits(),
+        never,
+        bytes: report.bytes,
+        took,
     }
 }

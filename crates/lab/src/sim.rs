@@ -102,6 +102,9 @@ impl<P: Erasable> Simulation<P> {
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Simulation<P>) -> bool) -> Stop {
         let deadline = self.now() + span;
         loop {
+            if self.erased.violation().is_some() {
+                return Stop::Violated;
+            }
             if done(self) {
                 return Stop::Done;
             }

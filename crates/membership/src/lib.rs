@@ -1,10 +1,10 @@
-//! Who is alive: membership and failure detection.
+//! Group membership and failure detection: which members are alive.
 //!
-//! One module a protocol; each begins with its problem, its idea and a run.
+//! One module per protocol; each begins with its problem, its idea and a run.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`swim`] | SWIM: probes that are relayed, suspicion that can be refuted, news that travels on probes |
+//! | [`swim`] | SWIM: probes that are relayed, suspicion that can be refuted, updates that travel on probes |
 #![no_std]
 #![forbid(unsafe_code)]
 

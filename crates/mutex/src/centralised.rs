@@ -13,8 +13,8 @@
 //!
 //! | message | says |
 //! |---|---|
-//! | `Request` | I want to enter |
-//! | `Queued n` | I heard you; n others come before you |
+//! | `Request r` | I want to enter; this is my r-th request |
+//! | `Queued r n` | I heard your r-th request; at most n entries by others come before it |
 //! | `Granted` | enter |
 //! | `Release` | I have left |
 //!
@@ -25,9 +25,9 @@
 //!
 //! ```text
 //!   n2                     n1, coordinator            n3
-//!    |------- Request ------>|                         |
-//!    |<------ Granted -------|<------- Request --------|
-//!   entered                  |-------- Queued 1 ------>|   heard, and alive
+//!    |------ Request 1 ----->|                         |
+//!    |<------ Granted -------|<------ Request 1 -------|
+//!   entered                  |------- Queued 1 1 ----->|   heard, and alive
 //!    |                       |                         |
 //!   left                     |                         |
 //!    |------- Release ------>|-------- Granted ------->|
@@ -37,36 +37,34 @@
 //! # Why it is safe
 //!
 //! *One at a time*: one node decides, and grants only when the last that it granted has left. *First come, first served*:
-//! the queue is in the order of arrival, at the coordinator; that need not be the order of asking.
+//! the queue is in the order of arrival, at the coordinator; that need not be the order of asking. `Queued n` is a promise
+//! that can be held against it: at most n entries by others from then on.
 //!
 //! # Caveats
 //!
-//! - The course notes let a busy coordinator say nothing, so that the asker cannot tell "wait" from "dead". Here it
-//!   answers at once, and repeats the answer: an asker that hears nothing for long knows that the coordinator, or the way
-//!   to it, is gone. It keeps waiting, since nobody may grant in its place.
+//! - Textbooks often let a busy coordinator say nothing, so that the asker cannot tell "wait" from "dead". Here it answers
+//!   at once, and repeats the answer: an asker that hears nothing for long suspects that the coordinator, or the way to it,
+//!   is gone. It keeps waiting, since no other node may grant in its place.
 //! - "Guaranteed correctness" ends where a holder dies: it is **not** replaced, since who is silent may still be inside.
 //!   Who wants to go on nonetheless needs a lease and a fencing number: [`crate::leases`].
 //! - The coordinator is one node: when it dies, all wait; its queue is in memory, so it must not come back as if nothing
 //!   had been. Who becomes the next coordinator is an election.
-//! - Every message arrives; the order does not matter. Links of this house lose only what is under way when they break.
+//! - Every message arrives, once; the order does not matter. Since a `Queued` may be overtaken by the grant that follows it, it
+//!   names the request that it answers: or it would be taken for an answer to the next one.
 //!
 //! # References
 //!
 //! M. van Steen, A. Tanenbaum: *Distributed Systems*, 3rd edition, section 6.3: the centralised algorithm.
 
-use crate::section::{Enter, Section, Sections, one_at_a_time, who_asks_enters};
+use crate::section::{Enter, Section, Sections, first_come_first_served, one_at_a_time, who_asks_enters};
 use alloc::collections::VecDeque;
-use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
-use volvox_core::{
-    Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Picture, Process, Property, Reader, When,
-};
+use volvox_core::{Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Process, Property, Reader};
 
-/// So many entries may wait at one node.
+/// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
 /// What is fixed for the life of a node.
@@ -87,7 +85,7 @@ pub enum Rule {
     Queue,
     /// The first of the queue is next; without it the last is.
     FirstCome,
-    /// Who leaves says so; without it the others wait for ever.
+    /// Who leaves says so; without it the others wait forever.
     Release,
 }
 
@@ -95,10 +93,15 @@ pub enum Rule {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// I want to enter.
-    Request,
+    Request {
+        /// How many requests of this node there were, this one included.
+        number: u64,
+    },
     /// I heard you.
     Queued {
-        /// How many come before you, whoever is inside included.
+        /// Which request.
+        number: u64,
+        /// The most entries by others that come before it, that of the node inside included.
         ahead: u64,
     },
     /// Enter.
@@ -129,13 +132,6 @@ pub enum Place {
     Inside,
 }
 
-/// A request, in the order of arrival.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Arrival {
-    number: u64,
-    from: NodeId,
-}
-
 /// One node; the first of all is the coordinator, and may want in as well.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Centralised {
@@ -144,14 +140,18 @@ pub struct Centralised {
     nodes_max: usize,
     config: Config,
     place: Place,
+    /// How many requests it has made.
+    requests: u64,
+    /// What the coordinator said last of the request under way: how many entries come before it.
+    ahead: Option<u64>,
+    /// Whether it waits and has heard nothing of the coordinator for too long.
+    suspects: bool,
     /// Entries that were asked for while one is under way.
     waiting: u32,
-    /// Of the coordinator: how many requests arrived.
-    arrived: u64,
-    /// Of the coordinator: whoever was granted and has not released.
-    holder: Option<Arrival>,
-    /// Of the coordinator: who waits.
-    queue: VecDeque<Arrival>,
+    /// Of the coordinator: the node that was granted entry and has not released it.
+    holder: Option<NodeId>,
+    /// Of the coordinator: the nodes that wait, with the numbers of their requests, in the order of arrival.
+    queue: VecDeque<(NodeId, u64)>,
 }
 
 impl Process for Centralised {
@@ -170,8 +170,10 @@ impl Process for Centralised {
             nodes_max: members.len(),
             config: *config,
             place: Place::Outside,
+            requests: 0,
+            ahead: None,
+            suspects: false,
             waiting: 0,
-            arrived: 0,
             holder: None,
             queue: VecDeque::new(),
         }
@@ -182,9 +184,9 @@ impl Process for Centralised {
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let coordinates = self.id == self.coordinator;
         match message {
-            Message::Request if coordinates => self.on_request(from, cx),
+            Message::Request { number } if coordinates => self.on_request(from, number, cx),
             Message::Release if coordinates => self.on_release(from, cx),
-            Message::Queued { .. } if from == self.coordinator => self.on_queued(cx),
+            Message::Queued { number, ahead } if from == self.coordinator => self.on_queued(number, ahead, cx),
             Message::Granted if from == self.coordinator => self.on_granted(cx),
             _ => cx.note("ignored: not for this node, or not from the coordinator", from.0),
         }
@@ -194,7 +196,10 @@ impl Process for Centralised {
         match timer {
             Timer::Leave => self.on_leave(cx),
             Timer::Repeat => self.on_repeat(cx),
-            Timer::Silence => cx.note("the coordinator is silent", self.coordinator.0),
+            Timer::Silence => {
+                self.suspects = true;
+                cx.note("the coordinator is silent", self.coordinator.0);
+            }
         }
     }
 
@@ -224,6 +229,11 @@ impl Centralised {
         self.id == self.coordinator
     }
 
+    /// Whether it waits and takes the coordinator, or the way to it, for dead.
+    pub fn suspects_coordinator(&self) -> bool {
+        self.suspects
+    }
+
     /// How many wait, as the coordinator knows.
     pub fn queued(&self) -> usize {
         self.queue.len()
@@ -231,11 +241,12 @@ impl Centralised {
 
     fn ask(&mut self, cx: &mut Context<'_, Self>) {
         self.place = Place::Waiting;
-        // Nobody sends to oneself: the coordinator asks itself by a call.
+        self.requests += 1;
+        // No node sends to itself: the coordinator asks itself by a call.
         if self.is_coordinator() {
-            return self.on_request(self.id, cx);
+            return self.on_request(self.id, self.requests, cx);
         }
-        cx.send(self.coordinator, Message::Request);
+        cx.send(self.coordinator, Message::Request { number: self.requests });
         self.listen(cx);
     }
 
@@ -246,8 +257,16 @@ impl Centralised {
         }
     }
 
-    fn on_queued(&mut self, cx: &mut Context<'_, Self>) {
-        if self.place == Place::Waiting {
+    fn on_queued(&mut self, number: u64, ahead: u64, cx: &mut Context<'_, Self>) {
+        if self.place != Place::Waiting || number != self.requests {
+            return cx.note("ignored: of a request that is over", number);
+        }
+        self.suspects = false;
+        if self.ahead.is_none_or(|known| ahead < known) {
+            self.ahead = Some(ahead);
+            cx.emit(Section::Queued(ahead));
+        }
+        if !self.is_coordinator() {
             self.listen(cx);
         }
     }
@@ -257,6 +276,7 @@ impl Centralised {
             return cx.note("ignored: a grant that nobody awaits", self.coordinator.0);
         }
         self.place = Place::Inside;
+        (self.ahead, self.suspects) = (None, false);
         cx.cancel_timer(Timer::Silence);
         cx.emit(Section::Entered);
         cx.set_timer(Timer::Leave, self.config.stay);
@@ -279,48 +299,50 @@ impl Centralised {
         }
     }
 
-    fn on_request(&mut self, from: NodeId, cx: &mut Context<'_, Self>) {
-        if self.queue.iter().any(|arrival| arrival.from == from) || self.queue.len() >= self.nodes_max {
+    fn on_request(&mut self, from: NodeId, number: u64, cx: &mut Context<'_, Self>) {
+        if self.queue.iter().any(|(node, _)| *node == from) || self.queue.len() >= self.nodes_max {
             return cx.note("ignored: it waits already", from.0);
         }
-        self.arrived += 1;
-        let arrival = Arrival { number: self.arrived, from };
         if self.holder.is_none() || self.config.without == Some(Rule::Queue) {
-            return self.grant(arrival, cx);
+            return self.grant(from, cx);
         }
-        self.queue.push_back(arrival);
-        if from != self.id {
-            cx.send(from, Message::Queued { ahead: self.queue.len() as u64 });
+        self.queue.push_back((from, number));
+        // The node inside, and those that waited already.
+        let ahead = self.queue.len() as u64;
+        if from == self.id {
+            self.on_queued(number, ahead, cx);
+        } else {
+            cx.send(from, Message::Queued { number, ahead });
         }
         if let Some(repeat) = self.config.repeat.filter(|_| self.queue.len() == 1) {
             cx.set_timer(Timer::Repeat, repeat);
         }
     }
 
-    fn grant(&mut self, arrival: Arrival, cx: &mut Context<'_, Self>) {
-        self.holder = Some(arrival);
-        if arrival.from == self.id {
+    fn grant(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
+        self.holder = Some(to);
+        if to == self.id {
             self.on_granted(cx);
         } else {
-            cx.send(arrival.from, Message::Granted);
+            cx.send(to, Message::Granted);
         }
     }
 
     fn on_release(&mut self, from: NodeId, cx: &mut Context<'_, Self>) {
-        if self.holder.is_none_or(|holder| holder.from != from) {
+        if self.holder != Some(from) {
             return cx.note("ignored: a release of what it does not hold", from.0);
         }
         self.holder = None;
         let last_come = self.config.without == Some(Rule::FirstCome);
-        if let Some(next) = if last_come { self.queue.pop_back() } else { self.queue.pop_front() } {
+        if let Some((next, _)) = if last_come { self.queue.pop_back() } else { self.queue.pop_front() } {
             self.grant(next, cx);
         }
     }
 
     fn on_repeat(&mut self, cx: &mut Context<'_, Self>) {
         let Some(repeat) = self.config.repeat.filter(|_| !self.queue.is_empty()) else { return };
-        for (place, arrival) in self.queue.iter().enumerate().filter(|(_, arrival)| arrival.from != self.id) {
-            cx.send(arrival.from, Message::Queued { ahead: place as u64 + 1 });
+        for (place, (node, number)) in self.queue.iter().enumerate().filter(|(_, (node, _))| *node != self.id) {
+            cx.send(*node, Message::Queued { number: *number, ahead: place as u64 + 1 });
         }
         cx.set_timer(Timer::Repeat, repeat);
     }
@@ -330,24 +352,9 @@ impl Centralised {
 pub fn properties() -> Vec<Property<Centralised, Sections>> {
     vec![
         one_at_a_time("van Steen and Tanenbaum, 6.3; MTX-01"),
-        Property {
-            name: "first come, first served",
-            source: "van Steen and Tanenbaum, 6.3; MTX-01",
-            when: When::Always,
-            holds: is_first_come,
-        },
+        first_come_first_served("van Steen and Tanenbaum, 6.3; MTX-01"),
         who_asks_enters("van Steen and Tanenbaum, 6.3; MTX-01"),
     ]
-}
-
-fn is_first_come(picture: &Picture<'_, Centralised, Sections>) -> Result<(), String> {
-    for (_, node) in picture.nodes {
-        let Some(holder) = node.holder else { continue };
-        if let Some(earlier) = node.queue.iter().find(|arrival| arrival.number < holder.number) {
-            return Err(format!("{} came before {}, and waits", earlier.from, holder.from));
-        }
-    }
-    Ok(())
 }
 
 impl Rule {
@@ -371,7 +378,7 @@ impl Default for Config {
 impl MessageKind for Message {
     fn kind(&self) -> &'static str {
         match self {
-            Message::Request => "Request",
+            Message::Request { .. } => "Request",
             Message::Queued { .. } => "Queued",
             Message::Granted => "Granted",
             Message::Release => "Release",
@@ -382,7 +389,8 @@ impl MessageKind for Message {
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Message::Queued { ahead } => write!(f, "Queued {ahead}"),
+            Message::Request { number } => write!(f, "Request {number}"),
+            Message::Queued { number, ahead } => write!(f, "Queued {number} {ahead}"),
             other => f.write_str(other.kind()),
         }
     }
@@ -391,8 +399,8 @@ impl fmt::Display for Message {
 impl Encode for Message {
     fn encode(&self, out: &mut Vec<u8>) {
         match self {
-            Message::Request => 1u8.encode(out),
-            Message::Queued { ahead } => (2u8, *ahead).encode(out),
+            Message::Request { number } => (1u8, *number).encode(out),
+            Message::Queued { number, ahead } => (2u8, (*number, *ahead)).encode(out),
             Message::Granted => 3u8.encode(out),
             Message::Release => 4u8.encode(out),
         }
@@ -402,8 +410,8 @@ impl Encode for Message {
 impl Decode for Message {
     fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
         match input.u8()? {
-            1 => Ok(Message::Request),
-            2 => Ok(Message::Queued { ahead: input.varint()? }),
+            1 => Ok(Message::Request { number: input.varint()? }),
+            2 => Ok(Message::Queued { number: input.varint()?, ahead: input.varint()? }),
             3 => Ok(Message::Granted),
             4 => Ok(Message::Release),
             other => Err(DecodeError::Unknown("message of the coordinator", u64::from(other))),

@@ -2,7 +2,7 @@
 //!
 //! # The problem
 //!
-//! N nodes share something that one at a time may use, and requests must be granted **in the order in which they were
+//! N nodes share something that only one at a time may use, and requests must be granted **in the order in which they were
 //! made**. A central scheduler does not help: of two requests made one after the other, the second may arrive first.
 //!
 //! # The idea
@@ -46,18 +46,23 @@
 //! something later than its own request from A. Links keep the order, so A's earlier request came before that: it was in
 //! B's queue, before B's own, and leaves it only by A's release.
 //!
-//! *In the order of the stamps.* The same argument: who enters is the head of all requests that are or will be there.
+//! *In the order of the requests.* The same argument: the request of a node that enters is the head of all requests that are
+//! there or will be, since every other clock is past it. So entries are in the order of their stamps; and of two requests of
+//! which one was made before the other, in the sense of happened-before, it has the smaller stamp (the clock condition).
+//! That is the paper's condition II. The entries that one node is asked for are alike, and have no order among themselves.
 //!
-//! *Nobody waits for ever.* The head of all gets a later message from everybody, since each request is replied to.
+//! *No starvation.* The head of all gets a later message from everybody, since each request is replied to.
 //!
 //! # Caveats
 //!
 //! - **Links are perfect and keep the order of sending.** On links that lose or overtake, it fails: run it over
 //!   `volvox-channel`, as the laboratory does. Two are inside as soon as a reply may overtake a request.
-//! - **One crash stops everything.** "The entire system is halted" (paper, p. 562); it is meant so.
+//! - **One crash stops everything.** The paper says so (p. 562): a process that fails keeps all others from going on,
+//!   "thereby halting the system".
 //! - Ricart and Agrawala save the N-1 releases: [`crate::ricart_agrawala`].
-//! - A request that was heard from a node counts as something later from it, so its reply would not be waited for; the
-//!   reply is sent all the same, as in the paper.
+//! - `Reply` is the paper's *acknowledgment* of rule 2. Its footnote lets one be left out where something later was sent
+//!   already; here every request is acknowledged, so 3(N-1) is what the plain rules cost, and an upper bound of the
+//!   paper's.
 //!
 //! # References
 //!
@@ -79,7 +84,7 @@ use volvox_core::{
 /// A later time is not believed: it would leave no room to count.
 const TIME_MAX: u64 = 1 << 62;
 
-/// So many entries may wait at one node.
+/// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
 /// What is fixed for the life of a node.
@@ -94,15 +99,15 @@ pub struct Config {
 /// The rules that can be taken out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rule {
-    /// Who enters is the head of its queue; without it replies are enough.
+    /// A request that enters is the head of its node's queue; without it replies are enough.
     Head,
-    /// Who enters has heard something later from everybody; without it the head of its own queue enters at once.
+    /// A node that enters has heard something later from every other; without it the head of its own queue enters at once.
     Later,
     /// A clock is set by what it hears (IR2); without it a reply may not be later than the request that it replies to.
     Clock,
     /// Equal times are ordered by name; without it each of two takes itself for the head.
     TieBreak,
-    /// Who leaves says so; without it nobody takes its request out of the queues.
+    /// A node that leaves says so; without it no other takes its request out of the queue.
     Release,
 }
 
@@ -297,7 +302,7 @@ pub fn properties<P: Process<Event = Section>, W: Within<P>>() -> Vec<Property<P
         one_at_a_time("Lamport 1978, condition I; MTX-02"),
         Property {
             name: "in the order of the stamps",
-            source: "Lamport 1978, condition II; MTX-02",
+            source: "Lamport 1978, rule 5 and condition II by the clock condition; MTX-02",
             when: When::Always,
             holds: is_in_order::<P, W>,
         },
@@ -305,12 +310,18 @@ pub fn properties<P: Process<Event = Section>, W: Within<P>>() -> Vec<Property<P
     ]
 }
 
+/// The request that is inside comes before every other that waits, and before every other that will be made: then no later
+/// entry has a smaller stamp, whatever happens.
 fn is_in_order<P, W: Within<P>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {
     let nodes = || picture.nodes.iter().map(|(_, process)| W::within(process));
     let requests = || nodes().filter_map(LamportMutex::request);
     for inside in nodes().filter(|node| node.inside).filter_map(LamportMutex::request) {
         if let Some(earlier) = requests().find(|request| *request < inside) {
             return Err(format!("{inside} is inside, and {earlier} waits"));
+        }
+        let next = |node: &LamportMutex| Stamp { time: node.clock + 1, node: node.id };
+        if let Some(earlier) = nodes().filter(|node| node.request().is_none()).map(next).find(|next| *next < inside) {
+            return Err(format!("{inside} is inside, and {} may still ask as {earlier}", earlier.node));
         }
     }
     Ok(())

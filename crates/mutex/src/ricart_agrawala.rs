@@ -2,18 +2,18 @@
 //!
 //! # The problem
 //!
-//! N nodes share something that one at a time may use: a *critical section*. No node is special, and nothing is shared
+//! N nodes share something that only one at a time may use: a *critical section*. No node is special, and nothing is shared
 //! but messages. Lamport's queue of 1978 does it with 3(N-1) messages an entry: a request, a reply, and a release to
 //! each of the others. Can it be done with less?
 //!
 //! # The idea
 //!
-//! The release need not be said to those who do not wait. So a reply *is* the permission, and whoever is ahead simply
+//! The release need not be sent to nodes that do not wait. So a reply *is* the permission, and a node that is ahead simply
 //! **replies later**: after it has left. A node that wants to enter asks all others and enters when all have replied.
 //!
-//! Who is ahead? Each request carries a **sequence number**, greater than any that its node has seen (a Lamport clock).
-//! The smaller number is ahead; where two are equal, the smaller name. So any two nodes that want agree who is first,
-//! without another word.
+//! Which of two requests is ahead? Each carries a **sequence number**, greater than any that its node has seen (a Lamport
+//! clock). The smaller number is ahead; where two are equal, the smaller name. So any two nodes that want to enter agree on
+//! which is first, without another word.
 //!
 //! # The messages
 //!
@@ -47,18 +47,24 @@
 //! does not reply to A before it leaves. The same with names exchanged. So both replied while they wanted, each because
 //! the other was ahead; but of two requests one only is ahead.
 //!
-//! *Nobody waits for ever* (sections 3.2, 3.3). Who waits, waits for somebody ahead. Being ahead is a total order, so
-//! somebody is ahead of all; that one gets all replies, and leaves. Numbers only grow: at most N-1 others enter before.
+//! *No starvation* (sections 3.2, 3.3). A node that waits, waits for a request that is ahead of its own. Being ahead is a
+//! total order, so one request is ahead of all; its node gets all replies, enters, and leaves.
+//!
+//! *Bounded bypass, once the request has arrived.* A node that has received a request asks with a greater number from then
+//! on, so it enters at most once before that request: N-1 entries by others in all. While the request is under way, a node
+//! whose number lags behind may enter several times (the script `04-bypass`), though not without end: each of its requests
+//! has a greater number than the last, and the waiting node replies to none that is behind its own.
 //!
 //! # Caveats
 //!
-//! - **Every message arrives.** Order does not matter, but a lost message is waited for for ever. Links of this house lose
-//!   only what is under way when they break; where they break, run it over `volvox-channel`.
+//! - **Every message arrives, once.** Order does not matter, but a lost message is waited for forever, and a second copy of a
+//!   reply would be taken for the reply to the next request. Links of the worlds
+//!   here lose only what is under way when they break; where they break, run it over `volvox-channel`.
 //! - **One crash stops everything.** A dead node replies to nobody, so nobody enters (claim Q-MTX-7). The usual repair is
 //!   a refusal that is said aloud, and a timeout that takes silence for death: a failure detector. It is not here.
-//! - The course notes compare "the current time" of two requests. It must be a *logical* time: with clocks that are not
-//!   set by what they hear, a node that asks later may have the smaller number, and two are inside (rule `clock`).
-//!   And ties must be broken by name: with numbers alone, two equal ones let both in (`tie-break`) or none
+//! - Textbooks often compare "the timestamps" of two requests. These must be *logical* times: with clocks that are not set
+//!   by what they hear, a node that asks later may have the smaller number, and two are inside (rule `clock`). Ties must
+//!   be broken by name: with numbers alone, two equal ones let both in (`tie-break`) or none
 //!   (`tie-break-deferring`).
 //! - One resource. More of them are more instances, which have nothing to say to one another.
 //!
@@ -80,7 +86,7 @@ use volvox_core::{Context, Decode, DecodeError, Duration, Encode, MessageKind, N
 /// A greater sequence number is not believed: it would leave no room to count.
 const SEQUENCE_NUMBER_MAX: u64 = 1 << 62;
 
-/// So many entries may wait at one node.
+/// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
 /// What is fixed for the life of a node.
@@ -95,7 +101,7 @@ pub struct Config {
 /// The rules that can be taken out.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rule {
-    /// Who is ahead replies later; without it everybody replies at once.
+    /// A node that is ahead replies later; without it all reply at once.
     Order,
     /// A sequence number is greater than any seen; without it each node counts for itself.
     Clock,
@@ -103,7 +109,7 @@ pub enum Rule {
     TieBreak,
     /// The same; without it neither replies.
     TieBreakDeferring,
-    /// Who leaves replies to whoever waited; without it they wait for ever.
+    /// A node that leaves replies to those that waited; without it they wait forever.
     LateReply,
 }
 

@@ -1,6 +1,6 @@
 //! The critical section as the outside sees it, the same for every protocol of this crate.
 //!
-//! Somebody asks a node to [`Enter`]; the node tells [`Section::Asked`], in time [`Section::Entered`], and after its stay
+//! A node is asked to [`Enter`]; it tells [`Section::Asked`], in time [`Section::Entered`], and after its stay
 //! [`Section::Left`]. What must hold is said over these events alone, so that it holds of a protocol by itself, and of
 //! one that runs over a channel, by the same lines.
 
@@ -49,6 +49,8 @@ pub enum Section {
     Started,
     /// It will enter once more than it has.
     Asked,
+    /// It waits, and at most this many entries by others come before its own. Only told by protocols that promise it.
+    Queued(u64),
     /// It is inside.
     Entered,
     /// It is outside again.
@@ -60,6 +62,7 @@ impl fmt::Display for Section {
         f.write_str(match self {
             Section::Started => "started",
             Section::Asked => "asked",
+            Section::Queued(ahead) => return write!(f, "queued {ahead}"),
             Section::Entered => "entered",
             Section::Left => "left",
         })
@@ -70,14 +73,23 @@ impl fmt::Display for Section {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Sections {
     inside: BTreeSet<NodeId>,
-    /// How often each asked and did not enter yet; nobody with zero.
+    /// How often each asked and did not enter yet; no node with zero.
     waiting: BTreeMap<NodeId, u64>,
+    /// How many entries by others each was promised at most, less those that came since.
+    ahead: BTreeMap<NodeId, u64>,
+    /// A node that was promised less than came before it.
+    passed: Option<NodeId>,
 }
 
 impl Sections {
     /// Whether nobody is inside, and nobody waits.
     pub fn is_quiet(&self) -> bool {
         self.inside.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Whether entries that this node was asked for are still to come.
+    pub fn waits(&self, node: NodeId) -> bool {
+        self.waiting.contains_key(&node)
     }
 }
 
@@ -87,10 +99,21 @@ impl<P: Process<Event = Section>> History<P> for Sections {
             Section::Started => {
                 self.inside.remove(&node);
                 self.waiting.remove(&node);
+                self.ahead.remove(&node);
+            }
+            Section::Queued(ahead) => {
+                self.ahead.insert(node, *ahead);
             }
             Section::Asked => *self.waiting.entry(node).or_default() += 1,
             Section::Entered => {
                 self.inside.insert(node);
+                self.ahead.remove(&node);
+                for (waiting, ahead) in &mut self.ahead {
+                    match ahead.checked_sub(1) {
+                        Some(less) => *ahead = less,
+                        None => self.passed = Some(*waiting),
+                    }
+                }
                 match self.waiting.get_mut(&node) {
                     Some(waiting) if *waiting > 1 => *waiting -= 1,
                     _ => {
@@ -110,9 +133,21 @@ pub fn one_at_a_time<P: Process<Event = Section>>(source: &'static str) -> Prope
     Property { name: "one at a time", source, when: When::Always, holds: is_one_at_a_time }
 }
 
-/// Nobody starves: whoever asked and is up has entered when all is over.
+/// No starvation: every node that asked and is up has entered when all is over.
 pub fn who_asks_enters<P: Process<Event = Section>>(source: &'static str) -> Property<P, Sections> {
     Property { name: "who asks enters", source, when: When::AtEnd, holds: has_nobody_waiting }
+}
+
+/// A node that waits sees no more entries by others than it was promised.
+pub fn first_come_first_served<P: Process<Event = Section>>(source: &'static str) -> Property<P, Sections> {
+    Property { name: "first come, first served", source, when: When::Always, holds: keeps_promised_places }
+}
+
+fn keeps_promised_places<P: Process<Event = Section>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {
+    match picture.history.passed {
+        None => Ok(()),
+        Some(node) => Err(format!("more nodes entered before {node} than it was promised")),
+    }
 }
 
 fn is_one_at_a_time<P: Process<Event = Section>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {

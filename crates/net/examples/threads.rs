@@ -1,4 +1,4 @@
-//! Measures the two ways to place threads (DESIGN section 5): clients and node on one current-thread runtime, or the
+//! Measures the two ways to place threads (decisions/0019): clients and node on one current-thread runtime, or the
 //! node on a thread of its own with the clients on another.
 //!
 //! ```text

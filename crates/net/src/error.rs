@@ -1,5 +1,6 @@
 //! What can go wrong: one enum an operation.
 
+use crate::boot::BootError;
 use crate::frame::FrameError;
 use crate::handshake::Refusal;
 use std::net::SocketAddr;
@@ -24,11 +25,14 @@ pub enum NodeOpenError {
         found_node: NodeId,
         /// Whose cluster.
         found_cluster: u64,
-        /// Who asked.
+        /// The node that opened it.
         node: NodeId,
         /// In which cluster.
         cluster: u64,
     },
+    /// The starts of the node cannot be counted.
+    #[error(transparent)]
+    Boot(#[from] BootError),
     /// A part of the checkpoint was there when the log was opened and is not now.
     #[error(transparent)]
     Part(#[from] volvox_disk::ReadPartError),

@@ -99,7 +99,7 @@ pub struct FrameBuffer {
 }
 
 impl FrameBuffer {
-    /// A buffer that starts with so many bytes, and returns to them after a larger frame.
+    /// A buffer that starts with this many bytes, and returns to them after a larger frame.
     pub fn new(resting_bytes: usize) -> FrameBuffer {
         let resting_bytes = resting_bytes.max(HEADER_BYTES);
         FrameBuffer { bytes: vec![0; resting_bytes], start: 0, end: 0, resting_bytes }

@@ -65,7 +65,7 @@ impl<P: Live> NodeHandle<P> {
         self.shared.view.load_full()
     }
 
-    /// Who the node is, which life of its storage it lives, and how that began.
+    /// The node, its incarnation, and how that began.
     pub fn life(&self) -> &Life {
         &self.shared.life
     }

@@ -45,7 +45,7 @@ pub enum Refusal {
     Addressee {
         /// Whom the dialling node wanted.
         wanted: NodeId,
-        /// Who is here.
+        /// The node that answered.
         here: NodeId,
     },
     /// The dialling node has the accepting node's name: two nodes run under one id.
@@ -97,7 +97,7 @@ impl Decode for Refusal {
     }
 }
 
-/// Who somebody is.
+/// What a node says about itself first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Introduction {
     pub(crate) cluster: u64,

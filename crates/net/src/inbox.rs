@@ -95,7 +95,7 @@ impl<M> Inbox<M> {
         Inbox { state: Mutex::new(state), space: Notify::new(), messages_max, bytes_max }
     }
 
-    /// From here on only this connection delivers for `from`; one before it is told to close. Refused when a newer
+    /// From here on only this connection delivers for `from`; an earlier one is asked to close. Refused when a newer
     /// connection delivers.
     pub(crate) fn register(&self, from: NodeId, order: u64, close: Arc<Notify>) -> Result<(), Superseded> {
         let mut state = self.lock();

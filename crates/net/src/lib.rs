@@ -22,7 +22,7 @@
 //! * After a stall of any cause, messages that already wait in a socket are handled before timers that are due: the loop
 //!   lets the sockets be read once more before it fires a timer.
 //! * At the end of a turn, in this order: the disk gets its next batch, the links get their frames, the view is
-//!   published, and the events are handed out. Whoever got an event reads a view that contains it.
+//!   published, and the events are handed out. A reader that got an event reads a view that contains it.
 //! * One job of the disk is under way at a time; what is persisted meanwhile makes the next batch. Nothing waits for
 //!   company. [`Limits::idle_after`] the last batch, the log is asked to write its idle batch.
 //! * A step longer than 5 ms is counted and logged: it kept heartbeats and reads waiting.
@@ -46,7 +46,7 @@
 //!
 //! * **Framing**: [`frame`]. A length is checked before anything is allocated; a bad frame closes its connection.
 //! * **Handshake**: version, cluster, both names and both incarnations, within a time limit, in three steps, so that a
-//!   connection from before cannot displace a living one. A refusal is told to the other end and logged at both.
+//!   connection from before cannot displace a living one. A refusal is sent to the other end and logged at both.
 //! * **Order**: at most one connection of a peer is heard, the newest; before it is, the one before is closed and can
 //!   deliver nothing more. So a link delivers at most once, and in order within one incarnation of both ends.
 //! * **Loss**: what was being written when a connection broke, what was queued for another incarnation of the peer,
@@ -67,13 +67,14 @@
 //! # Caveats
 //!
 //! Messages are not signed one by one: without TLS whoever reaches the peer port and knows the cluster's number can
-//! speak as any node of the address book. Two processes that run under one id displace each other's links for ever;
+//! speak as any node of the address book. Two processes that run under one id displace each other's links forever;
 //! both ends log it, neither can tell who is right.
 #![forbid(unsafe_code)]
 // This crate is the outside world: it may ask the operating system for the time.
 #![allow(clippy::disallowed_methods)]
 
 mod accept;
+mod boot;
 mod clock;
 mod counters;
 mod error;
@@ -97,6 +98,7 @@ mod tls;
 mod unwritten;
 mod writer;
 
+pub use boot::BootError;
 pub use counters::{Counters, LATENCY_BOUNDS_MS, Latencies, PeerStatus};
 pub use error::{NodeError, NodeOpenError, Overloaded};
 pub use faults::FaultRefused;

@@ -1,5 +1,6 @@
 //! Opening a node: from a folder to a process that knows what it knew.
 
+use crate::boot;
 use crate::clock::wall_nanos;
 use crate::error::{NodeError, NodeOpenError};
 use crate::handle::{NodeHandle, Shared};
@@ -15,6 +16,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use volvox_core::{
     Bytes, Decode, DecodeError, Encode, Environment, Incarnation, NodeId, Position, Process, Reader, Restored, Rng,
+    WhichBoot,
 };
 use volvox_disk::{Directory, Identity, Log, Loss, Outcome, Recovered};
 
@@ -43,7 +45,7 @@ impl<P> Live for P where
 {
 }
 
-/// Which life of its storage a node lives, and how it came to it.
+/// Which incarnation a node lives in, and how that began.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Life {
     /// Which cluster.
@@ -56,7 +58,7 @@ pub struct Life {
     pub began: Began,
 }
 
-/// How a life was come to.
+/// How this incarnation began.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Began {
     /// The folder was empty.
@@ -94,6 +96,7 @@ impl<P: Live> Node<P> {
 
         let (mut log, recovered) = Log::open(directory, options.log.clone())?;
         let life = begin_life(&mut log, &recovered, &options)?;
+        let boot = boot::count(log.directory(), life.incarnation)?;
         let mut process = P::new(options.id, &options.members, &config_of(&life));
         if life.began == Began::Resumed {
             restore(&mut process, &log, recovered)?;
@@ -101,7 +104,9 @@ impl<P: Live> Node<P> {
         let name = Name { me: life.node, cluster: life.cluster, incarnation: life.incarnation };
         let site = Arc::new(Site::new(name, options.limits.clone(), options.development, tls, options.peers.clone()));
         let seed = Rng::new(options.seed.unwrap_or_else(random_u64));
-        let environment = Environment::new(life.node, life.incarnation, Position(log.next_position().0 - 1), &seed);
+        let last = Position(log.next_position().0 - 1);
+        let mut environment = Environment::new(life.node, life.incarnation, last, &seed);
+        environment.boot = WhichBoot::Known(boot);
         let shared = Arc::new(Shared {
             inbox: Arc::new(Inbox::new(options.limits.inbox_messages_max, options.limits.inbox_bytes_max)),
             commands: Mutex::new(VecDeque::new()),
@@ -115,7 +120,7 @@ impl<P: Live> Node<P> {
         Ok((Node { runner }, NodeHandle { shared }))
     }
 
-    /// Runs the node until it is told to stop, or must. Any runtime of tokio with time and I/O will do; on a
+    /// Runs the node until it is asked to stop, or must. Any runtime of tokio with time and I/O will do; on a
     /// current-thread one, node and sockets share its thread.
     ///
     /// # Errors

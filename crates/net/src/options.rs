@@ -8,11 +8,11 @@ use volvox_core::{Duration, NodeId};
 /// How a node runs in the live world.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
-    /// Who it is.
+    /// The node's id.
     pub id: NodeId,
     /// Which cluster it belongs to: a peer that names another one is refused.
     pub cluster: u64,
-    /// All nodes that the process is told of at its start, this one included.
+    /// All nodes that the process knows at its start, this one included.
     pub members: Vec<NodeId>,
     /// Where peers reach it. Port 0 takes a free one.
     pub listen: SocketAddr,
@@ -54,8 +54,8 @@ impl NodeOptions {
 /// What an empty folder means.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FreshLife {
-    /// The first start of a new cluster: incarnation 1. Whoever says so must know that this node never ran before:
-    /// a wiped node that returns as incarnation 1 could vote twice.
+    /// The first start of a new cluster: incarnation 1. The caller must know that this node never ran before: a wiped
+    /// node that returns as incarnation 1 could vote twice.
     Bootstrap,
     /// Anything else: a fresh incarnation, from the wall clock.
     Join,

@@ -130,7 +130,7 @@ impl<P: Live> Runner<P> {
             yield_now().await;
             return;
         }
-        // What calls back from the events of a turn could wake the loop for ever without letting anybody else run.
+        // What calls back from the events of a turn could wake the loop forever without letting anybody else run.
         let mut notified = std::pin::pin!(self.site.wake.notified());
         if std::future::poll_fn(|cx| Poll::Ready(notified.as_mut().poll(cx).is_ready())).await {
             self.hurried_turns += 1;
@@ -166,7 +166,7 @@ impl<P: Live> Runner<P> {
             self.take_messages(all);
             self.take_commands();
         }
-        // What arrived while this turn itself stood still is looked at first, but not for ever.
+        // What arrived while this turn itself stood still is looked at first, but not forever.
         let stood_still = self.site.clock.now().since(began) > STEP_TIME_MAX && !self.timers_put_off;
         let fires = all && !stood_still;
         self.timers_put_off = all && stood_still;

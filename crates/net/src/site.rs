@@ -44,7 +44,7 @@ pub(crate) struct Site {
     pub(crate) peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
 }
 
-/// Who a node is, for [`Site::new`].
+/// The names of a node, for [`Site::new`].
 pub(crate) struct Name {
     pub(crate) me: NodeId,
     pub(crate) cluster: u64,

@@ -58,7 +58,7 @@ impl CheckpointStep {
 /// What became of a job.
 pub(crate) enum Outcome {
     Appended(Batch),
-    /// The piece of the checkpoint, of so many bytes, is done.
+    /// A piece of the checkpoint is done.
     Stepped {
         bytes: usize,
         /// The checkpoint is current now.

@@ -1,4 +1,6 @@
 //! What is asked of a member, and what it tells: its configuration, commands, events and view.
+//!
+//! What a program around a member has to do, step by step: `README.md`, "Embed this", and `examples/embed.rs`.
 
 use crate::configuration::{Configuration, Member};
 use crate::entry::{Entry, Index, Term};

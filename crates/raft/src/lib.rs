@@ -1,4 +1,4 @@
-//! Raft: several machines that keep one log, and lose none of it while a majority of them lives.
+//! Raft: several machines that keep one log, and lose no committed entry of it while a majority of them lives.
 //!
 //! # The problem
 //!
@@ -9,9 +9,10 @@
 //! # The idea
 //!
 //! Raft (Ongaro and Ousterhout 2014) cuts the problem in two. In each *term* the members elect at most one leader, by
-//! majority. The leader alone appends, and everybody else copies its log; what a majority has copied is *committed* and
-//! is never lost, because the next leader needs votes from a majority too, the two majorities share a member, and that
-//! member votes for nobody whose log lacks what it has.
+//! majority. The leader alone appends, and everybody else copies its log. An entry that a majority has copied *in its
+//! leader's own term* is *committed*, with all entries before it, and is never lost: the next leader needs votes from a
+//! majority too, the two majorities share a member, and that member votes for nobody whose log lacks what it has. (An entry
+//! of an earlier term may be on a majority and still be replaced: point 4 below, and figure 8 of the paper.)
 //!
 //! # The messages
 //!
@@ -62,7 +63,7 @@
 //! 4. *Leader completeness*: a voter refuses a candidate whose log ends earlier than its own (5.4.1), so an elected leader
 //!    has every committed entry. This needs the rule of figure 8: a leader counts replicas only of entries of its *own* term
 //!    (5.4.2).
-//! 5. *State machine safety*: who applies an entry at an index, applies what everybody applies there.
+//! 5. *State machine safety*: a member that applies an entry at an index applies what every member applies there.
 //!
 //! Each of these rests on *durability*: votes and acknowledgements leave a member behind the records that they reveal
 //! ([`Context::send`](volvox_core::Context::send) waits for the disk). What promises nothing does not wait, and says so in
@@ -75,7 +76,8 @@
 //!   the life that is meant. "It votes again once it has caught up" and "it takes a higher term" are shown to give two
 //!   leaders (`tests/recovery.rs`).
 //! - **Pre-vote, stickiness, check-quorum** (thesis 9.6, 4.2.3, 6.2) keep a member that was cut off from disturbing the
-//!   others, and a leader that was cut off from believing in itself for longer than two election timeouts.
+//!   others, and a leader that was cut off from believing in itself for longer than two election timeouts. A pre-candidate
+//!   that hears a candidate of its own term votes, if its vote is free, and is a follower again.
 //! - **Pipelined replication and persistence** (thesis 10.2): the leader sends while its own disk writes, counts itself once
 //!   that is done, and sends the next entries before the last are acknowledged, within a window of bytes and messages a
 //!   follower. Retransmission has no clock of its own: a heartbeat whose answer shows less than was sent before it tells what
@@ -83,8 +85,9 @@
 //! - **Heartbeats are messages of their own**, not empty `Append`s: their answers do not queue behind the disk, and confirm
 //!   leadership for reads. Their `durable` field makes good for lost acknowledgements.
 //! - **Reads** go by read index, one confirmation for all that wait. There are no leases: they would trust clocks.
-//! - **Any change of members by joint consensus** (6). Single-server changes as first published had a bug in 2015; joint
-//!   consensus never had it, and one mechanism is less than two. Only when the voters stay the same is one step taken.
+//! - **Any change of members by joint consensus** (6). Single-server changes as published in the thesis (2014) had a bug,
+//!   reported in July 2015; joint consensus never had it, and one mechanism is less than two. Only when the voters stay the
+//!   same is one step taken.
 //! - **Snapshots come in parts**, a few under way at a time, and go on where a broken link stopped.
 //! - **The first entry of a cluster is its configuration**, so that the log says all that a later member needs (thesis 4.4).
 //! - A server that holds the uncommitted entry of its own removal still campaigns, without counting its own vote
@@ -96,7 +99,11 @@
 //!   its members: one that lies about its log can have the others lose theirs.
 //! - A leader checks its quorum once an election timeout, so it may lead nobody for up to two of them. It answers no reads
 //!   in that time, and commits nothing.
-//! - A member that is removed while it cannot be reached does not learn of it. It asks for votes for ever, and is ignored.
+//! - A member that is removed while it cannot be reached does not learn of it. It asks for votes forever, and is ignored.
+//! - **What is explored, and what is sampled.** `volvox lab check raft` visits every schedule of two or three members, up to four
+//!   terms (figure 8), logs of up to three entries and one crash, and asks for election safety, log matching, leader
+//!   completeness and state machine safety. Pre-vote and check-quorum are off there, and changes of members, snapshots, reads
+//!   and transfers are not in it: those are sampled, by `tests/fuzz.rs` and `volvox lab sweep store`.
 //! - What follows a received snapshot may be acknowledged only once the checkpoint is current. So worlds must not report a
 //!   record as durable before a checkpoint that was made before it; they may write it earlier.
 //!

@@ -307,7 +307,7 @@ impl Raft {
         }
     }
 
-    /// A message of a term that is over: its sender must learn that, or a deposed leader would lead for ever.
+    /// A message of a term that is over: its sender must learn that, or a deposed leader would lead forever.
     fn on_stale_message(&mut self, from: Member, message: &Message, cx: &mut Context<'_, Raft>) {
         let answer = match message.body {
             Body::PreVote { .. } => Body::PreVoteReply { granted: false },

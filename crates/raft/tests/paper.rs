@@ -473,6 +473,31 @@ fn thesis_9_6_pre_vote_keeps_the_term() {
     assert_eq!((term(true), term(false)), (Term(1), Term(6)));
 }
 
+/// Thesis 9.6: a pre-candidate has only asked, so it still votes. One that refused would leave a candidate of its own term
+/// without a quorum, though nobody else campaigns.
+#[test]
+fn thesis_9_6_a_pre_candidate_votes() {
+    let mut cluster = cluster(3, &Config { pre_vote: true, ..plain() });
+    cluster.fire(id(1), Timer::Election);
+    cluster.deliver_link(1, 2);
+    cluster.deliver_link(2, 1);
+    cluster.sync(id(1), usize::MAX);
+    assert_eq!((cluster.raft(1).role(), cluster.raft(1).term()), (RoleKind::Candidate, Term(1)));
+    // n2 votes, and its answer is late. It asks n3, which learns the term by that, and asks by itself.
+    cluster.deliver_link(1, 2);
+    cluster.sync(id(2), usize::MAX);
+    cluster.fire(id(2), Timer::Election);
+    cluster.deliver_link(2, 3);
+    cluster.fire(id(3), Timer::Election);
+    assert_eq!((cluster.raft(3).role(), cluster.raft(3).term()), (RoleKind::PreCandidate, Term(1)));
+    cluster.deliver_link(1, 3);
+    assert_eq!(cluster.raft(3).role(), RoleKind::Follower, "it wants to win no more");
+    cluster.sync(id(3), usize::MAX);
+    cluster.deliver_link(3, 1);
+    assert_eq!(cluster.raft(1).role(), RoleKind::Leader);
+    assert_safe(&cluster);
+}
+
 /// Thesis 6.2: "a leader steps down if an election timeout elapses without a successful round of heartbeats".
 #[test]
 fn thesis_6_2_a_leader_that_hears_no_quorum_steps_down() {
@@ -483,7 +508,7 @@ fn thesis_6_2_a_leader_that_hears_no_quorum_steps_down() {
         cluster.raft(1).role()
     };
     assert_eq!(role(true), RoleKind::Follower);
-    assert_eq!(role(false), RoleKind::Leader, "without the rule it leads nobody for ever");
+    assert_eq!(role(false), RoleKind::Leader, "without the rule it leads nobody forever");
 }
 
 /// Thesis 3.10: a transfer waits until the receiver has everything, and takes no proposals meanwhile.

@@ -1,5 +1,5 @@
 //! Two recoveries of a lost disk that look safe and are not, as negative models: each must find two leaders in one term.
-//! Ours, under the same schedule, does not (DESIGN section 6). And how a node that knows nothing is heard.
+//! Ours, under the same schedule, does not (decisions/0008). And how a node that knows nothing is heard.
 
 mod harness;
 
@@ -10,7 +10,7 @@ use volvox_raft::{Body, Config, Event, Member, Message, RoleKind, Term, Timer};
 /// How a node that lost its disk comes back.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Recovery {
-    /// As another incarnation (DESIGN 6): ours.
+    /// As another incarnation (decisions/0008): ours.
     AnotherLife,
     /// As who it was, and votes again once its log has caught up with a leader's.
     VotesOnceCaughtUp,
@@ -72,7 +72,7 @@ fn lost_vote(recovery: Recovery) -> Cluster {
     cluster
 }
 
-/// DESIGN 6: "votes again once it caught up" allows two leaders in one term.
+/// "Votes again once it caught up" (decisions/0008) allows two leaders in one term.
 #[test]
 fn negative_voting_again_once_caught_up_gives_two_leaders() {
     let broken = lost_vote(Recovery::VotesOnceCaughtUp);
@@ -84,7 +84,8 @@ fn negative_voting_again_once_caught_up_gives_two_leaders() {
     assert_ne!(ours.raft(2).role(), RoleKind::Leader, "and cannot be given again");
 }
 
-/// DESIGN 6: "adopts a higher term" allows two leaders in one term: higher than any it hears of is not higher than any.
+/// "Adopts a higher term" (decisions/0008) allows two leaders in one term: higher than any it heard of is not higher than
+/// all.
 #[test]
 fn negative_adopting_a_higher_term_gives_two_leaders() {
     let broken = lost_vote(Recovery::AdoptsAHigherTerm);

@@ -14,10 +14,10 @@ use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
 use volvox_raft::{Entry, Index, Payload, Term};
 use volvox_store::Command as StoreCommand;
 
-/// No step applies more than this, so that heartbeats and reads go on between (DESIGN section 4, rule 10).
+/// No step applies more than this, so that heartbeats and reads go on between (decisions/0015).
 const ENTRIES_A_STEP: usize = 512;
 const BYTES_A_STEP: usize = 2 << 20;
-/// Of an entry that deletes very many keys, so many a step.
+/// How many keys of a large delete are applied in a step.
 const KEYS_A_STEP: usize = 2048;
 
 /// The entry that is being applied.

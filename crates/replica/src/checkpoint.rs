@@ -35,7 +35,7 @@ const PAUSE: Duration = Duration::from_millis(25);
 /// The same when the log has grown by half of what the next checkpoint waits for.
 const PAUSE_IN_HASTE: Duration = Duration::from_millis(2);
 
-/// Parts that are on disk already are passed over, so many a step.
+/// How many parts that are on disk already are passed over in a step.
 const KNOWN_PARTS_A_STEP: usize = 256;
 
 /// A checkpoint of this node's own, under way.
@@ -93,7 +93,7 @@ pub struct Seed {
 }
 
 /// The checkpoint of a cluster that was never run: these members, each in its first life, have agreed on one entry, and
-/// the store as it stands came of it. Whoever writes it into the folder of every member forms a cluster that resumes.
+/// the present store is its outcome. Written into the folder of every member, it forms a cluster that resumes.
 pub fn seed(members: &[Member]) -> Seed {
     let (index, term) = (Index(1), Term(1));
     let voter = |member: &Member| RaftMember { node: member.id, incarnation: Incarnation::FIRST };

@@ -12,7 +12,7 @@ use volvox_core::NodeId;
 pub struct Config {
     /// Consensus.
     pub raft: volvox_raft::Config,
-    /// Who the cluster is: peers of another one are refused, and clients see it in every header.
+    /// The id of the cluster: peers of another one are refused, and clients see it in every header.
     pub cluster: u64,
     /// The members of a cluster that is formed now; empty when joining one.
     pub bootstrap: Vec<Member>,
@@ -30,7 +30,7 @@ pub struct Config {
     pub requests_max: usize,
     /// Their bytes; more are refused.
     pub request_bytes_in_flight_max: usize,
-    /// Entries committed and not yet applied; above this, requests are refused (etcd-v3 section 12).
+    /// Entries committed and not yet applied; above this, requests are refused (book/src/etcd.md#12).
     pub apply_lag_max: u64,
     /// A checkpoint is begun once the log has grown by this many bytes since the last one.
     pub checkpoint_log_bytes: u64,
@@ -41,7 +41,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// The time after which a request is given up (etcd-v3 section 12): 5 s and two election timeouts.
+    /// The time after which a request is given up (book/src/etcd.md#12): 5 s and two election timeouts.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(5) + 2 * self.raft.election_timeout
     }

@@ -1,4 +1,4 @@
-//! The clock of leases, which only the leader has (etcd-v3 6.6).
+//! The clock of leases, which only the leader has (book/src/etcd.md#6.6).
 //!
 //! What leases exist, and with which keys, is replicated; when they expire is not. A new leader cannot know how much of
 //! a lease was used up before it led, so it gives every lease its whole time again, and an election timeout on top: a

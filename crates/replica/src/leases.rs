@@ -1,9 +1,9 @@
 //! Questions about leases: only the leader has the clock, so every node asks it, and the leader answers from memory
-//! once it has made sure that it still leads (etcd-v3 6.3). A renewal never goes through the log.
+//! once it has made sure that it still leads (book/src/etcd.md#6.3). A renewal never goes through the log.
 //!
-//! Who asks goes on asking every half second, of whoever leads then. So the leader need not remember questions that it
-//! cannot answer yet: that of a lease whose time is over, and which is about to be removed, gets its answer when it is
-//! asked again after the removal.
+//! The asking node repeats its question every half second, to the leader of the moment. So the leader need not remember
+//! questions that it cannot answer yet: that of a lease whose time is over, and which is about to be removed, gets its
+//! answer when it is asked again after the removal.
 
 use crate::Error;
 use crate::lease_clock::{LeaseClock, Renewal, TimeLeft};

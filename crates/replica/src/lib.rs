@@ -8,7 +8,7 @@
 //!
 //! # The idea
 //! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. Doors
-//! hold connections and codecs; whatever decides what a client is told is in here, so the simulator runs it.
+//! hold connections and codecs; whatever decides an answer to a client is in here, so the simulator runs it.
 //!
 //! ```text
 //!  client of n2         n2 (follower)                 n1 (leader)                        n3

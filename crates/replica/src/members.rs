@@ -117,7 +117,7 @@ impl Members {
     /// Applies one change; returns the member it added, if it added one.
     ///
     /// # Errors
-    /// As etcd-v3 section 7.2; nothing is changed then.
+    /// Those of book/src/etcd.md#7.2; nothing is changed then.
     pub fn apply(&mut self, action: &MemberAction) -> Result<Option<Member>, Error> {
         match action {
             MemberAction::Bootstrap(members) => self.bootstrap(members),
@@ -220,8 +220,8 @@ impl Members {
         if taken { Err(Error::PeerUrlExists) } else { Ok(()) }
     }
 
-    /// The strict check of etcd-v3 7.2: the voters that have started must be a quorum of the voters after the change;
-    /// one started voter may grow to two.
+    /// The strict check (book/src/etcd.md#7.2): the voters that have started must be a quorum of the voters after the
+    /// change; one started voter may grow to two.
     fn check_started(&self, without: Option<NodeId>, more: usize) -> Result<(), Error> {
         let voters = || self.table.values().filter(|member| !member.is_learner && Some(member.id) != without);
         let started = voters().filter(|member| !member.name.is_empty()).count();
@@ -244,7 +244,7 @@ fn are_bounded(urls: &[String]) -> bool {
         && urls.iter().map(String::len).sum::<usize>() <= URLS_BYTES_MAX
 }
 
-/// A peer URL is `http` or `https`, a host and a port, and nothing after it (etcd-v3 7.2).
+/// A peer URL is `http` or `https`, a host and a port, and nothing after it (book/src/etcd.md#7.2).
 ///
 /// # Errors
 /// [`Error::BadPeerUrls`] when one is not, or there is none.

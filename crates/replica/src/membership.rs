@@ -33,7 +33,7 @@ const CHANGE: Ticket = Ticket(u64::MAX - 1);
 /// A learner may vote once it lacks at most this many entries: then it needs no snapshot, and catches up in one flight.
 const LEARNER_LAG_MAX: u64 = 1024;
 
-/// A node that was removed, and hears no leader any more, leaves after so many election timeouts.
+/// After this many election timeouts without a leader, a node that was removed leaves.
 const LEAVE_ANYWAY_TIMEOUTS: u32 = 30;
 
 /// How far a node that was removed has come with leaving.
@@ -75,9 +75,9 @@ impl Replica {
         }
     }
 
-    /// What only the leader can say about a change of the members: whether a learner has caught up, and whether those
-    /// who will be a quorum are there (etcd-v3 7.2). What the table says is checked when the change is applied, on every
-    /// member alike.
+    /// Checks what only the leader knows about a change of the members: whether a learner has caught up, and whether the
+    /// quorum after the change is connected (book/src/etcd.md#7.2). What the table of members says is checked when the
+    /// change is applied, on every member alike.
     pub(crate) fn check_member_action(&self, action: &Action, now: Instant) -> Result<(), Refusal> {
         match action {
             Action::Member(MemberAction::Add { is_learner: false, .. }) => self.check_health(None, now),
@@ -246,7 +246,7 @@ impl Replica {
     }
 
     /// A node that was removed leaves once consensus counts without it, and not before: its acknowledgement may be
-    /// needed to get there. Of two voters, the one that stops too early stops the other for ever.
+    /// needed to get there. Of two voters, the one that stops too early stops the other forever.
     pub(crate) fn leave_if_removed(&mut self, cx: &mut Context<'_, Replica>) {
         if self.leaving.is_told || !self.members.was_removed(self.id) {
             return;
@@ -255,7 +255,7 @@ impl Replica {
         let since = *self.leaving.since.get_or_insert(now);
         let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
         let is_named = committed.members().iter().any(|member| member.node == self.id);
-        // Whoever led may not have got through to say that it is done.
+        // The leader may have been unable to say that it is done.
         let is_forgotten = self.raft.leader().is_none()
             && now.since(since) >= LEAVE_ANYWAY_TIMEOUTS * self.config.raft.election_timeout;
         if !is_named || is_forgotten {

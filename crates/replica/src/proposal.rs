@@ -21,7 +21,7 @@ pub const WINDOW: u64 = 8192;
 /// How many nodes the window remembers; far more than there may be members.
 const ORIGINS_MAX: usize = 256;
 
-/// Who proposed an entry.
+/// The proposer of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin {
     /// The node whose client asked.
@@ -44,7 +44,7 @@ pub enum Action {
 /// An entry's content.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Proposal {
-    /// Who proposed it.
+    /// Its proposer.
     pub origin: Origin,
     /// What it does.
     pub action: Action,

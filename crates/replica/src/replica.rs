@@ -163,7 +163,7 @@ impl Replica {
             self.leader = leader;
             self.leader_changes += u64::from(leader.is_some());
             let term = self.raft.term().0;
-            // Who leads is no secret that a disk must keep: a term is told to anybody who asks.
+            // A leader's name reveals nothing that a crash could take back, so it waits for no disk.
             cx.emit_after(Position::NONE, Event::LeaderChanged { term, leader });
         }
         if role != RoleKind::Leader {

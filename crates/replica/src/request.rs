@@ -33,28 +33,28 @@ pub enum Command {
         /// The door's name for the stream; never used twice.
         stream: StreamId,
     },
-    /// So many more responses may be sent on the stream. Without credit a watcher holds a position, never a queue.
+    /// The stream may be sent this many more responses. Without credit a watcher holds a position, never a queue.
     WatchCredit {
         /// Which stream.
         stream: StreamId,
         /// How many responses more.
         responses: u32,
     },
-    /// Creates a watcher (etcd-v3 5.2). Answered by responses on the stream.
+    /// Creates a watcher (book/src/etcd.md#5.2). Answered by responses on the stream.
     WatchCreate {
         /// Which stream.
         stream: StreamId,
         /// What to watch.
         create: WatchCreate,
     },
-    /// Cancels a watcher (etcd-v3 5.4).
+    /// Cancels a watcher (book/src/etcd.md#5.4).
     WatchCancel {
         /// Which stream.
         stream: StreamId,
         /// Which watcher.
         watch_id: i64,
     },
-    /// Asks how far the stream has come (etcd-v3 5.5).
+    /// Asks how far the stream has come (book/src/etcd.md#5.5).
     WatchProgress {
         /// Which stream.
         stream: StreamId,
@@ -74,17 +74,17 @@ pub enum Request {
     /// A linearizable read: once answered by [`Reply::ReadReady`], the view that the door loads afterwards is at least
     /// as new as every write acknowledged before this request.
     Read,
-    /// Renews a lease (etcd-v3 6.3).
+    /// Renews a lease (book/src/etcd.md#6.3).
     LeaseKeepAlive {
         /// Which.
         lease: i64,
     },
-    /// How long a lease still lives, as its leader sees it (etcd-v3 6.4).
+    /// How long a lease still lives, as its leader sees it (book/src/etcd.md#6.4).
     LeaseTimeToLive {
         /// Which.
         lease: i64,
     },
-    /// Adds a member (etcd-v3 7.2).
+    /// Adds a member (book/src/etcd.md#7.2).
     MemberAdd {
         /// Where its peers reach it.
         peer_urls: Vec<String>,
@@ -173,7 +173,7 @@ pub enum Event {
     },
     /// This node was removed from the cluster: it must stop.
     Removed,
-    /// Who leads changed.
+    /// The leader changed.
     LeaderChanged {
         /// The term.
         term: u64,
@@ -182,7 +182,7 @@ pub enum Event {
     },
 }
 
-/// Why a request was refused. The texts and codes are etcd's (etcd-v3 section 11).
+/// Why a request was refused. The texts and codes are etcd's (book/src/etcd.md#11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Error {
     /// The store refused it, on every member alike.

@@ -28,7 +28,7 @@ const SEQUENCES_A_BOOT: u64 = 1 << 40;
 /// A forwarded write without an answer is sent once more after this long: the frame may be lost.
 const FORWARD_AGAIN: Duration = Duration::from_secs(1);
 
-/// So many bytes are sent once more in one look: a leader that is only slow must not be given twice the work.
+/// How many bytes are sent again at a time: a leader that is only slow must not be given twice the work.
 const FORWARD_AGAIN_BYTES: usize = 256 << 10;
 
 /// One write in flight.
@@ -356,7 +356,7 @@ impl Replica {
         }
     }
 
-    /// The quota is used up: every member must know (etcd-v3 8.5).
+    /// The quota is used up: every member must know (book/src/etcd.md#8.5).
     fn raise_no_space(&mut self, cx: &mut Context<'_, Replica>) {
         if self.store.state().has_alarm(AlarmType::NoSpace) {
             return;

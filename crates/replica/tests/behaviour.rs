@@ -194,7 +194,7 @@ fn the_keys_of_a_lease_are_as_new_as_the_leaders_answer() {
     cluster.put(1, "before", "");
     let put = PutRequest { key: "k".into(), lease: 7, ..PutRequest::default() };
     cluster.request(1, Request::Write(StoreCommand::Put(put)));
-    // The entry reaches n3 and is committed; n2 is told of it last.
+    // The entry reaches n3 and is committed; n2 learns of it last.
     for _ in 0..20 {
         while let Some(place) = cluster.find(1, 3, "Append") {
             cluster.deliver_at(1, 3, place);
@@ -208,7 +208,7 @@ fn the_keys_of_a_lease_are_as_new_as_the_leaders_answer() {
     assert_eq!(*keys, [Bytes::from("k")]);
 }
 
-/// etcd-v3 6.3: "An expired lease that is still being removed: wait for the removal, then TTL 0; never resurrect it."
+/// An expired lease that is still being removed is waited for, and never resurrected (book/src/etcd.md#6.3).
 #[test]
 fn a_keep_alive_that_comes_too_late_waits_for_the_removal() {
     for node in [1, 2] {
@@ -295,7 +295,7 @@ fn a_removed_member_stops_only_when_it_is_not_needed() {
     for removed in [1, 2] {
         let mut cluster = Cluster::led_by_n1(2, |_| {});
         let ticket = cluster.request(1, Request::MemberRemove { id: id(removed) });
-        // It stops in the very step in which it is told to.
+        // It stops in the very step in which it learns that it must.
         for _ in 0..2000 {
             if was_removed(&cluster, removed) {
                 break;

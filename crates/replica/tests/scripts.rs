@@ -1,11 +1,11 @@
-//! Golden scripts: what a cluster is told, and every line of the trace that follows.
+//! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one
 //! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test scripts` writes
 //! the output anew: commit it only if you understand what changed it.
 //!
-//! Printed are the messages of replicas, what clients and doors are told, and notes. What consensus says stands in the
-//! scripts of `volvox-raft`; `show KIND ...` prints some of it here too.
+//! Printed are the messages of replicas, the answers to clients and doors, and notes. The messages of consensus are in
+//! the scripts of `volvox-raft`; `show KIND ...` prints some of it here too.
 //!
 //! | command | what it does |
 //! |---|---|

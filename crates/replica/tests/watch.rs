@@ -1,5 +1,5 @@
-//! The watch hub against an oracle that remembers everything: all six guarantees of etcd-v3 5.6, over thousands of
-//! random histories of changes, credits, compactions, creations, cancellations and replaced stores.
+//! The watch hub against an oracle that remembers everything: all six guarantees of book/src/etcd.md#5.6, over
+//! thousands of random histories of changes, credits, compactions, creations, cancellations and replaced stores.
 
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Rng};
@@ -294,7 +294,7 @@ impl World {
         wanted.cloned()
     }
 
-    /// Whoever reads gets everything, or is told that it is gone.
+    /// A client that reads gets everything, or learns that it is gone.
     fn drain(&mut self) {
         for stream in (0..3).map(StreamId) {
             let mut out = Vec::new();
@@ -352,7 +352,7 @@ fn a_stream_that_was_not_opened_refuses() {
     assert_eq!(out, [(StreamId(4), WatchResponse::refused(1, "etcdserver: too many requests"))]);
 }
 
-/// A client with thousands of watchers that does not read is told of the end of each once it reads.
+/// A client with thousands of watchers that does not read learns of the end of each once it reads.
 #[test]
 fn no_end_of_a_watcher_is_lost_for_want_of_credit() {
     let mut store = Store::new(StoreConfig::default());

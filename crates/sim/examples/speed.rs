@@ -1,7 +1,7 @@
 //! How fast the simulator is: `cargo run --release -p volvox-sim --example speed`.
 //!
 //! S1: node i pings node i+1, one ping outstanding each, 16 bytes, latency 1 ms, the hash chain on. S2: every node has
-//! a timer of 100 ms and nothing else. Prints deliveries (or timers) a second, nanoseconds and allocations for one, and
+//! a timer of 100 ms and nothing else. S1 runs typed, and erased as the laboratory runs its chapters. Prints deliveries (or timers) a second, nanoseconds and allocations for one, and
 //! the bytes that one node takes.
 #![allow(unsafe_code, reason = "a global allocator that counts is unsafe by its trait")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -10,7 +10,8 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant as Stopwatch;
-use volvox_core::{Context, Duration, MessageKind, NodeId, Process};
+use volvox_core::erased::{AnyConfig, AnyProcess};
+use volvox_core::{Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Process, Reader};
 use volvox_sim::{Builder, Latency};
 
 struct Counting;
@@ -55,6 +56,41 @@ impl MessageKind for Message {
     }
 }
 
+impl Encode for Message {
+    fn encode(&self, out: &mut Vec<u8>) {
+        let (tag, [round, rest]) = match self {
+            Message::Ping(payload) => (1u8, payload),
+            Message::Pong(payload) => (2, payload),
+        };
+        tag.encode(out);
+        (*round, *rest).encode(out);
+    }
+}
+
+impl Decode for Message {
+    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
+        let kind = u8::decode(input)?;
+        let payload = [u64::decode(input)?, u64::decode(input)?];
+        match kind {
+            1 => Ok(Message::Ping(payload)),
+            2 => Ok(Message::Pong(payload)),
+            other => Err(DecodeError::Unknown("message", other.into())),
+        }
+    }
+}
+
+impl Encode for Never {
+    fn encode(&self, _: &mut Vec<u8>) {
+        match *self {}
+    }
+}
+
+impl Decode for Never {
+    fn decode(_: &mut Reader<'_>) -> Result<Never, DecodeError> {
+        Err(DecodeError::Invalid("record"))
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Never {}
 
@@ -64,6 +100,7 @@ impl fmt::Display for Never {
     }
 }
 
+#[derive(Clone, Hash)]
 struct Ring {
     next: NodeId,
     round: u64,
@@ -135,11 +172,16 @@ fn main() {
     );
     for nodes in [2, 10, 50, 200, 500, 2_000, 10_000, 100_000] {
         let constant = Latency::Constant(Duration::from_millis(1));
-        ring(nodes, constant);
+        ring::<Ring>(nodes, (), constant);
+    }
+    println!("the same, erased");
+    for nodes in [2, 10, 50, 200, 500, 2_000, 10_000, 100_000] {
+        let constant = Latency::Constant(Duration::from_millis(1));
+        ring::<AnyProcess>(nodes, AnyConfig::of::<Ring>(()), constant);
     }
     println!("the same with latency uniform in 1..10 ms");
     for nodes in [2, 500, 10_000, 100_000] {
-        ring(nodes, Latency::Uniform(Duration::from_millis(1), Duration::from_millis(10)));
+        ring::<Ring>(nodes, (), Latency::Uniform(Duration::from_millis(1), Duration::from_millis(10)));
     }
     println!("S2 one timer of 100 ms a node");
     println!(
@@ -151,9 +193,9 @@ fn main() {
     }
 }
 
-fn ring(nodes: u64, latency: Latency) {
+fn ring<P: Process + 'static>(nodes: u64, config: P::Config, latency: Latency) {
     let before = BYTES.load(Ordering::Relaxed);
-    let mut sim = Builder::<Ring>::new(1, nodes, ()).latency(latency).build();
+    let mut sim = Builder::<P>::new(1, nodes, config).latency(latency).build();
     while sim.statistics().delivered < 200_000.max(3 * nodes) {
         sim.step();
         while sim.next_happened().is_some() {}

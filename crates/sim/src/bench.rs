@@ -4,8 +4,8 @@
 use crate::{Happening, Simulation, Stop};
 use std::fmt::{Debug, Display};
 use volvox_core::{
-    Context, Decode, Duration, Effect, EffectOf, Encode, Environment, History, Incarnation, NodeId, Picture, Position,
-    Process, Property, Rng, When, decode_all,
+    Boot, Context, Decode, Duration, Effect, EffectOf, Encode, Environment, History, Incarnation, NodeId, Picture,
+    Position, Process, Property, Rng, When, WhichBoot, decode_all,
 };
 
 /// So many milliseconds.
@@ -73,7 +73,13 @@ impl<P: Process> Bench<P> {
 
     /// A process that exists, started.
     pub fn start(process: P, id: u64) -> Bench<P> {
-        let environment = Environment::new(NodeId(id), Incarnation::FIRST, Position::NONE, &Rng::new(1));
+        Bench::restart(process, id, Boot::FIRST)
+    }
+
+    /// A process that exists, started for this boot of its storage.
+    pub fn restart(process: P, id: u64, boot: Boot) -> Bench<P> {
+        let mut environment = Environment::new(NodeId(id), Incarnation::FIRST, Position::NONE, &Rng::new(1));
+        environment.boot = WhichBoot::Known(boot);
         let mut bench = Bench { process, environment, effects: Vec::new() };
         let _ = bench.step(P::on_start);
         bench

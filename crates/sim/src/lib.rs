@@ -39,7 +39,8 @@
 //! let stop = sim.run_until(Duration::from_secs(1), |sim| sim.statistics().events > 0);
 //! ```
 //!
-//! **Without a seed.** In [`script::World`] nothing happens by itself: scripts and counterexamples drive it by hand.
+//! **Without a seed.** In [`script::World`] nothing happens by itself: scripts and counterexamples drive it by hand. In
+//! [`restarts`] chance does, over links that keep what was under way to a node that died.
 //!
 //! **Caveats.** A step takes no time: a slow handler must be modelled by a pause. The random generator of a node
 //! starts anew with each start of its process. [`Latency::LogNormal`] is cut at six deviations.
@@ -57,6 +58,7 @@ mod plan;
 mod queue;
 mod recording;
 mod replay;
+pub mod restarts;
 pub mod script;
 mod simulation;
 mod statistics;

@@ -8,7 +8,10 @@ use crate::step::Input;
 use crate::storage::{Recovery, StorageError};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use volvox_core::{Duration, Environment, Incarnation, NodeId, Outbox, Position, Process, Rng};
+use volvox_core::{Boot, Duration, Environment, Incarnation, NodeId, Outbox, Position, Process, Rng, WhichBoot};
+
+/// The boot before the first.
+const NEVER_STARTED: Boot = Boot(0);
 
 impl<P: Process + 'static> Simulation<P> {
     /// Adds a node that knows these members, with true clocks. It is down until it is started.
@@ -50,6 +53,7 @@ impl<P: Process + 'static> Simulation<P> {
             config,
             members,
             incarnation,
+            boot: NEVER_STARTED,
             paused: false,
             waiting: VecDeque::new(),
             wall_origin,
@@ -83,6 +87,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
         let cold = &mut self.cold[index as usize];
         node.run += 1;
+        cold.boot = cold.boot.next();
         let by_life = &self.config_by_life;
         let new_process = |cold: &Cold<P>| match by_life {
             Some(make) => P::new(cold.id, &cold.members, &make(&cold.config, cold.id, cold.incarnation)),
@@ -96,6 +101,7 @@ impl<P: Process + 'static> Simulation<P> {
                 Recovery::Lost => {
                     self.statistics.lost_storages += 1;
                     cold.incarnation = Incarnation(cold.incarnation.0 + 1);
+                    cold.boot = Boot::FIRST;
                     cold.damaged = true;
                     durability.storage.format(cold.incarnation);
                     process = new_process(cold);
@@ -107,6 +113,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
         let chance = Rng::new(self.seed).split(u64::from(node.run));
         node.environment = Environment::new(cold.id, cold.incarnation, last, &chance);
+        node.environment.boot = WhichBoot::Known(cold.boot);
         node.clock.restart(self.now);
         node.process = Some(process);
         let (id, incarnation) = (cold.id, cold.incarnation);
@@ -145,10 +152,12 @@ impl<P: Process + 'static> Simulation<P> {
         self.tell(id, Happening::Stopped(error));
     }
 
-    /// The disk of a node that is down is replaced by an empty one.
+    /// The disk of a node that is down is replaced by an empty one. The count of its starts was on it, so the new
+    /// incarnation begins with the first boot.
     pub(crate) fn erase_storage(&mut self, index: u32) {
         let cold = &mut self.cold[index as usize];
         cold.incarnation = Incarnation(cold.incarnation.0 + 1);
+        cold.boot = NEVER_STARTED;
         cold.damaged = true;
         if let Some(durability) = &mut self.nodes[index as usize].durability {
             durability.storage.format(cold.incarnation);

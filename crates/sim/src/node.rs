@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::storage::{Finished, Storage, StorageError, Write};
 use std::collections::VecDeque;
 use std::rc::Rc;
-use volvox_core::{Environment, Incarnation, Instant, NodeId, Outbox, Position, Process};
+use volvox_core::{Boot, Environment, Incarnation, Instant, NodeId, Outbox, Position, Process};
 
 /// Never: later than every moment of a run.
 pub(crate) const NEVER: u64 = u64::MAX;
@@ -63,6 +63,8 @@ pub(crate) struct Cold<P: Process> {
     pub config: P::Config,
     pub members: Rc<[NodeId]>,
     pub incarnation: Incarnation,
+    /// The last start of its process in this incarnation; zero before the first.
+    pub boot: Boot,
     pub paused: bool,
     pub waiting: VecDeque<Waiting<P>>,
     /// What the wall clock would show at time zero if nobody had touched it.

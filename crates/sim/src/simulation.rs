@@ -206,9 +206,6 @@ impl<P: Process + 'static> Simulation<P> {
     /// One round of [`Simulation::run_until`], for whoever asks its own question between the rounds: the next step, or why
     /// there is none by `deadline`.
     pub fn advance(&mut self, deadline: Instant) -> Option<Stop> {
-        if self.violation.is_some() {
-            return Some(Stop::Violated);
-        }
         if self.statistics.steps >= self.steps_max {
             return Some(Stop::StepsMax);
         }

@@ -5,7 +5,9 @@ mod theorem;
 use volvox_channel::{Channel, Config as Over, Limits};
 use volvox_check::{Checker, Ended, Network as Links, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Encode, History, NodeId, Picture, Process, Rng, When, decode_all};
+use volvox_core::{Boot, Duration, Encode, History, NodeId, Picture, Process, Rng, Serial, When, decode_all};
+use volvox_sim::restarts::Restarts;
+use volvox_sim::script::Order;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, run_seed};
 use volvox_snapshot::bank::{self, Bank, Pay, Payment};
 use volvox_snapshot::chandy_lamport::{
@@ -137,12 +139,14 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
     let mut environment =
         volvox_core::Environment::new(ONE, volvox_core::Incarnation(1), volvox_core::Position::NONE, &Rng::new(1));
     let mut effects = Vec::new();
-    let marker = |beginner: u64, number| Message::Marker(SnapshotId { beginner: NodeId(beginner), number });
+    let first = Serial::first_boot(1);
+    let marker = |beginner: u64| Message::Marker(SnapshotId { beginner: NodeId(beginner), number: first });
     for (from, message) in [
-        (NodeId(9), marker(9, 1)),
+        (NodeId(9), marker(9)),
         (NodeId(9), Message::Application(Payment(5))),
-        (TWO, marker(9, 1)),
-        (TWO, marker(2, 0)),
+        (TWO, marker(9)),
+        // Of its own, begun by an earlier boot.
+        (TWO, marker(1)),
         (TWO, Message::Application(Payment(u64::MAX))),
     ] {
         node.on_message(from, message, &mut volvox_core::Context::new(&mut environment, &mut effects));
@@ -194,6 +198,35 @@ fn no_snapshot_makes_or_loses_money_whatever_the_network_does() {
         under_way += outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }
     assert!(under_way > 100, "channels were empty: nothing was shown of them");
+}
+
+#[test]
+fn a_beginner_that_restarted_amid_its_snapshot_begins_others_that_complete() {
+    let commands = [(ONE, ask("snapshot")), (TWO, ask("snapshot"))];
+    let restarts = Restarts { nodes: 3, order: Order::Strict, commands: &commands, steps: 300 };
+    let run = |seed, without| -> Result<u32, String> {
+        let config = config(Graph::Mesh, without);
+        let mut outcome = restarts.run::<Branch, Snapshots>(seed, move |_, _| config, &properties())?;
+        outcome.settle(&properties())?;
+        for beginner in [ONE, TWO] {
+            let before = outcome.history.complete();
+            outcome
+                .act(volvox_sim::script::What::Command { node: beginner, command: ask("snapshot") }, &properties())?;
+            outcome.settle(&properties())?;
+            if outcome.history.complete() != before + 1 {
+                return Err(format!("the snapshot of {beginner} does not complete"));
+            }
+        }
+        Ok(outcome.amid_a_question)
+    };
+    let mut amid = 0;
+    for seed in 0..100 {
+        amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
+    }
+    assert!(amid > 100, "{amid} restarts amid a snapshot");
+    assert!(
+        (0..100).any(|seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.ends_with("does not complete")))
+    );
 }
 
 #[test]
@@ -278,7 +311,10 @@ fn messages_and_commands_come_back() {
 }
 
 fn examples() -> [Message<Payment>; 2] {
-    [Message::Marker(SnapshotId { beginner: NodeId(300), number: 1 << 40 }), Message::Application(Payment(1_000_000))]
+    [
+        Message::Marker(SnapshotId { beginner: NodeId(300), number: Serial { boot: Boot(300), count: 1 << 40 } }),
+        Message::Application(Payment(1_000_000)),
+    ]
 }
 
 #[test]

@@ -44,9 +44,9 @@ use volvox_core::{Bytes, Decode, DecodeError, Encode, Part, Reader};
 
 /// The only format so far.
 pub(crate) const PART_VERSION: u8 = 1;
-/// At most so many bytes of content in a part; the rest of 1 MiB is for its header.
+/// The most bytes of content in a part; the rest of 1 MiB is for its header.
 pub(crate) const PIECE_BYTES: usize = (1 << 20) - 256;
-/// So many leases in a page.
+/// How many leases a page has.
 const LEASES_PER_PAGE: usize = 16 * 1024;
 
 /// No part has a larger number: the two bits above are for parts of those who put their own beside the store's.

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// What the caller did wrong, or what stands in the way. Texts and codes are etcd's, byte for byte: clients tell
+/// What the caller did wrong, or what is in the way. Texts and codes are etcd's, byte for byte: clients tell
 /// errors apart by the text first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Error {

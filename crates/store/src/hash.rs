@@ -56,7 +56,7 @@ pub struct Hasher<'a> {
 }
 
 impl Hasher<'_> {
-    /// Hashes so many records; whether there are more.
+    /// Hashes `records` records, and returns whether there are more.
     pub fn step(&mut self, records: usize) -> bool {
         for _ in 0..records {
             match self.records.next() {

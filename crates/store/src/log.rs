@@ -27,10 +27,10 @@ pub(crate) use segment::{Segment, SegmentId};
 use tail::Tail;
 use volvox_core::Bytes;
 
-/// The tail is sealed when it has so many bytes. A segment is a checkpoint part; half a part leaves room for one
+/// The tail is sealed when it has this many bytes. A segment is a checkpoint part; half a part leaves room for one
 /// record of usual size that comes on top.
 pub(crate) const SEGMENT_BYTES: usize = 512 * 1024;
-/// The tail is sealed when it has so many records; also bounds what one step of compaction looks at.
+/// The tail is sealed when it has this many records; also bounds what one step of compaction looks at.
 pub(crate) const SEGMENT_RECORDS: usize = 4096;
 
 /// The log.

@@ -136,7 +136,7 @@ pub struct RangeRequest {
     pub key: Bytes,
     /// Exclusive upper bound.
     pub range_end: Bytes,
-    /// At most so many pairs; 0 or less: no limit.
+    /// At most this many pairs; 0 or less: no limit.
     pub limit: i64,
     /// Read at this revision; 0 or less: the newest.
     pub revision: i64,

@@ -69,7 +69,7 @@ impl Store {
         self.pending.is_some()
     }
 
-    /// Goes on with a large delete, for about so many keys; the reply, once it is done.
+    /// Continues a large delete for about this many keys, and returns the reply once it is done.
     ///
     /// # Panics
     /// When none is under way.

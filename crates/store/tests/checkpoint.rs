@@ -195,7 +195,7 @@ fn a_step_of_compaction_looks_at_little() {
     assert_eq!(store.view().len(), 101);
 }
 
-/// Files of an older program are read by a newer one. Who changes the format changes its version, and reads both.
+/// Files of an older program are read by a newer one. A change of the format changes its version, and both are read.
 #[test]
 fn the_format_of_parts_is_pinned() {
     let mut store = Store::new(StoreConfig::default());

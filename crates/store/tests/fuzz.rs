@@ -99,7 +99,7 @@ fn deep_nesting_is_refused() {
     assert!(decode_all::<Command>(&nested(3000)).is_err());
 }
 
-/// A log written by an older program is applied by a newer one: the bytes of a version mean the same for ever.
+/// A log written by an older program is applied by a newer one: the bytes of a version mean the same forever.
 #[test]
 fn the_format_of_commands_is_pinned() {
     let b = volvox_core::Bytes::from("k");

@@ -50,7 +50,7 @@
 //!
 //! # Caveats
 //! A step takes no time. Rot of the last unwitnessed batch
-//! cannot be told from a torn write (DESIGN section 6) and is not inflicted.
+//! cannot be told from a torn write (decisions/0009) and is not inflicted.
 #![forbid(unsafe_code)]
 
 mod clients;

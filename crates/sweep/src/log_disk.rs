@@ -316,7 +316,7 @@ impl Disk {
                 self.problem.get_or_insert(format!("said {acknowledged} was synced, and gives back {last}"));
                 "lost records found"
             }
-            // A disk that lies about its last write cannot be found out (DESIGN section 6): the node's owner replaces it.
+            // A disk that lies about its last write cannot be found out (decisions/0009): the node's owner replaces it.
             _ if last < self.acknowledged => "a lie that no later record shows",
             Outcome::TornTail { .. } => "torn tails cut",
             Outcome::Intact => "intact restarts",
@@ -361,7 +361,7 @@ impl Disk {
         self.steps.clear();
     }
 
-    /// A bit flips at rest, where the log code can notice it: what DESIGN section 6 excepts is left alone.
+    /// A bit flips at rest, where the log code can notice it: what decisions/0009 excepts is left alone.
     fn flip(&mut self, rng: &mut Rng) {
         const ATTEMPTS: usize = 24;
         let options = &self.model.options;

@@ -1,4 +1,4 @@
-//! Watchers, and the six guarantees (etcd-v3 section 5.6), each checked on every response.
+//! Watchers, and the six guarantees (book/src/etcd.md#5.6), each checked on every response.
 //!
 //! | guarantee | how it would be seen to break |
 //! |---|---|

@@ -1,4 +1,4 @@
-//! The contract of the command line, over the built program: DESIGN section 10.
+//! The contract of the command line, over the built program: book/src/command-line.md.
 
 // The built program lives in real time.
 #![allow(clippy::disallowed_methods)]

@@ -1,4 +1,4 @@
-//! Calls and words that this house does not use, each with what it uses instead.
+//! Calls and words that are not used here, each with what is used instead.
 
 use super::Finding;
 use super::tree::{File, PURE, Tree, library};
@@ -170,7 +170,7 @@ fn everywhere(_file: &File, _test: bool) -> bool {
     true
 }
 
-/// Whether `text` stands in `line` and no longer word around it does.
+/// Whether `line` contains `text`, and not as a part of a longer word.
 fn contains_word(line: &str, text: &str) -> bool {
     let word = |c: char| c.is_alphanumeric() || c == '_';
     let ends_in_word = text.chars().next_back().is_some_and(word);

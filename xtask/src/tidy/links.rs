@@ -34,8 +34,14 @@ fn dead(tree: &Tree, file: &File, target: &str) -> Option<String> {
         return Some(format!("the link `{target}` leads nowhere"));
     }
     let anchor = anchor.filter(|_| full.ends_with(".md"))?;
-    let found = prose(tree.file(&full)?).any(|(_, line)| line.starts_with('#') && slug(&line) == anchor);
-    (!found).then(|| format!("{full} has no heading `#{anchor}`"))
+    (!has_anchor(tree, &full, anchor)).then(|| format!("{full} has no heading `#{anchor}`"))
+}
+
+/// Whether the page at `path` has a heading or an `<a id="...">` of this name.
+pub fn has_anchor(tree: &Tree, path: &str, anchor: &str) -> bool {
+    let named = format!("<a id=\"{anchor}\">");
+    let is_it = |(_, line): (usize, String)| line.contains(&named) || line.starts_with('#') && slug(&line) == anchor;
+    tree.file(path).is_some_and(|file| prose(file).any(is_it))
 }
 
 /// The lines outside fenced code, with inline code blanked where it could look like a link.
@@ -115,6 +121,7 @@ mod tests {
             "{found:?}"
         );
         assert!(check("[a](../README.md#down)\n")[0].contains("has no heading `#down`"));
+        assert!(check("[a](#MTX-03)\n<a id=\"MTX-03\"></a>\n").is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `volvox lab`: the laboratory's commands.
 
 mod catalogue;
+mod check;
 mod prove;
 mod run;
 mod show;
@@ -22,7 +23,7 @@ pub enum LabCommand {
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
     /// Explore every schedule of the small instances of a protocol
-    Check(prove::CheckArguments),
+    Check(check::CheckArguments),
     /// Run many seeds of a protocol under every fault it claims to survive
     Sweep(sweep::SweepArguments),
     /// Measure the numbers of the textbook
@@ -43,7 +44,7 @@ pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
         LabCommand::List => catalogue::list(json),
         LabCommand::Show(arguments) => show::show(&arguments, json),
         LabCommand::Run(arguments) => run::run(&arguments, json),
-        LabCommand::Check(arguments) => prove::check(&arguments, json),
+        LabCommand::Check(arguments) => check::check(&arguments, json),
         LabCommand::Sweep(arguments) => sweep::run(&arguments, json),
         LabCommand::Claim(arguments) => prove::claim(&arguments, json),
         LabCommand::Replay(arguments) => sweep::replay(&arguments, json),

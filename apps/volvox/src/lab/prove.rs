@@ -1,4 +1,4 @@
-//! `volvox lab check` and `volvox lab claim`.
+//! `volvox lab claim`.
 
 use super::code;
 use super::terminal::say;
@@ -6,33 +6,14 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use volvox_chapters::REGISTRY;
 use volvox_lab::catalogue::{Catalogue, ClaimRow};
 use volvox_lab::claim::Claim;
-use volvox_lab::model::{CheckedModel, Explored};
 use volvox_lab::registry::Entry;
 use volvox_lab::spelling::nearest;
-
-/// What is explored.
-#[derive(Args, Debug)]
-#[group(skip)]
-pub struct CheckArguments {
-    /// Which protocol; `volvox lab list` names them
-    pub protocol: Option<String>,
-    /// Every model of every protocol
-    #[arg(long, conflicts_with = "protocol")]
-    pub all: bool,
-    /// Only models whose name contains this
-    #[arg(long, value_name = "WORDS")]
-    pub model: Option<String>,
-    /// Print every counterexample step by step
-    #[arg(long)]
-    pub trace: bool,
-}
 
 /// What is measured.
 #[derive(Args, Debug)]
@@ -50,125 +31,6 @@ pub struct ClaimArguments {
     /// Write the pictures of claims that have one into this folder
     #[arg(long, value_name = "FOLDER")]
     pub svg: Option<PathBuf>,
-}
-
-/// Explores.
-///
-/// # Errors
-/// When there is no such protocol or model.
-pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
-    let entries = match &arguments.protocol {
-        Some(protocol) => vec![explored(protocol)?],
-        None if arguments.all => REGISTRY.entries().collect::<Vec<_>>(),
-        None => bail!("which protocol? `volvox lab list` names them; --all explores every one"),
-    };
-    let wanted =
-        |model: &CheckedModel| arguments.model.as_ref().is_none_or(|words| model.name.contains(words.as_str()));
-    let names: Vec<&str> = entries.iter().flat_map(|entry| entry.models()).map(|model| model.name).collect();
-    if let Some(words) =
-        arguments.model.as_ref().filter(|words| !names.iter().any(|name| name.contains(words.as_str())))
-    {
-        match nearest(words, names.iter().copied()) {
-            Some(near) => bail!("no model is called {words:?}; did you mean {near:?}?"),
-            None => bail!("no model is called {words:?}; there are: {}", names.join(", ")),
-        }
-    }
-    let begun = Instant::now();
-    let (mut documents, mut states, mut count, mut wrong) = (Vec::new(), 0, 0, 0);
-    if !json {
-        say(format_args!("{:<62} {:>10} {:>6} {:>8}  verdict\n", "model", "states", "depth", "time"));
-    }
-    for entry in &entries {
-        let id = entry.card().id;
-        for model in entry.models().into_iter().filter(wanted) {
-            progress(json, &format!("{id}: {}", model.name));
-            let explored = (model.explore)();
-            progress(json, "");
-            let verdict = explored.verdict(model.expects);
-            (states, count, wrong) = (states + explored.states, count + 1, wrong + usize::from(verdict.is_err()));
-            if json {
-                documents.push(model_document(id, &model, &explored, &verdict));
-            } else {
-                print_model(id, &model, &explored, &verdict, arguments.trace || arguments.model.is_some());
-            }
-        }
-    }
-    let seconds = begun.elapsed().as_secs_f64();
-    if json {
-        say(format_args!(
-            "{}\n",
-            json!({ "models": documents, "states": states, "seconds": seconds, "failed": wrong })
-        ));
-    } else {
-        say(format_args!(
-            "\n{count} models, {states} states, {seconds:.1} s: {}\n",
-            if wrong == 0 { "all as they must be".to_string() } else { format!("{wrong} are NOT as they must be") }
-        ));
-    }
-    Ok(code(wrong == 0))
-}
-
-/// The entry of this name, if it has models.
-fn explored(id: &str) -> Result<Entry> {
-    let entry = REGISTRY.entry(id)?;
-    if entry.models().is_empty() && entry.protocol().is_none() {
-        bail!("{id} is {}: it has no model to explore; `volvox lab show {id}` tells what shows it", kind(entry));
-    }
-    Ok(entry)
-}
-
-fn kind(entry: Entry) -> String {
-    let article = if entry.kind().starts_with('e') { "an" } else { "a" };
-    format!("{article} {}", entry.kind())
-}
-
-fn print_model(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>, is_told: bool) {
-    let text = match (verdict, &explored.found) {
-        (Err(text), _) => format!("WRONG: {text}"),
-        (Ok(()), None) => "holds".to_string(),
-        (Ok(()), Some(found)) => format!("as it must, breaks \"{}\" in {} steps", found.property, found.actions.len()),
-    };
-    let name = format!("{id}: {}", model.name);
-    let seconds = explored.took.as_secs_f64();
-    say(format_args!("{name:<62} {:>10} {:>6} {seconds:>6.1} s  {text}\n", explored.states, explored.depth));
-    if let Some(found) = &explored.found
-        && is_told
-    {
-        for (number, action) in found.actions.iter().enumerate() {
-            if found.cycle_from == Some(number) {
-                say(format_args!("      and from here on, again and again:\n"));
-            }
-            say(format_args!("  {:>3}. {action}\n", number + 1));
-        }
-        say(format_args!("\n"));
-        found.trace.lines().for_each(|line| say(format_args!("       {line}\n")));
-    }
-}
-
-fn model_document(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>) -> Value {
-    let found = explored.found.as_ref().map(|found| {
-        json!({ "property": found.property, "actions": found.actions, "cycle_from": found.cycle_from, "trace": found.trace })
-    });
-    json!({
-        "protocol": id,
-        "model": model.name,
-        "text": model.text,
-        "states": explored.states,
-        "depth": explored.depth,
-        "seconds": explored.took.as_secs_f64(),
-        "ended": format!("{:?}", explored.ended),
-        "counterexample": found,
-        "as_expected": verdict.is_ok(),
-        "wrong": verdict.as_ref().err(),
-    })
-}
-
-/// On a terminal, what takes a while is said while it lasts.
-fn progress(json: bool, text: &str) {
-    if !json && std::io::stdout().is_terminal() {
-        say(format_args!("\r\x1b[K{text}"));
-        let _ = std::io::stdout().flush();
-    }
 }
 
 /// Measures.

@@ -87,7 +87,8 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
         moments_max: if is_drawn { MOMENTS_MAX } else { 0 },
     };
     let ran = if arguments.live {
-        end_when_interrupted();
+        // The nodes end too, and no folder is left behind.
+        when_interrupted(live::interrupt);
         live::run(shell, &request, &node_command)?
     } else {
         study::run(shell, &request)?
@@ -118,10 +119,10 @@ pub fn detail(is_all: bool) -> Detail {
     if is_all { Detail::Everything } else { Detail::Protocol }
 }
 
-/// Ctrl-C ends the nodes too, and leaves no folder behind.
-fn end_when_interrupted() {
+/// Calls `then` once at Ctrl-C, or when the process is asked to end.
+pub fn when_interrupted(then: fn()) {
     use tokio::signal::unix::{SignalKind, signal};
-    std::thread::spawn(|| {
+    std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         let is_asked = runtime.block_on(async {
             let Ok(mut ended) = signal(SignalKind::terminate()) else { return false };
@@ -131,7 +132,7 @@ fn end_when_interrupted() {
             }
         });
         if is_asked {
-            live::interrupt();
+            then();
         }
     });
 }

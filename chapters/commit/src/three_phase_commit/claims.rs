@@ -14,7 +14,7 @@ pub(super) static CLAIMS: [Claim; 1] = [Claim {
         let quiet = [2, 4, 8].into_iter().flat_map(|n| without_failures(n, None));
         quiet.chain((1..=3).map(|crashes| with_crashes(8, crashes, None))).collect()
     },
-    breakage: "nobody is told that all voted yes before the commit",
+    breakage: "no node learns that all voted yes before the commit",
     measure_broken: || without_failures(4, Some(Rule::PreCommit)),
     plot: None,
 }];
@@ -71,8 +71,8 @@ fn without_failures(n: u64, without: Option<Rule>) -> Vec<Row> {
     ]
 }
 
-/// Every coordinator but the last dies when it has asked for something, at the latest moment at which that helps nobody:
-/// the first when all have voted, its successors when all have told them how far they are.
+/// Every coordinator but the last dies when it has asked for something, at the latest moment at which that helps no other:
+/// the first when all have voted, its successors when all have answered how far they are.
 fn with_crashes(n: u64, crashes: u64, without: Option<Rule>) -> Row {
     let mut most = 0;
     // Which round of each coordinator is its last: all combinations up to five rounds each.

@@ -3,7 +3,7 @@
 use volvox_commit::transaction::{Command, Decision, Event, Vote};
 use volvox_commit::two_phase::{Config, Rule, TwoPhase};
 use volvox_core::fault::Target;
-use volvox_core::{Duration, Fault, Instant, NodeId};
+use volvox_core::{Duration, Fault, Instant, NodeId, Serial};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::sim::{Builder, Happening, Latency, Simulation};
 
@@ -197,7 +197,7 @@ fn gray_and_lamport(n: u64, without: Option<Rule>) -> Vec<Row> {
 
 /// From the beginning of a transaction until the commit has arrived everywhere.
 fn until_all_know(sim: &mut Simulation<TwoPhase>, begins: NodeId) -> Duration {
-    let transaction = volvox_commit::transaction::Transaction { origin: begins, number: 1 };
+    let transaction = volvox_commit::transaction::Transaction { origin: begins, number: Serial::first_boot(1) };
     let from = sim.now();
     sim.command(begins, Command::Begin);
     let _ = sim.run_until(Duration::from_secs(1), |sim| {
@@ -217,7 +217,7 @@ fn window(without: Option<Rule>) -> Row {
     let mut voted = None;
     let _ = sim.run_until(Duration::from_secs(1), |sim| {
         let at = sim.now();
-        let votes = sim.happened().any(|one| matches!(one.what, Happening::Event(Event::Voted(_, Vote::Yes))));
+        let votes = sim.happened().any(|one| matches!(one.what, Happening::Event(Event::Voted(_, Vote::Yes, _))));
         voted = voted.or(votes.then_some(at));
         voted.is_some() && sim.live().all(|(_, node)| node.uncertain().next().is_none())
     });

@@ -1,12 +1,10 @@
 //! What goes over the link.
 
-use alloc::vec::Vec;
-use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader};
+use volvox_core::{NodeId, payload};
 
 /// The messages of sliding windows that carry messages of kind `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Frame<M> {
+pub enum Message<M> {
     /// A message, perhaps not for the first time.
     Data {
         /// Its number, modulo 2^k.
@@ -21,10 +19,15 @@ pub enum Frame<M> {
     },
 }
 
-impl<M> Frame<M> {
+payload! { Message<M>: "message of a sliding window";
+    1 Data { sequence, message } as message: M => "Data {sequence} {message}",
+    2 Ack { sequence }                         => "Ack {sequence}",
+}
+
+impl<M> Message<M> {
     pub(super) fn sequence(&self) -> u16 {
         match self {
-            Frame::Data { sequence, .. } | Frame::Ack { sequence } => *sequence,
+            Message::Data { sequence, .. } | Message::Ack { sequence } => *sequence,
         }
     }
 }
@@ -42,42 +45,4 @@ pub enum Timer<T> {
     Child(T),
 }
 
-impl<M: MessageKind> MessageKind for Frame<M> {
-    fn kind(&self) -> &'static str {
-        match self {
-            Frame::Data { message, .. } => message.kind(),
-            Frame::Ack { .. } => "Ack",
-        }
-    }
-}
-
-impl<M: fmt::Display> fmt::Display for Frame<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Frame::Data { sequence, message } => write!(f, "Data {sequence} {message}"),
-            Frame::Ack { sequence } => write!(f, "Ack {sequence}"),
-        }
-    }
-}
-
-impl<M: Encode> Encode for Frame<M> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Frame::Data { sequence, message } => {
-                (1u8, *sequence).encode(out);
-                message.encode(out);
-            }
-            Frame::Ack { sequence } => (2u8, *sequence).encode(out),
-        }
-    }
-}
-
-impl<M: Decode> Decode for Frame<M> {
-    fn decode(input: &mut Reader<'_>) -> Result<Frame<M>, DecodeError> {
-        Ok(match input.u8()? {
-            1 => Frame::Data { sequence: u16::decode(input)?, message: M::decode(input)? },
-            2 => Frame::Ack { sequence: u16::decode(input)? },
-            other => return Err(DecodeError::Unknown("frame of a sliding window", u64::from(other))),
-        })
-    }
-}
+payload! { Timer<T>; RepeatAll(peer), RepeatOne(peer, sequence), Late, Child(timer) as timer: T }

@@ -2,8 +2,8 @@
 //!
 //! # The problem
 //!
-//! A link keeps order and loses: a wire, a radio, a tunnel. Whoever sends repeats what is not acknowledged (*automatic
-//! repeat request*), so the receiver must know a repetition when it sees one. Headers are short, so numbers have few bits
+//! A link keeps order and loses: a wire, a radio, a tunnel. The sender repeats what is not acknowledged (*automatic
+//! repeat request*), so the receiver must recognise a repetition. Headers are short, so numbers have few bits
 //! and come round again. How many messages may be under way at a time before an old number is taken for a new one? And
 //! how few are too few to fill the link?
 //!
@@ -67,13 +67,13 @@
 mod message;
 mod window;
 
-pub use message::{Frame, Timer};
+pub use message::{Message, Timer};
 
 use crate::links::pass_on;
 use alloc::collections::{BTreeMap, VecDeque};
 use core::fmt::Debug;
 use core::hash::Hash;
-use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, Scratch};
+use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, Scratch, rules};
 use window::{Inward, Outward};
 
 /// How many messages wait for one peer.
@@ -86,7 +86,7 @@ const LATE_MAX: usize = 64;
 /// The most bits of a number.
 const BITS_MAX: u32 = 15;
 
-/// Who keeps what, and who repeats what.
+/// What the receiver keeps, and what the sender repeats.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scheme {
     /// One message at a time.
@@ -98,7 +98,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// The largest window with numbers of so many bits.
+    /// The largest window with numbers of this many bits.
     pub fn window_max(self, bits: u32) -> u16 {
         match self {
             Scheme::StopAndWait => 1,
@@ -108,48 +108,34 @@ impl Scheme {
     }
 }
 
-/// What can be taken out, so that everybody sees what it was for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rule {
-    /// The window is no larger than the numbers allow. Without this it is the largest that is allowed, and one more.
-    Window,
-    /// The link keeps order. Without this each repetition has a slow copy, which others overtake.
-    Fifo,
-    /// What is not acknowledged is sent again. Without this it is lost.
-    Repetition,
-}
-
-impl Rule {
-    /// The rule of this name, as on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "window" => Some(Rule::Window),
-            "fifo" => Some(Rule::Fifo),
-            "repetition" => Some(Rule::Repetition),
-            _ => None,
-        }
-    }
-}
-
 /// What is fixed, over a process with configuration `C`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config<C> {
     /// The process's.
     pub child: C,
-    /// Who keeps what, and who repeats what.
+    /// What the receiver keeps, and what the sender repeats.
     pub scheme: Scheme,
     /// How many bits a number has: 1 to 15.
     pub bits: u32,
     /// How many messages may be under way: 1 to [`Scheme::window_max`].
     pub window: u16,
-    /// How long an acknowledgement is waited for.
+    /// How long the sender waits for an acknowledgement.
     pub repeat_after: Duration,
-    /// The rule that is taken out.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
 }
 
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config<C>;
+    Window = "window": "the window is no larger than the numbers allow" /
+        "it is one larger, and an old message is taken for a new one",
+    Fifo = "fifo": "the link keeps the order" / "a slow copy of a repetition is taken for a new message",
+    Repetition = "repetition": "a message that is not acknowledged is sent again" / "a lost message is never heard",
+}
+
 impl<C> Config<C> {
-    /// A scheme with numbers of so many bits and the largest window that they allow.
+    /// A scheme with numbers of this many bits and the largest window that they allow.
     pub fn new(child: C, scheme: Scheme, bits: u32) -> Config<C> {
         let window = scheme.window_max(bits);
         Config { child, scheme, bits, window, repeat_after: Duration::from_millis(50), without: None }
@@ -157,13 +143,10 @@ impl<C> Config<C> {
 
     /// The window that is used.
     fn window_used(&self) -> u16 {
-        match self.without {
-            Some(Rule::Window) => self.scheme.window_max(self.bits) + 1,
-            _ => self.window,
-        }
+        if self.keeps(Rule::Window) { self.window } else { self.scheme.window_max(self.bits) + 1 }
     }
 
-    /// The number after so many others.
+    /// The number after this many others.
     fn after(&self, sequence: u16, count: usize) -> u16 {
         ((usize::from(sequence) + count) % (1 << self.bits)) as u16
     }
@@ -182,7 +165,7 @@ pub struct Arq<P: Process<Message: Clone + Eq + Hash + Debug>> {
     outward: BTreeMap<NodeId, Outward<P::Message>>,
     inward: BTreeMap<NodeId, Inward<P::Message>>,
     /// Only without order: slow copies.
-    late: VecDeque<(NodeId, Position, Frame<P::Message>)>,
+    late: VecDeque<(NodeId, Position, Message<P::Message>)>,
     scratch: Scratch<P>,
 }
 
@@ -191,7 +174,7 @@ where
     P: Process<Message: Clone + Eq + Hash + Debug>,
 {
     type Config = Config<P::Config>;
-    type Message = Frame<P::Message>;
+    type Message = Message<P::Message>;
     type Timer = Timer<P::Timer>;
     type Record = P::Record;
     type Command = P::Command;
@@ -222,11 +205,11 @@ where
 
     fn on_message(&mut self, from: NodeId, frame: Self::Message, cx: &mut Context<'_, Self>) {
         if !self.outward.contains_key(&from) || frame.sequence() >> self.config.bits != 0 {
-            return cx.note("ignored: a stranger, or no number of ours", from.0);
+            return cx.note("ignored: from a stranger, or a number out of range", from.0);
         }
         match frame {
-            Frame::Data { sequence, message } => self.on_data(from, sequence, message, cx),
-            Frame::Ack { sequence } => self.on_ack(from, sequence, cx),
+            Message::Data { sequence, message } => self.on_data(from, sequence, message, cx),
+            Message::Ack { sequence } => self.on_ack(from, sequence, cx),
         }
     }
 
@@ -286,7 +269,7 @@ where
             // The last that was taken. Before the first, that is a number that the sender has not used.
             _ => self.inward.get(&from).map_or(0, |inward| config.after(inward.expected, (1 << config.bits) - 1)),
         };
-        cx.send(from, Frame::Ack { sequence: acknowledged });
+        cx.send(from, Message::Ack { sequence: acknowledged });
     }
 
     /// The sender.
@@ -349,11 +332,11 @@ where
 
     fn repeat(&mut self, to: NodeId, place: usize, cx: &mut Context<'_, Self>) {
         let Some(outward) = self.outward.get(&to) else { return };
-        if self.config.without == Some(Rule::Repetition) {
+        if !self.config.keeps(Rule::Repetition) {
             return cx.note("not repeated", place as u64);
         }
         let (_, after, frame) = outward.frame(place, &self.config);
-        if self.config.without == Some(Rule::Fifo) && self.late.len() < LATE_MAX {
+        if !self.config.keeps(Rule::Fifo) && self.late.len() < LATE_MAX {
             if self.late.is_empty() {
                 cx.set_timer(Timer::Late, self.config.repeat_after * LATE);
             }

@@ -1,6 +1,6 @@
 //! The two ends of one direction: what is under way, and what is expected.
 
-use super::{Config, Frame};
+use super::{Config, Message};
 use alloc::collections::{BTreeMap, VecDeque};
 use volvox_core::Position;
 
@@ -38,11 +38,11 @@ impl<M> Default for Inward<M> {
 }
 
 impl<M: Clone> Outward<M> {
-    /// What stands at a place of the queue, with its number and what it waits for.
-    pub fn frame(&self, place: usize, config: &Config<()>) -> (u16, Position, Frame<M>) {
+    /// The message at a place of the queue, with its number and what it waits for.
+    pub fn frame(&self, place: usize, config: &Config<()>) -> (u16, Position, Message<M>) {
         let sequence = config.after(self.base, place);
         let (after, message, _) = &self.queue[place];
-        (sequence, *after, Frame::Data { sequence, message: message.clone() })
+        (sequence, *after, Message::Data { sequence, message: message.clone() })
     }
 
     /// Everything up to this place arrived.
@@ -52,7 +52,7 @@ impl<M: Clone> Outward<M> {
         self.base = config.after(self.base, place + 1);
     }
 
-    /// What stands at this place arrived; the window moves behind the first that did not.
+    /// The message at this place arrived; the window moves behind the first that did not.
     pub fn acknowledge_one(&mut self, place: usize, config: &Config<()>) {
         self.queue[place].2 = true;
         let arrived = self.queue.iter().take(self.sent).take_while(|(_, _, acknowledged)| *acknowledged).count();

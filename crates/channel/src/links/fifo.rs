@@ -1,29 +1,27 @@
-//! FIFO order: what comes early waits.
+//! FIFO order: a message that comes early waits.
 
 use super::{Config, Rule, WAITING_MAX, pass_on};
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
-use core::fmt;
 use core::fmt::Debug;
 use core::hash::Hash;
-use volvox_core::{
-    Context, Decode, DecodeError, Encode, MessageKind, NodeId, Position, Process, Reader, Restored, Scratch,
-};
+use volvox_core::{Context, NodeId, Position, Process, Restored, Scratch, payload};
 
 /// A message with its place.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Placed<M> {
+pub struct Message<M> {
     /// Which one of this sender to this receiver, from 1.
     pub number: u64,
     /// What is carried.
     pub message: M,
 }
 
+payload! { struct Message<M> { number, message } as message: M => "place {number} {message}" }
+
 /// FIFO order under a process, over perfect links: what is said is heard, once, in the order of saying.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Fifo<P: Process<Message: Clone + Eq + Hash + Debug>> {
     child: P,
-    without: Option<Rule>,
+    config: Config<()>,
     peers: BTreeMap<NodeId, Peer<P::Message>>,
     scratch: Scratch<P>,
 }
@@ -59,7 +57,7 @@ where
     P: Process<Message: Clone + Eq + Hash + Debug>,
 {
     type Config = Config<P::Config>;
-    type Message = Placed<P::Message>;
+    type Message = Message<P::Message>;
     type Timer = P::Timer;
     type Record = P::Record;
     type Command = P::Command;
@@ -69,7 +67,7 @@ where
     fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Fifo<P> {
         Fifo {
             child: P::new(id, members, &config.child),
-            without: config.without,
+            config: config.over(()),
             peers: members.iter().map(|peer| (*peer, Peer::default())).collect(),
             scratch: Scratch::default(),
         }
@@ -84,15 +82,13 @@ where
     }
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
-        let Placed { number, message } = message;
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: a stranger", from.0) };
-        if self.without == Some(Rule::Order) {
+        let Message { number, message } = message;
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let is_repeated = number <= peer.through;
+        if !self.config.keeps(Rule::Order) || is_repeated && !self.config.keeps(Rule::Once) {
             return self.run_child(cx, |child, cx| child.on_message(from, message, cx));
         }
-        if number <= peer.through && self.without == Some(Rule::Once) {
-            return self.run_child(cx, |child, cx| child.on_message(from, message, cx));
-        }
-        if number <= peer.through || number - peer.through > WAITING_MAX {
+        if is_repeated || number - peer.through > WAITING_MAX {
             return cx.note("ignored: no place for it", number);
         }
         peer.early.insert(number, message);
@@ -139,36 +135,11 @@ where
                         };
                         peer.sent += 1;
                         // Waits for what the process above waits for.
-                        cx.send_after(after, to, Placed { number: peer.sent, message });
+                        cx.send_after(after, to, Message { number: peer.sent, message });
                     },
                 );
             },
         );
         self.scratch = scratch;
-    }
-}
-
-impl<M: MessageKind> MessageKind for Placed<M> {
-    fn kind(&self) -> &'static str {
-        self.message.kind()
-    }
-}
-
-impl<M: fmt::Display> fmt::Display for Placed<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "place {} {}", self.number, self.message)
-    }
-}
-
-impl<M: Encode> Encode for Placed<M> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.number.encode(out);
-        self.message.encode(out);
-    }
-}
-
-impl<M: Decode> Decode for Placed<M> {
-    fn decode(input: &mut Reader<'_>) -> Result<Placed<M>, DecodeError> {
-        Ok(Placed { number: input.varint()?, message: M::decode(input)? })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! # The problem
 //!
-//! A *fair-loss* link loses, repeats and reorders; it only does not lose for ever what is sent for ever. Programs want to
+//! A *fair-loss* link loses, repeats and reorders; it only does not lose forever what is sent forever. Programs want to
 //! be written for more: that everything arrives, once, in order. What exactly has to be added, and what does each
 //! addition cost?
 //!
@@ -34,7 +34,7 @@
 //!     | Try 1 once 1 place 1 a ------X  lost           |
 //!     | Try 2 once 2 place 2 b ----------------------> | Perfect: new. Fifo: 2 comes too early, kept
 //!     | <------------------------------X ----- Ack 2   |   (lost)
-//!     |  nobody answers: again                         |
+//!     |  no answer: again                              |
 //!     | Try 1 once 1 place 1 a ----------------------> | new; its turn: hears a, b
 //!     | Try 2 once 2 place 2 b ----------------------> | Perfect: handed up before
 //!     | <------------------------------ Ack 1, Ack 2   |
@@ -49,34 +49,34 @@
 //!
 //! # Caveats
 //!
-//! - In Cachin's stubborn links a message is repeated for ever. Here an acknowledgement ends it; so the same process works
+//! - In Cachin's stubborn links a message is repeated forever. Here an acknowledgement ends it; so the same process works
 //!   as a remote call that is repeated until it is answered, and measures what that costs (Q-FND-3, Q-FND-4).
 //! - Each layer has a number of its own, although one would do for all three: [`Fifo`] could refuse what was handed up
 //!   before by its own numbers, and the layer below it exists for those who need no order. Every message is acknowledged by
-//!   itself. [`Channel`](crate::Channel), which the services of this house stand on, does the same in one process: one
+//!   itself. [`Channel`](crate::Channel), which protocols run on in production, does the same in one process: one
 //!   number, one cumulative acknowledgement, and a window. It also does what is left out here: it outlives the lives of
 //!   its ends. A node that starts again begins its numbers anew, and is not heard by these layers.
 //! - Numbers here never wrap. With few bits for them there must be a window, and it cannot be large: [`crate::arq`].
 //! - What a peer may make a layer keep is bounded ([`WAITING_MAX`]). Beyond, the newest is dropped with a note, and the
-//!   layers above miss it for ever.
+//!   layers above miss it forever.
 //!
 //! # References
 //!
 //! Cachin, Guerraoui, Rodrigues: *Introduction to Reliable and Secure Distributed Programming* (2011): 2.4.2 fair-loss,
 //! 2.4.3 stubborn (algorithm 2.1), 2.4.4 perfect links (algorithm 2.2); 3.9 FIFO order.
 
-mod fifo;
+pub mod fifo;
 mod layer;
-mod perfect;
-mod stubborn;
+pub mod perfect;
+pub mod stubborn;
 
-pub use fifo::{Fifo, Placed};
-pub use perfect::{Numbered, Perfect};
-pub use stubborn::{Retry, Stubborn, Timer};
+pub use fifo::Fifo;
+pub use perfect::Perfect;
+pub use stubborn::Stubborn;
 
 pub(crate) use layer::pass_on;
 
-use volvox_core::Duration;
+use volvox_core::{Duration, rules};
 
 /// How many messages to one peer may wait for the oldest of them, and how many early ones of one peer are kept.
 pub const WAITING_MAX: u64 = 65_536;
@@ -84,40 +84,26 @@ pub const WAITING_MAX: u64 = 65_536;
 /// The whole stack over a process.
 pub type Reliable<P> = Stubborn<Perfect<Fifo<P>>>;
 
-/// What can be taken out, so that everybody sees what it was for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rule {
-    /// What is not acknowledged is sent again. Without this it is lost.
-    Repetition,
-    /// What was handed up before is not handed up again, by either layer that could tell. Without this it is heard twice.
-    Once,
-    /// What comes early waits. Without this it is heard out of order.
-    Order,
-}
-
-impl Rule {
-    /// The rule of this name, as on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "repetition" => Some(Rule::Repetition),
-            "once" => Some(Rule::Once),
-            "order" => Some(Rule::Order),
-            _ => None,
-        }
-    }
-}
-
 /// What is fixed in a layer over something with configuration `C`. Each layer takes what concerns it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config<C> {
     /// What is above.
     pub child: C,
-    /// How long an acknowledgement is waited for.
+    /// How long the sender waits for an acknowledgement.
     pub repeat_after: Duration,
-    /// After how many repetitions it gives up; never when nothing is said.
+    /// After how many repetitions the sender gives up; `None` for never.
     pub repetitions_max: Option<u32>,
-    /// The rule that is taken out.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
+}
+
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config<C>;
+    Repetition = "repetition": "a message that is not acknowledged is sent again" / "a lost message is never heard",
+    Once = "once": "a message that was handed up is not handed up again, by either layer that could tell" /
+        "a repetition is heard",
+    Order = "order": "a message that comes early waits" / "it is heard before its turn",
 }
 
 impl<C: Default> Default for Config<C> {
@@ -127,7 +113,7 @@ impl<C: Default> Default for Config<C> {
 }
 
 impl<C> Config<C> {
-    /// The configuration of the whole stack over a process with this one: every layer is told the same.
+    /// The configuration of the whole stack over a process with this one: the same for every layer.
     pub fn stack(&self) -> Config<Config<Config<C>>>
     where
         C: Clone,

@@ -1,29 +1,27 @@
-//! Perfect links: what was handed up before is not handed up again.
+//! Perfect links: a message that was handed up before is not handed up again.
 
 use super::{Config, Rule, WAITING_MAX, pass_on};
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::vec::Vec;
-use core::fmt;
 use core::fmt::Debug;
 use core::hash::Hash;
-use volvox_core::{
-    Context, Decode, DecodeError, Encode, MessageKind, NodeId, Position, Process, Reader, Restored, Scratch,
-};
+use volvox_core::{Context, NodeId, Position, Process, Restored, Scratch, payload};
 
 /// A message with the number by which it is known again.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Numbered<M> {
+pub struct Message<M> {
     /// Which one of this sender to this receiver, from 1.
     pub number: u64,
     /// What is carried.
     pub message: M,
 }
 
+payload! { struct Message<M> { number, message } as message: M => "once {number} {message}" }
+
 /// Perfect links under a process, over stubborn ones: what is said is heard, once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Perfect<P: Process<Message: Clone + Eq + Hash + Debug>> {
     child: P,
-    without: Option<Rule>,
+    config: Config<()>,
     peers: BTreeMap<NodeId, Peer>,
     scratch: Scratch<P>,
 }
@@ -40,8 +38,8 @@ struct Peer {
 }
 
 impl Peer {
-    /// Whether this number is seen for the first time; remembers it.
-    fn is_new(&mut self, number: u64) -> bool {
+    /// Remembers this number; whether it is seen for the first time.
+    fn remember(&mut self, number: u64) -> bool {
         let is_new = number > self.through && self.beyond.insert(number);
         while self.beyond.remove(&(self.through + 1)) {
             self.through += 1;
@@ -55,7 +53,7 @@ where
     P: Process<Message: Clone + Eq + Hash + Debug>,
 {
     type Config = Config<P::Config>;
-    type Message = Numbered<P::Message>;
+    type Message = Message<P::Message>;
     type Timer = P::Timer;
     type Record = P::Record;
     type Command = P::Command;
@@ -65,7 +63,7 @@ where
     fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Perfect<P> {
         Perfect {
             child: P::new(id, members, &config.child),
-            without: config.without,
+            config: config.over(()),
             peers: members.iter().map(|peer| (*peer, Peer::default())).collect(),
             scratch: Scratch::default(),
         }
@@ -80,12 +78,12 @@ where
     }
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
-        let Numbered { number, message } = message;
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: a stranger", from.0) };
+        let Message { number, message } = message;
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
         if number.saturating_sub(peer.through) > WAITING_MAX {
             return cx.note("ignored: too far ahead", number);
         }
-        if !peer.is_new(number) && self.without != Some(Rule::Once) {
+        if !peer.remember(number) && self.config.keeps(Rule::Once) {
             return cx.note("repeated", number);
         }
         self.run_child(cx, |child, cx| child.on_message(from, message, cx));
@@ -129,36 +127,11 @@ where
                         };
                         peer.sent += 1;
                         // Waits for what the process above waits for.
-                        cx.send_after(after, to, Numbered { number: peer.sent, message });
+                        cx.send_after(after, to, Message { number: peer.sent, message });
                     },
                 );
             },
         );
         self.scratch = scratch;
-    }
-}
-
-impl<M: MessageKind> MessageKind for Numbered<M> {
-    fn kind(&self) -> &'static str {
-        self.message.kind()
-    }
-}
-
-impl<M: fmt::Display> fmt::Display for Numbered<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "once {} {}", self.number, self.message)
-    }
-}
-
-impl<M: Encode> Encode for Numbered<M> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.number.encode(out);
-        self.message.encode(out);
-    }
-}
-
-impl<M: Decode> Decode for Numbered<M> {
-    fn decode(input: &mut Reader<'_>) -> Result<Numbered<M>, DecodeError> {
-        Ok(Numbered { number: input.varint()?, message: M::decode(input)? })
     }
 }

@@ -1,18 +1,14 @@
-//! Stubborn links: what is not acknowledged is sent again.
+//! Stubborn links: a message that is not acknowledged is sent again.
 
 use super::{Config, Rule, WAITING_MAX, pass_on};
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
-use core::fmt;
 use core::fmt::Debug;
 use core::hash::Hash;
-use volvox_core::{
-    Context, Decode, DecodeError, Encode, MessageKind, NodeId, Position, Process, Reader, Restored, Scratch,
-};
+use volvox_core::{Context, NodeId, Position, Process, Restored, Scratch, payload};
 
 /// The messages of stubborn links that carry messages of kind `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Retry<M> {
+pub enum Message<M> {
     /// One message, perhaps not for the first time.
     Try {
         /// Which one of this sender to this receiver, from 1.
@@ -27,14 +23,21 @@ pub enum Retry<M> {
     },
 }
 
+payload! { Message<M>: "message of a stubborn link";
+    1 Try { number, message } as message: M => "Try {number} {message}",
+    2 Ack { number }                        => "Ack {number}",
+}
+
 /// The timers of stubborn links over a process with timers `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer<T> {
-    /// Nobody has acknowledged this number of this peer.
+    /// This peer has not acknowledged this number.
     Repeat(NodeId, u64),
     /// The process's own.
     Child(T),
 }
+
+payload! { Timer<T>; Repeat(peer, number), Child(timer) as timer: T }
 
 /// Stubborn links under a process: what is said is heard, at least once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -50,7 +53,8 @@ pub struct Stubborn<P: Process<Message: Clone + Eq + Hash + Debug>> {
 struct Outward<M> {
     /// The number of the last message.
     last: u64,
-    /// What is not acknowledged: how often it was repeated, and what must be durable before it may be seen.
+    /// The messages that are not acknowledged: how many times each was repeated, and what must be durable before it may be
+    /// seen.
     waiting: BTreeMap<u64, (u32, Position, M)>,
 }
 
@@ -59,7 +63,7 @@ where
     P: Process<Message: Clone + Eq + Hash + Debug>,
 {
     type Config = Config<P::Config>;
-    type Message = Retry<P::Message>;
+    type Message = Message<P::Message>;
     type Timer = Timer<P::Timer>;
     type Record = P::Record;
     type Command = P::Command;
@@ -67,15 +71,9 @@ where
     type View = P::View;
 
     fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Stubborn<P> {
-        let Config { child, repeat_after, repetitions_max, without } = config;
         Stubborn {
-            child: P::new(id, members, child),
-            config: Config {
-                child: (),
-                repeat_after: *repeat_after,
-                repetitions_max: *repetitions_max,
-                without: *without,
-            },
+            child: P::new(id, members, &config.child),
+            config: config.over(()),
             peers: members.iter().map(|peer| (*peer, Outward { last: 0, waiting: BTreeMap::new() })).collect(),
             scratch: Scratch::default(),
         }
@@ -90,14 +88,14 @@ where
     }
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
         match message {
-            Retry::Try { number, message } => {
+            Message::Try { number, message } => {
                 self.run_child(cx, |child, cx| child.on_message(from, message, cx));
                 // Every time, as the last acknowledgement may be lost.
-                cx.send(from, Retry::Ack { number });
+                cx.send(from, Message::Ack { number });
             }
-            Retry::Ack { number } => {
+            Message::Ack { number } => {
                 if peer.waiting.remove(&number).is_some() {
                     cx.cancel_timer(Timer::Repeat(from, number));
                 }
@@ -137,14 +135,14 @@ where
     fn on_repeat(&mut self, to: NodeId, number: u64, cx: &mut Context<'_, Self>) {
         let Some(waiting) = self.peers.get_mut(&to).map(|peer| &mut peer.waiting) else { return };
         let Some((repeated, after, message)) = waiting.get_mut(&number) else { return };
-        if self.config.without == Some(Rule::Repetition) || Some(*repeated) == self.config.repetitions_max {
+        if !self.config.keeps(Rule::Repetition) || Some(*repeated) == self.config.repetitions_max {
             waiting.remove(&number);
             return cx.note("gave up", number);
         }
-        // Counted only where the count decides something: a process that repeats for ever stays in one state.
+        // Counted only where the count decides something: a process that repeats forever stays in one state.
         *repeated += u32::from(self.config.repetitions_max.is_some());
         // Waits for what the process above waits for.
-        cx.send_after(*after, to, Retry::Try { number, message: message.clone() });
+        cx.send_after(*after, to, Message::Try { number, message: message.clone() });
         cx.set_timer(Timer::Repeat(to, number), self.config.repeat_after);
     }
 
@@ -158,7 +156,7 @@ where
         let number = peer.last;
         peer.waiting.insert(number, (0, after, message.clone()));
         // Waits for what the process above waits for.
-        cx.send_after(after, to, Retry::Try { number, message });
+        cx.send_after(after, to, Message::Try { number, message });
         cx.set_timer(Timer::Repeat(to, number), self.config.repeat_after);
     }
 
@@ -175,45 +173,5 @@ where
             },
         );
         self.scratch = scratch;
-    }
-}
-
-impl<M: MessageKind> MessageKind for Retry<M> {
-    fn kind(&self) -> &'static str {
-        match self {
-            Retry::Try { message, .. } => message.kind(),
-            Retry::Ack { .. } => "Ack",
-        }
-    }
-}
-
-impl<M: fmt::Display> fmt::Display for Retry<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Retry::Try { number, message } => write!(f, "Try {number} {message}"),
-            Retry::Ack { number } => write!(f, "Ack {number}"),
-        }
-    }
-}
-
-impl<M: Encode> Encode for Retry<M> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Retry::Try { number, message } => {
-                (1u8, *number).encode(out);
-                message.encode(out);
-            }
-            Retry::Ack { number } => (2u8, *number).encode(out),
-        }
-    }
-}
-
-impl<M: Decode> Decode for Retry<M> {
-    fn decode(input: &mut Reader<'_>) -> Result<Retry<M>, DecodeError> {
-        Ok(match input.u8()? {
-            1 => Retry::Try { number: input.varint()?, message: M::decode(input)? },
-            2 => Retry::Ack { number: input.varint()? },
-            other => return Err(DecodeError::Unknown("message of a stubborn link", u64::from(other))),
-        })
     }
 }

@@ -6,9 +6,9 @@ use volvox_channel::talk::Talk;
 use volvox_core::fault::LinkFault;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Network, run_seed};
 
-const INVENTED: &str = "nothing is invented";
-const TWICE: &str = "nothing twice";
-const ORDER: &str = "in order";
+const INVENTED: &str = "no creation";
+const TWICE: &str = "no duplication";
+const ORDER: &str = "FIFO delivery";
 
 fn config(without: Option<Rule>) -> Config<()> {
     Config { without, ..Config::default() }
@@ -49,7 +49,7 @@ fn the_whole_stack_keeps_every_promise_over_foul_networks() {
 
 #[test]
 fn each_rule_is_needed_over_the_same_networks() {
-    for (rule, property) in [(Rule::Repetition, "what is said is heard"), (Rule::Once, TWICE), (Rule::Order, ORDER)] {
+    for (rule, property) in [(Rule::Repetition, "reliable delivery"), (Rule::Once, TWICE), (Rule::Order, ORDER)] {
         let mut sim = Builder::<Reliable<Talk>>::new(3, 2, config(Some(rule)).stack()).network(foul()).build();
         chatter(&mut sim, 2, 60);
         // Without repetition a place stays empty, and all behind it unheard.
@@ -59,7 +59,7 @@ fn each_rule_is_needed_over_the_same_networks() {
 }
 
 #[test]
-fn whoever_repeats_a_bounded_number_of_times_gives_up() {
+fn a_sender_that_repeats_a_bounded_number_of_times_gives_up() {
     let told = Config { repetitions_max: Some(2), ..config(None) };
     let mut sim = Builder::<Stubborn<Talk>>::new(1, 2, told).latency(Latency::Constant(ms(1))).build();
     sim.apply_fault(&"partition 1->2".parse().expect("a fault"));
@@ -81,7 +81,7 @@ fn every_schedule_layer_by_layer() {
     let (ended, _, broken) = every_schedule::<Talk>((), any, 2, &[INVENTED], false);
     assert_eq!((ended, broken), (Ended::Exhausted, None));
     let broken = every_schedule::<Talk>((), losing, 2, &[], true).2;
-    assert_eq!(wrong(broken).as_deref(), Some("what is said is heard"));
+    assert_eq!(wrong(broken).as_deref(), Some("reliable delivery"));
 
     // Stubborn: everything is heard, perhaps twice.
     let (ended, _, broken) = every_schedule::<Stubborn<Talk>>(config(None), losing, 2, &[INVENTED], true);
@@ -109,22 +109,22 @@ fn every_schedule_layer_by_layer() {
 /// What a hostile peer can make a layer keep is bounded.
 #[test]
 fn numbers_far_ahead_are_ignored() {
-    use volvox_channel::links::{Numbered, Placed, WAITING_MAX};
-    use volvox_channel::talk::Word;
+    use volvox_channel::links::{WAITING_MAX, fifo, perfect};
+    use volvox_channel::talk::Message;
     use volvox_core::{Context, Effect, Environment, Incarnation, Position, Rng};
-    let word = || Word { number: 1, text: "a".into() };
+    let word = || Message { number: 1, text: "a".parse().expect("a line") };
     let mut environment = Environment::new(ONE, Incarnation(1), Position::NONE, &Rng::new(1));
     let mut fifo = Fifo::<Talk>::new(ONE, &[ONE, TWO], &config(None));
     let mut effects = Vec::new();
     for number in [0, WAITING_MAX + 1, u64::MAX] {
-        let placed = Placed { number, message: word() };
+        let placed = fifo::Message { number, message: word() };
         fifo.on_message(TWO, placed, &mut Context::new(&mut environment, &mut effects));
     }
     assert!(effects.iter().all(|effect| matches!(effect, Effect::Note(_))), "{effects:?}");
     let mut perfect = Perfect::<Talk>::new(ONE, &[ONE, TWO], &config(None));
     let mut effects = Vec::new();
     for (from, number) in [(TWO, 0), (TWO, WAITING_MAX + 1), (TWO, u64::MAX), (NodeId(9), 1)] {
-        let numbered = Numbered { number, message: word() };
+        let numbered = perfect::Message { number, message: word() };
         perfect.on_message(from, numbered, &mut Context::new(&mut environment, &mut effects));
     }
     assert!(effects.iter().all(|effect| matches!(effect, Effect::Note(_))), "{effects:?}");

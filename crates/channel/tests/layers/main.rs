@@ -5,9 +5,9 @@ mod links;
 mod scripts;
 mod windows;
 
-use volvox_channel::talk::{Say, Told, Words, properties};
+use volvox_channel::talk::{Command, Event, History, properties};
 use volvox_check::{Checked, Checker, Ended, Network as Links, System};
-use volvox_core::{Duration, History, NodeId, Picture, Process, When};
+use volvox_core::{Duration, NodeId, Picture, Process, When};
 use volvox_sim::{Happening, Simulation};
 
 const ONE: NodeId = NodeId(1);
@@ -17,19 +17,19 @@ fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-fn say(text: &str, to: u64) -> Say {
+fn say(text: &str, to: u64) -> Command {
     format!("say {text} to n{to}").parse().expect("a command")
 }
 
 /// What happened since, told to the history; then every property of this kind is asked.
-fn judge<P>(sim: &mut Simulation<P>, words: &mut Words, when: When) -> Result<(), String>
+fn judge<P>(sim: &mut Simulation<P>, words: &mut History, when: When) -> Result<(), String>
 where
-    P: Process<Event = Told> + 'static,
+    P: Process<Event = Event> + 'static,
 {
     let told: Vec<_> = sim.happened().collect();
     for one in told {
         if let Happening::Event(event) = &one.what {
-            History::<P>::on_event(words, one.node, event);
+            volvox_core::History::<P>::on_event(words, one.node, event);
         }
     }
     let nodes: Vec<_> = sim.live().collect();
@@ -41,7 +41,7 @@ where
 }
 
 /// Words between all, at drawn moments within a second.
-fn chatter<P: Process<Command = Say> + 'static>(sim: &mut Simulation<P>, nodes: u64, words: u64) {
+fn chatter<P: Process<Command = Command> + 'static>(sim: &mut Simulation<P>, nodes: u64, words: u64) {
     let mut rng = sim.rng(0);
     for number in 0..words {
         let from = rng.between(1, nodes);
@@ -53,9 +53,9 @@ fn chatter<P: Process<Command = Say> + 'static>(sim: &mut Simulation<P>, nodes: 
 /// Runs until everything said is heard; every promise is asked on the way.
 fn until_all_is_heard<P>(sim: &mut Simulation<P>, words: u64) -> Result<(), String>
 where
-    P: Process<Event = Told> + 'static,
+    P: Process<Event = Event> + 'static,
 {
-    let mut history = Words::default();
+    let mut history = History::default();
     for _ in 0..600 {
         let _ = sim.run_for(ms(100));
         judge(sim, &mut history, When::Always)?;
@@ -66,7 +66,7 @@ where
     judge(sim, &mut history, When::AtEnd)
 }
 
-/// Every schedule of so many words from n1 to n2: what breaks first, if anything does. `promised` are the properties
+/// Every schedule of this many words from n1 to n2: what breaks first, if anything does. `promised` are the properties
 /// that are asked; with `live` also that what is said is heard.
 fn every_schedule<P>(
     config: P::Config,
@@ -76,10 +76,10 @@ fn every_schedule<P>(
     live: bool,
 ) -> (Ended, u64, Option<(String, usize)>)
 where
-    P: Checked + Process<Event = Told, Command = Say>,
+    P: Checked + Process<Event = Event, Command = Command>,
     P::Config: Send + Sync,
 {
-    let world = System::<P, Words>::with_history(2, config).network(links);
+    let world = System::<P, History>::with_history(2, config).network(links);
     let world = world.command(ONE, say("w", 2), words);
     let mut checker = Checker::new(&world)
         .reachable("all is heard", move |world, state| world.view(state).history().heard() == u64::from(words));
@@ -94,7 +94,7 @@ where
     }
     if live {
         checker = checker.leads_to(
-            "what is said is heard",
+            "reliable delivery",
             |world, state| world.view(state).history().said() > 0,
             |world, state| world.view(state).history().heard() == world.view(state).history().said(),
         );

@@ -6,7 +6,7 @@ use volvox_channel::talk::Talk;
 use volvox_core::fault::LinkFault;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Network, run_seed};
 
-const ALL: [&str; 3] = ["nothing is invented", "nothing twice", "in order"];
+const ALL: [&str; 3] = ["no creation", "no duplication", "FIFO delivery"];
 
 const SCHEMES: [(Scheme, u32); 5] = [
     (Scheme::StopAndWait, 1),
@@ -48,11 +48,9 @@ fn every_scheme_keeps_every_promise_over_links_that_lose() {
 #[test]
 fn each_rule_is_needed_in_the_simulator_too() {
     for (scheme, bits) in SCHEMES {
-        for (rule, property) in [
-            (Rule::Window, "nothing twice"),
-            (Rule::Fifo, "nothing twice"),
-            (Rule::Repetition, "what is said is heard"),
-        ] {
+        for (rule, property) in
+            [(Rule::Window, "no duplication"), (Rule::Fifo, "no duplication"), (Rule::Repetition, "reliable delivery")]
+        {
             let broken = (0..20).any(|seed| {
                 let mut sim = Builder::<Arq<Talk>>::new(seed, 2, config(scheme, bits, Some(rule)))
                     .network(lossy(100_000))
@@ -82,11 +80,11 @@ fn every_schedule_of_the_largest_window_and_of_one_more() {
         assert_eq!((ended, broken), (Ended::Exhausted, None), "{scheme:?} with {bits} bits: {states} states");
         let one_more = config(scheme, bits, Some(Rule::Window));
         let broken = every_schedule::<Arq<Talk>>(one_more, links.queue_max(4), words, &ALL, false).2;
-        assert_eq!(broken.map(|(name, _)| name).as_deref(), Some("nothing twice"), "{scheme:?} with {bits} bits");
+        assert_eq!(broken.map(|(name, _)| name).as_deref(), Some("no duplication"), "{scheme:?} with {bits} bits");
         // Without order no window is small enough.
         let unordered = Links::unordered().queue_max(3);
         let broken = every_schedule::<Arq<Talk>>(config(scheme, bits, None), unordered, words, &ALL, false).2;
-        assert_eq!(broken.map(|(name, _)| name).as_deref(), Some("nothing twice"), "{scheme:?} with {bits} bits");
+        assert_eq!(broken.map(|(name, _)| name).as_deref(), Some("no duplication"), "{scheme:?} with {bits} bits");
     }
 }
 
@@ -97,7 +95,7 @@ fn what_is_said_is_heard_in_every_schedule_with_losses() {
         let (ended, _, broken) = every_schedule::<Arq<Talk>>(config(scheme, bits, None), links, 3, &ALL, true);
         assert_eq!((ended, broken), (Ended::Exhausted, None), "{scheme:?}");
         let broken = every_schedule::<Arq<Talk>>(config(scheme, bits, Some(Rule::Repetition)), links, 3, &ALL, true).2;
-        assert_eq!(broken.map(|(name, _)| name).as_deref(), Some("what is said is heard"), "{scheme:?}");
+        assert_eq!(broken.map(|(name, _)| name).as_deref(), Some("reliable delivery"), "{scheme:?}");
     }
 }
 

@@ -1,7 +1,10 @@
 //! The explicit graph of a model, and its strongly connected components.
 
+use crate::checker::Checker;
 use crate::model::{Collected, Model};
-use std::collections::BTreeMap;
+use crate::report::Ended;
+use crate::watch::{Done, Watch};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where an edge leads that leaves the bounds of the model.
 pub const OUTSIDE: u32 = u32::MAX;
@@ -24,54 +27,103 @@ pub struct Graph<M: Model> {
     starts: Vec<usize>,
 }
 
+/// After how many states limits are looked at.
+const REPORT_EVERY: usize = 256;
+
+/// What a state takes beside itself and its edges: its place in the index, and the marks of the search for components.
+const AROUND_STATE: u64 = 96;
+
+/// What was reported of a graph that grows.
+#[derive(Default)]
+struct Reported {
+    looked_behind: usize,
+    states: usize,
+    edges: usize,
+}
+
+impl Reported {
+    fn since<M: Model>(&mut self, graph: &Graph<M>, model: &M, looked_behind: usize) -> Done {
+        let states: u64 = graph.states[self.states..].iter().map(|state| model.state_bytes(state) + AROUND_STATE).sum();
+        let edges = (graph.edges.len() - self.edges) as u64;
+        let done = Done {
+            looked_behind: (looked_behind - self.looked_behind) as u64,
+            states: (graph.states.len() - self.states) as u64,
+            transitions: edges,
+            bytes: states + edges * size_of::<Edge>() as u64,
+            released: 0,
+        };
+        *self = Reported { looked_behind, states: graph.states.len(), edges: graph.edges.len() };
+        done
+    }
+}
+
 impl<M: Model> Graph<M> {
-    /// The graph of a model; `None` when it has more states than `states_max`.
-    pub fn build(model: &M, states_max: u64) -> Option<Graph<M>> {
+    /// The graph of a model, or the limit that is met before it is complete. `bytes` becomes the most that it took.
+    pub fn build(checker: &Checker<'_, M>, bytes: &mut u64) -> Result<Graph<M>, Ended> {
+        let (model, watch) = (checker.model, Watch::new(&checker.limits, true));
         let mut graph = Graph { states: Vec::new(), parents: Vec::new(), edges: Vec::new(), starts: Vec::new() };
-        let mut index = BTreeMap::new();
-        let mut classes = BTreeMap::new();
-        let mut orbits = std::collections::BTreeSet::new();
-        for state in model.initial() {
-            if orbits.insert(model.canonical(&state)) && model.within(&state) {
-                let at = graph.states.len() as u32;
-                index.insert(model.fingerprint(&state), at);
-                graph.parents.push(at);
-                graph.states.push(state);
+        let (mut index, mut classes) = (BTreeMap::new(), BTreeMap::new());
+        graph.begin(model, &mut index);
+        let mut reported = Reported::default();
+        for at in 0.. {
+            if at % REPORT_EVERY == 0 || at == graph.states.len() {
+                watch.report(reported.since(&graph, model, at), model, 0);
+                *bytes = watch.bytes_most().max(*bytes);
+                if let Some(limit) = watch.must_end() {
+                    return Err(limit);
+                }
             }
-        }
-        let mut at = 0;
-        while at < graph.states.len() {
-            graph.starts.push(graph.edges.len());
-            let mut steps: Vec<(u128, Option<u64>, M::State)> = Collected::of(model, &graph.states[at])
-                .steps
-                .into_iter()
-                .map(|(action, next)| (model.fingerprint(&next), model.fairness(&action), next))
-                .collect();
-            // The order in which a model names its steps may differ from run to run; that of fingerprints does not.
-            steps.sort_by_key(|(fingerprint, class, _)| (*fingerprint, *class));
-            for (fingerprint, class, next) in steps {
-                let count = classes.len() as u32 + 1;
-                let class = class.map_or(0, |class| *classes.entry(class).or_insert(count));
-                let to = match index.get(&fingerprint) {
-                    Some(to) => *to,
-                    None if !model.within(&next) => OUTSIDE,
-                    None => {
-                        let to = graph.states.len() as u32;
-                        index.insert(fingerprint, to);
-                        graph.parents.push(at as u32);
-                        graph.states.push(next);
-                        to
-                    }
-                };
-                graph.edges.push(Edge { to, class });
+            if at == graph.states.len() {
+                break;
             }
-            if graph.states.len() as u64 > states_max {
-                return None;
+            graph.expand(model, at, &mut index, &mut classes);
+            if graph.states.len() as u64 > checker.limits.states_max {
+                return Err(Ended::StatesMax);
             }
-            at += 1;
         }
         graph.starts.push(graph.edges.len());
-        Some(graph)
+        Ok(graph)
+    }
+
+    /// Of initial states that differ by names alone, one.
+    fn begin(&mut self, model: &M, index: &mut BTreeMap<u128, u32>) {
+        let mut orbits = BTreeSet::new();
+        for state in model.initial() {
+            if orbits.insert(model.canonical(&state)) && model.within(&state) {
+                let at = self.states.len() as u32;
+                index.insert(model.fingerprint(&state), at);
+                self.parents.push(at);
+                self.states.push(state);
+            }
+        }
+    }
+
+    /// The steps out of a state, and the states that they lead to for the first time.
+    fn expand(&mut self, model: &M, at: usize, index: &mut BTreeMap<u128, u32>, classes: &mut BTreeMap<u64, u32>) {
+        self.starts.push(self.edges.len());
+        let mut steps: Vec<(u128, Option<u64>, M::State)> = Collected::of(model, &self.states[at])
+            .steps
+            .into_iter()
+            .map(|(action, next)| (model.fingerprint(&next), model.fairness(&action), next))
+            .collect();
+        // The order in which a model names its steps may differ from run to run; that of fingerprints does not.
+        steps.sort_by_key(|(fingerprint, class, _)| (*fingerprint, *class));
+        for (fingerprint, class, next) in steps {
+            let count = classes.len() as u32 + 1;
+            let class = class.map_or(0, |class| *classes.entry(class).or_insert(count));
+            let to = match index.get(&fingerprint) {
+                Some(to) => *to,
+                None if !model.within(&next) => OUTSIDE,
+                None => {
+                    let to = self.states.len() as u32;
+                    index.insert(fingerprint, to);
+                    self.parents.push(at as u32);
+                    self.states.push(next);
+                    to
+                }
+            };
+            self.edges.push(Edge { to, class });
+        }
     }
 
     /// Whether a run may begin here.

@@ -2,7 +2,7 @@
 
 use super::graph::{Edge, Graph, OUTSIDE};
 use crate::model::{Collected, Model};
-use crate::report::{Broken, Counterexample};
+use crate::report::{Broken, Counterexample, Run};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A run as places of the graph: a way in, then the cycle, which begins and ends where the way ends. An empty cycle
@@ -174,19 +174,11 @@ impl Lasso {
                 .filter(|(action, next)| {
                     model.fingerprint(next) == wanted && model.fairness(action).is_some() == (edge.class != 0)
                 })
-                .min_by_key(|(action, _)| action.to_string())
+                .min_by_key(|(action, _)| model.describe_action(action))
                 .expect("a model has the same steps every time it is asked");
             steps.push(step);
         }
-        let end = model.describe(steps.last().map_or(&initial, |(_, state)| state));
-        Counterexample {
-            property: name.to_string(),
-            broken: Broken::Liveness,
-            initial,
-            steps,
-            failed: None,
-            cycle_from: Some(self.way.len()),
-            end,
-        }
+        let run = Run { initial, steps, failed: None, cycle_from: Some(self.way.len()) };
+        Counterexample::of(model, name.to_string(), Broken::Liveness, run)
     }
 }

@@ -21,25 +21,28 @@ use crate::report::{Ended, Report};
 use graph::Graph;
 
 /// A liveness property: whenever `trigger` holds (or at the beginning), `goal` follows.
-pub(crate) struct Eventuality<'m, M: Model> {
+pub(crate) struct Eventuality<'m, S> {
     pub name: String,
-    pub trigger: Option<OnState<'m, M>>,
-    pub goal: OnState<'m, M>,
+    pub trigger: Option<OnState<'m, S>>,
+    pub goal: OnState<'m, S>,
     pub is_symmetric: bool,
 }
 
-/// Checks every liveness property of a checker whose safety properties hold, and writes the first that does not into
-/// the report.
+/// Checks every liveness property of a checker whose safety properties hold, and writes the first that does not, or that
+/// none can be decided, into the report.
 pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) {
     let model = checker.model;
-    let Some(graph) = Graph::build(model, checker.states_max) else {
-        report.ended = Ended::StatesMax;
-        return;
+    let graph = match Graph::build(checker, &mut report.bytes) {
+        Ok(graph) => graph,
+        Err(ended) => {
+            report.ended = ended;
+            return;
+        }
     };
-    for live in &checker.eventualities {
-        let without_goal: Vec<bool> = graph.states.iter().map(|state| !(live.goal)(model, state)).collect();
+    for live in &checker.asked.eventualities {
+        let without_goal: Vec<bool> = graph.states.iter().map(|state| !(live.goal)(state)).collect();
         let is_source = |at: usize| match &live.trigger {
-            Some(trigger) => trigger(model, &graph.states[at]),
+            Some(trigger) => trigger(&graph.states[at]),
             None => graph.is_initial(at),
         };
         let sources: Vec<u32> =
@@ -48,6 +51,13 @@ pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) 
             report.ended = Ended::Violated;
             report.violation = Some(lasso.tell(model, &graph, &live.name));
             return;
+        }
+    }
+    // A run that was found is a run of the model whatever was cut. That none was found says nothing of runs that leave.
+    if report.is_cut() {
+        match &checker.limits.budgets {
+            Some(why) => report.budgets = Some(why.clone()),
+            None => report.ended = Ended::Undecided,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! once. The numbers depend on which thread came first; whatever must not depend on that uses the fingerprints.
 
 use std::hash::BuildHasherDefault;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use volvox_core::StableHasher;
 
@@ -21,7 +21,12 @@ pub struct Arena<T> {
     /// Chunk k holds 32 * 2^k items.
     chunks: Vec<OnceLock<Chunk<T>>>,
     count: AtomicU32,
+    /// What chunks take, and what the items said that they keep elsewhere.
+    bytes: AtomicU64,
 }
+
+/// What the index takes for an item, at a guess: an entry and the empty places beside it.
+const INDEX_BYTES: u64 = 56;
 
 type Chunk<T> = Box<[OnceLock<Item<T>>]>;
 
@@ -36,7 +41,27 @@ impl<T> Arena<T> {
             index: (0..SHARDS).map(|_| Mutex::default()).collect(),
             chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
             count: AtomicU32::new(0),
+            bytes: AtomicU64::new(0),
         }
+    }
+
+    /// All values so far, with their numbers. While others add to it, those that are not complete yet are missing.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        let count = self.count.load(Ordering::Acquire);
+        (0..count).filter_map(|id| {
+            let (chunk, place) = place_of(id);
+            Some((id, &self.chunks[chunk].get()?[place].get()?.value))
+        })
+    }
+
+    /// Adds to what the values keep elsewhere, as an estimate.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// What everything here takes, as an estimate.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed) + u64::from(self.count.load(Ordering::Relaxed)) * INDEX_BYTES
     }
 
     /// The number of the value with this fingerprint, which `make` makes when it is new.
@@ -47,8 +72,11 @@ impl<T> Arena<T> {
         }
         let id = self.count.fetch_add(1, Ordering::Relaxed);
         let (chunk, place) = place_of(id);
-        let items = self.chunks[chunk]
-            .get_or_init(|| (0..1usize << (chunk as u32 + FIRST_CHUNK_BITS)).map(|_| OnceLock::new()).collect());
+        let items = self.chunks[chunk].get_or_init(|| {
+            let count = 1usize << (chunk as u32 + FIRST_CHUNK_BITS);
+            self.add_bytes((count * size_of::<OnceLock<Item<T>>>()) as u64);
+            (0..count).map(|_| OnceLock::new()).collect()
+        });
         let is_first = items[place].set(Item { fingerprint, value: make() }).is_ok();
         assert!(is_first, "a number is given once");
         index.insert(fingerprint, id);

@@ -7,31 +7,42 @@
 //! | file | what |
 //! |---|---|
 //! | `node` | one node as a value, and one step of it |
+//! | `outcomes` | what a step of a node can come to: computed once, then looked up |
 //! | `network` | what is under way, and what may arrive next |
 //! | `state` | a global state: a list of numbers; what properties see of it |
 //! | `next` | every step that is possible |
+//! | `decision` | a step by numbers, and what it stands for |
+//! | `space` | a system with its types forgotten, as the explorer sees it |
+//! | `exercised` | what happened in an exploration, and what never did |
 //! | `symmetry` | states that differ by the names of equal nodes |
 //! | `schedule` | a run as data and as a trace |
 
 mod arena;
+mod bytes;
+mod decision;
+mod exercised;
 mod network;
 mod next;
 mod node;
+mod outcomes;
 mod schedule;
+mod space;
 mod state;
 mod symmetry;
 #[cfg(test)]
 mod tests;
 
+pub use decision::Decision;
+pub use exercised::{Exercised, Universe};
 pub use network::Network;
 pub use schedule::{Action, Schedule, What};
 pub use state::{State, View};
 pub use symmetry::{Names, Symmetric};
 
 use arena::Arena;
-use next::{Known, Outcome, TimerKind};
+use outcomes::{Known, Remembered, TimerKind};
 use std::hash::Hash;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use symmetry::Symmetry;
 use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Process};
 
@@ -107,11 +118,22 @@ type CommandTest<P> = Box<dyn Fn(&P, &<P as Process>::Command) -> bool + Send + 
 type NodeTest<P> = Box<dyn Fn(NodeId, &P) -> bool + Send + Sync>;
 type Within<P, H> = Box<dyn Fn(&View<'_, P, H>) -> bool + Send + Sync>;
 
-/// A message with its link.
+/// A message with its link, and what became of it in some run.
 struct Envelope<M> {
     from: usize,
     to: usize,
     message: M,
+    is_lost: AtomicBool,
+    is_doubled: AtomicBool,
+    /// Its receiver was down when it arrived.
+    finds_nobody: AtomicBool,
+}
+
+impl<M> Envelope<M> {
+    fn new(from: usize, to: usize, message: M) -> Envelope<M> {
+        let never = || AtomicBool::new(false);
+        Envelope { from, to, message, is_lost: never(), is_doubled: never(), finds_nobody: never() }
+    }
 }
 
 /// The places of the first budgets; those of timers and commands follow.
@@ -128,6 +150,7 @@ pub struct System<P: Checked, H = ()> {
     durability: Durability,
     timed: Option<Timed>,
     restarts: bool,
+    counts_boots: bool,
     alphabet: Vec<(usize, P::Command)>,
     timer_budgets: Vec<TimerClass<P>>,
     budgets: Vec<u32>,
@@ -144,8 +167,10 @@ pub struct System<P: Checked, H = ()> {
     envelopes: Arena<Envelope<P::Message>>,
     timers: Arena<TimerKind<P::Timer>>,
     histories: Arena<H>,
-    outcomes: Arena<Box<[Outcome<P>]>>,
-    overflowed: AtomicBool,
+    outcomes: Arena<Remembered<P>>,
+    /// How many messages full queues dropped, for each link: see `link_of`.
+    dropped: Box<[AtomicU64]>,
+    has_restarted: AtomicBool,
 }
 
 impl<P: Checked> System<P> {
@@ -173,6 +198,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             durability: Durability::Atomic,
             timed: None,
             restarts: false,
+            counts_boots: false,
             alphabet: Vec::new(),
             timer_budgets: Vec::new(),
             budgets: vec![0; CRASHES + 1],
@@ -190,7 +216,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             timers: Arena::new(),
             histories: Arena::new(),
             outcomes: Arena::new(),
-            overflowed: AtomicBool::new(false),
+            dropped: (0..nodes * nodes).map(|_| AtomicU64::new(0)).collect(),
+            has_restarted: AtomicBool::new(false),
         }
     }
 
@@ -243,6 +270,14 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     pub fn crashes_and_restarts(mut self, at_most: u32) -> Self {
         self.restarts = true;
         self.crashes(at_most)
+    }
+
+    /// Counts the starts of each process, for protocols that ask for [`boot()`](volvox_core::Context::boot). The count is
+    /// then part of a node's state, which costs states; without it a process that asks fails in that step where nodes
+    /// restart. Where none does every boot is the first, and there is nothing to count.
+    pub fn counting_boots(mut self) -> Self {
+        self.counts_boots = true;
+        self
     }
 
     /// A command that may be given to a node at any moment, so often in a run.
@@ -318,9 +353,9 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 
     /// Whether the queue of some link was full in some state explored so far, and a message was dropped: then the bound
-    /// is part of what was explored.
+    /// is part of what was explored. [`Report::overflowed`](crate::Report::overflowed) says which, and how often.
     pub fn has_overflowed(&self) -> bool {
-        self.overflowed.load(Ordering::Relaxed)
+        self.dropped.iter().any(|dropped| dropped.load(Ordering::Relaxed) > 0)
     }
 
     fn index_of(&self, node: NodeId) -> usize {

@@ -2,7 +2,6 @@
 
 use super::{Checked, System};
 use crate::model::share;
-use std::sync::atomic::Ordering;
 
 /// A link in the model.
 ///
@@ -102,30 +101,31 @@ impl<P: Checked, H> System<P, H> {
         (envelope.from * self.ids.len() + envelope.to) as u32
     }
 
-    /// Adds a message to the network, which begins at `start` of the words. Where its queue is full it is dropped.
-    pub(super) fn push(&self, words: &mut Vec<u32>, start: usize, flight: u32) {
+    /// Adds a message to the network, which begins at `start` of the words. Where its queue is full it is dropped, and the
+    /// answer is false.
+    pub(super) fn push(&self, words: &mut Vec<u32>, start: usize, flight: u32) -> bool {
         let link = self.link_of(flight);
         let network = &words[start..];
         if self.network.order == LinkOrder::Ordered {
             // Links in order, and on each the oldest first.
             let end = network.partition_point(|one| self.link_of(*one) <= link);
             let queued = network[..end].iter().rev().take_while(|one| self.link_of(**one) == link).count();
-            match queued < self.network.queue_max {
-                true => words.insert(start + end, flight),
-                false => self.overflowed.store(true, Ordering::Relaxed),
+            let fits = queued < self.network.queue_max;
+            if fits {
+                words.insert(start + end, flight);
             }
-            return;
+            return fits;
         }
         let place = network.partition_point(|one| *one < flight);
         if self.network.order == LinkOrder::Duplicating && network.get(place) == Some(&flight) {
-            return;
+            return true;
         }
         let is_full = network.len() >= self.network.queue_max
             && network.iter().filter(|one| self.link_of(**one) == link).count() >= self.network.queue_max;
-        match is_full {
-            false => words.insert(start + place, flight),
-            true => self.overflowed.store(true, Ordering::Relaxed),
+        if !is_full {
+            words.insert(start + place, flight);
         }
+        !is_full
     }
 
     /// The share of the network in the fingerprint of a state: of the multiset of messages, or, where order counts, of

@@ -6,8 +6,8 @@ use std::hash::Hash;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::time::nanos;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, FlatMap, Instant, NodeId, Now, Part, Position, Process, Restored,
-    Rng, Wall, fingerprint_of,
+    Boot, Choices, Context, Effect, EffectOf, Environment, FlatMap, Instant, NodeId, Now, Part, Position, Process,
+    Restored, Rng, Wall, WhichBoot, fingerprint_of,
 };
 
 /// The most effects of one kind of follow-up: a process that persists in every `on_persisted` never comes to rest.
@@ -26,6 +26,8 @@ pub struct Node<P: Process> {
     pub now: u64,
     /// How much faster than true its clock runs.
     pub drift_ppm: i32,
+    /// How often its process started; always zero where boots are not counted.
+    pub boots: u64,
     pub disk: Disk<P::Record>,
     /// What waits until the records up to a position are durable, in the order of `volvox_core::Outbox`, which is no
     /// value that could be compared.
@@ -129,7 +131,16 @@ impl<R> Disk<R> {
 impl<P: Checked> Node<P> {
     /// A node that never started.
     pub fn new(index: usize, drift_ppm: i32) -> Node<P> {
-        Node { index, process: None, timers: FlatMap::new(), now: 0, drift_ppm, disk: Disk::new(), gate: Vec::new() }
+        Node {
+            index,
+            process: None,
+            timers: FlatMap::new(),
+            now: 0,
+            drift_ppm,
+            boots: 0,
+            disk: Disk::new(),
+            gate: Vec::new(),
+        }
     }
 }
 
@@ -137,7 +148,8 @@ impl<P: Checked, H> System<P, H> {
     /// The fingerprint of a node: equal for nodes that behave alike.
     pub(super) fn fingerprint_of_node(&self, node: &Node<P>) -> u128 {
         let process = node.process.as_ref().map(|process| self.fingerprint_of_process(process, Instant(node.now)));
-        fingerprint_of(&(node.index, process, &node.timers, node.drift_ppm, &node.disk, &node.gate))
+        let all = fingerprint_of(&(node.index, process, &node.timers, node.drift_ppm, &node.disk, &node.gate));
+        if self.counts_boots { fingerprint_of(&(all, node.boots)) } else { all }
     }
 
     pub(super) fn fingerprint_of_process(&self, process: &P, now: Instant) -> u128 {
@@ -169,8 +181,24 @@ impl<P: Checked, H> System<P, H> {
             let failure = Some(self.asks_for_now(stepping.environment.id));
             return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
         }
+        if stepping.environment.boot == WhichBoot::Noted(Cell::new(true)) {
+            let id = stepping.environment.id;
+            let failure = Some(format!(
+                "{id} asks for boot(), and nodes restart here without being counted: say System::counting_boots"
+            ));
+            return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
+        }
         let Stepping { node, left, all: effects, failure, .. } = stepping;
         Ran { node, left, effects, asked, failure }
+    }
+
+    /// Where nobody returns every boot is the first, whether boots are counted or not.
+    fn boot_of(&self, node: &Node<P>) -> WhichBoot {
+        match (self.counts_boots, self.restarts) {
+            (true, _) => WhichBoot::Known(Boot(node.boots)),
+            (false, false) => WhichBoot::Known(Boot::FIRST),
+            (false, true) => WhichBoot::Noted(Cell::new(false)),
+        }
     }
 
     fn asks_for_now(&self, id: NodeId) -> String {
@@ -203,6 +231,7 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
         let environment = Environment {
             id,
             incarnation: system.incarnation,
+            boot: system.boot_of(node),
             now,
             wall: Wall(node.now as i64),
             // Jitter is fixed: every step draws the same.
@@ -239,6 +268,10 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
 
     fn start(&mut self) {
         let id = self.environment.id;
+        if self.system.counts_boots {
+            self.node.boots += 1;
+            self.environment.boot = WhichBoot::Known(Boot(self.node.boots));
+        }
         let mut process = P::new(id, &self.system.ids, &(self.system.config_of)(id));
         let disk = &self.node.disk;
         if disk.covers > Position::NONE {

@@ -1,9 +1,9 @@
 //! A run as data: what a counterexample is made of, and what another world can follow.
 
+use super::decision::{Decision, Kind};
 use super::network::LinkOrder;
 use super::node::{Input, Node, Ran};
 use super::{Checked, Durability, State, System, Timed};
-use crate::model::Model;
 use crate::report::Counterexample;
 use std::fmt;
 use std::fmt::Write;
@@ -181,16 +181,16 @@ impl<P: Process> Action<P> {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// The run of a counterexample as data.
+    /// The run of a counterexample as data: values, and no numbers of this system.
     pub fn schedule(&self, counterexample: &Counterexample<System<P, H>>) -> Schedule<P> {
         let nodes = &counterexample.initial.words[..self.ids.len()];
         let drifts_ppm: Vec<i32> = nodes.iter().map(|node| self.nodes.get(*node).node.drift_ppm).collect();
-        let has_begun = !matches!(&counterexample.failed, Some((Action { what: What::Start { .. }, .. }, _)));
+        let has_begun = !matches!(&counterexample.failed, Some((Decision { kind: Kind::Start { .. }, .. }, _)));
         let started = nodes.iter().zip(&drifts_ppm).enumerate().filter(|_| has_begun);
         let starts = started.map(|(index, (node, drift))| self.answers_to_start(index, *drift, *node)).collect();
-        let steps = counterexample.steps.iter().map(|(action, _)| action);
-        let failed = counterexample.failed.iter().map(|(action, _)| action);
-        Schedule { drifts_ppm, starts, actions: steps.chain(failed).cloned().collect() }
+        let steps = counterexample.steps.iter().map(|(decision, _)| decision);
+        let failed = counterexample.failed.iter().map(|(decision, _)| decision);
+        Schedule { drifts_ppm, starts, actions: steps.chain(failed).map(|decision| self.action(decision)).collect() }
     }
 
     /// Runs a schedule with fresh processes, and writes the trace: each decision, then what the node did, one line an
@@ -218,7 +218,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
 
     /// Whether following a schedule with fresh processes ends in nodes equal to those of `state`: that what was explored
     /// is what happens.
-    pub fn ends_in(&self, schedule: &Schedule<P>, state: &<Self as Model>::State) -> bool {
+    pub fn ends_in(&self, schedule: &Schedule<P>, state: &State) -> bool {
         let nodes = self.follow(schedule, |_, _, _, _| {});
         let fingerprints = nodes.iter().map(|node| self.fingerprint_of_node(node));
         fingerprints.eq(state.words[..self.ids.len()].iter().map(|node| self.nodes.fingerprint(*node)))

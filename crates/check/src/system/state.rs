@@ -1,9 +1,11 @@
 //! A global state: a list of numbers.
 
+use super::bytes::heap_bytes;
 use super::network::{ANY, LinkOrder, envelope_of};
 use super::{Checked, System};
 use crate::model::share;
 use std::hash::Hash;
+use std::sync::atomic::Ordering;
 use volvox_core::{NodeId, fingerprint_of};
 
 /// A state of a [`System`]: the numbers of its node states, what is left of its budgets, the number of its history, and
@@ -13,6 +15,14 @@ pub struct State {
     /// The sum of the shares of all parts.
     pub(super) sum: u128,
     pub(super) words: Box<[u32]>,
+}
+
+impl State {
+    /// What it takes, with what an allocation costs beside.
+    pub(super) fn bytes(&self) -> u64 {
+        const ALLOCATION: usize = 16;
+        (size_of::<State>() + size_of_val(&*self.words) + ALLOCATION) as u64
+    }
 }
 
 /// What stands where in the words: nodes, budgets, history, network.
@@ -69,7 +79,10 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 
     pub(super) fn intern_history(&self, history: H) -> u32 {
-        self.histories.intern(fingerprint_of(&history), || history)
+        self.histories.intern(fingerprint_of(&history), || {
+            self.histories.add_bytes(heap_bytes(&history));
+            history
+        })
     }
 
     /// A state from its words, its sum computed in full.
@@ -118,12 +131,13 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             return sum.wrapping_sub(used).wrapping_add(sends);
         }
         scratch.clear();
-        self.network_after(draft, scratch);
+        self.network_after(draft, scratch, true);
         sum.wrapping_sub(self.network_share(network)).wrapping_add(self.network_share(scratch))
     }
 
-    /// Appends the network after the step.
-    fn network_after(&self, draft: &Draft<'_>, words: &mut Vec<u32>) {
+    /// Appends the network after the step. Each step is drafted once and built at most once: `counts` says whether what
+    /// full queues drop is counted.
+    fn network_after(&self, draft: &Draft<'_>, words: &mut Vec<u32>, counts: bool) {
         let (start, network) = (words.len(), self.network_of(draft.state));
         match draft.used {
             Some(used) => {
@@ -133,7 +147,9 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             None => words.extend_from_slice(network),
         }
         for send in draft.sends {
-            self.push(words, start, *send);
+            if !self.push(words, start, *send) && counts {
+                self.dropped[self.link_of(*send) as usize].fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -143,7 +159,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         let used = usize::from(draft.used.is_some());
         let mut words = Vec::with_capacity(draft.state.words.len() + draft.sends.len() - used);
         words.extend_from_slice(&draft.state.words[..layout.network()]);
-        self.network_after(draft, &mut words);
+        self.network_after(draft, &mut words, false);
         if let Some((index, node)) = draft.node {
             words[index] = node;
         }
@@ -196,9 +212,9 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
     }
 
     /// Whether a timer of a running node is set.
-    pub fn is_set(&self, id: NodeId, timer: &P::Timer) -> bool {
+    pub fn is_set(&self, id: NodeId, timer: P::Timer) -> bool {
         let index = self.system.ids.iter().position(|one| *one == id);
-        index.is_some_and(|index| self.system.nodes.get(self.state.words[index]).node.timers.contains_key(timer))
+        index.is_some_and(|index| self.system.nodes.get(self.state.words[index]).node.timers.contains_key(&timer))
     }
 
     /// What the observer made of all events so far.

@@ -221,7 +221,9 @@ fn asking_for_the_time_in_a_model_without_is_an_error() {
     }
     let world = System::<Asks>::new(1, ()).command(SERVER, Ask::Lock, 1);
     let report = Checker::new(&world).run();
-    let (action, why) = report.violation.expect("it asks for the time").failed.expect("the step that failed");
-    assert_eq!(action.to_string(), "n1 command Lock");
+    let found = report.violation.expect("it asks for the time");
+    assert_eq!(found.actions(), ["n1 command Lock"]);
+    let (action, why) = found.failed.expect("the step that failed");
+    assert_eq!(world.action(&action).to_string(), "n1 command Lock");
     assert_eq!(why, "n1 asks for now(), and in an asynchronous model no time passes");
 }

@@ -1,10 +1,12 @@
 //! Protocols as they are written for every world, explored: what holds with exact counts, and for each rule a model
 //! without it, in which the counterexample is found.
 
+mod boots;
 mod detector;
 mod lease;
 mod promise;
 mod raft;
+mod reports;
 mod ricart_agrawala;
 mod timeless;
 mod two_phase_commit;

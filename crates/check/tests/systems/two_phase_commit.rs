@@ -225,6 +225,9 @@ fn world(participants: u64, rules: Rules) -> World {
         .command(COORDINATOR, Begin, 1)
 }
 
+/// Why a full queue leaves liveness decided.
+const ASKS_AGAIN: &str = "a node in doubt asks again: what a full queue drops was asked before";
+
 fn checker(world: &World) -> Checker<'_, World> {
     Checker::new(world)
         .invariant("all that decide decide the same", |world, state| world.view(state).history().len() < 2)
@@ -272,9 +275,12 @@ fn who_is_in_doubt_learns_the_outcome_if_the_dead_come_back() {
     let settled =
         |id: u64| move |world: &World, state: &_| world.view(state).node(NodeId(id)).is_some_and(|node| !node.in_doubt);
     let returning = world(2, Rules::All).crashes_and_restarts(1);
-    let report = checker(&returning).leads_to("doubt ends", doubt(2), settled(2)).run();
+    let in_the_end = || checker(&returning).leads_to("doubt ends", doubt(2), settled(2));
+    let report = in_the_end().bounds_are_budgets(ASKS_AGAIN).run();
     println!("{report}");
-    assert!(report.holds(), "{report}");
+    assert!(report.holds() && report.to_string().contains(ASKS_AGAIN), "{report}");
+    let report = in_the_end().run();
+    assert_eq!((report.ended, report.holds(), report.states), (Ended::Undecided, false, 7_742), "{report}");
 
     // The blocking that three-phase commit was invented against.
     let dying = world(2, Rules::All).crashes(1);
@@ -301,6 +307,7 @@ fn a_symmetric_liveness_property_is_checked_on_every_state() {
             |world, state| !world.view(state).history().is_empty(),
         )
         .symmetric()
+        .bounds_are_budgets(ASKS_AGAIN)
         .run();
     assert!(report.holds(), "{report}");
 }

@@ -9,8 +9,8 @@
 //!
 //! One machine, the master, asks all others what their clocks show, estimates how far each is ahead of its own, and takes
 //! the average. Then it tells everybody how to change: not the time, which would be old on arrival, but a *delta*, which does
-//! not age. Clocks that are far from the others are left out of the average, so that a broken one moves nobody; it is told
-//! its delta all the same.
+//! not age. Clocks that are far from the others are left out of the average, so that one that is broken moves no other; it is
+//! told its delta all the same.
 //!
 //! # The messages
 //!
@@ -37,29 +37,37 @@
 //!
 //! An offset is estimated as in [Cristian's algorithm](crate::cristian): half the round trip is added to what the slave
 //! said, and the error is at most e, half the longest round trip that is used less `min`. After a round each clock is where
-//! the average is, but for its own error: any two are within 2e, and part from then on at 2 rho. A clock outside of the
-//! largest set that agrees within gamma has no weight in the average, so while the broken ones are fewer than half, the
-//! average lies among the good ones. A delta belongs to one round and is applied once, by whom it was made for: the slave
-//! remembers which round it answered last.
+//! the average is, but for its own error: any two are within 2e, and part from then on at 2 rho.
+//!
+//! *The average stays within gamma of a good clock*, and e, while those that are good agree within gamma and are more than half
+//! of those that answer. For the average is that of the largest set within gamma, which is at least as large as the good
+//! clocks together, so one of them is in it. A clock that is further than gamma from the set has no weight. One inside has: of
+//! m clocks, each that is broken moves the average by up to gamma/m, so it need **not** lie among the good ones (with gamma
+//! 20 ms: 0, +1 and -1 ms are good, and a broken +19 ms moves their average from 0 to +4.75 ms). Where that is too much, the
+//! k largest and k smallest offsets are dropped instead (Welch and Lynch 1988).
+//!
+//! A delta belongs to one round and is applied once, by the node that it was made for: a slave remembers which round it
+//! answered last.
 //!
 //! # Caveats
 //!
 //! - This is *internal* synchronisation: everybody agrees, and may be wrong together.
-//! - 002 tells that the master "tells each one how to adjust its rate", which leaves out polling and averaging; 004 averages
-//!   what the clocks *said*: without the half round trip the average is biased late ([`Rule::Compensation`]).
+//! - Textbooks often average what the clocks *said*. Without the half round trip that average is biased late
+//!   ([`Rule::Compensation`]).
 //! - What it asks of time is in three parts, as with Cristian, each with a checked model in which it is withdrawn. Where
 //!   there is no time at all nothing can be measured, and the first step fails. Without `min` clocks may be further apart
 //!   than 2e. Without an upper bound on delays those that are set are within 2e, and some are not set at all.
 //! - A clock that is being slewed tells where it is slewing to, so that a correction under way is not made twice.
 //! - A master that dies is not replaced here: that is an election. One that comes back goes on; two of its lives that
 //!   start in the very same nanosecond would be taken for one.
-//! - Broken clocks have no weight while they are fewer than half of those that *answer*, or do not agree with one another.
+//! - It is those that *answer* that count: where most of them are broken, and agree with one another, they are the largest set.
 //! - Each round moves the average by up to e. Over many rounds all clocks wander, together.
 //!
 //! # References
 //!
 //! R. Gusella, S. Zatti: *The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD*, IEEE
 //! Transactions on Software Engineering 15(7), 1989: section II (the algorithm), section III (the fault-tolerant average).
+//! J. Welch, N. Lynch: *A new fault-tolerant algorithm for clock synchronization*, Information and Computation 77(1), 1988.
 
 mod average;
 mod message;
@@ -381,10 +389,13 @@ pub fn properties() -> Vec<Property<Berkeley, Told>> {
             holds: precision,
         },
         Property {
-            name: "a clock that is far off moves nobody",
+            name: "the average stays within gamma of a good clock",
             source: "Gusella and Zatti 1989, section III; TIM-05, TIM-06",
             when: When::Always,
-            holds: among_the_good,
+            holds: |picture| {
+                let gamma = picture.nodes.first().map_or(Duration::ZERO, |(_, node)| node.config.gamma);
+                near_the_good(picture, nanos(gamma))
+            },
         },
         Property {
             name: "no clock runs backward, nor faster than it may slew",
@@ -421,17 +432,32 @@ fn precision(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
     Ok(())
 }
 
-/// The average of a round lies among the clocks that agree, but for e; and so does every clock that was set.
-fn among_the_good(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
+/// The average of every round lies among the good clocks: what is *not* promised while a broken one is within gamma of them.
+///
+/// # Errors
+/// When a clock was set to something else.
+pub fn among_the_good(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
+    near_the_good(picture, 0)
+}
+
+/// Every clock that was set shows what is at most `far_ns` from the good clocks, but for e in each round. Which clocks are good
+/// is known from how the run was made, and not from what the algorithm made of it: those that start at most half of gamma off,
+/// so that any two agree. Where more than one is broken, or the master, nothing is said: so few may have answered that the
+/// good ones were not the most.
+fn near_the_good(picture: &Picture<'_, Berkeley, Told>, far_ns: u64) -> Result<(), String> {
     let Some((_, any)) = picture.nodes.first() else { return Ok(()) };
     let off_ns = |place: usize| any.config.starts_off_ns.get(place).copied().unwrap_or(0);
-    let mut starts: Vec<i64> = (0..any.members.len()).map(off_ns).collect();
-    let gamma_ns = nanos(any.config.gamma);
-    let Some((low, high, _)) = largest_agreeing(&mut starts, gamma_ns) else { return Ok(()) };
+    let is_good = |off_ns: &i64| off_ns.unsigned_abs() <= nanos(any.config.gamma) / 2;
+    let good: Vec<i64> = (0..any.members.len()).map(off_ns).filter(is_good).collect();
+    let (Some(low), Some(high)) = (good.iter().min(), good.iter().max()) else { return Ok(()) };
+    if good.len() + 1 < any.members.len() || !is_good(&off_ns(0)) {
+        return Ok(());
+    }
     let wander = (nanos(any.config.error_max()) + 1).saturating_mul(u64::from(picture.history.averages) + 1);
+    let far_ns = far_ns.saturating_add(wander);
     for (id, node) in picture.nodes.iter().filter(|(_, node)| node.adjusted.is_some()) {
         let ahead = node.clock.ahead();
-        if ahead < low.saturating_sub_unsigned(wander) || ahead > high.saturating_add_unsigned(wander) {
+        if ahead < low.saturating_sub_unsigned(far_ns) || ahead > high.saturating_add_unsigned(far_ns) {
             return Err(format!("{id} was set to {ahead} ns, and the good clocks lie from {low} to {high} ns"));
         }
     }

@@ -1,13 +1,10 @@
-//! What is sent, asked and told between the nodes of a world. What is sent to foreign servers is a [`Packet`](super::Packet)
-//! with the same four times.
+//! What is sent, asked and told between the nodes of a world. A foreign server is sent a [`Packet`](super::Packet) with the
+//! same four times.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
-use alloc::vec::Vec;
-use core::fmt;
-use core::str::FromStr;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader};
+use volvox_core::{commands, payload};
 
-/// What is sent.
+/// What nodes send to one another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// What time is it? With T1, by the machine's own clock: it comes back untouched, and says which answer is which.
@@ -26,89 +23,30 @@ pub enum Message {
     },
 }
 
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Request { t1 } => write!(f, "Request T1={}", TimeOfDay(*t1)),
-            Message::Response { t2, t3, .. } => write!(f, "Response T2={} T3={}", TimeOfDay(*t2), TimeOfDay(*t3)),
-        }
-    }
+payload! { Message: "message of NTP";
+    0 Request { t1 }          => ("Request T1={}", TimeOfDay(*t1)),
+    1 Response { t1, t2, t3 } => ("Response T2={} T3={}", TimeOfDay(*t2), TimeOfDay(*t3)),
 }
 
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Request { .. } => "Request",
-            Message::Response { .. } => "Response",
-        }
-    }
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// A client asks again.
+    Poll,
 }
 
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Request { t1 } => {
-                out.push(0);
-                t1.encode(out);
-            }
-            Message::Response { t1, t2, t3 } => {
-                out.push(1);
-                [t1, t2, t3].into_iter().for_each(|time| time.encode(out));
-            }
-        }
-    }
-}
+payload! { Timer; Poll }
 
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        Ok(match input.u8()? {
-            0 => Message::Request { t1: i64::decode(input)? },
-            1 => Message::Response { t1: i64::decode(input)?, t2: i64::decode(input)?, t3: i64::decode(input)? },
-            other => return Err(DecodeError::Unknown("message", u64::from(other))),
-        })
-    }
-}
-
-/// What is asked of a node.
+/// What a node is asked.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Of a client: ask all servers now: `poll`.
+    /// Of a client: ask all servers now.
     Poll,
-    /// Show the clock: `show`.
+    /// Show the clock.
     Show,
 }
 
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Command::Poll => "poll",
-            Command::Show => "show",
-        })
-    }
-}
-
-/// What is not a [`Command`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CommandError;
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected 'poll' or 'show'")
-    }
-}
-
-impl core::error::Error for CommandError {}
-
-impl FromStr for Command {
-    type Err = CommandError;
-    fn from_str(text: &str) -> Result<Command, CommandError> {
-        match text.trim() {
-            "poll" => Ok(Command::Poll),
-            "show" => Ok(Command::Show),
-            _ => Err(CommandError),
-        }
-    }
-}
+commands! { Command; Poll = "poll", Show = "show" }
 
 /// What a node tells.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -117,25 +55,24 @@ pub enum Event {
     Started(Reading),
     /// It was asked for its clock.
     Shows(Reading),
-    /// An offset was chosen from what the servers say, and its clock is being slewed by it: what it showed just before and
-    /// just after.
+    /// An offset was chosen from the answers of the servers, and its clock is being slewed by it.
     Slewed {
         /// The offset.
         by_ns: i64,
-        /// Of how many servers.
+        /// How many servers it was chosen from.
         survivors: usize,
-        /// Out of how many that were heard.
+        /// How many servers were heard.
         heard: usize,
-        /// Before.
+        /// What the clock showed just before.
         before: Reading,
-        /// After.
+        /// What it showed just after.
         after: Reading,
     },
     /// A large offset has lasted, and the clock was stepped.
     Stepped {
         /// The offset.
         by_ns: i64,
-        /// After.
+        /// What the clock showed just after.
         after: Reading,
     },
     /// No majority of the servers agrees.
@@ -143,24 +80,19 @@ pub enum Event {
         /// How many were heard.
         heard: usize,
     },
-    /// An offset that cannot be true: somebody must look at it.
+    /// An offset that cannot be true: a person must look at it.
     Panicked {
         /// The offset.
         by_ns: i64,
     },
 }
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Started(reading) => write!(f, "starts at {reading}"),
-            Event::Shows(reading) => write!(f, "shows {reading}"),
-            Event::Slewed { by_ns, survivors, heard, .. } => {
-                write!(f, "slews by {} as {survivors} of {heard} say", Signed(*by_ns))
-            }
-            Event::Stepped { by_ns, .. } => write!(f, "steps by {}", Signed(*by_ns)),
-            Event::NoMajority { heard } => write!(f, "no majority among {heard}"),
-            Event::Panicked { by_ns } => write!(f, "does not believe {}", Signed(*by_ns)),
-        }
-    }
+payload! { Event;
+    Started(reading)         => "starts at {reading}",
+    Shows(reading)           => "shows {reading}",
+    Slewed { by_ns, survivors, heard, before, after } =>
+        ("slews by {} as {survivors} of {heard} say", Signed(*by_ns)),
+    Stepped { by_ns, after } => ("steps by {}", Signed(*by_ns)),
+    NoMajority { heard }     => "no majority among {heard}",
+    Panicked { by_ns }       => ("does not believe {}", Signed(*by_ns)),
 }

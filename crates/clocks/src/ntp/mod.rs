@@ -2,8 +2,8 @@
 //!
 //! # The problem
 //!
-//! [Cristian's client](crate::cristian) believes one server, and one answer. On the Internet answers wait in queues, in one
-//! direction more than in the other; servers die; and some are wrong, by hours, and do not know it.
+//! [Cristian's client](crate::cristian) believes one server, and one answer. On the Internet answers wait in queues, longer
+//! in one direction than in the other; servers die; and some are wrong, by hours, and do not know it.
 //!
 //! # The idea
 //!
@@ -11,8 +11,8 @@
 //!
 //! 1. *Exchange.* Four readings, two by each clock, give the offset of the server's clock and the delay of the messages,
 //!    without what the server spent. The true offset lies within half the delay of it.
-//! 2. *Filter* ([`filter`]). Of the last eight exchanges with one server, the one with the least delay is believed: it waited
-//!    least.
+//! 2. *Filter* ([`filter`]). Of the last eight exchanges with one server, the one with the least delay is believed: it has
+//!    waited least in queues.
 //! 3. *Select* ([`selection`]). Among servers, those are believed whose intervals meet where those of a majority do; of
 //!    these the best are averaged.
 //! 4. *Discipline* ([`discipline`]). Small offsets are slewed, large ones stepped if they last, impossible ones reported.
@@ -24,8 +24,8 @@
 //! | `Request` | T1: what time is it? |
 //! | `Response` | T1 again, T2: when the request came, T3: when this leaves |
 //!
-//! On the wire both are the same 48 bytes ([`packet`]), and a [`translator`] stands between the process and strangers who
-//! speak nothing else.
+//! On the wire both are the same 48 bytes ([`packet`]), and a [`translator`] stands between the process and foreign servers
+//! that speak nothing else.
 //!
 //! # A run
 //!
@@ -52,12 +52,12 @@
 //!
 //! # Caveats
 //!
-//! - 002 takes the absolute value of theta. The sign is needed: it says whether to slow down or to hurry ([`Rule::Sign`]). It
-//!   also calls the arrival t4 where its own numbering makes it t3; 004 loses T3 and turns a sign.
-//! - 002 takes the minimum-delay pair "from N servers". That rule filters samples of *one* server ([`Rule::Filter`]); between
-//!   servers it is intersection that protects ([`Rule::Select`]).
-//! - Offsets are kept relative to the machine's own clock, which nobody sets, so a sample stays true when the clock above it
-//!   is slewed, and no correction is made twice. T1 and T4 are read from it: a client need not tell anybody its time.
+//! - Textbooks sometimes take the absolute value of theta. The sign is needed: it says whether to slow down or to hurry
+//!   ([`Rule::Sign`]).
+//! - Textbooks sometimes take the sample of least delay "from N servers". That rule filters samples of *one* server
+//!   ([`Rule::Filter`]); between servers it is the intersection that protects ([`Rule::Select`]).
+//! - Offsets are kept relative to the machine's own clock, which is never set, so a sample stays true when the clock above it
+//!   is slewed, and no correction is made twice. T1 and T4 are read from it: a client need not reveal its time.
 //! - Of time it asks for a clock that runs evenly between T1 and T4, and for nothing else: the bound holds for every split of
 //!   every delay, so there is no promise of the network to withdraw, neither a least delay nor a greatest. The checked model
 //!   in which answers are later than the next question holds. The one without any time has no T1, and its first step fails.
@@ -80,9 +80,9 @@ mod properties;
 pub mod selection;
 pub mod translator;
 
-pub use crate::software_clock::Readings;
+pub use crate::software_clock::Readings as History;
 pub use discipline::Thresholds;
-pub use message::{Command, CommandError, Event, Message};
+pub use message::{Command, Event, Message, Timer};
 pub use packet::Packet;
 pub use properties::properties;
 pub use translator::Translator;
@@ -94,36 +94,7 @@ use core::convert::Infallible;
 use discipline::{Discipline, Verdict};
 use filter::{Register, Sample};
 use selection::{Candidate, combine, intersection, survivors};
-use volvox_core::{Context, Duration, History, Instant, NodeId, Process};
-
-/// A rule that can be taken out, to see what it is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// The offset has a sign.
-    Sign,
-    /// An answer must give back the T1 of the question that waits.
-    Origin,
-    /// Of the samples of one server the one of least delay is believed; without it, the newest.
-    Filter,
-    /// Only servers that agree with a majority are believed; without it, all.
-    Select,
-    /// Small offsets are slewed.
-    Slew,
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "sign" => Rule::Sign,
-            "origin" => Rule::Origin,
-            "filter" => Rule::Filter,
-            "select" => Rule::Select,
-            "slew" => Rule::Slew,
-            _ => return None,
-        })
-    }
-}
+use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
 
 /// What is fixed for a run. The first members are the servers, all others clients of each of them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -132,9 +103,9 @@ pub struct Config {
     pub servers: usize,
     /// How many a client must have heard before it decides.
     pub sane: usize,
-    /// How often a client asks.
+    /// The interval at which a client asks.
     pub poll: Duration,
-    /// How often it asks in all; `None` for no end.
+    /// How many times it asks in all; `None` for no end.
     pub polls: Option<u64>,
     /// What is done about large offsets.
     pub thresholds: Thresholds,
@@ -147,8 +118,18 @@ pub struct Config {
     pub distance_min_ns: u64,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
+}
+
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Sign = "sign": "the offset has a sign" / "a clock that is ahead runs away",
+    Origin = "origin": "an answer must give back the T1 of the question that waits" / "late answers look fast",
+    Filter = "filter": "of the samples of one server the one of least delay is believed" / "the newest is",
+    Select = "select": "only servers that agree with a majority are believed" / "one falseticker moves the clock",
+    Slew = "slew": "small offsets are slewed" / "time runs backward",
 }
 
 impl Default for Config {
@@ -192,21 +173,17 @@ pub struct Ntp {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// Of a client: what it knows of each server, how often it asked, what it chose, what it waits for.
+    /// Of a client: what it knows of each server, how many times it asked, what it chose, what it waits for.
     associations: BTreeMap<NodeId, Association>,
     polled: u64,
     chosen: Option<Chosen>,
     discipline: Discipline,
 }
 
-/// A client asks again.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Poll;
-
 impl Process for Ntp {
     type Config = Config;
     type Message = Message;
-    type Timer = Poll;
+    type Timer = Timer;
     type Record = Infallible;
     type Command = Command;
     type Event = Event;
@@ -249,7 +226,7 @@ impl Process for Ntp {
         }
     }
 
-    fn on_timer(&mut self, Poll: Poll, cx: &mut Context<'_, Ntp>) {
+    fn on_timer(&mut self, Timer::Poll: Timer, cx: &mut Context<'_, Ntp>) {
         self.poll(cx);
     }
 
@@ -273,7 +250,7 @@ impl Ntp {
         }
         self.polled += 1;
         if self.config.polls.is_none_or(|most| self.polled < most) {
-            cx.set_timer(Poll, self.config.poll);
+            cx.set_timer(Timer::Poll, self.config.poll);
         }
     }
 
@@ -283,13 +260,13 @@ impl Ntp {
             return cx.note("ignored: no server of this client", from.0);
         };
         let Some(asked) = association.asked else { return cx.note("ignored: nothing was asked", from.0) };
-        if asked != t1 && self.config.without != Some(Rule::Origin) {
+        if asked != t1 && self.config.keeps(Rule::Origin) {
             return cx.note("ignored: not what was asked", from.0);
         }
         let Some(mut sample) = Sample::of(asked, t2, t3, t4, now) else {
             return cx.note("ignored: four readings that contradict one another", from.0);
         };
-        if self.config.without == Some(Rule::Sign) {
+        if !self.config.keeps(Rule::Sign) {
             let offset = sample.ahead_ns.saturating_sub(self.clock.ahead());
             sample.ahead_ns = self.clock.ahead().saturating_add(offset.saturating_abs());
         }
@@ -314,10 +291,8 @@ impl Ntp {
         if candidates.len() < self.config.sane {
             return cx.note("has not heard enough servers", candidates.len() as u64);
         }
-        let range = match self.config.without {
-            Some(Rule::Select) => Some((i64::MIN, i64::MAX)),
-            _ => intersection(&candidates),
-        };
+        let everything = Some((i64::MIN, i64::MAX));
+        let range = if self.config.keeps(Rule::Select) { intersection(&candidates) } else { everything };
         let kept = range.map(|range| survivors(&candidates, range)).unwrap_or_default();
         let Some(ahead_ns) = combine(&kept) else {
             return cx.emit(Event::NoMajority { heard: candidates.len() });
@@ -332,10 +307,10 @@ impl Ntp {
         match self.discipline.judge(by_ns, now, &self.config.thresholds) {
             Verdict::Slew => {
                 let before = self.reading(now);
-                if self.config.without == Some(Rule::Slew) {
-                    self.clock.step(by_ns, now);
-                } else {
+                if self.config.keeps(Rule::Slew) {
                     self.clock.adjust(by_ns, now);
+                } else {
+                    self.clock.step(by_ns, now);
                 }
                 cx.emit(Event::Slewed { by_ns, survivors, heard, before, after: self.reading(now) });
             }
@@ -381,7 +356,7 @@ impl Ntp {
     /// The sample of a server that is believed.
     pub fn believed(&self, server: NodeId) -> Option<&Sample> {
         let register = &self.associations.get(&server)?.register;
-        if self.config.without == Some(Rule::Filter) { register.samples().last() } else { register.best() }
+        if self.config.keeps(Rule::Filter) { register.best() } else { register.samples().last() }
     }
 
     /// By how much the clock of a member is wrong at its start.
@@ -391,7 +366,7 @@ impl Ntp {
     }
 }
 
-impl History<Ntp> for Readings {
+impl volvox_core::History<Ntp> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
             Event::Started(reading) => self.begin(node, *reading),

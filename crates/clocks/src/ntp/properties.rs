@@ -1,8 +1,8 @@
-//! What must hold. Most of it compares with the truth, and knows it where the machines' own clocks agree: a server's clock is
-//! then ahead of the truth by what it was off at its start.
+//! What must hold. Most properties compare with the truth, which is known where the machines' own clocks agree: a server's
+//! clock is then ahead of the truth by what it was off at its start.
 
 use super::filter::Sample;
-use super::{Ntp, Readings};
+use super::{History, Ntp};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
 /// What must hold.
-pub fn properties() -> Vec<Property<Ntp, Readings>> {
+pub fn properties() -> Vec<Property<Ntp, History>> {
     vec![
         Property {
-            name: "the true offset lies within half the delay of every sample",
+            name: "offset within half the delay",
             source: "RFC 5905, section 8; TIM-07",
             when: When::Always,
             holds: |picture| {
@@ -21,19 +21,14 @@ pub fn properties() -> Vec<Property<Ntp, Readings>> {
             },
         },
         Property {
-            name: "a server is believed within half of its least delay",
+            name: "clock filter",
             source: "RFC 5905, section 10; TIM-08",
             when: When::Always,
-            holds: least_delay,
+            holds: clock_filter,
         },
+        Property { name: "accuracy", source: "RFC 5905, section 11.2; TIM-08", when: When::Always, holds: accuracy },
         Property {
-            name: "while falsetickers are a minority, what is chosen is near the truth",
-            source: "RFC 5905, section 11.2; TIM-08",
-            when: When::Always,
-            holds: near_the_truth,
-        },
-        Property {
-            name: "but for steps, no clock runs backward, nor faster than it may slew",
+            name: "monotonicity",
             source: "RFC 5905, section 11.3; TIM-03",
             when: When::Always,
             holds: |picture| {
@@ -42,26 +37,26 @@ pub fn properties() -> Vec<Property<Ntp, Readings>> {
             },
         },
         Property {
-            name: "every client has chosen an offset",
+            name: "termination",
             source: "RFC 5905, section 11; TIM-08",
             when: When::AtEnd,
             holds: |picture| {
                 let missing = picture.nodes.iter().find(|(_, node)| !node.is_server() && node.chosen().is_none());
-                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} never heard a majority")))
+                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} has never chosen an offset")))
             },
         },
     ]
 }
 
-/// Asks of the samples of each client and each server, with the truth about that server.
+/// Judges the samples of each client about each server, with the truth about that server.
 fn each_register(
-    picture: &Picture<'_, Ntp, Readings>,
+    picture: &Picture<'_, Ntp, History>,
     wrong: impl Fn(&[Sample], i64) -> Option<String>,
 ) -> Result<(), String> {
     for (id, node) in picture.nodes {
         for (server, samples) in node.registers() {
             if let Some(why) = wrong(samples, node.starts_off_ns(server)) {
-                return Err(format!("{id} about {server}: {why}"));
+                return Err(format!("the offset of {server} at {id} is {why}"));
             }
         }
     }
@@ -71,10 +66,11 @@ fn each_register(
 /// Whether the truth is further from a sample than half the delay of another, with a nanosecond for the rounding.
 fn miss(sample: &Sample, truth: i64, least: &Sample) -> Option<String> {
     let (error, bound) = (sample.ahead_ns.abs_diff(truth), least.delay_ns / 2 + 1);
-    (error > bound).then(|| format!("off by {error} ns, where {bound} ns are the most"))
+    (error > bound).then(|| format!("off by {error} ns, where at most {bound} ns are possible"))
 }
 
-fn least_delay(picture: &Picture<'_, Ntp, Readings>) -> Result<(), String> {
+/// The sample of a server that is believed is off by at most half of its least delay.
+fn clock_filter(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         for (server, samples) in node.registers() {
             let (Some(believed), Some(least)) =
@@ -83,15 +79,16 @@ fn least_delay(picture: &Picture<'_, Ntp, Readings>) -> Result<(), String> {
                 continue;
             };
             if let Some(why) = miss(believed, node.starts_off_ns(server), least) {
-                return Err(format!("{id} about {server}: {why}"));
+                return Err(format!("the offset of {server} at {id} is {why}"));
             }
         }
     }
     Ok(())
 }
 
-/// What was chosen lies in the interval of some server that is right, and so does the truth: twice the widest of theirs.
-fn near_the_truth(picture: &Picture<'_, Ntp, Readings>) -> Result<(), String> {
+/// While falsetickers are a minority, what was chosen lies in the interval of some server that is right, and so does the
+/// truth: twice the widest of theirs.
+fn accuracy(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         let Some(chosen) = node.chosen() else { continue };
         let is_right = |server: &NodeId| node.starts_off_ns(*server) == 0;
@@ -102,7 +99,7 @@ fn near_the_truth(picture: &Picture<'_, Ntp, Readings>) -> Result<(), String> {
         let error = chosen.ahead_ns.unsigned_abs();
         if error > widest.saturating_mul(2) + 2 {
             return Err(format!(
-                "{id} has chosen an offset that is off by {error} ns, with {widest} ns to either side"
+                "{id} has chosen an offset that is off by {error} ns, where right servers are within {widest} ns"
             ));
         }
     }

@@ -4,7 +4,10 @@ use super::{ms, round_trip, watch};
 use volvox_clocks::cristian::{Command, Config, Cristian, Event, Message, Rule, properties};
 use volvox_clocks::software_clock::Readings;
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, NodeId};
+use volvox_core::{Boot, Duration, NodeId, Process, Serial};
+use volvox_sim::bench::Bench;
+use volvox_sim::restarts::Restarts;
+use volvox_sim::script::Order;
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
 
 const SERVER: NodeId = NodeId(1);
@@ -87,6 +90,37 @@ fn without_the_half_the_clock_is_late_by_the_way_back() {
     assert!(sim.node(SERVER).is_some_and(Cristian::is_server));
 }
 
+/// A reply to a dead life's request would look fast.
+#[test]
+fn a_reply_to_an_earlier_boot_is_not_used() {
+    for (without, text) in [
+        (None, "note ignored: answers an older request 1"),
+        (Some(Rule::Unique), "event adjusts by +0.000500 s after a round trip of 0ns"),
+    ] {
+        let config = Config { without, ..Config::default() };
+        let mut client = Bench::restart(Cristian::new(NodeId(2), &[SERVER, NodeId(2)], &config), 2, Boot(2));
+        let reply = Message::Reply { number: Serial::first_boot(1), time: 500_000, handling: 0 };
+        assert_eq!(client.message(1, reply)[0], text);
+    }
+}
+
+#[test]
+fn a_client_that_restarts_amid_a_question_uses_no_old_answer() {
+    let commands = [(NodeId(2), Command::Sync), (NodeId(3), Command::Sync)];
+    let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
+    let run = |seed, without| {
+        let config = Config { delay_min: Duration::ZERO, without, ..config() };
+        restarts.run::<Cristian, Readings>(seed, move |_, _| config.clone(), &properties())
+    };
+    let mut amid = 0;
+    for seed in 0..200 {
+        amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}")).amid_a_question;
+    }
+    assert!(amid > 200, "{amid} restarts amid a question");
+    let broken = |seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.starts_with("an estimate is off"));
+    assert!((0..200).any(broken), "estimates stay within their bound without numbers that are given once");
+}
+
 #[test]
 fn golden_scripts() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/cristian");
@@ -100,14 +134,14 @@ fn golden_scripts() {
 
 #[test]
 fn messages_and_commands_come_back_and_hostile_ones_make_no_panic() {
-    round_trip(&Message::Request { number: 300 });
-    round_trip(&Message::Reply { number: 3, time: -5, handling: u64::MAX });
+    round_trip(&Message::Request { number: Serial::first_boot(300) });
+    round_trip(&Message::Reply { number: Serial { boot: Boot(2), count: 3 }, time: -5, handling: u64::MAX });
     for command in [Command::Sync, Command::Show] {
         assert_eq!(command.to_string().parse(), Ok(command));
     }
     assert!("sync n1".parse::<Command>().is_err());
 
-    use volvox_core::{Context, Environment, Incarnation, Position, Process, Rng};
+    use volvox_core::{Context, Environment, Incarnation, Position, Rng};
     let members = [SERVER, NodeId(2)];
     let mut environment = Environment::new(NodeId(2), Incarnation(1), Position::NONE, &Rng::new(1));
     let mut effects = Vec::new();
@@ -116,7 +150,9 @@ fn messages_and_commands_come_back_and_hostile_ones_make_no_panic() {
     for (time, handling) in [(0, u64::MAX), (i64::MAX, 0), (i64::MIN, 0), (i64::MIN, 0)] {
         let mut cx = Context::new(&mut environment, &mut effects);
         node.on_command(Command::Sync, &mut cx);
-        (1..=8).for_each(|number| node.on_message(SERVER, Message::Reply { number, time, handling }, &mut cx));
+        (1..=8).map(Serial::first_boot).for_each(|number| {
+            node.on_message(SERVER, Message::Reply { number, time, handling }, &mut cx);
+        });
         node.on_command(Command::Show, &mut cx);
     }
 }

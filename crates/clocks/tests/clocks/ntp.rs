@@ -2,7 +2,7 @@
 
 use super::{ms, round_trip, watch};
 use volvox_clocks::ntp::packet::{Distrust, Mode, PACKET_BYTES, Packet, PacketError, Timestamp};
-use volvox_clocks::ntp::{Command, Config, Event, Message, Ntp, Readings, Rule, Thresholds, properties};
+use volvox_clocks::ntp::{Command, Config, Event, History, Message, Ntp, Rule, Thresholds, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Rng};
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
@@ -36,7 +36,7 @@ fn samples_contain_the_truth_and_falsetickers_are_outvoted_whatever_the_network_
     let mut events = 0;
     for seed in 0..40 {
         let mut sim = troubled(seed);
-        watch::<Ntp, Readings>(&mut sim, &properties(), ms(5_000));
+        watch::<Ntp, History>(&mut sim, &properties(), ms(5_000));
         events += sim.statistics().events;
     }
     assert!(events > 5_000, "{events}");
@@ -115,7 +115,7 @@ fn large_offsets_are_stepped_if_they_last() {
     }
 }
 
-/// The correction of the course notes: without the sign, a clock that is ahead runs away.
+/// A common mistake: without the sign, a clock that is ahead runs away.
 #[test]
 fn the_offset_has_a_sign() {
     let starts_off_ns = vec![0, 0, 0, 30_000_000];

@@ -1,23 +1,24 @@
 //! What a coordinator does: the first, and one that was elected.
 
 use super::{Collecting, Message, Part, Phase, Record, Rule, ThreePhase, Timer, UNDER_WAY_MAX};
-use crate::transaction::{Decision, Event, Transaction, Vote};
+use crate::transaction::{Content, Decision, Event, Transaction, Vote};
 use alloc::collections::{BTreeMap, BTreeSet};
-use volvox_core::{Context, NodeId};
+use volvox_core::{Context, NodeId, Serial};
 
 impl ThreePhase {
     /// The first phase: the votes.
-    pub(super) fn begin(&mut self, cx: &mut Context<'_, ThreePhase>) {
+    pub(super) fn begin(&mut self, content: Content, cx: &mut Context<'_, ThreePhase>) {
         if self.undecided().count() >= UNDER_WAY_MAX {
             return cx.note("too many transactions under way", UNDER_WAY_MAX as u64);
         }
+        // The request waits for the record, so the log holds every number that anybody heard of, and no boot is needed.
         self.last_number += 1;
-        let transaction = Transaction { origin: self.id, number: self.last_number };
-        cx.persist(Record::Entered(transaction));
-        self.keep(transaction, Part::uncertain(transaction));
+        let transaction = Transaction { origin: self.id, number: Serial::first_boot(self.last_number) };
+        cx.persist(Record::Entered(transaction, content));
+        self.keep(transaction, Part::uncertain(transaction, content));
         self.tell_entered(transaction, cx);
         let missing = self.participants();
-        cx.broadcast(&missing, Message::VoteReq(transaction));
+        cx.broadcast(&missing, Message::VoteReq(transaction, content));
         self.collect(transaction, Collecting::Votes { missing }, cx);
     }
 
@@ -28,7 +29,7 @@ impl ThreePhase {
         vote: Vote,
         cx: &mut Context<'_, ThreePhase>,
     ) {
-        let is_hasty = self.is_without(Rule::Unanimity);
+        let is_hasty = !self.config.keeps(Rule::Unanimity);
         let Some(Collecting::Votes { missing }) = self.collecting(transaction) else {
             return cx.note("a vote that decides nothing", from.0);
         };
@@ -41,7 +42,7 @@ impl ThreePhase {
             }
             Vote::Yes if is_complete || is_hasty => {
                 let participants = self.participants();
-                if self.is_without(Rule::PreCommit) {
+                if !self.config.keeps(Rule::PreCommit) {
                     return self.conclude(transaction, Decision::Commit, &participants, cx);
                 }
                 self.pre_commit(transaction, participants, cx);
@@ -55,7 +56,7 @@ impl ThreePhase {
         let Some(part) = self.parts.get_mut(&transaction) else { return };
         part.phase = Phase::PreCommitted;
         cx.broadcast(&who, Message::PreCommit(transaction));
-        if who.is_empty() || self.is_without(Rule::Acks) {
+        if who.is_empty() || !self.config.keeps(Rule::Acks) {
             return self.commit(transaction, cx);
         }
         self.collect(transaction, Collecting::Acks { missing: who }, cx);
@@ -69,7 +70,7 @@ impl ThreePhase {
         }
     }
 
-    /// The third phase: everybody alive knows that all voted yes.
+    /// The third phase: every living node knows that all voted yes.
     fn commit(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let told = self.behind();
         self.conclude(transaction, Decision::Commit, &told, cx);
@@ -86,8 +87,8 @@ impl ThreePhase {
         cx.broadcast(told, Message::Decision(transaction, decision));
     }
 
-    /// Two delays have passed: who has not answered is dead.
-    pub(super) fn go_on_without(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
+    /// Two delays have passed: a node that has not answered is dead.
+    pub(super) fn on_answers_due(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         match self.collecting(transaction).cloned() {
             Some(Collecting::Votes { .. }) => {
                 let told = self.participants();
@@ -99,7 +100,7 @@ impl ThreePhase {
         }
     }
 
-    /// Somebody takes whoever coordinated for dead, and this node is next.
+    /// A node believes the coordinator to be dead, and this one is next.
     pub(super) fn on_elect(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         self.refuse_unknown(transaction, cx);
         let Some(part) = self.parts.get(&transaction) else { return };
@@ -111,7 +112,7 @@ impl ThreePhase {
         }
     }
 
-    /// Termination: how far are those who are left?
+    /// Termination: asks the nodes that are left how far they are.
     pub(super) fn become_coordinator(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let id = self.id;
         let Some(part) = self.parts.get_mut(&transaction) else { return };
@@ -151,14 +152,14 @@ impl ThreePhase {
         cx: &mut Context<'_, ThreePhase>,
     ) {
         let told = self.behind();
-        let somebody = |phase| known.values().any(|known| *known == phase);
-        if somebody(Phase::Decided(Decision::Abort)) {
+        let any = |phase| known.values().any(|known| *known == phase);
+        if any(Phase::Decided(Decision::Abort)) {
             self.conclude(transaction, Decision::Abort, &told, cx);
-        } else if somebody(Phase::Decided(Decision::Commit)) {
+        } else if any(Phase::Decided(Decision::Commit)) {
             self.conclude(transaction, Decision::Commit, &told, cx);
-        } else if !somebody(Phase::PreCommitted) {
+        } else if !any(Phase::PreCommitted) {
             self.conclude(transaction, Decision::Abort, &told, cx);
-        } else if self.is_without(Rule::Again) {
+        } else if !self.config.keeps(Rule::Again) {
             self.conclude(transaction, Decision::Commit, &told, cx);
         } else {
             let uncertain = known.iter().filter(|(node, phase)| **phase == Phase::Uncertain && **node != self.id);
@@ -182,7 +183,8 @@ impl ThreePhase {
         if transaction.origin == self.id {
             cx.emit(Event::Begun(transaction, self.participants().len() as u64));
         } else {
-            cx.emit(Event::Voted(transaction, Vote::Yes));
+            let content = self.parts.get(&transaction).map_or(Content::default(), |part| part.content);
+            cx.emit(Event::Voted(transaction, Vote::Yes, content));
         }
     }
 }

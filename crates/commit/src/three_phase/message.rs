@@ -1,9 +1,9 @@
 //! What is sent and what is written down.
 
-use crate::transaction::{Decision, Transaction, Vote};
+use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader};
+use volvox_core::{Decode, DecodeError, Encode, Kinds, Reader, payload};
 
 /// How far a node is, as it reports to a new coordinator.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -51,11 +51,15 @@ impl Decode for Phase {
     }
 }
 
-/// What nodes send one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
+// A vote and a decision are messages of their own kinds.
+payload! { Vote; Yes, No }
+payload! { Decision; Commit, Abort }
+
+/// What nodes send to one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// The coordinator asks a participant whether it can commit.
-    VoteReq(Transaction),
+    /// The coordinator asks a participant whether it can commit this content.
+    VoteReq(Transaction, Content),
     /// A participant answers.
     Vote(Transaction, Vote),
     /// All voted yes; prepare to hear that it is committed.
@@ -64,41 +68,35 @@ pub enum Message {
     Ack(Transaction),
     /// It is over.
     Decision(Transaction, Decision),
-    /// Whoever coordinated is dead: coordinate.
+    /// The coordinator is dead: coordinate.
     Elect(Transaction),
     /// A new coordinator asks how far a participant is.
     StateReq(Transaction),
     /// A participant answers.
     State(Transaction, Phase),
-    /// One who was dead asks how it ended.
+    /// A node that was dead asks how it ended.
     DecisionReq(Transaction),
-    /// It was dead, too, and does not know.
+    /// The sender was dead, too, and does not know.
     Recovering(Transaction),
 }
 
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::VoteReq(_) => "Vote-req",
-            Message::Vote(_, Vote::Yes) => "Yes",
-            Message::Vote(_, Vote::No) => "No",
-            Message::PreCommit(_) => "Pre-commit",
-            Message::Ack(_) => "Ack",
-            Message::Decision(_, Decision::Commit) => "Commit",
-            Message::Decision(_, Decision::Abort) => "Abort",
-            Message::Elect(_) => "Elect",
-            Message::StateReq(_) => "State-req",
-            Message::State(..) => "State",
-            Message::DecisionReq(_) => "Decision-req",
-            Message::Recovering(_) => "Recovering",
-        }
-    }
+payload! { Message: "message of three-phase commit";
+    0 VoteReq(transaction, content) as "Vote-req"           => "Vote-req {transaction}{content}",
+    1 Vote(transaction, vote) as vote: Vote                 => ("{} {transaction}", vote.kind()),
+    2 PreCommit(transaction) as "Pre-commit"                => "Pre-commit {transaction}",
+    3 Ack(transaction)                                      => "Ack {transaction}",
+    4 Decision(transaction, decision) as decision: Decision => ("{} {transaction}", decision.kind()),
+    5 Elect(transaction)                                    => "Elect {transaction}",
+    6 StateReq(transaction) as "State-req"                  => "State-req {transaction}",
+    7 State(transaction, phase)                             => "State {transaction} {phase}",
+    8 DecisionReq(transaction) as "Decision-req"            => "Decision-req {transaction}",
+    9 Recovering(transaction)                               => "Recovering {transaction}",
 }
 
 impl Message {
     pub(super) fn transaction(&self) -> Transaction {
         match self {
-            Message::VoteReq(transaction)
+            Message::VoteReq(transaction, _)
             | Message::Vote(transaction, _)
             | Message::PreCommit(transaction)
             | Message::Ack(transaction)
@@ -112,100 +110,29 @@ impl Message {
     }
 }
 
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::State(transaction, phase) => write!(f, "State {transaction} {phase}"),
-            other => write!(f, "{} {}", other.kind(), other.transaction()),
-        }
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let tag: u8 = match self {
-            Message::VoteReq(_) => 0,
-            Message::Vote(..) => 1,
-            Message::PreCommit(_) => 2,
-            Message::Ack(_) => 3,
-            Message::Decision(..) => 4,
-            Message::Elect(_) => 5,
-            Message::StateReq(_) => 6,
-            Message::State(..) => 7,
-            Message::DecisionReq(_) => 8,
-            Message::Recovering(_) => 9,
-        };
-        tag.encode(out);
-        self.transaction().encode(out);
-        match self {
-            Message::Vote(_, vote) => vote.encode(out),
-            Message::Decision(_, decision) => decision.encode(out),
-            Message::State(_, phase) => phase.encode(out),
-            _ => {}
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        let tag = input.u8()?;
-        let transaction = Transaction::decode(input)?;
-        Ok(match tag {
-            0 => Message::VoteReq(transaction),
-            1 => Message::Vote(transaction, Vote::decode(input)?),
-            2 => Message::PreCommit(transaction),
-            3 => Message::Ack(transaction),
-            4 => Message::Decision(transaction, Decision::decode(input)?),
-            5 => Message::Elect(transaction),
-            6 => Message::StateReq(transaction),
-            7 => Message::State(transaction, Phase::decode(input)?),
-            8 => Message::DecisionReq(transaction),
-            9 => Message::Recovering(transaction),
-            other => return Err(DecodeError::Unknown("message of three-phase commit", u64::from(other))),
-        })
-    }
-}
-
 /// What survives a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// It takes part: it began it, or voted yes.
-    Entered(Transaction),
+    /// It takes part: it began the transaction with this content, or voted yes on it.
+    Entered(Transaction, Content),
     /// How it ended.
     Decided(Transaction, Decision),
 }
 
-impl fmt::Display for Record {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Record::Entered(transaction) => write!(f, "entered {transaction}"),
-            Record::Decided(transaction, decision) => write!(f, "decided {decision} {transaction}"),
-        }
-    }
+payload! { Record: "record of three-phase commit";
+    0 Entered(transaction, content)  => "entered {transaction}{content}",
+    1 Decided(transaction, decision) => "decided {decision} {transaction}",
 }
 
-impl Encode for Record {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Record::Entered(transaction) => {
-                0u8.encode(out);
-                transaction.encode(out);
-            }
-            Record::Decided(transaction, decision) => {
-                1u8.encode(out);
-                transaction.encode(out);
-                decision.encode(out);
-            }
-        }
-    }
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// A coordinator has waited for two delays: a node that has not answered is dead.
+    Answers(Transaction),
+    /// The coordinator has been silent for longer than a living one would be: it is dead.
+    Silence(Transaction),
+    /// A node that was dead asks again.
+    Recovery(Transaction),
 }
 
-impl Decode for Record {
-    fn decode(input: &mut Reader<'_>) -> Result<Record, DecodeError> {
-        Ok(match input.u8()? {
-            0 => Record::Entered(Transaction::decode(input)?),
-            1 => Record::Decided(Transaction::decode(input)?, Decision::decode(input)?),
-            other => return Err(DecodeError::Unknown("record of three-phase commit", u64::from(other))),
-        })
-    }
-}
+payload! { Timer; Answers(transaction), Silence(transaction), Recovery(transaction) }

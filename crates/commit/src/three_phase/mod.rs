@@ -2,26 +2,26 @@
 //!
 //! # The problem
 //!
-//! Two-phase commit blocks: a participant that voted yes and hears nothing may neither commit, because somebody may have
-//! voted no, nor abort, because somebody may have committed. It waits, with its locks, until the coordinator is repaired.
+//! Two-phase commit blocks: a participant that voted yes and hears nothing may neither commit, because another node may have
+//! voted no, nor abort, because another may have committed. It waits, with its locks, until the coordinator is repaired.
 //! Can the living decide without the dead?
 //!
 //! # The idea
 //!
-//! They can if nobody is ever committed while a living node is still **uncertain**: then who finds only the uncertain may
-//! abort. So between the votes and the commit stands a third phase. The coordinator first makes everybody know that all
-//! voted yes (**pre-commit**), and commits only when everybody has acknowledged that, or is dead.
+//! They can if no node is ever committed while a living node is still **uncertain**: then a node that finds only uncertain
+//! ones may abort. So between the votes and the commit comes a third phase. The coordinator first makes every node know that
+//! all voted yes (**pre-commit**), and commits only when every node has acknowledged that, or is dead.
 //!
 //! When the coordinator is silent for longer than any message takes, it is dead: that is what *synchronous* means here, and
-//! the protocol stands on it. The next participant by name is **elected**, asks the others how far they are, and decides
+//! the protocol depends on it. The next participant by id is **elected**, asks the others how far they are, and decides
 //! (the termination rules TR1 to TR4 of 7.5):
 //!
 //! | it finds | then |
 //! |---|---|
-//! | one who has aborted | abort |
-//! | one who has committed | commit |
-//! | only the uncertain | abort: nobody can have committed |
-//! | somebody pre-committed | pre-commit the uncertain first, then commit |
+//! | an aborted node | abort |
+//! | a committed node | commit |
+//! | only uncertain nodes | abort: no node can have committed |
+//! | a pre-committed node | pre-commit the uncertain first, then commit |
 //!
 //! # The messages
 //!
@@ -30,7 +30,7 @@
 //! | `Vote-req 1.1`, `Yes`, `No` | as in two-phase commit |
 //! | `Pre-commit 1.1`, `Ack` | all voted yes; I know it |
 //! | `Commit`, `Abort` | it is over |
-//! | `Elect 1.1` | who coordinated is dead; you are next |
+//! | `Elect 1.1` | the coordinator is dead; you are next |
 //! | `State-req 1.1`, `State 1.1 uncertain` | how far are you? |
 //! | `Decision-req 1.1`, `Recovering 1.1` | I was dead; how did it end? I was dead, too |
 //!
@@ -57,27 +57,29 @@
 //!
 //! # Why it is safe
 //!
-//! *No living node is uncertain when somebody commits.* Whoever commits has made all pre-commit and waited for their
-//! acknowledgements or for longer than those take; who has not answered is dead. So a later coordinator finds no uncertain
-//! node beside a committed one, dead or alive, and its rules decide the same: if somebody committed, all it finds are
-//! pre-committed or committed. If somebody aborted, nobody is pre-committed by anything but a coordinator that found no
-//! abort; and it would have found it, since who is alive answers in time.
+//! *No living node is uncertain when a node commits.* A coordinator that commits has made all pre-commit and waited for
+//! their acknowledgements or for longer than those take; a node that has not answered is dead. So a later coordinator finds
+//! no uncertain node beside a committed one, dead or alive, and its rules decide the same: if a node committed, all it finds
+//! are pre-committed or committed. If a node aborted, only a coordinator that found no abort makes others pre-commit; and it
+//! would have found that one, since a living node answers in time.
 //!
-//! *Two never coordinate at once*, because who is silent for so long is dead, and the names say who is next. How long that
-//! is, in [`Config::delay`]s: an answer takes two; who serves its coordinator hears from it within three (it may collect for
-//! two, and a message takes one more); who asked somebody to coordinate hears within two.
+//! *Two never coordinate at once*, because a node that is silent for this long is dead, and the ids say which is next. How
+//! long that is, in [`Config::delay`]s: an answer takes two; a node that serves its coordinator hears from it within three
+//! (it may collect for two, and a message takes one more); a node that asked another to coordinate hears within two.
 //!
-//! Who comes back from the dead takes no part in what it missed: it asks how it ended. If *everybody* was dead, and nobody
-//! had written down a decision, none was ever told; then it is aborted.
+//! A node that comes back from the dead takes no part in what it missed: it asks how it ended. If *every* node was dead, and
+//! none had written down a decision, none was ever announced; then it is aborted.
 //!
 //! # Caveats
 //!
-//! - **It is not safe in an asynchronous world, nor across a partition.** The course notes sell it as "non-blocking"; it is
+//! - **It is not safe in an asynchronous world, nor across a partition.** Textbooks call it "non-blocking"; it is
 //!   so for crashes of nodes, reliable links and known bounds on time, and only then. Cut the network between a
 //!   pre-committed and an uncertain node, and each side takes the other for dead: one commits, one aborts. Try
 //!   `volvox lab run three-phase-commit --fault 'partition 1,2|3 @ 40ms' --diagram`. A late message is as good as a cut.
 //!   That is why databases rather block, or replicate the coordinator.
-//! - A decision that is heard is believed, from whomever.
+//! - A decision is believed from any member.
+//! - A transaction's name is safe without a count of boots: the coordinator writes it down before it asks, so a restart finds
+//!   every name that anybody has heard of. That costs the write that two-phase commit saves.
 //! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions, and the log is not cut.
 //!
 //! # References
@@ -91,20 +93,22 @@
 mod coordinator;
 mod message;
 mod participant;
+mod properties;
 
-pub use message::{Message, Phase, Record};
+pub use crate::transaction::{Command, Event, Outcomes as History};
+pub use message::{Message, Phase, Record, Timer};
+pub use properties::properties;
 
-use crate::transaction::{self, Command, Decision, Event, Outcomes, Transaction};
+use crate::transaction::{Content, Decision, Transaction};
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Context, Duration, NodeId, Process, Property, Restored, When};
+use volvox_core::{Context, Duration, NodeId, Process, Restored, Serial, rules};
 
-/// So many transactions one coordinator has under way; more are refused.
+/// The most transactions that one coordinator has under way; more are refused.
 pub const UNDER_WAY_MAX: usize = 64;
 
-/// So many outcomes a node remembers.
+/// The most outcomes that a node remembers.
 pub const OUTCOMES_MAX: usize = 1_024;
 
 /// What is fixed for the life of a node.
@@ -112,7 +116,7 @@ pub const OUTCOMES_MAX: usize = 1_024;
 pub struct Config {
     /// Longer than any message takes, with the write that it waits for.
     pub delay: Duration,
-    /// A rule that is taken out, to see what it was for.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -122,41 +126,16 @@ impl Default for Config {
     }
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Between votes and commit all are told that all voted yes; without it this is two-phase commit that does not wait.
-    PreCommit,
-    /// The coordinator waits until all know; without it it commits as soon as it has said it.
-    Acks,
-    /// A new coordinator makes the uncertain pre-commit before it commits; without it it commits at once.
-    Again,
-    /// The coordinator goes on when all have voted yes; without it at the first yes.
-    Unanimity,
-}
-
-impl Rule {
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "pre-commit" => Rule::PreCommit,
-            "acks" => Rule::Acks,
-            "again" => Rule::Again,
-            "unanimity" => Rule::Unanimity,
-            _ => return None,
-        })
-    }
-}
-
-/// The timers of a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// A coordinator has waited for two delays: who has not answered is dead.
-    Answers(Transaction),
-    /// The coordinator has been silent for so long that it is dead.
-    Silence(Transaction),
-    /// One who was dead asks again.
-    Recovery(Transaction),
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    PreCommit = "pre-commit": "every node learns that all voted yes before any commits" /
+        "the living abort what a dead node committed",
+    Acks = "acks": "the coordinator commits only when every node has learned it" /
+        "it commits while a node is still uncertain",
+    Again = "again": "a new coordinator makes the uncertain nodes pre-commit before it commits" /
+        "two crashes leave an uncertain node beside a committed one",
+    Unanimity = "unanimity": "the coordinator goes on when all have voted yes" / "the first yes commits",
 }
 
 /// One node: the first member coordinates, the others take part.
@@ -168,8 +147,8 @@ pub struct ThreePhase {
     /// The last transaction that this node began.
     last_number: u64,
     parts: BTreeMap<Transaction, Part>,
-    /// Up to which number outcomes may have been forgotten.
-    forgotten: u64,
+    /// The number up to which outcomes may have been forgotten.
+    forgotten: Option<Serial>,
     refuses_next: bool,
 }
 
@@ -177,11 +156,12 @@ pub struct ThreePhase {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Part {
     phase: Phase,
-    /// Whom it listens to. All before it, by name, are dead.
+    content: Content,
+    /// The node that it listens to. All before that one, by id, are dead.
     coordinator: NodeId,
     /// What it collects, while it coordinates itself.
     collecting: Option<Collecting>,
-    /// When it was dead meanwhile: who else was, as far as it heard.
+    /// When it was dead meanwhile: the other nodes that were, as far as it heard.
     recovering: Option<BTreeSet<NodeId>>,
 }
 
@@ -208,7 +188,7 @@ impl Process for ThreePhase {
             members: members.iter().copied().collect(),
             last_number: 0,
             parts: BTreeMap::new(),
-            forgotten: 0,
+            forgotten: None,
             refuses_next: false,
         }
     }
@@ -216,11 +196,11 @@ impl Process for ThreePhase {
     fn on_restore(&mut self, restored: Restored<Record>) {
         let Restored::Record { record, .. } = restored else { return };
         match record {
-            Record::Entered(transaction) => {
+            Record::Entered(transaction, content) => {
                 if transaction.origin == self.id {
-                    self.last_number = self.last_number.max(transaction.number);
+                    self.last_number = self.last_number.max(transaction.number.count);
                 }
-                let mut part = Part::uncertain(transaction);
+                let mut part = Part::uncertain(transaction, content);
                 part.recovering = Some(BTreeSet::new());
                 self.keep(transaction, part);
             }
@@ -231,7 +211,7 @@ impl Process for ThreePhase {
     fn on_start(&mut self, cx: &mut Context<'_, ThreePhase>) {
         let missed: Vec<Transaction> = self.undecided().collect();
         for transaction in missed {
-            // What the disk kept of the last life may not have been told.
+            // What the disk kept of the last life may not have been announced.
             self.tell_entered(transaction, cx);
             self.ask_how_it_ended(transaction, cx);
         }
@@ -241,13 +221,13 @@ impl Process for ThreePhase {
         let transaction = message.transaction();
         let is_begun_by_first = self.members.first() == Some(&transaction.origin);
         if !self.members.contains(&from) || !is_begun_by_first {
-            return cx.note("from or about somebody unknown", from.0);
+            return cx.note("ignored: from or about an unknown node", from.0);
         }
-        if transaction.number <= self.forgotten && !self.parts.contains_key(&transaction) {
-            return cx.note("about something long ago", from.0);
+        if Some(transaction.number) <= self.forgotten && !self.parts.contains_key(&transaction) {
+            return cx.note("ignored: about a transaction of long ago", from.0);
         }
         match message {
-            Message::VoteReq(_) => self.on_vote_req(from, transaction, cx),
+            Message::VoteReq(_, content) => self.on_vote_req(from, transaction, content, cx),
             Message::Vote(_, vote) => self.on_vote(from, transaction, vote, cx),
             Message::PreCommit(_) => self.on_pre_commit(from, transaction, cx),
             Message::Ack(_) => self.on_ack(from, transaction, cx),
@@ -262,8 +242,8 @@ impl Process for ThreePhase {
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, ThreePhase>) {
         match timer {
-            Timer::Answers(transaction) => self.go_on_without(transaction, cx),
-            Timer::Silence(transaction) => self.suspect(transaction, cx),
+            Timer::Answers(transaction) => self.on_answers_due(transaction, cx),
+            Timer::Silence(transaction) => self.suspect_coordinator(transaction, cx),
             Timer::Recovery(transaction) => self.ask_how_it_ended(transaction, cx),
         }
     }
@@ -271,8 +251,9 @@ impl Process for ThreePhase {
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, ThreePhase>) {
         match command {
             Command::Refuse => self.refuses_next = true,
-            Command::Begin if self.is_first() => self.begin(cx),
-            Command::Begin => cx.note("the first node begins", 0),
+            Command::Begin if self.is_first() => self.begin(Content::default(), cx),
+            Command::BeginWith(content) if self.is_first() => self.begin(content, cx),
+            Command::Begin | Command::BeginWith(_) => cx.note("the first node begins", 0),
         }
     }
 
@@ -280,7 +261,7 @@ impl Process for ThreePhase {
 }
 
 impl ThreePhase {
-    /// The transactions that this node takes part in and knows no end of.
+    /// The transactions that this node takes part in and whose outcome it does not know.
     pub fn undecided(&self) -> impl Iterator<Item = Transaction> + '_ {
         let open = self.parts.iter().filter(|(_, part)| !matches!(part.phase, Phase::Decided(_)));
         open.map(|(transaction, _)| *transaction)
@@ -300,16 +281,12 @@ impl ThreePhase {
         self.members.first() == Some(&self.id)
     }
 
-    fn is_without(&self, rule: Rule) -> bool {
-        self.config.without == Some(rule)
-    }
-
     /// All but the first member.
     fn participants(&self) -> BTreeSet<NodeId> {
         self.members.iter().copied().skip(1).collect()
     }
 
-    /// The others who are not dead as far as this node knows, when it coordinates: all behind it.
+    /// The others that are not dead as far as this node knows, when it coordinates: all behind it.
     fn behind(&self) -> BTreeSet<NodeId> {
         self.members.iter().copied().filter(|node| *node > self.id).collect()
     }
@@ -323,18 +300,19 @@ impl ThreePhase {
                 return;
             };
             self.parts.remove(&oldest);
-            self.forgotten = self.forgotten.max(oldest.number);
+            self.forgotten = self.forgotten.max(Some(oldest.number));
         }
     }
 }
 
 impl Part {
-    fn uncertain(transaction: Transaction) -> Part {
-        Part { phase: Phase::Uncertain, coordinator: transaction.origin, collecting: None, recovering: None }
+    fn uncertain(transaction: Transaction, content: Content) -> Part {
+        Part { phase: Phase::Uncertain, content, coordinator: transaction.origin, collecting: None, recovering: None }
     }
 
     fn decided(transaction: Transaction, decision: Decision) -> Part {
-        Part { phase: Phase::Decided(decision), ..Part::uncertain(transaction) }
+        // What is over needs no content: whoever was bound to it has told.
+        Part { phase: Phase::Decided(decision), ..Part::uncertain(transaction, Content::default()) }
     }
 }
 
@@ -347,19 +325,4 @@ impl fmt::Display for ThreePhase {
             None => Ok(()),
         }
     }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<ThreePhase, Outcomes>> {
-    let mut properties = transaction::properties::<ThreePhase>();
-    properties.push(Property {
-        name: "who takes part decides",
-        source: "AC5; Bernstein, Hadzilacos, Goodman 1987, 7.5",
-        when: When::AtEnd,
-        holds: |picture| {
-            let waits = picture.nodes.iter().find_map(|(id, node)| Some((id, node.undecided().next()?)));
-            waits.map_or(Ok(()), |(id, transaction)| Err(format!("{id} does not know how {transaction} ended")))
-        },
-    });
-    properties
 }

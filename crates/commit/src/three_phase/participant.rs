@@ -1,22 +1,28 @@
 //! What a participant does, and one that was dead.
 
 use super::{Message, OUTCOMES_MAX, Part, Phase, Record, ThreePhase, Timer};
-use crate::transaction::{Decision, Event, Transaction, Vote};
+use crate::transaction::{Content, Decision, Event, Transaction, Vote};
 use volvox_core::{Context, NodeId};
 
 impl ThreePhase {
-    pub(super) fn on_vote_req(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
+    pub(super) fn on_vote_req(
+        &mut self,
+        from: NodeId,
+        transaction: Transaction,
+        content: Content,
+        cx: &mut Context<'_, ThreePhase>,
+    ) {
         if self.parts.contains_key(&transaction) || from != transaction.origin {
             return cx.note("asked for a vote too late", from.0);
         }
         if self.refuses_next || !self.has_room() {
             self.refuses_next = false;
-            cx.emit(Event::Voted(transaction, Vote::No));
+            cx.emit(Event::Voted(transaction, Vote::No, content));
             self.refuse_unknown(transaction, cx);
             return cx.send(from, Message::Vote(transaction, Vote::No));
         }
-        cx.persist(Record::Entered(transaction));
-        self.keep(transaction, Part::uncertain(transaction));
+        cx.persist(Record::Entered(transaction, content));
+        self.keep(transaction, Part::uncertain(transaction, content));
         self.tell_entered(transaction, cx);
         cx.send(from, Message::Vote(transaction, Vote::Yes));
         self.listen(transaction, 3, cx);
@@ -44,8 +50,8 @@ impl ThreePhase {
         }
     }
 
-    /// The coordinator is dead. The next one by name is asked to coordinate, unless that is this node.
-    pub(super) fn suspect(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
+    /// The coordinator is dead. The next node by id is asked to coordinate, unless that is this one.
+    pub(super) fn suspect_coordinator(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let Some(part) = self.parts.get_mut(&transaction) else { return };
         let next = self.members.iter().copied().find(|node| *node > part.coordinator).unwrap_or(self.id);
         if next == self.id {
@@ -73,14 +79,14 @@ impl ThreePhase {
         cx.emit(Event::Decided(transaction, decision));
     }
 
-    /// Who has not voted may abort; and never votes yes afterwards.
+    /// A node that has not voted may abort; and it never votes yes afterwards.
     pub(super) fn refuse_unknown(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         if !self.parts.contains_key(&transaction) {
             self.decide(transaction, Decision::Abort, cx);
         }
     }
 
-    /// One who was dead asks everybody, until somebody knows.
+    /// A node that was dead asks all others, until one of them knows.
     pub(super) fn ask_how_it_ended(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         cx.broadcast(&self.members, Message::DecisionReq(transaction));
         cx.set_timer(Timer::Recovery(transaction), self.config.delay * 4);
@@ -96,22 +102,22 @@ impl ThreePhase {
         }
     }
 
-    /// Total failure: if nobody who was in it has written down a decision, none was told (7.5).
+    /// Total failure: if no node that took part has written down a decision, none was announced (7.5).
     pub(super) fn on_recovering(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
-        let everybody = self.members.len();
+        let members = self.members.len();
         let Some(dead) = self.parts.get_mut(&transaction).and_then(|part| part.recovering.as_mut()) else { return };
         dead.insert(from);
-        if dead.len() + 1 == everybody {
+        if dead.len() + 1 == members {
             self.decide(transaction, Decision::Abort, cx);
         }
     }
 
-    /// Waits for the coordinator for so many delays.
+    /// Waits for the coordinator for this many delays.
     fn listen(&mut self, transaction: Transaction, delays: u32, cx: &mut Context<'_, ThreePhase>) {
         cx.set_timer(Timer::Silence(transaction), self.config.delay * delays);
     }
 
-    /// The part of a living participant that listens to this coordinator and knows no end.
+    /// The part of a participant that is alive, listens to this coordinator and does not know the outcome.
     fn serving(&mut self, coordinator: NodeId, transaction: Transaction) -> Option<&mut Part> {
         let part = self.parts.get_mut(&transaction)?;
         let serves = part.coordinator == coordinator && part.recovering.is_none();

@@ -1,20 +1,26 @@
 //! What the coordinator does.
 
 use super::{Coordinating, Message, NOTHING, Participating, Record, Rule, Timer, TwoPhase, UNDER_WAY_MAX};
-use crate::transaction::{Decision, Event, Transaction, Vote};
+use crate::transaction::{Content, Decision, Event, Transaction, Vote};
 use alloc::collections::BTreeSet;
 use volvox_core::{Context, NodeId};
 
 impl TwoPhase {
     /// The first phase. A participant that begins the transaction has `voted` yes already.
-    pub(super) fn begin(&mut self, transaction: Transaction, voted: Option<NodeId>, cx: &mut Context<'_, TwoPhase>) {
+    pub(super) fn begin(
+        &mut self,
+        transaction: Transaction,
+        content: Content,
+        voted: Option<NodeId>,
+        cx: &mut Context<'_, TwoPhase>,
+    ) {
         if self.coordinating.len() >= UNDER_WAY_MAX {
             return cx.note("too many transactions under way", UNDER_WAY_MAX as u64);
         }
         self.note_begun(transaction);
         cx.persist(Record::Begun(transaction));
         cx.emit(Event::Begun(transaction, self.participants.len() as u64));
-        if self.participants.contains(&self.id) && !self.votes_itself(transaction, cx) {
+        if self.participants.contains(&self.id) && !self.votes_itself(transaction, content, cx) {
             return self.abort(transaction, None, cx);
         }
         let mut missing = self.participants.clone();
@@ -22,22 +28,23 @@ impl TwoPhase {
         if let Some(voted) = voted {
             missing.remove(&voted);
         }
-        // A request reveals nothing that "begun" is for: this is read before an abort is told, and aborts wait for it.
-        // So no request waits for a disk (Gray and Lamport 2006, section 3.2, count no write here).
+        // A request reveals the transaction's name and nothing else that "begun" is for: that record is read before an
+        // abort is told, and aborts wait for it. The name needs no record, since no later boot gives it again. So no
+        // request waits for a disk (Gray and Lamport 2006, section 3.2, count no write here).
         for participant in &missing {
-            cx.send_after(NOTHING, *participant, Message::VoteReq(transaction));
+            cx.send_after(NOTHING, *participant, Message::VoteReq(transaction, content));
         }
         if missing.is_empty() {
-            return self.commit(transaction, cx);
+            return self.commit(transaction, content, cx);
         }
-        self.coordinating.insert(transaction, Coordinating::Voting { missing });
+        self.coordinating.insert(transaction, Coordinating::Voting { missing, content });
         cx.set_timer(Timer::Votes(transaction), self.config.vote_timeout);
     }
 
     /// A coordinator that takes part needs no record of its own yes: "committed" will stand in the same log.
-    fn votes_itself(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) -> bool {
+    fn votes_itself(&mut self, transaction: Transaction, content: Content, cx: &mut Context<'_, TwoPhase>) -> bool {
         let refuses = core::mem::take(&mut self.refuses_next);
-        cx.emit(Event::Voted(transaction, if refuses { Vote::No } else { Vote::Yes }));
+        cx.emit(Event::Voted(transaction, if refuses { Vote::No } else { Vote::Yes }, content));
         !refuses
     }
 
@@ -48,27 +55,38 @@ impl TwoPhase {
         vote: Vote,
         cx: &mut Context<'_, TwoPhase>,
     ) {
-        let begins = from == transaction.origin && !self.was_begun(transaction);
         match (self.coordinating.get_mut(&transaction), vote) {
             (Some(Coordinating::Voting { .. }), Vote::No) => self.abort(transaction, Some(from), cx),
-            (Some(Coordinating::Voting { missing }), Vote::Yes) => {
+            (Some(Coordinating::Voting { missing, content }), Vote::Yes) => {
+                let content = *content;
                 missing.remove(&from);
                 if missing.is_empty() || self.is_without(Rule::Unanimity) {
-                    self.commit(transaction, cx);
+                    self.commit(transaction, content, cx);
                 }
-            }
-            (None, Vote::Yes) if begins => {
-                self.begin(transaction, Some(from), cx);
             }
             _ => cx.note("a vote that decides nothing", from.0),
         }
     }
 
+    /// A participant begins: its first message is its yes.
+    pub(super) fn on_begin(
+        &mut self,
+        from: NodeId,
+        transaction: Transaction,
+        content: Content,
+        cx: &mut Context<'_, TwoPhase>,
+    ) {
+        if from != transaction.origin || self.was_begun(transaction) {
+            return cx.note("begun already, or too late to begin", from.0);
+        }
+        self.begin(transaction, content, Some(from), cx);
+    }
+
     /// The second phase, when all voted yes.
-    fn commit(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
-        self.keep_committed(transaction);
+    fn commit(&mut self, transaction: Transaction, content: Content, cx: &mut Context<'_, TwoPhase>) {
+        self.keep_committed(transaction, content);
         if !self.is_without(Rule::Committed) {
-            cx.persist(Record::Committed(transaction));
+            cx.persist(Record::Committed(transaction, content));
         }
         cx.cancel_timer(Timer::Votes(transaction));
         cx.emit(Event::Decided(transaction, Decision::Commit));
@@ -76,16 +94,16 @@ impl TwoPhase {
     }
 
     /// Also what a record "committed" means after a restart.
-    pub(super) fn keep_committed(&mut self, transaction: Transaction) {
+    pub(super) fn keep_committed(&mut self, transaction: Transaction, content: Content) {
         let mut missing = self.participants.clone();
         if missing.remove(&self.id) {
             self.remember(transaction, Decision::Commit);
         }
-        self.coordinating.insert(transaction, Coordinating::Committed { missing });
+        self.coordinating.insert(transaction, Coordinating::Committed { missing, content });
     }
 
     pub(super) fn tell_commit(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
-        let Some(Coordinating::Committed { missing }) = self.coordinating.get(&transaction) else { return };
+        let Some(Coordinating::Committed { missing, .. }) = self.coordinating.get(&transaction) else { return };
         cx.broadcast(missing, Message::Decision(transaction, Decision::Commit));
         if missing.is_empty() {
             return self.forget(transaction, cx);
@@ -94,7 +112,7 @@ impl TwoPhase {
     }
 
     pub(super) fn on_ack(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
-        let Some(Coordinating::Committed { missing }) = self.coordinating.get_mut(&transaction) else { return };
+        let Some(Coordinating::Committed { missing, .. }) = self.coordinating.get_mut(&transaction) else { return };
         missing.remove(&from);
         if missing.is_empty() || self.is_without(Rule::Acknowledged) {
             self.forget(transaction, cx);
@@ -137,7 +155,7 @@ impl TwoPhase {
     }
 
     pub(super) fn note_begun(&mut self, transaction: Transaction) {
-        let begun = self.begun.entry(transaction.origin).or_default();
+        let begun = self.begun.entry(transaction.origin).or_insert(transaction.number);
         *begun = (*begun).max(transaction.number);
     }
 

@@ -1,6 +1,6 @@
 //! What is sent and what is written down.
 
-use crate::transaction::{Decision, Transaction, Vote};
+use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader};
@@ -8,10 +8,12 @@ use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader};
 /// What nodes send one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// The coordinator asks a participant whether it can commit.
-    VoteReq(Transaction),
-    /// A participant answers. A yes that nobody asked for is that of the participant that begins the transaction.
+    /// The coordinator asks a participant whether it can commit this content.
+    VoteReq(Transaction, Content),
+    /// A participant answers.
     Vote(Transaction, Vote),
+    /// A participant begins a transaction, and votes yes on it.
+    Begin(Transaction, Content),
     /// The decision: from the coordinator, or from whoever knows it to one who asked.
     Decision(Transaction, Decision),
     /// One who voted yes and has heard nothing since asks everybody.
@@ -23,9 +25,10 @@ pub enum Message {
 impl MessageKind for Message {
     fn kind(&self) -> &'static str {
         match self {
-            Message::VoteReq(_) => "Vote-req",
+            Message::VoteReq(..) => "Vote-req",
             Message::Vote(_, Vote::Yes) => "Yes",
             Message::Vote(_, Vote::No) => "No",
+            Message::Begin(..) => "Begin",
             Message::Decision(_, Decision::Commit) => "Commit",
             Message::Decision(_, Decision::Abort) => "Abort",
             Message::DecisionReq(_) => "Decision-req",
@@ -37,8 +40,9 @@ impl MessageKind for Message {
 impl Message {
     pub(super) fn transaction(&self) -> Transaction {
         match self {
-            Message::VoteReq(transaction)
+            Message::VoteReq(transaction, _)
             | Message::Vote(transaction, _)
+            | Message::Begin(transaction, _)
             | Message::Decision(transaction, _)
             | Message::DecisionReq(transaction)
             | Message::Ack(transaction) => *transaction,
@@ -48,25 +52,31 @@ impl Message {
 
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind(), self.transaction())
+        write!(f, "{} {}", self.kind(), self.transaction())?;
+        match self {
+            Message::VoteReq(_, content) | Message::Begin(_, content) => content.fmt(f),
+            _ => Ok(()),
+        }
     }
 }
 
 impl Encode for Message {
     fn encode(&self, out: &mut Vec<u8>) {
         let tag: u8 = match self {
-            Message::VoteReq(_) => 0,
+            Message::VoteReq(..) => 0,
             Message::Vote(..) => 1,
             Message::Decision(..) => 2,
             Message::DecisionReq(_) => 3,
             Message::Ack(_) => 4,
+            Message::Begin(..) => 5,
         };
         tag.encode(out);
         self.transaction().encode(out);
         match self {
             Message::Vote(_, vote) => vote.encode(out),
             Message::Decision(_, decision) => decision.encode(out),
-            Message::VoteReq(_) | Message::DecisionReq(_) | Message::Ack(_) => {}
+            Message::VoteReq(_, content) | Message::Begin(_, content) => content.encode(out),
+            Message::DecisionReq(_) | Message::Ack(_) => {}
         }
     }
 }
@@ -76,11 +86,12 @@ impl Decode for Message {
         let tag = input.u8()?;
         let transaction = Transaction::decode(input)?;
         Ok(match tag {
-            0 => Message::VoteReq(transaction),
+            0 => Message::VoteReq(transaction, Content::decode(input)?),
             1 => Message::Vote(transaction, Vote::decode(input)?),
             2 => Message::Decision(transaction, Decision::decode(input)?),
             3 => Message::DecisionReq(transaction),
             4 => Message::Ack(transaction),
+            5 => Message::Begin(transaction, Content::decode(input)?),
             other => return Err(DecodeError::Unknown("message of two-phase commit", u64::from(other))),
         })
     }
@@ -91,12 +102,12 @@ impl Decode for Message {
 pub enum Record {
     /// Coordinator: this one and all before it, of this origin, were begun or refused.
     Begun(Transaction),
-    /// Coordinator: all voted yes. From here on it is committed, whatever happens.
-    Committed(Transaction),
+    /// Coordinator: all voted yes on this content. From here on it is committed, whatever happens.
+    Committed(Transaction, Content),
     /// Coordinator: every participant has written down the commit, so nobody will ever ask.
     Ended(Transaction),
-    /// Participant: it can commit, also after a crash, and may not abort by itself any more.
-    Prepared(Transaction),
+    /// Participant: it can commit this content, also after a crash, and may not abort by itself any more.
+    Prepared(Transaction, Content),
     /// Participant: the decision, heard or its own.
     Decided(Transaction, Decision),
 }
@@ -105,9 +116,9 @@ impl fmt::Display for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Record::Begun(transaction) => write!(f, "begun {transaction}"),
-            Record::Committed(transaction) => write!(f, "committed {transaction}"),
+            Record::Committed(transaction, content) => write!(f, "committed {transaction}{content}"),
             Record::Ended(transaction) => write!(f, "ended {transaction}"),
-            Record::Prepared(transaction) => write!(f, "prepared {transaction}"),
+            Record::Prepared(transaction, content) => write!(f, "prepared {transaction}{content}"),
             Record::Decided(transaction, decision) => write!(f, "decided {decision} {transaction}"),
         }
     }
@@ -117,15 +128,17 @@ impl Encode for Record {
     fn encode(&self, out: &mut Vec<u8>) {
         let (tag, transaction): (u8, &Transaction) = match self {
             Record::Begun(transaction) => (0, transaction),
-            Record::Committed(transaction) => (1, transaction),
+            Record::Committed(transaction, _) => (1, transaction),
             Record::Ended(transaction) => (2, transaction),
-            Record::Prepared(transaction) => (3, transaction),
+            Record::Prepared(transaction, _) => (3, transaction),
             Record::Decided(transaction, _) => (4, transaction),
         };
         tag.encode(out);
         transaction.encode(out);
-        if let Record::Decided(_, decision) = self {
-            decision.encode(out);
+        match self {
+            Record::Committed(_, content) | Record::Prepared(_, content) => content.encode(out),
+            Record::Decided(_, decision) => decision.encode(out),
+            Record::Begun(_) | Record::Ended(_) => {}
         }
     }
 }
@@ -136,9 +149,9 @@ impl Decode for Record {
         let transaction = Transaction::decode(input)?;
         Ok(match tag {
             0 => Record::Begun(transaction),
-            1 => Record::Committed(transaction),
+            1 => Record::Committed(transaction, Content::decode(input)?),
             2 => Record::Ended(transaction),
-            3 => Record::Prepared(transaction),
+            3 => Record::Prepared(transaction, Content::decode(input)?),
             4 => Record::Decided(transaction, Decision::decode(input)?),
             other => return Err(DecodeError::Unknown("record of two-phase commit", u64::from(other))),
         })

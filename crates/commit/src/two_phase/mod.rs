@@ -35,15 +35,16 @@
 //!
 //! | message | says |
 //! |---|---|
-//! | `Vote-req 1.3` | can you commit the third transaction of node 1? |
+//! | `Vote-req 1.3 (30)` | can you commit the third transaction of node 1, whose content is 30? |
 //! | `Yes`, `No` | I can, and am bound by it; I cannot |
+//! | `Begin 2.1 (30)` | a participant begins a transaction, and votes yes on it |
 //! | `Commit`, `Abort` | the decision |
 //! | `Ack` | I have written down the commit; forget me |
 //! | `Decision-req` | I voted yes and know no more; do you? |
 //!
 //! Without failures three rounds and 3n messages for n participants, acknowledgements apart (claim Q-ACP-1). A participant
-//! may begin a transaction itself: its yes is the first message, and one request is saved (Gray and Lamport 2006, section
-//! 3.2; claim Q-ACP-5). The coordinator may be a participant, too, with [`Config::is_colocated`].
+//! may begin a transaction itself: its `Begin` is its yes, and one request is saved (Gray and Lamport 2006, section 3.2;
+//! claim Q-ACP-5). The coordinator may be a participant, too, with [`Config::is_colocated`].
 //!
 //! # A run
 //!
@@ -76,6 +77,16 @@
 //! all vote yes. Who voted yes has "prepared" on its disk before the yes leaves, and so knows it after every crash.
 //! And the coordinator forgets a commit, after which it would presume abort, only when nobody is left who could ask.
 //!
+//! *Those who commit commit the same content.* A participant is bound to a name, and votes yes again when it is asked about
+//! that name again. So no two transactions may have one name. The request leaves before "begun" is on the coordinator's
+//! disk, and a crash in between leaves no trace of the transaction but a participant that is bound to it. Numbers that go on
+//! behind the last one in the log would give its name to the next transaction: the participant, asked about content 2, says
+//! yes for content 1, and all votes are there (script `01-one-name-for-two`). So a name is a [`Serial`]: its boot was counted
+//! on the disk before the process started, and a later boot cannot give it again. That is enough, and no block of numbers is
+//! reserved on the disk, because the coordinator promises nothing by a name. Whatever an earlier boot began and did not
+//! commit is aborted, whether a record of it is left or not: a participant that is bound to a lost name asks, and the
+//! coordinator, which finds no commit, answers with an abort and never begins that name again.
+//!
 //! *It ends* when the coordinator, or one who decided, and who is uncertain, are up for long enough and hear one another.
 //!
 //! # Caveats
@@ -85,8 +96,12 @@
 //!   Where that cannot be borne, replicate the coordinator: Paxos Commit, or decisions in a log of Raft.
 //! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions. About older ones a participant says nothing, and
 //!   votes no; only the coordinator then helps who is uncertain.
+//! - Presumed abort, as R* has it, writes nothing before the commit record. Here "begun" is written, and an abort waits for
+//!   it. Since names are not given twice, the coordinator's own transactions do not need that record; those that a
+//!   participant begins do: an abort that was told must find the door shut when a late `Begin` arrives after a crash.
+//! - A coordinator whose disk is lost has lost its commits, and its count of boots with them: it is not covered.
 //! - The log is not cut. A store that runs this would put the two tables into its checkpoints.
-//! - The course notes leave out what is written when. Each of the rules [`Rule`] can be taken out, to see what it is for.
+//! - Each rule of [`Rule`] can be taken out, to see what it is for.
 //!
 //! # References
 //!
@@ -104,12 +119,12 @@ mod participant;
 
 pub use message::{Message, Record};
 
-use crate::transaction::{self, Command, Decision, Event, Outcomes, Transaction, Vote};
+use crate::transaction::{self, Command, Content, Decision, Event, Outcomes, Transaction, Vote};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Context, Duration, NodeId, Position, Process, Property, Restored, When};
+use volvox_core::{Boot, Context, Duration, NodeId, Position, Process, Property, Restored, Serial, Serials, When};
 
 /// So many transactions one coordinator has under way; more are refused.
 pub const UNDER_WAY_MAX: usize = 64;
@@ -159,6 +174,9 @@ pub enum Rule {
     Refusal,
     /// The coordinator forgets a commit when all have acknowledged; without it when the first has.
     Acknowledged,
+    /// A transaction has a name that no earlier boot gave; without it numbers go on behind the last that the log kept, and
+    /// two transactions are one.
+    Unique,
 }
 
 impl Rule {
@@ -171,6 +189,7 @@ impl Rule {
             "uncertain" => Rule::Uncertain,
             "refusal" => Rule::Refusal,
             "acknowledged" => Rule::Acknowledged,
+            "unique" => Rule::Unique,
             _ => return None,
         })
     }
@@ -195,31 +214,31 @@ pub struct TwoPhase {
     coordinator: NodeId,
     members: BTreeSet<NodeId>,
     participants: BTreeSet<NodeId>,
-    /// The last transaction that this node began.
-    last_number: u64,
+    /// The numbers of the transactions that this node begins.
+    numbers: Serials,
     /// Coordinator: what is under way, and commits that are not acknowledged.
     coordinating: BTreeMap<Transaction, Coordinating>,
     /// Coordinator: the greatest number of each origin that was begun or refused.
-    begun: BTreeMap<NodeId, u64>,
+    begun: BTreeMap<NodeId, Serial>,
     /// Participant: who voted yes or decided.
     participating: BTreeMap<Transaction, Participating>,
     /// Participant: of each origin, up to which number outcomes may have been forgotten.
-    forgotten: BTreeMap<NodeId, u64>,
+    forgotten: BTreeMap<NodeId, Serial>,
     refuses_next: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Coordinating {
     /// Who has not voted yet.
-    Voting { missing: BTreeSet<NodeId> },
+    Voting { missing: BTreeSet<NodeId>, content: Content },
     /// Who has not acknowledged yet.
-    Committed { missing: BTreeSet<NodeId> },
+    Committed { missing: BTreeSet<NodeId>, content: Content },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Participating {
-    /// It voted yes, and knows no decision.
-    Uncertain,
+    /// It voted yes on this, and knows no decision.
+    Uncertain(Content),
     Decided(Decision),
 }
 
@@ -242,7 +261,7 @@ impl Process for TwoPhase {
             coordinator,
             participants: members.iter().copied().filter(takes_part).collect(),
             members,
-            last_number: 0,
+            numbers: Serials::default(),
             coordinating: BTreeMap::new(),
             begun: BTreeMap::new(),
             participating: BTreeMap::new(),
@@ -253,46 +272,33 @@ impl Process for TwoPhase {
 
     fn on_restore(&mut self, restored: Restored<Record>) {
         let Restored::Record { record, .. } = restored else { return };
-        let transaction = match record {
-            Record::Begun(transaction) => {
-                self.note_begun(transaction);
-                transaction
-            }
-            Record::Committed(transaction) => {
-                self.keep_committed(transaction);
-                transaction
-            }
-            Record::Ended(transaction) => {
-                self.coordinating.remove(&transaction);
-                transaction
-            }
-            Record::Prepared(transaction) => {
-                self.keep_uncertain(transaction);
-                transaction
-            }
-            Record::Decided(transaction, decision) => {
-                self.remember(transaction, decision);
-                transaction
-            }
-        };
-        if transaction.origin == self.id {
-            self.last_number = self.last_number.max(transaction.number);
+        match record {
+            Record::Begun(transaction) => self.note_begun(transaction),
+            Record::Committed(transaction, content) => self.keep_committed(transaction, content),
+            Record::Ended(transaction) => drop(self.coordinating.remove(&transaction)),
+            Record::Prepared(transaction, content) => self.keep_uncertain(transaction, content),
+            Record::Decided(transaction, decision) => self.remember(transaction, decision),
         }
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, TwoPhase>) {
-        let committed: Vec<Transaction> = self.coordinating.keys().copied().collect();
-        for transaction in committed {
+        self.numbers = if self.is_without(Rule::Unique) { self.numbers_of_log() } else { Serials::of(cx.boot()) };
+        let committed = self.coordinating.iter().filter_map(|(transaction, coordinating)| match coordinating {
+            Coordinating::Committed { content, .. } => Some((*transaction, *content)),
+            Coordinating::Voting { .. } => None,
+        });
+        let committed: Vec<(Transaction, Content)> = committed.collect();
+        for (transaction, content) in committed {
             // What the disk kept of the last life may not have been told.
             cx.emit(Event::Begun(transaction, self.participants.len() as u64));
             if self.takes_part() {
-                cx.emit(Event::Voted(transaction, Vote::Yes));
+                cx.emit(Event::Voted(transaction, Vote::Yes, content));
             }
             cx.emit(Event::Decided(transaction, Decision::Commit));
             self.tell_commit(transaction, cx);
         }
-        for transaction in self.uncertain() {
-            cx.emit(Event::Voted(transaction, Vote::Yes));
+        for (transaction, content) in self.bound() {
+            cx.emit(Event::Voted(transaction, Vote::Yes, content));
             cx.set_timer(Timer::Decision(transaction), self.config.decision_timeout);
         }
     }
@@ -304,8 +310,9 @@ impl Process for TwoPhase {
         }
         let coordinates = self.id == self.coordinator;
         match message {
-            Message::VoteReq(_) if from == self.coordinator => self.on_vote_req(transaction, cx),
+            Message::VoteReq(_, content) if from == self.coordinator => self.on_vote_req(transaction, content, cx),
             Message::Vote(_, vote) if coordinates => self.on_vote(from, transaction, vote, cx),
+            Message::Begin(_, content) if coordinates => self.on_begin(from, transaction, content, cx),
             Message::Decision(_, decision) if !coordinates => {
                 self.on_decision(from, transaction, decision, cx);
             }
@@ -327,11 +334,8 @@ impl Process for TwoPhase {
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, TwoPhase>) {
         match command {
             Command::Refuse => self.refuses_next = true,
-            Command::Begin if self.id == self.coordinator => {
-                let transaction = self.next_transaction();
-                self.begin(transaction, None, cx);
-            }
-            Command::Begin => self.begin_as_participant(cx),
+            Command::Begin => self.begin_here(Content::default(), cx),
+            Command::BeginWith(content) => self.begin_here(content, cx),
         }
     }
 
@@ -341,8 +345,15 @@ impl Process for TwoPhase {
 impl TwoPhase {
     /// The transactions in which this node voted yes and knows no decision.
     pub fn uncertain(&self) -> impl Iterator<Item = Transaction> + '_ {
-        let uncertain = self.participating.iter().filter(|(_, state)| **state == Participating::Uncertain);
-        uncertain.map(|(transaction, _)| *transaction)
+        self.bound().map(|(transaction, _)| transaction)
+    }
+
+    /// The same, each with the content that it voted yes on.
+    fn bound(&self) -> impl Iterator<Item = (Transaction, Content)> + '_ {
+        self.participating.iter().filter_map(|(transaction, state)| match state {
+            Participating::Uncertain(content) => Some((*transaction, *content)),
+            Participating::Decided(_) => None,
+        })
     }
 
     /// What this node, as a participant, knows to be decided.
@@ -368,9 +379,23 @@ impl TwoPhase {
         self.participants.contains(&self.id)
     }
 
+    fn begin_here(&mut self, content: Content, cx: &mut Context<'_, TwoPhase>) {
+        if self.id != self.coordinator {
+            return self.begin_as_participant(content, cx);
+        }
+        let transaction = self.next_transaction();
+        self.begin(transaction, content, None, cx);
+    }
+
     fn next_transaction(&mut self) -> Transaction {
-        self.last_number += 1;
-        Transaction { origin: self.id, number: self.last_number }
+        Transaction { origin: self.id, number: self.numbers.issue() }
+    }
+
+    /// Where that rule is taken out: the log may have lost the last number that was given.
+    fn numbers_of_log(&self) -> Serials {
+        let own = self.participating.keys().filter(|transaction| transaction.origin == self.id);
+        let last = own.map(|transaction| transaction.number).chain(self.begun.get(&self.id).copied()).max();
+        last.map_or(Serials::of(Boot::FIRST), Serials::behind)
     }
 
     fn is_without(&self, rule: Rule) -> bool {
@@ -388,7 +413,7 @@ impl fmt::Display for TwoPhase {
             });
         }
         f.write_str(match self.participating.last_key_value() {
-            Some((_, Participating::Uncertain)) => "uncertain",
+            Some((_, Participating::Uncertain(_))) => "uncertain",
             Some((_, Participating::Decided(Decision::Commit))) => "committed",
             Some((_, Participating::Decided(Decision::Abort))) => "aborted",
             None => "",

@@ -1,53 +1,54 @@
 //! What a participant does.
 
 use super::{Message, OUTCOMES_MAX, Participating, Record, Rule, Timer, TwoPhase};
-use crate::transaction::{Decision, Event, Transaction, Vote};
+use crate::transaction::{Content, Decision, Event, Transaction, Vote};
 use volvox_core::{Context, NodeId};
 
 impl TwoPhase {
     /// Its yes is the first message (Gray and Lamport 2006, section 3.2).
-    pub(super) fn begin_as_participant(&mut self, cx: &mut Context<'_, TwoPhase>) {
+    pub(super) fn begin_as_participant(&mut self, content: Content, cx: &mut Context<'_, TwoPhase>) {
         if !self.has_room() {
             return cx.note("too many outcomes unknown", 0);
         }
         let transaction = self.next_transaction();
-        self.vote_yes(transaction, cx);
+        self.vote_yes(transaction, content, Message::Begin(transaction, content), cx);
     }
 
-    pub(super) fn on_vote_req(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
+    pub(super) fn on_vote_req(&mut self, transaction: Transaction, content: Content, cx: &mut Context<'_, TwoPhase>) {
         match self.participating.get(&transaction) {
             Some(Participating::Decided(Decision::Commit)) => cx.note("asked again after the commit", 0),
             Some(Participating::Decided(Decision::Abort)) => {
                 cx.send(self.coordinator, Message::Vote(transaction, Vote::No));
             }
-            Some(Participating::Uncertain) => cx.send(self.coordinator, Message::Vote(transaction, Vote::Yes)),
+            // Bound to the content that was asked for first: no other has this name.
+            Some(Participating::Uncertain(_)) => cx.send(self.coordinator, Message::Vote(transaction, Vote::Yes)),
             None if self.is_forgotten(transaction) => {
                 cx.send(self.coordinator, Message::Vote(transaction, Vote::No));
             }
             None if self.refuses_next || !self.has_room() => {
                 self.refuses_next = false;
-                cx.emit(Event::Voted(transaction, Vote::No));
+                cx.emit(Event::Voted(transaction, Vote::No, content));
                 self.decide(transaction, Decision::Abort, cx);
                 cx.send(self.coordinator, Message::Vote(transaction, Vote::No));
             }
-            None => self.vote_yes(transaction, cx),
+            None => self.vote_yes(transaction, content, Message::Vote(transaction, Vote::Yes), cx),
         }
     }
 
     /// From here on it may not abort by itself, also after a crash: that is what the record is for.
-    fn vote_yes(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
-        self.keep_uncertain(transaction);
+    fn vote_yes(&mut self, transaction: Transaction, content: Content, yes: Message, cx: &mut Context<'_, TwoPhase>) {
+        self.keep_uncertain(transaction, content);
         if !self.is_without(Rule::Prepared) {
-            cx.persist(Record::Prepared(transaction));
+            cx.persist(Record::Prepared(transaction, content));
         }
-        cx.emit(Event::Voted(transaction, Vote::Yes));
-        cx.send(self.coordinator, Message::Vote(transaction, Vote::Yes));
+        cx.emit(Event::Voted(transaction, Vote::Yes, content));
+        cx.send(self.coordinator, yes);
         cx.set_timer(Timer::Decision(transaction), self.config.decision_timeout);
     }
 
     /// Also what a record "prepared" means after a restart.
-    pub(super) fn keep_uncertain(&mut self, transaction: Transaction) {
-        self.participating.insert(transaction, Participating::Uncertain);
+    pub(super) fn keep_uncertain(&mut self, transaction: Transaction, content: Content) {
+        self.participating.insert(transaction, Participating::Uncertain(content));
         self.forget_oldest();
     }
 
@@ -59,7 +60,7 @@ impl TwoPhase {
         cx: &mut Context<'_, TwoPhase>,
     ) {
         match (self.participating.get(&transaction).copied(), decision) {
-            (Some(Participating::Uncertain), _) => self.decide(transaction, decision, cx),
+            (Some(Participating::Uncertain(_)), _) => self.decide(transaction, decision, cx),
             // The coordinator did not wait for the vote.
             (None, Decision::Abort) if !self.is_forgotten(transaction) => self.decide(transaction, decision, cx),
             (None, Decision::Commit) if !self.is_forgotten(transaction) => {
@@ -98,7 +99,7 @@ impl TwoPhase {
     ) {
         let decision = match self.participating.get(&transaction) {
             Some(Participating::Decided(decision)) => *decision,
-            Some(Participating::Uncertain) => return cx.note("uncertain itself", from.0),
+            Some(Participating::Uncertain(_)) => return cx.note("uncertain itself", from.0),
             None if self.is_forgotten(transaction) => return cx.note("asked about something long ago", from.0),
             None => {
                 // It has not voted, so it may abort; and it must never vote yes from now on.
@@ -120,7 +121,7 @@ impl TwoPhase {
         while self.participating.len() > OUTCOMES_MAX {
             let Some(oldest) = self.oldest_decided() else { return };
             self.participating.remove(&oldest);
-            let forgotten = self.forgotten.entry(oldest.origin).or_default();
+            let forgotten = self.forgotten.entry(oldest.origin).or_insert(oldest.number);
             *forgotten = (*forgotten).max(oldest.number);
         }
     }

@@ -1,12 +1,13 @@
 //! Bernstein, Hadzilacos, Goodman 1987, section 7.5.
 
-use volvox_commit::three_phase::{Config, Message, Phase, Record, ThreePhase, Timer, properties};
-use volvox_commit::transaction::{Command, Decision, Outcomes, Transaction, Vote};
-use volvox_core::{NodeId, Position, Process, Restored};
+use volvox_commit::three_phase::{Config, History, Message, Phase, Record, ThreePhase, Timer, properties};
+use volvox_commit::transaction::{Command, Content, Decision, Transaction, Vote};
+use volvox_core::{NodeId, Position, Process, Restored, Serial};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
-const FIRST: Transaction = Transaction { origin: NodeId(1), number: 1 };
+const FIRST: Transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(1) };
+const REQUEST: Message = Message::VoteReq(FIRST, Content(0));
 const YES: Message = Message::Vote(FIRST, Vote::Yes);
 
 fn bench(id: u64) -> Bench<ThreePhase> {
@@ -16,7 +17,7 @@ fn bench(id: u64) -> Bench<ThreePhase> {
 /// A participant that has voted yes.
 fn voted(id: u64) -> Bench<ThreePhase> {
     let mut bench = bench(id);
-    let told = bench.message(1, Message::VoteReq(FIRST));
+    let told = bench.message(1, REQUEST);
     assert_eq!(told[..3], ["persist entered 1.1", "event voted yes 1.1", "-> n1 Yes 1.1"]);
     bench
 }
@@ -25,7 +26,7 @@ fn voted(id: u64) -> Bench<ThreePhase> {
 fn restored(id: u64) -> Bench<ThreePhase> {
     let members: Vec<NodeId> = (1..=4).map(NodeId).collect();
     let mut process = ThreePhase::new(NodeId(id), &members, &Config::default());
-    process.on_restore(Restored::Record { position: Position(1), record: Record::Entered(FIRST) });
+    process.on_restore(Restored::Record { position: Position(1), record: Record::Entered(FIRST, Content(0)) });
     Bench::start(process, id)
 }
 
@@ -35,7 +36,7 @@ fn last(told: &[String]) -> &str {
 
 /// The three phases.
 #[test]
-fn all_know_that_all_voted_yes_before_anybody_commits() {
+fn all_know_that_all_voted_yes_before_any_commits() {
     let mut n1 = bench(1);
     assert_eq!(n1.command(Command::Begin)[2..5], ["-> n2 Vote-req 1.1", "-> n3 Vote-req 1.1", "-> n4 Vote-req 1.1"]);
     assert!(n1.message(2, YES).is_empty() && n1.message(3, YES).is_empty());
@@ -45,7 +46,7 @@ fn all_know_that_all_voted_yes_before_anybody_commits() {
     assert_eq!((told[0].as_str(), last(&told)), ("persist decided commit 1.1", "-> n4 Commit 1.1"));
 }
 
-/// Who is silent is dead: a vote that is missing aborts, an acknowledgement that is missing does not matter.
+/// A silent node is dead: a vote that is missing aborts, an acknowledgement that is missing does not matter.
 #[test]
 fn silence_of_a_participant() {
     let mut n1 = bench(1);
@@ -71,9 +72,9 @@ fn a_new_coordinator_decides_by_what_it_finds() {
     assert_eq!(find(Phase::PreCommitted)[0], "-> n3 Pre-commit 1.1", "the uncertain first, and they alone");
 }
 
-/// The election: by name, and who is asked to coordinate answers at once when it knows the end.
+/// The election: by id, and a node that is asked to coordinate answers at once when it knows the outcome.
 #[test]
-fn the_next_by_name_is_elected() {
+fn the_next_by_id_is_elected() {
     let mut n4 = voted(4);
     assert_eq!(n4.timer(Timer::Silence(FIRST))[0], "-> n2 Elect 1.1");
     assert_eq!(n4.timer(Timer::Silence(FIRST))[0], "-> n3 Elect 1.1");
@@ -89,10 +90,10 @@ fn the_next_by_name_is_elected() {
     assert_eq!(ended.message(4, Message::Elect(FIRST)), ["-> n4 Commit 1.1"]);
     let mut unasked = bench(2);
     assert_eq!(last(&unasked.message(4, Message::Elect(FIRST))), "-> n4 Abort 1.1", "it has not voted");
-    assert_eq!(unasked.message(1, Message::VoteReq(FIRST)), ["note asked for a vote too late 1"]);
+    assert_eq!(unasked.message(1, REQUEST), ["note asked for a vote too late 1"]);
 }
 
-/// Who was dead is silent about what it missed; when all were, and none has decided, nobody was told anything.
+/// A node that was dead is silent about what it missed; when all were, and none has decided, nothing was announced.
 #[test]
 fn recovery_and_total_failure() {
     let mut n3 = restored(3);
@@ -109,19 +110,19 @@ fn recovery_and_total_failure() {
 #[test]
 fn strangers_are_not_heard_and_tables_are_bounded() {
     let mut n2 = bench(2);
-    assert_eq!(n2.message(9, Message::VoteReq(FIRST)), ["note from or about somebody unknown 9"]);
+    assert_eq!(n2.message(9, REQUEST), ["note ignored: from or about an unknown node 9"]);
     for number in 1..3_000 {
-        let transaction = Transaction { origin: NodeId(1), number };
+        let transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(number) };
         let _ = n2.message(1, Message::Decision(transaction, Decision::Abort));
     }
     assert_eq!(n2.process.phase(FIRST), None);
-    assert_eq!(n2.message(1, Message::VoteReq(FIRST)), ["note about something long ago 1"]);
+    assert_eq!(n2.message(1, REQUEST), ["note ignored: about a transaction of long ago 1"]);
 }
 
 #[test]
 fn messages_and_records_come_back() {
     check_codec(&[
-        Message::VoteReq(FIRST),
+        REQUEST,
         YES,
         Message::PreCommit(FIRST),
         Message::Ack(FIRST),
@@ -132,7 +133,7 @@ fn messages_and_records_come_back() {
         Message::DecisionReq(FIRST),
         Message::Recovering(FIRST),
     ]);
-    check_codec(&[Record::Entered(FIRST), Record::Decided(FIRST, Decision::Commit)]);
+    check_codec(&[Record::Entered(FIRST, Content(0)), Record::Decided(FIRST, Decision::Commit)]);
 }
 
 /// Nodes die and come back, also all of them; messages arrive in time.
@@ -159,7 +160,7 @@ fn all_that_decide_decide_the_same_whoever_dies() {
             for _ in 0..10 {
                 sim.command_after(ms(rng.below(3_000)), NodeId(rng.between(2, 4)), Command::Refuse);
             }
-            let mut history = Outcomes::default();
+            let mut history = History::default();
             let always: Vec<_> = properties().into_iter().filter(|one| one.when == volvox_core::When::Always).collect();
             judge(&mut sim, &mut history, &always, ms(3_500))?;
             sim.revive();

@@ -48,8 +48,8 @@ fn a_higher_one_takes_the_lead_away_and_a_lower_one_does_not() {
     assert_eq!(n2.message(3, coordinator(3)), [""; 0], "n1 was told");
     let told = n2.message(1, coordinator(1));
     assert_eq!(told, ["-> n3 Election", "timer Answer in 22ms"], "n1 leads although n2 is alive");
-    assert_eq!(n2.message(9, Message::Election), ["note ignored: from or about nobody of that kind 9"]);
-    assert_eq!(n2.message(3, Message::Election), ["note ignored: from or about nobody of that kind 3"]);
+    assert_eq!(n2.message(9, Message::Election), ["note ignored: not from or about a node of that kind 9"]);
+    assert_eq!(n2.message(3, Message::Election), ["note ignored: not from or about a node of that kind 3"]);
 }
 
 /// Those below follow n2, whatever it has begun since it led, and however long that is ago.

@@ -9,5 +9,6 @@ use volvox_election::Command;
 #[test]
 fn commands_are_read_as_they_are_printed() {
     assert_eq!(Command::Suspect.to_string().parse(), Ok(Command::Suspect));
-    assert_eq!("elect".parse::<Command>(), Err("expected suspect"));
+    let error = "elect".parse::<Command>().expect_err("is no command");
+    assert_eq!(error.to_string(), "`elect` is no command; the only command is `suspect`");
 }

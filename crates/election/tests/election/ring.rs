@@ -2,7 +2,7 @@
 
 use volvox_core::{NodeId, Position, Process, Restored, When};
 use volvox_election::ring::{
-    Begun, Command, Config, Election, Message, RING_MAX, Results, Ring, Round, Timer, properties,
+    Command, Config, Election, History, Message, RING_MAX, Record, Ring, Round, Timer, properties,
 };
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
@@ -84,7 +84,7 @@ fn a_doubt_outlives_the_election_that_is_under_way() {
 #[test]
 fn numbers_are_used_once() {
     let mut process = Ring::new(NodeId(1), &[NodeId(1), NodeId(2)], &Config::default());
-    process.on_restore(Restored::Record { position: Position(1), record: Begun { number: 7 } });
+    process.on_restore(Restored::Record { position: Position(1), record: Record { number: 7 } });
     let mut n1 = Bench::start(process, 1);
     assert_eq!(n1.timer(Timer::Round)[1], "persist begun 9", "8 was begun at the start");
 }
@@ -93,15 +93,15 @@ fn numbers_are_used_once() {
 fn liars_are_not_heard() {
     let mut n2 = bench(2);
     for message in [list(9, &[9]), list(1, &[1, 1]), list(1, &[1, 9]), result(1, 4, &[1])] {
-        assert_eq!(n2.message(1, message), ["note ignored: from or about somebody unknown 1"]);
+        assert_eq!(n2.message(1, message), ["note ignored: from or about an unknown node 1"]);
     }
-    assert_eq!(n2.message(9, list(1, &[1])), ["note ignored: from or about somebody unknown 9"]);
+    assert_eq!(n2.message(9, list(1, &[1])), ["note ignored: from or about an unknown node 9"]);
 }
 
 #[test]
 fn messages_and_records_come_back() {
     check_codec(&[list(1, &[1, 2]), result(1, 2, &[1, 2]), ack(1, Round::Election), ack(1, Round::Coordinator)]);
-    check_codec(&[Begun { number: 300 }]);
+    check_codec(&[Record { number: 300 }]);
     let long = Message::Election { election: name(1, 1), list: (0..=RING_MAX as u64).map(NodeId).collect() };
     let bytes = volvox_core::Encode::to_bytes(&long);
     assert!(volvox_core::decode_all::<Message>(&bytes).is_err());
@@ -127,7 +127,7 @@ fn one_election_has_one_result_and_all_follow_in_the_end() {
                 sim.command_after(ms(rng.below(3_000)), NodeId(rng.between(1, 5)), Command::Suspect);
             }
             let always: Vec<_> = properties().into_iter().filter(|one| one.when == When::Always).collect();
-            let mut history = Results::default();
+            let mut history = History::default();
             judge(&mut sim, &mut history, &always, ms(3_500))?;
             sim.revive();
             judge(&mut sim, &mut history, &properties(), ms(5_000))

@@ -17,7 +17,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// A budget of so many bytes.
+    /// A budget of `limit` bytes.
     pub fn new(limit: usize) -> Budget {
         Budget { held: AtomicUsize::new(0), limit }
     }
@@ -51,7 +51,7 @@ impl<B> Messages<B>
 where
     B: Body<Data = Bytes> + Unpin,
 {
-    /// Reads `body`; a message may have so many bytes.
+    /// Reads `body`; a message has at most this many bytes.
     pub fn new(body: B, message_bytes_max: usize, budget: Arc<Budget>) -> Messages<B> {
         let (piece, collected) = (Bytes::new(), BytesMut::new());
         Messages { body, piece, collected, held: 0, budget, message_bytes_max, ended: false }

@@ -10,7 +10,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-/// After so many bytes of one long answer the others get a turn.
+/// How many bytes of one long answer are sent before others get a turn.
 const TURN_BYTES: usize = 256 << 10;
 
 /// The content of an answer.

@@ -144,7 +144,7 @@ fn code_value(code: Code) -> HeaderValue {
     }
 }
 
-/// Percent-encodes what may not stand in a header field.
+/// Percent-encodes what a header field may not contain.
 fn message_value(message: &str) -> HeaderValue {
     let is_plain = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'%';
     let mut encoded = String::with_capacity(message.len());

@@ -1,5 +1,5 @@
 //! `/metrics`: what the view, the node, the door and the operating system say at this moment, under etcd's names
-//! (etcd-v3 22.3), so that its dashboards and alert rules work.
+//! (book/src/etcd.md#16), so that its dashboards and alert rules work.
 
 use super::process::Process;
 use super::{Count, Metrics};

@@ -16,12 +16,12 @@ use volvox_store::{ResponseOp, TxnResponse};
 pub struct Count(AtomicU64);
 
 impl Count {
-    /// So many more.
+    /// Adds this many.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    /// So many less: for what is open at the moment.
+    /// Subtracts this many: for what is open at the moment.
     pub fn sub(&self, less: u64) {
         self.0.fetch_sub(less, Ordering::Relaxed);
     }

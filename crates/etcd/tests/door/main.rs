@@ -1,6 +1,6 @@
 //! The door over a loopback socket: a real client, a real store, no network between.
 //!
-//! Names beginning with `golden_` are the golden cases of `spec/etcd-v3.md` section 21, by their numbers.
+//! Names beginning with `golden_` are the golden cases of `book/src/etcd.md#15`, by their numbers.
 
 // A test is outside the simulation: its time limits are real.
 #![allow(clippy::disallowed_methods)]

@@ -64,7 +64,7 @@ impl Server {
     }
 }
 
-/// Waits, but not for ever.
+/// Waits, but not forever.
 pub async fn within<T>(future: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("it takes too long")
 }

@@ -1,4 +1,4 @@
-//! TLS on the client port: who is served, who is refused, and what they are told.
+//! TLS on the client port: which clients are served, which are refused, and with which answer.
 
 use crate::fake::Fake;
 use crate::server::{Server, within};

@@ -93,8 +93,8 @@ impl Process for Observed {
         for input in std::mem::take(&mut self.restored) {
             Self::tell(cx, input);
         }
-        let (incarnation, last) = (cx.incarnation().0, cx.last_position().0);
-        Self::tell(cx, format!("start {incarnation} {last}"));
+        let (incarnation, boot, last) = (cx.incarnation().0, cx.boot().0, cx.last_position().0);
+        Self::tell(cx, format!("start {incarnation} {boot} {last}"));
         self.step(cx, |inner, cx| inner.on_start(cx));
     }
 

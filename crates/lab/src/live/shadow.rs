@@ -7,8 +7,8 @@ use crate::study::Judge;
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::erased::{AnyEvent, AnyMessage, AnyProcess, AnyTimer};
 use volvox_core::{
-    Context, Effect, EffectOf, Environment, FlatMap, Incarnation, Instant, MessageKind, NodeId, Now, Outbox, Position,
-    Process, Restored, Rng, Wall,
+    Boot, Context, Effect, EffectOf, Environment, FlatMap, Incarnation, Instant, MessageKind, NodeId, Now, Outbox,
+    Position, Process, Restored, Rng, Wall, WhichBoot,
 };
 use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
 
@@ -197,8 +197,10 @@ impl Shadows {
             }
             _ => {
                 let incarnation = Incarnation(words.next()?.parse().ok()?);
+                let boot = Boot(words.next()?.parse().ok()?);
                 let last = Position(words.next()?.parse().ok()?);
                 shadow.environment = Environment::new(node, incarnation, last, &Rng::new(self.seed));
+                shadow.environment.boot = WhichBoot::Known(boot);
                 shadow.environment.now = Now::Known(Instant(told.now));
                 shadow.environment.wall = Wall(told.wall);
                 shadow.outbox = Outbox::new(last);

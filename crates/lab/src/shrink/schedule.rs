@@ -4,20 +4,25 @@
 //! end in equal processes, what was explored is what happens.
 
 use crate::check::AnySystem;
+use std::fmt::Write;
 use volvox_check::{Durability, Schedule, State, What as Decision};
 use volvox_core::erased::{AnyConfig, AnyMessage, AnyProcess};
 use volvox_core::time::nanos;
 use volvox_core::{FlatMap, Instant, NodeId};
 use volvox_sim::script::{Action, Clockwork, Impossible, Keeps, What, Which, WhichTimer, World};
 
-/// Carries out a schedule of the checker by hand; gives back the world that it ends in, and the actions.
-///
-/// # Errors
-/// With the first action that cannot happen.
-pub(crate) fn follow(
-    system: &AnySystem,
-    schedule: &Schedule<AnyProcess>,
-) -> Result<(World<AnyProcess>, Vec<Action<AnyProcess>>), Impossible> {
+/// A schedule that was carried out by hand.
+pub(crate) struct Followed {
+    /// Where it ended.
+    pub world: World<AnyProcess>,
+    /// Whether all of it could happen.
+    pub is_whole: bool,
+    /// Its actions as a script, each with what followed from it.
+    pub script: String,
+}
+
+/// Carries out a schedule of the checker by hand, as far as it can happen.
+pub(crate) fn follow(system: &AnySystem, schedule: &Schedule<AnyProcess>) -> Followed {
     let ids = system.ids();
     let configs: FlatMap<NodeId, AnyConfig> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
@@ -31,23 +36,13 @@ pub(crate) fn follow(
     if !system.is_ordered() {
         world = world.links_survive();
     }
-    let mut following = Following { world, actions: Vec::new(), now: Instant::ZERO };
-    for ((id, answers), drift) in ids.iter().zip(&schedule.starts).zip(&schedule.drifts_ppm) {
-        if *drift != 0 {
-            following.act(What::Clock { node: *id, jump: 0, drift_ppm: Some(*drift) }, &[])?;
-        }
-        following.act(What::Start { node: *id }, answers)?;
-    }
-    let tick = system.time().map_or(0, |timed| nanos(timed.tick));
-    for action in &schedule.actions {
-        following.decision(&action.what, &action.choices, tick)?;
-    }
-    Ok((following.world, following.actions))
+    let mut following = Following { world: world.traced(), script: String::new(), now: Instant::ZERO };
+    let is_whole = following.all(system, schedule).is_ok();
+    Followed { world: following.world, is_whole, script: following.script }
 }
 
-/// Whether a schedule that is followed by hand ends in processes equal to those of `state`.
-pub(crate) fn ends_in(system: &AnySystem, schedule: &Schedule<AnyProcess>, state: &State) -> bool {
-    let Ok((world, _)) = follow(system, schedule) else { return false };
+/// Whether a world that followed a schedule has processes equal to those of `state`.
+pub(crate) fn is_same(system: &AnySystem, world: &World<AnyProcess>, state: &State) -> bool {
     system.ids().iter().all(|id| {
         let now = world.clocks(*id).map_or(Instant::ZERO, |(now, _)| now);
         system.is_same(state, *id, world.node(*id), now)
@@ -56,16 +51,46 @@ pub(crate) fn ends_in(system: &AnySystem, schedule: &Schedule<AnyProcess>, state
 
 struct Following {
     world: World<AnyProcess>,
-    actions: Vec<Action<AnyProcess>>,
+    script: String,
     now: Instant,
 }
 
 impl Following {
+    fn all(&mut self, system: &AnySystem, schedule: &Schedule<AnyProcess>) -> Result<(), Impossible> {
+        for ((id, answers), drift) in system.ids().iter().zip(&schedule.starts).zip(&schedule.drifts_ppm) {
+            if *drift != 0 {
+                self.act(What::Clock { node: *id, jump: 0, drift_ppm: Some(*drift) }, &[])?;
+            }
+            self.act(What::Start { node: *id }, answers)?;
+        }
+        let tick = system.time().map_or(0, |timed| nanos(timed.tick));
+        schedule.actions.iter().try_for_each(|action| self.decision(&action.what, &action.choices, tick))
+    }
+
     fn act(&mut self, what: What<AnyProcess>, choices: &[u32]) -> Result<(), Impossible> {
         let action = Action { at: self.now, what, choices: choices.to_vec() };
+        let name = self.named(&action);
         self.world.act(&action)?;
-        self.actions.push(action);
+        // The nodes start first of all, in every run: no line of a script.
+        if !matches!(action.what, What::Start { .. }) || self.script.contains('>') {
+            let _ = writeln!(self.script, "> {name}");
+        }
+        for line in self.world.take_lines() {
+            let _ = writeln!(self.script, "{line}");
+        }
         Ok(())
+    }
+
+    /// The action with its message named as a person would.
+    fn named(&self, action: &Action<AnyProcess>) -> Action<AnyProcess> {
+        let mut named = action.clone();
+        if let What::Deliver { from, to, which } | What::Drop { from, to, which } | What::Duplicate { from, to, which } =
+            &mut named.what
+            && let Some(place) = self.world.place(*from, *to, which)
+        {
+            *which = self.world.name(*from, *to, place);
+        }
+        named
     }
 
     /// The message that is meant, and no like one.

@@ -1,10 +1,10 @@
-//! SWIM: who is alive, at the same cost for every member however many there are.
+//! SWIM: group membership and failure detection, at the same cost for every member in groups of any size.
 //!
 //! # The problem
 //!
-//! Members of a group want to know who else is there: crashed members are to be found soon and by all, living ones are
-//! not to be accused. If everybody sends heartbeats to everybody, the load grows with the square of the group; and on
-//! links that lose one message in ten, a few lost heartbeats look like a death.
+//! Members of a group want to know which others are there: crashed members are to be found soon and by all, living ones
+//! are not to be accused. If every member sends heartbeats to every other, the load grows with the square of the group;
+//! and on links that lose one message in ten, a few lost heartbeats look like a death.
 //!
 //! # The idea
 //!
@@ -12,24 +12,25 @@
 //! `Ping`. When no `Ack` comes in time it asks K others to probe for it (`PingReq`), so that neither a lost message nor a
 //! bad link between the two decides. When that brings nothing until the end of the period, the target is *suspected*. A
 //! suspect that lives hears of it and *refutes*, with an *incarnation number* that only it may raise; one that does not
-//! within a time limit is declared faulty. *Dissemination*: news travel like an infection, on pings and acks that are sent
-//! anyway; each member passes each piece of news on a number of times that grows with the logarithm of the group.
+//! within a time limit is declared faulty. *Dissemination*: updates travel like an infection, on pings and acks that are sent
+//! anyway; each member passes each update on a number of times that grows with the logarithm of the group.
 //!
-//! The target is the next of a list in random order, shuffled anew after each pass: so everybody is probed by everybody
-//! again within 2N-1 periods, and not only on average (section 4.3).
+//! The target is the next of a list in random order, shuffled anew after each pass: so every member is probed by every other
+//! again within 2n-1 periods, and not only on average, where n counts the entries of the list (section 4.3). Here these are
+//! the other members, so in a group of N it is 2(N-1)-1.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
-//! | `Ping` | are you alive? (for itself, or for somebody who asked) |
+//! | `Ping` | are you alive? (for itself, or for a member that asked) |
 //! | `PingReq m` | ping `m` for me |
 //! | `Ack` | I am alive; or, passed on: `m` is |
 //! | `Join`, `Members` | take me in; these are known |
 //! | `News` | an update by itself: only where dissemination is by multicast (section 3) |
 //!
 //! `Ping`, `PingReq` and `Ack` carry a few updates: `n4 alive 1`, `n4 suspect 0`, `n4 faulty`. Of two updates about one
-//! member the stronger holds (section 4.2): a greater incarnation is stronger; of one incarnation, `suspect` is stronger
+//! member the stronger prevails (section 4.2): a greater incarnation is stronger; of one incarnation, `suspect` is stronger
 //! than `alive`; and `faulty` is stronger than either.
 //!
 //! # A run
@@ -44,51 +45,53 @@
 //!      |-- Ping, n4 suspect 0 -------------------->|   learns it
 //!      |<-- Ack -----------------------------------|
 //!      |                     |<-- Ping, n4 suspect 0    learns it
-//!   nobody hears of an `n4 alive 1`: the limit is over
+//!   no `n4 alive 1` is heard: the limit is over
 //!   n4 is faulty             |-- Ping, n4 faulty -->|
 //! ```
 //!
 //! # Why it is right
 //!
-//! *Completeness.* A dead member answers nobody. Everybody that holds it for alive probes it once a pass, suspects it, and
-//! nobody refutes.
+//! *Completeness.* A dead member answers no probe. Every member that believes it to be alive probes it once a pass, suspects
+//! it, and hears no refutation.
 //!
-//! *Views converge.* The strength of updates is a total order, and a member keeps the strongest that it heard: in
+//! *Monotonic views, which converge.* The strength of updates is a total order, and a member keeps the strongest that it heard: in
 //! whichever order updates come, and however often, the result is their maximum. Only the member itself makes an update
 //! that is stronger than `suspect` and says `alive`.
 //!
-//! *Accuracy* is a matter of time: who lives is declared faulty only when its refutation does not arrive within the limit.
+//! *Accuracy* is a matter of time: a living member is declared faulty only when its refutation does not arrive within the limit.
 //! With links that keep their time limits, and few losses, it does; in an asynchronous system nothing can promise it
 //! (Fischer, Lynch and Paterson 1985), and models in the laboratory show both.
 //!
 //! # Caveats
 //!
 //! - **False accusations** grow with loss: the claims measure them. Without suspicion a group under 10 % loss falls apart.
-//! - `faulty` is final for one *life* of a member. Who is declared faulty and lives hears of it from whoever it pings
-//!   ([`Config::tells_the_accused`]), and comes back as somebody new, with a greater life ([`Config::rejoins`]). The paper
+//! - `faulty` is final for one *life* of a member. A member that is declared faulty and alive learns of it
+//!   from any member that pings it or answers it ([`Config::tells_the_accused`]), and comes back as a new one, with a greater
+//!   life ([`Config::rejoins`]). The paper
 //!   leaves this to the application. Both can be switched off, to measure what the paper measured.
-//! - Groups that were cut apart for longer than the limit declare one another faulty, and none of them pings the other any
-//!   more: they stay two groups, until somebody pings or joins across.
-//! - Heartbeats and probes detect nothing for certain in an asynchronous system; the course notes list "heartbeat to detect
-//!   liveness" without saying so (catalogue MEM-01).
+//! - Groups that were cut apart for longer than the limit declare one another faulty, and neither pings the other any
+//!   more: they stay two groups, until a member pings or joins across.
+//! - Heartbeats and probes detect nothing for certain in an asynchronous system; textbooks often list "heartbeats detect
+//!   liveness" without saying so.
 //!
 //! # References
 //!
 //! A. Das, I. Gupta, A. Motivala: *SWIM: Scalable Weakly-consistent Infection-style Process Group Membership Protocol*,
-//! DSN 2002. Sections are cited from it. That the accused is told by whoever it pings is the "buddy system" of A. Dadgar,
-//! J. Phillips, J. Currey: *Lifeguard: Local Health Awareness for More Accurate Failure Detection*, 2018.
+//! DSN 2002. Sections are cited from it. A. Dadgar, J. Phillips, J. Currey: *Lifeguard: Local Health Awareness for More
+//! Accurate Failure Detection*, 2018: its "buddy system" has a member that pings a suspect tell the suspect so. Here a member
+//! that answers the ping of a suspect tells it as well.
 
 mod message;
 mod process;
 mod properties;
 mod standing;
 
-pub use message::{Command, CommandError, Event, Message, UPDATES_MAX};
-pub use process::{Swim, Timer};
-pub use properties::{Heard, nobody_who_lives_is_faulty, nobody_who_lives_is_suspected, properties};
+pub use message::{Command, Event, Message, Timer, UPDATES_MAX};
+pub use process::Swim;
+pub use properties::{History, no_living_member_is_faulty, no_living_member_is_suspected, properties};
 pub use standing::{Standing, Update, Verdict};
 
-use volvox_core::{Duration, NodeId};
+use volvox_core::{Duration, NodeId, rules};
 
 /// The most members that a member keeps in its list, the dead included.
 pub const MEMBERS_MAX: usize = 1_024;
@@ -104,23 +107,23 @@ pub struct Config {
     pub relays: u32,
     /// How long a suspect has to refute (section 4.2).
     pub suspicion: Duration,
-    /// Each update is passed on lambda * ln(N + 1) times by each member (section 4.1).
+    /// Each update is passed on lambda times ln(N + 1) times by each member, the logarithm rounded up (section 4.1).
     pub lambda: u32,
     /// The most updates that one message carries; at most [`UPDATES_MAX`].
     pub updates_max: usize,
-    /// How news spread.
+    /// How updates spread.
     pub dissemination: Dissemination,
     /// Whether a member begins its periods at a moment of its own, drawn at the start.
     pub out_of_step: bool,
-    /// Whether who is held for suspect or faulty is told so by whoever it speaks with.
+    /// Whether a member that is believed suspect or faulty learns so from any other that it exchanges messages with.
     pub tells_the_accused: bool,
-    /// Whether a member that was declared faulty and lives comes back as somebody new. Without it, it is out.
+    /// Whether a member that was declared faulty and is alive comes back as a new one. Otherwise it is out.
     pub rejoins: bool,
-    /// Whom to ask for the list of members; `None`: all nodes of the world are members from the beginning.
+    /// The member to ask for the list of members; `None`: all nodes of the world are members from the beginning.
     pub contact: Option<NodeId>,
-    /// Pings are numbered modulo this: an ack so many periods late would pass for a new one.
+    /// Pings are numbered modulo this: an ack that is this many periods late would pass for a new one.
     pub numbers: u32,
-    /// The rule that is taken out: a feature of the laboratory.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -145,8 +148,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// For a group of so many: the accused have 3 ln N periods, in which news reach everybody and come back (section 4.2,
-    /// claim Q-MEM-4).
+    /// For a group of this many: a suspect has three times ln N periods, the logarithm rounded up, in which an update reaches
+    /// every member and comes back (the setting of the paper's experiments, section 5; claim Q-MEM-4).
     pub fn for_group(nodes: u64) -> Config {
         let config = Config::default();
         let periods = 3 * process::natural_logarithm(nodes.clamp(2, MEMBERS_MAX as u64));
@@ -154,51 +157,24 @@ impl Config {
     }
 }
 
-/// How news spread.
+/// How updates spread.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Dissemination {
     /// On pings and acks (section 4.1).
     Piggyback,
-    /// Who finds something out tells everybody, once (section 3.2).
+    /// A member that finds something out tells all others, once (section 3.2).
     Multicast,
 }
 
-/// A rule that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Others are asked to probe before anybody is accused. Without it one lost message accuses.
-    Relays,
-    /// The accused has time to refute. Without it, it is declared faulty at once.
-    Suspicion,
-    /// Who refutes raises its incarnation. Without it, the refutation is weaker than the accusation.
-    Incarnation,
-    /// The stronger update holds. Without it, the latest does.
-    Precedence,
-    /// Targets come from a shuffled list. Without it each is drawn by itself, and may never be drawn.
-    RoundRobin,
-    /// An update is passed on a limited number of times. Without it, for ever.
-    Limit,
-}
-
-impl Rule {
-    /// All of them.
-    pub const ALL: [Rule; 6] =
-        [Rule::Relays, Rule::Suspicion, Rule::Incarnation, Rule::Precedence, Rule::RoundRobin, Rule::Limit];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Rule::Relays => "relays",
-            Rule::Suspicion => "suspicion",
-            Rule::Incarnation => "incarnation",
-            Rule::Precedence => "precedence",
-            Rule::RoundRobin => "round-robin",
-            Rule::Limit => "limit",
-        }
-    }
-
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Rule::ALL.into_iter().find(|rule| rule.name() == name)
-    }
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Relays = "relays": "others are asked to probe before a member is accused" / "one lost message accuses",
+    Suspicion = "suspicion": "the accused has time to refute" / "it is declared faulty at once",
+    Incarnation = "incarnation": "a member that refutes raises its incarnation number" /
+        "the refutation is weaker than the accusation",
+    Precedence = "precedence": "the stronger update prevails" / "the latest does, and views go back and forth",
+    RoundRobin = "round-robin": "targets come from a shuffled list" /
+        "each is drawn by itself, and a dead member may never be drawn",
+    Limit = "limit": "an update is passed on a limited number of times" / "it is passed on forever",
 }

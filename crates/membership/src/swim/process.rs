@@ -1,6 +1,6 @@
 //! A member.
 
-use super::message::{Command, Event, Message, UPDATES_MAX};
+use super::message::{Command, Event, Message, Timer, UPDATES_MAX};
 use super::standing::{Standing, Update, Verdict};
 use super::{Config, Dissemination, MEMBERS_MAX, Rule};
 use alloc::collections::BTreeMap;
@@ -8,32 +8,21 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use volvox_core::{Context, Duration, NodeId, Process};
 
-/// The timers of a member.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// The protocol period is over.
-    Period,
-    /// No ack came in time.
-    Ack,
-    /// The suspect has not refuted.
-    Suspicion(NodeId),
-}
-
 /// A member of a group that runs SWIM.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Swim {
     id: NodeId,
     config: Config,
-    /// How it stands itself: alive, unless it left or was expelled.
+    /// Its own standing: alive, unless it left or was expelled.
     own: Standing,
-    /// What it holds of the others, the dead included.
+    /// What it believes of the others, the dead included.
     members: BTreeMap<NodeId, Standing>,
-    /// Of whom there is news, and how often that was passed on.
+    /// The members about which it spreads an update, and how many times it was passed on.
     news: BTreeMap<NodeId, u32>,
-    /// In which order the others are probed, and who is next.
+    /// The order in which the others are probed, and the place of the next.
     order: Vec<NodeId>,
     next: usize,
-    /// Whom it probes in this period, and has not heard.
+    /// The member that it probes in this period, and has not heard.
     probing: Option<NodeId>,
     number: u32,
     is_joined: bool,
@@ -46,11 +35,11 @@ impl Process for Swim {
     type Record = Infallible;
     type Command = Command;
     type Event = Event;
-    /// How many are held for alive or suspect, itself included.
+    /// How many members it believes to be alive or suspect, itself included.
     type View = usize;
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Swim {
-        assert!(config.updates_max <= UPDATES_MAX, "at most {UPDATES_MAX} updates a message");
+        assert!(config.updates_max <= UPDATES_MAX, "at most {UPDATES_MAX} updates per message");
         assert!(config.numbers > 1, "pings are numbered, so that an ack can be told from a late one");
         let contact = config.contact.filter(|contact| *contact != id);
         let known = members.iter().filter(|member| **member != id).take(MEMBERS_MAX);
@@ -86,7 +75,7 @@ impl Process for Swim {
             return;
         }
         for update in message.updates() {
-            self.hear(*update, cx);
+            self.on_update(*update, cx);
         }
         match message {
             Message::Ping { origin, number, .. } => {
@@ -103,7 +92,7 @@ impl Process for Swim {
                     cx.cancel_timer(Timer::Ack);
                 }
             }
-            // It came for somebody who had asked for it.
+            // It is for a member that had asked for it.
             Message::Ack { about, origin, number, .. } if about == from => {
                 let updates = self.updates_for(origin);
                 cx.send(origin, Message::Ack { about, origin, number, updates });
@@ -120,11 +109,11 @@ impl Process for Swim {
         }
         match timer {
             Timer::Period => self.on_period(cx),
-            Timer::Ack => self.ask_others(cx),
+            Timer::Ack => self.ask_relays(cx),
             Timer::Suspicion(member) => {
                 if let Some(standing) = self.members.get(&member).filter(|standing| standing.is_suspect()) {
                     let standing = Standing { verdict: Verdict::Faulty, ..*standing };
-                    self.find_out(Update { member, standing }, cx);
+                    self.observe(Update { member, standing }, cx);
                 }
             }
         }
@@ -133,10 +122,10 @@ impl Process for Swim {
     fn on_command(&mut self, Command::Leave: Command, cx: &mut Context<'_, Swim>) {
         let gone = Standing { verdict: Verdict::Faulty, ..self.own };
         let farewell = Message::News(alloc::vec![Update { member: self.id, standing: gone }]);
-        for member in self.some_others(self.config.relays.max(1), None, cx) {
+        for member in self.draw_others(self.config.relays.max(1), None, cx) {
             cx.send(member, farewell.clone());
         }
-        self.go(cx);
+        self.leave(cx);
     }
 
     fn view(&self) -> usize {
@@ -168,7 +157,7 @@ impl Swim {
         if self.order.is_empty() {
             return None;
         }
-        if self.lacks(Rule::RoundRobin) {
+        if !self.config.keeps(Rule::RoundRobin) {
             return Some(self.order[cx.choose(self.order.len() as u32) as usize]);
         }
         if self.next >= self.order.len() {
@@ -187,19 +176,19 @@ impl Swim {
     }
 
     /// Neither a lost message nor a bad link between the two decides.
-    fn ask_others(&mut self, cx: &mut Context<'_, Swim>) {
+    fn ask_relays(&mut self, cx: &mut Context<'_, Swim>) {
         let Some(target) = self.probing else { return };
-        if self.lacks(Rule::Relays) {
+        if !self.config.keeps(Rule::Relays) {
             return;
         }
-        for relay in self.some_others(self.config.relays, Some(target), cx) {
+        for relay in self.draw_others(self.config.relays, Some(target), cx) {
             let updates = self.updates_for(relay);
             cx.send(relay, Message::PingReq { target, number: self.number, updates });
         }
     }
 
-    /// So many of those not held for faulty, drawn.
-    fn some_others(&self, count: u32, but: Option<NodeId>, cx: &mut Context<'_, Swim>) -> Vec<NodeId> {
+    /// This many of the members not believed faulty, drawn.
+    fn draw_others(&self, count: u32, but: Option<NodeId>, cx: &mut Context<'_, Swim>) -> Vec<NodeId> {
         let mut others: Vec<NodeId> = self.order.iter().copied().filter(|other| Some(*other) != but).collect();
         let mut drawn = Vec::new();
         while drawn.len() < count as usize && !others.is_empty() {
@@ -212,18 +201,16 @@ impl Swim {
     fn accuse(&mut self, member: NodeId, cx: &mut Context<'_, Swim>) {
         let Some(standing) = self.members.get(&member).copied() else { return };
         let Verdict::Alive(incarnation) = standing.verdict else { return };
-        let verdict = match self.lacks(Rule::Suspicion) {
-            false => Verdict::Suspect(incarnation),
-            true => Verdict::Faulty,
-        };
-        self.find_out(Update { member, standing: Standing { verdict, ..standing } }, cx);
+        let has_time = self.config.keeps(Rule::Suspicion);
+        let verdict = if has_time { Verdict::Suspect(incarnation) } else { Verdict::Faulty };
+        self.observe(Update { member, standing: Standing { verdict, ..standing } }, cx);
     }
 }
 
 /// Dissemination (sections 3.2, 4.1) and what is believed (section 4.2).
 impl Swim {
-    /// It found this out by itself.
-    fn find_out(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
+    /// Adopts an update that this member observed first-hand, and starts to spread it.
+    fn observe(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
         if self.config.dissemination == Dissemination::Multicast {
             // The accused as well: it may refute, or learn that it is out.
             cx.broadcast(self.members.keys(), Message::News(alloc::vec![update]));
@@ -231,21 +218,22 @@ impl Swim {
         self.believe(update, cx);
     }
 
-    fn hear(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
+    /// An update that another member spreads.
+    fn on_update(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
         if update.member != self.id {
             self.believe(update, cx);
         } else if !update.standing.is_alive() && !self.own.is_faulty() {
-            self.defend(update.standing, cx);
+            self.refute(update.standing, cx);
         }
     }
 
-    /// Somebody accuses this member.
-    fn defend(&mut self, accusation: Standing, cx: &mut Context<'_, Swim>) {
+    /// Another member accuses this one.
+    fn refute(&mut self, accusation: Standing, cx: &mut Context<'_, Swim>) {
         match accusation.verdict {
-            // It is behind: tell it again.
+            // The accuser is behind: tell it again.
             _ if self.own.overrides(accusation) => {}
             Verdict::Suspect(incarnation) => {
-                let raised = if self.lacks(Rule::Incarnation) { incarnation } else { incarnation + 1 };
+                let raised = incarnation + u64::from(self.config.keeps(Rule::Incarnation));
                 self.own = Standing { life: accusation.life, verdict: Verdict::Alive(raised) };
                 cx.emit(Event::Announces(self.own));
             }
@@ -253,7 +241,7 @@ impl Swim {
                 self.own = Standing { life: accusation.life + 1, verdict: Verdict::Alive(0) };
                 cx.emit(Event::Announces(self.own));
             }
-            _ => return self.go(cx),
+            _ => return self.leave(cx),
         }
         self.news.insert(self.id, 0);
         if self.config.dissemination == Dissemination::Multicast {
@@ -267,7 +255,7 @@ impl Swim {
         let Update { member, standing } = update;
         let known = self.members.get(&member).copied();
         let is_news = match known {
-            Some(known) if self.lacks(Rule::Precedence) => known != standing,
+            Some(known) if !self.config.keeps(Rule::Precedence) => known != standing,
             Some(known) => standing.overrides(known),
             None => true,
         };
@@ -288,7 +276,7 @@ impl Swim {
         cx.emit(Event::Believes(update));
     }
 
-    /// The dead are not probed; who is new gets a random place in the list (section 4.3).
+    /// The dead are not probed; a new member gets a random place in the list (section 4.3).
     fn keep_order(&mut self, member: NodeId, standing: Standing, cx: &mut Context<'_, Swim>) {
         match (self.order.iter().position(|other| *other == member), standing.is_faulty()) {
             (Some(place), true) => {
@@ -308,7 +296,7 @@ impl Swim {
         }
     }
 
-    /// A few pieces of news, those passed on least often first; each a limited number of times (section 4.1).
+    /// A few updates, those passed on least often first; each a limited number of times (section 4.1).
     fn updates_for(&mut self, to: NodeId) -> Vec<Update> {
         let mut updates = Vec::new();
         if self.config.dissemination == Dissemination::Multicast {
@@ -328,7 +316,7 @@ impl Swim {
         for (passed, member) in by_count {
             let standing = if member == self.id { self.own } else { self.members[&member] };
             updates.push(Update { member, standing });
-            if passed + 1 >= limit && !self.lacks(Rule::Limit) {
+            if passed + 1 >= limit && self.config.keeps(Rule::Limit) {
                 self.news.remove(&member);
             } else {
                 self.news.insert(member, (passed + 1).min(limit + 1));
@@ -345,7 +333,7 @@ impl Swim {
         cx.send(from, Message::Members(members));
     }
 
-    fn go(&mut self, cx: &mut Context<'_, Swim>) {
+    fn leave(&mut self, cx: &mut Context<'_, Swim>) {
         self.own.verdict = Verdict::Faulty;
         cx.cancel_timer(Timer::Period);
         cx.cancel_timer(Timer::Ack);
@@ -356,35 +344,31 @@ impl Swim {
     }
 }
 
-/// For those who look at it.
+/// What an observer reads.
 impl Swim {
-    /// How it stands itself.
+    /// Its own standing.
     pub fn own(&self) -> Standing {
         self.own
     }
 
-    /// What it holds of another.
+    /// What it believes of another.
     pub fn standing(&self, member: NodeId) -> Option<Standing> {
         self.members.get(&member).copied()
     }
 
-    /// What it holds of all others.
+    /// What it believes of all others.
     pub fn members(&self) -> impl Iterator<Item = (NodeId, Standing)> + '_ {
         self.members.iter().map(|(member, standing)| (*member, *standing))
     }
 
-    /// How often each piece of news was passed on that still is.
+    /// How many times each update was passed on that still is.
     pub fn passed_on(&self) -> impl Iterator<Item = (NodeId, u32)> + '_ {
         self.news.iter().map(|(member, passed)| (*member, *passed))
     }
 
-    /// How often one piece of news is passed on at most: lambda * ln(N + 1), rounded up.
+    /// How many times one update is passed on at most: lambda * ln(N + 1), with the logarithm rounded up.
     pub fn limit(&self) -> u32 {
         self.config.lambda * natural_logarithm(self.members.len() as u64 + 2)
-    }
-
-    fn lacks(&self, rule: Rule) -> bool {
-        self.config.without == Some(rule)
     }
 }
 

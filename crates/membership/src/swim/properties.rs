@@ -8,26 +8,26 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{History, NodeId, Picture, Property, When};
+use volvox_core::{NodeId, Picture, Property, When};
 
-/// What was said.
+/// What the members said of themselves and believed of one another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Heard {
-    /// The strongest that each member said of itself.
+pub struct History {
+    /// The strongest standing that each member announced of itself.
     pub announced: BTreeMap<NodeId, Standing>,
-    /// What each holds of each, since its start.
+    /// What each member believes of each other, since its start.
     pub believed: BTreeMap<(NodeId, NodeId), Standing>,
-    /// Somebody went back to something weaker.
-    pub went_back: bool,
+    /// The first member that went back to a weaker update, and the member that the update is about.
+    pub went_back: Option<(NodeId, NodeId)>,
 }
 
-impl History<Swim> for Heard {
+impl volvox_core::History<Swim> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
             Event::Announces(standing) => {
                 if *standing == Standing::FIRST {
                     // A start: it knows nothing any more.
-                    self.believed.retain(|(who, _), _| *who != node);
+                    self.believed.retain(|(believer, _), _| *believer != node);
                 }
                 let strongest = self.announced.entry(node).or_insert(*standing);
                 if standing.overrides(*strongest) {
@@ -36,7 +36,9 @@ impl History<Swim> for Heard {
             }
             Event::Believes(update) => {
                 let before = self.believed.insert((node, update.member), update.standing);
-                self.went_back |= before.is_some_and(|before| !update.standing.overrides(before));
+                if before.is_some_and(|before| !update.standing.overrides(before)) {
+                    self.went_back.get_or_insert((node, update.member));
+                }
             }
             Event::Out => {}
         }
@@ -44,102 +46,103 @@ impl History<Swim> for Heard {
 }
 
 /// What must hold of SWIM, whatever the links and clocks do; and what has come about when the faults are over.
-pub fn properties() -> Vec<Property<Swim, Heard>> {
+pub fn properties() -> Vec<Property<Swim, History>> {
     vec![
-        Property { name: "views only grow", source: "SWIM, 4.2", when: When::Always, holds: views_only_grow },
+        Property { name: "monotonic views", source: "SWIM, 4.2", when: When::Always, holds: monotonic_views },
         Property {
-            name: "incarnations are one's own",
+            name: "own incarnation numbers",
             source: "SWIM, 4.2",
             when: When::Always,
-            holds: incarnations_are_ones_own,
+            holds: own_incarnation_numbers,
         },
         Property {
-            name: "news are passed on so often at most",
+            name: "bounded dissemination",
             source: "SWIM, 4.1",
             when: When::Always,
-            holds: news_are_limited,
+            holds: bounded_dissemination,
         },
-        Property {
-            name: "the dead are found",
-            source: "SWIM, 3.1 and 4.3",
-            when: When::AtEnd,
-            holds: the_dead_are_found,
-        },
-        Property { name: "the living are known", source: "SWIM, 4.2", when: When::AtEnd, holds: the_living_are_known },
+        Property { name: "completeness", source: "SWIM, 3.1 and 4.3", when: When::AtEnd, holds: completeness },
+        Property { name: "accuracy", source: "SWIM, 4.2", when: When::AtEnd, holds: no_living_member_is_suspected },
     ]
 }
 
-fn views_only_grow(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
-    if picture.history.went_back { Err("a weaker update replaced a stronger one".into()) } else { Ok(()) }
+/// No member replaces an update by a weaker one.
+fn monotonic_views(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
+    match picture.history.went_back {
+        Some((id, member)) => Err(format!("{id} replaced an update about {member} by a weaker one")),
+        None => Ok(()),
+    }
 }
 
-fn incarnations_are_ones_own(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
+/// Only a member itself raises its incarnation number.
+fn own_incarnation_numbers(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
-        for (member, held) in node.members() {
+        for (member, believed) in node.members() {
             let announced = picture.history.announced.get(&member).copied().unwrap_or(Standing::FIRST);
             let own = match announced.verdict {
                 Verdict::Alive(incarnation) | Verdict::Suspect(incarnation) => (announced.life, incarnation),
                 Verdict::Faulty => continue,
             };
-            let named = match held.verdict {
-                Verdict::Alive(incarnation) | Verdict::Suspect(incarnation) => (held.life, incarnation),
-                Verdict::Faulty => (held.life, 0),
+            let named = match believed.verdict {
+                Verdict::Alive(incarnation) | Verdict::Suspect(incarnation) => (believed.life, incarnation),
+                Verdict::Faulty => (believed.life, 0),
             };
             if named > own {
-                return Err(format!("{id} holds {member} for {held}, which itself never said more than {announced}"));
+                return Err(format!(
+                    "{id} believes {member} {believed}, but {member} never announced more than {announced}"
+                ));
             }
         }
     }
     Ok(())
 }
 
-fn news_are_limited(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
+/// An update that was passed on as often as it may be is passed on no more: it is still kept only while it has a time to go.
+fn bounded_dissemination(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
-        if let Some((member, passed)) = node.passed_on().find(|(_, passed)| *passed > node.limit()) {
-            return Err(format!("{id} passed news of {member} on {passed} times, of {}", node.limit()));
+        let limit = node.limit();
+        if let Some((member, passed)) = node.passed_on().find(|(_, passed)| *passed >= limit.max(1)) {
+            return Err(format!(
+                "{id} passed an update about {member} on {passed} times, and would again; the limit is {limit}"
+            ));
         }
     }
     Ok(())
 }
 
-/// Nobody holds a node that is down, or out, for alive.
-fn the_dead_are_found(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
+/// No member believes one that is dead or out to be alive or suspect.
+fn completeness(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     let is_in = |id: NodeId| picture.nodes.iter().any(|(other, node)| *other == id && !node.own().is_faulty());
     for (id, node) in picture.nodes.iter().filter(|(_, node)| !node.own().is_faulty()) {
-        if let Some((member, held)) = node.members().find(|(member, held)| !is_in(*member) && !held.is_faulty()) {
-            return Err(format!("{id} holds {member} for {held}, and it is gone"));
+        if let Some((member, believed)) = node.members().find(|(member, held)| !is_in(*member) && !held.is_faulty()) {
+            return Err(format!("{id} believes {member} {believed}, but {member} is gone"));
         }
     }
     Ok(())
 }
 
-/// Nobody holds a node that is up, and in, for suspect or faulty.
-fn the_living_are_known(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
-    nobody_who_lives(picture, |held| !held.is_alive())
-}
-
-/// No living member is held for suspect or faulty: while messages come in time, and few are lost.
+/// No member that is alive is believed suspect or faulty: while messages come in time, and few are lost.
 ///
 /// # Errors
 /// When one is.
-pub fn nobody_who_lives_is_suspected(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
-    nobody_who_lives(picture, |held| !held.is_alive())
+pub fn no_living_member_is_suspected(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
+    no_living_member(picture, |believed| !believed.is_alive())
 }
 
-/// No living member is held for faulty: while refutations come in time.
+/// No member that is alive is believed faulty: while refutations come in time.
 ///
 /// # Errors
 /// When one is.
-pub fn nobody_who_lives_is_faulty(picture: &Picture<'_, Swim, Heard>) -> Result<(), String> {
-    nobody_who_lives(picture, Standing::is_faulty)
+pub fn no_living_member_is_faulty(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
+    no_living_member(picture, Standing::is_faulty)
 }
 
-fn nobody_who_lives(picture: &Picture<'_, Swim, Heard>, is_wrong: impl Fn(Standing) -> bool) -> Result<(), String> {
+fn no_living_member(picture: &Picture<'_, Swim, History>, is_wrong: impl Fn(Standing) -> bool) -> Result<(), String> {
     let living = || picture.nodes.iter().filter(|(_, node)| !node.own().is_faulty());
     for (id, node) in living() {
         for (member, _) in living() {
-            if let Some(held) = node.standing(*member).filter(|held| is_wrong(*held)) {
-                return Err(format!("{id} holds {member} for {held}, and it lives"));
+            if let Some(believed) = node.standing(*member).filter(|believed| is_wrong(*believed)) {
+                return Err(format!("{id} believes {member} {believed}, but {member} is alive"));
             }
         }
     }

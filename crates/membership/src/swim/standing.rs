@@ -1,47 +1,56 @@
-//! What is held of a member, and which of two updates holds (section 4.2).
+//! What is believed of a member, and which of two updates prevails (section 4.2).
 
-use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, NodeId, Reader};
+use volvox_core::{NodeId, payload};
 
-/// Incarnations and lives beyond this are not believed: far beyond what is reached, and far from where counting ends.
+/// Incarnations and lives beyond this are refused: far beyond what is reached, and far from where counting ends.
 const NUMBER_MAX: u64 = 1 << 48;
 
-/// What is said of a member.
+/// What an update says of a member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verdict {
-    /// It lives, in this incarnation.
+    /// It is alive, in this incarnation.
     Alive(u64),
     /// It did not answer, in this incarnation.
     Suspect(u64),
-    /// It is dead, or gone (`Confirm` in the paper).
+    /// It is dead, or has left (`Confirm` in the paper).
     Faulty,
 }
 
-/// What is held of a member.
+payload! { Verdict: "verdict";
+    0 Alive(incarnation <= NUMBER_MAX)   => "alive {incarnation}",
+    1 Suspect(incarnation <= NUMBER_MAX) => "suspect {incarnation}",
+    2 Faulty                             => "faulty",
+}
+
+/// What is believed of a member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Standing {
-    /// Which life is meant: who was declared faulty, and lives, begins another.
+    /// Which life is meant: a member that was declared faulty, and is alive, begins another.
     pub life: u64,
     /// What is said of it.
     pub verdict: Verdict,
 }
 
-/// A piece of news.
+payload! { struct Standing { life <= NUMBER_MAX, verdict } }
+
+/// A statement about one member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Update {
-    /// About whom.
+    /// The member.
     pub member: NodeId,
-    /// What.
+    /// What is said of it.
     pub standing: Standing,
 }
 
+payload! { struct Update { member, standing } => "{member} {standing}" }
+
 impl Standing {
-    /// What is held of a member of which only the name is known.
+    /// What is believed of a member of which only the id is known.
     pub const FIRST: Standing = Standing { life: 0, verdict: Verdict::Alive(0) };
 
-    /// Whether this one holds when both were heard. A total order: so whatever the order of hearing, and however often
-    /// something is heard, the strongest remains.
+    /// Whether this one prevails when both were heard. A total order: in whatever order updates are heard, and however
+    /// often, the strongest remains.
     pub fn overrides(self, other: Standing) -> bool {
         self.strength() > other.strength()
     }
@@ -54,7 +63,7 @@ impl Standing {
         }
     }
 
-    /// Whether it says that the member lives and answers.
+    /// Whether it says that the member is alive and answers.
     pub fn is_alive(self) -> bool {
         matches!(self.verdict, Verdict::Alive(_))
     }
@@ -64,7 +73,7 @@ impl Standing {
         matches!(self.verdict, Verdict::Suspect(_))
     }
 
-    /// Whether it says that the member is dead, or gone.
+    /// Whether it says that the member is dead, or has left.
     pub fn is_faulty(self) -> bool {
         self.verdict == Verdict::Faulty
     }
@@ -72,65 +81,7 @@ impl Standing {
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.verdict {
-            Verdict::Alive(incarnation) => write!(f, "alive {incarnation}")?,
-            Verdict::Suspect(incarnation) => write!(f, "suspect {incarnation}")?,
-            Verdict::Faulty => f.write_str("faulty")?,
-        }
+        fmt::Display::fmt(&self.verdict, f)?;
         if self.life > 0 { write!(f, " life {}", self.life) } else { Ok(()) }
-    }
-}
-
-impl fmt::Display for Update {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.member, self.standing)
-    }
-}
-
-impl Encode for Standing {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.life.encode(out);
-        match self.verdict {
-            Verdict::Alive(incarnation) => {
-                out.push(0);
-                incarnation.encode(out);
-            }
-            Verdict::Suspect(incarnation) => {
-                out.push(1);
-                incarnation.encode(out);
-            }
-            Verdict::Faulty => out.push(2),
-        }
-    }
-}
-
-impl Decode for Standing {
-    fn decode(input: &mut Reader<'_>) -> Result<Standing, DecodeError> {
-        let life = number(input)?;
-        let verdict = match input.u8()? {
-            0 => Verdict::Alive(number(input)?),
-            1 => Verdict::Suspect(number(input)?),
-            2 => Verdict::Faulty,
-            other => return Err(DecodeError::Unknown("verdict", other.into())),
-        };
-        Ok(Standing { life, verdict })
-    }
-}
-
-fn number(input: &mut Reader<'_>) -> Result<u64, DecodeError> {
-    let number = input.varint()?;
-    if number > NUMBER_MAX { Err(DecodeError::Invalid("life or incarnation")) } else { Ok(number) }
-}
-
-impl Encode for Update {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.member.encode(out);
-        self.standing.encode(out);
-    }
-}
-
-impl Decode for Update {
-    fn decode(input: &mut Reader<'_>) -> Result<Update, DecodeError> {
-        Ok(Update { member: NodeId::decode(input)?, standing: Standing::decode(input)? })
     }
 }

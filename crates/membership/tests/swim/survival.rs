@@ -1,8 +1,8 @@
-//! Many schedules, with everything that SWIM claims to survive; then all know who is alive.
+//! Many schedules, with everything that SWIM claims to survive; then all know which members are alive.
 
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, Picture, When};
-use volvox_membership::swim::{Config, Heard, Rule, Swim, properties};
+use volvox_core::{Duration, Picture, When};
+use volvox_membership::swim::{Config, History, Rule, Swim, properties};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, Stop};
 
 const NODES: u64 = 9;
@@ -27,22 +27,22 @@ fn simulation(seed: u64, without: Option<Rule>) -> Simulation<Swim> {
     Builder::new(seed, NODES, config).network(network).faults(plan).build()
 }
 
-fn ask(sim: &mut Simulation<Swim>, heard: &mut Heard, when: When) -> Result<(), String> {
+fn ask(sim: &mut Simulation<Swim>, history: &mut History, when: When) -> Result<(), String> {
     while let Some(happened) = sim.next_happened() {
         if let Happening::Event(event) = &happened.what {
-            History::<Swim>::on_event(heard, happened.node, event);
+            volvox_core::History::<Swim>::on_event(history, happened.node, event);
         }
     }
     let nodes: Vec<_> = sim.live().collect();
-    let picture = Picture { nodes: &nodes, history: heard };
+    let picture = Picture { nodes: &nodes, history };
     properties()
         .iter()
         .filter(|property| property.when == when)
         .try_for_each(|property| (property.holds)(&picture).map_err(|why| format!("{}: {why}", property.name)))
 }
 
-fn torment(seed: u64, without: Option<Rule>) -> Result<(Simulation<Swim>, Heard), String> {
-    let (mut sim, mut heard, mut broken) = (simulation(seed, without), Heard::default(), Ok(()));
+fn torment(seed: u64, without: Option<Rule>) -> Result<(Simulation<Swim>, History), String> {
+    let (mut sim, mut heard, mut broken) = (simulation(seed, without), History::default(), Ok(()));
     let stop = sim.run_until(ms(7_000), |sim| {
         broken = ask(sim, &mut heard, When::Always);
         broken.is_err()
@@ -52,7 +52,7 @@ fn torment(seed: u64, without: Option<Rule>) -> Result<(Simulation<Swim>, Heard)
 }
 
 #[test]
-fn whatever_happens_all_know_in_the_end_who_is_alive() {
+fn whatever_happens_all_know_in_the_end_which_members_are_alive() {
     let mut announced = 0;
     for seed in 0..30 {
         let (mut sim, mut heard) = torment(seed, None).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
@@ -75,7 +75,7 @@ fn whatever_happens_all_know_in_the_end_who_is_alive() {
 /// That the test above can fail.
 #[test]
 fn without_a_rule_something_breaks() {
-    for (rule, name) in [(Rule::Precedence, "views only grow"), (Rule::Limit, "news are passed on so often at most")] {
+    for (rule, name) in [(Rule::Precedence, "monotonic views"), (Rule::Limit, "bounded dissemination")] {
         let found = (0..20).find_map(|seed| torment(seed, Some(rule)).err());
         assert!(found.is_some_and(|found| found.starts_with(name)), "{} is not missed", rule.name());
     }

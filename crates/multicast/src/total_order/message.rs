@@ -1,24 +1,41 @@
 //! What the processes of a group say to one another, are asked, and tell.
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use core::fmt;
-use core::str::FromStr;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader};
+use volvox_core::{Line, NodeId, commands, numbers, payload};
 
 /// The longest text of a message, in bytes.
 pub const TEXT_MAX: usize = 4_096;
 
-/// The place of a message in everybody's sequence: the clock of its sender, and its name where clocks are equal.
+/// What a message says: one line.
+pub type Text = Line<TEXT_MAX>;
+
+/// What a Lamport clock shows.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub struct Time(pub u64);
+
+/// No clock comes this far by counting, and a liar must not drive the others to where there is no later stamp.
+const TIME_MAX: u64 = (1 << 62) - 1;
+
+numbers! { Time <= TIME_MAX, "time of a multicast" }
+
+impl Time {
+    /// The next event of the process, or the first after a message with this time.
+    pub(super) fn next(self) -> Time {
+        Time(self.0 + 1)
+    }
+}
+
+/// The place of a message in the sequence of every process: the clock of its sender, and its id where clocks are equal.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Stamp {
     /// The sender's clock.
-    pub time: u64,
+    pub time: Time,
     /// The sender.
     pub process: NodeId,
 }
 
-/// The messages.
+payload! { struct Stamp { time, process } => "{time}@{process}" }
+
+/// What the processes of a group say to one another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// Deliver this in its place.
@@ -26,18 +43,23 @@ pub enum Message {
         /// Its place.
         stamp: Stamp,
         /// What it says.
-        text: String,
+        text: Text,
     },
     /// Nothing stamped earlier will come from the sender of this.
     Ack {
         /// The sender's clock.
-        time: u64,
+        time: Time,
     },
 }
 
+payload! { Message: "message of total order";
+    1 Multicast { stamp, text } => "Multicast {stamp} {text}",
+    2 Ack { time }              => "Ack {time}",
+}
+
 impl Message {
-    /// The clock of whoever sent this.
-    pub(super) fn time(&self) -> u64 {
+    /// The clock of the sender.
+    pub(super) fn time(&self) -> Time {
         match self {
             Message::Multicast { stamp, .. } => stamp.time,
             Message::Ack { time } => *time,
@@ -45,118 +67,44 @@ impl Message {
     }
 }
 
-/// What a process can be asked: to multicast a text, `multicast hello`.
+/// The timers of a process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// Only without the rule `fifo`: what was held back is put on the links.
+    Late,
+}
+
+payload! { Timer; Late }
+
+/// What a process is asked.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub struct Ask(pub String);
+pub enum Command {
+    /// Multicast this text to the group.
+    Multicast(Text),
+}
+
+commands! { Command; Multicast(text) = "multicast {text}" }
 
 /// What a process tells.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Told {
+pub enum Event {
     /// It multicasts a message.
     Multicast {
         /// Its place.
         stamp: Stamp,
         /// What it says.
-        text: String,
+        text: Text,
     },
     /// It delivers a message.
     Delivered {
         /// Its place.
         stamp: Stamp,
         /// What it says.
-        text: String,
+        text: Text,
     },
 }
 
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Multicast { .. } => "Multicast",
-            Message::Ack { .. } => "Ack",
-        }
-    }
-}
-
-impl fmt::Display for Stamp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.time, self.process)
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Multicast { stamp, text } => write!(f, "Multicast {stamp} {text}"),
-            Message::Ack { time } => write!(f, "Ack {time}"),
-        }
-    }
-}
-
-impl fmt::Display for Told {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Told::Multicast { stamp, text } => write!(f, "multicasts {stamp} {text}"),
-            Told::Delivered { stamp, text } => write!(f, "delivers {stamp} {text}"),
-        }
-    }
-}
-
-impl fmt::Display for Ask {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "multicast {}", self.0)
-    }
-}
-
-/// Why a text is no command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct AskError;
-
-impl fmt::Display for AskError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected 'multicast TEXT', where TEXT is one line of 1 to {TEXT_MAX} bytes")
-    }
-}
-
-impl core::error::Error for AskError {}
-
-impl FromStr for Ask {
-    type Err = AskError;
-    fn from_str(line: &str) -> Result<Ask, AskError> {
-        let text = line.strip_prefix("multicast ").ok_or(AskError)?;
-        if is_text(text) { Ok(Ask(text.to_string())) } else { Err(AskError) }
-    }
-}
-
-/// One line that begins and ends visibly, so that it comes back from every trace as it was.
-fn is_text(text: &str) -> bool {
-    (1..=TEXT_MAX).contains(&text.len()) && text.trim() == text && !text.chars().any(char::is_control)
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Multicast { stamp, text } => {
-                (1u8, (stamp.time, stamp.process)).encode(out);
-                text.encode(out);
-            }
-            Message::Ack { time } => (2u8, *time).encode(out),
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        Ok(match input.u8()? {
-            1 => {
-                let stamp = Stamp { time: input.varint()?, process: NodeId::decode(input)? };
-                let text = String::decode(input)?;
-                if !is_text(&text) {
-                    return Err(DecodeError::Invalid("text of a multicast"));
-                }
-                Message::Multicast { stamp, text }
-            }
-            2 => Message::Ack { time: input.varint()? },
-            other => return Err(DecodeError::Unknown("multicast message", u64::from(other))),
-        })
-    }
+payload! { Event;
+    Multicast { stamp, text } => "multicasts {stamp} {text}",
+    Delivered { stamp, text } => "delivers {stamp} {text}",
 }

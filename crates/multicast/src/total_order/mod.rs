@@ -1,24 +1,24 @@
-//! Totally ordered multicast after Lamport: everybody delivers the same messages in the same order.
+//! Totally ordered multicast after Lamport: every process delivers the same messages in the same order.
 //!
 //! # The problem
 //!
 //! Two customers of a replicated account act at the same time: one pays in 100, the other adds 1 % of interest. Each
-//! replica hears of both, and if one hears them in another order than its neighbour, the two accounts differ for ever.
-//! The replicas need one order that all of them follow, and there is nobody to ask for it.
+//! replica hears of both, and if one hears them in another order than its neighbour, the two accounts differ forever.
+//! The replicas need one order that all of them follow, and there is no process to ask for it.
 //!
 //! # The idea
 //!
-//! Lamport's clocks give every message a stamp, and the stamps, with the names of the processes to break ties, are a
-//! total order. Everybody could deliver in the order of stamps, if only it knew that no message with a smaller stamp
-//! is still under way. That is what acknowledgements tell: links are FIFO and clocks only grow, so whoever has sent
+//! Lamport's clocks give every message a stamp, and the stamps, with the ids of the processes to break ties, are a
+//! total order. Every process could deliver in the order of stamps, if only it knew that no message with a smaller stamp
+//! is still under way. Acknowledgements say so: links are FIFO and clocks only grow, so a process that has sent
 //! something with a later stamp will never again send anything with an earlier one.
 //!
-//! 1. The sender stamps its message with (its clock, its name) and multicasts it to all, itself included.
-//! 2. Who receives a message puts it into its queue, in the order of stamps, and multicasts an acknowledgement, which
-//!    has a later stamp.
-//! 3. The head of the queue is delivered when something with a later stamp came from every process.
+//! 1. The sender stamps its message with (its clock, its id) and multicasts it to all, itself included.
+//! 2. A process that receives a message puts it into its queue, in the order of stamps, and multicasts an
+//!    acknowledgement, which has a later stamp.
+//! 3. The head of the queue is delivered when something with a later stamp has come from every process.
 //!
-//! The message itself can stand for the acknowledgement of its sender, which saves N - 1 messages
+//! The message itself can count as the acknowledgement of its sender, which saves N - 1 messages
 //! ([`Config::sender_acknowledges`]).
 //!
 //! # The messages
@@ -39,28 +39,28 @@
 //!   Ack 3 to both ----------------------------------------->  queue: 1@n2 b, and Ack 3 from n2
 //!     |                           |   <--- Multicast 1@n1 a ---  is on its way, and before it
 //!     |                           |        nothing of n1 came: b waits, although it is first here
-//!   n3 acknowledges both: everybody delivers a, then b
+//!   n3 acknowledges both: every process delivers a, then b
 //! ```
 //!
 //! # Why it is safe
 //!
-//! *One order.* A process delivers m when it has heard something stamped later than m from every process p. FIFO: all
+//! *Total order.* A process delivers m when it has heard something stamped later than m from every process p. FIFO: all
 //! that p sent before has arrived, and all that p sends afterwards is stamped later still. So everything stamped
 //! earlier than m is already in the queue or delivered, and the head of the queue is the least. Every process
 //! therefore delivers in the order of stamps, without gaps, and two of them differ only in how far they are.
 //!
-//! *It extends causal order.* A process that has received m has a clock beyond the stamp of m; what it multicasts
-//! then is stamped later, and stands later in everybody's sequence.
+//! *Causal order.* A process that has received m has a clock beyond the stamp of m; what it multicasts then is stamped
+//! later, and comes later in the sequence of every process.
 //!
-//! *It ends*, while nobody crashes: each message is acknowledged by each process.
+//! *Validity*, while no process crashes: each message is acknowledged by each process, and delivered.
 //!
 //! # Caveats
 //!
-//! - The course notes say that the *sender* "sends a timestamped acknowledgement to all". It is the message that the
+//! - Textbooks often say that the *sender* "sends a timestamped acknowledgement to all". It is the message that the
 //!   sender multicasts; each *receiver* multicasts the acknowledgement.
 //! - Links must be FIFO and lose nothing: run it as `Channel<TotalOrder>` where they do. Over links without order two
 //!   processes deliver in different orders: this is one of the models.
-//! - The group is fixed, and one member that crashes stops everybody for ever, as nothing later is ever heard from it.
+//! - The group is fixed, and one member that crashes stops all others forever, as nothing later is ever heard from it.
 //!   It has no memory of a former life: one that starts again is a stranger to its own group. A view of the membership
 //!   is what is missing, and not built here.
 //! - A process that is asked for more than [`OWN_MAX`] messages before they were delivered refuses. One whose queue is
@@ -73,16 +73,15 @@
 //! Tanenbaum, van Steen: *Distributed systems*, section "Example: totally-ordered multicasting".
 
 mod message;
-mod property;
+mod properties;
 
-pub use message::{Ask, Message, Stamp, TEXT_MAX, Told};
-pub use property::{Deliveries, properties};
+pub use message::{Command, Event, Message, Stamp, TEXT_MAX, Text, Time, Timer};
+pub use properties::{History, properties};
 
 use alloc::collections::{BTreeMap, VecDeque};
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use volvox_core::{Context, Duration, NodeId, Process};
+use volvox_core::{Context, Duration, NodeId, Process, rules};
 
 /// How many messages of its own a process may wait for.
 pub const OWN_MAX: usize = 1_024;
@@ -90,39 +89,24 @@ pub const OWN_MAX: usize = 1_024;
 /// How many messages a process keeps that it cannot deliver yet.
 pub const QUEUE_MAX: usize = 65_536;
 
-/// No clock comes so far: who says so lies, and must not drive the others to where there is no later stamp.
-const TIME_MAX: u64 = 1 << 62;
-
 /// How late a message is when FIFO is taken out: longer than a round.
 const LATE: Duration = Duration::from_millis(20);
 
-/// What can be taken out, so that everybody sees what it was for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rule {
-    /// A message waits for acknowledgements. Without this it is delivered as it comes.
-    Acknowledgements,
-    /// Links are FIFO. Without this acknowledgements overtake the messages that went before them.
-    Fifo,
-}
-
-impl Rule {
-    /// The rule of this name, as on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "acknowledgements" => Some(Rule::Acknowledgements),
-            "fifo" => Some(Rule::Fifo),
-            _ => None,
-        }
-    }
-}
-
-/// What is fixed.
+/// What is fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// Whether the sender of a message acknowledges it like everybody else, or the message counts as that.
+    /// Whether the sender of a message acknowledges it like every other process, or the message counts as that.
     pub sender_acknowledges: bool,
-    /// The rule that is taken out.
+    /// The rule that is taken out, to see what it is for.
     pub without: Option<Rule>,
+}
+
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Acknowledgements = "acknowledgements": "a message waits until every process was heard" /
+        "each process delivers as messages come, in an order of its own",
+    Fifo = "fifo": "links keep the order" / "an acknowledgement overtakes an earlier message, which then comes too late",
 }
 
 /// One process of the group.
@@ -131,39 +115,35 @@ pub struct TotalOrder {
     id: NodeId,
     config: Config,
     /// Lamport's clock: grows with every message sent or received.
-    clock: u64,
+    clock: Time,
     /// What cannot be delivered yet, in the order of stamps.
-    queue: BTreeMap<Stamp, String>,
+    queue: BTreeMap<Stamp, Text>,
     /// The latest stamp of each member, this one included: nothing earlier will come from it.
-    heard: BTreeMap<NodeId, u64>,
+    heard: BTreeMap<NodeId, Time>,
     /// How much of the queue is this process's own.
     own: usize,
     /// The queue was full.
     has_stopped: bool,
-    /// Only without FIFO: what was multicast and will be put on the links later.
-    late: VecDeque<(Stamp, String)>,
+    /// Only without the rule `fifo`: what was multicast and will be put on the links later.
+    late: VecDeque<(Stamp, Text)>,
 }
-
-/// Only without FIFO: puts a message on the links.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Late;
 
 impl Process for TotalOrder {
     type Config = Config;
     type Message = Message;
-    type Timer = Late;
+    type Timer = Timer;
     type Record = Infallible;
-    type Command = Ask;
-    type Event = Told;
+    type Command = Command;
+    type Event = Event;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> TotalOrder {
         TotalOrder {
             id,
             config: *config,
-            clock: 0,
+            clock: Time::default(),
             queue: BTreeMap::new(),
-            heard: members.iter().map(|member| (*member, 0)).collect(),
+            heard: members.iter().map(|member| (*member, Time::default())).collect(),
             own: 0,
             has_stopped: false,
             late: VecDeque::new(),
@@ -172,20 +152,20 @@ impl Process for TotalOrder {
 
     fn on_start(&mut self, _: &mut Context<'_, TotalOrder>) {}
 
-    fn on_command(&mut self, Ask(text): Ask, cx: &mut Context<'_, TotalOrder>) {
+    fn on_command(&mut self, Command::Multicast(text): Command, cx: &mut Context<'_, TotalOrder>) {
         if self.has_stopped || self.own >= OWN_MAX {
             return cx.note("refused: too many of its own wait", self.own as u64);
         }
-        self.clock += 1;
+        self.clock = self.clock.next();
         let stamp = Stamp { time: self.clock, process: self.id };
-        cx.emit(Told::Multicast { stamp, text: text.clone() });
-        if self.config.without == Some(Rule::Fifo) {
+        cx.emit(Event::Multicast { stamp, text: text.clone() });
+        if self.config.keeps(Rule::Fifo) {
+            self.multicast(Message::Multicast { stamp, text: text.clone() }, cx);
+        } else {
             if self.late.is_empty() {
-                cx.set_timer(Late, LATE);
+                cx.set_timer(Timer::Late, LATE);
             }
             self.late.push_back((stamp, text.clone()));
-        } else {
-            self.multicast(Message::Multicast { stamp, text: text.clone() }, cx);
         }
         self.own += 1;
         self.queue.insert(stamp, text);
@@ -198,10 +178,10 @@ impl Process for TotalOrder {
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, TotalOrder>) {
         let time = message.time();
-        if self.has_stopped || from == self.id || !self.heard.contains_key(&from) || time >= TIME_MAX {
+        if self.has_stopped || from == self.id || !self.heard.contains_key(&from) {
             return cx.note("ignored: no message of this group", from.0);
         }
-        self.clock = self.clock.max(time) + 1;
+        self.clock = self.clock.max(time).next();
         let heard = self.heard.entry(from).or_default();
         *heard = time.max(*heard);
         if let Message::Multicast { stamp, text } = message {
@@ -218,7 +198,7 @@ impl Process for TotalOrder {
         self.deliver(cx);
     }
 
-    fn on_timer(&mut self, Late: Late, cx: &mut Context<'_, TotalOrder>) {
+    fn on_timer(&mut self, Timer::Late: Timer, cx: &mut Context<'_, TotalOrder>) {
         for (stamp, text) in core::mem::take(&mut self.late) {
             self.multicast(Message::Multicast { stamp, text }, cx);
         }
@@ -234,34 +214,34 @@ impl TotalOrder {
     }
 
     /// The clock: the stamp of the last event.
-    pub fn clock(&self) -> u64 {
+    pub fn clock(&self) -> Time {
         self.clock
     }
 
     /// Rule 2: with a later stamp than all that was received.
     fn acknowledge(&mut self, cx: &mut Context<'_, TotalOrder>) {
-        if self.config.without == Some(Rule::Acknowledgements) {
+        if !self.config.keeps(Rule::Acknowledgements) {
             return;
         }
-        self.clock += 1;
+        self.clock = self.clock.next();
         self.heard.insert(self.id, self.clock);
         self.multicast(Message::Ack { time: self.clock }, cx);
     }
 
-    /// Rule 3, as often as it applies.
+    /// Rule 3, for as long as it applies.
     fn deliver(&mut self, cx: &mut Context<'_, TotalOrder>) {
         while let Some((stamp, _)) = self.queue.first_key_value()
             && self.is_stable(*stamp)
             && let Some((stamp, text)) = self.queue.pop_first()
         {
             self.own -= usize::from(stamp.process == self.id);
-            cx.emit(Told::Delivered { stamp, text });
+            cx.emit(Event::Delivered { stamp, text });
         }
     }
 
     /// Whether nothing with an earlier stamp can come any more.
     fn is_stable(&self, stamp: Stamp) -> bool {
-        self.config.without == Some(Rule::Acknowledgements)
+        !self.config.keeps(Rule::Acknowledgements)
             || self.heard.iter().all(|(member, time)| {
                 let latest = Stamp { time: *time, process: *member };
                 latest > stamp || latest == stamp && !self.config.sender_acknowledges

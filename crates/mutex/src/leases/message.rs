@@ -3,27 +3,34 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader};
+use volvox_core::{Decode, DecodeError, Encode, MessageKind, Reader, Serial};
 
 /// The messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// Client to grantor: give me the lease, or more time.
+    /// Client to grantor: give me the lease; I hold none.
     Acquire {
-        /// Counts the requests of a client, so that a grant is known to answer the one whose sending was timed.
-        request: u64,
+        /// Names the request for ever, so that a grant is known to answer the one whose sending was timed.
+        request: Serial,
+    },
+    /// Client to grantor: I hold the lease of this token; give me more time.
+    Extend {
+        /// Names the request, as in [`Message::Acquire`].
+        request: Serial,
+        /// That of the lease.
+        token: u64,
     },
     /// Grantor to client: it is yours for a term, counted from your request.
     Granted {
         /// What it answers.
-        request: u64,
-        /// Greater than that of every earlier holder.
+        request: Serial,
+        /// That of the lease that is extended; of a new lease, greater than those of all before.
         token: u64,
     },
-    /// Grantor to client: somebody else has it.
+    /// Grantor to client: you cannot have it now.
     Busy {
         /// What it answers.
-        request: u64,
+        request: Serial,
     },
     /// Client to grantor: I do not need it any more.
     Release {
@@ -80,7 +87,7 @@ pub enum Event {
     Started,
     /// A client wants the lease, and has none.
     Asked,
-    /// A client holds the lease from now on.
+    /// A client that held none holds the lease from now on.
     Acquired {
         /// That of the lease.
         token: u64,
@@ -98,6 +105,7 @@ impl MessageKind for Message {
     fn kind(&self) -> &'static str {
         match self {
             Message::Acquire { .. } => "Acquire",
+            Message::Extend { .. } => "Extend",
             Message::Granted { .. } => "Granted",
             Message::Busy { .. } => "Busy",
             Message::Release { .. } => "Release",
@@ -113,7 +121,9 @@ impl fmt::Display for Message {
         let kind = self.kind();
         match self {
             Message::Acquire { request } | Message::Busy { request } => write!(f, "{kind} r{request}"),
-            Message::Granted { request, token } => write!(f, "{kind} r{request} token {token}"),
+            Message::Extend { request, token } | Message::Granted { request, token } => {
+                write!(f, "{kind} r{request} token {token}")
+            }
             Message::Release { token }
             | Message::Write { token }
             | Message::Written { token }
@@ -186,6 +196,7 @@ impl Encode for Message {
             Message::Write { token } => (5u8, token).encode(out),
             Message::Written { token } => (6u8, token).encode(out),
             Message::Rejected { token } => (7u8, token).encode(out),
+            Message::Extend { request, token } => (8u8, (request, token)).encode(out),
         }
     }
 }
@@ -193,13 +204,14 @@ impl Encode for Message {
 impl Decode for Message {
     fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
         match input.u8()? {
-            1 => Ok(Message::Acquire { request: input.varint()? }),
-            2 => Ok(Message::Granted { request: input.varint()?, token: input.varint()? }),
-            3 => Ok(Message::Busy { request: input.varint()? }),
+            1 => Ok(Message::Acquire { request: Serial::decode(input)? }),
+            2 => Ok(Message::Granted { request: Serial::decode(input)?, token: input.varint()? }),
+            3 => Ok(Message::Busy { request: Serial::decode(input)? }),
             4 => Ok(Message::Release { token: input.varint()? }),
             5 => Ok(Message::Write { token: input.varint()? }),
             6 => Ok(Message::Written { token: input.varint()? }),
             7 => Ok(Message::Rejected { token: input.varint()? }),
+            8 => Ok(Message::Extend { request: Serial::decode(input)?, token: input.varint()? }),
             other => Err(DecodeError::Unknown("message of leases", u64::from(other))),
         }
     }

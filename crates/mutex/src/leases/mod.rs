@@ -2,23 +2,28 @@
 //!
 //! # The problem
 //!
-//! A lock that its holder takes to the grave is lost for ever; a lock that is taken from a holder who is only slow is held
-//! twice. From outside, dead and slow look alike.
+//! A lock whose holder crashes is lost forever, and a lock that is taken from a holder that is only slow is held twice. From
+//! outside, a dead node and a slow one look alike.
 //!
 //! # The idea
 //!
-//! A **lease** is a lock for a *term*: both sides count the time, each by its own clock, and neither needs the other to
-//! know that it is over. Clocks need not agree about what time it is, only about how long a while is: each runs fast or
-//! slow by a bound at most (*drift*). The holder must be the first to believe that it is over. So
+//! A **lease** is a lock for a *term*: grantor and holder count the time, each by its own clock, and neither needs the other
+//! to know that the term is over. Clocks need not agree about what time it is, only about how long a while is: each runs
+//! fast or slow by a bound at most (*drift*). The holder must be the first to believe that the term is over. So
 //!
-//! - it counts from when it **sent** its request, the grantor from when it granted, which is later;
-//! - it stops after `term * (1 - drift) / (1 + drift)`, less a margin for itself: what a slow clock shows when a fast one
-//!   shows the term;
+//! - the holder counts from when it **sent** its request, the grantor from when it granted, which is later;
+//! - the holder stops after `term * (1 - drift) / (1 + drift)`, less a margin for itself: what a slow clock shows when a fast
+//!   one shows the term;
 //! - a grantor that comes back from a crash waits for a term before it grants: it may have granted just before.
 //!
-//! What no clock can do: a write that was sent in time may *arrive* late, and a holder that stands still (a pause, a
-//! page fault) does not look at its clock. So each holder gets a **fencing token**, greater than those before; each write
-//! carries it; and the store refuses a token that is smaller than one that it has seen.
+//! A grant is held against the request that it answers, and against no other. So a request has a number that is never given
+//! again, also after a restart of the client (a [`Serial`]).
+//!
+//! No clock can help with two things. A write that was sent in time may *arrive* late, and a holder that stands still (a
+//! pause, a page fault) does not look at its clock. So each lease has a **fencing token**, greater than those of all leases
+//! before it; each write carries it; and the store refuses a token that is smaller than one that it has seen. A client that
+//! holds no lease and asks for one gets a new token, even if the grantor still counts it as the holder: it may have
+//! released the lease, or have crashed, and what it sent under the old token is not meant for the new lease.
 //!
 //! # The messages
 //!
@@ -26,10 +31,11 @@
 //!
 //! | message | from, to | says |
 //! |---|---|---|
-//! | `Acquire r` | client, grantor | give me the lease, or more time; my request r |
+//! | `Acquire r` | client, grantor | I hold no lease; give it to me; my request r |
+//! | `Extend r token t` | client, grantor | I hold the lease t; give me more time; my request r |
 //! | `Granted r token t` | grantor, client | yours for a term, counted from your request r |
-//! | `Busy r` | grantor, client | somebody else has it |
-//! | `Release token t` | client, grantor | I do not need it any more |
+//! | `Busy r` | grantor, client | not now: another client has it, or your lease is over |
+//! | `Release token t` | client, grantor | I do not need the lease t any more |
 //! | `Write token t` | client, store | write |
 //! | `Written`, `Rejected` | store, client | done; a later holder has written, and its token is |
 //!
@@ -54,50 +60,70 @@
 //!
 //! *One holder.* Say the grantor grants at g the request that was sent at s <= g. By true time its term lasts at least
 //! term / (1 + drift), to the end of that at g; the holder's lasts at most (term * (1 - drift) / (1 + drift)) / (1 - drift),
-//! from s. These are equal, and s <= g. Renewal is the same again, with a later s and g; a grant that answers an older
-//! request than the last is not believed, since its s is another.
+//! from s. These are equal, and s <= g. An extension is the same again, with a later s and g.
+//!
+//! Three messages from the past could spoil this, and none does. A *grant* that answers an older request than the last, of
+//! this life or of an earlier one, is not believed: its s is another, and its number too. A *release* frees only the lease of
+//! its token, and the lease that the client asked for after it has another. A *request* that arrives late, or twice, brings
+//! its sender nothing: an older one than the last that was granted is ignored, and the same one is answered again without
+//! more time. If its sender holds nothing any more, it may be granted a lease of which it takes no notice; that lease
+//! keeps the others waiting for a term, and harms nobody.
 //!
 //! *Writes are ordered by token*, whatever time does: the store compares, and nothing else is needed. Tokens grow because
-//! the grantor writes each down before it grants.
+//! the grantor writes each down before it grants. This is an order between leases, not between writes of one lease: writes
+//! under one token are stored in the order in which they arrive.
 //!
 //! # Caveats
 //!
 //! - One holder needs the drift bound, and a holder that acts on time: **timers fire when they are due**. A process that
 //!   stood still wakes with its lease, and handles what waited before its timer: for that there is the token.
-//! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected.
+//! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected. A store that
+//!   compares is protected from the moment at which it has seen the later token: until the new holder's first write, a late
+//!   write of the old one is still stored, as if it had come in time.
 //! - Term, drift bound and margin are configured alike on all nodes; the term of a grant is not sent.
-//! - A store or grantor whose disk is lost forgets tokens, and is not covered. Messages may be lost: who hears nothing
-//!   asks again when its would-be lease has run out.
+//! - A node whose disk is lost is not covered: store and grantor forget tokens, and a client's boots begin again, and with
+//!   them the numbers of its requests. Messages may be lost: a client that hears nothing asks again when the lease that it
+//!   asked for would be over.
+//! - This is half of Gray and Cheriton's paper. Their leases are on *cached data*: many clients hold one for reading at the
+//!   same time; a writer asks each of them for approval, and where one is absent waits until its lease is over; a short term
+//!   keeps that wait short, and a long one saves extensions. Here one client holds the lease, as in Chubby, and nothing is
+//!   cached.
 //!
 //! # References
 //!
 //! C. Gray, D. Cheriton: *Leases: an efficient fault-tolerant mechanism for distributed file cache consistency*, SOSP
 //! 1989: section 2 (the mechanism), 3 (how long a term), 5 (clocks), 7.
-//! M. Burrows: *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, section 2.4: sequencers.
+//! M. Burrows: *The Chubby lock service for loosely-coupled distributed systems*, OSDI 2006, sections 2.2 and 2.4: the
+//! lock generation number, which grows whenever the lock goes from free to held, and the *sequencer* that carries it.
+//! M. Kleppmann: *How to do distributed locking*, 2016: the name *fencing token*, and the paused holder of the third script.
 
+mod client;
+mod grantor;
 mod message;
 mod properties;
 
 pub use message::{Command, Event, Message, NotACommand, Record};
-pub use properties::{Holdings, one_holder, properties, writes_in_order};
+pub use properties::{Holdings, one_holder, properties, tokens_grow, writes_in_order};
 
-use volvox_core::{Context, Duration, NodeId, Process, Restored};
+use client::{Client, Wish};
+use grantor::Grantor;
+use volvox_core::{Boot, Context, Duration, NodeId, Process, Restored, Serial, Serials};
 
-/// A greater number is not believed: it would leave no room to count.
-const NUMBER_MAX: u64 = 1 << 62;
+/// A greater token is not believed: it would leave no room to count.
+const TOKEN_MAX: u64 = 1 << 62;
 
 /// What is fixed for the life of a node; the same on all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How long a lease lasts, by the clock of the grantor.
     pub term: Duration,
-    /// The bound: each clock runs fast or slow by at most so many parts in a million.
+    /// The bound: each clock runs fast or slow by at most this many parts in a million.
     pub drift_ppm: u32,
     /// How much earlier a holder stops, for what its own scheduling may cost.
     pub margin: Duration,
-    /// After so long a client that was refused asks again.
+    /// How long a client that was refused waits before it asks again.
     pub retry: Duration,
-    /// So long before its lease ends a client that keeps it asks for more.
+    /// How long before the end of its lease a client that keeps it asks for more time.
     pub renew_before: Duration,
     /// A rule that is taken out, to see what it was for.
     pub without: Option<Rule>,
@@ -114,36 +140,25 @@ pub enum Rule {
     FromSend,
     /// A grantor that comes back waits for a term; without it, it grants what is still held.
     WaitOut,
+    /// A request has a number that no earlier boot of its client used; without it, each boot counts from 1, and believes
+    /// the grant of an earlier one.
+    Unique,
+    /// A holder that asks for the lease as one that holds none gets a new token; without it, more time under the old one,
+    /// and a late release ends what was asked for after it.
+    NewToken,
 }
 
 /// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// Of a client: a lease that this request brings ends.
-    End(u64),
+    End(Serial),
     /// Of a client: time to ask for more.
     Renew,
     /// Of a client: time to ask again.
     Retry,
     /// Of the grantor: the term is over.
     Term,
-}
-
-/// What a client wants.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-enum Wish {
-    Nothing,
-    /// The lease, for one term; granted when it is had.
-    Once,
-    /// The lease, until it is released.
-    Keep,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Lease {
-    /// The request that brought it, or its last extension.
-    request: u64,
-    token: u64,
 }
 
 /// One node; what it is says its role.
@@ -165,25 +180,6 @@ enum Role {
     Client(Client),
 }
 
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Grantor {
-    /// The last token that was given.
-    token: u64,
-    holder: Option<NodeId>,
-    /// It came back, and whatever it granted before may still be held.
-    waits_out: bool,
-}
-
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-struct Client {
-    wish: Wish,
-    /// The number of the last request.
-    requests: u64,
-    /// The request that is not answered.
-    asking: Option<u64>,
-    lease: Option<Lease>,
-}
-
 impl Process for Leases {
     type Config = Config;
     type Message = Message;
@@ -197,11 +193,11 @@ impl Process for Leases {
         let grantor = members.iter().copied().min().unwrap_or(id);
         let store = members.iter().copied().filter(|member| *member != grantor).min().unwrap_or(id);
         let role = if id == grantor {
-            Role::Grantor(Grantor { token: 0, holder: None, waits_out: false })
+            Role::Grantor(Grantor::default())
         } else if id == store {
             Role::Store { seen: 0 }
         } else {
-            Role::Client(Client { wish: Wish::Nothing, requests: 0, asking: None, lease: None })
+            Role::Client(Client::default())
         };
         Leases { config: *config, grantor, store, role }
     }
@@ -217,22 +213,29 @@ impl Process for Leases {
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
         cx.emit(Event::Started);
-        if let Role::Grantor(grantor) = &mut self.role
-            && grantor.token > 0
-            && self.config.without != Some(Rule::WaitOut)
-        {
-            grantor.waits_out = true;
-            cx.set_timer(Timer::Term, self.config.term);
+        match &mut self.role {
+            Role::Grantor(grantor) if grantor.token > 0 && self.config.without != Some(Rule::WaitOut) => {
+                grantor.waits_out = true;
+                cx.set_timer(Timer::Term, self.config.term);
+            }
+            Role::Client(client) => {
+                let is_unique = self.config.without != Some(Rule::Unique);
+                client.requests = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
+            }
+            Role::Grantor(_) | Role::Store { .. } => {}
         }
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
-        if message.greatest() > NUMBER_MAX {
-            return cx.note("ignored: a number beyond belief", message.greatest());
+        if let Some(token) = message.token().filter(|token| *token > TOKEN_MAX) {
+            return cx.note("ignored: a token out of range", token);
         }
         let config = self.config;
         match (&mut self.role, message) {
             (Role::Grantor(grantor), Message::Acquire { request }) => grantor.on_acquire(from, request, &config, cx),
+            (Role::Grantor(grantor), Message::Extend { request, token }) => {
+                grantor.on_extend(from, request, token, &config, cx);
+            }
             (Role::Grantor(grantor), Message::Release { token }) => grantor.on_release(from, token, cx),
             (Role::Store { seen }, Message::Write { token }) => on_write(seen, from, token, &config, cx),
             (Role::Client(_), Message::Granted { request, token }) if from == self.grantor => {
@@ -251,7 +254,7 @@ impl Process for Leases {
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Self>) {
         match (&mut self.role, timer) {
-            (Role::Grantor(grantor), Timer::Term) => (grantor.holder, grantor.waits_out) = (None, false),
+            (Role::Grantor(grantor), Timer::Term) => (grantor.granted, grantor.waits_out) = (None, false),
             (Role::Client(_), Timer::End(request)) => self.on_end(request, cx),
             (Role::Client(_), Timer::Renew | Timer::Retry) => self.ask_if_wished(cx),
             (_, timer) => panic!("a timer of another role: {timer:?}"),
@@ -290,10 +293,10 @@ impl Leases {
         matches!(&self.role, Role::Client(client) if client.wish != Wish::Nothing && client.lease.is_none())
     }
 
-    /// Of a client: how often it asked.
+    /// Of a client: how often it asked since it started.
     pub fn requests(&self) -> u64 {
         match &self.role {
-            Role::Client(client) => client.requests,
+            Role::Client(client) => client.requests.issued(),
             _ => 0,
         }
     }
@@ -301,7 +304,7 @@ impl Leases {
     /// Of the grantor: to whom the lease is granted, by its own clock.
     pub fn granted_to(&self) -> Option<NodeId> {
         match &self.role {
-            Role::Grantor(grantor) => grantor.holder,
+            Role::Grantor(grantor) => grantor.granted.map(|(holder, _)| holder),
             _ => None,
         }
     }
@@ -311,120 +314,6 @@ impl Leases {
         match self.role {
             Role::Store { seen } => Some(seen),
             _ => None,
-        }
-    }
-
-    fn client(&mut self) -> &mut Client {
-        match &mut self.role {
-            Role::Client(client) => client,
-            role => panic!("no client: {role:?}"),
-        }
-    }
-
-    fn wish(&mut self, wish: Wish, cx: &mut Context<'_, Self>) {
-        let waited = self.waits();
-        let client = self.client();
-        if client.lease.is_some() && wish == Wish::Once {
-            return cx.note("it holds the lease", 0);
-        }
-        client.wish = wish;
-        if !waited && client.lease.is_none() {
-            cx.emit(Event::Asked);
-        }
-        self.ask_if_wished(cx);
-    }
-
-    fn ask_if_wished(&mut self, cx: &mut Context<'_, Self>) {
-        let (config, grantor, client) = (self.config, self.grantor, self.client());
-        if client.wish == Wish::Nothing || client.asking.is_some() {
-            return;
-        }
-        client.requests += 1;
-        let request = client.requests;
-        client.asking = Some(request);
-        // The clock of the lease starts here, whenever the grant may come.
-        cx.set_timer(Timer::End(request), config.holder_term());
-        cx.send(grantor, Message::Acquire { request });
-    }
-
-    fn on_granted(&mut self, request: u64, token: u64, cx: &mut Context<'_, Self>) {
-        let (config, client) = (self.config, self.client());
-        if client.asking != Some(request) {
-            return cx.note("ignored: a grant that nobody awaits any more", request);
-        }
-        client.asking = None;
-        if config.without == Some(Rule::FromSend) {
-            cx.set_timer(Timer::End(request), config.holder_term());
-        }
-        match client.lease.replace(Lease { request, token }) {
-            Some(before) => cx.cancel_timer(Timer::End(before.request)),
-            None => cx.emit(Event::Acquired { token }),
-        }
-        match client.wish {
-            Wish::Keep => cx.set_timer(Timer::Renew, config.holder_term().saturating_sub(config.renew_before)),
-            _ => client.wish = Wish::Nothing,
-        }
-    }
-
-    /// What this request brought is over, or will not be had any more.
-    fn on_end(&mut self, request: u64, cx: &mut Context<'_, Self>) {
-        let client = self.client();
-        if client.asking == Some(request) {
-            client.asking = None;
-        }
-        if client.lease.is_some_and(|lease| lease.request == request) {
-            client.lease = None;
-            cx.emit(Event::Ended);
-            if client.wish == Wish::Keep {
-                cx.emit(Event::Asked);
-            }
-        }
-        self.ask_if_wished(cx);
-    }
-
-    fn release(&mut self, cx: &mut Context<'_, Self>) {
-        let (grantor, client) = (self.grantor, self.client());
-        client.wish = Wish::Nothing;
-        if let Some(request) = client.asking.take() {
-            cx.cancel_timer(Timer::End(request));
-        }
-        cx.emit(Event::Ended);
-        if let Some(lease) = client.lease.take() {
-            cx.cancel_timer(Timer::End(lease.request));
-            cx.send(grantor, Message::Release { token: lease.token });
-        }
-    }
-}
-
-impl Client {
-    fn on_busy(&mut self, request: u64, config: &Config, cx: &mut Context<'_, Leases>) {
-        if self.asking == Some(request) {
-            self.asking = None;
-            cx.cancel_timer(Timer::End(request));
-            cx.set_timer(Timer::Retry, config.retry);
-        }
-    }
-}
-
-impl Grantor {
-    fn on_acquire(&mut self, from: NodeId, request: u64, config: &Config, cx: &mut Context<'_, Leases>) {
-        if self.waits_out || self.holder.is_some_and(|holder| holder != from) {
-            return cx.send(from, Message::Busy { request });
-        }
-        // Whoever holds it still gets more time under the same token.
-        if self.holder.is_none() {
-            self.token += 1;
-            self.holder = Some(from);
-            cx.persist(Record::Given(self.token));
-        }
-        cx.set_timer(Timer::Term, config.term);
-        cx.send(from, Message::Granted { request, token: self.token });
-    }
-
-    fn on_release(&mut self, from: NodeId, token: u64, cx: &mut Context<'_, Leases>) {
-        if self.holder == Some(from) && self.token == token {
-            self.holder = None;
-            cx.cancel_timer(Timer::Term);
         }
     }
 }
@@ -451,14 +340,15 @@ impl Config {
 }
 
 impl Message {
-    fn greatest(&self) -> u64 {
+    fn token(&self) -> Option<u64> {
         match *self {
-            Message::Acquire { request } | Message::Busy { request } => request,
-            Message::Granted { request, token } => request.max(token),
-            Message::Release { token }
+            Message::Acquire { .. } | Message::Busy { .. } => None,
+            Message::Extend { token, .. }
+            | Message::Granted { token, .. }
+            | Message::Release { token }
             | Message::Write { token }
             | Message::Written { token }
-            | Message::Rejected { token } => token,
+            | Message::Rejected { token } => Some(token),
         }
     }
 }
@@ -471,6 +361,8 @@ impl Rule {
             "drift-margin" => Some(Rule::DriftMargin),
             "from-send" => Some(Rule::FromSend),
             "wait-out" => Some(Rule::WaitOut),
+            "unique" => Some(Rule::Unique),
+            "new-token" => Some(Rule::NewToken),
             _ => None,
         }
     }

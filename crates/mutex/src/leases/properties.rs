@@ -17,6 +17,10 @@ pub struct Holdings {
     stored: u64,
     /// A write that was stored after one of a later holder: its token.
     late: Option<u64>,
+    /// The token under which the lease was acquired last, and by whom; by nobody any more once that life is over.
+    last: (u64, Option<NodeId>),
+    /// A token under which the lease was acquired after a later one, or by two lives.
+    reused: Option<u64>,
 }
 
 impl<P: Process<Event = Event>> History<P> for Holdings {
@@ -25,13 +29,19 @@ impl<P: Process<Event = Event>> History<P> for Holdings {
             Event::Asked => {
                 self.waiting.insert(node);
             }
-            Event::Acquired { .. } => {
+            Event::Acquired { token } => {
                 self.waiting.remove(&node);
                 self.holders.insert(node);
+                let (last, holder) = self.last;
+                if *token < last || (*token == last && holder != Some(node)) {
+                    self.reused = self.reused.or(Some(*token));
+                }
+                self.last = (*token, Some(node));
             }
-            Event::Started | Event::Ended => {
-                self.waiting.remove(&node);
-                self.holders.remove(&node);
+            Event::Ended => self.leave(node),
+            Event::Started => {
+                self.leave(node);
+                self.last.1 = self.last.1.filter(|holder| *holder != node);
             }
             Event::Stored { token } if *token < self.stored => self.late = self.late.or(Some(*token)),
             Event::Stored { token } => self.stored = *token,
@@ -39,9 +49,16 @@ impl<P: Process<Event = Event>> History<P> for Holdings {
     }
 }
 
+impl Holdings {
+    fn leave(&mut self, node: NodeId) {
+        self.waiting.remove(&node);
+        self.holders.remove(&node);
+    }
+}
+
 /// What must hold while clocks drift within the bound and nobody stands still.
 pub fn properties() -> Vec<Property<Leases, Holdings>> {
-    vec![one_holder(), writes_in_order(), who_asks_gets_it()]
+    vec![one_holder(), writes_in_order(), tokens_grow(), who_asks_gets_it()]
 }
 
 /// Nobody believes in a lease while somebody else does.
@@ -64,6 +81,16 @@ pub fn writes_in_order() -> Property<Leases, Holdings> {
     }
 }
 
+/// Nobody acquires the lease under the token of another, nor of an earlier life of its own.
+pub fn tokens_grow() -> Property<Leases, Holdings> {
+    Property {
+        name: "a new holder has a greater token",
+        source: "Burrows 2006, section 2.2 (lock generation numbers); LCK-03",
+        when: When::Always,
+        holds: do_tokens_grow,
+    }
+}
+
 fn who_asks_gets_it() -> Property<Leases, Holdings> {
     Property { name: "who asks gets it", source: "LCK-02", when: When::AtEnd, holds: has_nobody_waiting }
 }
@@ -77,6 +104,13 @@ fn are_writes_in_order(picture: &Picture<'_, Leases, Holdings>) -> Result<(), St
     match picture.history.late {
         None => Ok(()),
         Some(late) => Err(format!("a write with token {late} was stored after one of a later holder")),
+    }
+}
+
+fn do_tokens_grow(picture: &Picture<'_, Leases, Holdings>) -> Result<(), String> {
+    match picture.history.reused {
+        None => Ok(()),
+        Some(token) => Err(format!("the lease was acquired under token {token}, which was somebody else's")),
     }
 }
 

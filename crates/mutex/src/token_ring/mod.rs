@@ -2,17 +2,18 @@
 //!
 //! # The problem
 //!
-//! N nodes share something that one at a time may use. If there is one *token* only, and who has it may enter, one at a
-//! time is inside, without any further word. But a token can get lost, with a message or with the node that holds it;
-//! and who makes a new one may find that the old one was only slow.
+//! N nodes share something that only one at a time may use. If there is one *token* only, and the node that has it may enter,
+//! one at a time is inside, without any further word. But a token can get lost, with a message or with the node that holds
+//! it; and a node that makes a new one may find that the old one was only slow.
 //!
 //! # The idea
 //!
-//! The nodes form a ring, by their names. The token goes round; who has it enters **at most once**, and passes it on.
+//! The nodes form a ring, by their names. The token goes round; the node that has it enters **at most once**, and passes it
+//! on. So far this is Le Lann. What follows, but for the claim itself, is of this module.
 //!
-//! Each token has an **epoch**. Who misses the token for long sends a *claim* round the ring, with a greater epoch. A node
-//! that sees the claim lets go of any older token, *after it has left*, and from then on **refuses older tokens**. When
-//! the claim is back, nobody holds or takes an older token any more, and its sender makes a new one.
+//! Each token has an **epoch**. A node that misses the token for long sends a *claim* round the ring, with a greater epoch.
+//! A node that sees the claim lets go of any older token, *after it has left*, and from then on **refuses older tokens**.
+//! When the claim is back, no node holds or takes an older token any more, and its sender makes a new one.
 //!
 //! What is passed is answered. A neighbour that does not answer, several times, is taken for dead and skipped.
 //!
@@ -24,7 +25,8 @@
 //! | `Claim e` | I miss it: let go of older ones, pass this on, and I make a new one |
 //! | `Received e` | I live, and have what you sent |
 //!
-//! A wait costs 0 to N-1 passes. An entry costs one pass when all want in, and any number when nobody does.
+//! A wait costs 0 to N-1 passes. An entry costs one pass when all want in, and any number when none does; a pass is two
+//! messages, since each is answered.
 //!
 //! # A run
 //!
@@ -43,24 +45,29 @@
 //!
 //! # Why it is safe
 //!
-//! *One token of an epoch.* An epoch has its maker's name in it; the maker writes it down before anybody hears of it, so
+//! *One token of an epoch.* An epoch has its maker's name in it; the maker writes it down before any node hears of it, so
 //! it makes none twice, in no life. A token is never sent again: when it is not answered, a claim is.
 //!
-//! *One at a time*, as long as no live node is skipped. When a claim is back, it was at every node. From that moment on a
-//! node refuses older tokens; and a node that was inside at that moment let the claim wait until it had left.
+//! *Mutual exclusion*, as long as no live node is skipped. When a claim is back, it was at every node. From that moment on
+//! each refuses older tokens, also after a crash: **every node that saw the claim wrote its epoch down**, not its maker alone,
+//! or one that returns would take the old token that is still under way. And a node that was inside let the claim wait until
+//! it had left; of several claims that wait, the greatest goes on, since the others are refused wherever that one was.
 //!
-//! *Who asks enters.* Who misses the token makes one, in the end; a token in the ring comes to everybody.
+//! *No starvation.* A node that misses the token makes one, in the end; a token in the ring comes to every node.
 //!
 //! # Caveats
 //!
+//! - **No message arrives twice.** A second copy of a token is a second token; over links that double, run it over
+//!   `volvox-channel`.
 //! - "The token can get lost" and "make a new one" are not enough: without the epoch, a slow token and a timeout are two
 //!   holders (rule `epoch`).
 //! - **A live node that is skipped may be inside.** Dead and slow cannot be told apart without a bound on time: with such
 //!   a bound (answers come in time) one at a time is inside; without, two may be, with tokens of different epochs. Then
 //!   the shared thing must compare them and refuse the older: the epoch is a fencing number ([`crate::leases`]). Two
 //!   tokens of *one* epoch there never are.
-//! - Who comes back after a crash is skipped until it misses the token and claims: a claim always visits its sender.
-//! - The disk must keep what was written: a node that forgets its epochs may make one twice (rule `memory`).
+//! - A node that comes back after a crash is skipped until it misses the token and claims: a claim always visits its sender.
+//! - The disk must keep what was written: a node that forgets its epochs may make one twice, or take an older token (rules
+//!   `memory` and `memory-of-followers`).
 //!
 //! # References
 //!
@@ -82,7 +89,7 @@ use volvox_core::{Context, Duration, NodeId, Picture, Process, Property, Restore
 /// A greater epoch is not believed: it would leave no room to count.
 const EPOCH_NUMBER_MAX: u64 = 1 << 62;
 
-/// So many entries may wait at one node.
+/// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
 /// What is fixed for the life of a node.
@@ -111,6 +118,8 @@ pub enum Rule {
     LeaveFirst,
     /// Epochs are remembered over a crash; without it a node makes the same one twice.
     Memory,
+    /// Also those of other nodes' claims; without it a node that returns takes an older token.
+    MemoryOfFollowers,
 }
 
 /// The timers of a node.
@@ -185,7 +194,7 @@ impl Process for TokenRing {
 
     fn on_restore(&mut self, restored: Restored<Known>) {
         if let Restored::Record { record, .. } = restored
-            && self.config.without != Some(Rule::Memory)
+            && self.remembers(record.epoch)
         {
             self.epoch = self.epoch.max(record.epoch);
         }
@@ -258,6 +267,16 @@ impl TokenRing {
     /// Whether it misses the token and claims to make a new one.
     pub fn is_claiming(&self) -> bool {
         self.claiming
+    }
+
+    /// The greatest epoch that it knows, or has yet to follow once it has left.
+    pub fn newest(&self) -> Epoch {
+        self.waiting_claim.unwrap_or_default().max(self.epoch)
+    }
+
+    /// Whether this claim waits until it has left.
+    pub fn is_held_up_by(&self, claim: Epoch) -> bool {
+        self.waiting_claim == Some(claim)
     }
 
     fn on_token(&mut self, from: NodeId, epoch: Epoch, cx: &mut Context<'_, Self>) {
@@ -401,6 +420,14 @@ impl TokenRing {
         after.chain(before).copied().find(|node| *node == alive || !self.dead.contains(node))
     }
 
+    fn remembers(&self, epoch: Epoch) -> bool {
+        match self.config.without {
+            Some(Rule::Memory) => false,
+            Some(Rule::MemoryOfFollowers) => epoch.by == self.id,
+            _ => true,
+        }
+    }
+
     fn next_epoch(&self) -> Epoch {
         Epoch { number: self.epoch.number + 1, by: self.id }
     }
@@ -440,6 +467,7 @@ impl Rule {
             "epoch" => Some(Rule::Epoch),
             "leave-first" => Some(Rule::LeaveFirst),
             "memory" => Some(Rule::Memory),
+            "memory-of-followers" => Some(Rule::MemoryOfFollowers),
             _ => None,
         }
     }

@@ -7,6 +7,8 @@ use volvox_mutex::section::{Enter, Sections};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Network, run_seed};
 
+const REQUEST: Message = Message::Request { number: 1 };
+
 fn bench(id: u64, without: Option<Rule>) -> Bench<Centralised> {
     Bench::new(id, 4, &Config { without, ..Config::default() })
 }
@@ -14,13 +16,13 @@ fn bench(id: u64, without: Option<Rule>) -> Bench<Centralised> {
 #[test]
 fn grants_when_free_and_queues_in_the_order_of_arrival() {
     let mut n1 = bench(1, None);
-    assert_eq!(n1.message(3, Message::Request), ["-> n3 Granted"]);
-    assert_eq!(n1.message(4, Message::Request), ["-> n4 Queued 1", "timer Repeat in 50ms"]);
-    assert_eq!(n1.message(2, Message::Request), ["-> n2 Queued 2"]);
-    assert_eq!(n1.message(2, Message::Request), ["note ignored: it waits already 2"]);
+    assert_eq!(n1.message(3, REQUEST), ["-> n3 Granted"]);
+    assert_eq!(n1.message(4, REQUEST), ["-> n4 Queued 1 1", "timer Repeat in 50ms"]);
+    assert_eq!(n1.message(2, REQUEST), ["-> n2 Queued 1 2"]);
+    assert_eq!(n1.message(2, REQUEST), ["note ignored: it waits already 2"]);
     assert_eq!(n1.message(2, Message::Release), ["note ignored: a release of what it does not hold 2"]);
     assert_eq!(n1.message(3, Message::Release), ["-> n4 Granted"]);
-    assert_eq!(n1.timer(Timer::Repeat), ["-> n2 Queued 1", "timer Repeat in 50ms"]);
+    assert_eq!(n1.timer(Timer::Repeat), ["-> n2 Queued 1 1", "timer Repeat in 50ms"]);
     assert_eq!(n1.message(4, Message::Release), ["-> n2 Granted"]);
     assert!(n1.timer(Timer::Repeat).is_empty(), "nobody waits");
 }
@@ -29,30 +31,37 @@ fn grants_when_free_and_queues_in_the_order_of_arrival() {
 #[test]
 fn who_waits_hears_so_and_knows_a_dead_coordinator_from_a_busy_one() {
     let mut n2 = bench(2, None);
-    assert_eq!(n2.command(Enter), ["event asked", "-> n1 Request", "timer Silence in 200ms"]);
-    assert_eq!(n2.message(1, Message::Queued { ahead: 1 }), ["timer Silence in 200ms"]);
+    assert_eq!(n2.command(Enter), ["event asked", "-> n1 Request 1", "timer Silence in 200ms"]);
+    let queued = |number, ahead| Message::Queued { number, ahead };
+    assert_eq!(n2.message(1, queued(1, 2)), ["event queued 2", "timer Silence in 200ms"]);
+    assert_eq!(n2.message(1, queued(1, 2)), ["timer Silence in 200ms"], "no news, and a sign of life");
+    assert_eq!(n2.message(1, queued(1, 1)), ["event queued 1", "timer Silence in 200ms"]);
     assert_eq!(n2.timer(Timer::Silence), ["note the coordinator is silent 1"]);
+    assert!(n2.process.suspects_coordinator());
     assert_eq!(n2.process.place(), Place::Waiting, "nobody may grant in its place");
     assert_eq!(n2.message(1, Message::Granted), ["cancel Silence", "event entered", "timer Leave in 10ms"]);
+    assert!(!n2.process.suspects_coordinator());
     assert_eq!(n2.timer(Timer::Leave), ["event left", "-> n1 Release"]);
+    let _ = n2.command(Enter);
+    assert_eq!(n2.message(1, queued(1, 0)), ["note ignored: of a request that is over 1"], "it was overtaken");
 }
 
 #[test]
 fn the_coordinator_enters_without_a_message() {
     let mut n1 = bench(1, None);
     assert_eq!(n1.command(Enter), ["event asked", "cancel Silence", "event entered", "timer Leave in 10ms"]);
-    let _ = n1.message(2, Message::Request);
+    let _ = n1.message(2, REQUEST);
     assert_eq!(n1.timer(Timer::Leave), ["event left", "-> n2 Granted"]);
 }
 
 #[test]
 fn each_rule_can_be_taken_out_and_others_are_ignored() {
     let mut free = bench(1, Some(Rule::Queue));
-    assert_eq!(free.message(2, Message::Request), ["-> n2 Granted"]);
-    assert_eq!(free.message(3, Message::Request), ["-> n3 Granted"]);
+    assert_eq!(free.message(2, REQUEST), ["-> n2 Granted"]);
+    assert_eq!(free.message(3, REQUEST), ["-> n3 Granted"]);
     let mut last = bench(1, Some(Rule::FirstCome));
     for node in [2, 3, 4] {
-        let _ = last.message(node, Message::Request);
+        let _ = last.message(node, REQUEST);
     }
     assert_eq!(last.message(2, Message::Release), ["-> n4 Granted"]);
     let mut mute = bench(2, Some(Rule::Release));
@@ -65,7 +74,8 @@ fn each_rule_can_be_taken_out_and_others_are_ignored() {
 
 #[test]
 fn messages_come_back() {
-    check_codec(&[Message::Request, Message::Queued { ahead: u64::MAX }, Message::Granted, Message::Release]);
+    let queued = Message::Queued { number: 3, ahead: u64::MAX };
+    check_codec(&[REQUEST, queued, Message::Granted, Message::Release]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Ricart and Agrawala 1981, and the catalogue's corrections.
+//! Ricart and Agrawala 1981, section by section, and what textbooks leave out.
 
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;

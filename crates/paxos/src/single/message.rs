@@ -1,4 +1,4 @@
-//! What is sent, written, asked and told.
+//! The messages, records, commands and events.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -39,6 +39,8 @@ pub enum Message {
     Refused(Ballot, Ballot),
     /// This value was chosen.
     Chosen(Value),
+    /// Find out what was chosen, since you are the distinguished proposer (section 2.3).
+    Inquire,
 }
 
 /// What an acceptor persists.
@@ -72,6 +74,7 @@ impl MessageKind for Message {
     fn kind(&self) -> &'static str {
         match self {
             Message::Request(_) => "Request",
+            Message::Inquire => "Inquire",
             Message::Prepare(_) => "Prepare",
             Message::Promise(..) => "Promise",
             Message::Accept(..) => "Accept",
@@ -86,7 +89,7 @@ impl Message {
     /// Shows every ballot in it to `visit`, which may change it: for models that count rounds from the lowest alive.
     pub fn each_ballot(&mut self, visit: &mut dyn FnMut(&mut Ballot)) {
         match self {
-            Message::Request(_) | Message::Chosen(_) => {}
+            Message::Request(_) | Message::Inquire | Message::Chosen(_) => {}
             Message::Prepare(ballot) | Message::Accept(ballot, _) | Message::Accepted(ballot, _) => visit(ballot),
             Message::Promise(ballot, accepted) => {
                 visit(ballot);
@@ -118,6 +121,7 @@ impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Message::Request(value) => write!(f, "Request {value}"),
+            Message::Inquire => f.write_str("Inquire"),
             Message::Prepare(ballot) => write!(f, "Prepare {ballot}"),
             Message::Promise(ballot, None) => write!(f, "Promise {ballot}"),
             Message::Promise(ballot, Some((accepted, value))) => write!(f, "Promise {ballot} has {accepted}={value}"),
@@ -232,6 +236,7 @@ impl Encode for Message {
                 promised.encode(out);
             }
             Message::Chosen(value) => tagged(6, value, out),
+            Message::Inquire => out.push(7),
         }
     }
 }
@@ -246,6 +251,7 @@ impl Decode for Message {
             4 => Message::Accepted(Ballot::decode(input)?, Value::decode(input)?),
             5 => Message::Refused(Ballot::decode(input)?, Ballot::decode(input)?),
             6 => Message::Chosen(Value::decode(input)?),
+            7 => Message::Inquire,
             other => return Err(DecodeError::Unknown("message", other.into())),
         })
     }

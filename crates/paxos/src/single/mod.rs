@@ -2,7 +2,7 @@
 //!
 //! # The problem
 //!
-//! Several processes propose values, and one of these is to be *chosen*: everybody who learns what was chosen learns the
+//! Several processes propose values, and one of these is to be *chosen*: all processes that learn what was chosen learn the
 //! same. Messages are lost, doubled, late and out of order; processes stop, and come back with their disks. Nobody can
 //! tell a slow process from a dead one, so nobody may wait for all.
 //!
@@ -23,8 +23,9 @@
 //! | `Promise b` | phase 1b | promised; this was the newest that I accepted (behind the record of the promise) |
 //! | `Accept b v` | phase 2a | accept `v` in ballot `b` |
 //! | `Accepted b v` | phase 2b | accepted (behind the record of it) |
-//! | `Refused b` | (section 2.4) | I promised a newer ballot, this one |
+//! | `Refused b` | (section 2.2, last paragraph) | I promised a newer ballot, this one |
 //! | `Chosen v` | (section 2.3) | a learner tells the others |
+//! | `Inquire` | (section 2.3) | find out what was chosen: to the distinguished proposer |
 //!
 //! # A run
 //!
@@ -57,12 +58,17 @@
 //!
 //! # Caveats
 //!
-//! - **It need not end.** Two proposers can pre-empt one another for ever: each `Prepare` kills the other's `Accept`
+//! - **It need not end.** Two proposers can pre-empt one another forever: each `Prepare` kills the other's `Accept`
 //!   (section 2.4; by Fischer, Lynch and Paterson 1985 no protocol can exclude this altogether). A random pause before
 //!   the next ballot makes it unlikely; a distinguished proposer ([`Config::distinguished`]) makes it impossible while
 //!   that one lives. Who it is, is configured here, not elected.
 //! - An acceptor whose disk is gone is not the acceptor that promised: it must not answer under the old name.
-//! - A learner that missed `Chosen` asks by a ballot of its own (section 2.3): command `learn`.
+//! - A learner that missed `Chosen` has a ballot begun (section 2.3; command `learn`): its own, or by `Inquire` one of the
+//!   distinguished proposer, which alone begins ballots where it is configured. Until something was chosen it learns nothing.
+//! - A proposer gives its ballot up at the first `Refused`, though a majority may still promise and accept it. The paper allows
+//!   that (section 2.2, last paragraph, as an optimisation); it costs a ballot, never safety.
+//! - An acceptor refuses a ballot only for a newer one, and ignores a copy of a `Prepare` that it has promised: links double
+//!   messages, and a healthy ballot would be given up.
 //! - The proposer's ballot is new in every life because it is promised by its own acceptor, on its own disk, before it is
 //!   sent.
 //!
@@ -86,7 +92,7 @@ use volvox_core::{Duration, NodeId};
 pub struct Config {
     /// Who hears that something was accepted (section 2.3).
     pub learning: Learning,
-    /// Who alone begins ballots (section 2.4); everybody does when nobody is named.
+    /// The only process that begins ballots (section 2.4); every process does when none is named.
     pub distinguished: Option<NodeId>,
     /// How long a proposer waits for the answers to a ballot, and after a refusal, before it begins the next.
     pub patience: Duration,
@@ -122,11 +128,11 @@ pub enum Learning {
 pub enum Rule {
     /// Two majorities share an acceptor. Without it half of the acceptors are enough.
     Intersection,
-    /// A promise is on the disk before it is told. Without it a crash makes the acceptor forget.
+    /// A promise is on the disk before it is sent. Without it a crash makes the acceptor forget.
     PromiseOnDisk,
-    /// An acceptance is on the disk before it is told.
+    /// An acceptance is on the disk before it is sent.
     AcceptanceOnDisk,
-    /// Who promised a ballot accepts nothing older.
+    /// An acceptor that promised a ballot accepts nothing older.
     PromiseKept,
     /// A proposer adopts the newest value that its majority accepted. Without it, it proposes its own.
     AdoptNewest,

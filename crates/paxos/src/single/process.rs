@@ -37,7 +37,7 @@ pub enum Attempt {
 /// The only timer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// The ballot had its time: begin the next.
+    /// No decision in time: begin the next ballot, or ask the distinguished proposer again.
     Retry,
 }
 
@@ -99,7 +99,8 @@ impl Process for Paxos {
             return cx.note("ignored: not a member", from.0);
         }
         match message {
-            Message::Request(value) => self.on_request(from, value, cx),
+            Message::Request(value) => self.on_request(from, Some(value), cx),
+            Message::Inquire => self.on_request(from, None, cx),
             Message::Prepare(ballot) => self.on_prepare(from, ballot, cx),
             Message::Promise(ballot, accepted) => self.on_promise(from, ballot, accepted, cx),
             Message::Accept(ballot, value) => self.on_accept(from, ballot, value, cx),
@@ -110,7 +111,7 @@ impl Process for Paxos {
     }
 
     fn on_timer(&mut self, Timer::Retry: Timer, cx: &mut Context<'_, Paxos>) {
-        self.propose(cx);
+        self.pursue(cx);
     }
 
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, Paxos>) {
@@ -119,10 +120,10 @@ impl Process for Paxos {
                 cx.emit(Event::Proposed(value));
                 self.wish.get_or_insert(value);
                 if self.attempt.is_none() {
-                    self.propose(cx);
+                    self.pursue(cx);
                 }
             }
-            Command::Learn if self.chosen.is_none() && self.attempt.is_none() => self.begin_ballot(cx),
+            Command::Learn if self.chosen.is_none() && self.attempt.is_none() => self.pursue(cx),
             Command::Learn => cx.note("knows it, or is about to", 0),
         }
     }
@@ -134,28 +135,30 @@ impl Process for Paxos {
 
 /// Proposer.
 impl Paxos {
-    /// Does what can be done for its wish: a ballot, or a request to who alone may begin one.
-    fn propose(&mut self, cx: &mut Context<'_, Paxos>) {
+    /// Begins a ballot for its wish, or to learn what was chosen; where another process alone may begin ballots, asks that
+    /// one, again and again until it knows.
+    fn pursue(&mut self, cx: &mut Context<'_, Paxos>) {
         if self.chosen.is_some() {
             return;
         }
-        match (self.config.distinguished, self.wish) {
-            (Some(proposer), Some(value)) if proposer != self.id => {
-                cx.send(proposer, Message::Request(value));
+        match self.config.distinguished {
+            Some(proposer) if proposer != self.id => {
+                cx.send(proposer, self.wish.map_or(Message::Inquire, Message::Request));
                 self.set_retry(cx);
             }
             _ => self.begin_ballot(cx),
         }
     }
 
-    fn on_request(&mut self, from: NodeId, value: Value, cx: &mut Context<'_, Paxos>) {
+    /// Another process wants this value to be proposed, or only wants to learn what was chosen.
+    fn on_request(&mut self, from: NodeId, value: Option<Value>, cx: &mut Context<'_, Paxos>) {
         if let Some(chosen) = self.chosen {
             return cx.send(from, Message::Chosen(chosen));
         }
         if self.config.distinguished != Some(self.id) {
             return cx.note("ignored: somebody else proposes", 0);
         }
-        self.wish.get_or_insert(value);
+        self.wish = self.wish.or(value);
         if self.attempt.is_none() {
             self.begin_ballot(cx);
         }
@@ -216,6 +219,8 @@ impl Paxos {
         }
     }
 
+    /// Gives the ballot up at the first refusal, as section 2.2 allows, though a majority may still promise and accept it: that
+    /// costs a ballot, and never safety.
     fn on_refused(&mut self, ballot: Ballot, promised: Ballot, cx: &mut Context<'_, Paxos>) {
         let mine = match &self.attempt {
             Some(Attempt::Preparing { ballot, .. } | Attempt::Accepting { ballot, .. }) => *ballot,
@@ -249,7 +254,9 @@ impl Paxos {
             return cx.send(from, Message::Chosen(value));
         }
         match self.acceptor.promised {
-            Some(promised) if promised >= ballot => cx.send(from, Message::Refused(ballot, promised)),
+            // Only for a newer ballot (section 2.2). A copy of a question that was answered is no reason to give up.
+            Some(promised) if promised > ballot => cx.send(from, Message::Refused(ballot, promised)),
+            Some(promised) if promised == ballot => cx.note("ignored: promised already", ballot.round),
             _ => {
                 let accepted = self.promise(ballot, cx);
                 cx.send(from, Message::Promise(ballot, accepted));
@@ -306,7 +313,7 @@ impl Paxos {
         }
         let newest = self.heard.entry(from).or_insert((ballot, value));
         *newest = (*newest).max((ballot, value));
-        // Acceptances of several ballots choose nothing, though they be many (section 2.3).
+        // Acceptances of several ballots choose nothing, however many they are (section 2.3).
         let of_one = |heard: &&(Ballot, Value)| self.lacks(Rule::SameBallot) || heard.0 == ballot;
         if self.heard.values().filter(of_one).count() < self.quorum() {
             return;

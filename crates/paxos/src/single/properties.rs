@@ -1,4 +1,4 @@
-//! What must hold: consensus (catalogue, chapter 17), in one place for every world.
+//! What must hold, in one place for every world: consensus, and what an acceptor may not forget.
 
 use super::message::{Event, Value};
 use super::process::Paxos;
@@ -33,8 +33,14 @@ pub fn properties() -> Vec<Property<Paxos, Told>> {
         Property { name: "agreement", source: "Paxos Made Simple, 2.1", when: When::Always, holds: agreement },
         Property { name: "validity", source: "Paxos Made Simple, 2.1", when: When::Always, holds: validity },
         Property {
+            name: "an acceptance is a promise",
+            source: "Paxos Made Simple, 2.2 (P1a)",
+            when: When::Always,
+            holds: acceptance_is_a_promise,
+        },
+        Property {
             name: "who wishes learns",
-            source: "catalogue CON-03, Term",
+            source: "Paxos Made Simple, 2.4 (progress); CON-03",
             when: When::AtEnd,
             holds: who_wishes_learns,
         },
@@ -56,6 +62,19 @@ fn validity(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {
         None => Ok(()),
         Some(value) => Err(format!("{value} was chosen, and proposed by nobody")),
     }
+}
+
+/// No acceptor has accepted a ballot that it has not promised as well: an older one could be accepted after it.
+fn acceptance_is_a_promise(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {
+    for (id, node) in picture.nodes {
+        let acceptor = node.acceptor();
+        if let Some((accepted, _)) = acceptor.accepted
+            && acceptor.promised < Some(accepted)
+        {
+            return Err(format!("{id} accepted {accepted} and may still accept an older ballot"));
+        }
+    }
+    Ok(())
 }
 
 fn who_wishes_learns(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {

@@ -1,7 +1,8 @@
 //! Sentences of *Paxos Made Simple*, each with its section.
 
 use volvox_core::{Duration, NodeId};
-use volvox_paxos::single::{Command, Config, Event, Learning, Paxos, Rule, Value};
+use volvox_paxos::single::{Ballot, Command, Config, Event, Learning, Message, Paxos, Rule, Value};
+use volvox_sim::bench::Bench;
 use volvox_sim::{Builder, Happening, Latency, Simulation, Stop};
 
 fn ms(span: u64) -> Duration {
@@ -60,8 +61,37 @@ fn who_asks_learns_what_was_chosen_and_nothing_when_nothing_was() {
     assert_eq!(chosen(&sim), [Some(Value(7)); 3]);
 }
 
+/// 2.3 and 2.4: with a distinguished proposer, a learner has *it* issue the proposal, and begins no ballot of its own.
+#[test]
+fn a_learner_asks_the_distinguished_proposer() {
+    let mut sim = cluster(3, Config { distinguished: Some(NodeId(1)), ..Config::default() });
+    sim.apply_fault(&"crash 3".parse().expect("a fault"));
+    sim.command(NodeId(1), Command::Propose(Value(7)));
+    assert_eq!(sim.run_for(ms(500)), Stop::Deadline);
+    sim.apply_fault(&"start 3".parse().expect("a fault"));
+    // The first question is lost.
+    sim.apply_fault(&"partition 1,2|3".parse().expect("a fault"));
+    sim.command(NodeId(3), Command::Learn);
+    sim.fault_after(ms(10), "heal".parse().expect("a fault"));
+    let before = sim.statistics().kinds.of("Prepare");
+    assert_eq!(sim.run_until(ms(500), |sim| !chosen(sim).contains(&None)), Stop::Done);
+    assert_eq!((chosen(&sim), sim.statistics().kinds.of("Prepare")), (vec![Some(Value(7)); 3], before));
+    assert!(sim.statistics().kinds.of("Inquire") > 0);
+}
+
+/// 2.2: an acceptor refuses a ballot for a newer one only. It ignores a copy of a question that it has answered.
+#[test]
+fn a_copy_of_a_prepare_is_ignored() {
+    let mut acceptor: Bench<Paxos> = Bench::new(2, 3, &Config::default());
+    let prepare = |round, node| Message::Prepare(Ballot { round, node: NodeId(node) });
+    assert_eq!(acceptor.message(1, prepare(1, 1)), ["persist promised 1.1", "-> n1 Promise 1.1"]);
+    assert_eq!(acceptor.message(1, prepare(1, 1)), ["note ignored: promised already 1"]);
+    assert_eq!(acceptor.message(3, prepare(1, 3)), ["persist promised 1.3", "-> n3 Promise 1.3"]);
+    assert_eq!(acceptor.message(1, prepare(1, 1)), ["-> n1 Refused 1.1 for 1.3"]);
+}
+
 /// 2.4: proposers that pre-empt one another make no progress. Without a pause after a refusal a decision takes many more
-/// ballots than with one. (That it may take for ever is a model of the laboratory: a run that repeats itself.)
+/// ballots than with one. (That it may take forever is a model of the laboratory: a run that repeats itself.)
 #[test]
 fn a_pause_ends_duels() {
     let ballots = |without: Option<Rule>| -> u64 {

@@ -7,6 +7,7 @@ fn messages() -> Vec<Message> {
     let (old, new) = (Ballot { round: 1, node: NodeId(3) }, Ballot { round: 300, node: NodeId(1) });
     vec![
         Message::Request(Value(7)),
+        Message::Inquire,
         Message::Prepare(old),
         Message::Promise(new, None),
         Message::Promise(new, Some((old, Value(u64::MAX)))),
@@ -49,7 +50,7 @@ fn hostile_bytes_are_refused() {
     // A round with which counting would end.
     let far = Ballot { round: u64::MAX, node: NodeId(1) };
     assert!(decode_all::<Ballot>(&far.to_bytes()).is_err());
-    assert!(Message::decode(&mut volvox_core::Reader::new(&[7])).is_err());
+    assert!(Message::decode(&mut volvox_core::Reader::new(&[8])).is_err());
     assert!(decode_all::<Record>(&[2, 1, 1]).is_err());
 }
 

@@ -85,10 +85,17 @@ impl Raft {
         let is_free = server.vote.is_none() || server.vote == Some(from);
         // Raft 5.4.1: a candidate whose log lacks a committed entry cannot win.
         let is_covered = server.log.is_covered_by(last_index, last_term) || planted::is(Bug::CandidateLogNotCompared);
-        let granted = is_free && is_covered && matches!(self.role, Role::Follower(_));
+        // Thesis 9.6: a pre-candidate has only asked. Its vote is free, and a candidate that is ahead of it may need it.
+        let only_asks = matches!(&self.role, Role::Candidate(candidate) if candidate.is_asking());
+        let granted = is_free && is_covered && (only_asks || matches!(self.role, Role::Follower(_)));
         if !granted {
             return server.send(from, Body::VoteReply { granted }, cx);
         }
+        if only_asks {
+            // It wants to win no more: an answer that comes late must not take it past the term that it votes in.
+            self.become_follower(self.server.term, None, cx);
+        }
+        let server = &mut self.server;
         if server.vote.is_none() {
             server.set_term(server.term, Some(from), cx);
         }

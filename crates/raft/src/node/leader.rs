@@ -68,7 +68,7 @@ impl Raft {
     }
 
     /// One [`Progress`] for each member of a configuration that is in force or not yet replaced for good, and for nobody
-    /// else: who leaves is told so, if it listens, and does not campaign for ever.
+    /// else: a member that leaves learns of it, if it listens, and does not campaign forever.
     pub(super) fn follow_configuration(&mut self, next: Index) {
         let Role::Leader(leader) = &mut self.role else { return };
         let server = &self.server;

@@ -44,7 +44,7 @@ impl Raft {
 
     /// Raft's own part of a checkpoint at `meta`, for tools that make one while no node runs.
     pub fn checkpoint_part(meta: &SnapshotMeta) -> Part {
-        // One index, one content, for ever: the index names the part.
+        // One index, one content, forever: the index names the part.
         Part { number: OWN_PART | meta.index.0, data: Bytes::from(meta.to_bytes()) }
     }
 

@@ -175,8 +175,8 @@ impl Hub {
         self.position(watcher) < compacted && !planted::is(Bug::WatchGapAtCompaction)
     }
 
-    /// History below the compaction point is gone, and with it whoever still needs it (etcd-v3 5.2). Who has no credit
-    /// is told later: then nothing has to be queued.
+    /// Cancels the watchers that still need history below the compaction point (book/src/etcd.md#5.2). A stream without
+    /// credit learns of it later, so that nothing has to be queued.
     fn cancel_lost(&mut self, lost: Vec<WatcherRef>, compacted: i64, out: &mut Outgoing) {
         for (id, watch_id) in lost {
             if !self.streams[&id].is_open() {

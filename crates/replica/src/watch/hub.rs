@@ -121,14 +121,14 @@ impl Hub {
         }
     }
 
-    /// Creates a watcher (etcd-v3 5.2), or says why not.
+    /// Creates a watcher (book/src/etcd.md#5.2), or says why not.
     pub fn on_create(&mut self, id: StreamId, mut create: WatchCreate, view: &StoreView, out: &mut Outgoing) {
         if create.key.is_empty() {
             create.key = Bytes::from(&[0u8]);
         }
         let limits = self.limits;
         let Some(stream) = self.streams.get_mut(&id) else {
-            // It was not opened: there were too many. Whoever waits must not wait for ever.
+            // It was not opened: there were too many. The client must not wait forever.
             out.push((id, WatchResponse::refused(view.revision(), TOO_MANY)));
             return;
         };
@@ -169,7 +169,7 @@ impl Hub {
         self.watcher_count += 1;
     }
 
-    /// Cancels a watcher; an unknown id is no answer's worth (etcd-v3 5.4).
+    /// Cancels a watcher; an unknown id is ignored (book/src/etcd.md#5.4).
     pub fn on_cancel(&mut self, id: StreamId, watch_id: i64, out: &mut Outgoing) {
         if self.remove(id, watch_id) {
             let revision = self.revision;
@@ -189,8 +189,8 @@ impl Hub {
         true
     }
 
-    /// Answers how far a stream has come, if every watcher of it is synced (etcd-v3 5.5). Everything that lies before
-    /// was handed over before, in the same order. While a watcher is behind, the answer waits until it has caught up.
+    /// Answers how far a stream has come, if every watcher of it is synced (book/src/etcd.md#5.5). Everything before that
+    /// point was handed over before, in the same order. While a watcher is behind, the answer waits until it has caught up.
     pub fn on_progress(&mut self, id: StreamId, out: &mut Outgoing) {
         let revision = self.revision;
         let Some(stream) = self.streams.get_mut(&id) else {

@@ -1,6 +1,6 @@
 //! Which watchers want a key, found once for each event.
 //!
-//! Single keys stand in an ordered map. Ranges stand in an interval tree (Cormen et al., Introduction to Algorithms,
+//! Single keys are kept in an ordered map, ranges in an interval tree (Cormen et al., Introduction to Algorithms,
 //! 14.3): a balanced search tree by where a range starts, in which every node knows the furthest end below it. A key
 //! walks down; it leaves out what ends before the key, and what starts behind it. So n distinct ranges cost n nodes
 //! however they overlap, a change costs a path, and a look-up a path for each range found, or less.

@@ -1,13 +1,12 @@
-//! The watch hub: who wants to hear of which keys, and how far each has come (etcd-v3 section 5).
+//! The watch hub: who wants to hear of which keys, and how far each has come (book/src/etcd.md#5).
 //!
-//! A door opens a stream, grants it credit, and creates watchers on it. A watcher is either *synced* — it stands in the
-//! `index`, and is told of every change in the step that applies it — or it is *behind* and holds a position, never
-//! a queue: it is caught up from the store's history (`catch_up`), many watchers in one pass, as far as its
-//! stream's credit goes. A synced watcher whose stream has no credit when an event comes falls behind at exactly that
-//! revision. So a client that does not read costs a few numbers, whatever happens meanwhile, and afterwards it gets
-//! every event.
+//! A door opens a stream, grants it credit, and creates watchers on it. A watcher is either *synced* — it is in the
+//! `index`, and gets every change in the step that applies it — or it is *behind* and holds a position, never a queue:
+//! it is caught up from the store's history (`catch_up`), many watchers in one pass, as far as its stream's credit
+//! goes. A synced watcher whose stream has no credit when an event comes falls behind at exactly that revision. So a
+//! client that does not read costs a few numbers, whatever happens meanwhile, and afterwards it gets every event.
 //!
-//! The six guarantees of section 5.6 follow from three rules. *One position*: all that a watcher was told lies below
+//! The six guarantees of book/src/etcd.md#5.6 follow from three rules. *One position*: all that a watcher was told lies below
 //! `next_revision`, all that it was not told lies at or above it, and only delivery moves it forward (ordered, unique,
 //! reliable, resumable). *A revision is never split* over two responses but as fragments (atomic). *Progress is
 //! answered only when every watcher of the stream is synced* and everything before it was handed over (bookmarkable).

@@ -97,7 +97,7 @@ impl Stream {
         true
     }
 
-    /// Whether so many answers wait that no request may be taken.
+    /// Whether the answer backlog is too long to accept a request.
     pub fn is_choked(&self) -> bool {
         self.answers.len() >= ANSWERS_WAITING_MAX / 2
     }

@@ -3,7 +3,9 @@
 use crate::clock::Clock;
 use crate::storage::Write;
 use std::collections::{BTreeMap, VecDeque};
-use volvox_core::{Environment, FlatMap, Incarnation, Instant, NodeId, Outbox, Part, Position, Process, Restored, Rng};
+use volvox_core::{
+    Boot, Environment, FlatMap, Incarnation, Instant, NodeId, Outbox, Part, Position, Process, Restored, Rng,
+};
 
 #[derive(Clone)]
 pub(super) struct Node<P: Process> {
@@ -12,6 +14,8 @@ pub(super) struct Node<P: Process> {
     pub process: Option<P>,
     pub environment: Environment,
     pub incarnation: Incarnation,
+    /// The last start of its process in this incarnation; zero before the first.
+    pub boot: Boot,
     pub clock: Clock,
     /// Counts the starts of the process.
     pub run: u32,
@@ -37,6 +41,7 @@ impl<P: Process> Node<P> {
             process: None,
             environment: Environment::new(id, incarnation, Position::NONE, &Rng::new(0)),
             incarnation,
+            boot: Boot(0),
             clock: Clock::new(wall, drift_ppm),
             run: 0,
             timers: FlatMap::new(),

@@ -7,8 +7,8 @@ use crate::storage::Write;
 use std::fmt;
 use volvox_core::trace::Line;
 use volvox_core::{
-    Choices, Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Now, Outbox, Position, Process, Rng,
-    Wall,
+    Boot, Choices, Context, Effect, EffectOf, Environment, Incarnation, Instant, NodeId, Now, Outbox, Position,
+    Process, Rng, Wall, WhichBoot,
 };
 
 impl<P: Process> World<P> {
@@ -16,11 +16,13 @@ impl<P: Process> World<P> {
         let now = self.now;
         let node = self.nodes.get_mut(&id).expect("it was checked");
         node.run += 1;
+        node.boot = node.boot.next();
         let mut process = P::new(id, &node.members, &(self.config_of)(id, node.incarnation));
         let last = node.disk.restore(|restored| process.on_restore(restored));
         node.outbox = Outbox::new(last);
         let chance = self.chance.split(u64::from(node.run));
         node.environment = Environment::new(id, node.incarnation, last, &chance);
+        node.environment.boot = WhichBoot::Known(node.boot);
         node.clock.restart(now);
         node.process = Some(process);
         self.step(id, choices, |process, cx| process.on_start(cx));
@@ -38,6 +40,7 @@ impl<P: Process> World<P> {
             Keeps::Nothing => {
                 node.disk = Disk::default();
                 node.incarnation = Incarnation(node.incarnation.0 + 1);
+                node.boot = Boot(0);
             }
         }
         if !self.links_survive {

@@ -1,7 +1,9 @@
 //! A process that does what it is told and tells what it sees: the instrument with which the world is measured.
 
 use std::fmt;
-use volvox_core::{Bytes, Context, Duration, Instant, MessageKind, NodeId, Part, Position, Process, Restored, Wall};
+use volvox_core::{
+    Boot, Bytes, Context, Duration, Instant, MessageKind, NodeId, Part, Position, Process, Restored, Wall,
+};
 
 /// What is asked of it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -61,6 +63,7 @@ impl fmt::Display for Saw {
 
 pub struct Probe {
     pub numbers: Vec<u64>,
+    pub boot: Boot,
     parts: Vec<u64>,
 }
 
@@ -74,7 +77,7 @@ impl Process for Probe {
     type View = ();
 
     fn new(_: NodeId, _: &[NodeId], (): &()) -> Probe {
-        Probe { numbers: Vec::new(), parts: Vec::new() }
+        Probe { numbers: Vec::new(), boot: Boot(0), parts: Vec::new() }
     }
 
     fn on_restore(&mut self, restored: Restored<Number>) {
@@ -89,6 +92,7 @@ impl Process for Probe {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Probe>) {
+        self.boot = cx.boot();
         cx.emit(Saw::Restored(self.numbers.clone(), self.parts.len()));
     }
 

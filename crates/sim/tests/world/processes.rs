@@ -76,6 +76,24 @@ fn a_node_without_its_disk_is_somebody_else() {
 }
 
 #[test]
+fn starts_are_counted_in_each_incarnation() {
+    let mut sim = plain(1, 2).build();
+    run(&mut sim, 1);
+    let boots = |sim: &Sim| sim.ids().map(|id| sim.node(id).expect("up").boot.0).collect::<Vec<_>>();
+    assert_eq!(boots(&sim), [1, 1]);
+    for _ in 0..2 {
+        fault(&mut sim, "crash 1");
+        fault(&mut sim, "start 1");
+        run(&mut sim, 10);
+    }
+    assert_eq!(boots(&sim), [3, 1]);
+    fault(&mut sim, "crash 1 without disk");
+    fault(&mut sim, "start 1");
+    run(&mut sim, 10);
+    assert_eq!((boots(&sim), sim.incarnation(ONE)), (vec![1, 1], Some(Incarnation(2))));
+}
+
+#[test]
 fn crash_leader_asks_who_leads() {
     let mut sim = plain(1, 3).leader(|probe| probe.numbers == [9]).build();
     run(&mut sim, 1);

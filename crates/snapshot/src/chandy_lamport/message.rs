@@ -3,15 +3,16 @@
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader};
+use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader, Serial};
 
-/// A snapshot: who began it, and its how-manieth it is.
+/// The name of a snapshot, given once: the second that node 1 began prints as `n1#2`, the first after its restart as
+/// `n1#2.1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SnapshotId {
     /// Who began it.
     pub beginner: NodeId,
-    /// From 1.
-    pub number: u64,
+    /// Which of those that it began.
+    pub number: Serial,
 }
 
 /// The messages over an application with messages `M`.
@@ -144,7 +145,7 @@ impl<M: Encode> Encode for Message<M> {
 impl<M: Decode> Decode for Message<M> {
     fn decode(input: &mut Reader<'_>) -> Result<Message<M>, DecodeError> {
         Ok(match input.u8()? {
-            1 => Message::Marker(SnapshotId { beginner: NodeId::decode(input)?, number: input.varint()? }),
+            1 => Message::Marker(SnapshotId { beginner: NodeId::decode(input)?, number: Serial::decode(input)? }),
             2 => Message::Application(M::decode(input)?),
             other => return Err(DecodeError::Unknown("snapshot message", u64::from(other))),
         })

@@ -60,7 +60,10 @@
 //!
 //! - Channels must be FIFO and lose nothing: run it as `Channel<ChandyLamport<P>>` where they do. Without FIFO it loses
 //!   money, which is one of the models. The graph must be strongly connected, and is fixed ([`Graph`]).
-//! - A process that crashes ends every snapshot under way: nobody hears its marker. It has no memory of them.
+//! - A process that crashes ends every snapshot under way: nobody hears its marker, and those that recorded their state wait
+//!   for it in vain. It has no memory of them; a marker of one may make it record its new state, which belongs to no cut. The
+//!   snapshots that it begins after its return have names that no earlier life gave (a [`Serial`]), and complete. With a
+//!   number that starts at 1 again they would be over for all others before they begin.
 //! - The parts are told where they are recorded ([`Told`]); carrying them to one place is left to whoever wants them.
 //! - At most [`SNAPSHOTS_MAX`] are under way in one process, and at most [`RECORDED_MAX`] messages are kept of one. What
 //!   is beyond is refused or given up, with a note.
@@ -81,7 +84,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
-use volvox_core::{Context, Duration, Effect, NodeId, Position, Process, Restored, Scratch};
+use volvox_core::{Boot, Context, Duration, Effect, NodeId, Position, Process, Restored, Scratch, Serial, Serials};
 
 /// How many snapshots are under way in one process.
 pub const SNAPSHOTS_MAX: usize = 64;
@@ -109,6 +112,9 @@ pub enum Rule {
     ChannelState,
     /// Who receives the first marker sends markers, too. Without this only the beginner does.
     PassOn,
+    /// A snapshot has a number that no earlier boot of its beginner gave. Without this a beginner that comes back begins
+    /// snapshots that are over for all others.
+    Unique,
 }
 
 impl Rule {
@@ -119,6 +125,7 @@ impl Rule {
             "fifo" => Some(Rule::Fifo),
             "channel-state" => Some(Rule::ChannelState),
             "pass-on" => Some(Rule::PassOn),
+            "unique" => Some(Rule::Unique),
             _ => None,
         }
     }
@@ -167,12 +174,12 @@ pub struct ChandyLamport<P: Application> {
     without: Option<Rule>,
     outgoing: Vec<NodeId>,
     incoming: Vec<NodeId>,
-    /// How many snapshots this process began.
-    begun: u64,
+    /// The numbers of the snapshots that this process begins.
+    numbers: Serials,
     /// Recorded here, with the incoming channels whose marker has not come, and what came on them instead.
     recording: BTreeMap<SnapshotId, BTreeMap<NodeId, Vec<P::Message>>>,
     /// The last snapshot of each beginner that is complete here: its markers do not begin it again.
-    complete: BTreeMap<NodeId, u64>,
+    complete: BTreeMap<NodeId, Option<Serial>>,
     /// Only where a rule is taken out: what is sent later.
     late: VecDeque<(Position, NodeId, Message<P::Message>)>,
     scratch: Scratch<P>,
@@ -208,9 +215,9 @@ impl<P: Application> Process for ChandyLamport<P> {
             without: config.without,
             outgoing: peers(&|other| config.graph.joins(place, other, members.len())),
             incoming: peers(&|other| config.graph.joins(other, place, members.len())),
-            begun: 0,
+            numbers: Serials::default(),
             recording: BTreeMap::new(),
-            complete: members.iter().map(|member| (*member, 0)).collect(),
+            complete: members.iter().map(|member| (*member, None)).collect(),
             late: VecDeque::new(),
             scratch: Scratch::default(),
         }
@@ -221,6 +228,7 @@ impl<P: Application> Process for ChandyLamport<P> {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        self.numbers = Serials::of(if self.without == Some(Rule::Unique) { Boot::FIRST } else { cx.boot() });
         self.run_application(cx, P::on_start);
     }
 
@@ -257,8 +265,8 @@ impl<P: Application> Process for ChandyLamport<P> {
                 cx.note("refused: too many snapshots are under way", SNAPSHOTS_MAX as u64);
             }
             Ask::Snapshot => {
-                self.begun += 1;
-                self.record_state(SnapshotId { beginner: self.id, number: self.begun }, None, cx);
+                let snapshot = SnapshotId { beginner: self.id, number: self.numbers.issue() };
+                self.record_state(snapshot, None, cx);
             }
             Ask::Application(command) => {
                 self.run_application(cx, |application, cx| application.on_command(command, cx));
@@ -288,7 +296,9 @@ impl<P: Application> ChandyLamport<P> {
 
     /// The marker-receiving rule (3.2).
     fn on_marker(&mut self, from: NodeId, snapshot: SnapshotId, cx: &mut Context<'_, Self>) {
-        let is_over = self.complete.get(&snapshot.beginner).is_none_or(|last| snapshot.number <= *last);
+        let is_over = self.complete.get(&snapshot.beginner).is_none_or(|last| Some(snapshot.number) <= *last);
+        // What this process began and does not record is complete, or of an earlier boot, whose state is gone.
+        let is_over = is_over || snapshot.beginner == self.id;
         let is_full = self.recording.len() >= SNAPSHOTS_MAX;
         match self.recording.get_mut(&snapshot) {
             Some(channels) => match channels.remove(&from) {
@@ -341,7 +351,7 @@ impl<P: Application> ChandyLamport<P> {
         }
         for snapshot in given_up {
             self.recording.remove(&snapshot);
-            self.complete.insert(snapshot.beginner, snapshot.number);
+            self.complete.insert(snapshot.beginner, Some(snapshot.number));
             cx.note("given up: too many messages under way", RECORDED_MAX as u64);
         }
     }
@@ -349,7 +359,7 @@ impl<P: Application> ChandyLamport<P> {
     fn complete_if_all_came(&mut self, snapshot: SnapshotId, cx: &mut Context<'_, Self>) {
         if self.recording.get(&snapshot).is_some_and(BTreeMap::is_empty) {
             self.recording.remove(&snapshot);
-            self.complete.insert(snapshot.beginner, snapshot.number);
+            self.complete.insert(snapshot.beginner, Some(snapshot.number));
             cx.emit(Told::Complete(snapshot));
         }
     }

@@ -22,6 +22,8 @@ pub type BankTold = Told<Bank, Payment, Booked>;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Snapshots {
     opened: BTreeMap<NodeId, u64>,
+    /// The branches that opened again, after a crash.
+    reopened: BTreeSet<NodeId>,
     /// Payments sent and received, how many on each channel.
     sent: BTreeMap<Way, u64>,
     received: BTreeMap<Way, u64>,
@@ -44,7 +46,11 @@ struct Cut {
 impl<P: Process<Event = BankTold>> History<P> for Snapshots {
     fn on_event(&mut self, node: NodeId, event: &BankTold) {
         match event {
-            Told::Application(Booked::Opened(balance)) => drop(self.opened.insert(node, *balance)),
+            Told::Application(Booked::Opened(balance)) => {
+                if self.opened.insert(node, *balance).is_some() {
+                    self.reopened.insert(node);
+                }
+            }
             Told::Application(Booked::Paid(Pay { to, .. })) => *self.sent.entry((node, *to)).or_default() += 1,
             Told::Application(Booked::Received { from, .. }) => *self.received.entry((*from, node)).or_default() += 1,
             Told::State { snapshot, state } => {
@@ -69,6 +75,11 @@ impl Snapshots {
     /// How many snapshots were begun.
     pub fn begun(&self) -> usize {
         self.cuts.len()
+    }
+
+    /// Whether a branch crashed and came back.
+    pub fn has_reopened(&self, branch: NodeId) -> bool {
+        self.reopened.contains(&branch)
     }
 
     /// How many snapshots are complete everywhere.

@@ -11,7 +11,7 @@ use volvox_core::{Bytes, DecodeError, Encode, Reader};
 /// found in `versions / 64 + 64` steps at most.
 const ANCHOR_SPACING: u64 = 64;
 
-/// Larger counters are not believed: no store lives so long, and nothing overflows on the way there.
+/// Larger counters are not believed: no store lives long enough, and nothing overflows on the way there.
 pub(crate) const COUNTER_MAX: u64 = 1 << 62;
 
 /// When a change was made: the revision of the store, and which of its changes.

@@ -45,7 +45,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// For about so many records.
+    /// A builder for about `records` records.
     pub fn new(records: usize) -> Builder {
         let records = records.min(SEGMENT_RECORDS);
         Builder { bounds: None, slots: Vec::with_capacity(records), census: Vec::new() }
@@ -152,7 +152,7 @@ impl Segment {
         (found == revision).then_some(pair)
     }
 
-    /// Whether the record in a slot is one of this main revision: most others are told apart without a look at them.
+    /// Whether the record in a slot is one of this main revision: most others are ruled out without a look at them.
     #[inline]
     fn is_of(&self, slot: usize, main: i64) -> bool {
         self.slots.get(slot).is_some_and(|slot| i64::from(slot.main) + self.first.main == main)

@@ -6,11 +6,11 @@ use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// A leaf is split beyond so many entries.
+/// A leaf is split beyond this many entries.
 pub(super) const LEAF_ENTRIES_MAX: usize = 64;
-/// An inner node is split beyond so many children. Copying one touches the reference count of each.
+/// An inner node is split beyond this many children. Copying one touches the reference count of each.
 pub(super) const CHILDREN_MAX: usize = 32;
-/// A node of two or more keys is split beyond so many bytes of keys.
+/// A node of two or more keys is split beyond this many bytes of keys.
 const KEY_BYTES_MAX: usize = 8 * 1024;
 
 #[derive(Clone)]

@@ -1,44 +1,44 @@
-//! What must hold, told from the events alone: so it is the same over a channel and without.
+//! What must hold, judged by the events alone: so it is the same over a channel and without.
 
-use super::{Stamp, Told};
+use super::{Event, Stamp};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_core::{NodeId, Picture, Process, Property, When};
 
 /// What was multicast and delivered.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Deliveries {
-    /// The longest sequence that anybody delivered.
+pub struct History {
+    /// The longest sequence that any process delivered.
     sequence: Vec<Stamp>,
     /// How far each process is in it.
     delivered: BTreeMap<NodeId, usize>,
-    /// What was multicast: how much its sender had delivered before, and how much it had multicast.
+    /// How many messages the sender of each message had delivered before it, and how many it had multicast.
     multicast: BTreeMap<Stamp, (usize, usize)>,
-    /// Who delivered, at which place, something else than the sequence says.
+    /// The process that delivered, at this place, another message than the sequence says.
     other_order: Option<(NodeId, usize, Stamp)>,
-    /// Who delivered what nobody had multicast, or what it had delivered before.
+    /// The process that delivered a message that was never multicast, or that it had delivered before.
     not_once: Option<(NodeId, Stamp)>,
-    /// Who delivered what before something that it depends on.
+    /// The process that delivered a message before one that it depends on.
     before_its_cause: Option<(NodeId, Stamp)>,
 }
 
-impl<P: Process<Event = Told>> History<P> for Deliveries {
-    fn on_event(&mut self, node: NodeId, event: &Told) {
+impl<P: Process<Event = Event>> volvox_core::History<P> for History {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Told::Multicast { stamp, .. } => {
+            Event::Multicast { stamp, .. } => {
                 let before = self.delivered.get(&node).copied().unwrap_or(0);
                 let own = self.multicast.keys().filter(|other| other.process == node).count();
                 self.multicast.insert(*stamp, (before, own));
             }
-            Told::Delivered { stamp, .. } => self.on_delivered(node, *stamp),
+            Event::Delivered { stamp, .. } => self.on_delivered(node, *stamp),
         }
     }
 }
 
-impl Deliveries {
+impl History {
     /// How many messages were multicast.
     pub fn multicasts(&self) -> usize {
         self.multicast.len()
@@ -73,40 +73,47 @@ impl Deliveries {
 }
 
 /// What must hold of the protocol, over a channel or not.
-pub fn properties<P: Process<Event = Told>>() -> Vec<Property<P, Deliveries>> {
+pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
-        Property { name: "one order", source: "Lamport 1978; ORD-03", when: When::Always, holds: one_order },
-        Property { name: "each message once", source: "ORD-03", when: When::Always, holds: once },
-        Property { name: "causes first", source: "ORD-03", when: When::Always, holds: causes_first },
-        Property { name: "all delivered everywhere", source: "ORD-03", when: When::AtEnd, holds: all_delivered },
+        Property { name: "total order", source: "Lamport 1978; ORD-03", when: When::Always, holds: total_order },
+        Property { name: "integrity", source: "ORD-03", when: When::Always, holds: integrity },
+        Property { name: "causal order", source: "ORD-03", when: When::Always, holds: causal_order },
+        Property { name: "validity", source: "ORD-03", when: When::AtEnd, holds: validity },
     ]
 }
 
-fn one_order<P>(picture: &Picture<'_, P, Deliveries>) -> Result<(), String> {
+/// All processes deliver the same messages in the same order, as far as they have come.
+fn total_order<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     match picture.history.other_order {
         None => Ok(()),
         Some((node, at, stamp)) => {
             let agreed = picture.history.sequence[at];
-            Err(format!("{node} delivers {stamp} as number {}, where somebody delivered {agreed}", at + 1))
+            Err(format!("{node} delivered {stamp} as number {}, where another process delivered {agreed}", at + 1))
         }
     }
 }
 
-fn once<P>(picture: &Picture<'_, P, Deliveries>) -> Result<(), String> {
+/// Every process delivers a message at most once, and only if it was multicast.
+fn integrity<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     match picture.history.not_once {
         None => Ok(()),
-        Some((node, stamp)) => Err(format!("{node} delivers {stamp} twice, or nobody multicast it")),
+        Some((node, stamp)) if picture.history.multicast.contains_key(&stamp) => {
+            Err(format!("{node} delivered {stamp} twice"))
+        }
+        Some((node, stamp)) => Err(format!("{node} delivered {stamp}, which no process multicast")),
     }
 }
 
-fn causes_first<P>(picture: &Picture<'_, P, Deliveries>) -> Result<(), String> {
+/// No process delivers a message before one that its sender had delivered or multicast before it.
+fn causal_order<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     match picture.history.before_its_cause {
         None => Ok(()),
-        Some((node, stamp)) => Err(format!("{node} delivers {stamp} before what its sender had seen")),
+        Some((node, stamp)) => Err(format!("{node} delivered {stamp} before a message that its sender had seen")),
     }
 }
 
-fn all_delivered<P>(picture: &Picture<'_, P, Deliveries>) -> Result<(), String> {
+/// Every message that was multicast is delivered by every process in the end.
+fn validity<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let wanted = picture.history.multicasts();
     for (node, _) in picture.nodes {
         let delivered = picture.history.delivered(*node);

@@ -1,18 +1,18 @@
-//! What channels promise (Cachin, Guerraoui, Rodrigues 2011, 2.4 and 3.9), told from what was said and heard.
+//! What channels promise (Cachin, Guerraoui, Rodrigues 2011, 2.4 and 3.9), judged by what was said and heard.
 
-use super::Told;
+use super::Event;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_core::{NodeId, Picture, Process, Property, When};
 
 /// What was said and heard, from each to each.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Words {
+pub struct History {
     ways: BTreeMap<(NodeId, NodeId), Way>,
-    /// Who heard from whom which number against a promise, the latest of each.
+    /// The listener, the speaker and the number of the last word that broke a promise.
     invented: Option<(NodeId, NodeId, u64)>,
     repeated: Option<(NodeId, NodeId, u64)>,
     disordered: Option<(NodeId, NodeId, u64)>,
@@ -27,16 +27,16 @@ struct Way {
     beyond: BTreeSet<u64>,
 }
 
-impl<P: Process<Event = Told>> History<P> for Words {
-    fn on_event(&mut self, node: NodeId, event: &Told) {
+impl<P: Process<Event = Event>> volvox_core::History<P> for History {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Told::Said { to, .. } => self.ways.entry((node, *to)).or_default().said += 1,
-            Told::Heard { from, word } => self.on_heard(*from, node, word.number),
+            Event::Said { to, .. } => self.ways.entry((node, *to)).or_default().said += 1,
+            Event::Heard { from, word } => self.on_heard(*from, node, word.number),
         }
     }
 }
 
-impl Words {
+impl History {
     /// How many words were said.
     pub fn said(&self) -> u64 {
         self.ways.values().map(|way| way.said).sum()
@@ -67,21 +67,31 @@ impl Words {
 }
 
 /// What must hold of a reliable FIFO channel; a lower one keeps fewer of these.
-pub fn properties<P: Process<Event = Told>>() -> Vec<Property<P, Words>> {
+pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property {
-            name: "nothing is invented",
-            source: "FND-01: no creation",
+            name: "no creation",
+            source: "Cachin and others 2011, 2.4; FND-01",
             when: When::Always,
-            holds: not_invented,
+            holds: no_creation,
         },
-        Property { name: "nothing twice", source: "FND-01: no duplication", when: When::Always, holds: not_repeated },
-        Property { name: "in order", source: "FND-01: FIFO; NET-06", when: When::Always, holds: in_order },
         Property {
-            name: "what is said is heard",
-            source: "FND-01: reliable delivery",
+            name: "no duplication",
+            source: "Cachin and others 2011, 2.4; FND-01",
+            when: When::Always,
+            holds: no_duplication,
+        },
+        Property {
+            name: "FIFO delivery",
+            source: "Cachin and others 2011, 3.9; NET-06",
+            when: When::Always,
+            holds: fifo_delivery,
+        },
+        Property {
+            name: "reliable delivery",
+            source: "Cachin and others 2011, 2.4; FND-01",
             when: When::AtEnd,
-            holds: all_heard,
+            holds: reliable_delivery,
         },
     ]
 }
@@ -89,23 +99,23 @@ pub fn properties<P: Process<Event = Told>>() -> Vec<Property<P, Words>> {
 fn against(promise: Option<(NodeId, NodeId, u64)>, how: &str) -> Result<(), String> {
     match promise {
         None => Ok(()),
-        Some((to, from, number)) => Err(format!("{to} hears word {number} of {from} {how}")),
+        Some((to, from, number)) => Err(format!("{to} heard word {number} of {from} {how}")),
     }
 }
 
-fn not_invented<P>(picture: &Picture<'_, P, Words>) -> Result<(), String> {
-    against(picture.history.invented, "that was never said")
+fn no_creation<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
+    against(picture.history.invented, "which was never said")
 }
 
-fn not_repeated<P>(picture: &Picture<'_, P, Words>) -> Result<(), String> {
+fn no_duplication<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     against(picture.history.repeated, "once more")
 }
 
-fn in_order<P>(picture: &Picture<'_, P, Words>) -> Result<(), String> {
+fn fifo_delivery<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     against(picture.history.disordered, "out of order")
 }
 
-fn all_heard<P>(picture: &Picture<'_, P, Words>) -> Result<(), String> {
+fn reliable_delivery<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let (said, heard) = (picture.history.said(), picture.history.heard());
     if said == heard { Ok(()) } else { Err(format!("{heard} of {said} words were heard")) }
 }

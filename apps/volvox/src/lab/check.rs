@@ -1,0 +1,319 @@
+//! `volvox lab check`.
+
+use super::code;
+use super::run::when_interrupted;
+use super::terminal::{self, say};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use serde_json::{Value, json};
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
+use volvox_chapters::REGISTRY;
+use volvox_lab::diagram::{self, Detail, Diagram};
+use volvox_lab::exploring::{self, Exploring};
+use volvox_lab::model::{CheckedModel, Expects, Explored, Found};
+use volvox_lab::shell::Shell;
+use volvox_lab::spelling::nearest;
+
+/// An exploration that takes more memory than this ends, where nothing else is said: a machine for development has more.
+const MEMORY_MIB: u64 = 8_192;
+
+/// A line of progress is printed at most so often, in milliseconds.
+const PROGRESS_EVERY: u64 = 200;
+
+/// What is explored.
+#[derive(Args, Debug)]
+#[group(skip)]
+pub struct CheckArguments {
+    /// Which protocol; `volvox lab list` names them
+    pub protocol: Option<String>,
+    /// Every model of every protocol
+    #[arg(long, conflicts_with = "protocol")]
+    pub all: bool,
+    /// Only models whose name contains this
+    #[arg(long, value_name = "WORDS")]
+    pub model: Option<String>,
+    /// Print every counterexample step by step
+    #[arg(long)]
+    pub trace: bool,
+    /// Draw the counterexample
+    #[arg(long)]
+    pub diagram: bool,
+    /// Write the counterexample as a picture into this file
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Write the counterexample as a script with its trace into this file
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// Stop at this many states
+    #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub states: Option<u64>,
+    /// Stop at this much memory, by the checker's own estimate, in MiB
+    #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB, value_parser = clap::value_parser!(u64).range(1..))]
+    pub memory: u64,
+}
+
+impl CheckArguments {
+    /// Whether a counterexample is asked for, of which there is one.
+    fn wants_one(&self) -> bool {
+        self.diagram || self.svg.is_some() || self.save.is_some()
+    }
+}
+
+/// Explores.
+///
+/// # Errors
+/// When there is no such protocol or model, or a file cannot be written.
+pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
+    let chosen = chosen(arguments)?;
+    for file in [&arguments.svg, &arguments.save].into_iter().flatten() {
+        writable(file)?;
+    }
+    // What was explored until then is told.
+    when_interrupted(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    let begun = Instant::now();
+    let mut total = Total::default();
+    if !json {
+        say(format_args!("{:<62} {:>10} {:>6} {:>8}  verdict\n", "model", "states", "depth", "time"));
+    }
+    let mut is_written = false;
+    for (shell, model) in &chosen {
+        let id = shell.card().id;
+        let explored = explored(arguments, json, id, model);
+        let verdict = explored.verdict(model.expects);
+        total.add(&explored, verdict.is_err());
+        if json {
+            total.documents.push(document(id, model, &explored, &verdict));
+        } else {
+            print(id, model, &explored, &verdict, arguments);
+        }
+        if let (Some(found), false) = (&explored.found, is_written) {
+            is_written = keep(arguments, json, *shell, model, found)?;
+        }
+        if is_interrupted() {
+            break;
+        }
+    }
+    if arguments.wants_one() && !is_written {
+        bail!(
+            "nothing is drawn or written: no model that was explored has a counterexample that can be followed by hand"
+        );
+    }
+    total.say(json, begun.elapsed().as_secs_f64());
+    Ok(code(total.wrong == 0))
+}
+
+type Chosen = Vec<(&'static dyn Shell, CheckedModel)>;
+
+fn chosen(arguments: &CheckArguments) -> Result<Chosen> {
+    let shells = match &arguments.protocol {
+        Some(protocol) => vec![REGISTRY.find(protocol)?],
+        None if arguments.all => REGISTRY.chapters().collect(),
+        None => bail!("which protocol? `volvox lab list` names them; --all explores every one"),
+    };
+    let all = shells.into_iter().flat_map(|shell| shell.models().into_iter().map(move |model| (shell, model)));
+    let all: Chosen = all.collect();
+    let Some(words) = &arguments.model else { return Ok(all) };
+    let names: Vec<&str> = all.iter().map(|(_, model)| model.name).collect();
+    let found: Chosen = all.iter().filter(|(_, model)| model.name.contains(words.as_str())).copied().collect();
+    match nearest(words, names.iter().copied()) {
+        _ if !found.is_empty() => Ok(found),
+        Some(near) => bail!("no model is called {words:?}; did you mean {near:?}?"),
+        None => bail!("no model is called {words:?}; there are: {}", names.join(", ")),
+    }
+}
+
+/// Finds out before the work whether a file can be written after it.
+fn writable(file: &Path) -> Result<()> {
+    let opened = std::fs::File::options().append(true).create(true).open(file);
+    opened.map(drop).with_context(|| format!("cannot write {}", file.display()))
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+fn explored(arguments: &CheckArguments, json: bool, id: &str, model: &CheckedModel) -> Explored {
+    let name = format!("{id}: {}", model.name);
+    let begun = Instant::now();
+    let told = AtomicU64::new(0);
+    let is_shown = !json && std::io::stdout().is_terminal();
+    let tell: Option<exploring::Tell> = is_shown.then(|| {
+        let name = name.clone();
+        let tell = move |progress: &volvox_lab::check::Progress| {
+            let elapsed = begun.elapsed();
+            let now = u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+            let last = told.load(Ordering::Relaxed);
+            if now >= last + PROGRESS_EVERY && told.swap(now, Ordering::Relaxed) == last {
+                say(format_args!("\r\x1b[K{name}: {}", progress.line(elapsed)));
+            }
+        };
+        Arc::new(tell) as exploring::Tell
+    });
+    if is_shown {
+        say(format_args!("\r\x1b[K{name}"));
+        let _ = std::io::stdout().flush();
+    }
+    let exploring = Exploring {
+        states_max: arguments.states,
+        bytes_max: Some(arguments.memory << 20),
+        progress: tell,
+        cancel: Some(&INTERRUPTED),
+    };
+    let explored = exploring::with(exploring, model.explore);
+    if is_shown {
+        say("\r\x1b[K");
+    }
+    explored
+}
+
+#[derive(Default)]
+struct Total {
+    documents: Vec<Value>,
+    states: u64,
+    count: usize,
+    wrong: usize,
+    outside: u64,
+    collision_bits: Option<u32>,
+}
+
+impl Total {
+    fn add(&mut self, explored: &Explored, is_wrong: bool) {
+        self.states += explored.states;
+        self.count += 1;
+        self.wrong += usize::from(is_wrong);
+        self.outside += explored.outside;
+        let bits = explored.collision_bits;
+        self.collision_bits = Some(self.collision_bits.map_or(bits, |least| least.min(bits)));
+    }
+
+    fn say(self, json: bool, seconds: f64) {
+        let Total { documents, states, count, wrong, outside, collision_bits } = self;
+        if json {
+            let summary = json!({
+                "models": documents, "states": states, "states_at_bounds": outside, "seconds": seconds,
+                "collision_below_2_to_minus": collision_bits, "failed": wrong,
+            });
+            return say(format_args!("{summary}\n"));
+        }
+        let models = if count == 1 { "model" } else { "models" };
+        let verdict = match wrong {
+            0 => "all as they must be".to_string(),
+            1 => "one is NOT as it must be".to_string(),
+            _ => format!("{wrong} are NOT as they must be"),
+        };
+        say(format_args!("\n{count} {models}, {states} states, {seconds:.1} s: {verdict}\n"));
+        if outside > 0 {
+            say(format_args!("{outside} states at the bounds of their models were not looked behind\n"));
+        }
+        if let Some(bits) = collision_bits {
+            say(format_args!("the chance that two states were confused is below 2^-{bits} in each model\n"));
+        }
+    }
+}
+
+fn print(
+    id: &str,
+    model: &CheckedModel,
+    explored: &Explored,
+    verdict: &Result<(), String>,
+    arguments: &CheckArguments,
+) {
+    let is_told = arguments.trace || arguments.model.is_some();
+    let text = match (verdict, &explored.found) {
+        (Err(text), _) => format!("WRONG: {text}"),
+        (Ok(()), None) => "holds".to_string(),
+        (Ok(()), Some(found)) => format!("as it must, breaks \"{}\" in {} steps", found.property, found.actions.len()),
+    };
+    let name = format!("{id}: {}", model.name);
+    let seconds = explored.took.as_secs_f64();
+    say(format_args!("{name:<62} {:>10} {:>6} {seconds:>6.1} s  {text}\n", explored.states, explored.depth));
+    // A counterexample is one whatever was cut; what holds, holds of what was looked at.
+    if explored.found.is_none() {
+        explored.caveats().iter().for_each(|caveat| say(format_args!("      {caveat}\n")));
+    }
+    if let Some(found) = &explored.found
+        && is_told
+    {
+        for (number, action) in found.actions.iter().enumerate() {
+            if found.cycle_from == Some(number) {
+                say(format_args!("      and from here on, again and again:\n"));
+            }
+            say(format_args!("  {:>3}. {action}\n", number + 1));
+        }
+        say(format_args!("\n"));
+        found.trace.lines().for_each(|line| say(format_args!("       {line}\n")));
+    }
+}
+
+/// Draws and writes a counterexample, as was asked; says whether it could.
+fn keep(
+    arguments: &CheckArguments,
+    json: bool,
+    shell: &'static dyn Shell,
+    model: &CheckedModel,
+    found: &Found,
+) -> Result<bool> {
+    if !arguments.wants_one() || found.script.is_empty() {
+        return Ok(false);
+    }
+    let Some((text, diagram)) = drawn(shell, model, found) else { return Ok(false) };
+    if arguments.diagram && !json {
+        say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
+    }
+    if let Some(file) = &arguments.svg {
+        std::fs::write(file, diagram::svg(&diagram)).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if let Some(file) = &arguments.save {
+        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(true)
+}
+
+/// The counterexample of a model as a script with its header, and as a diagram.
+pub fn drawn(shell: &'static dyn Shell, model: &CheckedModel, found: &Found) -> Option<(String, Diagram)> {
+    let card = shell.card();
+    let Expects::Counterexample { property, .. } = model.expects else { return None };
+    let nodes = found.nodes;
+    let text = format!(
+        "# {}, {}: {property} is broken\nprotocol {}\nnodes {nodes}\n# model {}\n\n{}",
+        card.title, model.name, card.id, model.name, found.script
+    );
+    let broken = Some((property, "what was explored ends here"));
+    let title = format!("{}, {}", card.title, model.name);
+    let diagram = diagram::of_script(&title, &text, broken, shell.carrier(), Detail::Protocol)?;
+    Some((text, diagram))
+}
+
+fn document(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>) -> Value {
+    let found = explored.found.as_ref().map(|found| {
+        json!({
+            "property": found.property, "actions": found.actions, "cycle_from": found.cycle_from, "trace": found.trace,
+            "script": found.script,
+        })
+    });
+    json!({
+        "protocol": id,
+        "model": model.name,
+        "text": model.text,
+        "states": explored.states,
+        "depth": explored.depth,
+        "seconds": explored.took.as_secs_f64(),
+        "ended": format!("{:?}", explored.ended),
+        "states_at_bounds": explored.outside,
+        "overflowed": explored.overflowed,
+        "liveness_within_bounds": explored.budgets,
+        "collision_below_2_to_minus": explored.collision_bits,
+        "never_happened": explored.never,
+        "bytes": explored.bytes,
+        "counterexample": found,
+        "as_expected": verdict.is_ok(),
+        "wrong": verdict.as_ref().err(),
+    })
+}

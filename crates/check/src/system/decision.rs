@@ -1,0 +1,97 @@
+//! A decision of the world by numbers, and what it stands for.
+//!
+//! The numbers are those of one [`System`] value: of its nodes, and of what it has interned. Explorer, search for cycles
+//! and paths copy and compare them and know no protocol; the system says on request what they mean.
+
+use super::network::LinkOrder;
+use super::schedule::{Action, What};
+use super::{Checked, System};
+use std::hash::Hash;
+use volvox_core::{Position, fingerprint_of};
+
+/// A decision of the world, and how the choices of the step that it caused turned out, as numbers of one [`System`].
+/// [`System::action`] gives the values.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Decision {
+    pub(super) kind: Kind,
+    /// Where the outcomes of the step are, and which of them came; `None` where no choice is asked for.
+    pub(super) outcome: Option<(u32, u32)>,
+}
+
+/// What was decided: see [`What`]. Nodes are named by their places, messages and timers by their numbers, commands by
+/// their places in the alphabet.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(super) enum Kind {
+    Deliver { envelope: u32, kept: bool },
+    Lose { envelope: u32, nobody: bool },
+    Fire { node: u32, timer: u32 },
+    Command { command: u32 },
+    Sync { node: u32, through: Position },
+    Crash { node: u32, keeps: Position, silenced: bool },
+    Start { node: u32 },
+    Restart { node: u32 },
+    Pass,
+}
+
+impl Kind {
+    /// A decision without choices.
+    pub fn alone(self) -> Decision {
+        Decision { kind: self, outcome: None }
+    }
+}
+
+impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
+    /// What a decision of an exploration of this system stands for.
+    ///
+    /// # Panics
+    /// When it is a decision of another system.
+    pub fn action(&self, decision: &Decision) -> Action<P> {
+        let id = |node: u32| self.ids[node as usize];
+        let what = match decision.kind {
+            Kind::Deliver { envelope, kept } => {
+                let envelope = self.envelopes.get(envelope);
+                let (from, to) = (self.ids[envelope.from], self.ids[envelope.to]);
+                What::Deliver { from, to, message: envelope.message.clone(), kept }
+            }
+            Kind::Lose { envelope, nobody } => {
+                let envelope = self.envelopes.get(envelope);
+                let (from, to) = (self.ids[envelope.from], self.ids[envelope.to]);
+                What::Lose { from, to, message: envelope.message.clone(), nobody }
+            }
+            Kind::Fire { node, timer } => What::Fire { node: id(node), timer: self.timers.get(timer).timer.clone() },
+            Kind::Command { command } => {
+                let (node, command) = &self.alphabet[command as usize];
+                What::Command { node: self.ids[*node], command: command.clone() }
+            }
+            Kind::Sync { node, through } => What::Sync { node: id(node), through },
+            Kind::Crash { node, keeps, silenced } => What::Crash { node: id(node), keeps, silenced },
+            Kind::Start { node } => What::Start { node: id(node) },
+            Kind::Restart { node } => What::Restart { node: id(node) },
+            Kind::Pass => What::Pass,
+        };
+        let choices = decision.outcome.map(|(step, outcome)| {
+            let outcome = &self.outcomes.get(step).outcomes[outcome as usize];
+            outcome.answers.clone()
+        });
+        Action { what, choices: choices.unwrap_or_default() }
+    }
+
+    /// A link delivers in the end, a timer that stays set fires, a disk writes, a node that may come back does, and time
+    /// passes. Losses, doublings, crashes and commands may never come.
+    pub(super) fn class_of(&self, decision: &Decision) -> Option<u64> {
+        let id = |node: u32| self.ids[node as usize];
+        let class = match decision.kind {
+            Kind::Deliver { kept: true, .. } if self.network.order != LinkOrder::Duplicating => return None,
+            Kind::Deliver { envelope, .. } | Kind::Lose { envelope, nobody: true } => {
+                let envelope = self.envelopes.get(envelope);
+                fingerprint_of(&("deliver", self.ids[envelope.from], self.ids[envelope.to]))
+            }
+            Kind::Fire { node, timer } => fingerprint_of(&("fire", id(node), &self.timers.get(timer).timer)),
+            Kind::Sync { node, .. } => fingerprint_of(&("sync", id(node))),
+            Kind::Start { node } | Kind::Restart { node } => fingerprint_of(&("restart", id(node))),
+            Kind::Pass => fingerprint_of("pass"),
+            Kind::Lose { .. } | Kind::Command { .. } | Kind::Crash { .. } => return None,
+        };
+        Some(class as u64)
+    }
+}

@@ -1,0 +1,198 @@
+//! What happened in an exploration, and what never did.
+//!
+//! A property that holds says nothing about a command that was never given, or a message that no node ever sent. All steps
+//! are remembered with what they did, so this is read from there once the exploration is over, and costs it nothing. Only
+//! what is no step of a node is noted where it becomes possible: losses, doublings and restarts.
+
+use super::network::envelope_of;
+use super::outcomes::{Key, Outcome};
+use super::{CRASHES, Checked, DOUBLES, Durability, LOSSES, System};
+use std::collections::BTreeSet;
+use std::hash::Hash;
+use std::sync::atomic::{AtomicBool, Ordering};
+use volvox_core::{MessageKind, fingerprint_of};
+
+/// What happened in some state that was explored. Commands, timers, records and events go by the first word of their
+/// text, messages by their kind.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Exercised {
+    /// Commands that were given.
+    pub commands: BTreeSet<String>,
+    /// Commands of the alphabet that never were, in full: `n3 release`. They are never possible where nobody is up, or
+    /// where [`System::commands`] does not allow them.
+    pub never_given: BTreeSet<String>,
+    /// Messages that left a node.
+    pub sent: BTreeSet<String>,
+    /// Messages that a node handled.
+    pub delivered: BTreeSet<String>,
+    /// Messages that the network lost.
+    pub lost: BTreeSet<String>,
+    /// Messages that arrived once more than they were sent.
+    pub doubled: BTreeSet<String>,
+    /// Timers that fired.
+    pub timers: BTreeSet<String>,
+    /// Records that were persisted.
+    pub records: BTreeSet<String>,
+    /// Events that were emitted.
+    pub events: BTreeSet<String>,
+    /// Faults that happened.
+    pub faults: BTreeSet<&'static str>,
+    /// Faults that the system allows and that never happened.
+    pub never_failed: BTreeSet<&'static str>,
+}
+
+/// The kinds that a protocol has, by their words: what [`Exercised::missing`] compares with.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Universe<'a> {
+    /// Of commands.
+    pub commands: &'a [&'a str],
+    /// Of messages.
+    pub messages: &'a [&'a str],
+    /// Of timers.
+    pub timers: &'a [&'a str],
+    /// Of records.
+    pub records: &'a [&'a str],
+    /// Of events.
+    pub events: &'a [&'a str],
+}
+
+/// A process ended.
+const CRASH: &str = "crash";
+/// A process that had ended started again.
+const RESTART: &str = "restart";
+/// The network lost a message to somebody who was there.
+const LOSS: &str = "loss";
+/// A message arrived once more than it was sent.
+const DOUBLING: &str = "doubling";
+/// Records became durable by an event of their own.
+const LATE_SYNC: &str = "late sync";
+/// A message arrived where nobody was.
+const NOBODY: &str = "nobody there";
+
+impl Exercised {
+    /// What never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault crash`. A message
+    /// that was sent and never arrived is listed as `delivery of Release`.
+    pub fn missing(&self, universe: &Universe<'_>) -> Vec<String> {
+        let mut missing = Vec::new();
+        let mut compare = |what: &str, all: &[&str], happened: &BTreeSet<String>| {
+            let never = all.iter().filter(|kind| !happened.contains(**kind));
+            missing.extend(never.map(|kind| format!("{what} {kind}")));
+        };
+        compare("command", universe.commands, &self.commands);
+        compare("message", universe.messages, &self.sent);
+        let sent: Vec<&str> = self.sent.iter().map(String::as_str).collect();
+        compare("delivery of", &sent, &self.delivered);
+        compare("timer", universe.timers, &self.timers);
+        compare("record", universe.records, &self.records);
+        compare("event", universe.events, &self.events);
+        missing.extend(self.never_given.iter().map(|command| format!("given {command}")));
+        missing.extend(self.never_failed.iter().map(|fault| format!("fault {fault}")));
+        missing
+    }
+}
+
+impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
+    /// What happened in the states that were explored so far.
+    pub fn exercised(&self) -> Exercised {
+        let mut happened = Exercised::default();
+        let mut given = vec![false; self.alphabet.len()];
+        let mut known = Known::default();
+        for (_, step) in self.outcomes.iter() {
+            match step.key {
+                Key::Deliver(envelope) => {
+                    happened.delivered.insert(self.kind_of(envelope));
+                }
+                Key::Fire(timer) => {
+                    let timer = &self.timers.get(timer).timer;
+                    add(&mut happened.timers, &mut known.timers, timer, |timer| format!("{timer:?}"));
+                }
+                Key::Command(command) => given[command as usize] = true,
+                Key::Sync(_) => {
+                    happened.faults.insert(LATE_SYNC);
+                }
+                Key::Crash(_) => {
+                    happened.faults.insert(CRASH);
+                }
+                Key::Start | Key::Pass => {}
+            }
+            for outcome in &step.outcomes {
+                self.add_outcome(step.node, outcome, &mut happened, &mut known);
+            }
+        }
+        for ((node, command), was_given) in self.alphabet.iter().zip(given) {
+            match was_given {
+                true => happened.commands.insert(first_word(&command.to_string())),
+                false => happened.never_given.insert(format!("{} {command}", self.ids[*node])),
+            };
+        }
+        self.add_faults(&mut happened);
+        happened
+    }
+
+    fn kind_of(&self, envelope: u32) -> String {
+        self.envelopes.get(envelope).message.kind().to_string()
+    }
+
+    fn add_outcome(&self, node: u32, outcome: &Outcome<P>, happened: &mut Exercised, known: &mut Known) {
+        happened.sent.extend(outcome.sends.iter().map(|flight| self.kind_of(envelope_of(*flight))));
+        for event in &outcome.events {
+            add(&mut happened.events, &mut known.events, event, P::Event::to_string);
+        }
+        let (before, after) = (&self.nodes.get(node).node.disk, &self.nodes.get(outcome.node).node.disk);
+        let new = after.last().0.saturating_sub(before.last().0);
+        for record in after.records.iter().rev().take(new as usize) {
+            add(&mut happened.records, &mut known.records, record, P::Record::to_string);
+        }
+    }
+
+    fn add_faults(&self, happened: &mut Exercised) {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        for (_, envelope) in self.envelopes.iter() {
+            let kind = envelope.message.kind();
+            if is(&envelope.is_lost) {
+                happened.lost.insert(kind.to_string());
+                happened.faults.insert(LOSS);
+            }
+            if is(&envelope.is_doubled) {
+                happened.doubled.insert(kind.to_string());
+                happened.faults.insert(DOUBLING);
+            }
+            if is(&envelope.finds_nobody) {
+                happened.faults.insert(NOBODY);
+            }
+        }
+        if is(&self.has_restarted) {
+            happened.faults.insert(RESTART);
+        }
+        let crashes = self.budgets[CRASHES] > 0;
+        let allowed = [
+            (CRASH, crashes),
+            (RESTART, crashes && self.restarts),
+            (LOSS, self.budgets[LOSSES] > 0),
+            (DOUBLING, self.budgets[DOUBLES] > 0),
+            (LATE_SYNC, self.durability == Durability::Separate),
+        ];
+        let never = allowed.into_iter().filter(|(fault, is_allowed)| *is_allowed && !happened.faults.contains(fault));
+        happened.never_failed = never.map(|(fault, _)| fault).collect();
+    }
+}
+
+/// The values whose words are known already, by their fingerprints: there are few words and many values.
+#[derive(Default)]
+struct Known {
+    timers: BTreeSet<u128>,
+    records: BTreeSet<u128>,
+    events: BTreeSet<u128>,
+}
+
+fn add<T: Hash>(words: &mut BTreeSet<String>, known: &mut BTreeSet<u128>, value: &T, text: impl Fn(&T) -> String) {
+    if known.insert(fingerprint_of(value)) {
+        words.insert(first_word(&text(value)));
+    }
+}
+
+/// `Granted(3)` is `Granted`, `Vote-req 1.1` is `Vote-req`; a text without letters is itself.
+fn first_word(text: &str) -> String {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).unwrap_or(text.len());
+    if end == 0 { text.to_string() } else { text[..end].to_string() }
+}

@@ -1,0 +1,36 @@
+//! What somebody may have meant.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// Which of the known words a person meant who wrote `word`: the one with the fewest edits, when these are few.
+pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let near = known.map(|name| (edits(&word, &name.to_lowercase()), name)).min()?;
+    let is_part = word.len() >= 3 && near.1.to_lowercase().contains(&word);
+    (is_part || near.0 <= 2.max(word.chars().count() / 3)).then_some(near.1)
+}
+
+/// How many letters must be inserted, deleted or replaced (Levenshtein 1966); two exchanged neighbours count as one.
+fn edits(from: &str, to: &str) -> usize {
+    let letters = |word: &str| word.chars().take(64).collect::<Vec<char>>();
+    let (from, to) = (letters(from), letters(to));
+    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
+    for i in 0..=from.len() {
+        for j in 0..=to.len() {
+            rows[i][j] = match (i, j) {
+                (0, _) => j,
+                (_, 0) => i,
+                _ => {
+                    let replaced = rows[i - 1][j - 1] + usize::from(from[i - 1] != to[j - 1]);
+                    let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
+                    if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
+                        best = best.min(rows[i - 2][j - 2] + 1);
+                    }
+                    best
+                }
+            };
+        }
+    }
+    rows[from.len()][to.len()]
+}
