@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod child;
 mod compat;
+mod new_chapter;
 mod powercut;
 mod shrunk;
 mod tidy;
@@ -44,6 +45,11 @@ const COMMANDS: &[Command] = &[
         name: "tidy",
         summary: "the house rules: lengths, dependencies, banned calls, links, manifests",
         run: tidy::run,
+    },
+    Command {
+        name: "new-chapter",
+        summary: "a protocol with its chapter, as a skeleton that passes the gate: NAME [--family F], F a family or `new`",
+        run: new_chapter::run,
     },
     Command {
         name: "compat",

@@ -8,7 +8,8 @@ use super::tree::{File, Tree};
 /// Tests that are named in the evidence of a family and that no program of tests has.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let families = tree.files().filter(|file| file.path.starts_with("chapters/") && file.path.ends_with("/evidence.txt"));
+    let families =
+        tree.files().filter(|file| file.path.starts_with("chapters/") && file.path.ends_with("/evidence.txt"));
     for file in families {
         for (number, line) in file.lines().filter(|(_, line)| !line.starts_with('#')) {
             let Some((_, evidence)) = line.split_once(" = ") else { continue };
@@ -46,7 +47,8 @@ fn folder_of(tree: &Tree, package: &str) -> Option<String> {
 
 /// The sources of a program of tests: its file or folder, and the modules beside it that its root names.
 fn sources_of<'a>(tree: &'a Tree, folder: &str, program: &str) -> Vec<&'a File> {
-    let below = |start: String| tree.files().filter(move |file| file.path.starts_with(&start) && file.path.ends_with(".rs"));
+    let below =
+        |start: String| tree.files().filter(move |file| file.path.starts_with(&start) && file.path.ends_with(".rs"));
     if program == "lib" {
         return below(format!("{folder}/src/")).collect();
     }
