@@ -54,6 +54,38 @@ fn the_list_tells_what_is_done_of_the_catalogue() {
 }
 
 #[test]
+fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
+    let row = document(&["show", "mtx-03"]);
+    assert_eq!((&row["id"], &row["done"]), (&Value::from("MTX-03"), &Value::from(true)), "{row}");
+    let demands = row["demands"].as_array().expect("demands");
+    assert!(demands.iter().all(|demand| !demand["evidence"].as_array().expect("evidence").is_empty()), "{row}");
+    let text = says(&["show", "MTX-03"]);
+    assert!(text.contains("safe    mutual exclusion\n        model ") && text.contains("(ricart-agrawala)"), "{text}");
+    // What nothing shows is printed as open, also in a row that is claimed.
+    assert!(says(&["show", "CON-09"]).contains("world   check\n        open"));
+    assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no door"));
+    assert!(says(&["show", "MTX-05"]).contains("no entry covers it yet"));
+    assert!(says(&["show", "Q-MTX-3"]).contains("measured by ricart-agrawala"));
+    assert!(says(&["show", "Q-MTX-6"]).contains("open: not measured yet"));
+    let error = refused(&["show", "XYZ-99"]);
+    assert!(error.contains("the catalogue has no XYZ-99; the nearest is "), "{error}");
+    assert!(refused(&["show", "MTX-33"]).contains("the nearest is MTX-03"));
+}
+
+#[test]
+fn an_experiment_and_a_service_do_what_they_can_and_refuse_the_rest() {
+    let claimed = document(&["claim", "eight-fallacies", "--broken"]);
+    let claims = claimed["claims"].as_array().expect("claims");
+    assert!(claims.len() >= 6 && claims.iter().all(|claim| claim["fails_when_broken"] == true), "{claimed}");
+    assert!(says(&["show", "eight-fallacies"]).contains("# Parameters"));
+    assert!(says(&["show", "replicated-state-machine"]).contains("(service, CON-06)"));
+    assert!(refused(&["run", "eight-fallacies"]).contains("`volvox lab claim eight-fallacies` measures it"));
+    assert!(refused(&["run", "replicated-state-machine"]).contains("names the tests that show it"));
+    assert!(refused(&["check", "replicated-state-machine"]).contains("has no model to explore"));
+    assert!(refused(&["claim", "replicated-state-machine"]).contains("measures nothing"));
+}
+
+#[test]
 fn a_run_is_drawn_without_colours_in_a_pipe() {
     let text = says(&["run", "ricart-agrawala", "--nodes", "4", "--seed", "7", "--diagram"]);
     assert!(
@@ -140,6 +172,20 @@ fn the_same_protocol_runs_with_a_process_a_node() {
     assert_eq!(ran["messages"]["Request"], 6, "{ran}");
     let text = says(&["run", "ricart-agrawala", "--live", "--diagram"]);
     assert!(text.contains("live: a process a node") && text.contains("◆ entered"), "{text}");
+}
+
+/// Sockets, files and clocks of the machine, for every chapter that says that it lives there.
+#[test]
+fn chapters_run_live_as_their_rows_ask() {
+    let list = document(&["list"]);
+    let is_live =
+        |protocol: &&Value| protocol["worlds"].as_array().is_some_and(|all| all.iter().any(|one| one == "live"));
+    let live: Vec<&Value> = list["protocols"].as_array().expect("protocols").iter().filter(is_live).collect();
+    assert!(live.len() >= 15, "{} chapters are live", live.len());
+    for protocol in live {
+        let ran = document(&["run", protocol["id"].as_str().expect("a name"), "--live"]);
+        assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use volvox_chapters::REGISTRY;
 use volvox_lab::diagram::{self, Detail, Diagram};
 use volvox_lab::exploring::{self, Exploring};
 use volvox_lab::model::{CheckedModel, Expects, Explored, Found};
+use volvox_lab::registry::Entry;
 use volvox_lab::shell::Shell;
 use volvox_lab::spelling::nearest;
 
@@ -81,8 +82,8 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
         say(format_args!("{:<62} {:>10} {:>6} {:>8}  verdict\n", "model", "states", "depth", "time"));
     }
     let mut is_written = false;
-    for (shell, model) in &chosen {
-        let id = shell.card().id;
+    for (entry, model) in &chosen {
+        let id = entry.card().id;
         let explored = explored(arguments, json, id, model);
         let verdict = explored.verdict(model.expects);
         total.add(&explored, verdict.is_err());
@@ -91,8 +92,8 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
         } else {
             print(id, model, &explored, &verdict, arguments);
         }
-        if let (Some(found), false) = (&explored.found, is_written) {
-            is_written = keep(arguments, json, *shell, model, found)?;
+        if let (Some(found), Some(shell), false) = (&explored.found, entry.protocol(), is_written) {
+            is_written = keep(arguments, json, shell, model, found)?;
         }
         if is_interrupted() {
             break;
@@ -107,15 +108,15 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     Ok(code(total.wrong == 0))
 }
 
-type Chosen = Vec<(&'static dyn Shell, CheckedModel)>;
+type Chosen = Vec<(Entry, CheckedModel)>;
 
 fn chosen(arguments: &CheckArguments) -> Result<Chosen> {
-    let shells = match &arguments.protocol {
-        Some(protocol) => vec![REGISTRY.find(protocol)?],
-        None if arguments.all => REGISTRY.chapters().collect(),
+    let entries = match &arguments.protocol {
+        Some(id) => vec![with_models(id)?],
+        None if arguments.all => REGISTRY.entries().collect(),
         None => bail!("which protocol? `volvox lab list` names them; --all explores every one"),
     };
-    let all = shells.into_iter().flat_map(|shell| shell.models().into_iter().map(move |model| (shell, model)));
+    let all = entries.into_iter().flat_map(|entry| entry.models().into_iter().map(move |model| (entry, model)));
     let all: Chosen = all.collect();
     let Some(words) = &arguments.model else { return Ok(all) };
     let names: Vec<&str> = all.iter().map(|(_, model)| model.name).collect();
@@ -125,6 +126,18 @@ fn chosen(arguments: &CheckArguments) -> Result<Chosen> {
         Some(near) => bail!("no model is called {words:?}; did you mean {near:?}?"),
         None => bail!("no model is called {words:?}; there are: {}", names.join(", ")),
     }
+}
+
+/// The entry of this name, if it has something to explore.
+fn with_models(id: &str) -> Result<Entry> {
+    let entry = REGISTRY.entry(id)?;
+    if entry.models().is_empty() && entry.protocol().is_none() {
+        bail!(
+            "{id} has no model to explore, since its kind is {}; `volvox lab show {id}` tells what shows it",
+            entry.kind()
+        );
+    }
+    Ok(entry)
 }
 
 /// Finds out before the work whether a file can be written after it.

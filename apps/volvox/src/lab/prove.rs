@@ -6,13 +6,12 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Instant;
 use volvox_chapters::REGISTRY;
 use volvox_lab::catalogue::{Catalogue, ClaimRow};
 use volvox_lab::claim::Claim;
-use volvox_lab::registry::Entry;
 use volvox_lab::spelling::nearest;
 
 /// What is measured.
@@ -98,6 +97,14 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
     Ok(code(wrong == 0))
 }
 
+/// On a terminal, what takes a while is said while it lasts.
+fn progress(json: bool, text: &str) {
+    if !json && std::io::stdout().is_terminal() {
+        say(format_args!("\r\x1b[K{text}"));
+        let _ = std::io::stdout().flush();
+    }
+}
+
 /// All claims by id, with their entries.
 fn known() -> BTreeMap<&'static str, (&'static str, Claim)> {
     let claims = REGISTRY.entries().flat_map(|entry| {
@@ -123,7 +130,7 @@ fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Res
     if let Ok(entry) = REGISTRY.entry(id) {
         let claims: Vec<&str> = entry.claims().iter().map(|claim| claim.id).collect();
         if claims.is_empty() {
-            bail!("{id} is {}, and measures nothing; `volvox lab show {id}` tells what shows it", kind(entry));
+            bail!("{id} measures nothing; `volvox lab show {id}` tells what shows it");
         }
         return Ok(claims);
     }
