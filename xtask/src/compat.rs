@@ -11,6 +11,7 @@ mod chrony;
 mod chronyd;
 mod clients;
 mod cluster;
+mod green;
 mod kv;
 mod lease;
 mod maintenance;
@@ -45,19 +46,34 @@ struct Outcome {
     problem: Option<String>,
 }
 
-/// `cargo xtask compat [--against-etcd] [WORD...]`.
+/// `cargo xtask compat [--against-etcd | --record] [WORD...]`: with `--record`, a run of all checks without a fault is written down.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (flags, words): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.starts_with("--"));
-    if let Some(unknown) = flags.iter().find(|flag| *flag != "--against-etcd") {
-        bail!("there is no flag `{unknown}`; the only one is --against-etcd");
+    if let Some(unknown) = flags.iter().find(|flag| !["--against-etcd", "--record"].contains(&flag.as_str())) {
+        bail!("there is no flag `{unknown}`; there are --against-etcd and --record");
     }
+    if flags.len() > 1 || (flags == ["--record"] && !words.is_empty()) {
+        bail!("--record is of a run of all checks against our own nodes: it goes with nothing else");
+    }
+    let commit = (flags == ["--record"]).then(|| green::commit(workspace)).transpose()?;
     let mut tally = Tally::default();
-    let result = run_checks(workspace, !flags.is_empty(), &words, &mut tally);
+    let mut result = run_checks(workspace, flags == ["--against-etcd"], &words, &mut tally);
+    if let (Ok(()), Some(commit)) = (&result, &commit) {
+        result = green::record(workspace, commit, &clients_of(workspace)?);
+    }
     if result.is_err() {
         tally.failed = tally.failed.max(1);
     }
     print!("{}", tally.closing_lines());
     result
+}
+
+/// The foreign clients that are here, with their versions.
+fn clients_of(workspace: &Workspace) -> Result<Vec<(&'static str, String)>> {
+    let mut clients = vec![("etcdctl", Clients::fetch(workspace)?.version)];
+    let number = |version: &str| version.split_whitespace().last().unwrap_or_default().to_string();
+    clients.extend(chrony::fetch(workspace).map(|chronyd| ("chronyd", number(&chronyd.version))));
+    Ok(clients)
 }
 
 /// The step of `verify`: every check against our own cluster.
@@ -187,6 +203,8 @@ mod tests {
     fn a_flag_that_does_not_exist_and_a_word_without_checks_are_refused() {
         let workspace = Workspace::locate().unwrap();
         assert!(run(&workspace, &["--against".to_string()]).unwrap_err().to_string().contains("--against-etcd"));
+        let both = ["--record".to_string(), "txn".to_string()];
+        assert!(run(&workspace, &both).unwrap_err().to_string().contains("goes with nothing else"));
         assert!(run(&workspace, &["no such check".to_string()]).unwrap_err().to_string().contains("no such check"));
     }
 }

