@@ -51,7 +51,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use volvox_channel::arq::{self, Arq, Scheme};
 use volvox_channel::links::{self, Reliable, Stubborn};
-use volvox_channel::talk::{Say, Talk, Told};
+use volvox_channel::talk::{Command as Talking, Talk};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::{LinkFault, Target};
 use volvox_core::{Duration, Encode, Fault, NodeId};
@@ -157,8 +157,8 @@ fn row(
     vec![Row { label, expected, measured, tolerance, unit, over }]
 }
 
-fn say<P: Erasable<Command = Say, Event = Told>>(sim: &mut Simulation<P>, text: String) {
-    sim.command(NodeId(1), Say { text, to: NodeId(2) });
+fn say(text: &str) -> Talking {
+    Talking::Say { text: text.parse().expect("a line"), to: NodeId(2) }
 }
 
 const CALLS: u64 = 20_000;
@@ -172,7 +172,7 @@ fn share_answered(retries: u32) -> f64 {
     let config = links::Config { repetitions_max: Some(retries), ..links::Config::<()>::default() };
     let mut sim: Simulation<Stubborn<Talk>> = Builder::new(7, 2, config).network(network).without_hash_chain().build();
     for call in 0..CALLS {
-        sim.command_after(ms(call), NodeId(1), Say { text: "call".to_string(), to: NodeId(2) });
+        sim.command_after(ms(call), NodeId(1), say("call"));
     }
     let _ = sim.run_for(ms(CALLS + 10_000));
     1.0 - sim.statistics().notes.of("gave up") as f64 / CALLS as f64
@@ -199,7 +199,7 @@ fn round_trips(scheme: Scheme, bits: u32, window: u16) -> Vec<Row> {
     let network = Network { latency: Latency::Constant(one_way), ..Network::default() };
     let config = arq::Config { window, repeat_after: Duration::from_secs(10), ..arq::Config::new((), scheme, bits) };
     let mut sim: Simulation<Arq<Talk>> = Builder::new(7, 2, config).network(network).build();
-    (0..CALLS).for_each(|_| say(&mut sim, "call".to_string()));
+    (0..CALLS).for_each(|_| sim.command(NodeId(1), say("call")));
     let is_answered = |sim: &mut Simulation<Arq<Talk>>| {
         sim.statistics().commands == CALLS && sim.node(NodeId(1)).is_some_and(|node| node.waiting() == 0)
     };
@@ -226,7 +226,7 @@ fn burst(repeat_after: Duration) -> Vec<Row> {
     let config = links::Config { repeat_after, ..links::Config::<()>::default() };
     let mut sim: Simulation<Stubborn<Talk>> =
         Builder::new(7, 2, config).network(network).message_bytes(|message| message.to_bytes().len()).build();
-    (0..BURST).for_each(|_| say(&mut sim, "w".repeat(WORD_BYTES)));
+    (0..BURST).for_each(|_| sim.command(NodeId(1), say(&"w".repeat(WORD_BYTES))));
     let _ = sim.run_for(Duration::from_secs(10));
     let sends = sim.statistics().kinds.of("Word") as f64 / f64::from(BURST);
     let label = format!("an acknowledgement is awaited for {} ms", repeat_after.as_millis());
@@ -261,7 +261,7 @@ fn heard(bits_here: u32, bits_there: u32) -> Vec<Row> {
     let network = Network { latency: Latency::Constant(Duration::from_millis(1)), ..Network::default() };
     let mut sim: Simulation<Arq<Talk>> =
         Builder::new(7, 2, config(bits_here)).config_of(NodeId(2), config(bits_there)).network(network).build();
-    (0..WORDS).for_each(|word| say(&mut sim, format!("word-{word}")));
+    (0..WORDS).for_each(|word| sim.command(NodeId(1), say(&format!("word-{word}"))));
     let _ = sim.run_for(Duration::from_secs(10));
     // Every word is said once; what else is told was heard.
     let share = (sim.statistics().events - WORDS) as f64 / WORDS as f64;
@@ -286,7 +286,7 @@ fn bytes_a_letter(messages: usize) -> Vec<Row> {
             bytes
         })
         .build();
-    (0..messages).for_each(|_| say(&mut sim, "a".repeat(LETTERS / messages)));
+    (0..messages).for_each(|_| sim.command(NodeId(1), say(&"a".repeat(LETTERS / messages))));
     let _ = sim.run_for(Duration::from_secs(10));
     let share = sent.get() as f64 / LETTERS as f64;
     let over = format!("{LETTERS} letters in {messages} messages");

@@ -172,7 +172,7 @@ impl Mechanism {
     fn demand(&mut self, line: &'static str) -> Option<()> {
         // The worlds of the header come first.
         if self.demands.is_empty() {
-            self.demands.extend(self.worlds.iter().map(|name| Demand { kind: DemandKind::World, name }));
+            self.demands.extend(self.worlds.iter().map(|&name| Demand { kind: DemandKind::World, name }));
         }
         let (kind, name) = line.split_once(' ')?;
         let (kind, names) = match kind {
@@ -186,8 +186,8 @@ impl Mechanism {
             },
             _ => return None,
         };
-        let is_new = |name: &&str| !name.contains(" = ") && !name.contains(';');
-        names.iter().all(is_new).then_some(())?;
+        let is_plain = |name: &&str| !name.contains(" = ") && !name.contains(';');
+        names.iter().all(is_plain).then_some(())?;
         self.demands.extend(names.into_iter().map(|name| Demand { kind, name }));
         Some(())
     }

@@ -120,7 +120,7 @@ struct Outcome {
     /// Models that came to another count than was pinned, and to nothing else that is wrong.
     moved: Vec<pinned::Moved>,
     passed: BTreeSet<Evidence>,
-    /// Evidence of what holds; a counterexample shows no more than a demand for one.
+    /// Counterexamples that were found: each shows that something breaks, and nothing that holds.
     refuting: BTreeSet<Evidence>,
 }
 

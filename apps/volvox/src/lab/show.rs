@@ -156,7 +156,10 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
     if arguments.source {
         return say(format_args!("{}", card.source));
     }
-    let mechanisms = if card.mechanisms.is_empty() { "no row of the catalogue" } else { &card.mechanisms.join(", ") };
+    let mechanisms = match card.mechanisms {
+        [] => "no row of the catalogue".to_string(),
+        rows => rows.join(", "),
+    };
     say(format_args!("{} ({}, {mechanisms})\n{}\n\n", card.title, entry.kind(), card.reference));
     // The prose of a module is its header.
     for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
