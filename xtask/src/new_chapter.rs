@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 use family::Family;
 use name::Name;
 
+/// With it, tests write what they would compare.
+const UPDATE: &str = "UPDATE";
+
 const PROTOCOL: &str = include_str!("new_chapter/template/protocol.rs.txt");
 const PROPERTIES: &str = include_str!("new_chapter/template/properties.rs.txt");
 const TEST: &str = include_str!("new_chapter/template/test.rs.txt");
@@ -32,12 +35,32 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     for file in &written {
         println!("{file}");
     }
+    settle(workspace, &name, &crates)?;
     println!(
         "\ntry it:\n  cargo test -p {} -p {}\n  cargo run -p volvox -- lab run {name} --diagram\n  cargo run -p volvox -- lab \
          check {name}\n  cargo run -p volvox -- lab run {name} --live\nthen replace the skeleton by your protocol; UPDATE=1 \
          cargo test -p {} writes pinned counts again",
         crates[0], crates[1], crates[1],
     );
+    Ok(())
+}
+
+/// Writes what follows from the sources: the output of the script, and the counts of the models. Then both tests pass.
+fn settle(workspace: &Workspace, name: &Name, crates: &[String; 2]) -> Result<()> {
+    let tests = |package: &str, is_written: bool| {
+        let mut command = workspace.cargo(&["test", "--quiet", "--package", package]);
+        command.env("CHAPTER", &name.id);
+        if is_written {
+            command.env(UPDATE, "1");
+        }
+        command
+    };
+    for package in crates {
+        // The first run says what it wrote, and fails because it was not so before.
+        let _ = verify::run_cargo(&mut tests(package, true));
+        verify::run_cargo(&mut tests(package, false))
+            .with_context(|| format!("the skeleton in {package} does not pass"))?;
+    }
     Ok(())
 }
 

@@ -84,15 +84,10 @@ impl Name {
 
     /// A template with this name filled in.
     pub fn fill(&self, text: &str) -> String {
-        // What the models of the skeleton come to, whatever it is called.
-        let pinned =
-            [("states_crash", "PIN1"), ("states_loss", "PIN2"), ("steps_repetition", "PIN3"), ("steps_record", "PIN4")];
-        let text = text
-            .replace("{{id}}", &self.id)
+        text.replace("{{id}}", &self.id)
             .replace("{{module}}", &self.module())
             .replace("{{type}}", &self.type_name())
-            .replace("{{title}}", &self.title());
-        pinned.into_iter().fold(text, |text, (name, count)| text.replace(&format!("{{{{{name}}}}}"), count))
+            .replace("{{title}}", &self.title())
     }
 }
 
