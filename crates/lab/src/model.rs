@@ -198,19 +198,20 @@ fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) ->
     let report: Report<AnySystem> = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| {
         let schedule = world.schedule(violation);
-        let followed = schedule::follow(world, &schedule);
+        // A last action that failed would fail by hand, too, and has no state after it.
+        let followed = violation.failed.is_none().then(|| schedule::follow(world, &schedule));
         Found {
             nodes: world.ids().len(),
             property: violation.property.clone(),
             actions: violation.actions(),
             cycle_from: violation.cycle_from,
             trace: world.trace(&schedule),
-            // A last action that failed has no state after it.
-            replayed: violation.failed.is_some()
-                || (world.ends_in(&schedule, violation.last())
+            replayed: followed.as_ref().is_none_or(|followed| {
+                world.ends_in(&schedule, violation.last())
                     && followed.is_whole
-                    && schedule::is_same(world, &followed.world, violation.last())),
-            script: followed.script,
+                    && schedule::is_same(world, &followed.world, violation.last())
+            }),
+            script: followed.map(|followed| followed.script).unwrap_or_default(),
         }
     });
     let never = world.exercised().missing(&Universe::default());

@@ -6,7 +6,7 @@ use super::terminal::{self, say};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -104,8 +104,9 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
             "nothing is drawn or written: no model that was explored has a counterexample that can be followed by hand"
         );
     }
+    let is_good = total.wrong == 0;
     total.say(json, begun.elapsed().as_secs_f64());
-    Ok(code(total.wrong == 0))
+    Ok(code(is_good))
 }
 
 type Chosen = Vec<(Entry, CheckedModel)>;
@@ -169,10 +170,7 @@ fn explored(arguments: &CheckArguments, json: bool, id: &str, model: &CheckedMod
         };
         Arc::new(tell) as exploring::Tell
     });
-    if is_shown {
-        say(format_args!("\r\x1b[K{name}"));
-        let _ = std::io::stdout().flush();
-    }
+    terminal::progress(json, &name);
     let exploring = Exploring {
         states_max: arguments.states,
         bytes_max: Some(arguments.memory << 20),
@@ -180,9 +178,7 @@ fn explored(arguments: &CheckArguments, json: bool, id: &str, model: &CheckedMod
         cancel: Some(&INTERRUPTED),
     };
     let explored = exploring::with(exploring, model.explore);
-    if is_shown {
-        say("\r\x1b[K");
-    }
+    terminal::progress(json, "");
     explored
 }
 
