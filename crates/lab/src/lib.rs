@@ -43,3 +43,4 @@ pub mod shrink;
 pub mod sim;
 pub mod spelling;
 pub mod study;
+pub mod walk;

@@ -13,17 +13,20 @@
 mod dull;
 mod fold;
 mod hidden;
-mod script;
+mod routine;
 mod svg;
 mod terminal;
+mod window;
 
 pub use dull::LeftOut;
-pub use script::of_script;
-pub use svg::svg;
+pub use svg::{Format, svg};
 pub use terminal::{Paper, terminal};
+pub use window::{Begin, Window};
 
-use crate::chapter::Carrier;
-use crate::study::Ran;
+use crate::chapter::Cell;
+use crate::shell::Shell;
+use crate::shrink::Replayed;
+use crate::study::{Ran, roles};
 use dull::Rounds;
 use hidden::Hidden;
 use std::collections::BTreeSet;
@@ -36,6 +39,33 @@ const ROWS_WANTED: usize = 60;
 const ROWS_MAX: usize = 400;
 /// What comes after so many rows is not looked at.
 const ROWS_SEEN_MAX: usize = 10 * ROWS_MAX;
+
+/// What of a run is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// How much.
+    pub detail: Detail,
+    /// Of which time.
+    pub window: Window,
+}
+
+impl View {
+    /// What a reader wants to see of the protocol, from the beginning to the end.
+    pub const PROTOCOL: View = View { detail: Detail::Protocol, window: Window::ALL };
+}
+
+/// What stands over and below a diagram.
+#[derive(Clone, Default, Debug)]
+pub struct Heading {
+    /// What is shown.
+    pub title: String,
+    /// The columns.
+    pub nodes: Vec<NodeId>,
+    /// What each node is from the beginning to the end; empty where all are alike.
+    pub roles: Vec<&'static str>,
+    /// The replicated log of each node at the end, where there is one.
+    pub logs: Vec<(NodeId, Vec<Cell>)>,
+}
 
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +83,12 @@ pub struct Diagram {
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
+    /// What each node is from the beginning to the end; empty where all are alike.
+    pub roles: Vec<&'static str>,
+    /// What each node is before the first row.
+    pub begin: Vec<Begin>,
+    /// The replicated log of each node at the end.
+    pub logs: Vec<(NodeId, Vec<Cell>)>,
     /// From the first to the last.
     pub rows: Vec<Row>,
     /// The messages that rows name by their place.
@@ -211,31 +247,37 @@ impl Row {
 impl Diagram {
     /// The diagram of a run that was recorded.
     pub fn of(ran: &Ran) -> Option<Diagram> {
-        Diagram::with(ran, Detail::Protocol)
+        Diagram::with(ran, &View::PROTOCOL)
     }
 
-    /// The diagram of a run that was recorded, in such detail.
-    pub fn with(ran: &Ran, detail: Detail) -> Option<Diagram> {
+    /// The diagram of a run that was recorded, as much of it as is wanted.
+    pub fn with(ran: &Ran, view: &View) -> Option<Diagram> {
         let recording = ran.recording.as_ref()?;
         let mut title = format!("{} - {} nodes, seed {}", ran.title, ran.nodes, ran.seed);
         if let Some(rule) = ran.without {
             title += &format!(", without {rule}");
         }
         let nodes = (1..=ran.nodes).map(NodeId).collect();
-        Some(Diagram::from_recording(title, nodes, recording, ran.carrier, detail))
+        let heading = Heading { title, nodes, roles: ran.roles.clone(), logs: ran.logs.clone() };
+        Some(Diagram::from_recording(heading, recording, view))
+    }
+
+    /// The diagram of a script that was followed: a counterexample, or a run written by hand.
+    pub fn of_script(shell: &dyn Shell, title: &str, replayed: &Replayed, view: &View) -> Diagram {
+        let heading = Heading {
+            title: title.to_string(),
+            nodes: (1..=replayed.nodes).map(NodeId).collect(),
+            roles: roles(shell, replayed.nodes),
+            logs: replayed.logs.clone(),
+        };
+        Diagram::from_recording(heading, &replayed.recording, view)
     }
 
     /// The diagram of a recording.
-    pub fn from_recording(
-        title: String,
-        nodes: Vec<NodeId>,
-        recording: &Recording,
-        carrier: Carrier,
-        detail: Detail,
-    ) -> Diagram {
+    pub fn from_recording(heading: Heading, recording: &Recording, view: &View) -> Diagram {
         let mut hidden = Hidden::default();
-        let recording = &match detail {
-            Detail::Protocol => hidden.carrier(recording, carrier),
+        let recording = &match view.detail {
+            Detail::Protocol => hidden.carrier(recording),
             Detail::Everything => recording.clone(),
         };
         let mut sent_at = vec![Instant::ZERO; recording.messages.len()];
@@ -246,12 +288,14 @@ impl Diagram {
         }
         let mut rows = rows_of(recording);
         rows.retain(|row| !matches!(row, Row::Step(step) if step.shows_nothing()));
+        let (mut rows, begin) = view.window.of(rows, &heading.nodes);
         let mut is_cut = recording.is_cut;
-        if rows.len() > ROWS_WANTED && detail == Detail::Protocol {
+        if rows.len() > ROWS_WANTED && view.detail == Detail::Protocol {
             let rounds = Rounds::of(&rows, &recording.messages);
             let messages = (&recording.messages[..], &sent_at[..]);
             hidden.remarks(&mut rows);
             rows = dull::without_the_dull(rows, messages, &rounds);
+            rows = routine::without_routine(rows, messages, &rounds, ROWS_MAX);
             is_cut |= rows.len() > ROWS_SEEN_MAX;
             rows.truncate(ROWS_SEEN_MAX);
             hidden.sharing = fold::together(&mut rows, messages, &rounds);
@@ -260,12 +304,21 @@ impl Diagram {
         is_cut |= rows.len() > ROWS_MAX;
         rows.truncate(ROWS_MAX);
         let left_out = hidden.to_string();
-        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, left_out, is_cut }
+        let Heading { title, nodes, roles, logs } = heading;
+        // Logs are those of the end.
+        let logs = if view.window.to.is_none() { logs } else { Vec::new() };
+        let messages = recording.messages.clone();
+        Diagram { title, nodes, roles, begin, logs, rows, messages, sent_at, left_out, is_cut }
     }
 
     /// The column of a node.
     pub fn column(&self, node: NodeId) -> Option<usize> {
         self.nodes.binary_search(&node).ok()
+    }
+
+    /// What a node is from the beginning to the end.
+    fn role(&self, column: usize) -> &'static str {
+        self.roles.get(column).copied().unwrap_or_default()
     }
 }
 
@@ -280,7 +333,7 @@ fn rows_of(recording: &Recording) -> Vec<Row> {
         let begins = matches!(
             what,
             What::Delivered(_)
-                | What::Timer(_)
+                | What::Timer { .. }
                 | What::Command(_)
                 | What::Started(_)
                 | What::Durable(_)
@@ -320,7 +373,7 @@ fn rows_of(recording: &Recording) -> Vec<Row> {
             What::Stopped => step.marks.push(Mark::Stopped),
             What::Paused => step.marks.push(Mark::Paused),
             What::Resumed => step.marks.push(Mark::Resumed),
-            What::Timer(text) => step.marks.push(Mark::Timer(text.clone())),
+            What::Timer { text, .. } => step.marks.push(Mark::Timer(text.clone())),
             What::Command(text) => step.marks.push(Mark::Command(text.clone())),
             What::Event(text) => step.marks.push(Mark::Event(text.clone())),
             What::Note(text) => step.marks.push(Mark::Note(text.clone())),
@@ -356,7 +409,8 @@ fn bar_of(what: &What) -> Option<(String, Tone)> {
     }
 }
 
-/// Where much time passes between two rows, it is said how much.
+/// Where much time passes between two rows, it is said how much; a row that tells what was left out tells of all the time
+/// between the rows beside it.
 fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
     let mut spans: Vec<Duration> = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at())).collect();
     spans.retain(|span| !span.is_zero());
@@ -365,47 +419,67 @@ fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
     let long = (typical * 8).max(Duration::from_millis(1));
     let mut paused: Vec<Row> = Vec::new();
     for row in rows {
-        let end = match paused.last() {
-            Some(Row::Gap { to, .. }) => Some(*to),
-            Some(before) => Some(before.at()),
-            None => None,
-        };
-        if let Some(end) = end
-            && row.at().since(end) > long
-            && !matches!(row, Row::Gap { .. })
-            && !matches!(paused.last(), Some(Row::Gap { .. }))
-        {
-            paused.push(Row::Gap { from: end, to: row.at(), left_out: LeftOut::default() });
+        match (paused.last_mut(), &row) {
+            (Some(Row::Gap { to, left_out: before, .. }), Row::Gap { to: end, left_out, .. }) => {
+                *to = *end;
+                before.add(left_out);
+                continue;
+            }
+            (Some(Row::Gap { to, .. }), _) => *to = row.at().max(*to),
+            (Some(before), Row::Gap { to, left_out, .. }) => {
+                let from = before.at().min(row.at());
+                paused.push(Row::Gap { from, to: *to, left_out: left_out.clone() });
+                continue;
+            }
+            (Some(before), _) if row.at().since(before.at()) > long => {
+                let from = before.at();
+                paused.push(Row::Gap { from, to: row.at(), left_out: LeftOut::default() });
+            }
+            _ => {}
         }
         paused.push(row);
     }
     paused
 }
 
-/// As much of the text as fits.
+/// As much of the text as fits. A word that does not fit goes as a whole where that leaves something: half a number is
+/// another number.
 fn fitted(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_string();
     }
-    let mut fitting: String = text.chars().take(room.saturating_sub(1)).collect();
+    let head: String = text.chars().take(room.saturating_sub(1)).collect();
+    let next = text.chars().nth(room.saturating_sub(1));
+    let is_inside = next.is_some_and(|next| next != ' ') && !head.ends_with(' ');
+    let mut fitting = match head.rfind(' ') {
+        Some(space) if is_inside => head[..space].to_string(),
+        None if is_inside && head.contains(|letter: char| letter.is_ascii_digit()) => {
+            head.trim_end_matches(|letter: char| letter.is_ascii_digit() || ".:+-".contains(letter)).to_string()
+        }
+        _ => head.trim_end().to_string(),
+    };
     if room > 0 {
         fitting.push('…');
     }
     fitting
 }
 
-/// The text in at most so many lines with so much room, broken between words where that is not wasteful.
-fn lines_of_text(text: &str, room: usize, most: usize) -> Vec<String> {
-    let (mut lines, mut rest) = (Vec::new(), text.trim());
-    while !rest.is_empty() {
-        if lines.len() + 1 >= most || rest.chars().count() <= room {
-            lines.push(fitted(rest, room));
-            break;
+/// The text in at most this many lines with this much room, broken between words only; `None` when it does not fit.
+fn lines_of_text(text: &str, room: usize, most: usize) -> Option<Vec<String>> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if let Some(line) = lines.last_mut()
+            && line.chars().count() + 1 + length <= room
+        {
+            line.push(' ');
+            line.push_str(word);
+            continue;
         }
-        let end = rest.char_indices().nth(room).map_or(rest.len(), |(byte, _)| byte);
-        let cut = rest[..end].rfind(' ').filter(|space| *space > end / 2).unwrap_or(end);
-        lines.push(rest[..cut].trim_end().to_string());
-        rest = rest[cut..].trim_start();
+        if length > room || lines.len() == most {
+            return None;
+        }
+        lines.push(word.to_string());
     }
-    lines
+    Some(lines)
 }
