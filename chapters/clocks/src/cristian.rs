@@ -74,6 +74,10 @@ impl Chapter for CristiansAlgorithm {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 == 1 { "server" } else { "client" }
+    }
+
     fn state(process: &Cristian) -> String {
         match (process.is_server(), process.estimate()) {
             (true, _) => "server".to_string(),

@@ -84,6 +84,10 @@ impl Chapter for TwoPhaseCommit {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 == 1 { "coordinator" } else { "participant" }
+    }
+
     fn state(process: &TwoPhase) -> String {
         process.to_string()
     }

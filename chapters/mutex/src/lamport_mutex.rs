@@ -1,7 +1,7 @@
 //! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
 
-use std::fmt::Debug;
 use super::entries::{asked, costs_at_full_load, quiet, who_asks_enters};
+use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::{Duration, Process, Property};
 use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};

@@ -8,7 +8,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
-use volvox_lab::sim::{Described, Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_snapshot::bank::{Bank, Pay};
 use volvox_snapshot::chandy_lamport::{self as protocol, Ask, Config, Graph, Snapshots, Told};
 

@@ -14,6 +14,8 @@ use volvox_lab::shrink::{self, protocol_of};
 
 /// The longest file that is read.
 const BYTES_MAX: u64 = 4 << 20;
+/// The most lines of a script: more than anybody writes, and few enough to be followed.
+const LINES_MAX: usize = 50_000;
 
 /// The format of a script, for `--help`.
 const FORMAT: &str = "\
@@ -103,8 +105,13 @@ fn read(arguments: &ScriptArguments) -> Result<String> {
         return Err(anyhow!("{name}: a script of {length} bytes; {BYTES_MAX} at most"));
     }
     let bytes = std::fs::read(&arguments.file).with_context(|| format!("cannot read {name}"))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line =
+            1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
         anyhow!("{name}: line {line}: these bytes are no text")
-    })
+    })?;
+    match text.lines().count() {
+        lines if lines > LINES_MAX => Err(anyhow!("{name}: a script of {lines} lines; {LINES_MAX} at most")),
+        _ => Ok(text),
+    }
 }

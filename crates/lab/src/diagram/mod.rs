@@ -259,7 +259,16 @@ impl Diagram {
         }
         let nodes = (1..=ran.nodes).map(NodeId).collect();
         let heading = Heading { title, nodes, roles: ran.roles.clone(), logs: ran.logs.clone() };
-        Some(Diagram::from_recording(heading, recording, view))
+        let mut view = *view;
+        let is_said = view.window.from.is_some() || view.detail == Detail::Everything;
+        let begins = ran.draw_from.filter(|_| !is_said);
+        view.window.from = view.window.from.or(begins);
+        let mut diagram = Diagram::from_recording(heading, recording, &view);
+        if let Some(begins) = begins {
+            let apart = if diagram.left_out.is_empty() { "" } else { "; " };
+            diagram.left_out += &format!("{apart}drawn from {begins} (--from 0ms draws all)");
+        }
+        Some(diagram)
     }
 
     /// The diagram of a script that was followed: a counterexample, or a run written by hand.

@@ -509,6 +509,7 @@ impl<'a> Run<'a> {
             left_out: prepared.left_out,
             chain: None,
             recording: (request.moments_max > 0).then_some(recording),
+            draw_from: None,
             trace: Vec::new(),
         })
     }

@@ -192,6 +192,8 @@ pub struct Ran {
     pub chain: Option<u64>,
     /// The run as data.
     pub recording: Option<Recording>,
+    /// Where a diagram begins when nobody asks for another moment.
+    pub draw_from: Option<Instant>,
     /// The lines of the trace, as many as were asked for.
     pub trace: Vec<String>,
 }
@@ -220,6 +222,12 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// Where a diagram begins: where the scenario says, unless something else goes wrong than it says.
+    pub fn draw_from(&self, request: &Request) -> Option<Instant> {
+        let from = self.scenario.draw_from.filter(|_| request.faults.is_empty());
+        from.map(|from| Instant::ZERO + from)
+    }
+
     /// Checks what can be checked without the protocol's types.
     pub fn new(card: &'static Card, request: &Request) -> Result<Prepared, RequestError> {
         let own = match &request.scenario {

@@ -36,7 +36,7 @@ pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, Req
     let chain = run.sim.chain();
     in_vain.extend(vain::faults(&run.sim, &prepared, |faults| {
         let mut again = Run::new(shell, self::builder(shell, request, &prepared, faults), commands.clone(), None);
-        again.both_parts(&prepared, last);
+        let _ = again.both_parts(&prepared, last);
         again.sim.chain() == chain
     }));
     let mut ran = run.told(request, &prepared, stop, healed);
@@ -240,6 +240,7 @@ impl Run {
             left_out: prepared.left_out,
             chain: Some(self.sim.chain()),
             recording: self.recorder.map(|recorder| recorder.recording()),
+            draw_from: prepared.draw_from(request),
             trace: Vec::new(),
         }
     }
