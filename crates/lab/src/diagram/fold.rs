@@ -202,7 +202,7 @@ mod tests {
 
         /// The rows, folded, and how many steps share lines.
         fn folded(&self) -> (Vec<Row>, usize) {
-            let mut rows = super::super::rows_of(&self.0);
+            let mut rows = super::super::moments::rows_of(&self.0);
             let rounds = Rounds::of(&rows, &self.0.messages);
             let sent_at = self.sent_at();
             let shared = together(&mut rows, (&self.0.messages, &sent_at), &rounds);
