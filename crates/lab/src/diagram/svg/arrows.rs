@@ -88,10 +88,11 @@ impl Picture<'_> {
     fn label(&mut self, row: usize, message: usize, way: Line, text: &str, colour: &str) {
         let room = (way.length() - 24.0).max(90.0);
         let lines = lines_along(text, room);
+        let near = self.near(around(way), Some(message));
         let mut best: Option<Label> = None;
         for share in [0.62, 0.38, 0.5, 0.7, 0.3, 0.56, 0.44, 0.78, 0.22] {
             for is_below in [false, true] {
-                let label = self.try_label(message, way, share, is_below, lines.clone());
+                let label = self.try_label(&near, way, share, is_below, lines.clone());
                 if best.as_ref().is_none_or(|best| label.cost < best.cost) {
                     best = Some(label);
                 }
@@ -116,7 +117,7 @@ impl Picture<'_> {
         self.taken.extend(label.areas);
     }
 
-    fn try_label(&self, message: usize, way: Line, share: f64, is_below: bool, lines: Vec<String>) -> Label {
+    fn try_label(&self, near: &Near, way: Line, share: f64, is_below: bool, lines: Vec<String>) -> Label {
         let (dx, dy) = direction(way);
         let (x, y) = way.at(share);
         // Across the arrow: the first line is above it, or all are below.
@@ -127,27 +128,53 @@ impl Picture<'_> {
             let down = 18.0 * number as f64;
             areas.extend(along((middle.0 - dy * down, middle.1 + dx * down), width_of(line, BOLD), (dx, dy)));
         }
-        let covered: f64 = areas.iter().map(|area| self.covered(area)).sum();
-        let crossed: f64 = areas.iter().map(|area| self.crossed(area, Some(message))).sum();
+        let covered: f64 = areas.iter().map(|area| near.covered(area)).sum();
+        let crossed: f64 = areas.iter().map(|area| near.crossed(area)).sum();
         let lives = areas.iter().filter(|area| self.is_over_a_life(area)).count() as f64;
         let outside = areas.iter().filter(|area| area.left < super::LEFT || area.top < self.top - 20.0).count() as f64;
         let cost = 40.0 * covered + 3.0 * crossed + 14.0 * lives + 800.0 * outside + if is_below { 8.0 } else { 0.0 };
         Label { middle, lines, areas, cost, covered }
     }
 
-    /// How much of a box is written on already.
-    pub(super) fn covered(&self, area: &Area) -> f64 {
-        self.taken.iter().map(|taken| taken.shared(area)).sum()
-    }
-
-    /// How much of the arrows goes through a box.
-    pub(super) fn crossed(&self, area: &Area, but: Option<usize>) -> f64 {
-        let others = self.ways.iter().filter(|(message, _)| Some(**message) != but);
-        others.map(|(_, way)| area.crossed_by(way)).sum()
+    /// What lies in a part of the page, but for one arrow.
+    pub(super) fn near(&self, part: Area, but: Option<usize>) -> Near {
+        let taken = self.taken.iter().filter(|taken| taken.shared(&part) > 0.0).copied().collect();
+        let others = self.ways.iter().filter(|(message, _)| Some(**message) != but).map(|(_, way)| *way);
+        Near { taken, ways: others.filter(|way| part.crossed_by(way) > 0.0).collect() }
     }
 
     pub(super) fn is_over_a_life(&self, area: &Area) -> bool {
         (0..self.diagram.nodes.len()).map(|column| self.x(column)).any(|x| area.left < x && x < area.right)
+    }
+}
+
+/// What lies in a part of the page.
+pub(super) struct Near {
+    taken: Vec<Area>,
+    ways: Vec<Line>,
+}
+
+impl Near {
+    /// How much of a box is written on already.
+    pub fn covered(&self, area: &Area) -> f64 {
+        self.taken.iter().map(|taken| taken.shared(area)).sum()
+    }
+
+    /// How much of the arrows goes through a box.
+    pub fn crossed(&self, area: &Area) -> f64 {
+        self.ways.iter().map(|way| area.crossed_by(way)).sum()
+    }
+}
+
+/// The part of the page in which the label of an arrow may be.
+fn around(way: Line) -> Area {
+    const WIDE: f64 = 120.0;
+    const HIGH: f64 = 60.0;
+    Area {
+        left: way.from.0.min(way.to.0) - WIDE,
+        top: way.from.1.min(way.to.1) - HIGH,
+        right: way.from.0.max(way.to.0) + WIDE,
+        bottom: way.from.1.max(way.to.1) + HIGH,
     }
 }
 

@@ -70,12 +70,15 @@ impl Picture<'_> {
         let high = HIGH * lines.len() as f64;
         // Where the block begins, seen from the moment: beside it, below it, above it.
         let tops = [-9.0, 4.0, 2.0 - high, 10.0, -9.0 - high / 2.0, 18.0, -8.0 - high];
+        let widest = widths.iter().copied().fold(0.0, f64::max) + 2.0 * BESIDE;
+        let part = Area { left: x - widest, top: y - high - 30.0, right: x + widest, bottom: y + high + 30.0 };
+        let near = self.near(part, None);
         let mut best: Option<(f64, f64, bool, f64)> = None;
         for (place, top) in tops.into_iter().enumerate() {
             for is_left in [false, true] {
                 let areas = areas(x, y + top, &widths, is_left);
-                let covered: f64 = areas.iter().map(|area| self.covered(area)).sum();
-                let crossed: f64 = areas.iter().map(|area| self.crossed(area, None)).sum();
+                let covered: f64 = areas.iter().map(|area| near.covered(area)).sum();
+                let crossed: f64 = areas.iter().map(|area| near.crossed(area)).sum();
                 let lives = areas.iter().filter(|area| self.is_over_a_life(area)).count() as f64;
                 let outside = areas.iter().map(|area| (LEFT - area.left).max(0.0)).fold(0.0, f64::max);
                 let above = (self.top - 14.0 - (y + top)).max(0.0);
