@@ -1,10 +1,11 @@
-//! The pictures of all chapters, measured: nothing lies outside the page, and no text lies over another.
+//! The pictures of all chapters, measured: nothing lies outside the page, and no text lies over another. `PICTURES=FOLDER`
+//! keeps them, with the drawings for terminals, to be looked at.
 // The slope of a label is computed as a browser does; its last digits decide nothing.
 #![allow(clippy::disallowed_methods)]
 
 use volvox_chapters::REGISTRY;
 use volvox_core::Instant;
-use volvox_lab::diagram::{Detail, Diagram, Format, View, Window, drawn, svg};
+use volvox_lab::diagram::{Detail, Diagram, Format, Paper, View, Window, drawn, svg, terminal};
 use volvox_lab::study::{self, Ran, Request};
 
 /// A text of a picture, as it lies on the page.
@@ -123,6 +124,18 @@ fn problems(svg: &str) -> Vec<String> {
     problems
 }
 
+/// Writes the pictures of a chapter where somebody wants to look at them.
+fn keep(id: &str, diagram: &Diagram) {
+    let Some(folder) = std::env::var_os("PICTURES").map(std::path::PathBuf::from) else { return };
+    let write =
+        |name: String, text: String| std::fs::write(folder.join(name), text).expect("the folder can be written");
+    write(format!("{id}.svg"), svg(diagram));
+    write(format!("{id}-wide.svg"), drawn(diagram, Format::Wide).svg);
+    for columns in [80, 100, 160] {
+        write(format!("{id}-{columns}.txt"), terminal(diagram, Paper { columns, is_coloured: false }));
+    }
+}
+
 fn run(protocol: &str, request: Request) -> Ran {
     let shell = REGISTRY.find(protocol).unwrap_or_else(|error| panic!("{error}"));
     study::run(shell, &Request { moments_max: 100_000, ..request }).unwrap_or_else(|error| panic!("{error}"))
@@ -138,6 +151,7 @@ fn nothing_lies_over_anything_and_nothing_is_cut_off() {
             let diagram = Diagram::of(&ran).expect("recorded");
             found.extend(problems(&svg(&diagram)).into_iter().map(|problem| format!("{id}, seed {seed}: {problem}")));
             if seed == 1 {
+                keep(id, &diagram);
                 for format in [Format::Wide, Format::Standard] {
                     let slide = drawn(&diagram, format).svg;
                     found.extend(problems(&slide).into_iter().map(|problem| format!("{id}, {format:?}: {problem}")));

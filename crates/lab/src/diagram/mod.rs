@@ -40,7 +40,7 @@ use volvox_sim::{Envelope, Recording, What};
 const ROWS_WANTED: usize = 60;
 /// And more than these are no picture.
 const ROWS_MAX: usize = 400;
-/// What comes after so many rows is not looked at.
+/// What comes after this many rows is not looked at.
 const ROWS_SEEN_MAX: usize = 10 * ROWS_MAX;
 
 /// What of a run is shown.
@@ -134,6 +134,8 @@ pub enum Row {
         text: String,
         /// How it is meant.
         tone: Tone,
+        /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
+        cuts: Option<bool>,
     },
     /// Time in which nothing is shown.
     Gap {

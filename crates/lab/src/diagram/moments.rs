@@ -2,7 +2,8 @@
 
 use super::{LeftOut, Mark, Row, Step, Tone};
 use std::collections::BTreeSet;
-use volvox_core::{Duration, Instant, NodeId};
+use volvox_core::fault::DiskFault;
+use volvox_core::{Duration, Fault, Instant, NodeId};
 use volvox_sim::{Moment, Recording, What};
 
 /// Moments of one node at one time are one row.
@@ -33,12 +34,12 @@ pub(super) fn rows_of(recording: &Recording) -> Vec<Row> {
             }
             continue;
         }
-        let bar = bar_of(what);
+        let bar = bar_of(*at, what);
         if begins || bar.is_some() || !open.as_ref().is_some_and(|step| is_of(step, *node)) {
             close(&mut open, &mut lost, &mut rows);
         }
-        if let Some((text, tone)) = bar {
-            rows.push(Row::Bar { at: *at, text, tone });
+        if let Some(bar) = bar {
+            rows.push(bar);
             continue;
         }
         let step = open.get_or_insert_with(|| Step {
@@ -78,18 +79,25 @@ fn close(open: &mut Option<Step>, lost: &mut Vec<Row>, rows: &mut Vec<Row>) {
     rows.append(lost);
 }
 
-fn bar_of(what: &What) -> Option<(String, Tone)> {
-    match what {
+fn bar_of(at: Instant, what: &What) -> Option<Row> {
+    let (text, tone, cuts) = match what {
         What::Fault(fault) => {
-            let text = fault.to_string();
-            let is_good =
-                ["heal", "resume", "start"].iter().any(|good| text.starts_with(good)) || text.ends_with(" ok");
-            Some((text, if is_good { Tone::Good } else { Tone::Bad }))
+            let tone = match fault {
+                Fault::Heal | Fault::Resume(_) | Fault::Start(_) | Fault::Disk(_, DiskFault::Ok) => Tone::Good,
+                _ => Tone::Bad,
+            };
+            let cuts = match fault {
+                Fault::Partition(_) | Fault::Cut(..) => Some(true),
+                Fault::Heal => Some(false),
+                _ => None,
+            };
+            (fault.to_string(), tone, cuts)
         }
-        What::Healed => Some(("everything heals".to_string(), Tone::Good)),
-        What::Broken { property, text } => Some((format!("BROKEN: {property}: {text}"), Tone::Broken)),
-        _ => None,
-    }
+        What::Healed => ("everything heals".to_string(), Tone::Good, Some(false)),
+        What::Broken { property, text } => (format!("BROKEN: {property}: {text}"), Tone::Broken, None),
+        _ => return None,
+    };
+    Some(Row::Bar { at, text, tone, cuts })
 }
 
 /// Where much time passes between two rows, it is said how much; a row that tells what was left out tells of all the time

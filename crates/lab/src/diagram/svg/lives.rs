@@ -92,12 +92,10 @@ impl Picture<'_> {
         let mut from: Option<f64> = None;
         let end = self.bottom;
         for (place, row) in self.diagram.rows.iter().enumerate() {
-            let Row::Bar { text, .. } = row else { continue };
-            if text.starts_with("partition") {
+            let Row::Bar { cuts: Some(cuts), .. } = row else { continue };
+            if *cuts {
                 from.get_or_insert(self.ys[place]);
-            } else if (text == "heal" || text == "everything heals")
-                && let Some(from) = from.take()
-            {
+            } else if let Some(from) = from.take() {
                 self.band(from, self.ys[place]);
             }
         }

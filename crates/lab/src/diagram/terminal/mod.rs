@@ -73,7 +73,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
             }
             Row::Together { at, steps } => sheet.together(*at, steps, row.by_node(), &mut shown),
             Row::Lost { at, message, why } => sheet.lost(*at, *message, why, &mut shown),
-            Row::Bar { at, text, tone } => sheet.bar(*at, text, *tone, &mut shown),
+            Row::Bar { at, text, tone, .. } => sheet.bar(*at, text, *tone, &mut shown),
             Row::Gap { from, to, left_out } => sheet.gap(*from, *to, left_out, &mut shown),
         }
     }
