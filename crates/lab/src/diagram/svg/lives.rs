@@ -12,6 +12,7 @@ impl Picture<'_> {
             let x = self.x(column);
             self.head(column, &node.to_string());
             let begin = self.diagram.begin.get(column).cloned().unwrap_or_default();
+            self.begin_state(x, &begin.state);
             let (mut from, mut is_down, mut state) = (self.top - 10.0, begin.is_down, begin.state);
             for (place, row) in self.diagram.rows.iter().enumerate() {
                 let marks = row.steps().iter().filter(|step| step.node == *node).flat_map(|step| &step.marks);
@@ -53,6 +54,18 @@ impl Picture<'_> {
             );
             self.around(x, foot, role_wide, 13.0);
         }
+    }
+
+    /// What a node is before the first row.
+    fn begin_state(&mut self, x: f64, state: &str) {
+        if state.is_empty() {
+            return;
+        }
+        let (text, foot) = (format!("[{state}]"), self.top + 2.0);
+        let wide = width_of(&text, PLAIN);
+        let (x, text) = (x + 13.0, escaped(&text));
+        let _ = write!(self.text, "<text x=\"{x:.1}\" y=\"{foot:.1}\" fill=\"#8e3a80\" class=\"mark\">{text}</text>");
+        self.around(x + wide / 2.0, foot, wide, 13.0);
     }
 
     /// Remembers a text by its middle and foot.

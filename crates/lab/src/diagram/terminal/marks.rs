@@ -6,6 +6,15 @@ use crate::diagram::{Mark, Step, lines_of_text};
 use volvox_core::Instant;
 
 impl Sheet<'_> {
+    /// What nodes are before the first row, where a diagram begins in the middle of a run.
+    pub(super) fn begin_states(&mut self, shown: &mut Option<Instant>) {
+        let Some(first) = self.diagram.rows.first() else { return };
+        let begins = self.diagram.begin.iter().enumerate().filter(|(_, begin)| !begin.state.is_empty());
+        let marks = begins.map(|(column, begin)| (column, vec![(format!("[{}]", begin.state), Ink::Magenta)]));
+        let marks: Vec<_> = marks.collect();
+        self.marks(first.at(), marks, shown, false);
+    }
+
     pub(super) fn steps(&mut self, steps: &[&Step], shown: &mut Option<Instant>) {
         if let [step] = steps
             && let Some(message) = step.received

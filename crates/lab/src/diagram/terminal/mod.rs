@@ -52,9 +52,10 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     let lives = (0..count).map(|column| if is_down(column) { Life::Down } else { Life::Up }).collect();
     let mut sheet = Sheet { diagram, paper, width, line: Vec::new(), out: String::new(), lives };
     sheet.head();
+    let mut shown: Option<Instant> = None;
+    sheet.begin_states(&mut shown);
     let rows = seen(&diagram.rows);
     let mut rows = rows.iter().peekable();
-    let mut shown: Option<Instant> = None;
     while let Some(row) = rows.next() {
         match row {
             Row::Step(step) => {
