@@ -38,10 +38,10 @@ use volvox_sim::{Envelope, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
-/// And more than these are no picture.
+/// And with more than these only what is near to a fault, a command or a death is shown.
 const ROWS_MAX: usize = 400;
-/// What comes after this many rows is not looked at.
-const ROWS_SEEN_MAX: usize = 10 * ROWS_MAX;
+/// What comes after this many rows is not drawn; only a run with hundreds of faults has as many.
+const ROWS_DRAWN_MAX: usize = 10 * ROWS_MAX;
 
 /// What of a run is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -310,13 +310,11 @@ impl Diagram {
             hidden.remarks(&mut rows);
             rows = dull::without_the_dull(rows, messages, &rounds);
             rows = routine::without_routine(rows, messages, &rounds, ROWS_MAX);
-            is_cut |= rows.len() > ROWS_SEEN_MAX;
-            rows.truncate(ROWS_SEEN_MAX);
             hidden.sharing = fold::together(&mut rows, messages, &rounds);
         }
         let mut rows = with_pauses(rows);
-        is_cut |= rows.len() > ROWS_MAX;
-        rows.truncate(ROWS_MAX);
+        is_cut |= rows.len() > ROWS_DRAWN_MAX;
+        rows.truncate(ROWS_DRAWN_MAX);
         let left_out = hidden.to_string();
         let Heading { title, nodes, roles, logs } = heading;
         // Logs are those of the end.
