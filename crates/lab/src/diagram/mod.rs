@@ -21,7 +21,7 @@ mod text;
 mod window;
 
 pub use dull::LeftOut;
-pub use svg::{Format, svg};
+pub use svg::{Drawn, Format, FormatError, drawn, svg};
 pub use terminal::{Paper, terminal};
 pub use window::{Begin, Window};
 
