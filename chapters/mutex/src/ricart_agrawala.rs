@@ -78,6 +78,7 @@ impl Chapter for RicartAgrawala {
         match event {
             Section::Started => "Started",
             Section::Asked => "Asked",
+            Section::Queued(_) => "Queued",
             Section::Entered => "Entered",
             Section::Left => "Left",
         }

@@ -97,14 +97,6 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
     Ok(code(wrong == 0))
 }
 
-/// On a terminal, what takes a while is said while it lasts.
-fn progress(json: bool, text: &str) {
-    if !json && std::io::stdout().is_terminal() {
-        say(format_args!("\r\x1b[K{text}"));
-        let _ = std::io::stdout().flush();
-    }
-}
-
 /// All claims by id, with their entries.
 fn known() -> BTreeMap<&'static str, (&'static str, Claim)> {
     let claims = REGISTRY.entries().flat_map(|entry| {

@@ -26,6 +26,7 @@ pub use terminal::{Paper, terminal};
 pub use window::{Begin, Window};
 
 use crate::chapter::Cell;
+use crate::model::{CheckedModel, Expects, Found};
 use crate::shell::Shell;
 use crate::shrink::Replayed;
 use crate::study::{Ran, roles};
@@ -34,7 +35,7 @@ use hidden::Hidden;
 use moments::{rows_of, with_pauses};
 use text::{fitted, lines_of_text};
 use volvox_core::{Instant, NodeId};
-use volvox_sim::{Envelope, Recording, What};
+use volvox_sim::{Envelope, Moment, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
@@ -285,6 +286,27 @@ impl Diagram {
             logs: replayed.logs.clone(),
         };
         Diagram::from_recording(heading, &replayed.recording, view)
+    }
+
+    /// The diagram of what an exploration found, which was followed by hand for this chapter.
+    pub fn of_counterexample(shell: &dyn Shell, model: &CheckedModel, found: &Found, view: &View) -> Diagram {
+        let mut recording = found.recording.clone();
+        if let Expects::Counterexample { property, .. } = model.expects {
+            let at = recording.moments.last().map_or(Instant::ZERO, |moment| moment.at);
+            let text = match found.cycle_from {
+                Some(_) => "and so on forever".to_string(),
+                None => "here the exploration found it".to_string(),
+            };
+            recording.moments.push(Moment { at, node: NodeId(0), what: What::Broken { property, text } });
+        }
+        let nodes = found.nodes as u64;
+        let heading = Heading {
+            title: format!("{}: {}", shell.card().title, model.name),
+            nodes: (1..=nodes).map(NodeId).collect(),
+            roles: roles(shell, nodes),
+            logs: Vec::new(),
+        };
+        Diagram::from_recording(heading, &recording, view)
     }
 
     /// The diagram of a recording.
