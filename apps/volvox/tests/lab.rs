@@ -115,11 +115,124 @@ fn faults_of_the_command_line_take_the_place_of_the_scenarios() {
 }
 
 #[test]
-fn a_picture_that_cannot_be_written_costs_only_itself() {
-    let output = lab(&["run", "ricart-agrawala", "--svg", "/nonexistent/run.svg"]);
-    assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write /nonexistent/run.svg"));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("holds     one at a time"));
+fn what_cannot_be_written_or_drawn_is_refused_before_the_run() {
+    let refused_at_once = |arguments: &[&str], problem: &str| {
+        let output = lab(&[&["run", "ricart-agrawala"], arguments].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(problem), "{arguments:?}: {error}");
+        assert!(output.stdout.is_empty(), "{arguments:?} ran first");
+    };
+    refused_at_once(&["--svg", "/nonexistent/run.svg"], "cannot write /nonexistent/run.svg");
+    refused_at_once(&["--shiviz", "/nonexistent/run.log"], "cannot write /nonexistent/run.log");
+    refused_at_once(&["--diagram", "--from", "20ms", "--to", "10ms"], "--from 20.000ms is not before --to 10.000ms");
+    refused_at_once(&["--diagram", "--from", "soon"], "expected a time such as 240ms or 2s");
+    refused_at_once(&["--svg", "x.svg", "--size", "0x9"], "expected 16:9 or 4:3");
+    refused_at_once(&["--size", "16:9"], "--svg");
+    refused_at_once(&["--fault", "explode 1 @ 4ms"], "column 1: expected");
+    refused_at_once(&["--trace", "--live"], "--live");
+    assert!(!Path::new("x.svg").exists());
+}
+
+#[test]
+fn a_run_is_told_as_a_trace_as_documents_and_for_shiviz() {
+    let trace = says(&["run", "ricart-agrawala", "--seed", "7", "--trace"]);
+    assert!(trace.lines().any(|line| line.contains("n1 -> n2 Request 1")), "{trace}");
+    assert!(trace.lines().any(|line| line.contains("n2 <- n1 Request 1")), "{trace}");
+    let ran = document(&["run", "ricart-agrawala", "--seed", "7"]);
+    let happened = ran["happened"].as_array().expect("what happened");
+    let sent = happened.iter().filter(|one| one["what"] == "send" && one["kind"] == "Request").count();
+    assert_eq!(ran["messages"]["Request"], sent as u64, "{ran}");
+    assert!(happened.iter().any(|one| one["what"] == "event" && one["text"] == "entered"));
+    let file = scratch("shiviz.log");
+    says(&["run", "ricart-agrawala", "--seed", "7", "--shiviz", file.to_str().expect("a path")]);
+    let log = std::fs::read_to_string(&file).expect("the log");
+    std::fs::remove_file(&file).expect("the log was there");
+    assert!(log.starts_with(r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)"), "{log}");
+    shiviz_log_is_sound(&log);
+}
+
+/// Each event counts its own node up by one, and knows no event of another that did not happen before it in the log.
+fn shiviz_log_is_sound(log: &str) {
+    let mut counts = std::collections::BTreeMap::<String, u64>::new();
+    let lines: Vec<&str> = log.lines().skip(2).collect();
+    assert!(lines.len() > 20 && lines.len().is_multiple_of(2), "{log}");
+    for event in lines.chunks(2) {
+        let (host, clock) = event[0].split_once(' ').expect("a host and a clock");
+        let clock: std::collections::BTreeMap<String, u64> = serde_json::from_str(clock).expect("a clock");
+        let count = counts.entry(host.to_string()).or_default();
+        *count += 1;
+        assert_eq!(clock[host], *count, "{event:?}");
+        assert!(clock.iter().all(|(node, known)| counts.get(node).is_some_and(|count| known <= count)), "{event:?}");
+    }
+}
+
+#[test]
+fn what_had_no_effect_is_said_with_the_reason() {
+    let vain = |protocol: &str, fault: &str, reason: &str| {
+        let output = lab(&["run", protocol, "--fault", fault]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("had no effect: ") && text.contains(reason), "{protocol}, {fault}: {text}");
+    };
+    vain("leases", "crash leader", "nobody led then");
+    vain("cristian", "skew 2 +300ms @ 1ms", "no node looked at its wall clock afterwards");
+    vain("ricart-agrawala", "disk 2 full @ 1ms", "this protocol writes no records");
+    vain("ricart-agrawala", "start 2 @ 1ms", "the node was up");
+    vain("ricart-agrawala", "crash 2 @ 1ms", "n2 was down");
+    let text = says(&["run", "ricart-agrawala"]);
+    assert!(!text.contains("no effect"), "{text}");
+}
+
+#[test]
+fn a_script_is_refused_where_it_is_wrong() {
+    let header = "protocol ricart-agrawala\nnodes 3\nproperty one at a time\n";
+    let file = scratch("script.txt");
+    let name = file.to_str().expect("a path");
+    let refused_with = |text: &[u8], problem: &str| {
+        std::fs::write(&file, text).expect("the temporary folder can be written");
+        let error = refused(&["script", name]);
+        assert!(error.contains(problem), "{problem:?} is not in {error}");
+    };
+    refused_with(format!("{header}> explode n1\n").as_bytes(), "line 4: expected");
+    refused_with(
+        format!("{header}> deliver n1->n2\n").as_bytes(),
+        "line 4: no such message is under way from n1 to n2",
+    );
+    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are no text");
+    refused_with("#\n".repeat(1_000_000).as_bytes(), "a script of 1000000 lines");
+    refused_with("> settle\n".repeat(1_000_000).as_bytes(), "bytes; ");
+    std::fs::write(&file, format!("{header}> command n1 enter\n> deliver\n> deliver\n")).expect("it can be written");
+    let text = says(&["script", name, "--diagram"]);
+    assert!(text.contains("● enter") && text.contains("▶│") && text.contains("the property holds"), "{text}");
+    std::fs::remove_file(&file).expect("the script was there");
+    assert!(says(&["script", "--help"]).contains("links free"));
+}
+
+/// Types these lines into `volvox lab step`.
+fn stepped(arguments: &[&str], lines: &str) -> (bool, String) {
+    use std::io::Write;
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
+    command.args(["lab", "step"]).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = command.spawn().expect("the program runs");
+    child.stdin.take().expect("a pipe").write_all(lines.as_bytes()).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[test]
+fn a_run_is_chosen_step_by_step_and_taken_back() {
+    let file = scratch("steps.txt");
+    let name = file.to_str().expect("a path");
+    let lines = "> command n1 enter\n1\nback\n> deliver n1->n3\nquit\n";
+    let (is_good, text) = stepped(&["ricart-agrawala", "--nodes", "3", "--save", name], lines);
+    assert!(is_good && text.contains("deliver n1->n2   # Request 1") && text.contains("n3 -> n1 Reply"), "{text}");
+    let saved = std::fs::read_to_string(&file).expect("the script");
+    let commands: Vec<&str> = saved.lines().filter(|line| line.starts_with('>')).collect();
+    assert_eq!(commands, ["> command n1 enter", "> deliver n1->n3"], "{saved}");
+    assert!(says(&["script", name]).contains("the property holds"));
+    std::fs::remove_file(&file).expect("the script was there");
+    let (is_good, text) = stepped(&["ricart-agrawala"], "999\nback\n");
+    assert!(!is_good && text.contains("there is no 999") && text.contains("this is the beginning"), "{text}");
 }
 
 #[test]
@@ -168,7 +281,7 @@ fn a_counterexample_is_found_saved_and_replayed() {
 fn the_same_protocol_runs_with_a_process_a_node() {
     let ran = document(&["run", "ricart-agrawala", "--live", "--nodes", "3"]);
     assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
-    assert_eq!(ran["events"]["entered"], 3, "{ran}");
+    assert_eq!(ran["events"]["Entered"], 3, "{ran}");
     assert_eq!(ran["messages"]["Request"], 6, "{ran}");
     let text = says(&["run", "ricart-agrawala", "--live", "--diagram"]);
     assert!(text.contains("live: a process a node") && text.contains("◆ entered"), "{text}");
@@ -193,7 +306,7 @@ fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
     // Nobody enters without the reply of the one that is dead (claim Q-MTX-7): that it is seen shows that it was killed.
     let output = lab(&["run", "ricart-agrawala", "--live", "--fault", "crash 4 @ 0ms", "--json"]);
     let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
-    assert!(!output.status.success() && ran["events"]["entered"].is_null(), "{ran}");
+    assert!(!output.status.success() && ran["events"]["Entered"].is_null(), "{ran}");
     let held: Vec<&Value> = ran["properties"].as_array().expect("properties").iter().map(|one| &one["held"]).collect();
     assert_eq!(held, [true, false], "safe, and not live: {ran}");
     let refused = refused(&["run", "ricart-agrawala", "--live", "--fault", "drift 1 100ppm @ 1ms"]);

@@ -183,11 +183,13 @@ fn safe(config: Config<()>, links: Links, words: u32) -> Explored {
 
 fn live(config: Config<()>) -> Explored {
     let world = system(config, Links::ordered().losses(2).queue_max(3), 3);
-    let checker = checker(&world, 3).leads_to(
-        HEARD,
-        |world, state| world.view(state).history().said() > 0,
-        |world, state| world.view(state).history().heard() == world.view(state).history().said(),
-    );
+    let checker = checker(&world, 3)
+        .bounds_are_budgets("a full link drops the newest message, as every link does; it is sent again")
+        .leads_to(
+            HEARD,
+            |world, state| world.view(state).history().said() > 0,
+            |world, state| world.view(state).history().heard() == world.view(state).history().said(),
+        );
     explore(&world, checker)
 }
 

@@ -71,6 +71,10 @@ impl Chapter for BerkeleyAlgorithm {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 == 1 { "master" } else { "" }
+    }
+
     fn state(process: &Berkeley) -> String {
         let ahead = Signed(process.clock().ahead());
         if process.is_master() { format!("master {ahead}") } else { ahead.to_string() }

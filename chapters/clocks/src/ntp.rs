@@ -60,6 +60,10 @@ impl Chapter for NtpExchange {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 as usize <= Config::default().servers { "server" } else { "client" }
+    }
+
     fn state(process: &Ntp) -> String {
         match (process.is_server(), process.chosen()) {
             (true, _) => format!("server {}", Signed(process.clock().ahead())),

@@ -57,6 +57,10 @@ impl Chapter for ThreePhaseCommit {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 == 1 { "coordinator" } else { "participant" }
+    }
+
     fn state(process: &ThreePhase) -> String {
         process.to_string()
     }

@@ -84,6 +84,10 @@ impl Chapter for TwoPhaseCommit {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 == 1 { "coordinator" } else { "participant" }
+    }
+
     fn state(process: &TwoPhase) -> String {
         process.to_string()
     }
@@ -300,7 +304,8 @@ fn live(world: &Instance) -> Explored {
         };
         checker.leads_to(ENDS, waits, move |world, state| !waits(world, state))
     });
-    explore(world, checker)
+    let full = "a link holds two messages and drops the newest beyond, as every link does; questions are repeated";
+    explore(world, checker.bounds_are_budgets(full))
 }
 
 fn nothing_fails() -> Explored {

@@ -224,8 +224,10 @@ fn burst(repeat_after: Duration) -> Vec<Row> {
     let fault = LinkFault { bandwidth: BYTES_A_SECOND, ..LinkFault::default() };
     let network = Network { latency: Latency::Constant(ONE_WAY), fault, ..Network::default() };
     let config = links::Config { repeat_after, ..links::Config::<()>::default() };
-    let mut sim: Simulation<Stubborn<Talk>> =
-        Builder::new(7, 2, config).network(network).message_bytes(|message| message.to_bytes().len()).build();
+    let mut sim = Builder::<Stubborn<Talk>>::new(7, 2, config)
+        .network(network)
+        .message_bytes(|message| message.to_bytes().len())
+        .build();
     (0..BURST).for_each(|_| sim.command(NodeId(1), say(&"w".repeat(WORD_BYTES))));
     let _ = sim.run_for(Duration::from_secs(10));
     let sends = sim.statistics().kinds.of("Word") as f64 / f64::from(BURST);
@@ -278,7 +280,7 @@ fn bytes_a_letter(messages: usize) -> Vec<Row> {
     // The simulator asks for the size of a message where a link has a bandwidth; this one is too large to be felt.
     let fault = LinkFault { bandwidth: u64::MAX, ..LinkFault::default() };
     let network = Network { fault, ..Network::default() };
-    let mut sim: Simulation<Reliable<Talk>> = Builder::new(7, 2, links::Config::<()>::default().stack())
+    let mut sim = Builder::<Reliable<Talk>>::new(7, 2, links::Config::<()>::default().stack())
         .network(network)
         .message_bytes(move |message| {
             let bytes = message.to_bytes().len();

@@ -184,7 +184,7 @@ static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "without a limit",
         text: "in time, one member dies: the update about it never ends",
-        expects: Expects::Counterexample { property: "bounded dissemination", steps: 48 },
+        expects: Expects::Counterexample { property: "bounded dissemination", steps: 34 },
         explore: || safe(&in_time(Some(protocol::Rule::Limit), 0).crashes(1)),
     },
     CheckedModel {

@@ -1,13 +1,14 @@
 //! Lamport's totally ordered multicast: over a channel where links lose, by itself where they are FIFO.
 
+use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Settings, World};
+use volvox_core::{Duration, NodeId, Process, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_multicast::total_order::{self as protocol, Command, Config, Event, History, TotalOrder};
 
 /// The chapter.
@@ -52,8 +53,18 @@ impl Chapter for TotalOrderMulticast {
         protocol::properties()
     }
 
-    fn carrier() -> Carrier {
-        Carrier::Channel
+    fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
+        match message {
+            volvox_channel::Message::Data { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
+        match timer {
+            volvox_channel::Timer::Child(timer) => Some(timer),
+            volvox_channel::Timer::Repeat(_) => None,
+        }
     }
 
     fn state(process: &Channel<TotalOrder>) -> String {

@@ -58,6 +58,10 @@ impl Chapter for Centralised {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        if node.0 == 1 { "coordinator" } else { "" }
+    }
+
     fn state(process: &Self::Process) -> String {
         match process.place() {
             Place::Inside => "inside".to_string(),

@@ -1,13 +1,14 @@
 //! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
 
 use super::entries::{asked, costs_at_full_load, quiet, who_asks_enters};
+use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
-use volvox_core::{Duration, Property};
-use volvox_lab::chapter::{Card, Carrier, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_core::{Duration, Process, Property};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
-use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_lab::sim::{Described, FaultPlan, FaultWeights, Latency};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
 use volvox_mutex::section::{Sections, one_at_a_time};
 
@@ -75,8 +76,18 @@ impl Chapter for LamportMutex {
         protocol::properties::<_, Through>()
     }
 
-    fn carrier() -> Carrier {
-        Carrier::Channel
+    fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
+        match message {
+            volvox_channel::Message::Data { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+
+    fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
+        match timer {
+            volvox_channel::Timer::Child(timer) => Some(timer),
+            volvox_channel::Timer::Repeat(_) => None,
+        }
     }
 
     fn state(process: &Self::Process) -> String {

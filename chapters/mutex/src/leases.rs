@@ -66,6 +66,14 @@ impl Chapter for Leases {
         protocol::properties()
     }
 
+    fn role(node: NodeId, _: u64) -> &'static str {
+        match node.0 {
+            1 => "grantor",
+            2 => "store",
+            _ => "client",
+        }
+    }
+
     fn state(process: &Self::Process) -> String {
         match (process.holds(), process.granted_to(), process.seen()) {
             (Some(token), _, _) => format!("holds {token}"),

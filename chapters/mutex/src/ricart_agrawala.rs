@@ -74,6 +74,16 @@ impl Chapter for RicartAgrawala {
         protocol::properties()
     }
 
+    fn event_kind(event: &Section) -> &'static str {
+        match event {
+            Section::Started => "Started",
+            Section::Asked => "Asked",
+            Section::Queued(_) => "Queued",
+            Section::Entered => "Entered",
+            Section::Left => "Left",
+        }
+    }
+
     fn state(process: &Self::Process) -> String {
         match (process.is_inside(), process.is_requesting()) {
             (true, _) => "inside".to_string(),

@@ -313,6 +313,7 @@ fn learns() -> Explored {
             let view = world.view(state);
             asks(&view) && view.node(NodeId(1)).is_some_and(|node| node.chosen().is_some())
         })
+        .bounds_are_budgets("n3 alone crashes: what lies behind a crash of another node is not asked")
         .leads_to(
             "a learner that asks learns",
             move |world, state| {

@@ -4,7 +4,7 @@ use super::raft_claims;
 use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Cell, Chapter, Golden, Nodes, Rule, Settings, World};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -81,6 +81,19 @@ impl Chapter for Raft {
 
     fn properties() -> Vec<Property<Member, Past>> {
         properties()
+    }
+
+    fn log(process: &Member) -> Option<Vec<Cell>> {
+        let raft = process.raft();
+        let indices = raft.first_index().0..=raft.last_index().0;
+        let entries = indices.filter_map(|index| raft.entry(Index(index)));
+        let cells = entries.map(|entry| Cell {
+            index: entry.index.0,
+            term: entry.term.0,
+            text: entry.payload.to_string(),
+            is_committed: entry.index <= raft.commit_index(),
+        });
+        Some(cells.collect())
     }
 
     fn state(process: &Member) -> String {

@@ -6,11 +6,11 @@
 
 use crate::claim::Claim;
 use crate::model::CheckedModel;
-use std::fmt::Display;
+use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use volvox_core::erased::Erasable;
-use volvox_core::{History, Picture, Process, Property};
-use volvox_sim::FaultPlan;
+use volvox_core::{History, NodeId, Picture, Process, Property};
+use volvox_sim::{Described, FaultPlan};
 
 /// A world in which a chapter is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -26,35 +26,17 @@ pub enum World {
 /// A rule of a protocol that can be taken out: its table is beside the protocol.
 pub use volvox_core::RuleCard as Rule;
 
-/// What carries the messages of a chapter. What it says for itself is not the protocol, and diagrams leave it out.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Carrier {
-    /// Nothing: what is sent is the protocol's own.
-    Network,
-    /// A `volvox_channel::Channel`, with its sessions, acknowledgements and repetitions.
-    Channel,
-}
-
-impl Carrier {
-    /// What of a message is the protocol's own: `Request 1` of `Data s1->s2 #3 Request 1`. `None` when nothing is.
-    pub fn message(self, text: &str) -> Option<&str> {
-        match self {
-            Carrier::Network => Some(text),
-            Carrier::Channel => {
-                let mut words = text.splitn(4, ' ');
-                words.next().filter(|verb| *verb == "Data")?;
-                words.nth(2)
-            }
-        }
-    }
-
-    /// What of a timer is the protocol's own: `Leave` of `Child(Leave)`. `None` when nothing is.
-    pub fn timer(self, text: &str) -> Option<&str> {
-        match self {
-            Carrier::Network => Some(text),
-            Carrier::Channel => text.strip_prefix("Child(")?.strip_suffix(')'),
-        }
-    }
+/// One entry of a replicated log, as a diagram draws it: a box.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Cell {
+    /// Its place in the log.
+    pub index: u64,
+    /// The term, ballot or epoch in which it was appended.
+    pub term: u64,
+    /// What it says, in a word or two.
+    pub text: String,
+    /// Whether its node knows that it is committed.
+    pub is_committed: bool,
 }
 
 /// How many nodes a chapter runs with.
@@ -136,9 +118,34 @@ pub trait Chapter: 'static {
         false
     }
 
-    /// What carries its messages.
-    fn carrier() -> Carrier {
-        Carrier::Network
+    /// What a node is from the beginning to the end, for the head of its column: `coordinator`. Empty where all nodes are
+    /// alike.
+    fn role(node: NodeId, nodes: u64) -> &'static str {
+        let _ = (node, nodes);
+        ""
+    }
+
+    /// The protocol's own part of a message. A chapter whose protocol runs over a channel says which messages are only
+    /// the channel's: `None`.
+    fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
+        Some(message)
+    }
+
+    /// The protocol's own part of a timer; `None` when it is only the channel's.
+    fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
+        Some(timer)
+    }
+
+    /// The kind of an event, by which summaries count: `entered`.
+    fn event_kind(event: &<Self::Process as Process>::Event) -> &'static str {
+        let _ = event;
+        "told"
+    }
+
+    /// The replicated log of a node, for diagrams, where the protocol has one.
+    fn log(process: &Self::Process) -> Option<Vec<Cell>> {
+        let _ = process;
+        None
     }
 
     /// The faults of a sweep: what the protocol claims to survive, and nothing else.

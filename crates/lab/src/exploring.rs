@@ -3,6 +3,7 @@
 //! A model is a function without arguments that builds its system and explores it at once. What its caller has to say
 //! reaches [`explore`](crate::model::explore) on the same thread, for the time of the call.
 
+use crate::shell::Shell;
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -22,6 +23,8 @@ pub struct Exploring {
     pub progress: Option<Tell>,
     /// Ends the exploration soon once it is set.
     pub cancel: Option<&'static AtomicBool>,
+    /// The chapter of the model, where its counterexample is to be drawn.
+    pub shell: Option<&'static dyn Shell>,
 }
 
 thread_local! {

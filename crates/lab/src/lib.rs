@@ -12,7 +12,9 @@
 //! | the same with a process a node, real sockets and files | [`live`] | `volvox lab run P --live` |
 //! | a run is drawn | [`diagram`] | `--diagram`, `--svg FILE` |
 //! | every schedule of small instances is explored | [`model`] | `volvox lab check P` |
-//! | seeds are swept, and what fails is made short | [`shrink`] | `volvox lab sweep P`, `volvox lab replay FILE` |
+//! | seeds are swept, and what fails is made short | [`shrink`] | `volvox lab sweep P` |
+//! | a run that is written down is followed | [`shrink::file`] | `volvox lab script FILE` |
+//! | somebody chooses what happens next | [`walk`] | `volvox lab step P` |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | what the rows of the catalogue demand, and what shows that it is met | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
 //! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
@@ -43,3 +45,4 @@ pub mod shrink;
 pub mod sim;
 pub mod spelling;
 pub mod study;
+pub mod walk;

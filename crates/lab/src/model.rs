@@ -7,6 +7,7 @@ use std::time::Duration;
 use volvox_check::{self as erased, Ended, Model, Report, Universe};
 use volvox_core::erased::Erasable;
 use volvox_core::{Picture, Property, When};
+use volvox_sim::Recording;
 
 /// What an exploration must come to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,6 +100,8 @@ pub struct Found {
     pub trace: String,
     /// The run as a script with what followed from each line, as far as the world that is driven by hand could follow it.
     pub script: String,
+    /// The run as data, for a diagram; empty unless [`Exploring::shell`](crate::exploring::Exploring::shell) says whose it is.
+    pub recording: Recording,
     /// Whether the run with fresh processes, by the checker and by the world that is driven by hand, ended in the state that
     /// the exploration had found.
     pub replayed: bool,
@@ -198,19 +201,22 @@ fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) ->
     let report: Report<AnySystem> = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| {
         let schedule = world.schedule(violation);
-        let followed = schedule::follow(world, &schedule);
+        // A last action that failed would fail by hand, too, and has no state after it.
+        let followed =
+            violation.failed.is_none().then(|| schedule::follow(world, &schedule, exploring::current().shell));
         Found {
             nodes: world.ids().len(),
             property: violation.property.clone(),
             actions: violation.actions(),
             cycle_from: violation.cycle_from,
             trace: world.trace(&schedule),
-            // A last action that failed has no state after it.
-            replayed: violation.failed.is_some()
-                || (world.ends_in(&schedule, violation.last())
+            replayed: followed.as_ref().is_none_or(|followed| {
+                world.ends_in(&schedule, violation.last())
                     && followed.is_whole
-                    && schedule::is_same(world, &followed.world, violation.last())),
-            script: followed.script,
+                    && schedule::is_same(world, &followed.world, violation.last())
+            }),
+            script: followed.as_ref().map(|followed| followed.script.clone()).unwrap_or_default(),
+            recording: followed.map(|followed| followed.world.recording()).unwrap_or_default(),
         }
     });
     let never = world.exercised().missing(&Universe::default());
@@ -229,6 +235,7 @@ pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
         cycle_from: violation.cycle_from,
         trace: violation.to_string(),
         script: String::new(),
+        recording: Recording::default(),
         replayed: true,
     });
     told(&report, found, Vec::new(), begun.elapsed())

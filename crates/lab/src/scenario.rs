@@ -15,6 +15,7 @@
 //! | `at 5ms every 20ms x10 n2 enter` | the same, ten times |
 //! | `random 20 within 400ms enter` | twenty commands, each to a node and at a moment drawn from the seed |
 //! | `fault partition 1,2\|3 @ 40ms` | something goes wrong, or right again: the grammar of [`volvox_core::fault`] |
+//! | `draw from 70ms` | a diagram begins here, where nobody asks for another moment: what comes before only prepares |
 //! | `for 2s` | when the run ends at the latest; 2 s when not said |
 //!
 //! Spans are whole numbers with a unit: `ns`, `us`, `ms` or `s`.
@@ -72,6 +73,8 @@ pub struct Scenario {
     pub drawn: Vec<Drawn>,
     /// Faults, with where each is written.
     pub faults: Vec<(Scheduled, Place)>,
+    /// Where a diagram begins, where that is said.
+    pub draw_from: Option<Duration>,
     /// When the run ends at the latest.
     pub span: Duration,
 }
@@ -174,6 +177,7 @@ impl Scenario {
             asked: Vec::new(),
             drawn: Vec::new(),
             faults: Vec::new(),
+            draw_from: None,
             span: Duration::from_secs(2),
         };
         if text.len() > TEXT_MAX {
@@ -249,9 +253,17 @@ impl Scenario {
                 self.faults.push((fault, place_of(words.line, line, from)));
                 return Ok(());
             }
+            "draw" => {
+                let (byte, word) = words.peek();
+                if word != "from" {
+                    return Err((byte, "expected from, as in: draw from 70ms".to_string()));
+                }
+                words.next();
+                self.draw_from = Some(words.span()?);
+            }
             "for" => self.span = words.span()?,
             _ => {
-                let all = "nodes, latency, loss, duplicate, reorder, unordered, clocks, at, random, fault or for";
+                let all = "nodes, latency, loss, duplicate, reorder, unordered, clocks, at, random, fault, draw or for";
                 return Err((begin, format!("expected {all}")));
             }
         }

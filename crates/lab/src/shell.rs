@@ -4,14 +4,15 @@
 //! works on chapters is compiled once; what stands here is, with the typed [`fronts`](crate::check) of the worlds, the only
 //! code of the laboratory that is made for each chapter.
 
-use crate::chapter::{Card, Carrier, Chapter, Settings};
+use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::str::FromStr;
-use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord};
+use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{History, NodeId, Picture, Process, Property, When};
-use volvox_sim::FaultPlan;
+use volvox_sim::{Carrier, Described, FaultPlan};
 
 /// All of an erased system at one moment.
 pub type AnyPicture<'a> = Picture<'a, AnyProcess, AnyHistory>;
@@ -39,8 +40,20 @@ pub trait Shell: Send + Sync {
     /// What is known without running it.
     fn card(&self) -> &'static Card;
 
-    /// What carries its messages.
-    fn carrier(&self) -> Carrier;
+    /// What a node is from the beginning to the end.
+    fn role(&self, node: NodeId, nodes: u64) -> &'static str;
+
+    /// The protocol's own part of a message; `None` when it is only the carrier's.
+    fn carried<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described>;
+
+    /// The protocol's own part of a timer; `None` when it is only the carrier's.
+    fn carried_timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug>;
+
+    /// The kind of an event.
+    fn event_kind(&self, event: &AnyEvent) -> &'static str;
+
+    /// The replicated log of a node, where the protocol has one.
+    fn log(&self, process: &AnyProcess) -> Option<Vec<Cell>>;
 
     /// The small instances that are explored.
     fn models(&self) -> Vec<CheckedModel>;
@@ -76,6 +89,20 @@ pub trait Shell: Send + Sync {
     fn record(&self, record: AnyRecord) -> Option<AnyRecord>;
 }
 
+/// A chapter as its worlds ask it what of a message is the protocol's own.
+#[derive(Clone, Copy)]
+pub struct Carried(pub &'static dyn Shell);
+
+impl Carrier<AnyProcess> for Carried {
+    fn message<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
+        self.0.carried(message)
+    }
+
+    fn timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug> {
+        self.0.carried_timer(timer)
+    }
+}
+
 /// The properties of a chapter, and how they remember.
 pub trait Properties {
     /// What is known of each, in their order.
@@ -106,8 +133,28 @@ impl<C: Chapter> Shell for ShellOf<C> {
         C::card()
     }
 
-    fn carrier(&self) -> Carrier {
-        C::carrier()
+    fn role(&self, node: NodeId, nodes: u64) -> &'static str {
+        C::role(node, nodes)
+    }
+
+    fn carried<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
+        match message.get() {
+            Some(message) => C::carried(message),
+            // Bytes that nobody read yet.
+            None => Some(message),
+        }
+    }
+
+    fn carried_timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug> {
+        C::carried_timer(timer.get())
+    }
+
+    fn event_kind(&self, event: &AnyEvent) -> &'static str {
+        event.get().map_or("told", C::event_kind)
+    }
+
+    fn log(&self, process: &AnyProcess) -> Option<Vec<Cell>> {
+        C::log(process.expect())
     }
 
     fn models(&self) -> Vec<CheckedModel> {

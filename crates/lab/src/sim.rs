@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyMessage, AnyProcess, Erasable};
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
 use volvox_sim as erased;
-pub use volvox_sim::{Clocks, FaultPlan, FaultWeights, Happened, Happening, Latency, Network, Statistics, Stop};
+pub use volvox_sim::{
+    Clocks, Described, FaultPlan, FaultWeights, Happened, Happening, Latency, Network, Statistics, Stop,
+};
 
 /// Describes a [`Simulation`]: see [`erased::Builder`].
 pub struct Builder<P> {

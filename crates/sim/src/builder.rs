@@ -4,7 +4,7 @@ use crate::latency::Latency;
 use crate::network::{Links, Network};
 use crate::plan::{FaultPlan, Planner};
 use crate::queue::Queue;
-use crate::recording::Recorder;
+use crate::recording::{Carrier, Recorder};
 use crate::replay::TraceRing;
 use crate::script::Journal;
 use crate::simulation::{ConfigByLife, Invariant, LeaderTest, MessageBytes, Pending, Simulation};
@@ -57,6 +57,7 @@ pub struct Builder<P: Process> {
     hash_chain: bool,
     trace: Option<TraceRing>,
     recorder: Option<Recorder>,
+    carrier: Option<Rc<dyn Carrier<P>>>,
     journal: Option<Journal<P>>,
     invariants: Vec<Invariant<P>>,
 }
@@ -86,6 +87,7 @@ impl<P: Process + 'static> Builder<P> {
             hash_chain: true,
             trace: None,
             recorder: None,
+            carrier: None,
             journal: None,
             invariants: Vec::new(),
         }
@@ -216,6 +218,12 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
+    /// Says what of each message is the protocol's own: recordings and counts tell the two apart.
+    pub fn carrier(mut self, carrier: Rc<dyn Carrier<P>>) -> Self {
+        self.carrier = Some(carrier);
+        self
+    }
+
     /// Writes down the course of the run, so that it can be followed by hand.
     pub fn journal(mut self, journal: Option<&Journal<P>>) -> Self {
         self.journal = journal.cloned();
@@ -266,6 +274,7 @@ impl<P: Process + 'static> Builder<P> {
             happened_max: self.happened_max,
             trace: self.trace,
             recorder: self.recorder,
+            carrier: self.carrier,
             journal: self.journal,
             invariants: self.invariants,
             violation: None,

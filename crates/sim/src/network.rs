@@ -2,6 +2,7 @@
 
 use crate::latency::Latency;
 use crate::queue::Lane;
+use crate::recording::Envelope;
 use crate::simulation::{Pending, Simulation};
 use volvox_core::fault::LinkFault;
 use volvox_core::time::nanos;
@@ -182,7 +183,10 @@ impl<P: Process + 'static> Simulation<P> {
     /// A message leaves `from`: decides here and now when it arrives, if at all.
     pub(crate) fn transmit(&mut self, from: u32, to: NodeId, message: P::Message) {
         self.statistics.sent += 1;
-        self.statistics.kinds.add(message.kind());
+        match &self.carrier {
+            Some(carrier) if carrier.message(&message).is_none() => self.statistics.carrier_kinds.add(message.kind()),
+            _ => self.statistics.kinds.add(message.kind()),
+        }
         let Some(to) = self.find(to) else {
             self.statistics.dropped_unknown += 1;
             self.refuse(from, to, &message, "no such node");
@@ -252,7 +256,7 @@ impl<P: Process + 'static> Simulation<P> {
     fn write_down(&self, from: u32, to: u32, way: (u32, u64), message: &P::Message, is_copy: bool) {
         let ends = || (self.cold[from as usize].id, self.cold[to as usize].id);
         if let Some(recorder) = &self.recorder {
-            recorder.sent(Instant(self.now), ends(), way, message, is_copy);
+            recorder.sent(Instant(self.now), way, Envelope::of(ends(), message, is_copy, self.carrier.as_deref()));
         }
         if is_copy && let Some(journal) = &self.journal {
             journal.duplicated(self.now, ends(), message);

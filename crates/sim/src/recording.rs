@@ -7,8 +7,31 @@ use crate::simulation::Simulation;
 use crate::step::Input;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::rc::Rc;
 use volvox_core::{Effect, EffectOf, Fault, Incarnation, Instant, MessageKind, NodeId, Position, Process};
+
+/// A message as a reader of a run sees it.
+pub trait Described: fmt::Display {
+    /// A short fixed name, such as `Append`.
+    fn name(&self) -> &'static str;
+}
+
+impl<M: MessageKind + fmt::Display> Described for M {
+    fn name(&self) -> &'static str {
+        self.kind()
+    }
+}
+
+/// What carries the messages of a protocol, such as a channel that repeats what is lost: it tells the protocol's own
+/// messages and timers apart from those that it needs for itself.
+pub trait Carrier<P: Process> {
+    /// What is carried; `None` for what the carrier says for itself.
+    fn message<'a>(&self, message: &'a P::Message) -> Option<&'a dyn Described>;
+
+    /// The timer of what is carried; `None` for the carrier's own.
+    fn timer<'a>(&self, timer: &'a P::Timer) -> Option<&'a dyn fmt::Debug>;
+}
 
 /// Where a simulation writes what it does. A clone writes to the same recording, so its holder reads what the
 /// simulation wrote.
@@ -55,6 +78,8 @@ pub struct Envelope {
     pub kind: String,
     /// All of it.
     pub text: String,
+    /// What is carried, in words; `None` when the carrier says it for itself. All of it where nothing carries.
+    pub carried: Option<String>,
     /// Whether the network made it: the second of two.
     pub is_copy: bool,
 }
@@ -77,7 +102,12 @@ pub enum What {
     /// This message, meant for the node, will never be handled, for this reason.
     Lost(usize, &'static str),
     /// A timer fired.
-    Timer(String),
+    Timer {
+        /// All of it.
+        text: String,
+        /// What is carried of it; `None` when it is the carrier's own.
+        carried: Option<String>,
+    },
     /// Somebody asked for something.
     Command(String),
     /// The node told something.
@@ -115,6 +145,35 @@ struct State {
     arrived: Option<usize>,
 }
 
+impl Envelope {
+    /// A message in the words of a reader.
+    pub fn of<P: Process>(
+        (from, to): (NodeId, NodeId),
+        message: &P::Message,
+        is_copy: bool,
+        carrier: Option<&dyn Carrier<P>>,
+    ) -> Envelope {
+        let text = message.to_string();
+        let carried = match carrier {
+            None => Some(text.clone()),
+            Some(carrier) => carrier.message(message).map(ToString::to_string),
+        };
+        Envelope { from, to, kind: message.kind().to_string(), text, carried, is_copy }
+    }
+}
+
+impl What {
+    /// A timer in the words of a reader.
+    pub fn timer<P: Process>(timer: &P::Timer, carrier: Option<&dyn Carrier<P>>) -> What {
+        let text = format!("{timer:?}");
+        let carried = match carrier {
+            None => Some(text.clone()),
+            Some(carrier) => carrier.timer(timer).map(|carried| format!("{carried:?}")),
+        };
+        What::Timer { text, carried }
+    }
+}
+
 impl Recorder {
     /// An empty recording with room for so many moments.
     pub fn new(moments_max: usize) -> Recorder {
@@ -133,16 +192,9 @@ impl Recorder {
     }
 
     /// A message leaves, and will arrive over this link at this time.
-    pub(crate) fn sent<M: MessageKind + ToString>(
-        &self,
-        at: Instant,
-        ends: (NodeId, NodeId),
-        (link, arrival): (u32, u64),
-        message: &M,
-        is_copy: bool,
-    ) {
+    pub(crate) fn sent(&self, at: Instant, (link, arrival): (u32, u64), envelope: Envelope) {
         let mut state = self.0.borrow_mut();
-        let id = state.send(at, ends, message, is_copy);
+        let id = state.send(at, envelope);
         state.under_way.entry(link).or_default().push_back((arrival, id));
     }
 
@@ -161,18 +213,10 @@ impl State {
         }
     }
 
-    fn send<M: MessageKind + ToString>(
-        &mut self,
-        at: Instant,
-        ends: (NodeId, NodeId),
-        message: &M,
-        is_copy: bool,
-    ) -> usize {
-        let (from, to) = ends;
-        let id = self.recording.messages.len();
+    fn send(&mut self, at: Instant, envelope: Envelope) -> usize {
+        let (id, from) = (self.recording.messages.len(), envelope.from);
         if id < self.moments_max {
-            let (kind, text) = (message.kind().to_string(), message.to_string());
-            self.recording.messages.push(Envelope { from, to, kind, text, is_copy });
+            self.recording.messages.push(envelope);
             self.add(at, from, What::Sent(id));
         }
         id
@@ -190,8 +234,9 @@ impl<P: Process + 'static> Simulation<P> {
     /// A message leaves, and will not arrive.
     pub(crate) fn record_refused(&self, from: u32, to: NodeId, message: &P::Message, why: &'static str) {
         let Some(recorder) = &self.recorder else { return };
+        let ends = (self.cold[from as usize].id, to);
         let mut state = recorder.0.borrow_mut();
-        let id = state.send(self.now(), (self.cold[from as usize].id, to), message, false);
+        let id = state.send(self.now(), Envelope::of(ends, message, false, self.carrier.as_deref()));
         state.add(self.now(), to, What::Lost(id, why));
     }
 
@@ -244,7 +289,7 @@ impl<P: Process + 'static> Simulation<P> {
                 Some(id) => What::Delivered(id),
                 None => return,
             },
-            Input::Timer(timer) => What::Timer(format!("{timer:?}")),
+            Input::Timer(timer) => What::timer(timer, self.carrier.as_deref()),
             Input::Command(command) => What::Command(command.to_string()),
             Input::Persisted(through) => What::Durable(*through),
         };

@@ -4,7 +4,7 @@ use crate::network::Links;
 use crate::node::{Cold, Node};
 use crate::plan::{Planner, Undo};
 use crate::queue::{Lane, Queue};
-use crate::recording::Recorder;
+use crate::recording::{Carrier, Recorder};
 use crate::replay::TraceRing;
 use crate::script::Journal;
 use crate::statistics::Statistics;
@@ -12,6 +12,7 @@ use crate::storage::{StorageError, StorageFactory};
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::Hasher;
+use std::rc::Rc;
 use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, EffectOf, Fault, Incarnation, Instant, NodeId, Process, Rng, StableHasher};
@@ -47,6 +48,7 @@ pub struct Simulation<P: Process> {
     pub(crate) happened_max: usize,
     pub(crate) trace: Option<TraceRing>,
     pub(crate) recorder: Option<Recorder>,
+    pub(crate) carrier: Option<Rc<dyn Carrier<P>>>,
     pub(crate) journal: Option<Journal<P>>,
     pub(crate) invariants: Vec<Invariant<P>>,
     pub(crate) violation: Option<Violation>,

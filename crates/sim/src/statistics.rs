@@ -51,8 +51,10 @@ pub struct Statistics {
     pub sent: u64,
     /// Messages handled.
     pub delivered: u64,
-    /// Messages by kind, as sent.
+    /// Messages by kind, as sent; without those of what carries them, where the world knows it.
     pub kinds: Counts,
+    /// Messages that the carrier sent for itself.
+    pub carrier_kinds: Counts,
     /// Copies that the network made.
     pub duplicated: u64,
     /// Messages that it let others overtake.

@@ -1,19 +1,19 @@
 //! `volvox lab check`.
 
 use super::code;
-use super::run::when_interrupted;
+use super::run::{PictureArguments, check_writable, when_interrupted};
 use super::terminal::{self, say};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
-use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::IsTerminal;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use volvox_chapters::REGISTRY;
-use volvox_lab::diagram::{self, Detail, Diagram};
+use volvox_lab::diagram::{self, Diagram};
 use volvox_lab::exploring::{self, Exploring};
 use volvox_lab::model::{CheckedModel, Expects, Explored, Found};
 use volvox_lab::registry::Entry;
@@ -44,12 +44,11 @@ pub struct CheckArguments {
     /// Draw the counterexample
     #[arg(long)]
     pub diagram: bool,
-    /// Write the counterexample as a picture into this file
-    #[arg(long, value_name = "FILE")]
-    pub svg: Option<PathBuf>,
     /// Write the counterexample as a script with its trace into this file
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
+    #[command(flatten)]
+    pub picture: PictureArguments,
     /// Stop at this many states
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub states: Option<u64>,
@@ -61,7 +60,7 @@ pub struct CheckArguments {
 impl CheckArguments {
     /// Whether a counterexample is asked for, of which there is one.
     fn wants_one(&self) -> bool {
-        self.diagram || self.svg.is_some() || self.save.is_some()
+        self.diagram || self.picture.svg.is_some() || self.save.is_some()
     }
 }
 
@@ -71,9 +70,8 @@ impl CheckArguments {
 /// When there is no such protocol or model, or a file cannot be written.
 pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     let chosen = chosen(arguments)?;
-    for file in [&arguments.svg, &arguments.save].into_iter().flatten() {
-        writable(file)?;
-    }
+    arguments.picture.check()?;
+    arguments.save.as_deref().map_or(Ok(()), check_writable)?;
     // What was explored until then is told.
     when_interrupted(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let begun = Instant::now();
@@ -84,7 +82,7 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     let mut is_written = false;
     for (entry, model) in &chosen {
         let id = entry.card().id;
-        let explored = explored(arguments, json, id, model);
+        let explored = explored(arguments, json, id, entry.protocol(), model);
         let verdict = explored.verdict(model.expects);
         total.add(&explored, verdict.is_err());
         if json {
@@ -104,8 +102,9 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
             "nothing is drawn or written: no model that was explored has a counterexample that can be followed by hand"
         );
     }
+    let is_good = total.wrong == 0;
     total.say(json, begun.elapsed().as_secs_f64());
-    Ok(code(total.wrong == 0))
+    Ok(code(is_good))
 }
 
 type Chosen = Vec<(Entry, CheckedModel)>;
@@ -140,19 +139,19 @@ fn with_models(id: &str) -> Result<Entry> {
     Ok(entry)
 }
 
-/// Finds out before the work whether a file can be written after it.
-fn writable(file: &Path) -> Result<()> {
-    let opened = std::fs::File::options().append(true).create(true).open(file);
-    opened.map(drop).with_context(|| format!("cannot write {}", file.display()))
-}
-
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn is_interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-fn explored(arguments: &CheckArguments, json: bool, id: &str, model: &CheckedModel) -> Explored {
+fn explored(
+    arguments: &CheckArguments,
+    json: bool,
+    id: &str,
+    shell: Option<&'static dyn Shell>,
+    model: &CheckedModel,
+) -> Explored {
     let name = format!("{id}: {}", model.name);
     let begun = Instant::now();
     let told = AtomicU64::new(0);
@@ -169,20 +168,16 @@ fn explored(arguments: &CheckArguments, json: bool, id: &str, model: &CheckedMod
         };
         Arc::new(tell) as exploring::Tell
     });
-    if is_shown {
-        say(format_args!("\r\x1b[K{name}"));
-        let _ = std::io::stdout().flush();
-    }
+    terminal::progress(json, &name);
     let exploring = Exploring {
         states_max: arguments.states,
         bytes_max: Some(arguments.memory << 20),
         progress: tell,
         cancel: Some(&INTERRUPTED),
+        shell: shell.filter(|_| arguments.wants_one()),
     };
     let explored = exploring::with(exploring, model.explore);
-    if is_shown {
-        say("\r\x1b[K");
-    }
+    terminal::progress(json, "");
     explored
 }
 
@@ -273,35 +268,25 @@ fn keep(
     model: &CheckedModel,
     found: &Found,
 ) -> Result<bool> {
+    let Expects::Counterexample { property, .. } = model.expects else { return Ok(false) };
     if !arguments.wants_one() || found.script.is_empty() {
         return Ok(false);
     }
-    let Some((text, diagram)) = drawn(shell, model, found) else { return Ok(false) };
+    let diagram = Diagram::of_counterexample(shell, model, found, &arguments.picture.view(false));
     if arguments.diagram && !json {
         say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
     }
-    if let Some(file) = &arguments.svg {
-        std::fs::write(file, diagram::svg(&diagram)).with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    arguments.picture.write(&diagram)?;
     if let Some(file) = &arguments.save {
+        let (card, nodes) = (shell.card(), found.nodes);
+        let text = format!(
+            "# {}, {}: {property} is broken\n# of the model's own configuration, which `volvox lab check {} --model {:?}` \
+             explores\nprotocol {}\nnodes {nodes}\n\n{}",
+            card.title, model.name, card.id, model.name, card.id, found.script
+        );
         std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
     }
     Ok(true)
-}
-
-/// The counterexample of a model as a script with its header, and as a diagram.
-pub fn drawn(shell: &'static dyn Shell, model: &CheckedModel, found: &Found) -> Option<(String, Diagram)> {
-    let card = shell.card();
-    let Expects::Counterexample { property, .. } = model.expects else { return None };
-    let nodes = found.nodes;
-    let text = format!(
-        "# {}, {}: {property} is broken\nprotocol {}\nnodes {nodes}\n# model {}\n\n{}",
-        card.title, model.name, card.id, model.name, found.script
-    );
-    let broken = Some((property, "what was explored ends here"));
-    let title = format!("{}, {}", card.title, model.name);
-    let diagram = diagram::of_script(&title, &text, broken, shell.carrier(), Detail::Protocol)?;
-    Some((text, diagram))
 }
 
 fn document(id: &str, model: &CheckedModel, explored: &Explored, verdict: &Result<(), String>) -> Value {

@@ -4,7 +4,9 @@ mod catalogue;
 mod check;
 mod prove;
 mod run;
+mod script;
 mod show;
+mod step;
 mod store_sweep;
 mod sweep;
 mod terminal;
@@ -28,8 +30,12 @@ pub enum LabCommand {
     Sweep(sweep::SweepArguments),
     /// Measure the numbers of the textbook
     Claim(prove::ClaimArguments),
-    /// Follow a counterexample that a sweep found
-    Replay(sweep::ReplayArguments),
+    /// Follow a run that is written down: by hand, step by step, or as a sweep found it
+    Script(script::ScriptArguments),
+    /// Follow a counterexample that a sweep found; the same as `script`
+    Replay(script::ScriptArguments),
+    /// Choose what happens next, step by step
+    Step(step::StepArguments),
     /// One node of a live run
     #[command(hide = true)]
     Node(run::NodeArguments),
@@ -47,7 +53,8 @@ pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
         LabCommand::Check(arguments) => check::check(&arguments, json),
         LabCommand::Sweep(arguments) => sweep::run(&arguments, json),
         LabCommand::Claim(arguments) => prove::claim(&arguments, json),
-        LabCommand::Replay(arguments) => sweep::replay(&arguments, json),
+        LabCommand::Script(arguments) | LabCommand::Replay(arguments) => script::run(&arguments, json),
+        LabCommand::Step(arguments) => step::run(&arguments),
         LabCommand::Node(arguments) => run::node(arguments),
     }
 }

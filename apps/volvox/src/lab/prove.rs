@@ -1,7 +1,7 @@
 //! `volvox lab claim`.
 
 use super::code;
-use super::terminal::say;
+use super::terminal::{self, say};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
@@ -50,9 +50,9 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
     let (mut documents, mut plots, mut wrong) = (Vec::new(), Vec::new(), 0);
     for id in &wanted {
         let (protocol, claim) = &known[id];
-        progress(json, &format!("{id}: {}", claim.text));
+        terminal::progress(json, &format!("{id}: {}", claim.text));
         let rows = (claim.measure)();
-        progress(json, "");
+        terminal::progress(json, "");
         let holds = !rows.is_empty() && rows.iter().all(|row| row.holds());
         wrong += usize::from(!holds);
         let broken = arguments.broken.then(|| (claim.measure_broken)());
@@ -95,14 +95,6 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
         ));
     }
     Ok(code(wrong == 0))
-}
-
-/// On a terminal, what takes a while is said while it lasts.
-fn progress(json: bool, text: &str) {
-    if !json && std::io::stdout().is_terminal() {
-        say(format_args!("\r\x1b[K{text}"));
-        let _ = std::io::stdout().flush();
-    }
 }
 
 /// All claims by id, with their entries.

@@ -2,19 +2,21 @@
 
 use super::terminal::say;
 use super::{code, terminal};
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use volvox_chapters::REGISTRY;
-use volvox_core::Scheduled;
-use volvox_lab::diagram::{self, Detail, Diagram};
+use volvox_core::{Instant, Scheduled};
+use volvox_lab::diagram::{self, Detail, Diagram, Format, View, Window};
 use volvox_lab::live::{self, LiveNode};
-use volvox_lab::scenario::Scenario;
+use volvox_lab::scenario::{Scenario, span_of};
 use volvox_lab::study::{self, Ran, Request};
 
 /// More moments than any diagram shows.
 const MOMENTS_MAX: usize = 200_000;
+/// More lines than anybody reads; of a longer trace the end is printed.
+const TRACE_LINES_MAX: usize = 1_000_000;
 
 /// What is run, and how it is shown.
 #[derive(Args, Debug)]
@@ -47,9 +49,99 @@ pub struct RunArguments {
     /// remarks, and rounds in which nothing is decided
     #[arg(long)]
     pub all_messages: bool,
+    #[command(flatten)]
+    pub picture: PictureArguments,
+    /// Print the trace: a line for each thing that a node was told, and for each that it did
+    #[arg(long, conflicts_with = "live")]
+    pub trace: bool,
+    /// Write the run as a log with vector clocks for ShiViz (https://bestchai.bitbucket.io/shiviz); its first line is the
+    /// expression that reads it
+    #[arg(long, value_name = "FILE")]
+    pub shiviz: Option<PathBuf>,
+}
+
+/// How a picture is drawn.
+#[derive(Args, Debug)]
+pub struct PictureArguments {
     /// Draw it as a picture
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+    /// Draw nothing before this moment, such as 240ms
+    #[arg(long, value_name = "T", value_parser = moment)]
+    pub from: Option<Instant>,
+    /// Draw nothing after this moment
+    #[arg(long, value_name = "T", value_parser = moment)]
+    pub to: Option<Instant>,
+    /// The format of the picture, 16:9 or 4:3, for a slide; as wide and high as it needs when not said
+    #[arg(long, value_name = "W:H", requires = "svg")]
+    pub size: Option<Format>,
+}
+
+impl PictureArguments {
+    /// Refuses what makes no sense before anything is run.
+    ///
+    /// # Errors
+    /// When the time ends before it begins, or the file cannot be written.
+    pub fn check(&self) -> Result<()> {
+        if let (Some(from), Some(to)) = (self.from, self.to)
+            && from >= to
+        {
+            bail!("--from {from} is not before --to {to}: nothing would be drawn");
+        }
+        self.svg.as_deref().map_or(Ok(()), check_writable)
+    }
+
+    /// What of a run is drawn.
+    pub fn view(&self, is_all: bool) -> View {
+        let detail = if is_all { Detail::Everything } else { Detail::Protocol };
+        View { detail, window: Window { from: self.from, to: self.to } }
+    }
+
+    /// Writes the picture, where one is asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&self, diagram: &Diagram) -> Result<()> {
+        let Some(file) = &self.svg else { return Ok(()) };
+        let drawn = diagram::drawn(diagram, self.size.unwrap_or(Format::Free));
+        if !drawn.is_legible {
+            eprintln!("the letters are small on a slide: show a part of the time with --from and --to");
+        }
+        write_file(file, &drawn.svg)
+    }
+}
+
+/// Reads a moment of a run.
+///
+/// # Errors
+/// When it is none.
+fn moment(text: &str) -> Result<Instant, String> {
+    span_of(text).map(|span| Instant::ZERO + span).ok_or_else(|| "expected a time such as 240ms or 2s".to_string())
+}
+
+/// Refuses a file that cannot be written, before any work; leaves no empty file behind.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn check_writable(file: &Path) -> Result<()> {
+    let is_new = !file.exists();
+    std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(file)
+        .with_context(|| format!("cannot write {}", file.display()))?;
+    if is_new {
+        std::fs::remove_file(file).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    Ok(())
+}
+
+/// Writes a file.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_file(file: &Path, text: &str) -> Result<()> {
+    std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
 /// Reads how many nodes there are; which numbers a protocol takes is for the protocol to say.
@@ -76,15 +168,18 @@ pub fn fault(text: &str) -> Result<Scheduled, String> {
 /// When an argument makes no sense, or a file cannot be read or written.
 pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     let shell = REGISTRY.find(&arguments.protocol)?;
+    arguments.picture.check()?;
+    arguments.shiviz.as_deref().map_or(Ok(()), check_writable)?;
     let scenario = arguments.scenario.as_deref().map(read_scenario).transpose()?;
-    let is_drawn = arguments.diagram || arguments.svg.is_some();
+    let is_recorded = arguments.diagram || arguments.picture.svg.is_some() || arguments.shiviz.is_some() || json;
     let request = Request {
         seed: arguments.seed,
         nodes: arguments.nodes,
         faults: arguments.faults.clone(),
         without: arguments.without.clone(),
         scenario,
-        moments_max: if is_drawn { MOMENTS_MAX } else { 0 },
+        moments_max: if is_recorded { MOMENTS_MAX } else { 0 },
+        trace_lines: if arguments.trace { TRACE_LINES_MAX } else { 0 },
     };
     let ran = if arguments.live {
         // The nodes end too, and no folder is left behind.
@@ -96,27 +191,30 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     show(&ran, arguments, json)
 }
 
-/// Prints a run, and draws it where that is asked for. The picture is last: when it cannot be written, the run is told.
+/// Prints a run, and draws it where that is asked for. Files are last: when one cannot be written, the run is told.
 fn show(ran: &Ran, arguments: &RunArguments, json: bool) -> Result<ExitCode> {
-    let detail = detail(arguments.all_messages);
-    let diagram = Diagram::with(ran, detail);
+    let diagram = Diagram::with(ran, &arguments.picture.view(arguments.all_messages));
     if json {
         say(format_args!("{}\n", ran.document()));
     } else {
+        for line in &ran.trace {
+            say(format_args!("{line}\n"));
+        }
+        if arguments.trace {
+            say("\n");
+        }
         if let (Some(diagram), true) = (&diagram, arguments.diagram) {
             say(format_args!("{}\n", diagram::terminal(diagram, terminal::paper())));
         }
         say(format_args!("{ran}"));
     }
-    if let (Some(diagram), Some(file)) = (&diagram, &arguments.svg) {
-        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
+    if let Some(diagram) = &diagram {
+        arguments.picture.write(diagram)?;
+    }
+    if let Some(file) = &arguments.shiviz {
+        write_file(file, &ran.shiviz())?;
     }
     Ok(code(ran.is_good()))
-}
-
-/// How much a diagram shows.
-pub fn detail(is_all: bool) -> Detail {
-    if is_all { Detail::Everything } else { Detail::Protocol }
 }
 
 /// Calls `then` once at Ctrl-C, or when the process is asked to end.

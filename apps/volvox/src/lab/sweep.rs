@@ -1,18 +1,18 @@
-//! `volvox lab sweep` and `volvox lab replay`: many seeds of a protocol under every fault that it claims to survive, and
-//! what they found, made short.
+//! `volvox lab sweep`: many seeds of a protocol under every fault that it claims to survive, and what they found, made
+//! short.
 
-use super::run::{count, detail};
+use super::run::{check_writable, count, write_file};
 use super::terminal::say;
 use super::{code, store_sweep, terminal};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
-use volvox_lab::diagram::{self, Detail};
-use volvox_lab::shrink::{self, Shrunk, SweepRequest, protocol_of};
+use volvox_lab::diagram::{self, Diagram, View};
+use volvox_lab::shrink::{self, Shrunk, SweepRequest};
 
 /// What is swept.
 #[derive(Args, Debug)]
@@ -45,22 +45,6 @@ pub struct SweepArguments {
     pub save: Option<PathBuf>,
 }
 
-/// What is followed.
-#[derive(Args, Debug)]
-pub struct ReplayArguments {
-    /// A counterexample, as `volvox lab sweep P --save FILE` writes it
-    pub file: PathBuf,
-    /// Draw it
-    #[arg(long)]
-    pub diagram: bool,
-    /// Leave nothing out of the drawing
-    #[arg(long)]
-    pub all_messages: bool,
-    /// Draw it as a picture
-    #[arg(long, value_name = "FILE")]
-    pub svg: Option<PathBuf>,
-}
-
 /// Sweeps.
 ///
 /// # Errors
@@ -78,6 +62,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     if jobs == 0 || seeds == 0 || arguments.failures == 0 {
         bail!("a sweep needs at least one seed, one job and one failure to tell: give 1 or more");
     }
+    arguments.save.as_deref().map_or(Ok(()), check_writable)?;
     let request = SweepRequest {
         first_seed: arguments.seed.unwrap_or(arguments.from),
         seeds,
@@ -99,7 +84,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     }
     let script = report.found.first().and_then(|found| found.text.as_ref());
     if let (Some(file), Some(text)) = (&arguments.save, script) {
-        std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))?;
+        write_file(file, text)?;
     }
     if json {
         let found: Vec<Value> = report.found.iter().map(document).collect();
@@ -114,7 +99,8 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
         say(format_args!("{report}\n"));
         if let (Some(found), Some(text)) = (report.found.first(), script) {
             let title = format!("{}, seed {}", shell.card().title, found.seed);
-            if let Some(diagram) = diagram::of_script(&title, text, None, shell.carrier(), Detail::Protocol) {
+            if let Ok(replayed) = shrink::replay(shell, text) {
+                let diagram = Diagram::of_script(shell, &title, &replayed, &View::PROTOCOL);
                 say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
             }
         }
@@ -145,39 +131,4 @@ fn replay_line(arguments: &SweepArguments, seed: u64) -> String {
         line += &format!(" --without {rule}");
     }
     line + " --save FILE"
-}
-
-/// Follows a counterexample.
-///
-/// # Errors
-/// When the file cannot be read, or is none.
-pub fn replay(arguments: &ReplayArguments, json: bool) -> Result<ExitCode> {
-    let name = arguments.file.display();
-    let text = std::fs::read_to_string(&arguments.file).with_context(|| format!("cannot read {name}"))?;
-    let in_file = |error: volvox_lab::shrink::ReplayError| anyhow!("{name}: {error}");
-    let shell = REGISTRY.find(protocol_of(&text).map_err(in_file)?)?;
-    let replayed = shrink::replay(shell, &text).map_err(in_file)?;
-    let properties = shell.properties().cards();
-    let property = |name: &str| properties.iter().find(|property| property.name == name).map_or("", |one| one.name);
-    let broken = replayed.breach.as_ref().map(|breach| (property(&breach.property), breach.text.as_str()));
-    let detail = detail(arguments.all_messages);
-    let diagram = diagram::of_script(shell.card().title, &replayed.text, broken, shell.carrier(), detail);
-    if json {
-        let breach =
-            replayed.breach.as_ref().map(|breach| json!({ "property": breach.property, "reason": breach.text }));
-        say(format_args!("{}\n", json!({ "protocol": shell.card().id, "broken": breach, "script": replayed.text })));
-    } else {
-        say(format_args!("{}\n\n", replayed.text.trim_end()));
-        if let (true, Some(diagram)) = (arguments.diagram, &diagram) {
-            say(format_args!("{}\n", diagram::terminal(diagram, terminal::paper())));
-        }
-        match &replayed.breach {
-            Some(breach) => say(format_args!("{} is broken: {}\n", breach.property, breach.text)),
-            None => say(format_args!("the property holds\n")),
-        }
-    }
-    if let (Some(file), Some(diagram)) = (&arguments.svg, &diagram) {
-        std::fs::write(file, diagram::svg(diagram)).with_context(|| format!("cannot write {}", file.display()))?;
-    }
-    Ok(code(replayed.breach.is_none()))
 }

@@ -33,3 +33,10 @@ fn terminal_columns() -> Option<usize> {
     let output = Command::new("stty").arg("size").stdin(Stdio::inherit()).stderr(Stdio::null()).output().ok()?;
     String::from_utf8(output.stdout).ok()?.split_whitespace().nth(1)?.parse().ok().filter(|columns| *columns > 0)
 }
+
+/// On a terminal, says in one line what takes a while, until the next line takes its place.
+pub fn progress(json: bool, text: &str) {
+    if !json && std::io::stdout().is_terminal() {
+        say(format_args!("\r\x1b[K{text}"));
+    }
+}

@@ -95,7 +95,7 @@ fn without_the_half_the_clock_is_late_by_the_way_back() {
 fn a_reply_to_an_earlier_boot_is_not_used() {
     for (without, text) in [
         (None, "note ignored: answers an older request 1"),
-        (Some(Rule::Unique), "event adjusts by +0.000500 s after a round trip of 0ns"),
+        (Some(Rule::Unique), "event adjusts by +0.500ms after a round trip of 0ns"),
     ] {
         let config = Config { without, ..Config::default() };
         let mut client = Bench::restart(Cristian::new(NodeId(2), &[SERVER, NodeId(2)], &config), 2, Boot(2));

@@ -10,8 +10,10 @@ use std::fmt;
 use volvox_core::{Instant, NodeId};
 use volvox_sim::Envelope;
 
-/// So many rows in which nothing is decided are told in one line.
-const DULL_MIN: usize = 4;
+/// This many rows in which nothing is decided are told in one line.
+pub(super) const DULL_MIN: usize = 4;
+/// This many rows behind a fault or a command are never left out.
+const NEAR_NEWS: usize = 3;
 /// Fewer rounds than these are not called rounds.
 const ROUNDS_MIN: usize = 2;
 
@@ -54,12 +56,14 @@ pub struct LeftOut {
     pub lost: Vec<(&'static str, usize)>,
     /// Who sent to several at once, and when.
     pub rounds: BTreeSet<(NodeId, Instant)>,
+    /// Steps in which nothing was received.
+    pub steps: usize,
 }
 
 impl LeftOut {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty()
+        self.kinds.is_empty() && self.steps == 0
     }
 
     /// Tells of both.
@@ -71,12 +75,17 @@ impl LeftOut {
             count_in(&mut self.lost, *why, *count);
         }
         self.rounds.extend(&other.rounds);
+        self.steps += other.steps;
     }
 
-    fn row(&mut self, row: &Row, (messages, sent_at): (&[Envelope], &[Instant]), rounds: &Rounds) {
+    pub(super) fn row(&mut self, row: &Row, (messages, sent_at): (&[Envelope], &[Instant]), rounds: &Rounds) {
         if let Row::Lost { why, .. } = row {
             count_in(&mut self.lost, *why, 1);
         }
+        if let Row::Gap { left_out, .. } = row {
+            self.add(left_out);
+        }
+        self.steps += row.steps().iter().filter(|step| step.received.is_none()).count();
         let lost = if let Row::Lost { message, .. } = row { Some(*message) } else { None };
         for id in row.steps().iter().filter_map(|step| step.received).chain(lost) {
             count_in(&mut self.kinds, messages[id].kind.clone(), 1);
@@ -105,6 +114,9 @@ impl fmt::Display for LeftOut {
         }
         let kinds: Vec<String> = self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
         write!(f, "{}", kinds.join(", "))?;
+        if kinds.is_empty() {
+            write!(f, "{} {} like those before", self.steps, if self.steps == 1 { "step" } else { "steps" })?;
+        }
         for (place, (why, count)) in self.lost.iter().enumerate() {
             write!(f, "{}{count} lost ({why})", if place == 0 { "; " } else { ", " })?;
         }
@@ -132,7 +144,9 @@ pub(super) fn without_the_dull(
     let is_rare = |id: usize| frequency[messages[id].kind.as_str()] * 8 <= messages.len();
     let stays = |id: usize| seen_sent.contains(&id) || is_rare(id) || firsts.contains(&id);
     let mut known_losses = BTreeSet::new();
+    let mut since_news = NEAR_NEWS;
     let mut is_dull = |row: &Row| match row {
+        _ if is_near_news(row, &mut since_news) => false,
         Row::Step(step) => !step.marks.iter().any(Mark::decides) && step.received.is_none_or(|id| !stays(id)),
         Row::Lost { message, why, .. } => {
             let (from, to) = (messages[*message].from, messages[*message].to);
@@ -164,6 +178,16 @@ pub(super) fn without_the_dull(
     }
     leave_out(&mut dull, &mut kept);
     kept
+}
+
+/// Whether something comes from outside here, or came a few rows before: what follows from it stays.
+fn is_near_news(row: &Row, since: &mut usize) -> bool {
+    if super::routine::is_news(row) {
+        *since = 0;
+    } else {
+        *since += 1;
+    }
+    *since <= NEAR_NEWS && !matches!(row, Row::Gap { .. })
 }
 
 /// The first message of each kind, with all that was sent in its round.

@@ -164,9 +164,8 @@ fn may_move(step: &Step) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Detail, Diagram, Paper, terminal};
+    use super::super::{Diagram, Heading, Paper, View, terminal};
     use super::*;
-    use crate::chapter::Carrier;
     use volvox_core::NodeId;
     use volvox_sim::{Moment, Recording, What};
 
@@ -184,7 +183,8 @@ mod tests {
             for to in to {
                 let kind = text.split(' ').next().unwrap_or_default().to_string();
                 let text = text.to_string();
-                let envelope = Envelope { from: NodeId(from), to: NodeId(*to), kind, text, is_copy: false };
+                let carried = Some(text.clone());
+                let envelope = Envelope { from: NodeId(from), to: NodeId(*to), kind, text, carried, is_copy: false };
                 self.0.messages.push(envelope);
                 self.moment(at, from, What::Sent(self.0.messages.len() - 1));
             }
@@ -202,7 +202,7 @@ mod tests {
 
         /// The rows, folded, and how many steps share lines.
         fn folded(&self) -> (Vec<Row>, usize) {
-            let mut rows = super::super::rows_of(&self.0);
+            let mut rows = super::super::moments::rows_of(&self.0);
             let rounds = Rounds::of(&rows, &self.0.messages);
             let sent_at = self.sent_at();
             let shared = together(&mut rows, (&self.0.messages, &sent_at), &rounds);
@@ -216,8 +216,8 @@ mod tests {
 
         fn drawn(&self, columns: usize) -> String {
             let nodes = (1..=4).map(NodeId).collect();
-            let title = "by hand".to_string();
-            let diagram = Diagram::from_recording(title, nodes, &self.0, Carrier::Network, Detail::Protocol);
+            let heading = Heading { title: "by hand".to_string(), nodes, ..Heading::default() };
+            let diagram = Diagram::from_recording(heading, &self.0, &View::PROTOCOL);
             terminal(&diagram, Paper { columns, is_coloured: false })
         }
     }
@@ -318,7 +318,8 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");
         }
         let text = run.drawn(100);
-        assert!(text.lines().any(|line| line.matches('▶').count() == 3), "three arrows in one line:\n{text}");
+        assert!(text.lines().any(|line| line.matches('▼').count() == 3), "three arrows in one line:\n{text}");
+        assert!(text.contains('┴') && text.contains('┘'), "the answers run together:\n{text}");
         assert_eq!(text.matches("◆ asked").count(), 36, "every mark is drawn:\n{text}");
         assert!(text.contains("the moments of 72 steps that share lines"), "{text}");
     }
@@ -334,6 +335,6 @@ mod tests {
         }
         let text = run.drawn(100);
         assert!(text.contains("19 rounds of n1: 57 Beat; 19 lost (down)"), "{text}");
-        assert!(text.contains("▶┼") && text.contains("✗"), "the first is drawn:\n{text}");
+        assert!(text.contains('▼') && text.contains('✗'), "the first is drawn:\n{text}");
     }
 }

@@ -1,7 +1,6 @@
 //! What is left out of a diagram everywhere, and counted.
 
 use super::{Mark, Row};
-use crate::chapter::Carrier;
 use std::collections::BTreeMap;
 use std::fmt;
 use volvox_core::NodeId;
@@ -20,12 +19,12 @@ pub(super) struct Hidden {
 
 impl Hidden {
     /// The recording without what the carrier says for itself. What it carries stays.
-    pub fn carrier(&mut self, recording: &Recording, carrier: Carrier) -> Recording {
+    pub fn carrier(&mut self, recording: &Recording) -> Recording {
         let mut shown = recording.clone();
         let mut is_hidden = vec![false; shown.messages.len()];
         for (envelope, is_hidden) in shown.messages.iter_mut().zip(&mut is_hidden) {
-            match carrier.message(&envelope.text) {
-                Some(own) => envelope.text = own.to_string(),
+            match &envelope.carried {
+                Some(carried) => envelope.text.clone_from(carried),
                 None => {
                     *is_hidden = true;
                     match self.carried.iter_mut().find(|(kind, _)| *kind == envelope.kind) {
@@ -37,9 +36,9 @@ impl Hidden {
         }
         shown.moments.retain_mut(|moment| match &mut moment.what {
             What::Sent(id) | What::Delivered(id) | What::Lost(id, _) => !is_hidden[*id],
-            What::Timer(text) => match carrier.timer(text).map(str::to_string) {
-                Some(own) => {
-                    *text = own;
+            What::Timer { text, carried } => match carried {
+                Some(carried) => {
+                    text.clone_from(carried);
                     true
                 }
                 None => false,

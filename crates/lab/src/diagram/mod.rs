@@ -13,29 +13,63 @@
 mod dull;
 mod fold;
 mod hidden;
-mod script;
+mod moments;
+mod routine;
 mod svg;
 mod terminal;
+mod text;
+mod window;
 
 pub use dull::LeftOut;
-pub use script::of_script;
-pub use svg::svg;
+pub use svg::{Drawn, Format, FormatError, drawn, svg};
 pub use terminal::{Paper, terminal};
+pub use window::{Begin, Window};
 
-use crate::chapter::Carrier;
-use crate::study::Ran;
+use crate::chapter::Cell;
+use crate::model::{CheckedModel, Expects, Found};
+use crate::shell::Shell;
+use crate::shrink::Replayed;
+use crate::study::{Ran, roles};
 use dull::Rounds;
 use hidden::Hidden;
-use std::collections::BTreeSet;
-use volvox_core::{Duration, Instant, NodeId};
+use moments::{rows_of, with_pauses};
+use text::{fitted, lines_of_text};
+use volvox_core::{Instant, NodeId};
 use volvox_sim::{Envelope, Moment, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
-/// And more than these are no picture.
+/// And with more than these only what is near to a fault, a command or a death is shown.
 const ROWS_MAX: usize = 400;
-/// What comes after so many rows is not looked at.
-const ROWS_SEEN_MAX: usize = 10 * ROWS_MAX;
+/// What comes after this many rows is not drawn; only a run with hundreds of faults has as many.
+const ROWS_DRAWN_MAX: usize = 10 * ROWS_MAX;
+
+/// What of a run is shown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct View {
+    /// How much.
+    pub detail: Detail,
+    /// Of which time.
+    pub window: Window,
+}
+
+impl View {
+    /// What a reader wants to see of the protocol, from the beginning to the end.
+    pub const PROTOCOL: View = View { detail: Detail::Protocol, window: Window::ALL };
+}
+
+/// What stands over and below a diagram.
+#[derive(Clone, Default, Debug)]
+pub struct Heading {
+    /// What is shown.
+    pub title: String,
+    /// The columns.
+    pub nodes: Vec<NodeId>,
+    /// What each node is from the beginning to the end; empty where all are alike.
+    pub roles: Vec<&'static str>,
+    /// The replicated log of each node at the end, where there is one.
+    pub logs: Vec<(NodeId, Vec<Cell>)>,
+}
 
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +87,12 @@ pub struct Diagram {
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
+    /// What each node is from the beginning to the end; empty where all are alike.
+    pub roles: Vec<&'static str>,
+    /// What each node is before the first row.
+    pub begin: Vec<Begin>,
+    /// The replicated log of each node at the end.
+    pub logs: Vec<(NodeId, Vec<Cell>)>,
     /// From the first to the last.
     pub rows: Vec<Row>,
     /// The messages that rows name by their place.
@@ -95,6 +135,8 @@ pub enum Row {
         text: String,
         /// How it is meant.
         tone: Tone,
+        /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
+        cuts: Option<bool>,
     },
     /// Time in which nothing is shown.
     Gap {
@@ -211,31 +253,67 @@ impl Row {
 impl Diagram {
     /// The diagram of a run that was recorded.
     pub fn of(ran: &Ran) -> Option<Diagram> {
-        Diagram::with(ran, Detail::Protocol)
+        Diagram::with(ran, &View::PROTOCOL)
     }
 
-    /// The diagram of a run that was recorded, in such detail.
-    pub fn with(ran: &Ran, detail: Detail) -> Option<Diagram> {
+    /// The diagram of a run that was recorded, as much of it as is wanted.
+    pub fn with(ran: &Ran, view: &View) -> Option<Diagram> {
         let recording = ran.recording.as_ref()?;
         let mut title = format!("{} - {} nodes, seed {}", ran.title, ran.nodes, ran.seed);
         if let Some(rule) = ran.without {
             title += &format!(", without {rule}");
         }
         let nodes = (1..=ran.nodes).map(NodeId).collect();
-        Some(Diagram::from_recording(title, nodes, recording, ran.carrier, detail))
+        let heading = Heading { title, nodes, roles: ran.roles.clone(), logs: ran.logs.clone() };
+        let mut view = *view;
+        let is_said = view.window.from.is_some() || view.detail == Detail::Everything;
+        let begins = ran.draw_from.filter(|_| !is_said);
+        view.window.from = view.window.from.or(begins);
+        let mut diagram = Diagram::from_recording(heading, recording, &view);
+        if let Some(begins) = begins {
+            let apart = if diagram.left_out.is_empty() { "" } else { "; " };
+            diagram.left_out += &format!("{apart}drawn from {begins} (--from 0ms draws all)");
+        }
+        Some(diagram)
+    }
+
+    /// The diagram of a script that was followed: a counterexample, or a run written by hand.
+    pub fn of_script(shell: &dyn Shell, title: &str, replayed: &Replayed, view: &View) -> Diagram {
+        let heading = Heading {
+            title: title.to_string(),
+            nodes: (1..=replayed.nodes).map(NodeId).collect(),
+            roles: roles(shell, replayed.nodes),
+            logs: replayed.logs.clone(),
+        };
+        Diagram::from_recording(heading, &replayed.recording, view)
+    }
+
+    /// The diagram of what an exploration found, which was followed by hand for this chapter.
+    pub fn of_counterexample(shell: &dyn Shell, model: &CheckedModel, found: &Found, view: &View) -> Diagram {
+        let mut recording = found.recording.clone();
+        if let Expects::Counterexample { property, .. } = model.expects {
+            let at = recording.moments.last().map_or(Instant::ZERO, |moment| moment.at);
+            let text = match found.cycle_from {
+                Some(_) => "and so on forever".to_string(),
+                None => "here the exploration found it".to_string(),
+            };
+            recording.moments.push(Moment { at, node: NodeId(0), what: What::Broken { property, text } });
+        }
+        let nodes = found.nodes as u64;
+        let heading = Heading {
+            title: format!("{}: {}", shell.card().title, model.name),
+            nodes: (1..=nodes).map(NodeId).collect(),
+            roles: roles(shell, nodes),
+            logs: Vec::new(),
+        };
+        Diagram::from_recording(heading, &recording, view)
     }
 
     /// The diagram of a recording.
-    pub fn from_recording(
-        title: String,
-        nodes: Vec<NodeId>,
-        recording: &Recording,
-        carrier: Carrier,
-        detail: Detail,
-    ) -> Diagram {
+    pub fn from_recording(heading: Heading, recording: &Recording, view: &View) -> Diagram {
         let mut hidden = Hidden::default();
-        let recording = &match detail {
-            Detail::Protocol => hidden.carrier(recording, carrier),
+        let recording = &match view.detail {
+            Detail::Protocol => hidden.carrier(recording),
             Detail::Everything => recording.clone(),
         };
         let mut sent_at = vec![Instant::ZERO; recording.messages.len()];
@@ -246,166 +324,34 @@ impl Diagram {
         }
         let mut rows = rows_of(recording);
         rows.retain(|row| !matches!(row, Row::Step(step) if step.shows_nothing()));
+        let (mut rows, begin) = view.window.of(rows, &heading.nodes);
         let mut is_cut = recording.is_cut;
-        if rows.len() > ROWS_WANTED && detail == Detail::Protocol {
+        if rows.len() > ROWS_WANTED && view.detail == Detail::Protocol {
             let rounds = Rounds::of(&rows, &recording.messages);
             let messages = (&recording.messages[..], &sent_at[..]);
             hidden.remarks(&mut rows);
             rows = dull::without_the_dull(rows, messages, &rounds);
-            is_cut |= rows.len() > ROWS_SEEN_MAX;
-            rows.truncate(ROWS_SEEN_MAX);
+            rows = routine::without_routine(rows, messages, &rounds, ROWS_MAX);
             hidden.sharing = fold::together(&mut rows, messages, &rounds);
         }
         let mut rows = with_pauses(rows);
-        is_cut |= rows.len() > ROWS_MAX;
-        rows.truncate(ROWS_MAX);
+        is_cut |= rows.len() > ROWS_DRAWN_MAX;
+        rows.truncate(ROWS_DRAWN_MAX);
         let left_out = hidden.to_string();
-        Diagram { title, nodes, rows, messages: recording.messages.clone(), sent_at, left_out, is_cut }
+        let Heading { title, nodes, roles, logs } = heading;
+        // Logs are those of the end.
+        let logs = if view.window.to.is_none() { logs } else { Vec::new() };
+        let messages = recording.messages.clone();
+        Diagram { title, nodes, roles, begin, logs, rows, messages, sent_at, left_out, is_cut }
     }
 
     /// The column of a node.
     pub fn column(&self, node: NodeId) -> Option<usize> {
         self.nodes.binary_search(&node).ok()
     }
-}
 
-/// Moments of one node at one time are one row.
-fn rows_of(recording: &Recording) -> Vec<Row> {
-    let mut rows: Vec<Row> = Vec::new();
-    // What a step sent in vain comes after the step.
-    let mut lost: Vec<Row> = Vec::new();
-    let mut known: BTreeSet<NodeId> = BTreeSet::new();
-    let mut open: Option<Step> = None;
-    for Moment { at, node, what } in &recording.moments {
-        let begins = matches!(
-            what,
-            What::Delivered(_)
-                | What::Timer(_)
-                | What::Command(_)
-                | What::Started(_)
-                | What::Durable(_)
-                | What::Stopped
-        );
-        let is_of = |step: &Step, node: NodeId| (step.at, step.node) == (*at, node);
-        if let What::Lost(message, why) = what {
-            let row = Row::Lost { at: *at, message: *message, why };
-            if open.as_ref().is_some_and(|step| is_of(step, recording.messages[*message].from)) {
-                lost.push(row);
-            } else {
-                close(&mut open, &mut lost, &mut rows);
-                rows.push(row);
-            }
-            continue;
-        }
-        let bar = bar_of(what);
-        if begins || bar.is_some() || !open.as_ref().is_some_and(|step| is_of(step, *node)) {
-            close(&mut open, &mut lost, &mut rows);
-        }
-        if let Some((text, tone)) = bar {
-            rows.push(Row::Bar { at: *at, text, tone });
-            continue;
-        }
-        let step = open.get_or_insert_with(|| Step {
-            at: *at,
-            node: *node,
-            received: None,
-            marks: Vec::new(),
-            sent: Vec::new(),
-        });
-        match what {
-            What::Delivered(id) => step.received = Some(*id),
-            What::Sent(id) => step.sent.push(*id),
-            What::Started(_) if known.insert(*node) => {}
-            What::Started(_) => step.marks.push(Mark::Started),
-            What::Stopped => step.marks.push(Mark::Stopped),
-            What::Paused => step.marks.push(Mark::Paused),
-            What::Resumed => step.marks.push(Mark::Resumed),
-            What::Timer(text) => step.marks.push(Mark::Timer(text.clone())),
-            What::Command(text) => step.marks.push(Mark::Command(text.clone())),
-            What::Event(text) => step.marks.push(Mark::Event(text.clone())),
-            What::Note(text) => step.marks.push(Mark::Note(text.clone())),
-            What::Persisted(text) => step.marks.push(Mark::Record(text.clone())),
-            What::State(text) => step.marks.push(Mark::State(text.clone())),
-            What::Durable(_) | What::Lost(..) | What::Fault(_) | What::Healed | What::Broken { .. } => {}
-        }
+    /// What a node is from the beginning to the end.
+    fn role(&self, column: usize) -> &'static str {
+        self.roles.get(column).copied().unwrap_or_default()
     }
-    close(&mut open, &mut lost, &mut rows);
-    rows
-}
-
-fn close(open: &mut Option<Step>, lost: &mut Vec<Row>, rows: &mut Vec<Row>) {
-    if let Some(step) = open.take()
-        && (step.received.is_some() || !step.marks.is_empty() || !step.sent.is_empty())
-    {
-        rows.push(Row::Step(step));
-    }
-    rows.append(lost);
-}
-
-fn bar_of(what: &What) -> Option<(String, Tone)> {
-    match what {
-        What::Fault(fault) => {
-            let text = fault.to_string();
-            let is_good =
-                ["heal", "resume", "start"].iter().any(|good| text.starts_with(good)) || text.ends_with(" ok");
-            Some((text, if is_good { Tone::Good } else { Tone::Bad }))
-        }
-        What::Healed => Some(("everything heals".to_string(), Tone::Good)),
-        What::Broken { property, text } => Some((format!("BROKEN: {property}: {text}"), Tone::Broken)),
-        _ => None,
-    }
-}
-
-/// Where much time passes between two rows, it is said how much.
-fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
-    let mut spans: Vec<Duration> = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at())).collect();
-    spans.retain(|span| !span.is_zero());
-    spans.sort_unstable();
-    let typical = spans.get(spans.len() / 2).copied().unwrap_or_default();
-    let long = (typical * 8).max(Duration::from_millis(1));
-    let mut paused: Vec<Row> = Vec::new();
-    for row in rows {
-        let end = match paused.last() {
-            Some(Row::Gap { to, .. }) => Some(*to),
-            Some(before) => Some(before.at()),
-            None => None,
-        };
-        if let Some(end) = end
-            && row.at().since(end) > long
-            && !matches!(row, Row::Gap { .. })
-            && !matches!(paused.last(), Some(Row::Gap { .. }))
-        {
-            paused.push(Row::Gap { from: end, to: row.at(), left_out: LeftOut::default() });
-        }
-        paused.push(row);
-    }
-    paused
-}
-
-/// As much of the text as fits.
-fn fitted(text: &str, room: usize) -> String {
-    if text.chars().count() <= room {
-        return text.to_string();
-    }
-    let mut fitting: String = text.chars().take(room.saturating_sub(1)).collect();
-    if room > 0 {
-        fitting.push('…');
-    }
-    fitting
-}
-
-/// The text in at most so many lines with so much room, broken between words where that is not wasteful.
-fn lines_of_text(text: &str, room: usize, most: usize) -> Vec<String> {
-    let (mut lines, mut rest) = (Vec::new(), text.trim());
-    while !rest.is_empty() {
-        if lines.len() + 1 >= most || rest.chars().count() <= room {
-            lines.push(fitted(rest, room));
-            break;
-        }
-        let end = rest.char_indices().nth(room).map_or(rest.len(), |(byte, _)| byte);
-        let cut = rest[..end].rfind(' ').filter(|space| *space > end / 2).unwrap_or(end);
-        lines.push(rest[..cut].trim_end().to_string());
-        rest = rest[cut..].trim_start();
-    }
-    lines
 }

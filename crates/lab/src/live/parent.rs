@@ -9,7 +9,7 @@ use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
 use crate::chapter::World;
 use crate::scenario::Whom;
 use crate::shell::Shell;
-use crate::study::{End, Prepared, Ran, Request, damages};
+use crate::study::{End, Prepared, Ran, Request, damages, logs, roles};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -483,6 +483,7 @@ impl<'a> Run<'a> {
         for scheduled in &self.applied {
             self.shadows.statistics.faults.add(if damages(&scheduled.fault) { "damage" } else { "repair" });
         }
+        let logs = logs(self.shell, &self.shadows.up());
         let Shadows { judge, statistics, mut recording, .. } = self.shadows;
         // Faults are told at once, and what nodes did a while later.
         recording.sort();
@@ -491,7 +492,8 @@ impl<'a> Run<'a> {
         Ok(Ran {
             chapter: card.id,
             title: card.title,
-            carrier: self.shell.carrier(),
+            roles: roles(self.shell, prepared.settings.nodes),
+            logs,
             world: World::Live,
             seed: request.seed,
             nodes: prepared.settings.nodes,
@@ -501,11 +503,14 @@ impl<'a> Run<'a> {
             statistics,
             events,
             faults: self.applied,
+            in_vain: Vec::new(),
             healed,
             properties,
             left_out: prepared.left_out,
             chain: None,
             recording: (request.moments_max > 0).then_some(recording),
+            draw_from: None,
+            trace: Vec::new(),
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::observed::{Told, unhex};
 use crate::chapter::Settings;
-use crate::shell::Shell;
+use crate::shell::{Carried, Shell};
 use crate::study::Judge;
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::erased::{AnyEvent, AnyMessage, AnyProcess, AnyTimer};
@@ -152,9 +152,10 @@ impl Shadows {
             "timer" => {
                 let place = timers.iter().position(|timer| format!("{timer:?}") == rest)?;
                 let timer = timers.swap_remove(place);
+                let what = What::timer::<AnyProcess>(&timer, Some(&Carried(self.shell)));
                 process.on_timer(timer, &mut cx);
                 self.statistics.timers += 1;
-                What::Timer(rest.to_string())
+                what
             }
             "command" => {
                 let command = self.shell.command(rest).ok()?;
@@ -230,10 +231,13 @@ impl Shadows {
 
     fn sent(&mut self, from: NodeId, to: NodeId, message: &AnyMessage, at: Instant) -> usize {
         let id = self.recording.messages.len();
-        let (kind, text) = (message.kind(), message.to_string());
-        self.recording.messages.push(Envelope { from, to, kind: kind.to_string(), text, is_copy: false });
+        let envelope = Envelope::of::<AnyProcess>((from, to), message, false, Some(&Carried(self.shell)));
         self.statistics.sent += 1;
-        self.statistics.kinds.add(kind);
+        match envelope.carried {
+            Some(_) => self.statistics.kinds.add(message.kind()),
+            None => self.statistics.carrier_kinds.add(message.kind()),
+        }
+        self.recording.messages.push(envelope);
         self.record(at, from, What::Sent(id));
         id
     }

@@ -18,14 +18,16 @@
 
 use super::Breach;
 use super::follow::{Field, property_of};
-use crate::chapter::Settings;
-use crate::shell::Shell;
+use crate::chapter::{Cell, Settings};
+use crate::shell::{Carried, Shell};
+use crate::study::logs;
 use std::fmt;
 use std::fmt::Write;
 use std::rc::Rc;
-use volvox_core::When;
 use volvox_core::erased::AnyProcess;
+use volvox_core::{NodeId, When};
 use volvox_sim::script::{Action, Order, Runner};
+use volvox_sim::{Moment, Recording, What};
 
 /// The longest text that is read.
 const TEXT_MAX: usize = 4 << 20;
@@ -37,6 +39,12 @@ pub struct Replayed {
     pub text: String,
     /// What broke, and how; nothing when the property that is named held.
     pub breach: Option<Breach>,
+    /// The run as data, for a diagram.
+    pub recording: Recording,
+    /// How many nodes there are.
+    pub nodes: u64,
+    /// The replicated log of each node at the end, where the protocol has one.
+    pub logs: Vec<(NodeId, Vec<Cell>)>,
 }
 
 /// Why a text cannot be followed.
@@ -76,7 +84,9 @@ pub fn replay(shell: &'static dyn Shell, text: &str) -> Result<Replayed, ReplayE
         return Err(at(0)(format!("a text of {} bytes; {TEXT_MAX} at most", text.len())));
     }
     let field = read_header(shell, text)?;
-    let mut runner = Runner::over(field.world(&field.settings).traced(), Rc::new(|text| shell.command(text)));
+    let world =
+        field.started(field.unstarted(&field.settings).recorded(Rc::new(Carried(shell)), |node| shell.state(node)));
+    let mut runner = Runner::over(world.traced(), Rc::new(|text| shell.command(text)));
     let mut history = field.properties.history();
     let (mut after, mut breach) = (String::new(), None);
     let mut is_script = false;
@@ -103,7 +113,14 @@ pub fn replay(shell: &'static dyn Shell, text: &str) -> Result<Replayed, ReplayE
     if breach.is_none() {
         breach = field.ask(world, &history);
     }
-    Ok(Replayed { text: after, breach })
+    let mut recording = world.recording();
+    if let (Some(breach), Some((_, property))) = (&breach, &field.property) {
+        let what = What::Broken { property: property.name, text: breach.text.clone() };
+        recording.moments.push(Moment { at: world.now(), node: NodeId(0), what });
+    }
+    let live: Vec<_> = world.live().collect();
+    let logs = logs(shell, &live);
+    Ok(Replayed { text: after, breach, recording, nodes: field.settings.nodes, logs })
 }
 
 impl Field {

@@ -38,9 +38,18 @@ pub(super) struct Followed {
 impl Field {
     /// The world in which it begins, every node started.
     pub fn world(&self, settings: &Settings) -> World<AnyProcess> {
+        self.started(self.unstarted(settings))
+    }
+
+    /// The same before any node started.
+    pub fn unstarted(&self, settings: &Settings) -> World<AnyProcess> {
         let config = self.shell.config(settings);
         let config_of = move |_, _: Incarnation| config.clone();
-        let mut world = World::<AnyProcess>::new(settings.nodes, config_of).seed(self.seed).order(self.order);
+        World::<AnyProcess>::new(settings.nodes, config_of).seed(self.seed).order(self.order)
+    }
+
+    /// Every node of a world starts.
+    pub fn started(&self, mut world: World<AnyProcess>) -> World<AnyProcess> {
         for node in world.ids().collect::<Vec<_>>() {
             world.act(&Action::now(What::Start { node })).expect("a node that is down starts");
         }

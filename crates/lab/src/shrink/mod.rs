@@ -269,7 +269,7 @@ fn by_hand(
     shrunk.breach = breach;
     // What is printed is what was read again: a line that could not be read would show here.
     shrunk.text = match replay(terms.shell, &text) {
-        Ok(Replayed { text, breach: Some(_) }) => Some(text),
+        Ok(Replayed { text, breach: Some(_), .. }) => Some(text),
         _ if shrunk.breach.property == PANIC => Some(text),
         _ => None,
     };

@@ -7,30 +7,28 @@ use volvox_core::{Instant, NodeId, Picture, When};
 
 /// The properties of a chapter, what they remember, and what became of them.
 pub(crate) struct Judge {
+    shell: &'static dyn Shell,
     properties: Box<dyn Properties>,
     cards: Vec<PropertyCard>,
     held: Vec<Held>,
     history: AnyHistory,
-    events: Vec<(String, u64)>,
+    events: Vec<(&'static str, u64)>,
 }
 
 impl Judge {
-    pub fn new(shell: &dyn Shell) -> Judge {
+    pub fn new(shell: &'static dyn Shell) -> Judge {
         let properties = shell.properties();
         let (cards, history) = (properties.cards(), properties.history());
-        Judge { held: vec![Held::NotAsked; cards.len()], properties, cards, history, events: Vec::new() }
+        Judge { shell, held: vec![Held::NotAsked; cards.len()], properties, cards, history, events: Vec::new() }
     }
 
     /// A node told something.
     pub fn event(&mut self, node: NodeId, event: &AnyEvent) {
         self.properties.observe(&mut self.history, node, event);
-        let text = event.to_string();
-        // `entered`, `delivers 3 of n1`: the first word that is one; what is only numbers has none.
-        let is_word = |word: &&str| word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
-        let word = text.split_whitespace().find(is_word).unwrap_or("told");
-        match self.events.iter_mut().find(|(known, _)| known == word) {
+        let kind = self.shell.event_kind(event);
+        match self.events.iter_mut().find(|(known, _)| *known == kind) {
             Some((_, count)) => *count += 1,
-            None => self.events.push((word.to_string(), 1)),
+            None => self.events.push((kind, 1)),
         }
     }
 
@@ -78,11 +76,11 @@ impl Judge {
         Picture { nodes, history: &self.history }
     }
 
-    /// What became of each property, and the events by their first word.
+    /// What became of each property, and the events by their kind.
     pub fn verdict(self) -> Verdict {
         (self.cards.into_iter().zip(self.held).collect(), self.events)
     }
 }
 
 /// What became of each property, and how often each event was told.
-pub(crate) type Verdict = (Vec<(PropertyCard, Held)>, Vec<(String, u64)>);
+pub(crate) type Verdict = (Vec<(PropertyCard, Held)>, Vec<(&'static str, u64)>);

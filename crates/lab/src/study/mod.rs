@@ -5,20 +5,26 @@
 //! | `simulate` | runs a scenario of a chapter from a seed |
 //! | `judge` | asks the properties at every moment |
 //! | `summary` | tells what came out, for people and for programs |
+//! | `export` | what happened, moment by moment, for programs and for ShiViz |
+//! | `vain` | faults that changed nothing, and why |
 //!
 //! A run has two parts. In the first, the scenario happens: commands, faults, until everything is done or its time is
 //! over. If something is broken then (a link, a disk, a node), everything heals, and the second part is the time
 //! in which good things must come to pass; those that died start again where the chapter claims to survive that.
 //! Properties that hold always are asked after every step, the others at the end.
 
+mod export;
 mod judge;
 mod simulate;
 mod summary;
+mod vain;
 
+pub use export::SHIVIZ_PARSER;
 pub(crate) use judge::Judge;
 pub use simulate::simulate as run;
+pub(crate) use simulate::{logs, roles};
 
-use crate::chapter::{Card, Carrier, Settings, World};
+use crate::chapter::{Card, Cell, Settings, World};
 use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
 use crate::shell::PropertyCard;
 use crate::spelling::nearest;
@@ -42,6 +48,8 @@ pub struct Request {
     pub scenario: Option<Scenario>,
     /// How many moments are recorded for a diagram; none when 0.
     pub moments_max: usize,
+    /// How many lines of the trace are kept, the last ones; none when 0.
+    pub trace_lines: usize,
 }
 
 /// Why a run could not begin.
@@ -150,8 +158,10 @@ pub struct Ran {
     pub chapter: &'static str,
     /// Its title.
     pub title: &'static str,
-    /// What carries its messages.
-    pub carrier: Carrier,
+    /// What each node is from the beginning to the end; empty where all are alike.
+    pub roles: Vec<&'static str>,
+    /// The replicated log of each node at the end, where the protocol has one.
+    pub logs: Vec<(NodeId, Vec<Cell>)>,
     /// Where it ran.
     pub world: World,
     /// From which everything was drawn.
@@ -166,10 +176,12 @@ pub struct Ran {
     pub took: Instant,
     /// What was counted.
     pub statistics: Statistics,
-    /// Events by their first word, in the order in which they first came.
-    pub events: Vec<(String, u64)>,
+    /// Events by their kind, in the order in which they first came.
+    pub events: Vec<(&'static str, u64)>,
     /// Faults that happened.
     pub faults: Vec<Scheduled>,
+    /// What was asked for and had no effect, and why.
+    pub in_vain: Vec<String>,
     /// When everything healed, if something was broken.
     pub healed: Option<Instant>,
     /// What became of each property.
@@ -180,6 +192,10 @@ pub struct Ran {
     pub chain: Option<u64>,
     /// The run as data.
     pub recording: Option<Recording>,
+    /// Where a diagram begins when nobody asks for another moment.
+    pub draw_from: Option<Instant>,
+    /// The lines of the trace, as many as were asked for.
+    pub trace: Vec<String>,
 }
 
 impl Ran {
@@ -206,6 +222,12 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// Where a diagram begins: where the scenario says, unless something else goes wrong than it says.
+    pub fn draw_from(&self, request: &Request) -> Option<Instant> {
+        let from = self.scenario.draw_from.filter(|_| request.faults.is_empty());
+        from.map(|from| Instant::ZERO + from)
+    }
+
     /// Checks what can be checked without the protocol's types.
     pub fn new(card: &'static Card, request: &Request) -> Result<Prepared, RequestError> {
         let own = match &request.scenario {

@@ -1,13 +1,14 @@
 //! Runs a scenario of a chapter from a seed.
 
-use super::{End, Judge, Prepared, Ran, Request, RequestError, damages};
-use crate::chapter::World;
+use super::{End, Judge, Prepared, Ran, Request, RequestError, damages, vain};
+use crate::chapter::{Cell, World};
 use crate::scenario::{Planned, Whom};
-use crate::shell::Shell;
+use crate::shell::{Carried, Shell};
 use std::collections::{BTreeMap, VecDeque};
+use std::rc::Rc;
 use volvox_core::erased::{AnyCommand, AnyMessage, AnyProcess};
-use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Rng};
-use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, What};
+use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Rng, Scheduled};
+use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, TraceRing, What};
 
 /// More steps than any scenario takes that a person can follow.
 const STEPS_MAX: u64 = 5_000_000;
@@ -24,39 +25,42 @@ const FIRST_COMMAND: u64 = 1;
 /// When the request does not fit the chapter. A property that breaks is no error: see [`Ran::is_good`].
 pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, RequestError> {
     let prepared = Prepared::new(shell.card(), request)?;
-    let Prepared { settings, scenario, faults, left_out } = &prepared;
     let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
     let commands = commands_of(shell, &prepared, &planned)?;
-    let claimed = shell.faults(settings);
-    let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
-    let span = scenario.span;
     let recorder = (request.moments_max > 0).then(|| Recorder::new(request.moments_max));
-    let builder = Builder::<AnyProcess>::new(request.seed, settings.nodes, shell.config(settings))
+    let ring = (request.trace_lines > 0).then(|| TraceRing::new(request.trace_lines));
+    let builder = builder(shell, request, &prepared, &prepared.faults).record(recorder.as_ref()).trace(ring.as_ref());
+    let mut run = Run::new(shell, builder, commands.clone(), recorder);
+    let (stop, healed) = run.both_parts(&prepared, last);
+    let mut in_vain = std::mem::take(&mut run.in_vain);
+    let chain = run.sim.chain();
+    in_vain.extend(vain::faults(&run.sim, &prepared, |faults| {
+        let mut again = Run::new(shell, self::builder(shell, request, &prepared, faults), commands.clone(), None);
+        let _ = again.both_parts(&prepared, last);
+        again.sim.chain() == chain
+    }));
+    let mut ran = run.told(request, &prepared, stop, healed);
+    ran.in_vain = in_vain;
+    ran.trace = ring.map(|ring| ring.lines()).unwrap_or_default();
+    Ok(ran)
+}
+
+/// The world of a scenario, in which these things go wrong.
+fn builder(
+    shell: &'static dyn Shell,
+    request: &Request,
+    prepared: &Prepared,
+    faults: &[Scheduled],
+) -> Builder<AnyProcess> {
+    let Prepared { settings, scenario, .. } = prepared;
+    Builder::<AnyProcess>::new(request.seed, settings.nodes, shell.config(settings))
         .network(scenario.network)
         .clocks(scenario.clocks)
         .schedule(faults.iter().cloned())
         .leader(move |process| shell.is_leader(process))
         .message_bytes(bytes_of)
+        .carrier(Rc::new(Carried(shell)))
         .steps_max(STEPS_MAX)
-        .record(recorder.as_ref());
-    let mut run = Run {
-        shell,
-        sim: builder.build(),
-        judge: Judge::new(shell),
-        commands,
-        waiting: VecDeque::new(),
-        recorder,
-        states: BTreeMap::new(),
-    };
-    let mut stop = run.part(span, last, false);
-    let mut healed = None;
-    if run.is_damaged(starts_again) && !matches!(stop, Stop::Violated | Stop::StepsMax) {
-        healed = Some(run.sim.now());
-        run.heal(starts_again);
-        let settles = run.sim.now().since(Instant::ZERO) + span / SETTLES;
-        stop = run.part(span.max(GRACE_MIN), settles, true);
-    }
-    Ok(run.told(request, &prepared, stop, healed, *left_out))
 }
 
 /// The commands with their moments, read by the protocol.
@@ -89,13 +93,51 @@ struct Run {
     waiting: VecDeque<usize>,
     recorder: Option<Recorder>,
     states: BTreeMap<NodeId, String>,
+    /// Commands that nobody heard.
+    in_vain: Vec<String>,
 }
 
 impl Run {
+    fn new(
+        shell: &'static dyn Shell,
+        builder: Builder<AnyProcess>,
+        commands: Vec<(Duration, Whom, AnyCommand)>,
+        recorder: Option<Recorder>,
+    ) -> Run {
+        Run {
+            shell,
+            sim: builder.build(),
+            judge: Judge::new(shell),
+            commands,
+            waiting: VecDeque::new(),
+            recorder,
+            states: BTreeMap::new(),
+            in_vain: Vec::new(),
+        }
+    }
+
+    /// What the scenario says, and where something is broken then, what comes after everything healed.
+    fn both_parts(&mut self, prepared: &Prepared, last: Duration) -> (Stop, Option<Instant>) {
+        let claimed = self.shell.faults(&prepared.settings);
+        let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
+        let span = prepared.scenario.span;
+        let mut stop = self.part(span, last, false);
+        let mut healed = None;
+        if self.is_damaged(starts_again) && !matches!(stop, Stop::Violated | Stop::StepsMax) {
+            healed = Some(self.sim.now());
+            self.heal(starts_again);
+            let settles = self.sim.now().since(Instant::ZERO) + span / SETTLES;
+            stop = self.part(span.max(GRACE_MIN), settles, true);
+        }
+        let unheard = self.waiting.iter().map(|number| format!("{}: nobody led", self.commands[*number].2));
+        self.in_vain.extend(unheard);
+        (stop, healed)
+    }
+
     /// Runs until the work is done, but not before `last`, and for at most `span`. When everything was healed, also what
     /// must hold at the end is an end.
     fn part(&mut self, span: Duration, last: Duration, is_healed: bool) -> Stop {
-        let Run { shell, sim, judge, commands, waiting, recorder, states } = self;
+        let Run { shell, sim, judge, commands, waiting, recorder, states, in_vain } = self;
         if sim.now() == Instant::ZERO {
             for (number, (at, ..)) in commands.iter().enumerate() {
                 sim.alarm(*at, number as u64 + FIRST_COMMAND);
@@ -111,7 +153,7 @@ impl Run {
                     Happening::Started(_) | Happening::Stopped(_) => {}
                 }
             }
-            ask(*shell, sim, commands, waiting);
+            ask(*shell, sim, commands, waiting, in_vain);
             // Time passes also without a step, and then nothing has changed.
             let is_news = std::mem::replace(&mut steps, sim.statistics().steps) != steps;
             if !is_news && sim.now() < last {
@@ -161,14 +203,7 @@ impl Run {
         }
     }
 
-    fn told(
-        mut self,
-        request: &Request,
-        prepared: &Prepared,
-        stop: Stop,
-        healed: Option<Instant>,
-        left_out: usize,
-    ) -> Ran {
+    fn told(mut self, request: &Request, prepared: &Prepared, stop: Stop, healed: Option<Instant>) -> Ran {
         let card = self.shell.card();
         let nodes: Vec<(NodeId, &AnyProcess)> = self.sim.live().collect();
         if stop != Stop::Violated {
@@ -177,11 +212,13 @@ impl Run {
                 recorder.add(self.sim.now(), NodeId(0), What::Broken { property, text });
             }
         }
+        let logs = logs(self.shell, &nodes);
         let (properties, events) = self.judge.verdict();
         Ran {
             chapter: card.id,
             title: card.title,
-            carrier: self.shell.carrier(),
+            roles: roles(self.shell, prepared.settings.nodes),
+            logs,
             world: World::Simulated,
             seed: request.seed,
             nodes: prepared.settings.nodes,
@@ -197,13 +234,26 @@ impl Run {
             statistics: self.sim.statistics().clone(),
             events,
             faults: self.sim.applied_faults().to_vec(),
+            in_vain: Vec::new(),
             healed,
             properties,
-            left_out,
+            left_out: prepared.left_out,
             chain: Some(self.sim.chain()),
             recording: self.recorder.map(|recorder| recorder.recording()),
+            draw_from: prepared.draw_from(request),
+            trace: Vec::new(),
         }
     }
+}
+
+/// What each node is from the beginning to the end; nothing where all are alike.
+pub(crate) fn roles(shell: &dyn Shell, nodes: u64) -> Vec<&'static str> {
+    (1..=nodes).map(|id| shell.role(NodeId(id), nodes)).collect()
+}
+
+/// The replicated logs of these nodes.
+pub(crate) fn logs(shell: &dyn Shell, nodes: &[(NodeId, &AnyProcess)]) -> Vec<(NodeId, Vec<Cell>)> {
+    nodes.iter().filter_map(|(id, process)| Some((*id, shell.log(process)?))).collect()
 }
 
 /// Gives the commands that are due. One for a leader waits until somebody leads.
@@ -212,18 +262,25 @@ fn ask(
     sim: &mut Simulation<AnyProcess>,
     commands: &[(Duration, Whom, AnyCommand)],
     waiting: &mut VecDeque<usize>,
+    in_vain: &mut Vec<String>,
 ) {
+    let mut tell = |sim: &mut Simulation<AnyProcess>, id: NodeId, command: &AnyCommand| {
+        if sim.node(id).is_none() {
+            in_vain.push(format!("{command} @ {}: {id} was down", sim.now()));
+        }
+        sim.command(id, command.clone());
+    };
     for _ in 0..waiting.len() {
         let Some(number) = waiting.pop_front() else { return };
         let (_, whom, command) = &commands[number];
         match whom {
-            Whom::Node(id) => sim.command(*id, command.clone()),
+            Whom::Node(id) => tell(sim, *id, command),
             Whom::All => {
                 let all: Vec<NodeId> = sim.ids().collect();
-                all.into_iter().for_each(|id| sim.command(id, command.clone()));
+                all.into_iter().for_each(|id| tell(sim, id, command));
             }
             Whom::Leader => match sim.live().filter(|(_, process)| shell.is_leader(process)).last() {
-                Some((id, _)) => sim.command(id, command.clone()),
+                Some((id, _)) => tell(sim, id, command),
                 None => waiting.push_back(number),
             },
         }

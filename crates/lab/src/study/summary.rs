@@ -19,7 +19,12 @@ impl fmt::Display for Ran {
         }
         let statistics = &self.statistics;
         writeln!(f, "\n\n{:<11}{}, {}", "time", self.took, ended(self.end))?;
-        listed(f, "messages", &counted(statistics.sent, &statistics.kinds))?;
+        let own = statistics.kinds.iter().map(|(_, count)| count).sum();
+        listed(f, "messages", &counted(own, &statistics.kinds))?;
+        if statistics.carrier_kinds.iter().next().is_some() {
+            let carriers = statistics.carrier_kinds.iter().map(|(_, count)| count).sum();
+            listed(f, "of the channel", &counted(carriers, &statistics.carrier_kinds))?;
+        }
         writeln!(f, "{:<11}{}", "delivered", statistics.delivered)?;
         writeln!(f, "{:<11}{}", "lost", lost(statistics))?;
         if statistics.duplicated > 0 {
@@ -37,6 +42,9 @@ impl fmt::Display for Ran {
         }
         let faults: Vec<String> = self.faults.iter().map(ToString::to_string).collect();
         listed(f, "faults", &if faults.is_empty() { "none".to_string() } else { faults.join("; ") })?;
+        for vain in &self.in_vain {
+            writeln!(f, "{:<11}had no effect: {vain}", "")?;
+        }
         if let Some(healed) = self.healed {
             writeln!(f, "{:<11}{healed}", "healed")?;
         }
@@ -76,7 +84,11 @@ const INDENT: usize = 11;
 /// A name and a list, over as many lines as it needs; no item is broken.
 fn listed(f: &mut fmt::Formatter<'_>, name: &str, list: &str) -> fmt::Result {
     write!(f, "{name:<INDENT$}")?;
-    let mut used = INDENT;
+    let mut used = INDENT.max(name.chars().count());
+    if used > INDENT {
+        write!(f, " ")?;
+        used += 1;
+    }
     for (place, item) in list.split_inclusive([',', ';']).map(str::trim).enumerate() {
         let length = item.chars().count();
         match place {
@@ -118,16 +130,19 @@ impl Ran {
             "ended": ended(self.end),
             "nanoseconds": self.took.0,
             "messages": map(&statistics.kinds),
+            "channel": map(&statistics.carrier_kinds),
             "sent": statistics.sent,
             "delivered": statistics.delivered,
             "lost": map_of(losses(statistics)),
             "duplicated": statistics.duplicated,
             "timers": statistics.timers,
             "commands": statistics.commands,
-            "events": self.events.iter().cloned().collect::<BTreeMap<_, _>>(),
+            "events": self.events.iter().copied().collect::<BTreeMap<_, _>>(),
             "notes": map(&statistics.notes),
             "records": statistics.records,
             "faults": self.faults.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "in_vain": self.in_vain,
+            "happened": self.happened(),
             "healed": self.healed.map(|at| at.0),
             "left_out": self.left_out,
             "properties": properties.collect::<Vec<_>>(),

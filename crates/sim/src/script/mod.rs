@@ -58,6 +58,7 @@ mod action;
 mod breach;
 mod journal;
 mod node;
+mod recorded;
 mod reduce;
 mod rest;
 mod step;

@@ -45,6 +45,7 @@ impl<P: Process> World<P> {
         }
         if !self.links_survive {
             self.links.retain(|(_, to), _| *to != id);
+            self.enter_broken(id);
         }
     }
 
@@ -57,6 +58,7 @@ impl<P: Process> World<P> {
         }
         let node = self.expect(id);
         node.outbox.advance(durable);
+        self.enter(id, || crate::recording::What::Durable(durable));
         while let Some(outgoing) = self.expect(id).outbox.pop() {
             self.release(id, outgoing);
         }
@@ -121,6 +123,7 @@ impl<P: Process> World<P> {
             if let Some(lines) = &mut self.lines {
                 lines.push(Line { at: Instant(now), node: id, effect: &effect }.to_string());
             }
+            self.enter_effect(id, &effect);
             self.apply(id, effect);
         }
         self.effects = effects;
@@ -159,10 +162,16 @@ impl<P: Process> World<P> {
     fn release(&mut self, id: NodeId, outgoing: Outgoing<P>) {
         match outgoing {
             Outgoing::Send(to, message) if self.nodes.contains_key(&to) => {
-                self.links.get_or_default((id, to)).push(message);
+                let queue = self.links.get_or_default((id, to));
+                queue.push(message);
+                let place = queue.len() - 1;
+                self.enter_sent((id, to), place, false);
             }
             Outgoing::Send(to, message) => self.write(format_args!("{id} -x {to} {message}")),
-            Outgoing::Emit(event) => self.told.push((id, event)),
+            Outgoing::Emit(event) => {
+                self.enter(id, || crate::recording::What::Event(event.to_string()));
+                self.told.push((id, event));
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::action::{Action, What, Which, WhichTimer};
 use super::node::Node;
+use super::recorded::Ledger;
 use crate::builder::Clocks;
 use std::fmt;
 use std::rc::Rc;
@@ -53,6 +54,8 @@ pub struct World<P: Process> {
     pub(super) choices_made: usize,
     /// Lines of the trace, where they are kept.
     pub(super) lines: Option<Vec<String>>,
+    /// The run as data, where it is recorded.
+    pub(super) ledger: Option<Ledger<P>>,
 }
 
 /// Why an action cannot happen; nothing changed then.
@@ -105,6 +108,7 @@ impl<P: Process> World<P> {
             told: Vec::new(),
             choices_made: 0,
             lines: None,
+            ledger: None,
         };
         let members: Vec<NodeId> = (1..=nodes).map(NodeId).collect();
         for id in &members {
@@ -238,6 +242,7 @@ impl<P: Process> World<P> {
     /// When it cannot; then nothing changed.
     pub fn act_at(&mut self, at: Instant, action: &Action<P>) -> Result<(), Impossible> {
         self.now = self.check(&action.what, self.now.max(at.0))?;
+        self.enter_action(action);
         match &action.what {
             What::Start { node } => self.start(*node, &action.choices),
             What::Command { node, command } => {
@@ -245,6 +250,7 @@ impl<P: Process> World<P> {
             }
             What::Deliver { from, to, which } => {
                 let message = self.arrive(*from, *to, which);
+                self.enter_arrival(self.node(*to).is_some());
                 if self.node(*to).is_some() {
                     self.step(*to, &action.choices, |process, cx| process.on_message(*from, message, cx));
                 } else {
@@ -260,6 +266,7 @@ impl<P: Process> World<P> {
                 let queue = self.links.get_mut(&(*from, *to)).expect("a link with a message");
                 let message = queue[place].clone();
                 queue.insert(place + 1, message);
+                self.enter_sent((*from, *to), place + 1, true);
             }
             What::Fire { node, timer } => {
                 let timer = self.timer(*node, timer).expect("it was checked");
@@ -278,6 +285,7 @@ impl<P: Process> World<P> {
             }
             What::Wait => {}
         }
+        self.enter_states();
         Ok(())
     }
 
@@ -386,6 +394,7 @@ impl<P: Process> World<P> {
 
     fn take(&mut self, from: NodeId, to: NodeId, which: &Which<P::Message>) -> P::Message {
         let place = self.place(from, to, which).expect("it was checked");
+        self.enter_taken((from, to), place);
         let queue = self.links.get_mut(&(from, to)).expect("a link with a message");
         queue.remove(place)
     }

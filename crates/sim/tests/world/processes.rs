@@ -79,7 +79,7 @@ fn a_node_without_its_disk_is_somebody_else() {
 fn starts_are_counted_in_each_incarnation() {
     let mut sim = plain(1, 2).build();
     run(&mut sim, 1);
-    let boots = |sim: &Sim| sim.ids().map(|id| sim.node(id).expect("up").boot.0).collect::<Vec<_>>();
+    let boots = |sim: &Simulation<Probe>| sim.ids().map(|id| sim.node(id).expect("up").boot.0).collect::<Vec<_>>();
     assert_eq!(boots(&sim), [1, 1]);
     for _ in 0..2 {
         fault(&mut sim, "crash 1");

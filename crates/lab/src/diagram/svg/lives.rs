@@ -1,7 +1,8 @@
-//! Nodes: their lines of life, what they are, and what happens at them.
+//! Nodes: their heads, and their lines of life.
 
-use super::{BAD, BOLD, GOOD, LEFT, LETTER, Picture, STATES_MAX, TOP, escaped};
-use crate::diagram::{Mark, Row, Step};
+use super::space::{Area, Face, PLAIN, width_of};
+use super::{BAD, LEFT, Picture, QUIET, STATES_MAX, escaped};
+use crate::diagram::{Mark, Row};
 use std::fmt::Write;
 
 impl Picture<'_> {
@@ -9,12 +10,10 @@ impl Picture<'_> {
     pub(super) fn lives(&mut self) {
         for (column, node) in self.diagram.nodes.iter().enumerate() {
             let x = self.x(column);
-            let _ = write!(
-                self.text,
-                "<text x=\"{x:.1}\" y=\"{:.1}\" font-size=\"24\" font-weight=\"bold\" text-anchor=\"middle\">{node}</text>",
-                TOP - 22.0
-            );
-            let (mut from, mut is_down, mut state) = (TOP - 10.0, false, String::new());
+            self.head(column, &node.to_string());
+            let begin = self.diagram.begin.get(column).cloned().unwrap_or_default();
+            self.begin_state(x, &begin.state);
+            let (mut from, mut is_down, mut state) = (self.top - 10.0, begin.is_down, begin.state);
             for (place, row) in self.diagram.rows.iter().enumerate() {
                 let marks = row.steps().iter().filter(|step| step.node == *node).flat_map(|step| &step.marks);
                 let (mut next_down, mut next_state) = (is_down, state.clone());
@@ -31,8 +30,47 @@ impl Picture<'_> {
                     (from, is_down, state) = (self.ys[place], next_down, next_state);
                 }
             }
-            self.life(x, from, self.bottom - 36.0, is_down, &state);
+            self.life(x, from, self.bottom, is_down, &state);
         }
+    }
+
+    /// The name of a node, and what it is from the beginning to the end.
+    fn head(&mut self, column: usize, name: &str) {
+        const NAME: Face = Face { size: 24.0, is_bold: true };
+        let (x, role) = (self.x(column), self.diagram.role(column));
+        let foot = self.top - if role.is_empty() { 22.0 } else { 40.0 };
+        let _ = write!(
+            self.text,
+            "<text x=\"{x:.1}\" y=\"{foot:.1}\" font-size=\"24\" font-weight=\"bold\" text-anchor=\"middle\">{name}</text>"
+        );
+        self.around(x, foot, width_of(name, NAME), 20.0);
+        if !role.is_empty() {
+            let foot = self.top - 20.0;
+            let role_wide = width_of(role, PLAIN);
+            let role = escaped(role);
+            let _ = write!(
+                self.text,
+                "<text x=\"{x:.1}\" y=\"{foot:.1}\" fill=\"{QUIET}\" text-anchor=\"middle\" class=\"mark\">{role}</text>"
+            );
+            self.around(x, foot, role_wide, 13.0);
+        }
+    }
+
+    /// What a node is before the first row.
+    fn begin_state(&mut self, x: f64, state: &str) {
+        if state.is_empty() {
+            return;
+        }
+        let (text, foot) = (format!("[{state}]"), self.top + 2.0);
+        let wide = width_of(&text, PLAIN);
+        let (x, text) = (x + 13.0, escaped(&text));
+        let _ = write!(self.text, "<text x=\"{x:.1}\" y=\"{foot:.1}\" fill=\"#8e3a80\" class=\"mark\">{text}</text>");
+        self.around(x + wide / 2.0, foot, wide, 13.0);
+    }
+
+    /// Remembers a text by its middle and foot.
+    fn around(&mut self, x: f64, foot: f64, wide: f64, high: f64) {
+        self.taken.push(Area { left: x - wide / 2.0, top: foot - high, right: x + wide / 2.0, bottom: foot + 4.0 });
     }
 
     fn life(&mut self, x: f64, from: f64, to: f64, is_down: bool, state: &str) {
@@ -65,14 +103,12 @@ impl Picture<'_> {
     /// Shades the time in which the network is cut.
     pub(super) fn partitions(&mut self) {
         let mut from: Option<f64> = None;
-        let end = self.bottom - 36.0;
+        let end = self.bottom;
         for (place, row) in self.diagram.rows.iter().enumerate() {
-            let Row::Bar { text, .. } = row else { continue };
-            if text.starts_with("partition") {
+            let Row::Bar { cuts: Some(cuts), .. } = row else { continue };
+            if *cuts {
                 from.get_or_insert(self.ys[place]);
-            } else if (text == "heal" || text == "everything heals")
-                && let Some(from) = from.take()
-            {
+            } else if let Some(from) = from.take() {
                 self.band(from, self.ys[place]);
             }
         }
@@ -89,56 +125,6 @@ impl Picture<'_> {
             self.right() - LEFT,
             to - from
         );
-    }
-
-    pub(super) fn marks(&mut self, step: &Step, y: f64) {
-        let Some(column) = self.diagram.column(step.node) else { return };
-        let x = self.x(column);
-        for mark in &step.marks {
-            let shape = match mark {
-                Mark::Command(_) => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"#000\"/>"),
-                Mark::Event(_) => {
-                    format!("<path d=\"M{x:.1} {:.1} l7 7 l-7 7 l-7 -7 z\" fill=\"{GOOD}\" stroke=\"#fff\"/>", y - 7.0)
-                }
-                Mark::Stopped => format!(
-                    "<path d=\"M{:.1} {:.1} l18 18 m0 -18 l-18 18\" stroke=\"{BAD}\" stroke-width=\"5\" fill=\"none\"/>",
-                    x - 9.0,
-                    y - 9.0
-                ),
-                Mark::Started => format!("<path d=\"M{x:.1} {:.1} l9 15 l-18 0 z\" fill=\"{GOOD}\"/>", y - 9.0),
-                Mark::Paused | Mark::Resumed => format!(
-                    "<rect x=\"{:.1}\" y=\"{:.1}\" width=\"14\" height=\"6\" fill=\"#fff\" stroke=\"{BAD}\" stroke-width=\"2\"/>",
-                    x - 7.0,
-                    y - 3.0
-                ),
-                _ => continue,
-            };
-            self.text += &shape;
-        }
-        // An arrow that comes from the right wants the room on the right.
-        let sender = step.received.and_then(|id| self.diagram.column(self.diagram.messages[id].from));
-        let is_left = sender.is_some_and(|sender| sender > column) && column > 0;
-        let below = if sender.is_some_and(|sender| sender > column) && column == 0 { 15.0 } else { 0.0 };
-        for (number, line) in self.lines_of(step).into_iter().enumerate() {
-            let y = y + 5.0 + below + 18.0 * number as f64;
-            let length: usize = line.iter().map(|(text, _)| text.chars().count() + 1).sum();
-            let half = length as f64 * LETTER / 2.0;
-            let (x, anchor, middle) =
-                if is_left { (x - 13.0, "end", x - 13.0 - half) } else { (x + 13.0, "start", x + 13.0 + half) };
-            let mut x = x;
-            let ordered: Vec<_> = if is_left { line.iter().rev().collect() } else { line.iter().collect() };
-            for (text, style) in ordered {
-                let _ = write!(
-                    self.text,
-                    "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\" class=\"mark\" {style}>{}</text>",
-                    escaped(text)
-                );
-                let letter = if style.contains("bold") { BOLD } else { LETTER };
-                let width = letter * text.chars().count() as f64 + 6.0;
-                x += if is_left { -width } else { width };
-            }
-            self.taken.push((middle, y - 5.0, half, 9.0));
-        }
     }
 }
 

@@ -2,44 +2,143 @@
 //!
 //! Time goes downwards, but not evenly: what happens at moments close to one another is drawn apart, so that it can be
 //! read, and long silences are short. The order of moments is kept.
+//!
+//! Nothing is written over anything: texts look for room beside lines of life and along arrows ([`space`]), and where
+//! there is none the rows are moved apart and all is placed anew.
 
 mod around;
 mod arrows;
+mod legend;
 mod lives;
+mod logs;
+mod marks;
+mod space;
 
-use super::{Diagram, Mark, Row, Step, lines_of_text};
+use super::{Diagram, Row, Step, lines_of_text};
 use crate::plot::escaped;
+use space::{Area, Face, Line, PLAIN, width_of};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
 use volvox_core::Instant;
 
 const LEFT: f64 = 118.0;
-const TOP: f64 = 116.0;
+const TITLE: f64 = 46.0;
 const LINE: f64 = 25.0;
-/// How wide letters are, with some air: what the widest usual typeface needs.
-const LETTER: f64 = 8.8;
-const BOLD: f64 = 10.4;
 /// The most that a silence takes.
 const SILENCE_MAX: f64 = 60.0;
-/// What somebody asked or told takes so many lines at most.
-const LINES_MAX: usize = 2;
+/// What somebody asked or told takes this many lines at most.
+const LINES_MAX: usize = 3;
 /// More states than these have no colour: nobody would tell them apart.
 const STATES_MAX: usize = 6;
+/// How often rows are moved apart before a picture is taken as it is.
+const ATTEMPTS_MAX: usize = 16;
+/// How far lines of life are from one another, at least and at most.
+const SPACING: (f64, f64) = (170.0, 340.0);
+/// The same on a slide, which is wider than most runs are.
+const SLIDE_SPACING_MAX: f64 = 620.0;
+/// Letters that are smaller on a slide of 1,600 points are not read in the last row.
+const LEGIBLE: f64 = 10.0;
 
 /// Colours that are told apart also by those who see few (after Okabe and Ito), dark enough for text on white.
 const COLOURS: [&str; 7] = ["#0060a8", "#b85000", "#007a58", "#8e3a80", "#7a6a00", "#3a3a3a", "#2f8fc4"];
 const BAD: &str = "#c0182b";
 const GOOD: &str = "#007a58";
+const QUIET: &str = "#606060";
+
+/// What a picture is as wide and high as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// As it needs.
+    Free,
+    /// A slide of 16 to 9.
+    Wide,
+    /// A slide of 4 to 3.
+    Standard,
+}
+
+impl Format {
+    fn size(self) -> Option<(f64, f64)> {
+        match self {
+            Format::Free => None,
+            Format::Wide => Some((1_600.0, 900.0)),
+            Format::Standard => Some((1_600.0, 1_200.0)),
+        }
+    }
+}
+
+/// Why a text names no format.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FormatError;
+
+impl fmt::Display for FormatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected 16:9 or 4:3, the formats of slides")
+    }
+}
+
+impl std::error::Error for FormatError {}
+
+impl FromStr for Format {
+    type Err = FormatError;
+    fn from_str(text: &str) -> Result<Format, FormatError> {
+        match text {
+            "16:9" => Ok(Format::Wide),
+            "4:3" => Ok(Format::Standard),
+            _ => Err(FormatError),
+        }
+    }
+}
+
+/// A picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Drawn {
+    /// Its text.
+    pub svg: String,
+    /// Whether its letters are large enough for its format; otherwise a part of the time is shown better.
+    pub is_legible: bool,
+}
 
 /// Draws.
 pub fn svg(diagram: &Diagram) -> String {
-    let mut picture = Picture::new(diagram);
-    picture.rows();
-    picture.finish()
+    drawn(diagram, Format::Free).svg
+}
+
+/// Draws in a format.
+pub fn drawn(diagram: &Diagram, format: Format) -> Drawn {
+    let count = diagram.nodes.len().max(1) as f64;
+    let spacing = (1_400.0 / count).clamp(SPACING.0, SPACING.1);
+    let picture = placed(diagram, spacing);
+    let Some((width, height)) = format.size() else { return picture.finish(None) };
+    let (used, high) = picture.size();
+    if used / high >= width / height {
+        return picture.finish(Some((width, height)));
+    }
+    // Too high: what is wider has more room for its texts, and fills the slide.
+    let wider = spacing * (high * width / height) / used;
+    placed(diagram, wider.min(SLIDE_SPACING_MAX)).finish(Some((width, height)))
+}
+
+/// Moves rows apart until nothing is over anything.
+fn placed(diagram: &Diagram, spacing: f64) -> Picture<'_> {
+    let mut extra = vec![0.0; diagram.rows.len()];
+    for attempt in 0.. {
+        let mut picture = Picture::new(diagram, spacing, &extra);
+        picture.rows();
+        if picture.crowded.is_empty() || attempt >= ATTEMPTS_MAX {
+            return picture;
+        }
+        for row in &picture.crowded {
+            extra[*row] += 0.6 * LINE;
+        }
+    }
+    unreachable!("it returns after the last attempt")
 }
 
 struct Picture<'a> {
     diagram: &'a Diagram,
     spacing: f64,
+    top: f64,
     /// Where each row is, and where each moment.
     ys: Vec<f64>,
     scale: Vec<(Instant, f64)>,
@@ -51,75 +150,90 @@ struct Picture<'a> {
     lines: String,
     arrows: String,
     text: String,
-    /// The boxes of what is written: x, y of the middle, half width, half height.
-    taken: Vec<(f64, f64, f64, f64)>,
+    /// The boxes of what is written.
+    taken: Vec<Area>,
+    /// The arrows, by message.
+    ways: BTreeMap<usize, Line>,
+    /// Rows that have too little room.
+    crowded: Vec<usize>,
     kinds: Vec<String>,
     states: Vec<String>,
 }
 
 impl<'a> Picture<'a> {
-    fn new(diagram: &'a Diagram) -> Picture<'a> {
-        let count = diagram.nodes.len().max(1) as f64;
-        let spacing = (1400.0 / count).clamp(150.0, 320.0);
+    fn new(diagram: &'a Diagram, spacing: f64, extra: &[f64]) -> Picture<'a> {
         let mut kinds: Vec<String> = Vec::new();
-        for message in &diagram.messages {
+        let drawn = diagram.rows.iter().flat_map(|row| match row {
+            Row::Lost { message, .. } => vec![*message],
+            row => row.steps().iter().filter_map(|step| step.received).collect(),
+        });
+        for message in drawn.map(|id| &diagram.messages[id]) {
             if !kinds.contains(&message.kind) {
                 kinds.push(message.kind.clone());
             }
         }
+        let has_roles = diagram.roles.iter().any(|role| !role.is_empty());
         let mut picture = Picture {
             diagram,
             spacing,
+            top: if has_roles { 134.0 } else { 116.0 },
             ys: Vec::new(),
             scale: Vec::new(),
             begins: BTreeMap::new(),
-            bottom: TOP,
+            bottom: 0.0,
             bands: String::new(),
             lines: String::new(),
             arrows: String::new(),
             text: String::new(),
             taken: Vec::new(),
+            ways: BTreeMap::new(),
+            crowded: Vec::new(),
             kinds,
             states: Vec::new(),
         };
-        picture.lay_out();
+        picture.lay_out(extra);
         picture
     }
 
     /// Where each row is: apart enough to be read, and further where more time passes.
-    fn lay_out(&mut self) {
+    fn lay_out(&mut self, extra: &[f64]) {
         let rows = &self.diagram.rows;
         let spans = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at()).as_secs_f64());
         let mut spans: Vec<f64> = spans.filter(|span| *span > 0.0).collect();
         spans.sort_by(f64::total_cmp);
         let typical = spans.get(spans.len() / 2).copied().unwrap_or(1.0).max(1e-9);
-        let mut y = TOP + 8.0;
+        let mut y = self.top + 8.0;
         let mut before: Option<&Row> = None;
-        for row in rows {
+        for (row, extra) in rows.iter().zip(extra) {
             if let Some(before) = before {
                 let passed = row.at().since(before.at()).as_secs_f64();
                 let by_time = (LINE * passed / typical).min(SILENCE_MAX);
                 y += by_time.max(self.apart(before, row));
             }
+            y += extra;
             self.ys.push(y);
             self.scale.push((row.at(), y));
             for step in row.steps() {
                 self.begins.extend(step.sent.iter().map(|message| (*message, y)));
             }
-            if let Row::Gap { to, .. } = row {
-                y += LINE;
-                self.scale.push((*to, y));
+            match row {
+                Row::Gap { to, left_out, from } => {
+                    y += 18.0 * (self.gap_lines(*from, *to, left_out).len() - 1) as f64;
+                    self.scale.push((*to, y + LINE));
+                }
+                Row::Bar { text, .. } => y += 22.0 * (self.bar_lines(text).len() - 1) as f64,
+                _ => {}
             }
             before = Some(row);
         }
-        self.bottom = y + 60.0;
+        self.bottom = y + 24.0;
     }
 
     fn apart(&self, before: &Row, row: &Row) -> f64 {
         match (before, row) {
             (Row::Step(a), Row::Step(b)) if a.at == b.at && a.node != b.node && b.received.is_none() => 0.0,
             (Row::Bar { .. }, _) | (_, Row::Bar { .. }) => 1.5 * LINE,
-            (Row::Gap { .. }, _) => 0.5 * LINE,
+            (Row::Gap { .. }, _) => LINE,
             (Row::Step(_), _) => LINE * (self.height(before).max(1) as f64),
             // Arrows that lie above one another are as many lines.
             (Row::Together { steps, .. }, _) => LINE * (self.height(before).max(steps.len().min(3)) as f64),
@@ -133,11 +247,11 @@ impl<'a> Picture<'a> {
     }
 
     fn x(&self, column: usize) -> f64 {
-        LEFT + self.spacing * (column as f64 + 0.35)
+        LEFT + self.spacing * (column as f64 + 0.4)
     }
 
     fn right(&self) -> f64 {
-        LEFT + self.spacing * self.diagram.nodes.len() as f64
+        LEFT + self.spacing * (self.diagram.nodes.len() as f64 - 0.2)
     }
 
     /// The height of a moment.
@@ -149,8 +263,9 @@ impl<'a> Picture<'a> {
                 let share = at.since(*from).as_secs_f64() / to.since(*from).as_secs_f64().max(1e-9);
                 low + share * (high - low)
             }
-            (Some((_, y)), None) | (None, Some((_, y))) => *y,
-            (None, None) => TOP,
+            (Some((_, y)), None) => *y,
+            // Before the first row: it comes from above.
+            (None, _) => self.top - 8.0,
         }
     }
 
@@ -159,64 +274,52 @@ impl<'a> Picture<'a> {
         COLOURS[place % COLOURS.len()]
     }
 
-    /// What is seen of a step, in lines that fit beside a node.
-    fn lines_of(&self, step: &Step) -> Vec<Vec<(String, String)>> {
-        let shows_timer = step.marks.iter().any(Mark::decides) || !step.sent.is_empty();
-        let room = ((self.spacing - 30.0) / LETTER) as usize;
-        let mut lines: Vec<Vec<(String, String)>> = Vec::new();
-        let mut used = usize::MAX;
-        for mark in &step.marks {
-            let (text, style) = match mark {
-                Mark::Started => ("starts again".to_string(), format!("fill=\"{GOOD}\" font-weight=\"bold\"")),
-                Mark::Stopped => ("crashes".to_string(), format!("fill=\"{BAD}\" font-weight=\"bold\"")),
-                Mark::Paused => ("paused".to_string(), format!("fill=\"{BAD}\"")),
-                Mark::Resumed => ("goes on".to_string(), format!("fill=\"{GOOD}\"")),
-                Mark::Command(text) => (text.clone(), "font-weight=\"bold\"".to_string()),
-                Mark::Event(text) => (text.clone(), format!("fill=\"{GOOD}\" font-weight=\"bold\"")),
-                Mark::State(text) if text.is_empty() => continue,
-                Mark::State(text) => (format!("[{text}]"), "fill=\"#8e3a80\"".to_string()),
-                Mark::Record(text) => (format!("\u{25aa} {text}"), "fill=\"#7a6a00\"".to_string()),
-                Mark::Note(text) => (format!("({text})"), "fill=\"#808080\" font-style=\"italic\"".to_string()),
-                Mark::Timer(text) if shows_timer => (text.clone(), "fill=\"#808080\"".to_string()),
-                Mark::Timer(_) => continue,
-            };
-            let most = if matches!(mark, Mark::Command(_) | Mark::Event(_)) { LINES_MAX } else { 1 };
-            for text in lines_of_text(&text, room.max(4), most) {
-                let length = text.chars().count() + 1;
-                if used.saturating_add(length) > room {
-                    lines.push(Vec::new());
-                    used = 0;
-                }
-                used += length;
-                lines.last_mut().expect("a line was begun").push((text, style.clone()));
+    /// Text in lines that are at most this wide.
+    fn wrapped(text: &str, face: Face, room: f64) -> Vec<String> {
+        let mut letters = (room / (0.5 * face.size)) as usize;
+        // Letters are not equally wide: try with fewer until all lines fit.
+        while letters > 8 {
+            if let Some(lines) = lines_of_text(text, letters, usize::MAX)
+                && lines.iter().all(|line| width_of(line, face) <= room)
+            {
+                return lines;
             }
+            letters -= 1;
         }
-        lines
+        vec![text.to_string()]
     }
 
     fn rows(&mut self) {
         self.lives();
         self.partitions();
         let rows = &self.diagram.rows;
-        // Marks first: arrows look for room between them.
         for (place, row) in rows.iter().enumerate() {
             let y = self.ys[place];
             match row {
-                Row::Step(_) | Row::Together { .. } => row.by_node().iter().for_each(|step| self.marks(step, y)),
                 Row::Bar { text, tone, .. } => self.bar(y, text, *tone),
                 Row::Gap { from, to, left_out } => self.gap(y, *from, *to, left_out),
-                Row::Lost { .. } => {}
+                Row::Step(Step { received: Some(message), .. }) => self.way(*message, y, false),
+                Row::Together { steps, .. } => {
+                    steps.iter().filter_map(|step| step.received).for_each(|message| self.way(message, y, false));
+                }
+                Row::Lost { message, .. } => self.way(*message, y, true),
+                Row::Step(_) => {}
             }
         }
+        // Marks before labels: labels look for room between them.
         for (place, row) in rows.iter().enumerate() {
-            let y = self.ys[place];
+            row.by_node().iter().for_each(|step| self.marks(place, step));
+        }
+        for (place, row) in rows.iter().enumerate() {
             match row {
-                Row::Step(Step { received: Some(message), .. }) => self.arrow(*message, y, None, true),
-                Row::Together { steps, .. } => self.arrows(steps, y),
-                Row::Lost { message, why, .. } => self.arrow(*message, y, Some(why), true),
+                Row::Step(Step { received: Some(message), .. }) => self.arrow(place, *message, None, true),
+                Row::Together { steps, .. } => self.arrows(place, steps),
+                Row::Lost { message, why, .. } => self.arrow(place, *message, Some(why), true),
                 _ => {}
             }
         }
         self.times();
+        self.crowded.sort_unstable();
+        self.crowded.dedup();
     }
 }

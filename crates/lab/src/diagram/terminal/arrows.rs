@@ -2,18 +2,16 @@
 
 use super::TIME;
 use super::sheet::{Ink, Life, Sheet};
-use crate::diagram::{Diagram, Step, lines_of_text};
-use crate::plot::number;
+use crate::diagram::{Diagram, Step};
 use volvox_core::Instant;
 
 impl Sheet<'_> {
     pub(super) fn receipt(&mut self, step: &Step, message: usize, shown: &mut Option<Instant>) {
-        let envelope = &self.diagram.messages[message];
-        let (from, to) = (envelope.from, envelope.to);
-        let Some((from, to)) = self.diagram.column(from).zip(self.diagram.column(to)) else { return };
         let mut marks = self.marks_of(step);
+        let Some((from, to)) = self.ends(message) else { return };
+        let label = self.label(step.at, shown, message, None);
         self.begin(step.at, shown);
-        self.arrow(from, to, message, None);
+        self.arrow(from, to, label, false);
         // Right of an arrow that comes from the left there is room.
         if to > from {
             self.beside(to, &mut marks);
@@ -23,16 +21,21 @@ impl Sheet<'_> {
     }
 
     pub(super) fn lost(&mut self, at: Instant, message: usize, why: &str, shown: &mut Option<Instant>) {
-        let envelope = &self.diagram.messages[message];
-        let Some((from, to)) = self.diagram.column(envelope.from).zip(self.diagram.column(envelope.to)) else { return };
+        let Some((from, to)) = self.ends(message) else { return };
+        let label = self.label(at, shown, message, Some(why));
         self.begin(at, shown);
-        self.arrow(from, to, message, Some(why));
+        self.arrow(from, to, label, true);
         self.end();
     }
 
+    fn ends(&self, message: usize) -> Option<(usize, usize)> {
+        let envelope = &self.diagram.messages[message];
+        self.diagram.column(envelope.from).zip(self.diagram.column(envelope.to))
+    }
+
     /// An arrow from column to column; one that is lost ends in a cross.
-    fn arrow(&mut self, from: usize, to: usize, message: usize, lost: Option<&str>) {
-        let ink = if lost.is_some() { Ink::Red } else { Ink::Plain };
+    fn arrow(&mut self, from: usize, to: usize, label: Option<(String, usize)>, is_lost: bool) {
+        let ink = if is_lost { Ink::Red } else { Ink::Plain };
         let (a, b) = (self.x(from), self.x(to));
         let (low, high) = (a.min(b), a.max(b));
         for x in low + 1..high {
@@ -43,40 +46,54 @@ impl Sheet<'_> {
             self.line[a] = (if b > a { '├' } else { '┤' }, ink);
         }
         let head = if b > a { b - 1 } else { b + 1 };
-        self.line[head] = match (lost.is_some(), b > a) {
+        self.line[head] = match (is_lost, b > a) {
             (true, _) => ('✗', ink),
             (false, true) => ('▶', ink),
             (false, false) => ('◀', ink),
         };
-        self.label(low, high, message, lost, ink);
+        if let Some((text, room)) = label {
+            let length = text.chars().count();
+            let x = if a == low { low + 3 + (room - length) / 2 } else { high - 2 - room + (room - length) / 2 };
+            self.put(x - 1, &format!(" {text} "), ink);
+        }
     }
 
-    /// The label of an arrow, in the gap beside its sender if it fits there, else over all of the arrow.
-    fn label(&mut self, low: usize, high: usize, message: usize, lost: Option<&str>, ink: Ink) {
-        let envelope = &self.diagram.messages[message];
-        let starts_low = self.diagram.column(envelope.from).is_some_and(|column| self.x(column) == low);
-        let copy = if envelope.is_copy { " (again)" } else { "" };
-        let text = format!("{}{copy}", envelope.text);
+    /// The label of an arrow and its room: in the gap beside its sender if it fits there, else over all of the arrow.
+    /// What fits nowhere has the line above the arrow.
+    fn label(
+        &mut self,
+        at: Instant,
+        shown: &mut Option<Instant>,
+        message: usize,
+        lost: Option<&str>,
+    ) -> Option<(String, usize)> {
+        let (from, to) = self.ends(message)?;
+        let text = self.said(message);
         let timed = match lost {
             Some(why) => format!("{text} ({why})"),
-            None => format!("{text} @{}", number(self.diagram.sent_at[message].0 as f64 / 1e6)),
+            None => format!("{text} @{}", self.diagram.sent_at[message].to_string().trim_end_matches("ms")),
         };
         let gap = self.width.saturating_sub(5);
-        let all = (high - low).saturating_sub(5);
-        let (text, room) = match () {
-            () if timed.chars().count() <= gap => (timed, gap),
-            () if lost.is_some() && timed.chars().count() <= all => (timed, all),
-            () if text.chars().count() <= gap => (text, gap),
-            () if timed.chars().count() <= all => (timed, all),
-            () if text.chars().count() <= all => (text, all),
-            () => (envelope.kind.chars().take(gap).collect(), gap),
-        };
-        let length = text.chars().count();
-        if length == 0 {
-            return;
+        let all = (self.x(from).abs_diff(self.x(to))).saturating_sub(5);
+        let fits = |text: &str, room: usize| text.chars().count() <= room;
+        match () {
+            () if fits(&timed, gap) => Some((timed, gap)),
+            () if lost.is_some() && fits(&timed, all) => Some((timed, all)),
+            () if fits(&text, gap) => Some((text, gap)),
+            () if fits(&timed, all) => Some((timed, all)),
+            () if fits(&text, all) => Some((text, all)),
+            () => {
+                let (text, ink) = if lost.is_some() { (timed, Ink::Red) } else { (text, Ink::Plain) };
+                // Left of the arrow, whichever way it goes: there the text has the most room.
+                self.wide(at, shown, from.min(to), &text, ink);
+                None
+            }
         }
-        let x = if starts_low { low + 3 + (room - length) / 2 } else { high - 2 - room + (room - length) / 2 };
-        self.put(x - 1, &format!(" {text} "), ink);
+    }
+
+    fn said(&self, message: usize) -> String {
+        let envelope = &self.diagram.messages[message];
+        format!("{}{}", envelope.text, if envelope.is_copy { " (again)" } else { "" })
     }
 
     /// Several steps in one line: all arrows have one end in common, or there is none.
@@ -91,19 +108,45 @@ impl Sheet<'_> {
         if received.is_empty() {
             return self.marks(at, marks, shown, false);
         }
+        let Some(fan) = Fan::of(self.diagram, &received) else { return };
+        let is_short = |(_, id): &(usize, usize)| self.said(*id).chars().count() <= self.width.saturating_sub(5);
+        if !fan.peers.iter().all(is_short) {
+            // A label is never parted: then each arrow has a line.
+            return self.one_by_one(at, steps, marks, shown);
+        }
         self.begin(at, shown);
-        if let Some(fan) = Fan::of(self.diagram, &received) {
-            self.fan(&fan);
-            // Right of the last column of the fan there is room.
-            let last = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).max();
-            if let Some((column, marks)) = marks.iter_mut().find(|(column, _)| Some(*column) == last) {
-                self.beside(*column, marks);
-            }
+        self.fan(&fan);
+        // Right of the last column of the fan there is room.
+        let last = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).max();
+        if let Some((column, marks)) = marks.iter_mut().find(|(column, _)| Some(*column) == last) {
+            self.beside(*column, marks);
         }
         self.end();
         self.marks(at, marks, shown, false);
     }
 
+    fn one_by_one(
+        &mut self,
+        at: Instant,
+        steps: &[Step],
+        marks: Vec<(usize, Vec<(String, Ink)>)>,
+        shown: &mut Option<Instant>,
+    ) {
+        let mut said: Vec<String> = Vec::new();
+        for message in steps.iter().filter_map(|step| step.received) {
+            let Some((from, to)) = self.ends(message) else { continue };
+            // What all say alike is said once.
+            let text = self.said(message);
+            let label = if said.contains(&text) { None } else { self.label(at, shown, message, None) };
+            said.push(text);
+            self.begin(at, shown);
+            self.arrow(from, to, label, false);
+            self.end();
+        }
+        self.marks(at, marks, shown, false);
+    }
+
+    /// From the hub, the line drops down on each receiver; to the hub, the lines of all senders run together.
     fn fan(&mut self, fan: &Fan) {
         let low = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).min().unwrap_or(fan.hub);
         let high = fan.peers.iter().map(|(column, _)| *column).chain([fan.hub]).max().unwrap_or(fan.hub);
@@ -111,59 +154,57 @@ impl Sheet<'_> {
             let crosses = (x - TIME).is_multiple_of(self.width) && self.line[x].0 != ' ';
             self.line[x].0 = if crosses { '┼' } else { '─' };
         }
+        let hub = self.x(fan.hub);
+        let (left, right) = (low < fan.hub, high > fan.hub);
+        if self.lives[fan.hub] == Life::Up {
+            self.line[hub].0 = match (left, right) {
+                (true, true) => '┼',
+                (true, false) => '┤',
+                _ => '├',
+            };
+        }
         for (column, _) in &fan.peers {
-            // From which column, and to which.
-            let (from, to) = if fan.is_broadcast { (fan.hub, *column) } else { (*column, fan.hub) };
-            let (from_x, to_x) = (self.x(from), self.x(to));
-            let is_passed = from_x != self.x(low) && from_x != self.x(high) && from == fan.hub;
-            if self.lives[from] == Life::Up && !is_passed {
-                self.line[from_x].0 = if to > from { '├' } else { '┤' };
+            let x = self.x(*column);
+            self.line[x].0 = match (fan.is_broadcast, *column == low, *column == high) {
+                (true, ..) => '▼',
+                (false, true, _) => '└',
+                (false, _, true) => '┘',
+                (false, ..) => '┴',
+            };
+        }
+        if !fan.is_broadcast {
+            if left {
+                self.line[hub - 1].0 = '▶';
             }
-            let (head, letter) = if to > from { (to_x - 1, '▶') } else { (to_x + 1, '◀') };
-            self.line[head].0 = letter;
+            if right {
+                self.line[hub + 1].0 = '◀';
+            }
         }
         self.fan_labels(fan);
     }
 
-    /// What all say alike is said once on each side, in as many of the spaces between the columns as it needs; what
-    /// they say differently stands beside each of the nodes.
+    /// What all say alike is said once on each side, beside the hub; what they say differently stands beside each node.
     fn fan_labels(&mut self, fan: &Fan) {
         let room = self.width.saturating_sub(5);
-        let message = |id: usize| &self.diagram.messages[id];
-        let text_of = |id: usize| {
-            let copy = if message(id).is_copy { " (again)" } else { "" };
-            format!("{}{copy}", message(id).text)
-        };
-        let first = text_of(fan.peers[0].1);
-        let are_alike = fan.peers.iter().all(|(_, id)| text_of(*id) == first);
+        let first = self.said(fan.peers[0].1);
+        let are_alike = fan.peers.iter().all(|(_, id)| self.said(*id) == first);
         let mut labels: Vec<(usize, String)> = Vec::new();
         for is_right in [false, true] {
             let peers: Vec<_> = fan.peers.iter().filter(|(column, _)| (*column > fan.hub) == is_right).collect();
-            let Some(furthest) = peers.iter().map(|(column, _)| column.abs_diff(fan.hub)).max() else { continue };
-            let begin = if is_right { fan.hub } else { fan.hub - furthest };
-            let or_kind = |text: String, id: usize| {
-                if text.chars().count() <= room { text } else { message(id).kind.clone() }
-            };
-            if !are_alike {
-                // The space on the side of the hub.
-                let beside = |column: usize| if is_right { column - 1 } else { column };
-                labels.extend(peers.iter().map(|(column, id)| (beside(*column), or_kind(text_of(*id), *id))));
+            if peers.is_empty() {
                 continue;
             }
-            let mut parts = lines_of_text(&first, room.max(1), furthest);
-            if parts.len() == 1 {
-                parts = vec![or_kind(first.clone(), peers[0].1)];
+            if are_alike {
+                labels.push((if is_right { fan.hub } else { fan.hub - 1 }, first.clone()));
+                continue;
             }
-            // Nearest to the node at which all meet.
-            let start = if is_right { begin } else { begin + furthest - parts.len() };
-            labels.extend(parts.into_iter().enumerate().map(|(place, part)| (start + place, part)));
+            // The space on the side of the hub.
+            let beside = |column: usize| if is_right { column - 1 } else { column };
+            labels.extend(peers.iter().map(|(column, id)| (beside(*column), self.said(*id))));
         }
         for (space, text) in labels {
-            let text: String = text.chars().take(room).collect();
             let length = text.chars().count();
-            if length > 0 {
-                self.put(self.x(space) + 2 + (room - length) / 2, &format!(" {text} "), Ink::Plain);
-            }
+            self.put(self.x(space) + 2 + (room - length) / 2, &format!(" {text} "), Ink::Plain);
         }
     }
 }

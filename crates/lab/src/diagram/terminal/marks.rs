@@ -1,11 +1,20 @@
 //! What happens at a node: marks on its line of life, and beside it.
 
+use super::LINES_MAX;
 use super::sheet::{Ink, Life, Sheet};
-use super::{LINES_MAX, WORDS_MIN};
-use crate::diagram::{Mark, Step, fitted, lines_of_text};
+use crate::diagram::{Mark, Step, lines_of_text};
 use volvox_core::Instant;
 
 impl Sheet<'_> {
+    /// What nodes are before the first row, where a diagram begins in the middle of a run.
+    pub(super) fn begin_states(&mut self, shown: &mut Option<Instant>) {
+        let Some(first) = self.diagram.rows.first() else { return };
+        let begins = self.diagram.begin.iter().enumerate().filter(|(_, begin)| !begin.state.is_empty());
+        let marks = begins.map(|(column, begin)| (column, vec![(format!("[{}]", begin.state), Ink::Magenta)]));
+        let marks: Vec<_> = marks.collect();
+        self.marks(first.at(), marks, shown, false);
+    }
+
     pub(super) fn steps(&mut self, steps: &[&Step], shown: &mut Option<Instant>) {
         if let [step] = steps
             && let Some(message) = step.received
@@ -31,6 +40,17 @@ impl Sheet<'_> {
         let mut is_begun = is_begun;
         while marks.iter().any(|(_, marks)| !marks.is_empty()) {
             if !std::mem::take(&mut is_begun) {
+                // What is wider than its column is alone in its line.
+                let width = self.width;
+                let is_wide = |(text, _): &(String, Ink)| offset(text) + text.chars().count() > width - 1;
+                if let Some((column, marks)) =
+                    marks.iter_mut().find(|(_, marks)| marks.first().is_some_and(|mark| is_wide(mark)))
+                {
+                    let (text, ink) = marks.remove(0);
+                    let column = *column;
+                    self.wide(at, shown, column, &text, ink);
+                    continue;
+                }
                 self.begin(at, shown);
             }
             for (column, marks) in &mut marks {
@@ -45,16 +65,15 @@ impl Sheet<'_> {
         let x = self.x(column);
         let mut used = 0;
         while let Some((text, ink)) = marks.first() {
-            let room = (self.width - 1).saturating_sub(used);
             let length = text.chars().count();
-            if used > 0 && length > room {
+            // The first mark of a line stands on the line of life, the others beside it.
+            let at = if used == 0 { offset(text) } else { (used + 1).max(2) };
+            if at + length > self.width - 1 {
+                // What nobody can place alone waits for a line of its own.
                 return;
             }
-            // The first mark of a line stands on the line of life, the others beside it.
-            let at = if used == 0 && is_symbol(text) { x } else { x + 1 + used.max(1) };
-            let text = fitted(text, self.width.saturating_sub(1 + at - x));
-            used = at - x + text.chars().count();
-            self.put(at, &text, *ink);
+            self.put(x + at, &text.clone(), *ink);
+            used = at + length;
             marks.remove(0);
         }
     }
@@ -88,12 +107,10 @@ impl Sheet<'_> {
                 Mark::Record(text) => (format!("▪ {text}"), Ink::Yellow),
                 Mark::Note(text) => (format!("({text})"), Ink::Dim),
             };
-            let room = self.width.saturating_sub(3);
-            match mark {
-                Mark::Command(_) | Mark::Event(_) if room >= WORDS_MIN => {
-                    marks.extend(lines_of_text(&text, room, LINES_MAX).into_iter().map(|line| (line, ink)));
-                }
-                _ => marks.push((text, ink)),
+            // Lines after the first stand beside the line of life.
+            match lines_of_text(&text, self.width.saturating_sub(3), LINES_MAX) {
+                Some(lines) => marks.extend(lines.into_iter().map(|line| (line, ink))),
+                None => marks.push((text, ink)),
             }
         }
         marks
@@ -115,6 +132,11 @@ impl Sheet<'_> {
     }
 }
 
-fn is_symbol(text: &str) -> bool {
+/// How far from the line of life the first mark of a line stands.
+fn offset(text: &str) -> usize {
+    if is_symbol(text) { 0 } else { 2 }
+}
+
+pub(super) fn is_symbol(text: &str) -> bool {
     text.starts_with(['●', '◷', '◆', '✖', '▲', '◌', '▪', '│'])
 }

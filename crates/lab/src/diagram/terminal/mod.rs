@@ -6,10 +6,13 @@
 //!   8.112ms    |--- Request 1 --->|                  |
 //! ```
 //! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
-//! is room: several that are under way at once stay legible. Boxes are drawn with the characters for boxes.
+//! is room: several that are under way at once stay legible. What one node sends to several drops down on each of them
+//! from one line, so that it does not read as a relay; answers of several run together to one head. A text that is wider
+//! than its place has a line of its own. Boxes are drawn with the characters for boxes.
 
 mod arrows;
 mod bars;
+mod logs;
 mod marks;
 mod sheet;
 
@@ -27,11 +30,11 @@ pub struct Paper {
 }
 
 const TIME: usize = 12;
-const COLUMN_MIN: usize = 4;
+/// Fewer letters for each node, and nothing is legible.
+const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;
-/// What somebody asked or told takes so many lines at most, where there is room for words.
+/// What somebody asked or told takes this many lines of its column at most; otherwise it has one of its own.
 const LINES_MAX: usize = 2;
-const WORDS_MIN: usize = 10;
 
 /// Draws.
 pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
@@ -40,16 +43,19 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     if count == 0 || room / count < COLUMN_MIN {
         let needed = TIME + count * COLUMN_MIN;
         return format!(
-            "{count} nodes need {needed} columns, and there are {}: --svg FILE draws any number\n",
+            "{count} nodes need {needed} columns, and there are {}: use --svg FILE, which draws any number\n",
             paper.columns
         );
     }
     let width = (room / count).min(COLUMN_MAX);
-    let mut sheet = Sheet { diagram, paper, width, line: Vec::new(), out: String::new(), lives: vec![Life::Up; count] };
+    let is_down = |column: usize| diagram.begin.get(column).is_some_and(|begin| begin.is_down);
+    let lives = (0..count).map(|column| if is_down(column) { Life::Down } else { Life::Up }).collect();
+    let mut sheet = Sheet { diagram, paper, width, line: Vec::new(), out: String::new(), lives };
     sheet.head();
+    let mut shown: Option<Instant> = None;
+    sheet.begin_states(&mut shown);
     let rows = seen(&diagram.rows);
     let mut rows = rows.iter().peekable();
-    let mut shown: Option<Instant> = None;
     while let Some(row) = rows.next() {
         match row {
             Row::Step(step) => {
@@ -68,13 +74,14 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
             }
             Row::Together { at, steps } => sheet.together(*at, steps, row.by_node(), &mut shown),
             Row::Lost { at, message, why } => sheet.lost(*at, *message, why, &mut shown),
-            Row::Bar { at, text, tone } => sheet.bar(*at, text, *tone, &mut shown),
+            Row::Bar { at, text, tone, .. } => sheet.bar(*at, text, *tone, &mut shown),
             Row::Gap { from, to, left_out } => sheet.gap(*from, *to, left_out, &mut shown),
         }
     }
     if diagram.is_cut {
         sheet.out += "and so on\n";
     }
+    sheet.logs();
     if !diagram.left_out.is_empty() {
         sheet.note(&diagram.left_out);
     }

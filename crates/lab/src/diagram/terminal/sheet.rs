@@ -1,7 +1,8 @@
 //! What is written on: lines of letters with their inks, and every node's line of life.
 
+use super::marks::is_symbol;
 use super::{Paper, TIME};
-use crate::diagram::Diagram;
+use crate::diagram::{Diagram, fitted};
 use std::fmt::Write;
 use volvox_core::Instant;
 
@@ -51,10 +52,43 @@ pub(super) struct Sheet<'a> {
     pub lives: Vec<Life>,
 }
 impl Sheet<'_> {
+    /// The names of the nodes, and what each of them is.
     pub(super) fn head(&mut self) {
+        let count = self.diagram.nodes.len();
+        let named = |place: usize| match self.diagram.role(place) {
+            "" => self.diagram.nodes[place].to_string(),
+            role => format!("{} {role}", self.diagram.nodes[place]),
+        };
+        // Where not all fit beside one another, what nodes are is a line of its own.
+        let is_one_line = (0..count).all(|place| named(place).chars().count() < self.width);
         self.blank();
-        for (place, node) in self.diagram.nodes.clone().into_iter().enumerate() {
-            self.put(self.x(place), &node.to_string(), Ink::Bold);
+        for place in 0..count {
+            let text = if is_one_line { named(place) } else { self.diagram.nodes[place].to_string() };
+            self.put(self.x(place), &text, Ink::Bold);
+        }
+        self.end();
+        if !is_one_line {
+            self.blank();
+            for place in 0..count {
+                self.put(self.x(place), &fitted(self.diagram.role(place), self.width - 1), Ink::Dim);
+            }
+            self.end();
+        }
+    }
+
+    /// A line for what is wider than its column: it goes over other lines of life, as far as the paper goes.
+    pub(super) fn wide(&mut self, at: Instant, shown: &mut Option<Instant>, column: usize, text: &str, ink: Ink) {
+        self.begin(at, shown);
+        self.line.resize(self.line.len().max(self.paper.columns), (' ', Ink::Plain));
+        let text = fitted(text, self.paper.columns - TIME - 2);
+        let length = text.chars().count();
+        let begin = if is_symbol(&text) { self.x(column) } else { self.x(column) + 2 };
+        let x = begin.min(self.paper.columns - length);
+        self.put(x, &text, ink);
+        for beside in [x.checked_sub(1), Some(x + length)].into_iter().flatten() {
+            if self.line.get(beside).is_some_and(|(letter, _)| *letter == '│') && beside != self.x(column) {
+                self.line[beside].0 = ' ';
+            }
         }
         self.end();
     }

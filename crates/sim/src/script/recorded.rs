@@ -1,0 +1,169 @@
+//! A world driven by hand, recorded as data: the same [`Recording`] that a simulation writes, so that the same diagrams
+//! show both.
+//!
+//! What waits for the disk is recorded when the disk lets it go: a message is sent then, and an event is told then. What
+//! a crash takes with it never was.
+
+use super::action::{Action, What};
+use super::world::World;
+use crate::recording::{Carrier, Envelope, Moment, Recording, What as Happened};
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::rc::Rc;
+use volvox_core::{Effect, EffectOf, Fault, FlatMap, Instant, NodeId, Process};
+
+/// What a node is, in a word or two.
+type StateOf<P> = Rc<dyn Fn(&P) -> String>;
+
+/// What a world writes down about itself.
+pub(super) struct Ledger<P: Process> {
+    recording: Recording,
+    carrier: Rc<dyn Carrier<P>>,
+    state_of: StateOf<P>,
+    states: BTreeMap<NodeId, String>,
+    /// Beside the links of the world: the place of each message in the recording.
+    under_way: FlatMap<(NodeId, NodeId), Vec<usize>>,
+}
+
+// Not derived: that would ask for a process that can be cloned.
+impl<P: Process> Clone for Ledger<P> {
+    fn clone(&self) -> Ledger<P> {
+        Ledger {
+            recording: self.recording.clone(),
+            carrier: Rc::clone(&self.carrier),
+            state_of: Rc::clone(&self.state_of),
+            states: self.states.clone(),
+            under_way: self.under_way.clone(),
+        }
+    }
+}
+
+impl<P: Process> World<P> {
+    /// Records what happens from here on, for [`World::recording`]. `state_of` says what a node is, in a word or two.
+    pub fn recorded(mut self, carrier: Rc<dyn Carrier<P>>, state_of: impl Fn(&P) -> String + 'static) -> Self {
+        self.ledger = Some(Ledger {
+            recording: Recording::default(),
+            carrier,
+            state_of: Rc::new(state_of),
+            states: BTreeMap::new(),
+            under_way: FlatMap::new(),
+        });
+        self
+    }
+
+    /// What was recorded.
+    pub fn recording(&self) -> Recording {
+        self.ledger.as_ref().map(|ledger| ledger.recording.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn enter(&mut self, node: NodeId, what: impl FnOnce() -> Happened) {
+        let at = Instant(self.now);
+        if let Some(ledger) = &mut self.ledger {
+            ledger.recording.moments.push(Moment { at, node, what: what() });
+        }
+    }
+
+    /// A message is under way, at this place of its link.
+    pub(super) fn enter_sent(&mut self, ends: (NodeId, NodeId), place: usize, is_copy: bool) {
+        let at = Instant(self.now);
+        let Some(ledger) = &mut self.ledger else { return };
+        let Some(message) = self.links.get(&ends).and_then(|queue| queue.get(place)) else { return };
+        let id = ledger.recording.messages.len();
+        ledger.recording.messages.push(Envelope::of(ends, message, is_copy, Some(&*ledger.carrier)));
+        ledger.under_way.get_or_default(ends).insert(place, id);
+        ledger.recording.moments.push(Moment { at, node: ends.0, what: Happened::Sent(id) });
+    }
+
+    /// The message at this place of a link is not under way any more; says which one it was.
+    pub(super) fn enter_taken(&mut self, ends: (NodeId, NodeId), place: usize) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if let Some(queue) = ledger.under_way.get_mut(&ends)
+            && place < queue.len()
+        {
+            let id = queue.remove(place);
+            let at = Instant(self.now);
+            ledger.recording.moments.push(Moment { at, node: ends.1, what: Happened::Lost(id, "lost") });
+        }
+    }
+
+    /// The message that was just taken from its link is handled, or finds nobody.
+    pub(super) fn enter_arrival(&mut self, is_handled: bool) {
+        let Some(ledger) = &mut self.ledger else { return };
+        if let Some(Moment { what, .. }) = ledger.recording.moments.last_mut()
+            && let Happened::Lost(id, _) = *what
+        {
+            *what = if is_handled { Happened::Delivered(id) } else { Happened::Lost(id, "down") };
+        }
+    }
+
+    /// What was under way to a node is lost with it.
+    pub(super) fn enter_broken(&mut self, node: NodeId) {
+        let at = Instant(self.now);
+        let Some(ledger) = &mut self.ledger else { return };
+        let Ledger { under_way, recording, .. } = ledger;
+        under_way.retain(|(_, to), queue| {
+            let is_broken = *to == node;
+            if is_broken {
+                let lost = queue.drain(..).map(|id| Moment { at, node, what: Happened::Lost(id, "down") });
+                recording.moments.extend(lost);
+            }
+            !is_broken
+        });
+    }
+
+    /// What an action is, before its step.
+    pub(super) fn enter_action(&mut self, action: &Action<P>) {
+        let said = |text: &dyn Display| text.to_string();
+        match &action.what {
+            What::Command { node, command } => self.enter(*node, || Happened::Command(said(command))),
+            What::Crash { node, .. } => self.enter(*node, || Happened::Stopped),
+            What::Sync { .. } | What::Wait | What::Deliver { .. } | What::Drop { .. } | What::Duplicate { .. } => {}
+            What::Clock { node, jump, drift_ppm } => {
+                if *jump != 0 {
+                    self.enter(NodeId(0), || Happened::Fault(Fault::Skew(*node, *jump / 1_000_000)));
+                }
+                if let Some(ppm) = drift_ppm {
+                    self.enter(NodeId(0), || Happened::Fault(Fault::Drift(*node, *ppm)));
+                }
+            }
+            What::Fire { node, timer } => {
+                if let (Some(ledger), Some(timer)) = (&self.ledger, self.timer(*node, timer)) {
+                    let what = Happened::timer(&timer, Some(&*ledger.carrier));
+                    self.enter(*node, || what);
+                }
+            }
+            What::Start { node } => {
+                let incarnation = self.nodes.get(node).map(|node| node.incarnation);
+                if let Some(incarnation) = incarnation {
+                    self.enter(*node, || Happened::Started(incarnation));
+                }
+            }
+        }
+    }
+
+    pub(super) fn enter_effect(&mut self, node: NodeId, effect: &EffectOf<P>) {
+        match effect {
+            Effect::Persist { record, .. } => self.enter(node, || Happened::Persisted(record.to_string())),
+            Effect::Note(note) => self.enter(node, || Happened::Note(note.to_string())),
+            _ => {}
+        }
+    }
+
+    /// What nodes are now, where that is news.
+    pub(super) fn enter_states(&mut self) {
+        let at = Instant(self.now);
+        let Some(ledger) = &mut self.ledger else { return };
+        for (id, node) in self.nodes.iter() {
+            let Some(process) = &node.process else {
+                ledger.states.remove(id);
+                continue;
+            };
+            let state = (ledger.state_of)(process);
+            let before = ledger.states.entry(*id).or_default();
+            if *before != state {
+                before.clone_from(&state);
+                ledger.recording.moments.push(Moment { at, node: *id, what: Happened::State(state) });
+            }
+        }
+    }
+}
