@@ -312,7 +312,7 @@ mod tests {
         for turn in 0..12 {
             round(&mut run, 10 + 100 * turn);
         }
-        for columns in [40, 60, 100, 160] {
+        for columns in [44, 60, 100, 160] {
             let text = run.drawn(columns);
             assert_eq!(text, run.drawn(columns));
             assert!(text.lines().all(|line| line.chars().count() <= columns), "{text}");

@@ -106,9 +106,14 @@ impl Picture<'_> {
         texts_end.max(title_ends).max(760.0) + 24.0
     }
 
+    /// Where the legend begins: below all that is written.
+    fn foot(&self) -> f64 {
+        self.taken.iter().map(|area| area.bottom).fold(self.bottom, f64::max)
+    }
+
     pub(super) fn size(&self) -> (f64, f64) {
         let wide = self.wide();
-        let (_, legend_ends) = self.legend(wide - 20.0, self.bottom);
+        let (_, legend_ends) = self.legend(wide - 20.0, self.foot());
         let (_, logs_end) = self.logs(wide - 20.0, legend_ends);
         (wide, logs_end + 16.0)
     }
@@ -116,7 +121,7 @@ impl Picture<'_> {
     /// The page; on a slide everything is in its middle.
     pub(super) fn finish(self, slide: Option<(f64, f64)>) -> Drawn {
         let (wide, high) = self.size();
-        let (legend, legend_ends) = self.legend(wide - 20.0, self.bottom);
+        let (legend, legend_ends) = self.legend(wide - 20.0, self.foot());
         let (logs, _) = self.logs(wide - 20.0, legend_ends);
         let (left, seen_wide, seen_high) = match slide {
             None => (0.0, wide, high),

@@ -38,14 +38,14 @@ impl Picture<'_> {
     fn head(&mut self, column: usize, name: &str) {
         const NAME: Face = Face { size: 24.0, is_bold: true };
         let (x, role) = (self.x(column), self.diagram.role(column));
-        let foot = self.top - if role.is_empty() { 22.0 } else { 40.0 };
+        let foot = self.top - 22.0 - self.roles_high - self.begins_high;
         let _ = write!(
             self.text,
             "<text x=\"{x:.1}\" y=\"{foot:.1}\" font-size=\"24\" font-weight=\"bold\" text-anchor=\"middle\">{name}</text>"
         );
         self.around(x, foot, width_of(name, NAME), 20.0);
         if !role.is_empty() {
-            let foot = self.top - 20.0;
+            let foot = self.top - 20.0 - self.begins_high;
             let role_wide = width_of(role, PLAIN);
             let role = escaped(role);
             let _ = write!(
@@ -61,9 +61,9 @@ impl Picture<'_> {
         if state.is_empty() {
             return;
         }
-        let (text, foot) = (format!("[{state}]"), self.top + 2.0);
+        let (text, foot) = (format!("[{state}]"), self.top - 20.0);
         let wide = width_of(&text, PLAIN);
-        let (x, text) = (x + 13.0, escaped(&text));
+        let text = escaped(&text);
         let _ = write!(self.text, "<text x=\"{x:.1}\" y=\"{foot:.1}\" fill=\"#8e3a80\" class=\"mark\">{text}</text>");
         self.around(x + wide / 2.0, foot, wide, 13.0);
     }

@@ -25,6 +25,8 @@ use volvox_core::Instant;
 const LEFT: f64 = 118.0;
 const TITLE: f64 = 46.0;
 const LINE: f64 = 25.0;
+/// A line of the heads below the names of the nodes.
+const HEAD_LINE: f64 = 18.0;
 /// The most that a silence takes.
 const SILENCE_MAX: f64 = 60.0;
 /// What somebody asked or told takes this many lines at most.
@@ -139,6 +141,9 @@ struct Picture<'a> {
     diagram: &'a Diagram,
     spacing: f64,
     top: f64,
+    /// How high the lines of the heads are that say what nodes are, always and at the beginning.
+    roles_high: f64,
+    begins_high: f64,
     /// Where each row is, and where each moment.
     ys: Vec<f64>,
     scale: Vec<(Instant, f64)>,
@@ -173,10 +178,14 @@ impl<'a> Picture<'a> {
             }
         }
         let has_roles = diagram.roles.iter().any(|role| !role.is_empty());
+        let has_begun = diagram.begin.iter().any(|begin| !begin.state.is_empty());
+        let high = |is_there: bool| if is_there { HEAD_LINE } else { 0.0 };
         let mut picture = Picture {
             diagram,
             spacing,
-            top: if has_roles { 134.0 } else { 116.0 },
+            top: 116.0 + high(has_roles) + high(has_begun),
+            roles_high: high(has_roles),
+            begins_high: high(has_begun),
             ys: Vec::new(),
             scale: Vec::new(),
             begins: BTreeMap::new(),
