@@ -79,9 +79,9 @@ impl Sheet<'_> {
         match () {
             () if fits(&timed, gap) => Some((timed, gap)),
             () if lost.is_some() && fits(&timed, all) => Some((timed, all)),
-            () if fits(&text, gap) => Some((text, gap)),
+            () if lost.is_none() && fits(&text, gap) => Some((text, gap)),
             () if fits(&timed, all) => Some((timed, all)),
-            () if fits(&text, all) => Some((text, all)),
+            () if lost.is_none() && fits(&text, all) => Some((text, all)),
             () => {
                 let (text, ink) = if lost.is_some() { (timed, Ink::Red) } else { (text, Ink::Plain) };
                 // Left of the arrow, whichever way it goes: there the text has the most room.

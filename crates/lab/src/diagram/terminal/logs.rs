@@ -17,7 +17,7 @@ impl Sheet<'_> {
         let width = logs.iter().flat_map(|(_, cells)| cells).map(|cell| said(cell).chars().count()).max().unwrap_or(0);
         let fitting = (self.paper.columns.saturating_sub(TIME + 6) / (width + 3)).max(1);
         for (node, cells) in logs {
-            let mut line = format!("{node:<4}");
+            let mut line = format!("{:<4}", node.to_string());
             // The newest are those that differ.
             let skipped = cells.len().saturating_sub(fitting);
             if skipped > 0 {
