@@ -19,7 +19,7 @@ const RULES: [(&str, &str, &str, usize); 9] = [
     ("token-ring", "memory", "one holder an epoch", 6),
     ("paxos", "promise-kept", "agreement", 25),
     ("paxos", "acceptance-on-disk", "agreement", 25),
-    ("vector-clocks", "whole", "what happened before is stamped before", 6),
+    ("vector-clocks", "whole", "clock condition", 6),
     ("chandy-lamport", "fifo", "what is under way is recorded", 12),
     ("cristian", "slew", "no clock runs backward, nor faster than it may slew", 4),
 ];
