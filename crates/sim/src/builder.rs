@@ -81,7 +81,7 @@ impl<P: Process + 'static> Builder<P> {
             recovered: None,
             config_by_life: None,
             leader: None,
-            message_bytes: Box::new(|message| size_of_val(message)),
+            message_bytes: Box::new(size_of_val::<P::Message>),
             steps_max: u64::MAX,
             happened_max: 1 << 20,
             hash_chain: true,

@@ -257,7 +257,7 @@ fn module_of(text: &str, start: &str, module: &str) -> String {
     let declares = |one: &&str| one.starts_with(start) && one.ends_with(';');
     let lines: Vec<&str> = text.lines().collect();
     let next = lines.iter().position(|one| declares(one) && **one > *line);
-    let last = lines.iter().rposition(|one| declares(&one)).map(|last| last + 1);
+    let last = lines.iter().rposition(declares).map(|last| last + 1);
     let header = lines.iter().take_while(|one| one.starts_with("//!") || one.starts_with("#![")).count();
     let (place, is_first) = next.or(last).map_or((header, true), |place| (place, false));
     let mut all: Vec<String> = lines.iter().map(ToString::to_string).collect();

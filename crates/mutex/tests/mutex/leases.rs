@@ -231,7 +231,7 @@ fn a_release_that_is_overtaken_frees_nothing() {
         [(5, 3, Command::Acquire), (30, 3, Command::Release), (31, 3, Command::Acquire), (38, 4, Command::Acquire)];
     let run = |seed, without| {
         let config = Config { without, ..Config::default() };
-        let mut sim = Builder::<Leases>::new(seed, 4, config).network(network.clone()).build();
+        let mut sim = Builder::<Leases>::new(seed, 4, config).network(network).build();
         commands.iter().for_each(|(at, node, command)| sim.command_after(ms(*at), NodeId(*node), *command));
         judge(&mut sim, &mut Holdings::default(), &properties(), ms(400))
     };
