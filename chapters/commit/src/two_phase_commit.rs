@@ -65,6 +65,10 @@ static CARD: Card = Card {
             name: "04-a-participant-begins.txt",
             text: include_str!("../../../crates/commit/tests/scripts/two-phase/04-a-participant-begins.txt"),
         },
+        Golden {
+            name: "05-a-name-is-given-once.txt",
+            text: include_str!("../../../commit/tests/scripts/two-phase/05-a-name-is-given-once.txt"),
+        },
     ],
 };
 
