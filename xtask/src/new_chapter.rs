@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn families_that_cannot_be_are_refused() {
-        let text = refused(&["my-protocol", "--family", "mutexx"]);
+        let text = refused(&["a-protocol-of-this-test", "--family", "mutexx"]);
         assert!(
             text.starts_with("there is no family `mutexx`; there are: channel, ") && text.ends_with(", or `new`"),
             "{text}"
@@ -162,7 +162,7 @@ mod tests {
             refused(&["sim"]),
             "there is a crate crates/sim already; say which family it belongs to: --family F"
         );
-        let text = refused(&["my-protocol", "--family", "foundations"]);
+        let text = refused(&["a-protocol-of-this-test", "--family", "foundations"]);
         assert!(text.contains("`foundations` has no crate of protocols"), "{text}");
         assert!(refused(&[]).contains("new-chapter NAME [--family F]"));
         assert!(refused(&["a", "b"]).contains("new-chapter NAME [--family F]"));

@@ -1,7 +1,7 @@
 //! Pinned counts of models, written into the source of their chapter: reviewed in a diff, and not typed one by one.
 //!
 //! A model names its count a few lines below its own name. The count is found there as a number, with or without `_`, and
-//! replaced. Where a name stands in two files, the file or folder that is called after the entry is meant.
+//! replaced. Where two files have the name, the file or folder that is called after the entry is meant.
 
 use std::io;
 use std::path::{Path, PathBuf};
