@@ -54,7 +54,7 @@ pub struct RunArguments {
     /// Print the trace: a line for each thing that a node was told, and for each that it did
     #[arg(long, conflicts_with = "live")]
     pub trace: bool,
-    /// Write the run as a log with vector clocks for ShiViz (https://bestchai.bitbucket.io/shiviz); its first line is the
+    /// Write the run as a log with vector clocks for ShiViz; its first line is the
     /// expression that reads it
     #[arg(long, value_name = "FILE")]
     pub shiviz: Option<PathBuf>,
