@@ -67,7 +67,7 @@ static CARD: Card = Card {
         },
         Golden {
             name: "05-a-name-is-given-once.txt",
-            text: include_str!("../../../commit/tests/scripts/two-phase/05-a-name-is-given-once.txt"),
+            text: include_str!("../../../crates/commit/tests/scripts/two-phase/05-a-name-is-given-once.txt"),
         },
     ],
 };

@@ -21,13 +21,19 @@ fn inclusions(page: &str) -> Vec<(String, String)> {
     insides.map(|inside| inside.split_once(':').expect("an anchor")).map(|(f, a)| (f.into(), a.into())).collect()
 }
 
+/// Every page in a folder and below.
+fn pages(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder of the book");
+    let paths = entries.map(|entry| entry.expect("an entry").path());
+    paths.flat_map(|path| if path.is_dir() { pages(&path) } else { vec![path] }).collect()
+}
+
 #[test]
 fn every_page_is_in_the_summary_and_every_inclusion_is_there() {
     let summary = fs::read_to_string(book().join("SUMMARY.md")).expect("a summary");
     let mut included = 0;
-    for entry in fs::read_dir(book()).expect("the folder of the book") {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().and_then(|name| name.to_str()).expect("a name").to_string();
+    for path in pages(&book()) {
+        let name = path.strip_prefix(book()).expect("a page of the book").to_str().expect("a name").to_string();
         if name == "SUMMARY.md" {
             continue;
         }

@@ -43,9 +43,7 @@ impl Sheet<'_> {
                 // What is wider than its column is alone in its line.
                 let width = self.width;
                 let is_wide = |(text, _): &(String, Ink)| offset(text) + text.chars().count() > width - 1;
-                if let Some((column, marks)) =
-                    marks.iter_mut().find(|(_, marks)| marks.first().is_some_and(&is_wide))
-                {
+                if let Some((column, marks)) = marks.iter_mut().find(|(_, marks)| marks.first().is_some_and(&is_wide)) {
                     let (text, ink) = marks.remove(0);
                     let column = *column;
                     self.wide(at, shown, column, &text, ink);
