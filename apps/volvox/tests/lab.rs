@@ -89,7 +89,7 @@ fn an_experiment_and_a_service_do_what_they_can_and_refuse_the_rest() {
 fn a_run_is_drawn_without_colours_in_a_pipe() {
     let text = says(&["run", "ricart-agrawala", "--nodes", "4", "--seed", "7", "--diagram"]);
     assert!(
-        text.contains("Request 1") && text.contains("◆ entered") && text.contains("holds     one at a time"),
+        text.contains("Request 1") && text.contains("◆ entered") && text.contains("holds     mutual exclusion"),
         "{text}"
     );
     assert!(!text.contains('\x1b'));
@@ -184,7 +184,7 @@ fn what_had_no_effect_is_said_with_the_reason() {
 
 #[test]
 fn a_script_is_refused_where_it_is_wrong() {
-    let header = "protocol ricart-agrawala\nnodes 3\nproperty one at a time\n";
+    let header = "protocol ricart-agrawala\nnodes 3\nproperty mutual exclusion\n";
     let file = scratch("script.txt");
     let name = file.to_str().expect("a path");
     let refused_with = |text: &[u8], problem: &str| {
@@ -273,7 +273,7 @@ fn a_counterexample_is_found_saved_and_replayed() {
     assert!(!swept.status.success(), "the sweep finds nothing: {}", String::from_utf8_lossy(&swept.stdout));
     let replayed = lab(&["replay", name]);
     let text = String::from_utf8_lossy(&replayed.stdout);
-    assert!(text.contains("one at a time is broken"), "{text}\n{}", String::from_utf8_lossy(&replayed.stderr));
+    assert!(text.contains("mutual exclusion is broken"), "{text}\n{}", String::from_utf8_lossy(&replayed.stderr));
     std::fs::remove_file(&file).expect("the counterexample was there");
 }
 

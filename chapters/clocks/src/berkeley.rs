@@ -3,10 +3,10 @@
 //! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
 
 use super::true_clocks::{asynchronous, network_and_crashes};
-use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, Told};
+use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, Instant, NodeId, Property, When, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,17 +24,7 @@ static CARD: Card = Card {
                 IEEE TSE 15(7), 1989",
     source: include_str!("../../../crates/clocks/src/berkeley/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
-    rules: &[
-        Rule { name: "compensation", text: "half the round trip is added; without it the average is biased late" },
-        Rule { name: "bound", text: "slow answers are not used; without it the error has no bound" },
-        Rule { name: "round", text: "answers and deltas belong to a round; without it late ones look fast" },
-        Rule {
-            name: "gamma",
-            text: "clocks far from the others have no weight; without it one broken clock moves all, however far",
-        },
-        Rule { name: "delta", text: "deltas are sent; a time would be old on arrival" },
-        Rule { name: "slew", text: "clocks are slewed; without it time runs backward" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/berkeley.txt"),
     golden: &[
         Golden {
@@ -52,7 +42,7 @@ const HOUR: i64 = 3_600_000_000_000;
 
 impl Chapter for BerkeleyAlgorithm {
     type Process = Berkeley;
-    type History = Told;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -67,7 +57,7 @@ impl Chapter for BerkeleyAlgorithm {
         }
     }
 
-    fn properties() -> Vec<Property<Berkeley, Told>> {
+    fn properties() -> Vec<Property<Berkeley, History>> {
         protocol::properties()
     }
 
@@ -97,10 +87,10 @@ impl Chapter for BerkeleyAlgorithm {
     }
 }
 
-const PRECISION: &str = "clocks set in the same round are within 2e";
-const GOOD: &str = "the average stays within gamma of a good clock";
+const PRECISION: &str = "precision";
+const GOOD: &str = "accuracy";
 const AMONG: &str = "the average lies among the good clocks";
-const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
+const GRADUAL: &str = "monotonicity";
 
 /// What needs an upper bound on delays.
 const ALL: &str = "a round sets everybody";
@@ -182,7 +172,7 @@ static MODELS: [CheckedModel; 15] = [
     }),
 ];
 
-type Instance = System<Berkeley, Told>;
+type Instance = System<Berkeley, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 

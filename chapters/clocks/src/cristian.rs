@@ -3,11 +3,11 @@
 //! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
 
 use super::true_clocks::{asynchronous, network_and_crashes};
-use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event};
-use volvox_clocks::software_clock::{Readings, Signed};
+use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event, History};
+use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -24,20 +24,7 @@ static CARD: Card = Card {
     reference: "Cristian: Probabilistic clock synchronization, Distributed Computing 3, 1989, sections 3 to 5",
     source: include_str!("../../../crates/clocks/src/cristian.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
-    rules: &[
-        Rule { name: "half", text: "half the round trip is added; without it clocks are late by the way back" },
-        Rule {
-            name: "handling",
-            text: "the handling is no part of the way; without it clocks are ahead by half of it",
-        },
-        Rule { name: "limit", text: "slow round trips are not used; without it the error has no bound" },
-        Rule { name: "number", text: "a reply is held against its own request; without it late ones look fast" },
-        Rule {
-            name: "unique",
-            text: "no request has the number of an earlier boot; without it a dead life's reply looks fast",
-        },
-        Rule { name: "slew", text: "clocks are slewed; without it time runs backward" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/cristian.txt"),
     golden: &[
         Golden {
@@ -53,7 +40,7 @@ static CARD: Card = Card {
 
 impl Chapter for CristiansAlgorithm {
     type Process = Cristian;
-    type History = Readings;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -70,7 +57,7 @@ impl Chapter for CristiansAlgorithm {
         }
     }
 
-    fn properties() -> Vec<Property<Cristian, Readings>> {
+    fn properties() -> Vec<Property<Cristian, History>> {
         protocol::properties()
     }
 
@@ -100,12 +87,12 @@ impl Chapter for CristiansAlgorithm {
 }
 
 /// What breaks each of the two bounds, and time itself.
-const BOUND: &str = "an estimate is off by at most half its round trip less min";
-const LIMIT: &str = "no estimate is off by more than U less min";
-const GRADUAL: &str = "no clock runs backward, nor faster than it may slew";
+const BOUND: &str = "error within half the round trip";
+const LIMIT: &str = "accuracy";
+const GRADUAL: &str = "monotonicity";
 
 /// What an answer to another request breaks.
-const QUICK: &str = "a round trip takes at least twice min";
+const QUICK: &str = "minimum delay";
 
 /// What needs an upper bound on delays.
 const CONTACT: &str = "who asks makes contact";
@@ -175,7 +162,7 @@ static MODELS: [CheckedModel; 13] = [
     }),
 ];
 
-type Instance = System<Cristian, Readings>;
+type Instance = System<Cristian, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 

@@ -83,7 +83,7 @@ impl Chapter for ThreePhaseCommit {
     }
 }
 
-const SAME: &str = "no two decide differently";
+const SAME: &str = "agreement";
 
 static MODELS: [CheckedModel; 10] = [
     CheckedModel {

@@ -2,11 +2,11 @@
 
 mod claims;
 
-use volvox_commit::transaction::{Command, Content, Decision, Outcome, Outcomes};
+use volvox_commit::transaction::{Command, Content, Decision, History, Outcome};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -23,30 +23,7 @@ static CARD: Card = Card {
     reference: "Bernstein, Hadzilacos, Goodman: Concurrency control and recovery in database systems, 1987, 7.4",
     source: include_str!("../../../crates/commit/src/two_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 4 },
-    rules: &[
-        Rule {
-            name: "prepared",
-            text: "a yes is written down before it is sent; without it a restart forgets the promise",
-        },
-        Rule {
-            name: "committed",
-            text: "a commit is written down before it is told; without it a restart presumes abort",
-        },
-        Rule { name: "unanimity", text: "commit needs every yes; without it the first yes commits" },
-        Rule { name: "uncertain", text: "who voted yes may not decide alone; without it patience ends in an abort" },
-        Rule {
-            name: "refusal",
-            text: "who said abort never votes yes later; without it a late request is answered yes",
-        },
-        Rule {
-            name: "acknowledged",
-            text: "a commit is forgotten when all know it; without it the last to ask hears abort",
-        },
-        Rule {
-            name: "unique",
-            text: "no name is given twice, also after a crash; without it two transactions commit as one",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/two-phase-commit.txt"),
     golden: &[
         Golden {
@@ -74,7 +51,7 @@ static CARD: Card = Card {
 
 impl Chapter for TwoPhaseCommit {
     type Process = TwoPhase;
-    type History = Outcomes;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -84,7 +61,7 @@ impl Chapter for TwoPhaseCommit {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<TwoPhase, Outcomes>> {
+    fn properties() -> Vec<Property<TwoPhase, History>> {
         protocol::properties()
     }
 
@@ -123,8 +100,8 @@ impl Chapter for TwoPhaseCommit {
     }
 }
 
-const SAME: &str = "no two decide differently";
-const ENDS: &str = "who voted yes decides";
+const SAME: &str = "agreement";
+const ENDS: &str = "termination";
 
 static MODELS: [CheckedModel; 16] = [
     CheckedModel {
@@ -176,7 +153,7 @@ static MODELS: [CheckedModel; 16] = [
     },
     CheckedModel {
         name: "who dies comes back",
-        text: "two participants, links in order, one crash with return: who voted yes decides (AC5)",
+        text: "two participants, links in order, one crash with return: termination (AC5)",
         expects: Expects::Holds { states: 233_162 },
         explore: || live(&in_order().crashes_and_restarts(1)),
     },
@@ -193,12 +170,9 @@ static MODELS: [CheckedModel; 16] = [
     CheckedModel::breaks("without committed", "two participants, one crash", (SAME, 10), || {
         without(protocol::Rule::Committed)
     }),
-    CheckedModel::breaks(
-        "without unanimity",
-        "two participants, one crash",
-        ("commit only if all voted yes", 3),
-        || without(protocol::Rule::Unanimity),
-    ),
+    CheckedModel::breaks("without unanimity", "two participants, one crash", ("validity", 3), || {
+        without(protocol::Rule::Unanimity)
+    }),
     CheckedModel::breaks("without uncertain", "two participants, one crash", (SAME, 6), || {
         without(protocol::Rule::Uncertain)
     }),
@@ -219,7 +193,7 @@ const UNIQUE: CheckedModel = CheckedModel::breaks(
     || named(&begun_twice(Some(protocol::Rule::Unique))),
 );
 
-type Instance = System<TwoPhase, Outcomes>;
+type Instance = System<TwoPhase, History>;
 
 const COORDINATOR: NodeId = NodeId(1);
 

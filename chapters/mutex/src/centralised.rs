@@ -1,17 +1,17 @@
 //! The coordinator: the simplest, and what it lacks.
 
 use super::entries::{
-    DELAY, Told, asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, simulation, told,
-    who_asks_enters,
+    DELAY, Told, asked, costs_at_full_load, count, exactly, no_starvation, overtaking_and_pauses, quiet, simulation,
+    told,
 };
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::FaultPlan;
 use volvox_mutex::centralised::{self as protocol, Config, Place};
-use volvox_mutex::section::{Enter, Section, Sections};
+use volvox_mutex::section::{Command, Event, History};
 
 /// The chapter.
 pub struct Centralised;
@@ -24,11 +24,7 @@ static CARD: Card = Card {
     reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
     source: include_str!("../../../crates/mutex/src/centralised.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
-    rules: &[
-        Rule { name: "queue", text: "while somebody is inside, requests are queued; without it two are inside" },
-        Rule { name: "first-come", text: "the first of the queue is next; without it who came first may wait" },
-        Rule { name: "release", text: "who leaves says so; without it the others wait forever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/centralised.txt"),
     golden: &[
         Golden {
@@ -44,7 +40,7 @@ static CARD: Card = Card {
 
 impl Chapter for Centralised {
     type Process = protocol::Centralised;
-    type History = Sections;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -54,7 +50,7 @@ impl Chapter for Centralised {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<Self::Process, Sections>> {
+    fn properties() -> Vec<Property<Self::Process, History>> {
         protocol::properties()
     }
 
@@ -104,7 +100,7 @@ static MODELS: [CheckedModel; 9] = [
     },
     CheckedModel {
         name: "four nodes, of which two crash",
-        text: "at any moment, for good: still one at a time, in order",
+        text: "at any moment, for good: still mutual exclusion, in order",
         expects: Expects::Holds { states: 108_037 },
         explore: || {
             let world = instance(4, 1, None).crashes(2);
@@ -126,13 +122,13 @@ static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "a crash, and somebody waits forever",
         text: "two nodes, an entry each, no rule taken out: of the coordinator, or of whoever is inside",
-        expects: Expects::Counterexample { property: "who asks enters", steps: 5 },
+        expects: Expects::Counterexample { property: "no starvation", steps: 5 },
         explore: || run(&instance(2, 1, None).crashes(1), 2),
     },
     CheckedModel {
         name: "without queue",
         text: "two nodes, an entry each",
-        expects: Expects::Counterexample { property: "one at a time", steps: 4 },
+        expects: Expects::Counterexample { property: "mutual exclusion", steps: 4 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Queue)), 2),
     },
     CheckedModel {
@@ -144,12 +140,12 @@ static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "without release",
         text: "two nodes, an entry each",
-        expects: Expects::Counterexample { property: "who asks enters", steps: 5 },
+        expects: Expects::Counterexample { property: "no starvation", steps: 5 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
     },
 ];
 
-type Instance = System<protocol::Centralised, Sections>;
+type Instance = System<protocol::Centralised, History>;
 
 /// `Queued` is sent once: repetitions show that the coordinator lives, and that is another model.
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
@@ -162,7 +158,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
-    explore(world, who_asks_enters(safe(world), nodes))
+    explore(world, no_starvation(safe(world), nodes))
 }
 
 const TICK: Duration = Duration::from_millis(10);
@@ -216,12 +212,12 @@ fn when_free(without: Option<protocol::Rule>) -> Vec<Row> {
     let mut sim = simulation::<protocol::Centralised>(5, Config { without, ..Config::default() });
     let mut all: Vec<Told> = Vec::new();
     for entry in 0..ENTRIES {
-        sim.command(NodeId(2 + entry % 4), Enter);
+        sim.command(NodeId(2 + entry % 4), Command::Enter);
         let _ = sim.run_for(DELAY * 100);
         all.extend(told(&mut sim));
     }
-    let entries = count(&all, Section::Entered);
-    let waits = all.windows(2).filter(|pair| (pair[0].2, pair[1].2) == (Section::Asked, Section::Entered));
+    let entries = count(&all, Event::Entered);
+    let waits = all.windows(2).filter(|pair| (pair[0].2, pair[1].2) == (Event::Asked, Event::Entered));
     let delays: f64 = waits.map(|pair| (pair[1].0 - pair[0].0).as_secs_f64() / DELAY.as_secs_f64()).sum();
     let over = format!("{entries} entries");
     let per_entry = |value: f64| value / entries.max(1) as f64;

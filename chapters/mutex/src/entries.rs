@@ -7,34 +7,34 @@ use volvox_core::{Duration, NodeId};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Row, Tolerance};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
-use volvox_mutex::section::{Enter, Section, Sections};
+use volvox_mutex::section::{Command, Event, History};
 
 /// Nodes 1 to `nodes`, of which nobody is asked for anything.
-pub fn quiet<P>(nodes: u64, config: P::Config) -> System<P, Sections>
+pub fn quiet<P>(nodes: u64, config: P::Config) -> System<P, History>
 where
-    P: Erasable<Command = Enter, Event = Section>,
+    P: Erasable<Command = Command, Event = Event>,
 {
     System::with_history(nodes, config)
 }
 
 /// These nodes are asked to enter so often.
-pub fn asked<P: Erasable<Command = Enter>>(
-    system: System<P, Sections>,
+pub fn asked<P: Erasable<Command = Command>>(
+    system: System<P, History>,
     nodes: impl IntoIterator<Item = u64>,
     entries: u32,
-) -> System<P, Sections> {
-    nodes.into_iter().fold(system, |system, node| system.command(NodeId(node), Enter, entries))
+) -> System<P, History> {
+    nodes.into_iter().fold(system, |system, node| system.command(NodeId(node), Command::Enter, entries))
 }
 
 /// Every entry that a node is asked for is served in the end, or the node dies: counted from outside, by what was asked and
 /// what was told, so that an entry which the node itself has forgotten is missed.
-pub fn who_asks_enters<'m, P: Erasable<Command = Enter, Event = Section>>(
-    checker: Checker<'m, System<P, Sections>>,
+pub fn no_starvation<'m, P: Erasable<Command = Command, Event = Event>>(
+    checker: Checker<'m, System<P, History>>,
     nodes: u64,
-) -> Checker<'m, System<P, Sections>> {
+) -> Checker<'m, System<P, History>> {
     (1..=nodes).map(NodeId).fold(checker, |checker, id| {
         checker.leads_to(
-            "who asks enters",
+            "no starvation",
             move |world, state| world.view(state).history().waits(id),
             move |world, state| {
                 let view = world.view(state);
@@ -55,10 +55,10 @@ pub fn simulation<P: Erasable>(nodes: u64, config: P::Config) -> Simulation<P> {
 }
 
 /// What a node told, and when.
-pub type Told = (Duration, NodeId, Section);
+pub type Told = (Duration, NodeId, Event);
 
 /// What was told since the last call.
-pub fn told<P: Erasable<Event = Section>>(sim: &mut Simulation<P>) -> Vec<Told> {
+pub fn told<P: Erasable<Event = Event>>(sim: &mut Simulation<P>) -> Vec<Told> {
     sim.happened()
         .filter_map(|one| match one.what {
             Happening::Event(event) => Some((Duration::from_nanos(one.at.0), one.node, event)),
@@ -70,17 +70,17 @@ pub fn told<P: Erasable<Event = Section>>(sim: &mut Simulation<P>) -> Vec<Told> 
 /// These nodes are asked once, all at the same moment; then ten seconds pass.
 pub fn round<P>(sim: &mut Simulation<P>, nodes: RangeInclusive<u64>) -> Vec<Told>
 where
-    P: Erasable<Event = Section, Command = Enter>,
+    P: Erasable<Event = Event, Command = Command>,
 {
     for node in nodes {
-        sim.command(NodeId(node), Enter);
+        sim.command(NodeId(node), Command::Enter);
     }
     let _ = sim.run_for(Duration::from_secs(10));
     told(sim)
 }
 
 /// How often an event was told.
-pub fn count(told: &[Told], event: Section) -> u64 {
+pub fn count(told: &[Told], event: Event) -> u64 {
     told.iter().filter(|(_, _, one)| *one == event).count() as u64
 }
 
@@ -90,8 +90,8 @@ pub fn handovers(told: &[Told]) -> Vec<f64> {
     let mut delays = Vec::new();
     for (at, _, event) in told {
         match event {
-            Section::Left => left = Some(*at),
-            Section::Entered => {
+            Event::Left => left = Some(*at),
+            Event::Entered => {
                 if let Some(left) = left.take() {
                     delays.push((*at - left).as_secs_f64() / DELAY.as_secs_f64());
                 }
@@ -122,11 +122,11 @@ pub fn costs_at_full_load<P>(
     expected_delays: f64,
 ) -> Vec<Row>
 where
-    P: Erasable<Event = Section, Command = Enter>,
+    P: Erasable<Event = Event, Command = Command>,
 {
     let mut sim = simulation::<P>(nodes, config);
     let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim, askers.clone())).collect();
-    let entries: u64 = rounds.iter().map(|told| count(told, Section::Entered)).sum();
+    let entries: u64 = rounds.iter().map(|told| count(told, Event::Entered)).sum();
     let delays: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
     let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
     let label = format!("N={nodes}, at full load");

@@ -1,16 +1,16 @@
 //! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
 
-use super::entries::{asked, costs_at_full_load, quiet, who_asks_enters};
+use super::entries::{asked, costs_at_full_load, no_starvation, quiet};
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::{Duration, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{Described, FaultPlan, FaultWeights, Latency};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
-use volvox_mutex::section::{Sections, one_at_a_time};
+use volvox_mutex::section::{History, mutual_exclusion};
 
 /// The chapter.
 pub struct LamportMutex;
@@ -32,16 +32,7 @@ static CARD: Card = Card {
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978, pp. 561-563",
     source: include_str!("../../../crates/mutex/src/lamport_mutex.rs"),
     nodes: Nodes { least: 3, most: 64, default: 3 },
-    rules: &[
-        Rule {
-            name: "head",
-            text: "who enters is the head of its queue; without it replies are enough: two are inside",
-        },
-        Rule { name: "later", text: "who enters heard something later from everybody; without it two are inside" },
-        Rule { name: "clock", text: "a clock is set by what it hears; without it nothing later may ever come" },
-        Rule { name: "tie-break", text: "equal times are ordered by name; without it both are the head" },
-        Rule { name: "release", text: "who leaves says so; without it all others wait forever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/lamport-mutex.txt"),
     golden: &[
         Golden {
@@ -61,7 +52,7 @@ static CARD: Card = Card {
 
 impl Chapter for LamportMutex {
     type Process = Channel<protocol::LamportMutex>;
-    type History = Sections;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -72,7 +63,7 @@ impl Chapter for LamportMutex {
         volvox_channel::Config { child, limits: Limits::default() }
     }
 
-    fn properties() -> Vec<Property<Self::Process, Sections>> {
+    fn properties() -> Vec<Property<Self::Process, History>> {
         protocol::properties::<_, Through>()
     }
 
@@ -141,7 +132,7 @@ static MODELS: [CheckedModel; 11] = [
     },
     CheckedModel {
         name: "three nodes, of which one crashes",
-        text: "n1 and n2 ask; at any moment, for good: still one at a time, in the order of the stamps",
+        text: "n1 and n2 ask; at any moment, for good: still mutual exclusion, in the order of the stamps",
         expects: Expects::Holds { states: 8_683 },
         explore: || {
             let world = asked(quiet(3, Config::default()).network(Network::ordered()).crashes(1), 1..=2, 1);
@@ -151,51 +142,51 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "a crash, and somebody waits forever",
         text: "two nodes, an entry each, no rule taken out",
-        expects: Expects::Counterexample { property: "who asks enters", steps: 2 },
+        expects: Expects::Counterexample { property: "no starvation", steps: 2 },
         explore: || run(&instance(2, 1, None).crashes(1), 2),
     },
     CheckedModel {
         name: "links without order",
         text: "two nodes, an entry each, no rule taken out: a reply overtakes a request, so links must keep the order",
-        expects: Expects::Counterexample { property: "one at a time", steps: 4 },
+        expects: Expects::Counterexample { property: "mutual exclusion", steps: 4 },
         explore: || run(&instance(2, 1, None).network(Network::unordered()), 2),
     },
     CheckedModel {
         name: "without head",
         text: "two nodes, an entry each",
-        expects: Expects::Counterexample { property: "one at a time", steps: 5 },
+        expects: Expects::Counterexample { property: "mutual exclusion", steps: 5 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Head)), 2),
     },
     CheckedModel {
         name: "without later",
         text: "two nodes, an entry each",
-        expects: Expects::Counterexample { property: "one at a time", steps: 2 },
+        expects: Expects::Counterexample { property: "mutual exclusion", steps: 2 },
         explore: || {
             let world = instance(2, 1, Some(protocol::Rule::Later));
-            explore(&world, hold(Checker::new(&world), &[one_at_a_time("MTX-02")]))
+            explore(&world, hold(Checker::new(&world), &[mutual_exclusion("MTX-02")]))
         },
     },
     CheckedModel {
         name: "without clock",
         text: "two nodes, two entries each: one waits for something later from a clock that stays behind",
-        expects: Expects::Counterexample { property: "who asks enters", steps: 8 },
+        expects: Expects::Counterexample { property: "no starvation", steps: 8 },
         explore: || run(&instance(2, 2, Some(protocol::Rule::Clock)), 2),
     },
     CheckedModel {
         name: "without tie-break",
         text: "two nodes, an entry each",
-        expects: Expects::Counterexample { property: "one at a time", steps: 5 },
+        expects: Expects::Counterexample { property: "mutual exclusion", steps: 5 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
     },
     CheckedModel {
         name: "without release",
         text: "two nodes, an entry each",
-        expects: Expects::Counterexample { property: "who asks enters", steps: 7 },
+        expects: Expects::Counterexample { property: "no starvation", steps: 7 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
     },
 ];
 
-type Instance = System<protocol::LamportMutex, Sections>;
+type Instance = System<protocol::LamportMutex, History>;
 
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
     asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries).network(Network::ordered())
@@ -207,7 +198,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
-    explore(world, who_asks_enters(safe(world), nodes))
+    explore(world, no_starvation(safe(world), nodes))
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

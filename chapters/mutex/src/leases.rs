@@ -1,12 +1,12 @@
 //! Leases and fencing tokens: what needs clocks, and what does not.
 
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
-use volvox_mutex::leases::{self as protocol, Command, Config, Holdings, one_holder, tokens_grow, writes_in_order};
+use volvox_mutex::leases::{self as protocol, Command, Config, History, fencing, mutual_exclusion, tokens_grow};
 
 /// The chapter.
 pub struct Leases;
@@ -19,20 +19,7 @@ static CARD: Card = Card {
     reference: "Gray and Cheriton: Leases, SOSP 1989; Burrows: The Chubby lock service, OSDI 2006, 2.4",
     source: include_str!("../../../crates/mutex/src/leases/mod.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
-    rules: &[
-        Rule { name: "fencing", text: "the store refuses tokens that are behind; without it late writes are stored" },
-        Rule { name: "drift-margin", text: "a holder stops earlier, by the drift; without it two hold the lease" },
-        Rule { name: "from-send", text: "a holder counts from its request; without it two hold the lease" },
-        Rule { name: "wait-out", text: "a grantor that comes back waits for a term; without it two hold the lease" },
-        Rule {
-            name: "unique",
-            text: "no request has the number of an earlier boot; without it an old grant is believed, and two hold the lease",
-        },
-        Rule {
-            name: "new-token",
-            text: "who lost or released the lease gets it under a new token; without it a late release frees it",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/leases.txt"),
     golden: &[
         Golden {
@@ -52,7 +39,7 @@ static CARD: Card = Card {
 
 impl Chapter for Leases {
     type Process = protocol::Leases;
-    type History = Holdings;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -62,7 +49,7 @@ impl Chapter for Leases {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<Self::Process, Holdings>> {
+    fn properties() -> Vec<Property<Self::Process, History>> {
         protocol::properties()
     }
 
@@ -135,10 +122,10 @@ static MODELS: [CheckedModel; 17] = [
     CheckedModel::breaks(
         "clocks that drift beyond the bound",
         "as the first, but clocks are half as fast again or half as slow: the promise was a quarter",
-        ("one holder", 15),
+        ("mutual exclusion", 15),
         || held(&timed(None, 500_000, 8)),
     ),
-    CheckedModel::breaks("no bound on time", "no rule taken out: leases need clocks", ("one holder", 7), || {
+    CheckedModel::breaks("no bound on time", "no rule taken out: leases need clocks", ("mutual exclusion", 7), || {
         held(&timeless(None))
     }),
     CheckedModel {
@@ -168,37 +155,34 @@ static MODELS: [CheckedModel; 17] = [
         expects: Expects::Holds { states: 3_943 },
         explore: || held(&keeping()),
     },
-    CheckedModel::breaks("without unique", "as \"a client dies and returns\"", ("one holder", 16), || {
+    CheckedModel::breaks("without unique", "as \"a client dies and returns\"", ("mutual exclusion", 16), || {
         exclusive(&returning(Network::unordered(), Some(protocol::Rule::Unique)))
     }),
-    CheckedModel::breaks("without new-token", "as \"a release\"", ("one holder", 15), || {
+    CheckedModel::breaks("without new-token", "as \"a release\"", ("mutual exclusion", 15), || {
         held(&releasing(Some(protocol::Rule::NewToken)))
     }),
     CheckedModel::breaks(
         "without new-token, a client dies and returns",
         "as that; what the dead life sent passes the fence",
-        ("a new holder has a greater token", 12),
+        ("tokens grow", 12),
         || held(&returning(Network::unordered(), Some(protocol::Rule::NewToken))),
     ),
-    CheckedModel::breaks("without drift-margin", "as the first", ("one holder", 16), || {
+    CheckedModel::breaks("without drift-margin", "as the first", ("mutual exclusion", 16), || {
         held(&timed(Some(protocol::Rule::DriftMargin), QUARTER, 8))
     }),
-    CheckedModel::breaks("without from-send", "as the first, with true clocks", ("one holder", 13), || {
+    CheckedModel::breaks("without from-send", "as the first, with true clocks", ("mutual exclusion", 13), || {
         held(&timed(Some(protocol::Rule::FromSend), 0, 4))
     }),
-    CheckedModel::breaks("without wait-out", "as the second", ("one holder", 10), || {
+    CheckedModel::breaks("without wait-out", "as the second", ("mutual exclusion", 10), || {
         held(&timed(Some(protocol::Rule::WaitOut), 0, 3).crashes_and_restarts(1))
     }),
-    CheckedModel::breaks(
-        "without fencing",
-        "as the third, without a crash",
-        ("writes in the order of tokens", 11),
-        || ordered(&timeless(Some(protocol::Rule::Fencing))),
-    ),
+    CheckedModel::breaks("without fencing", "as the third, without a crash", ("fencing", 11), || {
+        ordered(&timeless(Some(protocol::Rule::Fencing)))
+    }),
     CheckedModel::breaks(
         "without fencing, with true clocks",
         "true clocks, messages that take one to three ticks, a term of four: no clock sees that a write is late",
-        ("writes in the order of tokens", 19),
+        ("fencing", 19),
         || {
             let time = Timed { tick: TICK, delivery_min: 1, delivery_max: 3, drifts_ppm: vec![0] };
             let config = Config { without: Some(protocol::Rule::Fencing), ..config(0, 4) };
@@ -207,7 +191,7 @@ static MODELS: [CheckedModel; 17] = [
     ),
 ];
 
-type Instance = System<protocol::Leases, Holdings>;
+type Instance = System<protocol::Leases, History>;
 
 const TICK: Duration = Duration::from_millis(10);
 const QUARTER: i32 = 250_000;
@@ -283,16 +267,16 @@ fn timeless(without: Option<protocol::Rule>) -> Instance {
 }
 
 fn held(world: &Instance) -> Explored {
-    let checker = hold(Checker::new(world).states_max(1_500_000), &[one_holder(), writes_in_order(), tokens_grow()]);
+    let checker = hold(Checker::new(world).states_max(1_500_000), &[mutual_exclusion(), fencing(), tokens_grow()]);
     explore(world, checker.reachable("the second holds", |world, state| holds(world, state, 2)))
 }
 
 fn exclusive(world: &Instance) -> Explored {
-    explore(world, hold(Checker::new(world).states_max(1_500_000), &[one_holder()]))
+    explore(world, hold(Checker::new(world).states_max(1_500_000), &[mutual_exclusion()]))
 }
 
 fn ordered(world: &Instance) -> Explored {
-    let checker = hold(Checker::new(world).states_max(1_500_000), &[writes_in_order()]);
+    let checker = hold(Checker::new(world).states_max(1_500_000), &[fencing()]);
     explore(world, checker.reachable("the second holds", |world, state| holds(world, state, 2)))
 }
 

@@ -1,17 +1,17 @@
 //! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
 
 use super::entries::{
-    asked, costs_at_full_load, count, exactly, overtaking_and_pauses, quiet, round, simulation, who_asks_enters,
+    asked, costs_at_full_load, count, exactly, no_starvation, overtaking_and_pauses, quiet, round, simulation,
 };
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, Simulation};
 use volvox_mutex::ricart_agrawala::{self as protocol, Config};
-use volvox_mutex::section::{Section, Sections};
+use volvox_mutex::section::{Event, History};
 
 /// The chapter.
 pub struct RicartAgrawala;
@@ -24,19 +24,7 @@ static CARD: Card = Card {
     reference: "Ricart and Agrawala: An optimal algorithm for mutual exclusion in computer networks, CACM 24(1), 1981",
     source: include_str!("../../../crates/mutex/src/ricart_agrawala.rs"),
     nodes: Nodes { least: 3, most: 64, default: 4 },
-    rules: &[
-        Rule { name: "order", text: "who is ahead replies later; without it all reply at once, and two are inside" },
-        Rule {
-            name: "clock",
-            text: "numbers exceed those heard; without it who asks later may be ahead: two are inside",
-        },
-        Rule {
-            name: "tie-break",
-            text: "equal numbers are ordered by name; without it both reply, and two are inside",
-        },
-        Rule { name: "tie-break-deferring", text: "the same; without it neither replies, and both wait forever" },
-        Rule { name: "late-reply", text: "who leaves replies to those who waited; without it they wait forever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ricart-agrawala.txt"),
     golden: &[
         Golden {
@@ -60,7 +48,7 @@ static CARD: Card = Card {
 
 impl Chapter for RicartAgrawala {
     type Process = protocol::RicartAgrawala;
-    type History = Sections;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -70,18 +58,8 @@ impl Chapter for RicartAgrawala {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<Self::Process, Sections>> {
+    fn properties() -> Vec<Property<Self::Process, History>> {
         protocol::properties()
-    }
-
-    fn event_kind(event: &Section) -> &'static str {
-        match event {
-            Section::Started => "Started",
-            Section::Asked => "Asked",
-            Section::Queued(_) => "Queued",
-            Section::Entered => "Entered",
-            Section::Left => "Left",
-        }
     }
 
     fn state(process: &Self::Process) -> String {
@@ -133,7 +111,7 @@ static MODELS: [CheckedModel; 11] = [
     },
     CheckedModel {
         name: "three nodes, of which two crash",
-        text: "links without order; crashes at any moment, for good: still one at a time",
+        text: "links without order; crashes at any moment, for good: still mutual exclusion",
         expects: Expects::Holds { states: 24_900 },
         explore: || {
             let world = instance(3, 1, None).crashes(2);
@@ -143,36 +121,36 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel::breaks(
         "a crash, and somebody waits forever",
         "two nodes, an entry each, no rule taken out: silence is never a reply",
-        ("who asks enters", 3),
+        ("no starvation", 3),
         || run(&instance(2, 1, None).crashes(1), 2),
     ),
-    CheckedModel::breaks("without order", "two nodes, an entry each", ("one at a time", 6), || {
+    CheckedModel::breaks("without order", "two nodes, an entry each", ("mutual exclusion", 6), || {
         run(&instance(2, 1, Some(protocol::Rule::Order)), 2)
     }),
     CheckedModel::breaks(
         "without the clock",
         "two nodes, an entry each: a request with a small number overtakes the reply that went before it",
-        ("one at a time", 6),
+        ("mutual exclusion", 6),
         || run(&instance(2, 1, Some(protocol::Rule::Clock)), 2),
     ),
     CheckedModel::breaks(
         "without tie-break",
         "two nodes, an entry each: equal numbers, both reply",
-        ("one at a time", 6),
+        ("mutual exclusion", 6),
         || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
     ),
     CheckedModel::breaks(
         "without tie-break, deferring",
         "two nodes, an entry each: equal numbers, neither replies",
-        ("who asks enters", 4),
+        ("no starvation", 4),
         || run(&instance(2, 1, Some(protocol::Rule::TieBreakDeferring)), 2),
     ),
-    CheckedModel::breaks("without late replies", "two nodes, an entry each", ("who asks enters", 6), || {
+    CheckedModel::breaks("without late replies", "two nodes, an entry each", ("no starvation", 6), || {
         run(&instance(2, 1, Some(protocol::Rule::LateReply)), 2)
     }),
 ];
 
-type Instance = System<protocol::RicartAgrawala, Sections>;
+type Instance = System<protocol::RicartAgrawala, History>;
 
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
     asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries)
@@ -184,7 +162,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
-    explore(world, who_asks_enters(safe(world), nodes))
+    explore(world, no_starvation(safe(world), nodes))
 }
 
 static CLAIMS: [Claim; 2] = [
@@ -224,6 +202,6 @@ fn entries_around(crash: bool) -> Vec<Row> {
 
 fn entries(label: &str, expected: u64, sim: &mut Simulation<protocol::RicartAgrawala>) -> Row {
     let told: Vec<_> = (0..10).flat_map(|_| round(sim, 1..=5)).collect();
-    let (asked, entered) = (count(&told, Section::Asked), count(&told, Section::Entered));
+    let (asked, entered) = (count(&told, Event::Asked), count(&told, Event::Entered));
     exactly(label, expected as f64, entered as f64, "entries", format!("{asked} asked for"))
 }

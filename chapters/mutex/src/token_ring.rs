@@ -1,15 +1,15 @@
 //! The token ring: one token an epoch, lost and made anew.
 
-use super::entries::{DELAY, asked, exactly, quiet, simulation, told, who_asks_enters};
+use super::entries::{DELAY, asked, exactly, no_starvation, quiet, simulation, told};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, explore, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
-use volvox_mutex::section::{Enter, Section, Sections, one_at_a_time};
-use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_holder_an_epoch};
+use volvox_mutex::section::{Command, Event, History, mutual_exclusion};
+use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_token_per_epoch};
 
 /// The chapter.
 pub struct TokenRing;
@@ -22,18 +22,7 @@ static CARD: Card = Card {
     reference: "Le Lann: Distributed systems: towards a formal approach, IFIP Congress 1977",
     source: include_str!("../../../crates/mutex/src/token_ring/mod.rs"),
     nodes: Nodes { least: 4, most: 32, default: 4 },
-    rules: &[
-        Rule {
-            name: "epoch",
-            text: "an older token is refused; without it a slow token and a timeout are two holders",
-        },
-        Rule { name: "leave-first", text: "a claim waits for whoever is inside; without it two are inside" },
-        Rule { name: "memory", text: "epochs are remembered over a crash; without it a token is made twice" },
-        Rule {
-            name: "memory-of-followers",
-            text: "also those of others' claims; without it a node that returns takes an older token",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/token-ring.txt"),
     golden: &[
         Golden {
@@ -49,7 +38,7 @@ static CARD: Card = Card {
 
 impl Chapter for TokenRing {
     type Process = protocol::TokenRing;
-    type History = Sections;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -61,7 +50,7 @@ impl Chapter for TokenRing {
         Config { patience, without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<Self::Process, Sections>> {
+    fn properties() -> Vec<Property<Self::Process, History>> {
         protocol::properties()
     }
 
@@ -120,7 +109,7 @@ static MODELS: [CheckedModel; 11] = [
         expects: Expects::Holds { states: 20_570 },
         explore: || {
             let world = in_time(None);
-            explore(&world, who_asks_enters(one_inside(&world), 3))
+            explore(&world, no_starvation(one_inside(&world), 3))
         },
     },
     CheckedModel::holds(
@@ -129,12 +118,12 @@ static MODELS: [CheckedModel; 11] = [
         4_552,
         || {
             let world = asked(asked(timely(None), [2], 3), [3], 1);
-            explore(&world, who_asks_enters(hold(Checker::new(&world), &protocol::properties()), 3))
+            explore(&world, no_starvation(hold(Checker::new(&world), &protocol::properties()), 3))
         },
     ),
     CheckedModel::holds(
         "nobody is skipped, a crash and a return",
-        "as the first, with one timeout and no loss: a node crashes at any moment and returns; still one at a time, since a \
+        "as the first, with one timeout and no loss: a node crashes at any moment and returns; still mutual exclusion, since a \
          node remembers the epochs that it followed",
         32_844,
         || {
@@ -158,47 +147,47 @@ static MODELS: [CheckedModel; 11] = [
         expects: Expects::Holds { states: 473_935 },
         explore: || {
             let world = hasty(None);
-            explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
+            explore(&world, hold(Checker::new(&world), &[one_token_per_epoch()]))
         },
     },
     CheckedModel::breaks(
         "no bound on time, and two are inside",
         "the same without a rule taken out: dead and slow cannot be told apart, so the shared thing must know the epochs",
-        ("one at a time", 7),
+        ("mutual exclusion", 7),
         || {
             let world = hasty(None);
-            explore(&world, hold(Checker::new(&world), &[one_at_a_time("MTX-04")]))
+            explore(&world, hold(Checker::new(&world), &[mutual_exclusion("MTX-04")]))
         },
     ),
     CheckedModel::breaks(
         "without the epoch",
         "as the first: a slow token, a timeout, two holders",
-        ("one at a time", 8),
+        ("mutual exclusion", 8),
         || {
             let world = patient(2, Some(protocol::Rule::Epoch));
             explore(&world, one_inside(&world))
         },
     ),
-    CheckedModel::breaks("without leaving first", "as the first", ("one at a time", 8), || {
+    CheckedModel::breaks("without leaving first", "as the first", ("mutual exclusion", 8), || {
         let world = patient(2, Some(protocol::Rule::LeaveFirst));
         explore(&world, one_inside(&world))
     }),
     CheckedModel::breaks(
         "without the memory of followers",
         "as \"nobody is skipped, a crash and a return\"",
-        ("one at a time", 10),
+        ("mutual exclusion", 10),
         || {
             let world = returning(Some(protocol::Rule::MemoryOfFollowers));
             explore(&world, one_inside(&world))
         },
     ),
-    CheckedModel::breaks("without memory", "as the third", ("one holder an epoch", 4), || {
+    CheckedModel::breaks("without memory", "as the third", ("one token per epoch", 4), || {
         let world = hasty(Some(protocol::Rule::Memory));
-        explore(&world, hold(Checker::new(&world), &[one_holder_an_epoch()]))
+        explore(&world, hold(Checker::new(&world), &[one_token_per_epoch()]))
     }),
 ];
 
-type Instance = System<protocol::TokenRing, Sections>;
+type Instance = System<protocol::TokenRing, History>;
 
 /// Timeouts at any moment, but a neighbour is never taken for dead.
 fn patient(missing: u32, without: Option<protocol::Rule>) -> Instance {
@@ -298,8 +287,8 @@ fn waits(nodes: u64, loss_ppm: u32) -> Vec<Row> {
         let _ = sim.run_for(Duration::from_nanos(rng.between(50_000_000, 250_000_000)));
         let _ = told(&mut sim);
         let before = passes(&sim);
-        sim.command(NodeId(rng.between(1, nodes)), Enter);
-        let entered = |sim: &mut Simulation<_>| told(sim).iter().any(|(_, _, event)| *event == Section::Entered);
+        sim.command(NodeId(rng.between(1, nodes)), Command::Enter);
+        let entered = |sim: &mut Simulation<_>| told(sim).iter().any(|(_, _, event)| *event == Event::Entered);
         let _ = sim.run_until(Duration::from_secs(60), entered);
         waited.push(passes(&sim) - before);
     }
@@ -326,12 +315,12 @@ fn saturated(nodes: u64, loss_ppm: u32) -> Vec<Row> {
     let mut sim = ring(nodes, loss_ppm);
     let ids: Vec<NodeId> = sim.ids().collect();
     for id in ids {
-        (0..ENTRIES).for_each(|_| sim.command(id, Enter));
+        (0..ENTRIES).for_each(|_| sim.command(id, Command::Enter));
     }
     let (mut entered, mut first, mut last) = (0u64, 0, 0);
     let _ = sim.run_until(Duration::from_secs(600), |sim| {
         for (_, _, event) in told(sim) {
-            if event == Section::Entered {
+            if event == Event::Entered {
                 entered += 1;
                 last = passes(sim);
                 first = if entered == 1 { last } else { first };

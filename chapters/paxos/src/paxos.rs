@@ -3,12 +3,12 @@
 use super::paxos_duel::Duel;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
-use volvox_paxos::single::{self as protocol, Command, Config, Event, Learning, Told, Value};
+use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Learning, Value};
 
 /// The chapter.
 pub struct Paxos;
@@ -21,15 +21,7 @@ static CARD: Card = Card {
     reference: "Lamport: Paxos Made Simple, 2001; The Part-Time Parliament, ACM TOCS 16(2), 1998",
     source: include_str!("../../../crates/paxos/src/single/mod.rs"),
     nodes: Nodes { least: 3, most: 15, default: 5 },
-    rules: &[
-        Rule { name: "intersection", text: "two majorities share an acceptor; two halves need not, and choose apart" },
-        Rule { name: "promise-on-disk", text: "a promise survives a crash; without it an older ballot gets through" },
-        Rule { name: "acceptance-on-disk", text: "so does an acceptance; without it the next ballot knows of none" },
-        Rule { name: "promise-kept", text: "who promised accepts nothing older; without it two ballots choose" },
-        Rule { name: "adopt-newest", text: "the newest accepted value goes on; without it each ballot has its own" },
-        Rule { name: "same-ballot", text: "learners count one ballot; without it a majority is made of two halves" },
-        Rule { name: "backoff", text: "a random pause after a refusal; without it two proposers duel forever" },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/paxos.txt"),
     golden: &[
         golden("01-one-proposer.txt", include_str!("../../../crates/paxos/tests/scripts/01-one-proposer.txt")),
@@ -48,7 +40,7 @@ const fn golden(name: &'static str, text: &'static str) -> Golden {
 
 impl Chapter for Paxos {
     type Process = protocol::Paxos;
-    type History = Told;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -58,7 +50,7 @@ impl Chapter for Paxos {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<protocol::Paxos, Told>> {
+    fn properties() -> Vec<Property<protocol::Paxos, History>> {
         protocol::properties()
     }
 
@@ -110,7 +102,7 @@ impl Chapter for Paxos {
         CLAIMS.to_vec()
     }
 
-    fn is_done(picture: &Picture<'_, protocol::Paxos, Told>) -> bool {
+    fn is_done(picture: &Picture<'_, protocol::Paxos, History>) -> bool {
         !picture.nodes.is_empty() && picture.nodes.iter().all(|(_, node)| node.chosen().is_some())
     }
 }
@@ -235,7 +227,7 @@ static MODELS: [CheckedModel; 17] = [
     },
 ];
 
-type World_ = System<protocol::Paxos, Told>;
+type World_ = System<protocol::Paxos, History>;
 
 fn world(nodes: u64, without: Option<protocol::Rule>) -> World_ {
     configured(nodes, Config { without, ..Config::default() }, 0).network(Network::unordered().keep_ignored())
@@ -263,7 +255,7 @@ fn decides(retries: u32, network: Network) -> Explored {
     let config = Config { distinguished: Some(NodeId(1)), ..Config::default() };
     let world = configured(3, config, retries).network(network);
     let checker = hold(Checker::new(&world), &protocol::properties()).leads_to(
-        "who wishes learns",
+        "termination",
         |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.wish().is_some()),
         |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.chosen().is_some()),
     );
@@ -276,7 +268,7 @@ fn second_of_n1(config: Config) -> World_ {
     configured(3, config, 1).timers(move |node, _| is_n1(node))
 }
 
-type Seen<'a> = View<'a, protocol::Paxos, Told>;
+type Seen<'a> = View<'a, protocol::Paxos, History>;
 
 /// Only n3 crashes, once, and only while its disk holds records of which `when` is true.
 fn third_crashes(world: World_, when: fn(&[&protocol::Record]) -> bool) -> World_ {

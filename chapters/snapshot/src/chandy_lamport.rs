@@ -4,13 +4,13 @@ use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
-use volvox_snapshot::bank::{Bank, Pay};
-use volvox_snapshot::chandy_lamport::{self as protocol, Ask, Config, Graph, Snapshots, Told};
+use volvox_snapshot::bank::{self, Bank};
+use volvox_snapshot::chandy_lamport::{self as protocol, Command, Config, Event, Graph, History};
 
 type Branch = protocol::ChandyLamport<Bank>;
 type BankConfig = Config<volvox_snapshot::bank::Config>;
@@ -27,25 +27,7 @@ static CARD: Card = Card {
                 ACM TOCS 3(1), 1985, sections 3.2 and 4",
     source: include_str!("../../../crates/snapshot/src/chandy_lamport/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
-    rules: &[
-        Rule {
-            name: "marker-first",
-            text: "the marker goes before any other message; without it a payment is received that was never sent",
-        },
-        Rule { name: "fifo", text: "channels keep order; without it a marker overtakes a payment, which is lost" },
-        Rule {
-            name: "channel-state",
-            text: "what comes before the marker of its channel is recorded; without it money under way is lost",
-        },
-        Rule {
-            name: "pass-on",
-            text: "each passes the marker on; without it the cut is not consistent, and the snapshot never complete",
-        },
-        Rule {
-            name: "unique",
-            text: "no snapshot has the number of an earlier boot; without it those of a beginner that returned never complete",
-        },
-    ],
+    rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/chandy-lamport.txt"),
     golden: &[
         Golden {
@@ -61,7 +43,7 @@ static CARD: Card = Card {
 
 impl Chapter for ChandyLamport {
     type Process = Channel<Branch>;
-    type History = Snapshots;
+    type History = History;
 
     fn card() -> &'static Card {
         &CARD
@@ -72,7 +54,7 @@ impl Chapter for ChandyLamport {
         volvox_channel::Config { child: Config { without, ..Config::default() }, limits: Limits::default() }
     }
 
-    fn properties() -> Vec<Property<Channel<Branch>, Snapshots>> {
+    fn properties() -> Vec<Property<Channel<Branch>, History>> {
         protocol::properties()
     }
 
@@ -163,7 +145,7 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "over channels without order",
         text: "two branches, a payment, a snapshot, no rule taken out of the protocol: the links break their promise",
-        expects: Expects::Counterexample { property: "what is under way is recorded", steps: 3 },
+        expects: Expects::Counterexample { property: "channel states", steps: 3 },
         explore: || live(&system(2, Graph::Mesh, &[(1, 2)], &[1]).network(Network::unordered())),
     },
     CheckedModel {
@@ -175,13 +157,13 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "without fifo",
         text: "two branches, a payment, a snapshot: payments are put on their channel behind the marker",
-        expects: Expects::Counterexample { property: "what is under way is recorded", steps: 3 },
+        expects: Expects::Counterexample { property: "channel states", steps: 3 },
         explore: || without(2, protocol::Rule::Fifo),
     },
     CheckedModel {
         name: "without channel-state",
         text: "two branches, a payment each, a snapshot",
-        expects: Expects::Counterexample { property: "what is under way is recorded", steps: 5 },
+        expects: Expects::Counterexample { property: "channel states", steps: 5 },
         explore: || without(2, protocol::Rule::ChannelState),
     },
     CheckedModel {
@@ -198,14 +180,14 @@ static MODELS: [CheckedModel; 11] = [
     },
 ];
 
-type Instance = System<Branch, Snapshots>;
+type Instance = System<Branch, History>;
 
 fn configured(nodes: u64, config: BankConfig, payments: &[(u64, u64)], beginners: &[u64]) -> Instance {
     let system = System::with_history(nodes, config).network(Network::ordered()).counting_boots();
     let system = payments.iter().fold(system, |system, (from, to)| {
-        system.command(NodeId(*from), Ask::Application(Pay { amount: *from, to: NodeId(*to) }), 1)
+        system.command(NodeId(*from), Command::Application(bank::Command::Pay { amount: *from, to: NodeId(*to) }), 1)
     });
-    beginners.iter().fold(system, |system, node| system.command(NodeId(*node), Ask::Snapshot, 1))
+    beginners.iter().fold(system, |system, node| system.command(NodeId(*node), Command::Snapshot, 1))
 }
 
 /// So many branches with these channels, these payments, and who begins a snapshot.
@@ -221,7 +203,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 /// Safety, and that every snapshot that was begun is complete everywhere in the end.
 fn live(world: &Instance) -> Explored {
     let checker = safe(world).leads_to(
-        "every snapshot completes",
+        "termination",
         |world, state| world.view(state).history().begun() > 0,
         |world, state| world.view(state).history().complete() == world.view(state).history().begun(),
     );
@@ -232,7 +214,7 @@ fn returning(without: Option<protocol::Rule>) -> Explored {
     let beginner = NodeId(1);
     let world = configured(3, Config { without, ..Config::default() }, &[], &[]).crashes_and_restarts(1).command(
         beginner,
-        Ask::Snapshot,
+        Command::Snapshot,
         2,
     );
     let is_recording = move |world: &Instance, state: &volvox_check::State| {
@@ -282,12 +264,12 @@ fn busy(nodes: u64, graph: Graph, without: Option<protocol::Rule>, latency: Late
     let mut sim: Simulation<Branch> = Builder::new(7, nodes, config).latency(latency).build();
     let mut rng = sim.rng(0);
     for number in 0..SNAPSHOTS {
-        sim.command_after(Duration::from_millis(number * 100), NodeId(number % nodes + 1), Ask::Snapshot);
+        sim.command_after(Duration::from_millis(number * 100), NodeId(number % nodes + 1), Command::Snapshot);
         for _ in 0..10 {
             // From each to the next there is a channel in every graph.
             let (at, from) = (number * 100 + rng.below(100), rng.between(1, nodes - 1));
-            let pay = Pay { amount: rng.between(1, 5), to: NodeId(from + 1) };
-            sim.command_after(Duration::from_millis(at), NodeId(from), Ask::Application(pay));
+            let pay = bank::Command::Pay { amount: rng.between(1, 5), to: NodeId(from + 1) };
+            sim.command_after(Duration::from_millis(at), NodeId(from), Command::Application(pay));
         }
     }
     sim
@@ -304,7 +286,7 @@ fn markers(without: Option<protocol::Rule>) -> Vec<Row> {
     let count = |(label, nodes, graph, expected): (&str, u64, Graph, u64)| {
         let mut sim = busy(nodes, graph, without, latency);
         let _ = sim.run_for(Duration::from_secs(20));
-        let complete = sim.happened().filter(|one| matches!(one.what, Happening::Event(Told::Complete(_)))).count();
+        let complete = sim.happened().filter(|one| matches!(one.what, Happening::Event(Event::Complete(_)))).count();
         Row {
             label: label.to_string(),
             expected: expected as f64,
@@ -331,11 +313,11 @@ fn times(without: Option<protocol::Rule>) -> Vec<Row> {
         let (mut begun, mut recorded, mut complete) = (std::collections::BTreeMap::new(), 0, 0);
         for one in sim.happened() {
             match one.what {
-                Happening::Event(Told::State { snapshot, .. }) => {
+                Happening::Event(Event::State { snapshot, .. }) => {
                     let begun = *begun.entry(snapshot).or_insert(one.at);
                     recorded = one.at.since(begun).as_nanos().max(recorded);
                 }
-                Happening::Event(Told::Complete(snapshot)) => {
+                Happening::Event(Event::Complete(snapshot)) => {
                     complete = one.at.since(begun[&snapshot]).as_nanos().max(complete);
                 }
                 _ => {}

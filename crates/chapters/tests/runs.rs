@@ -89,9 +89,9 @@ fn a_rule_that_is_taken_out_is_seen_to_be_missed() {
     let ran = run("ricart-agrawala", &Request { without: Some("order".to_string()), ..request(7) });
     assert_eq!(ran.end, End::Broken);
     let (property, _) = ran.broken().expect("two are inside");
-    assert_eq!(property.name, "one at a time");
+    assert_eq!(property.name, "mutual exclusion");
     assert!(ran.properties.iter().any(|(_, held)| *held == Held::NotAsked), "what holds at the end was not asked");
-    assert!(drawn(&ran, 100).contains("BROKEN: one at a time"));
+    assert!(drawn(&ran, 100).contains("BROKEN: mutual exclusion"));
 }
 
 #[test]
@@ -137,5 +137,5 @@ fn the_document_of_a_run_says_what_the_text_says() {
     assert_eq!(document["properties"][0]["held"], true);
     assert_eq!(document["good"], true);
     let text = ran.to_string();
-    assert!(text.contains("Request 9, Reply 9") && text.contains("holds     one at a time (always)"), "{text}");
+    assert!(text.contains("Request 9, Reply 9") && text.contains("holds     mutual exclusion (always)"), "{text}");
 }

@@ -65,51 +65,31 @@
 //! F. Cristian: *Probabilistic clock synchronization*, Distributed Computing 3, 1989: section 3 (reading a remote clock),
 //! section 4 (the interval, and retries), section 5 (adjusting gradually).
 
-use crate::software_clock::{Reading, Readings, SLEW_PPM, Signed, SoftwareClock, TimeOfDay};
+mod message;
+mod properties;
+
+pub use crate::software_clock::Readings as History;
+pub use message::{Command, Event, Message, Timer};
+pub use properties::properties;
+
+use crate::software_clock::{Reading, SLEW_PPM, SoftwareClock};
 use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::fmt;
-use core::str::FromStr;
 use volvox_core::time::nanos;
-use volvox_core::{
-    Boot, Context, Decode, DecodeError, Duration, Encode, History, Instant, MessageKind, NodeId, Picture, Process,
-    Property, Reader, Serial, Serials, When,
-};
+use volvox_core::{Boot, Context, Duration, Instant, NodeId, Process, Serial, Serials, rules};
 
-/// A rule that can be taken out, to see what it is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Half of the round trip is added to the time in the answer.
-    Half,
-    /// What the server spent on handling is no part of the round trip.
-    Handling,
-    /// A round trip of more than 2U is not used.
-    Limit,
-    /// A reply is held against the request of its number.
-    Number,
-    /// A request has a number that no earlier boot of its client used.
-    Unique,
-    /// The clock is slewed, not stepped.
-    Slew,
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "half" => Rule::Half,
-            "handling" => Rule::Handling,
-            "limit" => Rule::Limit,
-            "number" => Rule::Number,
-            "unique" => Rule::Unique,
-            "slew" => Rule::Slew,
-            _ => return None,
-        })
-    }
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Half = "half": "half of the round trip is added to the time in the answer" / "clocks are late by the way back",
+    Handling = "handling": "the time that the server spends on handling is no part of the round trip" /
+        "clocks are ahead by half of it",
+    Limit = "limit": "a round trip of more than 2U is not used" / "the error has no bound",
+    Number = "number": "a reply is compared with the request of its number" / "late replies look fast",
+    Unique = "unique": "no request has the number of an earlier boot of its client" /
+        "the reply to a dead life's request looks fast",
+    Slew = "slew": "clocks are slewed, not stepped" / "time runs backward",
 }
 
 /// What is fixed for a run. The first member is the server, all others are its clients.
@@ -147,164 +127,6 @@ impl Default for Config {
             slew_ppm: SLEW_PPM,
             starts_off_ns: Vec::new(),
             without: None,
-        }
-    }
-}
-
-/// What is sent.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Message {
-    /// What time is it?
-    Request {
-        /// Names the request for ever.
-        number: Serial,
-    },
-    /// It is this time.
-    Reply {
-        /// The number of the request.
-        number: Serial,
-        /// C: the server's clock when this left.
-        time: i64,
-        /// I: how long the request lay at the server, in nanoseconds.
-        handling: u64,
-    },
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Request { number } => write!(f, "Request #{number}"),
-            Message::Reply { number, time, handling: 0 } => write!(f, "Reply #{number} {}", TimeOfDay(*time)),
-            Message::Reply { number, time, handling } => {
-                write!(f, "Reply #{number} {} held {:?}", TimeOfDay(*time), Duration::from_nanos(*handling))
-            }
-        }
-    }
-}
-
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Request { .. } => "Request",
-            Message::Reply { .. } => "Reply",
-        }
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Request { number } => {
-                out.push(0);
-                number.encode(out);
-            }
-            Message::Reply { number, time, handling } => {
-                out.push(1);
-                number.encode(out);
-                time.encode(out);
-                handling.encode(out);
-            }
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        Ok(match input.u8()? {
-            0 => Message::Request { number: Serial::decode(input)? },
-            1 => Message::Reply {
-                number: Serial::decode(input)?,
-                time: i64::decode(input)?,
-                handling: u64::decode(input)?,
-            },
-            other => return Err(DecodeError::Unknown("message", u64::from(other))),
-        })
-    }
-}
-
-/// What is waited for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// For an answer that can be used.
-    Try,
-    /// For the next synchronisation.
-    Again,
-    /// Of the server: until the request of this client is handled.
-    Handled(NodeId),
-}
-
-/// What is asked of a node.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Command {
-    /// Synchronise now: `sync`.
-    Sync,
-    /// Show the clock: `show`.
-    Show,
-}
-
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Command::Sync => "sync",
-            Command::Show => "show",
-        })
-    }
-}
-
-/// What is not a [`Command`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct CommandError;
-
-impl fmt::Display for CommandError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected 'sync' or 'show'")
-    }
-}
-
-impl core::error::Error for CommandError {}
-
-impl FromStr for Command {
-    type Err = CommandError;
-    fn from_str(text: &str) -> Result<Command, CommandError> {
-        match text.trim() {
-            "sync" => Ok(Command::Sync),
-            "show" => Ok(Command::Show),
-            _ => Err(CommandError),
-        }
-    }
-}
-
-/// What a node tells.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Event {
-    /// It started, and its clock shows this.
-    Started(Reading),
-    /// It was asked for its clock.
-    Shows(Reading),
-    /// Its clock is being set by so much: what it showed just before and just after.
-    Adjusted {
-        /// The offset.
-        by_ns: i64,
-        /// The round trip that it was estimated from, without the handling.
-        round_trip: Duration,
-        /// Before.
-        before: Reading,
-        /// After.
-        after: Reading,
-    },
-    /// It asked as often as it may, and there was no answer that it could use.
-    NoContact,
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Started(reading) => write!(f, "starts at {reading}"),
-            Event::Shows(reading) => write!(f, "shows {reading}"),
-            Event::Adjusted { by_ns, round_trip, .. } => {
-                write!(f, "adjusts by {} after a round trip of {round_trip:?}", Signed(*by_ns))
-            }
-            Event::NoContact => f.write_str("made no contact"),
         }
     }
 }
@@ -365,7 +187,7 @@ impl Process for Cristian {
         self.clock = SoftwareClock::new(cx.wall(), cx.now(), off_ns, self.config.slew_ppm);
         cx.emit(Event::Started(self.reading(cx.now())));
         if self.id != self.server {
-            let is_unique = self.config.without != Some(Rule::Unique);
+            let is_unique = self.config.keeps(Rule::Unique);
             self.numbers = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
         }
         self.synchronise(cx);
@@ -440,14 +262,14 @@ impl Cristian {
     fn on_reply(&mut self, number: Serial, time: i64, handling: u64, cx: &mut Context<'_, Cristian>) {
         let now = cx.now();
         let Some((asked, since)) = self.asked else { return cx.note("ignored: nothing was asked", number.count) };
-        if asked != number && self.config.without != Some(Rule::Number) {
+        if asked != number && self.config.keeps(Rule::Number) {
             return cx.note("ignored: answers an older request", number.count);
         }
         let took = now.since(since);
         let Some(round_trip) = took.checked_sub(Duration::from_nanos(handling)) else {
             return cx.note("ignored: was handled for longer than it was away", number.count);
         };
-        if took > self.config.round_trip_max && self.config.without != Some(Rule::Limit) {
+        if took > self.config.round_trip_max && self.config.keeps(Rule::Limit) {
             return cx.note("not used: the round trip took too long", number.count);
         }
         let under_way = match self.config.without {
@@ -465,10 +287,10 @@ impl Cristian {
 
     fn set(&mut self, by_ns: i64, round_trip: Duration, cx: &mut Context<'_, Cristian>) {
         let before = self.reading(cx.now());
-        if self.config.without == Some(Rule::Slew) {
-            self.clock.step(by_ns, cx.now());
-        } else {
+        if self.config.keeps(Rule::Slew) {
             self.clock.adjust(by_ns, cx.now());
+        } else {
+            self.clock.step(by_ns, cx.now());
         }
         cx.emit(Event::Adjusted { by_ns, round_trip, before, after: self.reading(cx.now()) });
     }
@@ -502,86 +324,4 @@ impl Cristian {
     pub fn is_asking(&self) -> bool {
         self.asked.is_some()
     }
-}
-
-impl History<Cristian> for Readings {
-    fn on_event(&mut self, node: NodeId, event: &Event) {
-        match event {
-            Event::Started(reading) => self.begin(node, *reading),
-            Event::Shows(reading) => self.push(node, *reading),
-            Event::Adjusted { before, after, .. } => {
-                self.push(node, *before);
-                self.push(node, *after);
-            }
-            Event::NoContact => {}
-        }
-    }
-}
-
-/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree; the third asks
-/// for clocks that do not drift, and sees what the others see only where the bound is tight: an answer to another request.
-pub fn properties() -> Vec<Property<Cristian, Readings>> {
-    vec![
-        Property {
-            name: "an estimate is off by at most half its round trip less min",
-            source: "Cristian 1989, section 4; TIM-02",
-            when: When::Always,
-            holds: |picture| {
-                errors(picture, |config, estimate| (estimate.round_trip / 2).saturating_sub(config.delay_min))
-            },
-        },
-        Property {
-            name: "no estimate is off by more than U less min",
-            source: "Cristian 1989, section 4; TIM-02",
-            when: When::Always,
-            holds: |picture| errors(picture, |config, _| (config.round_trip_max / 2).saturating_sub(config.delay_min)),
-        },
-        Property {
-            name: "a round trip takes at least twice min",
-            source: "Cristian 1989, section 4; TIM-02",
-            when: When::Always,
-            holds: |picture| {
-                for (id, node) in picture.nodes {
-                    let Some(estimate) = node.estimate else { continue };
-                    if estimate.round_trip < node.config.delay_min * 2 {
-                        return Err(format!("{id} used a round trip of {:?}", estimate.round_trip));
-                    }
-                }
-                Ok(())
-            },
-        },
-        Property {
-            name: "no clock runs backward, nor faster than it may slew",
-            source: "Cristian 1989, section 5; TIM-03",
-            when: When::Always,
-            holds: |picture| {
-                let mut nodes = picture.nodes.iter();
-                nodes.try_for_each(|(id, node)| picture.history.is_gradual(*id, node.clock.slew_ppm()))
-            },
-        },
-        Property {
-            name: "every client made contact",
-            source: "Cristian 1989, section 4; TIM-02",
-            when: When::AtEnd,
-            holds: |picture| {
-                let missing = picture.nodes.iter().find(|(_, node)| !node.is_server() && node.estimate.is_none());
-                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} never had an answer that it could use")))
-            },
-        },
-    ]
-}
-
-/// Compares each client's estimate with the server's clock.
-fn errors(picture: &Picture<'_, Cristian, Readings>, bound: fn(&Config, &Estimate) -> Duration) -> Result<(), String> {
-    let Some((_, server)) = picture.nodes.iter().find(|(_, node)| node.is_server()) else { return Ok(()) };
-    for (id, node) in picture.nodes {
-        let Some(estimate) = node.estimate else { continue };
-        let error = estimate.ahead_ns.saturating_sub(server.clock.ahead());
-        // A nanosecond for the half that was rounded.
-        let bound = nanos(bound(&node.config, &estimate)) + 1;
-        if error.unsigned_abs() > bound {
-            return Err(format!("{id} is off by {error} ns, where {bound} ns are the most"));
-        }
-    }
-    Ok(())
 }

@@ -4,11 +4,11 @@
 //!
 //! | | |
 //! |---|---|
-//! | AC1 | no two nodes decide differently, also after recovery |
-//! | AC2 | a decision is final |
-//! | AC3 | commit only if all voted yes |
+//! | AC1 | agreement: no two nodes decide differently, also after recovery |
+//! | AC2 | irrevocability: a decision is final |
+//! | AC3 | validity: commit only if all voted yes |
 //! | AC4 | if nothing fails and all vote yes, then commit |
-//! | AC5 | when what failed is repaired for long enough, all decide |
+//! | AC5 | termination: when what failed is repaired for long enough, all decide |
 //!
 //! All of them speak of one transaction, and take it for granted that its name is that of one content. So there is one
 //! more, *agreement on the content*: those who commit a transaction commit the same. It breaks where a name is given twice.
@@ -21,7 +21,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, History, NodeId, Picture, Process, Property, Reader, Serial, When};
+use volvox_core::{NodeId, Picture, Process, Property, Serial, When, commands, payload};
 
 /// The name of a transaction, given once: the third that node 1 began prints as `1.3`, the first after its restart as
 /// `1.2.1`.
@@ -33,11 +33,7 @@ pub struct Transaction {
     pub number: Serial,
 }
 
-impl fmt::Display for Transaction {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.origin.0, self.number)
-    }
-}
+payload! { struct Transaction { origin, number } => ("{}.{number}", origin.0) }
 
 impl fmt::Debug for Transaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,39 +41,25 @@ impl fmt::Debug for Transaction {
     }
 }
 
-impl Encode for Transaction {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.origin.encode(out);
-        self.number.encode(out);
-    }
-}
-
-impl Decode for Transaction {
-    fn decode(input: &mut Reader<'_>) -> Result<Transaction, DecodeError> {
-        Ok(Transaction { origin: NodeId::decode(input)?, number: Serial::decode(input)? })
-    }
-}
-
 /// What a transaction does: a number, such as the amount that a transfer moves. It is not interpreted, and 0, which is
-/// not printed, is that of transactions of which only the outcome is looked at.
+/// not printed behind a name, is that of transactions of which only the outcome is looked at.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Content(pub u64);
 
-impl fmt::Display for Content {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 { Ok(()) } else { write!(f, " ({})", self.0) }
+payload! { struct Content(number) => "{number}" }
+
+impl Content {
+    /// ` (30)` behind the name of a transaction; nothing for 0.
+    pub(crate) fn in_brackets(self) -> impl fmt::Display {
+        fmt::from_fn(move |f| if self.0 == 0 { Ok(()) } else { write!(f, " ({self})") })
     }
 }
 
-impl Encode for Content {
-    fn encode(&self, out: &mut Vec<u8>) {
-        self.0.encode(out);
-    }
-}
+impl core::str::FromStr for Content {
+    type Err = core::num::ParseIntError;
 
-impl Decode for Content {
-    fn decode(input: &mut Reader<'_>) -> Result<Content, DecodeError> {
-        input.varint().map(Content)
+    fn from_str(text: &str) -> Result<Content, core::num::ParseIntError> {
+        text.parse().map(Content)
     }
 }
 
@@ -90,26 +72,7 @@ pub enum Vote {
     No,
 }
 
-impl fmt::Display for Vote {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Vote::Yes => "yes",
-            Vote::No => "no",
-        })
-    }
-}
-
-impl Encode for Vote {
-    fn encode(&self, out: &mut Vec<u8>) {
-        (*self == Vote::Yes).encode(out);
-    }
-}
-
-impl Decode for Vote {
-    fn decode(input: &mut Reader<'_>) -> Result<Vote, DecodeError> {
-        Ok(if bool::decode(input)? { Vote::Yes } else { Vote::No })
-    }
-}
+payload! { Vote: "vote"; 0 No => "no", 1 Yes => "yes" }
 
 /// How a transaction ends.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -120,26 +83,7 @@ pub enum Decision {
     Abort,
 }
 
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Decision::Commit => "commit",
-            Decision::Abort => "abort",
-        })
-    }
-}
-
-impl Encode for Decision {
-    fn encode(&self, out: &mut Vec<u8>) {
-        (*self == Decision::Commit).encode(out);
-    }
-}
-
-impl Decode for Decision {
-    fn decode(input: &mut Reader<'_>) -> Result<Decision, DecodeError> {
-        Ok(if bool::decode(input)? { Decision::Commit } else { Decision::Abort })
-    }
-}
+payload! { Decision: "decision"; 0 Abort => "abort", 1 Commit => "commit" }
 
 /// What is asked of a node from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -152,33 +96,12 @@ pub enum Command {
     Refuse,
 }
 
-impl fmt::Display for Command {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Command::Begin => f.write_str("begin"),
-            Command::BeginWith(Content(content)) => write!(f, "begin {content}"),
-            Command::Refuse => f.write_str("refuse"),
-        }
-    }
-}
-
-impl core::str::FromStr for Command {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Command, &'static str> {
-        let content = |text: &str| Some(Command::BeginWith(Content(text.strip_prefix("begin ")?.parse().ok()?)));
-        match text.trim() {
-            "begin" => Ok(Command::Begin),
-            "refuse" => Ok(Command::Refuse),
-            text => content(text).ok_or("expected begin, begin CONTENT or refuse, such as begin 30"),
-        }
-    }
-}
+commands! { Command; Begin = "begin", BeginWith(content) = "begin {content}", Refuse = "refuse" }
 
 /// What a node tells the outside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// The coordinator has begun it, for so many participants.
+    /// The coordinator has begun it, for this many participants.
     Begun(Transaction, u64),
     /// A participant has voted on this content.
     Voted(Transaction, Vote, Content),
@@ -186,19 +109,15 @@ pub enum Event {
     Decided(Transaction, Decision),
 }
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::Begun(transaction, participants) => write!(f, "begun {transaction} of {participants}"),
-            Event::Voted(transaction, vote, content) => write!(f, "voted {vote} {transaction}{content}"),
-            Event::Decided(transaction, decision) => write!(f, "decided {decision} {transaction}"),
-        }
-    }
+payload! { Event;
+    Begun(transaction, participants)  => "begun {transaction} of {participants}",
+    Voted(transaction, vote, content) => ("voted {vote} {transaction}{}", content.in_brackets()),
+    Decided(transaction, decision)    => "decided {decision} {transaction}",
 }
 
 /// What was told of each transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Outcomes(BTreeMap<Transaction, Outcome>);
+pub struct History(BTreeMap<Transaction, Outcome>);
 
 /// What was told of one transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -215,14 +134,21 @@ pub struct Outcome {
     pub wavered: Option<NodeId>,
 }
 
-impl Outcomes {
+impl History {
     /// What was told of each transaction.
     pub fn iter(&self) -> impl Iterator<Item = (&Transaction, &Outcome)> {
         self.0.iter()
     }
 }
 
-impl<P: Process<Event = Event>> History<P> for Outcomes {
+impl Outcome {
+    /// The first node, by id, that decided this.
+    fn first(&self, decision: Decision) -> Option<NodeId> {
+        self.decisions.iter().find(|(_, made)| **made == decision).map(|(node, _)| *node)
+    }
+}
+
+impl<P: Process<Event = Event>> volvox_core::History<P> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match *event {
             Event::Begun(transaction, participants) => {
@@ -245,27 +171,27 @@ impl<P: Process<Event = Event>> History<P> for Outcomes {
 }
 
 /// What must hold of every protocol of this family.
-pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, Outcomes>> {
+pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property {
-            name: "no two decide differently",
+            name: "agreement",
             source: "AC1; Bernstein, Hadzilacos, Goodman 1987, 7.3",
             when: When::Always,
             holds: |picture| each(picture, agrees),
         },
         Property {
-            name: "a decision is final",
+            name: "irrevocability",
             source: "AC2; Bernstein, Hadzilacos, Goodman 1987, 7.3",
             when: When::Always,
             holds: |picture| {
                 each(picture, |_, outcome| match outcome.wavered {
-                    Some(node) => Err(format!("{node} decides anew")),
+                    Some(node) => Err(format!("{node} has reversed its decision")),
                     None => Ok(()),
                 })
             },
         },
         Property {
-            name: "commit only if all voted yes",
+            name: "validity",
             source: "AC3; Bernstein, Hadzilacos, Goodman 1987, 7.3",
             when: When::Always,
             holds: |picture| each(picture, was_unanimous),
@@ -280,7 +206,7 @@ pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, Outcomes>> {
 }
 
 fn each<P>(
-    picture: &Picture<'_, P, Outcomes>,
+    picture: &Picture<'_, P, History>,
     holds: impl Fn(Transaction, &Outcome) -> Result<(), String>,
 ) -> Result<(), String> {
     picture.history.iter().try_for_each(|(transaction, outcome)| {
@@ -289,30 +215,29 @@ fn each<P>(
 }
 
 fn agrees(_: Transaction, outcome: &Outcome) -> Result<(), String> {
-    let who = |decision| outcome.decisions.iter().find(|(_, made)| **made == decision).map(|(node, _)| *node);
-    match (who(Decision::Commit), who(Decision::Abort)) {
-        (Some(commits), Some(aborts)) => Err(format!("{commits} commits, {aborts} aborts")),
+    match (outcome.first(Decision::Commit), outcome.first(Decision::Abort)) {
+        (Some(commits), Some(aborts)) => Err(format!("{commits} decided to commit and {aborts} to abort")),
         _ => Ok(()),
     }
 }
 
 fn was_unanimous(_: Transaction, outcome: &Outcome) -> Result<(), String> {
-    let commits = outcome.decisions.values().any(|decision| *decision == Decision::Commit);
+    let Some(node) = outcome.first(Decision::Commit) else { return Ok(()) };
     let votes = outcome.yes.len() as u64;
     match outcome.participants {
-        Some(participants) if commits && votes < participants => {
-            Err(format!("committed with {votes} of {participants} votes"))
+        Some(participants) if votes < participants => {
+            Err(format!("{node} committed with {votes} of {participants} votes"))
         }
-        None if commits => Err(String::from("committed before it was begun")),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Err(format!("{node} committed before the transaction was begun")),
     }
 }
 
 fn has_one_content(_: Transaction, outcome: &Outcome) -> Result<(), String> {
-    let commits = outcome.decisions.values().any(|decision| *decision == Decision::Commit);
+    let Some(node) = outcome.first(Decision::Commit) else { return Ok(()) };
     let mut contents = outcome.contents.iter();
     match (contents.next(), contents.next()) {
-        (Some(Content(one)), Some(Content(other))) if commits => Err(format!("committed as {one} and as {other}")),
+        (Some(one), Some(other)) => Err(format!("{node} committed what some voted on as {one} and some as {other}")),
         _ => Ok(()),
     }
 }

@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::model::CheckedModel;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
+use volvox_core::Kinds;
 use volvox_core::erased::Erasable;
 use volvox_core::{History, NodeId, Picture, Process, Property};
 use volvox_sim::{Described, FaultPlan};
@@ -96,7 +97,7 @@ pub struct Settings {
 /// A protocol with everything that is shown about it. Implementors are empty types, one a module in `chapters`.
 pub trait Chapter: 'static {
     /// The protocol; over a channel where it needs one. A person can type its commands.
-    type Process: Erasable<Command: FromStr<Err: Display>>;
+    type Process: Erasable<Command: FromStr<Err: Display>, Event: Kinds>;
     /// What its properties remember.
     type History: History<Self::Process> + Send + Sync + 'static;
 
@@ -134,12 +135,6 @@ pub trait Chapter: 'static {
     /// The protocol's own part of a timer; `None` when it is only the channel's.
     fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
         Some(timer)
-    }
-
-    /// The kind of an event, by which summaries count: `entered`.
-    fn event_kind(event: &<Self::Process as Process>::Event) -> &'static str {
-        let _ = event;
-        "told"
     }
 
     /// The replicated log of a node, for diagrams, where the protocol has one.

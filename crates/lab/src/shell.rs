@@ -11,7 +11,7 @@ use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
-use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_core::{History, Kinds, NodeId, Picture, Process, Property, When};
 use volvox_sim::{Carrier, Described, FaultPlan};
 
 /// All of an erased system at one moment.
@@ -150,7 +150,7 @@ impl<C: Chapter> Shell for ShellOf<C> {
     }
 
     fn event_kind(&self, event: &AnyEvent) -> &'static str {
-        event.get().map_or("told", C::event_kind)
+        event.get().map_or("told", <<C::Process as Process>::Event as Kinds>::kind)
     }
 
     fn log(&self, process: &AnyProcess) -> Option<Vec<Cell>> {

@@ -56,13 +56,14 @@
 //!
 //! M. van Steen, A. Tanenbaum: *Distributed Systems*, 3rd edition, section 6.3: the centralised algorithm.
 
-use crate::section::{Enter, Section, Sections, first_come_first_served, one_at_a_time, who_asks_enters};
+mod properties;
+
+pub use crate::section::{Command, Event, History};
+pub use properties::properties;
+
 use alloc::collections::VecDeque;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::fmt;
-use volvox_core::{Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Process, Property, Reader};
+use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
 /// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
@@ -78,15 +79,12 @@ pub struct Config {
     pub without: Option<Rule>,
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// While somebody is inside, requests are queued; without it they are granted.
-    Queue,
-    /// The first of the queue is next; without it the last is.
-    FirstCome,
-    /// Who leaves says so; without it the others wait forever.
-    Release,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Queue = "queue": "while a node is inside, requests are queued" / "two are inside",
+    FirstCome = "first-come": "the first of the queue is next" / "a node that came first may wait",
+    Release = "release": "a node that leaves says so" / "the others wait forever",
 }
 
 /// What a node and the coordinator say to one another.
@@ -110,6 +108,13 @@ pub enum Message {
     Release,
 }
 
+payload! { Message: "message of the coordinator";
+    1 Request { number }       => "Request {number}",
+    2 Queued { number, ahead } => "Queued {number} {ahead}",
+    3 Granted                  => "Granted",
+    4 Release                  => "Release",
+}
+
 /// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
@@ -120,6 +125,8 @@ pub enum Timer {
     /// The coordinator was not heard for too long.
     Silence,
 }
+
+payload! { Timer; Leave, Repeat, Silence }
 
 /// Where a node is on its way through the critical section.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -159,8 +166,8 @@ impl Process for Centralised {
     type Message = Message;
     type Timer = Timer;
     type Record = Infallible;
-    type Command = Enter;
-    type Event = Section;
+    type Command = Command;
+    type Event = Event;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Centralised {
@@ -203,11 +210,11 @@ impl Process for Centralised {
         }
     }
 
-    fn on_command(&mut self, Enter: Enter, cx: &mut Context<'_, Self>) {
+    fn on_command(&mut self, Command::Enter: Command, cx: &mut Context<'_, Self>) {
         if self.waiting >= WAITING_MAX {
             return cx.note("refused: too many entries wait", u64::from(self.waiting));
         }
-        cx.emit(Section::Asked);
+        cx.emit(Event::Asked);
         if self.place == Place::Outside {
             self.ask(cx);
         } else {
@@ -264,7 +271,7 @@ impl Centralised {
         self.suspects = false;
         if self.ahead.is_none_or(|known| ahead < known) {
             self.ahead = Some(ahead);
-            cx.emit(Section::Queued(ahead));
+            cx.emit(Event::Queued(ahead));
         }
         if !self.is_coordinator() {
             self.listen(cx);
@@ -278,15 +285,15 @@ impl Centralised {
         self.place = Place::Inside;
         (self.ahead, self.suspects) = (None, false);
         cx.cancel_timer(Timer::Silence);
-        cx.emit(Section::Entered);
+        cx.emit(Event::Entered);
         cx.set_timer(Timer::Leave, self.config.stay);
     }
 
     fn on_leave(&mut self, cx: &mut Context<'_, Self>) {
         assert!(self.place == Place::Inside, "{} leaves, and is not inside", self.id);
         self.place = Place::Outside;
-        cx.emit(Section::Left);
-        if self.config.without == Some(Rule::Release) {
+        cx.emit(Event::Left);
+        if !self.config.keeps(Rule::Release) {
             cx.note("leaves without a word", 0);
         } else if self.is_coordinator() {
             self.on_release(self.id, cx);
@@ -303,7 +310,7 @@ impl Centralised {
         if self.queue.iter().any(|(node, _)| *node == from) || self.queue.len() >= self.nodes_max {
             return cx.note("ignored: it waits already", from.0);
         }
-        if self.holder.is_none() || self.config.without == Some(Rule::Queue) {
+        if self.holder.is_none() || !self.config.keeps(Rule::Queue) {
             return self.grant(from, cx);
         }
         self.queue.push_back((from, number));
@@ -333,8 +340,8 @@ impl Centralised {
             return cx.note("ignored: a release of what it does not hold", from.0);
         }
         self.holder = None;
-        let last_come = self.config.without == Some(Rule::FirstCome);
-        if let Some((next, _)) = if last_come { self.queue.pop_back() } else { self.queue.pop_front() } {
+        let next = if self.config.keeps(Rule::FirstCome) { self.queue.pop_front() } else { self.queue.pop_back() };
+        if let Some((next, _)) = next {
             self.grant(next, cx);
         }
     }
@@ -348,73 +355,8 @@ impl Centralised {
     }
 }
 
-/// What must hold.
-pub fn properties() -> Vec<Property<Centralised, Sections>> {
-    vec![
-        one_at_a_time("van Steen and Tanenbaum, 6.3; MTX-01"),
-        first_come_first_served("van Steen and Tanenbaum, 6.3; MTX-01"),
-        who_asks_enters("van Steen and Tanenbaum, 6.3; MTX-01"),
-    ]
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "queue" => Some(Rule::Queue),
-            "first-come" => Some(Rule::FirstCome),
-            "release" => Some(Rule::Release),
-            _ => None,
-        }
-    }
-}
-
 impl Default for Config {
     fn default() -> Config {
         Config { stay: Duration::from_millis(10), repeat: Some(Duration::from_millis(50)), without: None }
-    }
-}
-
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Request { .. } => "Request",
-            Message::Queued { .. } => "Queued",
-            Message::Granted => "Granted",
-            Message::Release => "Release",
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Request { number } => write!(f, "Request {number}"),
-            Message::Queued { number, ahead } => write!(f, "Queued {number} {ahead}"),
-            other => f.write_str(other.kind()),
-        }
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Request { number } => (1u8, *number).encode(out),
-            Message::Queued { number, ahead } => (2u8, (*number, *ahead)).encode(out),
-            Message::Granted => 3u8.encode(out),
-            Message::Release => 4u8.encode(out),
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        match input.u8()? {
-            1 => Ok(Message::Request { number: input.varint()? }),
-            2 => Ok(Message::Queued { number: input.varint()?, ahead: input.varint()? }),
-            3 => Ok(Message::Granted),
-            4 => Ok(Message::Release),
-            other => Err(DecodeError::Unknown("message of the coordinator", u64::from(other))),
-        }
     }
 }

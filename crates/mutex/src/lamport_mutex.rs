@@ -69,17 +69,15 @@
 //! L. Lamport: *Time, clocks, and the ordering of events in a distributed system*, CACM 21(7), 1978, pp. 561 to 563: the
 //! five rules of the algorithm, IR1 and IR2 of its clock.
 
-use crate::section::{Enter, Section, Sections, one_at_a_time, who_asks_enters};
+mod properties;
+
+pub use crate::section::{Command, Event, History};
+pub use properties::{Itself, Within, properties};
+
 use alloc::collections::BTreeSet;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
-use volvox_core::{
-    Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Picture, Process, Property, Reader, When,
-};
+use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
 /// A later time is not believed: it would leave no room to count.
 const TIME_MAX: u64 = 1 << 62;
@@ -96,19 +94,16 @@ pub struct Config {
     pub without: Option<Rule>,
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A request that enters is the head of its node's queue; without it replies are enough.
-    Head,
-    /// A node that enters has heard something later from every other; without it the head of its own queue enters at once.
-    Later,
-    /// A clock is set by what it hears (IR2); without it a reply may not be later than the request that it replies to.
-    Clock,
-    /// Equal times are ordered by name; without it each of two takes itself for the head.
-    TieBreak,
-    /// A node that leaves says so; without it no other takes its request out of the queue.
-    Release,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Head = "head": "a request that enters is the head of its node's queue" / "replies are enough, and two are inside",
+    Later = "later": "a node that enters has heard something later from every other" /
+        "the head of its own queue enters at once",
+    Clock = "clock": "a clock is set by what it hears (IR2)" /
+        "a reply may not be later than the request that it replies to",
+    TieBreak = "tie-break": "equal times are ordered by name" / "each of two nodes takes itself for the head",
+    Release = "release": "a node that leaves says so" / "no other takes its request out of the queue",
 }
 
 /// What two nodes say to one another; each with the time of its sender.
@@ -131,9 +126,20 @@ pub enum Message {
     },
 }
 
-/// The stay inside is over.
+payload! { Message: "message of Lamport's mutex";
+    1 Request { time } => "Request {time}",
+    2 Reply { time }   => "Reply {time}",
+    3 Release { time } => "Release {time}",
+}
+
+/// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Leave;
+pub enum Timer {
+    /// The stay inside is over.
+    Leave,
+}
+
+payload! { Timer; Leave }
 
 /// A moment of a node: the total order of all events.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -163,10 +169,10 @@ pub struct LamportMutex {
 impl Process for LamportMutex {
     type Config = Config;
     type Message = Message;
-    type Timer = Leave;
+    type Timer = Timer;
     type Record = Infallible;
-    type Command = Enter;
-    type Event = Section;
+    type Command = Command;
+    type Event = Event;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> LamportMutex {
@@ -190,7 +196,7 @@ impl Process for LamportMutex {
             return cx.note("ignored: from no member, or from a time beyond belief", from.0);
         }
         // IR2: later than what was heard, and than everything here.
-        if self.config.without != Some(Rule::Clock) {
+        if self.config.keeps(Rule::Clock) {
             self.clock = self.clock.max(sent.time) + 1;
         }
         match message {
@@ -204,12 +210,12 @@ impl Process for LamportMutex {
         self.enter_if_first(cx);
     }
 
-    fn on_timer(&mut self, Leave: Leave, cx: &mut Context<'_, Self>) {
+    fn on_timer(&mut self, Timer::Leave: Timer, cx: &mut Context<'_, Self>) {
         assert!(self.inside, "{} leaves, and is not inside", self.id);
         self.inside = false;
         self.queue.retain(|request| request.node != self.id);
-        cx.emit(Section::Left);
-        if self.config.without != Some(Rule::Release) {
+        cx.emit(Event::Left);
+        if self.config.keeps(Rule::Release) {
             self.clock += 1;
             cx.broadcast(&self.others, Message::Release { time: self.clock });
         }
@@ -219,11 +225,11 @@ impl Process for LamportMutex {
         }
     }
 
-    fn on_command(&mut self, Enter: Enter, cx: &mut Context<'_, Self>) {
+    fn on_command(&mut self, Command::Enter: Command, cx: &mut Context<'_, Self>) {
         if self.waiting >= WAITING_MAX {
             return cx.note("refused: too many entries wait", u64::from(self.waiting));
         }
-        cx.emit(Section::Asked);
+        cx.emit(Event::Asked);
         if self.request().is_none() {
             self.ask(cx);
         } else {
@@ -272,71 +278,11 @@ impl LamportMutex {
             Some(Rule::TieBreak) => self.queue.iter().all(|request| mine.time <= request.time),
             _ => self.queue.first() == Some(&mine),
         };
-        let is_for_good = self.awaited.is_empty() || self.config.without == Some(Rule::Later);
+        let is_for_good = self.awaited.is_empty() || !self.config.keeps(Rule::Later);
         if is_head && is_for_good {
             self.inside = true;
-            cx.emit(Section::Entered);
-            cx.set_timer(Leave, self.config.stay);
-        }
-    }
-}
-
-/// How a property finds the protocol within what runs: it may run over a channel.
-pub trait Within<P> {
-    /// The protocol itself.
-    fn within(process: &P) -> &LamportMutex;
-}
-
-/// It runs by itself.
-pub struct Itself;
-
-impl Within<LamportMutex> for Itself {
-    fn within(process: &LamportMutex) -> &LamportMutex {
-        process
-    }
-}
-
-/// What must hold, of the protocol itself or of one that carries it over a channel.
-pub fn properties<P: Process<Event = Section>, W: Within<P>>() -> Vec<Property<P, Sections>> {
-    vec![
-        one_at_a_time("Lamport 1978, condition I; MTX-02"),
-        Property {
-            name: "in the order of the stamps",
-            source: "Lamport 1978, rule 5 and condition II by the clock condition; MTX-02",
-            when: When::Always,
-            holds: is_in_order::<P, W>,
-        },
-        who_asks_enters("Lamport 1978, condition III; MTX-02"),
-    ]
-}
-
-/// The request that is inside comes before every other that waits, and before every other that will be made: then no later
-/// entry has a smaller stamp, whatever happens.
-fn is_in_order<P, W: Within<P>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {
-    let nodes = || picture.nodes.iter().map(|(_, process)| W::within(process));
-    let requests = || nodes().filter_map(LamportMutex::request);
-    for inside in nodes().filter(|node| node.inside).filter_map(LamportMutex::request) {
-        if let Some(earlier) = requests().find(|request| *request < inside) {
-            return Err(format!("{inside} is inside, and {earlier} waits"));
-        }
-        let next = |node: &LamportMutex| Stamp { time: node.clock + 1, node: node.id };
-        if let Some(earlier) = nodes().filter(|node| node.request().is_none()).map(next).find(|next| *next < inside) {
-            return Err(format!("{inside} is inside, and {} may still ask as {earlier}", earlier.node));
-        }
-    }
-    Ok(())
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "head" => Some(Rule::Head),
-            "later" => Some(Rule::Later),
-            "clock" => Some(Rule::Clock),
-            "tie-break" => Some(Rule::TieBreak),
-            "release" => Some(Rule::Release),
-            _ => None,
+            cx.emit(Event::Entered);
+            cx.set_timer(Timer::Leave, self.config.stay);
         }
     }
 }
@@ -356,46 +302,8 @@ impl Message {
     }
 }
 
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Request { .. } => "Request",
-            Message::Reply { .. } => "Reply",
-            Message::Release { .. } => "Release",
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind(), self.time())
-    }
-}
-
 impl fmt::Display for Stamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.time, self.node)
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let tag = match self {
-            Message::Request { .. } => 1u8,
-            Message::Reply { .. } => 2,
-            Message::Release { .. } => 3,
-        };
-        (tag, self.time()).encode(out);
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        match input.u8()? {
-            1 => Ok(Message::Request { time: input.varint()? }),
-            2 => Ok(Message::Reply { time: input.varint()? }),
-            3 => Ok(Message::Release { time: input.varint()? }),
-            other => Err(DecodeError::Unknown("message of Lamport's mutex", u64::from(other))),
-        }
     }
 }

@@ -75,13 +75,14 @@
 //! O. Carvalho, G. Roucairol: *On mutual exclusion in computer networks*, CACM 26(2), 1983: permission that is kept
 //! until somebody else wants it, 0 to 2(N-1) messages.
 
-use crate::section::{Enter, Section, Sections, one_at_a_time, who_asks_enters};
+mod properties;
+
+pub use crate::section::{Command, Event, History};
+pub use properties::properties;
+
 use alloc::collections::BTreeSet;
-use alloc::vec;
-use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::fmt;
-use volvox_core::{Context, Decode, DecodeError, Duration, Encode, MessageKind, NodeId, Process, Property, Reader};
+use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
 /// A greater sequence number is not believed: it would leave no room to count.
 const SEQUENCE_NUMBER_MAX: u64 = 1 << 62;
@@ -98,19 +99,14 @@ pub struct Config {
     pub without: Option<Rule>,
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A node that is ahead replies later; without it all reply at once.
-    Order,
-    /// A sequence number is greater than any seen; without it each node counts for itself.
-    Clock,
-    /// Equal numbers are ordered by name; without it both reply.
-    TieBreak,
-    /// The same; without it neither replies.
-    TieBreakDeferring,
-    /// A node that leaves replies to those that waited; without it they wait forever.
-    LateReply,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Order = "order": "a node that is ahead replies later" / "every node replies at once, and two are inside",
+    Clock = "clock": "a sequence number is greater than any seen" / "each node counts for itself, and two are inside",
+    TieBreak = "tie-break": "equal numbers are ordered by name" / "both nodes reply, and two are inside",
+    TieBreakDeferring = "tie-break-deferring": "equal numbers are ordered by name" / "neither node replies, and both wait forever",
+    LateReply = "late-reply": "a node that leaves replies to those that waited" / "they wait forever",
 }
 
 /// What two nodes say to one another.
@@ -125,9 +121,19 @@ pub enum Message {
     Reply,
 }
 
-/// The stay inside is over.
+payload! { Message: "Ricart-Agrawala message";
+    1 Request { sequence_number } => "Request {sequence_number}",
+    2 Reply                       => "Reply",
+}
+
+/// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Leave;
+pub enum Timer {
+    /// The stay inside is over.
+    Leave,
+}
+
+payload! { Timer; Leave }
 
 /// One node.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -155,10 +161,10 @@ struct Request {
 impl Process for RicartAgrawala {
     type Config = Config;
     type Message = Message;
-    type Timer = Leave;
+    type Timer = Timer;
     type Record = Infallible;
-    type Command = Enter;
-    type Event = Section;
+    type Command = Command;
+    type Event = Event;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> RicartAgrawala {
@@ -185,11 +191,11 @@ impl Process for RicartAgrawala {
         }
     }
 
-    fn on_timer(&mut self, Leave: Leave, cx: &mut Context<'_, Self>) {
+    fn on_timer(&mut self, Timer::Leave: Timer, cx: &mut Context<'_, Self>) {
         assert!(self.is_inside(), "{} leaves, and is not inside", self.id);
         self.request = None;
-        cx.emit(Section::Left);
-        if self.config.without != Some(Rule::LateReply) {
+        cx.emit(Event::Left);
+        if self.config.keeps(Rule::LateReply) {
             cx.broadcast(&self.deferred, Message::Reply);
         }
         self.deferred.clear();
@@ -199,11 +205,11 @@ impl Process for RicartAgrawala {
         }
     }
 
-    fn on_command(&mut self, Enter: Enter, cx: &mut Context<'_, Self>) {
+    fn on_command(&mut self, Command::Enter: Command, cx: &mut Context<'_, Self>) {
         if self.waiting >= WAITING_MAX {
             return cx.note("refused: too many entries wait", u64::from(self.waiting));
         }
-        cx.emit(Section::Asked);
+        cx.emit(Event::Asked);
         if self.request.is_none() {
             self.ask(cx);
         } else {
@@ -237,7 +243,7 @@ impl RicartAgrawala {
         if sequence_number > SEQUENCE_NUMBER_MAX {
             return cx.note("ignored: a sequence number beyond belief", sequence_number);
         }
-        if self.config.without != Some(Rule::Clock) {
+        if self.config.keeps(Rule::Clock) {
             self.highest_sequence_number = self.highest_sequence_number.max(sequence_number);
         }
         if self.is_ahead_of(from, sequence_number) {
@@ -269,30 +275,8 @@ impl RicartAgrawala {
 
     fn enter_if_all_replied(&mut self, cx: &mut Context<'_, Self>) {
         if self.is_inside() {
-            cx.emit(Section::Entered);
-            cx.set_timer(Leave, self.config.stay);
-        }
-    }
-}
-
-/// What must hold, of the protocol itself or of one that carries it over a channel.
-pub fn properties<P: Process<Event = Section>>() -> Vec<Property<P, Sections>> {
-    vec![
-        one_at_a_time("Ricart and Agrawala 1981, 3.1; MTX-03"),
-        who_asks_enters("Ricart and Agrawala 1981, 3.2 and 3.3; MTX-03"),
-    ]
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "order" => Some(Rule::Order),
-            "clock" => Some(Rule::Clock),
-            "tie-break" => Some(Rule::TieBreak),
-            "tie-break-deferring" => Some(Rule::TieBreakDeferring),
-            "late-reply" => Some(Rule::LateReply),
-            _ => None,
+            cx.emit(Event::Entered);
+            cx.set_timer(Timer::Leave, self.config.stay);
         }
     }
 }
@@ -300,42 +284,5 @@ impl Rule {
 impl Default for Config {
     fn default() -> Config {
         Config { stay: Duration::from_millis(10), without: None }
-    }
-}
-
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Request { .. } => "Request",
-            Message::Reply => "Reply",
-        }
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Request { sequence_number } => write!(f, "Request {sequence_number}"),
-            Message::Reply => f.write_str("Reply"),
-        }
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Request { sequence_number } => (1u8, *sequence_number).encode(out),
-            Message::Reply => 2u8.encode(out),
-        }
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        match input.u8()? {
-            1 => Ok(Message::Request { sequence_number: input.varint()? }),
-            2 => Ok(Message::Reply),
-            other => Err(DecodeError::Unknown("Ricart-Agrawala message", u64::from(other))),
-        }
     }
 }

@@ -1,55 +1,32 @@
 //! The critical section as the outside sees it, the same for every protocol of this crate.
 //!
-//! A node is asked to [`Enter`]; it tells [`Section::Asked`], in time [`Section::Entered`], and after its stay
-//! [`Section::Left`]. What must hold is said over these events alone, so that it holds of a protocol by itself, and of
-//! one that runs over a channel, by the same lines.
+//! A node is asked to [`Command::Enter`]; it emits [`Event::Asked`], in time [`Event::Entered`], and after its stay
+//! [`Event::Left`]. The properties speak of these events alone, so that the same lines hold of a protocol by itself, and of
+//! one that runs over a channel.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::fmt;
-use core::str::FromStr;
-use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_core::{NodeId, Picture, Process, Property, When, commands, payload};
 
-/// The command: enter the critical section once, when it may be, and leave it again.
+/// What a node is asked from outside.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Enter;
-
-/// The text is not a command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NotEnter;
-
-impl fmt::Display for Enter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("enter")
-    }
+pub enum Command {
+    /// Enters the critical section once, when that is allowed, and leaves it again.
+    Enter,
 }
 
-impl FromStr for Enter {
-    type Err = NotEnter;
-
-    fn from_str(text: &str) -> Result<Enter, NotEnter> {
-        if text == "enter" { Ok(Enter) } else { Err(NotEnter) }
-    }
-}
-
-impl fmt::Display for NotEnter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the only command is `enter`")
-    }
-}
-
-impl core::error::Error for NotEnter {}
+commands! { Command; Enter = "enter" }
 
 /// What a node tells of its way through the critical section.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Section {
-    /// A life of the node begins: outside, and asking for nothing. Only told by protocols whose nodes may come back.
+pub enum Event {
+    /// A life of the node begins: outside, and asking for nothing. Only emitted by protocols whose nodes may come back.
     Started,
     /// It will enter once more than it has.
     Asked,
-    /// It waits, and at most this many entries by others come before its own. Only told by protocols that promise it.
+    /// It waits, and at most this many entries by others come before its own. Only emitted by protocols that promise it.
     Queued(u64),
     /// It is inside.
     Entered,
@@ -57,21 +34,17 @@ pub enum Section {
     Left,
 }
 
-impl fmt::Display for Section {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Section::Started => "started",
-            Section::Asked => "asked",
-            Section::Queued(ahead) => return write!(f, "queued {ahead}"),
-            Section::Entered => "entered",
-            Section::Left => "left",
-        })
-    }
+payload! { Event;
+    Started       => "started",
+    Asked         => "asked",
+    Queued(ahead) => "queued {ahead}",
+    Entered       => "entered",
+    Left          => "left",
 }
 
-/// Who is inside, and who asked and was not.
+/// The nodes that are inside, and those that asked and have not entered.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Sections {
+pub struct History {
     inside: BTreeSet<NodeId>,
     /// How often each asked and did not enter yet; no node with zero.
     waiting: BTreeMap<NodeId, u64>,
@@ -81,8 +54,8 @@ pub struct Sections {
     passed: Option<NodeId>,
 }
 
-impl Sections {
-    /// Whether nobody is inside, and nobody waits.
+impl History {
+    /// Whether no node is inside, and none waits.
     pub fn is_quiet(&self) -> bool {
         self.inside.is_empty() && self.waiting.is_empty()
     }
@@ -93,19 +66,19 @@ impl Sections {
     }
 }
 
-impl<P: Process<Event = Section>> History<P> for Sections {
-    fn on_event(&mut self, node: NodeId, event: &Section) {
+impl<P: Process<Event = Event>> volvox_core::History<P> for History {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Section::Started => {
+            Event::Started => {
                 self.inside.remove(&node);
                 self.waiting.remove(&node);
                 self.ahead.remove(&node);
             }
-            Section::Queued(ahead) => {
+            Event::Queued(ahead) => {
                 self.ahead.insert(node, *ahead);
             }
-            Section::Asked => *self.waiting.entry(node).or_default() += 1,
-            Section::Entered => {
+            Event::Asked => *self.waiting.entry(node).or_default() += 1,
+            Event::Entered => {
                 self.inside.insert(node);
                 self.ahead.remove(&node);
                 for (waiting, ahead) in &mut self.ahead {
@@ -121,43 +94,43 @@ impl<P: Process<Event = Section>> History<P> for Sections {
                     }
                 }
             }
-            Section::Left => {
+            Event::Left => {
                 self.inside.remove(&node);
             }
         }
     }
 }
 
-/// Mutual exclusion: of the nodes that are up, one at most is inside. Who died inside is inside no longer.
-pub fn one_at_a_time<P: Process<Event = Section>>(source: &'static str) -> Property<P, Sections> {
-    Property { name: "one at a time", source, when: When::Always, holds: is_one_at_a_time }
+/// Mutual exclusion: at most one of the nodes that are up is inside. A node that dies inside is inside no longer.
+pub fn mutual_exclusion<P: Process<Event = Event>>(source: &'static str) -> Property<P, History> {
+    Property { name: "mutual exclusion", source, when: When::Always, holds: at_most_one_is_inside }
 }
 
-/// No starvation: every node that asked and is up has entered when all is over.
-pub fn who_asks_enters<P: Process<Event = Section>>(source: &'static str) -> Property<P, Sections> {
-    Property { name: "who asks enters", source, when: When::AtEnd, holds: has_nobody_waiting }
+/// No starvation: every node that requests entry, and is up, eventually enters.
+pub fn no_starvation<P: Process<Event = Event>>(source: &'static str) -> Property<P, History> {
+    Property { name: "no starvation", source, when: When::AtEnd, holds: no_node_waits }
 }
 
 /// A node that waits sees no more entries by others than it was promised.
-pub fn first_come_first_served<P: Process<Event = Section>>(source: &'static str) -> Property<P, Sections> {
+pub fn first_come_first_served<P: Process<Event = Event>>(source: &'static str) -> Property<P, History> {
     Property { name: "first come, first served", source, when: When::Always, holds: keeps_promised_places }
 }
 
-fn keeps_promised_places<P: Process<Event = Section>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {
+fn keeps_promised_places<P: Process<Event = Event>>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     match picture.history.passed {
         None => Ok(()),
         Some(node) => Err(format!("more nodes entered before {node} than it was promised")),
     }
 }
 
-fn is_one_at_a_time<P: Process<Event = Section>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {
+fn at_most_one_is_inside<P: Process<Event = Event>>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let inside: Vec<String> = up(picture).filter(|id| picture.history.inside.contains(id)).map(text).collect();
-    if inside.len() < 2 { Ok(()) } else { Err(format!("{} are inside", inside.join(" and "))) }
+    if inside.len() < 2 { Ok(()) } else { Err(format!("{} are inside at once", inside.join(" and "))) }
 }
 
-fn has_nobody_waiting<P: Process<Event = Section>>(picture: &Picture<'_, P, Sections>) -> Result<(), String> {
+fn no_node_waits<P: Process<Event = Event>>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let waiting: Vec<String> = up(picture).filter(|id| picture.history.waiting.contains_key(id)).map(text).collect();
-    if waiting.is_empty() { Ok(()) } else { Err(format!("{} asked and never entered", waiting.join(", "))) }
+    if waiting.is_empty() { Ok(()) } else { Err(format!("{} asked and never entered", waiting.join(" and "))) }
 }
 
 fn up<'a, P, H>(picture: &'a Picture<'_, P, H>) -> impl Iterator<Item = NodeId> + 'a {

@@ -8,7 +8,7 @@ use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
-use volvox_core::{Bytes, Incarnation, NodeId};
+use volvox_core::{Bytes, Incarnation, Kinds, NodeId};
 
 /// The most entries that one [`Event::Committed`] holds.
 pub const COMMITTED_ENTRIES_MAX: usize = 256;
@@ -195,6 +195,36 @@ pub enum Event {
         /// The part.
         data: Bytes,
     },
+}
+
+impl Kinds for Event {
+    const KINDS: &'static [&'static str] = &[
+        "Proposed",
+        "Refused",
+        "Committed",
+        "ReadReady",
+        "RoleChanged",
+        "ConfigurationChanged",
+        "Transferred",
+        "Joining",
+        "SnapshotPartWanted",
+        "SnapshotPart",
+    ];
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Event::Proposed { .. } => "Proposed",
+            Event::Refused { .. } => "Refused",
+            Event::Committed { .. } => "Committed",
+            Event::ReadReady { .. } => "ReadReady",
+            Event::RoleChanged { .. } => "RoleChanged",
+            Event::ConfigurationChanged { .. } => "ConfigurationChanged",
+            Event::Transferred { .. } => "Transferred",
+            Event::Joining { .. } => "Joining",
+            Event::SnapshotPartWanted { .. } => "SnapshotPartWanted",
+            Event::SnapshotPart { .. } => "SnapshotPart",
+        }
+    }
 }
 
 /// Why a request is refused.

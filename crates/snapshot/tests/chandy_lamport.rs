@@ -5,13 +5,14 @@ mod theorem;
 use volvox_channel::{Channel, Config as Over, Limits};
 use volvox_check::{Checker, Ended, Network as Links, System};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Boot, Duration, Encode, History, NodeId, Picture, Process, Rng, Serial, When, decode_all};
+use volvox_core::{Boot, Duration, Encode, NodeId, Picture, Process, Rng, Serial, When, decode_all};
 use volvox_sim::restarts::Restarts;
 use volvox_sim::script::Order;
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, run_seed};
-use volvox_snapshot::bank::{self, Bank, Pay, Payment};
+use volvox_snapshot::bank::{self, Bank};
 use volvox_snapshot::chandy_lamport::{
-    Ask, BankTold, ChandyLamport, Config, Graph, Message, Rule, SNAPSHOTS_MAX, SnapshotId, Snapshots, Told, properties,
+    BankEvent, ChandyLamport, Command, Config, Event, Graph, History, Message, Rule, SNAPSHOTS_MAX, SnapshotId,
+    properties,
 };
 
 const ONE: NodeId = NodeId(1);
@@ -31,11 +32,11 @@ fn world(nodes: u64, graph: Graph) -> Simulation<Branch> {
     Builder::new(1, nodes, config(graph, None)).latency(Latency::Constant(ms(1))).build()
 }
 
-fn ask(text: &str) -> Ask<Pay> {
+fn ask(text: &str) -> Command<bank::Command> {
     text.parse().expect("a command")
 }
 
-fn told<P: Process<Event = BankTold> + 'static>(sim: &mut Simulation<P>) -> Vec<(NodeId, BankTold)> {
+fn told<P: Process<Event = BankEvent> + 'static>(sim: &mut Simulation<P>) -> Vec<(NodeId, BankEvent)> {
     sim.happened()
         .filter_map(|one| match one.what {
             Happening::Event(event) => Some((one.node, event)),
@@ -45,13 +46,13 @@ fn told<P: Process<Event = BankTold> + 'static>(sim: &mut Simulation<P>) -> Vec<
 }
 
 /// What happened since, told to the history; then every property of this kind is asked.
-fn judge<P: Process<Event = BankTold> + 'static>(
+fn judge<P: Process<Event = BankEvent> + 'static>(
     sim: &mut Simulation<P>,
-    history: &mut Snapshots,
+    history: &mut History,
     when: When,
 ) -> Result<(), String> {
     for (node, event) in told(sim) {
-        History::<P>::on_event(history, node, &event);
+        volvox_core::History::<P>::on_event(history, node, &event);
     }
     let nodes: Vec<_> = sim.live().collect();
     let picture = Picture { nodes: &nodes, history };
@@ -71,7 +72,7 @@ fn what_is_under_way_is_recorded() {
     let _ = sim.run_for(ms(10));
     let texts: Vec<String> = told(&mut sim)
         .iter()
-        .filter(|(_, event)| !matches!(event, Told::Application(_)))
+        .filter(|(_, event)| !matches!(event, Event::Application(_)))
         .map(|(node, event)| format!("{node} {event}"))
         .collect();
     assert_eq!(
@@ -95,7 +96,7 @@ fn one_marker_on_each_channel_whatever_the_graph() {
     {
         let mut sim = world(nodes, graph);
         sim.command(ONE, ask("snapshot"));
-        let mut history = Snapshots::default();
+        let mut history = History::default();
         let _ = sim.run_for(ms(complete_at));
         assert_eq!(judge(&mut sim, &mut history, When::AtEnd), Ok(()), "{graph:?}");
         assert_eq!((sim.statistics().kinds.of("Marker"), history.complete()), (markers, 1), "{graph:?}");
@@ -110,7 +111,7 @@ fn several_beginners_at_once_are_told_apart() {
         sim.command(NodeId(node), ask(&format!("pay 5 to n{}", node % 4 + 1)));
         sim.command(NodeId(node), ask("snapshot"));
     }
-    let mut history = Snapshots::default();
+    let mut history = History::default();
     let _ = sim.run_for(ms(10));
     for when in [When::Always, When::AtEnd] {
         assert_eq!(judge(&mut sim, &mut history, when), Ok(()));
@@ -143,11 +144,11 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
     let marker = |beginner: u64| Message::Marker(SnapshotId { beginner: NodeId(beginner), number: first });
     for (from, message) in [
         (NodeId(9), marker(9)),
-        (NodeId(9), Message::Application(Payment(5))),
+        (NodeId(9), Message::Application(bank::Message(5))),
         (TWO, marker(9)),
         // Of its own, begun by an earlier boot.
         (TWO, marker(1)),
-        (TWO, Message::Application(Payment(u64::MAX))),
+        (TWO, Message::Application(bank::Message(u64::MAX))),
     ] {
         node.on_message(from, message, &mut volvox_core::Context::new(&mut environment, &mut effects));
     }
@@ -157,14 +158,14 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
 /// Payments everywhere, snapshots now and then.
 fn busy<P>(sim: &mut Simulation<P>, nodes: u64, snapshots: u64)
 where
-    P: Process<Command = Ask<Pay>> + 'static,
+    P: Process<Command = Command<bank::Command>> + 'static,
 {
     let mut rng = sim.rng(0);
     for number in 0..60 + snapshots {
         let (at, node) = (ms(rng.below(1_000)), rng.between(1, nodes));
         let to = NodeId(node % nodes + 1);
-        let pay = Ask::Application(Pay { amount: rng.between(1, 9), to });
-        sim.command_after(at, NodeId(node), if number < snapshots { Ask::Snapshot } else { pay });
+        let pay = Command::Application(bank::Command::Pay { amount: rng.between(1, 9), to });
+        sim.command_after(at, NodeId(node), if number < snapshots { Command::Snapshot } else { pay });
     }
 }
 
@@ -185,7 +186,7 @@ fn no_snapshot_makes_or_loses_money_whatever_the_network_does() {
                 .trace(ring)
                 .build();
             busy(&mut sim, nodes, 8);
-            let mut history = Snapshots::default();
+            let mut history = History::default();
             for _ in 0..600 {
                 let _ = sim.run_for(ms(100));
                 judge(&mut sim, &mut history, When::Always)?;
@@ -206,7 +207,7 @@ fn a_beginner_that_restarted_amid_its_snapshot_begins_others_that_complete() {
     let restarts = Restarts { nodes: 3, order: Order::Strict, commands: &commands, steps: 300 };
     let run = |seed, without| -> Result<u32, String> {
         let config = config(Graph::Mesh, without);
-        let mut outcome = restarts.run::<Branch, Snapshots>(seed, move |_, _| config, &properties())?;
+        let mut outcome = restarts.run::<Branch, History>(seed, move |_, _| config, &properties())?;
         outcome.settle(&properties())?;
         for beginner in [ONE, TWO] {
             let before = outcome.history.complete();
@@ -233,15 +234,15 @@ fn a_beginner_that_restarted_amid_its_snapshot_begins_others_that_complete() {
 fn without_a_rule_a_snapshot_is_wrong_in_the_simulator_too() {
     for (rule, property) in [
         (Rule::MarkerFirst, "consistent cut"),
-        (Rule::Fifo, "what is under way is recorded"),
-        (Rule::ChannelState, "what is under way is recorded"),
-        (Rule::PassOn, "every snapshot completes"),
+        (Rule::Fifo, "channel states"),
+        (Rule::ChannelState, "channel states"),
+        (Rule::PassOn, "termination"),
     ] {
         let broken = (0..10).filter(|seed| {
             let mut sim = Builder::<Branch>::new(*seed, 3, config(Graph::Mesh, Some(rule))).build();
             busy(&mut sim, 3, 8);
             let _ = sim.run_for(ms(3_000));
-            let mut history = Snapshots::default();
+            let mut history = History::default();
             let verdict =
                 judge(&mut sim, &mut history, When::Always).and_then(|()| judge(&mut sim, &mut history, When::AtEnd));
             verdict.is_err_and(|why| why.contains(property))
@@ -256,12 +257,12 @@ fn every_schedule(
     without: Option<Rule>,
     beginners: u64,
 ) -> (Ended, u64, Option<(String, usize)>) {
-    let world: System<Branch, Snapshots> = System::with_history(nodes, config(Graph::Mesh, without)).network(links);
+    let world: System<Branch, History> = System::with_history(nodes, config(Graph::Mesh, without)).network(links);
     let world = (1..=2)
         .fold(world, |world, node| world.command(NodeId(node), ask(&format!("pay 1 to n{}", node % nodes + 1)), 1));
     let world = (1..=beginners).fold(world, |world, node| world.command(NodeId(node), ask("snapshot"), 1));
     let mut checker = Checker::new(&world).leads_to(
-        "every snapshot completes",
+        "termination",
         |world, state| world.view(state).history().begun() > 0,
         |world, state| world.view(state).history().complete() == world.view(state).history().begun(),
     );
@@ -284,11 +285,11 @@ fn every_schedule_of_a_small_bank() {
         assert_eq!((ended, broken), (Ended::Exhausted, None));
     }
     for (nodes, links, without, property) in [
-        (2, Links::unordered(), None, "what is under way is recorded"),
+        (2, Links::unordered(), None, "channel states"),
         (2, Links::ordered(), Some(Rule::MarkerFirst), "consistent cut"),
-        (2, Links::ordered(), Some(Rule::Fifo), "what is under way is recorded"),
-        (2, Links::ordered(), Some(Rule::ChannelState), "what is under way is recorded"),
-        (2, Links::ordered(), Some(Rule::PassOn), "every snapshot completes"),
+        (2, Links::ordered(), Some(Rule::Fifo), "channel states"),
+        (2, Links::ordered(), Some(Rule::ChannelState), "channel states"),
+        (2, Links::ordered(), Some(Rule::PassOn), "termination"),
         // What n2 sends n3 after it recorded is not parted from what it sent before.
         (3, Links::ordered(), Some(Rule::PassOn), "consistent cut"),
     ] {
@@ -300,20 +301,20 @@ fn every_schedule_of_a_small_bank() {
 #[test]
 fn messages_and_commands_come_back() {
     for message in examples() {
-        assert_eq!(decode_all::<Message<Payment>>(&message.to_bytes()), Ok(message));
+        assert_eq!(decode_all::<Message<bank::Message>>(&message.to_bytes()), Ok(message));
     }
     for text in ["snapshot", "pay 10 to n2", "pay 0 to n18446744073709551615"] {
-        assert_eq!(text.parse::<Ask<Pay>>().map(|ask| ask.to_string()).as_deref(), Ok(text));
+        assert_eq!(text.parse::<Command<bank::Command>>().map(|ask| ask.to_string()).as_deref(), Ok(text));
     }
-    for text in ["", "snapshot ", "pay", "pay 10", "pay 10 to", "pay ten to n2", "pay +1 to n2", "pay 1 to 2"] {
-        assert!(text.parse::<Ask<Pay>>().is_err(), "{text:?}");
+    for text in ["", "snapshots", "pay", "pay 10", "pay 10 to", "pay ten to n2", "pay -1 to n2", "pay 1 to +2"] {
+        assert!(text.parse::<Command<bank::Command>>().is_err(), "{text:?}");
     }
 }
 
-fn examples() -> [Message<Payment>; 2] {
+fn examples() -> [Message<bank::Message>; 2] {
     [
         Message::Marker(SnapshotId { beginner: NodeId(300), number: Serial { boot: Boot(300), count: 1 << 40 } }),
-        Message::Application(Payment(1_000_000)),
+        Message::Application(bank::Message(1_000_000)),
     ]
 }
 
@@ -328,7 +329,7 @@ fn hostile_bytes_are_refused_and_never_panic() {
             bytes[place] = rng.next_u64() as u8;
         }
         bytes.truncate(rng.between(0, bytes.len() as u64) as usize);
-        match decode_all::<Message<Payment>>(&bytes) {
+        match decode_all::<Message<bank::Message>>(&bytes) {
             Ok(message) => assert_eq!(decode_all(&message.to_bytes()), Ok(message)),
             Err(_) => refused += 1,
         }

@@ -70,7 +70,7 @@ impl Process for Greatest {
 
 // ANCHOR: worlds
 fn everybody_learns(world: &mut impl World<Greatest>) {
-    [(1, 4), (2, 9)].map(|(node, number)| world.command(NodeId(node), number));
+    [(1, 4), (2, 9)].into_iter().for_each(|(node, number)| world.command(NodeId(node), number));
     let mut learned = BTreeSet::new();
     world.wait("everybody knows 9", |node, known| *known == 9 && learned.insert(node) && learned.len() == 3);
 }

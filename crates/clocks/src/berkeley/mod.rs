@@ -71,50 +71,30 @@
 
 mod average;
 mod message;
+mod properties;
 
 pub use average::{largest_agreeing, mean_within};
-pub use message::{Command, CommandError, Event, Message, Round, Timer};
+pub use message::{Command, Event, Message, Round, Timer};
+pub use properties::{History, among_the_good, properties};
 
-use crate::software_clock::{Reading, Readings, SLEW_PPM, SoftwareClock};
+use crate::software_clock::{Reading, SLEW_PPM, SoftwareClock};
 use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use volvox_core::time::nanos;
-use volvox_core::{Context, Duration, History, Instant, NodeId, Picture, Process, Property, When};
+use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
 
-/// A rule that can be taken out, to see what it is for.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Half of the round trip is added to what a slave said.
-    Compensation,
-    /// Answers that took too long are not used.
-    Bound,
-    /// Answers and deltas belong to a round.
-    Round,
-    /// Clocks that are far from the others have no weight.
-    Gamma,
-    /// What is sent is a delta, and no time.
-    Delta,
-    /// Clocks are slewed, not stepped.
-    Slew,
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "compensation" => Rule::Compensation,
-            "bound" => Rule::Bound,
-            "round" => Rule::Round,
-            "gamma" => Rule::Gamma,
-            "delta" => Rule::Delta,
-            "slew" => Rule::Slew,
-            _ => return None,
-        })
-    }
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Compensation = "compensation": "half of the round trip is added to what a slave answered" /
+        "the average is late by the way back",
+    Bound = "bound": "answers that took too long are not used" / "the error has no bound",
+    Round = "round": "answers and deltas belong to a round" / "late ones look fast",
+    Gamma = "gamma": "clocks that are far from the others have no weight" /
+        "one broken clock moves all, however far",
+    Delta = "delta": "the master sends a delta" / "it sends a time, which is old on arrival",
+    Slew = "slew": "clocks are slewed, not stepped" / "time runs backward",
 }
 
 /// What is fixed for a run. The first member is the master.
@@ -250,7 +230,7 @@ impl Berkeley {
         self.round = Some(round);
         self.polling = Some(Polling { since: cx.now(), offsets: BTreeMap::new() });
         cx.broadcast(&self.members, Message::Poll(round));
-        let patience = if self.config.without == Some(Rule::Bound) { 4 } else { 1 };
+        let patience = if self.config.keeps(Rule::Bound) { 1 } else { 4 };
         cx.set_timer(Timer::Close, self.config.round_trip_max * patience);
     }
 
@@ -264,14 +244,14 @@ impl Berkeley {
     }
 
     fn on_clock(&mut self, from: NodeId, round: Round, time: i64, cx: &mut Context<'_, Berkeley>) {
-        let is_stale = self.round != Some(round) && self.config.without != Some(Rule::Round);
+        let is_stale = self.round != Some(round) && self.config.keeps(Rule::Round);
         let (now, mine) = (cx.now(), self.clock.settled(cx.now()));
         let Some(polling) = self.polling.as_mut().filter(|_| !is_stale) else {
             return cx.note("ignored: a round that is over", round.number);
         };
         let took = now.since(polling.since);
         // After a stall, what waited is handled before the timer that would have closed the round.
-        if took > self.config.round_trip_max && self.config.without != Some(Rule::Bound) {
+        if took > self.config.round_trip_max && self.config.keeps(Rule::Bound) {
             return cx.note("not used: the round trip took too long", round.number);
         }
         let half = match self.config.without {
@@ -291,7 +271,7 @@ impl Berkeley {
     fn end_round(&mut self, cx: &mut Context<'_, Berkeley>) {
         let (Some(polling), Some(round)) = (self.polling.take(), self.round) else { return };
         let mut offsets: Vec<i64> = polling.offsets.values().copied().chain([0]).collect();
-        let gamma_ns = if self.config.without == Some(Rule::Gamma) { u64::MAX } else { nanos(self.config.gamma) };
+        let gamma_ns = if self.config.keeps(Rule::Gamma) { nanos(self.config.gamma) } else { u64::MAX };
         let (low, high, of) = largest_agreeing(&mut offsets, gamma_ns).expect("its own offset is one");
         let average = mean_within(&offsets, low, high);
         cx.emit(Event::Averaged { of, answered: offsets.len(), by_ns: average });
@@ -311,7 +291,7 @@ impl Berkeley {
 
     fn on_adjust(&mut self, round: Round, told: i64, cx: &mut Context<'_, Berkeley>) {
         let is_stale = self.round != Some(round) || self.adjusted == Some(round);
-        if is_stale && self.config.without != Some(Rule::Round) {
+        if is_stale && self.config.keeps(Rule::Round) {
             return cx.note("ignored: a delta for another time", round.number);
         }
         let by_ns = match self.config.without {
@@ -356,110 +336,4 @@ impl Berkeley {
         let held = self.adjusted.map_or(0, |round| round.number);
         self.is_master() && self.config.rounds.is_none_or(|most| held < most)
     }
-}
-
-/// What properties remember: readings of clocks, and how many averages were made.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Told {
-    readings: Readings,
-    averages: u32,
-}
-
-impl History<Berkeley> for Told {
-    fn on_event(&mut self, node: NodeId, event: &Event) {
-        match event {
-            Event::Started(reading) => self.readings.begin(node, *reading),
-            Event::Shows(reading) => self.readings.push(node, *reading),
-            Event::Averaged { .. } => self.averages += 1,
-            Event::Adjusted { before, after, .. } => {
-                self.readings.push(node, *before);
-                self.readings.push(node, *after);
-            }
-        }
-    }
-}
-
-/// What must hold. The first two compare clocks at one moment, and can where the machines' own clocks agree.
-pub fn properties() -> Vec<Property<Berkeley, Told>> {
-    vec![
-        Property {
-            name: "clocks set in the same round are within 2e",
-            source: "Gusella and Zatti 1989, section II; TIM-05",
-            when: When::Always,
-            holds: precision,
-        },
-        Property {
-            name: "the average stays within gamma of a good clock",
-            source: "Gusella and Zatti 1989, section III; TIM-05, TIM-06",
-            when: When::Always,
-            holds: |picture| {
-                let gamma = picture.nodes.first().map_or(Duration::ZERO, |(_, node)| node.config.gamma);
-                near_the_good(picture, nanos(gamma))
-            },
-        },
-        Property {
-            name: "no clock runs backward, nor faster than it may slew",
-            source: "TIM-03",
-            when: When::Always,
-            holds: |picture| {
-                let mut nodes = picture.nodes.iter();
-                nodes.try_for_each(|(id, node)| picture.history.readings.is_gradual(*id, node.clock.slew_ppm()))
-            },
-        },
-        Property {
-            name: "every clock was set",
-            source: "Gusella and Zatti 1989, section II; TIM-05",
-            when: When::AtEnd,
-            holds: |picture| {
-                let missing = picture.nodes.iter().find(|(_, node)| node.adjusted.is_none());
-                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} was never told a delta")))
-            },
-        },
-    ]
-}
-
-fn precision(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
-    for (at, (id, node)) in picture.nodes.iter().enumerate() {
-        for (other_id, other) in &picture.nodes[..at] {
-            let apart = node.clock.ahead().abs_diff(other.clock.ahead());
-            // A nanosecond for each half that was rounded.
-            let most = 2 * nanos(node.config.error_max()) + 2;
-            if node.adjusted.is_some() && node.adjusted == other.adjusted && apart > most {
-                return Err(format!("{other_id} and {id} are {apart} ns apart, where {most} ns are the most"));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// The average of every round lies among the good clocks: what is *not* promised while a broken one is within gamma of them.
-///
-/// # Errors
-/// When a clock was set to something else.
-pub fn among_the_good(picture: &Picture<'_, Berkeley, Told>) -> Result<(), String> {
-    near_the_good(picture, 0)
-}
-
-/// Every clock that was set shows what is at most `far_ns` from the good clocks, but for e in each round. Which clocks are good
-/// is known from how the run was made, and not from what the algorithm made of it: those that start at most half of gamma off,
-/// so that any two agree. Where more than one is broken, or the master, nothing is said: so few may have answered that the
-/// good ones were not the most.
-fn near_the_good(picture: &Picture<'_, Berkeley, Told>, far_ns: u64) -> Result<(), String> {
-    let Some((_, any)) = picture.nodes.first() else { return Ok(()) };
-    let off_ns = |place: usize| any.config.starts_off_ns.get(place).copied().unwrap_or(0);
-    let is_good = |off_ns: &i64| off_ns.unsigned_abs() <= nanos(any.config.gamma) / 2;
-    let good: Vec<i64> = (0..any.members.len()).map(off_ns).filter(is_good).collect();
-    let (Some(low), Some(high)) = (good.iter().min(), good.iter().max()) else { return Ok(()) };
-    if good.len() + 1 < any.members.len() || !is_good(&off_ns(0)) {
-        return Ok(());
-    }
-    let wander = (nanos(any.config.error_max()) + 1).saturating_mul(u64::from(picture.history.averages) + 1);
-    let far_ns = far_ns.saturating_add(wander);
-    for (id, node) in picture.nodes.iter().filter(|(_, node)| node.adjusted.is_some()) {
-        let ahead = node.clock.ahead();
-        if ahead < low.saturating_sub_unsigned(far_ns) || ahead > high.saturating_add_unsigned(far_ns) {
-            return Err(format!("{id} was set to {ahead} ns, and the good clocks lie from {low} to {high} ns"));
-        }
-    }
-    Ok(())
 }

@@ -1,7 +1,7 @@
 //! The Berkeley algorithm (Gusella and Zatti 1989).
 
 use super::{ms, round_trip, watch};
-use volvox_clocks::berkeley::{Berkeley, Command, Config, Event, Message, Round, Told, properties};
+use volvox_clocks::berkeley::{Berkeley, Command, Config, Event, History, Message, Round, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Process};
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
@@ -33,7 +33,7 @@ fn clocks_of_a_round_agree_and_the_broken_one_moves_nobody_whatever_the_network_
     let mut events = 0;
     for seed in 0..40 {
         let mut sim = troubled(seed);
-        watch::<Berkeley, Told>(&mut sim, &properties(), ms(8_000));
+        watch::<Berkeley, History>(&mut sim, &properties(), ms(8_000));
         events += sim.statistics().events;
     }
     assert!(events > 2_000, "{events}");

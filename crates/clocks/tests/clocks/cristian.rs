@@ -1,8 +1,7 @@
 //! Cristian's algorithm (1989).
 
 use super::{ms, round_trip, watch};
-use volvox_clocks::cristian::{Command, Config, Cristian, Event, Message, Rule, properties};
-use volvox_clocks::software_clock::Readings;
+use volvox_clocks::cristian::{Command, Config, Cristian, Event, History, Message, Rule, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, Duration, NodeId, Process, Serial};
 use volvox_sim::bench::Bench;
@@ -32,7 +31,7 @@ fn estimates_stay_within_their_bound_whatever_the_network_does_and_everybody_mak
     let mut estimates = 0;
     for seed in 0..40 {
         let mut sim = troubled(seed);
-        watch::<Cristian, Readings>(&mut sim, &properties(), ms(6_000));
+        watch::<Cristian, History>(&mut sim, &properties(), ms(6_000));
         estimates += sim.statistics().events;
     }
     assert!(estimates > 1_000, "{estimates}");
@@ -74,10 +73,10 @@ fn a_client_that_nobody_answers_gives_up_and_tries_again_later() {
     let mut sim = Builder::<Cristian>::new(1, 2, config()).latency(Latency::Constant(ms(1))).build();
     sim.fault_after(Duration::ZERO, "partition 1|2".parse().expect("a fault"));
     sim.fault_after(ms(200), "heal".parse().expect("a fault"));
-    let history = watch::<Cristian, Readings>(&mut sim, &[], ms(160));
+    let history = watch::<Cristian, History>(&mut sim, &[], ms(160));
     assert_eq!(history, history.clone());
     assert_eq!(sim.statistics().kinds.of("Request"), 5);
-    watch::<Cristian, Readings>(&mut sim, &properties(), ms(400));
+    watch::<Cristian, History>(&mut sim, &properties(), ms(400));
 }
 
 #[test]
@@ -110,14 +109,14 @@ fn a_client_that_restarts_amid_a_question_uses_no_old_answer() {
     let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
     let run = |seed, without| {
         let config = Config { delay_min: Duration::ZERO, without, ..config() };
-        restarts.run::<Cristian, Readings>(seed, move |_, _| config.clone(), &properties())
+        restarts.run::<Cristian, History>(seed, move |_, _| config.clone(), &properties())
     };
     let mut amid = 0;
     for seed in 0..200 {
         amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}")).amid_a_question;
     }
     assert!(amid > 200, "{amid} restarts amid a question");
-    let broken = |seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.starts_with("an estimate is off"));
+    let broken = |seed| run(seed, Some(Rule::Unique)).is_err_and(|wrong| wrong.starts_with("error within half"));
     assert!((0..200).any(broken), "estimates stay within their bound without numbers that are given once");
 }
 

@@ -51,10 +51,6 @@ impl Decode for Phase {
     }
 }
 
-// A vote and a decision are messages of their own kinds.
-payload! { Vote; Yes, No }
-payload! { Decision; Commit, Abort }
-
 /// What nodes send to one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
@@ -81,7 +77,7 @@ pub enum Message {
 }
 
 payload! { Message: "message of three-phase commit";
-    0 VoteReq(transaction, content) as "Vote-req"           => "Vote-req {transaction}{content}",
+    0 VoteReq(transaction, content) as "Vote-req"           => ("Vote-req {transaction}{}", content.in_brackets()),
     1 Vote(transaction, vote) as vote: Vote                 => ("{} {transaction}", vote.kind()),
     2 PreCommit(transaction) as "Pre-commit"                => "Pre-commit {transaction}",
     3 Ack(transaction)                                      => "Ack {transaction}",
@@ -120,7 +116,7 @@ pub enum Record {
 }
 
 payload! { Record: "record of three-phase commit";
-    0 Entered(transaction, content)  => "entered {transaction}{content}",
+    0 Entered(transaction, content)  => ("entered {transaction}{}", content.in_brackets()),
     1 Decided(transaction, decision) => "decided {decision} {transaction}",
 }
 

@@ -95,7 +95,7 @@ mod message;
 mod participant;
 mod properties;
 
-pub use crate::transaction::{Command, Event, Outcomes as History};
+pub use crate::transaction::{Command, Event, History};
 pub use message::{Message, Phase, Record, Timer};
 pub use properties::properties;
 

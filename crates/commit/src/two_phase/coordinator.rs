@@ -60,7 +60,7 @@ impl TwoPhase {
             (Some(Coordinating::Voting { missing, content }), Vote::Yes) => {
                 let content = *content;
                 missing.remove(&from);
-                if missing.is_empty() || self.is_without(Rule::Unanimity) {
+                if missing.is_empty() || !self.config.keeps(Rule::Unanimity) {
                     self.commit(transaction, content, cx);
                 }
             }
@@ -85,7 +85,7 @@ impl TwoPhase {
     /// The second phase, when all voted yes.
     fn commit(&mut self, transaction: Transaction, content: Content, cx: &mut Context<'_, TwoPhase>) {
         self.keep_committed(transaction, content);
-        if !self.is_without(Rule::Committed) {
+        if self.config.keeps(Rule::Committed) {
             cx.persist(Record::Committed(transaction, content));
         }
         cx.cancel_timer(Timer::Votes(transaction));
@@ -114,7 +114,7 @@ impl TwoPhase {
     pub(super) fn on_ack(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
         let Some(Coordinating::Committed { missing, .. }) = self.coordinating.get_mut(&transaction) else { return };
         missing.remove(&from);
-        if missing.is_empty() || self.is_without(Rule::Acknowledged) {
+        if missing.is_empty() || !self.config.keeps(Rule::Acknowledged) {
             self.forget(transaction, cx);
         }
     }

@@ -116,20 +116,22 @@
 mod coordinator;
 mod message;
 mod participant;
+mod properties;
 
-pub use message::{Message, Record};
+pub use crate::transaction::{Command, Event, History};
+pub use message::{Message, Record, Timer};
+pub use properties::properties;
 
-use crate::transaction::{self, Command, Content, Decision, Event, Outcomes, Transaction, Vote};
+use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Boot, Context, Duration, NodeId, Position, Process, Property, Restored, Serial, Serials, When};
+use volvox_core::{Boot, Context, Duration, NodeId, Position, Process, Restored, Serial, Serials, rules};
 
-/// So many transactions one coordinator has under way; more are refused.
+/// The most transactions that one coordinator has under way; more are refused.
 pub const UNDER_WAY_MAX: usize = 64;
 
-/// So many outcomes a participant remembers.
+/// The most outcomes that a participant remembers.
 pub const OUTCOMES_MAX: usize = 1_024;
 
 /// What is fixed for the life of a node.
@@ -159,51 +161,20 @@ impl Default for Config {
     }
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A participant writes down that it is prepared before it votes yes.
-    Prepared,
-    /// The coordinator writes down a commit before it tells.
-    Committed,
-    /// The coordinator commits when all have voted yes; without it at the first yes.
-    Unanimity,
-    /// Who voted yes does not decide by itself; without it who waits for too long aborts.
-    Uncertain,
-    /// Who says abort because it has not voted never votes yes later.
-    Refusal,
-    /// The coordinator forgets a commit when all have acknowledged; without it when the first has.
-    Acknowledged,
-    /// A transaction has a name that no earlier boot gave; without it numbers go on behind the last that the log kept, and
-    /// two transactions are one.
-    Unique,
-}
-
-impl Rule {
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Some(match name {
-            "prepared" => Rule::Prepared,
-            "committed" => Rule::Committed,
-            "unanimity" => Rule::Unanimity,
-            "uncertain" => Rule::Uncertain,
-            "refusal" => Rule::Refusal,
-            "acknowledged" => Rule::Acknowledged,
-            "unique" => Rule::Unique,
-            _ => return None,
-        })
-    }
-}
-
-/// The timers of a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// Coordinator: votes are missing.
-    Votes(Transaction),
-    /// Coordinator: acknowledgements are missing.
-    Acks(Transaction),
-    /// Participant: the decision is missing.
-    Decision(Transaction),
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Prepared = "prepared": "a participant writes down that it is prepared before it votes yes" /
+        "a restart forgets the promise",
+    Committed = "committed": "the coordinator writes down a commit before it sends it" /
+        "a restart presumes abort",
+    Unanimity = "unanimity": "the coordinator commits when all have voted yes" / "the first yes commits",
+    Uncertain = "uncertain": "a participant that voted yes does not decide alone" / "its timeout ends in an abort",
+    Refusal = "refusal": "a participant that said abort never votes yes later" / "a late request is answered yes",
+    Acknowledged = "acknowledged": "the coordinator forgets a commit when all have acknowledged it" /
+        "the last participant to ask hears abort",
+    Unique = "unique": "no name is given twice, also after a crash" /
+        "numbers go on behind the last that the log kept, and two transactions commit as one",
 }
 
 /// One node: the first member coordinates, the others take part.
@@ -282,7 +253,7 @@ impl Process for TwoPhase {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, TwoPhase>) {
-        self.numbers = if self.is_without(Rule::Unique) { self.numbers_of_log() } else { Serials::of(cx.boot()) };
+        self.numbers = if self.config.keeps(Rule::Unique) { Serials::of(cx.boot()) } else { self.numbers_of_log() };
         let committed = self.coordinating.iter().filter_map(|(transaction, coordinating)| match coordinating {
             Coordinating::Committed { content, .. } => Some((*transaction, *content)),
             Coordinating::Voting { .. } => None,
@@ -397,10 +368,6 @@ impl TwoPhase {
         let last = own.map(|transaction| transaction.number).chain(self.begun.get(&self.id).copied()).max();
         last.map_or(Serials::of(Boot::FIRST), Serials::behind)
     }
-
-    fn is_without(&self, rule: Rule) -> bool {
-        self.config.without == Some(rule)
-    }
 }
 
 impl fmt::Display for TwoPhase {
@@ -419,21 +386,6 @@ impl fmt::Display for TwoPhase {
             None => "",
         })
     }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<TwoPhase, Outcomes>> {
-    let mut properties = transaction::properties::<TwoPhase>();
-    properties.push(Property {
-        name: "who voted yes decides",
-        source: "AC5; Bernstein, Hadzilacos, Goodman 1987, 7.3",
-        when: When::AtEnd,
-        holds: |picture| {
-            let waits = picture.nodes.iter().find_map(|(id, node)| Some((id, node.uncertain().next()?)));
-            waits.map_or(Ok(()), |(id, transaction)| Err(format!("{id} does not know how {transaction} ended")))
-        },
-    });
-    properties
 }
 
 /// Before anything that is written down: what waits for this waits for nothing.

@@ -38,7 +38,7 @@ impl TwoPhase {
     /// From here on it may not abort by itself, also after a crash: that is what the record is for.
     fn vote_yes(&mut self, transaction: Transaction, content: Content, yes: Message, cx: &mut Context<'_, TwoPhase>) {
         self.keep_uncertain(transaction, content);
-        if !self.is_without(Rule::Prepared) {
+        if self.config.keeps(Rule::Prepared) {
             cx.persist(Record::Prepared(transaction, content));
         }
         cx.emit(Event::Voted(transaction, Vote::Yes, content));
@@ -83,7 +83,7 @@ impl TwoPhase {
 
     /// Cooperative termination, of one who is uncertain (7.4).
     pub(super) fn ask_for_decision(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
-        if self.is_without(Rule::Uncertain) {
+        if !self.config.keeps(Rule::Uncertain) {
             return self.decide(transaction, Decision::Abort, cx);
         }
         cx.broadcast(&self.members, Message::DecisionReq(transaction));
@@ -103,7 +103,7 @@ impl TwoPhase {
             None if self.is_forgotten(transaction) => return cx.note("asked about something long ago", from.0),
             None => {
                 // It has not voted, so it may abort; and it must never vote yes from now on.
-                if !self.is_without(Rule::Refusal) {
+                if self.config.keeps(Rule::Refusal) {
                     self.decide(transaction, Decision::Abort, cx);
                 }
                 Decision::Abort

@@ -1,6 +1,6 @@
 //! Bernstein, Hadzilacos, Goodman 1987, section 7.4; Gray and Lamport 2006, section 3.2; and recovery.
 
-use volvox_commit::transaction::{Command, Content, Decision, Outcome, Outcomes, Transaction, Vote};
+use volvox_commit::transaction::{Command, Content, Decision, History, Outcome, Transaction, Vote};
 use volvox_commit::two_phase::{Config, Message, Record, Rule, Timer, TwoPhase, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, NodeId, Position, Process, Restored, Serial};
@@ -185,7 +185,7 @@ fn all_that_decide_decide_the_same_and_nobody_waits_for_ever() {
             for _ in 0..15 {
                 sim.command_after(ms(rng.below(3_000)), NodeId(rng.between(2, 4)), Command::Refuse);
             }
-            let mut history = Outcomes::default();
+            let mut history = History::default();
             let always: Vec<_> = properties().into_iter().filter(|one| one.when == volvox_core::When::Always).collect();
             judge(&mut sim, &mut history, &always, ms(3_500))?;
             sim.revive();
@@ -226,7 +226,7 @@ fn a_coordinator_that_restarts_amid_a_vote_does_not_count_it_for_another_transac
     let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
     let run = |seed, without| {
         let config = Config { without, ..Config::default() };
-        restarts.run::<TwoPhase, Outcomes>(seed, move |_, _| config, &properties())
+        restarts.run::<TwoPhase, History>(seed, move |_, _| config, &properties())
     };
     let (mut amid, mut commits) = (0, 0);
     for seed in 0..200 {

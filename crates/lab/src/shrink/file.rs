@@ -5,7 +5,7 @@
 //! protocol ricart-agrawala
 //! nodes 3
 //! without order
-//! property one at a time
+//! property mutual exclusion
 //! seed 7
 //! links free
 //!

@@ -14,7 +14,7 @@
 //! Where a rule was taken out, what is left must do no harm to the protocol with all of its rules: so the shrunk run shows
 //! what the rule is for, and not what the protocol never promised.
 //!
-//! A property of the end ("who asks enters") breaks when the run has come to rest: those that died start again where the
+//! A property of the end ("no starvation") breaks when the run has come to rest: those that died start again where the
 //! chapter claims to survive that, everything that is sent arrives, timers fire, and then it is asked.
 //!
 //! # What comes out

@@ -74,7 +74,7 @@ impl Leases {
             return cx.note("ignored: a grant that nobody awaits any more", request.count);
         }
         client.asking = None;
-        if config.without == Some(Rule::FromSend) {
+        if !config.keeps(Rule::FromSend) {
             cx.set_timer(Timer::End(request), config.holder_term());
         }
         match client.lease.replace(Lease { request, token }) {

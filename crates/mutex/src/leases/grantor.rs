@@ -23,7 +23,7 @@ impl Grantor {
                 return cx.send(from, Message::Granted { request, token: self.token });
             }
             Some((_, last)) if request < last => return cx.note("ignored: an older request of the holder", from.0),
-            Some(_) if config.without == Some(Rule::NewToken) => {}
+            Some(_) if !config.keeps(Rule::NewToken) => {}
             // The holder holds none as far as it knows: it gave the lease back, let it end, or died. What it sent under
             // the last token may still arrive, and is not meant for this lease.
             Some(_) | None => {

@@ -102,12 +102,12 @@ mod grantor;
 mod message;
 mod properties;
 
-pub use message::{Command, Event, Message, NotACommand, Record};
-pub use properties::{Holdings, one_holder, properties, tokens_grow, writes_in_order};
+pub use message::{Command, Event, Message, Record, Timer};
+pub use properties::{History, fencing, mutual_exclusion, properties, tokens_grow};
 
 use client::{Client, Wish};
 use grantor::Grantor;
-use volvox_core::{Boot, Context, Duration, NodeId, Process, Restored, Serial, Serials};
+use volvox_core::{Boot, Context, Duration, NodeId, Process, Restored, Serials, rules};
 
 /// A greater token is not believed: it would leave no room to count.
 const TOKEN_MAX: u64 = 1 << 62;
@@ -129,36 +129,18 @@ pub struct Config {
     pub without: Option<Rule>,
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// The store refuses a token smaller than one that it has seen; without it late writes are stored.
-    Fencing,
-    /// The holder's term is shorter, by the drift; without it a slow holder outlasts a fast grantor.
-    DriftMargin,
-    /// The holder counts from its request; without it, from the grant, which took time to arrive.
-    FromSend,
-    /// A grantor that comes back waits for a term; without it, it grants what is still held.
-    WaitOut,
-    /// A request has a number that no earlier boot of its client used; without it, each boot counts from 1, and believes
-    /// the grant of an earlier one.
-    Unique,
-    /// A holder that asks for the lease as one that holds none gets a new token; without it, more time under the old one,
-    /// and a late release ends what was asked for after it.
-    NewToken,
-}
-
-/// The timers of a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// Of a client: a lease that this request brings ends.
-    End(Serial),
-    /// Of a client: time to ask for more.
-    Renew,
-    /// Of a client: time to ask again.
-    Retry,
-    /// Of the grantor: the term is over.
-    Term,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Fencing = "fencing": "the store refuses a token smaller than one that it has seen" / "late writes are stored",
+    DriftMargin = "drift-margin": "the holder's term is shorter, by the drift" /
+        "a slow holder outlasts a fast grantor",
+    FromSend = "from-send": "the holder counts from its request" / "it counts from the grant, which took time to arrive",
+    WaitOut = "wait-out": "a grantor that comes back waits for a term" / "it grants what is still held",
+    Unique = "unique": "no request has the number of an earlier boot of its client" /
+        "each boot counts from 1, and believes the grant of an earlier one",
+    NewToken = "new-token": "a holder that asks for the lease as one that holds none gets a new token" /
+        "it gets more time under the old one, and a late release ends what was asked for after it",
 }
 
 /// One node; what it is says its role.
@@ -214,12 +196,12 @@ impl Process for Leases {
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
         cx.emit(Event::Started);
         match &mut self.role {
-            Role::Grantor(grantor) if grantor.token > 0 && self.config.without != Some(Rule::WaitOut) => {
+            Role::Grantor(grantor) if grantor.token > 0 && self.config.keeps(Rule::WaitOut) => {
                 grantor.waits_out = true;
                 cx.set_timer(Timer::Term, self.config.term);
             }
             Role::Client(client) => {
-                let is_unique = self.config.without != Some(Rule::Unique);
+                let is_unique = self.config.keeps(Rule::Unique);
                 client.requests = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
             }
             Role::Grantor(_) | Role::Store { .. } => {}
@@ -319,7 +301,7 @@ impl Leases {
 }
 
 fn on_write(seen: &mut u64, from: NodeId, token: u64, config: &Config, cx: &mut Context<'_, Leases>) {
-    if token < *seen && config.without != Some(Rule::Fencing) {
+    if token < *seen && config.keeps(Rule::Fencing) {
         return cx.send(from, Message::Rejected { token: *seen });
     }
     if token > *seen {
@@ -333,7 +315,7 @@ fn on_write(seen: &mut u64, from: NodeId, token: u64, config: &Config, cx: &mut 
 impl Config {
     /// How long a holder believes in its lease, by its own clock, from its request on.
     pub fn holder_term(&self) -> Duration {
-        let drift = if self.without == Some(Rule::DriftMargin) { 0 } else { u128::from(self.drift_ppm.min(999_999)) };
+        let drift = if self.keeps(Rule::DriftMargin) { u128::from(self.drift_ppm.min(999_999)) } else { 0 };
         let nanos = self.term.as_nanos() * (1_000_000 - drift) / (1_000_000 + drift);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).saturating_sub(self.margin)
     }
@@ -349,21 +331,6 @@ impl Message {
             | Message::Write { token }
             | Message::Written { token }
             | Message::Rejected { token } => Some(token),
-        }
-    }
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "fencing" => Some(Rule::Fencing),
-            "drift-margin" => Some(Rule::DriftMargin),
-            "from-send" => Some(Rule::FromSend),
-            "wait-out" => Some(Rule::WaitOut),
-            "unique" => Some(Rule::Unique),
-            "new-token" => Some(Rule::NewToken),
-            _ => None,
         }
     }
 }

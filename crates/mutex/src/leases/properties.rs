@@ -6,11 +6,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_core::{NodeId, Picture, Process, Property, When};
 
-/// Who holds the lease, who wants it, and what the store took.
+/// The nodes that hold the lease, those that want it, and what the store took.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Holdings {
+pub struct History {
     holders: BTreeSet<NodeId>,
     waiting: BTreeSet<NodeId>,
     /// The greatest token whose write was stored.
@@ -23,7 +23,7 @@ pub struct Holdings {
     reused: Option<u64>,
 }
 
-impl<P: Process<Event = Event>> History<P> for Holdings {
+impl<P: Process<Event = Event>> volvox_core::History<P> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
             Event::Asked => {
@@ -49,77 +49,82 @@ impl<P: Process<Event = Event>> History<P> for Holdings {
     }
 }
 
-impl Holdings {
+impl History {
     fn leave(&mut self, node: NodeId) {
         self.waiting.remove(&node);
         self.holders.remove(&node);
     }
 }
 
-/// What must hold while clocks drift within the bound and nobody stands still.
-pub fn properties() -> Vec<Property<Leases, Holdings>> {
-    vec![one_holder(), writes_in_order(), tokens_grow(), who_asks_gets_it()]
+/// What must hold while clocks drift within the bound and no node stands still.
+pub fn properties() -> Vec<Property<Leases, History>> {
+    vec![mutual_exclusion(), fencing(), tokens_grow(), no_starvation()]
 }
 
-/// Nobody believes in a lease while somebody else does.
-pub fn one_holder() -> Property<Leases, Holdings> {
+/// Mutual exclusion: no node believes in a lease while another does.
+pub fn mutual_exclusion() -> Property<Leases, History> {
     Property {
-        name: "one holder",
+        name: "mutual exclusion",
         source: "Gray and Cheriton 1989, sections 2 and 5; LCK-02",
         when: When::Always,
-        holds: has_one_holder,
+        holds: at_most_one_holds,
     }
 }
 
-/// No write is stored after one of a later holder, whatever clocks and links do.
-pub fn writes_in_order() -> Property<Leases, Holdings> {
+/// Fencing: no write is stored after one of a later holder, whatever clocks and links do.
+pub fn fencing() -> Property<Leases, History> {
     Property {
-        name: "writes in the order of tokens",
+        name: "fencing",
         source: "Burrows 2006, section 2.4 (sequencers); LCK-03",
         when: When::Always,
-        holds: are_writes_in_order,
+        holds: writes_are_in_order,
     }
 }
 
-/// Nobody acquires the lease under the token of another, nor of an earlier life of its own.
-pub fn tokens_grow() -> Property<Leases, Holdings> {
+/// No node acquires the lease under the token of another, nor of an earlier life of its own.
+pub fn tokens_grow() -> Property<Leases, History> {
     Property {
-        name: "a new holder has a greater token",
+        name: "tokens grow",
         source: "Burrows 2006, section 2.2 (lock generation numbers); LCK-03",
         when: When::Always,
         holds: do_tokens_grow,
     }
 }
 
-fn who_asks_gets_it() -> Property<Leases, Holdings> {
-    Property { name: "who asks gets it", source: "LCK-02", when: When::AtEnd, holds: has_nobody_waiting }
+/// No starvation: every node that asks for the lease, and is up, eventually acquires it.
+fn no_starvation() -> Property<Leases, History> {
+    Property { name: "no starvation", source: "LCK-02", when: When::AtEnd, holds: no_node_waits }
 }
 
-fn has_one_holder(picture: &Picture<'_, Leases, Holdings>) -> Result<(), String> {
+fn at_most_one_holds(picture: &Picture<'_, Leases, History>) -> Result<(), String> {
     let holders = named(picture, &picture.history.holders);
-    if holders.len() < 2 { Ok(()) } else { Err(format!("{} hold the lease", holders.join(" and "))) }
+    if holders.len() < 2 { Ok(()) } else { Err(format!("{} hold the lease at once", holders.join(" and "))) }
 }
 
-fn are_writes_in_order(picture: &Picture<'_, Leases, Holdings>) -> Result<(), String> {
+fn writes_are_in_order(picture: &Picture<'_, Leases, History>) -> Result<(), String> {
     match picture.history.late {
         None => Ok(()),
         Some(late) => Err(format!("a write with token {late} was stored after one of a later holder")),
     }
 }
 
-fn do_tokens_grow(picture: &Picture<'_, Leases, Holdings>) -> Result<(), String> {
+fn do_tokens_grow(picture: &Picture<'_, Leases, History>) -> Result<(), String> {
     match picture.history.reused {
         None => Ok(()),
-        Some(token) => Err(format!("the lease was acquired under token {token}, which was somebody else's")),
+        Some(token) => Err(format!("the lease was acquired under token {token}, which another holder had")),
     }
 }
 
-fn has_nobody_waiting(picture: &Picture<'_, Leases, Holdings>) -> Result<(), String> {
+fn no_node_waits(picture: &Picture<'_, Leases, History>) -> Result<(), String> {
     let waiting = named(picture, &picture.history.waiting);
-    if waiting.is_empty() { Ok(()) } else { Err(format!("{} asked and never got it", waiting.join(", "))) }
+    if waiting.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("{} asked for the lease and never acquired it", waiting.join(" and ")))
+    }
 }
 
 /// Those of them that are up.
-fn named(picture: &Picture<'_, Leases, Holdings>, of: &BTreeSet<NodeId>) -> Vec<String> {
+fn named(picture: &Picture<'_, Leases, History>, of: &BTreeSet<NodeId>) -> Vec<String> {
     picture.nodes.iter().filter(|(id, _)| of.contains(id)).map(|(id, _)| id.to_string()).collect()
 }

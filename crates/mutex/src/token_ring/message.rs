@@ -1,8 +1,6 @@
 //! What the nodes of a ring say, and what they write down.
 
-use alloc::vec::Vec;
-use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader};
+use volvox_core::{NodeId, payload};
 
 /// Which token: a later one has a greater epoch, and no two nodes ever make the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
@@ -12,6 +10,8 @@ pub struct Epoch {
     /// Who made it: it decides where numbers are equal.
     pub by: NodeId,
 }
+
+payload! { struct Epoch { number, by } => "{number}.{by}" }
 
 /// What two neighbours say to one another.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -33,12 +33,23 @@ pub enum Message {
     },
 }
 
-/// The greatest epoch that the node knows, before anybody hears of it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct Known {
-    /// It.
-    pub epoch: Epoch,
+payload! { Message: "message of the token ring";
+    1 Token { epoch }    => "Token {epoch}",
+    2 Claim { epoch }    => "Claim {epoch}",
+    3 Received { epoch } => "Received {epoch}",
 }
+
+/// What survives a crash.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Record {
+    /// The greatest epoch that the node knows, written before any other node hears of it.
+    Known {
+        /// It.
+        epoch: Epoch,
+    },
+}
+
+payload! { Record: "record of the token ring"; 1 Known { epoch } => "epoch {epoch}" }
 
 impl Message {
     /// The epoch that it carries.
@@ -49,82 +60,17 @@ impl Message {
     }
 }
 
-impl MessageKind for Message {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Token { .. } => "Token",
-            Message::Claim { .. } => "Claim",
-            Message::Received { .. } => "Received",
-        }
-    }
+/// The timers of a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer {
+    /// The stay inside is over.
+    Leave,
+    /// The token rested long enough where nobody wants in.
+    Rest,
+    /// The neighbour did not answer.
+    Unanswered,
+    /// The token was not seen for too long.
+    Missing,
 }
 
-impl fmt::Display for Epoch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.number, self.by)
-    }
-}
-
-impl fmt::Display for Message {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.kind(), self.epoch())
-    }
-}
-
-impl fmt::Display for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "epoch {}", self.epoch)
-    }
-}
-
-impl Encode for Epoch {
-    fn encode(&self, out: &mut Vec<u8>) {
-        (self.number, self.by).encode(out);
-    }
-}
-
-impl Decode for Epoch {
-    fn decode(input: &mut Reader<'_>) -> Result<Epoch, DecodeError> {
-        Ok(Epoch { number: input.varint()?, by: NodeId::decode(input)? })
-    }
-}
-
-impl Encode for Message {
-    fn encode(&self, out: &mut Vec<u8>) {
-        let tag = match self {
-            Message::Token { .. } => 1u8,
-            Message::Claim { .. } => 2,
-            Message::Received { .. } => 3,
-        };
-        (tag, self.epoch()).encode(out);
-    }
-}
-
-impl Decode for Message {
-    fn decode(input: &mut Reader<'_>) -> Result<Message, DecodeError> {
-        match input.u8()? {
-            1 => Ok(Message::Token { epoch: Epoch::decode(input)? }),
-            2 => Ok(Message::Claim { epoch: Epoch::decode(input)? }),
-            3 => Ok(Message::Received { epoch: Epoch::decode(input)? }),
-            other => Err(DecodeError::Unknown("message of the token ring", u64::from(other))),
-        }
-    }
-}
-
-/// The version of the record's form.
-const VERSION: u8 = 1;
-
-impl Encode for Known {
-    fn encode(&self, out: &mut Vec<u8>) {
-        (VERSION, self.epoch).encode(out);
-    }
-}
-
-impl Decode for Known {
-    fn decode(input: &mut Reader<'_>) -> Result<Known, DecodeError> {
-        match input.u8()? {
-            VERSION => Ok(Known { epoch: Epoch::decode(input)? }),
-            other => Err(DecodeError::Unknown("record of the token ring", u64::from(other))),
-        }
-    }
-}
+payload! { Timer; Leave, Rest, Unanswered, Missing }

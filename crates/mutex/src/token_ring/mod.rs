@@ -75,16 +75,15 @@
 //! ballot over the ring that makes a new one. E. Chang, R. Roberts: CACM 22(5), 1979, for that ballot.
 
 mod message;
+mod properties;
 
-pub use message::{Epoch, Known, Message};
+pub use crate::section::{Command, Event, History};
+pub use message::{Epoch, Message, Record, Timer};
+pub use properties::{one_token_per_epoch, properties};
 
-use crate::section::{Enter, Section, Sections, one_at_a_time, who_asks_enters};
-use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
-use alloc::string::String;
-use alloc::vec;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use volvox_core::{Context, Duration, NodeId, Picture, Process, Property, Restored, When};
+use volvox_core::{Context, Duration, NodeId, Process, Restored, rules};
 
 /// A greater epoch is not believed: it would leave no room to count.
 const EPOCH_NUMBER_MAX: u64 = 1 << 62;
@@ -101,7 +100,7 @@ pub struct Config {
     pub rest: Duration,
     /// Within this a live neighbour answers; if not always, [`Config::tries`] makes up for it.
     pub answer_within: Duration,
-    /// A claim that is not answered so often: the neighbour is dead.
+    /// A claim that is not answered this many times: the neighbour is dead.
     pub tries: u32,
     /// After so long without a token it is lost: longer than the token needs around a ring in which everybody enters.
     pub patience: Duration,
@@ -109,30 +108,15 @@ pub struct Config {
     pub without: Option<Rule>,
 }
 
-/// The rules that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A token older than an epoch that is known is refused; without it every token is taken.
-    Epoch,
-    /// A claim waits until whoever is inside has left; without it the claim goes on at once.
-    LeaveFirst,
-    /// Epochs are remembered over a crash; without it a node makes the same one twice.
-    Memory,
-    /// Also those of other nodes' claims; without it a node that returns takes an older token.
-    MemoryOfFollowers,
-}
-
-/// The timers of a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer {
-    /// The stay inside is over.
-    Leave,
-    /// The token rested long enough where nobody wants in.
-    Rest,
-    /// The neighbour did not answer.
-    Unanswered,
-    /// The token was not seen for too long.
-    Missing,
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Epoch = "epoch": "a token older than an epoch that is known is refused" / "every token is taken, and two are inside",
+    LeaveFirst = "leave-first": "a claim waits until the node inside has left" /
+        "the claim goes on at once, and two are inside",
+    Memory = "memory": "epochs are remembered over a crash" / "a node makes the same epoch twice",
+    MemoryOfFollowers = "memory-of-followers": "the epochs of other nodes' claims are remembered, too" /
+        "a node that returns takes an older token",
 }
 
 /// One node.
@@ -170,9 +154,9 @@ impl Process for TokenRing {
     type Config = Config;
     type Message = Message;
     type Timer = Timer;
-    type Record = Known;
-    type Command = Enter;
-    type Event = Section;
+    type Record = Record;
+    type Command = Command;
+    type Event = Event;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> TokenRing {
@@ -192,16 +176,16 @@ impl Process for TokenRing {
         }
     }
 
-    fn on_restore(&mut self, restored: Restored<Known>) {
-        if let Restored::Record { record, .. } = restored
-            && self.remembers(record.epoch)
+    fn on_restore(&mut self, restored: Restored<Record>) {
+        if let Restored::Record { record: Record::Known { epoch }, .. } = restored
+            && self.remembers(epoch)
         {
-            self.epoch = self.epoch.max(record.epoch);
+            self.epoch = self.epoch.max(epoch);
         }
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
-        cx.emit(Section::Started);
+        cx.emit(Event::Started);
         // The first token is made by the first of the ring, in its first life.
         if self.epoch == Epoch::default() && self.ring.first() == Some(&self.id) {
             let first = self.next_epoch();
@@ -234,11 +218,11 @@ impl Process for TokenRing {
         }
     }
 
-    fn on_command(&mut self, Enter: Enter, cx: &mut Context<'_, Self>) {
+    fn on_command(&mut self, Command::Enter: Command, cx: &mut Context<'_, Self>) {
         if self.waiting >= WAITING_MAX {
             return cx.note("refused: too many entries wait", u64::from(self.waiting));
         }
-        cx.emit(Section::Asked);
+        cx.emit(Event::Asked);
         self.waiting += 1;
         if self.token.is_some() && !self.inside {
             self.enter(cx);
@@ -281,7 +265,7 @@ impl TokenRing {
 
     fn on_token(&mut self, from: NodeId, epoch: Epoch, cx: &mut Context<'_, Self>) {
         cx.send(from, Message::Received { epoch });
-        if epoch < self.epoch && self.config.without != Some(Rule::Epoch) {
+        if epoch < self.epoch && self.config.keeps(Rule::Epoch) {
             return cx.note("refused: a token of an old epoch", epoch.number);
         }
         if epoch > self.epoch {
@@ -308,14 +292,14 @@ impl TokenRing {
         self.waiting -= 1;
         self.inside = true;
         cx.cancel_timer(Timer::Rest);
-        cx.emit(Section::Entered);
+        cx.emit(Event::Entered);
         cx.set_timer(Timer::Leave, self.config.stay);
     }
 
     fn on_leave(&mut self, cx: &mut Context<'_, Self>) {
         assert!(self.inside, "{} leaves, and is not inside", self.id);
         self.inside = false;
-        cx.emit(Section::Left);
+        cx.emit(Event::Left);
         match self.waiting_claim.take() {
             Some(claim) if claim > self.epoch => self.follow(claim, cx),
             _ => self.pass_on(cx),
@@ -382,7 +366,7 @@ impl TokenRing {
             self.take(epoch, cx);
         } else if epoch <= self.epoch {
             cx.note("ignored: a claim of an epoch that is known", epoch.number);
-        } else if self.inside && self.config.without != Some(Rule::LeaveFirst) {
+        } else if self.inside && self.config.keeps(Rule::LeaveFirst) {
             self.waiting_claim = self.waiting_claim.max(Some(epoch));
         } else {
             self.follow(epoch, cx);
@@ -398,7 +382,7 @@ impl TokenRing {
     fn adopt(&mut self, epoch: Epoch, cx: &mut Context<'_, Self>) {
         assert!(epoch > self.epoch, "{epoch} is no progress from {}", self.epoch);
         self.epoch = epoch;
-        cx.persist(Known { epoch });
+        cx.persist(Record::Known { epoch });
         self.token = None;
         self.claiming = false;
         cx.cancel_timer(Timer::Rest);
@@ -430,46 +414,6 @@ impl TokenRing {
 
     fn next_epoch(&self) -> Epoch {
         Epoch { number: self.epoch.number + 1, by: self.id }
-    }
-}
-
-/// What must hold.
-pub fn properties() -> Vec<Property<TokenRing, Sections>> {
-    vec![one_at_a_time("Le Lann 1977; MTX-04"), one_holder_an_epoch(), who_asks_enters("Le Lann 1977; MTX-04")]
-}
-
-/// What holds also where nothing is known about time: two tokens of one epoch never are.
-pub fn one_holder_an_epoch() -> Property<TokenRing, Sections> {
-    Property {
-        name: "one holder an epoch",
-        source: "MTX-04, with fencing as in LCK-03",
-        when: When::Always,
-        holds: has_one_holder_an_epoch,
-    }
-}
-
-fn has_one_holder_an_epoch(picture: &Picture<'_, TokenRing, Sections>) -> Result<(), String> {
-    let mut holders = BTreeMap::new();
-    for (id, node) in picture.nodes {
-        if let Some(epoch) = node.token
-            && let Some(other) = holders.insert(epoch, *id)
-        {
-            return Err(format!("{other} and {id} hold the token {epoch}"));
-        }
-    }
-    Ok(())
-}
-
-impl Rule {
-    /// The rule of this name on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "epoch" => Some(Rule::Epoch),
-            "leave-first" => Some(Rule::LeaveFirst),
-            "memory" => Some(Rule::Memory),
-            "memory-of-followers" => Some(Rule::MemoryOfFollowers),
-            _ => None,
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use volvox_core::NodeId;
 use volvox_core::fault::LinkFault;
 use volvox_mutex::centralised::{Centralised, Config, Message, Place, Rule, Timer, properties};
-use volvox_mutex::section::{Enter, Sections};
+use volvox_mutex::section::{Command, History};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Network, run_seed};
 
@@ -31,7 +31,7 @@ fn grants_when_free_and_queues_in_the_order_of_arrival() {
 #[test]
 fn who_waits_hears_so_and_knows_a_dead_coordinator_from_a_busy_one() {
     let mut n2 = bench(2, None);
-    assert_eq!(n2.command(Enter), ["event asked", "-> n1 Request 1", "timer Silence in 200ms"]);
+    assert_eq!(n2.command(Command::Enter), ["event asked", "-> n1 Request 1", "timer Silence in 200ms"]);
     let queued = |number, ahead| Message::Queued { number, ahead };
     assert_eq!(n2.message(1, queued(1, 2)), ["event queued 2", "timer Silence in 200ms"]);
     assert_eq!(n2.message(1, queued(1, 2)), ["timer Silence in 200ms"], "no news, and a sign of life");
@@ -42,14 +42,14 @@ fn who_waits_hears_so_and_knows_a_dead_coordinator_from_a_busy_one() {
     assert_eq!(n2.message(1, Message::Granted), ["cancel Silence", "event entered", "timer Leave in 10ms"]);
     assert!(!n2.process.suspects_coordinator());
     assert_eq!(n2.timer(Timer::Leave), ["event left", "-> n1 Release"]);
-    let _ = n2.command(Enter);
+    let _ = n2.command(Command::Enter);
     assert_eq!(n2.message(1, queued(1, 0)), ["note ignored: of a request that is over 1"], "it was overtaken");
 }
 
 #[test]
 fn the_coordinator_enters_without_a_message() {
     let mut n1 = bench(1, None);
-    assert_eq!(n1.command(Enter), ["event asked", "cancel Silence", "event entered", "timer Leave in 10ms"]);
+    assert_eq!(n1.command(Command::Enter), ["event asked", "cancel Silence", "event entered", "timer Leave in 10ms"]);
     let _ = n1.message(2, REQUEST);
     assert_eq!(n1.timer(Timer::Leave), ["event left", "-> n2 Granted"]);
 }
@@ -65,7 +65,7 @@ fn each_rule_can_be_taken_out_and_others_are_ignored() {
     }
     assert_eq!(last.message(2, Message::Release), ["-> n4 Granted"]);
     let mut mute = bench(2, Some(Rule::Release));
-    let _ = (mute.command(Enter), mute.message(1, Message::Granted));
+    let _ = (mute.command(Command::Enter), mute.message(1, Message::Granted));
     assert_eq!(mute.timer(Timer::Leave), ["event left", "note leaves without a word"]);
     let mut n2 = bench(2, None);
     assert_eq!(n2.message(3, Message::Granted), ["note ignored: not for this node, or not from the coordinator 3"]);
@@ -92,9 +92,9 @@ fn one_at_a_time_in_order_and_everybody_in_the_end() {
                 .build();
             let mut rng = sim.rng(0);
             for _ in 0..60 {
-                sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, 5)), Enter);
+                sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, 5)), Command::Enter);
             }
-            judge(&mut sim, &mut Sections::default(), &properties(), ms(120_000))
+            judge(&mut sim, &mut History::default(), &properties(), ms(120_000))
         });
         outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }

@@ -2,8 +2,8 @@
 
 use volvox_channel::{Channel, Limits};
 use volvox_core::NodeId;
-use volvox_mutex::lamport_mutex::{Config, Itself, LamportMutex, Leave, Message, Rule, Within, properties};
-use volvox_mutex::section::{Enter, Sections};
+use volvox_mutex::lamport_mutex::{Config, Itself, LamportMutex, Message, Rule, Timer, Within, properties};
+use volvox_mutex::section::{Command, History};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, run_seed};
 
@@ -23,10 +23,10 @@ fn bench(id: u64, without: Option<Rule>) -> Bench<LamportMutex> {
 #[test]
 fn enters_as_the_head_after_something_later_from_everybody() {
     let mut n1 = bench(1, None);
-    assert_eq!(n1.command(Enter), ["event asked", "-> n2 Request 1", "-> n3 Request 1"]);
+    assert_eq!(n1.command(Command::Enter), ["event asked", "-> n2 Request 1", "-> n3 Request 1"]);
     assert!(n1.message(2, reply(3)).is_empty());
     assert_eq!(n1.message(3, reply(3)), ["event entered", "timer Leave in 10ms"]);
-    assert_eq!(n1.timer(Leave), ["event left", "-> n2 Release 6", "-> n3 Release 6"]);
+    assert_eq!(n1.timer(Timer::Leave), ["event left", "-> n2 Release 6", "-> n3 Release 6"]);
     assert!(n1.process.request().is_none());
 }
 
@@ -35,7 +35,7 @@ fn enters_as_the_head_after_something_later_from_everybody() {
 fn a_request_is_queued_and_replied_to_until_it_is_released() {
     let mut n2 = bench(2, None);
     assert_eq!(n2.message(1, request(1)), ["-> n1 Reply 3"]);
-    assert_eq!(n2.command(Enter)[1], "-> n1 Request 4");
+    assert_eq!(n2.command(Command::Enter)[1], "-> n1 Request 4");
     assert!(n2.message(1, reply(6)).is_empty());
     assert!(n2.message(3, reply(6)).is_empty(), "n1 is the head");
     assert_eq!(n2.message(1, Message::Release { time: 7 })[0], "event entered");
@@ -46,7 +46,7 @@ fn a_request_is_queued_and_replied_to_until_it_is_released() {
 fn something_earlier_is_not_enough() {
     let mut n2 = bench(2, None);
     let _ = n2.message(3, reply(8));
-    assert_eq!(n2.command(Enter)[1], "-> n1 Request 10");
+    assert_eq!(n2.command(Command::Enter)[1], "-> n1 Request 10");
     assert!(n2.message(3, reply(11)).is_empty());
     assert!(n2.message(1, reply(10)).is_empty(), "10.n1 is before 10.n2");
     assert_eq!(n2.message(1, reply(11))[0], "event entered");
@@ -55,20 +55,20 @@ fn something_earlier_is_not_enough() {
 #[test]
 fn each_rule_can_be_taken_out() {
     let mut later = bench(1, Some(Rule::Later));
-    assert_eq!(later.command(Enter)[3], "event entered");
+    assert_eq!(later.command(Command::Enter)[3], "event entered");
     let mut head = bench(2, Some(Rule::Head));
     let _ = head.message(1, request(1));
-    let _ = head.command(Enter);
+    let _ = head.command(Command::Enter);
     let _ = head.message(1, reply(6));
     assert_eq!(head.message(3, reply(6))[0], "event entered");
     let mut clock = bench(1, Some(Rule::Clock));
     let _ = clock.message(2, request(7));
-    assert_eq!(clock.command(Enter)[1], "-> n2 Request 2");
+    assert_eq!(clock.command(Command::Enter)[1], "-> n2 Request 2");
     let mut release = bench(1, Some(Rule::Release));
-    let _ = (release.command(Enter), release.message(2, reply(3)), release.message(3, reply(3)));
-    assert_eq!(release.timer(Leave), ["event left"]);
+    let _ = (release.command(Command::Enter), release.message(2, reply(3)), release.message(3, reply(3)));
+    assert_eq!(release.timer(Timer::Leave), ["event left"]);
     let mut tie = bench(2, Some(Rule::TieBreak));
-    let _ = (tie.command(Enter), tie.message(1, request(1)), tie.message(3, reply(4)));
+    let _ = (tie.command(Command::Enter), tie.message(1, request(1)), tie.message(3, reply(4)));
     assert_eq!(tie.message(1, reply(5))[0], "event entered", "1.n1 is in the queue");
 }
 
@@ -81,9 +81,9 @@ fn strangers_liars_and_impatience_are_bounded() {
     let _ = n1.message(2, request(1));
     assert_eq!(n1.message(2, request(2)), ["note ignored: a request before the last was released 2"]);
     for _ in 0..1_025 {
-        let _ = n1.command(Enter);
+        let _ = n1.command(Command::Enter);
     }
-    assert_eq!(n1.command(Enter), ["note refused: too many entries wait 1024"]);
+    assert_eq!(n1.command(Command::Enter), ["note refused: too many entries wait 1024"]);
 }
 
 #[test]
@@ -111,9 +111,9 @@ fn one_at_a_time_in_order_and_everybody_in_the_end() {
             let mut sim = builder.faults(plan.clone()).trace(ring).build();
             let mut rng = sim.rng(0);
             for _ in 0..60 {
-                sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, 5)), Enter);
+                sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, 5)), Command::Enter);
             }
-            judge(&mut sim, &mut Sections::default(), &properties::<_, Through>(), ms(120_000))
+            judge(&mut sim, &mut History::default(), &properties::<_, Through>(), ms(120_000))
         });
         outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }
@@ -123,9 +123,9 @@ fn one_at_a_time_in_order_and_everybody_in_the_end() {
 fn without_faults_an_entry_costs_three_messages_a_peer() {
     let mut sim = Builder::<LamportMutex>::new(1, 5, Config::default()).build();
     for entry in 0..40 {
-        sim.command_after(ms(entry), NodeId(entry % 5 + 1), Enter);
+        sim.command_after(ms(entry), NodeId(entry % 5 + 1), Command::Enter);
     }
-    judge(&mut sim, &mut Sections::default(), &properties::<_, Itself>(), ms(60_000)).expect("all properties");
+    judge(&mut sim, &mut History::default(), &properties::<_, Itself>(), ms(60_000)).expect("all properties");
     assert_eq!(sim.statistics().sent, 3 * 4 * 40);
 }
 

@@ -2,7 +2,7 @@
 
 use volvox_core::fault::LinkFault;
 use volvox_core::{Boot, NodeId, Position, Process, Restored, Serial};
-use volvox_mutex::leases::{Command, Config, Holdings, Leases, Message, Record, Rule, Timer, properties};
+use volvox_mutex::leases::{Command, Config, History, Leases, Message, Record, Rule, Timer, properties};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::restarts::Restarts;
 use volvox_sim::script::Order;
@@ -164,7 +164,7 @@ fn messages_records_and_commands_come_back() {
 
 /// Everything that leaves clocks within the bound: deaths, partitions, losses, drift.
 #[test]
-fn one_holder_writes_in_order_and_everybody_in_the_end() {
+fn mutual_exclusion_fencing_and_everybody_in_the_end() {
     let weights = FaultWeights { crash: 3, drift: 3, skew: 1, ..FaultWeights::NETWORK };
     let every = Latency::Exponential { minimum: ms(10), mean: ms(100) };
     let link = LinkFault { reorder_ppm: 100_000, ..FaultPlan::default().link };
@@ -183,7 +183,7 @@ fn one_holder_writes_in_order_and_everybody_in_the_end() {
                 sim.command_after(ms(rng.below(4_000)), NodeId(rng.between(3, 6)), command);
             }
             (3..=6).for_each(|node| sim.command_after(ms(4_100), NodeId(node), Command::Release));
-            judge(&mut sim, &mut Holdings::default(), &properties(), ms(20_000))?;
+            judge(&mut sim, &mut History::default(), &properties(), ms(20_000))?;
             Ok(sim.statistics().kinds.of("Written"))
         });
         stored += outcome.unwrap_or_else(|failure| panic!("{failure}"));
@@ -202,7 +202,7 @@ fn writes_are_in_order_though_holders_stand_still() {
         until: ms(3_000),
         ..FaultPlan::default()
     };
-    let order = properties().into_iter().filter(|property| property.name == "writes in the order of tokens");
+    let order = properties().into_iter().filter(|property| property.name == "fencing");
     let order: Vec<_> = order.collect();
     let mut rejected = 0;
     for seed in 0..30 {
@@ -214,7 +214,7 @@ fn writes_are_in_order_though_holders_stand_still() {
                 let command = if rng.below(2) == 0 { Command::Acquire } else { Command::Write };
                 sim.command_after(ms(rng.below(3_000)), NodeId(rng.between(3, 6)), command);
             }
-            judge(&mut sim, &mut Holdings::default(), &order, ms(20_000))?;
+            judge(&mut sim, &mut History::default(), &order, ms(20_000))?;
             Ok(sim.statistics().kinds.of("Rejected"))
         });
         rejected += outcome.unwrap_or_else(|failure| panic!("{failure}"));
@@ -233,7 +233,7 @@ fn a_release_that_is_overtaken_frees_nothing() {
         let config = Config { without, ..Config::default() };
         let mut sim = Builder::<Leases>::new(seed, 4, config).network(network).build();
         commands.iter().for_each(|(at, node, command)| sim.command_after(ms(*at), NodeId(*node), *command));
-        judge(&mut sim, &mut Holdings::default(), &properties(), ms(400))
+        judge(&mut sim, &mut History::default(), &properties(), ms(400))
     };
     for seed in 1..=10_000 {
         run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}"));
@@ -249,14 +249,14 @@ fn a_client_that_restarts_amid_a_question_believes_no_old_answer() {
     let restarts = Restarts { nodes: 4, order: Order::Free, commands: &commands, steps: 600 };
     let run = |seed, without| {
         let config = Config { without, ..Config::default() };
-        restarts.run::<Leases, Holdings>(seed, move |_, _| config, &properties())
+        restarts.run::<Leases, History>(seed, move |_, _| config, &properties())
     };
     let mut amid = 0;
     for seed in 0..300 {
         amid += run(seed, None).unwrap_or_else(|wrong| panic!("seed {seed}: {wrong}")).amid_a_question;
     }
     assert!(amid > 300, "{amid} restarts amid a question");
-    for (rule, property) in [(Rule::Unique, "one holder"), (Rule::NewToken, "one holder")] {
+    for (rule, property) in [(Rule::Unique, "mutual exclusion"), (Rule::NewToken, "mutual exclusion")] {
         let broken = |seed| run(seed, Some(rule)).is_err_and(|wrong| wrong.starts_with(property));
         assert!((0..300).any(broken), "{property} does not break without {rule:?}");
     }

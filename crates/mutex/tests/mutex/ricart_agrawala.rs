@@ -3,8 +3,8 @@
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Process};
-use volvox_mutex::ricart_agrawala::{Config, Leave, Message, RicartAgrawala, Rule, properties};
-use volvox_mutex::section::{Enter, Section, Sections};
+use volvox_mutex::ricart_agrawala::{Config, Message, RicartAgrawala, Rule, Timer, properties};
+use volvox_mutex::section::{Command, Event, History};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Network, Statistics, run_seed};
 
@@ -16,31 +16,31 @@ fn bench(id: u64, without: Option<Rule>) -> Bench<RicartAgrawala> {
     Bench::new(id, 3, &Config { without, ..Config::default() })
 }
 
-/// Section 2: a request to all others, and an entry after a reply from each.
+/// Event 2: a request to all others, and an entry after a reply from each.
 #[test]
 fn enters_after_a_reply_from_everybody() {
     let mut n1 = bench(1, None);
-    assert_eq!(n1.command(Enter), ["event asked", "-> n2 Request 1", "-> n3 Request 1"]);
+    assert_eq!(n1.command(Command::Enter), ["event asked", "-> n2 Request 1", "-> n3 Request 1"]);
     assert!(n1.message(2, Message::Reply).is_empty());
     assert!(n1.process.is_requesting());
     assert_eq!(n1.message(2, Message::Reply), ["note ignored: a reply that nobody awaits 2"]);
     assert_eq!(n1.message(3, Message::Reply), ["event entered", "timer Leave in 10ms"]);
     assert!(n1.process.is_inside());
-    assert_eq!(n1.timer(Leave), ["event left"]);
+    assert_eq!(n1.timer(Timer::Leave), ["event left"]);
 }
 
-/// Section 2.1: who does not want replies at once; who wants compares numbers, then names.
+/// Event 2.1: who does not want replies at once; who wants compares numbers, then names.
 #[test]
 fn whoever_is_ahead_replies_later() {
     let mut n2 = bench(2, None);
     assert_eq!(n2.message(1, request(4)), ["-> n1 Reply"]);
-    assert_eq!(n2.command(Enter)[1], "-> n1 Request 5", "greater than any seen");
+    assert_eq!(n2.command(Command::Enter)[1], "-> n1 Request 5", "greater than any seen");
     assert_eq!(n2.message(1, request(5)), ["-> n1 Reply"], "equal numbers, and n1 < n2");
     assert!(n2.message(3, request(5)).is_empty(), "equal numbers, and n2 < n3");
     let _ = n2.message(1, Message::Reply);
     let _ = n2.message(3, Message::Reply);
     assert!(n2.message(1, request(6)).is_empty(), "whoever is inside is ahead");
-    assert_eq!(n2.timer(Leave), ["event left", "-> n1 Reply", "-> n3 Reply"]);
+    assert_eq!(n2.timer(Timer::Leave), ["event left", "-> n1 Reply", "-> n3 Reply"]);
 }
 
 #[test]
@@ -53,14 +53,14 @@ fn each_rule_can_be_taken_out() {
         (Some(Rule::Clock), false),
     ] {
         let mut n1 = bench(1, rule);
-        let _ = n1.command(Enter);
+        let _ = n1.command(Command::Enter);
         assert_eq!(!n1.message(2, request(1)).is_empty(), replies, "{rule:?}");
     }
     let mut n2 = bench(2, Some(Rule::Clock));
     let _ = n2.message(1, request(4));
-    assert_eq!(n2.command(Enter)[1], "-> n1 Request 1");
+    assert_eq!(n2.command(Command::Enter)[1], "-> n1 Request 1");
     let mut alone: Bench<RicartAgrawala> = Bench::new(1, 1, &Config::default());
-    assert_eq!(alone.command(Enter), ["event asked", "event entered", "timer Leave in 10ms"]);
+    assert_eq!(alone.command(Command::Enter), ["event asked", "event entered", "timer Leave in 10ms"]);
 }
 
 #[test]
@@ -70,23 +70,23 @@ fn strangers_and_absurd_numbers_are_ignored() {
     let absurd = n1.message(2, request(u64::MAX));
     assert_eq!(absurd, [format!("note ignored: a sequence number beyond belief {}", u64::MAX)]);
     for _ in 0..1_025 {
-        let _ = n1.command(Enter);
+        let _ = n1.command(Command::Enter);
     }
-    assert_eq!(n1.command(Enter), ["note refused: too many entries wait 1024"]);
+    assert_eq!(n1.command(Command::Enter), ["note refused: too many entries wait 1024"]);
 }
 
 #[test]
 fn messages_come_back_and_commands_read_as_they_print() {
     check_codec(&[request(0), request(1), request(u64::MAX), Message::Reply]);
-    assert_eq!(Enter.to_string().parse(), Ok(Enter));
-    assert!("leave".parse::<Enter>().is_err());
+    assert_eq!(Command::Enter.to_string().parse(), Ok(Command::Enter));
+    assert!("leave".parse::<Command>().is_err());
 }
 
 const NODES: u64 = 5;
 const ENTRIES: u64 = 60;
 
 /// Asks `ENTRIES` times at random, through whatever `builder` does to the world; then everybody must have entered.
-fn torment<P: Process<Event = Section, Command = Enter> + 'static>(
+fn torment<P: Process<Event = Event, Command = Command> + 'static>(
     seed: u64,
     builder: impl Fn(u64) -> Builder<P>,
 ) -> Statistics {
@@ -94,9 +94,9 @@ fn torment<P: Process<Event = Section, Command = Enter> + 'static>(
         let mut sim = builder(seed).trace(ring).build();
         let mut rng = sim.rng(0);
         for _ in 0..ENTRIES {
-            sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, NODES)), Enter);
+            sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, NODES)), Command::Enter);
         }
-        judge(&mut sim, &mut Sections::default(), &properties(), ms(120_000))?;
+        judge(&mut sim, &mut History::default(), &properties(), ms(120_000))?;
         Ok(sim.statistics().clone())
     });
     outcome.unwrap_or_else(|failure| panic!("{failure}"))

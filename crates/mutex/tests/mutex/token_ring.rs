@@ -2,8 +2,8 @@
 
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Position, Process, Restored, decode_all};
-use volvox_mutex::section::{Enter, Sections};
-use volvox_mutex::token_ring::{Config, Epoch, Known, Message, Rule, Timer, TokenRing, properties};
+use volvox_mutex::section::{Command, History};
+use volvox_mutex::token_ring::{Config, Epoch, Message, Record, Rule, Timer, TokenRing, properties};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, run_seed};
 
@@ -27,8 +27,8 @@ fn bench(id: u64, without: Option<Rule>) -> Bench<TokenRing> {
 fn the_first_makes_the_token_and_whoever_has_it_enters_once() {
     let mut n1 = bench(1, None);
     assert_eq!(n1.process.token(), Some(epoch(1, 1)));
-    assert_eq!(n1.command(Enter), ["event asked", "cancel Rest", "event entered", "timer Leave in 10ms"]);
-    assert_eq!(n1.command(Enter), ["event asked"]);
+    assert_eq!(n1.command(Command::Enter), ["event asked", "cancel Rest", "event entered", "timer Leave in 10ms"]);
+    assert_eq!(n1.command(Command::Enter), ["event asked"]);
     let left = n1.timer(Timer::Leave);
     assert_eq!(left[0], "event left");
     assert_eq!(left[2], "-> n2 Token 1.n1", "at most once, then on");
@@ -51,14 +51,14 @@ fn an_older_token_is_refused() {
 #[test]
 fn a_claim_waits_for_whoever_is_inside() {
     let mut n2 = bench(2, None);
-    let _ = (n2.command(Enter), n2.message(1, token(1, 1)));
+    let _ = (n2.command(Command::Enter), n2.message(1, token(1, 1)));
     assert!(n2.process.is_inside());
     assert_eq!(n2.message(1, claim(2, 3)), ["-> n1 Received 2.n3"]);
     let left = n2.timer(Timer::Leave);
     assert!(left.contains(&"-> n3 Claim 2.n3".to_string()), "{left:?}");
     assert_eq!(n2.process.token(), None, "the old token is let go");
     let mut hasty = bench(2, Some(Rule::LeaveFirst));
-    let _ = (hasty.command(Enter), hasty.message(1, token(1, 1)));
+    let _ = (hasty.command(Command::Enter), hasty.message(1, token(1, 1)));
     assert!(hasty.message(1, claim(2, 3)).contains(&"-> n3 Claim 2.n3".to_string()));
     assert!(hasty.process.is_inside());
 }
@@ -82,14 +82,14 @@ fn who_does_not_answer_is_skipped_and_heard_again_when_it_claims() {
 fn alone_it_needs_nobody() {
     let mut n1: Bench<TokenRing> = Bench::new(1, 1, &Config::default());
     assert_eq!(n1.timer(Timer::Rest), ["timer Rest in 20ms"]);
-    assert_eq!(n1.command(Enter)[2], "event entered");
+    assert_eq!(n1.command(Command::Enter)[2], "event entered");
 }
 
 #[test]
 fn epochs_are_remembered_and_strangers_ignored() {
     for (without, remembered) in [(None, true), (Some(Rule::Memory), false)] {
         let mut n1 = TokenRing::new(NodeId(1), &[NodeId(1), NodeId(2)], &Config { without, ..Config::default() });
-        let record = Known { epoch: epoch(4, 2) };
+        let record = Record::Known { epoch: epoch(4, 2) };
         n1.on_restore(Restored::Record { position: Position(1), record });
         let mut n1 = Bench::start(n1, 1);
         assert_eq!(n1.process.token().is_none(), remembered, "no second first token");
@@ -105,8 +105,8 @@ fn epochs_are_remembered_and_strangers_ignored() {
 #[test]
 fn messages_and_records_come_back() {
     check_codec(&[token(1, 1), claim(u64::MAX, 3), Message::Received { epoch: epoch(0, 0) }]);
-    check_codec(&[Known { epoch: epoch(7, 2) }]);
-    assert!(decode_all::<Known>(&[9, 1, 1]).is_err());
+    check_codec(&[Record::Known { epoch: epoch(7, 2) }]);
+    assert!(decode_all::<Record>(&[9, 1, 1]).is_err());
 }
 
 /// Nodes die and come back, messages are lost and late, as long as answers come in time.
@@ -123,9 +123,9 @@ fn one_at_a_time_and_everybody_that_lives_in_the_end() {
             let mut sim = builder.faults(plan.clone()).trace(ring).build();
             let mut rng = sim.rng(0);
             for _ in 0..60 {
-                sim.command_after(ms(rng.below(3_000)), NodeId(rng.between(1, 5)), Enter);
+                sim.command_after(ms(rng.below(3_000)), NodeId(rng.between(1, 5)), Command::Enter);
             }
-            judge(&mut sim, &mut Sections::default(), &properties(), ms(12_000))?;
+            judge(&mut sim, &mut History::default(), &properties(), ms(12_000))?;
             Ok(sim.statistics().kinds.of("Claim"))
         });
         claims += outcome.unwrap_or_else(|failure| panic!("{failure}"));

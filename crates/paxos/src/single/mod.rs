@@ -81,11 +81,11 @@ mod message;
 mod process;
 mod properties;
 
-pub use message::{Ballot, Command, CommandError, Event, Message, Record, Value};
+pub use message::{Ballot, Command, Event, Message, Record, Value};
 pub use process::{Acceptor, Attempt, Paxos, Timer};
-pub use properties::{Told, properties};
+pub use properties::{History, properties};
 
-use volvox_core::{Duration, NodeId};
+use volvox_core::{Duration, NodeId, rules};
 
 /// What is fixed for the life of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -123,52 +123,18 @@ pub enum Learning {
     Everybody,
 }
 
-/// A rule that can be taken out.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// Two majorities share an acceptor. Without it half of the acceptors are enough.
-    Intersection,
-    /// A promise is on the disk before it is sent. Without it a crash makes the acceptor forget.
-    PromiseOnDisk,
-    /// An acceptance is on the disk before it is sent.
-    AcceptanceOnDisk,
-    /// An acceptor that promised a ballot accepts nothing older.
-    PromiseKept,
-    /// A proposer adopts the newest value that its majority accepted. Without it, it proposes its own.
-    AdoptNewest,
-    /// A learner counts the acceptances of one ballot. Without it, those of all ballots together.
-    SameBallot,
-    /// After a refusal a proposer pauses, for a time drawn anew. Without it, it begins the next ballot at once.
-    Backoff,
-}
-
-impl Rule {
-    /// All of them.
-    pub const ALL: [Rule; 7] = [
-        Rule::Intersection,
-        Rule::PromiseOnDisk,
-        Rule::AcceptanceOnDisk,
-        Rule::PromiseKept,
-        Rule::AdoptNewest,
-        Rule::SameBallot,
-        Rule::Backoff,
-    ];
-
-    /// Its name on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Rule::Intersection => "intersection",
-            Rule::PromiseOnDisk => "promise-on-disk",
-            Rule::AcceptanceOnDisk => "acceptance-on-disk",
-            Rule::PromiseKept => "promise-kept",
-            Rule::AdoptNewest => "adopt-newest",
-            Rule::SameBallot => "same-ballot",
-            Rule::Backoff => "backoff",
-        }
-    }
-
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        Rule::ALL.into_iter().find(|rule| rule.name() == name)
-    }
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config;
+    Intersection = "intersection": "two majorities share an acceptor" / "two halves of the acceptors choose two values",
+    PromiseOnDisk = "promise-on-disk": "a promise is on the disk before it is sent" /
+        "a crash makes the acceptor forget it, and an older ballot gets through",
+    AcceptanceOnDisk = "acceptance-on-disk": "an acceptance is on the disk before it is sent" /
+        "a crash makes the acceptor forget it, and the next ballot hears of none",
+    PromiseKept = "promise-kept": "an acceptor that promised a ballot accepts nothing older" / "two ballots choose",
+    AdoptNewest = "adopt-newest": "a proposer adopts the newest value that its majority accepted" /
+        "each ballot proposes its own value",
+    SameBallot = "same-ballot": "a learner counts the acceptances of one ballot" /
+        "two minorities of two ballots are taken for a majority",
+    Backoff = "backoff": "a proposer pauses for a random time after a refusal" / "two proposers duel forever",
 }

@@ -4,7 +4,7 @@ use super::message::{Ballot, Command, Event, Message, Record, Value};
 use super::{Config, Learning, Rule};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
-use volvox_core::{Context, Duration, NodeId, Process, Restored};
+use volvox_core::{Context, Duration, NodeId, Process, Restored, payload};
 
 /// What an acceptor remembers: all of it is on the disk.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
@@ -40,6 +40,8 @@ pub enum Timer {
     /// No decision in time: begin the next ballot, or ask the distinguished proposer again.
     Retry,
 }
+
+payload! { Timer; Retry }
 
 /// A process of single-decree Paxos.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -202,7 +204,7 @@ impl Paxos {
         let newest = promises.values().flatten().max_by_key(|(accepted, _)| *accepted).map(|(_, value)| *value);
         let free = match newest {
             // What may have been chosen goes on (P2c, section 2.2).
-            Some(value) if !self.lacks(Rule::AdoptNewest) => Some(value),
+            Some(value) if self.config.keeps(Rule::AdoptNewest) => Some(value),
             _ => self.wish.or(newest),
         };
         let Some(value) = free else {
@@ -230,7 +232,7 @@ impl Paxos {
             return cx.note("ignored: refused what was given up", 0);
         }
         self.seen = self.seen.max(Some(promised));
-        if self.lacks(Rule::Backoff) {
+        if !self.config.keeps(Rule::Backoff) {
             return self.begin_ballot(cx);
         }
         self.attempt = None;
@@ -239,7 +241,7 @@ impl Paxos {
 
     fn set_retry(&self, cx: &mut Context<'_, Paxos>) {
         let span = volvox_core::time::nanos(self.config.backoff_max);
-        let pause = if self.lacks(Rule::Backoff) { 0 } else { cx.rng().between(0, span) };
+        let pause = if self.config.keeps(Rule::Backoff) { cx.rng().between(0, span) } else { 0 };
         cx.set_timer(Timer::Retry, self.config.patience + Duration::from_nanos(pause));
     }
 }
@@ -267,7 +269,7 @@ impl Paxos {
     /// Phase 1b: the promise, and what was accepted before it.
     fn promise(&mut self, ballot: Ballot, cx: &mut Context<'_, Paxos>) -> Option<(Ballot, Value)> {
         self.acceptor.promised = Some(ballot);
-        if !self.lacks(Rule::PromiseOnDisk) {
+        if self.config.keeps(Rule::PromiseOnDisk) {
             cx.persist(Record::Promised(ballot));
         }
         self.acceptor.accepted
@@ -290,12 +292,12 @@ impl Paxos {
     fn accept(&mut self, ballot: Ballot, value: Value, cx: &mut Context<'_, Paxos>) -> Result<(), Ballot> {
         if let Some(promised) = self.acceptor.promised
             && promised > ballot
-            && !self.lacks(Rule::PromiseKept)
+            && self.config.keeps(Rule::PromiseKept)
         {
             return Err(promised);
         }
         self.acceptor = Acceptor { promised: Some(ballot), accepted: Some((ballot, value)) };
-        if !self.lacks(Rule::AcceptanceOnDisk) {
+        if self.config.keeps(Rule::AcceptanceOnDisk) {
             cx.persist(Record::Accepted(ballot, value));
         }
         if self.config.learning == Learning::Everybody {
@@ -314,7 +316,7 @@ impl Paxos {
         let newest = self.heard.entry(from).or_insert((ballot, value));
         *newest = (*newest).max((ballot, value));
         // Acceptances of several ballots choose nothing, however many they are (section 2.3).
-        let of_one = |heard: &&(Ballot, Value)| self.lacks(Rule::SameBallot) || heard.0 == ballot;
+        let of_one = |heard: &&(Ballot, Value)| !self.config.keeps(Rule::SameBallot) || heard.0 == ballot;
         if self.heard.values().filter(of_one).count() < self.quorum() {
             return;
         }
@@ -342,9 +344,9 @@ impl Paxos {
 
     /// How many acceptors are a majority: two such sets share one.
     fn quorum(&self) -> usize {
-        match self.lacks(Rule::Intersection) {
-            true => (self.members.len() / 2).max(1),
-            false => self.members.len() / 2 + 1,
+        match self.config.keeps(Rule::Intersection) {
+            true => self.members.len() / 2 + 1,
+            false => (self.members.len() / 2).max(1),
         }
     }
 }
@@ -385,9 +387,5 @@ impl Paxos {
             Some(Attempt::Accepting { ballot, .. }) => visit(ballot),
             None => {}
         }
-    }
-
-    fn lacks(&self, rule: Rule) -> bool {
-        self.config.without == Some(rule)
     }
 }

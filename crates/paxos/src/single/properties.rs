@@ -7,18 +7,18 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{History, NodeId, Picture, Property, When};
+use volvox_core::{NodeId, Picture, Property, When};
 
-/// What was proposed, and what anybody learned.
+/// The values that were proposed, and those that were learned.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Told {
+pub struct History {
     /// All proposals.
     pub proposed: BTreeSet<Value>,
-    /// All values that somebody learned to be chosen.
+    /// All values that some process learned to be chosen.
     pub chosen: BTreeSet<Value>,
 }
 
-impl History<Paxos> for Told {
+impl volvox_core::History<Paxos> for History {
     fn on_event(&mut self, _: NodeId, event: &Event) {
         match event {
             Event::Proposed(value) => self.proposed.insert(*value),
@@ -28,7 +28,7 @@ impl History<Paxos> for Told {
 }
 
 /// What must hold of single-decree Paxos.
-pub fn properties() -> Vec<Property<Paxos, Told>> {
+pub fn properties() -> Vec<Property<Paxos, History>> {
     vec![
         Property { name: "agreement", source: "Paxos Made Simple, 2.1", when: When::Always, holds: agreement },
         Property { name: "validity", source: "Paxos Made Simple, 2.1", when: When::Always, holds: validity },
@@ -39,33 +39,34 @@ pub fn properties() -> Vec<Property<Paxos, Told>> {
             holds: acceptance_is_a_promise,
         },
         Property {
-            name: "who wishes learns",
+            name: "termination",
             source: "Paxos Made Simple, 2.4 (progress); CON-03",
             when: When::AtEnd,
-            holds: who_wishes_learns,
+            holds: termination,
         },
     ]
 }
 
 /// Only a single value is chosen.
-fn agreement(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {
-    match picture.history.chosen.len() {
-        0 | 1 => Ok(()),
-        _ => Err(format!("chosen were {:?}", picture.history.chosen)),
+fn agreement(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
+    let mut chosen = picture.history.chosen.iter();
+    match (chosen.next(), chosen.next()) {
+        (Some(one), Some(other)) => Err(format!("both {one} and {other} were learned to be chosen")),
+        _ => Ok(()),
     }
 }
 
 /// Only a value that was proposed is chosen.
-fn validity(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {
-    let Told { proposed, chosen } = picture.history;
+fn validity(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
+    let History { proposed, chosen } = picture.history;
     match chosen.difference(proposed).next() {
         None => Ok(()),
-        Some(value) => Err(format!("{value} was chosen, and proposed by nobody")),
+        Some(value) => Err(format!("{value} was chosen, but no process proposed it")),
     }
 }
 
 /// No acceptor has accepted a ballot that it has not promised as well: an older one could be accepted after it.
-fn acceptance_is_a_promise(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {
+fn acceptance_is_a_promise(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         let acceptor = node.acceptor();
         if let Some((accepted, _)) = acceptor.accepted
@@ -77,9 +78,12 @@ fn acceptance_is_a_promise(picture: &Picture<'_, Paxos, Told>) -> Result<(), Str
     Ok(())
 }
 
-fn who_wishes_learns(picture: &Picture<'_, Paxos, Told>) -> Result<(), String> {
+/// Every process that has a wish, and is up, learns what was chosen in the end.
+fn termination(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     match picture.nodes.iter().find(|(_, node)| node.wish().is_some() && node.chosen().is_none()) {
         None => Ok(()),
-        Some((id, node)) => Err(format!("{id} still waits for its {}", node.wish().map_or(0, |value| value.0))),
+        Some((id, node)) => {
+            Err(format!("{id} wished for {} and never learned what was chosen", node.wish().map_or(0, |value| value.0)))
+        }
     }
 }

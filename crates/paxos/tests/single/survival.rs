@@ -1,8 +1,8 @@
 //! Many schedules, with everything that Paxos claims to survive; then progress.
 
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, History, NodeId, Picture, When};
-use volvox_paxos::single::{Command, Config, Learning, Paxos, Rule, Told, Value, properties};
+use volvox_core::{Duration, NodeId, Picture, When};
+use volvox_paxos::single::{Command, Config, History, Learning, Paxos, Rule, Value, properties};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, Stop};
 
 const NODES: u64 = 5;
@@ -39,7 +39,7 @@ fn simulation(seed: u64, config: Config) -> Simulation<Paxos> {
 }
 
 /// Runs, and asks the properties after every step; the name of the first that breaks.
-fn run_for(sim: &mut Simulation<Paxos>, told: &mut Told, span: Duration) -> Result<(), String> {
+fn run_for(sim: &mut Simulation<Paxos>, told: &mut History, span: Duration) -> Result<(), String> {
     let mut broken = Ok(());
     let stop = sim.run_until(span, |sim| {
         broken = ask(sim, told, When::Always);
@@ -49,10 +49,10 @@ fn run_for(sim: &mut Simulation<Paxos>, told: &mut Told, span: Duration) -> Resu
     broken
 }
 
-fn ask(sim: &mut Simulation<Paxos>, told: &mut Told, when: When) -> Result<(), String> {
+fn ask(sim: &mut Simulation<Paxos>, told: &mut History, when: When) -> Result<(), String> {
     while let Some(happened) = sim.next_happened() {
         if let Happening::Event(event) = &happened.what {
-            History::<Paxos>::on_event(told, happened.node, event);
+            volvox_core::History::<Paxos>::on_event(told, happened.node, event);
         }
     }
     let nodes: Vec<_> = sim.live().collect();
@@ -64,9 +64,9 @@ fn ask(sim: &mut Simulation<Paxos>, told: &mut Told, when: When) -> Result<(), S
 }
 
 /// Wishes everywhere while everything goes wrong.
-fn torment(seed: u64, config: Config) -> Result<(Simulation<Paxos>, Told), String> {
+fn torment(seed: u64, config: Config) -> Result<(Simulation<Paxos>, History), String> {
     let mut sim = simulation(seed, config);
-    let mut told = Told::default();
+    let mut told = History::default();
     let mut chance = sim.rng(1);
     for value in 0..20 {
         let node = NodeId(chance.between(1, NODES));

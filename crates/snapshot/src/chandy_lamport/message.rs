@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
-use core::str::FromStr;
-use volvox_core::{Decode, DecodeError, Encode, MessageKind, NodeId, Reader, Serial};
+use volvox_core::{NodeId, Serial, commands, payload};
 
 /// The name of a snapshot, given once: the second that node 1 began prints as `n1#2`, the first after its restart as
 /// `n1#2.1`.
@@ -15,6 +14,8 @@ pub struct SnapshotId {
     pub number: Serial,
 }
 
+payload! { struct SnapshotId { beginner, number } => "{beginner}#{number}" }
+
 /// The messages over an application with messages `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message<M> {
@@ -24,18 +25,25 @@ pub enum Message<M> {
     Application(M),
 }
 
+payload! { Message<M>: "snapshot message";
+    1 Marker(snapshot)                   => "Marker {snapshot}",
+    2 Application(message) as message: M => "{message}",
+}
+
 /// What can be asked over an application with commands `C`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Ask<C> {
+pub enum Command<C> {
     /// Begin a snapshot: `snapshot`.
     Snapshot,
     /// The application's own.
     Application(C),
 }
 
+commands! { Command<C>; Snapshot = "snapshot"; else Application: C }
+
 /// What is told over an application with states `S`, messages `M` and events `E`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub enum Told<S, M, E> {
+pub enum Event<S, M, E> {
     /// The state of this process is recorded.
     State {
         /// In which snapshot.
@@ -58,96 +66,21 @@ pub enum Told<S, M, E> {
     Application(E),
 }
 
-impl<M: MessageKind> MessageKind for Message<M> {
-    fn kind(&self) -> &'static str {
-        match self {
-            Message::Marker(_) => "Marker",
-            Message::Application(message) => message.kind(),
-        }
-    }
+payload! { Event<S, M, E>;
+    State { snapshot, state }            => "snapshot {snapshot}: {state}",
+    Channel { snapshot, from, messages } => ("snapshot {snapshot}: channel from {from}:{}", Content(messages)),
+    Complete(snapshot)                   => "snapshot {snapshot}: complete",
+    Application(event) as event: E       => "{event}",
 }
 
-impl fmt::Display for SnapshotId {
+/// What was under way in a channel.
+struct Content<'a, M>(&'a [M]);
+
+impl<M: fmt::Display> fmt::Display for Content<'_, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}#{}", self.beginner, self.number)
-    }
-}
-
-impl<M: fmt::Display> fmt::Display for Message<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Message::Marker(snapshot) => write!(f, "Marker {snapshot}"),
-            Message::Application(message) => message.fmt(f),
+        if self.0.is_empty() {
+            return f.write_str(" empty");
         }
-    }
-}
-
-impl<C: fmt::Display> fmt::Display for Ask<C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Ask::Snapshot => f.write_str("snapshot"),
-            Ask::Application(command) => command.fmt(f),
-        }
-    }
-}
-
-impl<S: fmt::Display, M: fmt::Display, E: fmt::Display> fmt::Display for Told<S, M, E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Told::State { snapshot, state } => write!(f, "snapshot {snapshot}: {state}"),
-            Told::Channel { snapshot, from, messages } => {
-                write!(f, "snapshot {snapshot}: channel from {from}:")?;
-                if messages.is_empty() {
-                    return f.write_str(" empty");
-                }
-                messages.iter().try_for_each(|message| write!(f, " [{message}]"))
-            }
-            Told::Complete(snapshot) => write!(f, "snapshot {snapshot}: complete"),
-            Told::Application(event) => event.fmt(f),
-        }
-    }
-}
-
-/// Why a text is no command: it is not `snapshot`, and the application does not know it.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AskError<E>(pub E);
-
-impl<E: fmt::Display> fmt::Display for AskError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected 'snapshot', or a command of the application: {}", self.0)
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> core::error::Error for AskError<E> {}
-
-impl<C: FromStr> FromStr for Ask<C> {
-    type Err = AskError<C::Err>;
-    fn from_str(text: &str) -> Result<Ask<C>, AskError<C::Err>> {
-        match text {
-            "snapshot" => Ok(Ask::Snapshot),
-            _ => text.parse().map(Ask::Application).map_err(AskError),
-        }
-    }
-}
-
-impl<M: Encode> Encode for Message<M> {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Message::Marker(snapshot) => (1u8, (snapshot.beginner, snapshot.number)).encode(out),
-            Message::Application(message) => {
-                2u8.encode(out);
-                message.encode(out);
-            }
-        }
-    }
-}
-
-impl<M: Decode> Decode for Message<M> {
-    fn decode(input: &mut Reader<'_>) -> Result<Message<M>, DecodeError> {
-        Ok(match input.u8()? {
-            1 => Message::Marker(SnapshotId { beginner: NodeId::decode(input)?, number: Serial::decode(input)? }),
-            2 => Message::Application(M::decode(input)?),
-            other => return Err(DecodeError::Unknown("snapshot message", u64::from(other))),
-        })
+        self.0.iter().try_for_each(|message| write!(f, " [{message}]"))
     }
 }

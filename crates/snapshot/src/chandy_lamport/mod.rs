@@ -64,7 +64,7 @@
 //!   for it in vain. It has no memory of them; a marker of one may make it record its new state, which belongs to no cut. The
 //!   snapshots that it begins after its return have names that no earlier life gave (a [`Serial`]), and complete. With a
 //!   number that starts at 1 again they would be over for all others before they begin.
-//! - The parts are told where they are recorded ([`Told`]); carrying them to one place is left to whoever wants them.
+//! - The parts are told where they are recorded ([`Event`]); carrying them to one place is left to whoever wants them.
 //! - At most [`SNAPSHOTS_MAX`] are under way in one process, and at most [`RECORDED_MAX`] messages are kept of one. What
 //!   is beyond is refused or given up, with a note.
 //! - Each application keeps its commands apart from the word `snapshot`.
@@ -75,21 +75,23 @@
 //! section 3.2 for the marker-sending and marker-receiving rules, section 4 for the theorem about what was recorded.
 
 mod message;
-mod property;
+mod properties;
 
-pub use message::{Ask, Message, SnapshotId, Told};
-pub use property::{BankTold, Snapshots, properties};
+pub use message::{Command, Event, Message, SnapshotId};
+pub use properties::{BankEvent, History, properties};
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::vec::Vec;
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
-use volvox_core::{Boot, Context, Duration, Effect, NodeId, Position, Process, Restored, Scratch, Serial, Serials};
+use volvox_core::{
+    Boot, Context, Duration, Effect, NodeId, Position, Process, Restored, Scratch, Serial, Serials, rules,
+};
 
-/// How many snapshots are under way in one process.
+/// The most snapshots that are under way in one process.
 pub const SNAPSHOTS_MAX: usize = 64;
 
-/// How many messages are kept of one snapshot.
+/// The most messages that are kept of one snapshot.
 pub const RECORDED_MAX: usize = 65_536;
 
 /// Only where a rule is taken out: how late what is late is sent, and how much of it is kept.
@@ -101,34 +103,18 @@ pub trait Application: Process<Message: Clone + Eq + Hash + Debug> + Clone + Eq 
 
 impl<P: Process<Message: Clone + Eq + Hash + Debug> + Clone + Eq + Hash + Debug + Display> Application for P {}
 
-/// What can be taken out, so that everybody sees what it was for.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Rule {
-    /// The marker goes before any other message. Without this messages of after the recording go ahead of it.
-    MarkerFirst,
-    /// Channels are FIFO. Without this markers overtake messages of before the recording.
-    Fifo,
-    /// What arrives on a channel before its marker is recorded. Without this it is forgotten.
-    ChannelState,
-    /// Who receives the first marker sends markers, too. Without this only the beginner does.
-    PassOn,
-    /// A snapshot has a number that no earlier boot of its beginner gave. Without this a beginner that comes back begins
-    /// snapshots that are over for all others.
-    Unique,
-}
-
-impl Rule {
-    /// The rule of this name, as on the command line.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "marker-first" => Some(Rule::MarkerFirst),
-            "fifo" => Some(Rule::Fifo),
-            "channel-state" => Some(Rule::ChannelState),
-            "pass-on" => Some(Rule::PassOn),
-            "unique" => Some(Rule::Unique),
-            _ => None,
-        }
-    }
+rules! {
+    /// The rules that can be taken out.
+    pub enum Rule of Config<C>;
+    MarkerFirst = "marker-first": "the marker goes before any other message" /
+        "a payment is received that was never sent",
+    Fifo = "fifo": "channels keep order" / "a marker overtakes a payment, which is lost",
+    ChannelState = "channel-state": "what comes before the marker of its channel is recorded" /
+        "money under way is lost",
+    PassOn = "pass-on": "a process that receives the first marker passes it on" /
+        "the cut is not consistent, and the snapshot never complete",
+    Unique = "unique": "no snapshot has the number of an earlier boot" /
+        "those of a beginner that returned never complete",
 }
 
 /// Which channels there are. What the application sends elsewhere is not sent.
@@ -144,7 +130,7 @@ pub enum Graph {
 }
 
 impl Graph {
-    /// Whether there is a channel between two places among so many.
+    /// Whether there is a channel between two places among this many.
     fn joins(self, from: usize, to: usize, members: usize) -> bool {
         from != to
             && match self {
@@ -199,8 +185,8 @@ impl<P: Application> Process for ChandyLamport<P> {
     type Message = Message<P::Message>;
     type Timer = Timer<P::Timer>;
     type Record = P::Record;
-    type Command = Ask<P::Command>;
-    type Event = Told<P, P::Message, P::Event>;
+    type Command = Command<P::Command>;
+    type Event = Event<P, P::Message, P::Event>;
     type View = P::View;
 
     fn new(id: NodeId, members: &[NodeId], config: &Config<P::Config>) -> ChandyLamport<P> {
@@ -261,14 +247,14 @@ impl<P: Application> Process for ChandyLamport<P> {
 
     fn on_command(&mut self, command: Self::Command, cx: &mut Context<'_, Self>) {
         match command {
-            Ask::Snapshot if self.recording.len() >= SNAPSHOTS_MAX => {
+            Command::Snapshot if self.recording.len() >= SNAPSHOTS_MAX => {
                 cx.note("refused: too many snapshots are under way", SNAPSHOTS_MAX as u64);
             }
-            Ask::Snapshot => {
+            Command::Snapshot => {
                 let snapshot = SnapshotId { beginner: self.id, number: self.numbers.issue() };
                 self.record_state(snapshot, None, cx);
             }
-            Ask::Application(command) => {
+            Command::Application(command) => {
                 self.run_application(cx, |application, cx| application.on_command(command, cx));
             }
         }
@@ -303,7 +289,7 @@ impl<P: Application> ChandyLamport<P> {
         match self.recording.get_mut(&snapshot) {
             Some(channels) => match channels.remove(&from) {
                 Some(messages) => {
-                    cx.emit(Told::Channel { snapshot, from, messages });
+                    cx.emit(Event::Channel { snapshot, from, messages });
                     self.complete_if_all_came(snapshot, cx);
                 }
                 None => cx.note("ignored: a second marker on this channel", from.0),
@@ -319,7 +305,7 @@ impl<P: Application> ChandyLamport<P> {
     /// Records this process's state, and sends markers before anything else can be sent (3.2, the marker-sending rule).
     /// `first` is the channel on which the marker came.
     fn record_state(&mut self, snapshot: SnapshotId, first: Option<NodeId>, cx: &mut Context<'_, Self>) {
-        cx.emit(Told::State { snapshot, state: self.application.clone() });
+        cx.emit(Event::State { snapshot, state: self.application.clone() });
         if first.is_none() || self.without != Some(Rule::PassOn) {
             for to in self.outgoing.clone() {
                 self.transmit(cx.last_position(), to, Message::Marker(snapshot), Rule::MarkerFirst, cx);
@@ -328,7 +314,7 @@ impl<P: Application> ChandyLamport<P> {
         let mut channels: BTreeMap<_, _> = self.incoming.iter().map(|from| (*from, Vec::new())).collect();
         if let Some(from) = first {
             let messages = channels.remove(&from).unwrap_or_default();
-            cx.emit(Told::Channel { snapshot, from, messages });
+            cx.emit(Event::Channel { snapshot, from, messages });
         }
         self.recording.insert(snapshot, channels);
         self.complete_if_all_came(snapshot, cx);
@@ -360,7 +346,7 @@ impl<P: Application> ChandyLamport<P> {
         if self.recording.get(&snapshot).is_some_and(BTreeMap::is_empty) {
             self.recording.remove(&snapshot);
             self.complete.insert(snapshot.beginner, Some(snapshot.number));
-            cx.emit(Told::Complete(snapshot));
+            cx.emit(Event::Complete(snapshot));
         }
     }
 
@@ -398,7 +384,7 @@ impl<P: Application> ChandyLamport<P> {
                     parent.transmit(after, to, Message::Application(message), Rule::Fifo, cx);
                 }
                 Effect::Send { to, .. } => cx.note("dropped: no channel goes there", to.0),
-                Effect::Emit { event, after } => cx.emit_after(after, Told::Application(event)),
+                Effect::Emit { event, after } => cx.emit_after(after, Event::Application(event)),
                 Effect::Persist { record, .. } => drop(cx.persist(record)),
                 Effect::SetTimer { timer, after } => cx.set_timer(Timer::Application(timer), after),
                 Effect::CancelTimer { timer } => cx.cancel_timer(Timer::Application(timer)),

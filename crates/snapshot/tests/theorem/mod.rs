@@ -8,15 +8,15 @@ use super::{Branch, busy, config};
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::{Choices, Context, Effect, Environment, Incarnation, NodeId, Position, Process, Rng};
 use volvox_sim::{Builder, Happening, Latency};
-use volvox_snapshot::bank::{self, Bank, Booked, Payment};
-use volvox_snapshot::chandy_lamport::{Graph, SnapshotId, Told};
+use volvox_snapshot::bank::{self, Bank};
+use volvox_snapshot::chandy_lamport::{Event, Graph, SnapshotId};
 
 const NODES: u64 = 4;
 
 /// The branches and what is under way between them: a global state.
 struct Replay {
     branches: BTreeMap<NodeId, Bank>,
-    channels: BTreeMap<(NodeId, NodeId), VecDeque<Payment>>,
+    channels: BTreeMap<(NodeId, NodeId), VecDeque<bank::Message>>,
 }
 
 impl Replay {
@@ -27,19 +27,19 @@ impl Replay {
     }
 
     /// Carries out an event of the original run; a receipt takes what is under way now, oldest first.
-    fn follow(&mut self, node: NodeId, event: Booked) {
+    fn follow(&mut self, node: NodeId, event: bank::Event) {
         let mut environment = Environment::new(node, Incarnation(1), Position::NONE, &Rng::new(0));
         environment.choices = Choices::Random(Rng::new(0));
         let mut effects = Vec::new();
         let branch = self.branches.get_mut(&node).expect("a branch");
         let cx = &mut Context::new(&mut environment, &mut effects);
         match event {
-            Booked::Opened(_) => {}
-            Booked::Paid(pay) => branch.on_command(pay, cx),
-            Booked::Received { amount, from } => {
+            bank::Event::Opened(_) => {}
+            bank::Event::Paid { amount, to } => branch.on_command(bank::Command::Pay { amount, to }, cx),
+            bank::Event::Received { amount, from } => {
                 let oldest = self.channels.entry((from, node)).or_default().pop_front();
-                assert_eq!(oldest, Some(Payment(amount)), "{node} receives what is not under way from {from}");
-                branch.on_message(from, Payment(amount), cx);
+                assert_eq!(oldest, Some(bank::Message(amount)), "{node} receives what is not under way from {from}");
+                branch.on_message(from, bank::Message(amount), cx);
             }
         }
         for effect in effects {
@@ -68,7 +68,7 @@ fn what_was_recorded_lies_on_a_way_from_the_beginning_to_the_end() {
         let snapshots: Vec<SnapshotId> = run
             .iter()
             .filter_map(|(node, told)| match told {
-                Told::Complete(snapshot) if snapshot.beginner == *node => Some(*snapshot),
+                Event::Complete(snapshot) if snapshot.beginner == *node => Some(*snapshot),
                 _ => None,
             })
             .collect();
@@ -78,10 +78,12 @@ fn what_was_recorded_lies_on_a_way_from_the_beginning_to_the_end() {
             let (mut states, mut channels) = (BTreeMap::new(), BTreeMap::new());
             for (node, told) in &run {
                 match told {
-                    Told::Application(event) if states.contains_key(node) => after.push((*node, *event)),
-                    Told::Application(event) => before.push((*node, *event)),
-                    Told::State { snapshot, state } if *snapshot == wanted => drop(states.insert(*node, state.clone())),
-                    Told::Channel { snapshot, from, messages } if *snapshot == wanted => {
+                    Event::Application(event) if states.contains_key(node) => after.push((*node, *event)),
+                    Event::Application(event) => before.push((*node, *event)),
+                    Event::State { snapshot, state } if *snapshot == wanted => {
+                        drop(states.insert(*node, state.clone()))
+                    }
+                    Event::Channel { snapshot, from, messages } if *snapshot == wanted => {
                         channels.insert((*from, *node), VecDeque::from(messages.clone()));
                     }
                     _ => {}

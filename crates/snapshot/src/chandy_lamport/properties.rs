@@ -3,24 +3,24 @@
 //! The observer sees what no branch sees: how much was sent and received on each channel at the very moment at which a
 //! branch recorded its state. That is the cut, and it is compared with what was recorded.
 
-use super::{SnapshotId, Told};
-use crate::bank::{Bank, Booked, Pay, Payment};
+use super::{Event, SnapshotId};
+use crate::bank::{self, Bank};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{History, NodeId, Picture, Process, Property, When};
+use volvox_core::{NodeId, Picture, Process, Property, When};
 
 /// A channel: from, to.
 type Way = (NodeId, NodeId);
 
 /// What a branch of the bank tells when snapshots are taken over it.
-pub type BankTold = Told<Bank, Payment, Booked>;
+pub type BankEvent = Event<Bank, bank::Message, bank::Event>;
 
 /// What was paid, and what was recorded.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub struct Snapshots {
+pub struct History {
     opened: BTreeMap<NodeId, u64>,
     /// The branches that opened again, after a crash.
     reopened: BTreeSet<NodeId>,
@@ -43,17 +43,19 @@ struct Cut {
     complete: BTreeSet<NodeId>,
 }
 
-impl<P: Process<Event = BankTold>> History<P> for Snapshots {
-    fn on_event(&mut self, node: NodeId, event: &BankTold) {
+impl<P: Process<Event = BankEvent>> volvox_core::History<P> for History {
+    fn on_event(&mut self, node: NodeId, event: &BankEvent) {
         match event {
-            Told::Application(Booked::Opened(balance)) => {
+            Event::Application(bank::Event::Opened(balance)) => {
                 if self.opened.insert(node, *balance).is_some() {
                     self.reopened.insert(node);
                 }
             }
-            Told::Application(Booked::Paid(Pay { to, .. })) => *self.sent.entry((node, *to)).or_default() += 1,
-            Told::Application(Booked::Received { from, .. }) => *self.received.entry((*from, node)).or_default() += 1,
-            Told::State { snapshot, state } => {
+            Event::Application(bank::Event::Paid { to, .. }) => *self.sent.entry((node, *to)).or_default() += 1,
+            Event::Application(bank::Event::Received { from, .. }) => {
+                *self.received.entry((*from, node)).or_default() += 1
+            }
+            Event::State { snapshot, state } => {
                 let cut = self.cuts.entry(*snapshot).or_default();
                 cut.states.insert(node, state.balance());
                 let of = |counts: &BTreeMap<Way, u64>, end: fn(&Way) -> NodeId| -> Vec<(Way, u64)> {
@@ -62,16 +64,16 @@ impl<P: Process<Event = BankTold>> History<P> for Snapshots {
                 cut.sent.extend(of(&self.sent, |way| way.0));
                 cut.received.extend(of(&self.received, |way| way.1));
             }
-            Told::Channel { snapshot, from, messages } => {
+            Event::Channel { snapshot, from, messages } => {
                 let held = (messages.len() as u64, messages.iter().map(|payment| payment.0).sum());
                 self.cuts.entry(*snapshot).or_default().channels.insert((*from, node), held);
             }
-            Told::Complete(snapshot) => drop(self.cuts.entry(*snapshot).or_default().complete.insert(node)),
+            Event::Complete(snapshot) => drop(self.cuts.entry(*snapshot).or_default().complete.insert(node)),
         }
     }
 }
 
-impl Snapshots {
+impl History {
     /// How many snapshots were begun.
     pub fn begun(&self) -> usize {
         self.cuts.len()
@@ -109,7 +111,7 @@ impl Cut {
 }
 
 /// What must hold of snapshots of a bank, over a channel or not.
-pub fn properties<P: Process<Event = BankTold>>() -> Vec<Property<P, Snapshots>> {
+pub fn properties<P: Process<Event = BankEvent>>() -> Vec<Property<P, History>> {
     vec![
         Property {
             name: "consistent cut",
@@ -118,35 +120,35 @@ pub fn properties<P: Process<Event = BankTold>>() -> Vec<Property<P, Snapshots>>
             holds: consistent,
         },
         Property {
-            name: "what is under way is recorded",
+            name: "channel states",
             source: "Chandy and Lamport 1985, section 3.2",
             when: When::Always,
             holds: channels_recorded,
         },
-        Property { name: "the total is conserved", source: "ORD-09", when: When::Always, holds: total_conserved },
-        Property { name: "every snapshot completes", source: "ORD-09", when: When::AtEnd, holds: all_complete },
+        Property { name: "conservation", source: "ORD-09", when: When::Always, holds: total_conserved },
+        Property { name: "termination", source: "ORD-09", when: When::AtEnd, holds: all_complete },
     ]
 }
 
-fn consistent<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+fn consistent<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     for (snapshot, cut) in &picture.history.cuts {
         if let Some(((from, to), sent, received)) = cut.ways().find(|(_, sent, received)| received > sent) {
             return Err(format!(
-                "in snapshot {snapshot}, {to} received {received} payments of {from}, who sent {sent}"
+                "in snapshot {snapshot}, {to} received {received} payments of {from}, which sent {sent}"
             ));
         }
     }
     Ok(())
 }
 
-fn channels_recorded<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+fn channels_recorded<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     for (snapshot, cut) in &picture.history.cuts {
         for ((from, to), sent, received) in cut.ways() {
             let under_way = sent.saturating_sub(received);
             match cut.channels.get(&(from, to)) {
                 Some((recorded, _)) if *recorded != under_way => {
                     return Err(format!(
-                        "in snapshot {snapshot}, {under_way} payments are under way from {from} to {to}, {recorded} recorded"
+                        "in snapshot {snapshot}, {under_way} payments are under way from {from} to {to}, but {recorded} are recorded"
                     ));
                 }
                 _ => {}
@@ -156,19 +158,21 @@ fn channels_recorded<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), Strin
     Ok(())
 }
 
-fn total_conserved<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+fn total_conserved<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let total: u64 = picture.history.opened.values().sum();
     for (snapshot, cut) in picture.history.cuts.iter().filter(|(_, cut)| picture.history.is_complete(cut)) {
         let balances: u64 = cut.states.values().sum();
         let under_way: u64 = cut.channels.values().map(|(_, sum)| sum).sum();
         if balances + under_way != total {
-            return Err(format!("snapshot {snapshot}: {balances} in branches, {under_way} under way, of {total}"));
+            return Err(format!(
+                "snapshot {snapshot} records {balances} in branches and {under_way} under way, but the total is {total}"
+            ));
         }
     }
     Ok(())
 }
 
-fn all_complete<P>(picture: &Picture<'_, P, Snapshots>) -> Result<(), String> {
+fn all_complete<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     match picture.history.cuts.iter().find(|(_, cut)| !picture.history.is_complete(cut)) {
         None => Ok(()),
         Some((snapshot, cut)) => Err(format!(

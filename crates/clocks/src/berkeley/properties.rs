@@ -1,0 +1,116 @@
+//! What must hold of the Berkeley algorithm.
+
+use super::{Berkeley, Event};
+use crate::software_clock::Readings;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use volvox_core::time::nanos;
+use volvox_core::{Duration, NodeId, Picture, Property, When};
+
+/// What properties remember: readings of clocks, and how many averages were made.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
+pub struct History {
+    readings: Readings,
+    averages: u32,
+}
+
+impl volvox_core::History<Berkeley> for History {
+    fn on_event(&mut self, node: NodeId, event: &Event) {
+        match event {
+            Event::Started(reading) => self.readings.begin(node, *reading),
+            Event::Shows(reading) => self.readings.push(node, *reading),
+            Event::Averaged { .. } => self.averages += 1,
+            Event::Adjusted { before, after, .. } => {
+                self.readings.push(node, *before);
+                self.readings.push(node, *after);
+            }
+        }
+    }
+}
+
+/// What must hold. The first two compare clocks at one moment, and can where the machines' own clocks agree.
+pub fn properties() -> Vec<Property<Berkeley, History>> {
+    vec![
+        Property {
+            name: "precision",
+            source: "Gusella and Zatti 1989, section II; TIM-05",
+            when: When::Always,
+            holds: precision,
+        },
+        Property {
+            name: "accuracy",
+            source: "Gusella and Zatti 1989, section III; TIM-05, TIM-06",
+            when: When::Always,
+            holds: |picture| {
+                let gamma = picture.nodes.first().map_or(Duration::ZERO, |(_, node)| node.config.gamma);
+                near_the_good(picture, nanos(gamma))
+            },
+        },
+        Property {
+            name: "monotonicity",
+            source: "TIM-03",
+            when: When::Always,
+            holds: |picture| {
+                let mut nodes = picture.nodes.iter();
+                nodes.try_for_each(|(id, node)| picture.history.readings.is_gradual(*id, node.clock.slew_ppm()))
+            },
+        },
+        Property {
+            name: "termination",
+            source: "Gusella and Zatti 1989, section II; TIM-05",
+            when: When::AtEnd,
+            holds: |picture| {
+                let missing = picture.nodes.iter().find(|(_, node)| node.adjusted.is_none());
+                missing.map_or(Ok(()), |(id, _)| Err(format!("the clock of {id} was never set")))
+            },
+        },
+    ]
+}
+
+fn precision(picture: &Picture<'_, Berkeley, History>) -> Result<(), String> {
+    for (at, (id, node)) in picture.nodes.iter().enumerate() {
+        for (other_id, other) in &picture.nodes[..at] {
+            let apart = node.clock.ahead().abs_diff(other.clock.ahead());
+            // A nanosecond for each half that was rounded.
+            let most = 2 * nanos(node.config.error_max()) + 2;
+            if node.adjusted.is_some() && node.adjusted == other.adjusted && apart > most {
+                return Err(format!("{other_id} and {id} are {apart} ns apart, but at most {most} ns are allowed"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The average of every round lies among the good clocks: what is *not* promised while a broken one is within gamma of them.
+///
+/// # Errors
+/// When a clock was set to something else.
+pub fn among_the_good(picture: &Picture<'_, Berkeley, History>) -> Result<(), String> {
+    near_the_good(picture, 0)
+}
+
+/// Every clock that was set shows what is at most `far_ns` from the good clocks, but for e in each round. Which clocks are good
+/// is known from how the run was made, and not from what the algorithm made of it: those that start at most half of gamma off,
+/// so that any two agree. Where more than one is broken, or the master, nothing is said: so few may have answered that the
+/// good ones were not the most.
+fn near_the_good(picture: &Picture<'_, Berkeley, History>, far_ns: u64) -> Result<(), String> {
+    let Some((_, any)) = picture.nodes.first() else { return Ok(()) };
+    let off_ns = |place: usize| any.config.starts_off_ns.get(place).copied().unwrap_or(0);
+    let is_good = |off_ns: &i64| off_ns.unsigned_abs() <= nanos(any.config.gamma) / 2;
+    let good: Vec<i64> = (0..any.members.len()).map(off_ns).filter(is_good).collect();
+    let (Some(low), Some(high)) = (good.iter().min(), good.iter().max()) else { return Ok(()) };
+    if good.len() + 1 < any.members.len() || !is_good(&off_ns(0)) {
+        return Ok(());
+    }
+    let wander = (nanos(any.config.error_max()) + 1).saturating_mul(u64::from(picture.history.averages) + 1);
+    let far_ns = far_ns.saturating_add(wander);
+    for (id, node) in picture.nodes.iter().filter(|(_, node)| node.adjusted.is_some()) {
+        let ahead = node.clock.ahead();
+        if ahead < low.saturating_sub_unsigned(far_ns) || ahead > high.saturating_add_unsigned(far_ns) {
+            return Err(format!("{id} was set to {ahead} ns, but the good clocks lie from {low} to {high} ns"));
+        }
+    }
+    Ok(())
+}
