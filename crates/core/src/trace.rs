@@ -1,9 +1,9 @@
 //! The trace: one line of text an effect, the same in golden files, logs, counterexamples and on the console.
 //!
 //! ```text
-//! 12.304ms n1 -> n2 Append t3 prev=4@2 [5]
-//! 12.304ms n1 persist p7 entries 5..5 t3
-//! 12.304ms n1 timer Election in 731ms
+//! 0.000ms n1 persist p2 entries [1] t1 commit=0
+//! 0.000ms n1 -> n2 Append t1 prev=0@0 [1] commit=0
+//! 0.000ms n2 timer Election in 731ms
 //! ```
 //! This format is public API.
 
