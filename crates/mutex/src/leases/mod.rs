@@ -17,7 +17,7 @@
 //! - a grantor that comes back from a crash waits for a term before it grants: it may have granted just before.
 //!
 //! A grant is held against the request that it answers, and against no other. So a request has a number that is never given
-//! again, also after a restart of the client (a [`Serial`]).
+//! again, also after a restart of the client (a [`Serial`](volvox_core::Serial)).
 //!
 //! No clock can help with two things. A write that was sent in time may *arrive* late, and a holder that stands still (a
 //! pause, a page fault) does not look at its clock. So each lease has a **fencing token**, greater than those of all leases
