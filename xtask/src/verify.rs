@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 use crate::{child, compat, tidy};
 
 /// No step takes longer; one that does has hung.
-const STEP_LIMIT: Duration = Duration::from_secs(20 * 60);
+const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// Tests and checks counted over all steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
