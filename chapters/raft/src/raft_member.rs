@@ -231,19 +231,11 @@ impl Member {
                     cx.emit_after(after, Event::Committed { entries });
                 }
             }
-            Effect::Emit { event, after } => cx.emit_after(after, event),
-            Effect::Persist { record, .. } => {
-                cx.persist(record);
-            }
             Effect::SetTimer { timer: Timer::Election, after } => {
                 let drawn = self.election_timeout(after, cx);
                 cx.set_timer(Timer::Election, drawn);
             }
-            Effect::SetTimer { timer, after } => cx.set_timer(timer, after),
-            Effect::CancelTimer { timer } => cx.cancel_timer(timer),
-            Effect::CheckpointPart { part } => cx.checkpoint(part),
-            Effect::CheckpointDone { covers, parts } => cx.checkpoint_done(covers, parts),
-            Effect::Note(note) => cx.note(note.text, note.value),
+            other => cx.forward(other),
         }
     }
 

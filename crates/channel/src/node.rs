@@ -334,13 +334,12 @@ impl<P: Process> Channel<P> {
             |channel, cx| step(&mut channel.child, cx),
             |channel, effect, cx| match effect {
                 Effect::Send { to, message, after } => channel.enqueue(to, after, message, cx),
-                Effect::Emit { event, after } => cx.emit_after(after, event),
-                Effect::Persist { record, .. } => drop(cx.persist(record)),
-                Effect::SetTimer { timer, after } => cx.set_timer(Timer::Child(timer), after),
-                Effect::CancelTimer { timer } => cx.cancel_timer(Timer::Child(timer)),
-                Effect::CheckpointPart { part } => cx.checkpoint(part),
-                Effect::CheckpointDone { covers, parts } => cx.checkpoint_done(covers, parts),
-                Effect::Note(note) => cx.note(note.text, note.value),
+                other => cx.forward(other.map(
+                    |_| unreachable!("the arm above takes every message"),
+                    Timer::Child,
+                    |record| record,
+                    |event| event,
+                )),
             },
         );
         self.scratch = scratch;

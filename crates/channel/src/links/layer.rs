@@ -15,13 +15,12 @@ pub(crate) fn pass_on<L, P>(
 {
     match effect {
         Effect::Send { to, message, after } => send(to, message, after, cx),
-        // Waits for what it waited for above.
-        Effect::Emit { event, after } => cx.emit_after(after, event),
-        Effect::Persist { record, .. } => drop(cx.persist(record)),
-        Effect::SetTimer { timer: of_child, after } => cx.set_timer(timer(of_child), after),
-        Effect::CancelTimer { timer: of_child } => cx.cancel_timer(timer(of_child)),
-        Effect::CheckpointPart { part } => cx.checkpoint(part),
-        Effect::CheckpointDone { covers, parts } => cx.checkpoint_done(covers, parts),
-        Effect::Note(note) => cx.note(note.text, note.value),
+        // An event waits for what it waited for above.
+        other => cx.forward(other.map(
+            |_| unreachable!("the arm above takes every message"),
+            timer,
+            |record| record,
+            |event| event,
+        )),
     }
 }

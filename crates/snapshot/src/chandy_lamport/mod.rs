@@ -384,13 +384,12 @@ impl<P: Application> ChandyLamport<P> {
                     parent.transmit(after, to, Message::Application(message), Rule::Fifo, cx);
                 }
                 Effect::Send { to, .. } => cx.note("dropped: no channel goes there", to.0),
-                Effect::Emit { event, after } => cx.emit_after(after, Event::Application(event)),
-                Effect::Persist { record, .. } => drop(cx.persist(record)),
-                Effect::SetTimer { timer, after } => cx.set_timer(Timer::Application(timer), after),
-                Effect::CancelTimer { timer } => cx.cancel_timer(Timer::Application(timer)),
-                Effect::CheckpointPart { part } => cx.checkpoint(part),
-                Effect::CheckpointDone { covers, parts } => cx.checkpoint_done(covers, parts),
-                Effect::Note(note) => cx.note(note.text, note.value),
+                other => cx.forward(other.map(
+                    |_| unreachable!("the arms above take every message"),
+                    Timer::Application,
+                    |record| record,
+                    Event::Application,
+                )),
             },
         );
         self.scratch = scratch;
