@@ -76,7 +76,7 @@ pub use kinds::{JoinedKinds, Kinds};
 pub use line::Line;
 pub use payload::{Bounded, decode_at_most};
 pub use rule::RuleCard;
-pub use spelling::nearest;
+pub use spelling::{edits, nearest};
 
 /// What the macros name in the crates that use them.
 #[doc(hidden)]

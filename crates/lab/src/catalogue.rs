@@ -3,9 +3,9 @@
 //! `catalogue.txt` beside this crate's manifest is the one place in which a row, a claim or a demand is written down. A row
 //! that demands nothing yet cannot be claimed by an entry: first somebody says what *done* means for it.
 
-use crate::spelling::edits;
 use std::fmt;
 use std::sync::OnceLock;
+use volvox_core::vocabulary::edits;
 
 /// A group of the catalogue.
 #[derive(Clone, PartialEq, Eq, Debug)]

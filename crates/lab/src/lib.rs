@@ -43,6 +43,5 @@ pub mod scenario;
 pub mod shell;
 pub mod shrink;
 pub mod sim;
-pub mod spelling;
 pub mod study;
 pub mod walk;

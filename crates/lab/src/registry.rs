@@ -9,8 +9,8 @@ use crate::claim::Claim;
 use crate::coverage::{self, Line};
 use crate::model::CheckedModel;
 use crate::shell::Shell;
-use crate::spelling::nearest;
 use std::fmt;
+use volvox_core::vocabulary::nearest;
 
 pub use crate::shell::shell;
 

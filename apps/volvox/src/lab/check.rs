@@ -13,12 +13,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use volvox_chapters::REGISTRY;
+use volvox_core::vocabulary::nearest;
 use volvox_lab::diagram::{self, Diagram};
 use volvox_lab::exploring::{self, Exploring};
 use volvox_lab::model::{CheckedModel, Expects, Explored, Found};
 use volvox_lab::registry::Entry;
 use volvox_lab::shell::Shell;
-use volvox_lab::spelling::nearest;
 
 /// An exploration that takes more memory than this ends, where nothing else is said: a machine for development has more.
 const MEMORY_MIB: u64 = 8_192;

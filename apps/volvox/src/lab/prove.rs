@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
+use volvox_core::vocabulary::nearest;
 use volvox_lab::catalogue::{Catalogue, ClaimRow};
 use volvox_lab::claim::Claim;
-use volvox_lab::spelling::nearest;
 
 /// What is measured.
 #[derive(Args, Debug)]

@@ -12,7 +12,8 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
 }
 
 /// How many letters must be inserted, deleted or replaced (Levenshtein 1966); two exchanged neighbours count as one.
-fn edits(from: &str, to: &str) -> usize {
+/// Only the first 64 letters of each word count.
+pub fn edits(from: &str, to: &str) -> usize {
     let letters = |word: &str| word.chars().take(64).collect::<Vec<char>>();
     let (from, to) = (letters(from), letters(to));
     let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];

@@ -1,6 +1,7 @@
 //! Tables of a made-up protocol, with every form of a row.
 
 use crate::codec::{Decode, DecodeError, Encode, decode_all};
+use crate::vocabulary::{edits, nearest};
 use crate::{Bytes, CommandError, Kinds, Line, NodeId, RuleCard, commands, numbers, payload, rules};
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -245,9 +246,12 @@ fn rules_have_a_name_and_a_sentence() {
 #[test]
 fn the_nearest_word_is_suggested_and_a_far_one_is_not() {
     let known = ["ricart-agrawala", "token-ring", "two-phase-commit", "three-phase-commit", "raft"];
-    let near = |word: &str| crate::vocabulary::nearest(word, known.into_iter());
+    let near = |word: &str| nearest(word, known.into_iter());
     assert_eq!(near("ricart-agrawla"), Some("ricart-agrawala"));
     assert_eq!(near("Token-Rign"), Some("token-ring"));
+    assert_eq!(near("two-fase-comit"), Some("two-phase-commit"));
     assert_eq!(near("rfat"), Some("raft"));
+    assert_eq!(nearest("q-mtx-33", ["Q-MTX-3", "Q-ORD-1"].into_iter()), Some("Q-MTX-3"));
     assert_eq!(near("kubernetes"), None);
+    assert_eq!((edits("", "abc"), edits("kitten", "sitting"), edits("ab", "ba")), (3, 3, 1));
 }

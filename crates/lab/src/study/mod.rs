@@ -27,9 +27,9 @@ pub(crate) use simulate::{logs, roles};
 use crate::chapter::{Card, Cell, Settings, World};
 use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
 use crate::shell::PropertyCard;
-use crate::spelling::nearest;
 use std::fmt;
 use volvox_core::fault::Target;
+use volvox_core::vocabulary::nearest;
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
 use volvox_sim::{Recording, Statistics};
 
