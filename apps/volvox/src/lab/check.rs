@@ -23,10 +23,10 @@ use volvox_lab::shell::Shell;
 /// An exploration that takes more memory than this ends, where nothing else is said: a machine for development has more.
 const MEMORY_MIB: u64 = 8_192;
 
-/// A line of progress is printed at most so often, in milliseconds.
+/// The least time between two lines of progress, in milliseconds.
 const PROGRESS_EVERY: u64 = 200;
 
-/// What is explored.
+/// The models and protocols that `lab check` explores, and within which bounds.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct CheckArguments {
@@ -72,7 +72,7 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
     let chosen = chosen(arguments)?;
     arguments.picture.check()?;
     arguments.save.as_deref().map_or(Ok(()), check_writable)?;
-    // What was explored until then is told.
+    // An interrupted exploration still prints what it has explored.
     when_interrupted(|| INTERRUPTED.store(true, Ordering::Relaxed));
     let begun = Instant::now();
     let mut total = Total::default();

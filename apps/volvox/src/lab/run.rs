@@ -191,7 +191,7 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     show(&ran, arguments, json)
 }
 
-/// Prints a run, and draws it where that is asked for. Files are last: when one cannot be written, the run is told.
+/// Prints a run, and draws it if asked to. Files come last, so that a run whose files cannot be written is still printed.
 fn show(ran: &Ran, arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     let diagram = Diagram::with(ran, &arguments.picture.view(arguments.all_messages));
     if json {
