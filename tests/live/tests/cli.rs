@@ -259,7 +259,7 @@ fn no_signal_goes_to_a_stranger() {
     std::fs::write(&file, format!("{} {started}\n", stranger.0.id())).expect("written");
     for command in ["kill", "pause", "resume"] {
         let output = cluster.output(&[command, "1"]).expect("runs");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("does not run"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is not running"), "{output:?}");
     }
     assert!(said(&cluster, &["down"]).contains("stopped 0 of 1"));
     let state = std::fs::read_to_string(format!("/proc/{}/stat", stranger.0.id())).expect("still there");

@@ -1,4 +1,4 @@
-//! The log of what happens: readable lines, one file a node, rotated.
+//! The log of events: readable lines, one file per node, rotated.
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
@@ -6,13 +6,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-/// A file is set aside as `FILE.1` once it is this long; the one before it is dropped.
+/// A file is renamed to `FILE.1` once it is this long; its predecessor is deleted.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Sends the log to a file or to standard error.
 ///
 /// # Errors
-/// When the file cannot be opened, or the filter is none.
+/// When the file cannot be opened, or the filter is invalid.
 pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
@@ -26,7 +26,7 @@ pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// A file that starts anew when it has become long.
+/// A file that is rotated when it has become long.
 #[derive(Clone)]
 struct Rotating {
     inner: Arc<Mutex<(File, u64)>>,
