@@ -1,4 +1,4 @@
-//! The vocabulary of a protocol, written once: the kinds, the text, the binary form and the parser of its words.
+//! The vocabulary of a protocol, declared once: the kinds, the text, the binary form and the parser of its words.
 //!
 //! A protocol declares its messages, records, timers, commands and events as plain enums, which a reader and rustdoc
 //! see. One table below each enum says everything else about its variants, and the compiler refuses a table that
@@ -54,7 +54,7 @@
 //! assert!(!Config { without: Some(Rule::Order) }.keeps(Rule::Order));
 //! ```
 //!
-//! | macro | what it writes |
+//! | macro | generates |
 //! |---|---|
 //! | [`payload!`](crate::payload) | [`Kinds`], `Display`, [`Encode`](crate::Encode) and [`Decode`](crate::Decode) |
 //! | [`numbers!`](crate::numbers) | the same for a number with a bound, and `FromStr` |
@@ -78,7 +78,7 @@ pub use payload::{Bounded, decode_at_most};
 pub use rule::RuleCard;
 pub use spelling::{edits, nearest};
 
-/// What the macros name in the crates that use them.
+/// The names that the macros use in other crates.
 #[doc(hidden)]
 pub mod expansion {
     pub use alloc::vec;

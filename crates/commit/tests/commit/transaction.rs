@@ -47,7 +47,7 @@ fn commands_are_read_as_they_are_printed() {
         assert_eq!(command.to_string().parse(), Ok(command));
     }
     let error = "commit".parse::<Command>().expect_err("no command").to_string();
-    assert_eq!(error, "`commit` is no command; the commands are `begin`, `begin <content>` or `refuse`");
+    assert_eq!(error, "`commit` is not a command; the commands are `begin`, `begin <content>` or `refuse`");
     assert!("begin -1".parse::<Command>().is_err());
     check_codec(&[FIRST, Transaction { origin: NodeId(u64::MAX), number: Serial { boot: Boot(300), count: 1 << 62 } }]);
 }
