@@ -45,7 +45,7 @@ impl Rule {
 pub struct Settings {
     /// The production configuration.
     pub raft: Config,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
     /// How election timeouts are drawn, where an experiment says it; as the member does otherwise.
     pub timeouts: Option<Timeouts>,

@@ -80,7 +80,7 @@ use volvox_core::time::nanos;
 use volvox_core::{Boot, Context, Duration, Instant, NodeId, Process, Serial, Serials, rules};
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Half = "half": "half of the round trip is added to the time in the answer" / "clocks are late by the way back",
     Handling = "handling": "the time that the server spends on handling is no part of the round trip" /
@@ -92,7 +92,7 @@ rules! {
     Slew = "slew": "clocks are slewed, not stepped" / "time runs backward",
 }
 
-/// What is fixed for a run. The first member is the server, all others are its clients.
+/// The configuration, fixed for a run. The first member is the server, all others are its clients.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// 2U: the longest round trip that is used.
@@ -111,7 +111,7 @@ pub struct Config {
     pub slew_ppm: u32,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
 }
 

@@ -43,7 +43,7 @@ pub struct Count(pub u64);
 
 numbers! { Count <= COUNT_MAX, "count of events" }
 
-/// What a process is asked.
+/// The commands to a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Do something that concerns no other process.

@@ -61,15 +61,15 @@ use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, NodeId, Process, payload, rules};
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Tick = "tick": "a receipt is an event of its own, and counted" / "a sending and its receipt have the same vector",
     Maximum = "maximum": "a receipt merges: place by place the maximum" / "no process learns of the past of another",
@@ -100,7 +100,7 @@ impl fmt::Display for Vector {
 
 payload! { struct Vector(counts) }
 
-/// What processes send to one another.
+/// The messages between processes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
     /// Counts the sender's messages: for the observer, no part of the clock.

@@ -85,7 +85,7 @@ pub enum Decision {
 
 payload! { Decision: "decision"; 0 Abort => "abort", 1 Commit => "commit" }
 
-/// What is asked of a node from outside.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Begins a transaction of all participants: `begin`.
@@ -98,7 +98,7 @@ pub enum Command {
 
 commands! { Command; Begin = "begin", BeginWith(content) = "begin {content}", Refuse = "refuse" }
 
-/// What a node tells the outside.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// The coordinator has begun it, for this many participants.
@@ -170,7 +170,7 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
     }
 }
 
-/// What must hold of every protocol of this family.
+/// The properties of every protocol of this family.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property {

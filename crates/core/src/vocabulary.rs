@@ -8,7 +8,7 @@
 //! # extern crate alloc;
 //! use volvox_core::{commands, payload, rules};
 //!
-//! /// What nodes send to one another.
+//! /// The messages between nodes.
 //! #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 //! pub enum Message {
 //!     /// The sender wants to enter.
@@ -25,7 +25,7 @@
 //!     2 Reply                       => "Reply",
 //! }
 //!
-//! /// What a node is asked.
+//! /// The commands to a node.
 //! #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 //! pub enum Command {
 //!     /// Enter the critical section once.
@@ -36,14 +36,14 @@
 //!     Enter = "enter",
 //! }
 //!
-//! /// What is fixed for the life of a node.
+//! /// The configuration, fixed for the life of a node.
 //! pub struct Config {
-//!     /// The rule that is taken out, to see what it is for.
+//!     /// The rule to remove, to see what it is for.
 //!     pub without: Option<Rule>,
 //! }
 //!
 //! rules! {
-//!     /// The rules that can be taken out.
+//!     /// The removable rules.
 //!     pub enum Rule of Config;
 //!     Order = "order": "a node that is behind waits for the reply" / "every node replies at once, and two are inside",
 //! }

@@ -1,6 +1,6 @@
 //! The messages, clients and servers of the etcd v3 protocol, generated from `proto/`.
 //!
-//! One module a protocol package, nested as the packages refer to each other. Keys and values are
+//! One module per protocol package, nested as the packages refer to each other. Keys and values are
 //! [`bytes::Bytes`]: decoding a request shares the buffer that it arrived in.
 
 /// What the store holds and what happens to it.

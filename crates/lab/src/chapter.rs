@@ -107,7 +107,7 @@ pub trait Chapter: 'static {
     /// The configuration of every node.
     fn config(settings: &Settings) -> <Self::Process as Process>::Config;
 
-    /// What must hold.
+    /// The properties.
     fn properties() -> Vec<Property<Self::Process, Self::History>>;
 
     /// What a node is, in a word or two, for diagrams: `inside`, `leader t3`. Empty when there is nothing to say.

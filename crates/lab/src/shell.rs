@@ -67,7 +67,7 @@ pub trait Shell: Send + Sync {
     /// What it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
-    /// What must hold.
+    /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
 
     /// What a node is, in a word or two.

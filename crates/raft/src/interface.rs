@@ -16,7 +16,7 @@ pub const COMMITTED_ENTRIES_MAX: usize = 256;
 /// The most bytes that one [`Event::Committed`] holds, unless a single entry is larger.
 pub const COMMITTED_BYTES_MAX: usize = 1 << 20;
 
-/// What is fixed for the life of a member.
+/// The configuration, fixed for the life of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// Which life of its storage this is; never 0.

@@ -1,4 +1,4 @@
-//! What is fixed for the life of a node.
+//! The configuration, fixed for the life of a node.
 
 use crate::members::Member;
 use crate::watch::HubLimits;

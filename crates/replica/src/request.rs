@@ -161,7 +161,7 @@ pub enum Event {
     Watch {
         /// Which stream.
         stream: StreamId,
-        /// What is sent.
+        /// The messages.
         response: WatchResponse,
     },
     /// The members, or where they are reached, changed: the live world updates its address book.

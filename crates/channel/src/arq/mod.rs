@@ -121,12 +121,12 @@ pub struct Config<C> {
     pub window: u16,
     /// How long the sender waits for an acknowledgement.
     pub repeat_after: Duration,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config<C>;
     Window = "window": "the window is no larger than the numbers allow" /
         "it is one larger, and an old message is taken for a new one",

@@ -93,12 +93,12 @@ pub struct Config<C> {
     pub repeat_after: Duration,
     /// After how many repetitions the sender gives up; `None` for never.
     pub repetitions_max: Option<u32>,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config<C>;
     Repetition = "repetition": "a message that is not acknowledged is sent again" / "a lost message is never heard",
     Once = "once": "a message that was handed up is not handed up again, by either layer that could tell" /

@@ -66,7 +66,7 @@ impl History {
     }
 }
 
-/// What must hold of a reliable FIFO channel; a lower one keeps fewer of these.
+/// The properties of a reliable FIFO channel; a lower one keeps fewer of these.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property {

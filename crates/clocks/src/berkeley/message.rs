@@ -1,4 +1,4 @@
-//! What is sent, asked and told.
+//! The messages, commands and events.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
 use volvox_core::{commands, payload};
@@ -14,7 +14,7 @@ pub struct Round {
 
 payload! { struct Round { life, number } => "{number}" }
 
-/// What is sent.
+/// The messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The master: what does your clock show?
@@ -42,7 +42,7 @@ pub enum Timer {
 
 payload! { Timer; Next, Close }
 
-/// What is asked of a node.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Of the master: begin a round now: `poll`.
@@ -53,7 +53,7 @@ pub enum Command {
 
 commands! { Command; Poll = "poll", Show = "show" }
 
-/// What a node tells.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// It started, and its clock shows this.

@@ -85,7 +85,7 @@ use volvox_core::time::nanos;
 use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Compensation = "compensation": "half of the round trip is added to what a slave answered" /
         "the average is late by the way back",
@@ -97,7 +97,7 @@ rules! {
     Slew = "slew": "clocks are slewed, not stepped" / "time runs backward",
 }
 
-/// What is fixed for a run. The first member is the master.
+/// The configuration, fixed for a run. The first member is the master.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// From the end of one round to the next.
@@ -114,7 +114,7 @@ pub struct Config {
     pub slew_ppm: u32,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold of the Berkeley algorithm.
+//! The properties of the Berkeley algorithm.
 
 use super::{Berkeley, Event};
 use crate::software_clock::Readings;

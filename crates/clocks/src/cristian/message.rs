@@ -1,10 +1,10 @@
-//! What is sent, asked and told.
+//! The messages, commands and events.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
 use core::fmt;
 use volvox_core::{Duration, NodeId, Serial, commands, payload};
 
-/// What is sent.
+/// The messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// What time is it?
@@ -50,7 +50,7 @@ pub enum Timer {
 
 payload! { Timer; Try, Again, Handled(client) }
 
-/// What is asked of a node.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Synchronise now: `sync`.
@@ -61,7 +61,7 @@ pub enum Command {
 
 commands! { Command; Sync = "sync", Show = "show" }
 
-/// What a node tells.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// It started, and its clock shows this.

@@ -1,4 +1,4 @@
-//! What must hold of Cristian's algorithm.
+//! The properties of Cristian's algorithm.
 
 use super::{Config, Cristian, Estimate, Event, History};
 use alloc::format;

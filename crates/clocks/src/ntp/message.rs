@@ -4,7 +4,7 @@
 use crate::software_clock::{Reading, Signed, TimeOfDay};
 use volvox_core::{commands, payload};
 
-/// What nodes send to one another.
+/// The messages between nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// What time is it? With T1, by the machine's own clock: it comes back untouched, and says which answer is which.
@@ -37,7 +37,7 @@ pub enum Timer {
 
 payload! { Timer; Poll }
 
-/// What a node is asked.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Of a client: ask all servers now.
@@ -48,7 +48,7 @@ pub enum Command {
 
 commands! { Command; Poll = "poll", Show = "show" }
 
-/// What a node tells.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// It started, and its clock shows this.

@@ -96,7 +96,7 @@ use filter::{Register, Sample};
 use selection::{Candidate, combine, intersection, survivors};
 use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
 
-/// What is fixed for a run. The first members are the servers, all others clients of each of them.
+/// The configuration, fixed for a run. The first members are the servers, all others clients of each of them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How many of the members are servers.
@@ -118,12 +118,12 @@ pub struct Config {
     pub distance_min_ns: u64,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Sign = "sign": "the offset has a sign" / "a clock that is ahead runs away",
     Origin = "origin": "an answer must give back the T1 of the question that waits" / "late answers look fast",

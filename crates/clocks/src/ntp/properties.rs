@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<Ntp, History>> {
     vec![
         Property {

@@ -1,4 +1,4 @@
-//! What is sent and what is written down.
+//! The messages and records.
 
 use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::vec::Vec;
@@ -51,7 +51,7 @@ impl Decode for Phase {
     }
 }
 
-/// What nodes send to one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
+/// The messages between nodes, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The coordinator asks a participant whether it can commit this content.
@@ -106,7 +106,7 @@ impl Message {
     }
 }
 
-/// What survives a crash.
+/// The records, which survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// It takes part: it began the transaction with this content, or voted yes on it.

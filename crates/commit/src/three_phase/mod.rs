@@ -111,12 +111,12 @@ pub const UNDER_WAY_MAX: usize = 64;
 /// The most outcomes that a node remembers.
 pub const OUTCOMES_MAX: usize = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// Longer than any message takes, with the write that it waits for.
     pub delay: Duration,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -127,7 +127,7 @@ impl Default for Config {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     PreCommit = "pre-commit": "every node learns that all voted yes before any commits" /
         "the living abort what a dead node committed",

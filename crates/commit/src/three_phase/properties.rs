@@ -1,4 +1,4 @@
-//! What must hold of three-phase commit.
+//! The properties of three-phase commit.
 
 use super::{History, ThreePhase};
 use crate::transaction;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use volvox_core::{Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<ThreePhase, History>> {
     let mut properties = transaction::properties::<ThreePhase>();
     properties.push(Property {

@@ -1,9 +1,9 @@
-//! What is sent and what is written down.
+//! The messages and records.
 
 use crate::transaction::{Content, Decision, Transaction, Vote};
 use volvox_core::{Kinds, payload};
 
-/// What nodes send to one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.4).
+/// The messages between nodes, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The coordinator asks a participant whether it can commit this content.
@@ -42,7 +42,7 @@ impl Message {
     }
 }
 
-/// What survives a crash.
+/// The records, which survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// Coordinator: this one and all before it, of this origin, were begun or refused.

@@ -134,7 +134,7 @@ pub const UNDER_WAY_MAX: usize = 64;
 /// The most outcomes that a participant remembers.
 pub const OUTCOMES_MAX: usize = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How long the coordinator waits for votes before it aborts.
@@ -145,7 +145,7 @@ pub struct Config {
     pub ack_timeout: Duration,
     /// Whether the coordinator is a participant.
     pub is_colocated: bool,
-    /// A rule that is taken out, to see what it was for.
+    /// A rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -162,7 +162,7 @@ impl Default for Config {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Prepared = "prepared": "a participant writes down that it is prepared before it votes yes" /
         "a restart forgets the promise",

@@ -1,4 +1,4 @@
-//! What must hold of two-phase commit.
+//! The properties of two-phase commit.
 
 use super::{History, TwoPhase};
 use crate::transaction;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use volvox_core::{Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<TwoPhase, History>> {
     let mut properties = transaction::properties::<TwoPhase>();
     properties.push(Property {

@@ -13,7 +13,7 @@ pub struct RuleCard {
 ///
 /// ```text
 /// rules! {
-///     /// The rules that can be taken out.
+///     /// The removable rules.
 ///     pub enum Rule of Config;
 ///     Order = "order": "a node that is behind waits for the reply" / "every node replies at once, and two are inside",
 /// }

@@ -65,7 +65,7 @@ pub struct LiveNode {
     pub protocol: String,
     /// Which node.
     pub id: NodeId,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<String>,
     /// Where chance comes from.
     pub seed: u64,

@@ -1,4 +1,4 @@
-//! What is sent, asked and told.
+//! The messages, commands and events.
 
 use super::MEMBERS_MAX;
 use super::standing::{Standing, Update};
@@ -9,7 +9,7 @@ use volvox_core::{NodeId, commands, payload};
 /// The most updates that one message may carry.
 pub const UPDATES_MAX: usize = 16;
 
-/// What members send to one another.
+/// The messages between members.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// Are you alive?
@@ -91,7 +91,7 @@ pub enum Timer {
 
 payload! { Timer; Period, Ack, Suspicion(member) }
 
-/// What a member is asked.
+/// The commands to a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Leave the group, and let the others know.
@@ -100,7 +100,7 @@ pub enum Command {
 
 commands! { Command; Leave = "leave" }
 
-/// What a member tells.
+/// The events of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// It says this of itself: at its start, and whenever it refutes or comes back.

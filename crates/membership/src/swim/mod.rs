@@ -96,7 +96,7 @@ use volvox_core::{Duration, NodeId, rules};
 /// The most members that a member keeps in its list, the dead included.
 pub const MEMBERS_MAX: usize = 1_024;
 
-/// What is fixed for the life of a member.
+/// The configuration, fixed for the life of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// The protocol period T' (section 3.1).
@@ -123,7 +123,7 @@ pub struct Config {
     pub contact: Option<NodeId>,
     /// Pings are numbered modulo this: an ack that is this many periods late would pass for a new one.
     pub numbers: u32,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -167,7 +167,7 @@ pub enum Dissemination {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Relays = "relays": "others are asked to probe before a member is accused" / "one lost message accuses",
     Suspicion = "suspicion": "the accused has time to refute" / "it is declared faulty at once",

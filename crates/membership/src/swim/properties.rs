@@ -1,4 +1,4 @@
-//! What must hold, in one place for every world.
+//! The properties, in one place for every world.
 
 use super::message::Event;
 use super::process::Swim;
@@ -45,7 +45,7 @@ impl volvox_core::History<Swim> for History {
     }
 }
 
-/// What must hold of SWIM, whatever the links and clocks do; and what has come about when the faults are over.
+/// The properties of SWIM, whatever the links and clocks do; and what has come about when the faults are over.
 pub fn properties() -> Vec<Property<Swim, History>> {
     vec![
         Property { name: "monotonic views", source: "SWIM, 4.2", when: When::Always, holds: monotonic_views },

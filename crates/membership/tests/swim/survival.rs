@@ -72,7 +72,7 @@ fn whatever_happens_all_know_in_the_end_which_members_are_alive() {
     assert!(announced > 10, "only {announced} members were taken for dead and came back");
 }
 
-/// That the test above can fail.
+/// Shows that the test above can fail.
 #[test]
 fn without_a_rule_something_breaks() {
     for (rule, name) in [(Rule::Precedence, "monotonic views"), (Rule::Limit, "bounded dissemination")] {

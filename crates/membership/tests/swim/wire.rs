@@ -1,4 +1,4 @@
-//! Every message comes back as it was; nothing that arrives breaks the reader.
+//! Every message decodes to what was encoded; no input breaks the decoder.
 
 use volvox_core::{Encode, NodeId, Rng, decode_all};
 use volvox_membership::swim::{Command, MEMBERS_MAX, Message, Standing, UPDATES_MAX, Update, Verdict};

@@ -76,7 +76,7 @@ pub enum Timer {
 
 payload! { Timer; Late }
 
-/// What a process is asked.
+/// The commands to a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Multicast this text to the group.
@@ -85,7 +85,7 @@ pub enum Command {
 
 commands! { Command; Multicast(text) = "multicast {text}" }
 
-/// What a process tells.
+/// The events of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// It multicasts a message.

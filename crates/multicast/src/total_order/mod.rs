@@ -92,17 +92,17 @@ pub const QUEUE_MAX: usize = 65_536;
 /// How late a message is when FIFO is taken out: longer than a round.
 const LATE: Duration = Duration::from_millis(20);
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
     /// Whether the sender of a message acknowledges it like every other process, or the message counts as that.
     pub sender_acknowledges: bool,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Acknowledgements = "acknowledgements": "a message waits until every process was heard" /
         "each process delivers as messages come, in an order of its own",

@@ -72,7 +72,7 @@ impl History {
     }
 }
 
-/// What must hold of the protocol, over a channel or not.
+/// The properties of the protocol, over a channel or not.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property { name: "total order", source: "Lamport 1978; ORD-03", when: When::Always, holds: total_order },

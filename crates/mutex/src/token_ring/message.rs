@@ -39,7 +39,7 @@ payload! { Message: "message of the token ring";
     3 Received { epoch } => "Received {epoch}",
 }
 
-/// What survives a crash.
+/// The records, which survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// The greatest epoch that the node knows, persisted before any other node learns of it.

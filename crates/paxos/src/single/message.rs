@@ -34,7 +34,7 @@ impl FromStr for Value {
     }
 }
 
-/// What processes send to one another: see the table of the module.
+/// The messages between processes: see the table of the module.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// Propose this, since you are the distinguished proposer (section 2.4).
@@ -109,7 +109,7 @@ payload! { Record: "record of Paxos";
     1 Accepted(ballot, value) => "accepted {ballot}={value}",
 }
 
-/// What is asked of a process.
+/// The commands to a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Propose this value: `propose 7`.
@@ -120,7 +120,7 @@ pub enum Command {
 
 commands! { Command; Propose(value) = "propose {value}", Learn = "learn" }
 
-/// What a process tells.
+/// The events of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// It was asked to propose this.

@@ -87,7 +87,7 @@ pub use properties::{History, properties};
 
 use volvox_core::{Duration, NodeId, rules};
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// Who hears that something was accepted (section 2.3).
@@ -124,7 +124,7 @@ pub enum Learning {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Intersection = "intersection": "two majorities share an acceptor" / "two halves of the acceptors choose two values",
     PromiseOnDisk = "promise-on-disk": "a promise is on the disk before it is sent" /

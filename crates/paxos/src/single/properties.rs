@@ -1,4 +1,4 @@
-//! What must hold, in one place for every world: consensus, and what an acceptor may not forget.
+//! The properties, in one place for every world: consensus, and what an acceptor may not forget.
 
 use super::message::{Event, Value};
 use super::process::Paxos;
@@ -27,7 +27,7 @@ impl volvox_core::History<Paxos> for History {
     }
 }
 
-/// What must hold of single-decree Paxos.
+/// The properties of single-decree Paxos.
 pub fn properties() -> Vec<Property<Paxos, History>> {
     vec![
         Property { name: "agreement", source: "Paxos Made Simple, 2.1", when: When::Always, holds: agreement },

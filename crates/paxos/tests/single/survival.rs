@@ -96,7 +96,7 @@ fn one_value_is_chosen_whatever_happens_and_everybody_learns_it_in_the_end() {
     assert!(contested > 20, "proposers met in {contested} runs only");
 }
 
-/// That the test above can fail: each rule whose loss the simulator is able to see within so many seeds.
+/// Shows that the test above can fail: each rule whose loss the simulator is able to see within so many seeds.
 #[test]
 fn without_a_rule_two_values_are_chosen() {
     for rule in [Rule::Intersection, Rule::PromiseKept, Rule::AdoptNewest, Rule::SameBallot, Rule::AcceptanceOnDisk] {

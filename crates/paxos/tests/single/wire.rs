@@ -1,4 +1,4 @@
-//! Every message and record comes back as it was; nothing that arrives breaks the reader.
+//! Every message and record decodes to what was encoded; no input breaks the decoder.
 
 use volvox_core::{Decode, Encode, NodeId, Rng, decode_all};
 use volvox_paxos::single::{Ballot, Command, Message, Record, Value};

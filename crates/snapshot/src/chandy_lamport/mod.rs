@@ -104,7 +104,7 @@ pub trait Application: Process<Message: Clone + Eq + Hash + Debug> + Clone + Eq 
 impl<P: Process<Message: Clone + Eq + Hash + Debug> + Clone + Eq + Hash + Debug + Display> Application for P {}
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config<C>;
     MarkerFirst = "marker-first": "the marker goes before any other message" /
         "a payment is received that was never sent",
@@ -148,7 +148,7 @@ pub struct Config<C> {
     pub application: C,
     /// Which channels there are.
     pub graph: Graph,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
 }
 

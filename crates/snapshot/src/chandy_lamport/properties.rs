@@ -1,4 +1,4 @@
-//! What must hold of snapshots of a bank, told from the events alone: so it is the same over a channel and without.
+//! The properties of snapshots of a bank, told from the events alone: so it is the same over a channel and without.
 //!
 //! The observer sees what no branch sees: how much was sent and received on each channel at the very moment at which a
 //! branch recorded its state. That is the cut, and it is compared with what was recorded.
@@ -110,7 +110,7 @@ impl Cut {
     }
 }
 
-/// What must hold of snapshots of a bank, over a channel or not.
+/// The properties of snapshots of a bank, over a channel or not.
 pub fn properties<P: Process<Event = BankEvent>>() -> Vec<Property<P, History>> {
     vec![
         Property {
