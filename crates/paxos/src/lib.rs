@@ -1,4 +1,4 @@
-//! Paxos: how several machines choose one value, although messages are lost and machines stop and come back.
+//! Paxos: how several machines choose one value, although messages are lost and machines crash and restart.
 //!
 //! One module per protocol; each begins with its problem, its idea and a run.
 //!

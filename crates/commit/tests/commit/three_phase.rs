@@ -22,7 +22,7 @@ fn voted(id: u64) -> Bench<ThreePhase> {
     bench
 }
 
-/// A node that comes back, having entered.
+/// A node that restarts after it entered.
 fn restored(id: u64) -> Bench<ThreePhase> {
     let members: Vec<NodeId> = (1..=4).map(NodeId).collect();
     let mut process = ThreePhase::new(NodeId(id), &members, &Config::default());
@@ -46,7 +46,7 @@ fn all_know_that_all_voted_yes_before_any_commits() {
     assert_eq!((told[0].as_str(), last(&told)), ("persist decided commit 1.1", "-> n4 Commit 1.1"));
 }
 
-/// A silent node is dead: a vote that is missing aborts, an acknowledgement that is missing does not matter.
+/// A silent node is dead: a missing vote aborts, a missing acknowledgement does not matter.
 #[test]
 fn silence_of_a_participant() {
     let mut n1 = bench(1);
@@ -93,7 +93,8 @@ fn the_next_by_id_is_elected() {
     assert_eq!(unasked.message(1, REQUEST), ["note asked for a vote too late 1"]);
 }
 
-/// A node that was dead is silent about what it missed; when all were, and none has decided, nothing was announced.
+/// A restarted node does not answer about what it missed; if all restarted, and none has decided, nothing was
+/// announced.
 #[test]
 fn recovery_and_total_failure() {
     let mut n3 = restored(3);
@@ -136,7 +137,7 @@ fn messages_and_records_come_back() {
     check_codec(&[Record::Entered(FIRST, Content(0)), Record::Decided(FIRST, Decision::Commit)]);
 }
 
-/// Nodes die and come back, also all of them; messages arrive in time.
+/// Nodes crash and restart, even all of them; messages arrive in time.
 #[test]
 fn all_that_decide_decide_the_same_whoever_dies() {
     let plan = FaultPlan {

@@ -8,7 +8,7 @@ use volvox_sim::bench::check_codec;
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(1) };
 const NONE: Content = Content(0);
 
-/// What is wrong after these events, by the name of the property.
+/// The names of the properties that are violated after these events.
 fn broken(events: &[(u64, Event)]) -> Vec<&'static str> {
     let mut history = History::default();
     for (node, event) in events {

@@ -51,7 +51,7 @@ fn hostile_bytes_are_refused() {
     assert!(decode_all::<Message>(&Message::News(many(UPDATES_MAX)).to_bytes()).is_ok());
     assert!(decode_all::<Message>(&Message::News(many(UPDATES_MAX + 1)).to_bytes()).is_err());
     assert!(decode_all::<Message>(&Message::Members(many(MEMBERS_MAX + 1)).to_bytes()).is_err());
-    // A life or an incarnation with which counting would end.
+    // A life or an incarnation that would leave no room to count.
     for verdict in [Verdict::Alive(u64::MAX), Verdict::Suspect(u64::MAX)] {
         assert!(decode_all::<Update>(&update(1, 0, verdict).to_bytes()).is_err());
     }
