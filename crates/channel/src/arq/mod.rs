@@ -205,7 +205,7 @@ where
 
     fn on_message(&mut self, from: NodeId, frame: Self::Message, cx: &mut Context<'_, Self>) {
         if !self.outward.contains_key(&from) || frame.sequence() >> self.config.bits != 0 {
-            return cx.note("ignored: from a stranger, or a number out of range", from.0);
+            return cx.note("ignored: not from a member, or a number out of range", from.0);
         }
         match frame {
             Message::Data { sequence, message } => self.on_data(from, sequence, message, cx),

@@ -83,7 +83,7 @@ where
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
         let Message { number, message } = message;
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: not from a member", from.0) };
         let is_repeated = number <= peer.through;
         if !self.config.keeps(Rule::Order) || is_repeated && !self.config.keeps(Rule::Once) {
             return self.run_child(cx, |child, cx| child.on_message(from, message, cx));

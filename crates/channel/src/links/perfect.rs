@@ -79,7 +79,7 @@ where
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
         let Message { number, message } = message;
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: not from a member", from.0) };
         if number.saturating_sub(peer.through) > WAITING_MAX {
             return cx.note("ignored: too far ahead", number);
         }

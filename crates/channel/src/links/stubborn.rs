@@ -88,7 +88,7 @@ where
     }
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: not from a member", from.0) };
         match message {
             Message::Try { number, message } => {
                 self.run_child(cx, |child, cx| child.on_message(from, message, cx));

@@ -84,7 +84,7 @@ fn the_next_by_id_is_elected() {
     assert_eq!(last(&alone), "event decided abort 1.1", "{alone:?}");
     let mut n2 = voted(2);
     assert_eq!(n2.message(4, Message::Elect(FIRST))[1], "-> n3 State-req 1.1");
-    assert_eq!(n2.message(3, Message::Elect(FIRST)), ["note is elected already, or too late 3"]);
+    assert_eq!(n2.message(3, Message::Elect(FIRST)), ["note already elected, or too late 3"]);
     let mut ended = voted(2);
     let _ = ended.message(1, Message::Decision(FIRST, Decision::Commit));
     assert_eq!(ended.message(4, Message::Elect(FIRST)), ["-> n4 Commit 1.1"]);
@@ -117,7 +117,7 @@ fn strangers_are_not_heard_and_tables_are_bounded() {
         let _ = n2.message(1, Message::Decision(transaction, Decision::Abort));
     }
     assert_eq!(n2.process.phase(FIRST), None);
-    assert_eq!(n2.message(1, REQUEST), ["note ignored: about a transaction of long ago 1"]);
+    assert_eq!(n2.message(1, REQUEST), ["note ignored: about a discarded transaction 1"]);
 }
 
 #[test]

@@ -122,15 +122,15 @@ fn a_participant_may_begin() {
     assert_eq!(n1.message(2, Message::Begin(second, Content(5)))[2], "-> n3 Vote-req 2.1 (5)");
     let mut late = bench(1);
     assert_eq!(late.message(2, Message::DecisionReq(second)), ["persist begun 2.1", "-> n2 Abort 2.1"]);
-    let too_late = ["note begun already, or too late to begin 2"];
+    let too_late = ["note already begun, or too late to begin 2"];
     assert_eq!(late.message(2, Message::Begin(second, NONE)), too_late);
-    assert_eq!(bench(1).message(3, Message::Begin(second, NONE)), ["note begun already, or too late to begin 3"]);
+    assert_eq!(bench(1).message(3, Message::Begin(second, NONE)), ["note already begun, or too late to begin 3"]);
 }
 
 #[test]
 fn strangers_are_not_heard_and_tables_are_bounded() {
     let mut n1 = begun();
-    assert_eq!(n1.message(9, YES), ["note from or about somebody unknown 9"]);
+    assert_eq!(n1.message(9, YES), ["note from or about an unknown node 9"]);
     for _ in 0..70 {
         let _ = n1.command(Command::Begin);
     }
@@ -143,7 +143,7 @@ fn strangers_are_not_heard_and_tables_are_bounded() {
     assert_eq!(n2.process.decision(FIRST), None);
     let long_ago = Transaction { origin: NodeId(1), number: Serial::first_boot(7) };
     assert_eq!(n2.message(1, Message::VoteReq(long_ago, NONE)), ["-> n1 No 1.7"]);
-    assert_eq!(n2.message(3, Message::DecisionReq(long_ago)), ["note asked about something long ago 3"]);
+    assert_eq!(n2.message(3, Message::DecisionReq(long_ago)), ["note asked about a discarded transaction 3"]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ pub enum Message {
         origin: NodeId,
         /// The origin's number for this probe.
         number: u32,
-        /// What the sender spreads.
+        /// The updates that the sender spreads.
         updates: Vec<Update>,
     },
     /// Ping the target for me.

@@ -124,7 +124,7 @@ fn completeness(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
 /// No living member is believed suspect or faulty: while messages arrive in time, and few are lost.
 ///
 /// # Errors
-/// When one is.
+/// When one is believed suspect or faulty.
 pub fn no_living_member_is_suspected(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     no_living_member(picture, |believed| !believed.is_alive())
 }
@@ -132,7 +132,7 @@ pub fn no_living_member_is_suspected(picture: &Picture<'_, Swim, History>) -> Re
 /// No living member is believed faulty: while refutations arrive in time.
 ///
 /// # Errors
-/// When one is.
+/// When one is believed faulty.
 pub fn no_living_member_is_faulty(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     no_living_member(picture, Standing::is_faulty)
 }
