@@ -8,7 +8,7 @@ mod replica;
 
 use volvox_lab::registry::{Entry, Family, protocol};
 
-/// The family. One line an entry.
+/// The family, with one line per entry.
 pub static FAMILY: Family = Family {
     name: "raft",
     entries: &[protocol::<raft::Raft>(), Entry::Service(&replica::REPLICATED_STATE_MACHINE)],

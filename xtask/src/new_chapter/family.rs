@@ -39,7 +39,7 @@ const FAMILY: &str = r#"//! Chapters of the family `{{family}}`: cards, scenario
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line an entry.
+/// The family, with one line per entry.
 pub static FAMILY: Family = Family {
     name: "{{family}}",
     entries: &[
