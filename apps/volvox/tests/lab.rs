@@ -195,7 +195,7 @@ fn a_script_is_refused_where_it_is_wrong() {
     refused_with(format!("{header}> explode n1\n").as_bytes(), "line 4: expected");
     refused_with(
         format!("{header}> deliver n1->n2\n").as_bytes(),
-        "line 4: no such message is under way from n1 to n2",
+        "line 4: no such message is in flight from n1 to n2",
     );
     refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are not text");
     refused_with("#\n".repeat(1_000_000).as_bytes(), "a script of 1000000 lines");

@@ -1,4 +1,4 @@
-//! Chapters of the family `raft`: cards, scenarios, models and claims of its protocols, and the service that stands on them.
+//! Chapters of the family `raft`: cards, scenarios, models and claims of its protocols, and the service built on them.
 #![forbid(unsafe_code)]
 
 mod raft;

@@ -1,4 +1,4 @@
-//! Runs of chapters in the simulated world, as the command line asks for them.
+//! Runs of chapters in the simulated world, as from the command line.
 
 use volvox_chapters::REGISTRY;
 use volvox_core::Scheduled;
