@@ -173,7 +173,7 @@ fn what_had_no_effect_is_said_with_the_reason() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("had no effect: ") && text.contains(reason), "{protocol}, {fault}: {text}");
     };
-    vain("leases", "crash leader", "nobody led then");
+    vain("leases", "crash leader", "no node led then");
     vain("cristian", "skew 2 +300ms @ 1ms", "no node looked at its wall clock afterwards");
     vain("ricart-agrawala", "disk 2 full @ 1ms", "this protocol writes no records");
     vain("ricart-agrawala", "start 2 @ 1ms", "the node was up");

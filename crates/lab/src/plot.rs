@@ -13,7 +13,7 @@ pub struct Plot {
     pub y_label: String,
     /// Whether the horizontal axis is logarithmic; then every x is positive.
     pub x_logarithmic: bool,
-    /// The highest value of the vertical axis, which begins at 0; taken from the data when nothing is said.
+    /// The highest value of the vertical axis, which begins at 0; by default taken from the data.
     pub y_most: Option<f64>,
     /// What is drawn.
     pub series: Vec<Series>,
