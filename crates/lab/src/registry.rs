@@ -1,8 +1,8 @@
 //! All entries of the laboratory, by family; a value that programs pass.
 //!
 //! Not every mechanism is a protocol of its own, so an entry is one of three kinds. A *protocol chapter* is a protocol with
-//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over processes that exist. A *service
-//! row* is realised by the product itself, and shown by named tests of the gate.
+//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over existing processes. A
+//! *service row* is realised by the product itself, and shown by named tests of the gate.
 
 use crate::chapter::Chapter;
 use crate::claim::Claim;

@@ -1,8 +1,8 @@
-//! The vocabulary between a door and its replica: what is asked, what is answered, and every error.
+//! The vocabulary between a door and its replica: requests, replies, and every error.
 //!
-//! A door holds a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own choosing,
-//! unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless it says
-//! [`Command::Forget`] first.
+//! A door consists of a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own
+//! choosing, unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless
+//! it sends [`Command::Forget`] first.
 
 use crate::members::Member;
 use crate::watch::{StreamId, WatchCreate, WatchResponse};
@@ -13,19 +13,19 @@ use volvox_core::{Bytes, NodeId};
 pub use volvox_raft::Ticket;
 use volvox_store::{Code, Command as StoreCommand, Error as StoreError, Reply as StoreReply};
 
-/// What a door asks of its replica.
+/// The commands of a door to its replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// A request; exactly one reply follows.
     Request {
         /// The door's name for it.
         ticket: Ticket,
-        /// What is asked.
+        /// The request.
         request: Request,
     },
     /// The client went away: no reply is wanted any more. A write that was proposed may still happen.
     Forget {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
     },
     /// A watch stream opens. It starts with no credit.
@@ -35,38 +35,38 @@ pub enum Command {
     },
     /// The stream may be sent this many more responses. Without credit a watcher holds a position, never a queue.
     WatchCredit {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
-        /// How many responses more.
+        /// The number of additional responses.
         responses: u32,
     },
     /// Creates a watcher (book/src/etcd.md#5.2). Answered by responses on the stream.
     WatchCreate {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
         /// What to watch.
         create: WatchCreate,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
     WatchCancel {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
-        /// Which watcher.
+        /// The watcher.
         watch_id: i64,
     },
     /// Asks how far the stream has come (book/src/etcd.md#5.5).
     WatchProgress {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
     },
     /// The stream is gone, and its watchers with it.
     WatchClose {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
     },
 }
 
-/// What can be asked. What only reads the state of this node is not here: the door reads its view.
+/// A request. Requests that only read the state of this node are not included: the door reads its view.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Request {
     /// A change of the store, through the log: answered by [`Reply::Written`].
@@ -103,31 +103,31 @@ pub enum Request {
         /// Where its peers reach it from now on.
         peer_urls: Vec<String>,
     },
-    /// Gives a learner its vote.
+    /// Promotes a learner to a voter.
     MemberPromote {
         /// Which.
         id: NodeId,
     },
     /// Hands leadership over.
     MoveLeader {
-        /// To whom.
+        /// The member that takes over.
         to: NodeId,
     },
 }
 
-/// What is answered.
+/// A reply.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// The store's answer to a write.
     Written(StoreReply),
     /// The view is new enough for the read.
     ReadReady,
-    /// A lease was renewed; 0 when there is no such lease (any more).
+    /// A lease was renewed; 0 when there is no such lease, or no longer.
     KeptAlive {
         /// Seconds until it expires.
         ttl: i64,
     },
-    /// What is left of a lease.
+    /// The remaining time of a lease.
     TimeToLive {
         /// Whole seconds left; -1 when there is no such lease.
         ttl: i64,
@@ -147,7 +147,7 @@ pub enum Reply {
     LeaderMoved,
 }
 
-/// What a replica tells the outside.
+/// The events of a replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// The answer to a request.
@@ -159,7 +159,7 @@ pub enum Event {
     },
     /// A response on a watch stream; it used up one credit.
     Watch {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
         /// The messages.
         response: WatchResponse,
@@ -168,7 +168,7 @@ pub enum Event {
     MembersChanged {
         /// All members, sorted by id.
         members: Vec<Member>,
-        /// Nodes that are no members any more, and that consensus still counts: they must be reached until it does not.
+        /// Nodes that are no longer members, but that consensus still counts: they must be reachable until it does not.
         leaving: Vec<NodeId>,
     },
     /// This node was removed from the cluster: it must stop.
@@ -185,7 +185,7 @@ pub enum Event {
 /// Why a request was refused. The texts and codes are etcd's (book/src/etcd.md#11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Error {
-    /// The store refused it, on every member alike.
+    /// The store refused it, on every member.
     Store(StoreError),
     /// No leader is known; nothing was done.
     NoLeader,
@@ -201,7 +201,7 @@ pub enum Error {
     TooLarge,
     /// Only the leader does this.
     NotLeader,
-    /// Leadership can't go there.
+    /// Leadership cannot be transferred to that member.
     BadTransferee,
     /// The transfer did not happen in time.
     TransferTimeout,
@@ -213,9 +213,9 @@ pub enum Error {
     MemberExists,
     /// Another member has this peer URL.
     PeerUrlExists,
-    /// A peer URL is not one.
+    /// A peer URL is invalid.
     BadPeerUrls,
-    /// The member has its vote already.
+    /// The member is already a voter.
     NotLearner,
     /// The learner lags too far behind.
     LearnerNotReady,
@@ -283,7 +283,8 @@ impl Error {
         }
     }
 
-    /// Whether the request surely did nothing. After an indefinite error a write may have happened, or happen later.
+    /// Whether the request certainly had no effect. After an indefinite error a write may have happened, or may happen
+    /// later.
     pub fn is_definite(&self) -> bool {
         !matches!(
             self,
