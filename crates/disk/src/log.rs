@@ -21,16 +21,16 @@ const RESERVED: u64 = 2 * SECTOR as u64;
 /// A buffer that one large batch has grown beyond this is given back.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
-/// Whose log it is; written once a life.
+/// The owner of the log; written once per life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
     /// The cluster that the node belongs to.
     pub cluster: u64,
     /// The node, forever.
     pub node: NodeId,
-    /// Which life of its storage this is.
+    /// The incarnation of its storage.
     pub incarnation: Incarnation,
-    /// A random number, another one each life. It is part of the checksums of batches, so that neither what an earlier
+    /// A random number, different in each life. It is part of the checksums of batches, so that neither what an earlier
     /// life wrote nor bytes that a client chose can pass for one. No client may learn it.
     pub nonce: u64,
 }
@@ -96,7 +96,7 @@ pub struct Log<D: Directory> {
     pub(crate) counters: Counters,
 }
 
-/// What the log may do.
+/// The permitted operations of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// There is no life yet, or the last one lost records: only [`Log::start_life`].
@@ -136,7 +136,7 @@ pub(crate) struct Unsynced {
 }
 
 impl<D: Directory> Log<D> {
-    /// Makes records durable as one batch: one write, one fdatasync. Says which positions they got, first and last.
+    /// Makes records durable as one batch: one write, one fdatasync. Returns their first and last positions.
     ///
     /// # Panics
     /// When there is no record, when the last outcome was [`crate::Outcome::Fresh`] or [`crate::Outcome::Lost`] and no
