@@ -340,7 +340,7 @@ fn written(process: u32) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
-/// The nodes of a live run, once each has written so much: with 4,000 bytes, each is there and at work.
+/// The nodes of a live run, once each has written this much: with 4,000 bytes, each is running.
 fn nodes_that_wrote(run: &Child, count: usize, bytes: u64) -> Vec<(u32, String)> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let (_open, pause) = std::sync::mpsc::channel::<()>();
@@ -378,7 +378,7 @@ fn a_node_that_is_killed_while_it_begins_is_part_of_the_run() {
     killing_the_second_is_part_of_the_run("killed-early.txt", 0);
 }
 
-/// Kills it once every node has written so many bytes.
+/// Kills it once every node has written this many bytes.
 fn killing_the_second_is_part_of_the_run(scenario: &str, bytes: u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let scenario = long_scenario(scenario);

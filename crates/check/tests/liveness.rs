@@ -60,7 +60,7 @@ fn eventually_goal(edges: &'static [(u32, u32, Option<u64>)]) -> Report<Drawn> {
 #[test]
 fn a_livelock_is_found() {
     let report = eventually_goal(&[(0, 1, FAIR), (1, 2, FAIR), (2, 1, FAIR), (0, GOAL, ALSO_FAIR)]);
-    let found = report.violation.expect("they make way for ever");
+    let found = report.violation.expect("they make way forever");
     assert_eq!((found.broken, found.cycle_from), (Broken::Liveness, Some(1)));
     assert_eq!(found.actions(), ["0 to 1", "1 to 2", "2 to 1"]);
 }

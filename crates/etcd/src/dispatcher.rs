@@ -20,7 +20,7 @@ pub struct Dispatcher {
     requests: Mutex<Requests>,
     streams: Mutex<BTreeMap<u64, mpsc::UnboundedSender<WatchResponse>>>,
     next_stream: AtomicU64,
-    /// Changes whenever who leads does.
+    /// Changes whenever the leader changes.
     leaders: watch::Sender<u64>,
     stopped: watch::Sender<bool>,
 }

@@ -89,7 +89,7 @@ fn checked() {
     let world = System::<Greatest>::new(3, ()).network(Network::unordered().losses(2).queue_max(1));
     let world = world.command(NodeId(1), 4, 1).command(NodeId(2), 9, 1);
     let report = Checker::new(&world)
-        .bounds_are_budgets("a full link drops the newest rumour, as every link does; it is told again")
+        .bounds_are_budgets("a full link drops the newest rumour, as every link does; it is sent again")
         .invariant("9 is the greatest", |world, state| world.view(state).nodes().all(|(_, node)| node.known <= 9))
         .leads_to(
             "9 reaches everybody",

@@ -196,7 +196,7 @@ fn leases_and_locks_are_held_and_given_back() {
     let (first, mut lines) = Running::start(cluster.command(&["lock", "door"]));
     assert!(lines.next().expect("its key").starts_with("door/"));
     let (second, mut output) = Running::start(cluster.command(&["lock", "door", "--", "echo", "held"]));
-    until("both stand in line", || said(&cluster, &["get", "door/", "--prefix", "--count-only"]).contains('2'));
+    until("both are in the queue", || said(&cluster, &["get", "door/", "--prefix", "--count-only"]).contains('2'));
     interrupt(&first.0);
     first.wait();
     assert_eq!(output.next().as_deref(), Some("held"));

@@ -42,7 +42,7 @@ impl Layout {
     }
 }
 
-/// The shares of nodes, budgets and the history are told apart by their places; those of messages have places above.
+/// The shares of nodes, budgets and the history differ by their places; those of messages have places above.
 const HISTORY_PLACE: u64 = 2 << 32;
 const BUDGETS_PLACE: u64 = 1 << 32;
 

@@ -54,7 +54,7 @@ pub struct LeftOut {
     pub kinds: Vec<(String, usize)>,
     /// The lost of them, by reason.
     pub lost: Vec<(&'static str, usize)>,
-    /// Who sent to several at once, and when.
+    /// The nodes that sent to several at once, and the times.
     pub rounds: BTreeSet<(NodeId, Instant)>,
     /// Steps in which nothing was received.
     pub steps: usize,

@@ -485,7 +485,7 @@ impl<'a> Run<'a> {
         }
         let logs = logs(self.shell, &self.shadows.up());
         let Shadows { judge, statistics, mut recording, .. } = self.shadows;
-        // Faults are told at once, and what nodes did a while later.
+        // Faults are reported at once, and the steps of nodes a while later.
         recording.sort();
         let (properties, events) = judge.verdict();
         let card = self.shell.card();
