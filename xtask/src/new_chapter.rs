@@ -158,10 +158,7 @@ mod tests {
             text.starts_with("there is no family `mutexx`; there are: channel, ") && text.ends_with(", or `new`"),
             "{text}"
         );
-        assert_eq!(
-            refused(&["sim"]),
-            "the crate crates/sim already exists; name the family it belongs to: --family F"
-        );
+        assert_eq!(refused(&["sim"]), "the crate crates/sim already exists; name the family it belongs to: --family F");
         let text = refused(&["a-protocol-of-this-test", "--family", "foundations"]);
         assert!(text.contains("`foundations` has no crate of protocols"), "{text}");
         assert!(refused(&[]).contains("new-chapter NAME [--family F]"));

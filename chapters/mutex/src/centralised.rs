@@ -153,8 +153,9 @@ fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instan
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &protocol::properties())
-        .reachable("one of two waiting nodes", |world, state| world.view(state).nodes().any(|(_, node)| node.queued() > 0))
+    hold(Checker::new(world), &protocol::properties()).reachable("one of two waiting nodes", |world, state| {
+        world.view(state).nodes().any(|(_, node)| node.queued() > 0)
+    })
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {

@@ -27,7 +27,10 @@ static CARD: Card = Card {
             name: "vote-on-disk",
             text: "a vote is on the disk before it is sent; without it a crash forgets the vote, and two members lead",
         },
-        Rule { name: "ack-on-disk", text: "entries are on the disk before they are acknowledged; without it a crash forgets committed entries" },
+        Rule {
+            name: "ack-on-disk",
+            text: "entries are on the disk before they are acknowledged; without it a crash forgets committed entries",
+        },
         Rule {
             name: "log-comparison",
             text: "voters refuse a candidate with an older log; without it a leader lacks committed entries",
@@ -336,6 +339,6 @@ fn elected(without: Option<Lacks>) -> Explored {
         let latest = view.nodes().map(|(_, node)| node.raft().term().0).max().unwrap_or_default();
         view.history().leaders.len() as u64 + 1 >= latest
     });
-    let checker = checker.reachable("somebody leads", |world, state| !world.view(state).history().leaders.is_empty());
+    let checker = checker.reachable("a server leads", |world, state| !world.view(state).history().leaders.is_empty());
     explore(&world, checker)
 }

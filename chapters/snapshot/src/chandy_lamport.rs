@@ -223,10 +223,9 @@ fn returning(without: Option<protocol::Rule>) -> Explored {
     };
     let checker = hold(Checker::new(&world), &protocol::properties())
         .reachable("a snapshot completes", |world, state| world.view(state).history().complete() > 0);
-    let checker =
-        checker.leads_to("a snapshot begun after a restart completes", is_recording, move |world, state| {
-            !is_recording(world, state)
-        });
+    let checker = checker.leads_to("a snapshot begun after a restart completes", is_recording, move |world, state| {
+        !is_recording(world, state)
+    });
     explore(&world, checker)
 }
 

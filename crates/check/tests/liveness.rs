@@ -85,7 +85,7 @@ fn what_is_possible_all_the_time_happens() {
 #[test]
 fn what_may_be_put_off_for_ever_is() {
     let report = eventually_goal(&[(0, GOAL, None)]);
-    let found = report.violation.expect("nobody has to act");
+    let found = report.violation.expect("no node has to act");
     assert_eq!(found.cycle_from, Some(0));
     assert!(found.to_string().contains("nothing more ever happens"));
     assert!(eventually_goal(&[(0, GOAL, FAIR)]).holds());
@@ -193,9 +193,7 @@ fn a_cycle_of_a_model_that_renumbers_is_printed_with_the_numbers_of_the_run() {
     assert_eq!((report.states, found.cycle_from), (3, Some(1)));
     assert_eq!(found.actions(), ["2 bids 2", "1 bids 3", "2 bids 4"]);
     assert!(
-        found
-            .to_string()
-            .contains("-- and from here on, in a cycle, each time with bids higher by 2:\n  2. 1 bids 3"),
+        found.to_string().contains("-- and from here on, in a cycle, each time with bids higher by 2:\n  2. 1 bids 3"),
         "{found}"
     );
 }

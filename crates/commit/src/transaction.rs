@@ -239,7 +239,9 @@ fn has_one_content(_: Transaction, outcome: &Outcome) -> Result<(), String> {
     let Some(node) = outcome.first(Decision::Commit) else { return Ok(()) };
     let mut contents = outcome.contents.iter();
     match (contents.next(), contents.next()) {
-        (Some(one), Some(other)) => Err(format!("{node} committed a transaction on which some voted as {one} and some as {other}")),
+        (Some(one), Some(other)) => {
+            Err(format!("{node} committed a transaction on which some voted as {one} and some as {other}"))
+        }
         _ => Ok(()),
     }
 }

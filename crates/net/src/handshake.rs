@@ -41,7 +41,7 @@ pub enum Refusal {
         /// The accepting node's.
         ours: u64,
     },
-    /// The accepting node is somebody else: an address points to the wrong place.
+    /// The accepting node is another one: an address points to the wrong place.
     Addressee {
         /// Whom the dialling node wanted.
         wanted: NodeId,

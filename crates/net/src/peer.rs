@@ -234,7 +234,7 @@ async fn carry(
         };
         let written = write(stream, &out, silence).await;
         count_out(peer, site, out.len());
-        // Also when writing failed: what was under way is lost, and not sent twice.
+        // Also when writing failed: the messages in flight are lost, and not sent twice.
         peer.settle(&mut out, messages);
         written?;
     }

@@ -7,7 +7,7 @@
 //! | command | what it does |
 //! |---|---|
 //! | `cluster 3 [pre-vote off] [check-quorum off] [keep 0]` | starts that many voters; `keep` is `log_keep_bytes` |
-//! | `add n4` | starts a node that nobody knows |
+//! | `add n4` | starts a node that no other knows |
 //! | `n1 propose #1 "a"` and all other commands of raft | asks a member |
 //! | `timeout n1`, `heartbeat n1` | its timer fires |
 //! | `elapse 50ms` | time passes: timers fire, and everything settles after each |
@@ -109,7 +109,7 @@ impl Runner {
     fn deliver(&mut self, name: &str, count: usize) {
         let (from, to) = link(name);
         let waiting = self.cluster.links.get(&(from, to)).map_or(0, |queue| queue.len());
-        assert!(waiting > 0, "nothing is under way from {from} to {to}");
+        assert!(waiting > 0, "nothing is in flight from {from} to {to}");
         for _ in 0..waiting.min(count) {
             self.cluster.deliver_at(from, to, 0);
         }

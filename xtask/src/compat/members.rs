@@ -13,7 +13,7 @@ pub const CHECKS: &[Check] = &[
     Check { name: "member: refusals", run: refusals },
 ];
 
-/// An address where nobody listens: the discard port of an address that is never a node of this cluster.
+/// An address where no process listens: the discard port of an address that is never a node of this cluster.
 const NOBODY: &str = "http://127.0.0.1:9";
 
 /// The rows of `member list`, each split into its cells.
@@ -87,7 +87,7 @@ fn remove(node: &Node, id: &str) -> Result<()> {
     same("members after the removal", members(node)?.len(), 3)
 }
 
-/// The member is listed by every node as not started, and writes go on.
+/// The member is listed by every node as not started, and writes continue.
 fn is_listed(node: &Node, id: &str, learner: bool) -> Result<()> {
     for other in node.others() {
         let rows = members(&other)?;

@@ -98,9 +98,7 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
         }
     }
     if arguments.wants_one() && !is_written {
-        bail!(
-            "nothing drawn or written: no explored model has a counterexample that can be followed by hand"
-        );
+        bail!("nothing drawn or written: no explored model has a counterexample that can be followed by hand");
     }
     let is_good = total.wrong == 0;
     total.say(json, begun.elapsed().as_secs_f64());

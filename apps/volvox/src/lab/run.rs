@@ -149,8 +149,7 @@ pub fn write_file(file: &Path, text: &str) -> Result<()> {
 /// # Errors
 /// When the text is not a number.
 pub fn count(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| "expected a whole number such as 3; `volvox lab show P` prints the range".to_string())
+    text.parse().map_err(|_| "expected a whole number such as 3; `volvox lab show P` prints the range".to_string())
 }
 
 /// Parses a fault with its time.

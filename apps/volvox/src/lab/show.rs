@@ -102,8 +102,11 @@ fn mechanism(row: &Mechanism, json: bool) {
     for demand in &row.demands {
         say(format_args!("{demand}\n"));
         if standing.open.contains(demand) {
-            let why =
-                if demand.is_asked() { "" } else { ": there is no interface that it could use yet, so it is not required" };
+            let why = if demand.is_asked() {
+                ""
+            } else {
+                ": there is no interface that it could use yet, so it is not required"
+            };
             say(format_args!("        open{why}\n"));
         }
         evidence(*demand).iter().for_each(|(entry, one)| say(format_args!("        {} ({entry})\n", told(one))));
@@ -194,10 +197,7 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
 fn properties(shell: &dyn Shell) {
     let card = shell.card();
     let (least, most) = (card.nodes.least, card.nodes.most);
-    say(format_args!(
-        "\nIt runs with {least} to {most} nodes, {} by default.\n",
-        card.nodes.default
-    ));
+    say(format_args!("\nIt runs with {least} to {most} nodes, {} by default.\n", card.nodes.default));
     say(format_args!("\n# What must hold\n\n"));
     for property in shell.properties().cards() {
         say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
@@ -225,7 +225,9 @@ fn rows(entry: Entry, lines: &[Line]) {
         let open: Vec<&str> = standing.open.iter().map(|demand| demand.name).collect();
         match (standing.is_done(), open.is_empty()) {
             (true, true) => say(format_args!("- {id}: done\n")),
-            (true, false) => say(format_args!("- {id}: done, except for what has no interface yet: {}\n", open.join("; "))),
+            (true, false) => {
+                say(format_args!("- {id}: done, except for what has no interface yet: {}\n", open.join("; ")))
+            }
             (false, _) => say(format_args!("- {id}: open: {}\n", open.join("; "))),
         }
     }

@@ -109,7 +109,8 @@ fn verify(file: &Path, progress: &mut Progress) -> Result<Head> {
         None => restore.finish(),
     };
     let name = file.display();
-    let store = store.map_err(|error| anyhow::anyhow!("{name} is complete, but its parts do not form a store: {error:?}"))?;
+    let store =
+        store.map_err(|error| anyhow::anyhow!("{name} is complete, but its parts do not form a store: {error:?}"))?;
     ensure!(
         store.revision() == head.revision,
         "{name} states revision {}, but contains {}: it was not written by this program",

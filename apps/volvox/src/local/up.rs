@@ -120,10 +120,7 @@ fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
         let base =
             |base: Option<u16>| base.map_or("the default ports".to_owned(), |base| format!("--port-base {base}"));
         let (had, wanted) = (base(manifest.port_base), base(arguments.port_base));
-        bail!(
-            "{} contains a cluster on {had}, not on {wanted}; omit the flag, or use another --data",
-            data.display()
-        );
+        bail!("{} contains a cluster on {had}, not on {wanted}; omit the flag, or use another --data", data.display());
     }
     Ok(manifest)
 }

@@ -146,7 +146,8 @@ impl NodeArguments {
     pub fn settings(self) -> Result<NodeSettings> {
         let merged = self.with_file()?;
         let id = merged.id.filter(|id| *id > 0).context("--id is missing: the id of this node (1, 2, 3, ...)")?;
-        let folder = merged.folder.clone().context("--folder is missing: the folder of the node's log and checkpoints")?;
+        let folder =
+            merged.folder.clone().context("--folder is missing: the folder of the node's log and checkpoints")?;
         let members = parse_members(&merged.initial_cluster)?;
         if !members.contains_key(&id) {
             bail!("--initial-cluster does not name node {id}; it names {:?}", members.keys().collect::<Vec<_>>());
@@ -250,7 +251,9 @@ impl NodeArguments {
         }
         match (&self.cert_file, &self.key_file) {
             (None, None) if self.trusted_ca_file.is_some() => {
-                bail!("--trusted-ca-file needs --cert-file and --key-file: without them the client port does not use TLS")
+                bail!(
+                    "--trusted-ca-file needs --cert-file and --key-file: without them the client port does not use TLS"
+                )
             }
             (None, None) => Ok(None),
             (Some(certificate), Some(key)) => Ok(Some(volvox_etcd::TlsPaths {

@@ -183,9 +183,8 @@ impl<P: Checked, H> System<P, H> {
         }
         if stepping.environment.boot == WhichBoot::Noted(Cell::new(true)) {
             let id = stepping.environment.id;
-            let failure = Some(format!(
-                "{id} reads boot(), but restarts are not counted here: use System::counting_boots"
-            ));
+            let failure =
+                Some(format!("{id} reads boot(), but restarts are not counted here: use System::counting_boots"));
             return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
         }
         let Stepping { node, left, all: effects, failure, .. } = stepping;

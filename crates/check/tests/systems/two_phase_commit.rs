@@ -241,7 +241,7 @@ fn all_that_decide_decide_the_same_whoever_crashes() {
     let report = checker(&world).run();
     println!("{report}");
     assert_eq!((report.ended, report.states), (Ended::Exhausted, 7_742), "{report}");
-    assert!(world.has_overflowed(), "who asks again and again fills the queue");
+    assert!(world.has_overflowed(), "a node that asks repeatedly fills the queue");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn who_is_in_doubt_learns_the_outcome_if_the_dead_come_back() {
     // The blocking that three-phase commit was invented against.
     let dying = world(2, Rules::All).crashes(1);
     let report = checker(&dying).leads_to("doubt ends", doubt(2), settled(2)).run();
-    let found = report.violation.as_ref().expect("nobody may decide alone");
+    let found = report.violation.as_ref().expect("no node may decide alone");
     println!("{report}");
     assert!(found.actions().iter().any(|action| action.starts_with("n1 crashes")), "{found}");
 }

@@ -49,11 +49,7 @@ impl fmt::Display for Ran {
             writeln!(f, "{:<11}{healed}", "healed")?;
         }
         if self.left_out > 0 {
-            writeln!(
-                f,
-                "{:<11}{} statements of the scenario, for nodes that do not exist",
-                "left out", self.left_out
-            )?;
+            writeln!(f, "{:<11}{} statements of the scenario, for nodes that do not exist", "left out", self.left_out)?;
         }
         writeln!(f)?;
         for (property, held) in &self.properties {
