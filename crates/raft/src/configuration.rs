@@ -1,6 +1,6 @@
 //! Who the members are, and what a majority of them is (Raft 6, thesis 4.3).
 
-use crate::entry::Index;
+use crate::index::Index;
 use crate::planted::{self, Bug};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

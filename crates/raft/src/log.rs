@@ -1,6 +1,7 @@
 //! The log in memory: what is not yet in a checkpoint, and a tail behind it for slow followers.
 
-use crate::entry::{Entry, Index, Term};
+use crate::entry::Entry;
+use crate::index::{Index, Term};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use volvox_core::Position;

@@ -8,7 +8,7 @@
 //! keeps its order, so a follower that answers the mark and has not seen what was sent before it has lost something,
 //! and it is sent again from what it did see. Where a link does not keep its order, something is sent twice: no harm.
 
-use crate::entry::Index;
+use crate::index::Index;
 use crate::record::SnapshotMeta;
 use alloc::collections::VecDeque;
 

@@ -2,7 +2,8 @@
 
 use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Decode, DecodeError, Duration, Encode, Incarnation, NodeId, Part, Reader, Rng, decode_all};
-use volvox_raft::entry::{ENTRIES_MAX, NUMBER_MAX};
+use volvox_raft::entry::ENTRIES_MAX;
+use volvox_raft::index::NUMBER_MAX;
 use volvox_raft::{
     Body, Command, Config, Configuration, Entry, Event, Index, Member, Message, Payload, Raft, Record, SnapshotMeta,
     Term, Ticket,
