@@ -1,7 +1,9 @@
-//! What can be wrong with a file.
+//! What can be wrong with a file, its length included.
 
-use crate::pem::FILE_BYTES_MAX;
 use std::path::PathBuf;
+
+/// The longest file that is read: a system's bundle of every public authority is a quarter as long.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// Why files cannot be used. Nothing was loaded from them; what was loaded before is unchanged.
 #[derive(Debug, thiserror::Error)]

@@ -29,7 +29,6 @@ mod files;
 mod identity;
 mod pem;
 
-pub use error::CertificatesError;
+pub use error::{CertificatesError, FILE_BYTES_MAX};
 pub use files::Files;
 pub use identity::{Authorities, Identity, client, provider, server};
-pub use pem::FILE_BYTES_MAX;

@@ -1,14 +1,11 @@
 //! PEM files, as untrusted bytes.
 
-use crate::error::CertificatesError;
+use crate::error::{CertificatesError, FILE_BYTES_MAX};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-
-/// The longest file that is read: a system's bundle of every public authority is a quarter as long.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The certificates of a file, in their order; at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificatesError> {

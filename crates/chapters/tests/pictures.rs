@@ -1,7 +1,6 @@
-//! The pictures of all chapters, measured: nothing lies outside the page, and no text overlaps another.
-//! `PICTURES=FOLDER` keeps them, with the drawings for terminals, for inspection.
+//! The pictures of all chapters, measured: nothing lies outside the page, and no text overlaps another. `PICTURES=FOLDER`
+//! keeps them, with the drawings for terminals, for inspection.
 // The slope of a label is computed as a browser does; its last digits do not matter.
-#![allow(clippy::disallowed_methods)]
 
 use volvox_chapters::REGISTRY;
 use volvox_core::Instant;

@@ -159,9 +159,11 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod counters;
 mod directory;
 mod error;
 mod format;
+mod identity;
 mod life;
 mod log;
 mod names;
@@ -175,11 +177,11 @@ mod spares;
 mod unsynced;
 
 pub use checkpoint::PARTS_MAX;
+pub use counters::Counters;
 pub use directory::{Directory, File};
 pub use error::{AppendError, CheckpointError, OpenError, ReadPartError};
-pub use log::{
-    BATCH_BYTES_MAX, Counters, Identity, Log, Options, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-};
+pub use identity::Identity;
+pub use log::{BATCH_BYTES_MAX, Log, Options, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use outcome::{Loss, Outcome, Recovered};
 pub use real::{FolderError, RealDirectory, RealFile};
 pub use recording::{Recording, RecordingDirectory, RecordingFile, SequenceCounter};

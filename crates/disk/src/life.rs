@@ -3,7 +3,8 @@
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
 use crate::format::{Manifest, StoredIdentity};
-use crate::log::{Identity, Log, Segment, State};
+use crate::identity::Identity;
+use crate::log::{Log, Segment, State};
 use crate::names::{self, Names};
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::Position;

@@ -1,6 +1,6 @@
 //! What opening a folder can find.
 
-use crate::log::Identity;
+use crate::identity::Identity;
 use core::fmt;
 use core::ops::Range;
 use volvox_core::{Bytes, Position};

@@ -2,7 +2,7 @@
 
 use crate::boot::BootError;
 use crate::frame::FrameError;
-use crate::handshake::Refusal;
+use crate::refusal::Refusal;
 use std::net::SocketAddr;
 use volvox_certificates::CertificatesError;
 use volvox_core::{DecodeError, NodeId, Position};

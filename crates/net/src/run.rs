@@ -10,7 +10,7 @@ use crate::error::NodeError;
 use crate::handle::Shared;
 use crate::inbox::Arrived;
 use crate::links::Links;
-use crate::node::Live;
+use crate::live::Live;
 use crate::site::Site;
 use crate::timers::Timers;
 use crate::unwritten::{DiskThreadEnded, Progress, Unwritten};

@@ -1,6 +1,6 @@
 //! The members, and the majorities among them (Raft 6, thesis 4.3).
 
-use crate::entry::Index;
+use crate::index::Index;
 use crate::planted::{self, Bug};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;

@@ -3,7 +3,8 @@
 //! The duties of an embedding program, step by step: `README.md`, "Embed this", and `examples/embed.rs`.
 
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, Term};
+use crate::entry::Entry;
+use crate::index::{Index, Term};
 use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
 use core::fmt;

@@ -131,6 +131,7 @@ extern crate alloc;
 pub mod command;
 pub mod configuration;
 pub mod entry;
+pub mod index;
 pub mod interface;
 pub mod invariants;
 mod log;
@@ -141,7 +142,8 @@ mod progress;
 pub mod record;
 
 pub use configuration::{Configuration, Member};
-pub use entry::{Entry, Index, Payload, Term};
+pub use entry::{Entry, Payload};
+pub use index::{Index, Term};
 pub use interface::{Command, Config, Event, Refusal, RoleKind, Status, Ticket, Timer};
 pub use message::{Body, Message};
 pub use node::Raft;

@@ -1,6 +1,7 @@
 //! The log in memory: the entries that are not yet in a checkpoint, and some earlier ones for slow followers.
 
-use crate::entry::{Entry, Index, Term};
+use crate::entry::Entry;
+use crate::index::{Index, Term};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use volvox_core::Position;

@@ -1,7 +1,8 @@
 //! The messages between members. The variants of [`Body`] are a summary of the protocol.
 
 use crate::configuration::Member;
-use crate::entry::{Entry, Index, Span, Term, decode_entries, encode_entries};
+use crate::entry::{Entry, Span, decode_entries, encode_entries};
+use crate::index::{Index, Term};
 use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
 use core::fmt;

@@ -14,7 +14,8 @@ mod snapshot;
 mod transfer;
 
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, NUMBER_MAX, Term};
+use crate::entry::Entry;
+use crate::index::{Index, NUMBER_MAX, Term};
 use crate::interface::{Command, Config, Event, Refusal, RoleKind, Status, Timer};
 use crate::message::{Body, Message};
 use crate::record::{Record, SnapshotMeta};

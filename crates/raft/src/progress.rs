@@ -8,7 +8,7 @@
 //! are FIFO, so if a follower answers the mark without having received what was sent before it, a message was lost, and
 //! the leader resends from there. On a link that reorders, a message may be sent twice, which does no harm.
 
-use crate::entry::Index;
+use crate::index::Index;
 use crate::record::SnapshotMeta;
 use alloc::collections::VecDeque;
 

@@ -1,7 +1,8 @@
 //! The records of a member.
 
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, Span, Term, decode_entries, encode_entries};
+use crate::entry::{Entry, Span, decode_entries, encode_entries};
+use crate::index::{Index, Term};
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, Reader};

@@ -3,7 +3,7 @@
 //! This table is replicated state, changed by entries of the log. Which (node, incarnation) pairs vote in consensus
 //! follows from it: the leader brings the Raft configuration into line, step by step (see `reconcile`).
 
-use crate::request::Error;
+use crate::error::Error;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 //! The messages, records and timers of replicas.
 
-use crate::request::Error;
+use crate::error::Error;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Bytes, Decode, DecodeError, Encode, MessageKind, Reader};

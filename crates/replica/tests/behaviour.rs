@@ -1,8 +1,6 @@
 //! The guarantees to a client, one story per test, in a world that the test controls.
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use volvox_core::{Bytes, Duration, Encode, Incarnation, NodeId};
 use volvox_raft::RoleKind;
 use volvox_replica::message::Refusal;

@@ -1,7 +1,7 @@
 //! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one
-//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test scripts`
+//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test replica scripts`
 //! rewrites the output: commit it only if you understand the change.
 //!
 //! Printed are the messages of replicas, the answers to clients and doors, and notes. The messages of consensus are in
@@ -26,9 +26,7 @@
 //! | `members n1` | one line per member, and the voters |
 //! | `quietly COMMAND` | runs it and prints nothing |
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Bytes, Duration, Fault, NodeId};

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::Term;
+use crate::index::Term;
 use crate::interface::RoleKind;
 use crate::node::Raft;
 use alloc::collections::BTreeMap;

@@ -2,7 +2,7 @@
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::{Index, Term};
+use crate::index::{Index, Term};
 use crate::interface::RoleKind;
 use crate::node::Raft;
 use alloc::collections::BTreeMap;

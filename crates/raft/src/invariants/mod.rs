@@ -21,7 +21,7 @@ pub mod no_way_back;
 pub mod state_machine_safety;
 
 use crate::configuration::Member;
-use crate::entry::Index;
+use crate::index::Index;
 use crate::node::Raft;
 use alloc::string::String;
 use core::fmt;

@@ -3,7 +3,8 @@
 use super::read::FollowerReads;
 use super::{Raft, Role};
 use crate::configuration::Member;
-use crate::entry::{Entry, Index, NUMBER_MAX, Term};
+use crate::entry::Entry;
+use crate::index::{Index, NUMBER_MAX, Term};
 use crate::interface::Timer;
 use crate::message::Body;
 use crate::planted::{self, Bug};

@@ -3,7 +3,8 @@
 use super::follower::Follower;
 use super::{Raft, Role};
 use crate::configuration::{Configuration, MEMBERS_MAX, Member};
-use crate::entry::{Index, Payload};
+use crate::entry::Payload;
+use crate::index::Index;
 use crate::interface::{Event, Refusal, Ticket};
 use crate::message::{Body, Message};
 use alloc::vec::Vec;

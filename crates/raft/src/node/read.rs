@@ -7,7 +7,7 @@
 
 use super::{Leader, Raft, Role, Server};
 use crate::configuration::Member;
-use crate::entry::Index;
+use crate::index::Index;
 use crate::interface::{Event, Refusal, Ticket, Timer};
 use crate::message::Body;
 use crate::planted::{self, Bug};

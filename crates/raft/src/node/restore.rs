@@ -3,7 +3,7 @@
 use super::server::Server;
 use super::snapshot::is_checkpoint_part;
 use super::{Raft, Role};
-use crate::entry::Index;
+use crate::index::Index;
 use crate::log::Log;
 use crate::node::membership::Membership;
 use crate::record::{Record, SnapshotMeta};

@@ -7,7 +7,7 @@
 use super::membership::Membership;
 use super::{Raft, Role, Server};
 use crate::configuration::Member;
-use crate::entry::{Index, NUMBER_MAX, Term};
+use crate::index::{Index, NUMBER_MAX, Term};
 use crate::interface::Event;
 use crate::log::Log;
 use crate::message::{Body, PARTS_MAX};

@@ -3,7 +3,7 @@
 
 use super::{Raft, Role};
 use crate::configuration::Member;
-use crate::entry::Index;
+use crate::index::Index;
 use crate::interface::{Event, Refusal, Ticket, Timer};
 use crate::message::Body;
 use volvox_core::{Context, NodeId};
