@@ -164,7 +164,7 @@ static MODELS: [CheckedModel; 17] = [
     CheckedModel::breaks(
         "without new-token, a client crashes and restarts",
         "the same; a write from before the crash passes the fence",
-        ("tokens grow", 12),
+        ("increasing tokens", 12),
         || held(&returning(Network::unordered(), Some(protocol::Rule::NewToken))),
     ),
     CheckedModel::breaks("without drift-margin", "as the first", ("mutual exclusion", 16), || {

@@ -83,7 +83,7 @@ fn every_schedule_layer_by_layer() {
     let broken = every_schedule::<Talk>((), losing, 2, &[], true).2;
     assert_eq!(wrong(broken).as_deref(), Some("reliable delivery"));
 
-    // Stubborn: every word is heard, possibly twice.
+    // Stubborn: every word is delivered, possibly twice.
     let (ended, _, broken) = every_schedule::<Stubborn<Talk>>(config(None), losing, 2, &[INVENTED], true);
     assert_eq!((ended, broken), (Ended::Exhausted, None));
     let broken = every_schedule::<Stubborn<Talk>>(config(None), twice, 2, &[TWICE], false).2;
