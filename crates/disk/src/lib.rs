@@ -15,7 +15,7 @@
 //! all. Each batch says how far the log was known durable when it was written, `synced_through`. So each batch is a
 //! witness for those before it, and opening a log needs one rule:
 //!
-//! > Positions up to the highest `synced_through` found anywhere must verify. What does not is a **lost record**: the
+//! > Positions up to the highest `synced_through` found anywhere must verify. One that does not verify is a **lost record**: the
 //! > node takes a new identity ([`Outcome::Lost`]). Beyond it, everything from the first invalid batch on is a **torn
 //! > tail**, and is cut ([`Outcome::TornTail`]).
 //!
