@@ -89,7 +89,7 @@ const TWINS: &[Twin] = &[
     },
     Twin {
         name: "private-page",
-        pattern: Pattern::Text(&["DESIGN section", "etcd-v3 section", "spec/etcd-v3"]),
+        pattern: Pattern::Text(&["DESIGN section", "etcd-v3 section", "spec/etcd-v3", "spec/lab"]),
         instead: "ARCHITECTURE.md, a page of decisions/, or book/src/etcd.md with its section",
     },
 ];
