@@ -1,8 +1,8 @@
-//! Summarises rows in which nothing is decided in one line.
+//! Summarises rows without a decision in one line.
 //!
-//! A row stays when it shows a mark that decides something, when what it receives was sent by such a row, when its message
-//! is of a kind that is rare in this run, and when it belongs to the first round of its kind. So does the first message
-//! that is lost on a link for each reason; the rest of the losses are counted.
+//! A row stays if it shows a mark that decides something, if its message was sent by such a row, if its message is of a
+//! kind that is rare in this run, or if it belongs to the first round of its kind. So does the first message that is
+//! lost on a link for each reason; the rest of the losses are counted.
 
 use super::{Mark, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +10,7 @@ use std::fmt;
 use volvox_core::{Instant, NodeId};
 use volvox_sim::Envelope;
 
-/// This many rows in which nothing is decided are summarised in one line.
+/// This many rows without a decision are summarised in one line.
 pub(super) const DULL_MIN: usize = 4;
 /// This many rows after a fault or a command are never omitted.
 const NEAR_NEWS: usize = 3;
@@ -41,7 +41,7 @@ impl Rounds {
         Rounds { of }
     }
 
-    /// What names the round of a message, if it was sent to several.
+    /// The key of a message's round, if it was sent to several nodes.
     pub fn round(&self, message: usize) -> Option<usize> {
         self.of.get(&message).copied()
     }
@@ -54,19 +54,19 @@ pub struct LeftOut {
     pub kinds: Vec<(String, usize)>,
     /// The lost of them, by reason.
     pub lost: Vec<(&'static str, usize)>,
-    /// The nodes that sent to several at once, and the times.
+    /// The nodes that sent to several at once, and how often.
     pub rounds: BTreeSet<(NodeId, Instant)>,
     /// Steps in which nothing was received.
     pub steps: usize,
 }
 
 impl LeftOut {
-    /// Whether there is nothing to tell.
+    /// Whether the summary is empty.
     pub fn is_empty(&self) -> bool {
         self.kinds.is_empty() && self.steps == 0
     }
 
-    /// Tells of both.
+    /// Joins two summaries.
     pub fn add(&mut self, other: &LeftOut) {
         for (kind, count) in &other.kinds {
             count_in(&mut self.kinds, kind.clone(), *count);
@@ -124,7 +124,7 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// Joins rows in which nothing is decided.
+/// Joins rows without a decision.
 pub(super) fn without_the_dull(
     rows: Vec<Row>,
     (messages, sent_at): (&[Envelope], &[Instant]),
@@ -180,7 +180,7 @@ pub(super) fn without_the_dull(
     kept
 }
 
-/// Whether something comes from outside here, or came a few rows before: what follows from it stays.
+/// Whether an input from outside comes here, or came a few rows before: its consequences stay.
 fn is_near_news(row: &Row, since: &mut usize) -> bool {
     if super::routine::is_news(row) {
         *since = 0;
@@ -190,7 +190,7 @@ fn is_near_news(row: &Row, since: &mut usize) -> bool {
     *since <= NEAR_NEWS && !matches!(row, Row::Gap { .. })
 }
 
-/// The first message of each kind, with all that was sent in its round.
+/// The first message of each kind, with all messages of its round.
 fn firsts(messages: &[Envelope], rounds: &Rounds) -> BTreeSet<usize> {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (id, message) in messages.iter().enumerate() {

@@ -20,17 +20,17 @@ use super::{Diagram, Row};
 use sheet::{Life, Sheet};
 use volvox_core::Instant;
 
-/// What is drawn on.
+/// The drawing area.
 #[derive(Clone, Copy, Debug)]
 pub struct Paper {
-    /// How many characters fit on a line.
+    /// The number of characters per line.
     pub columns: usize,
     /// Whether there are colours.
     pub is_coloured: bool,
 }
 
 const TIME: usize = 12;
-/// Fewer letters for each node, and nothing is legible.
+/// With fewer letters per node, nothing is legible.
 const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;
 /// A command or an event takes at most this many lines of its column; otherwise it has its own line.
