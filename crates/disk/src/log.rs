@@ -69,7 +69,7 @@ pub struct Log<D: Directory> {
     pub(crate) counters: Counters,
 }
 
-/// What the log may do.
+/// The permitted operations of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// There is no life yet, or the last one lost records: only [`Log::start_life`].
@@ -109,7 +109,7 @@ pub(crate) struct Unsynced {
 }
 
 impl<D: Directory> Log<D> {
-    /// Makes records durable as one batch: one write, one fdatasync. Says which positions they got, first and last.
+    /// Makes records durable as one batch: one write, one fdatasync. Returns their first and last positions.
     ///
     /// # Panics
     /// When there is no record, when the last outcome was [`crate::Outcome::Fresh`] or [`crate::Outcome::Lost`] and no

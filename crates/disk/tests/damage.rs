@@ -226,7 +226,7 @@ fn every_file_cut_short() {
     }
 }
 
-/// A node with lost records must never wake up as who it was: not at any moment of becoming somebody else.
+/// A node with lost records must never restart under its old identity: not at any moment of the change.
 #[test]
 fn a_lost_life_stays_lost_at_every_cut_of_the_next_one() {
     let (disk, _) = small_log(true);

@@ -1,9 +1,9 @@
 //! The messages, clients and servers of the etcd v3 protocol, generated from `proto/`.
 //!
-//! The generated code is checked in, since its generators take longer to build than all of our protocols: a test compares it
-//! with what `proto/` gives, and writes it anew.
+//! The generated code is checked in, since its generators take longer to build than all our protocols: a test compares it with
+//! the output for `proto/`, and rewrites it with `UPDATE=1`.
 //!
-//! One module a protocol package, nested as the packages refer to each other. Keys and values are
+//! One module per protocol package, nested as the packages refer to each other. Keys and values are
 //! [`bytes::Bytes`]: decoding a request shares the buffer that it arrived in.
 
 /// What the store holds and what happens to it.

@@ -92,7 +92,7 @@ fn negative_adopting_a_higher_term_gives_two_leaders() {
     assert_eq!(lost_vote(Recovery::AnotherLife).violation, None);
 }
 
-/// Who joins was told of members, and the leader may be one that joined later: a member hands on what it hears.
+/// A joining node was configured with members, and the leader may have joined later: a member forwards the request.
 #[test]
 fn a_node_that_cannot_ask_the_leader_is_taken_in_through_a_member() {
     let mut cluster = Cluster::new(3, 7, &Config::default());

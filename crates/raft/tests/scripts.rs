@@ -1,8 +1,8 @@
-//! Golden scripts: what a cluster is told, and every line of the trace that follows.
+//! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one that
-//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test raft scripts` writes the output
-//! anew: commit it only if you understand what changed it.
+//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test raft scripts` rewrites
+//! the output: commit it only if you understand the change.
 //!
 //! | command | what it does |
 //! |---|---|

@@ -70,7 +70,7 @@ impl Golden {
         self.responses()
     }
 
-    /// What came on the stream since the last look.
+    /// The responses on the stream since the last call.
     fn responses(&mut self) -> Vec<WatchResponse> {
         self.cluster.settle();
         let new = self.cluster.events[self.seen..].iter();

@@ -1,4 +1,4 @@
-//! The store against the dumb one: the same random commands, then the same questions, in the present and the past.
+//! The store against a naive one: the same random commands, then the same queries, about the present and the past.
 
 use crate::dumb::Oracle;
 use crate::maker::Maker;
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use volvox_core::{Bytes, Decode, Encode, Part, Rng, decode_all};
 use volvox_store::*;
 
-/// Every part that any store ever made, by number: a number never stands for other bytes.
+/// Every part that any store ever made, by number: a number always identifies the same bytes.
 type Parts = BTreeMap<u64, Bytes>;
 
 fn checkpoint(view: &View, known: &mut Parts) -> Vec<Part> {
@@ -95,7 +95,7 @@ fn check_compaction_point(view: &View, oracle: &Oracle, context: &str) {
 fn run(seed: u64, steps: usize, keys: u64, value_bytes: u64) {
     let mut maker = Maker { rng: Rng::new(seed), keys, value_bytes };
     let mut oracle = Oracle::new();
-    // One member frees memory at once, the other when it pleases, and restarts now and then.
+    // One member frees memory at once, the other at arbitrary times, and restarts occasionally.
     let (mut eager, mut lazy) = (Store::new(StoreConfig::default()), Store::new(StoreConfig::default()));
     let mut parts = Parts::new();
     let mut kept: Vec<(View, Oracle)> = Vec::new();

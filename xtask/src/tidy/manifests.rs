@@ -152,7 +152,7 @@ fn inherits(value: Option<&Value>) -> bool {
 pub fn parse(tree: &Tree, path: &str) -> Result<Table, Box<Finding>> {
     let text = tree.file(path).and_then(|file| file.text.as_deref()).unwrap_or("");
     text.parse::<Table>().map_err(|error| {
-        Box::new(Finding::new(path, 1, format!("no TOML: {}", error.message()), "mend it; cargo cannot read it either"))
+        Box::new(Finding::new(path, 1, format!("no TOML: {}", error.message()), "fix it; cargo cannot read it either"))
     })
 }
 

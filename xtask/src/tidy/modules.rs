@@ -1,4 +1,4 @@
-//! Modules: every source file is named by the one above it, and no name excludes nothing.
+//! Modules: every source file is declared by its parent, and every name is specific.
 
 use super::Finding;
 use super::manifests;

@@ -1,4 +1,4 @@
-//! The log of what happens: readable lines, one file a node, rotated.
+//! The log of events: readable lines, one file per node, rotated.
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
@@ -10,13 +10,13 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// A file is set aside as `FILE.1` once it is this long; the one before it is dropped.
+/// A file is renamed to `FILE.1` once it is this long; its predecessor is deleted.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Sends the log to a file or to standard error.
 ///
 /// # Errors
-/// When the file cannot be opened, or the filter is none.
+/// When the file cannot be opened, or the filter is invalid.
 pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
     // Directives of targets and levels, without patterns: those would bring two crates of regular expressions along.
     let filter: Targets = filter.parse().with_context(|| format!("--log {filter:?}"))?;
@@ -32,7 +32,7 @@ pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
     Ok(())
 }
 
-/// A file that starts anew when it has become long.
+/// A file that is rotated when it has become long.
 #[derive(Clone)]
 struct Rotating {
     inner: Arc<Mutex<(File, u64)>>,
