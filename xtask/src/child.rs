@@ -84,7 +84,7 @@ pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&s
     }
 }
 
-/// A child that goes on speaking, such as a watch. It is killed when this is dropped.
+/// A child that keeps printing, such as a watch. It is killed when this is dropped.
 pub struct Speaker {
     shown: String,
     child: Child,

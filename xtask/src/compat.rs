@@ -84,7 +84,7 @@ pub fn step(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
 /// Fetches the clients, so that the network is needed at the beginning only.
 pub fn fetch(workspace: &Workspace) -> Result<()> {
     Clients::fetch(workspace)?;
-    // Without it the gate is less, and says so, and goes on.
+    // Without it the gate is weaker, says so, and continues.
     let _ = chrony::fetch(workspace);
     Ok(())
 }
@@ -204,7 +204,7 @@ mod tests {
         let workspace = Workspace::locate().unwrap();
         assert!(run(&workspace, &["--against".to_string()]).unwrap_err().to_string().contains("--against-etcd"));
         let both = ["--record".to_string(), "txn".to_string()];
-        assert!(run(&workspace, &both).unwrap_err().to_string().contains("goes with nothing else"));
+        assert!(run(&workspace, &both).unwrap_err().to_string().contains("cannot be combined"));
         assert!(run(&workspace, &["no such check".to_string()]).unwrap_err().to_string().contains("no such check"));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! `verify` runs the steps of [`steps`] in order, never writes into the sources, and stops at the first failure with the
 //! command that repeats it. Only the first step uses the network, and only package registries: all that follow run with
-//! cargo offline and the lock file closed, so a build that wants more than that fails here and not on somebody's train.
+//! cargo offline and the lock file closed, so a build that needs more fails here and not on a machine without a
+//! network.
 
 use std::process::Command;
 use std::time::{Duration, Instant};

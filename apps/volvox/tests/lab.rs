@@ -303,7 +303,7 @@ fn chapters_run_live_as_their_rows_ask() {
 
 #[test]
 fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
-    // Nobody enters without the reply of the one that is dead (claim Q-MTX-7): that it is seen shows that it was killed.
+    // No node enters without the reply of the dead one (claim Q-MTX-7): this shows that the kill took effect.
     let output = lab(&["run", "ricart-agrawala", "--live", "--fault", "crash 4 @ 0ms", "--json"]);
     let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
     assert!(!output.status.success() && ran["events"]["Entered"].is_null(), "{ran}");
@@ -313,7 +313,7 @@ fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
     assert!(refused.contains("no fault of the live world"), "{refused}");
 }
 
-/// A live run that goes on while the test does something to it.
+/// A live run that continues while the test interferes with it.
 fn begin_live(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
     command.args(["lab", "run", "--live"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -360,7 +360,7 @@ fn kill(signal: &str, process: u32) {
     assert!(status.success(), "kill {signal} {process}");
 }
 
-/// Nothing happens by itself here for long: there is time to do something to it.
+/// The run does nothing by itself for a long time, so the test can interfere with it.
 fn long_scenario(name: &str) -> PathBuf {
     let file = scratch(name);
     std::fs::write(&file, "nodes 3\nfor 5s\nat 4s all read #1\n").expect("the temporary folder can be written");

@@ -182,7 +182,7 @@ where
     let properties: Vec<_> =
         properties::<P>().into_iter().filter(|property| promised.contains(&property.name)).collect();
     hold(Checker::new(world), &properties)
-        .reachable("words are heard", move |world, state| world.view(state).history().heard() >= u64::from(words))
+        .reachable("the words are delivered", move |world, state| world.view(state).history().heard() >= u64::from(words))
 }
 
 fn safe<P>(config: P::Config, nodes: u64, links: Links, words: u32, promised: &[&str]) -> Explored
@@ -193,7 +193,8 @@ where
     explore(&world, promise(&world, words, promised))
 }
 
-/// Two words from n1 to n2 over a link that loses two messages in total: the guarantees, and that the words are heard.
+/// Two words from n1 to n2 over a link that loses two messages in total: the guarantees, and that the words are
+/// delivered.
 fn live<P>(config: P::Config, promised: &[&str]) -> Explored
 where
     P: Erasable + Process<Event = Event, Command = Command>,

@@ -172,7 +172,7 @@ fn system(config: Config<()>, links: Links, words: u32) -> Instance {
 
 fn checker(world: &Instance, words: u32) -> Checker<'_, Instance> {
     hold(Checker::new(world), &properties())
-        .reachable("every word is heard", move |world, state| world.view(state).history().heard() == u64::from(words))
+        .reachable("all words are delivered", move |world, state| world.view(state).history().heard() == u64::from(words))
 }
 
 fn safe(config: Config<()>, links: Links, words: u32) -> Explored {

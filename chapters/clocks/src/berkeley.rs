@@ -118,9 +118,9 @@ static MODELS: [CheckedModel; 15] = [
     CheckedModel {
         name: "every answer within the bound",
         text: "timed: messages take 1 or 2 ticks, round trips of less than 5 are used; a master, two slaves, one round, nothing \
-               is lost: everybody is set",
+               is lost: every clock is set",
         expects: Expects::Holds { states: 169 },
-        explore: || everybody(&slow(3, 2)),
+        explore: || all_set(&slow(3, 2)),
     },
     CheckedModel::holds(
         "a master, three slaves, one of them broken and within gamma",
@@ -144,7 +144,7 @@ static MODELS: [CheckedModel; 15] = [
         "no rule removed, one slave; messages take 1 to 3 ticks: the network promises that answers arrive in time; no \
          clock is set wrongly without it, but one is not set at all",
         (ALL, 8),
-        || everybody(&slow(2, 3)),
+        || all_set(&slow(2, 3)),
     ),
     asynchronous(|| run(&timeless(2, 1, 3, None))),
     CheckedModel::breaks(
@@ -224,7 +224,7 @@ fn slow(nodes: u64, delivery_max: u32) -> Instance {
 }
 
 /// The safety properties, and that at the end of the round every node received a delta.
-fn everybody(world: &Instance) -> Explored {
+fn all_set(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties());
     let checker = checker.invariant(ALL, |world, state| {
         let view = world.view(state);

@@ -122,7 +122,7 @@ static MODELS: [CheckedModel; 13] = [
     CheckedModel::breaks(
         "answers later than 2U",
         "no rule removed, one client; messages take 1 to 3 ticks: the network promises that answers arrive within 2U; \
-         no clock is set wrongly without it, but two tries may be in vain",
+         no clock is set wrongly without it, but two tries may fail",
         (CONTACT, 19),
         || contact(&slow(2, 3)),
     ),
@@ -150,7 +150,7 @@ static MODELS: [CheckedModel; 13] = [
     ),
     CheckedModel {
         name: "a client crashes and restarts",
-        text: "timed: a server, one client; messages take 1 to 4 ticks, one is lost, and somebody crashes and comes back. The \
+        text: "timed: a server, one client; messages take 1 to 4 ticks, one is lost, and a node crashes and restarts. The \
                model's wall clock stops while a node is down, so only round trips are asked about, and no estimate",
         expects: Expects::Holds { states: 6_755 },
         explore: || quick(&returning(None)),

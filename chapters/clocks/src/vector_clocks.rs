@@ -130,7 +130,7 @@ fn mesh() -> Instance {
 
 fn run(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(1_000_000), &VectorClocks::properties())
-        .reachable("news comes full circle", |world, state| {
+        .reachable("information comes full circle", |world, state| {
             world.view(state).nodes().any(|(_, node)| node.vector().0.iter().all(|count| *count > 0))
         });
     explore(world, checker)

@@ -135,7 +135,7 @@ static MODELS: [CheckedModel; 16] = [
     CheckedModel {
         name: "begun twice, a crash before the sync",
         text: "two participants, FIFO links, disks that sync late; the coordinator begins a transaction and, after a crash \
-               or not, another with another content; nobody is impatient",
+               or not, another with another content; no timeout is early",
         expects: Expects::Holds { states: 72_203 },
         explore: || named(&begun_twice(None)),
     },
@@ -160,7 +160,7 @@ static MODELS: [CheckedModel; 16] = [
     CheckedModel::breaks(
         "a crashed node stays down",
         "the same without the restart: the coordinator takes the decision with it, and uncertain participants wait. No rule was \
-         taken out; this is the blocking that the protocol is known for",
+         removed; this is the blocking that the protocol is known for",
         (ENDS, 10),
         || live(&in_order().crashes(1)),
     ),

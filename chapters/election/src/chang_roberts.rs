@@ -1,4 +1,4 @@
-//! Election on a ring after Chang and Roberts: only the highest id gets round.
+//! Election on a ring after Chang and Roberts: only the highest id passes all round the ring.
 
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};

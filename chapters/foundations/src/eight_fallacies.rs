@@ -131,7 +131,7 @@ static CLAIMS: [Claim; 7] = [
     },
     Claim {
         id: "FND-06.6",
-        text: "there is one administrator: every word is heard after numbers became wider",
+        text: "there is one administrator: every word is delivered after numbers became wider",
         measure: || heard(4, 4),
         breakage: "one end is changed, and the other has a different administrator",
         measure_broken: || heard(4, 3),
@@ -270,7 +270,7 @@ fn heard(bits_here: u32, bits_there: u32) -> Vec<Row> {
     // Every word is said once; all other events are words heard.
     let share = (sim.statistics().events - WORDS) as f64 / WORDS as f64;
     let label = format!("numbers of {bits_here} bits at one end, of {bits_there} at the other");
-    row(label, 1.0, Tolerance::Exact, share, "of the words are heard", format!("{WORDS} words"))
+    row(label, 1.0, Tolerance::Exact, share, "of the words delivered", format!("{WORDS} words"))
 }
 
 const LETTERS: usize = 400;

@@ -125,7 +125,7 @@ static MODELS: [CheckedModel; 13] = [
         || {
             let world = in_time(None, 0).command(NodeId(3), Command::Leave, 1);
             let checker = hold(Checker::new(&world), &protocol::properties())
-                .reachable("n3 is out", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
+                .reachable("n3 is removed", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
                 .leads_to(
                     "a member that leaves is known to be gone",
                     |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out),

@@ -175,7 +175,7 @@ fn silence(crashes: u32) -> Explored {
         .reachable("a node receives Queued", |world, state| {
             world.view(state).in_flight().any(|(_, _, message)| matches!(message, protocol::Message::Queued { .. }))
         })
-        .invariant("a living coordinator is not suspected", |world, state| {
+        .invariant("accuracy", |world, state| {
             let view = world.view(state);
             // A node that crashed inside is not replaced, and the coordinator keeps informing the waiting nodes.
             view.node(COORDINATOR).is_none() || view.nodes().all(|(_, node)| !node.suspects_coordinator())

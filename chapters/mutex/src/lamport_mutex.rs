@@ -132,7 +132,7 @@ static MODELS: [CheckedModel; 11] = [
     },
     CheckedModel {
         name: "three nodes, of which one crashes",
-        text: "n1 and n2 ask; at any moment, for good: still mutual exclusion, in the order of the stamps",
+        text: "n1 and n2 ask; at any moment, for good: still mutual exclusion, in timestamp order",
         expects: Expects::Holds { states: 8_683 },
         explore: || {
             let world = asked(quiet(3, Config::default()).network(Network::ordered()).crashes(1), 1..=2, 1);

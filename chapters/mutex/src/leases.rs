@@ -137,8 +137,8 @@ static MODELS: [CheckedModel; 17] = [
     },
     CheckedModel {
         name: "a client crashes and restarts",
-        text: "true clocks, messages that take one to three ticks and keep no order, a term of four; one is lost, and somebody \
-               crashes and comes back",
+        text: "true clocks, messages that take one to three ticks and keep no order, a term of four; one is lost, and a node \
+               crashes and restarts",
         expects: Expects::Holds { states: 602_218 },
         explore: || held(&returning(Network::unordered(), None)),
     },
@@ -164,7 +164,7 @@ static MODELS: [CheckedModel; 17] = [
     CheckedModel::breaks(
         "without new-token, a client crashes and restarts",
         "the same; a write from before the crash passes the fence",
-        ("tokens grow", 12),
+        ("increasing tokens", 12),
         || held(&returning(Network::unordered(), Some(protocol::Rule::NewToken))),
     ),
     CheckedModel::breaks("without drift-margin", "as the first", ("mutual exclusion", 16), || {

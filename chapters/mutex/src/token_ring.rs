@@ -96,7 +96,7 @@ impl Chapter for TokenRing {
 static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "a slow or lost token",
-        text: "three nodes, of which two want to enter; no order, a loss, no bound on time: two timeouts; nobody is skipped",
+        text: "three nodes, of which two want to enter; no order, a loss, no bound on time: two timeouts; no node is skipped",
         expects: Expects::Holds { states: 919_417 },
         explore: || {
             let world = patient(2, None);
@@ -122,7 +122,7 @@ static MODELS: [CheckedModel; 11] = [
         },
     ),
     CheckedModel::holds(
-        "nobody is skipped, a crash and a return",
+        "no node is skipped, a crash and a return",
         "as the first, with one timeout and no loss: a node crashes at any moment and returns; still mutual exclusion, since a \
          node remembers the epochs that it followed",
         32_844,
@@ -134,7 +134,7 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel::holds(
         "two claims at once",
         "as the first, without the loss: a claim ends only where its node takes the token, or a greater one is known; so \
-         the greatest comes back, and no third timeout is needed",
+         the greatest returns, and no third timeout is needed",
         282_448,
         || {
             let world = patient(2, None).network(Network::unordered());
@@ -174,7 +174,7 @@ static MODELS: [CheckedModel; 11] = [
     }),
     CheckedModel::breaks(
         "without the memory of followers",
-        "as \"nobody is skipped, a crash and a return\"",
+        "as \"no node is skipped, a crash and a return\"",
         ("mutual exclusion", 10),
         || {
             let world = returning(Some(protocol::Rule::MemoryOfFollowers));

@@ -133,10 +133,10 @@ static MODELS: [CheckedModel; 17] = [
         explore: || safe(&configured(3, Config::default(), 1).network(Network::ordered())),
     },
     CheckedModel {
-        name: "everybody learns",
+        name: "all learn",
         text: "acceptors inform every learner; a crash and a restart; FIFO links",
         expects: Expects::Holds { states: 804_848 },
-        explore: || safe(&everybody(None).network(Network::ordered()).crashes_and_restarts(1)),
+        explore: || safe(&all_learners(None).network(Network::ordered()).crashes_and_restarts(1)),
     },
     CheckedModel {
         name: "a distinguished proposer decides",
@@ -211,7 +211,7 @@ static MODELS: [CheckedModel; 17] = [
         text: "acceptors inform every learner; no crash is needed",
         expects: Expects::Counterexample { property: "agreement", steps: 8 },
         explore: || {
-            let world = everybody(Some(protocol::Rule::SameBallot)).network(Network::unordered().keep_ignored());
+            let world = all_learners(Some(protocol::Rule::SameBallot)).network(Network::unordered().keep_ignored());
             safe(&world)
         },
     },
@@ -219,7 +219,7 @@ static MODELS: [CheckedModel; 17] = [
         name: "without backoff two proposers duel forever",
         text: "three processes, nothing is lost, no process crashes, every message eventually arrives, and links keep the \
                order: a run that repeats itself. Rounds are counted from the lowest alive, and are at most two apart",
-        expects: Expects::Counterexample { property: "somebody learns", steps: 24 },
+        expects: Expects::Counterexample { property: "termination", steps: 24 },
         explore: || {
             let duel = Duel::default();
             explore_plain(duel.checker())
@@ -233,7 +233,7 @@ fn world(nodes: u64, without: Option<protocol::Rule>) -> World_ {
     configured(nodes, Config { without, ..Config::default() }, 0).network(Network::unordered().keep_ignored())
 }
 
-fn everybody(without: Option<protocol::Rule>) -> World_ {
+fn all_learners(without: Option<protocol::Rule>) -> World_ {
     configured(3, Config { learning: Learning::Everybody, without, ..Config::default() }, 0)
 }
 

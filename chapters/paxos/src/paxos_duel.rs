@@ -50,8 +50,7 @@ impl fmt::Display for Arrival {
 impl Duel {
     /// The command.
     pub fn checker(&self) -> Checker<'_, Duel> {
-        Checker::new(self)
-            .eventually("somebody learns", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
+        Checker::new(self).eventually("termination", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
     }
 }
 

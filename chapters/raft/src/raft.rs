@@ -339,6 +339,6 @@ fn elected(without: Option<Lacks>) -> Explored {
         let latest = view.nodes().map(|(_, node)| node.raft().term().0).max().unwrap_or_default();
         view.history().leaders.len() as u64 + 1 >= latest
     });
-    let checker = checker.reachable("somebody leads", |world, state| !world.view(state).history().leaders.is_empty());
+    let checker = checker.reachable("a server leads", |world, state| !world.view(state).history().leaders.is_empty());
     explore(&world, checker)
 }

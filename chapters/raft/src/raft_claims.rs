@@ -305,7 +305,7 @@ fn wait_for_heartbeat(sim: &mut Simulation<Member>) -> NodeId {
         std::mem::replace(&mut seen, sent) < sent && followed(sim).is_some()
     });
     assert_eq!(stop, Stop::Done, "seed {}: a leader whom all follow", sim.seed());
-    followed(sim).expect("somebody whom all follow")
+    followed(sim).expect("a leader that all follow")
 }
 
 fn followed(sim: &Simulation<Member>) -> Option<NodeId> {

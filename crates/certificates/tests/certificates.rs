@@ -94,9 +94,9 @@ fn each_error_names_its_file_and_says_what_to_do() {
     let section =
         |name: &str, kind: &str| folder.write(name, format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n"));
     let zeros = section("zeros.pem", "CERTIFICATE");
-    let error = said(refused(&zeros, &key), &zeros, "have it issued anew");
+    let error = said(refused(&zeros, &key), &zeros, "have it issued again");
     assert!(matches!(error, CertificatesError::Certificate { .. }), "{error:?}");
-    let error = said(Authorities::read(&zeros).unwrap_err(), &zeros, "have it issued anew");
+    let error = said(Authorities::read(&zeros).unwrap_err(), &zeros, "have it issued again");
     assert!(matches!(error, CertificatesError::Certificate { .. }), "{error:?}");
     let zeros = section("zeros-key.pem", "PRIVATE KEY");
     let error = said(refused(&certificate, &zeros), &zeros, "make one of RSA, ECDSA or Ed25519");

@@ -1,5 +1,5 @@
-//! The pictures of all chapters, measured: nothing lies outside the page, and no text overlaps another.
-//! `PICTURES=FOLDER` keeps them, with the drawings for terminals, for inspection.
+//! The pictures of all chapters, measured: nothing lies outside the page, and no text overlaps another. `PICTURES=FOLDER`
+//! keeps them, with the drawings for terminals, for inspection.
 // The slope of a label is computed as a browser does; its last digits do not matter.
 
 use volvox_chapters::REGISTRY;

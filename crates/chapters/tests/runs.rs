@@ -72,7 +72,7 @@ fn a_diagram_shows_requests_crashes_pauses_and_cuts() {
     let ran = run("ricart-agrawala", &request);
     let text = drawn(&ran, 100);
     for wanted in
-        ["● enter", "[requesting]", "━━ partition 1,2|3,4 ━", "✖ crashed", "◌ paused", "goes on", "(partition)", "▶│"]
+        ["● enter", "[requesting]", "━━ partition 1,2|3,4 ━", "✖ crashed", "◌ paused", "resumes", "(partition)", "▶│"]
     {
         assert!(text.contains(wanted), "no {wanted:?} in\n{text}");
     }

@@ -236,7 +236,7 @@ impl Server {
                 if self.prepares.len() == MAJORITY {
                     // A value that may already have been decided must be proposed again: the one of the highest ballot.
                     let highest = self.prepares.values().max().copied().flatten().map(|(_, proposal)| proposal);
-                    let proposal = highest.or(self.proposal).expect("whoever prepares proposes");
+                    let proposal = highest.or(self.proposal).expect("a node that prepares proposes");
                     self.proposal = Some(proposal);
                     self.accepted = Some((ballot, proposal));
                     self.accepts.insert(self.id);
@@ -252,7 +252,7 @@ impl Server {
                 self.accepts.insert(from);
                 if self.accepts.len() == MAJORITY {
                     self.is_decided = true;
-                    let proposal = self.proposal.expect("whoever is accepted proposed");
+                    let proposal = self.proposal.expect("an accepted proposer proposed");
                     broadcast(Message::Decided(ballot, proposal), &mut send);
                     send(proposal.1, Message::PutOk(proposal.0));
                 }

@@ -56,8 +56,8 @@ pub enum Order {
 ///
 /// ```text
 /// let report = Checker::new(&model)
-///     .invariant("one at a time", |model, state| ...)
-///     .leads_to("who asks enters", |_, state| ..., |_, state| ...)
+///     .invariant("mutual exclusion", |model, state| ...)
+///     .leads_to("no starvation", |_, state| ..., |_, state| ...)
 ///     .states_max(10_000_000)
 ///     .run();
 /// ```

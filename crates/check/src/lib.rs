@@ -56,8 +56,8 @@
 //! ```text
 //! let world = System::<Node>::new(3, ()).network(Network::ordered()).crashes(1).command(NodeId(1), Begin, 1);
 //! let report = Checker::new(&world)
-//!     .invariant("one at a time", |world, state| world.view(state).nodes().filter(|(_, n)| n.inside).count() < 2)
-//!     .reachable("somebody enters", |world, state| world.view(state).nodes().any(|(_, n)| n.inside))
+//!     .invariant("mutual exclusion", |world, state| world.view(state).nodes().filter(|(_, n)| n.inside).count() < 2)
+//!     .reachable("a node enters", |world, state| world.view(state).nodes().any(|(_, n)| n.inside))
 //!     .run();
 //! assert!(report.holds(), "{report}");
 //! ```

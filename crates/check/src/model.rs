@@ -29,7 +29,7 @@ pub trait Model: Sync + Sized {
     /// The fingerprint of a state: equal states, and no others, have equal ones.
     fn fingerprint(&self, state: &Self::State) -> u128;
 
-    /// The fingerprint of the orbit of a state: of the one state that stands for all that differ from it only by the
+    /// The fingerprint of the orbit of a state: of the one state that represents all that differ from it only by the
     /// names of equal nodes.
     fn canonical(&self, state: &Self::State) -> u128 {
         self.fingerprint(state)

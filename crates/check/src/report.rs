@@ -330,7 +330,7 @@ pub struct Progress {
     pub states: u64,
     /// Steps so far.
     pub transitions: u64,
-    /// The depth that is complete, breadth first; the depth of the state at hand, depth first.
+    /// The depth that is complete, breadth first; the depth of the current state, depth first.
     pub depth: u32,
     /// States found and not yet expanded.
     pub waiting: u64,

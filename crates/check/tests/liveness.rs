@@ -85,7 +85,7 @@ fn what_is_possible_all_the_time_happens() {
 #[test]
 fn what_may_be_put_off_for_ever_is() {
     let report = eventually_goal(&[(0, GOAL, None)]);
-    let found = report.violation.expect("nobody has to act");
+    let found = report.violation.expect("no node has to act");
     assert_eq!(found.cycle_from, Some(0));
     assert!(found.to_string().contains("nothing more ever happens"));
     assert!(eventually_goal(&[(0, GOAL, FAIR)]).holds());
@@ -188,7 +188,7 @@ impl Model for Auction {
 
 #[test]
 fn a_cycle_of_a_model_that_renumbers_is_printed_with_the_numbers_of_the_run() {
-    let report = Checker::new(&Auction).eventually("a winner", |_, _| false).run();
+    let report = Checker::new(&Auction).eventually("termination", |_, _| false).run();
     let found = report.violation.expect("they bid forever");
     assert_eq!((report.states, found.cycle_from), (3, Some(1)));
     assert_eq!(found.actions(), ["2 bids 2", "1 bids 3", "2 bids 4"]);

@@ -24,7 +24,7 @@
 //! let first = requests.issue();
 //! assert_eq!((first.to_string(), requests.issue().to_string()), ("1".into(), "2".into()));
 //!
-//! // The process crashed, and came back.
+//! // The process crashed, and restarted.
 //! let mut requests = Serials::of(Boot(2));
 //! let later = requests.issue();
 //! assert_eq!(later.to_string(), "2.1");

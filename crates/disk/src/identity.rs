@@ -1,4 +1,4 @@
-//! The owner of a log.
+//! The owner of the log in a folder.
 
 use volvox_core::{Incarnation, NodeId};
 

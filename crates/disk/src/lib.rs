@@ -42,7 +42,7 @@
 //!  0         4         8         12
 //! +---------+---------+---------+
 //! | magic   | version | crc of  |   No version changes these twelve bytes, so a newer file is refused as newer
-//! | 4 bytes | u32     | 0 to 8  |   ([`OpenError::NewerVersion`]), and a damaged one is not taken for newer.
+//! | 4 bytes | u32     | 0 to 8  |   ([`OpenError::NewerVersion`]), and a damaged one is not mistaken for newer.
 //! +---------+---------+---------+
 //! ```
 //!

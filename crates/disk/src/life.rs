@@ -18,7 +18,7 @@ impl<D: Directory> Log<D> {
     /// what a crash left standing.
     ///
     /// # Panics
-    /// When the nonce is that of the life before: its batches would be taken for ours.
+    /// When the nonce is that of the life before: its batches would pass for ours.
     pub fn start_life(&mut self, identity: Identity) -> Result<(), AppendError> {
         self.check_running()?;
         assert!(self.identity.is_none_or(|old| old.nonce != identity.nonce), "a new life needs a new nonce");

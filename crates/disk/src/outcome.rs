@@ -12,7 +12,7 @@ pub enum Outcome {
     Fresh,
     /// All is there.
     Intact,
-    /// A write was under way when the last life ended. It was never acknowledged, and is cut.
+    /// A write was in progress when the last life ended. It was never acknowledged, and is cut.
     TornTail {
         /// The segment in which it lay.
         segment: u64,
@@ -83,7 +83,7 @@ impl fmt::Display for Outcome {
 pub struct Recovered {
     /// Whose log it is. `None` when it is fresh, or when that itself is lost.
     pub identity: Option<Identity>,
-    /// The last record that the checkpoint stands for.
+    /// The last record that the checkpoint covers.
     pub covers: Position,
     /// The parts of the checkpoint in their order, all verified; [`crate::Log::read_part`] reads them.
     pub parts: Vec<u64>,

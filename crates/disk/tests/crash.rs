@@ -99,7 +99,8 @@ fn a_recovered_log_goes_on() {
     }
 }
 
-/// Without a single unsynced sector there is nothing to cut: whatever earlier uses left in a file is not taken for it.
+/// Without a single unsynced sector there is nothing to cut: whatever earlier uses left in a file is not mistaken for
+/// it.
 #[test]
 fn nothing_is_torn_where_nothing_was_written() {
     for seed in 500..500 + STORIES {

@@ -229,7 +229,7 @@ impl Process for Bully {
         match self.role {
             Role::Following(_) => self.begin_election(cx),
             Role::Leading => cx.note("leads itself", 0),
-            Role::Asking | Role::Waiting | Role::Elected => cx.note("an election is under way", 0),
+            Role::Asking | Role::Waiting | Role::Elected => cx.note("an election is in progress", 0),
         }
     }
 

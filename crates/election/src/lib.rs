@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`bully`] | every node knows every other, and the highest id that is alive wins; relies on bounds on time |
 //! | [`ring`] | a list circulates on a ring, skipping dead nodes, and the highest id on it wins |
-//! | [`chang_roberts`] | only the highest id gets round the ring; no failures |
+//! | [`chang_roberts`] | only the highest id passes all round the ring; no failures |
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -200,7 +200,7 @@ impl Process for Ring {
 
     fn on_command(&mut self, Command::Suspect: Command, cx: &mut Context<'_, Ring>) {
         if self.own.is_some() {
-            return cx.note("an election is under way", 0);
+            return cx.note("an election is in progress", 0);
         }
         self.begin_election(cx);
     }

@@ -9,7 +9,7 @@ use volvox_replica::{Command, View};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overloaded;
 
-/// A replica as seen by a door. Its events come back through [`crate::Dispatcher::on_event`].
+/// A replica as seen by a door. Its events return through [`crate::Dispatcher::on_event`].
 pub trait Backend: Clone + Send + Sync + 'static {
     /// Passes a command to the replica.
     ///

@@ -185,7 +185,7 @@ mod tests {
         assert_ne!(next, given_up, "the place was used again, the ticket was not");
         dispatcher.on_event(reply(given_up));
         dispatcher.on_event(reply(Ticket(77)));
-        assert!(receiver.try_recv().is_err(), "the late answer found nobody");
+        assert!(receiver.try_recv().is_err(), "the late answer found no receiver");
         dispatcher.on_event(reply(next));
         assert_eq!(receiver.await, Ok(Ok(Reply::ReadReady)));
     }

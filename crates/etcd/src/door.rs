@@ -235,7 +235,7 @@ async fn dispatch<B: Backend>(
 
 /// What a stream begins with.
 pub(crate) struct StreamStart {
-    /// The stream ends when there is no leader for long.
+    /// The stream ends when there is no leader for a long time.
     pub leader_required: bool,
     /// Counts its messages.
     pub counter: crate::metrics::MessageCounter,
@@ -292,7 +292,7 @@ mod tests {
             Err(Overloaded)
         }
         fn view(&self) -> Arc<View> {
-            unreachable!("nobody looks")
+            unreachable!("the test never asks")
         }
     }
 

@@ -22,7 +22,7 @@
 //! A worked put: `server` accepts and recognises HTTP/2; `door` finds `/etcdserverpb.KV/Put` and reads
 //! one message of at most `request_bytes_max` + 512 KiB; `convert` copies key and value once; the static checks of
 //! etcd run in etcd's order; [`Dispatcher`] issues a ticket and [`Backend::command`] passes it to the replica. When the
-//! write is committed and applied the event comes back, and `wire` writes the answer into the frame that is sent.
+//! write is committed and applied the event returns, and `wire` writes the answer into the frame that is sent.
 //!
 //! **What is bounded.** Connections, streams per connection, bytes of unfinished messages, heads and their time,
 //! requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.

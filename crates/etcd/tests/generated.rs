@@ -1,6 +1,6 @@
 //! The checked-in code is what the generators make of `proto/`, so that a build of the program needs no generator.
 //!
-//! `UPDATE=1 cargo test -p volvox-etcd --test generated` writes it anew after a change of `proto/`.
+//! `UPDATE=1 cargo test -p volvox-etcd --test generated` regenerates it after a change of `proto/`.
 
 use std::collections::BTreeMap;
 use std::fs;

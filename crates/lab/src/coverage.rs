@@ -244,7 +244,7 @@ fn meets(mechanism: &str, shown: &[Shown], outcome: &mut Outcome) -> Vec<String>
         }
     };
     let Some(shown) = shown.iter().find(|shown| shown.mechanism == mechanism) else {
-        outcome.wrong.push(format!("evidence.txt: nothing is said of {mechanism}"));
+        outcome.wrong.push(format!("evidence.txt: there is no line for {mechanism}"));
         return Vec::new();
     };
     let mut met = Vec::new();

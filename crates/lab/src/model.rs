@@ -17,7 +17,7 @@ pub enum Expects {
         /// How many states: a count that changes means that the protocol or the model did.
         states: u64,
     },
-    /// The property of this name is found to break: the rule that was taken out is needed.
+    /// The property of this name is found to break: the removed rule is needed.
     Counterexample {
         /// The property.
         property: &'static str,
@@ -242,7 +242,7 @@ pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
     told(&report, found, Vec::new(), begun.elapsed())
 }
 
-/// With the limits of whoever asked for the exploration.
+/// With the limits of the caller.
 fn limited<M: Model>(mut checker: erased::Checker<'_, M>) -> erased::Checker<'_, M> {
     let asked = exploring::current();
     if let Some(states) = asked.states_max {

@@ -61,7 +61,7 @@ pub struct Scenario {
     pub name: String,
     /// The text that it was read from.
     pub text: String,
-    /// How many nodes, where it is said.
+    /// How many nodes, if given.
     pub nodes: Option<u64>,
     /// What links are like.
     pub network: Network,
@@ -73,7 +73,7 @@ pub struct Scenario {
     pub drawn: Vec<Drawn>,
     /// Faults, with where each is written.
     pub faults: Vec<(Scheduled, Place)>,
-    /// Where a diagram begins, where that is said.
+    /// Where a diagram begins, if given.
     pub draw_from: Option<Duration>,
     /// When the run ends at the latest.
     pub span: Duration,

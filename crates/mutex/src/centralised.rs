@@ -45,8 +45,8 @@
 //! # Caveats
 //!
 //! - In many textbooks a busy coordinator does not answer, so that a requester cannot tell "wait" from "dead". Here it
-//!   answers at once, and repeats the answer: a requester that receives nothing for long suspects that the coordinator,
-//!   or the link to it, has failed. It keeps waiting, since no other node may grant instead.
+//!   answers at once, and repeats the answer: a requester that receives nothing for a long time suspects that the
+//!   coordinator, or the link to it, has failed. It keeps waiting, since no other node may grant instead.
 //! - "Guaranteed correctness" ends where a holder dies: it is **not** replaced, since a silent node may still be
 //!   inside. To proceed nevertheless takes a lease and a fencing token: [`crate::leases`].
 //! - The coordinator is one node: when it dies, all wait; its queue is in memory, so it must not return as if nothing
@@ -283,7 +283,7 @@ impl Centralised {
 
     fn on_granted(&mut self, cx: &mut Context<'_, Self>) {
         if self.place != Place::Waiting {
-            return cx.note("ignored: a grant that nobody awaits", self.coordinator.0);
+            return cx.note("ignored: an unexpected grant", self.coordinator.0);
         }
         self.place = Place::Inside;
         (self.ahead, self.suspects) = (None, false);

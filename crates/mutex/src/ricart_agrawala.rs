@@ -269,7 +269,7 @@ impl RicartAgrawala {
     fn on_reply(&mut self, from: NodeId, cx: &mut Context<'_, Self>) {
         let was_awaited = self.request.as_mut().is_some_and(|request| request.awaited.remove(&from));
         if !was_awaited {
-            return cx.note("ignored: a reply that nobody awaits", from.0);
+            return cx.note("ignored: an unexpected reply", from.0);
         }
         self.enter_if_all_replied(cx);
     }

@@ -99,7 +99,7 @@ pub enum NodeError {
 /// The command was not taken: too many wait, or the node has stopped. Nothing happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Overloaded {
-    /// The queue is full: answer with the protocol's own error, and let the client come back.
+    /// The queue is full: answer with the protocol's own error, and let the client retry.
     #[error("too many commands wait: try again later")]
     Full,
     /// The node has stopped.
@@ -138,7 +138,7 @@ pub(crate) enum LinkError {
     Tls(String),
     #[error("nothing heard for {0:?}")]
     Silent(volvox_core::Duration),
-    #[error("the same peer has connected anew")]
+    #[error("the same peer has connected again")]
     Superseded,
 }
 

@@ -36,7 +36,7 @@
 //! | all records are there | resumes its life |
 //! | records are lost | begins another life with nothing, and reports it; [`Life::began`] has the reason |
 //! | the disk is full | stays up and serves what needs no disk; acknowledges nothing; tries again after 50 ms, at most a second apart |
-//! | it stays full | beyond [`Limits::unwritten_bytes_max`] messages wait in their sockets and commands are refused; timers go on |
+//! | it stays full | beyond [`Limits::unwritten_bytes_max`] messages wait in their sockets and commands are refused; timers continue |
 //! | a write, an fsync or a read fails | stops with [`NodeError`]: the content of the disk is unknown until the log is read again |
 //!
 //! # Links

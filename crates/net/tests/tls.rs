@@ -72,7 +72,7 @@ fn another_authority_is_refused_until_the_files_are_replaced() {
         until("refused", || last_error(node).contains("TLS") && node.handle.counters().connections_refused > 0);
         assert_eq!(node.handle.counters().messages_in, 0);
     }
-    // Nobody is restarted.
+    // No node is restarted.
     right.issue(&folder.0.join("2"), &["127.0.0.1"]);
     introduce(&[&one, &two]);
     one.handle.command(call(2, 1)).expect("room");

@@ -51,7 +51,7 @@ impl Run {
         let config = config(&mut rng);
         let voters = [1, 3, 3, 3, 5][rng.below(5) as usize];
         let mut cluster = Cluster::new(voters, seed, &config);
-        // Nodes that nobody knows yet.
+        // Nodes that no other node knows yet.
         for node in voters + 1..=voters + 2 {
             cluster.add(node, Config { initial: None, ..config.clone() }, voters);
         }
@@ -171,10 +171,10 @@ impl Run {
             16..18 if self.changes_members => self.change(ticket),
             18 => {
                 let Some(leader) = leader else { return };
-                let to = self.pick(&up).expect("somebody is up");
+                let to = self.pick(&up).expect("a node is up");
                 self.cluster.command(leader, Command::Transfer { ticket, to });
             }
-            // Everybody who believes to lead is asked: a deposed leader must not answer from the past.
+            // Every node that believes it leads is asked: a deposed leader must not answer from the past.
             _ => {
                 let believers: Vec<u64> = self
                     .cluster
@@ -446,7 +446,7 @@ fn a_seed_gives_one_run() {
     assert_ne!(trace(7), trace(8));
 }
 
-/// Each rule of the paper that is taken out is missed: the fuzz finds what it was for.
+/// Each rule of the paper is needed: without it the fuzz finds a violation.
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn every_planted_bug_is_found() {

@@ -224,7 +224,7 @@ fn a_member_without_a_parent_makes_and_takes_snapshots() {
     cluster.command(1, Command::Checkpoint { data: Bytes::from("state with a") });
     cluster.settle();
     assert!(cluster.raft(1).first_index() > cluster.raft(1).commit_index());
-    // It comes back from its checkpoint.
+    // It restarts from its checkpoint.
     cluster.crash(id(1), 0);
     cluster.start(id(1));
     assert_eq!(cluster.raft(1).commit_index(), Index(2));

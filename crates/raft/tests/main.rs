@@ -1,4 +1,4 @@
-//! Raft in the cluster of a test: scripts, claims of the paper, hostile peers, and everything going wrong at once.
+//! Raft in the cluster of a test: scripts, claims of the paper, hostile peers, and all faults at once.
 //!
 //! One program: `cargo test -p volvox-raft --test raft MODULE` runs one module of it.
 

@@ -200,7 +200,7 @@ impl Replica {
         }
     }
 
-    /// Compaction goes on in small steps between everything else; it never stops the node.
+    /// Compaction proceeds in small steps between everything else; it never stops the node.
     pub(crate) fn on_compact_step(&mut self, cx: &mut Context<'_, Replica>) {
         const RECORDS_A_STEP: usize = 4096;
         const PAUSE: Duration = Duration::from_millis(2);

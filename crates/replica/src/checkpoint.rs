@@ -252,7 +252,7 @@ impl Replica {
             // Consensus delivers only what the log does not hold.
             assert!(meta.index > self.applied, "a snapshot at {} behind {}", meta.index, self.applied);
             if self.incoming.is_some() {
-                cx.note("a snapshot begins anew", meta.index.0);
+                cx.note("a snapshot transfer restarts", meta.index.0);
             }
             self.checkpointing = None;
             let restore = Store::restore(self.store_config());

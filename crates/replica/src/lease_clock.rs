@@ -199,7 +199,7 @@ mod tests {
         let mut clock = LeaseClock::default();
         clock.on_granted(7, 5, Instant(0));
         clock.on_ending(7);
-        assert!(clock.expired(Instant(9 * SECOND)).is_empty(), "it may be granted anew behind its revocation");
+        assert!(clock.expired(Instant(9 * SECOND)).is_empty(), "it may be granted again behind its revocation");
         clock.on_kept(7);
         assert_eq!(clock.expired(Instant(9 * SECOND)), [7], "the revocation was refused");
     }

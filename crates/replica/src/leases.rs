@@ -141,7 +141,7 @@ impl Replica {
             return;
         };
         if pending.asked.is_none_or(|(asked, _)| asked != from) || pending.answer.is_some() {
-            return cx.note("an answer that nobody waits for", question);
+            return cx.note("an unexpected answer", question);
         }
         pending.answer = Some((applied, left));
         if pending.renew || applied <= self.applied {

@@ -50,7 +50,7 @@ pub enum MemberAction {
         /// Whether it is a learner.
         is_learner: bool,
     },
-    /// One member less; its id never comes back.
+    /// Removes a member; its id never returns.
     Remove(NodeId),
     /// Other peer URLs.
     Update(NodeId, Vec<String>),

@@ -8,8 +8,8 @@
 //!    as a learner under that incarnation;
 //! 3. a learner that caught up, and should vote, becomes a voter in place of the older incarnation.
 //!
-//! Each step is a joint change (Raft 6), and any leader can go on where another stopped, because nothing is kept except
-//! the table, the configuration, and the nodes that say hello.
+//! Each step is a joint change (Raft 6), and any leader can continue where another stopped, because nothing is kept
+//! except the table, the configuration, and the nodes that say hello.
 
 use crate::Error;
 use crate::members::{Member, MemberAction, are_attributes_bounded, check_peer_urls};

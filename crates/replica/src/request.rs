@@ -1,4 +1,4 @@
-//! The vocabulary between a door and its replica: requests, replies, and every error.
+//! The vocabulary between a door and its replica: requests and replies.
 //!
 //! A door consists of a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own
 //! choosing, unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless

@@ -3,8 +3,8 @@
 //! A write is *handed over* to the leader of one term: proposed here if this node leads, forwarded otherwise, and the
 //! leader accepts a forwarded one only in exactly that term. When an entry of a later term is applied and the write was
 //! not, the write is certainly lost: an entry of the older term cannot be committed after it (Raft 5.4), and no leader
-//! of a later term accepts the frame. So it is handed over again, under the same sequence, and the client never notices
-//! that a leader crashed. Only a time-out leaves doubt, and then the client gets etcd's error.
+//! of a later term accepts the frame. So the write is forwarded again, under the same sequence, and the client never
+//! notices that a leader crashed. Only a time-out leaves doubt, and then the client gets etcd's error.
 //!
 //! A frame may get lost while the leader stays. Then it is sent once more, in the same term: the leader knows what it
 //! accepted ([`crate::forward`]), backed by the replicated window. But from then on a refusal proves nothing — it may

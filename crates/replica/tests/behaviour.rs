@@ -246,7 +246,7 @@ fn an_answer_to_a_question_from_before_a_restart_answers_no_other() {
     assert_eq!(cluster.reply(ticket), None, "the answer is about another lease");
     cluster.settle();
     assert_eq!(cluster.reply(ticket), Some(&Ok(Reply::KeptAlive { ttl: 0 })), "there is no lease 8");
-    assert_eq!(cluster.reply(before), None, "whoever asked is gone");
+    assert_eq!(cluster.reply(before), None, "the client is gone");
 }
 
 /// etcd-io/etcd#15247: a deposed leader must not end a lease to which the next leader has given its full time again.
@@ -324,7 +324,7 @@ fn a_member_says_its_name_while_clients_keep_it_busy() {
     cluster.put(2, "a", "1");
     let held = cluster.take(2, 1, "Forward");
     cluster.elapse(SECOND);
-    assert!(cluster.replica(1).members().list().iter().all(|member| !member.name.is_empty()), "nobody was idle");
+    assert!(cluster.replica(1).members().list().iter().all(|member| !member.name.is_empty()), "no member was idle");
     drop(held);
 }
 
@@ -407,7 +407,7 @@ fn members_change_only_where_a_quorum_is_there() {
     let added = add(&mut cluster, 2);
     cluster.elapse(SECOND);
     let Some(Ok(Reply::Members { added: Some(member), .. })) = cluster.reply(added) else { panic!("added") };
-    assert_eq!(member.id, NodeId(4), "ids never come back");
+    assert_eq!(member.id, NodeId(4), "ids never return");
     cluster.add(4, config(4), 4);
     cluster.elapse(3 * SECOND);
     assert_eq!(cluster.replica(1).raft().configuration().voters.len(), 3);
@@ -469,7 +469,8 @@ fn a_restart_remembers_leases_members_and_what_it_applied() {
     assert!(matches!(cluster.reply(ticket), Some(Ok(Reply::Written(StoreReply::Put(_))))));
 }
 
-/// Heartbeats and reads go on while very many keys are deleted; a checkpoint that is made meanwhile does not know of it.
+/// Heartbeats and reads continue while very many keys are deleted; a checkpoint that is made meanwhile does not know of
+/// it.
 #[test]
 fn a_large_delete_is_applied_in_steps() {
     let mut cluster = Cluster::led_by_n1(3, |config| config.checkpoint_log_bytes = 1 << 40);

@@ -356,7 +356,7 @@ fn golden_49_quota() {
     let revision = golden.cluster.replica(1).store().revision();
     golden.write(StoreCommand::Compact(CompactionRequest { revision, physical: false })).expect("compacts");
     golden.cluster.elapse(Duration::from_millis(200));
-    assert_eq!(golden.write(put("x")), no_space, "until somebody clears it");
+    assert_eq!(golden.write(put("x")), no_space, "until an operator clears it");
     golden.write(alarm(AlarmAction::Deactivate)).expect("clears it");
     assert!(golden.write(put("x")).is_ok());
 }

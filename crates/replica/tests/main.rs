@@ -1,4 +1,4 @@
-//! The replica in the cluster of a test: scripts, golden cases, watchers, and what clients may rely on.
+//! The replica in the cluster of a test: scripts, golden cases, watchers, and the guarantees to clients.
 //!
 //! One program: `cargo test -p volvox-replica --test replica MODULE` runs one module of it.
 

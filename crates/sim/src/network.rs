@@ -252,7 +252,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// A message, or one more copy of it, is under way on a link and will arrive then: for those who keep a record.
+    /// A message, or one more copy of it, is in flight on a link and will arrive then: for those who keep a record.
     fn write_down(&self, from: u32, to: u32, way: (u32, u64), message: &P::Message, is_copy: bool) {
         let ends = || (self.cold[from as usize].id, self.cold[to as usize].id);
         if let Some(recorder) = &self.recorder {

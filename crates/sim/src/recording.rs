@@ -222,7 +222,7 @@ impl State {
         id
     }
 
-    /// The message of this link that arrives now is not under way any more.
+    /// The message of this link that arrives now is no longer in flight.
     fn take(&mut self, link: u32, now: u64) -> Option<usize> {
         let queue = self.under_way.get_mut(&link)?;
         let place = queue.iter().position(|(arrival, _)| *arrival == now)?;

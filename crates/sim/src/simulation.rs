@@ -357,7 +357,7 @@ impl<P: Process + 'static> Simulation<P> {
     pub(crate) fn tell(&mut self, node: NodeId, what: Happening<P::Event>) {
         assert!(
             self.happened.len() < self.happened_max,
-            "{} happenings wait and nobody takes them: call happened()",
+            "{} happenings wait and are never taken: call happened()",
             self.happened_max
         );
         self.happened.push_back(Happened { at: Instant(self.now), node, what });

@@ -92,7 +92,7 @@ enum Timer {
 }
 
 const SUCCESSORS: usize = 4;
-/// Longer than a way there and back, shorter than a period: setting a timer anew replaces it.
+/// Longer than a way there and back, shorter than a period: restarting a timer replaces it.
 const SILENCE: Duration = Duration::from_millis(60);
 const HOPS_MAX: u32 = 256;
 

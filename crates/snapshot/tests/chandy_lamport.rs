@@ -132,7 +132,7 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
     sim.command(ONE, ask("pay 1 to n1"));
     sim.command(ONE, ask("pay 1 to n9"));
     let _ = sim.run_for(ms(10));
-    assert_eq!(sim.statistics().notes.of("refused: too many snapshots are under way"), 3);
+    assert_eq!(sim.statistics().notes.of("refused: too many snapshots are in progress"), 3);
     assert_eq!(sim.statistics().notes.of("refused: no such branch, or not enough money"), 3);
     assert_eq!(sim.node(ONE).map(|node| (node.recording(), node.application().balance())), Some((SNAPSHOTS_MAX, 100)));
 

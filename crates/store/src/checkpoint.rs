@@ -92,7 +92,7 @@ pub(crate) struct Meta {
 pub struct Checkpoint {
     view: View,
     stage: Stage,
-    /// Pieces of what was looked at last.
+    /// Parts of the item that was read last.
     pieces: VecDeque<PartRef>,
     /// Of the parts so far.
     chain: u64,

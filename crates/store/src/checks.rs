@@ -9,7 +9,7 @@ use volvox_core::Bytes;
 /// The longest time to live of a lease.
 pub const LEASE_TTL_SECONDS_MAX: i64 = 9_000_000_000;
 
-/// The single byte that stands for "no upper bound".
+/// The single byte that means "no upper bound".
 pub const UNBOUNDED: &[u8] = &[0];
 
 /// Checks a read.
@@ -140,7 +140,7 @@ impl<'a> Writes<'a> {
     ///
     /// Nested transactions come first, in order: a put of theirs must not lie in a delete of an *earlier* sibling, but
     /// may lie in one of a later sibling, which the original does not notice (the second gap). Then the branch's own
-    /// deletes join, and at last its own puts.
+    /// deletes join, and finally its own puts.
     fn of_branch(ops: &'a [RequestOp]) -> Result<Writes<'a>, Error> {
         let mut writes = Writes::default();
         for op in ops {

@@ -33,7 +33,7 @@ pub(crate) struct Pending {
 }
 
 impl Store {
-    /// Applies a command, or begins to: then there is no reply yet, and [`Store::apply_more`] goes on with it.
+    /// Applies a command, or begins to: then there is no reply yet, and [`Store::apply_more`] continues it.
     ///
     /// # Errors
     /// As [`Store::apply`].
@@ -74,7 +74,7 @@ impl Store {
     /// # Panics
     /// When none is in progress.
     pub fn apply_more(&mut self, keys: usize) -> Option<Reply> {
-        let mut pending = self.pending.take().expect("a large delete is under way");
+        let mut pending = self.pending.take().expect("a large delete is in progress");
         let range = KeyRange::new(&pending.next, &pending.request.range_end);
         let alive = pending.state.index.forward(range, true).take(keys.max(1));
         let alive: Vec<Bytes> = alive.map(|(key, _)| Bytes::from(key)).collect();

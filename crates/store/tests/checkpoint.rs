@@ -188,7 +188,7 @@ fn a_step_of_compaction_looks_at_little() {
     let mut steps = 0;
     while store.compact_step(1) {
         steps += 1;
-        // Writes and further compactions go on between the steps.
+        // Writes and further compactions continue between the steps.
         put(&mut store, "other", 1);
     }
     assert!(steps >= 7, "{steps} steps for 30,000 records");

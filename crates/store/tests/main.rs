@@ -1,4 +1,4 @@
-//! The store beside its golden cases, an oracle that is slow and simple, and bytes that nobody wrote.
+//! The store against its golden cases, against a slow and simple oracle, and with hostile bytes.
 //!
 //! One program: `cargo test -p volvox-store --test store MODULE` runs one module of it.
 

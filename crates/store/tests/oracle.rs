@@ -14,7 +14,7 @@ fn checkpoint(view: &View, known: &mut Parts) -> Vec<Part> {
     for part in &parts {
         assert!(part.data.len() <= volvox_core::PART_BYTES_MAX && part.number <= PART_NUMBER_MAX);
         let before = known.entry(part.number).or_insert_with(|| part.data.clone());
-        assert_eq!(*before, part.data, "part {} came back with other content", part.number);
+        assert_eq!(*before, part.data, "part {} was restored with other content", part.number);
     }
     parts
 }

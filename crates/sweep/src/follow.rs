@@ -15,7 +15,7 @@ use volvox_raft::invariants::Observer;
 use volvox_replica::Replica;
 use volvox_sim::script::{Action, Breach, Course, Order, What, World};
 
-/// A moment of a course that is followed: the world, and what was seen of it. A clone goes on by itself.
+/// A moment of a course that is followed: the world, and what was seen of it. A clone continues independently.
 #[derive(Clone)]
 pub(crate) struct Moment {
     world: World<Replica>,

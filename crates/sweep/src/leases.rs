@@ -14,7 +14,7 @@ pub struct LeaseTruth {
     leases: BTreeMap<i64, Lease>,
     /// Leases that ended because their time was over.
     expired: u64,
-    /// Of those, such as ended while nobody led.
+    /// Of those, the leases that ended without a leader.
     expired_in_election: u64,
 }
 
@@ -22,9 +22,9 @@ pub struct LeaseTruth {
 struct Lease {
     /// It lives at least until then, as promised to its clients.
     until: Instant,
-    /// Somebody asked to revoke it: it may end at any time.
+    /// A client asked to revoke it: it may end at any time.
     revoking: bool,
-    /// Nobody led when its time was over.
+    /// There was no leader when its time was over.
     due_in_election: bool,
     exists: bool,
     gone: Option<Instant>,
@@ -34,12 +34,12 @@ impl LeaseTruth {
     /// The newest state that any node has reached.
     ///
     /// # Errors
-    /// When a lease ended too early, or came back.
+    /// When a lease ended too early, or existed again.
     pub fn on_frontier(&mut self, view: &View, now: Instant) -> Result<(), String> {
         for lease in view.leases() {
             let known = self.leases.entry(lease.id).or_default();
             if known.gone.is_some() {
-                return Err(format!("lease {} came back after it had ended", lease.id));
+                return Err(format!("lease {} exists again after it had ended", lease.id));
             }
             known.exists = true;
         }
@@ -83,7 +83,7 @@ impl LeaseTruth {
         Ok(lease.until)
     }
 
-    /// Somebody asks to revoke it.
+    /// A client asks to revoke it.
     pub fn on_revoke(&mut self, id: i64) {
         self.leases.entry(id).or_default().revoking = true;
     }
@@ -95,7 +95,7 @@ impl LeaseTruth {
         }
     }
 
-    /// How many leases expired, and how many of those while nobody led.
+    /// How many leases expired, and how many of those without a leader.
     pub fn expired(&self) -> (u64, u64) {
         (self.expired, self.expired_in_election)
     }

@@ -3,7 +3,7 @@
 //! A history is linearizable when every operation can be given one moment between its invocation and its response such
 //! that, in the order of these moments, each saw what a register would have shown it (Herlihy and Wing 1990). The
 //! search is that of Wing and Gong (1993) with the memory of Lowe (2017): take any operation that no other precedes in
-//! time, let it happen if its response fits, go on with the rest; when stuck, go back and take another. A set of
+//! time, let it happen if its response fits, continue with the rest; when stuck, go back and take another. A set of
 //! operations done, together with the value they left, is tried only once.
 //!
 //! An operation that was never answered may have happened at any moment after its invocation, or never.

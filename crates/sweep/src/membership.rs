@@ -15,7 +15,7 @@ const MEMBERS_MORE: usize = 2;
 /// And never fewer than this, or no fault is survived.
 const MEMBERS_LEAST: usize = 3;
 
-/// A change that is under way.
+/// A change in progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     Add {
@@ -49,7 +49,7 @@ pub(crate) struct Membership {
 }
 
 impl Run {
-    /// Goes on with the changes under way, or begins others.
+    /// Continues the changes in progress, or begins others.
     pub(crate) fn change_members(&mut self, world: &mut World) {
         self.finish_changes(world);
         if self.membership.under_way.is_empty() {
@@ -198,7 +198,7 @@ impl Run {
     }
 }
 
-/// The configuration that stays, whoever is elected next: the one in force may yet be lost with its leader.
+/// The configuration that stays under any next leader: the one in force may yet be lost with its leader.
 pub(crate) fn committed(replica: &Replica) -> Configuration {
     replica.raft().meta_at(replica.raft().commit_index()).configuration
 }

@@ -124,7 +124,7 @@ pub fn check_written(truth: &Truth, asked: &Asked, reply: &StoreReply) -> Result
         return Err(format!("answered at revision {revision}, and {} was known before it was asked", asked.floor));
     }
     if revision > truth.revision() {
-        return Err(format!("answered at revision {revision}, which nobody has"));
+        return Err(format!("answered at revision {revision}, which no replica has"));
     }
     match (&asked.operation, reply) {
         (Operation::Put(put), StoreReply::Put(_)) => {
@@ -146,7 +146,7 @@ pub fn check_written(truth: &Truth, asked: &Asked, reply: &StoreReply) -> Result
             check_branch(truth, asked, revision, reply, puts.iter().map(|(key, value)| (key, value)))?;
         }
         (Operation::Compact(at), StoreReply::Compact(_)) if truth.compacted() < *at => {
-            return Err(format!("compaction at {at} was acknowledged, and nobody is compacted there"));
+            return Err(format!("compaction at {at} was acknowledged, and no replica is compacted there"));
         }
         (Operation::Compact(_), StoreReply::Compact(_))
         | (Operation::Grant(_), StoreReply::LeaseGrant(_))

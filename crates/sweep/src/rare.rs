@@ -10,12 +10,12 @@ use volvox_raft::{Index, RoleKind, Term};
 use volvox_replica::Replica;
 use volvox_sim::Counts;
 
-/// What must have run in a sweep of some size: the name of the count, and what it stands for.
+/// What must have run in a sweep of some size: the name of the count, and its meaning.
 pub const MUST_RUN: &[(&str, &str)] = &[
     ("leaders elected", "a new leader"),
     ("logs truncated", "uncommitted entries of a deposed leader removed"),
     ("snapshots installed", "a snapshot, always of more than one part, takes the place of a log"),
-    ("a snapshot begins anew", "a transfer was broken off and another one begun"),
+    ("a snapshot transfer restarts", "a transfer was abandoned and another one begun"),
     ("checkpoints made", "a checkpoint, after which the log is cut"),
     ("power cuts", "the power of all nodes goes at once"),
     ("torn tails cut", "a restart finds a write that the power cut tore"),
@@ -23,7 +23,7 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("power cut in the midst of a checkpoint", "a crash between the syncs of a checkpoint"),
     ("nodes stopped by a failed sync", "the page cache can no longer be trusted"),
     ("records waited for space", "a full disk, and no room in the segment"),
-    ("a checkpoint waited for space", "a full disk, while the log goes on"),
+    ("a checkpoint waited for space", "a full disk, while the log continues"),
     ("nodes recovered under a fresh incarnation", "a node that lost its storage votes again"),
     ("joint configurations left by a new leader", "the leader that began the change is gone"),
     ("steps down: no longer a voter", "a leader that was removed goes"),

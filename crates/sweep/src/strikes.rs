@@ -76,7 +76,7 @@ impl Run {
     /// Something began that may draw a fault.
     pub(crate) fn on_moment(&mut self, world: &mut World, moment: Moment) {
         let strikes = &self.shape.strikes;
-        // Every seed sees a change of its members: one that has had none for long gets the time for it.
+        // Every seed sees a change of its members: a seed that has had none for a long time gets the time for it.
         let is_late = self.membership.changes == 0 && world.now().since(Instant::ZERO) > MEMBERS_BY;
         if self.healing || is_late || self.striking.below(100) >= strikes.chance_percent {
             return;

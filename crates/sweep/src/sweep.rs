@@ -112,7 +112,7 @@ thread_local! {
     static RUNNING: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
 }
 
-/// The seed that runs on this thread, and its nodes: for whoever must say so when a panic ends the program.
+/// The seed that runs on this thread, and its nodes: for the report when a panic ends the program.
 pub fn running() -> Option<(u64, u64)> {
     RUNNING.with(Cell::get)
 }

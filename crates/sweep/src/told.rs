@@ -29,7 +29,7 @@ struct Asked {
 }
 
 impl Told {
-    /// Somebody asks something of a node that runs.
+    /// A client sends a request to a running node.
     pub fn on_command(&mut self, node: NodeId, command: &Command, truth: &mut Truth, at: Instant) {
         match command {
             Command::Request { ticket, request } => {
@@ -66,7 +66,7 @@ impl Told {
         }
     }
 
-    /// A process ended, and with it whoever was connected to it.
+    /// A process ended, and with it all its connections.
     pub fn on_crashed(&mut self, node: NodeId) {
         self.asked.retain(|_, asked| asked.node != node);
         self.streams.retain(|_, stream| stream.node != Some(node));

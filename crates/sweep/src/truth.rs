@@ -96,7 +96,7 @@ impl Truth {
 
     fn append(&mut self, id: NodeId, change: Change) -> Result<(), String> {
         if change.revision != self.revision() + 1 {
-            return Err(format!("{id} has revision {}, and nobody had {}", change.revision, self.revision() + 1));
+            return Err(format!("{id} has revision {}, and no replica had {}", change.revision, self.revision() + 1));
         }
         for event in &change.events {
             self.replay(change.revision, event).map_err(|text| format!("{id} at {}: {text}", change.revision))?;

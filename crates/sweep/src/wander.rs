@@ -81,7 +81,8 @@ impl Walk {
         }
     }
 
-    /// Others hear one another from now on. Often somebody dies or comes back with that, or stands for election.
+    /// Other nodes reach one another from now on. Often a node crashes or restarts at the same moment, or becomes a
+    /// candidate.
     fn regroup(&mut self) -> Option<What<Replica>> {
         self.left = 6 + self.rng.below(30);
         let size = 1 + self.rng.below(self.ids.len() as u64) as usize;

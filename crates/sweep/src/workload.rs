@@ -29,7 +29,7 @@ pub struct Workload {
     seen: BTreeMap<Bytes, Option<Bytes>>,
     /// Leases held by clients, with the renewals left.
     held: BTreeMap<usize, (i64, u64)>,
-    /// Leases whose holders fell silent: somebody may still come late.
+    /// Leases whose holders fell silent: a late keep-alive may still arrive.
     silent: Vec<i64>,
 }
 
@@ -93,7 +93,7 @@ impl Workload {
         self.held.remove(&client);
     }
 
-    /// A value that nobody wrote yet.
+    /// A value that no client has written yet.
     pub fn value(&mut self) -> Bytes {
         let large = self.rng.below(30) == 0;
         let most = if large { self.value_bytes.1 } else { self.value_bytes.0 };

@@ -95,8 +95,8 @@ pub mod channel {
 
         world.crash(TWO);
         world.start(TWO);
-        // Messages to the previous boot are lost with it: say something until it is heard; from then on the guarantee
-        // must hold.
+        // Messages to the previous boot are lost with it: say something until it is delivered; from then on the
+        // guarantee must hold.
         let mut number = 1_000;
         let mut met = false;
         while !met {
@@ -204,7 +204,7 @@ pub mod raft {
         for number in 40..60 {
             commit(world, &mut told, number, 2);
         }
-        world.wait("the node that came back has everything", |id, event| {
+        world.wait("the restarted node has everything", |id, event| {
             told.note(id, event);
             told.agree();
             told.committed.get(&dead).is_some_and(|log| log.len() >= 60)

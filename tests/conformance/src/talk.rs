@@ -7,7 +7,7 @@ use volvox_core::{Context, Decode, DecodeError, Encode, MessageKind, NodeId, Pro
 /// See the module.
 pub struct Talk;
 
-/// What is said.
+/// The words.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Word(pub u64);
 

@@ -56,7 +56,7 @@ fn a_cluster_stops_and_resumes_with_its_data() {
 #[test]
 fn nodes_are_killed_started_paused_and_resumed() {
     let cluster = cluster("signals", 3, &[]);
-    let leader = block_on(cluster.leader()).expect("somebody leads").to_string();
+    let leader = block_on(cluster.leader()).expect("a node leads").to_string();
     let id: u64 = leader.parse().expect("a number");
     let pid = cluster.process(id).expect("it runs");
     said(&cluster, &["kill", &leader]);
@@ -93,7 +93,7 @@ fn faults_act_are_listed_and_survive_restarts() {
     let faults = ["slow 1->2 delay 50ms", "slow 2->1 delay 50ms", "partition 1,2|3"];
     assert_eq!(document(&cluster, &["fault", "list"]), serde_json::json!(faults));
     assert_eq!(said(&cluster, &["fault", "list"]).lines().collect::<Vec<_>>(), faults);
-    // Node 3 hears nobody: it has no leader soon, and still none after a restart.
+    // Node 3 reaches no other node: it has no leader soon, and still none after a restart.
     let alone = || block_on(cluster.status(3)).is_some_and(|status| status["leader"].is_null());
     until("node 3 is alone", alone);
     said(&cluster, &["kill", "3"]);
@@ -201,7 +201,7 @@ fn leases_and_locks_are_held_and_given_back() {
     assert_eq!(output.next().as_deref(), Some("held"));
     assert!(second.wait().success());
     assert_eq!(cluster.output(&["lock", "door", "--", "false"]).expect("runs").status.code(), Some(1), "passed on");
-    assert_eq!(said(&cluster, &["get", "door/", "--prefix", "--keys-only"]), "", "nobody is left in line");
+    assert_eq!(said(&cluster, &["get", "door/", "--prefix", "--keys-only"]), "", "no client is left in line");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn people_see_members_by_name() {
 fn no_signal_goes_to_a_stranger() {
     let cluster = cluster("stranger", 1, &[]);
     said(&cluster, &["kill", "1"]);
-    // The pid of the dead node now belongs to somebody else, who started at another time.
+    // The pid of the dead node now belongs to another process, which started at another time.
     let stranger = Running(Command::new("sleep").arg("600").spawn().expect("sleep runs"));
     let file = cluster.data().join("n1").join("process");
     let old = std::fs::read_to_string(&file).expect("there is one");

@@ -66,7 +66,7 @@ fn a_node_alone_says_which_port_or_folder_is_taken() {
     let elsewhere = cluster.data().join("elsewhere");
     refused(&node(&elsewhere, &client), &["cannot listen for clients on", &client]);
     refused(&node(&running, "127.0.0.1:0"), &[running.to_str().expect("plain"), "in use"]);
-    let answer = cluster.volvox(&["put", "k", "v"]).expect("the node that runs goes on");
+    let answer = cluster.volvox(&["put", "k", "v"]).expect("the running node continues");
     assert_eq!(answer.trim(), "OK");
 }
 

@@ -16,7 +16,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// One line while the rest is under way.
+    /// One line while the rest runs.
     pub fn line(&self, row: &Row, side: Side, round: usize) -> String {
         let figures: Vec<_> =
             self.figures.iter().map(|figure| format!("{} {:.0}", figure.name, figure.value)).collect();

@@ -196,7 +196,7 @@ impl Apt {
         Self { options: Vec::new() }
     }
 
-    /// Over lists of the checkout's own, fetched anew.
+    /// Over lists of the checkout's own, fetched again.
     fn of_our_own(folder: &Path) -> Result<Self> {
         let (lists, cache) = (folder.join("lists"), folder.join("cache"));
         for partial in [lists.join("partial"), cache.join("archives/partial")] {

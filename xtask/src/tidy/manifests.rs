@@ -88,7 +88,7 @@ pub fn lock_findings(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// Ways by which a test-only feature would get into a build that nobody asked to have it.
+/// Ways by which a test-only feature would get into a build that did not ask for it.
 pub fn feature_findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.files().filter(|file| file.path.ends_with("Cargo.toml")) {

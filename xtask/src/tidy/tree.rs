@@ -95,7 +95,7 @@ impl Tree {
     }
 
     /// The manifests of all packages of this workspace but the root's, each with its folder (`crates/raft`). Benchmarks
-    /// against peers are workspaces of their own, so that nobody builds the peers by accident.
+    /// against peers are workspaces of their own, so that no one builds the peers by accident.
     pub fn manifests(&self) -> impl Iterator<Item = (&str, &File)> {
         let foreign = |file: &File| file.lines().any(|(_, line)| line.trim() == "[workspace]");
         self.files()

@@ -107,7 +107,7 @@ fn explain(error: io::Error) -> io::Error {
 }
 
 /// A member's refusal of us, in words that say what to do: with TLS 1.3 it looks at our certificate after the handshake,
-/// and what comes back to a request is the text of its alert.
+/// and the answer to a request is the text of its alert.
 pub fn in_words(text: String) -> String {
     let Some((_, alert)) = text.split_once("received fatal alert: ") else {
         return text;

@@ -23,20 +23,20 @@ A script is a text. Its header says what runs:
 
   protocol ricart-agrawala       one that `volvox lab list` names
   nodes 3                        how many; the protocol's own number when not said
-  without order                  a rule that is taken out; none when not said
+  without order                  a rule to remove; none unless given
   property mutual exclusion      what is asked, by its name in `volvox lab show P`
   seed 1                         where jitter comes from
   links free                     free: any message may be next; lossy: one that arrives leaves those before it lost;
                                  strict: only the oldest arrives
 
 Behind it each line with > lets one thing happen; lines with # are prose, and all others are what followed, which is
-written anew. Every node has started.
+rewritten. Every node has started.
 
   > command n1 enter             asks a node, in the protocol's own words
-  > deliver                      everything that is under way now arrives
+  > deliver                      everything in flight now arrives
   > deliver n1->n2               the oldest message of this link arrives
   > deliver n1->n2 Reply         the oldest of this kind; `#2` is the second oldest
-  > drop n1->n2, duplicate n1->n2   it is lost; it is under way twice
+  > drop n1->n2, duplicate n1->n2   it is lost; it is in flight twice
   > timer n1 Election            this timer fires, and time advances to its moment
   > timeout n1                   the timer of n1 that is due first
   > wait 20ms                    time passes, and timers fire

@@ -106,7 +106,7 @@ mod tests {
         let mut now = Instant::now();
         let mut forgotten = Vec::new();
         for table in tables {
-            assert_eq!(book.turn(&ids(table), now), [], "nobody is forgotten at once");
+            assert_eq!(book.turn(&ids(table), now), [], "no address is forgotten at once");
             now += Duration::from_secs(3600);
             forgotten.push(book.turn(&ids(table), now).into_iter().map(|id| id.0).collect());
         }

@@ -14,7 +14,7 @@ fn config(without: Option<Rule>) -> Config<()> {
     Config { without, ..Config::default() }
 }
 
-fn foul() -> Network {
+fn lossy() -> Network {
     let fault = LinkFault {
         loss_ppm: 150_000,
         duplicate_ppm: 150_000,
@@ -33,7 +33,7 @@ fn the_whole_stack_keeps_every_promise_over_foul_networks() {
             let plan = FaultPlan { weights, from: ms(0), until: ms(1_000), ..FaultPlan::default() };
             let nodes = 2 + seed % 3;
             let mut sim = Builder::<Reliable<Talk>>::new(seed, nodes, config(None).stack())
-                .network(foul())
+                .network(lossy())
                 .faults(plan)
                 .trace(ring)
                 .build();
@@ -50,7 +50,7 @@ fn the_whole_stack_keeps_every_promise_over_foul_networks() {
 #[test]
 fn each_rule_is_needed_over_the_same_networks() {
     for (rule, property) in [(Rule::Repetition, "reliable delivery"), (Rule::Once, TWICE), (Rule::Order, ORDER)] {
-        let mut sim = Builder::<Reliable<Talk>>::new(3, 2, config(Some(rule)).stack()).network(foul()).build();
+        let mut sim = Builder::<Reliable<Talk>>::new(3, 2, config(Some(rule)).stack()).network(lossy()).build();
         chatter(&mut sim, 2, 60);
         // Without retransmission a gap remains, and nothing after it is delivered.
         let verdict = until_all_is_heard(&mut sim, 60).expect_err("a rule is missing");
@@ -83,7 +83,7 @@ fn every_schedule_layer_by_layer() {
     let broken = every_schedule::<Talk>((), losing, 2, &[], true).2;
     assert_eq!(wrong(broken).as_deref(), Some("reliable delivery"));
 
-    // Stubborn: every word is heard, possibly twice.
+    // Stubborn: every word is delivered, possibly twice.
     let (ended, _, broken) = every_schedule::<Stubborn<Talk>>(config(None), losing, 2, &[INVENTED], true);
     assert_eq!((ended, broken), (Ended::Exhausted, None));
     let broken = every_schedule::<Stubborn<Talk>>(config(None), twice, 2, &[TWICE], false).2;

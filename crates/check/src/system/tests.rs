@@ -138,10 +138,10 @@ fn limits_stop_clearly_and_a_counterexample_is_the_same_on_any_number_of_threads
     let report = Checker::new(&system).depth_max(3).run();
     assert_eq!((report.ended, report.depth), (Ended::DepthMax, 3));
     let told = |threads| {
-        let checker = Checker::new(&system)
-            .threads(threads)
-            .invariant("nobody hears 3", |system, state| system.view(state).nodes().all(|(_, node)| node.heard < 3));
-        checker.run().violation.expect("somebody does").actions()
+        let checker = Checker::new(&system).threads(threads).invariant("no node receives 3", |system, state| {
+            system.view(state).nodes().all(|(_, node)| node.heard < 3)
+        });
+        checker.run().violation.expect("a node does").actions()
     };
     assert!((1..=4).all(|threads| told(threads) == told(1)));
 }

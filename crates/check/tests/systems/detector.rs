@@ -78,7 +78,7 @@ fn world(delivery_max: u32) -> System<Detector> {
 
 fn checker(world: &System<Detector>) -> Checker<'_, System<Detector>> {
     let suspects = |world: &System<Detector>, state: &_| world.view(state).nodes().any(|(_, node)| node.suspects);
-    Checker::new(world).invariant("who lives is not suspected", move |world, state| !suspects(world, state))
+    Checker::new(world).invariant("accuracy", move |world, state| !suspects(world, state))
 }
 
 #[test]

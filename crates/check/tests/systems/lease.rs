@@ -142,7 +142,7 @@ fn timed(rules: Rules, drift_ppm: i32) -> World {
 
 fn one_holder(world: &World) -> Checker<'_, World> {
     Checker::new(world)
-        .invariant("one holder", |world, state| {
+        .invariant("mutual exclusion", |world, state| {
             world.view(state).nodes().filter(|(_, node)| node.holds.is_some()).count() < 2
         })
         .reachable("both in turn", |world, state| {

@@ -155,10 +155,10 @@ fn full_queues_are_reported_by_link_and_leave_liveness_undecided() {
     assert!(report.to_string().contains("full queues dropped"), "{report}");
     // Explored again, and on another number of threads, it is the same: no step is counted twice.
     let again = Checker::new(&world).threads(1).run();
-    let anew =
+    let rebuilt =
         Checker::new(&narrow()).threads(3).leads_to("a number is acknowledged", has_counted, is_acknowledged).run();
-    assert_eq!((&again.overflowed, &anew.overflowed), (&report.overflowed, &report.overflowed));
-    assert_eq!(anew.ended, Ended::Undecided);
+    assert_eq!((&again.overflowed, &rebuilt.overflowed), (&report.overflowed, &report.overflowed));
+    assert_eq!(rebuilt.ended, Ended::Undecided);
     let deep = Checker::new(&narrow()).depth_first().run();
     assert_eq!(deep.overflowed, report.overflowed);
 }
@@ -274,9 +274,9 @@ fn progress_is_reported_within_a_large_level_too() {
     let report = Checker::new(&world)
         .leads_to("a number is acknowledged", has_counted, is_acknowledged)
         .threads(2)
-        .progress(|progress: &Progress| reports.lock().expect("nobody panics").push(*progress))
+        .progress(|progress: &Progress| reports.lock().expect("no thread panics").push(*progress))
         .run();
-    let reports = reports.into_inner().expect("nobody panics");
+    let reports = reports.into_inner().expect("no thread panics");
     for is_liveness in [false, true] {
         let phase: Vec<_> = reports.iter().filter(|progress| progress.is_liveness == is_liveness).collect();
         let levels = if is_liveness { 0 } else { u64::from(report.depth) };

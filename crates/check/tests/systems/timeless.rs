@@ -92,7 +92,7 @@ fn timed(asks: Asks) -> World {
 
 fn failure(world: &World) -> (Counterexample<World>, String, String) {
     let report = Checker::new(world)
-        .reachable("somebody read", |world, state| world.view(state).nodes().any(|(_, node)| node.read.is_some()));
+        .reachable("a node read", |world, state| world.view(state).nodes().any(|(_, node)| node.read.is_some()));
     let report = report.run();
     assert_eq!((report.ended, report.holds()), (Ended::Violated, false), "{report}");
     let found = report.violation.expect("a step that fails");
@@ -118,7 +118,7 @@ fn a_start_that_asks_for_now_is_a_counterexample_of_one_decision() {
     assert_eq!(why, "n2 reads now(), but in an asynchronous model no time passes");
     assert_eq!(trace, format!("1.000ms n2 starts\n1.000ms {why}\n"));
     let nobody_runs = world.view(&found.initial).nodes().next().is_none();
-    assert!(nobody_runs && found.steps.is_empty(), "nobody has started before it");
+    assert!(nobody_runs && found.steps.is_empty(), "no node has started before it");
 }
 
 #[test]

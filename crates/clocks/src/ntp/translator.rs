@@ -135,10 +135,10 @@ mod tests {
     fn an_answer_goes_to_who_asked() {
         let mut server = Translator::default();
         let response = Message::Response { t1: 0, t2: NOW, t3: NOW };
-        assert_eq!(server.encode(CLIENT, &response), None, "nobody asked");
+        assert_eq!(server.encode(CLIENT, &response), None, "no client asked");
         let request = Packet::request(Timestamp::of(NOW)).encode();
         assert!(server.decode(CLIENT, &request, NOW).is_ok());
-        assert_eq!(server.encode(NodeId(3), &response), None, "somebody else asked");
+        assert_eq!(server.encode(NodeId(3), &response), None, "another client asked");
         assert!(server.encode(CLIENT, &response).is_some());
     }
 

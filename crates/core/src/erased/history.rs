@@ -50,7 +50,7 @@ impl AnyHistory {
     /// When it is not an `H`.
     pub fn expect<H: 'static>(&self) -> &H {
         let history = (*self.0).as_any().downcast_ref();
-        history.unwrap_or_else(|| panic!("an erased history is not the {} it is taken for", type_name::<H>()))
+        history.unwrap_or_else(|| panic!("an erased history is not the expected {}", type_name::<H>()))
     }
 
     /// The history, mutably.
@@ -59,7 +59,7 @@ impl AnyHistory {
     /// When it is not an `H`.
     pub fn expect_mut<H: 'static>(&mut self) -> &mut H {
         let history = (*self.0).as_any_mut().downcast_mut();
-        history.unwrap_or_else(|| panic!("an erased history is not the {} it is taken for", type_name::<H>()))
+        history.unwrap_or_else(|| panic!("an erased history is not the expected {}", type_name::<H>()))
     }
 }
 

@@ -76,7 +76,7 @@ impl AnyProcess {
     /// # Panics
     /// When it is not a `P`.
     pub fn expect<P: 'static>(&self) -> &P {
-        self.get().unwrap_or_else(|| panic!("an erased process is not the {} it is taken for", type_name::<P>()))
+        self.get().unwrap_or_else(|| panic!("an erased process is not the expected {}", type_name::<P>()))
     }
 }
 

@@ -56,7 +56,7 @@ impl AnyTimer {
     /// When it is not a `T`.
     pub fn get<T: 'static>(&self) -> &T {
         let timer = (*self.0).as_any().downcast_ref();
-        timer.unwrap_or_else(|| panic!("an erased timer is not the {} it is taken for", type_name::<T>()))
+        timer.unwrap_or_else(|| panic!("an erased timer is not the expected {}", type_name::<T>()))
     }
 }
 

@@ -91,7 +91,7 @@ impl<T: Payload + MessageKind + Encode + Send + Sync + 'static> MessageValue for
 fn taken<T: 'static>(value: Box<dyn Any>) -> T {
     match value.downcast::<T>() {
         Ok(value) => *value,
-        Err(_) => panic!("an erased value is not the {} it is taken for", type_name::<T>()),
+        Err(_) => panic!("an erased value is not the expected {}", type_name::<T>()),
     }
 }
 

@@ -26,7 +26,7 @@ fn who_is_answered_waits_and_begins_again_when_nobody_wins() {
     let mut n1 = bench(1);
     assert_eq!(n1.message(2, Message::Answer), ["cancel Answer", "timer Coordinator in 44ms"]);
     assert_eq!(n1.message(3, Message::Answer), ["note an answer to nothing 3"]);
-    assert_eq!(n1.command(Command::Suspect), ["note an election is under way"]);
+    assert_eq!(n1.command(Command::Suspect), ["note an election is in progress"]);
     let again = n1.timer(Timer::Coordinator);
     assert_eq!(again, ["-> n2 Election", "-> n3 Election", "timer Answer in 22ms"]);
 }

@@ -19,7 +19,7 @@ use volvox_sim::Envelope;
 
 /// How many rows further on a partner is looked for.
 const ROWS_AHEAD: usize = 64;
-/// A row moves so many times as far as the median message is long under way.
+/// A row moves this many times as far as the median message is in flight.
 const DELAYS_MAX: u32 = 2;
 
 /// What two rows have in common.

@@ -99,8 +99,8 @@ impl fmt::Display for Hidden {
     }
 }
 
-/// Takes out what the next record of the same step replaces, which begins with the same two words: `hard t2 vote=-`
-/// before `hard t2 vote=n1`.
+/// Removes a record that the next record of the same step replaces, which begins with the same two words: `hard t2
+/// vote=-` before `hard t2 vote=n1`.
 fn superseded(marks: &mut Vec<Mark>) -> usize {
     let begin = |mark: &Mark| match mark {
         Mark::Record(text) => Some(text.split_whitespace().take(2).map(str::to_string).collect::<Vec<_>>()),

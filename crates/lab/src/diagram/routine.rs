@@ -134,7 +134,7 @@ mod tests {
         rows.extend((201..260).map(|turn| step(turn, 1, vec![Mark::Event(format!("holds {turn}"))])));
         let kept = folded(rows);
         let shown: Vec<u64> = kept.iter().filter(|row| matches!(row, Row::Step(_))).map(|row| row.at().0).collect();
-        // Twice at each node; the crash begins anew.
+        // Twice at each node; the crash starts over.
         assert_eq!(shown[..6], [0, 1, 2, 3, 4, 5]);
         assert!(shown.contains(&200) && shown.contains(&201) && shown.contains(&202) && !shown.contains(&203));
         assert!(matches!(kept.last(), Some(Row::Gap { from: Instant(203), to: Instant(259), .. })), "{kept:?}");

@@ -388,7 +388,7 @@ impl<'a> Run<'a> {
     /// `kill -9`. What the process told before is followed first.
     fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
         if self.ended.contains(&id) {
-            // Somebody else was first.
+            // Another thread was first.
             return self.found_dead(id);
         }
         let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
@@ -407,7 +407,7 @@ impl<'a> Run<'a> {
         self.buried(id, died)
     }
 
-    /// A process whose output ended, and nobody here had killed it: `kill -9` from another shell is part of the run.
+    /// A process whose output ended without a kill from here: `kill -9` from another shell is part of the run.
     fn found_dead(&mut self, id: NodeId) -> Result<(), LiveError> {
         let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
         let died = self.now();

@@ -58,7 +58,7 @@ pub struct SweepRequest {
     pub seeds: u64,
     /// How many nodes; what the scenario says, or the chapter, when not given.
     pub nodes: Option<u64>,
-    /// A rule that is taken out.
+    /// A rule to remove.
     pub without: Option<String>,
     /// Only failures of this property count.
     pub property: Option<String>,

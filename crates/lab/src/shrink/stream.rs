@@ -25,7 +25,7 @@ impl Stream {
         Stream { given: given.to_vec(), chance: None, made: Vec::new() }
     }
 
-    /// A decision in `0..bound`; one that was given and is too large stands for the largest.
+    /// A decision in `0..bound`; a given one that is too large counts as the largest.
     pub fn draw(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "a decision among none");
         let decided = match (self.given.get(self.made.len()), &mut self.chance) {

@@ -64,7 +64,7 @@ fn told(recording: &Recording, what: &What) -> Option<String> {
         What::Started(incarnation) => format!("starts as {incarnation}"),
         What::Stopped => "is gone".to_string(),
         What::Paused => "stands still".to_string(),
-        What::Resumed => "goes on".to_string(),
+        What::Resumed => "resumes".to_string(),
         What::Sent(id) => message(id).map(|envelope| format!("-> {} {}", envelope.to, envelope.text))?,
         What::Delivered(id) => message(id).map(|envelope| format!("<- {} {}", envelope.from, envelope.text))?,
         What::Timer { text, .. } => format!("timer {text}"),

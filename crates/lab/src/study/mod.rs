@@ -42,7 +42,7 @@ pub struct Request {
     pub nodes: Option<u64>,
     /// Faults in place of the scenario's; those of the scenario when there are none.
     pub faults: Vec<Scheduled>,
-    /// A rule that is taken out.
+    /// A rule to remove.
     pub without: Option<String>,
     /// Another scenario than the chapter's.
     pub scenario: Option<Scenario>,
@@ -168,7 +168,7 @@ pub struct Ran {
     pub seed: u64,
     /// How many nodes.
     pub nodes: u64,
-    /// The rule that was taken out.
+    /// The removed rule.
     pub without: Option<&'static str>,
     /// How it ended.
     pub end: End,
@@ -192,7 +192,7 @@ pub struct Ran {
     pub chain: Option<u64>,
     /// The run as data.
     pub recording: Option<Recording>,
-    /// Where a diagram begins when nobody asks for another moment.
+    /// Where a diagram begins unless another moment is given.
     pub draw_from: Option<Instant>,
     /// The lines of the trace, as many as were asked for.
     pub trace: Vec<String>,

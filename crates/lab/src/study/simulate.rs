@@ -14,7 +14,7 @@ use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, TraceRing, What
 const STEPS_MAX: u64 = 5_000_000;
 /// After everything healed, liveness properties have at least this long to be fulfilled.
 const GRACE_MIN: Duration = Duration::from_secs(10);
-/// After everything healed a run goes on for this part of its span at least.
+/// After everything has healed a run continues for at least this part of its span.
 const SETTLES: u32 = 20;
 /// Alarms with tokens from here on are commands of the scenario.
 const FIRST_COMMAND: u64 = 1;
@@ -129,7 +129,7 @@ impl Run {
             let settles = self.sim.now().since(Instant::ZERO) + span / SETTLES;
             stop = self.part(span.max(GRACE_MIN), settles, true);
         }
-        let unheard = self.waiting.iter().map(|number| format!("{}: nobody led", self.commands[*number].2));
+        let unheard = self.waiting.iter().map(|number| format!("{}: no leader", self.commands[*number].2));
         self.in_vain.extend(unheard);
         (stop, healed)
     }

@@ -372,7 +372,7 @@ impl Swim {
     }
 }
 
-/// The smallest k with e^k at least `n`: with integers, so that it is the same everywhere.
+/// The smallest k with e^k at least `n`: in integers, so that the result is the same on every platform.
 pub(super) fn natural_logarithm(n: u64) -> u32 {
     let (mut power, mut exponent) = (1_000_000u64, 0);
     while power < n * 1_000_000 {

@@ -28,7 +28,7 @@ pub fn properties<P: Process<Event = Event>, W: Within<P>>() -> Vec<Property<P, 
     vec![
         mutual_exclusion("Lamport 1978, condition I; MTX-02"),
         Property {
-            name: "order of the stamps",
+            name: "timestamp order",
             source: "Lamport 1978, rule 5 and condition II by the clock condition; MTX-02",
             when: When::Always,
             holds: is_in_order::<P, W>,

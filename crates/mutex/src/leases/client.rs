@@ -71,7 +71,7 @@ impl Leases {
     pub(super) fn on_granted(&mut self, request: Serial, token: u64, cx: &mut Context<'_, Self>) {
         let (config, client) = (self.config, self.client());
         if client.asking != Some(request) {
-            return cx.note("ignored: a grant that nobody awaits any more", request.count);
+            return cx.note("ignored: an outdated grant", request.count);
         }
         client.asking = None;
         if !config.keeps(Rule::FromSend) {

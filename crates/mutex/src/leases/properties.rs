@@ -84,7 +84,7 @@ pub fn fencing() -> Property<Leases, History> {
 /// No node acquires the lease under the token of another, or of its own earlier boot.
 pub fn tokens_grow() -> Property<Leases, History> {
     Property {
-        name: "tokens grow",
+        name: "increasing tokens",
         source: "Burrows 2006, section 2.2 (lock generation numbers); LCK-03",
         when: When::Always,
         holds: do_tokens_grow,

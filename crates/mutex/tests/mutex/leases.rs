@@ -50,7 +50,7 @@ fn a_grant_of_another_request_is_not_believed() {
     let mut n3 = bench(3, None);
     let _ = n3.command(Command::Acquire);
     assert_eq!(n3.timer(Timer::End(ONE))[1], "-> n1 Acquire r2");
-    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: a grant that nobody awaits any more 1"]);
+    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: an outdated grant 1"]);
     assert_eq!(n3.message(1, granted(TWO, 7)), ["event acquired token 7"]);
 }
 
@@ -86,7 +86,7 @@ fn the_grantor_writes_each_token_down_and_grants_to_one() {
 fn a_holder_that_holds_none_gets_a_new_token() {
     let mut n1 = bench(1, None);
     let _ = n1.message(3, acquire(ONE));
-    assert_eq!(n1.message(3, acquire(ONE)), ["-> n3 Granted r1 token 1"], "it was under way twice");
+    assert_eq!(n1.message(3, acquire(ONE)), ["-> n3 Granted r1 token 1"], "it was in flight twice");
     assert_eq!(n1.message(3, acquire(TWO))[2], "-> n3 Granted r2 token 2", "overtakes its release");
     assert!(n1.message(3, Message::Release { token: 1 }).is_empty());
     assert_eq!(n1.process.granted_to(), Some(NodeId(3)));
@@ -107,7 +107,7 @@ fn a_grant_of_an_earlier_boot_is_not_believed() {
     };
     let mut n3 = again(None);
     assert_eq!(n3.command(Command::Acquire)[2], "-> n1 Acquire r2.1");
-    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: a grant that nobody awaits any more 1"]);
+    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: an outdated grant 1"]);
     let mut naive = again(Some(Rule::Unique));
     assert_eq!(naive.command(Command::Acquire)[2], "-> n1 Acquire r1");
     assert_eq!(naive.message(1, granted(ONE, 7)), ["event acquired token 7"]);

@@ -23,7 +23,7 @@ fn enters_after_a_reply_from_everybody() {
     assert_eq!(n1.command(Command::Enter), ["event asked", "-> n2 Request 1", "-> n3 Request 1"]);
     assert!(n1.message(2, Message::Reply).is_empty());
     assert!(n1.process.is_requesting());
-    assert_eq!(n1.message(2, Message::Reply), ["note ignored: a reply that nobody awaits 2"]);
+    assert_eq!(n1.message(2, Message::Reply), ["note ignored: an unexpected reply 2"]);
     assert_eq!(n1.message(3, Message::Reply), ["event entered", "timer Leave in 10ms"]);
     assert!(n1.process.is_inside());
     assert_eq!(n1.timer(Timer::Leave), ["event left"]);
@@ -39,7 +39,7 @@ fn whoever_is_ahead_replies_later() {
     assert!(n2.message(3, request(5)).is_empty(), "equal numbers, and n2 < n3");
     let _ = n2.message(1, Message::Reply);
     let _ = n2.message(3, Message::Reply);
-    assert!(n2.message(1, request(6)).is_empty(), "whoever is inside is ahead");
+    assert!(n2.message(1, request(6)).is_empty(), "the node inside is ahead");
     assert_eq!(n2.timer(Timer::Leave), ["event left", "-> n1 Reply", "-> n3 Reply"]);
 }
 

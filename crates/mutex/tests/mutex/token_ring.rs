@@ -130,7 +130,7 @@ fn one_at_a_time_and_everybody_that_lives_in_the_end() {
         });
         claims += outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }
-    assert!(claims > 1_000, "tokens were lost and made anew: {claims}");
+    assert!(claims > 1_000, "tokens were lost and regenerated: {claims}");
 }
 
 #[test]

@@ -139,7 +139,7 @@ impl Raft {
             Role::Follower(_) | Role::Candidate(_) => None,
         };
         if progress.is_none() {
-            cx.note("ignored: an answer that nobody waits for", from.node.0);
+            cx.note("ignored: an unexpected answer", from.node.0);
         }
         progress
     }

@@ -188,7 +188,7 @@ impl Raft {
     pub(super) fn on_joins(&mut self, from: Member, member: Member, cx: &mut Context<'_, Raft>) {
         let is_led = matches!(self.role, Role::Leader(_)) && self.server.configuration().names(from);
         if !is_led || member.node == self.server.me.node || member.incarnation.0 == 0 {
-            return cx.note("ignored: hands on what nobody can use", from.node.0);
+            return cx.note("ignored: forwards nothing usable", from.node.0);
         }
         self.on_join(member, cx);
     }

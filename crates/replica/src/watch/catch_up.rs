@@ -64,7 +64,7 @@ impl Hub {
         self.wants_catch_up()
     }
 
-    /// Watchers that are behind and could be served, not more than one step can look at; the next pass goes on where
+    /// Watchers that are behind and could be served, not more than one step can look at; the next pass continues where
     /// this one stopped.
     fn scan(&mut self) -> Vec<WatcherRef> {
         let (first, from) = self.cursor;

@@ -257,7 +257,7 @@ mod tests {
         assert!(height(&node.left).abs_diff(height(&node.right)) <= 1, "out of balance at {:?}", node.range);
         assert!(node.left.as_ref().is_none_or(|left| left.range < node.range), "out of order at {:?}", node.range);
         assert!(node.right.as_ref().is_none_or(|right| right.range > node.range), "out of order at {:?}", node.range);
-        assert!(!node.watchers.is_empty(), "nobody watches {:?}", node.range);
+        assert!(!node.watchers.is_empty(), "no client watches {:?}", node.range);
         let mut fresh = node.clone();
         fresh.refresh();
         assert_eq!((fresh.height, &fresh.furthest), (node.height, &node.furthest), "at {:?}", node.range);

@@ -11,7 +11,7 @@
 //! is a test that reads like a story:
 //!
 //! ```text
-//! # Node 1 asks everybody, and enters when both have replied.
+//! # Node 1 asks both others, and enters when both have replied.
 //! > cluster 3
 //! > command n1 enter
 //! 0.000ms n1 -> n2 Request 1

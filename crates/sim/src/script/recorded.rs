@@ -64,7 +64,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// A message is under way, at this place of its link.
+    /// A message is in flight, at this place of its link.
     pub(super) fn enter_sent(&mut self, ends: (NodeId, NodeId), place: usize, is_copy: bool) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };
@@ -75,7 +75,7 @@ impl<P: Process> World<P> {
         ledger.recording.moments.push(Moment { at, node: ends.0, what: Happened::Sent(id) });
     }
 
-    /// The message at this place of a link is not under way any more; says which one it was.
+    /// The message at this place of a link is no longer in flight; returns its number.
     pub(super) fn enter_taken(&mut self, ends: (NodeId, NodeId), place: usize) {
         let Some(ledger) = &mut self.ledger else { return };
         if let Some(queue) = ledger.under_way.get_mut(&ends)
@@ -87,7 +87,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// The message that was just taken from its link is handled, or finds nobody.
+    /// The message that was just taken from its link is handled, or finds no node.
     pub(super) fn enter_arrival(&mut self, is_handled: bool) {
         let Some(ledger) = &mut self.ledger else { return };
         if let Some(Moment { what, .. }) = ledger.recording.moments.last_mut()
@@ -97,7 +97,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// What was under way to a node is lost with it.
+    /// Messages in flight to a node are lost with it.
     pub(super) fn enter_broken(&mut self, node: NodeId) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };

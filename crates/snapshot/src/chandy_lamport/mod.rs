@@ -250,7 +250,7 @@ impl<P: Application> Process for ChandyLamport<P> {
     fn on_command(&mut self, command: Self::Command, cx: &mut Context<'_, Self>) {
         match command {
             Command::Snapshot if self.recording.len() >= SNAPSHOTS_MAX => {
-                cx.note("refused: too many snapshots are under way", SNAPSHOTS_MAX as u64);
+                cx.note("refused: too many snapshots are in progress", SNAPSHOTS_MAX as u64);
             }
             Command::Snapshot => {
                 let snapshot = SnapshotId { beginner: self.id, number: self.numbers.issue() };
@@ -299,7 +299,7 @@ impl<P: Application> ChandyLamport<P> {
             },
             None if is_over => cx.note("ignored: a marker of a snapshot that is over", from.0),
             None if is_full => {
-                cx.note("ignored: too many snapshots are under way", SNAPSHOTS_MAX as u64);
+                cx.note("ignored: too many snapshots are in progress", SNAPSHOTS_MAX as u64);
             }
             None => self.record_state(snapshot, Some(from), cx),
         }
@@ -341,7 +341,7 @@ impl<P: Application> ChandyLamport<P> {
         for snapshot in given_up {
             self.recording.remove(&snapshot);
             self.complete.insert(snapshot.beginner, Some(snapshot.number));
-            cx.note("given up: too many messages under way", RECORDED_MAX as u64);
+            cx.note("given up: too many messages in flight", RECORDED_MAX as u64);
         }
     }
 

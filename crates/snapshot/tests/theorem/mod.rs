@@ -38,7 +38,11 @@ impl Replay {
             bank::Event::Paid { amount, to } => branch.on_command(bank::Command::Pay { amount, to }, cx),
             bank::Event::Received { amount, from } => {
                 let oldest = self.channels.entry((from, node)).or_default().pop_front();
-                assert_eq!(oldest, Some(bank::Message(amount)), "{node} receives what is not under way from {from}");
+                assert_eq!(
+                    oldest,
+                    Some(bank::Message(amount)),
+                    "{node} receives a message that is not in flight from {from}"
+                );
                 branch.on_message(from, bank::Message(amount), cx);
             }
         }

@@ -86,7 +86,7 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts `writers` writers and as many readers on these nodes, with keys that nobody else has.
+    /// Starts `writers` writers and as many readers on these nodes, with keys of their own.
     pub fn start(run: &str, endpoints: &[String], writers: usize) -> (Arc<Load>, Vec<tokio::task::JoinHandle<()>>) {
         let load = Arc::new(Load {
             promises: (0..writers).map(|_| Arc::default()).collect(),

@@ -34,7 +34,7 @@ pub struct Tape {
     pub first_cut: u64,
     /// The last sequence.
     pub last_cut: u64,
-    /// Requests that were refused or whose outcome nobody knows.
+    /// Requests that were refused or whose outcome is unknown.
     pub errors: u64,
     /// How often who leads has changed.
     pub leader_changes: u64,
@@ -149,7 +149,7 @@ async fn client(load: Rc<Load>, number: u64, seed: u64) {
     }
 }
 
-/// Moves leadership, and compacts, as the writes go on.
+/// Moves leadership, and compacts, as the writes continue.
 async fn keep_house(load: Rc<Load>) -> Result<()> {
     let (mut terms, mut compactions) = (0, 0);
     loop {

@@ -6,7 +6,7 @@
 //!   8.112ms    |--- Request 1 --->|                  |
 //! ```
 //! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
-//! is room: several that are under way at once stay legible. Messages from one node to several drop down on each of
+//! is room: several that are in flight at once stay legible. Messages from one node to several drop down on each of
 //! them from one line, so that they do not read as a relay; answers of several run together to one head. A text that is
 //! wider than its place has a line of its own. Boxes are drawn with the characters for boxes.
 
