@@ -278,13 +278,13 @@ fn a_counterexample_is_found_saved_and_replayed() {
 }
 
 #[test]
-fn the_same_protocol_runs_with_a_process_a_node() {
+fn the_same_protocol_runs_with_one_process_per_node() {
     let ran = document(&["run", "ricart-agrawala", "--live", "--nodes", "3"]);
     assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
     assert_eq!(ran["events"]["Entered"], 3, "{ran}");
     assert_eq!(ran["messages"]["Request"], 6, "{ran}");
     let text = says(&["run", "ricart-agrawala", "--live", "--diagram"]);
-    assert!(text.contains("live: a process a node") && text.contains("◆ entered"), "{text}");
+    assert!(text.contains("live: one OS process per node") && text.contains("◆ entered"), "{text}");
 }
 
 /// Sockets, files and clocks of the machine, for every chapter that says that it lives there.

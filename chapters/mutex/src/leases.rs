@@ -339,7 +339,7 @@ fn traffic(margin: Duration) -> Vec<Row> {
         unit,
         over,
     };
-    let reads = format!("{READS} reads, 0.864 a second");
+    let reads = format!("{READS} reads, 0.864 per second");
     vec![
         row(
             "term 10 s, kept",

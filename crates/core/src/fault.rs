@@ -260,7 +260,7 @@ impl<'a> Words<'a> {
                 "bandwidth" => {
                     self.next();
                     link.bandwidth =
-                        self.read("bytes a second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
+                        self.read("bytes per second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
                 }
                 "" | "@" if link != LinkFault::default() => return Ok(Fault::Slow(from, to, link)),
                 _ => return self.expected("delay, loss, duplicate, reorder, corrupt or bandwidth"),

@@ -181,7 +181,7 @@ pub fn introduce(nodes: &[LiveNode]) {
 /// Runs something on a runtime of its own.
 ///
 /// # Panics
-/// When the operating system gives no runtime.
+/// When the operating system provides no runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("the operating system gives a runtime");

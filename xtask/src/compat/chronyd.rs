@@ -124,7 +124,7 @@ impl Chronyd {
         command.args(["-Q", "-t", &CLIENT_SECONDS.to_string(), "-u", "root", "-U", "-f", "/dev/null"]);
         for server in servers {
             let (host, port) = server.rsplit_once(':').with_context(|| format!("{server} has no port"))?;
-            // Sixteen times a second, which it does on a local network only.
+            // Sixteen times per second, which it does on a local network only.
             command.arg(format!("server {host} port {port} iburst minpoll -4 maxpoll -4"));
         }
         command.args(private(folder, name));

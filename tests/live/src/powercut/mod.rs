@@ -90,7 +90,7 @@ pub fn image(tape: &Tape, cut: Cut) -> Image {
 /// Restarts every cut's image, several at a time; `progress` hears how many are done.
 ///
 /// # Errors
-/// When the operating system gives no threads.
+/// When the operating system provides no threads.
 ///
 /// # Panics
 /// When a node does.
@@ -104,7 +104,7 @@ pub fn restart_all(tape: &Tape, cuts: &[Cut], progress: impl Fn(u64) + Sync) -> 
             std::thread::Builder::new()
                 .name(format!("restart-{number}"))
                 .spawn_scoped(scope, move || work(receiver, verdict, progress))
-                .context("the operating system gives no thread")?;
+                .context("the operating system provides no thread")?;
         }
         for cut in cuts {
             sender.send((*cut, image(tape, *cut))).context("every worker has ended")?;
