@@ -64,7 +64,7 @@ fn settle(workspace: &Workspace, name: &Name, crates: &[String; 2]) -> Result<()
     Ok(())
 }
 
-/// What was asked for, if it can be done: nothing is written before this is known.
+/// The request, if it is possible: nothing is written before this is known.
 fn read(root: &Path, arguments: &[String]) -> Result<(Name, Family)> {
     let (name, family) = match arguments {
         [name] => (name, "new"),
@@ -165,7 +165,7 @@ mod tests {
         assert!(refused(&["a", "b"]).contains("new-chapter NAME [--family F]"));
     }
 
-    /// What is written into a copy of the files that it changes is what a person would write.
+    /// The command writes into a copy of the files what a person would write.
     #[test]
     fn a_new_family_and_an_old_one_are_written_whole() {
         let root = std::env::temp_dir().join(format!("volvox-new-chapter-{}", std::process::id()));

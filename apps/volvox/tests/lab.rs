@@ -61,7 +61,7 @@ fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
     assert!(demands.iter().all(|demand| !demand["evidence"].as_array().expect("evidence").is_empty()), "{row}");
     let text = says(&["show", "MTX-03"]);
     assert!(text.contains("safe    mutual exclusion\n        model ") && text.contains("(ricart-agrawala)"), "{text}");
-    // What nothing shows is printed as open, also in a row that is claimed.
+    // A demand without evidence is printed as open, also in a row that is claimed.
     assert!(says(&["show", "CON-09"]).contains("world   check\n        open"));
     assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no door"));
     assert!(says(&["show", "MTX-05"]).contains("no entry covers it yet"));

@@ -140,7 +140,7 @@ impl Pace {
     }
 }
 
-/// What restarts an election timeout.
+/// The events that restart an election timeout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waits {
     /// The leader, and a vote that is granted.

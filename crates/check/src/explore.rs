@@ -123,7 +123,7 @@ pub(crate) fn depth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
     total.finish(checker, &seen, &watch, is_done)
 }
 
-/// What all threads found so far.
+/// The findings of all threads so far.
 struct Totals {
     states: u64,
     outside: u64,

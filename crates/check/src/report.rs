@@ -53,7 +53,7 @@ impl Overflow {
 
 /// The result of an exploration.
 pub struct Report<M: Model> {
-    /// How it ended.
+    /// The end of the exploration.
     pub ended: Ended,
     /// Distinct states (orbits, where the model has symmetry), without those outside its bounds.
     pub states: u64,
@@ -98,7 +98,7 @@ pub enum Broken {
 pub struct Counterexample<M: Model> {
     /// The property.
     pub property: String,
-    /// How it is violated.
+    /// The kind of the violation.
     pub broken: Broken,
     /// The initial state.
     pub initial: M::State,

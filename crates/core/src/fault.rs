@@ -62,7 +62,7 @@ pub enum Target {
     Leader,
 }
 
-/// What a link does to messages in one direction. Rates are parts in a million.
+/// The behaviour of a link towards messages in one direction. Rates are parts in a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct LinkFault {
     /// Added to the latency.
@@ -110,7 +110,7 @@ pub struct Scheduled {
 pub struct FaultError {
     /// The byte offset in the text.
     pub column: usize,
-    /// What was expected.
+    /// The expected text.
     pub expected: String,
 }
 

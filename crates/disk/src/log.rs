@@ -96,7 +96,7 @@ pub(crate) struct Active<F> {
     pub number: u64,
     pub file: F,
     pub capacity: u64,
-    /// Where the next batch goes.
+    /// The place of the next batch.
     pub end: u64,
 }
 

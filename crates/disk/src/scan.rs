@@ -9,7 +9,7 @@ use volvox_core::{Bytes, Position};
 pub(crate) struct Found {
     /// Its offset in the segment.
     pub offset: u64,
-    /// What it says.
+    /// The header.
     pub header: BatchHeader,
 }
 

@@ -1,4 +1,4 @@
-//! What a disk does wrong while the log runs: each fault has one stated behaviour.
+//! Disk faults while the log runs: each fault has one stated behaviour.
 
 use crate::story::{identity, open, options, part};
 use volvox_core::{Bytes, Part, Position};

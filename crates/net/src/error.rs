@@ -41,7 +41,7 @@ pub enum NodeOpenError {
     Record {
         /// The record.
         position: Position,
-        /// What is wrong with it.
+        /// The error of decoding.
         source: DecodeError,
     },
     /// The peer address cannot be listened on.

@@ -47,7 +47,7 @@ struct Active {
     disk: DiskState,
 }
 
-/// What happens to a message that arrived.
+/// The fate of a message that arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     Pass,
@@ -55,7 +55,7 @@ pub(crate) enum Verdict {
     Drop,
 }
 
-/// What happens to the disk.
+/// The fault of the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct DiskState {
     pub(crate) full: bool,
@@ -118,7 +118,7 @@ impl FaultTable {
         self.network.load(Ordering::Acquire)
     }
 
-    /// What happens to one message from `from`.
+    /// The fate of one message from `from`.
     pub(crate) fn verdict(&self, from: NodeId) -> Verdict {
         let active = self.active.lock().expect("no panic holds this lock");
         let mut delay = Duration::ZERO;

@@ -50,7 +50,7 @@ impl Kind {
     }
 }
 
-/// What is wrong with a frame. The sender is at fault.
+/// The error of a frame. The sender is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FrameError {
     /// The length is over the limit.

@@ -71,7 +71,7 @@ impl<P: Live> NodeHandle<P> {
         &self.shared.life
     }
 
-    /// Where the node listens for peers.
+    /// The address at which the node listens for peers.
     pub fn listen_address(&self) -> SocketAddr {
         self.shared.listen
     }

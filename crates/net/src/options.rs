@@ -14,9 +14,9 @@ pub struct NodeOptions {
     pub cluster: u64,
     /// All nodes that the process knows at its start, this one included.
     pub members: Vec<NodeId>,
-    /// Where peers reach it. Port 0 takes a free one.
+    /// The address for peers. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the peers are, `host:port`. Changeable later through the handle; only these nodes may connect.
+    /// The addresses of the peers, `host:port`. Changeable later through the handle; only these nodes may connect.
     pub peers: BTreeMap<NodeId, String>,
     /// What an empty folder means.
     pub fresh: FreshLife,

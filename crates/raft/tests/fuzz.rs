@@ -20,7 +20,7 @@ struct Run {
     duplicate_ppm: u32,
     reorder_ppm: u32,
     faults_ppm: u32,
-    /// What happens how often: deliver, sync, pass time, ask as a client, checkpoint, fault.
+    /// The weights of actions: deliver, sync, pass time, ask as a client, checkpoint, fault.
     weights: [u64; 6],
     /// Whether members change.
     changes_members: bool,

@@ -45,7 +45,7 @@ pub enum Command {
     WatchCreate {
         /// The stream.
         stream: StreamId,
-        /// What to watch.
+        /// The keys to watch.
         create: WatchCreate,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
@@ -87,7 +87,7 @@ pub enum Request {
     },
     /// Adds a member (book/src/etcd.md#7.2).
     MemberAdd {
-        /// Where its peers reach it.
+        /// Its addresses for peers.
         peer_urls: Vec<String>,
         /// Without a vote?
         is_learner: bool,
@@ -101,7 +101,7 @@ pub enum Request {
     MemberUpdate {
         /// Which.
         id: NodeId,
-        /// Where its peers reach it from now on.
+        /// Its new addresses for peers.
         peer_urls: Vec<String>,
     },
     /// Promotes a learner to a voter.

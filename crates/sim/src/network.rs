@@ -43,7 +43,7 @@ pub(crate) struct Link {
     last_arrival: u64,
     busy_until: u64,
     linger: u64,
-    /// Which entry of `Links::models` holds, 0 for the network's own.
+    /// The entry of `Links::models` that applies, 0 for the network's own.
     model: u16,
     cut: bool,
 }

@@ -5,7 +5,7 @@ use crate::simulation::{Pending, Simulation};
 use volvox_core::fault::{DiskFault, LinkFault, Target};
 use volvox_core::{Duration, Fault, NodeId, Process, Rng};
 
-/// Which faults are drawn, how often, and how many at a time.
+/// The faults that are drawn, how often, and how many at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultPlan {
     /// The time of the earliest fault.

@@ -128,7 +128,7 @@ pub enum What {
     Broken {
         /// Its name.
         property: &'static str,
-        /// What is wrong.
+        /// The reason.
         text: String,
     },
 }
@@ -186,7 +186,7 @@ impl Recorder {
         })))
     }
 
-    /// What was recorded so far.
+    /// The recording so far.
     pub fn recording(&self) -> Recording {
         self.0.borrow().recording.clone()
     }

@@ -71,7 +71,7 @@ pub struct Foreigners {
     ours: Vec<u32>,
 }
 
-/// What others did meanwhile.
+/// The load of other processes meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Strangers {
     /// Cores that they kept busy on average.
@@ -106,7 +106,7 @@ impl Foreigners {
         self.stop()
     }
 
-    /// What they did since the start.
+    /// Their load since the start.
     pub fn stop(self) -> Result<Strangers> {
         let own = std::process::id();
         let mut busy = Vec::new();

@@ -55,7 +55,7 @@ fn list(node: &Node) -> Result<()> {
     same("ids of both forms", ids, rows.iter().filter_map(|row| u64::from_str_radix(&row[0], 16).ok()).collect())
 }
 
-/// What `member add` prints, checked, and the new member's id.
+/// Checks the output of `member add`, and returns the new member's id.
 fn add(node: &Node, name: &str, flags: &[&str]) -> Result<String> {
     let peers = format!("--peer-urls={NO_LISTENER}");
     let arguments = [&["member", "add", name, &peers], flags].concat();

@@ -1,5 +1,5 @@
 //! Words and turns that have a better twin, by ratchet: how often each may still be found is listed in `xtask/ratchet.txt`
-//! as `word:<name> count reason`, and the count only goes down. What is not listed may not be found at all.
+//! as `word:<name> count reason`, and the count only goes down. A turn that is not listed may not be found at all.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::tree::{File, Tree};
 /// The list of what is still allowed, shared with the lengths.
 const RATCHET: &str = "xtask/ratchet.txt";
 
-/// What the lines of this rule begin with in the list.
+/// The prefix of this rule's lines in the list.
 pub const PREFIX: &str = "word:";
 
 /// Files that must name the words: the table below, the list, and the page that teaches them.
@@ -32,7 +32,7 @@ struct Twin {
     /// Its name in the list.
     name: &'static str,
     pattern: Pattern,
-    /// What to write.
+    /// The better text.
     instead: &'static str,
 }
 
@@ -145,7 +145,7 @@ pub fn proposal(tree: &Tree) -> String {
     TWINS.iter().map(line).collect()
 }
 
-/// Where a turn is found, once for each time.
+/// The places of a turn, once for each time.
 fn places(tree: &Tree, twin: &Twin) -> Vec<(String, usize)> {
     let searched = |file: &&File| {
         let is_text = [".rs", ".md", ".txt"].iter().any(|end| file.path.ends_with(end));
@@ -225,7 +225,7 @@ fn without_marker(line: &str) -> &str {
     line.trim_start().trim_start_matches(['/', '!']).trim_start()
 }
 
-/// Where `text` ends in a line, wherever it is found as whole words, in any case.
+/// The ends of `text` in a line, wherever it is found as whole words, in any case.
 fn ends_of(line: &str, text: &str) -> impl Iterator<Item = usize> {
     let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let (line, text) = (line.to_ascii_lowercase(), text.to_ascii_lowercase());

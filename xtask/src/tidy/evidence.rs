@@ -24,7 +24,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with `PACKAGE PROGRAM NAME`, if anything is.
+/// The error in `PACKAGE PROGRAM NAME`, if any.
 fn missing(tree: &Tree, test: &str) -> Option<String> {
     let words: Vec<&str> = test.split_whitespace().collect();
     let [package, program, name] = words[..] else { return Some(format!("`{test}` is no package, program and name")) };

@@ -146,7 +146,7 @@ impl Config {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Polling {
     since: Instant,
-    /// How far each clock that answered is ahead of the master's.
+    /// The lead of each answering clock over the master's.
     offsets: BTreeMap<NodeId, i64>,
 }
 
