@@ -69,7 +69,7 @@ pub struct Card {
     pub title: &'static str,
     /// The mechanisms of the catalogue that it covers: `MTX-03`. The letters are its group.
     pub mechanisms: &'static [&'static str],
-    /// Where it runs.
+    /// The worlds in which it runs.
     pub worlds: &'static [World],
     /// The paper that it follows, with sections.
     pub reference: &'static str,

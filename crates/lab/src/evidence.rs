@@ -171,7 +171,7 @@ impl fmt::Display for Green {
     }
 }
 
-/// What `cargo xtask compat --record` wrote into `tests/compat/green.txt`.
+/// The content of `tests/compat/green.txt`, written by `cargo xtask compat --record`.
 pub fn recorded_clients() -> Vec<Green> {
     clients(include_str!("../../../tests/compat/green.txt"))
 }

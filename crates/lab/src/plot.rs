@@ -15,7 +15,7 @@ pub struct Plot {
     pub x_logarithmic: bool,
     /// The highest value of the vertical axis, which begins at 0; by default taken from the data.
     pub y_most: Option<f64>,
-    /// What is drawn.
+    /// The data.
     pub series: Vec<Series>,
 }
 
@@ -24,7 +24,7 @@ pub struct Plot {
 pub struct Series {
     /// Its name.
     pub name: String,
-    /// How it is drawn.
+    /// The style.
     pub mark: Mark,
     /// Its points, from left to right.
     pub points: Vec<(f64, f64)>,

@@ -32,13 +32,13 @@ pub struct EntryCard {
 /// Measurements or small models over existing processes.
 #[derive(Clone, Copy)]
 pub struct Experiment {
-    /// What is known of it.
+    /// Its card.
     pub card: EntryCard,
-    /// What it is made with: the name of each parameter, and its value with its unit.
+    /// Its parameters: the name of each, and its value with its unit.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// What is measured, each with a breakage.
+    /// Its claims, each with a breakage.
     pub claims: &'static [Claim],
-    /// What is explored.
+    /// Its models.
     pub models: &'static [CheckedModel],
 }
 
@@ -49,7 +49,7 @@ pub enum Entry {
     Protocol(&'static dyn Shell),
     /// Measurements or small models over existing processes.
     Experiment(&'static Experiment),
-    /// What the product itself does, shown by tests of the gate.
+    /// The properties of the product itself, shown by tests of the gate.
     Service(&'static EntryCard),
 }
 
@@ -59,7 +59,7 @@ pub const fn protocol<C: Chapter>() -> Entry {
 }
 
 impl Entry {
-    /// What is known of it without running it.
+    /// Its card, known without running it.
     pub fn card(self) -> EntryCard {
         match self {
             Entry::Protocol(shell) => {
@@ -72,7 +72,7 @@ impl Entry {
         }
     }
 
-    /// What kind it is of, in a word.
+    /// Its kind, in a word.
     pub fn kind(self) -> &'static str {
         match self {
             Entry::Protocol(_) => "protocol",
@@ -89,7 +89,7 @@ impl Entry {
         }
     }
 
-    /// What is explored.
+    /// Its models.
     pub fn models(self) -> Vec<CheckedModel> {
         match self {
             Entry::Protocol(shell) => shell.models(),
@@ -98,7 +98,7 @@ impl Entry {
         }
     }
 
-    /// What is measured.
+    /// Its claims.
     pub fn claims(self) -> Vec<Claim> {
         match self {
             Entry::Protocol(shell) => shell.claims(),
@@ -115,9 +115,9 @@ pub struct Family {
     pub name: &'static str,
     /// Its entries, in the order in which a reader may take them.
     pub entries: &'static [Entry],
-    /// What shows what the rows of the catalogue demand: its `evidence.txt`.
+    /// The evidence for the demands of the catalogue: its `evidence.txt`.
     pub evidence: &'static str,
-    /// What its test found of each entry: its `coverage.txt`.
+    /// The results of its test for each entry: its `coverage.txt`.
     pub coverage: &'static str,
 }
 
@@ -157,7 +157,7 @@ impl Registry {
         entry.protocol().ok_or_else(|| Unknown::NoProtocol { name: id.to_string(), kind: entry.kind() })
     }
 
-    /// What the tests of all families found when they last wrote it down.
+    /// The last recorded results of the tests of all families.
     pub fn recorded(self) -> Vec<Line> {
         self.0.iter().flat_map(|family| coverage::read(family.coverage)).collect()
     }
@@ -168,16 +168,16 @@ impl Registry {
 pub enum Unknown {
     /// There is none.
     Nothing {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The existing names.
         known: Vec<&'static str>,
     },
     /// There is one, and it has no nodes of its own that could run.
     NoProtocol {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
 }

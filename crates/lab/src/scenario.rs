@@ -147,7 +147,7 @@ pub struct ScenarioError {
     pub place: Place,
     /// The line.
     pub shown: String,
-    /// What is wrong.
+    /// The reason.
     pub problem: String,
 }
 

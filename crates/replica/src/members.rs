@@ -58,7 +58,7 @@ pub enum MemberAction {
     Promote(NodeId),
     /// A started member publishes its name and the addresses for clients.
     Publish {
-        /// Who.
+        /// The member.
         id: NodeId,
         /// Its name.
         name: String,

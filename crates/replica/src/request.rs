@@ -77,12 +77,12 @@ pub enum Request {
     Read,
     /// Renews a lease (book/src/etcd.md#6.3).
     LeaseKeepAlive {
-        /// Which.
+        /// The lease.
         lease: i64,
     },
     /// How long a lease still lives, as its leader sees it (book/src/etcd.md#6.4).
     LeaseTimeToLive {
-        /// Which.
+        /// The lease.
         lease: i64,
     },
     /// Adds a member (book/src/etcd.md#7.2).
@@ -94,19 +94,19 @@ pub enum Request {
     },
     /// Removes a member.
     MemberRemove {
-        /// Which.
+        /// The member.
         id: NodeId,
     },
     /// Replaces the peer URLs of a member.
     MemberUpdate {
-        /// Which.
+        /// The member.
         id: NodeId,
         /// Its new addresses for peers.
         peer_urls: Vec<String>,
     },
     /// Promotes a learner to a voter.
     MemberPromote {
-        /// Which.
+        /// The member.
         id: NodeId,
     },
     /// Hands leadership over.

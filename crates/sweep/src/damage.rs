@@ -12,7 +12,7 @@ use volvox_core::{Duration, Fault, Incarnation, Instant, NodeId};
 /// Until then the first change of the members goes before: it finds no moment when disks are always being repaired.
 const MEMBERS_FIRST: Duration = Duration::from_secs(15);
 
-/// What is wrong with which disk.
+/// The damage of a disk.
 #[derive(Default)]
 pub(crate) struct Damage {
     outstanding: BTreeMap<NodeId, Hurt>,
@@ -95,7 +95,7 @@ impl Run {
     pub(crate) fn power_goes(&mut self, world: &mut World) {
         let slowest_ms = if self.rng.below(2) == 0 { 500 } else { 4_000 };
         for node in world.ids().filter(|node| world.is_running(*node)).collect::<Vec<_>>() {
-            // What no sync has confirmed is gone, or torn.
+            // Writes that no sync has confirmed are gone, or torn.
             world.apply_fault(&Fault::Disk(node, DiskFault::Tear));
             world.apply_fault(&Fault::Crash { who: Target::Node(node), without_disk: false });
             let after = Duration::from_millis(self.rng.between(50, slowest_ms));

@@ -29,7 +29,7 @@ const PROGRESS: Duration = Duration::from_secs(40);
 /// The limit of steps per register in the search for a linearizable order.
 const SEARCH_STEPS: u64 = 400_000;
 
-/// What a run of one seed counted.
+/// The counts of one seed's run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The hash over everything that happened.
@@ -75,7 +75,7 @@ pub(crate) struct Client {
 pub(crate) struct Run {
     pub shape: Shape,
     pub rng: Rng,
-    /// What decides of strikes, apart, so that a seed without any is what it is anyway.
+    /// The random stream of strikes, separate, so that they do not change the rest of a seed.
     pub striking: Rng,
     pub truth: Rc<RefCell<Truth>>,
     pub rare: Rc<RefCell<RarePaths>>,
@@ -448,7 +448,7 @@ pub(crate) fn short(value: &Bytes) -> String {
     value.slice(0..value.len().min(20)).to_string()
 }
 
-/// What an unanswered operation on a register did.
+/// The effect of an unanswered operation on a register.
 pub(crate) fn unanswered(action: Action) -> Action {
     match action {
         Action::Delete(_) => Action::Delete(None),

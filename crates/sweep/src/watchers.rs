@@ -43,7 +43,7 @@ pub struct Stream {
     pub credit: i64,
 }
 
-/// What a response was, for counting.
+/// The kind of a response, for counting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Heard {
     /// The answer to a create request.

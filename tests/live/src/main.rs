@@ -14,7 +14,7 @@ const PORT_BASE: u16 = 24_100;
 const WRITERS: usize = 6;
 /// The scenario that has a cluster of its own, because nothing is left of it afterwards.
 const REPLACE: &str = "replace-members";
-/// What the issue promises of an election: the median, and the worst.
+/// The limits for an election: the median, and the worst case.
 const MEDIAN_MAX: Duration = Duration::from_secs(1);
 const WORST_MAX: Duration = Duration::from_secs(3);
 

@@ -30,7 +30,7 @@ pub struct Bench<'a> {
 pub struct Figure {
     /// Its name; the same on both sides.
     pub name: &'static str,
-    /// How much.
+    /// The value.
     pub value: f64,
 }
 

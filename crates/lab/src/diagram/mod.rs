@@ -47,7 +47,7 @@ const ROWS_DRAWN_MAX: usize = 10 * ROWS_MAX;
 /// The part of a run that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct View {
-    /// How much.
+    /// The level of detail.
     pub detail: Detail,
     /// Of which time.
     pub window: Window,
@@ -58,10 +58,10 @@ impl View {
     pub const PROTOCOL: View = View { detail: Detail::Protocol, window: Window::ALL };
 }
 
-/// What stands over and below a diagram.
+/// The texts above and below a diagram.
 #[derive(Clone, Default, Debug)]
 pub struct Heading {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
@@ -74,7 +74,7 @@ pub struct Heading {
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Detail {
-    /// What a reader wants to see of the protocol.
+    /// The events of the protocol that a reader wants to see.
     Protocol,
     /// All that was recorded.
     Everything,
@@ -83,7 +83,7 @@ pub enum Detail {
 /// A run as rows.
 #[derive(Clone, Debug)]
 pub struct Diagram {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
@@ -120,20 +120,20 @@ pub enum Row {
     },
     /// A message ends before it arrives.
     Lost {
-        /// When.
+        /// The time.
         at: Instant,
-        /// Which.
+        /// The message.
         message: usize,
         /// Why.
         why: &'static str,
     },
     /// Something that concerns all.
     Bar {
-        /// When.
+        /// The time.
         at: Instant,
-        /// What.
+        /// The text.
         text: String,
-        /// How it is meant.
+        /// Its style.
         tone: Tone,
         /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
         cuts: Option<bool>,
@@ -160,18 +160,18 @@ pub enum Tone {
     Broken,
 }
 
-/// What a node did at one moment.
+/// The actions of a node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// Who.
+    /// The node.
     pub node: NodeId,
-    /// What it received.
+    /// The message that it received.
     pub received: Option<usize>,
-    /// What else there is to see.
+    /// Its other marks.
     pub marks: Vec<Mark>,
-    /// What it sent.
+    /// The messages that it sent.
     pub sent: Vec<usize>,
 }
 
@@ -216,7 +216,7 @@ impl Step {
 }
 
 impl Row {
-    /// When.
+    /// The time.
     pub fn at(&self) -> Instant {
         match self {
             Row::Step(step) => step.at,
@@ -225,7 +225,7 @@ impl Row {
         }
     }
 
-    /// What each node did here, as one step: what it received first, and all that is to be seen.
+    /// The actions of each node here, as one step: the message that it received first, and all marks.
     fn by_node(&self) -> Vec<Step> {
         let mut merged: Vec<Step> = Vec::new();
         for step in self.steps() {
@@ -240,7 +240,7 @@ impl Row {
         merged
     }
 
-    /// What nodes did here.
+    /// The actions of nodes here.
     pub fn steps(&self) -> &[Step] {
         match self {
             Row::Step(step) => std::slice::from_ref(step),
@@ -350,7 +350,7 @@ impl Diagram {
         self.nodes.binary_search(&node).ok()
     }
 
-    /// What a node is from the beginning to the end.
+    /// The fixed role of a node.
     fn role(&self, column: usize) -> &'static str {
         self.roles.get(column).copied().unwrap_or_default()
     }

@@ -70,7 +70,7 @@ pub struct LiveNode {
     pub seed: u64,
     /// Its folder.
     pub folder: PathBuf,
-    /// Where each node listens, from n1 on.
+    /// The address of each node, from n1 on.
     pub addresses: Vec<SocketAddr>,
     /// Whether its disk was removed: then it is a new incarnation.
     pub is_replaced: bool,
@@ -88,9 +88,9 @@ pub enum LiveError {
     /// The machine refused something.
     #[error("{what}: {source}")]
     Machine {
-        /// What was tried.
+        /// The failed action.
         what: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The run was interrupted.
@@ -101,7 +101,7 @@ pub enum LiveError {
     Node {
         /// Whose.
         node: NodeId,
-        /// What happened.
+        /// The error.
         problem: String,
     },
 }

@@ -287,7 +287,7 @@ impl<'a> Run<'a> {
         while self.waiting.peek().is_some_and(|heard| heard.at <= before) && self.shadows.broken.is_none() {
             let Some(Heard { at, node, told, .. }) = self.waiting.pop() else { break };
             self.last_input = machine_clock();
-            // What a node told before it was killed, and was heard after, belongs to a life that is over.
+            // Reports that a node wrote before it was killed, and that arrive later, belong to a life that is over.
             let is_start = ["part", "covers", "record", "start"].iter().any(|verb| told.input.starts_with(verb));
             if !is_start && !self.shadows.up().iter().any(|(up, _)| *up == node) {
                 continue;
@@ -340,7 +340,7 @@ impl<'a> Run<'a> {
 
     fn fault(&mut self, fault: Fault) -> Result<(), LiveError> {
         let now = self.now();
-        // What happened before comes before in the picture too.
+        // Earlier happenings come earlier in the picture too.
         self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_millis(now.0 / 1_000_000) });
         self.shadows.record(now, NodeId(0), What::Fault(fault.clone()));
         match &fault {
@@ -385,7 +385,7 @@ impl<'a> Run<'a> {
         self.running.values_mut().for_each(|running| running.say(&line));
     }
 
-    /// `kill -9`. What the process told before is followed first.
+    /// `kill -9`. The earlier reports of the process are replayed first.
     fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
         if self.ended.contains(&id) {
             // Another thread was first.
@@ -519,7 +519,7 @@ fn sort_from_the_end(plan: &mut [(Duration, Act)]) {
     plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
 }
 
-/// What the scenario says of every link, where a live link can be so.
+/// The scenario's faults of every link, if a live link can have them.
 fn losses(prepared: &Prepared) -> Vec<Fault> {
     let LinkFault { loss_ppm, .. } = prepared.scenario.network.fault;
     let link = LinkFault { loss_ppm, ..LinkFault::default() };

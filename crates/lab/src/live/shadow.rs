@@ -35,7 +35,7 @@ pub(crate) struct Shadows {
 /// The messages in flight on one link, oldest first, each with its place in the recording.
 type UnderWay = VecDeque<(usize, AnyMessage)>;
 
-/// What a step was, what the disk let out before it, and its effects.
+/// A step, the effects that the disk released before it, and its own effects.
 type Followed = (What, Vec<Outgoing>, Vec<EffectOf<AnyProcess>>);
 
 enum Outgoing {
@@ -48,7 +48,7 @@ struct Shadow {
     process: AnyProcess,
     environment: Environment,
     outbox: Outbox<Outgoing>,
-    /// What is set.
+    /// The timers that are set.
     timers: Vec<AnyTimer>,
     is_up: bool,
 }
@@ -99,7 +99,7 @@ impl Shadows {
         self.record(at, node, What::Stopped);
     }
 
-    /// What was never received, when it is all over.
+    /// The messages that were never received, at the end.
     pub fn lose_the_rest(&mut self, at: Instant) {
         for ((_, to), messages) in std::mem::take(&mut self.under_way) {
             for (id, _) in messages {

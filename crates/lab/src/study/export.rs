@@ -14,7 +14,7 @@ use volvox_sim::{Envelope, Recording, What};
 pub const SHIVIZ_PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 impl Ran {
-    /// What happened, as documents in order; nothing when the run was not recorded.
+    /// The happenings, as documents in order; nothing when the run was not recorded.
     pub fn happened(&self) -> Vec<Value> {
         let Some(recording) = &self.recording else { return Vec::new() };
         let documents = recording.moments.iter().map(|moment| {

@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    /// What the scenario says, and where something is broken then, what comes after everything healed.
+    /// The scenario, and, if something is broken then, the time after everything healed.
     fn both_parts(&mut self, prepared: &Prepared, last: Duration) -> (Stop, Option<Instant>) {
         let claimed = self.shell.faults(&prepared.settings);
         let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
@@ -246,7 +246,7 @@ impl Run {
     }
 }
 
-/// What each node is from the beginning to the end; nothing where all are alike.
+/// The fixed role of each node; nothing if all are alike.
 pub(crate) fn roles(shell: &dyn Shell, nodes: u64) -> Vec<&'static str> {
     (1..=nodes).map(|id| shell.role(NodeId(id), nodes)).collect()
 }

@@ -1,4 +1,4 @@
-//! What stands around the arrows: faults and their ends, silences, times, the page.
+//! Everything around the arrows: faults and their ends, silences, times, the page.
 
 use super::space::{Area, BOLD, Face, PLAIN, width_of};
 use super::{BAD, COLOURS, Drawn, GOOD, LEFT, LEGIBLE, Picture, QUIET, TITLE, escaped};
@@ -106,7 +106,7 @@ impl Picture<'_> {
         texts_end.max(title_ends).max(760.0) + 24.0
     }
 
-    /// Where the legend begins: below all that is written.
+    /// The top of the legend: below all other text.
     fn foot(&self) -> f64 {
         self.taken.iter().map(|area| area.bottom).fold(self.bottom, f64::max)
     }

@@ -136,7 +136,7 @@ impl Picture<'_> {
         Label { middle, lines, areas, cost, covered }
     }
 
-    /// What lies in a part of the page, but for one arrow.
+    /// The boxes in a part of the page, except one arrow.
     pub(super) fn near(&self, part: Area, but: Option<usize>) -> Near {
         let taken = self.taken.iter().filter(|taken| taken.shared(&part) > 0.0).copied().collect();
         let others = self.ways.iter().filter(|(message, _)| Some(**message) != but).map(|(_, way)| *way);
@@ -148,7 +148,7 @@ impl Picture<'_> {
     }
 }
 
-/// What lies in a part of the page.
+/// The boxes in a part of the page.
 pub(super) struct Near {
     taken: Vec<Area>,
     ways: Vec<Line>,

@@ -34,7 +34,7 @@ impl Picture<'_> {
         }
     }
 
-    /// The name of a node, and its states from the beginning to the end.
+    /// The name of a node, and its fixed role.
     fn head(&mut self, column: usize, name: &str) {
         const NAME: Face = Face { size: 24.0, is_bold: true };
         let (x, role) = (self.x(column), self.diagram.role(column));

@@ -35,7 +35,7 @@ const LINES_MAX: usize = 3;
 const STATES_MAX: usize = 6;
 /// How often rows are moved apart before a picture is accepted as it is.
 const ATTEMPTS_MAX: usize = 16;
-/// How far lines of life are from one another, at least and at most.
+/// The distance between lifelines, at least and at most.
 const SPACING: (f64, f64) = (170.0, 340.0);
 /// The same on a slide, which is wider than most runs are.
 const SLIDE_SPACING_MAX: f64 = 620.0;
@@ -48,7 +48,7 @@ const BAD: &str = "#c0182b";
 const GOOD: &str = "#007a58";
 const QUIET: &str = "#606060";
 
-/// What a picture is as wide and high as.
+/// The aspect ratio of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// As it needs.
@@ -144,10 +144,10 @@ struct Picture<'a> {
     /// How high the lines of the heads are that say what nodes are, always and at the beginning.
     roles_high: f64,
     begins_high: f64,
-    /// Where each row is, and where each moment.
+    /// The place of each row, and of each moment.
     ys: Vec<f64>,
     scale: Vec<(Instant, f64)>,
-    /// Where each message begins whose sending is shown.
+    /// The beginning of each message whose sending is shown.
     begins: BTreeMap<usize, f64>,
     bottom: f64,
     /// Drawn from back to front.
@@ -204,7 +204,7 @@ impl<'a> Picture<'a> {
         picture
     }
 
-    /// Where each row is: apart enough to be read, and further where more time passes.
+    /// The place of each row: far enough apart to be legible, and further where more time passes.
     fn lay_out(&mut self, extra: &[f64]) {
         let rows = &self.diagram.rows;
         let spans = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at()).as_secs_f64());

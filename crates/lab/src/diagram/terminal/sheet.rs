@@ -52,14 +52,14 @@ pub(super) struct Sheet<'a> {
     pub lives: Vec<Life>,
 }
 impl Sheet<'_> {
-    /// The names and states of the nodes.
+    /// The names and roles of the nodes.
     pub(super) fn head(&mut self) {
         let count = self.diagram.nodes.len();
         let named = |place: usize| match self.diagram.role(place) {
             "" => self.diagram.nodes[place].to_string(),
             role => format!("{} {role}", self.diagram.nodes[place]),
         };
-        // Where not all fit side by side, the states have a line of their own.
+        // Where not all fit side by side, the roles have a line of their own.
         let is_one_line = (0..count).all(|place| named(place).chars().count() < self.width);
         self.blank();
         for place in 0..count {
