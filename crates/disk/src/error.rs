@@ -44,7 +44,7 @@ pub enum AppendError {
     /// The disk is full. Nothing that was acknowledged changed; the same append may succeed once there is space.
     #[error("the disk is full, nothing was written: free some space and try again")]
     Full,
-    /// A write failed. What is on disk is unknown until the log is opened again: the node must stop.
+    /// A write failed. The state of the disk is unknown until the log is opened again: the node must stop.
     #[error("a write to {file} failed: {source}; stop the node and check the disk")]
     WriteFailed {
         /// The file.

@@ -24,10 +24,10 @@
 //! etcd run in etcd's order; [`Dispatcher`] issues a ticket and [`Backend::command`] passes it to the replica. When the
 //! write is committed and applied the event returns, and `wire` writes the answer into the frame that is sent.
 //!
-//! **What is bounded.** Connections, streams per connection, bytes of unfinished messages, heads and their time,
-//! requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
+//! **Bounds.** These are bounded: connections, streams per connection, bytes of unfinished messages, heads and their
+//! time, requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
 //!
-//! **What is not served yet** answers Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
+//! **Services not served yet** answer Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
 //! client that pings too often is not disconnected: the HTTP/2 library does not report pings.
 //!
 //! Reference: `book/src/etcd.md`, cited by section in the comments.

@@ -18,7 +18,7 @@ pub struct NodeOptions {
     pub listen: SocketAddr,
     /// The addresses of the peers, `host:port`. Changeable later through the handle; only these nodes may connect.
     pub peers: BTreeMap<NodeId, String>,
-    /// What an empty folder means.
+    /// The meaning of an empty folder.
     pub fresh: FreshLife,
     /// Mutual TLS between nodes; without it, links are plain.
     pub tls: Option<PeerTls>,
@@ -51,7 +51,7 @@ impl NodeOptions {
     }
 }
 
-/// What an empty folder means.
+/// The meaning of an empty folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FreshLife {
     /// The first start of a new cluster: incarnation 1. The caller must know that this node never ran before: a wiped

@@ -19,9 +19,9 @@ const NOT_SEARCHED: [&str; 3] = ["xtask/src/tidy/english.rs", RATCHET, "STYLE.md
 enum Pattern {
     /// Any of these texts, as whole words, in any case.
     Text(&'static [&'static str]),
-    /// Any of these texts, where the sentence does not go on with "that" or "as".
+    /// Any of these texts, where the sentence does not continue with "that" or "as".
     Uncompared(&'static [&'static str]),
-    /// A sentence of a comment or of a page that begins with this word and is no question.
+    /// A sentence of a comment or of a page that begins with this word and is neither a question nor a heading.
     Opens(&'static [&'static str]),
     /// A number of three digits that begins with 00: the name of a note that no reader has.
     PrivateNumber,
@@ -54,6 +54,11 @@ const TWINS: &[Twin] = &[
         name: "who-opens",
         pattern: Pattern::Opens(&["Who", "Whoever"]),
         instead: "the actor first: A node that ..., The leader ...",
+    },
+    Twin {
+        name: "what-opens",
+        pattern: Pattern::Opens(&["What", "Whose", "Whom"]),
+        instead: "a noun phrase or the actor first: The records that ..., A message that ...",
     },
     Twin {
         name: "somebody",
@@ -177,13 +182,16 @@ fn count(pattern: &Pattern, file: &File, line: &str, next: &str) -> usize {
             texts.iter().map(|text| ends_of(line, text).filter(|end| !compared(end)).count()).sum()
         }
         Pattern::Opens(words) => {
-            let Some(prose) = prose(file, line) else { return 0 };
+            let Some(prose) = prose(file, line).filter(|prose| !prose.starts_with('#')) else { return 0 };
             let opens = |sentence: &&str| {
-                let sentence = sentence.trim_start_matches(['-', '*', '`', '"', '(', '#', ' ']);
+                let sentence = sentence.trim_start_matches(['-', '*', '`', '"', '(', ' ']);
                 words.iter().any(|word| sentence.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')))
-                    && !sentence.trim_end().ends_with('?')
             };
-            sentences(prose).into_iter().filter(opens).count()
+            let is_question = |sentence: &str| {
+                let is_whole = sentence.ends_with(['.', '!', '?']);
+                sentence.contains('?') || (!is_whole && sentences(next)[0].ends_with('?'))
+            };
+            sentences(prose).into_iter().filter(opens).filter(|sentence| !is_question(sentence.trim_end())).count()
         }
         Pattern::PrivateNumber => {
             let Some(prose) = prose(file, line) else { return 0 };
@@ -307,7 +315,14 @@ mod tests {
     fn a_bare_who_opens_no_sentence() {
         assert_eq!(check("a.rs", "/// Who asks enters.\n// Done. Whoever asks waits.\n", "").len(), 2);
         assert!(check("a.rs", "/// Who asks?\n/// A node, who asks.\nlet x = \"Who asks enters\";\n", "").is_empty());
-        assert!(check("a.md", "Whose turn is it\n", "").is_empty());
+        assert!(check("a.md", "Whole lines are kept\n", "").is_empty());
+    }
+
+    #[test]
+    fn a_bare_what_opens_no_sentence_but_a_question_or_a_heading() {
+        assert_eq!(check("a.rs", "/// What is wrong.\n// Done. What it sent is lost.\n", "").len(), 2);
+        assert!(check("a.md", "## What to try next\n**What time is it?** Read on.\n", "").is_empty());
+        assert!(check("a.rs", "//! Two nodes lead. What must be added, and what\n//! does it cost? Much.\n", "").is_empty());
     }
 
     #[test]

@@ -18,7 +18,7 @@ const MOMENTS_MAX: usize = 200_000;
 /// The most lines of a trace that are printed; of a longer trace, its end.
 const TRACE_LINES_MAX: usize = 1_000_000;
 
-/// What to run, and how to show it.
+/// The run, and how to show it.
 #[derive(Args, Debug)]
 pub struct RunArguments {
     /// The protocol; `volvox lab list` names them
