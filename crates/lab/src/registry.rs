@@ -166,7 +166,7 @@ impl Registry {
 /// There is no entry of this name, or it cannot do what was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// There is none.
+    /// No entry has this name.
     Nothing {
         /// The requested name.
         name: String,

@@ -55,11 +55,11 @@ pub struct Operation {
 /// The result of the search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// There is such an order.
+    /// A linearization exists.
     Linearizable,
-    /// There is none.
+    /// There is no linearization.
     Violated {
-        /// How many operations, in order of their invocation, the longest order that fits reaches.
+        /// The length of the longest order that fits, in operations.
         longest: usize,
     },
     /// The search was given up after as many steps as it may take.

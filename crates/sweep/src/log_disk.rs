@@ -4,9 +4,9 @@
 //! [`Log`] over a [`SimulatedDirectory`], which loses unsynced sectors, tears them, forgets or
 //! misdirects writes, and flips bits. A restart restores whatever the log code makes of the remaining data.
 //!
-//! A full disk is no end, as in the live world (`Unwritten` of `volvox-net`): what does not fit waits, and is tried again.
-//! A log that still has room in its segment continues while a checkpoint waits, and what was persisted behind a
-//! checkpoint counts as durable only once that is current.
+//! A full disk does not end the run, as in the live world (`Unwritten` of `volvox-net`): writes that do not fit wait,
+//! and are tried again. A log that still has room in its segment continues while a checkpoint waits, and what was
+//! persisted behind a checkpoint counts as durable only once that is current.
 //!
 //! Two things are checked here, because only the disk can know them: a disk that nothing happened to loses nothing that
 //! it said was synced, and says so only of damaged disks.

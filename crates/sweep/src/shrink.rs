@@ -99,7 +99,7 @@ impl Failing {
             (found.breach.property == wanted && is_harmless(&found.actions)).then_some(found.actions)
         });
         let breach = follow(&first, &short)?.breach;
-        // Every node must start, and that is no event where it comes first.
+        // Every node must start, and a first start is not an event.
         let starts = |action: &&Action<Replica>| matches!(action.what, What::Start { .. });
         let first_starts = short.iter().take_while(starts).count().min(self.nodes as usize);
         let lines = short.iter().map(ToString::to_string).collect();

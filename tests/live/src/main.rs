@@ -31,7 +31,7 @@ async fn main() -> Result<()> {
         } else {
             let known = Scenario::ALL.iter().find(|scenario| scenario.name() == argument);
             let names = Scenario::ALL.map(Scenario::name).join(", ");
-            let unknown = || format!("{argument:?} is no scenario; these are: {names}, {REPLACE}");
+            let unknown = || format!("{argument:?} is not a scenario; these are: {names}, {REPLACE}");
             chosen.push(*known.with_context(unknown)?);
         }
     }

@@ -88,7 +88,7 @@ impl Strangers {
 }
 
 impl Foreigners {
-    /// Begins to watch. This process, the one that started it, its children and `members` are no strangers.
+    /// Begins to watch. This process, its parent, its children and `members` do not count as others.
     pub fn start(members: &[u32]) -> Result<Foreigners> {
         let mut ours = members.to_vec();
         let mut ancestor = std::process::id();

@@ -188,7 +188,7 @@ impl Node {
 pub fn number(document: &Value, pointer: &str) -> Result<i64> {
     match document.pointer(pointer) {
         None => Ok(0),
-        Some(value) => value.as_i64().with_context(|| format!("{pointer} of {document} is no whole number")),
+        Some(value) => value.as_i64().with_context(|| format!("{pointer} of {document} is not a whole number")),
     }
 }
 

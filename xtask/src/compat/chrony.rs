@@ -169,7 +169,7 @@ fn chrony_outvotes(bench: &Bench) -> Result<String> {
     Ok(format!("it says {seconds:+.6} s"))
 }
 
-/// Behind every datagram that is no request comes one that is: the answer to it is the first thing, and the only one, that
+/// After every datagram that is not a request comes one that is: the answer to it is the first, and the only one, that
 /// returns.
 fn hostile(bench: &Bench) -> Result<String> {
     let server = bench.serve("127.0.0.1", 0)?;

@@ -10,7 +10,7 @@ use super::tree::{File, Tree};
 /// The folder of the mechanisms and the claims.
 const CATALOGUE: &str = "book/src/catalogue/";
 
-/// Words that look like the id of a mechanism but are none.
+/// Words that look like the id of a mechanism but are not.
 const OTHER_PREFIXES: [&str; 4] = ["CRC", "ISO", "SHA", "UTF"];
 
 /// Citations that lead nowhere.

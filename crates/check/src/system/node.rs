@@ -30,7 +30,7 @@ pub struct Node<P: Process> {
     pub boots: u64,
     pub disk: Disk<P::Record>,
     /// The effects that wait until the records up to a position are durable, in the order of `volvox_core::Outbox`,
-    /// which is no value that could be compared.
+    /// which cannot be compared.
     pub gate: Vec<(Position, Held<P>)>,
 }
 

@@ -22,7 +22,7 @@ const FIRST_COMMAND: u64 = 1;
 /// Runs a scenario in the simulated world.
 ///
 /// # Errors
-/// When the request does not fit the chapter. A property that breaks is no error: see [`Ran::is_good`].
+/// When the request does not fit the chapter. A property that breaks is not an error: see [`Ran::is_good`].
 pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, RequestError> {
     let prepared = Prepared::new(shell.card(), request)?;
     let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
