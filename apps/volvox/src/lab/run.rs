@@ -4,6 +4,7 @@ use super::terminal::say;
 use super::{code, terminal};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use volvox_chapters::REGISTRY;
@@ -18,13 +19,16 @@ const MOMENTS_MAX: usize = 200_000;
 /// More lines than anybody reads; of a longer trace the end is printed.
 const TRACE_LINES_MAX: usize = 1_000_000;
 
+/// How often a live run says how far it is.
+const PROGRESS_EVERY_NS: u64 = 200_000_000;
+
 /// What is run, and how it is shown.
 #[derive(Args, Debug)]
 pub struct RunArguments {
     /// Which protocol; `volvox lab list` names them
     pub protocol: String,
     /// From which everything is drawn
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// How many nodes; what the scenario says when not given
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
@@ -153,6 +157,14 @@ pub fn count(text: &str) -> Result<u64, String> {
         .map_err(|_| "expected a whole number such as 3; `volvox lab show P` says from where to where".to_string())
 }
 
+/// Reads a seed.
+///
+/// # Errors
+/// When it is no number.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}, such as 7", u64::MAX))
+}
+
 /// Reads a fault with its moment.
 ///
 /// # Errors
@@ -184,7 +196,16 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     let ran = if arguments.live {
         // The nodes end too, and no folder is left behind.
         when_interrupted(live::interrupt);
-        live::run(shell, &request, &node_command)?
+        let last = Cell::new(None);
+        let tell = |progress: &live::Progress| {
+            let at = progress.at.0 / PROGRESS_EVERY_NS;
+            if last.replace(Some(at)) != Some(at) {
+                terminal::progress(json, &progress.to_string());
+            }
+        };
+        let ran = live::run(shell, &request, &node_command, &tell);
+        terminal::progress(json, "");
+        ran?
     } else {
         study::run(shell, &request)?
     };
