@@ -18,6 +18,8 @@
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | what the rows of the catalogue demand, and what shows that it is met | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
 //! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
+//! | in which order a reader takes the entries | [`reading`] | `volvox lab list` |
+//! | questions whose answers a command prints | [`questions`] | `volvox lab questions P` |
 //!
 //! Not every mechanism is a protocol of its own: the [`registry`] knows chapters, *experiments* over processes that exist,
 //! and *service rows*, which the product itself realises.
@@ -38,6 +40,9 @@ pub mod model;
 mod pinned;
 pub mod plans;
 pub mod plot;
+pub mod prose;
+pub mod questions;
+pub mod reading;
 pub mod registry;
 pub mod scenario;
 pub mod shell;

@@ -5,6 +5,7 @@ use volvox_commit::two_phase::{Config, Rule, TwoPhase};
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, Instant, NodeId, Serial};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::plot::Against;
 use volvox_lab::sim::{Builder, Happening, Latency, Simulation};
 
 pub(super) static CLAIMS: [Claim; 4] = [
@@ -14,7 +15,17 @@ pub(super) static CLAIMS: [Claim; 4] = [
         measure: || [2, 4, 8].into_iter().flat_map(|n| without_failures(n, Config::default())).collect(),
         breakage: "the coordinator does not wait for votes as long as they need",
         measure_broken: || without_failures(4, Config { vote_timeout: DELAY, ..Config::default() }),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[2.0, 4.0, 8.0], &["", "3n", "with acknowledgements"]);
+            Against {
+                title: "Two-phase commit without failures",
+                x_label: "participants n",
+                y_label: "messages",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-ACP-2",
