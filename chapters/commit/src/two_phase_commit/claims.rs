@@ -262,11 +262,11 @@ fn blocked(without: Option<Rule>) -> Row {
         waited += sim.now().since(from);
     }
     Row {
-        label: "the coordinator dies inside the window; mean".to_string(),
+        label: "the coordinator dies inside the window; mean, expected as long as its repair".to_string(),
         expected: repaired.as_secs_f64() / RUNS as f64,
         measured: waited.as_secs_f64() / RUNS as f64,
         tolerance: Tolerance::Relative(0.05),
-        unit: "s until all decide, against s until repaired",
+        unit: "s until all decide",
         over: format!("{RUNS} runs"),
     }
 }
