@@ -168,7 +168,8 @@ impl Axes {
         assert!(!is_logarithmic || x_least > 0.0, "logarithms of what is not positive: {}", plot.title);
         let (x_least, x_most) = match is_logarithmic {
             true => (x_least, x_most.max(x_least * 2.0)),
-            false => (x_least.min(0.0), x_most.max(x_least + 1.0)),
+            false if x_most > x_least => (x_least.min(0.0), x_most),
+            false => (x_least.min(0.0), x_least + 1.0),
         };
         Axes { x_least, x_most, y_most, is_logarithmic }
     }
@@ -330,6 +331,23 @@ mod tests {
             assert!(svg.contains("a &lt; b") && svg.contains(">measured<") && svg.contains(">expected<"));
             assert!(!svg.contains("NaN") && !svg.contains("inf"));
         }
+    }
+
+    #[test]
+    fn a_claim_is_drawn_against_its_parameter_as_far_as_it_was_measured() {
+        let row = |expected: f64| Row {
+            label: String::new(),
+            expected,
+            measured: expected,
+            tolerance: crate::claim::Tolerance::Exact,
+            unit: "calls",
+            over: String::new(),
+        };
+        let (values, names) = (&[0.1, 0.3], &["attempts", ""]);
+        let against = Against { title: "calls", x_label: "p", y_label: "calls", values, names };
+        let svg = against.svg(&[row(1.2), row(9.0), row(2.0), row(9.0)]);
+        assert!(svg.contains(">attempts<") && svg.contains(">expected<") && svg.contains(">0.3<"), "{svg}");
+        assert!(!svg.contains(">0.4<") && !svg.contains(">8<"), "more than was measured: {svg}");
     }
 
     #[test]

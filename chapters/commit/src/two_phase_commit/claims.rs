@@ -16,7 +16,7 @@ pub(super) static CLAIMS: [Claim; 4] = [
         breakage: "the coordinator does not wait for votes as long as they need",
         measure_broken: || without_failures(4, Config { vote_timeout: DELAY, ..Config::default() }),
         plot: Some(|rows| {
-            let (values, names) = (&[2.0, 4.0, 8.0], &["", "3n", "with acknowledgements"]);
+            let (values, names) = (&[2.0, 4.0, 8.0], &["", "3n", "4n, with Ack"]);
             Against {
                 title: "Two-phase commit without failures",
                 x_label: "participants n",

@@ -496,6 +496,12 @@ impl<'a> Run<'a> {
             }
         }
         self.running.clear();
+        for (at, act) in self.plan.iter().rev() {
+            if let Act::Fault(fault) = act {
+                let scheduled = Scheduled { fault: fault.clone(), at: *at };
+                self.in_vain.push(format!("{scheduled}: the run was over at {ends}"));
+            }
+        }
         let takes_messages = |fault: &Fault| matches!(fault, Fault::Slow(..) | Fault::Partition(_) | Fault::Cut(..));
         let links_lose = self.applied.iter().any(|scheduled| takes_messages(&scheduled.fault));
         self.shadows.lose_the_rest(ends, links_lose || !losses(prepared).is_empty());
