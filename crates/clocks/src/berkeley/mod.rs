@@ -363,7 +363,8 @@ impl Berkeley {
 
     /// Whether the master has rounds to hold yet, or holds one.
     pub fn is_busy(&self) -> bool {
-        let held = self.adjusted.map_or(0, |round| round.number);
+        // A round whose average could not be taken is over all the same.
+        let held = self.round.map_or(0, |round| round.number - u64::from(self.polling.is_some()));
         self.is_master() && self.config.rounds.is_none_or(|most| held < most)
     }
 }
