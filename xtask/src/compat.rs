@@ -1,4 +1,4 @@
-//! Foreign clients: programs that nobody here wrote, let loose on a cluster of three nodes.
+//! Foreign clients: independent programs, run against a cluster of three nodes.
 //!
 //! `cargo xtask compat` fetches `etcdctl` 3.5, starts three nodes of the development build, runs every check against every
 //! node, and prints a table. With `--against-etcd` the cluster is three members of etcd itself: an expectation that does
@@ -46,14 +46,14 @@ struct Outcome {
     problem: Option<String>,
 }
 
-/// `cargo xtask compat [--against-etcd | --record] [WORD...]`: with `--record`, a run of all checks without a fault is written down.
+/// `cargo xtask compat [--against-etcd | --record] [WORD...]`: with `--record`, a clean run of all checks is recorded.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (flags, words): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.starts_with("--"));
     if let Some(unknown) = flags.iter().find(|flag| !["--against-etcd", "--record"].contains(&flag.as_str())) {
         bail!("there is no flag `{unknown}`; there are --against-etcd and --record");
     }
     if flags.len() > 1 || (flags == ["--record"] && !words.is_empty()) {
-        bail!("--record is of a run of all checks against our own nodes: it goes with nothing else");
+        bail!("--record needs a run of all checks against our own nodes: it cannot be combined with other arguments");
     }
     let commit = (flags == ["--record"]).then(|| green::commit(workspace)).transpose()?;
     let mut tally = Tally::default();

@@ -1,4 +1,4 @@
-//! `cargo xtask weight`: what the program costs to build, and what each chapter adds to that.
+//! `cargo xtask weight`: the build cost of the program, and what each chapter adds to it.
 //!
 //! | command | what it measures | how long |
 //! |---|---|---|

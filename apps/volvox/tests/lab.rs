@@ -221,7 +221,7 @@ fn what_had_no_effect_is_said_with_the_reason() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("had no effect: ") && text.contains(reason), "{protocol}, {fault}: {text}");
     };
-    vain("leases", "crash leader", "nobody led then");
+    vain("leases", "crash leader", "no node led then");
     vain("cristian", "skew 2 +300ms @ 1ms", "no node looked at its wall clock afterwards");
     vain("ricart-agrawala", "disk 2 full @ 1ms", "this protocol writes no records");
     vain("ricart-agrawala", "start 2 @ 1ms", "the node was up");
@@ -243,9 +243,9 @@ fn a_script_is_refused_where_it_is_wrong() {
     refused_with(format!("{header}> explode n1\n").as_bytes(), "line 4: expected");
     refused_with(
         format!("{header}> deliver n1->n2\n").as_bytes(),
-        "line 4: no such message is under way from n1 to n2",
+        "line 4: no such message is in flight from n1 to n2",
     );
-    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are no text");
+    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are not text");
     refused_with("#\n".repeat(1_000_000).as_bytes(), "a script of 1000000 lines");
     refused_with("> settle\n".repeat(1_000_000).as_bytes(), "bytes; ");
     std::fs::write(&file, format!("{header}> command n1 enter\n> deliver\n> deliver\n")).expect("it can be written");
@@ -404,7 +404,7 @@ fn written(process: u32) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
-/// The nodes of a live run, once each has written so much: with 4,000 bytes, each is there and at work.
+/// The nodes of a live run, once each has written this much: with 4,000 bytes, each is running.
 fn nodes_that_wrote(run: &Child, count: usize, bytes: u64) -> Vec<(u32, String)> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let (_open, pause) = std::sync::mpsc::channel::<()>();
@@ -442,7 +442,7 @@ fn a_node_that_is_killed_while_it_begins_is_part_of_the_run() {
     killing_the_second_is_part_of_the_run("killed-early.txt", 0);
 }
 
-/// Kills it once every node has written so many bytes.
+/// Kills it once every node has written this many bytes.
 fn killing_the_second_is_part_of_the_run(scenario: &str, bytes: u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let scenario = long_scenario(scenario);

@@ -1,4 +1,4 @@
-//! How a state was reached: the table keeps hints, and the model is asked again for the steps between.
+//! How a state was reached: the table keeps hints, and the model recomputes the steps between.
 
 use crate::model::{Collected, Model};
 use crate::seen::{Hint, Seen};
@@ -8,8 +8,8 @@ pub(crate) type Step<M> = (<M as Model>::Action, <M as Model>::State);
 
 /// A run from an initial state to the state with this hint.
 ///
-/// Where the model has symmetry the run is a real one: each state is a successor of the one before it, and not only of
-/// one that has other names.
+/// With symmetry the run is still a real one: each state is a successor of the one before it, and not merely of a
+/// renamed one.
 pub(crate) fn to<M: Model>(model: &M, seen: &Seen, hint: Hint) -> (M::State, Vec<Step<M>>) {
     let mut hints = vec![hint];
     let mut at = hint;

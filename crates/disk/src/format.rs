@@ -3,7 +3,7 @@
 //! Everything is little-endian. Nothing that is read is believed before its checksum, and nothing is allocated on the
 //! word of a length before that length was compared with what is there.
 
-use crate::log::Identity;
+use crate::identity::Identity;
 use core::ops::Range;
 use volvox_core::{Incarnation, NodeId, Position};
 

@@ -1,12 +1,14 @@
 //! The log itself: batches go in, one write and one fdatasync each.
 
+use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
 use crate::format::{BATCH_HEADER, BatchHeader, Manifest, PartEntry, SECTOR, body_checksum, padded};
+use crate::identity::Identity;
 use crate::names;
 use crate::spares::Spares;
 use std::collections::{BTreeMap, VecDeque};
-use volvox_core::{Incarnation, NodeId, Position};
+use volvox_core::Position;
 
 /// The most that one record may hold.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
@@ -21,20 +23,6 @@ const RESERVED: u64 = 2 * SECTOR as u64;
 /// A buffer that one large batch has grown beyond this is given back.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
 
-/// Whose log it is; written once a life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// The cluster that the node belongs to.
-    pub cluster: u64,
-    /// The node, forever.
-    pub node: NodeId,
-    /// Which life of its storage this is.
-    pub incarnation: Incarnation,
-    /// A random number, another one each life. It is part of the checksums of batches, so that neither what an earlier
-    /// life wrote nor bytes that a client chose can pass for one. No client may learn it.
-    pub nonce: u64,
-}
-
 /// How the log uses the disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
@@ -48,21 +36,6 @@ impl Default for Options {
     fn default() -> Options {
         Options { segment_bytes: 64 << 20, spare_segments_max: 4 }
     }
-}
-
-/// What the log has done since it was opened.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Counters {
-    /// Batches of records made durable.
-    pub batches: u64,
-    /// The records in them.
-    pub records: u64,
-    /// How often a file was synced for a batch of records; the same number as `batches`, and a test says so.
-    pub batch_syncs: u64,
-    /// Every other sync: idle batches, new segments, parts, manifests, the folder.
-    pub other_syncs: u64,
-    /// All bytes that were written to files.
-    pub bytes_written: u64,
 }
 
 /// A write-ahead log with its checkpoints, in one folder.
@@ -96,7 +69,7 @@ pub struct Log<D: Directory> {
     pub(crate) counters: Counters,
 }
 
-/// What the log may do.
+/// The permitted operations of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// There is no life yet, or the last one lost records: only [`Log::start_life`].
@@ -136,7 +109,7 @@ pub(crate) struct Unsynced {
 }
 
 impl<D: Directory> Log<D> {
-    /// Makes records durable as one batch: one write, one fdatasync. Says which positions they got, first and last.
+    /// Makes records durable as one batch: one write, one fdatasync. Returns their first and last positions.
     ///
     /// # Panics
     /// When there is no record, when the last outcome was [`crate::Outcome::Fresh`] or [`crate::Outcome::Lost`] and no

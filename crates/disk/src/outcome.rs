@@ -1,6 +1,6 @@
 //! What opening a folder can find.
 
-use crate::log::Identity;
+use crate::identity::Identity;
 use core::fmt;
 use core::ops::Range;
 use volvox_core::{Bytes, Position};
@@ -21,15 +21,15 @@ pub enum Outcome {
         /// The position that its first record would have had.
         first: Position,
     },
-    /// Something that was durable is not there. The node must not go on as who it was: [`crate::Log::start_life`] begins
-    /// another life.
+    /// Something that was durable is missing. The node must not continue under its old identity:
+    /// [`crate::Log::start_life`] begins another life.
     Lost(Loss),
 }
 
 /// What was lost.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Loss {
-    /// The file that says whose log it is.
+    /// The identity file.
     Identity,
     /// The manifest of the current checkpoint.
     Manifest,

@@ -4,13 +4,15 @@
 //! is left of a torn write is made unreadable, and records that no later batch proves are written once more.
 
 use crate::checkpoint::read_part_file;
+use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::OpenError;
 use crate::format::{
     BatchHeader, Decoded, IDENTITY_LENGTH, MANIFEST_ENTRY, MANIFEST_HEADER, Manifest, SECTOR, StoredIdentity, VERSION,
     decode_part,
 };
-use crate::log::{Active, Counters, Identity, Log, Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Segment, State};
+use crate::identity::Identity;
+use crate::log::{Active, Log, Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Segment, State};
 use crate::names::{self, Names};
 use crate::outcome::{Loss, Outcome, Recovered};
 use crate::scan::{Chain, Found, NewerBatch, whole_body};

@@ -4,9 +4,9 @@
 //! flush and not for the journal as well. A spare is such space: written full of zeros in small steps while the log
 //! goes on, or a segment whose records a checkpoint has taken over.
 
+use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
-use crate::log::Counters;
 use crate::names;
 
 /// What one call of [`Spares::grow`] writes.

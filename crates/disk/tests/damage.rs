@@ -1,10 +1,8 @@
 //! Every byte of a small log is damaged in turn, every file removed and cut short, and the outcome is exactly what
 //! decisions/0009 says: what was proven durable is a lost record, what was not is a torn tail.
 
-mod story;
-
+use crate::story::{identity, open, options, part};
 use std::ops::Range;
-use story::{identity, open, options, part};
 use volvox_core::{Incarnation, Position};
 use volvox_disk::{
     AppendError, Directory, Identity, Log, Loss, Outcome, RecordingDirectory, Recovered, SequenceCounter,
@@ -228,7 +226,7 @@ fn every_file_cut_short() {
     }
 }
 
-/// A node with lost records must never wake up as who it was: not at any moment of becoming somebody else.
+/// A node with lost records must never restart under its old identity: not at any moment of the change.
 #[test]
 fn a_lost_life_stays_lost_at_every_cut_of_the_next_one() {
     let (disk, _) = small_log(true);

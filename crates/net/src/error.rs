@@ -1,8 +1,8 @@
-//! What can go wrong: one enum an operation.
+//! Errors: one enum per operation.
 
 use crate::boot::BootError;
 use crate::frame::FrameError;
-use crate::handshake::Refusal;
+use crate::refusal::Refusal;
 use std::net::SocketAddr;
 use volvox_certificates::CertificatesError;
 use volvox_core::{DecodeError, NodeId, Position};
@@ -45,7 +45,7 @@ pub enum NodeOpenError {
         source: DecodeError,
     },
     /// The peer address cannot be listened on.
-    #[error("cannot listen for peers on {address}: {source}; is another node running there?")]
+    #[error("cannot listen for peers on {address}: {source}; is another process using it?")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -60,10 +60,11 @@ pub enum NodeOpenError {
     Thread(std::io::Error),
 }
 
-/// Why a running node stopped. What was acknowledged is on the disk.
+/// Why a running node stopped. Everything acknowledged is on the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The log failed: the node must not go on, because nobody knows what is on the disk until the log is read again.
+    /// The log failed: the node must not continue, because the content of the disk is unknown until the log is read
+    /// again.
     #[error("{node} stops: {source}")]
     Log {
         /// Which node.

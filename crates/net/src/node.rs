@@ -5,6 +5,8 @@ use crate::clock::wall_nanos;
 use crate::error::{NodeError, NodeOpenError};
 use crate::handle::{NodeHandle, Shared};
 use crate::inbox::Inbox;
+use crate::life::{Began, Life};
+use crate::live::Live;
 use crate::options::{FreshLife, NodeOptions};
 use crate::run::Runner;
 use crate::site::{Name, Site};
@@ -14,60 +16,8 @@ use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use volvox_core::{
-    Bytes, Decode, DecodeError, Encode, Environment, Incarnation, NodeId, Position, Process, Reader, Restored, Rng,
-    WhichBoot,
-};
+use volvox_core::{Environment, Incarnation, Position, Restored, Rng, WhichBoot, decode_shared};
 use volvox_disk::{Directory, Identity, Log, Loss, Outcome, Recovered};
-
-/// A process that the live world can run: its messages and records have an encoding, and what crosses threads may.
-pub trait Live:
-    Process<
-        Message: Encode + Decode + Send + 'static,
-        Record: Encode + Decode,
-        Command: Send + 'static,
-        Timer: 'static,
-        Event: 'static,
-        View: Send + Sync + 'static,
-    > + 'static
-{
-}
-
-impl<P> Live for P where
-    P: Process<
-            Message: Encode + Decode + Send + 'static,
-            Record: Encode + Decode,
-            Command: Send + 'static,
-            Timer: 'static,
-            Event: 'static,
-            View: Send + Sync + 'static,
-        > + 'static
-{
-}
-
-/// Which incarnation a node lives in, and how that began.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Life {
-    /// Which cluster.
-    pub cluster: u64,
-    /// Which node.
-    pub node: NodeId,
-    /// Which life.
-    pub incarnation: Incarnation,
-    /// How it began.
-    pub began: Began,
-}
-
-/// How this incarnation began.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Began {
-    /// The folder was empty.
-    Fresh,
-    /// The folder held everything that was ever acknowledged: the life before goes on.
-    Resumed,
-    /// The folder had lost records: the life before is over, and this is a fresh one.
-    AfterLoss(Loss),
-}
 
 /// A node that is open and does not run yet. [`Node::run`] runs it.
 pub struct Node<P: Live> {
@@ -197,14 +147,6 @@ fn restore<P: Live, D: Directory>(process: &mut P, log: &Log<D>, recovered: Reco
         process.on_restore(Restored::Record { position, record });
     }
     Ok(())
-}
-
-/// The byte strings of a record share its allocation.
-fn decode_shared<T: Decode>(bytes: &Bytes) -> Result<T, DecodeError> {
-    let mut reader = Reader::shared(bytes);
-    let value = T::decode(&mut reader)?;
-    reader.finish()?;
-    Ok(value)
 }
 
 /// From the operating system.

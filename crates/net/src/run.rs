@@ -10,7 +10,7 @@ use crate::error::NodeError;
 use crate::handle::Shared;
 use crate::inbox::Arrived;
 use crate::links::Links;
-use crate::node::Live;
+use crate::live::Live;
 use crate::site::Site;
 use crate::timers::Timers;
 use crate::unwritten::{DiskThreadEnded, Progress, Unwritten};
@@ -67,7 +67,7 @@ enum Outgoing<P: Live> {
 const STEP_TIME_MAX: Duration = Duration::from_millis(5);
 /// How many turns may follow one another before everybody else on the thread gets a chance.
 const HURRIED_TURNS_MAX: u32 = 8;
-/// How long a node that was told to stop waits for its disk.
+/// How long a stopping node waits for its disk.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl<P: Live> Runner<P> {

@@ -2,7 +2,8 @@
 
 use crate::error::{NodeError, NodeOpenError};
 use crate::handle::NodeHandle;
-use crate::node::{Live, Node};
+use crate::live::Live;
+use crate::node::Node;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread;

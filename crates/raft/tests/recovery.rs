@@ -1,9 +1,7 @@
 //! Two recoveries of a lost disk that look safe and are not, as negative models: each must find two leaders in one term.
 //! Ours, under the same schedule, does not (decisions/0008). And how a node that knows nothing is heard.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Duration, Incarnation};
 use volvox_raft::{Body, Config, Event, Member, Message, RoleKind, Term, Timer};
 
@@ -94,7 +92,7 @@ fn negative_adopting_a_higher_term_gives_two_leaders() {
     assert_eq!(lost_vote(Recovery::AnotherLife).violation, None);
 }
 
-/// Who joins was told of members, and the leader may be one that joined later: a member hands on what it hears.
+/// A joining node was configured with members, and the leader may have joined later: a member forwards the request.
 #[test]
 fn a_node_that_cannot_ask_the_leader_is_taken_in_through_a_member() {
     let mut cluster = Cluster::new(3, 7, &Config::default());

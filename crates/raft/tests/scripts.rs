@@ -1,8 +1,8 @@
-//! Golden scripts: what a cluster is told, and every line of the trace that follows.
+//! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one that
-//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test scripts` writes the output
-//! anew: commit it only if you understand what changed it.
+//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test raft scripts` rewrites
+//! the output: commit it only if you understand the change.
 //!
 //! | command | what it does |
 //! |---|---|
@@ -21,9 +21,7 @@
 //! | `quietly COMMAND` | does it and prints nothing |
 //! | `hide Heartbeat ...` | messages of these kinds are not printed from here on |
 
-mod harness;
-
-use harness::Cluster;
+use crate::harness::Cluster;
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Duration, Fault, NodeId, Process};

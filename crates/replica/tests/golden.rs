@@ -1,8 +1,6 @@
 //! The golden cases of the etcd v3 specification that a replica decides, each under its number.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Duration};
 use volvox_replica::{Command, Error, Event, HubLimits, Reply, Request, StreamId, Ticket, WatchCreate, WatchResponse};
 use volvox_store::{
@@ -72,7 +70,7 @@ impl Golden {
         self.responses()
     }
 
-    /// What came on the stream since the last look.
+    /// The responses on the stream since the last call.
     fn responses(&mut self) -> Vec<WatchResponse> {
         self.cluster.settle();
         let new = self.cluster.events[self.seen..].iter();

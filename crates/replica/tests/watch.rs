@@ -1,5 +1,5 @@
-//! The watch hub against an oracle that remembers everything: all six guarantees of book/src/etcd.md#5.6, over
-//! thousands of random histories of changes, credits, compactions, creations, cancellations and replaced stores.
+//! The watch hub against an oracle that keeps everything: all six guarantees of book/src/etcd.md#5.6, over thousands of
+//! random histories of changes, credits, compactions, creations, cancellations and replaced stores.
 
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Rng};
@@ -10,7 +10,7 @@ use volvox_store::{
     StoreConfig, TxnRequest,
 };
 
-/// What the oracle knows of a watcher.
+/// The oracle's knowledge about a watcher.
 struct Watched {
     create: WatchCreate,
     /// Everything below was delivered or does not concern it.
@@ -280,7 +280,7 @@ impl World {
         self.watched.get_mut(&watcher).expect("present").next = last + 1;
     }
 
-    /// What a watcher must still get up to a revision.
+    /// The events that a watcher must still get up to a revision.
     fn wanted<'a>(&'a self, watched: &'a Watched, through: i64) -> impl Iterator<Item = Event> + 'a {
         let create = &watched.create;
         let range = self.history.range(watched.next..(through + 1).max(watched.next));

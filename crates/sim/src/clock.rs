@@ -1,9 +1,9 @@
-//! The two clocks of a node: one that only runs, one that can be set.
+//! The two clocks of a node: a monotonic one, and one that can be set.
 
 use volvox_core::{Instant, Wall};
 
-/// A node's clocks as functions of the world's time. Both run at the same, possibly wrong, rate; the wall clock can be
-/// off besides.
+/// A node's clocks as functions of the world's time. Both run at the same, possibly wrong, rate; the wall clock can
+/// also be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clock {
     /// The world's time at which the readings below were right.

@@ -8,28 +8,28 @@ use volvox_core::{Duration, Fault, NodeId, Process, Rng};
 /// Which faults are drawn, how often, and how many at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultPlan {
-    /// When the first may come.
+    /// The time of the earliest fault.
     pub from: Duration,
-    /// When the last may come.
+    /// The time of the latest fault.
     pub until: Duration,
-    /// From one to the next.
+    /// The interval between faults.
     pub every: Latency,
-    /// How long each lasts before it is undone.
+    /// The duration of each fault before it is undone.
     pub lasting: Latency,
-    /// How likely each kind is.
+    /// The weights of the kinds.
     pub weights: FaultWeights,
-    /// How many nodes may be down, paused, or unable to write at a time; a minority when nothing is said.
+    /// How many nodes may be down, paused, or unable to write at a time; by default a minority.
     pub down_max: Option<usize>,
-    /// How many nodes may have damaged or erased storage at a time, counted until the node is whole again as told by
-    /// [`Builder::recovered`](crate::Builder::recovered); a minority when nothing is said.
+    /// How many nodes may have damaged or erased storage at a time, counted until
+    /// [`Builder::recovered`](crate::Builder::recovered) reports that the node has recovered; by default a minority.
     pub damaged_max: Option<usize>,
     /// The worst link.
     pub link: LinkFault,
-    /// How far a wall clock jumps at most.
+    /// The largest jump of a wall clock.
     pub skew_max: Duration,
-    /// How wrong a clock's rate is at most: the bound that the protocol declares.
+    /// The largest error of a clock's rate: the bound that the protocol declares.
     pub drift_ppm_max: u32,
-    /// How much longer a slow disk's syncs take at most.
+    /// The largest delay of a slow disk's syncs.
     pub slow_disk_max: Duration,
 }
 
@@ -52,12 +52,12 @@ pub struct FaultWeights {
     pub disk_fail_sync: u32,
     /// The bit flips, and the node crashes: a restart finds it.
     pub disk_flip: u32,
-    /// The write under way is torn by a crash.
+    /// A crash tears the write in progress.
     pub disk_tear: u32,
 }
 
 impl FaultWeights {
-    /// Nothing.
+    /// No faults.
     pub const NONE: FaultWeights = FaultWeights {
         partition: 0,
         cut: 0,
@@ -75,10 +75,10 @@ impl FaultWeights {
         disk_tear: 0,
     };
 
-    /// Only the network.
+    /// Only network faults.
     pub const NETWORK: FaultWeights = FaultWeights { partition: 3, cut: 2, slow: 3, ..FaultWeights::NONE };
 
-    /// Everything.
+    /// All faults.
     pub const ALL: FaultWeights = FaultWeights {
         partition: 4,
         cut: 3,
@@ -165,13 +165,13 @@ pub(crate) enum Undo {
     Partition(u64),
     Cut(u32, u32),
     Slow(u32, u32),
-    /// The disk is well, the process goes on, or starts.
+    /// The disk works again, the process resumes, or starts.
     Node(u32),
     Clock(u32),
     Disk(u32),
 }
 
-/// Whether a node whose storage was damaged is whole again, such as a voter again.
+/// Whether a node whose storage was damaged has recovered, such as being a voter again.
 pub(crate) type RecoveryTest<P> = Box<dyn FnMut(&Simulation<P>, NodeId) -> bool>;
 
 pub(crate) struct Planner<P: Process> {
@@ -184,7 +184,7 @@ pub(crate) struct Planner<P: Process> {
 }
 
 impl<P: Process + 'static> Simulation<P> {
-    /// One more fault, and the moment of the next.
+    /// Draws one more fault, and the time of the next.
     pub(crate) fn draw_fault(&mut self) {
         let Some(mut planner) = self.planner.take() else { return };
         if self.now <= volvox_core::time::nanos(planner.plan.until) {
@@ -221,7 +221,7 @@ impl<P: Process + 'static> Simulation<P> {
                 for index in 0..self.nodes.len() as u32 {
                     if self.nodes[index as usize].process.is_some() {
                         self.crash(index, false);
-                        // All come back at once, and at the same moment: the power is on again.
+                        // All restart at the same moment: the power is on again.
                         if !planner.afflicted.contains(&index) {
                             self.schedule(Duration::from_millis(500), Pending::Undo(Undo::Node(index)));
                         }
@@ -298,7 +298,7 @@ impl<P: Process + 'static> Simulation<P> {
         self.undo_later(Undo::Clock(index), planner);
     }
 
-    /// What takes a node out of service for a while.
+    /// A fault that takes a node out of service for a while.
     fn draw_affliction(&mut self, kind: Kind, planner: &mut Planner<P>) {
         let minority = (self.nodes.len() - 1) / 2;
         if planner.afflicted.len() >= planner.plan.down_max.unwrap_or(minority) {

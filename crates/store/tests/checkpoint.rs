@@ -1,4 +1,4 @@
-//! Checkpoints: what is written again, how large things are cut, what steps cost.
+//! Checkpoints: which parts are rewritten, how large contents are split, the cost of steps.
 
 use std::collections::BTreeSet;
 use volvox_core::{Bytes, PART_BYTES_MAX, Part};

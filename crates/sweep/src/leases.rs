@@ -1,4 +1,4 @@
-//! What is true of leases: when each may end at the earliest, and that none comes back.
+//! The rules of leases: the earliest end of each, and that none returns.
 
 use std::collections::BTreeMap;
 use volvox_core::time::nanos;
@@ -20,7 +20,7 @@ pub struct LeaseTruth {
 
 #[derive(Clone, Default)]
 struct Lease {
-    /// It lives at least until then: its clients were told so.
+    /// It lives at least until then, as promised to its clients.
     until: Instant,
     /// Somebody asked to revoke it: it may end at any time.
     revoking: bool,
@@ -56,7 +56,7 @@ impl LeaseTruth {
             self.expired_in_election += u64::from(lease.due_in_election);
             if now < lease.until {
                 return Err(format!(
-                    "lease {id} expired at {now}, and its client was told it lives until {}",
+                    "lease {id} expired at {now}, but its client was promised that it lives until {}",
                     lease.until
                 ));
             }
@@ -64,14 +64,14 @@ impl LeaseTruth {
         Ok(())
     }
 
-    /// A grant or keep-alive that was asked at `asked` was answered with so many seconds.
+    /// A grant or keep-alive requested at `asked` was answered with this many seconds.
     ///
     /// # Errors
     /// When the lease had ended before it was asked.
     pub fn on_alive(&mut self, id: i64, asked: Instant, ttl: i64) -> Result<Instant, String> {
         let lease = self.leases.entry(id).or_default();
         if lease.gone.is_some_and(|gone| gone < asked) {
-            return Err(format!("lease {id} had ended, and is answered as alive for {ttl} s when asked at {asked}"));
+            return Err(format!("lease {id} had ended, but was reported as alive for {ttl} s when asked at {asked}"));
         }
         let seconds = nanos(Duration::from_secs(ttl.max(0) as u64));
         let until = asked + Duration::from_nanos(seconds - seconds / 1_000_000 * DRIFT_PPM);
@@ -88,7 +88,7 @@ impl LeaseTruth {
         self.leases.entry(id).or_default().revoking = true;
     }
 
-    /// Nobody leads: leases whose time is over now end during an election.
+    /// No node leads: leases that expire now end during an election.
     pub fn on_no_leader(&mut self, now: Instant) {
         for lease in self.leases.values_mut().filter(|lease| lease.exists && lease.until <= now) {
             lease.due_in_election = true;

@@ -39,7 +39,7 @@ impl Change {
     }
 }
 
-/// Who changes the members.
+/// The client that changes the members.
 #[derive(Default)]
 pub(crate) struct Membership {
     pub under_way: Vec<Change>,
@@ -172,13 +172,13 @@ impl Run {
         }
     }
 
-    /// A removed node stops, as it was told to.
+    /// A removed node stops, as ordered.
     pub(crate) fn retire(&mut self, world: &mut World, node: NodeId) {
         let who = volvox_core::fault::Target::Node(node);
         world.apply_fault(&volvox_core::Fault::Crash { who, without_disk: false });
     }
 
-    /// Whether consensus stands where the table of members says, with everybody in the present life of its storage.
+    /// Whether consensus matches the table of members, with every member in its current incarnation.
     pub(crate) fn is_settled(&self, world: &World) -> bool {
         let Some((_, replica)) = newest(world) else { return false };
         if replica.applied().0 < self.truth.borrow().frontier() {

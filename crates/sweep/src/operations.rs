@@ -1,7 +1,7 @@
-//! What clients ask, and whether the answer is true.
+//! The requests of clients, and whether the answers are correct.
 //!
-//! Every answer is compared with the history at the revision that its header names, and that revision with the highest
-//! that anybody had been told before the question was asked.
+//! Every answer is compared with the history at the revision in its header, and that revision with the highest one in
+//! any answer before the request.
 
 use crate::truth::Truth;
 use volvox_core::{Bytes, Instant, NodeId};
@@ -59,13 +59,13 @@ pub enum Operation {
 /// A question that is not answered yet.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Who asks.
+    /// The client.
     pub client: usize,
-    /// Whom.
+    /// The node.
     pub node: NodeId,
     /// When.
     pub at: Instant,
-    /// The highest revision that anybody had been told by then.
+    /// The highest revision in any answer by then.
     pub floor: i64,
     /// What.
     pub operation: Operation,

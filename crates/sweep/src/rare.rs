@@ -1,4 +1,4 @@
-//! How often each rare path ran: a sweep that never went there has shown nothing about it.
+//! How often each rare path ran: a sweep that never took it has tested nothing about it.
 //!
 //! Most paths say so themselves, in a note of the trace. The others are seen from outside, by comparing a node with
 //! itself before the step.
@@ -36,11 +36,11 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("steps down: hears no quorum", "check-quorum"),
     ("a second copy of a proposal", "a duplicated forward is dropped by the window"),
     ("writes handed over again", "the leader that had it is gone, and the next one gets it"),
-    ("compaction under a watcher", "a watcher loses the history it needs, and is told so"),
+    ("compaction under a watcher", "a watcher loses the history it needs, and gets an error"),
     ("watch responses in fragments", "a response too large for one message"),
     ("watch progress told", "a stream says how far it has come"),
     ("leases expired", "a lease ends by itself"),
-    ("leases expired during an election", "its time was over while nobody led"),
+    ("leases expired during an election", "its time was over while no node led"),
     ("keep-alives of ended leases refused", "a lease is never revived"),
     ("compactions", "history is forgotten"),
     ("refused for want of space", "the quota is used up"),

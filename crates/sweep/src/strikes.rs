@@ -1,9 +1,9 @@
 //! Faults that come when they hurt most.
 //!
 //! A fault at a random moment seldom falls into the few milliseconds in which a leader is new and its log unsettled, or a
-//! configuration is joint. Yet the rules of such moments are the ones that nobody misses elsewhere (Raft figure 8, Raft 6).
-//! So in some seeds the moment itself draws the fault: at once, or so much later that a few messages have gone through.
-//! What comes are the faults that come anyway, and nothing is known of the rule that they try.
+//! configuration is joint. Yet the rules of such moments are needed nowhere else (Raft figure 8, Raft 6). So in some
+//! seeds the moment itself draws the fault: at once, or after a few messages have gone through. What comes are the
+//! faults that come anyway, and nothing is known of the rule that they try.
 
 use crate::run::{Run, Wake, World};
 use volvox_core::fault::{DiskFault, Target};
@@ -28,7 +28,7 @@ pub(crate) enum Moment {
 /// How a seed treats such moments.
 #[derive(Clone, Debug)]
 pub(crate) struct Strikes {
-    /// So many of a hundred draw a fault.
+    /// How many of a hundred draw a fault.
     chance_percent: u64,
     /// How long the fault waits, when it does not come at once.
     after: Latency,
@@ -41,7 +41,7 @@ pub(crate) struct Strikes {
 pub(crate) enum Strike {
     Crash(NodeId),
     Pause(NodeId),
-    /// The leader hears nobody, and nobody hears it.
+    /// The leader is isolated.
     Isolate(NodeId),
     /// Two groups hear nothing from one another.
     Split,

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub use volvox_sim::TraceRing;
 use volvox_sim::{Counts, Failure, run_seed};
 
-/// A sweep of at least so many seeds must have gone down every rare path.
+/// The size of a sweep that must have taken every rare path.
 pub const SEEDS_FOR_EVERY_PATH: u64 = 200;
 /// Lines of the trace that a failing seed prints.
 const TRACE_LINES: usize = 60;

@@ -1,6 +1,6 @@
 //! Watchers, and the six guarantees (book/src/etcd.md#5.6), each checked on every response.
 //!
-//! | guarantee | how it would be seen to break |
+//! | guarantee | violation |
 //! |---|---|
 //! | ordered, unique, reliable | what a watcher got since its position is not exactly what the history holds for it |
 //! | atomic | a response that is no fragment ends within a revision |
@@ -21,7 +21,7 @@ pub struct Watcher {
     pub create: WatchCreate,
     /// All below was received; 0 while it waits for its first answer and said no revision.
     pub next: i64,
-    /// It was told that it exists, on the present stream.
+    /// Whether it was created on the current stream.
     pub created: bool,
     /// It was canceled, and must be created again.
     pub must_begin: bool,

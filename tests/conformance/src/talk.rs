@@ -1,4 +1,4 @@
-//! A child for the channel: says what it is told to, tells what it hears.
+//! A child for the channel: says words on command, and reports what it hears.
 
 use core::convert::Infallible;
 use core::fmt;

@@ -1,7 +1,6 @@
 //! The contract of the command line, over the built program: book/src/command-line.md.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -196,7 +195,7 @@ fn leases_and_locks_are_held_and_given_back() {
     let (first, mut lines) = Running::start(cluster.command(&["lock", "door"]));
     assert!(lines.next().expect("its key").starts_with("door/"));
     let (second, mut output) = Running::start(cluster.command(&["lock", "door", "--", "echo", "held"]));
-    until("both stand in line", || said(&cluster, &["get", "door/", "--prefix", "--count-only"]).contains('2'));
+    until("both are in the queue", || said(&cluster, &["get", "door/", "--prefix", "--count-only"]).contains('2'));
     interrupt(&first.0);
     first.wait();
     assert_eq!(output.next().as_deref(), Some("held"));
@@ -259,7 +258,7 @@ fn no_signal_goes_to_a_stranger() {
     std::fs::write(&file, format!("{} {started}\n", stranger.0.id())).expect("written");
     for command in ["kill", "pause", "resume"] {
         let output = cluster.output(&[command, "1"]).expect("runs");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("does not run"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is not running"), "{output:?}");
     }
     assert!(said(&cluster, &["down"]).contains("stopped 0 of 1"));
     let state = std::fs::read_to_string(format!("/proc/{}/stat", stranger.0.id())).expect("still there");

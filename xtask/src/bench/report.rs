@@ -11,7 +11,7 @@ use super::row::{Bar, Figure, Row};
 pub struct Outcome {
     /// Its figures.
     pub figures: Vec<Figure>,
-    /// Who else was at work.
+    /// The other load.
     pub strangers: Strangers,
 }
 
@@ -116,7 +116,7 @@ impl Report {
         Report { load, rounds, secs, etcd, lines: Vec::new(), voids: Vec::new() }
     }
 
-    /// The comparison says nothing, for this reason.
+    /// Marks the comparison as void, for this reason.
     pub fn void(&mut self, reason: String) {
         self.voids.push(reason);
     }

@@ -1,4 +1,4 @@
-//! `member`: who belongs to the cluster, and how that changes. Nothing is started at the added addresses.
+//! `member`: the members of the cluster, and changes of them. Nothing is started at the added addresses.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! `volvox lab list`: how much of the catalogue is done.
+//! `volvox lab list`: the coverage of the catalogue.
 
 use super::show::document;
 use super::terminal::say;
@@ -62,7 +62,7 @@ pub fn list(json: bool) -> Result<ExitCode> {
     say(format_args!("  {:<42} {done:>4} {of}\n", "all"));
     say(format_args!("\nnone yet of: {}\n", others.join(", ")));
     say(format_args!(
-        "each entry needs only those before it; the level is how long it takes. `volvox lab show ID` tells an entry or a \
+        "each entry needs only those before it; the level is how long it takes. `volvox lab show ID` prints an entry or a \
          row, and what of it is open; `volvox lab questions ID` asks; `volvox lab run P --diagram` draws a run\n"
     ));
     Ok(ExitCode::SUCCESS)
@@ -75,7 +75,7 @@ fn cells(entry: Entry, lines: &[Line]) -> [String; 4] {
     [card.id.to_string(), card.reading.level.to_string(), needs, mechanisms(entry, lines)]
 }
 
-/// What it covers: a row that is not done says so.
+/// The rows that an entry covers; a row that is not done is marked.
 fn mechanisms(entry: Entry, lines: &[Line]) -> String {
     let is_done = |id: &str| standing(lines, id, Catalogue::get()).is_some_and(|standing| standing.is_done());
     let told = |id: &&str| if is_done(id) { id.to_string() } else { format!("{id} (open)") };

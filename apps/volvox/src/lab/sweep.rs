@@ -1,5 +1,5 @@
-//! `volvox lab sweep`: many seeds of a protocol under every fault that it claims to survive, and what they found, made
-//! short.
+//! `volvox lab sweep`: runs many seeds of a protocol under every fault that it claims to survive, and shrinks the
+//! failures.
 
 use super::run::{check_writable, count, seed, write_file};
 use super::terminal::say;
@@ -14,33 +14,33 @@ use volvox_chapters::REGISTRY;
 use volvox_lab::diagram::{self, Diagram, View};
 use volvox_lab::shrink::{self, Shrunk, SweepRequest};
 
-/// What is swept.
+/// The arguments of `lab sweep`.
 #[derive(Args, Debug)]
 pub struct SweepArguments {
-    /// What to run: a protocol, or `store`, which is the replicated store with the real log
+    /// The protocol to run, or `store`: the replicated store with the real log
     pub protocol: String,
-    /// How many seeds
+    /// The number of seeds
     #[arg(long, default_value_t = 1000)]
     pub seeds: u64,
-    /// The first of them
+    /// The first seed
     #[arg(long, default_value_t = 1)]
     pub from: u64,
     /// Run only this seed
     #[arg(long, conflicts_with_all = ["seeds", "from"], value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
-    /// How many nodes; the store takes 3, 5, or both in turn
+    /// The number of nodes; the store takes 3, 5, or both in turn
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
     pub nodes: Option<u64>,
-    /// Seeds that run at a time; as many as there are cores when not said
+    /// The number of seeds that run in parallel [default: the number of cores]
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Take a rule of the protocol out, to see the sweep find it
+    /// Remove a rule of the protocol, to see the sweep find its absence
     #[arg(long, value_name = "RULE")]
     pub without: Option<String>,
-    /// How many failures are made shorter and told; the sweep ends with the last of them
+    /// How many failures to shrink and print; the sweep ends with the last of them
     #[arg(long, default_value_t = 1)]
     pub failures: usize,
-    /// Write the counterexample of the first failure into this file, for `volvox lab replay`
+    /// Write the counterexample of the first failure to this file, for `volvox lab replay`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 }
@@ -48,11 +48,11 @@ pub struct SweepArguments {
 /// Sweeps.
 ///
 /// # Errors
-/// When an argument makes no sense, or the counterexample cannot be written.
+/// When an argument is invalid, or the counterexample cannot be written.
 pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     if arguments.protocol == "store" {
         if arguments.without.is_some() || arguments.save.is_some() {
-            bail!("the sweep of the store takes no rule out, and a failure is replayed from its seed: --seed N");
+            bail!("the sweep of the store cannot remove a rule, and a failure is replayed from its seed: --seed N");
         }
         return store_sweep::run(arguments, json);
     }
@@ -60,7 +60,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let seeds = if arguments.seed.is_some() { 1 } else { arguments.seeds };
     if jobs == 0 || seeds == 0 || arguments.failures == 0 {
-        bail!("a sweep needs at least one seed, one job and one failure to tell: give 1 or more");
+        bail!("a sweep needs at least one seed, one job and one failure to print: give 1 or more");
     }
     arguments.save.as_deref().map_or(Ok(()), check_writable)?;
     let request = SweepRequest {

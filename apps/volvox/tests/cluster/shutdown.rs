@@ -1,4 +1,4 @@
-//! A leader that is told to stop hands over first.
+//! A leader that is asked to stop hands over first.
 
 use crate::volvox::{Folder, pid, wait_until};
 

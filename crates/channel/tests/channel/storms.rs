@@ -1,4 +1,4 @@
-//! Many seeds, every fault of the network, and lives that end.
+//! Many seeds, every fault of the network, and crashes.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -92,8 +92,8 @@ fn nothing_is_handed_up_twice_whoever_dies() {
                 return Err(wrong);
             }
             assert!(matches!(stop, Stop::Deadline | Stop::Idle), "{stop:?}");
-            // When all is well again, everybody reaches everybody.
-            // The first word may still go to a life that is over, and tells its speaker so.
+            // When the faults are over, every node reaches every other. The first word may still go to an old session,
+            // and the speaker learns that.
             sim.revive();
             for number in [4_999, 5_000] {
                 for from in 1..=3 {

@@ -1,4 +1,4 @@
-//! A run as data: what a counterexample is made of, and what another world can follow.
+//! A run as data: the content of a counterexample, which another world can replay.
 
 use super::decision::{Decision, Kind};
 use super::network::LinkOrder;
@@ -12,7 +12,7 @@ use volvox_core::time::nanos;
 use volvox_core::trace::Line;
 use volvox_core::{Instant, NodeId, Position, Process};
 
-/// One decision of the world, and how the choices of the step that it caused turned out.
+/// One decision of the world, with the choices of the step that it caused.
 pub struct Action<P: Process> {
     /// The decision.
     pub what: What<P>,
@@ -24,74 +24,75 @@ pub struct Action<P: Process> {
 pub enum What<P: Process> {
     /// A message arrives.
     Deliver {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// What.
+        /// The message.
         message: P::Message,
-        /// Whether it stays under way, to arrive once more.
+        /// Whether it stays in flight, to arrive once more.
         kept: bool,
     },
     /// A message never arrives.
     Lose {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// What.
+        /// The message.
         message: P::Message,
         /// Whether that is because the receiver is down.
         nobody: bool,
     },
     /// A timer fires.
     Fire {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// Which.
+        /// The timer.
         timer: P::Timer,
     },
-    /// Somebody outside asks for something.
+    /// A command arrives from outside.
     Command {
-        /// Whom.
+        /// The node.
         node: NodeId,
-        /// What.
+        /// The command.
         command: P::Command,
     },
     /// Records are durable.
     Sync {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// Up to which.
+        /// The last durable record.
         through: Position,
     },
     /// A process ends.
     Crash {
-        /// Whose.
+        /// The node.
         node: NodeId,
         /// The last record that survives.
         keeps: Position,
-        /// Whether what it had under way, over ordered links, is lost with it.
+        /// Whether its messages in flight, over ordered links, are lost with it.
         silenced: bool,
     },
-    /// A process starts for the first time. All do before a run begins, so this is told of a start that fails.
+    /// A process starts for the first time. All processes do before a run begins, so this is only reported for a start
+    /// that fails.
     Start {
-        /// Whose.
+        /// The node.
         node: NodeId,
     },
     /// A process starts again.
     Restart {
-        /// Whose.
+        /// The node.
         node: NodeId,
     },
     /// A tick.
     Pass,
 }
 
-/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as told, and then the
-/// world decides as told. It holds values and no numbers of a particular exploration.
+/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as given, and then
+/// the world decides as given. It holds values and no numbers of a particular exploration.
 ///
-/// To follow it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
+/// To replay it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
 /// nothing by themselves and whose timers do not run, and carry out one decision after the other: hand over the oldest
 /// message under way that equals the one named, fire the timer, give the command, let the disk be durable up to a
 /// position, crash, restart. Choices are answered from the script. What the checker found to be possible is possible
@@ -99,13 +100,13 @@ pub enum What<P: Process> {
 pub struct Schedule<P: Process> {
     /// The drift of each node's clock, in parts per million.
     pub drifts_ppm: Vec<i32>,
-    /// How the choices of each node's start turned out; empty where a start fails, which is then the only decision.
+    /// The choices of each node's start; empty if a start fails, which is then the only decision.
     pub starts: Vec<Box<[u32]>>,
     /// The decisions.
     pub actions: Vec<Action<P>>,
 }
 
-// Not derived: that would ask for a process that can be cloned, and there is none inside.
+// Not derived: that would require a clonable process, and there is none inside.
 impl<P: Process> Clone for Action<P> {
     fn clone(&self) -> Action<P> {
         Action { what: self.what.clone(), choices: self.choices.clone() }
@@ -136,7 +137,7 @@ impl<P: Process> fmt::Display for Action<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Deliver { from, to, message, kept } => {
-                write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays under way)" } else { "" })?;
+                write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays in flight)" } else { "" })?;
             }
             What::Lose { from, to, message, nobody } => {
                 write!(f, "lost {from} -> {to} {message}{}", if *nobody { " (nobody there)" } else { "" })?;
@@ -166,7 +167,7 @@ impl<P: Process> fmt::Display for Schedule<P> {
 }
 
 impl<P: Process> Action<P> {
-    /// The node that makes a step, and what it is told.
+    /// The node that makes a step, and its input.
     fn input(&self) -> Option<(NodeId, Input<P>)> {
         Some(match self.what.clone() {
             What::Deliver { from, to, message, .. } => (to, Input::Message(from, message)),
@@ -193,11 +194,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         Schedule { drifts_ppm, starts, actions: steps.chain(failed).map(|decision| self.action(decision)).collect() }
     }
 
-    /// Runs a schedule with fresh processes, and writes the trace: each decision, then what the node did, one line an
-    /// effect. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
+    /// Runs a schedule with fresh processes, and writes the trace: each decision, then the node's effects, one per
+    /// line. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
     /// milliseconds.
     ///
-    /// This shares nothing with the exploration but the step of a single node: no numbers, no fingerprints, no memory of
+    /// This shares only the step of a single node with the exploration: no numbers, no fingerprints, no memory of
     /// earlier results.
     pub fn trace(&self, schedule: &Schedule<P>) -> String {
         let mut text = String::new();
@@ -216,15 +217,15 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         text
     }
 
-    /// Whether following a schedule with fresh processes ends in nodes equal to those of `state`: that what was explored
-    /// is what happens.
+    /// Whether replaying a schedule with fresh processes ends in nodes equal to those of `state`, to validate the
+    /// exploration.
     pub fn ends_in(&self, schedule: &Schedule<P>, state: &State) -> bool {
         let nodes = self.follow(schedule, |_, _, _, _| {});
         let fingerprints = nodes.iter().map(|node| self.fingerprint_of_node(node));
         fingerprints.eq(state.words[..self.ids.len()].iter().map(|node| self.nodes.fingerprint(*node)))
     }
 
-    /// Who the nodes are: for worlds that follow a schedule of this one.
+    /// The ids of the nodes, for worlds that replay a schedule of this one.
     pub fn ids(&self) -> &[NodeId] {
         &self.ids
     }
@@ -257,7 +258,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         was == process.map(|process| self.fingerprint_of_process(process, now))
     }
 
-    /// Runs a schedule, and shows each decision, whose step it is, and what the step did, where there is one.
+    /// Runs a schedule, and shows each decision, with the node and the effects of its step, if any.
     fn follow(
         &self,
         schedule: &Schedule<P>,

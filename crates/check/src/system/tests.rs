@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process, Restored};
 
-/// Two nodes that count what they hear, write it down, and answer until they have heard enough.
+/// Two nodes that count what they receive, persist it, and answer until they have received enough.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Counter {
     peer: NodeId,
@@ -87,7 +87,7 @@ fn system(network: Network) -> System<Counter, BTreeSet<(NodeId, u8)>> {
     )
 }
 
-/// Every state by its words, found one after the other, with every fingerprint computed anew.
+/// Every state by its words, found one after the other, with every fingerprint recomputed.
 fn explored_slowly(system: &System<Counter, BTreeSet<(NodeId, u8)>>) -> usize {
     let mut seen = BTreeSet::new();
     let mut sums = BTreeSet::new();

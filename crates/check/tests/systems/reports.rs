@@ -1,5 +1,5 @@
-//! What a report says of what was not explored: states at the bounds, full queues, limits; and what never happened in what
-//! was.
+//! What a report says about unexplored parts: states at the bounds, full queues, limits; and what never happened in the
+//! explored part.
 
 use super::shown_as_debugged;
 use std::collections::BTreeSet;
@@ -111,12 +111,12 @@ fn a_property_of_states_holds_in_a_space_that_was_cut_and_the_report_counts_what
     let world = up_to(3);
     let report = Checker::new(&world).invariant("anything", |_, _| true).run();
     assert!(report.holds() && report.is_cut() && report.outside > 0, "{report}");
-    assert!(report.to_string().contains(&format!(", {} more at the bounds not looked behind", report.outside)));
+    assert!(report.to_string().contains(&format!(", {} more at the bounds not expanded", report.outside)));
     assert_eq!((report.overflowed.len(), report.budgets), (0, None));
 }
 
-/// Within the bound every fair run delivers an acknowledgement. Behind it a node could count forever and hear nothing, for
-/// all that this exploration knows.
+/// Within the bound every fair run delivers an acknowledgement. Beyond it a node could count forever and receive
+/// nothing, as far as this exploration knows.
 #[test]
 fn liveness_is_undecided_in_a_space_that_was_cut_unless_the_bound_is_a_budget() {
     let world = up_to(3);
@@ -133,7 +133,7 @@ fn liveness_is_undecided_in_a_space_that_was_cut_unless_the_bound_is_a_budget() 
     assert_eq!(report.ended, Ended::Violated, "{report}");
 }
 
-/// The same bound without a state behind it cuts nothing, and needs no declaration.
+/// The same bound without a state beyond it cuts nothing, and needs no declaration.
 #[test]
 fn a_bound_that_is_never_met_leaves_liveness_decided() {
     let world = System::new(2, ())

@@ -1,4 +1,4 @@
-//! Mutual exclusion after Ricart and Agrawala (1981), over links that lose nothing and keep no order.
+//! Mutual exclusion after Ricart and Agrawala (1981), over lossless links without order.
 
 use super::{Never, shown_as_debugged};
 use std::collections::BTreeSet;
@@ -25,13 +25,13 @@ impl MessageKind for Message {
     }
 }
 
-/// The rules, one of which a negative model takes out.
+/// The rules, one of which a negative model removes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Rules {
     All,
-    /// Who asks replies to everybody, also to those who asked later.
+    /// A requesting node replies to every request, even a later one.
     NoOrder,
-    /// Whoever leaves replies to nobody.
+    /// A leaving node sends no replies.
     NoLateReply,
 }
 

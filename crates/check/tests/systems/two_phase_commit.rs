@@ -1,5 +1,5 @@
-//! Two-phase commit with recovery, presumed abort (the spike of `sim`, one transaction): safe whoever crashes, blocked
-//! while a dead coordinator keeps its decision to itself.
+//! Two-phase commit with recovery, presumed abort (the spike of `sim`, one transaction): safe whichever node crashes,
+//! blocked while a dead coordinator has not announced its decision.
 
 use super::shown_as_debugged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,11 +43,11 @@ impl MessageKind for Message {
     }
 }
 
-/// The rules, one of which a negative model takes out.
+/// The rules, one of which a negative model removes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Rules {
     All,
-    /// The coordinator tells a commit that it has not written down.
+    /// The coordinator announces a commit that it has not persisted.
     CommitNotWritten,
 }
 
@@ -212,7 +212,7 @@ impl Symmetric for Node {
     }
 }
 
-/// The outcomes that anybody applied.
+/// The outcomes that any node applied.
 type Outcomes = BTreeMap<bool, ()>;
 type World = System<Node, Outcomes>;
 
@@ -257,7 +257,7 @@ fn equal_participants_need_not_be_told_apart() {
     }
 }
 
-/// What presumed abort rests on: a commit that may be forgotten is answered with abort after a restart.
+/// The rule behind presumed abort: after a restart a forgotten commit is answered with abort.
 #[test]
 fn a_commit_that_is_not_written_down_is_found() {
     let world = world(2, Rules::CommitNotWritten).crashes_and_restarts(1);

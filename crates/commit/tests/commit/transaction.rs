@@ -8,7 +8,7 @@ use volvox_sim::bench::check_codec;
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(1) };
 const NONE: Content = Content(0);
 
-/// What is wrong after these events, by the name of the property.
+/// The names of the properties that are violated after these events.
 fn broken(events: &[(u64, Event)]) -> Vec<&'static str> {
     let mut history = History::default();
     for (node, event) in events {
@@ -47,7 +47,7 @@ fn commands_are_read_as_they_are_printed() {
         assert_eq!(command.to_string().parse(), Ok(command));
     }
     let error = "commit".parse::<Command>().expect_err("no command").to_string();
-    assert_eq!(error, "`commit` is no command; the commands are `begin`, `begin <content>` or `refuse`");
+    assert_eq!(error, "`commit` is not a command; the commands are `begin`, `begin <content>` or `refuse`");
     assert!("begin -1".parse::<Command>().is_err());
     check_codec(&[FIRST, Transaction { origin: NodeId(u64::MAX), number: Serial { boot: Boot(300), count: 1 << 62 } }]);
 }

@@ -1,4 +1,4 @@
-//! The rules of ELE-02: the list, the second round, the dead.
+//! The rules of ELE-02: the list, the second round, dead nodes.
 
 use volvox_core::{NodeId, Position, Process, Restored, When};
 use volvox_election::ring::{
@@ -107,7 +107,7 @@ fn messages_and_records_come_back() {
     assert!(volvox_core::decode_all::<Message>(&bytes).is_err());
 }
 
-/// Nodes die and come back, also all of them; messages arrive in time; anybody suspects anybody.
+/// Nodes crash and restart, even all of them; messages arrive in time; any node suspects any other.
 #[test]
 fn one_election_has_one_result_and_all_follow_in_the_end() {
     let plan = FaultPlan {

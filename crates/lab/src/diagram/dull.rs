@@ -1,8 +1,8 @@
-//! Rows in which nothing is decided, told in one line.
+//! Summarises rows in which nothing is decided in one line.
 //!
 //! A row stays when it shows a mark that decides something, when what it receives was sent by such a row, when its message
 //! is of a kind that is rare in this run, and when it belongs to the first round of its kind. So does the first message
-//! that is lost on a link for a reason; how many more were lost is said.
+//! that is lost on a link for each reason; the rest of the losses are counted.
 
 use super::{Mark, Row};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,9 +10,9 @@ use std::fmt;
 use volvox_core::{Instant, NodeId};
 use volvox_sim::Envelope;
 
-/// This many rows in which nothing is decided are told in one line.
+/// This many rows in which nothing is decided are summarised in one line.
 pub(super) const DULL_MIN: usize = 4;
-/// This many rows behind a fault or a command are never left out.
+/// This many rows after a fault or a command are never omitted.
 const NEAR_NEWS: usize = 3;
 /// Fewer rounds than these are not called rounds.
 const ROUNDS_MIN: usize = 2;
@@ -25,7 +25,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Of all rows, before any is left out.
+    /// Statistics of all rows, before any is omitted.
     pub fn of(rows: &[Row], messages: &[Envelope]) -> Rounds {
         let mut of = BTreeMap::new();
         for step in rows.iter().flat_map(Row::steps) {
@@ -47,14 +47,14 @@ impl Rounds {
     }
 }
 
-/// What is told instead of rows.
+/// The summary that replaces rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Messages by kind, received or lost, in the order in which they came.
     pub kinds: Vec<(String, usize)>,
     /// The lost of them, by reason.
     pub lost: Vec<(&'static str, usize)>,
-    /// Who sent to several at once, and when.
+    /// The nodes that sent to several at once, and the times.
     pub rounds: BTreeSet<(NodeId, Instant)>,
     /// Steps in which nothing was received.
     pub steps: usize,

@@ -1,9 +1,9 @@
-//! A protocol at rest: steps that come again and again while nothing happens from outside.
+//! A protocol at rest: steps that recur while nothing happens from outside.
 //!
-//! A token that goes round, or a probe in every period, decides something in each step, and says nothing new. After each
-//! piece of *news* (something from outside: a command, a fault, a death, a broken property) a step is shown the first times
-//! that it comes, and later ones of its like are told in one line until there is news again. So a fault is never folded
-//! away, and neither is what follows from it.
+//! A circulating token, or a probe in every period, decides something in each step, but shows nothing new. After each
+//! external event (a command, a fault, a crash, a violated property) a step is shown the first times that it occurs,
+//! and later ones like it are summarised in one line until the next external event. So a fault is never folded away,
+//! nor are its consequences.
 
 use super::dull::{DULL_MIN, LeftOut, Rounds};
 use super::{Mark, Row, Step};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use volvox_core::Instant;
 use volvox_sim::Envelope;
 
-/// How often a step is shown after each piece of news.
+/// How often a step is shown after each external event.
 const SHOWN: usize = 2;
 /// More rows than these are shown without what is routine.
 const ROWS_WITH_ROUTINE: usize = 100;

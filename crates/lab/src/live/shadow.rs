@@ -1,4 +1,4 @@
-//! Shadows of all nodes, which are fed what the nodes were told.
+//! Shadows of all nodes, which receive the inputs of the nodes.
 
 use super::observed::{Told, unhex};
 use crate::chapter::Settings;

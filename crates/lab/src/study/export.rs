@@ -1,4 +1,4 @@
-//! What happened, moment by moment, for programs: as documents, and in the log format of ShiViz.
+//! The events of a run, for programs: as JSON documents, and in the log format of ShiViz.
 //!
 //! ShiViz (Beschastnikh, Wang, Brun, Ernst: *Debugging distributed systems*, CACM 59(8), 2016) reads a log whose every event
 //! carries a vector clock. A recording knows which receipt belongs to which sending, so the clocks are computed here.

@@ -1,8 +1,8 @@
-//! A run of the simulator, written down as the actions that a world driven by hand can follow.
+//! A run of the simulator, recorded as the actions that a world driven by hand can replay.
 //!
-//! Written is what processes were told, when, and how their choices turned out; what became of messages that nobody was
-//! told of; and what clocks and disks did. Why it happened (a partition, a slow link, a pause) is not: the course of the
-//! run holds without it. That is what makes it possible to leave things out and to follow the rest.
+//! It records the inputs of processes, their times and choices; the fate of undelivered messages; and the behaviour of
+//! clocks and disks. It does not record the causes (a partition, a slow link, a pause), since the course of the run is
+//! complete without them. That makes it possible to omit actions and replay the rest.
 
 use super::action::{Action, Keeps, What, Which, WhichTimer};
 use super::world::World;
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use volvox_core::{Choices, Incarnation, Instant, NodeId, Position, Process};
 
-/// Where a simulation writes the course of its run: [`Builder::journal`](crate::Builder::journal). A clone is the same
-/// journal, so its holder reads it also after a panic took the simulation away.
+/// The journal to which a simulation writes the course of its run: [`Builder::journal`](crate::Builder::journal). A
+/// clone shares the journal, so its holder can read it even after a panic destroyed the simulation.
 pub struct Journal<P: Process>(Rc<RefCell<State<P>>>);
 
 /// The course of a run.
@@ -23,22 +23,22 @@ pub struct Course<P: Process> {
     pub seed: u64,
     /// The nodes, all of them down.
     pub nodes: Vec<Setup>,
-    /// What happened, in order.
+    /// The actions, in order.
     pub actions: Vec<Action<P>>,
-    /// Whether more happened than there was room for.
+    /// Whether there were more actions than room for them.
     pub is_cut: bool,
 }
 
 /// A node before its first start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Setup {
-    /// Who it is.
+    /// The node's id.
     pub id: NodeId,
-    /// Whom it knows.
+    /// The members that it knows.
     pub members: Vec<NodeId>,
-    /// What its wall clock shows at the beginning of the run.
+    /// The reading of its wall clock at the beginning of the run.
     pub wall: i64,
-    /// How much faster than true its clocks run.
+    /// The drift of its clocks.
     pub drift_ppm: i32,
 }
 
@@ -47,9 +47,9 @@ struct State<P: Process> {
     actions_max: usize,
     /// The action whose step runs now.
     current: usize,
-    /// Where the last crash of a node is written, and up to where its disk was synced.
+    /// The index of a node's last crash, and the position up to which its disk was synced.
     crashes: BTreeMap<u32, (usize, Position)>,
-    /// By link: what was sent in these epochs went with the receiver.
+    /// By link: the epochs whose messages were lost with the receiver.
     gone: BTreeMap<u32, u32>,
 }
 
@@ -77,7 +77,7 @@ impl<P: Process> Clone for Journal<P> {
 }
 
 impl<P: Process> Journal<P> {
-    /// An empty journal with room for so many actions.
+    /// An empty journal with room for this many actions.
     pub fn new(actions_max: usize) -> Journal<P> {
         Journal(Rc::new(RefCell::new(State {
             course: Course { seed: 0, nodes: Vec::new(), actions: Vec::new(), is_cut: false },
@@ -117,7 +117,7 @@ impl<P: Process> Journal<P> {
         state.course.actions.len() - 1
     }
 
-    /// A message that just left is under way a second time.
+    /// A message that was just sent is duplicated.
     pub(crate) fn duplicated(&self, at: u64, (from, to): (NodeId, NodeId), message: &P::Message) {
         self.push(at, What::Duplicate { from, to, which: Which::Equal(message.clone()) });
     }
@@ -139,7 +139,7 @@ impl<P: Process + 'static> Simulation<P> {
         journal.0.borrow_mut().course.nodes.push(setup);
     }
 
-    /// A step begins: writes what it is about, and has its choices noted.
+    /// A step begins: writes its input, and has its choices recorded.
     pub(crate) fn journal_input(&mut self, index: u32, input: &Input<P>) {
         let Some(journal) = &self.journal else { return };
         let node = self.cold[index as usize].id;
@@ -164,7 +164,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// The step is over: writes how its choices turned out.
+    /// The step is over: writes its choices.
     pub(crate) fn journal_answers(&mut self, index: u32) {
         let Some(journal) = &self.journal else { return };
         let choices = &mut self.nodes[index as usize].environment.choices;
@@ -185,7 +185,7 @@ impl<P: Process + 'static> Simulation<P> {
         journal.0.borrow_mut().current = current;
     }
 
-    /// The process dies; its links are about to break.
+    /// The process crashes; its links are about to break.
     pub(crate) fn journal_stopped(&self, index: u32) {
         let Some(journal) = &self.journal else { return };
         let node = self.cold[index as usize].id;
@@ -224,7 +224,7 @@ impl<P: Process + 'static> Simulation<P> {
     /// A message that just left will never arrive.
     pub(crate) fn journal_refused(&self, from: u32, to: NodeId, message: &P::Message) {
         let Some(journal) = &self.journal else { return };
-        // Whoever follows knows the nodes, and does not send to nobody.
+        // The replaying world knows the nodes, and does not send to a missing one.
         if self.find(to).is_some() {
             let from = self.cold[from as usize].id;
             journal.push(self.now, What::Drop { from, to, which: Which::Equal(message.clone()) });
@@ -241,7 +241,7 @@ impl<P: Process + 'static> Simulation<P> {
         let Some(journal) = &self.journal else { return };
         let jump = after.0.saturating_sub(before.0);
         let drift_ppm = (drift != drift_before).then_some(drift);
-        // Whoever touches a clock that drifts rounds it: the other world must do so in the same moment.
+        // Adjusting a drifting clock rounds it: the other world must do so at the same time.
         if jump != 0 || drift != 0 || drift_before != 0 {
             let node = self.cold[index as usize].id;
             journal.push(now, What::Clock { node, jump, drift_ppm });

@@ -1,8 +1,8 @@
 //! A world driven by hand, recorded as data: the same [`Recording`] that a simulation writes, so that the same diagrams
 //! show both.
 //!
-//! What waits for the disk is recorded when the disk lets it go: a message is sent then, and an event is told then. What
-//! a crash takes with it never was.
+//! Effects that wait for the disk are recorded when they become visible: a message is sent then, and an event is
+//! emitted then. Effects lost in a crash are not recorded.
 
 use super::action::{Action, What};
 use super::world::World;
@@ -12,10 +12,10 @@ use std::fmt::Display;
 use std::rc::Rc;
 use volvox_core::{Effect, EffectOf, Fault, FlatMap, Instant, NodeId, Process};
 
-/// What a node is, in a word or two.
+/// The state of a node, in a word or two.
 type StateOf<P> = Rc<dyn Fn(&P) -> String>;
 
-/// What a world writes down about itself.
+/// The recording of a world.
 pub(super) struct Ledger<P: Process> {
     recording: Recording,
     carrier: Rc<dyn Carrier<P>>,
@@ -39,7 +39,8 @@ impl<P: Process> Clone for Ledger<P> {
 }
 
 impl<P: Process> World<P> {
-    /// Records what happens from here on, for [`World::recording`]. `state_of` says what a node is, in a word or two.
+    /// Records what happens from here on, for [`World::recording`]. `state_of` describes the state of a node, in a word
+    /// or two.
     pub fn recorded(mut self, carrier: Rc<dyn Carrier<P>>, state_of: impl Fn(&P) -> String + 'static) -> Self {
         self.ledger = Some(Ledger {
             recording: Recording::default(),

@@ -67,7 +67,7 @@ impl Sheet<'_> {
             // The first mark of a line stands on the line of life, the others beside it.
             let at = if used == 0 { offset(text) } else { (used + 1).max(2) };
             if at + length > self.width - 1 {
-                // What nobody can place alone waits for a line of its own.
+                // A mark that does not fit waits for a line of its own.
                 return;
             }
             self.put(x + at, &text.clone(), *ink);
