@@ -89,11 +89,11 @@ fn a_claim_says_what_it_has_not_measured() {
     let text = says(&["claim", "Q-MTX-3", "--broken"]);
     assert!(text.contains("condition  ") && text.contains("expected  measured  unit"), "{text}");
     assert!(
-        text.contains("Q-MTX-3 holds") && text.contains("it fails, as it must") && text.contains("FAILS"),
+        text.contains("Q-MTX-3 holds") && text.contains("it fails, as expected") && text.contains("FAILS"),
         "{text}"
     );
     let nowhere = "/proc/nowhere";
-    assert!(refused(&["claim", "Q-MTX-3", "--svg", nowhere]).contains("cannot make the folder /proc/nowhere"));
+    assert!(refused(&["claim", "Q-MTX-3", "--svg", nowhere]).contains("cannot create the folder /proc/nowhere"));
     let folder = scratch("plots");
     says(&["claim", "Q-MTX-3", "--svg", folder.to_str().expect("text")]);
     let plot = std::fs::read_to_string(folder.join("Q-MTX-3.svg")).expect("a picture");

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-/// What a measurement must come to.
+/// How close the measured value must be to the expected one.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Tolerance {
     /// Equal.
@@ -18,12 +18,12 @@ pub enum Tolerance {
     AtMost,
     /// At least what is expected: a bound.
     AtLeast,
-    /// At most a number that was published as a measurement, on machines that are not known well enough to measure the same:
-    /// the row may contradict that number, and cannot reproduce it.
+    /// At most a published measurement, made on machines that are not known well enough to repeat it: the row can contradict
+    /// that number, and cannot reproduce it.
     NotAbove,
-    /// At least such a number.
+    /// At least such a measurement.
     NotBelow,
-    /// Nothing: the number is an input, which other rows depend on and which nothing here measures.
+    /// No comparison: the number is an input of other rows, and not measured.
     Input,
 }
 
@@ -42,26 +42,26 @@ impl fmt::Display for Tolerance {
     }
 }
 
-/// What a row, or a whole claim, has shown. Of several the last in this order is that of the whole.
+/// The verdict on a row or on a claim, from best to worst: a claim has the worst verdict of its rows.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Verdict {
-    /// What was measured is what was expected.
+    /// The measured value is the expected one, within the tolerance.
     Holds,
-    /// It holds if an input is as it was taken from the literature; the input was not measured.
+    /// Holds, given an input that was taken from the literature and not measured.
     Given,
-    /// What was measured does not contradict a published measurement, and does not reproduce it either.
+    /// The measured value neither contradicts nor reproduces a published measurement.
     Consistent,
-    /// What was measured is not what was expected.
+    /// The measured value is outside the tolerance.
     Fails,
 }
 
 impl Verdict {
-    /// The verdict over all rows of a claim; nothing that was measured is a failure.
+    /// The verdict on a claim. A claim without rows fails.
     pub fn of(rows: &[Row]) -> Verdict {
         rows.iter().map(Row::verdict).max().unwrap_or(Verdict::Fails)
     }
 
-    /// The verdict over a whole claim, as a sentence says it.
+    /// The verdict on a claim, as the end of a sentence.
     pub fn sentence(self) -> &'static str {
         match self {
             Verdict::Holds => "holds",
@@ -90,13 +90,13 @@ pub struct Row {
     pub label: String,
     /// The value of the textbook.
     pub expected: f64,
-    /// What was counted; of an input the same as what is expected.
+    /// The measured value; for an input the expected one.
     pub measured: f64,
-    /// What the measurement must come to.
+    /// The tolerance.
     pub tolerance: Tolerance,
     /// The unit: `messages per entry`.
     pub unit: &'static str,
-    /// Over what it was measured: `1,000 entries`. Of an input where it is taken from.
+    /// The basis of the measurement: `1,000 entries`. For an input its source.
     pub over: String,
 }
 
@@ -115,7 +115,7 @@ impl Row {
         }
     }
 
-    /// What it has shown.
+    /// The verdict on this row.
     pub fn verdict(&self) -> Verdict {
         match self.tolerance {
             _ if !self.holds() => Verdict::Fails,
@@ -125,7 +125,7 @@ impl Row {
         }
     }
 
-    /// What is expected, with how close is close enough: `18`, `1.58 ± 15 %`, `≤ 25`.
+    /// The expected value with its tolerance: `18`, `1.58 ± 15 %`, `≤ 25`.
     fn bounds(&self) -> String {
         let expected = number(self.expected);
         match self.tolerance {
@@ -152,7 +152,7 @@ impl fmt::Display for Row {
     }
 }
 
-/// The rows of a claim as a table: a line of heads, then a line a row.
+/// The rows of a claim as a table: a line of headings, then one line per row.
 pub fn table(rows: &[Row]) -> String {
     let heads = ["condition", "expected", "measured", "unit", "verdict", "over"].map(str::to_string);
     let lines: Vec<[String; 6]> = std::iter::once(heads).chain(rows.iter().map(Row::cells)).collect();
@@ -172,7 +172,7 @@ pub fn table(rows: &[Row]) -> String {
     table
 }
 
-/// A number with at most four places behind the point; with more where it would be nothing otherwise.
+/// A number with at most four decimals; a very small one with six.
 fn number(value: f64) -> String {
     let places = if value != 0.0 && value.abs() < 0.001 { 6 } else { 4 };
     let text = format!("{value:.places$}");
