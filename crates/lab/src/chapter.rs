@@ -6,6 +6,7 @@
 
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::reading::Reading;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use volvox_core::Kinds;
@@ -73,6 +74,10 @@ pub struct Card {
     pub worlds: &'static [World],
     /// The paper that it follows, with sections.
     pub reference: &'static str,
+    /// What a reader needs first, how long it takes, and what it teaches.
+    pub reading: Reading,
+    /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
+    pub questions: &'static str,
     /// The source of the module (`include_str!`): its prose header is the chapter.
     pub source: &'static str,
     /// The numbers of nodes.

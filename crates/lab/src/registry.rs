@@ -8,6 +8,7 @@ use crate::chapter::Chapter;
 use crate::claim::Claim;
 use crate::coverage::{self, Line};
 use crate::model::CheckedModel;
+use crate::reading::Reading;
 use crate::shell::Shell;
 use std::fmt;
 use volvox_core::vocabulary::nearest;
@@ -25,6 +26,10 @@ pub struct EntryCard {
     pub mechanisms: &'static [&'static str],
     /// The paper that it follows, with sections.
     pub reference: &'static str,
+    /// What a reader needs first, how long it takes, and what it teaches.
+    pub reading: Reading,
+    /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
+    pub questions: &'static str,
     /// A source (`include_str!`) whose prose header is the chapter.
     pub source: &'static str,
 }
@@ -64,8 +69,8 @@ impl Entry {
         match self {
             Entry::Protocol(shell) => {
                 let card = shell.card();
-                let crate::chapter::Card { id, title, mechanisms, reference, source, .. } = *card;
-                EntryCard { id, title, mechanisms, reference, source }
+                let crate::chapter::Card { id, title, mechanisms, reference, reading, questions, source, .. } = *card;
+                EntryCard { id, title, mechanisms, reference, reading, questions, source }
             }
             Entry::Experiment(experiment) => experiment.card,
             Entry::Service(card) => *card,

@@ -1,7 +1,7 @@
 //! `volvox lab sweep`: runs many seeds of a protocol under every fault that it claims to survive, and shrinks the
 //! failures.
 
-use super::run::{check_writable, count, write_file};
+use super::run::{check_writable, count, seed, write_file};
 use super::terminal::say;
 use super::{code, store_sweep, terminal};
 use anyhow::{Result, bail};
@@ -26,7 +26,7 @@ pub struct SweepArguments {
     #[arg(long, default_value_t = 1)]
     pub from: u64,
     /// Run only this seed
-    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    #[arg(long, conflicts_with_all = ["seeds", "from"], value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// The number of nodes; the store takes 3, 5, or both in turn
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
@@ -103,6 +103,13 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
                 let diagram = Diagram::of_script(shell, &title, &replayed, &View::PROTOCOL);
                 say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
             }
+        }
+        if let (Some(rule), true) = (&arguments.without, report.found.is_empty()) {
+            let protocol = &arguments.protocol;
+            say(format_args!(
+                "nothing broke without {rule} in these runs; `volvox lab check {protocol}` explores all runs of small \
+                 instances, and finds one that does\n"
+            ));
         }
         if let (Some(file), Some(_)) = (&arguments.save, script) {
             say(format_args!("replay: volvox lab replay {}\n", file.display()));

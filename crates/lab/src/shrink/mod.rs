@@ -120,7 +120,8 @@ impl fmt::Display for Shrunk {
         let Breach { property, text } = &self.breach;
         writeln!(f, "seed {}: {property} is broken: {text}", self.seed)?;
         let ((decisions, left), (actions, few)) = (self.decisions, self.actions);
-        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} events", self.events)?;
+        let events = if self.events == 1 { "event" } else { "events" };
+        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} {events}", self.events)?;
         match &self.text {
             Some(text) => write!(f, "\n{}", text.trim_end()),
             None => write!(f, "the course could not be followed by hand"),

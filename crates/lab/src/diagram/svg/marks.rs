@@ -58,6 +58,11 @@ impl Picture<'_> {
         lines
     }
 
+    /// How much room the lines of a step need beside its node.
+    pub(super) fn widest(&self, step: &Step) -> f64 {
+        self.lines_of(step).iter().map(|line| width_of_pieces(line) + 2.0 * BESIDE).fold(0.0, f64::max)
+    }
+
     pub(super) fn marks(&mut self, row: usize, step: &Step) {
         let Some(column) = self.diagram.column(step.node) else { return };
         let (x, y) = (self.x(column), self.ys[row]);

@@ -140,6 +140,8 @@ fn placed(diagram: &Diagram, spacing: f64) -> Picture<'_> {
 struct Picture<'a> {
     diagram: &'a Diagram,
     spacing: f64,
+    /// Where the first line of life is: its words have room at its left, where no arrow goes.
+    first: f64,
     top: f64,
     /// How high the lines of the heads are that say what nodes are, always and at the beginning.
     roles_high: f64,
@@ -159,6 +161,8 @@ struct Picture<'a> {
     taken: Vec<Area>,
     /// The arrows, by message.
     ways: BTreeMap<usize, Line>,
+    /// The lines of faults, across the page.
+    bars: Vec<Line>,
     /// Rows that have too little room.
     crowded: Vec<usize>,
     kinds: Vec<String>,
@@ -183,6 +187,7 @@ impl<'a> Picture<'a> {
         let mut picture = Picture {
             diagram,
             spacing,
+            first: LEFT + 0.4 * spacing,
             top: 116.0 + high(has_roles) + high(has_begun),
             roles_high: high(has_roles),
             begins_high: high(has_begun),
@@ -196,12 +201,21 @@ impl<'a> Picture<'a> {
             text: String::new(),
             taken: Vec::new(),
             ways: BTreeMap::new(),
+            bars: Vec::new(),
             crowded: Vec::new(),
             kinds,
             states: Vec::new(),
         };
+        picture.first = picture.first.max(LEFT + picture.room_of_first());
         picture.lay_out(extra);
         picture
+    }
+
+    /// The room that the words of the first node need on its left.
+    fn room_of_first(&self) -> f64 {
+        let steps = self.diagram.rows.iter().flat_map(Row::by_node);
+        let first = steps.filter(|step| self.diagram.column(step.node) == Some(0));
+        first.map(|step| self.widest(&step)).fold(0.0, f64::max)
     }
 
     /// The place of each row: far enough apart to be legible, and further where more time passes.
@@ -256,11 +270,11 @@ impl<'a> Picture<'a> {
     }
 
     fn x(&self, column: usize) -> f64 {
-        LEFT + self.spacing * (column as f64 + 0.4)
+        self.first + self.spacing * column as f64
     }
 
     fn right(&self) -> f64 {
-        LEFT + self.spacing * (self.diagram.nodes.len() as f64 - 0.2)
+        self.first + self.spacing * (self.diagram.nodes.len() as f64 - 0.6)
     }
 
     /// The height of a moment.
