@@ -189,8 +189,9 @@ where
 {
     let properties: Vec<_> =
         properties::<P>().into_iter().filter(|property| promised.contains(&property.name)).collect();
-    hold(Checker::new(world), &properties)
-        .reachable("the words are delivered", move |world, state| world.view(state).history().heard() >= u64::from(words))
+    hold(Checker::new(world), &properties).reachable("the words are delivered", move |world, state| {
+        world.view(state).history().heard() >= u64::from(words)
+    })
 }
 
 fn safe<P>(config: P::Config, nodes: u64, links: Links, words: u32, promised: &[&str]) -> Explored

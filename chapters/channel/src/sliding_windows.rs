@@ -178,8 +178,9 @@ fn system(config: Config<()>, links: Links, words: u32) -> Instance {
 }
 
 fn checker(world: &Instance, words: u32) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &properties())
-        .reachable("all words are delivered", move |world, state| world.view(state).history().heard() == u64::from(words))
+    hold(Checker::new(world), &properties()).reachable("all words are delivered", move |world, state| {
+        world.view(state).history().heard() == u64::from(words)
+    })
 }
 
 fn safe(config: Config<()>, links: Links, words: u32) -> Explored {

@@ -259,8 +259,8 @@ impl<'a> Words<'a> {
                 "corrupt" => link.corrupt_ppm = self.rate()?,
                 "bandwidth" => {
                     self.next();
-                    link.bandwidth =
-                        self.read("bytes per second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
+                    link.bandwidth = self
+                        .read("bytes per second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
                 }
                 "" | "@" if link != LinkFault::default() => return Ok(Fault::Slow(from, to, link)),
                 _ => return self.expected("delay, loss, duplicate, reorder, corrupt or bandwidth"),

@@ -135,7 +135,10 @@ fn update(node: &Node) -> Result<()> {
 fn refusals(node: &Node) -> Result<()> {
     node.refused(&["member", "remove", "1234abcd"], "etcdserver: member not found")?;
     node.refused(&["member", "promote", "1234abcd"], "etcdserver: member not found")?;
-    node.refused(&["member", "update", "1234abcd", &format!("--peer-urls={NO_LISTENER}")], "etcdserver: member not found")?;
+    node.refused(
+        &["member", "update", "1234abcd", &format!("--peer-urls={NO_LISTENER}")],
+        "etcdserver: member not found",
+    )?;
     let rows = members(node)?;
     let voter = rows.iter().find(|row| row[1] == "started").context("no member has started")?;
     node.refused(&["member", "promote", &voter[0]], "etcdserver: can only promote a learner member")?;

@@ -322,7 +322,9 @@ mod tests {
     fn a_bare_what_opens_no_sentence_but_a_question_or_a_heading() {
         assert_eq!(check("a.rs", "/// What is wrong.\n// Done. What it sent is lost.\n", "").len(), 2);
         assert!(check("a.md", "## What to try next\n**What time is it?** Read on.\n", "").is_empty());
-        assert!(check("a.rs", "//! Two nodes lead. What must be added, and what\n//! does it cost? Much.\n", "").is_empty());
+        assert!(
+            check("a.rs", "//! Two nodes lead. What must be added, and what\n//! does it cost? Much.\n", "").is_empty()
+        );
     }
 
     #[test]

@@ -27,7 +27,9 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
 /// The error in `PACKAGE PROGRAM NAME`, if any.
 fn missing(tree: &Tree, test: &str) -> Option<String> {
     let words: Vec<&str> = test.split_whitespace().collect();
-    let [package, program, name] = words[..] else { return Some(format!("`{test}` is not a package, program and name")) };
+    let [package, program, name] = words[..] else {
+        return Some(format!("`{test}` is not a package, program and name"));
+    };
     let Some(folder) = folder_of(tree, package) else { return Some(format!("there is no package `{package}`")) };
     let files = sources_of(tree, &folder, program);
     if files.is_empty() {
