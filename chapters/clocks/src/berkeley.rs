@@ -141,7 +141,7 @@ static MODELS: [CheckedModel; 16] = [
     CheckedModel::holds(
         "a broken clock within gamma, the extremes dropped",
         "the same, but the greatest and the least offset are dropped: the average lies among the good clocks",
-        9_611,
+        6_806,
         || among(&within_gamma(Some(1))),
     ),
     CheckedModel::breaks(
