@@ -1,7 +1,8 @@
 //! What is explored: a set of initial states, and what may come after a state.
 
-use crate::checker::Checker;
-use crate::report::{Overflow, Report};
+use crate::overflow::Overflow;
+use crate::questions::Questions;
+use crate::report::Report;
 use std::hash::Hash;
 use volvox_core::fingerprint_of;
 
@@ -93,10 +94,17 @@ pub trait Model: Sync + Sized {
         size_of_val(state) as u64
     }
 
-    /// Explores: as the checker does it, unless the model hands itself to code that was compiled before.
+    /// Explores by code that was compiled before, for another model with the same states and actions. A model that knows
+    /// of none gives the questions back.
+    ///
+    /// # Errors
+    /// The questions, unanswered.
     #[doc(hidden)]
-    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
-        checker.explore()
+    fn explore<'m>(
+        &self,
+        questions: Questions<'m, Self::State, Self::Action>,
+    ) -> Result<Report<Self::State, Self::Action>, Questions<'m, Self::State, Self::Action>> {
+        Err(questions)
     }
 }
 

@@ -3,8 +3,8 @@
 //! The numbers are those of one [`System`] value: of its nodes, and of what it has interned. Explorer, search for cycles
 //! and paths copy and compare them and know no protocol; the system says on request what they mean.
 
+use super::action::{Action, What};
 use super::network::LinkOrder;
-use super::schedule::{Action, What};
 use super::{Checked, System};
 use std::hash::Hash;
 use volvox_core::{Position, fingerprint_of};
