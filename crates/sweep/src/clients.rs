@@ -1,8 +1,9 @@
 //! Clients: each asks one question at a time, always of the same node, and waits for the answer as long as it likes.
 
+use crate::driver::{Run, Wake, World};
 use crate::linearizability::{Action, Operation as RegisterOperation};
 use crate::operations::{Asked, Operation, check_read, check_written, fits};
-use crate::run::{Run, Wake, World, unanswered};
+use crate::run::unanswered;
 use crate::workload::{Known, is_register, number_of};
 use volvox_core::{Bytes, Duration, NodeId};
 use volvox_replica::{Command, Error, Reply, Request, Ticket};

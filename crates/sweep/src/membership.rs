@@ -3,9 +3,8 @@
 //! A few changes at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
 //! lost its disk can leave too few, which no protocol repairs.
 
+use crate::driver::{Change, Run, Wake, World};
 use crate::operations::Operation;
-use crate::run::{Run, Wake, World};
-use crate::shape::peer_url;
 use volvox_core::{Duration, Incarnation, NodeId};
 use volvox_raft::{Configuration, Member};
 use volvox_replica::{Replica, Request};
@@ -14,39 +13,6 @@ use volvox_replica::{Replica, Request};
 const MEMBERS_MORE: usize = 2;
 /// And never fewer than this, or no fault is survived.
 const MEMBERS_LEAST: usize = 3;
-
-/// A change that is under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
-    Add {
-        is_learner: bool,
-        /// The new node's address is this one's, whatever id it gets.
-        address: u64,
-    },
-    Promote(NodeId),
-    Remove(NodeId),
-}
-
-impl Change {
-    fn request(self) -> Request {
-        match self {
-            Change::Add { is_learner, address } => {
-                Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
-            }
-            Change::Promote(id) => Request::MemberPromote { id },
-            Change::Remove(id) => Request::MemberRemove { id },
-        }
-    }
-}
-
-/// Who changes the members.
-#[derive(Default)]
-pub(crate) struct Membership {
-    pub under_way: Vec<Change>,
-    additions: u64,
-    pub changes: u64,
-    pub removed: Vec<NodeId>,
-}
 
 impl Run {
     /// Goes on with the changes under way, or begins others.

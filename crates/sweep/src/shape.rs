@@ -1,7 +1,7 @@
 //! What a seed decides before its run begins: how the world is, how much is asked of it, and how small its limits are.
 
 use crate::log_disk::DiskModel;
-use crate::strikes::Strikes;
+use crate::moments::Strikes;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Incarnation, NodeId, Rng};
 use volvox_disk::Options;

@@ -1,6 +1,6 @@
 //! The clients' ends of watch streams: opening them, granting credit quickly or slowly, and beginning anew elsewhere.
 
-use crate::run::{Run, Wake, World};
+use crate::driver::{Run, Wake, World};
 use crate::watchers::{Heard, Stream, Watcher, watch};
 use volvox_core::NodeId;
 use volvox_replica::{Command, StreamId, WatchCreate, WatchResponse};

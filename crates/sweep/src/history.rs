@@ -13,7 +13,7 @@ use volvox_store::{Command as Write, Reply as StoreReply};
 
 /// What was asked, and what was told.
 #[derive(Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct History {
     asked: BTreeMap<Ticket, Asked>,
     streams: BTreeMap<StreamId, Stream>,
     /// The highest revision that anybody was told.
@@ -28,7 +28,7 @@ struct Asked {
     request: Request,
 }
 
-impl Told {
+impl History {
     /// Somebody asks something of a node that runs.
     pub fn on_command(&mut self, node: NodeId, command: &Command, truth: &mut Truth, at: Instant) {
         match command {
