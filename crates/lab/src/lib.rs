@@ -38,6 +38,7 @@ pub mod model;
 mod pinned;
 pub mod plans;
 pub mod plot;
+pub mod recorded;
 pub mod registry;
 pub mod scenario;
 pub mod shell;

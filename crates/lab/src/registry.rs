@@ -6,8 +6,8 @@
 
 use crate::chapter::Chapter;
 use crate::claim::Claim;
-use crate::coverage::{self, Line};
 use crate::model::CheckedModel;
+use crate::recorded::{self, Line};
 use crate::shell::Shell;
 use std::fmt;
 use volvox_core::vocabulary::nearest;
@@ -159,7 +159,7 @@ impl Registry {
 
     /// What the tests of all families found when they last wrote it down.
     pub fn recorded(self) -> Vec<Line> {
-        self.0.iter().flat_map(|family| coverage::read(family.coverage)).collect()
+        self.0.iter().flat_map(|family| recorded::read(family.coverage)).collect()
     }
 }
 
