@@ -5,8 +5,9 @@
 //! that it comes, and later ones of its like are told in one line until there is news again. So a fault is never folded
 //! away, and neither is what follows from it.
 
-use super::dull::{DULL_MIN, LeftOut, Rounds};
-use super::{Mark, Row, Step};
+use super::left_out::{DULL_MIN, LeftOut};
+use super::rounds::Rounds;
+use super::row::{Mark, Row, Step};
 use std::collections::BTreeMap;
 use volvox_core::Instant;
 use volvox_sim::Envelope;

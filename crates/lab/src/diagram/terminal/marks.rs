@@ -1,7 +1,7 @@
 //! What happens at a node: marks on its line of life, and beside it.
 
 use super::LINES_MAX;
-use super::sheet::{Ink, Life, Sheet};
+use super::sheet::{Ink, Life, Sheet, is_symbol};
 use crate::diagram::{Mark, Step, lines_of_text};
 use volvox_core::Instant;
 
@@ -133,8 +133,4 @@ impl Sheet<'_> {
 /// How far from the line of life the first mark of a line stands.
 fn offset(text: &str) -> usize {
     if is_symbol(text) { 0 } else { 2 }
-}
-
-pub(super) fn is_symbol(text: &str) -> bool {
-    text.starts_with(['●', '◷', '◆', '✖', '▲', '◌', '▪', '│'])
 }

@@ -14,22 +14,15 @@ mod arrows;
 mod bars;
 mod logs;
 mod marks;
+mod paper;
 mod sheet;
 
 use super::{Diagram, Row};
+pub use paper::Paper;
+use paper::TIME;
 use sheet::{Life, Sheet};
 use volvox_core::Instant;
 
-/// What is drawn on.
-#[derive(Clone, Copy, Debug)]
-pub struct Paper {
-    /// How many characters fit on a line.
-    pub columns: usize,
-    /// Whether there are colours.
-    pub is_coloured: bool,
-}
-
-const TIME: usize = 12;
 /// Fewer letters for each node, and nothing is legible.
 const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;
