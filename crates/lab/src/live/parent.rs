@@ -2,7 +2,7 @@
 // This is the outside world: it waits with the system's clock.
 #![allow(clippy::disallowed_methods)]
 
-use super::observed::{Told, machine_clock};
+use super::observed::{Observation, machine_clock};
 use super::running::{Folder, Heard, Running};
 use super::shadow::Shadows;
 use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
@@ -100,8 +100,8 @@ struct Run<'a> {
     active: Vec<Fault>,
     applied: Vec<Scheduled>,
     shadows: Shadows,
-    sender: Sender<(NodeId, Option<Told>)>,
-    heard: Receiver<(NodeId, Option<Told>)>,
+    sender: Sender<(NodeId, Option<Observation>)>,
+    heard: Receiver<(NodeId, Option<Observation>)>,
     waiting: BinaryHeap<Heard>,
     count: u64,
     /// Whose output ended, and nobody has looked at it.
@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
         Instant(machine_clock().saturating_sub(self.began))
     }
 
-    fn hear(&mut self, node: NodeId, told: Told) {
+    fn hear(&mut self, node: NodeId, told: Observation) {
         self.count += 1;
         self.waiting.push(Heard { at: told.at, number: self.count, node, told });
     }
@@ -224,7 +224,7 @@ impl<'a> Run<'a> {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines() {
-                let Some(told) = line.ok().and_then(|line| Told::read(&line)) else { break };
+                let Some(told) = line.ok().and_then(|line| Observation::read(&line)) else { break };
                 if sender.send((id, Some(told))).is_err() {
                     return;
                 }
