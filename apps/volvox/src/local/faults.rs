@@ -156,12 +156,6 @@ fn add(active: &mut Vec<String>, fault: &Fault) {
     active.extend(added.map(|fault| fault.to_string()));
 }
 
-/// A sync fails once: the node that starts again has a disk that works.
-pub fn forget_failed_sync(manifest: &mut Manifest, id: u64) {
-    let failed = Fault::Disk(NodeId(id), DiskFault::FailSync).to_string();
-    manifest.faults.retain(|active| *active != failed);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
