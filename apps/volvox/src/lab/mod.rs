@@ -9,6 +9,7 @@ mod show;
 mod step;
 mod store_sweep;
 mod sweep;
+mod sweep_arguments;
 mod terminal;
 
 use anyhow::Result;
@@ -27,7 +28,7 @@ pub enum LabCommand {
     /// Explore every schedule of the small instances of a protocol
     Check(check::CheckArguments),
     /// Run many seeds of a protocol under every fault it claims to survive
-    Sweep(sweep::SweepArguments),
+    Sweep(sweep_arguments::SweepArguments),
     /// Measure the numbers of the textbook
     Claim(prove::ClaimArguments),
     /// Follow a run that is written down: by hand, step by step, or as a sweep found it
