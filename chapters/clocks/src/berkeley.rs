@@ -22,7 +22,7 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Gusella and Zatti: The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD, \
                 IEEE TSE 15(7), 1989",
-    source: include_str!("../../../crates/clocks/src/berkeley/mod.rs"),
+    source: include_str!("../../../crates/clocks/src/berkeley.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/berkeley.txt"),

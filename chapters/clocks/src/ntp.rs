@@ -22,7 +22,7 @@ static CARD: Card = Card {
     mechanisms: &["TIM-04", "TIM-07", "TIM-08"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
-    source: include_str!("../../../crates/clocks/src/ntp/mod.rs"),
+    source: include_str!("../../../crates/clocks/src/ntp.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ntp.txt"),

@@ -17,7 +17,7 @@ static CARD: Card = Card {
     mechanisms: &["LCK-02", "LCK-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Gray and Cheriton: Leases, SOSP 1989; Burrows: The Chubby lock service, OSDI 2006, 2.4",
-    source: include_str!("../../../crates/mutex/src/leases/mod.rs"),
+    source: include_str!("../../../crates/mutex/src/leases.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/leases.txt"),

@@ -20,7 +20,7 @@ static CARD: Card = Card {
     mechanisms: &["MTX-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, IFIP Congress 1977",
-    source: include_str!("../../../crates/mutex/src/token_ring/mod.rs"),
+    source: include_str!("../../../crates/mutex/src/token_ring.rs"),
     nodes: Nodes { least: 4, most: 32, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/token-ring.txt"),
