@@ -1,4 +1,7 @@
-//! Modules: every source file is named by the one above it, and no name excludes nothing.
+//! Modules: every source file is named by the one above it, no name excludes nothing, and a crate writes its modules with
+//! files of their own in one way: `x.rs` beside the folder `x`, or `x/mod.rs` in it.
+
+use std::collections::BTreeMap;
 
 use super::Finding;
 use super::tree::Tree;
@@ -6,9 +9,9 @@ use super::tree::Tree;
 /// Names under which everything fits and nothing is found.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "misc", "shared"];
 
-/// Files that no module names, and modules whose name says nothing.
+/// Files that no module names, modules whose name says nothing, and modules that are laid out as few others of their crate.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = layouts(tree);
     for (file, _) in tree.sources() {
         let Some((folder, name)) = file.path.rsplit_once('/') else { continue };
         let stem = name.trim_end_matches(".rs");
@@ -23,6 +26,32 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
             let parent = parents.iter().find(|parent| tree.exists(parent)).unwrap_or(&parents[0]);
             let instead = format!("say `mod {module};` in {parent}, or remove the file");
             findings.push(Finding::new(&file.path, 1, "no module names this file, so it is never compiled", instead));
+        }
+    }
+    findings
+}
+
+/// Modules with files of their own, where a crate has both layouts: those of the rarer one, `x/mod.rs` when both are as
+/// frequent.
+fn layouts(tree: &Tree) -> Vec<Finding> {
+    let mut crates: BTreeMap<&str, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for (file, _) in tree.sources() {
+        let Some((package, inside)) = file.path.split_once("/src/") else { continue };
+        let (inner, beside) = crates.entry(package).or_default();
+        if inside.ends_with("/mod.rs") {
+            inner.push(&file.path);
+        } else if tree.exists(file.path.trim_end_matches(".rs")) {
+            beside.push(&file.path);
+        }
+    }
+    let mut findings = Vec::new();
+    for (inner, beside) in crates.into_values().filter(|(inner, beside)| !inner.is_empty() && !beside.is_empty()) {
+        let is_inner_rarer = inner.len() <= beside.len();
+        for path in if is_inner_rarer { inner } else { beside } {
+            let stem = path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+            let instead = if is_inner_rarer { format!("{stem}.rs") } else { format!("{stem}/mod.rs") };
+            let what = "most modules with files of their own are laid out the other way in this crate";
+            findings.push(Finding::new(path, 1, what, format!("move it to {instead}")));
         }
     }
     findings
@@ -67,7 +96,7 @@ mod tests {
             ("crates/x/src/lib.rs", "pub mod a;\n#[cfg(test)]\nmod tests;\n"),
             ("crates/x/src/a.rs", "pub(crate) mod b;\nmod c;\n"),
             ("crates/x/src/a/b.rs", ""),
-            ("crates/x/src/a/c/mod.rs", "mod d;\n"),
+            ("crates/x/src/a/c.rs", "mod d;\n"),
             ("crates/x/src/a/c/d.rs", ""),
             ("crates/x/src/tests.rs", ""),
             ("crates/x/src/bin/tool.rs", ""),
@@ -85,6 +114,25 @@ mod tests {
             ("crates/x/src/a.rs", ""),
         ]);
         assert!(found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1: no module names"), "{found:?}");
+    }
+
+    #[test]
+    fn a_crate_has_one_layout_and_the_rarer_one_fails() {
+        let lib = ("crates/x/src/lib.rs", "mod a;\nmod b;\nmod c;\n");
+        let (a, b) = (("crates/x/src/a.rs", "mod z;\n"), ("crates/x/src/b/mod.rs", "mod z;\n"));
+        let (az, bz) = (("crates/x/src/a/z.rs", ""), ("crates/x/src/b/z.rs", ""));
+        let found = check(&[lib, a, az, b, bz, ("crates/x/src/c.rs", "")]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("crates/x/src/b/mod.rs:1") && found[0].ends_with("src/b.rs"),
+            "{found:?}"
+        );
+        let (c, cz) = (("crates/x/src/c/mod.rs", "mod z;\n"), ("crates/x/src/c/z.rs", ""));
+        let found = check(&[lib, a, az, b, bz, c, cz]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1") && found[0].ends_with("src/a/mod.rs"),
+            "{found:?}"
+        );
+        assert!(check(&[lib, b, bz, c, cz, ("crates/x/src/a.rs", "")]).is_empty());
     }
 
     #[test]
