@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use volvox_core::{Bytes, Duration, Incarnation, Instant, NodeId, Rng};
 use volvox_raft::invariants::Observer;
-use volvox_replica::{Replica, Request, StreamId, Ticket};
+use volvox_replica::{MemberRequest, Replica, Request, StreamId, Ticket};
 use volvox_sim::{Counts, Simulation};
 
 /// The simulated world of a run.
@@ -131,10 +131,10 @@ impl Change {
     pub fn request(self) -> Request {
         match self {
             Change::Add { is_learner, address } => {
-                Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
+                Request::Member(MemberRequest::Add { peer_urls: vec![peer_url(NodeId(address))], is_learner })
             }
-            Change::Promote(id) => Request::MemberPromote { id },
-            Change::Remove(id) => Request::MemberRemove { id },
+            Change::Promote(id) => Request::Member(MemberRequest::Promote { id }),
+            Change::Remove(id) => Request::Member(MemberRequest::Remove { id }),
         }
     }
 }

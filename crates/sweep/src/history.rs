@@ -8,7 +8,7 @@ use crate::truth::Truth;
 use crate::watchers::{Stream, Watcher};
 use std::collections::BTreeMap;
 use volvox_core::{Instant, NodeId};
-use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket};
+use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket, WatchCommand};
 use volvox_store::{Command as Write, Reply as StoreReply};
 
 /// What was asked, and what was told.
@@ -42,16 +42,16 @@ impl History {
             Command::Forget { ticket } => {
                 self.asked.remove(ticket);
             }
-            Command::WatchOpen { stream } => {
+            Command::Watch(WatchCommand::Open { stream }) => {
                 let opened = Stream { id: *stream, node: Some(node), watchers: Vec::new(), credit: 0 };
                 self.streams.insert(*stream, opened);
             }
-            Command::WatchCredit { stream, responses } => {
+            Command::Watch(WatchCommand::Credit { stream, responses }) => {
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.credit += i64::from(*responses);
                 }
             }
-            Command::WatchCreate { stream, create } => {
+            Command::Watch(WatchCommand::Create { stream, create }) => {
                 let place = usize::try_from(create.watch_id - 1).unwrap_or_default();
                 if let Some(stream) = self.streams.get_mut(stream) {
                     // Courses name their watchers 1, 2, 3; of those that were taken out somebody must stand in their places.
@@ -59,7 +59,7 @@ impl History {
                     stream.watchers[place] = Watcher::new(create.clone());
                 }
             }
-            Command::WatchClose { stream } => {
+            Command::Watch(WatchCommand::Close { stream }) => {
                 self.streams.remove(stream);
             }
             _ => {}

@@ -7,7 +7,7 @@ use crate::driver::{Change, Run, Wake, World};
 use crate::operations::Operation;
 use volvox_core::{Duration, Incarnation, NodeId};
 use volvox_raft::{Configuration, Member};
-use volvox_replica::{Replica, Request};
+use volvox_replica::{MemberRequest, Replica, Request};
 
 /// There are never more members than the cluster began with and this many.
 const MEMBERS_MORE: usize = 2;
@@ -113,7 +113,7 @@ impl Run {
 
     /// A request about members was answered.
     pub(crate) fn on_members_changed(&mut self, world: &mut World, request: &Request, added: Option<NodeId>) {
-        if let (Request::MemberAdd { .. }, Some(id)) = (request, added) {
+        if let (Request::Member(MemberRequest::Add { .. }), Some(id)) = (request, added) {
             self.add_node(world, id);
         }
     }
