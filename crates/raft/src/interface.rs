@@ -240,7 +240,7 @@ pub enum Refusal {
     TooMany,
     /// Another change is under way, or this leader has yet to commit an entry of its own term: wait.
     ChangeInProgress,
-    /// Leadership is being handed over; for the transfer itself: it did not end in time, and was given up.
+    /// Leadership is being handed over: wait.
     Transferring,
     /// The leader changed, or could not be reached, before there was an answer: ask again.
     LeaderChanged,
@@ -248,6 +248,8 @@ pub enum Refusal {
     NoChange,
     /// No such voter.
     UnknownMember,
+    /// The transfer did not end in time, and was given up.
+    TransferTimedOut,
 }
 
 /// The roles of Raft 5.1, and the one before candidate of thesis 9.6.
@@ -318,6 +320,7 @@ impl fmt::Display for Refusal {
             Refusal::TooMany => f.write_str("too many"),
             Refusal::ChangeInProgress => f.write_str("a change is in progress"),
             Refusal::Transferring => f.write_str("leadership is being transferred"),
+            Refusal::TransferTimedOut => f.write_str("the transfer of leadership did not end in time"),
             Refusal::LeaderChanged => f.write_str("the leader changed"),
             Refusal::NoChange => f.write_str("no change"),
             Refusal::UnknownMember => f.write_str("unknown member"),

@@ -27,7 +27,7 @@
 //! | `ReadIndex`: where may I read? | `ReadIndexReply` | thesis 6.4 |
 //! | `Snapshot`: one part of what the log no longer holds | `SnapshotReply`, then `Appended` | 7 |
 //! | `TimeoutNow`: campaign at once | | thesis 3.10 |
-//! | `Join`: I know nothing, take me in; `Joins`: to its leader, from a member that heard it | | |
+//! | `Join`: I know nothing, take me in; `ForwardJoin`: to its leader, from a member that heard it | | |
 //!
 //! `Stale` answers whoever speaks of a term that is over.
 //!
