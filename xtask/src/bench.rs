@@ -2,8 +2,8 @@
 //!
 //! For every row of [`row::ROWS`] and every round, both sides start with nothing, run alone, and are driven by the same
 //! `volvox bench` over the same disk; the side that goes first alternates. A figure is the median of the rounds, shown
-//! with the smallest and the largest. While anything else runs the comparison says nothing: it is refused beforehand, and
-//! void when something came in between.
+//! with the smallest and the largest. A comparison while anything else runs is meaningless: it is refused beforehand,
+//! and void when another load interfered.
 
 mod members;
 mod processes;
@@ -51,7 +51,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let strangers = Foreigners::start(&[])?.after(WATCH)?;
     println!("load average before: {load}; others use {:.2} cores", strangers.cores);
     if strangers.cores > FOREIGN_CORES_MAX && !arguments.anyway {
-        bail!("something else runs ({}): wait, or say --anyway and get a void result", strangers.names());
+        bail!("something else runs ({}): wait, or use --anyway and get a void result", strangers.names());
     }
     let folder = workspace.volvox_release().with_file_name(format!("bench-{}", std::process::id()));
     let mut report = Report::new(load, arguments.rounds, arguments.secs, version_of(&etcd)?);
@@ -85,7 +85,7 @@ fn parse(arguments: &[String]) -> Result<Arguments> {
     }
     let mut parsed = Arguments { rounds: 5, secs: 10.0, rows: ROWS.iter().collect(), json: None, anyway: false };
     while let Some(flag) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{flag} wants a value; {USAGE}"));
+        let mut value = || words.next().with_context(|| format!("{flag} needs a value; {USAGE}"));
         match flag.as_str() {
             "--rounds" => parsed.rounds = value()?.parse().context("--rounds")?,
             "--secs" => parsed.secs = value()?.parse().context("--secs")?,

@@ -1,4 +1,4 @@
-//! The gate: every command that keeps this repository honest, as one Rust program.
+//! The gate: every check of this repository, as one Rust program.
 //!
 //! `cargo xtask` lists the commands. `verify` never writes into the sources, `fix` does; continuous integration runs
 //! `verify` and nothing else that matters. A command is one line in [`COMMANDS`] and one module beside this file.
@@ -42,7 +42,7 @@ const COMMANDS: &[Command] = &[
         summary: "the whole gate, read-only: fetch, fmt, clippy, tidy, doc, test, compat",
         run: verify::run,
     },
-    Command { name: "fix", summary: "what a machine can mend: cargo fmt, then clippy --fix", run: verify::fix },
+    Command { name: "fix", summary: "automatic fixes: cargo fmt, then clippy --fix", run: verify::fix },
     Command {
         name: "tidy",
         summary: "the house rules: lengths, dependencies, banned calls, links, manifests",
@@ -75,12 +75,12 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "shrunk",
-        summary: "how short planted bugs and counterexamples become: one table, minutes; fails over a median of 25 events",
+        summary: "shrunk sizes of planted bugs and counterexamples: one table, minutes; fails over a median of 25 events",
         run: shrunk::run,
     },
     Command {
         name: "weight",
-        summary: "what building costs, and what each chapter adds [edit | build [--against REV] [--pairs N]]",
+        summary: "the build cost, and what each chapter adds [edit | build [--against REV] [--pairs N]]",
         run: weight::run,
     },
     Command {

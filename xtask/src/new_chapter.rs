@@ -1,7 +1,7 @@
 //! `new-chapter`: a protocol module with its chapter, as a skeleton that compiles, runs in three worlds and passes the gate.
 //!
 //! The texts are in `new_chapter/template`, one file for each that is written, with the names to be filled in as
-//! `{{name}}`. What a skeleton says is a protocol of its own, so that its models and its test show something from the start.
+//! `{{name}}`. A skeleton is a working protocol, so that its models and its test are meaningful from the start.
 
 mod family;
 mod name;
@@ -131,10 +131,10 @@ mod tests {
     #[test]
     fn names_that_cannot_be_are_refused() {
         for (name, message) in [
-            ("match", "`match` is a word of Rust; no module can be called so"),
-            ("raft", "there is an entry `raft` already"),
-            ("eight-fallacies", "there is an entry `eight-fallacies` already"),
-            ("section", "there is a module crates/mutex/src/section.rs already"),
+            ("match", "`match` is a keyword of Rust and cannot name a module"),
+            ("raft", "the entry `raft` already exists"),
+            ("eight-fallacies", "the entry `eight-fallacies` already exists"),
+            ("section", "the module crates/mutex/src/section.rs already exists"),
             ("paxos/multi", "`paxos/multi`: a name has no `/`; the folder is that of its family: --family F"),
             ("Paxos", "`Paxos`: a name has only a-z, 0-9 and -"),
             ("über", "`über`: a name has only a-z, 0-9 and -"),
@@ -157,10 +157,7 @@ mod tests {
             text.starts_with("there is no family `mutexx`; there are: channel, ") && text.ends_with(", or `new`"),
             "{text}"
         );
-        assert_eq!(
-            refused(&["sim"]),
-            "there is a crate crates/sim already; say which family it belongs to: --family F"
-        );
+        assert_eq!(refused(&["sim"]), "the crate crates/sim already exists; name the family it belongs to: --family F");
         let text = refused(&["a-protocol-of-this-test", "--family", "foundations"]);
         assert!(text.contains("`foundations` has no crate of protocols"), "{text}");
         assert!(refused(&[]).contains("new-chapter NAME [--family F]"));

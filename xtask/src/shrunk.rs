@@ -1,5 +1,5 @@
-//! `cargo xtask shrunk`: how short everything becomes that breaks, in one table: the planted bugs of the store, the rules
-//! that chapters are swept without, and the counterexamples of the checker.
+//! `cargo xtask shrunk`: the shrunk sizes of all failures, in one table: the planted bugs of the store, the rules that
+//! chapters are swept without, and the counterexamples of the checker.
 
 use crate::child;
 use crate::workspace::Workspace;

@@ -1,5 +1,5 @@
-//! Tidy: the house rules that no compiler checks. It is a command and a test, reads every file of the checkout once, and
-//! answers with findings, each with its place and with what to do instead.
+//! Tidy: the rules that no compiler checks. It is a command and a test, reads every file of the checkout once, and
+//! reports findings, each with its place and with what to do instead.
 //!
 //! A rule is a function from the [`Tree`] to findings, so each is tested on a small tree written in the test itself.
 

@@ -1,4 +1,4 @@
-//! `cargo xtask weight`: what the program costs to build, and what each chapter adds to that.
+//! `cargo xtask weight`: the build cost of the program, and what each chapter adds to it.
 //!
 //! | command | what it measures | how long |
 //! |---|---|---|
@@ -6,8 +6,9 @@
 //! | `weight edit` | from the edit of one protocol file to its family's test, built and ended | minutes |
 //! | `weight build [--against REV] [--pairs N]` | cold release builds, alternating with another revision | an hour |
 //!
-//! Each writes its figures into `benches/weight/figures.txt`, with date, commit and load, and `RESULTS.md` beside it anew. The
-//! exact figures are ratchets: `weight` fails, and so does tidy, when one has grown beyond `benches/weight/ratchet.txt`.
+//! Each writes its figures into `benches/weight/figures.txt`, with date, commit and load, and rewrites `RESULTS.md`
+//! beside it. The exact figures are ratchets: `weight` fails, and so does tidy, when one has grown beyond
+//! `benches/weight/ratchet.txt`.
 
 mod builds;
 mod figures;

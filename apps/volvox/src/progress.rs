@@ -7,7 +7,7 @@ use tokio::time::{Duration, Instant};
 /// The line is written anew this often.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 
-/// One line on a terminal, nothing in a pipe.
+/// The progress line: shown on a terminal, not in a pipe.
 pub struct Progress {
     shown: bool,
     is_terminal: bool,
@@ -15,13 +15,13 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Nothing is shown yet.
+    /// A progress line that shows nothing yet.
     pub fn new() -> Progress {
         let is_terminal = std::io::stderr().is_terminal();
         Progress { shown: false, is_terminal, next: Instant::now() + PROGRESS_PAUSE }
     }
 
-    /// How much is done, and how much is left, now and then.
+    /// Shows from time to time how much is done and how much is left.
     pub fn show(&mut self, received: u64, remaining: u64) {
         if !self.is_terminal || Instant::now() < self.next {
             return;
@@ -32,7 +32,7 @@ impl Progress {
         eprint!("\r{:3} % of {} KiB", received * 100 / total, total / 1024);
     }
 
-    /// The work is over.
+    /// Clears the line.
     pub fn clear(&mut self) {
         if self.shown {
             eprint!("\r{:30}\r", "");

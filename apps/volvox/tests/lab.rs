@@ -173,7 +173,7 @@ fn what_had_no_effect_is_said_with_the_reason() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("had no effect: ") && text.contains(reason), "{protocol}, {fault}: {text}");
     };
-    vain("leases", "crash leader", "nobody led then");
+    vain("leases", "crash leader", "no node led then");
     vain("cristian", "skew 2 +300ms @ 1ms", "no node looked at its wall clock afterwards");
     vain("ricart-agrawala", "disk 2 full @ 1ms", "this protocol writes no records");
     vain("ricart-agrawala", "start 2 @ 1ms", "the node was up");
@@ -195,9 +195,9 @@ fn a_script_is_refused_where_it_is_wrong() {
     refused_with(format!("{header}> explode n1\n").as_bytes(), "line 4: expected");
     refused_with(
         format!("{header}> deliver n1->n2\n").as_bytes(),
-        "line 4: no such message is under way from n1 to n2",
+        "line 4: no such message is in flight from n1 to n2",
     );
-    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are no text");
+    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are not text");
     refused_with("#\n".repeat(1_000_000).as_bytes(), "a script of 1000000 lines");
     refused_with("> settle\n".repeat(1_000_000).as_bytes(), "bytes; ");
     std::fs::write(&file, format!("{header}> command n1 enter\n> deliver\n> deliver\n")).expect("it can be written");
@@ -303,7 +303,7 @@ fn chapters_run_live_as_their_rows_ask() {
 
 #[test]
 fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
-    // Nobody enters without the reply of the one that is dead (claim Q-MTX-7): that it is seen shows that it was killed.
+    // No node enters without the reply of the dead one (claim Q-MTX-7): this shows that the kill took effect.
     let output = lab(&["run", "ricart-agrawala", "--live", "--fault", "crash 4 @ 0ms", "--json"]);
     let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
     assert!(!output.status.success() && ran["events"]["Entered"].is_null(), "{ran}");
@@ -313,7 +313,7 @@ fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
     assert!(refused.contains("no fault of the live world"), "{refused}");
 }
 
-/// A live run that goes on while the test does something to it.
+/// A live run that continues while the test interferes with it.
 fn begin_live(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
     command.args(["lab", "run", "--live"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -340,7 +340,7 @@ fn written(process: u32) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
-/// The nodes of a live run, once each has written so much: with 4,000 bytes, each is there and at work.
+/// The nodes of a live run, once each has written this much: with 4,000 bytes, each is running.
 fn nodes_that_wrote(run: &Child, count: usize, bytes: u64) -> Vec<(u32, String)> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let (_open, pause) = std::sync::mpsc::channel::<()>();
@@ -360,7 +360,7 @@ fn kill(signal: &str, process: u32) {
     assert!(status.success(), "kill {signal} {process}");
 }
 
-/// Nothing happens by itself here for long: there is time to do something to it.
+/// The run does nothing by itself for a long time, so the test can interfere with it.
 fn long_scenario(name: &str) -> PathBuf {
     let file = scratch(name);
     std::fs::write(&file, "nodes 3\nfor 5s\nat 4s all read #1\n").expect("the temporary folder can be written");
@@ -378,7 +378,7 @@ fn a_node_that_is_killed_while_it_begins_is_part_of_the_run() {
     killing_the_second_is_part_of_the_run("killed-early.txt", 0);
 }
 
-/// Kills it once every node has written so many bytes.
+/// Kills it once every node has written this many bytes.
 fn killing_the_second_is_part_of_the_run(scenario: &str, bytes: u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let scenario = long_scenario(scenario);

@@ -45,7 +45,7 @@ fn measure(nodes: usize, deliveries: u64, name: &str, ours: Option<f64>, run: im
     let finished = run(&work);
     let seconds = watch.elapsed().as_secs_f64();
     if finished {
-        // The same work: as many messages handled, and as many of them pings, but for the round under way.
+        // The same work: as many messages handled, and as many of them pings, but for the round in progress.
         assert_eq!(work.deliveries(), deliveries, "{name}");
         assert!(work.pings().abs_diff(work.pongs()) <= nodes as u64, "{name}");
     }

@@ -1,6 +1,7 @@
 //! The Berkeley algorithm.
 //!
-//! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
+//! The models withdraw the protocol's assumptions about time one by one: clocks at all, the least delay, the greatest
+//! delay.
 
 use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, History};
@@ -92,8 +93,8 @@ const GOOD: &str = "accuracy";
 const AMONG: &str = "the average lies among the good clocks";
 const GRADUAL: &str = "monotonicity";
 
-/// What needs an upper bound on delays.
-const ALL: &str = "a round sets everybody";
+/// The property that needs an upper bound on delays.
+const ALL: &str = "a round sets every clock";
 
 static MODELS: [CheckedModel; 15] = [
     CheckedModel {
@@ -104,7 +105,7 @@ static MODELS: [CheckedModel; 15] = [
     },
     CheckedModel {
         name: "a master, two slaves, one round, copies",
-        text: "the same; two messages come twice",
+        text: "the same; two messages are duplicated",
         expects: Expects::Holds { states: 13_165 },
         explore: || run(&system(3, 1, None).network(Network::unordered().doubles(2))),
     },
@@ -117,9 +118,9 @@ static MODELS: [CheckedModel; 15] = [
     CheckedModel {
         name: "every answer within the bound",
         text: "timed: messages take 1 or 2 ticks, round trips of less than 5 are used; a master, two slaves, one round, nothing \
-               is lost: everybody is set",
+               is lost: every clock is set",
         expects: Expects::Holds { states: 169 },
-        explore: || everybody(&slow(3, 2)),
+        explore: || all_set(&slow(3, 2)),
     },
     CheckedModel::holds(
         "a master, three slaves, one of them broken and within gamma",
@@ -129,7 +130,7 @@ static MODELS: [CheckedModel; 15] = [
     ),
     CheckedModel::breaks(
         "a broken clock within gamma moves the average",
-        "no rule taken out, the same: only a clock further away than gamma has no weight, so the average need not lie among \
+        "no rule removed, the same: only a clock further away than gamma has no weight, so the average need not lie among \
          the good clocks",
         (AMONG, 6),
         || {
@@ -140,15 +141,15 @@ static MODELS: [CheckedModel; 15] = [
     ),
     CheckedModel::breaks(
         "answers later than the bound",
-        "no rule taken out, one slave; messages take 1 to 3 ticks: that answers come in time is a promise of the network; no \
+        "no rule removed, one slave; messages take 1 to 3 ticks: the network promises that answers arrive in time; no \
          clock is set wrongly without it, but one is not set at all",
         (ALL, 8),
-        || everybody(&slow(2, 3)),
+        || all_set(&slow(2, 3)),
     ),
     asynchronous(|| run(&timeless(2, 1, 3, None))),
     CheckedModel::breaks(
         "a message faster than min",
-        "no rule taken out; messages take 0 to 3 ticks: min is a promise of the network, and e needs it",
+        "no rule removed; messages take 0 to 3 ticks: e depends on min, which the network promises",
         (PRECISION, 7),
         || run(&timeless(3, 1, 3, None).timed(timed(0, 3))),
     ),
@@ -180,7 +181,7 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
     Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
-/// So many rounds of so many nodes, the fourth of which is far off; answers are used that come within so many ticks.
+/// This many rounds of this many nodes, the fourth of which is far off; answers within this many ticks are used.
 fn timeless(nodes: u64, rounds: u64, round_trip_max: u32, without: Option<protocol::Rule>) -> Instance {
     configured(nodes, rounds, round_trip_max, &[0, 8, -5, -1_000], without)
 }
@@ -212,18 +213,18 @@ fn configured(
         .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())
 }
 
-/// Some round trips take longer than those that are used.
+/// Some round trips take longer than the limit.
 fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
     timeless(nodes, rounds, 3, without).timed(timed(1, 3))
 }
 
-/// Two ways of two ticks are within the bound: a round is closed when it is over, so they must take less.
+/// Two delays of two ticks are within the bound: a round closes when the bound is over, so they must take less.
 fn slow(nodes: u64, delivery_max: u32) -> Instance {
     timeless(nodes, 1, 5, None).timed(timed(1, delivery_max))
 }
 
-/// What holds always, and that when the round is over everybody was told a delta.
-fn everybody(world: &Instance) -> Explored {
+/// The safety properties, and that at the end of the round every node received a delta.
+fn all_set(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties());
     let checker = checker.invariant(ALL, |world, state| {
         let view = world.view(state);
@@ -235,7 +236,7 @@ fn everybody(world: &Instance) -> Explored {
 
 fn run(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties())
-        .reachable("everybody is set", |world, state| {
+        .reachable("every clock is set", |world, state| {
             world.view(state).nodes().all(|(_, node)| node.adjusted().is_some())
         });
     explore(world, checker)
@@ -290,7 +291,7 @@ fn example(without: Option<protocol::Rule>) -> Vec<Row> {
         measured: measured_ns as f64 / MINUTE as f64,
         tolerance: Tolerance::Exact,
         unit: "min",
-        over: "one round, every message under way for 1 s".to_string(),
+        over: "one round, every message takes 1 s".to_string(),
     };
     let mut rows = Vec::new();
     for (id, expected) in [(1, 5.0), (2, -20.0), (3, 15.0)] {
@@ -303,7 +304,7 @@ fn example(without: Option<protocol::Rule>) -> Vec<Row> {
     rows
 }
 
-/// How far apart fifteen clocks are at most, once they were set the first time, over two days.
+/// The largest difference of fifteen clocks after they were first set, over two days.
 fn field(every: Duration) -> Vec<Row> {
     const NODES: u64 = 15;
     const HOURS: u64 = 48;

@@ -7,7 +7,7 @@ mod ring_election;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "election",
     entries: &[

@@ -74,8 +74,8 @@ impl Chapter for TotalOrderMulticast {
         }
     }
 
-    /// Everything that a network does, and nodes that stop for a while: the channel makes FIFO links of it. No crash,
-    /// which stops all others.
+    /// All faults of the network, and nodes that pause: the channel provides FIFO links. No crash, which stops all
+    /// others.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -107,7 +107,7 @@ impl Chapter for TotalOrderMulticast {
 static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "three nodes, two multicasts, one crash",
-        text: "FIFO links that lose nothing; a crash at any moment, for good: what is delivered is one order",
+        text: "lossless FIFO links; a crash at any moment, for good: there is one order of delivery",
         expects: Expects::Holds { states: 32_388 },
         explore: || {
             let world = system(3, &[1, 2], Network::ordered(), Config::default()).crashes(1);
@@ -115,8 +115,8 @@ static MODELS: [CheckedModel; 7] = [
         },
     },
     CheckedModel {
-        name: "three nodes, a multicast each",
-        text: "FIFO links that lose nothing; no crash: with one there are 5.7 million states",
+        name: "three nodes, one multicast each",
+        text: "lossless FIFO links; no crash: with one there are 5.7 million states",
         expects: Expects::Holds { states: 968_777 },
         explore: || {
             let world = system(3, &[1, 2, 3], Network::ordered(), Config::default());
@@ -125,7 +125,7 @@ static MODELS: [CheckedModel; 7] = [
     },
     CheckedModel {
         name: "three nodes, two multicasts, every node delivers",
-        text: "FIFO links that lose nothing; no crash: after one, nothing is delivered any more",
+        text: "lossless FIFO links; no crash: after one, nothing is delivered any more",
         expects: Expects::Holds { states: 5_241 },
         explore: || live(&system(3, &[1, 2], Network::ordered(), Config::default())),
     },
@@ -141,7 +141,7 @@ static MODELS: [CheckedModel; 7] = [
     },
     CheckedModel {
         name: "over links without order",
-        text: "two nodes, a multicast each, no rule taken out of the protocol: it is the links that break their promise",
+        text: "two nodes, one multicast each, no rule of the protocol removed: the links are not FIFO",
         expects: Expects::Counterexample { property: "total order", steps: 4 },
         explore: || {
             let world = system(2, &[1, 2], Network::unordered(), Config::default());
@@ -150,13 +150,13 @@ static MODELS: [CheckedModel; 7] = [
     },
     CheckedModel {
         name: "without fifo",
-        text: "two nodes, a multicast each: messages are put on their links behind later acknowledgements",
+        text: "two nodes, one multicast each: messages are sent after later acknowledgements",
         expects: Expects::Counterexample { property: "total order", steps: 5 },
         explore: || without(protocol::Rule::Fifo),
     },
     CheckedModel {
         name: "without acknowledgements",
-        text: "two nodes, a multicast each",
+        text: "two nodes, one multicast each",
         expects: Expects::Counterexample { property: "total order", steps: 2 },
         explore: || without(protocol::Rule::Acknowledgements),
     },
@@ -178,7 +178,7 @@ fn multicast() -> Command {
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &protocol::properties()).reachable("a node delivers two", |world, state| {
+    hold(Checker::new(world), &protocol::properties()).reachable("a node delivers two messages", |world, state| {
         let view = world.view(state);
         view.nodes().any(|(id, _)| view.history().delivered(id) >= 2)
     })

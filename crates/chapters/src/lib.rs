@@ -1,6 +1,6 @@
-//! The registry of the laboratory: one line a family, in the order in which a reader may take them.
+//! The registry of the laboratory: one line per family, in a possible reading order.
 //!
-//! Only programs name this crate. Whatever works on chapters takes the [`Registry`] as a value.
+//! Only programs depend on this crate. Code that works on chapters takes the [`Registry`] as a value.
 #![forbid(unsafe_code)]
 
 use volvox_lab::registry::Registry;
@@ -21,6 +21,6 @@ pub static REGISTRY: Registry = Registry(&[
     &volvox_chapters_foundations::FAMILY,
 ]);
 
-/// No family at all: what the program weighs without chapters is measured so.
+/// No family at all, to measure the size of the program without chapters.
 #[cfg(not(feature = "families"))]
 pub static REGISTRY: Registry = Registry(&[]);

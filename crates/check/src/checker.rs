@@ -1,4 +1,4 @@
-//! What is asked of a model, and how far to go.
+//! The properties and limits of an exploration.
 
 use crate::explore;
 use crate::liveness;
@@ -15,8 +15,8 @@ use std::sync::atomic::AtomicBool;
 ///
 /// ```text
 /// let report = Checker::new(&model)
-///     .invariant("one at a time", |model, state| ...)
-///     .leads_to("who asks enters", |_, state| ..., |_, state| ...)
+///     .invariant("mutual exclusion", |model, state| ...)
+///     .leads_to("no starvation", |_, state| ..., |_, state| ...)
 ///     .states_max(10_000_000)
 ///     .run();
 /// ```
@@ -27,7 +27,7 @@ pub struct Checker<'m, M: Model> {
 }
 
 impl<'m, M: Model> Checker<'m, M> {
-    /// Explores `model` on all cores, breadth first, up to a hundred million states.
+    /// Creates a checker that explores `model` on all cores, breadth first, up to a hundred million states.
     pub fn new(model: &'m M) -> Checker<'m, M> {
         let asked = Asked {
             invariants: Vec::new(),
@@ -48,14 +48,14 @@ impl<'m, M: Model> Checker<'m, M> {
         Checker { model, asked, limits }
     }
 
-    /// What must hold in every state.
+    /// Adds an invariant: it must hold in every state.
     pub fn invariant(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let property = self.on_state(name, holds);
         self.asked.invariants.push(property);
         self
     }
 
-    /// What must hold between the states before and after every step.
+    /// Adds a step property: it must hold between the states before and after every step.
     pub fn step_property(
         mut self,
         name: &str,
@@ -68,20 +68,20 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// What some state must show: that a model is not safe because nothing happens in it.
+    /// Adds a condition that must hold in some state, so that a model is not safe merely because nothing happens in it.
     pub fn reachable(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let property = self.on_state(name, holds);
         self.asked.reachable.push(property);
         self
     }
 
-    /// What must hold at some moment of every fair run.
+    /// Adds a liveness property: it must hold at some moment of every fair run.
     pub fn eventually(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let goal = self.on_state(name, goal);
         self.live(None, goal)
     }
 
-    /// What must follow, in every fair run, whenever `trigger` holds.
+    /// Adds a liveness property: it must follow, in every fair run, whenever `trigger` holds.
     pub fn leads_to(
         self,
         name: &str,
@@ -92,7 +92,7 @@ impl<'m, M: Model> Checker<'m, M> {
         self.live(Some(trigger.holds), goal)
     }
 
-    /// What must hold again and again in every fair run.
+    /// Adds a liveness property: it must hold infinitely often in every fair run.
     pub fn again_and_again(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let goal = self.on_state(name, goal);
         self.live(Some(Box::new(|_| true)), goal)
@@ -117,7 +117,7 @@ impl<'m, M: Model> Checker<'m, M> {
     /// with symmetry.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no liveness property.
     pub fn symmetric(mut self) -> Self {
         let last = self.asked.eventualities.last_mut();
         last.expect("a liveness property to declare symmetric").is_symmetric = true;
@@ -126,8 +126,8 @@ impl<'m, M: Model> Checker<'m, M> {
 
     /// Declares that the bounds of the model ([`System::within`](crate::System::within),
     /// [`System::nodes_within`](crate::System::nodes_within), full queues) are budgets, and why: liveness properties
-    /// speak about the runs that stay inside. Without this, a space that was cut at its bounds leaves liveness
-    /// [`Undecided`](Ended::Undecided), since a run without the goal could go on outside.
+    /// refer to the runs that stay inside. Without this, liveness in a space that was cut at its bounds is
+    /// [`Undecided`](Ended::Undecided), since a run without the goal could continue outside.
     ///
     /// Budgets on commands, timers, losses and crashes need no declaration: they cut no state off.
     pub fn bounds_are_budgets(mut self, why: &str) -> Self {
@@ -135,13 +135,13 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// On how many threads; 1 at least.
+    /// Sets the number of threads, at least 1.
     pub fn threads(mut self, threads: usize) -> Self {
         self.limits.threads = threads.max(1);
         self
     }
 
-    /// Stops once this many states were found. The level under way is ended first.
+    /// Stops once this many states were found. The current level is completed first.
     pub fn states_max(mut self, states: u64) -> Self {
         self.limits.states_max = states;
         self
@@ -154,13 +154,14 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// Stops soon after this flag is set, by another thread or at a signal. The report says what was explored until then.
+    /// Stops soon after this flag is set, by another thread or at a signal. The report covers what was explored until
+    /// then.
     pub fn cancel(mut self, flag: &'m AtomicBool) -> Self {
         self.limits.cancel = Some(flag);
         self
     }
 
-    /// Does not look behind states at this depth.
+    /// Does not explore beyond this depth.
     pub fn depth_max(mut self, depth: u32) -> Self {
         self.limits.depth_max = depth.min(DEPTH_MAX);
         self
@@ -172,9 +173,8 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// Calls `tell` at the end of each level, and whenever [`Progress::EVERY`] more states were looked behind, from
-    /// whichever thread does it. The clock is the caller's, and so is how often a line is printed: see
-    /// [`Progress::line`].
+    /// Calls `tell` at the end of each level, and whenever [`Progress::EVERY`] more states were expanded, on the thread
+    /// that did it. The caller supplies the clock and decides how often to print a line: see [`Progress::line`].
     pub fn progress(mut self, tell: impl Fn(&Progress) + Send + Sync + 'm) -> Self {
         self.limits.progress = Some(Box::new(tell));
         self
@@ -197,7 +197,7 @@ pub(crate) fn explore<M: Model>(model: &M, questions: &Questions<'_, M::State, M
     for live in &asked.eventualities {
         assert!(
             live.is_symmetric || !model.is_symmetric(),
-            "liveness and symmetry: declare {:?} symmetric, or take the symmetry out",
+            "liveness and symmetry: declare {:?} symmetric, or remove the symmetry",
             live.name
         );
     }

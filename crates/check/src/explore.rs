@@ -1,9 +1,9 @@
 //! Visits every state: level by level on all threads, or the newest first on one.
 //!
-//! A level is a list of batches. Threads take batches until none is left, and each keeps what it finds to itself; the
-//! table of fingerprints decides which states are new. What a level found is the next level. Counts depend on which
-//! states there are and not on who finds them, so they are the same on any number of threads; so is the counterexample:
-//! of all that a level shows, the one with the first property and the least fingerprint is told.
+//! A level is a list of batches. Threads take batches until none is left, and collect their findings separately; the
+//! table of fingerprints decides which states are new. The new states of a level form the next level. Counts depend on
+//! the states and not on the thread that finds them, so they are the same for any number of threads; so is the
+//! counterexample: of all in a level, the one with the first property and the least fingerprint is reported.
 
 use crate::model::{Model, Steps};
 use crate::overflow::Overflow;
@@ -16,7 +16,7 @@ use crate::watch::{Done, Watch};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A state that is yet to be looked behind.
+/// A state that is yet to be expanded.
 struct Waiting<S> {
     state: S,
     hint: Hint,
@@ -25,17 +25,17 @@ struct Waiting<S> {
 
 type Batch<S> = Vec<Waiting<S>>;
 
-/// So many states make it worth to wake other threads.
+/// The number of states that makes it worthwhile to wake other threads.
 const BATCH: usize = 256;
 
-/// A broken property, as far as it is known before its path is.
+/// A violated property, before its path is known.
 ///
-/// The order is that of telling: a failure before an invariant before a step, then the first property, then the least
-/// state.
+/// Ordered by priority of reporting: a failure before an invariant before a step, then the first property, then the
+/// least state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     broken: Broken,
-    /// Which property of its kind, in the order in which they were given.
+    /// The index of the property among its kind.
     property: usize,
     /// The state that breaks the invariant, or the one before the step that is wrong.
     hint: Hint,
@@ -60,7 +60,7 @@ pub(crate) fn breadth_first<M: Model>(search: &Search<'_, '_, M>) -> ReportOf<M>
         let next = Mutex::new(&mut total);
         let cursor = AtomicUsize::new(0);
         let found = Mutex::new(Vec::new());
-        // One type for all models: threads are not made anew for each.
+        // One type for all models: the thread code is compiled only once.
         let work: &(dyn Fn() + Sync) = &|| {
             let mut worker = Worker::new(search, &seen);
             while watch.must_end().is_none()
@@ -133,7 +133,7 @@ struct Totals {
     depth: u32,
     finding: Option<Finding>,
     reached: Vec<bool>,
-    /// Which limit kept states from being looked behind.
+    /// The limit that kept states from being expanded.
     cut_short: Option<Ended>,
     /// The queues that had overflowed before: a model may be explored more than once.
     overflowed_before: Vec<Overflow>,
@@ -230,7 +230,7 @@ fn tell_finding<M: Model>(search: &Search<'_, '_, M>, seen: &Seen, finding: Find
     run.told(search.model, property, finding.broken)
 }
 
-/// What one thread finds.
+/// The findings of one thread.
 struct Worker<'w, 's, 'm, M: Model> {
     search: &'w Search<'s, 'm, M>,
     seen: &'w Seen,
@@ -239,9 +239,9 @@ struct Worker<'w, 's, 'm, M: Model> {
     outside: u64,
     transitions: u64,
     depth: u32,
-    /// What the states found take while they wait.
+    /// The memory of found states while they wait.
     bytes: u64,
-    /// What was reported of all this.
+    /// The part that was already reported.
     reported: Done,
     finding: Option<Finding>,
     reached: Vec<bool>,
@@ -273,7 +273,7 @@ impl<'w, 's, 'm, M: Model> Worker<'w, 's, 'm, M> {
         }
     }
 
-    /// What it did since it was asked last.
+    /// The work since the last call.
     fn done(&mut self, looked_behind: usize) -> Done {
         let all = Done {
             looked_behind: looked_behind as u64,
@@ -302,7 +302,7 @@ impl<'w, 's, 'm, M: Model> Worker<'w, 's, 'm, M> {
         model.next(&waiting.state, &mut expansion);
     }
 
-    /// A state that was not seen before.
+    /// Adds a state that was not seen before.
     fn admit(&mut self, fingerprint: u128, state: M::State, depth: u32) {
         let hint = Hint::of(fingerprint);
         let (asked, model) = (self.search.asked, self.search.model);
@@ -328,7 +328,7 @@ impl<'w, 's, 'm, M: Model> Worker<'w, 's, 'm, M> {
     }
 }
 
-/// The steps out of one state.
+/// Expands the steps out of one state.
 struct Expansion<'e, 'w, 's, 'm, M: Model> {
     worker: &'e mut Worker<'w, 's, 'm, M>,
     from: &'e Waiting<M::State>,

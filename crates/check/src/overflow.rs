@@ -2,19 +2,19 @@
 
 use volvox_core::NodeId;
 
-/// A queue that was full.
+/// A queue that overflowed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overflow {
-    /// From whom.
+    /// The sender.
     pub from: NodeId,
-    /// To whom.
+    /// The receiver.
     pub to: NodeId,
-    /// How many messages were dropped there, in all steps together.
+    /// The number of messages dropped there, over all steps.
     pub dropped: u64,
 }
 
 impl Overflow {
-    /// What came since `before`.
+    /// The difference since `before`.
     pub(crate) fn since(before: &[Overflow], mut after: Vec<Overflow>) -> Vec<Overflow> {
         for link in &mut after {
             let earlier = before.iter().find(|one| (one.from, one.to) == (link.from, link.to));

@@ -1,4 +1,4 @@
-//! How a state was reached: the table keeps hints, and the model is asked again for the steps between.
+//! How a state was reached: the table keeps hints, and the model recomputes the steps between.
 
 use crate::model::{Collected, Model};
 use crate::report::{Broken, Counterexample, NO_STEP_FAILS};
@@ -9,8 +9,8 @@ pub(crate) type Step<M> = (<M as Model>::Action, <M as Model>::State);
 
 /// A run from an initial state to the state with this hint.
 ///
-/// Where the model has symmetry the run is a real one: each state is a successor of the one before it, and not only of
-/// one that has other names.
+/// With symmetry the run is still a real one: each state is a successor of the one before it, and not merely of a
+/// renamed one.
 pub(crate) fn to<M: Model>(model: &M, seen: &Seen, hint: Hint) -> (M::State, Vec<Step<M>>) {
     let mut hints = vec![hint];
     let mut at = hint;
@@ -58,7 +58,7 @@ pub(crate) fn failure_in<M: Model>(model: &M, state: &M::State) -> (M::Action, S
         .expect("a model has the same steps every time it is asked")
 }
 
-/// A run that is not in words yet: as the fields of [`Counterexample`].
+/// A run before it is put into words, with the fields of [`Counterexample`].
 pub(crate) struct Run<M: Model> {
     pub initial: M::State,
     pub steps: Vec<Step<M>>,
@@ -82,7 +82,7 @@ impl<M: Model> Run<M> {
     }
 }
 
-/// A run that fails before it begins.
+/// A run whose initialisation fails.
 pub(crate) fn failed_start<M: Model>(
     (initial, action, why): (M::State, M::Action, String),
     model: &M,

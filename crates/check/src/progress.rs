@@ -9,53 +9,53 @@ use std::time::Duration;
 pub enum Ended {
     /// Every state within the bounds of the model was visited.
     Exhausted,
-    /// A property is broken.
+    /// A property is violated.
     Violated,
     /// Every state within the bounds was visited and every invariant holds, but runs leave the bounds, or a full queue
-    /// dropped a message: that no run without the goal was found inside does not say that there is none.
+    /// dropped a message: then finding no run without the goal inside does not show that there is none.
     Undecided,
-    /// Every state was visited, and something that was asked to be reachable is not.
+    /// Every state was visited, and a condition that should be reachable is not.
     Unreached,
-    /// The limit on states was met.
+    /// The limit on states was reached.
     StatesMax,
-    /// The limit on memory was met.
+    /// The limit on memory was reached.
     BytesMax,
-    /// States at the greatest depth were not looked behind.
+    /// The limit on depth was reached: the deepest states were not expanded.
     DepthMax,
     /// It was cancelled.
     Cancelled,
 }
 
-/// How far an exploration has come.
+/// The progress of an exploration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Progress {
     /// Distinct states so far.
     pub states: u64,
-    /// Steps made so far.
+    /// Steps so far.
     pub transitions: u64,
-    /// The depth that is complete, breadth first; the depth of the state at hand, depth first.
+    /// The depth that is complete, breadth first; the depth of the current state, depth first.
     pub depth: u32,
-    /// States found and not yet looked behind.
+    /// States found and not yet expanded.
     pub waiting: u64,
     /// The most memory so far, in bytes, by the exploration's own estimate.
     pub bytes: u64,
-    /// Whether these are the states of the graph in which runs without an end are searched, after all properties of
-    /// states and steps held.
+    /// Whether these are the states of the graph in which infinite runs are searched, after all properties of states
+    /// and steps held.
     pub is_liveness: bool,
 }
 
 impl Progress {
-    /// After how many states the next report comes, at the latest: a fifth of a second at 40,000 states/s.
+    /// The most states between two reports: a fifth of a second at 40,000 states/s.
     pub const EVERY: u64 = 8_192;
 
-    /// One line, when the exploration has run for `elapsed` by the caller's clock:
-    /// `depth 14, 3.1 M states, 812 k waiting, 1.2 M states/s, chance of a confusion below 2^-29`.
+    /// One line, when the exploration has run for `elapsed` by the caller's clock: `depth 14, 3.1 M states, 812 k
+    /// waiting, 1.2 M states/s, chance of a collision below 2^-29`.
     pub fn line(&self, elapsed: Duration) -> String {
         let millis = elapsed.as_millis().max(1);
         let rate = u128::from(self.states) * 1_000 / millis;
-        let phase = if self.is_liveness { "runs without an end: " } else { "" };
+        let phase = if self.is_liveness { "infinite runs: " } else { "" };
         format!(
-            "{phase}depth {}, {} states, {} waiting, {} states/s, chance of a confusion below 2^-{}",
+            "{phase}depth {}, {} states, {} waiting, {} states/s, chance of a collision below 2^-{}",
             self.depth,
             Short(self.states),
             Short(self.waiting),
@@ -102,7 +102,7 @@ mod tests {
         };
         assert_eq!(
             progress.line(Duration::from_millis(2_500)),
-            "depth 14, 3.1 M states, 812.3 k waiting, 1.2 M states/s, chance of a confusion below 2^-29"
+            "depth 14, 3.1 M states, 812.3 k waiting, 1.2 M states/s, chance of a collision below 2^-29"
         );
     }
 

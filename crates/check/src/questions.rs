@@ -3,10 +3,10 @@
 use crate::progress::Progress;
 use std::sync::atomic::AtomicBool;
 
-/// A question about a state.
+/// A predicate on a state.
 pub(crate) type OnState<'m, S> = Box<dyn Fn(&S) -> bool + Send + Sync + 'm>;
 
-/// A question about a step: before, action, after.
+/// A predicate on a step: before, action, after.
 pub(crate) type OnStep<'m, S, A> = Box<dyn Fn(&S, &A, &S) -> bool + Send + Sync + 'm>;
 
 type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
@@ -17,8 +17,8 @@ pub(crate) struct Named<T> {
     pub holds: T,
 }
 
-/// What is asked. It knows states and actions and not the model: all systems have the same, and are explored by the same
-/// code.
+/// The properties. They depend on states and actions, but not on the model: all systems have the same types, and the
+/// same code explores them.
 pub(crate) struct Asked<'m, S, A> {
     pub invariants: Vec<Named<OnState<'m, S>>>,
     pub step_properties: Vec<Named<OnStep<'m, S, A>>>,
@@ -26,7 +26,7 @@ pub(crate) struct Asked<'m, S, A> {
     pub eventualities: Vec<Eventuality<'m, S>>,
 }
 
-/// How far to go.
+/// The limits.
 pub(crate) struct Limits<'m> {
     pub progress: Option<Tell<'m>>,
     pub cancel: Option<&'m AtomicBool>,
@@ -35,14 +35,14 @@ pub(crate) struct Limits<'m> {
     pub bytes_max: u64,
     pub depth_max: u32,
     pub order: Order,
-    /// Why the bounds of the model are budgets, where they are.
+    /// Why the bounds of the model are budgets, if they are.
     pub budgets: Option<String>,
 }
 
-/// In which order states are visited.
+/// The order in which states are visited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// Level by level, on all threads: counterexamples are as short as can be.
+    /// Level by level, on all threads: counterexamples are shortest.
     Breadth,
     /// The newest first, on one thread: little memory beside the table, long counterexamples.
     Depth,

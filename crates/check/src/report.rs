@@ -1,40 +1,40 @@
-//! What an exploration found, in words.
+//! The report of an exploration.
 
 use crate::overflow::Overflow;
 use crate::progress::{Ended, collision_bound_bits};
 use std::fmt;
 
-/// What an exploration found.
+/// The result of an exploration.
 pub struct Report<S, A> {
     /// How it ended.
     pub ended: Ended,
     /// Distinct states (orbits, where the model has symmetry), without those outside its bounds.
     pub states: u64,
-    /// States outside the bounds of the model: checked, and not looked behind.
+    /// States outside the bounds of the model: checked, but not expanded.
     pub outside: u64,
     /// The queues that were full, and dropped a message.
     pub overflowed: Vec<Overflow>,
     /// Why liveness holds although the space was cut at its bounds, where it was declared
     /// ([`Checker::bounds_are_budgets`](crate::Checker::bounds_are_budgets)) and was needed.
     pub budgets: Option<String>,
-    /// Steps made, those to known states included.
+    /// Steps, including those to known states.
     pub transitions: u64,
     /// The greatest depth of a state.
     pub depth: u32,
-    /// The first property found broken, and how.
+    /// The first violated property, and how.
     pub violation: Option<Counterexample<S, A>>,
-    /// What was asked to be reachable and was not seen.
+    /// The conditions that should be reachable and were not seen.
     pub unreached: Vec<String>,
-    /// What the table of fingerprints takes, in bytes.
+    /// The size of the table of fingerprints, in bytes.
     pub table_bytes: usize,
     /// The most memory that the exploration took, in bytes, by its own estimate.
     pub bytes: u64,
 }
 
-/// What is broken where a step fails.
+/// The property that a failing step violates.
 pub const NO_STEP_FAILS: &str = "no step fails";
 
-/// Which kind of property is broken; the first is told first.
+/// The kind of the violated property; the first has priority.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Broken {
     /// The last action, which has no state after it, failed: the protocol panicked, or did what the model forbids.
@@ -43,7 +43,7 @@ pub enum Broken {
     Invariant,
     /// The last step breaks a step property.
     Step,
-    /// The run goes round for ever, or stops for ever, and what should come never does.
+    /// The run cycles forever, or stops forever, without ever reaching the goal.
     Liveness,
 }
 
@@ -51,22 +51,22 @@ pub enum Broken {
 pub struct Counterexample<S, A> {
     /// The property.
     pub property: String,
-    /// How it is broken.
+    /// How it is violated.
     pub broken: Broken,
-    /// Where the run begins.
+    /// The initial state.
     pub initial: S,
     /// Its steps, with the state after each.
     pub steps: Vec<(A, S)>,
     /// The action that failed after the last step, and why.
     pub failed: Option<(A, String)>,
-    /// Of a liveness property: the steps from here on are repeated for ever. When it is the number of steps, the run
-    /// stays in its last state for ever.
+    /// For a liveness property: the steps from here on are repeated forever. If it equals the number of steps, the run
+    /// stays in its last state forever.
     pub cycle_from: Option<usize>,
     /// The last state in words, where the model has some.
     pub end: String,
     /// The actions in words.
     pub(crate) lines: Vec<String>,
-    /// What differs from one passage of the cycle to the next, in words.
+    /// The difference between one pass of the cycle and the next, in words.
     pub(crate) each_time: String,
 }
 
@@ -76,7 +76,7 @@ impl<S, A> Counterexample<S, A> {
         self.steps.last().map_or(&self.initial, |(_, state)| state)
     }
 
-    /// The actions as text, in order, that which failed included: what golden tests compare.
+    /// The actions as text, in order, including the failing one, for golden tests.
     pub fn actions(&self) -> Vec<String> {
         self.lines.clone()
     }
@@ -94,7 +94,7 @@ impl<S, A> fmt::Display for Counterexample<S, A> {
     }
 }
 
-/// A run in words: what is the same for all models.
+/// A run in words: the part that is the same for all models.
 struct Words<'a> {
     lines: &'a [String],
     cycle_from: Option<usize>,
@@ -107,7 +107,7 @@ impl Words<'_> {
         let steps = self.lines.len() - usize::from(self.why.is_some());
         for (at, line) in self.lines.iter().enumerate() {
             if self.cycle_from == Some(at) && at < steps {
-                f.write_str("-- and from here on, again and again")?;
+                f.write_str("-- and from here on, in a cycle")?;
                 let comma = if self.each_time.is_empty() { "" } else { ", each time " };
                 writeln!(f, "{comma}{}:", self.each_time)?;
             }
@@ -124,7 +124,7 @@ impl Words<'_> {
 }
 
 impl<S, A> Report<S, A> {
-    /// Of a model in which no run can begin.
+    /// The report for a model in which no run can begin.
     pub(crate) fn of_start(violation: Counterexample<S, A>, unreached: Vec<String>) -> Report<S, A> {
         Report {
             ended: Ended::Violated,
@@ -141,8 +141,8 @@ impl<S, A> Report<S, A> {
         }
     }
 
-    /// Whether the space was cut: some states are outside the bounds, or a full queue dropped a message. Invariants hold
-    /// in every state that was visited all the same; what is behind the cut was not visited.
+    /// Whether the space was cut: some states are outside the bounds, or a full queue dropped a message. Invariants
+    /// still hold in every visited state; the states beyond the cut were not visited.
     pub fn is_cut(&self) -> bool {
         self.outside > 0 || !self.overflowed.is_empty()
     }
@@ -152,7 +152,7 @@ impl<S, A> Report<S, A> {
         self.ended == Ended::Exhausted
     }
 
-    /// The chance that two states were confused, as the negative of its binary logarithm: 40 is one in 2^40.
+    /// The probability that two states were confused, as the negative of its binary logarithm: 40 is one in 2^40.
     pub fn collision_bound_bits(&self) -> u32 {
         collision_bound_bits(self.states)
     }
@@ -187,14 +187,14 @@ impl<S, A> fmt::Display for Report<S, A> {
         }
         self.print_cuts(f)?;
         write!(f, ", {} transitions", Count(self.transitions))?;
-        write!(f, ", chance of a confusion below 2^-{}", self.collision_bound_bits())
+        write!(f, ", chance of a collision below 2^-{}", self.collision_bound_bits())
     }
 }
 
 impl<S, A> Report<S, A> {
     fn print_cuts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.outside > 0 {
-            write!(f, ", {} more at the bounds not looked behind", Count(self.outside))?;
+            write!(f, ", {} more at the bounds not expanded", Count(self.outside))?;
         }
         if !self.overflowed.is_empty() {
             let dropped = self.overflowed.iter().map(|link| link.dropped).sum();

@@ -1,6 +1,6 @@
-//! What a log counts.
+//! The counters of a log.
 
-/// What the log has done since it was opened.
+/// The work of a log since it was opened.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
     /// Batches of records made durable.

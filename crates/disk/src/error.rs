@@ -1,11 +1,11 @@
-//! What can go wrong: one enum an operation. Each variant says who erred, whether anything changed, and what to do.
+//! Errors: one enum per operation. Each variant says which side erred, whether anything changed, and what to do.
 
 use std::io;
 use volvox_core::Position;
 
 /// Why a log cannot be opened. Nothing was changed.
 ///
-/// Lost records are no error but an [`crate::Outcome`]: the node goes on, as somebody else.
+/// Lost records are not an error but an [`crate::Outcome`]: the node continues as a new incarnation.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file was written by a newer program.
@@ -60,7 +60,7 @@ pub enum AppendError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// An earlier write or fsync failed, and the log refuses everything since.
+    /// An earlier write or fsync failed, and since then the log refuses everything.
     #[error("the log stopped at an earlier failure: stop the node")]
     Stopped,
 }
@@ -79,12 +79,12 @@ impl AppendError {
         AppendError::SyncFailed { file: file.to_owned(), source }
     }
 
-    /// For work that can as well be left undone when the disk is full.
+    /// For work that can be skipped when the disk is full.
     pub(crate) fn unless_full(self) -> Result<(), AppendError> {
         if matches!(self, AppendError::Full) { Ok(()) } else { Err(self) }
     }
 
-    /// Whether the log can go on.
+    /// Whether the log can continue.
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(self, AppendError::TooLarge { .. } | AppendError::Full)
     }

@@ -64,7 +64,7 @@ pub(crate) struct BatchHeader {
     pub body_length: u32,
     /// Their checksum.
     pub body_crc: u32,
-    /// Nothing follows in this segment; the log goes on in the next, which exists.
+    /// Nothing follows in this segment; the log continues in the next, which exists.
     pub sealed: bool,
 }
 

@@ -69,7 +69,7 @@ pub struct Log<D: Directory> {
     pub(crate) counters: Counters,
 }
 
-/// What the log may do.
+/// The permitted operations of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// There is no life yet, or the last one lost records: only [`Log::start_life`].
@@ -109,7 +109,7 @@ pub(crate) struct Unsynced {
 }
 
 impl<D: Directory> Log<D> {
-    /// Makes records durable as one batch: one write, one fdatasync. Says which positions they got, first and last.
+    /// Makes records durable as one batch: one write, one fdatasync. Returns their first and last positions.
     ///
     /// # Panics
     /// When there is no record, when the last outcome was [`crate::Outcome::Fresh`] or [`crate::Outcome::Lost`] and no
@@ -154,7 +154,7 @@ impl<D: Directory> Log<D> {
     }
 
     /// When nothing waits to be appended: one empty batch, which proves the last one durable, so that its damage can
-    /// never be taken for a torn write. Does nothing when that is proven already; says whether it wrote.
+    /// never be mistaken for a torn write. Does nothing when that is proven already; says whether it wrote.
     pub fn write_idle(&mut self) -> Result<bool, AppendError> {
         self.check_ready()?;
         if !self.window_open {
@@ -276,7 +276,7 @@ impl<D: Directory> Log<D> {
         self.active.as_ref().is_some_and(|active| active.end + RESERVED <= active.capacity)
     }
 
-    /// Goes on in a new segment that has room for a batch of `bytes`.
+    /// Continues in a new segment that has room for a batch of `bytes`.
     ///
     /// The order makes a crash harmless at every point: the new file and its name are durable before the seal says
     /// that it exists, and the seal is durable before anything in the new file is acknowledged.

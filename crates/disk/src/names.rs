@@ -27,7 +27,7 @@ pub(crate) fn part(number: u64) -> String {
 }
 
 /// The name of the manifest of the life that begins with this segment. Another life's manifest has another name, so
-/// that even a damaged one cannot be taken for ours.
+/// that even a damaged one cannot pass for ours.
 pub(crate) fn manifest(first_segment: u64) -> String {
     format!("manifest-{first_segment:016x}")
 }

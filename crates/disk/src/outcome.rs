@@ -12,7 +12,7 @@ pub enum Outcome {
     Fresh,
     /// All is there.
     Intact,
-    /// A write was under way when the last life ended. It was never acknowledged, and is cut.
+    /// A write was in progress when the last life ended. It was never acknowledged, and is cut.
     TornTail {
         /// The segment in which it lay.
         segment: u64,
@@ -21,15 +21,15 @@ pub enum Outcome {
         /// The position that its first record would have had.
         first: Position,
     },
-    /// Something that was durable is not there. The node must not go on as who it was: [`crate::Log::start_life`] begins
-    /// another life.
+    /// Something that was durable is missing. The node must not continue under its old identity:
+    /// [`crate::Log::start_life`] begins another life.
     Lost(Loss),
 }
 
 /// What was lost.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Loss {
-    /// The file that says whose log it is.
+    /// The identity file.
     Identity,
     /// The manifest of the current checkpoint.
     Manifest,
@@ -83,7 +83,7 @@ impl fmt::Display for Outcome {
 pub struct Recovered {
     /// Whose log it is. `None` when it is fresh, or when that itself is lost.
     pub identity: Option<Identity>,
-    /// The last record that the checkpoint stands for.
+    /// The last record that the checkpoint covers.
     pub covers: Position,
     /// The parts of the checkpoint in their order, all verified; [`crate::Log::read_part`] reads them.
     pub parts: Vec<u64>,

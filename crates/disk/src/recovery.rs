@@ -1,6 +1,6 @@
 //! Opening a folder: what survived, what was lost, and how a torn tail is cut.
 //!
-//! First everything is read and judged, and nothing is written. Only a log that lost nothing is then mended: whatever
+//! First everything is read and judged, and nothing is written. Only a log that lost nothing is then repaired: whatever
 //! is left of a torn write is made unreadable, and records that no later batch proves are written once more.
 
 use crate::checkpoint::read_part_file;
@@ -29,7 +29,7 @@ enum Stop {
         outcome: Outcome,
         identity: Option<Identity>,
         /// The highest segment that the old life asks for, whether it is there or not. The first segment of the next
-        /// life must not be taken for it.
+        /// life must not be mistaken for it.
         highest_segment: u64,
     },
 }
@@ -52,7 +52,7 @@ struct Survey<F> {
     manifest: Manifest,
     chain: Chain,
     segments: Vec<(Segment, F)>,
-    /// The index of the segment where the log goes on, and the offset in it.
+    /// The index of the segment where the log continues, and the offset in it.
     active: usize,
     end: u64,
     torn: Option<Outcome>,
@@ -242,7 +242,7 @@ fn read_identity<D: Directory>(directory: &D, names: &Names) -> Result<StoredIde
     }
 }
 
-/// The current manifest, or the one that stands for no checkpoint; `None` when there is one that does not verify.
+/// The current manifest, or the one that means no checkpoint; `None` when there is one that does not verify.
 fn read_manifest<D: Directory>(
     directory: &D,
     names: &Names,
@@ -278,7 +278,7 @@ fn read_segment<D: Directory>(
     Ok((Segment { number, last: chain.verified, capacity }, file))
 }
 
-/// Whether a log that was read has lost anything, and where it goes on if not.
+/// Whether a log that was read has lost anything, and where it continues if not.
 fn judge<F: File>(
     stored: StoredIdentity,
     manifest: Manifest,
@@ -310,7 +310,7 @@ fn judge<F: File>(
     let torn = match stray {
         Some(found) if found.header.segment == number => Some((number, end..found.end().min(segment.capacity))),
         Some(found) => Some((found.header.segment, found.offset..found.end())),
-        // A write that left no readable header, or the last batch damaged while nobody looked.
+        // A write that left no readable header, or the last batch damaged while the node was down.
         None if sector[..read] != [0; SECTOR][..read] => Some((number, end..segment.capacity)),
         None => None,
     };
@@ -325,7 +325,7 @@ fn strays_behind(chain: &Chain, segment: u64, end: u64) -> impl Iterator<Item = 
 }
 
 /// Makes what was judged the truth of the disk: headers behind the end are zeroed, and batches that nothing proves
-/// are written again. After a failed fsync the page cache can show what the disk does not hold; only writing it anew
+/// are written again. After a failed fsync the page cache can show what the disk does not hold; only writing it again
 /// makes the next fsync mean something.
 fn mend<F: File>(
     segments: &[(Segment, F)],

@@ -46,7 +46,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// A chain that goes on where a checkpoint ends.
+    /// A chain that continues where a checkpoint ends.
     pub fn new(nonce: u64, covers: Position) -> Chain {
         Chain {
             nonce,
@@ -96,8 +96,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Takes a whole batch, if it goes on where the chain ends. Once there is a gap nothing goes on: what lies behind
-    /// it is either proven, and then the gap is a loss, or it was never acknowledged.
+    /// Takes a whole batch, if it continues the chain. Once there is a gap nothing continues: what lies behind it is
+    /// either proven, and then the gap is a loss, or it was never acknowledged.
     fn link(&mut self, found: Found, body: &[u8]) {
         let header = found.header;
         let ranges = record_ranges(body, header.count);

@@ -16,7 +16,7 @@ use volvox_core::Rng;
 /// What a simulated disk does wrong; `Faults::default()` is a good disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// All files together may grow no further than this; writes into space that they have go on.
+    /// All files together may grow no further than this; writes into space that they have still succeed.
     pub capacity_bytes: Option<u64>,
     /// Every write fails for want of space, into space that is there as well: a copy-on-write file system.
     pub full: bool,

@@ -102,7 +102,7 @@ impl<F: File> Spares<F> {
             return Ok(());
         }
         match self.step(directory, 0, true, counters) {
-            // Nobody waits for this spare. What it took was given back, and whoever needs it will be told.
+            // No caller waits for this spare. The space that it took was given back, and a caller that needs it gets the error.
             Err(AppendError::Full) => {
                 self.paused = true;
                 Ok(())

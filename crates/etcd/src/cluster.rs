@@ -32,7 +32,7 @@ pub(crate) async fn update<B: Backend>(door: &Door<B>, request: pb::MemberUpdate
     Ok(message(&pb::MemberUpdateResponse { header: header(door), members }))
 }
 
-/// Gives a learner its vote.
+/// Promotes a learner to a voter.
 pub(crate) async fn promote<B: Backend>(door: &Door<B>, request: &pb::MemberPromoteRequest) -> Result<Content, Status> {
     let (_, members) = change(door, Request::Member(MemberRequest::Promote { id: NodeId(request.id) })).await?;
     Ok(message(&pb::MemberPromoteResponse { header: header(door), members }))

@@ -27,7 +27,7 @@ pub struct HealthCheckResponse {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, prost::Enumeration)]
 #[repr(i32)]
 pub enum ServingStatus {
-    /// Nobody knows.
+    /// The state is unknown.
     Unknown = 0,
     /// It serves.
     Serving = 1,

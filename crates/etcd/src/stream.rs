@@ -1,4 +1,4 @@
-//! A connection of a client, plain or under TLS, of which some bytes were read already.
+//! A connection of a client, plain or under TLS, of which some bytes were already read.
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;

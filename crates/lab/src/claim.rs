@@ -1,22 +1,22 @@
 //! A claim: a number of the textbook, measured.
 //!
 //! Measured means counted from a run of the protocol's code in a world; a formula computed twice is not a measurement.
-//! Each claim names a breakage, under which the same measurement must miss: a claim that cannot fail shows nothing.
+//! Each claim names a breakage, under which the same measurement must fail: a claim that cannot fail shows nothing.
 
 use std::fmt;
 
-/// How close is close enough.
+/// The tolerance.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Tolerance {
     /// Equal.
     Exact,
-    /// Off by at most this share of what is expected: 0.05 is 5 %.
+    /// Off by at most this share of the expected value: 0.05 is 5 %.
     Relative(f64),
-    /// Off by at most so much.
+    /// Off by at most this much.
     Absolute(f64),
-    /// At most what is expected.
+    /// At most the expected value.
     AtMost,
-    /// At least what is expected.
+    /// At least the expected value.
     AtLeast,
 }
 
@@ -25,24 +25,24 @@ pub enum Tolerance {
 pub struct Row {
     /// The parameters: `N=10`.
     pub label: String,
-    /// What the textbook says.
+    /// The value of the textbook.
     pub expected: f64,
-    /// What was counted.
+    /// The measured value.
     pub measured: f64,
-    /// How close is close enough.
+    /// The tolerance.
     pub tolerance: Tolerance,
-    /// The unit: `messages an entry`.
+    /// The unit: `messages per entry`.
     pub unit: &'static str,
-    /// Over what it was measured: `1,000 entries`.
+    /// The basis of the measurement: `1,000 entries`.
     pub over: String,
 }
 
 impl Row {
-    /// Whether what was measured is close enough.
+    /// Whether the measured value is within the tolerance.
     pub fn holds(&self) -> bool {
         let off = (self.measured - self.expected).abs();
         match self.tolerance {
-            // Counts, and quotients of counts: a few units in the last place.
+            // For counts and quotients of counts: a few units in the last place.
             Tolerance::Exact => off <= 1e-9 * self.expected.abs().max(1.0),
             Tolerance::Relative(share) => off <= share * self.expected.abs(),
             Tolerance::Absolute(most) => off <= most,
@@ -77,14 +77,14 @@ impl fmt::Display for Row {
 pub struct Claim {
     /// Its row in the catalogue: `Q-MTX-3`.
     pub id: &'static str,
-    /// What is claimed: `Ricart-Agrawala, 2(N-1) messages an entry`.
+    /// The claim: `Ricart-Agrawala, 2(N-1) messages per entry`.
     pub text: &'static str,
-    /// Runs the protocol and counts. The same every time.
+    /// Runs the protocol and counts; deterministic.
     pub measure: fn() -> Vec<Row>,
-    /// What is broken for the test of this claim: `replies are sent twice`.
+    /// The breakage for the test of this claim: `replies are sent twice`.
     pub breakage: &'static str,
-    /// The same measurement over the protocol so broken: one row at least must fail.
+    /// The same measurement over the broken protocol: at least one row must fail.
     pub measure_broken: fn() -> Vec<Row>,
-    /// A picture of the measurement, as SVG, where one says more than a table.
+    /// A picture of the measurement, as SVG, if it shows more than a table.
     pub plot: Option<fn(&[Row]) -> String>,
 }

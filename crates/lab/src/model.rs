@@ -12,12 +12,12 @@ use volvox_sim::Recording;
 /// What an exploration must come to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expects {
-    /// Every state is visited, so many, and everything holds.
+    /// Every state is visited, this many, and everything holds.
     Holds {
         /// How many states: a count that changes means that the protocol or the model did.
         states: u64,
     },
-    /// The property of this name is found to break: the rule that was taken out is needed.
+    /// The property of this name is found to break: the removed rule is needed.
     Counterexample {
         /// The property.
         property: &'static str,
@@ -40,12 +40,13 @@ pub struct CheckedModel {
 }
 
 impl CheckedModel {
-    /// An instance in which everything holds, in so many states.
+    /// An instance in which everything holds, in this many states.
     pub const fn holds(name: &'static str, text: &'static str, states: u64, explore: fn() -> Explored) -> CheckedModel {
         CheckedModel { name, text, expects: Expects::Holds { states }, explore }
     }
 
-    /// An instance in which this property breaks in so many decisions: a rule was taken out, or a promise of the world.
+    /// An instance in which this property breaks in this many decisions: a rule was removed, or an assumption about the
+    /// world.
     pub const fn breaks(
         name: &'static str,
         text: &'static str,
@@ -94,7 +95,7 @@ pub struct Found {
     pub property: String,
     /// The decisions of the world, in order.
     pub actions: Vec<String>,
-    /// From which decision on they are repeated for ever, when something good never happens.
+    /// The decision from which on they repeat forever, for a violated liveness property.
     pub cycle_from: Option<usize>,
     /// The run with fresh processes, one line an effect.
     pub trace: String,
@@ -137,7 +138,7 @@ impl Explored {
                     return Err(format!("{} decisions break it, where {steps} were pinned", found.actions.len()));
                 }
                 if !found.replayed {
-                    return Err("fresh processes that are told the same do not end in the same state".to_string());
+                    return Err("fresh processes with the same inputs do not end in the same state".to_string());
                 }
                 Ok(())
             }
@@ -196,7 +197,7 @@ pub fn explore<P: Erasable, H: Memory>(world: &System<P, H>, checker: Checker<'_
 }
 
 fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) -> Explored {
-    #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
+    #[allow(clippy::disallowed_methods, reason = "the duration of an exploration is only shown to people")]
     let begun = std::time::Instant::now();
     let report = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| {
@@ -225,7 +226,7 @@ fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) ->
 
 /// Explores a model whose states are plain values.
 pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
-    #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
+    #[allow(clippy::disallowed_methods, reason = "the duration of an exploration is only shown to people")]
     let begun = std::time::Instant::now();
     let report = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| Found {
@@ -241,7 +242,7 @@ pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
     told(&report, found, Vec::new(), begun.elapsed())
 }
 
-/// With the limits of whoever asked for the exploration.
+/// With the limits of the caller.
 fn limited<M: Model>(mut checker: erased::Checker<'_, M>) -> erased::Checker<'_, M> {
     let asked = exploring::current();
     if let Some(states) = asked.states_max {

@@ -1,4 +1,4 @@
-//! Pinned counts of models, written into the source of their chapter: reviewed in a diff, and not typed one by one.
+//! Pinned counts of models, written into the source of their chapter, to be reviewed in a diff and not typed by hand.
 //!
 //! A model names its count a few lines below its own name. The count is found there as a number, with or without `_`, and
 //! replaced. Where two files have the name, the file or folder that is called after the entry is meant.

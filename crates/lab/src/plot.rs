@@ -13,7 +13,7 @@ pub struct Plot {
     pub y_label: String,
     /// Whether the horizontal axis is logarithmic; then every x is positive.
     pub x_logarithmic: bool,
-    /// The highest value of the vertical axis, which begins at 0; taken from the data when nothing is said.
+    /// The highest value of the vertical axis, which begins at 0; by default taken from the data.
     pub y_most: Option<f64>,
     /// What is drawn.
     pub series: Vec<Series>,
@@ -49,7 +49,7 @@ const TOP: f64 = 48.0;
 const BOTTOM: f64 = 62.0;
 const TICKS: f64 = 6.0;
 
-/// Colours that are told apart by most eyes, also in print (Okabe and Ito 2008).
+/// Colours that most eyes distinguish, also in print (Okabe and Ito 2008).
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
 impl Plot {
@@ -246,7 +246,7 @@ fn text(out: &mut String, at: (f64, f64), anchor: &str, size: u32, text: &str) {
     );
 }
 
-/// Text as it stands in a picture.
+/// Text, escaped for a picture.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

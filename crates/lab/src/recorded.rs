@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// What the tests found of one entry.
+/// The findings of the tests about one entry.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Line {
     /// The entry.
     pub id: String,
-    /// How many golden scripts.
+    /// The number of golden scripts.
     pub golden: usize,
-    /// How many models came to what they must.
+    /// The number of models with the expected result.
     pub models: usize,
-    /// How many claims held, and failed when broken.
+    /// The number of claims that held, and failed when broken.
     pub claims: usize,
     /// Whether everything passed.
     pub is_sound: bool,
@@ -28,7 +28,7 @@ impl fmt::Display for Line {
     }
 }
 
-/// Reads what [`Line`] prints; lines that are none are left out.
+/// Parses printed [`Line`]s; skips other lines.
 pub fn read(text: &str) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#')) {

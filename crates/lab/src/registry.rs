@@ -1,8 +1,8 @@
-//! Every entry of the laboratory, by family; a value that programs hand over.
+//! All entries of the laboratory, by family; a value that programs pass.
 //!
 //! Not every mechanism is a protocol of its own, so an entry is one of three kinds. A *protocol chapter* is a protocol with
-//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over processes that exist. A *service
-//! row* is realised by the product itself, and shown by named tests of the gate.
+//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over existing processes. A
+//! *service row* is realised by the product itself, and shown by named tests of the gate.
 
 use crate::chapter::Chapter;
 use crate::claim::Claim;
@@ -14,7 +14,7 @@ use volvox_core::vocabulary::nearest;
 
 pub use crate::shell::shell;
 
-/// What is known of every entry, of whichever kind.
+/// The description of an entry of any kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EntryCard {
     /// Its name on the command line: `ricart-agrawala`.
@@ -23,13 +23,13 @@ pub struct EntryCard {
     pub title: &'static str,
     /// The mechanisms of the catalogue that it covers: `MTX-03`. None where the catalogue has no row.
     pub mechanisms: &'static [&'static str],
-    /// The paper that it reads like, with sections.
+    /// The paper that it follows, with sections.
     pub reference: &'static str,
     /// A source (`include_str!`) whose prose header is the chapter.
     pub source: &'static str,
 }
 
-/// Measurements or small models over processes that exist.
+/// Measurements or small models over existing processes.
 #[derive(Clone, Copy)]
 pub struct Experiment {
     /// What is known of it.
@@ -47,7 +47,7 @@ pub struct Experiment {
 pub enum Entry {
     /// A protocol, in the worlds.
     Protocol(&'static dyn Shell),
-    /// Measurements or small models over processes that exist.
+    /// Measurements or small models over existing processes.
     Experiment(&'static Experiment),
     /// What the product itself does, shown by tests of the gate.
     Service(&'static EntryCard),
@@ -163,7 +163,7 @@ impl Registry {
     }
 }
 
-/// There is no entry of this name, or none that can do what was asked for.
+/// There is no entry of this name, or it cannot do what was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unknown {
     /// There is none.

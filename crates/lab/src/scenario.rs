@@ -2,21 +2,21 @@
 //!
 //! # The format
 //!
-//! One statement a line. Lines that begin with `#` are comments; empty lines are nothing.
+//! One statement per line. Lines that begin with `#` are comments; empty lines are ignored.
 //!
-//! | statement | says |
+//! | statement | meaning |
 //! |---|---|
-//! | `nodes 4` | how many nodes, called n1 to n4; when not said, what the chapter runs with |
-//! | `latency constant 2ms` | how long a message is under way; `latency uniform 1ms 5ms`: between the two, equally likely; `latency exponential 1ms 10ms`: at least the first, and beyond it memoryless with the second as mean |
-//! | `loss 1%` | on every link; also `duplicate 1%`, `reorder 1%`, `corrupt 1%`, `delay 5ms`, `bandwidth 100000` (bytes a second), several on a line |
-//! | `unordered` | links keep no order, as datagrams; when not said they do, as streams |
-//! | `clocks offset 200ms drift 100ppm` | each wall clock is off by at most so much from the beginning, and each clock runs wrong by at most so much, drawn from the seed |
-//! | `at 10ms n1 enter` | a command to a node, in the protocol's own words; `leader` is whoever leads at that moment, `all` is every node |
+//! | `nodes 4` | the number of nodes, called n1 to n4; by default the chapter's |
+//! | `latency constant 2ms` | the delay of a message; `latency uniform 1ms 5ms`: between the two, equally likely; `latency exponential 1ms 10ms`: at least the first, and beyond it memoryless with the second as mean |
+//! | `loss 1%` | on every link; also `duplicate 1%`, `reorder 1%`, `corrupt 1%`, `delay 5ms`, `bandwidth 100000` (bytes per second), several on a line |
+//! | `unordered` | links are unordered, like datagrams; by default they are FIFO, like streams |
+//! | `clocks offset 200ms drift 100ppm` | each wall clock is initially off by at most this much, and each clock drifts by at most this much, drawn from the seed |
+//! | `at 10ms n1 enter` | a command to a node, in the protocol's own words; `leader` is the leader at that time, `all` is every node |
 //! | `at 5ms every 20ms x10 n2 enter` | the same, ten times |
-//! | `random 20 within 400ms enter` | twenty commands, each to a node and at a moment drawn from the seed |
-//! | `fault partition 1,2\|3 @ 40ms` | something goes wrong, or right again: the grammar of [`volvox_core::fault`] |
-//! | `draw from 70ms` | a diagram begins here, where nobody asks for another moment: what comes before only prepares |
-//! | `for 2s` | when the run ends at the latest; 2 s when not said |
+//! | `random 20 within 400ms enter` | twenty commands, each to a node and at a time drawn from the seed |
+//! | `fault partition 1,2\|3 @ 40ms` | a fault begins or ends: the grammar of [`volvox_core::fault`] |
+//! | `draw from 70ms` | a diagram begins here by default, because earlier events are only preparation |
+//! | `for 2s` | the latest end of the run; by default 2 s |
 //!
 //! Spans are whole numbers with a unit: `ns`, `us`, `ms` or `s`.
 //!
@@ -61,7 +61,7 @@ pub struct Scenario {
     pub name: String,
     /// The text that it was read from.
     pub text: String,
-    /// How many nodes, where it is said.
+    /// How many nodes, if given.
     pub nodes: Option<u64>,
     /// What links are like.
     pub network: Network,
@@ -73,7 +73,7 @@ pub struct Scenario {
     pub drawn: Vec<Drawn>,
     /// Faults, with where each is written.
     pub faults: Vec<(Scheduled, Place)>,
-    /// Where a diagram begins, where that is said.
+    /// Where a diagram begins, if given.
     pub draw_from: Option<Duration>,
     /// When the run ends at the latest.
     pub span: Duration,
@@ -93,7 +93,7 @@ pub struct Place {
 pub enum Whom {
     /// This node.
     Node(NodeId),
-    /// Whoever leads then.
+    /// The leader at that time.
     Leader,
     /// Every node.
     All,
@@ -235,7 +235,9 @@ impl Scenario {
     fn statement(&mut self, words: &mut Words<'_>, line: usize) -> Result<(), Problem> {
         let begin = words.peek().0;
         match words.next() {
-            "nodes" if self.nodes.is_some() => return Err((begin, "how many nodes was said above".to_string())),
+            "nodes" if self.nodes.is_some() => {
+                return Err((begin, "the number of nodes is already given above".to_string()));
+            }
             "nodes" => self.nodes = Some(words.number("how many nodes, such as 3", 1, NODES_MAX)?),
             "latency" => self.network.latency = words.latency()?,
             "unordered" => self.network.ordered = false,
@@ -382,7 +384,7 @@ impl<'a> Words<'a> {
                 let (byte, _) = self.peek();
                 let high = self.span()?;
                 if high < low {
-                    return Err((byte, "the longest is shorter than the shortest".to_string()));
+                    return Err((byte, "the longest span is shorter than the shortest".to_string()));
                 }
                 Ok(Latency::Uniform(low, high))
             }

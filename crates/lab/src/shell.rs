@@ -1,8 +1,8 @@
-//! A chapter without its type: all that the worlds of the laboratory ask of it.
+//! A chapter without its type: everything that the worlds of the laboratory need from it.
 //!
 //! A [`Chapter`] names the types of its protocol. [`Shell`] is the same chapter over erased values, so that everything that
-//! works on chapters is compiled once; what stands here is, with the typed [`fronts`](crate::check) of the worlds, the only
-//! code of the laboratory that is made for each chapter.
+//! works on chapters is compiled once; this module and the typed [`fronts`](crate::check) of the worlds are the only
+//! code of the laboratory that is compiled for each chapter.
 
 use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
@@ -69,7 +69,7 @@ pub trait Shell: Send + Sync {
     /// What it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
-    /// What must hold.
+    /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
 
     /// What a node is, in a word or two.
@@ -84,10 +84,10 @@ pub trait Shell: Send + Sync {
     /// When the protocol knows no such command.
     fn command(&self, text: &str) -> Result<AnyCommand, String>;
 
-    /// Reads a message that came as bytes; `None` when it is none of this protocol.
+    /// Decodes a message; `None` if it is not one of this protocol.
     fn message(&self, message: AnyMessage) -> Option<AnyMessage>;
 
-    /// Reads a record that came as bytes; `None` when it is none of this protocol.
+    /// Decodes a record; `None` if it is not one of this protocol.
     fn record(&self, record: AnyRecord) -> Option<AnyRecord>;
 }
 
@@ -149,7 +149,7 @@ impl<C: Chapter> Shell for ShellOf<C> {
     fn carried<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
         match message.get() {
             Some(message) => C::carried(message),
-            // Bytes that nobody read yet.
+            // Bytes that are not decoded yet.
             None => Some(message),
         }
     }

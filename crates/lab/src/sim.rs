@@ -88,7 +88,7 @@ impl<P: Erasable> Builder<P> {
     }
 }
 
-/// A world that runs one process a node: see [`erased::Simulation`].
+/// A world that runs one process per node: see [`erased::Simulation`].
 pub struct Simulation<P> {
     erased: erased::Simulation<AnyProcess>,
     types: PhantomData<fn() -> P>,

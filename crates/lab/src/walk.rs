@@ -1,7 +1,7 @@
-//! A run that somebody chooses, step by step: what may happen next, one of it, and back.
+//! An interactive run: lists what may happen next, takes the chosen step, and steps back.
 //!
-//! The world is that of a script ([`volvox_sim::script`]), and what was chosen is one, so that it can be saved, drawn and
-//! followed again with `volvox lab script`.
+//! The world is that of a script ([`volvox_sim::script`]), and the chosen steps are a script, which can be saved, drawn
+//! and replayed with `volvox lab script`.
 
 use crate::chapter::Settings;
 use crate::scenario::Whom;
@@ -23,7 +23,7 @@ pub struct Choice {
     pub about: String,
 }
 
-/// A run that somebody chooses.
+/// An interactive run.
 pub struct Walk {
     shell: &'static dyn Shell,
     settings: Settings,
@@ -89,10 +89,10 @@ impl Walk {
         choices
     }
 
-    /// Lets one thing happen, as a script says it; gives back what followed.
+    /// Performs one step, in the form of a script line; returns the results.
     ///
     /// # Errors
-    /// When it cannot be read, or cannot happen; then nothing changed.
+    /// When it cannot be parsed, or is impossible; then nothing changed.
     pub fn act(&mut self, line: &str) -> Result<String, String> {
         let followed = self.runner.line(line).map_err(|error| error.to_string())?;
         let properties = self.shell.properties();

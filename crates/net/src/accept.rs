@@ -42,7 +42,7 @@ pub(crate) async fn accept_links<M: Decode + Send + 'static>(
         if strangers.len() >= site.limits.strangers_max
             && let Some(oldest) = strangers.pop_front()
         {
-            // The newest wins: who holds a connection without a word cannot keep out a peer that comes back.
+            // The newest wins: a silent connection cannot keep out a peer that reconnects.
             site.tallies.connections_refused.add(1);
             oldest.task.abort();
         }

@@ -30,7 +30,7 @@ pub enum BootError {
     #[error("cannot read the file `boot` in the folder of the node: {0}")]
     Read(io::Error),
     /// The file cannot be written.
-    #[error("cannot write the file `boot` in the folder of the node: {0}; free some space, or mend the disk")]
+    #[error("cannot write the file `boot` in the folder of the node: {0}; free some space, or repair the disk")]
     Write(io::Error),
     /// A newer program wrote it.
     #[error("the file `boot` in the folder of the node was written by a newer program: run that one")]

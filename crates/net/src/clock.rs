@@ -36,7 +36,7 @@ impl Clock {
 
     /// A monotonic reading in the terms of the runtime's timers.
     pub(crate) fn at(&self, instant: Instant) -> tokio::time::Instant {
-        // A deadline that does not fit is never; a day is as good, because whoever sleeps looks again.
+        // A deadline that does not fit is never; a day is as good, because a sleeping loop looks again.
         let span = Duration::from_nanos(instant.0.min(self.now().0.saturating_add(DAY_NANOS)));
         tokio::time::Instant::from_std(self.start + span)
     }

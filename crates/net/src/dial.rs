@@ -1,4 +1,4 @@
-//! The dialling half of a link: the task that keeps a connection to a peer, and writes what waits for it.
+//! The dialling half of a link: the task that keeps a connection to a peer, and writes the messages that wait for it.
 
 use crate::error::LinkError;
 use crate::frame::{FrameBuffer, Kind, put_frame};
@@ -26,7 +26,7 @@ pub(crate) async fn keep_link(peer: Arc<Peer>, site: Arc<Site>) {
         peer.history.lock().expect("no panic holds this lock").last_error = Some(error.to_string());
         let what = if lived_from.is_some() { "the link to the peer ended" } else { "no link to the peer" };
         site.log_link(what, Some(peer.id), &peer.address, &error);
-        // A link that ended at once is no success: two nodes that displace one another must not spin.
+        // A link that ended at once is not a success: two nodes that displace one another must not spin.
         if lived_from.is_some_and(|from| site.clock.now().since(from) > site.limits.backoff_max) {
             backoff = BACKOFF_MIN;
         }
@@ -50,7 +50,7 @@ async fn link_once(peer: &Peer, site: &Site, lived_from: &mut Option<Instant>) -
         history.connects += 1;
         let before = history.incarnation.replace(incarnation);
         if before.is_some_and(|before| before != incarnation) {
-            // What waits was meant for another life of that node.
+            // The waiting messages were meant for an earlier life of that node.
             let mut forgotten = Vec::new();
             let messages = peer.take(&mut forgotten);
             peer.settle(&mut forgotten, messages);
@@ -77,7 +77,7 @@ async fn connect(peer: &Peer, site: &Site) -> Result<(Stream, FrameBuffer, Incar
     Ok((stream, buffer, welcome.incarnation))
 }
 
-/// Writes what waits, and pings; ends when the connection does.
+/// Writes the waiting messages, and pings; ends with the connection.
 async fn carry(
     peer: &Peer,
     site: &Site,
@@ -87,7 +87,7 @@ async fn carry(
     let silence = site.limits.silence_max;
     let mut pings = interval(silence / 3);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // Counted, not measured: after this process itself stood still, the peer gets its full time to answer.
+    // Counted, not measured: after a pause of this process itself, the peer gets its full time to answer.
     let mut unanswered = 0;
     let mut out = Vec::new();
     loop {
@@ -118,7 +118,7 @@ async fn carry(
         };
         let written = write(stream, &out, silence).await;
         count_out(peer, site, out.len());
-        // Also when writing failed: what was under way is lost, and not sent twice.
+        // Also when writing failed: the messages in flight are lost, and not sent twice.
         peer.settle(&mut out, messages);
         written?;
     }
@@ -132,7 +132,7 @@ fn count_out(peer: &Peer, site: &Site, bytes: usize) {
 async fn write(stream: &mut Stream, bytes: &[u8], stall_max: Duration) -> Result<(), LinkError> {
     let mut rest = bytes;
     while !rest.is_empty() {
-        // The limit is on making no progress, so that a slow link may carry a large batch.
+        // The limit is on the time without progress, so that a slow link may carry a large batch.
         match timeout(stall_max, stream.write(rest)).await {
             Ok(Ok(0)) => return Err(LinkError::Closed),
             Ok(Ok(count)) => rest = &rest[count..],

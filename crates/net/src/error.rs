@@ -1,4 +1,4 @@
-//! What can go wrong: one enum an operation.
+//! Errors: one enum per operation.
 
 use crate::boot::BootError;
 use crate::frame::FrameError;
@@ -45,7 +45,7 @@ pub enum NodeOpenError {
         source: DecodeError,
     },
     /// The peer address cannot be listened on.
-    #[error("cannot listen for peers on {address}: {source}; is another node running there?")]
+    #[error("cannot listen for peers on {address}: {source}; is another process using it?")]
     Listen {
         /// Where.
         address: SocketAddr,
@@ -60,10 +60,11 @@ pub enum NodeOpenError {
     Thread(std::io::Error),
 }
 
-/// Why a running node stopped. What was acknowledged is on the disk.
+/// Why a running node stopped. Everything acknowledged is on the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The log failed: the node must not go on, because nobody knows what is on the disk until the log is read again.
+    /// The log failed: the node must not continue, because the content of the disk is unknown until the log is read
+    /// again.
     #[error("{node} stops: {source}")]
     Log {
         /// Which node.
@@ -98,7 +99,7 @@ pub enum NodeError {
 /// The command was not taken: too many wait, or the node has stopped. Nothing happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Overloaded {
-    /// The queue is full: answer with the protocol's own error, and let the client come back.
+    /// The queue is full: answer with the protocol's own error, and let the client retry.
     #[error("too many commands wait: try again later")]
     Full,
     /// The node has stopped.
@@ -137,7 +138,7 @@ pub(crate) enum LinkError {
     Tls(String),
     #[error("nothing heard for {0:?}")]
     Silent(volvox_core::Duration),
-    #[error("the same peer has connected anew")]
+    #[error("the same peer has connected again")]
     Superseded,
 }
 

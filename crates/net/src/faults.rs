@@ -6,7 +6,7 @@
 //!
 //! | fault | live |
 //! |---|---|
-//! | `partition`, one-way `partition 1->3` | messages are dropped by whoever should not hear them |
+//! | `partition`, one-way `partition 1->3` | messages are dropped by the node that should not receive them |
 //! | `slow` with `delay` and `loss` | at the receiver |
 //! | `skew` | of this node's wall clock |
 //! | `disk full`, `disk slow`, `disk failsync`, `disk ok` | between the node and its log |
@@ -182,7 +182,7 @@ mod tests {
     fn partitions_cut_both_ways_and_cuts_one_way() {
         let three = table(3, &["partition 1,2|3"]).expect("live");
         assert_eq!(three.verdict(NodeId(1)), Verdict::Drop);
-        assert_eq!(three.verdict(NodeId(4)), Verdict::Pass, "a node in no group hears everybody");
+        assert_eq!(three.verdict(NodeId(4)), Verdict::Pass, "a node in no group hears every other");
         let one = table(1, &["partition 1->3"]).expect("live");
         assert_eq!(one.verdict(NodeId(3)), Verdict::Pass);
         let three = table(3, &["partition 1->3"]).expect("live");

@@ -25,11 +25,11 @@ pub enum Kind {
     Welcome = 2,
     /// The accepting node says why not.
     Refused = 3,
-    /// The dialling node goes on with this connection.
+    /// The dialling node continues with this connection.
     Ready = 4,
     /// A message of the protocol.
     Message = 5,
-    /// Is anybody there? Carries the sender's clock.
+    /// Is the peer there? Carries the sender's clock.
     Ping = 6,
     /// Yes. Carries what the ping carried.
     Pong = 7,

@@ -1,16 +1,16 @@
-//! Which life of its storage a node lives.
+//! The incarnation of a node's storage.
 
 use volvox_core::{Incarnation, NodeId};
 use volvox_disk::Loss;
 
-/// Which incarnation a node lives in, and how that began.
+/// A node's incarnation, and how it began.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Life {
-    /// Which cluster.
+    /// The cluster.
     pub cluster: u64,
-    /// Which node.
+    /// The node.
     pub node: NodeId,
-    /// Which life.
+    /// The incarnation.
     pub incarnation: Incarnation,
     /// How it began.
     pub began: Began,
@@ -21,8 +21,8 @@ pub struct Life {
 pub enum Began {
     /// The folder was empty.
     Fresh,
-    /// The folder held everything that was ever acknowledged: the life before goes on.
+    /// The folder held everything that was ever acknowledged: the life before continues.
     Resumed,
-    /// The folder had lost records: the life before is over, and this is a fresh one.
+    /// The folder had lost records: the life before is over, and this is a new one.
     AfterLoss(Loss),
 }

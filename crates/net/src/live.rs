@@ -1,8 +1,9 @@
-//! What the live world asks of a process.
+//! The requirements of the live world on a process.
 
 use volvox_core::{Decode, Encode, Process};
 
-/// A process that the live world can run: its messages and records have an encoding, and what crosses threads may.
+/// A process that the live world can run: its messages and records have an encoding, and the values that cross threads
+/// are `Send`.
 pub trait Live:
     Process<
         Message: Encode + Decode + Send + 'static,

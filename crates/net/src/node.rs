@@ -74,7 +74,7 @@ impl<P: Live> Node<P> {
     /// current-thread one, node and sockets share its thread.
     ///
     /// # Errors
-    /// When the log failed: the node must not go on, because nobody knows what is on the disk.
+    /// When the log failed: the node must not continue, because the state of the disk is unknown.
     pub async fn run(self) -> Result<(), NodeError> {
         self.runner.run().await
     }
@@ -102,7 +102,7 @@ fn begin_life<D: Directory>(
     let life = match (&recovered.outcome, before) {
         (Outcome::Fresh, _) => life(first_incarnation(options.fresh), Began::Fresh),
         (Outcome::Lost(loss), _) => {
-            tracing::error!(%node, ?before, "records are lost: {loss:?}; the node goes on as somebody else, with nothing");
+            tracing::error!(%node, ?before, "records are lost: {loss:?}; the node continues as a new incarnation, with nothing");
             life(fresh_incarnation(before), Began::AfterLoss(loss.clone()))
         }
         (Outcome::Intact | Outcome::TornTail { .. }, None) => {

@@ -3,19 +3,19 @@
 use std::fmt;
 use volvox_core::{Decode, DecodeError, Encode, NodeId, Reader};
 
-/// Why the accepting node does not want the connection. Sent back, so that both ends log it.
+/// Why the accepting node refuses the connection. It is sent back, so that both ends log it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// Two clusters.
+    /// The nodes belong to two clusters.
     Cluster {
         /// The dialling node's.
         theirs: u64,
         /// The accepting node's.
         ours: u64,
     },
-    /// The accepting node is somebody else: an address points to the wrong place.
+    /// The accepting node is another one: an address points to the wrong place.
     Addressee {
-        /// Whom the dialling node wanted.
+        /// The node that the dialling node wanted.
         wanted: NodeId,
         /// The node that answered.
         here: NodeId,

@@ -65,9 +65,9 @@ enum Outgoing<P: Live> {
 
 /// A longer step keeps heartbeats and reads waiting.
 const STEP_TIME_MAX: Duration = Duration::from_millis(5);
-/// How many turns may follow one another before everybody else on the thread gets a chance.
+/// How many turns may follow one another before other tasks on the thread get a chance.
 const HURRIED_TURNS_MAX: u32 = 8;
-/// How long a node that was told to stop waits for its disk.
+/// How long a stopping node waits for its disk.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl<P: Live> Runner<P> {
@@ -130,7 +130,7 @@ impl<P: Live> Runner<P> {
             yield_now().await;
             return;
         }
-        // What calls back from the events of a turn could wake the loop forever without letting anybody else run.
+        // A callback from the events of a turn could wake the loop forever without letting any other task run.
         let mut notified = std::pin::pin!(self.site.wake.notified());
         if std::future::poll_fn(|cx| Poll::Ready(notified.as_mut().poll(cx).is_ready())).await {
             self.hurried_turns += 1;
@@ -187,7 +187,7 @@ impl<P: Live> Runner<P> {
         Ok(())
     }
 
-    /// While too much is unwritten, only timers and the disk go on: what is persisted has to wait somewhere.
+    /// While too much is unwritten, only timers and the disk proceed: records have to wait somewhere.
     fn takes_inputs(&self) -> bool {
         self.unwritten.bytes() < self.site.limits.unwritten_bytes_max
     }
@@ -259,7 +259,7 @@ impl<P: Live> Runner<P> {
         self.commands = commands;
     }
 
-    /// Fires what was due when this began: a timer that is set anew for now waits for the next turn.
+    /// Fires what was due when this began: a timer that is restarted for now waits for the next turn.
     fn fire_timers(&mut self) {
         let now = self.site.clock.now();
         while let Some(timer) = self.timers.pop_due(now) {
@@ -271,7 +271,8 @@ impl<P: Live> Runner<P> {
     }
 
     /// Fires the timers that this turn set for now: the process wants to act once on all that the turn brought. One
-    /// that they set for now in turn waits for the next turn, so that a long work in small steps keeps nobody waiting.
+    /// that they set for now in turn waits for the next turn, so that a long work in small steps keeps no one else
+    /// waiting.
     fn fire_immediate(&mut self) {
         let mut immediate = std::mem::take(&mut self.immediate);
         for (timer, at) in immediate.drain(..) {

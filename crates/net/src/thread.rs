@@ -78,7 +78,7 @@ pub fn spawn_thread<P: Live>(
     Ok((result.ok_or_else(ended)??, NodeThread { thread }))
 }
 
-/// What the thread does; one type for all processes, so that threads and channels are not compiled anew for each.
+/// What the thread does; one type for all processes, so that threads and channels are not compiled again for each.
 type Body = Box<dyn FnOnce() -> Result<(), NodeError> + Send>;
 
 fn start(name: &str, body: Body) -> Result<thread::JoinHandle<Result<(), NodeError>>, NodeOpenError> {

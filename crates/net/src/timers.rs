@@ -13,7 +13,7 @@ impl<T: Clone + Ord> Timers<T> {
         Timers { deadlines: FlatMap::new(), order: FlatMap::new() }
     }
 
-    /// Starts a timer, or starts it anew.
+    /// Starts or restarts a timer.
     pub(crate) fn set(&mut self, timer: T, deadline: Instant) {
         if let Some(before) = self.deadlines.insert(timer.clone(), deadline) {
             self.order.remove(&(before, timer.clone()));

@@ -4,7 +4,7 @@ use crate::writer::{Batch, CheckpointStep, Failure, Job, Outcome, Writer};
 use std::collections::VecDeque;
 use volvox_core::{Duration, Encode, Instant, Position};
 
-/// The loop's side of the disk: one job under way, the next batch collects.
+/// The loop's side of the disk: one job in progress, the next batch collects.
 pub(crate) struct Unwritten {
     writer: Writer,
     /// On the disk.
@@ -20,9 +20,9 @@ pub(crate) struct Unwritten {
     /// Pieces of checkpoints, each with the last record persisted before it.
     steps: VecDeque<(Position, CheckpointStep)>,
     under_way: bool,
-    /// Encoded records and checkpoint parts that wait or are under way.
+    /// Encoded records and checkpoint parts that wait or are being written.
     bytes: usize,
-    /// A full disk is asked again at these moments: a log that still has room in its segment goes on while a
+    /// A full disk is asked again at these moments: a log that still has room in its segment continues while a
     /// checkpoint has to wait.
     batches_again_at: Option<Instant>,
     steps_again_at: Option<Instant>,
@@ -92,12 +92,12 @@ impl Unwritten {
         self.steps.push_back((after, step));
     }
 
-    /// How many bytes wait or are under way.
+    /// How many bytes wait or are being written.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether nothing waits and nothing is being written.
     pub(crate) fn is_settled(&self) -> bool {
         !self.under_way && self.batches.is_empty() && self.steps.is_empty()
     }
@@ -175,7 +175,7 @@ impl Unwritten {
         }
     }
 
-    /// Gives the disk its next job, when it has none under way.
+    /// Gives the disk its next job, when it has none in progress.
     pub(crate) fn submit(&mut self, now: Instant) {
         if !self.under_way
             && let Some(job) = self.next_job(now)

@@ -1,7 +1,7 @@
 //! The disk thread: it owns the log, and does one job after the other.
 //!
-//! Jobs go down a channel, outcomes come back through a queue that wakes the node loop. The loop keeps at most one
-//! batch and one piece of a checkpoint under way; what is persisted meanwhile collects in the next batch.
+//! Jobs go down a channel, outcomes return through a queue that wakes the node loop. The loop keeps at most one batch
+//! and one piece of a checkpoint in progress; records that are persisted meanwhile collect in the next batch.
 
 use crate::site::Site;
 use std::collections::VecDeque;
@@ -65,7 +65,7 @@ pub(crate) enum Outcome {
         installed: bool,
     },
     IdleWritten,
-    /// No space is left; the job comes back, to be tried again.
+    /// No space is left; the job is returned, to be tried again.
     Full(Job),
     Failed(Failure),
 }
@@ -112,7 +112,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the job under way, so that the folder is free again when the node is gone.
+    /// Waits for the job in progress, so that the folder is free again when the node is gone.
     fn drop(&mut self) {
         let (closed, _) = channel();
         self.jobs = closed;

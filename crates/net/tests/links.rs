@@ -1,15 +1,12 @@
 //! What a link promises: one connection that counts, in order, bounded; faults act at the receiver.
-#![allow(clippy::disallowed_methods)]
 
-mod support;
-
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-use support::{
+use crate::support::{
     CLUSTER, Command, Event, Message, RawPeer, Running, answered, book, call, hold_key, introduce, options, quick,
     release, start, until,
 };
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 use volvox_core::{Bytes, Encode, Fault, NodeId};
 use volvox_disk::SimulatedDirectory;
 use volvox_net::frame::{Kind, put_frame};
@@ -183,7 +180,7 @@ fn a_peer_that_does_not_read_costs_a_bounded_queue() {
 #[test]
 fn messages_for_a_peer_that_is_away_wait_up_to_a_bound() {
     let [one, two] = [1, 2].map(|id| node(options(id)));
-    // Nobody listens there.
+    // No process listens there.
     one.handle.set_peer(NodeId(2), "127.0.0.1:1");
     until("an attempt failed", || one.handle.peers().first().is_some_and(|peer| peer.last_error.is_some()));
     one.handle.command(quick(2, 1)).expect("room");
@@ -197,8 +194,8 @@ fn messages_for_a_peer_that_is_away_wait_up_to_a_bound() {
     });
     assert!(one.handle.peers()[0].queued_bytes <= (1 << 20) + (101 << 10));
     one.handle.command(quick(3, 1)).expect("room");
-    until("nobody knows n3", || one.handle.counters().dropped_unroutable == 1);
-    // An address that changes is a link made anew; messages go through again.
+    until("no route to n3 is known", || one.handle.counters().dropped_unroutable == 1);
+    // A changed address makes a new link; messages get through again.
     introduce(&[&one, &two]);
     one.handle.command(call(2, 100)).expect("room");
     one.expect("an answer", answered(100));
@@ -239,7 +236,7 @@ fn a_peer_that_is_removed_is_not_heard_any_more() {
     introduce(&[&one, &two]);
     one.handle.remove_peer(NodeId(2));
     until("both links end", || one.handle.peers().is_empty() && !two.handle.peers()[0].connected);
-    until("it may not come back", || {
+    until("it may not return", || {
         two.handle.peers()[0].last_error.as_ref().is_some_and(|error| error.contains("n2 is not a peer"))
     });
     one.handle.set_peer(NodeId(2), two.address());

@@ -23,23 +23,23 @@ pub struct Entry {
     pub term: Term,
     /// Its place.
     pub index: Index,
-    /// What it says.
+    /// The content.
     pub payload: Payload,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Payload {
     /// Nothing: what a new leader appends first, so that it can commit the entries of earlier terms (Raft 8).
     Empty,
     /// The caller's data.
     Data(Bytes),
-    /// The configuration from here on: effective when appended, not when committed (Raft 6).
+    /// The configuration from here on: in force when appended, not when committed (Raft 6).
     Configuration(Configuration),
 }
 
 impl Entry {
-    /// How much this entry counts against limits in bytes: its data and what surrounds them.
+    /// The weight of this entry against limits in bytes: its data and overhead.
     pub fn weight(&self) -> usize {
         const OVERHEAD: usize = 64;
         match &self.payload {
@@ -60,7 +60,7 @@ pub(crate) fn encode_entries(entries: &[Entry], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a run of entries, which is bounded, without gaps, and of terms that never fall.
+/// Decodes a run of entries, which is bounded, without gaps, and whose terms never decrease.
 pub(crate) fn decode_entries(input: &mut Reader<'_>) -> Result<Vec<Entry>, DecodeError> {
     let count = input.count()?;
     if count > ENTRIES_MAX {

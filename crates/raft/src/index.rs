@@ -5,8 +5,8 @@ use core::fmt;
 use volvox_core::codec::put_varint;
 use volvox_core::{Decode, DecodeError, Encode, Reader};
 
-/// Terms and indices beyond this cannot be true: at a billion a second it takes 146 years. What a peer says is refused
-/// there, so that no sum of a term or index overflows.
+/// Terms and indices beyond this are implausible: at a billion per second it takes 146 years. A peer's message with one
+/// is refused, so that no sum of a term or index overflows.
 pub const NUMBER_MAX: u64 = 1 << 62;
 
 /// A term: Raft's logical clock (Raft 5.1). Each has at most one leader. Term 0 is before the first election.

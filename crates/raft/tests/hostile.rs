@@ -1,8 +1,6 @@
 //! What comes from outside is hostile until checked: bytes that are no message, and messages that cannot be true.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Decode, DecodeError, Duration, Encode, Incarnation, NodeId, Part, Reader, Rng, decode_all};
 use volvox_raft::entry::ENTRIES_MAX;
 use volvox_raft::index::NUMBER_MAX;
@@ -226,7 +224,7 @@ fn a_member_without_a_parent_makes_and_takes_snapshots() {
     cluster.command(1, Command::Checkpoint { data: Bytes::from("state with a") });
     cluster.settle();
     assert!(cluster.raft(1).first_index() > cluster.raft(1).commit_index());
-    // It comes back from its checkpoint.
+    // It restarts from its checkpoint.
     cluster.crash(id(1), 0);
     cluster.start(id(1));
     assert_eq!(cluster.raft(1).commit_index(), Index(2));

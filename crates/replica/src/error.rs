@@ -6,7 +6,7 @@ use volvox_store::{Code, Error as StoreError};
 /// Why a request was refused. The texts and codes are etcd's (book/src/etcd.md#11).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Error {
-    /// The store refused it, on every member alike.
+    /// The store refused it, on every member.
     Store(StoreError),
     /// No leader is known; nothing was done.
     NoLeader,
@@ -22,7 +22,7 @@ pub enum Error {
     TooLarge,
     /// Only the leader does this.
     NotLeader,
-    /// Leadership can't go there.
+    /// Leadership cannot be transferred to that member.
     BadTransferee,
     /// The transfer did not happen in time.
     TransferTimeout,
@@ -34,9 +34,9 @@ pub enum Error {
     MemberExists,
     /// Another member has this peer URL.
     PeerUrlExists,
-    /// A peer URL is not one.
+    /// A peer URL is invalid.
     BadPeerUrls,
-    /// The member has its vote already.
+    /// The member is already a voter.
     NotLearner,
     /// The learner lags too far behind.
     LearnerNotReady,
@@ -104,7 +104,8 @@ impl Error {
         }
     }
 
-    /// Whether the request surely did nothing. After an indefinite error a write may have happened, or happen later.
+    /// Whether the request certainly had no effect. After an indefinite error a write may have happened, or may happen
+    /// later.
     pub fn is_definite(&self) -> bool {
         !matches!(
             self,

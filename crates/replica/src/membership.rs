@@ -3,13 +3,13 @@
 //! The table of members says who *should* vote; the Raft configuration says which (node, incarnation) pairs *do*. The
 //! leader compares the two whenever something changed, and proposes one step at a time:
 //!
-//! 1. whom the table does not name leaves the configuration;
+//! 1. a node that the table does not name leaves the configuration;
 //! 2. a named node that reports an incarnation newer than the configuration's — it is new, or lost its disk — comes in
 //!    as a learner under that incarnation;
 //! 3. a learner that caught up, and should vote, becomes a voter in place of the older incarnation.
 //!
-//! Each step is a joint change (Raft 6), and any leader can go on where another stopped, because nothing is remembered
-//! but the table, the configuration, and who says hello.
+//! Each step is a joint change (Raft 6), and any leader can continue where another stopped, because nothing is kept
+//! except the table, the configuration, and the nodes that say hello.
 
 use crate::Error;
 use crate::members::{Member, MemberAction, are_attributes_bounded, check_peer_urls};
@@ -29,7 +29,7 @@ use volvox_raft::{
 /// How often the leader compares, beside every change.
 const RECONCILE_TICK: Duration = Duration::from_millis(250);
 
-/// The raft ticket of every change of the configuration: nobody waits for it, the next comparison sees it.
+/// The raft ticket of every change of the configuration: no request waits for it, and the next comparison sees it.
 const CHANGE: RaftTicket = RaftTicket(u64::MAX - 1);
 
 /// A learner may vote once it lacks at most this many entries: then it needs no snapshot, and catches up in one flight.
@@ -48,12 +48,12 @@ pub(crate) struct Moving {
     pub deadline: Instant,
 }
 
-/// How far a node that was removed has come with leaving.
+/// The progress of a removed node in leaving.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Leaving {
     /// When it saw that it was removed.
     since: Option<Instant>,
-    /// The world was told.
+    /// Whether the world was informed.
     is_told: bool,
 }
 
@@ -98,7 +98,7 @@ impl Replica {
         }
     }
 
-    /// A voter more, or this one less: who is connected of the others must be a quorum then. One voter may grow to two.
+    /// One voter more, or one less: then the connected others must be a quorum. One voter may grow to two.
     fn check_health(&self, without: Option<NodeId>, now: Instant) -> Result<(), Refusal> {
         let votes = |id: NodeId| self.members.get(id).is_some_and(|member| !member.is_learner);
         let voters = || self.members.iter().map(|member| member.id).filter(|id| votes(*id));
@@ -116,7 +116,7 @@ impl Replica {
         id == self.id || self.heard.iter().any(|(member, at)| member.node == id && now.since(*at) <= lately)
     }
 
-    /// Leader: remembers who was heard. Consensus itself forgets that every election timeout.
+    /// Leader: records which members answered. Consensus itself resets that every election timeout.
     pub(crate) fn hear_members(&mut self, now: Instant) {
         let progress: BTreeMap<RaftMember, bool> =
             self.raft.progress().map(|(member, _, is_active)| (member, is_active)).collect();
@@ -143,7 +143,7 @@ impl Replica {
         })
     }
 
-    /// A node says hello that the Raft configuration does not name so.
+    /// A node says hello that the Raft configuration does not name in this incarnation.
     pub(crate) fn on_joining(&mut self, member: RaftMember, cx: &mut Context<'_, Replica>) {
         if self.members.get(member.node).is_none() {
             return cx.note("a node that is no member wants to join", member.node.0);
@@ -205,7 +205,7 @@ impl Replica {
         if voters.is_empty() { (current.voters.clone(), learners) } else { (voters, learners) }
     }
 
-    /// A member says its name and URLs once it runs, and again whenever the table says otherwise.
+    /// A member publishes its name and URLs once it runs, and again whenever the table differs.
     pub(crate) fn publish_self(&mut self, cx: &mut Context<'_, Replica>) {
         let Some(member) = self.members.get(self.id) else {
             return;
@@ -268,7 +268,7 @@ impl Replica {
         let since = *self.leaving.since.get_or_insert(now);
         let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
         let is_named = committed.members().iter().any(|member| member.node == self.id);
-        // The leader may have been unable to say that it is done.
+        // The leader may have been unable to report that it is done.
         let is_forgotten = self.raft.leader().is_none()
             && now.since(since) >= LEAVE_ANYWAY_TIMEOUTS * self.config.raft.election_timeout;
         if !is_named || is_forgotten {

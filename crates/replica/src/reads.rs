@@ -1,5 +1,6 @@
-//! Linearizable reads: a read waits until this node has applied everything that was committed when it was asked for,
-//! as a leader that was still the leader afterwards says (ReadIndex, thesis 6.4). It never waits for a disk or a lock.
+//! Linearizable reads: a read waits until this node has applied everything that was committed when the read arrived, as
+//! confirmed by a leader that was still the leader afterwards (ReadIndex, thesis 6.4). It never waits for a disk or a
+//! lock.
 
 use crate::Error;
 use crate::replica::Replica;
@@ -9,7 +10,7 @@ use alloc::vec::Vec;
 use volvox_core::{Context, Instant, Process};
 use volvox_raft::{Command as RaftCommand, Index, Refusal as RaftRefusal, Ticket as RaftTicket};
 
-/// An unanswered read is asked for again after this long: the question, or its answer, may be lost.
+/// An unanswered read index is requested again after this long: the question, or its answer, may be lost.
 const ASK_AGAIN: core::time::Duration = core::time::Duration::from_millis(500);
 
 /// Whose read it is, and so what becomes of its answer.
@@ -25,7 +26,7 @@ enum Asker {
 struct Read {
     asker: Asker,
     deadline: Instant,
-    /// When consensus was asked; `None` while there is nobody to ask.
+    /// When consensus was asked; `None` while no leader is known.
     asked: Option<Instant>,
     /// Consensus has answered: it only waits for this index to be applied.
     ready_at: Option<Index>,
@@ -65,7 +66,7 @@ impl Reads {
 impl Replica {
     /// A client wants to read linearizably.
     pub(crate) fn on_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        // What other members ask about leases takes no client's place.
+        // Questions of other members about leases do not take a client's place.
         if self.reads.waiting.len().saturating_sub(self.lease_reads.len()) >= self.config.requests_max {
             return self.reply(ticket, Err(Error::TooManyRequests), cx);
         }
@@ -97,7 +98,7 @@ impl Replica {
         }
     }
 
-    /// Asks again for reads that found nobody to ask, or whose answer is overdue. Asking twice does no harm.
+    /// Asks again for reads that found no leader, or whose answer is overdue. Asking twice does no harm.
     pub(crate) fn ask_reads_again(&mut self, cx: &mut Context<'_, Replica>) {
         if self.reads.waiting.is_empty() || self.raft.leader().is_none() {
             return;
@@ -112,7 +113,7 @@ impl Replica {
         }
     }
 
-    /// Consensus says: linearizable once `index` is applied.
+    /// Consensus reports: linearizable once `index` is applied.
     pub(crate) fn on_read_ready(&mut self, ticket: RaftTicket, index: Index, cx: &mut Context<'_, Replica>) {
         let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) else {
             return;
@@ -125,7 +126,7 @@ impl Replica {
         }
     }
 
-    /// Consensus refused something: a read is asked for again later, a transfer is over.
+    /// Consensus refused a request: a read is retried later, a transfer is over.
     pub(crate) fn on_refused(&mut self, ticket: RaftTicket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
         if let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) {
             read.asked = None;
@@ -163,7 +164,7 @@ impl Replica {
         }
     }
 
-    /// Time is over for some, also for those that wait for entries which never come: this node may be cut off.
+    /// Some reads time out, including those that wait for entries which never arrive: this node may be partitioned.
     pub(crate) fn expire_reads(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
         let late: Vec<RaftTicket> =
             self.reads.waiting.iter().filter(|(_, read)| read.deadline <= now).map(|(ticket, _)| *ticket).collect();
@@ -172,7 +173,7 @@ impl Replica {
         }
     }
 
-    /// This node does not lead any more: whoever asked it about a lease asks another.
+    /// This node no longer leads: nodes that asked it about a lease ask another.
     pub(crate) fn drop_lease_reads(&mut self) {
         for ticket in core::mem::take(&mut self.lease_reads).into_keys() {
             self.reads.remove(ticket);

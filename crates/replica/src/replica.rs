@@ -1,7 +1,7 @@
 //! One member of the service, as a [`Process`].
 //!
-//! Everything between a commit and an answer happens here. The file shows the state and where each input goes; the
-//! work is in the modules named after it.
+//! Everything between a commit and an answer happens here. This file has the state and the dispatch of inputs; the work
+//! is in the other modules.
 
 use crate::apply::HalfApplied;
 use crate::checkpoint::{Checkpointing, Incoming, Outgoing as OutgoingSnapshot, Restoring};
@@ -26,9 +26,9 @@ use volvox_core::{Context, Incarnation, NodeId, Position, Process, Restored, Scr
 use volvox_raft::{Entry, Event as RaftEvent, Index, Raft, RoleKind, Term, Ticket as RaftTicket};
 use volvox_store::{Store, StoreConfig};
 
-/// How often requests in flight are looked at.
+/// The interval of checking requests in flight.
 const REQUESTS_TICK: Duration = Duration::from_millis(100);
-/// The lane of chance from which the numbers of questions begin.
+/// The lane of random numbers from which question numbers begin.
 const QUESTIONS: u64 = 0x9e57;
 
 /// One member of the service.
@@ -47,12 +47,12 @@ pub struct Replica {
     pub(crate) window: Window,
     /// Committed, not yet applied.
     pub(crate) committed: VecDeque<Entry>,
-    /// Taken from `committed`, and not through yet: `applied` is the one before it.
+    /// Taken from `committed`, and not finished yet: `applied` is the one before it.
     pub(crate) half_applied: Option<HalfApplied>,
     pub(crate) applied: Index,
     pub(crate) applied_term: Term,
 
-    /// Which start of this incarnation this is, and whether its record is durable: before that, nothing is proposed.
+    /// The boot of this incarnation, and whether its record is durable: before that, nothing is proposed.
     pub(crate) boot: u64,
     pub(crate) boot_position: Position,
     pub(crate) is_booted: bool,
@@ -71,11 +71,11 @@ pub struct Replica {
     pub(crate) watch_out: Vec<(StreamId, WatchResponse)>,
     pub(crate) moving: Option<Moving>,
 
-    /// The newest incarnation heard of nodes that the Raft configuration does not name so.
+    /// The newest known incarnation of nodes that the Raft configuration does not name in it.
     pub(crate) joining: BTreeMap<NodeId, Incarnation>,
-    /// Leader: when each other member was heard last.
+    /// Leader: when the last message from each other member arrived.
     pub(crate) heard: BTreeMap<volvox_raft::Member, volvox_core::Instant>,
-    /// Since when the members' table says that this node was removed, and whether that was told.
+    /// Since when the members' table says that this node was removed, and whether that was reported.
     pub(crate) leaving: Leaving,
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_changes: u64,
@@ -112,7 +112,7 @@ impl Replica {
         self.applied
     }
 
-    /// Runs one step of consensus; what it tells lies in `scratch.events` until [`Replica::settle`].
+    /// Runs one step of consensus; its events stay in `scratch.events` until [`Replica::settle`].
     pub(crate) fn with_raft(
         &mut self,
         cx: &mut Context<'_, Replica>,
@@ -122,7 +122,7 @@ impl Replica {
         cx.scope(&mut self.scratch, |cx| step(raft, cx), Message::Raft, Timer::Raft, Record::Raft);
     }
 
-    /// Handles what consensus told, until it has nothing more to tell, and sends what became due.
+    /// Handles the events of consensus, until there are no more, and sends what became due.
     fn settle(&mut self, cx: &mut Context<'_, Replica>) {
         while !self.scratch.events.is_empty() {
             let mut events = core::mem::take(&mut self.spare_events);
@@ -181,16 +181,16 @@ impl Replica {
         }
     }
 
-    /// Sends what the watch hub decided. It reveals committed changes only: those are durable on a majority already,
-    /// so nothing of this node's disk need be waited for.
+    /// Sends what the watch hub decided. It reveals only committed changes, which are already durable on a majority, so
+    /// it need not wait for this node's disk.
     fn flush_watch(&mut self, cx: &mut Context<'_, Replica>) {
         for (stream, response) in self.watch_out.drain(..) {
             cx.emit_after(Position::NONE, Event::Watch { stream, response });
         }
     }
 
-    /// Answers a request. What is answered is committed on a majority, or refused without a trace: this node's own disk
-    /// need not be waited for.
+    /// Answers a request. The result is committed on a majority, or refused without a trace, so it need not wait for
+    /// this node's disk.
     pub(crate) fn reply(&self, ticket: Ticket, result: Result<Reply, crate::Error>, cx: &mut Context<'_, Replica>) {
         cx.emit_after(Position::NONE, Event::Reply { ticket, result });
     }
@@ -291,12 +291,12 @@ impl Process for Replica {
         self.boot += 1;
         self.boot_position = cx.persist(Record::Boot { number: self.boot });
         self.writes.start(self.boot);
-        // From a place drawn by chance: the answer to a question from before a restart must not answer one of now.
+        // From a random start: the answer to a question from before a restart must not answer a current one.
         self.next_question = cx.rng().split(QUESTIONS).next_u64() >> 1;
         self.with_raft(cx, |raft, cx| raft.on_start(cx));
         cx.set_timer(Timer::Requests, REQUESTS_TICK);
         cx.set_timer(Timer::Progress, self.config.watch_progress_interval);
-        // What was known committed is applied before the doors open, however long it takes.
+        // Entries known to be committed are applied before the doors open, however long it takes.
         self.settle(cx);
         while !self.has_applied_all() {
             self.apply_some(cx);

@@ -1,8 +1,8 @@
-//! The vocabulary between a door and its replica: what is asked and what is answered.
+//! The vocabulary between a door and its replica: requests and replies.
 //!
-//! A door holds a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own choosing,
-//! unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless it says
-//! [`Command::Forget`] first.
+//! A door consists of a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own
+//! choosing, unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless
+//! it sends [`Command::Forget`] first.
 
 use crate::error::Error;
 use crate::members::Member;
@@ -18,19 +18,19 @@ use volvox_store::{Command as StoreCommand, Reply as StoreReply};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ticket(pub u64);
 
-/// What a door asks of its replica.
+/// The commands of a door to its replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// A request; exactly one reply follows.
     Request {
         /// The door's name for it.
         ticket: Ticket,
-        /// What is asked.
+        /// The request.
         request: Request,
     },
     /// The client went away: no reply is wanted any more. A write that was proposed may still happen.
     Forget {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
     },
     /// Concerns watch streams.
@@ -47,38 +47,38 @@ pub enum WatchCommand {
     },
     /// The stream may be sent this many more responses. Without credit a watcher holds a position, never a queue.
     Credit {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
-        /// How many responses more.
+        /// The number of additional responses.
         responses: u32,
     },
     /// Creates a watcher (book/src/etcd.md#5.2). Answered by responses on the stream.
     Create {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
         /// What to watch.
         create: WatchCreate,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
     Cancel {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
-        /// Which watcher.
+        /// The watcher.
         watch_id: i64,
     },
     /// Asks how far the stream has come (book/src/etcd.md#5.5).
     Progress {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
     },
     /// The stream is gone, and its watchers with it.
     Close {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
     },
 }
 
-/// What can be asked. What only reads the state of this node is not here: the door reads its view.
+/// A request. Requests that only read the state of this node are not included: the door reads its view.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Request {
     /// A change of the store, through the log: answered by [`Reply::Written`].
@@ -100,7 +100,7 @@ pub enum Request {
     Member(MemberRequest),
     /// Hands leadership over.
     MoveLeader {
-        /// To whom.
+        /// The member that takes over.
         to: NodeId,
     },
 }
@@ -127,26 +127,26 @@ pub enum MemberRequest {
         /// Where its peers reach it from now on.
         peer_urls: Vec<String>,
     },
-    /// Gives a learner its vote.
+    /// Promotes a learner to a voter.
     Promote {
         /// Which.
         id: NodeId,
     },
 }
 
-/// What is answered.
+/// A reply.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// The store's answer to a write.
     Written(StoreReply),
     /// The view is new enough for the read.
     ReadReady,
-    /// A lease was renewed; 0 when there is no such lease (any more).
+    /// A lease was renewed; 0 when there is no such lease, or no longer.
     KeptAlive {
         /// Seconds until it expires.
         ttl: i64,
     },
-    /// What is left of a lease.
+    /// The remaining time of a lease.
     TimeToLive {
         /// Whole seconds left; -1 when there is no such lease.
         ttl: i64,
@@ -166,7 +166,7 @@ pub enum Reply {
     LeaderMoved,
 }
 
-/// What a replica tells the outside.
+/// The events of a replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// The answer to a request.
@@ -178,16 +178,16 @@ pub enum Event {
     },
     /// A response on a watch stream; it used up one credit.
     Watch {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
-        /// What is sent.
+        /// The messages.
         response: WatchResponse,
     },
     /// The members, or where they are reached, changed: the live world updates its address book.
     MembersChanged {
         /// All members, sorted by id.
         members: Vec<Member>,
-        /// Nodes that are no members any more, and that consensus still counts: they must be reached until it does not.
+        /// Nodes that are no longer members, but that consensus still counts: they must be reachable until it does not.
         leaving: Vec<NodeId>,
     },
     /// This node was removed from the cluster: it must stop.

@@ -1,8 +1,6 @@
 //! The golden cases of the etcd v3 specification that a replica decides, each under its number.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Duration};
 use volvox_replica::{
     Command, Error, Event, HubLimits, MemberRequest, Reply, Request, StreamId, Ticket, WatchCommand, WatchCreate,
@@ -75,7 +73,7 @@ impl Golden {
         self.responses()
     }
 
-    /// What came on the stream since the last look.
+    /// The responses on the stream since the last call.
     fn responses(&mut self) -> Vec<WatchResponse> {
         self.cluster.settle();
         let new = self.cluster.events[self.seen..].iter();
@@ -362,7 +360,7 @@ fn golden_49_quota() {
     let revision = golden.cluster.replica(1).store().revision();
     golden.write(StoreCommand::Compact(CompactionRequest { revision, physical: false })).expect("compacts");
     golden.cluster.elapse(Duration::from_millis(200));
-    assert_eq!(golden.write(put("x")), no_space, "until somebody clears it");
+    assert_eq!(golden.write(put("x")), no_space, "until an operator clears it");
     golden.write(alarm(AlarmAction::Deactivate)).expect("clears it");
     assert!(golden.write(put("x")).is_ok());
 }

@@ -1,8 +1,8 @@
 //! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one
-//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test scripts` writes
-//! the output anew: commit it only if you understand what changed it.
+//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test replica scripts`
+//! rewrites the output: commit it only if you understand the change.
 //!
 //! Printed are the messages of replicas, the answers to clients and doors, and notes. The messages of consensus are in
 //! the scripts of `volvox-raft`; `show KIND ...` prints some of it here too.
@@ -20,15 +20,13 @@
 //! | `elapse 50ms`, `settle` | time passes; disks sync and messages arrive until nothing moves |
 //! | `hold KIND ...` | messages of these kinds stay on their links from here on; `hold` lets all go |
 //! | `deliver n1->n2 KIND`, `lose n1->n2 KIND`, `double n1->n2 KIND` | the first message of that kind arrives, is lost, arrives twice |
-//! | `crash n1`, `start n1`, `lose-disk n1` | with all that was not synced; again; as a new incarnation |
+//! | `crash n1`, `start n1`, `lose-disk n1` | losing unsynced records; again; as a new incarnation |
 //! | `partition 1,2|3`, `heal` | cuts links; mends them |
 //! | `elect n2` | its time-out fires until it leads |
-//! | `members n1` | one line a member, and who votes |
-//! | `quietly COMMAND` | does it and prints nothing |
+//! | `members n1` | one line per member, and the voters |
+//! | `quietly COMMAND` | runs it and prints nothing |
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Bytes, Duration, Fault, NodeId};

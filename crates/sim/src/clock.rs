@@ -1,15 +1,15 @@
-//! The two clocks of a node: one that only runs, one that can be set.
+//! The two clocks of a node: a monotonic one, and one that can be set.
 
 use volvox_core::{Duration, Instant, Wall};
 
-/// How wrong the clocks are from the beginning.
+/// The initial errors of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clocks {
-    /// What a true wall clock shows when the run begins, in nanoseconds since 1970.
+    /// The reading of a true wall clock when the run begins, in nanoseconds since 1970.
     pub wall_start: i64,
-    /// Each wall clock is off by at most so much.
+    /// The largest offset of each wall clock.
     pub offset_max: Duration,
-    /// Each pair of clocks runs fast or slow by at most so many parts in a million.
+    /// The largest drift of each pair of clocks, in parts in a million.
     pub drift_ppm_max: u32,
 }
 
@@ -20,8 +20,8 @@ impl Default for Clocks {
     }
 }
 
-/// A node's clocks as functions of the world's time. Both run at the same, possibly wrong, rate; the wall clock can be
-/// off besides.
+/// A node's clocks as functions of the world's time. Both run at the same, possibly wrong, rate; the wall clock can
+/// also be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clock {
     /// The world's time at which the readings below were right.

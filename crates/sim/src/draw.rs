@@ -7,7 +7,7 @@ use volvox_core::fault::{DiskFault, LinkFault, Target};
 use volvox_core::{Duration, Fault, NodeId, Process};
 
 impl<P: Process + 'static> Simulation<P> {
-    /// One more fault, and the moment of the next.
+    /// Draws one more fault, and the time of the next.
     pub(crate) fn draw_fault(&mut self) {
         let Some(mut planner) = self.planner.take() else { return };
         if self.now <= volvox_core::time::nanos(planner.plan.until) {
@@ -44,7 +44,7 @@ impl<P: Process + 'static> Simulation<P> {
                 for index in 0..self.nodes.len() as u32 {
                     if self.nodes[index as usize].process.is_some() {
                         self.crash(index, false);
-                        // All come back at once, and at the same moment: the power is on again.
+                        // All restart at the same moment: the power is on again.
                         if !planner.afflicted.contains(&index) {
                             self.schedule(Duration::from_millis(500), Pending::Undo(Undo::Node(index)));
                         }
@@ -121,7 +121,7 @@ impl<P: Process + 'static> Simulation<P> {
         self.undo_later(Undo::Clock(index), planner);
     }
 
-    /// What takes a node out of service for a while.
+    /// A fault that takes a node out of service for a while.
     fn draw_affliction(&mut self, kind: Kind, planner: &mut Planner<P>) {
         let minority = (self.nodes.len() - 1) / 2;
         if planner.afflicted.len() >= planner.plan.down_max.unwrap_or(minority) {

@@ -4,7 +4,7 @@ use crate::storage::StorageError;
 use std::fmt;
 use volvox_core::{Duration, Fault, Incarnation, Instant, NodeId, Position, Process};
 
-/// Something that the world will do.
+/// A future event of the world.
 pub(crate) enum Pending<P: Process> {
     Message {
         link: u32,
@@ -20,7 +20,7 @@ pub(crate) enum Pending<P: Process> {
         node: u32,
         run: u32,
     },
-    /// A disk that lets something wait is asked again.
+    /// A disk that defers something is asked again.
     AskDisk {
         node: u32,
         run: u32,
@@ -32,7 +32,7 @@ pub(crate) enum Pending<P: Process> {
     Start {
         node: u32,
     },
-    /// A node that was paused looks at what waits.
+    /// A node that was paused handles what waits.
     Wake {
         node: u32,
         run: u32,
@@ -45,25 +45,25 @@ pub(crate) enum Pending<P: Process> {
     Alarm(u64),
 }
 
-/// What the outside sees of a run.
+/// What is visible from outside a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened<E> {
-    /// When, in the world's time.
+    /// The world's time.
     pub at: Instant,
-    /// Whom it concerns; nobody for an alarm.
+    /// The node that it concerns; none for an alarm.
     pub node: NodeId,
-    /// What.
+    /// The happening.
     pub what: Happening<E>,
 }
 
 /// What a [`Happened`] is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening<E> {
-    /// The process told something.
+    /// The process emitted an event.
     Event(E),
-    /// The process started, in this life of its storage.
+    /// The process started, in this incarnation.
     Started(Incarnation),
-    /// The process is gone; with the reason when its disk was it.
+    /// The process is gone; with the reason if its disk failed.
     Stopped(Option<StorageError>),
     /// An alarm set with [`Simulation::alarm`](crate::Simulation::alarm) is due.
     Alarm(u64),
@@ -72,9 +72,9 @@ pub enum Happening<E> {
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// When, in the world's time.
+    /// The world's time.
     pub at: Instant,
-    /// Whose step broke it.
+    /// The node whose step broke it.
     pub node: NodeId,
     /// Its name.
     pub invariant: &'static str,
@@ -88,7 +88,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What a process is told.
+/// The input of a step.
 pub(crate) enum Input<P: Process> {
     Start,
     Message(NodeId, P::Message),
@@ -103,7 +103,7 @@ pub(crate) enum Undo {
     Partition(u64),
     Cut(u32, u32),
     Slow(u32, u32),
-    /// The disk is well, the process goes on, or starts.
+    /// The disk works again, the process resumes, or starts.
     Node(u32),
     Clock(u32),
     Disk(u32),

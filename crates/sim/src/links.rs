@@ -4,17 +4,17 @@ use crate::latency::Latency;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Rng};
 
-/// What every link is like before anything goes wrong.
+/// The model of every link before any fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Network {
-    /// How long a message is under way.
+    /// The delay of a message.
     pub latency: Latency,
     /// Loss, duplication, reordering, corruption, bandwidth and added delay that hold on every link.
     pub fault: LinkFault,
-    /// Whether messages of one link stay in order (but for those that `fault` reorders). A stream does this, a
-    /// datagram does not.
+    /// Whether messages of one link stay in order, as on a stream but not for datagrams (except for those that `fault`
+    /// reorders).
     pub ordered: bool,
-    /// How many messages may be under way on one link; the newest is dropped when there are so many.
+    /// How many messages may be in flight on one link; beyond that the newest is dropped.
     pub queue_max: u32,
 }
 
@@ -29,11 +29,11 @@ impl Default for Network {
     }
 }
 
-/// One direction between two nodes, made when it is first used.
+/// One direction between two nodes, created when it is first used.
 pub(crate) struct Link {
     pub from: u32,
     pub to: u32,
-    /// Counts the lives of both ends: what was sent in an earlier one is lost, or arrives before `linger`.
+    /// Counts the boots of both ends: what was sent in an earlier one is lost, or arrives before `linger`.
     pub epoch: u32,
     pub in_flight: u32,
     pub last_arrival: u64,
@@ -44,12 +44,12 @@ pub(crate) struct Link {
     pub cut: bool,
 }
 
-/// All links, and what is wrong with them.
+/// All links, with their faults.
 pub(crate) struct Links {
     pub network: Network,
     pub all: Vec<Link>,
     pub models: Vec<LinkFault>,
-    /// Each partition gives every node a group; 0 hears everybody.
+    /// Each partition gives every node a group; 0 receives from all.
     partitions: Vec<(u64, Vec<u16>)>,
     cuts: Vec<(u32, u32)>,
     slowed: Vec<(u32, u32, u16)>,
@@ -77,7 +77,7 @@ impl Links {
         index
     }
 
-    /// Nobody hears anybody of another group. `token` names the partition for [`Links::mend_partition`].
+    /// Nodes receive nothing from another group. `token` names the partition for [`Links::mend_partition`].
     pub fn partition(&mut self, token: u64, groups: Vec<u16>) {
         self.partitions.push((token, groups));
         self.refresh();
@@ -126,7 +126,7 @@ impl Links {
         self.refresh();
     }
 
-    /// A node died: what is under way to it is lost, and so is what it sent and has not arrived before `linger`.
+    /// A node crashed: messages in flight to it are lost, and so are those from it that do not arrive before `linger`.
     pub fn break_links(&mut self, node: u32, linger: u64) {
         for link in &mut self.all {
             if link.from == node || link.to == node {

@@ -40,7 +40,7 @@ impl<P: Process + 'static> Simulation<P> {
                 return;
             }
             if rng.chance_ppm(model.corrupt_ppm) {
-                // A bit flipped on the way; the receiver's checksum fails, which is a loss like any other.
+                // A bit flips on the way; the receiver's checksum fails, which is a loss like any other.
                 self.statistics.dropped_corrupt += 1;
                 self.refuse(from, self.cold[to as usize].id, &message, "corrupt");
                 return;
@@ -81,7 +81,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// A message, or one more copy of it, is under way on a link and will arrive then: for those who keep a record.
+    /// A message, or one more copy of it, is in flight on a link and will arrive then: for those who keep a record.
     fn write_down(&self, from: u32, to: u32, way: (u32, u64), message: &P::Message, is_copy: bool) {
         let ends = || (self.cold[from as usize].id, self.cold[to as usize].id);
         if let Some(recorder) = &self.recorder {
@@ -92,7 +92,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// A message is there. Gives back whether anybody may see it, with both ends.
+    /// A message has arrived. Returns whether it may be delivered, with both ends.
     pub(crate) fn arrives(&mut self, index: u32, epoch: u32, message: &P::Message) -> Option<(u32, u32)> {
         let link = &mut self.links.all[index as usize];
         let (from, to) = (link.from, link.to);

@@ -73,7 +73,7 @@ impl<P: Process + 'static> Simulation<P> {
         state.add(self.now(), to, What::Lost(id, why));
     }
 
-    /// A message is there: for [`Simulation::record_input`], or lost for this reason.
+    /// A message has arrived: for [`Simulation::record_input`], or lost for this reason.
     pub(crate) fn record_arrival(&self, link: u32, lost: Option<&'static str>) {
         let Some(recorder) = &self.recorder else { return };
         let mut state = recorder.0.borrow_mut();
@@ -87,7 +87,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// What just arrived finds nobody.
+    /// The message that just arrived is lost, because the node is down.
     pub(crate) fn record_nobody(&self, to: u32) {
         let Some(recorder) = &self.recorder else { return };
         let mut state = recorder.0.borrow_mut();
@@ -96,7 +96,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// What just arrived waits, because the node is paused.
+    /// The message that just arrived waits, because the node is paused.
     pub(crate) fn record_held(&self, to: u32) {
         let Some(recorder) = &self.recorder else { return };
         let mut state = recorder.0.borrow_mut();
@@ -173,7 +173,7 @@ impl<P: Process + 'static> Simulation<P> {
         journal.0.borrow_mut().course.nodes.push(setup);
     }
 
-    /// A step begins: writes what it is about, and has its choices noted.
+    /// A step begins: writes its input, and has its choices recorded.
     fn journal_input(&mut self, index: u32, input: &Input<P>) {
         let Some(journal) = &self.journal else { return };
         let node = self.cold[index as usize].id;
@@ -198,7 +198,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// The step is over: writes how its choices turned out.
+    /// The step is over: writes its choices.
     pub(crate) fn journal_answers(&mut self, index: u32) {
         let Some(journal) = &self.journal else { return };
         let choices = &mut self.nodes[index as usize].environment.choices;
@@ -219,7 +219,7 @@ impl<P: Process + 'static> Simulation<P> {
         journal.0.borrow_mut().current = current;
     }
 
-    /// The process dies; its links are about to break.
+    /// The process crashes; its links are about to break.
     pub(crate) fn journal_stopped(&self, index: u32) {
         let Some(journal) = &self.journal else { return };
         let node = self.cold[index as usize].id;
@@ -258,7 +258,7 @@ impl<P: Process + 'static> Simulation<P> {
     /// A message that just left will never arrive.
     pub(crate) fn journal_refused(&self, from: u32, to: NodeId, message: &P::Message) {
         let Some(journal) = &self.journal else { return };
-        // Whoever follows knows the nodes, and does not send to nobody.
+        // The replaying world knows the nodes, and does not send to a missing one.
         if self.find(to).is_some() {
             let from = self.cold[from as usize].id;
             journal.push(self.now, Course::Drop { from, to, which: Which::Equal(message.clone()) });
@@ -275,7 +275,7 @@ impl<P: Process + 'static> Simulation<P> {
         let Some(journal) = &self.journal else { return };
         let jump = after.0.saturating_sub(before.0);
         let drift_ppm = (drift != drift_before).then_some(drift);
-        // Whoever touches a clock that drifts rounds it: the other world must do so in the same moment.
+        // Adjusting a drifting clock rounds it: the other world must do so at the same time.
         if jump != 0 || drift != 0 || drift_before != 0 {
             let node = self.cold[index as usize].id;
             journal.push(now, Course::Clock { node, jump, drift_ppm });

@@ -7,28 +7,28 @@ use volvox_core::{Duration, Rng};
 /// Which faults are drawn, how often, and how many at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultPlan {
-    /// When the first may come.
+    /// The time of the earliest fault.
     pub from: Duration,
-    /// When the last may come.
+    /// The time of the latest fault.
     pub until: Duration,
-    /// From one to the next.
+    /// The interval between faults.
     pub every: Latency,
-    /// How long each lasts before it is undone.
+    /// The duration of each fault before it is undone.
     pub lasting: Latency,
-    /// How likely each kind is.
+    /// The weights of the kinds.
     pub weights: FaultWeights,
-    /// How many nodes may be down, paused, or unable to write at a time; a minority when nothing is said.
+    /// How many nodes may be down, paused, or unable to write at a time; by default a minority.
     pub down_max: Option<usize>,
-    /// How many nodes may have damaged or erased storage at a time, counted until the node is whole again as told by
-    /// [`Builder::recovered`](crate::Builder::recovered); a minority when nothing is said.
+    /// How many nodes may have damaged or erased storage at a time, counted until
+    /// [`Builder::recovered`](crate::Builder::recovered) reports that the node has recovered; by default a minority.
     pub damaged_max: Option<usize>,
     /// The worst link.
     pub link: LinkFault,
-    /// How far a wall clock jumps at most.
+    /// The largest jump of a wall clock.
     pub skew_max: Duration,
-    /// How wrong a clock's rate is at most: the bound that the protocol declares.
+    /// The largest error of a clock's rate: the bound that the protocol declares.
     pub drift_ppm_max: u32,
-    /// How much longer a slow disk's syncs take at most.
+    /// The largest delay of a slow disk's syncs.
     pub slow_disk_max: Duration,
 }
 
@@ -51,12 +51,12 @@ pub struct FaultWeights {
     pub disk_fail_sync: u32,
     /// The bit flips, and the node crashes: a restart finds it.
     pub disk_flip: u32,
-    /// The write under way is torn by a crash.
+    /// A crash tears the write in progress.
     pub disk_tear: u32,
 }
 
 impl FaultWeights {
-    /// Nothing.
+    /// No faults.
     pub const NONE: FaultWeights = FaultWeights {
         partition: 0,
         cut: 0,
@@ -74,10 +74,10 @@ impl FaultWeights {
         disk_tear: 0,
     };
 
-    /// Only the network.
+    /// Only network faults.
     pub const NETWORK: FaultWeights = FaultWeights { partition: 3, cut: 2, slow: 3, ..FaultWeights::NONE };
 
-    /// Everything.
+    /// All faults.
     pub const ALL: FaultWeights = FaultWeights {
         partition: 4,
         cut: 3,

@@ -1,7 +1,7 @@
-//! A run as data: who did what when, and which message became what. From it diagrams are drawn.
+//! A run as data: the events of each node, and the fate of each message. Diagrams are drawn from it.
 //!
-//! A trace is text, for people who read. A recording knows which receipt belongs to which sending. It costs as much as a
-//! trace does, and nothing when nobody asked for one ([`Builder::record`](crate::Builder::record)).
+//! A trace is text, for people who read. A recording knows which receipt belongs to which sending. It costs as much as
+//! a trace does, and nothing if not requested ([`Builder::record`](crate::Builder::record)).
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,77 +21,77 @@ impl<M: MessageKind + fmt::Display> Described for M {
     }
 }
 
-/// What carries the messages of a protocol, such as a channel that repeats what is lost: it tells the protocol's own
-/// messages and timers apart from those that it needs for itself.
+/// The carrier of a protocol's messages, such as a channel that retransmits lost ones: it distinguishes the protocol's
+/// own messages and timers from its own.
 pub trait Carrier<P: Process> {
-    /// What is carried; `None` for what the carrier says for itself.
+    /// The carried message; `None` for the carrier's own messages.
     fn message<'a>(&self, message: &'a P::Message) -> Option<&'a dyn Described>;
 
-    /// The timer of what is carried; `None` for the carrier's own.
+    /// The timer of the carried protocol; `None` for the carrier's own.
     fn timer<'a>(&self, timer: &'a P::Timer) -> Option<&'a dyn fmt::Debug>;
 }
 
-/// Where a simulation writes what it does. A clone writes to the same recording, so its holder reads what the
-/// simulation wrote.
+/// The recording that a simulation writes. A clone shares the recording, so its holder can read what the simulation
+/// wrote.
 #[derive(Clone, Debug)]
 pub struct Recorder(pub(crate) Rc<RefCell<State>>);
 
 /// A run as data.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Recording {
-    /// What happened, in order.
+    /// The events, in order.
     pub moments: Vec<Moment>,
     /// Every copy of a message, in the order of sending; [`What::Sent`] and its kin name them by their place here.
     pub messages: Vec<Envelope>,
-    /// Whether more happened than there was room for.
+    /// Whether there were more events than room for them.
     pub is_cut: bool,
 }
 
 impl Recording {
-    /// Puts what happened in the order of time; of equal moments, what was told first stays first.
+    /// Sorts the events by time; events of equal times keep their order.
     pub fn sort(&mut self) {
         self.moments.sort_by_key(|moment| moment.at);
     }
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Moment {
-    /// When, in the world's time.
+    /// The world's time.
     pub at: Instant,
-    /// Where; `NodeId(0)` for what concerns all.
+    /// The node; `NodeId(0)` if it concerns all.
     pub node: NodeId,
-    /// What.
+    /// The event itself.
     pub what: What,
 }
 
-/// A message under way, or one copy of it.
+/// A message in flight, or one copy of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Envelope {
-    /// Who sent it.
+    /// The sender.
     pub from: NodeId,
-    /// To whom.
+    /// The receiver.
     pub to: NodeId,
     /// Its kind.
     pub kind: String,
-    /// All of it.
+    /// The whole text.
     pub text: String,
-    /// What is carried, in words; `None` when the carrier says it for itself. All of it where nothing carries.
+    /// The text of the carried message; `None` for the carrier's own messages; the whole text without a carrier.
     pub carried: Option<String>,
-    /// Whether the network made it: the second of two.
+    /// Whether it is a duplicate made by the network.
     pub is_copy: bool,
 }
 
 /// See [`Moment`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
-    /// The process started, in this life of its storage.
+    /// The process started, in this incarnation.
     Started(Incarnation),
     /// The process is gone.
     Stopped,
-    /// The process stops in its tracks.
+    /// The process is paused.
     Paused,
-    /// It goes on.
+    /// The process resumes.
     Resumed,
     /// The node sent this message.
     Sent(usize),
@@ -101,28 +101,28 @@ pub enum What {
     Lost(usize, &'static str),
     /// A timer fired.
     Timer {
-        /// All of it.
+        /// The whole text.
         text: String,
-        /// What is carried of it; `None` when it is the carrier's own.
+        /// The text of the carried timer; `None` for the carrier's own.
         carried: Option<String>,
     },
-    /// Somebody asked for something.
+    /// A command arrived.
     Command(String),
-    /// The node told something.
+    /// The node emitted an event.
     Event(String),
     /// A remark of the process.
     Note(String),
     /// A record was handed to the disk.
     Persisted(String),
-    /// What was persisted up to here is durable.
+    /// The records up to here are durable.
     Durable(Position),
-    /// The node is something else now: written by whoever drives the run.
+    /// The state of the node changed: written by the driver of the run.
     State(String),
-    /// Something went wrong, or right again.
+    /// A fault began or ended.
     Fault(Fault),
-    /// Everything healed: written by whoever drives the run.
+    /// All faults ended: written by the driver of the run.
     Healed,
-    /// A property does not hold: written by whoever drives the run.
+    /// A property was violated: written by the driver of the run.
     Broken {
         /// Its name.
         property: &'static str,
@@ -135,11 +135,11 @@ pub enum What {
 pub(crate) struct State {
     recording: Recording,
     moments_max: usize,
-    /// By link: when each message that is under way will arrive. Where two arrive together, the first sent is first.
+    /// By link: when each message in flight will arrive. Where two arrive together, the first sent is first.
     under_way: BTreeMap<u32, VecDeque<(u64, usize)>>,
     /// By node: what arrived while it was paused.
     pub(crate) held: BTreeMap<u32, VecDeque<usize>>,
-    /// What just arrived.
+    /// The message that just arrived.
     pub(crate) arrived: Option<usize>,
 }
 
@@ -173,7 +173,7 @@ impl What {
 }
 
 impl Recorder {
-    /// An empty recording with room for so many moments.
+    /// An empty recording with room for this many events.
     pub fn new(moments_max: usize) -> Recorder {
         Recorder(Rc::new(RefCell::new(State {
             recording: Recording::default(),
@@ -220,7 +220,7 @@ impl State {
         id
     }
 
-    /// The message of this link that arrives now is not under way any more.
+    /// The message of this link that arrives now is no longer in flight.
     pub(crate) fn take(&mut self, link: u32, now: u64) -> Option<usize> {
         let queue = self.under_way.get_mut(&link)?;
         let place = queue.iter().position(|(arrival, _)| *arrival == now)?;

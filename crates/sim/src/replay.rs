@@ -1,7 +1,7 @@
-//! How a failing run is told: one line that replays it, and the last lines of its trace.
+//! The report of a failing run: one line that replays it, and the last lines of its trace.
 //!
-//! Formatting costs many times what a step costs, so a run keeps no text. A run that fails is made again from its seed
-//! with the trace on.
+//! Formatting costs many times what a step costs, so a run keeps no text. A failing run is repeated from its seed with
+//! the trace on.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,8 +9,8 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-/// The last lines of a trace. A clone is the same ring: what the simulation writes, its holder reads, also after a
-/// panic took the simulation away.
+/// The last lines of a trace. A clone shares the ring, so its holder can read it even after a panic destroyed the
+/// simulation.
 #[derive(Clone, Debug)]
 pub struct TraceRing {
     lines: Rc<RefCell<VecDeque<String>>>,
@@ -62,7 +62,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Runs `body` with a seed; when it fails or panics, runs it again with a ring of `trace_lines` to fill, and says how
+/// Runs `body` with a seed; if it fails or panics, runs it again with a ring of `trace_lines` to fill, and reports how
 /// to replay it: `command --seed N`. `body` gives the ring to [`Builder::trace`](crate::Builder::trace).
 ///
 /// Where panics abort (every shipped profile), a panic is not caught: install a hook that prints the replay line.
@@ -83,7 +83,7 @@ pub fn run_seed<T>(
     let again = attempt(|| body(seed, Some(&ring)).map(|_| ()));
     let reason = match again {
         Err(second) if second == reason => reason,
-        other => format!("{reason}\nbut run again it gave {other:?}: this program is not deterministic"),
+        other => format!("{reason}\nbut a second run gave {other:?}: this program is not deterministic"),
     };
     Err(Failure { seed, reason, replay: format!("{command} --seed {seed}"), trace: ring.lines() })
 }

@@ -1,4 +1,4 @@
-//! The simulated world: its state, and how a run goes forward.
+//! The simulated world: its state, and how a run proceeds.
 
 use crate::event::{Happened, Happening, Pending, Violation};
 use crate::links::Links;
@@ -17,19 +17,19 @@ use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, EffectOf, Fault, Incarnation, Instant, NodeId, Process, Rng, StableHasher};
 
-/// A world that runs one process a node, and decides everything else from one seed.
+/// A world that runs one process per node, and decides everything else from one seed.
 ///
-/// It is made by a [`Builder`](crate::Builder), and goes forward only when told to.
+/// A [`Builder`](crate::Builder) creates it, and it proceeds only on request.
 pub struct Simulation<P: Process> {
     pub(crate) seed: u64,
     /// The world's own time, in nanoseconds since the run began. No process sees it.
     pub(crate) now: u64,
-    /// What a true wall clock showed when the run began.
+    /// The reading of a true wall clock when the run began.
     pub(crate) wall_start: i64,
     pub(crate) queue: Queue<Pending<P>>,
     pub(crate) nodes: Vec<Node<P>>,
     pub(crate) cold: Vec<Cold<P>>,
-    /// By id; only asked when ids are not 1, 2, 3.
+    /// By id; only used when ids are not 1, 2, 3.
     pub(crate) directory: Vec<(NodeId, u32)>,
     pub(crate) links: Links,
     pub(crate) effects: Vec<EffectOf<P>>,
@@ -54,16 +54,16 @@ pub struct Simulation<P: Process> {
     pub(crate) violation: Option<Violation>,
 }
 
-/// The configuration of one life of a node's storage.
+/// The configuration of one incarnation of a node.
 pub(crate) type ConfigByLife<P> = Box<dyn Fn(&<P as Process>::Config, NodeId, Incarnation) -> <P as Process>::Config>;
 
-/// How large a message is on the wire.
+/// The size of a message on the wire.
 pub(crate) type MessageBytes<P> = Box<dyn Fn(&<P as Process>::Message) -> usize>;
 
-/// Whether a process would say of itself that it leads.
+/// Whether a process believes that it leads.
 pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;
 
-/// Whether a node whose storage was damaged is whole again, such as a voter again.
+/// Whether a node whose storage was damaged has recovered, such as being a voter again.
 pub(crate) type RecoveryTest<P> = Box<dyn FnMut(&Simulation<P>, NodeId) -> bool>;
 
 /// The plan of faults, and how far it is.
@@ -76,7 +76,7 @@ pub(crate) struct Planner<P: Process> {
     pub token: u64,
 }
 
-/// What must hold after every step; the node is the one that made the step.
+/// The invariants, evaluated after every step; the node is the one that made the step.
 pub(crate) type Invariant<P> = (&'static str, Box<dyn FnMut(&Simulation<P>, NodeId) -> Result<(), String>>);
 
 /// Why a run stopped.
@@ -85,7 +85,7 @@ pub(crate) type Invariant<P> = (&'static str, Box<dyn FnMut(&Simulation<P>, Node
 pub enum Stop {
     /// The time is over.
     Deadline,
-    /// What was waited for is so.
+    /// The awaited condition holds.
     Done,
     /// Nothing is left to happen.
     Idle,
@@ -96,7 +96,7 @@ pub enum Stop {
 }
 
 impl<P: Process + 'static> Simulation<P> {
-    /// Lets the next thing happen; says whether there was one.
+    /// Executes the next event; returns whether there was one.
     pub fn step(&mut self) -> bool {
         let Some(due) = self.queue.pop() else { return false };
         assert!(due.time >= self.now, "time went back");
@@ -105,7 +105,7 @@ impl<P: Process + 'static> Simulation<P> {
         true
     }
 
-    /// Runs for a span of the world's time, also when nothing is left to happen in it.
+    /// Runs for a span of the world's time, even if nothing is left to happen in it.
     pub fn run_for(&mut self, span: Duration) -> Stop {
         let deadline = self.now.saturating_add(nanos(span));
         match self.run_until(span, |_| false) {
@@ -117,8 +117,8 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Runs until `done` says so, which is asked before the first step and after each, for at most `span`. It may
-    /// inspect everything, drain what happened, and inject commands and faults.
+    /// Runs until `done` returns true, for at most `span`. `done` is called before the first step and after each; it
+    /// may inspect everything, drain happenings, and inject commands and faults.
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Simulation<P>) -> bool) -> Stop {
         let deadline = self.now() + span;
         loop {
@@ -134,8 +134,8 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// One round of [`Simulation::run_until`], for whoever asks its own question between the rounds: the next step, or why
-    /// there is none by `deadline`.
+    /// One round of [`Simulation::run_until`], for callers that check their own condition between rounds: the next
+    /// step, or why there is none by `deadline`.
     pub fn advance(&mut self, deadline: Instant) -> Option<Stop> {
         if self.statistics.steps >= self.steps_max {
             return Some(Stop::StepsMax);
@@ -153,39 +153,39 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Asks something of a node, now. A node that is down never hears of it.
+    /// Sends a command to a node, now. A node that is down never receives it.
     pub fn command(&mut self, id: NodeId, command: P::Command) {
         self.command_after(Duration::ZERO, id, command);
     }
 
-    /// Asks something of a node later.
+    /// Sends a command to a node later.
     pub fn command_after(&mut self, after: Duration, id: NodeId, command: P::Command) {
         let node = self.expect(id);
         self.schedule(after, Pending::Command { node, command: Box::new(command) });
     }
 
-    /// Wakes whoever drives this run: [`Happening::Alarm`] appears after this span.
+    /// Wakes the driver of this run: [`Happening::Alarm`] appears after this span.
     pub fn alarm(&mut self, after: Duration, token: u64) {
         self.schedule(after, Pending::Alarm(token));
     }
 
-    /// Does something to the world later.
+    /// Injects a fault later.
     pub fn fault_after(&mut self, after: Duration, fault: Fault) {
         self.schedule(after, Pending::Fault(Box::new(fault)));
     }
 
-    /// Does something to the world later, and undoes it after `lasting`: a partition ends, who crashed or was paused goes
-    /// on, a clock is right again.
+    /// Injects a fault later, and undoes it after `lasting`: a partition ends, a crashed or paused node resumes, a
+    /// clock is right again.
     pub fn fault_for(&mut self, after: Duration, fault: Fault, lasting: Duration) {
         self.schedule(after, Pending::Passing(Box::new((fault, lasting))));
     }
 
-    /// What happened since the last call, oldest first.
+    /// The happenings since the last call, oldest first.
     pub fn happened(&mut self) -> impl Iterator<Item = Happened<P::Event>> + '_ {
         self.happened.drain(..)
     }
 
-    /// The oldest thing that happened and was not taken yet.
+    /// The oldest happening that was not taken yet.
     pub fn next_happened(&mut self) -> Option<Happened<P::Event>> {
         self.happened.pop_front()
     }
@@ -211,7 +211,7 @@ impl<P: Process + 'static> Simulation<P> {
             .is_some_and(|node| self.nodes[node as usize].process.is_some() && !self.cold[node as usize].paused)
     }
 
-    /// Which life of its storage a node lives.
+    /// The incarnation of a node.
     pub fn incarnation(&self, id: NodeId) -> Option<Incarnation> {
         self.find(id).map(|node| self.cold[node as usize].incarnation)
     }
@@ -221,7 +221,7 @@ impl<P: Process + 'static> Simulation<P> {
         Instant(self.now)
     }
 
-    /// What this run was made from.
+    /// The seed of this run.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -231,7 +231,7 @@ impl<P: Process + 'static> Simulation<P> {
         &self.statistics
     }
 
-    /// The faults of the run so far, with their moments.
+    /// The faults of the run so far, with their times.
     pub fn applied_faults(&self) -> &[Scheduled] {
         &self.applied
     }
@@ -241,26 +241,26 @@ impl<P: Process + 'static> Simulation<P> {
         self.violation.as_ref()
     }
 
-    /// Says that the world is wrong, from outside of an invariant; the run stops.
+    /// Reports a violation from outside an invariant; the run stops.
     pub fn report(&mut self, node: NodeId, invariant: &'static str, text: String) {
         let at = self.now();
         self.violation.get_or_insert(Violation { at, node, invariant, text });
     }
 
-    /// The hash over everything that processes were told and answered: equal for equal runs.
+    /// The hash over all inputs and effects of processes: equal for equal runs.
     ///
     /// # Panics
-    /// When the builder left the chain out.
+    /// When the builder omitted the chain.
     pub fn chain(&self) -> u64 {
         self.chain.as_ref().expect("a run that keeps its hash chain").finish()
     }
 
-    /// How many things are yet to happen.
+    /// The number of pending events.
     pub fn pending(&self) -> usize {
         self.queue.len()
     }
 
-    /// A stream of chance for whoever drives the run, the same for the same seed.
+    /// A random stream for the driver of the run, the same for the same seed.
     pub fn rng(&self, lane: u64) -> Rng {
         Rng::new(self.seed).split(lane.wrapping_add(1 << 32))
     }
@@ -280,13 +280,13 @@ impl<P: Process + 'static> Simulation<P> {
     }
 
     pub(crate) fn expect(&self, id: NodeId) -> u32 {
-        self.find(id).unwrap_or_else(|| panic!("{id} is no node of this simulation"))
+        self.find(id).unwrap_or_else(|| panic!("{id} is not a node of this simulation"))
     }
 
     pub(crate) fn tell(&mut self, node: NodeId, what: Happening<P::Event>) {
         assert!(
             self.happened.len() < self.happened_max,
-            "{} happenings wait and nobody takes them: call happened()",
+            "{} happenings wait and are never taken: call happened()",
             self.happened_max
         );
         self.happened.push_back(Happened { at: Instant(self.now), node, what });

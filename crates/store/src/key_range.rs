@@ -1,4 +1,4 @@
-//! Which keys a request selects: the convention that reads, deletes, compares and watches share.
+//! Which keys a request selects: the convention shared by reads, deletes, compares and watches.
 
 use crate::checks::UNBOUNDED;
 

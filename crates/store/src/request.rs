@@ -1,7 +1,7 @@
-//! What can be asked of the store: the requests of etcd's `KV`, `Lease` and `Maintenance` services.
+//! The requests to the store: those of etcd's `KV`, `Lease` and `Maintenance` services.
 //!
-//! Field names are those of the protocol, so that a door maps one to one. Enumerations keep what they do not know
-//! (`Other`), because the order of checks decides which error such a request gets, and that is not the codec's affair.
+//! Field names are those of the protocol, so that a door maps one to one. Enumerations keep unknown values (`Other`),
+//! because the order of checks decides which error such a request gets, and the codec does not.
 
 use alloc::vec::Vec;
 use volvox_core::Bytes;
@@ -57,7 +57,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// By what a range is sorted.
+    /// The sort key of a range.
     SortTarget {
         /// The key.
         Key = 0,
@@ -142,9 +142,9 @@ pub struct RangeRequest {
     pub revision: i64,
     /// Direction of sorting.
     pub sort_order: SortOrder,
-    /// What is sorted by.
+    /// The sort key.
     pub sort_target: SortTarget,
-    /// Local state is good enough. The store itself does not look at it.
+    /// Local state is sufficient. The store itself ignores this.
     pub serializable: bool,
     /// Blank the values.
     pub keys_only: bool,
@@ -253,7 +253,7 @@ pub enum RequestOp {
 pub struct CompactionRequest {
     /// History up to here goes.
     pub revision: i64,
-    /// Answer only once the memory is freed. The store itself does not look at it.
+    /// Answer only once the memory is freed. The store itself ignores this.
     pub physical: bool,
 }
 
@@ -273,7 +273,7 @@ pub struct LeaseRevokeRequest {
     pub id: i64,
 }
 
-/// The rest of a lease's time as its leader last saw it, so that a new leader need not begin anew.
+/// The rest of a lease's time as its leader last saw it, so that a new leader need not restart it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct LeaseCheckpoint {
     /// The lease.

@@ -104,7 +104,7 @@ impl Run {
         }
     }
 
-    /// Who votes again is whole again.
+    /// A node that votes again has recovered.
     pub(crate) fn damage_look(&mut self, world: &World) {
         let Some((_, replica)) = newest(world) else { return };
         if replica.applied().0 < self.truth.borrow().frontier() {

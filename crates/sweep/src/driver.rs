@@ -68,7 +68,7 @@ pub(crate) struct Run {
     pub clients: Vec<Client>,
     pub asked: BTreeMap<Ticket, Asked>,
     pub next_ticket: u64,
-    /// The highest revision that anybody was told.
+    /// The highest revision in any answer.
     pub floor: i64,
     pub registers: BTreeMap<Bytes, Vec<RegisterOperation>>,
     /// Values of writes that were refused for sure.
@@ -114,7 +114,7 @@ impl Damage {
     }
 }
 
-/// A change that is under way.
+/// A change in progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Change {
     Add {
@@ -139,7 +139,7 @@ impl Change {
     }
 }
 
-/// Who changes the members.
+/// The client that changes the members.
 #[derive(Default)]
 pub(crate) struct Membership {
     pub under_way: Vec<Change>,

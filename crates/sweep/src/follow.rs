@@ -1,9 +1,9 @@
 //! A course, followed by hand and judged after every action.
 //!
 //! The sweep of the store runs the real log over a simulated folder; here the same course is followed with disks that keep
-//! whole records. What that world can judge is judged: Raft's invariants, that replicas are equal, what clients are told
-//! (`history`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught where they
-//! unwind: in every profile but that of a release.
+//! whole records. It judges everything that this world can judge: Raft's invariants, that replicas are equal, answers
+//! to clients (`history`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught
+//! where they unwind: in every profile but that of a release.
 
 use crate::history::History;
 use crate::shape::Shape;
@@ -15,7 +15,7 @@ use volvox_raft::invariants::Observer;
 use volvox_replica::Replica;
 use volvox_sim::script::{Action, Breach, Course, Order, What, World};
 
-/// A moment of a course that is followed: the world, and what was seen of it. A clone goes on by itself.
+/// A moment of a course that is followed: the world, and what was seen of it. A clone continues independently.
 #[derive(Clone)]
 pub(crate) struct Moment {
     world: World<Replica>,
@@ -28,7 +28,7 @@ pub(crate) struct Moment {
 pub(crate) enum Became {
     /// It cannot happen, and nothing changed.
     Impossible,
-    /// It happened, and made so many choices.
+    /// It happened, with this many choices.
     Done(usize),
     /// It broke something.
     Broke(Breach),
@@ -102,14 +102,14 @@ impl Moment {
         }
         for (node, event) in told {
             if let Err(text) = self.history.on_event(node, &event, self.world.node(node), &mut self.truth) {
-                return Some(Breach { property: "what clients are told".to_string(), text });
+                return Some(Breach { property: "answers to clients".to_string(), text });
             }
         }
         None
     }
 }
 
-/// Who makes a step.
+/// The node that makes a step.
 fn node_of(what: &What<Replica>) -> Option<NodeId> {
     match what {
         What::Start { node }

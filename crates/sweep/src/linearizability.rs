@@ -1,9 +1,9 @@
-//! Is there an order of these operations that a single register could have served?
+//! Searches for an order of operations that a single register could have served.
 //!
 //! A history is linearizable when every operation can be given one moment between its invocation and its response such
 //! that, in the order of these moments, each saw what a register would have shown it (Herlihy and Wing 1990). The
 //! search is that of Wing and Gong (1993) with the memory of Lowe (2017): take any operation that no other precedes in
-//! time, let it happen if its response fits, go on with the rest; when stuck, go back and take another. A set of
+//! time, let it happen if its response fits, continue with the rest; when stuck, go back and take another. A set of
 //! operations done, together with the value they left, is tried only once.
 //!
 //! An operation that was never answered may have happened at any moment after its invocation, or never.
@@ -146,7 +146,7 @@ impl<'a> Search<'a> {
 
     /// The next operation, from `from` on, that may come first of those left, and the value it leaves.
     fn next_candidate(&self, from: usize) -> Option<(usize, Value)> {
-        // Whatever is invoked after the earliest answer of those left comes behind that one.
+        // An operation invoked after the earliest remaining answer comes after that one.
         let mut earliest_answer = u64::MAX;
         for index in self.low..self.operations.len() {
             let operation = &self.operations[index];

@@ -5,7 +5,7 @@
 //! misdirects writes, and flips bits. What a restart gives back is whatever the log code makes of what is left.
 //!
 //! A full disk is no end, as in the live world (`Unwritten` of `volvox-net`): what does not fit waits, and is tried again.
-//! A log that still has room in its segment goes on while a checkpoint waits, and what was persisted behind a
+//! A log that still has room in its segment continues while a checkpoint waits, and what was persisted behind a
 //! checkpoint counts as durable only once that is current.
 //!
 //! Two things are checked here, because only the disk can know them: a disk that nothing happened to loses nothing that
@@ -274,7 +274,7 @@ impl Disk {
                 let _ = self.take_steps();
                 self.counts.add("power cut in the midst of a checkpoint");
             }
-            // Nobody was told of it.
+            // It was never acknowledged.
             self.acknowledged = before;
         }
         self.log = None;

@@ -15,7 +15,7 @@ const MEMBERS_MORE: usize = 2;
 const MEMBERS_LEAST: usize = 3;
 
 impl Run {
-    /// Goes on with the changes under way, or begins others.
+    /// Continues the changes in progress, or begins others.
     pub(crate) fn change_members(&mut self, world: &mut World) {
         self.finish_changes(world);
         if self.membership.under_way.is_empty() {
@@ -138,13 +138,13 @@ impl Run {
         }
     }
 
-    /// A removed node stops, as it was told to.
+    /// A removed node stops, as ordered.
     pub(crate) fn retire(&mut self, world: &mut World, node: NodeId) {
         let who = volvox_core::fault::Target::Node(node);
         world.apply_fault(&volvox_core::Fault::Crash { who, without_disk: false });
     }
 
-    /// Whether consensus stands where the table of members says, with everybody in the present life of its storage.
+    /// Whether consensus matches the table of members, with every member in its current incarnation.
     pub(crate) fn is_settled(&self, world: &World) -> bool {
         let Some((_, replica)) = newest(world) else { return false };
         if replica.applied().0 < self.truth.borrow().frontier() {
@@ -164,7 +164,7 @@ impl Run {
     }
 }
 
-/// The configuration that stays, whoever is elected next: the one in force may yet be lost with its leader.
+/// The configuration that stays under any next leader: the one in force may yet be lost with its leader.
 pub(crate) fn committed(replica: &Replica) -> Configuration {
     replica.raft().meta_at(replica.raft().commit_index()).configuration
 }

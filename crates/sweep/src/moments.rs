@@ -18,7 +18,7 @@ pub(crate) enum Moment {
 /// How a seed treats such moments.
 #[derive(Clone, Debug)]
 pub(crate) struct Strikes {
-    /// So many of a hundred draw a fault.
+    /// How many of a hundred draw a fault.
     pub chance_percent: u64,
     /// How long the fault waits, when it does not come at once.
     pub after: Latency,
@@ -31,7 +31,7 @@ pub(crate) struct Strikes {
 pub(crate) enum Strike {
     Crash(NodeId),
     Pause(NodeId),
-    /// The leader hears nobody, and nobody hears it.
+    /// The leader is isolated.
     Isolate(NodeId),
     /// Two groups hear nothing from one another.
     Split,

@@ -1,4 +1,4 @@
-//! What must be so once everything healed: liveness, seen from outside.
+//! The liveness properties after everything healed, seen from outside.
 
 use crate::driver::{Run, World};
 use crate::membership::newest;

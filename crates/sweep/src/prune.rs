@@ -1,8 +1,8 @@
-//! The first stage of making a course short: whole stretches of many thousands of actions are left out at a time.
+//! The first stage of shrinking a course: drops whole ranges of many thousands of actions at a time.
 //!
-//! Three things make a try cheap. Actions are never copied: what is left of them is a list of places. Whoever leaves
-//! something out begins where the two courses part: moments along the course are kept, and a clone of the last one before
-//! that place goes on. And the largest things are tried first: everything of one node, every command of a kind, halves and
+//! Three things make an attempt cheap. Actions are never copied: the remaining ones are a list of indices. An attempt
+//! starts where the two courses part: snapshots along the course are kept, and a clone of the last one before that
+//! place continues. And the largest things are tried first: everything of one node, every command of a kind, halves and
 //! quarters of the run; one action at a time comes last, when the list is short.
 //!
 //! Work is counted in actions that were followed, never in seconds: what comes out is the same on every machine.
@@ -14,9 +14,9 @@ use volvox_core::{Instant, MessageKind, NodeId};
 use volvox_replica::{Command, Replica, Request, WatchCommand};
 use volvox_sim::script::{Action, Breach, What, Which, WhichTimer};
 
-/// So many moments are kept along a course.
+/// How many snapshots are kept along a course.
 const MOMENTS: usize = 24;
-/// Moments so near to one another are not worth their memory.
+/// Snapshots this close to one another are not worth their memory.
 const SPACING_MIN: usize = 16;
 
 /// An action that is left.
@@ -153,8 +153,8 @@ impl<'c> Pruner<'c> {
         }
     }
 
-    /// Everything of one kind, of one node, or of one kind at one node; what there is most of first, and nothing that is
-    /// less than one of so many pieces.
+    /// Everything of one kind, of one node, or of one kind at one node; the most frequent first, and nothing smaller
+    /// than one of this many pieces.
     fn leave_out_groups(&mut self, pieces: usize) {
         let mut groups: BTreeMap<String, usize> = BTreeMap::new();
         for left in &self.left {
@@ -174,8 +174,8 @@ impl<'c> Pruner<'c> {
         }
     }
 
-    /// Stretches of the actions for which `counts` says so: halves, quarters, down to one of so many pieces. From the end,
-    /// since what comes later rests on what comes before.
+    /// Ranges of the actions for which `counts` holds: halves, quarters, down to one of this many pieces. From the end,
+    /// since later actions depend on earlier ones.
     fn leave_out_stretches(&mut self, counts: impl Fn(&What<Replica>) -> bool, pieces: usize) {
         let count = self.places(&counts).len();
         let (mut size, smallest) = (count.div_ceil(2), (count / pieces).max(1));

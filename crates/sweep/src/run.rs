@@ -18,7 +18,7 @@ use volvox_sim::{Builder, Counts, Happening, Simulation, Stop, TraceRing};
 
 /// Faults are over, and everything must be well again after this long.
 const PROGRESS: Duration = Duration::from_secs(40);
-/// A search for a linearizable order may take so many steps a register.
+/// The limit of steps per register in the search for a linearizable order.
 const SEARCH_STEPS: u64 = 400_000;
 
 /// What a run of one seed counted.
@@ -161,7 +161,7 @@ impl Run {
                 },
             };
             if let Err(text) = result {
-                world.report(happened.node, "what clients are told", text);
+                world.report(happened.node, "answers to clients", text);
                 return true;
             }
         }
@@ -240,7 +240,7 @@ impl Run {
         self.interrupt_streams(node);
     }
 
-    /// Everything that is wrong with the world ends, and nobody asks any more but to see that it works.
+    /// All faults end, and the only further requests check that the service works.
     fn heal(&mut self, world: &mut World) {
         self.healing = true;
         for node in world.ids().collect::<Vec<_>>() {

@@ -32,7 +32,7 @@ pub struct Shape {
     pub power_cut_every: Latency,
     /// From one change of the members to the next.
     pub members_every: Latency,
-    /// So many members change at a time, at most.
+    /// The most members that change at a time.
     pub changes_at_once: u64,
     /// The links.
     pub network: Network,
@@ -104,8 +104,8 @@ impl Shape {
         }
     }
 
-    /// The same with disks that keep whole records, and faults at most of the moments that they hurt in; and with so many
-    /// clients a node, where that is said: what breaks then is soon followed by hand.
+    /// The same with disks that keep whole records, and faults at most of the moments that they hurt in; and with this
+    /// many clients per node, if given: failures are then quickly replayed by hand.
     pub fn lean(self, clients: Option<usize>) -> Shape {
         let clients_a_node = clients.unwrap_or(self.clients_a_node);
         Shape { clients_a_node, is_lean: true, strikes: self.strikes.often(), ..self }
@@ -148,7 +148,7 @@ fn client_url(id: NodeId) -> String {
     format!("http://10.0.0.{}:2379", id.0)
 }
 
-/// How much goes wrong.
+/// The intensity of faults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Temper {
     /// Little: there is time for all that takes long.

@@ -1,4 +1,4 @@
-//! A failing seed of the store's sweep, made shorter.
+//! Shrinks a failing seed of the store's sweep.
 //!
 //! Its course is followed by hand (`follow`). First whole stretches are left out (`prune`), until the list is short enough
 //! to look at each action ([`reduce`]).
@@ -43,8 +43,8 @@ pub struct ByHand {
     pub events: usize,
 }
 
-/// Runs a lean seed of the sweep: its disks keep whole records, faults come at most of the moments at which they hurt, and
-/// there are so many clients a node, where that is said. Gives back its course when it fails.
+/// Runs a lean seed of the sweep: its disks keep whole records, faults come at most of the moments at which they hurt,
+/// and there are this many clients per node, if given. Returns its course when it fails.
 pub fn failing(seed: u64, nodes: u64, clients: Option<usize>) -> Option<Failing> {
     let journal = Journal::new(ACTIONS_MAX);
     let shape = Shape::draw(seed, nodes).lean(clients);
@@ -68,8 +68,8 @@ impl Failing {
         self.course.actions.len()
     }
 
-    /// Makes it shorter, following at most so many actions; `None` when it cannot be followed by hand, does not
-    /// break there, or is still long.
+    /// Shrinks it, replaying at most this many actions; `None` when it cannot be followed by hand, does not break
+    /// there, or is still long.
     pub fn shrink(&self, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ByHand> {
         if self.course.is_cut {
             return None;

@@ -1,4 +1,4 @@
-//! The clients' ends of watch streams: opening them, granting credit quickly or slowly, and beginning anew elsewhere.
+//! The clients' ends of watch streams: opening them, granting credit quickly or slowly, and starting over elsewhere.
 
 use crate::driver::{Run, Wake, World};
 use crate::watchers::{Heard, Stream, Watcher, watch};
@@ -34,7 +34,8 @@ impl Run {
         }
     }
 
-    /// Opens the stream if it is not, grants credit, asks for progress; by chance gives it up or rests for long.
+    /// Opens the stream if it is not, grants credit, asks for progress; at random gives it up or pauses for a long
+    /// time.
     pub(crate) fn look_after_stream(&mut self, world: &mut World, place: usize) {
         let removed = &self.membership.removed;
         if self.healing && self.streams[place].node.is_some_and(|node| removed.contains(&node)) {
@@ -81,7 +82,7 @@ impl Run {
         }
     }
 
-    /// Watchers that were canceled begin anew.
+    /// Canceled watchers start over.
     fn create_missing(&mut self, world: &mut World, place: usize) {
         for watch_place in 0..self.streams[place].watchers.len() {
             if self.streams[place].watchers[watch_place].must_begin {
@@ -111,7 +112,7 @@ impl Run {
         response: &WatchResponse,
     ) -> Result<(), String> {
         let Some(place) = self.stream_of.get(&id).copied() else {
-            return Err(format!("a response on stream {}, which nobody opened", id.0));
+            return Err(format!("a response on stream {}, which no client opened", id.0));
         };
         let stream = &mut self.streams[place];
         if stream.id != id || stream.node != Some(node) {

@@ -1,9 +1,9 @@
 //! Faults that come when they hurt most.
 //!
 //! A fault at a random moment seldom falls into the few milliseconds in which a leader is new and its log unsettled, or a
-//! configuration is joint. Yet the rules of such moments are the ones that nobody misses elsewhere (Raft figure 8, Raft 6).
-//! So in some seeds the moment itself draws the fault: at once, or so much later that a few messages have gone through.
-//! What comes are the faults that come anyway, and nothing is known of the rule that they try.
+//! configuration is joint. Yet the rules of such moments are needed nowhere else (Raft figure 8, Raft 6). So in some
+//! seeds the moment itself draws the fault: at once, or after a few messages have gone through. What comes are the
+//! faults that come anyway, and nothing is known of the rule that they try.
 
 use crate::driver::{Run, Wake, World};
 use crate::moments::{Moment, Strike};
@@ -18,7 +18,7 @@ impl Run {
     /// Something began that may draw a fault.
     pub(crate) fn on_moment(&mut self, world: &mut World, moment: Moment) {
         let strikes = &self.shape.strikes;
-        // Every seed sees a change of its members: one that has had none for long gets the time for it.
+        // Every seed sees a change of its members: a seed that has had none for a long time gets the time for it.
         let is_late = self.membership.changes == 0 && world.now().since(Instant::ZERO) > MEMBERS_BY;
         if self.healing || is_late || self.striking.below(100) >= strikes.chance_percent {
             return;

@@ -2,8 +2,8 @@
 //!
 //! Every node applies the same log, so whichever node reaches a revision first writes the truth, and all others are
 //! compared with it: the events of every revision, and a fingerprint of leases, alarms and members at every applied
-//! index. What clients and watchers are told is compared with the same truth. It is also replayed into a dumb model,
-//! a list of versions a key, which knows what every range held at every revision.
+//! index. The answers to clients and watchers are compared with the same truth. It is also replayed into a naive model,
+//! a list of versions per key, which knows the content of every range at every revision.
 
 use crate::leases::LeaseTruth;
 use std::collections::BTreeMap;
@@ -96,7 +96,7 @@ impl Truth {
 
     fn append(&mut self, id: NodeId, change: Change) -> Result<(), String> {
         if change.revision != self.revision() + 1 {
-            return Err(format!("{id} has revision {}, and nobody had {}", change.revision, self.revision() + 1));
+            return Err(format!("{id} has revision {}, and no replica had {}", change.revision, self.revision() + 1));
         }
         for event in &change.events {
             self.replay(change.revision, event).map_err(|text| format!("{id} at {}: {text}", change.revision))?;

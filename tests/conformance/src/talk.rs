@@ -1,4 +1,4 @@
-//! A child for the channel: says what it is told to, tells what it hears.
+//! A child for the channel: says words on command, and reports what it hears.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -7,7 +7,7 @@ use volvox_core::{Context, Decode, DecodeError, Encode, MessageKind, NodeId, Pro
 /// See the module.
 pub struct Talk;
 
-/// What is said.
+/// The words.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Word(pub u64);
 

@@ -119,10 +119,10 @@ impl LiveCluster {
         tokio::time::timeout(Duration::from_millis(500), ask).await.ok()?
     }
 
-    /// Who leads, as soon as somebody knows.
+    /// The leader, as soon as some node knows it.
     ///
     /// # Errors
-    /// When nobody does in time.
+    /// When no node does in time.
     pub async fn leader(&self) -> Result<u64> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
@@ -135,7 +135,7 @@ impl LiveCluster {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        bail!("nobody leads after 10 s")
+        bail!("no leader after 10 s")
     }
 
     /// Waits until every node answers, knows the same leader, and has applied what the leader has.

@@ -25,7 +25,7 @@ pub struct Plan {
     pub nodes: u64,
     /// Raft's heartbeat; elections take ten times as long, at least.
     pub heartbeat: Duration,
-    /// A checkpoint follows so many bytes of log.
+    /// The bytes of log between two checkpoints.
     pub checkpoint_log_bytes: u64,
     /// How the log uses the disk.
     pub log: Options,
@@ -82,7 +82,7 @@ impl Plan {
     }
 }
 
-/// Who waits for which answer.
+/// The waiters for each answer.
 #[derive(Default)]
 struct Waiters {
     last_ticket: u64,
@@ -115,7 +115,7 @@ impl LiveNode {
                 if let Event::Reply { ticket, result } = event
                     && let Some(waiter) = waiters.borrow_mut().waiting.remove(&ticket)
                 {
-                    // Who has given up waiting needs no answer.
+                    // A client that has given up needs no answer.
                     let _ = waiter.send(result);
                 }
             }

@@ -1,4 +1,4 @@
-//! Three members of either side on this machine, each a process of its own.
+//! Three members of either side on this machine, each a separate OS process.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Below the ports that the system gives to connections, and apart from those of `compat`.
 const FIRST_PORT: u16 = 30_000;
 
-/// Who is measured.
+/// The side that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// Our own nodes.

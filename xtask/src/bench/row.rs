@@ -1,4 +1,4 @@
-//! What is measured, and what is demanded of it.
+//! The measurements, and their bars.
 
 use std::path::Path;
 use std::time::Duration;
@@ -37,9 +37,9 @@ pub struct Figure {
 /// What is demanded of ours divided by the peer's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bar {
-    /// So many times at least.
+    /// At least this ratio.
     AtLeast(f64),
-    /// So many times at most.
+    /// At most this ratio.
     AtMost(f64),
     /// Printed for the explanation.
     None,

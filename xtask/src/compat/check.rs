@@ -141,7 +141,7 @@ impl Node {
         count.with_context(|| format!("no count in {text:?}"))
     }
 
-    /// Starts a command that goes on speaking.
+    /// Starts a command that keeps printing.
     pub fn start(&self, arguments: &[&str], input: &str) -> Result<Speaker> {
         let mut command = self.command(arguments);
         self.write_log(&format!("$ {} &\n", child::show(&command)))?;

@@ -1,7 +1,7 @@
 //! The NTP of `crates/clocks` against `chronyd`: each asks the other, over UDP on the loopback.
 //!
-//! Our side is the crate's example `ntp`: the process that the simulator runs, with a socket. Where chronyd cannot be had,
-//! that is said in a line that begins with ABSENT, and what needs it is counted as skipped.
+//! Our side is the crate's example `ntp`: the process that the simulator runs, with a socket. Where chronyd is not
+//! installed, a line that begins with ABSENT says so, and the checks that need it are counted as skipped.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -171,7 +171,7 @@ fn chrony_outvotes(bench: &Bench) -> Result<String> {
 }
 
 /// Behind every datagram that is no request comes one that is: the answer to it is the first thing, and the only one, that
-/// comes back.
+/// returns.
 fn hostile(bench: &Bench) -> Result<String> {
     let server = bench.serve("127.0.0.1", 0)?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
@@ -275,7 +275,7 @@ impl OneServer {
     /// Of a server with the same clock as ours: the filter is full, and zero lies within the bound.
     fn check_right(&self) -> Result<()> {
         ensure!(self.samples == 8 && self.believed, "{self:?} has not eight samples, or is not believed");
-        ensure!(self.delay_ns / 2 < BOUND_NS_MAX, "{self:?} was under way for too long to show anything");
+        ensure!(self.delay_ns / 2 < BOUND_NS_MAX, "{self:?} was in flight for too long to show anything");
         let bound = self.delay_ns / 2 + READING_NS;
         ensure!(
             self.ahead_ns.unsigned_abs() <= bound,

@@ -18,9 +18,9 @@ const FOLDER: &str = "chrony";
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
 /// A daemon answers by then, or not at all.
 const START_LIMIT: Duration = Duration::from_secs(5);
-/// How often a free port is looked for: somebody may take it before the daemon does.
+/// How often a free port is searched for: another process may take it before the daemon does.
 const PORTS_TRIED: usize = 3;
-/// A client that has heard nothing gives up after so many seconds, and is given up a little later.
+/// A client without an answer gives up after this many seconds, and is killed a little later.
 const CLIENT_SECONDS: u64 = 8;
 
 /// A program that works on this machine.
@@ -196,7 +196,7 @@ impl Apt {
         Self { options: Vec::new() }
     }
 
-    /// Over lists of the checkout's own, fetched anew.
+    /// Over lists of the checkout's own, fetched again.
     fn of_our_own(folder: &Path) -> Result<Self> {
         let (lists, cache) = (folder.join("lists"), folder.join("cache"));
         for partial in [lists.join("partial"), cache.join("archives/partial")] {

@@ -180,10 +180,10 @@ fn compaction_and_watches(node: &Node) -> Result<()> {
     running.hear(PATIENCE, |heard| heard.len() >= 6)?;
     node.expect(&["compaction", &(first + 1).to_string()], &format!("compacted revision {}\n", first + 1))?;
     let late = node.said(&["watch", &key, "--rev", &first.to_string()], "")?;
-    ensure!(!late.status.success(), "a watch of a compacted revision goes on");
+    ensure!(!late.status.success(), "a watch of a compacted revision continues");
     let text = format!("{}{}", late.stdout, late.stderr);
     ensure!(text.contains(&format!("watch was canceled ({COMPACTED})")), "expected {COMPACTED:?}, found {text:?}");
-    // Who has already seen those events is not disturbed.
+    // A watcher that has already seen those events is not disturbed.
     node.put(&key, "three")?;
     let heard = running.hear(PATIENCE, |heard| heard.len() >= 9)?;
     same("the running watch", heard[8].as_str(), "three")

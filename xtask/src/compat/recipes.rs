@@ -6,7 +6,7 @@ use super::check::{Check, Node, PATIENCE, lines, same};
 
 pub const CHECKS: &[Check] = &[
     Check { name: "lock: with a command", run: lock_command },
-    Check { name: "lock: one holder at a time", run: lock_order },
+    Check { name: "lock: mutual exclusion", run: lock_order },
     Check { name: "lock: a dead holder's lease ends", run: lock_expiry },
     Check { name: "elect: campaign and observe", run: elect },
     Check { name: "make-mirror", run: mirror },
@@ -50,7 +50,7 @@ fn lock_expiry(node: &Node) -> Result<()> {
     first.hear(PATIENCE, |heard| !heard.is_empty())?;
     let mut second = node.start(&["lock", &name, "--ttl", "2"], "")?;
     node.until(|| same("contenders", contenders(node, &name)?, 2))?;
-    // Dropped is killed: nobody releases the lock, and only its lease can.
+    // Dropping kills it: no client releases the lock, only its lease does.
     drop(first);
     second.hear(PATIENCE, |heard| !heard.is_empty())?;
     second.interrupt(PATIENCE)?;

@@ -156,7 +156,7 @@ fn read_table(tree: &Tree) -> Result<BTreeMap<String, Row>, Box<Finding>> {
     Ok(rows)
 }
 
-/// `a, b` and the like; a dash or nothing is the empty set.
+/// A list such as `a, b`; a dash or nothing is the empty set.
 fn names(cell: &str) -> BTreeSet<String> {
     cell.split(',')
         .map(|name| name.trim().trim_matches('`'))

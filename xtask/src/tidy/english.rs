@@ -55,6 +55,30 @@ const TWINS: &[Twin] = &[
         pattern: Pattern::Opens(&["Who", "Whoever"]),
         instead: "the actor first: A node that ..., The leader ...",
     },
+    Twin {
+        name: "somebody",
+        pattern: Pattern::Text(&["somebody", "whoever"]),
+        instead: "the actor: a node, a client, an operator, another process",
+    },
+    Twin { name: "anew", pattern: Pattern::Text(&["anew"]), instead: "again; restarts, rewrites, rebuilds" },
+    Twin {
+        name: "under-way",
+        pattern: Pattern::Text(&["under way"]),
+        instead: "in flight (a message), in progress (a job, an election)",
+    },
+    Twin { name: "taken-out", pattern: Pattern::Text(&["taken out", "takes out", "take out"]), instead: "is removed" },
+    Twin { name: "taken-for", pattern: Pattern::Text(&["taken for"]), instead: "is believed to be, is mistaken for" },
+    Twin { name: "in-the-mean", pattern: Pattern::Text(&["in the mean"]), instead: "on average" },
+    Twin {
+        name: "wants-in",
+        pattern: Pattern::Text(&["wants in", "want in"]),
+        instead: "wants to enter, requests entry",
+    },
+    Twin {
+        name: "archaic",
+        pattern: Pattern::Text(&["lest", "whence", "hitherto", "at hand", "beyond belief", "in its stead"]),
+        instead: "so that ... not, from which, so far, available, out of range, in its place",
+    },
     Twin { name: "news-are", pattern: Pattern::Text(&["news are"]), instead: "an update is" },
     Twin { name: "this-house", pattern: Pattern::Text(&["this house"]), instead: "here, this code base" },
     Twin { name: "course-notes", pattern: Pattern::Text(&["course notes"]), instead: "textbooks often ..." },
@@ -250,6 +274,27 @@ mod tests {
         let found = check("a.md", "fine\nIt waits For Ever.\n", "");
         assert_eq!(found, ["a.md:2: `for-ever` is not said here; instead: forever"]);
         assert!(check("a.md", "It waits forever, for everybody.\n", "").is_empty());
+    }
+
+    #[test]
+    fn vague_and_archaic_turns_are_found() {
+        for (text, name) in [
+            ("// Somebody asks, and the lease ends.\n", "somebody"),
+            ("/// The lock is free for whoever asks first.\n", "somebody"),
+            ("//! Begins anew after a crash.\n", "anew"),
+            ("let note = \"an election is under way\";\n", "under-way"),
+            ("// The rule is taken out.\n", "taken-out"),
+            ("// A slow node is taken for dead.\n", "taken-for"),
+            ("// 10 ms in the mean.\n", "in-the-mean"),
+            ("// A node that wants in.\n", "wants-in"),
+            ("// Waits, lest it forget.\n", "archaic"),
+        ] {
+            let found = check("a.rs", text, "");
+            assert_eq!(found.len(), 1, "{text}");
+            assert!(found[0].contains(&format!("`{name}` is not said here")), "{found:?}");
+        }
+        let plain = "// In the meantime the latest node wants into the manifest; take outputs for what they are.\n";
+        assert!(check("a.rs", plain, "").is_empty());
     }
 
     #[test]

@@ -29,13 +29,13 @@ enum SortBy {
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 enum Consistency {
-    /// Linearizable: never older than what anybody has seen
+    /// Linearizable: never older than what any client has seen
     L,
-    /// Serializable: what the member has at hand, perhaps old
+    /// Serializable: the member's local state, which may be stale
     S,
 }
 
-/// What to read.
+/// The arguments of `get`.
 #[derive(Args, Debug)]
 pub struct GetArguments {
     #[command(flatten)]
@@ -43,16 +43,16 @@ pub struct GetArguments {
     /// Read as of this revision
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "REVISION")]
     rev: i64,
-    /// At most so many pairs
+    /// Return at most this many pairs
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
     limit: i64,
-    /// Only keys, values left empty
+    /// Return keys only, with empty values
     #[arg(long)]
     keys_only: bool,
-    /// Only the number of keys
+    /// Print only the number of keys
     #[arg(long, conflicts_with = "keys_only")]
     count_only: bool,
-    /// Only values
+    /// Print only the values
     #[arg(long, conflicts_with_all = ["keys_only", "count_only"])]
     print_value_only: bool,
     #[arg(long, value_enum, ignore_case = true)]

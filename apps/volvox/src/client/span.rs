@@ -10,19 +10,19 @@ use clap::Args;
 #[derive(Args, Debug)]
 pub struct Span {
     key: OsString,
-    /// The end of a range of keys, itself not in it
+    /// The end of a range of keys (exclusive)
     #[arg(conflicts_with_all = ["prefix", "from_key"])]
     range_end: Option<OsString>,
     /// All keys that begin with KEY
     #[arg(long, conflicts_with = "from_key")]
     prefix: bool,
-    /// All keys from KEY on
+    /// All keys greater than or equal to KEY
     #[arg(long)]
     from_key: bool,
 }
 
 impl Span {
-    /// `key` and `range_end` as the protocol wants them.
+    /// `key` and `range_end` as the protocol encodes them.
     pub fn bounds(&self) -> (Bytes, Bytes) {
         let mut key = argument_bytes(&self.key);
         let everything_from = Bytes::from_static(&[0]);
@@ -54,7 +54,7 @@ pub fn prefix_end(prefix: &[u8]) -> Bytes {
     Bytes::from_static(&[0])
 }
 
-/// The bytes of an argument: keys and values need not be text.
+/// Returns the bytes of an argument: keys and values need not be text.
 pub fn argument_bytes(argument: &OsStr) -> Bytes {
     Bytes::copy_from_slice(argument.as_bytes())
 }

@@ -1,4 +1,4 @@
-//! `volvox lab list`: how much of the catalogue is done.
+//! `volvox lab list`: the coverage of the catalogue.
 
 use super::show::document;
 use super::terminal::say;
@@ -52,12 +52,12 @@ pub fn list(json: bool) -> Result<ExitCode> {
     say(format_args!("  {:<42} {done:>4} {of}\n", "all"));
     say(format_args!("\nnone yet of: {}\n", others.join(", ")));
     say(format_args!(
-        "`volvox lab show ID` tells an entry or a row, and what of it is open; `volvox lab run P --diagram` draws a run\n"
+        "`volvox lab show ID` prints an entry or a row, and what of it is open; `volvox lab run P --diagram` draws a run\n"
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// What it covers: a row that is not done says so.
+/// The rows that an entry covers; a row that is not done is marked.
 fn mechanisms(entry: Entry, lines: &[Line]) -> String {
     let is_done = |id: &str| standing(lines, id, Catalogue::get()).is_some_and(|standing| standing.is_done());
     let told = |id: &&str| if is_done(id) { id.to_string() } else { format!("{id} (open)") };

@@ -16,12 +16,12 @@ use anyhow::Result;
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// What the laboratory does.
+/// The laboratory's commands.
 #[derive(Subcommand, Debug)]
 pub enum LabCommand {
-    /// Which mechanisms of the catalogue are done, by group, and the entries that cover them
+    /// List the mechanisms of the catalogue that are done, by group, and the entries that cover them
     List,
-    /// An entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with what shows it
+    /// Show an entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with its evidence
     Show(show::ShowArguments),
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
@@ -29,15 +29,15 @@ pub enum LabCommand {
     Check(check::CheckArguments),
     /// Run many seeds of a protocol under every fault it claims to survive
     Sweep(sweep_arguments::SweepArguments),
-    /// Measure the numbers of the textbook
+    /// Measure the numbers that the textbooks claim
     Claim(prove::ClaimArguments),
-    /// Follow a run that is written down: by hand, step by step, or as a sweep found it
+    /// Replay a script: written by hand, by `step`, or by a sweep
     Script(script::ScriptArguments),
-    /// Follow a counterexample that a sweep found; the same as `script`
+    /// Replay a counterexample that a sweep found; the same as `script`
     Replay(script::ScriptArguments),
-    /// Choose what happens next, step by step
+    /// Step through a run, choosing what happens next
     Step(step::StepArguments),
-    /// One node of a live run
+    /// Run one node of a live run
     #[command(hide = true)]
     Node(run::NodeArguments),
 }
@@ -45,7 +45,7 @@ pub enum LabCommand {
 /// Runs a laboratory command.
 ///
 /// # Errors
-/// When an argument makes no sense.
+/// When an argument is invalid.
 pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
     match command {
         LabCommand::List => catalogue::list(json),

@@ -13,20 +13,20 @@ use volvox_core::vocabulary::nearest;
 use volvox_lab::catalogue::{Catalogue, ClaimRow};
 use volvox_lab::claim::Claim;
 
-/// What is measured.
+/// The arguments of `lab claim`.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct ClaimArguments {
-    /// Which claims, such as Q-MTX-3, or an entry for all of its claims, such as eight-fallacies
+    /// The claims, such as Q-MTX-3, or an entry, such as eight-fallacies, for all of its claims
     #[arg(value_name = "ID")]
     pub claims: Vec<String>,
-    /// Every claim
+    /// Measure every claim
     #[arg(long, conflicts_with = "claims")]
     pub all: bool,
-    /// Measure each with its protocol broken as well, and see it fail
+    /// Measure each claim also with its protocol broken, and see it fail
     #[arg(long)]
     pub broken: bool,
-    /// Write the pictures of claims that have one into this folder
+    /// Write the pictures of claims that have one to this folder
     #[arg(long, value_name = "FOLDER")]
     pub svg: Option<PathBuf>,
 }
@@ -67,7 +67,7 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
         say(format_args!("{id}: {} ({protocol})\n", claim.text));
         rows.iter().for_each(|row| say(format_args!("    {row}\n")));
         if let Some(is_caught) = is_caught {
-            let text = if is_caught { "it fails, as it must" } else { "it holds all the same: WRONG" };
+            let text = if is_caught { "it fails, as expected" } else { "it still holds: WRONG" };
             say(format_args!("    broken ({}): {text}\n", claim.breakage));
         }
     }
@@ -86,7 +86,7 @@ pub fn claim(arguments: &ClaimArguments, json: bool) -> Result<ExitCode> {
         not_yet.iter().for_each(|row| say(format_args!("{}: not yet ({})\n", row.id, row.about)));
         let of_catalogue = known.keys().filter(|id| Catalogue::get().claim(id).is_some()).count();
         let others = Catalogue::get().claims.len() - of_catalogue - not_yet.len();
-        say(format_args!("and {others} claims of the catalogue whose subject is not built yet\n"));
+        say(format_args!("and {others} claims of the catalogue on subjects that are not built yet\n"));
         say(format_args!(
             "\n{} claims measured, {}\n",
             wanted.len(),
@@ -105,14 +105,14 @@ fn known() -> BTreeMap<&'static str, (&'static str, Claim)> {
     claims.collect()
 }
 
-/// Claims that nobody measures, of the groups in which somebody measures one.
+/// Claims that no entry measures, in the groups in which some claim is measured.
 fn not_yet(known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Vec<&'static ClaimRow> {
     let group = |id: &'static str| id.rsplit_once('-').map_or(id, |(group, _)| group);
     let begun = |row: &&ClaimRow| known.keys().any(|id| group(id) == group(row.id));
     Catalogue::get().claims.iter().filter(|row| !known.contains_key(row.id)).filter(begun).collect()
 }
 
-/// The claim of this identifier, or all claims of the entry of this name.
+/// The claim with this identifier, or all claims of the entry with this name.
 fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Result<Vec<&'static str>> {
     let upper = id.to_uppercase();
     if let Some((id, _)) = known.get_key_value(upper.as_str()) {
@@ -121,7 +121,7 @@ fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Res
     if let Ok(entry) = REGISTRY.entry(id) {
         let claims: Vec<&str> = entry.claims().iter().map(|claim| claim.id).collect();
         if claims.is_empty() {
-            bail!("{id} measures nothing; `volvox lab show {id}` tells what shows it");
+            bail!("{id} measures nothing; `volvox lab show {id}` prints its evidence");
         }
         return Ok(claims);
     }
@@ -153,7 +153,7 @@ fn claim_document(protocol: &str, claim: &Claim, rows: &[volvox_lab::claim::Row]
 }
 
 fn write_plot(folder: &Path, id: &str, picture: &str) -> Result<String> {
-    std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot create the folder {}", folder.display()))?;
     let file = folder.join(format!("{id}.svg"));
     std::fs::write(&file, picture).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file.display().to_string())

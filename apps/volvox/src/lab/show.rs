@@ -1,4 +1,4 @@
-//! `volvox lab show`: an entry, a row of the catalogue with what shows each of its demands, or a claim.
+//! `volvox lab show`: prints an entry, a row of the catalogue with the evidence for each of its demands, or a claim.
 
 use super::terminal::say;
 use anyhow::{Result, bail};
@@ -16,14 +16,14 @@ use volvox_lab::recorded::Line;
 use volvox_lab::registry::{Entry, Experiment};
 use volvox_lab::shell::Shell;
 
-/// What is shown.
+/// The arguments of `lab show`.
 #[derive(Args, Debug)]
 pub struct ShowArguments {
     /// An entry, such as raft; a row of the catalogue, such as MTX-03; or a claim, such as Q-MTX-3. `volvox lab list`
     /// names the entries
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Show all of the module
+    /// Show the whole module
     #[arg(long)]
     pub source: bool,
 }
@@ -31,7 +31,7 @@ pub struct ShowArguments {
 /// Prints an entry, a row or a claim.
 ///
 /// # Errors
-/// When there is none of this name.
+/// When nothing has this name.
 pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     let (catalogue, upper) = (Catalogue::get(), arguments.id.to_uppercase());
     if let Some(row) = catalogue.mechanism(&upper) {
@@ -50,7 +50,7 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether it is written as an identifier of the catalogue is: `MTX-03`, `Q-MTX-3`.
+/// Whether a name has the form of an identifier of the catalogue: `MTX-03`, `Q-MTX-3`.
 fn is_identifier(text: &str) -> bool {
     let letters_and_number = text.trim_start_matches("Q-").split_once('-');
     letters_and_number.is_some_and(|(letters, number)| {
@@ -95,7 +95,7 @@ fn mechanism(row: &Mechanism, json: bool) {
     say(format_args!("{} {}: {state}\n", row.id, row.title));
     if standing.entries.is_empty() {
         return say(format_args!(
-            "no entry covers it yet; it is to be shown in these worlds: {}\n",
+            "no entry covers it yet; it must be shown in these worlds: {}\n",
             row.worlds.join(", ")
         ));
     }
@@ -103,15 +103,18 @@ fn mechanism(row: &Mechanism, json: bool) {
     for demand in &row.demands {
         say(format_args!("{demand}\n"));
         if standing.open.contains(demand) {
-            let why =
-                if demand.is_asked() { "" } else { ": there is no door that it could use, so it is not asked for" };
+            let why = if demand.is_asked() {
+                ""
+            } else {
+                ": there is no interface that it could use yet, so it is not required"
+            };
             say(format_args!("        open{why}\n"));
         }
         evidence(*demand).iter().for_each(|(entry, one)| say(format_args!("        {} ({entry})\n", told(one))));
     }
 }
 
-/// The evidence in words; of a foreign client, when it last ran.
+/// The evidence in words; for a foreign client, when it last ran.
 fn told(evidence: &Evidence) -> String {
     let green = recorded_clients().into_iter().find(|green| *evidence == Evidence::Compat(green.client.clone()));
     green.map_or_else(
@@ -138,7 +141,7 @@ fn claim(row: &ClaimRow, json: bool) {
     }
     say(format_args!("{}: {}\n", row.id, row.about));
     if !rows.is_empty() {
-        say(format_args!("demanded by {}\n", rows.join(", ")));
+        say(format_args!("required by {}\n", rows.join(", ")));
     }
     match measured {
         Some((entry, claim)) => say(format_args!(
@@ -158,11 +161,11 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
         return say(format_args!("{}", card.source));
     }
     let mechanisms = match card.mechanisms {
-        [] => "no row of the catalogue".to_string(),
+        [] => "not a row of the catalogue".to_string(),
         rows => rows.join(", "),
     };
     say(format_args!("{} ({}, {mechanisms})\n{}\n\n", card.title, entry.kind(), card.reference));
-    // The prose of a module is its header.
+    // The prose of a module: its header.
     for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
         say(format_args!("{}\n", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or("")));
     }
@@ -195,16 +198,13 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
 fn properties(shell: &dyn Shell) {
     let card = shell.card();
     let (least, most) = (card.nodes.least, card.nodes.most);
-    say(format_args!(
-        "\nIt runs with {least} to {most} nodes, and with {} when nothing is said.\n",
-        card.nodes.default
-    ));
+    say(format_args!("\nIt runs with {least} to {most} nodes, {} by default.\n", card.nodes.default));
     say(format_args!("\n# What must hold\n\n"));
     for property in shell.properties().cards() {
         say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
     }
     if !card.rules.is_empty() {
-        say(format_args!("\n# Rules that can be taken out (--without RULE)\n\n"));
+        say(format_args!("\n# Rules that can be removed (--without RULE)\n\n"));
         card.rules.iter().for_each(|rule| say(format_args!("- {}: {}\n", rule.name, rule.text)));
     }
 }
@@ -214,7 +214,7 @@ fn parameters(experiment: &Experiment) {
     experiment.parameters.iter().for_each(|(name, value)| say(format_args!("- {name}: {value}\n")));
 }
 
-/// How the rows that it covers stand.
+/// The state of the rows that it covers.
 fn rows(entry: Entry, lines: &[Line]) {
     let card = entry.card();
     if card.mechanisms.is_empty() {
@@ -226,13 +226,15 @@ fn rows(entry: Entry, lines: &[Line]) {
         let open: Vec<&str> = standing.open.iter().map(|demand| demand.name).collect();
         match (standing.is_done(), open.is_empty()) {
             (true, true) => say(format_args!("- {id}: done\n")),
-            (true, false) => say(format_args!("- {id}: done, but for what has no door yet: {}\n", open.join("; "))),
+            (true, false) => {
+                say(format_args!("- {id}: done, except for what has no interface yet: {}\n", open.join("; ")))
+            }
             (false, _) => say(format_args!("- {id}: open: {}\n", open.join("; "))),
         }
     }
 }
 
-/// An entry as a document.
+/// An entry as a JSON document.
 pub fn document(entry: Entry, lines: &[Line]) -> Value {
     let card = entry.card();
     let is_done = |id: &str| standing(lines, id, Catalogue::get()).is_some_and(|standing| standing.is_done());

@@ -1,5 +1,5 @@
-//! `volvox lab sweep`: many seeds of a protocol under every fault that it claims to survive, and what they found, made
-//! short.
+//! `volvox lab sweep`: runs many seeds of a protocol under every fault that it claims to survive, and shrinks the
+//! failures.
 
 use super::run::{check_writable, write_file};
 use super::sweep_arguments::SweepArguments;
@@ -16,11 +16,11 @@ use volvox_lab::shrink::{self, Shrunk, SweepRequest};
 /// Sweeps.
 ///
 /// # Errors
-/// When an argument makes no sense, or the counterexample cannot be written.
+/// When an argument is invalid, or the counterexample cannot be written.
 pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     if arguments.protocol == "store" {
         if arguments.without.is_some() || arguments.save.is_some() {
-            bail!("the sweep of the store takes no rule out, and a failure is replayed from its seed: --seed N");
+            bail!("the sweep of the store cannot remove a rule, and a failure is replayed from its seed: --seed N");
         }
         return store_sweep::run(arguments, json);
     }
@@ -28,7 +28,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let seeds = if arguments.seed.is_some() { 1 } else { arguments.seeds };
     if jobs == 0 || seeds == 0 || arguments.failures == 0 {
-        bail!("a sweep needs at least one seed, one job and one failure to tell: give 1 or more");
+        bail!("a sweep needs at least one seed, one job and one failure to print: give 1 or more");
     }
     arguments.save.as_deref().map_or(Ok(()), check_writable)?;
     let request = SweepRequest {

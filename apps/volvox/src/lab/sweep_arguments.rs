@@ -4,33 +4,33 @@ use super::run::count;
 use clap::Args;
 use std::path::PathBuf;
 
-/// What is swept.
+/// The arguments of `lab sweep`.
 #[derive(Args, Debug)]
 pub struct SweepArguments {
-    /// What to run: a protocol, or `store`, which is the replicated store with the real log
+    /// The protocol to run, or `store`: the replicated store with the real log
     pub protocol: String,
-    /// How many seeds
+    /// The number of seeds
     #[arg(long, default_value_t = 1000)]
     pub seeds: u64,
-    /// The first of them
+    /// The first seed
     #[arg(long, default_value_t = 1)]
     pub from: u64,
     /// Run only this seed
     #[arg(long, conflicts_with_all = ["seeds", "from"])]
     pub seed: Option<u64>,
-    /// How many nodes; the store takes 3, 5, or both in turn
+    /// The number of nodes; the store takes 3, 5, or both in turn
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
     pub nodes: Option<u64>,
-    /// Seeds that run at a time; as many as there are cores when not said
+    /// The number of seeds that run in parallel [default: the number of cores]
     #[arg(long)]
     pub jobs: Option<usize>,
-    /// Take a rule of the protocol out, to see the sweep find it
+    /// Remove a rule of the protocol, to see the sweep find its absence
     #[arg(long, value_name = "RULE")]
     pub without: Option<String>,
-    /// How many failures are made shorter and told; the sweep ends with the last of them
+    /// How many failures to shrink and print; the sweep ends with the last of them
     #[arg(long, default_value_t = 1)]
     pub failures: usize,
-    /// Write the counterexample of the first failure into this file, for `volvox lab replay`
+    /// Write the counterexample of the first failure to this file, for `volvox lab replay`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 }

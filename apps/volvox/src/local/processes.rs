@@ -1,4 +1,4 @@
-//! The processes of a local cluster: who runs, and signals that never hit a stranger.
+//! The processes of a local cluster: which nodes run, and signals that never hit an unrelated process.
 
 use super::manifest::{Manifest, ManifestNode, node_folder, node_log};
 use anyhow::{Context, Result, bail};
@@ -19,14 +19,14 @@ impl NodeProcess {
     /// This process.
     ///
     /// # Errors
-    /// When the kernel does not say when it started.
+    /// When the kernel does not report its start time.
     pub fn current() -> Result<NodeProcess> {
         let pid = std::process::id() as i32;
-        let started_ticks = started_ticks(pid).context("the kernel does not say when this process started")?;
+        let started_ticks = started_ticks(pid).context("the kernel does not report when this process started")?;
         Ok(NodeProcess { pid, started_ticks })
     }
 
-    /// Writes this process into a node's folder.
+    /// Records this process in a node's folder.
     ///
     /// # Errors
     /// When the folder cannot be written.
@@ -36,7 +36,7 @@ impl NodeProcess {
             .with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// The process of a node, if it runs.
+    /// The process of a node, if it is running.
     pub fn of_node(data: &Path, id: u64) -> Option<NodeProcess> {
         let text = std::fs::read_to_string(process_file(&node_folder(data, id))).ok()?;
         let (pid, started) = text.trim().split_once(' ')?;
@@ -44,20 +44,20 @@ impl NodeProcess {
         process.is_running().then_some(process)
     }
 
-    /// Whether it still runs: the same pid with the same start time, and not a zombie.
+    /// Whether the process still runs: the same pid with the same start time, and not a zombie.
     pub fn is_running(&self) -> bool {
         started_ticks(self.pid) == Some(self.started_ticks)
     }
 
-    /// Whether it was stopped by a signal.
+    /// Whether a signal has stopped the process.
     pub fn is_paused(&self) -> bool {
         status_field(self.pid, 0).is_some_and(|state| state == "T")
     }
 
-    /// Sends a signal, if it is still the same process.
+    /// Sends a signal if the pid still belongs to the same process.
     ///
     /// # Errors
-    /// When the system refuses.
+    /// When the operating system refuses.
     pub fn signal(&self, signal: i32) -> Result<()> {
         if !self.is_running() {
             return Ok(());
@@ -72,7 +72,7 @@ impl NodeProcess {
         }
     }
 
-    /// Waits until it has ended; false when it has not by then.
+    /// Waits until the process has ended; returns false when the limit passes first.
     pub fn wait_ended(&self, limit: Duration) -> bool {
         let deadline = Instant::now() + limit;
         while self.is_running() {
@@ -139,7 +139,7 @@ pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Ch
         command.arg("--fault").arg(fault);
     }
     command.args(&node.flags).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-    // What a node says before its log file is open, or when it panics, must be found afterwards.
+    // The output of a node before its log file is open, or when it panics, must be available afterwards.
     let last_words = data.join(format!("n{}.stderr", node.id));
     command
         .stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);

@@ -6,14 +6,14 @@ use crate::search::Search;
 use crate::watch::{Done, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where an edge leads that leaves the bounds of the model.
+/// The target of an edge that leaves the bounds of the model.
 pub const OUTSIDE: u32 = u32::MAX;
 
 /// A step of the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Edge {
     pub to: u32,
-    /// The class of fairness, numbered from 1; 0 for an action that may be put off for ever.
+    /// The class of fairness, numbered from 1; 0 for an action that may be postponed forever.
     pub class: u32,
 }
 
@@ -106,7 +106,7 @@ impl<M: Model> Graph<M> {
             .into_iter()
             .map(|(action, next)| (model.fingerprint(&next), model.fairness(&action), next))
             .collect();
-        // The order in which a model names its steps may differ from run to run; that of fingerprints does not.
+        // The order of a model's steps may differ from run to run; that of fingerprints does not.
         steps.sort_by_key(|(fingerprint, class, _)| (*fingerprint, *class));
         for (fingerprint, class, next) in steps {
             let count = classes.len() as u32 + 1;
@@ -126,7 +126,7 @@ impl<M: Model> Graph<M> {
         }
     }
 
-    /// Whether a run may begin here.
+    /// Whether a state is initial.
     pub fn is_initial(&self, at: usize) -> bool {
         self.parents[at] as usize == at
     }

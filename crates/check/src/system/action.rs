@@ -3,7 +3,7 @@
 use std::fmt;
 use volvox_core::{NodeId, Position, Process};
 
-/// One decision of the world, and how the choices of the step that it caused turned out.
+/// One decision of the world, with the choices of the step that it caused.
 pub struct Action<P: Process> {
     /// The decision.
     pub what: What<P>,
@@ -15,71 +15,72 @@ pub struct Action<P: Process> {
 pub enum What<P: Process> {
     /// A message arrives.
     Deliver {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// What.
+        /// The message.
         message: P::Message,
-        /// Whether it stays under way, to arrive once more.
+        /// Whether it stays in flight, to arrive once more.
         kept: bool,
     },
     /// A message never arrives.
     Lose {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// What.
+        /// The message.
         message: P::Message,
         /// Whether that is because the receiver is down.
         nobody: bool,
     },
     /// A timer fires.
     Fire {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// Which.
+        /// The timer.
         timer: P::Timer,
     },
-    /// Somebody outside asks for something.
+    /// A command arrives from outside.
     Command {
-        /// Whom.
+        /// The node.
         node: NodeId,
-        /// What.
+        /// The command.
         command: P::Command,
     },
     /// Records are durable.
     Sync {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// Up to which.
+        /// The last durable record.
         through: Position,
     },
     /// A process ends.
     Crash {
-        /// Whose.
+        /// The node.
         node: NodeId,
         /// The last record that survives.
         keeps: Position,
-        /// Whether what it had under way, over ordered links, is lost with it.
+        /// Whether its messages in flight, over ordered links, are lost with it.
         silenced: bool,
     },
-    /// A process starts for the first time. All do before a run begins, so this is told of a start that fails.
+    /// A process starts for the first time. All processes do before a run begins, so this is only reported for a start
+    /// that fails.
     Start {
-        /// Whose.
+        /// The node.
         node: NodeId,
     },
     /// A process starts again.
     Restart {
-        /// Whose.
+        /// The node.
         node: NodeId,
     },
     /// A tick.
     Pass,
 }
 
-// Not derived: that would ask for a process that can be cloned, and there is none inside.
+// Not derived: that would require a clonable process, and there is none inside.
 impl<P: Process> Clone for Action<P> {
     fn clone(&self) -> Action<P> {
         Action { what: self.what.clone(), choices: self.choices.clone() }
@@ -110,7 +111,7 @@ impl<P: Process> fmt::Display for Action<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Deliver { from, to, message, kept } => {
-                write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays under way)" } else { "" })?;
+                write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays in flight)" } else { "" })?;
             }
             What::Lose { from, to, message, nobody } => {
                 write!(f, "lost {from} -> {to} {message}{}", if *nobody { " (nobody there)" } else { "" })?;

@@ -1,4 +1,4 @@
-//! A run as data: what a counterexample is made of, and what another world can follow.
+//! A run as data: the content of a counterexample, which another world can replay.
 
 use super::action::{Action, What};
 use super::decision::{Decision, Kind};
@@ -13,18 +13,18 @@ use volvox_core::time::nanos;
 use volvox_core::trace::Line;
 use volvox_core::{Instant, NodeId, Process};
 
-/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as told, and then the
-/// world decides as told. It holds values and no numbers of a particular exploration.
+/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as given, and then
+/// the world decides as given. It holds values and no numbers of a particular exploration.
 ///
-/// To follow it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
+/// To replay it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
 /// nothing by themselves and whose timers do not run, and carry out one decision after the other: hand over the oldest
-/// message under way that equals the one named, fire the timer, give the command, let the disk be durable up to a
+/// message in flight that equals the one named, fire the timer, give the command, let the disk be durable up to a
 /// position, crash, restart. Choices are answered from the script. What the checker found to be possible is possible
 /// there, and the property fails in the same state.
 pub struct Schedule<P: Process> {
     /// The drift of each node's clock, in parts per million.
     pub drifts_ppm: Vec<i32>,
-    /// How the choices of each node's start turned out; empty where a start fails, which is then the only decision.
+    /// The choices of each node's start; empty if a start fails, which is then the only decision.
     pub starts: Vec<Box<[u32]>>,
     /// The decisions.
     pub actions: Vec<Action<P>>,
@@ -37,7 +37,7 @@ impl<P: Process> fmt::Display for Schedule<P> {
 }
 
 impl<P: Process> Action<P> {
-    /// The node that makes a step, and what it is told.
+    /// The node that makes a step, and its input.
     fn input(&self) -> Option<(NodeId, Input<P>)> {
         Some(match self.what.clone() {
             What::Deliver { from, to, message, .. } => (to, Input::Message(from, message)),
@@ -64,11 +64,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         Schedule { drifts_ppm, starts, actions: steps.chain(failed).map(|decision| self.action(decision)).collect() }
     }
 
-    /// Runs a schedule with fresh processes, and writes the trace: each decision, then what the node did, one line an
-    /// effect. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
+    /// Runs a schedule with fresh processes, and writes the trace: each decision, then the node's effects, one per
+    /// line. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
     /// milliseconds.
     ///
-    /// This shares nothing with the exploration but the step of a single node: no numbers, no fingerprints, no memory of
+    /// This shares only the step of a single node with the exploration: no numbers, no fingerprints, no memory of
     /// earlier results.
     pub fn trace(&self, schedule: &Schedule<P>) -> String {
         let mut text = String::new();
@@ -87,15 +87,15 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         text
     }
 
-    /// Whether following a schedule with fresh processes ends in nodes equal to those of `state`: that what was explored
-    /// is what happens.
+    /// Whether replaying a schedule with fresh processes ends in nodes equal to those of `state`, to validate the
+    /// exploration.
     pub fn ends_in(&self, schedule: &Schedule<P>, state: &State) -> bool {
         let nodes = self.follow(schedule, |_, _, _, _| {});
         let fingerprints = nodes.iter().map(|node| self.fingerprint_of_node(node));
         fingerprints.eq(state.words[..self.ids.len()].iter().map(|node| self.nodes.fingerprint(*node)))
     }
 
-    /// Who the nodes are: for worlds that follow a schedule of this one.
+    /// The ids of the nodes, for worlds that replay a schedule of this one.
     pub fn ids(&self) -> &[NodeId] {
         &self.ids
     }
@@ -128,7 +128,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         was == process.map(|process| self.fingerprint_of_process(process, now))
     }
 
-    /// Runs a schedule, and shows each decision, whose step it is, and what the step did, where there is one.
+    /// Runs a schedule, and shows each decision, with the node and the effects of its step, if any.
     fn follow(
         &self,
         schedule: &Schedule<P>,

@@ -27,10 +27,10 @@ impl Names {
     }
 }
 
-/// A process whose nodes can be renamed, wherever they are named: in its state, and in all that it sends and keeps. What
-/// is sorted by name has to be sorted again. What names nobody needs no renaming.
+/// A process whose nodes can be renamed, wherever they are named: in its state, and in all that it sends and keeps.
+/// Lists sorted by name must be sorted again. Values without names need no renaming.
 pub trait Symmetric: Process {
-    /// The process with other names, its own included.
+    /// The process with other names, including its own.
     fn renamed(&self, names: &Names) -> Self;
 
     /// A message with other names.
@@ -58,7 +58,7 @@ pub trait Symmetric: Process {
     }
 }
 
-/// What a system knows of its symmetry.
+/// The symmetry of a system.
 pub(super) struct Symmetry<P: Checked, H> {
     permutations: Vec<Permutation>,
     rename_node: fn(&Node<P>, &Permutation) -> Node<P>,

@@ -1,8 +1,8 @@
-//! The fault-tolerant average (TIM-06): of the clocks that agree.
+//! The fault-tolerant average (TIM-06): the average of the clocks that agree.
 
 /// The largest set of offsets of which no two differ by more than `gamma_ns`, as the range from its least to its greatest.
-/// Among equally large ones the one that holds 0, which is the master's own, and then the one that lies closest together: a
-/// single other clock does not outvote the master. Nothing when there are no offsets.
+/// Among equally large sets it prefers one that contains 0, the master's own offset, and then the narrowest: so a
+/// single other clock does not outvote the master. `None` when there are no offsets.
 pub fn largest_agreeing(offsets: &mut [i64], gamma_ns: u64) -> Option<(i64, i64, usize)> {
     offsets.sort_unstable();
     let mut best: Option<(i64, i64, usize)> = None;

@@ -140,7 +140,7 @@ impl Story {
         check_records(&recovered, self.lives.last().expect("a life"), self.sequence.now());
         self.log = Some(log);
         let now = self.sequence.tick();
-        // What a restart gave back is as good as acknowledged: the process builds on it.
+        // Records that a restart restored count as acknowledged: the process builds on them.
         let life = self.lives.last_mut().expect("a life");
         life.records.truncate((recovered.next_position.0 - 1) as usize);
         for (_, acknowledged) in &mut life.records {
@@ -180,7 +180,7 @@ pub fn part(number: u64) -> Part {
 }
 
 /// Opens what a power cut at `cut` left, and asserts what must be true of it. Gives back what was recovered when a
-/// life goes on.
+/// life continues.
 pub fn check_image(story: &Story, image: &SimulatedDirectory, cut: u64) -> Option<Recovered> {
     let (log, recovered) = open(image.clone());
     let acknowledged = story.lives.iter().rposition(|life| life.acknowledged <= cut);

@@ -1,8 +1,8 @@
-//! Rows in which nothing is decided, told in one line.
+//! Summarises rows in which nothing is decided in one line.
 //!
 //! A row stays when it shows a mark that decides something, when what it receives was sent by such a row, when its message
 //! is of a kind that is rare in this run, and when it belongs to the first round of its kind. So does the first message
-//! that is lost on a link for a reason; how many more were lost is said.
+//! that is lost on a link for each reason; the rest of the losses are counted.
 
 use super::left_out::{DULL_MIN, LeftOut};
 use super::rounds::Rounds;
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use volvox_core::Instant;
 use volvox_sim::Envelope;
 
-/// This many rows behind a fault or a command are never left out.
+/// This many rows after a fault or a command are never omitted.
 const NEAR_NEWS: usize = 3;
 /// Joins rows in which nothing is decided.
 pub(super) fn without_the_dull(

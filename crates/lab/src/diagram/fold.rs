@@ -1,16 +1,16 @@
-//! Rows that belong together, in one line.
+//! Joins rows that belong together in one line.
 //!
-//! What one step sent to several is one line with an arrow to each of them; so are the answers that a node receives one
-//! after the other, and what several nodes tell alike without a message. Nothing is left out by this: every arrow and
-//! every mark is drawn.
+//! The messages of one step to several nodes are one line with an arrow to each of them; so are the answers that a node
+//! receives one after the other, and equal events of several nodes without a message. This omits nothing: every arrow
+//! and every mark is drawn.
 //!
 //! ```text
 //!   a  |---- Vote --->|              |          a  |---- Vote --->+---- Vote --->|
 //!   b  |---- Vote ----+------------->|
 //! ```
 //! A row moves past another only if neither is at the node of the other, and neither receives what the other sent. Such
-//! rows could have happened in either order and nobody could tell (Lamport 1978), so what came before what is drawn as it
-//! was: only the moment is that of one of them. Nothing moves past a fault, and nothing moves far.
+//! rows could have happened in either order without any node noticing (Lamport 1978), so the causal order is drawn
+//! correctly: only the time is that of one of them. Nothing moves past a fault, and nothing moves far.
 
 use super::rounds::Rounds;
 use super::{Mark, Row, Step};
@@ -19,7 +19,7 @@ use volvox_sim::Envelope;
 
 /// How many rows further on a partner is looked for.
 const ROWS_AHEAD: usize = 64;
-/// A row moves so many times as far as the median message is long under way.
+/// A row moves this many times as far as the median message is in flight.
 const DELAYS_MAX: u32 = 2;
 
 /// What two rows have in common.
@@ -133,7 +133,7 @@ impl Folding<'_> {
         }
     }
 
-    /// Whether nobody could tell if the step had happened before these.
+    /// Whether no node could tell if the step had happened before these.
     fn moves_up(&self, step: &Step, between: &[Row], to: Instant) -> bool {
         let is_sent = step.received.is_none_or(|id| self.sent_at[id] <= to);
         is_sent
@@ -143,7 +143,7 @@ impl Folding<'_> {
                 .all(|other| other.node != step.node && step.received.is_none_or(|id| !other.sent.contains(&id)))
     }
 
-    /// Whether nobody could tell if the step had happened after these.
+    /// Whether no node could tell if the step had happened after these.
     fn moves_down(&self, step: &Step, between: &[Row]) -> bool {
         between.iter().all(|row| match row {
             Row::Lost { message, .. } => !step.sent.contains(message),
@@ -155,7 +155,7 @@ impl Folding<'_> {
     }
 }
 
-/// What somebody asked, and who lives, has its own moment.
+/// Commands, starts and crashes keep their own time.
 fn may_move(step: &Step) -> bool {
     let is_fixed =
         |mark: &Mark| matches!(mark, Mark::Started | Mark::Stopped | Mark::Paused | Mark::Resumed | Mark::Command(_));
@@ -229,7 +229,7 @@ mod tests {
             .collect()
     }
 
-    /// n1 asks all, and all answer; who is asked tells it.
+    /// n1 asks all, and all answer; each node that is asked emits an event.
     fn round(run: &mut Run, at: u64) {
         let asked = run.sends(at, 1, &[2, 3, 4], "Ask");
         let mut answers = Vec::new();

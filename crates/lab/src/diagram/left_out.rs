@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use std::fmt;
 use volvox_core::{Instant, NodeId};
 
-/// This many rows in which nothing is decided are told in one line.
+/// This many rows in which nothing is decided are summarised in one line.
 pub(super) const DULL_MIN: usize = 4;
 
-/// What is told instead of rows.
+/// The summary that replaces rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
     /// Messages by kind, received or lost, in the order in which they came.
     pub kinds: Vec<(String, usize)>,
     /// The lost of them, by reason.
     pub lost: Vec<(&'static str, usize)>,
-    /// Who sent to several at once, and when.
+    /// The nodes that sent to several at once, and the times.
     pub rounds: BTreeSet<(NodeId, Instant)>,
     /// Steps in which nothing was received.
     pub steps: usize,

@@ -1,14 +1,14 @@
-//! Space-time diagrams: one column a node, time downwards, messages as arrows between them.
+//! Space-time diagrams: one column per node, time downwards, messages as arrows between them.
 //!
 //! A recording becomes rows (`row.rs`), and rows become text for a terminal ([`terminal`]) or a picture for a slide
 //! ([`svg`]). Lamport drew the first of these in 1978, with time upwards.
 //!
 //! A run of a second can hold a thousand heartbeats that show nothing. When there are more rows than a reader wants,
-//! those in which nothing is decided are told in one line: how many rounds and messages of which kind in how much time
-//! (`dull.rs`). A message stays when something that is seen sent it, or when it makes something seen happen. Remarks go
-//! then as well, and events that say no more than the state beside them (`hidden.rs`); and rows that belong together share
-//! a line (`fold.rs`). What carries the messages of a chapter is never shown. How much is left out is said below;
-//! [`Detail::Everything`] leaves out nothing, and draws every arrow in a line of its own.
+//! those in which nothing is decided are summarised in one line: how many rounds and messages of which kind in how much
+//! time (`dull.rs`). A message stays if a visible step sent it, or if it causes a visible step. Remarks are then
+//! removed as well, and events that only repeat the state beside them (`hidden.rs`); and rows that belong together
+//! share a line (`fold.rs`). The carrier's own messages are never shown. The amount omitted is stated below the
+//! diagram; [`Detail::Everything`] omits nothing, and draws every arrow on its own line.
 
 mod dull;
 mod fold;
@@ -43,12 +43,12 @@ use volvox_sim::{Envelope, Moment, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
-/// And with more than these only what is near to a fault, a command or a death is shown.
+/// With more than these, only rows near a fault, a command or a crash are shown.
 const ROWS_MAX: usize = 400;
-/// What comes after this many rows is not drawn; only a run with hundreds of faults has as many.
+/// Rows beyond this many are not drawn; only a run with hundreds of faults has as many.
 const ROWS_DRAWN_MAX: usize = 10 * ROWS_MAX;
 
-/// What of a run is shown.
+/// The part of a run that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct View {
     /// How much.
@@ -58,7 +58,7 @@ pub struct View {
 }
 
 impl View {
-    /// What a reader wants to see of the protocol, from the beginning to the end.
+    /// The detail at which the whole protocol run is shown.
     pub const PROTOCOL: View = View { detail: Detail::Protocol, window: Window::ALL };
 }
 
@@ -69,7 +69,7 @@ pub struct Heading {
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
-    /// What each node is from the beginning to the end; empty where all are alike.
+    /// The fixed role of each node; empty if all are alike.
     pub roles: Vec<&'static str>,
     /// The replicated log of each node at the end, where there is one.
     pub logs: Vec<(NodeId, Vec<Cell>)>,
@@ -91,9 +91,9 @@ pub struct Diagram {
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
-    /// What each node is from the beginning to the end; empty where all are alike.
+    /// The fixed role of each node; empty if all are alike.
     pub roles: Vec<&'static str>,
-    /// What each node is before the first row.
+    /// The state of each node before the first row.
     pub begin: Vec<Begin>,
     /// The replicated log of each node at the end.
     pub logs: Vec<(NodeId, Vec<Cell>)>,
@@ -103,9 +103,9 @@ pub struct Diagram {
     pub messages: Vec<Envelope>,
     /// When each message was sent.
     pub sent_at: Vec<Instant>,
-    /// What was left out everywhere, in words; nothing when empty.
+    /// The omitted parts, in words; empty if nothing was omitted.
     pub left_out: String,
-    /// Whether there was more than is shown.
+    /// Whether the diagram is truncated.
     pub is_cut: bool,
 }
 

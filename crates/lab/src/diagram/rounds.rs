@@ -14,7 +14,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// Of all rows, before any is left out.
+    /// Statistics of all rows, before any is omitted.
     pub fn of(rows: &[Row], messages: &[Envelope]) -> Rounds {
         let mut of = BTreeMap::new();
         for step in rows.iter().flat_map(Row::steps) {

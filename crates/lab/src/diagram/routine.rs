@@ -1,9 +1,9 @@
-//! A protocol at rest: steps that come again and again while nothing happens from outside.
+//! A protocol at rest: steps that recur while nothing happens from outside.
 //!
-//! A token that goes round, or a probe in every period, decides something in each step, and says nothing new. After each
-//! piece of *news* (something from outside: a command, a fault, a death, a broken property) a step is shown the first times
-//! that it comes, and later ones of its like are told in one line until there is news again. So a fault is never folded
-//! away, and neither is what follows from it.
+//! A circulating token, or a probe in every period, decides something in each step, but shows nothing new. After each
+//! external event (a command, a fault, a crash, a violated property) a step is shown the first times that it occurs,
+//! and later ones like it are summarised in one line until the next external event. So a fault is never folded away,
+//! nor are its consequences.
 
 use super::left_out::{DULL_MIN, LeftOut};
 use super::rounds::Rounds;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use volvox_core::Instant;
 use volvox_sim::Envelope;
 
-/// How often a step is shown after each piece of news.
+/// How often a step is shown after each external event.
 const SHOWN: usize = 2;
 /// More rows than these are shown without what is routine.
 const ROWS_WITH_ROUTINE: usize = 100;
@@ -135,7 +135,7 @@ mod tests {
         rows.extend((201..260).map(|turn| step(turn, 1, vec![Mark::Event(format!("holds {turn}"))])));
         let kept = folded(rows);
         let shown: Vec<u64> = kept.iter().filter(|row| matches!(row, Row::Step(_))).map(|row| row.at().0).collect();
-        // Twice at each node; the crash begins anew.
+        // Twice at each node; the crash starts over.
         assert_eq!(shown[..6], [0, 1, 2, 3, 4, 5]);
         assert!(shown.contains(&200) && shown.contains(&201) && shown.contains(&202) && !shown.contains(&203));
         assert!(matches!(kept.last(), Some(Row::Gap { from: Instant(203), to: Instant(259), .. })), "{kept:?}");

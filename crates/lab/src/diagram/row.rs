@@ -82,7 +82,7 @@ pub enum Mark {
     Stopped,
     /// It stands still.
     Paused,
-    /// It goes on.
+    /// It resumes.
     Resumed,
     /// It was asked for something.
     Command(String),

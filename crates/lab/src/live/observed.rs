@@ -1,4 +1,4 @@
-//! A process that tells every input before it hands it on.
+//! A process that reports every input before it forwards it.
 
 use std::fmt;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{Context, Decode, Encode, NodeId, Position, Process, Restored, Scratch, decode_all};
 
-/// The process inside, and what it was given back before it started.
+/// The process inside, and its restored records before it started.
 pub(crate) struct Observed {
     inner: AnyProcess,
     restored: Vec<String>,

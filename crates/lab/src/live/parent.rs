@@ -21,21 +21,21 @@ use volvox_core::fault::{DiskFault, LinkFault, Target};
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
 use volvox_sim::What;
 
-/// How long a line may take from a node to its parent: so long it waits for others that were told before it. A line that
-/// takes longer, on a machine that has no time for its nodes, is judged in the wrong order.
+/// How long a line may take from a node to its parent: it waits this long for others that were reported before it. A
+/// line that takes longer, on an overloaded machine, is judged in the wrong order.
 const LAG: Duration = Duration::from_millis(250);
-/// When nothing happened for so long and no timer is set, nothing more will.
+/// When nothing happened for this long and no timer is set, nothing more will.
 const QUIET: Duration = Duration::from_millis(400);
-/// So long after the last command or fault it is told everywhere, and what it made happen is under way. Who sends
-/// heartbeats is never quiet, so a run does not wait for that.
+/// This long after the last command or fault all nodes have received it, and its consequences are in progress. A
+/// protocol with heartbeats is never quiet, so a run does not wait for quiet.
 const SETTLED: Duration = Duration::from_secs(1);
 /// How long nodes may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// After everything healed, good things have at least so long to come to pass.
+/// After everything healed, liveness properties have at least this long to be fulfilled.
 const GRACE_MIN: Duration = Duration::from_secs(3);
 
-/// Runs a scenario with one operating system process a node; `spawn` makes the command that calls [`super::node`] with what
-/// it is given.
+/// Runs a scenario with one OS process per node; `spawn` makes the command that calls [`super::node`] with what it is
+/// given.
 ///
 /// # Errors
 /// When the request does not fit the chapter or the live world, or the machine refuses.
@@ -46,15 +46,15 @@ pub fn run(
 ) -> Result<Ran, LiveError> {
     let card = shell.card();
     if !card.worlds.contains(&World::Live) {
-        return Err(LiveError::NotLive(format!("{} is not said to run live", card.id)));
+        return Err(LiveError::NotLive(format!("{} is not declared to run live", card.id)));
     }
     let prepared = Prepared::new(card, request)?;
     if prepared.settings.nodes > NODES_MAX {
-        let text = format!("{} nodes, where a live run has {NODES_MAX} at most", prepared.settings.nodes);
+        let text = format!("{} nodes, but a live run has at most {NODES_MAX}", prepared.settings.nodes);
         return Err(LiveError::NotLive(text));
     }
     if let Some(fault) = prepared.faults.iter().find(|fault| !is_live(&fault.fault)) {
-        return Err(LiveError::NotLive(format!("'{fault}' is no fault of the live world")));
+        return Err(LiveError::NotLive(format!("'{fault}' is not a fault of the live world")));
     }
     let folder = Folder::new()?;
     let mut run = Run::new(shell, request, &prepared, &folder.0, spawn)?;
@@ -73,7 +73,7 @@ pub fn run(
     run.finish(request, &prepared, end, healed)
 }
 
-/// What a live node can suffer.
+/// The faults of a live node.
 fn is_live(fault: &Fault) -> bool {
     match fault {
         Fault::Slow(_, _, link) => {
@@ -104,7 +104,7 @@ struct Run<'a> {
     heard: Receiver<(NodeId, Option<Observation>)>,
     waiting: BinaryHeap<Heard>,
     count: u64,
-    /// Whose output ended, and nobody has looked at it.
+    /// Nodes whose output has ended, not yet handled.
     ended: Vec<NodeId>,
     /// When the last command was given, or the last fault made, on the machine's clock.
     last_act: u64,
@@ -165,7 +165,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// The scenario begins when everybody runs. Whoever is killed from another shell before that is down as it begins.
+    /// The scenario begins when all nodes run. A node killed from another shell before that is down when it begins.
     fn wait_for_starts(&mut self) -> Result<(), LiveError> {
         let deadline = std::time::Instant::now() + PATIENCE;
         let mut awaited: Vec<NodeId> = self.running.keys().copied().collect();
@@ -294,7 +294,7 @@ impl<'a> Run<'a> {
             }
             let moment = Instant(at.saturating_sub(self.began));
             if self.shadows.follow(node, &told, moment).is_none() {
-                let problem = format!("told something that its shadow cannot follow: {}", told.input);
+                let problem = format!("reported an input that its shadow cannot follow: {}", told.input);
                 return Err(LiveError::Node { node, problem });
             }
         }
@@ -318,7 +318,7 @@ impl<'a> Run<'a> {
                         running.say(&format!("command {text}"));
                     }
                 }
-                // Nobody leads: it is asked again soon.
+                // No node leads: ask again soon.
                 None => {
                     let at = self.now().since(Instant::ZERO) + LAG;
                     let place = self.plan.partition_point(|(other, _)| *other > at);
@@ -388,7 +388,7 @@ impl<'a> Run<'a> {
     /// `kill -9`. What the process told before is followed first.
     fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
         if self.ended.contains(&id) {
-            // Somebody else was first.
+            // Another thread was first.
             return self.found_dead(id);
         }
         let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
@@ -401,13 +401,13 @@ impl<'a> Run<'a> {
                 Ok((node, None)) if node == id => break,
                 Ok((node, None)) => self.ended.push(node),
                 Ok((node, Some(told))) => self.hear(node, told),
-                Err(_) => return Err(LiveError::Node { node: id, problem: "is dead and still speaks".to_string() }),
+                Err(_) => return Err(LiveError::Node { node: id, problem: "is dead but still sends".to_string() }),
             }
         }
         self.buried(id, died)
     }
 
-    /// A process whose output ended, and nobody here had killed it: `kill -9` from another shell is part of the run.
+    /// A process whose output ended without a kill from here: `kill -9` from another shell is part of the run.
     fn found_dead(&mut self, id: NodeId) -> Result<(), LiveError> {
         let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
         let died = self.now();
@@ -485,7 +485,7 @@ impl<'a> Run<'a> {
         }
         let logs = logs(self.shell, &self.shadows.up());
         let Shadows { judge, statistics, mut recording, .. } = self.shadows;
-        // Faults are told at once, and what nodes did a while later.
+        // Faults are reported at once, and the steps of nodes a while later.
         recording.sort();
         let (properties, events) = judge.verdict();
         let card = self.shell.card();

@@ -64,7 +64,7 @@ impl Drop for Running {
 
 impl Running {
     pub fn say(&mut self, line: &str) {
-        // A process that has just died is told nothing.
+        // A process that has just died receives nothing.
         if let Some(input) = &mut self.input {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }

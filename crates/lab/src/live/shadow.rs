@@ -1,4 +1,4 @@
-//! Shadows of all nodes, which are fed what the nodes were told.
+//! Shadows of all nodes, which receive the inputs of the nodes.
 
 use super::observed::{Observation, unhex};
 use crate::chapter::Settings;
@@ -12,7 +12,7 @@ use volvox_core::{
 };
 use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
 
-/// More messages under way on a link than this, and the oldest count as lost.
+/// More messages in flight on a link than this, and the oldest count as lost.
 const UNDER_WAY_MAX: usize = 10_000;
 
 /// Shadows of all nodes, what is judged of them, and what is recorded.
@@ -32,7 +32,7 @@ pub(crate) struct Shadows {
     pub broken: Option<(&'static str, String)>,
 }
 
-/// What is under way on one link, oldest first, each with its place in the recording.
+/// The messages in flight on one link, oldest first, each with its place in the recording.
 type UnderWay = VecDeque<(usize, AnyMessage)>;
 
 /// What a step was, what the disk let out before it, and its effects.
@@ -214,7 +214,7 @@ impl Shadows {
         Some(())
     }
 
-    /// Finds the message among those that are under way; what was sent before it on its link and did not come is lost.
+    /// Finds the message among those in flight; messages sent before it on its link that have not arrived are lost.
     fn receive(&mut self, from: NodeId, to: NodeId, message: &AnyMessage, at: Instant) -> What {
         let queue = self.under_way.get_or_default((from, to));
         let place = queue.iter().position(|(_, sent)| sent == message);

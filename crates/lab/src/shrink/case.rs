@@ -1,4 +1,4 @@
-//! A case of a sweep: commands, faults and chance, drawn from a stream of decisions, and run in the simulator.
+//! A case of a sweep: commands, faults and random choices, drawn from a stream of decisions, and run in the simulator.
 
 use super::Breach;
 use super::stream::Stream;
@@ -15,13 +15,13 @@ use volvox_core::{Duration, Fault, Instant, NodeId, Picture, Rng, When};
 use volvox_sim::script::{Course, Journal, Order};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation, Stop};
 
-/// More steps than any case takes that a person can follow.
+/// The most steps of a case: more than a person can follow.
 const STEPS_MAX: u64 = 300_000;
 /// More actions than that are not written down.
 const ACTIONS_MAX: usize = 400_000;
 /// More faults in one case hide one another.
 const FAULTS_MAX: u64 = 24;
-/// After everything healed, good things have so long to come to pass.
+/// After everything healed, liveness properties have this long to be fulfilled.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 /// What all cases of a sweep have in common.
@@ -72,7 +72,7 @@ pub(super) struct Outcome {
 
 impl Terms {
     /// # Errors
-    /// When the chapter has no such rule, or does not run with so many nodes.
+    /// When the chapter has no such rule, or does not run with this many nodes.
     pub fn new(shell: &'static dyn Shell, nodes: Option<u64>, without: Option<String>) -> Result<Terms, RequestError> {
         let request = Request { nodes, without, ..Request::default() };
         let prepared = Prepared::new(shell.card(), &request)?;
@@ -90,13 +90,13 @@ impl Terms {
         Ok(Terms { shell, settings, scenario, commands, plan, until })
     }
 
-    /// Whether who dies comes back.
+    /// Whether crashed nodes restart.
     pub fn starts_again(&self) -> bool {
         let weights = &self.plan.weights;
         weights.crash + weights.crash_all + weights.crash_without_disk + weights.disk_flip + weights.disk_tear > 0
     }
 
-    /// What order links keep as far as the chapter counts on it.
+    /// The order of links, as far as the chapter relies on it.
     pub fn order(&self) -> Order {
         let (network, weights) = (&self.scenario.network, &self.plan.weights);
         let slow = if weights.slow > 0 { self.plan.link } else { LinkFault::default() };
@@ -367,7 +367,7 @@ struct Watch<'c> {
     asked: &'c Asked,
     history: AnyHistory,
     commands: &'c [(Duration, Whom, AnyCommand)],
-    /// Commands for a leader, while nobody leads.
+    /// Commands for a leader, while no node leads.
     waiting: VecDeque<usize>,
     steps: u64,
 }

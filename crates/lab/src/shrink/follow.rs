@@ -1,4 +1,4 @@
-//! Follows a list of actions by hand, as far as it goes, and asks the one property that must break.
+//! Replays a list of actions by hand, as far as possible, and evaluates the one property that must break.
 
 use super::{Breach, PANIC};
 use crate::chapter::Settings;
@@ -114,7 +114,7 @@ impl Field {
         let rest = self.rest?;
         if self.starts_again {
             for node in world.ids().collect::<Vec<_>>() {
-                // Who is up stays up.
+                // Nodes that are up stay up.
                 let _ = world.act(&Action::now(What::Start { node }));
             }
         }

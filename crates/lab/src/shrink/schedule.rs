@@ -1,4 +1,4 @@
-//! Counterexamples of the checker, followed by the world that is driven by hand.
+//! Counterexamples of the checker, replayed by the world that is driven by hand.
 //!
 //! The checker decides on states and never runs a system twice; this world runs one system and knows no states. When both
 //! end in equal processes, what was explored is what happens.
@@ -75,7 +75,7 @@ impl Following {
         let action = Action { at: self.now, what, choices: choices.to_vec() };
         let name = self.named(&action);
         self.world.act(&action)?;
-        // The nodes start first of all, in every run: no line of a script.
+        // In every run the nodes start first, without a line of the script.
         if !matches!(action.what, What::Start { .. }) || self.script.contains('>') {
             let _ = writeln!(self.script, "> {name}");
         }
@@ -97,7 +97,7 @@ impl Following {
         named
     }
 
-    /// The message that is meant, and no like one.
+    /// Exactly the named message, not a similar one.
     fn exactly(&self, from: NodeId, to: NodeId, message: &AnyMessage) -> Result<Which<AnyMessage>, Impossible> {
         let queues = self.world.under_way().filter(|(one, other, _)| (*one, *other) == (from, to));
         let place = queues.into_iter().find_map(|(_, _, queue)| queue.iter().position(|one| one == message));

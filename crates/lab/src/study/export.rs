@@ -1,4 +1,4 @@
-//! What happened, moment by moment, for programs: as documents, and in the log format of ShiViz.
+//! The events of a run, for programs: as JSON documents, and in the log format of ShiViz.
 //!
 //! ShiViz (Beschastnikh, Wang, Brun, Ernst: *Debugging distributed systems*, CACM 59(8), 2016) reads a log whose every event
 //! carries a vector clock. A recording knows which receipt belongs to which sending, so the clocks are computed here.
@@ -64,7 +64,7 @@ fn told(recording: &Recording, what: &What) -> Option<String> {
         What::Started(incarnation) => format!("starts as {incarnation}"),
         What::Stopped => "is gone".to_string(),
         What::Paused => "stands still".to_string(),
-        What::Resumed => "goes on".to_string(),
+        What::Resumed => "resumes".to_string(),
         What::Sent(id) => message(id).map(|envelope| format!("-> {} {}", envelope.to, envelope.text))?,
         What::Delivered(id) => message(id).map(|envelope| format!("<- {} {}", envelope.from, envelope.text))?,
         What::Timer { text, .. } => format!("timer {text}"),

@@ -27,7 +27,7 @@ pub struct Cluster {
     pub trace: Option<Vec<String>>,
     /// What the parents were told, in order.
     pub events: Vec<(NodeId, Event)>,
-    /// The state of the state machine at each index: whoever applied it first.
+    /// The state of the state machine at each index, as the first node applied it.
     pub states: BTreeMap<Index, u64>,
     /// The highest commit index anywhere when each read was asked.
     pub reads: BTreeMap<Ticket, Index>,
@@ -118,7 +118,7 @@ impl Cluster {
         self.links.retain(|(_, to), _| *to != node);
     }
 
-    /// The disk is gone: the node is somebody else from now on.
+    /// The disk is gone: the node is a new incarnation from now on.
     pub fn lose_disk(&mut self, node: NodeId) {
         assert!(!self.is_up(node), "a running node loses its disk");
         let node = self.node(node);
@@ -166,7 +166,7 @@ impl Cluster {
         self.step(to, |raft, cx| raft.on_message(from, message, cx));
     }
 
-    /// Delivers everything that is under way, oldest first a link, link by link.
+    /// Delivers everything in flight, oldest first per link, link by link.
     pub fn deliver_all(&mut self) -> bool {
         let mut any = false;
         let links: Vec<(NodeId, NodeId)> = self.links.keys().copied().collect();
@@ -239,7 +239,7 @@ impl Cluster {
         }
     }
 
-    /// Only nodes of one group hear one another; who is in no group hears nobody.
+    /// Only nodes of one group hear one another; a node in no group hears none.
     pub fn groups(&mut self, groups: &[&[u64]]) {
         let together =
             |from: NodeId, to: NodeId| groups.iter().any(|group| group.contains(&from.0) && group.contains(&to.0));
@@ -250,7 +250,7 @@ impl Cluster {
         self.links.retain(|link, _| !cut.contains(link));
     }
 
-    /// Makes one node time out, and goes on until it leads; what it then sends is lost.
+    /// Makes one node time out, and continues until it leads; its messages after that are lost.
     pub fn elect_in_silence(&mut self, node: u64) {
         for round in 0..20 {
             if round % 10 == 0 {

@@ -1,8 +1,8 @@
-//! A run of the simulator, written down as the actions that a world driven by hand can follow.
+//! A run of the simulator, recorded as the actions that a world driven by hand can replay.
 //!
-//! Written is what processes were told, when, and how their choices turned out; what became of messages that nobody was
-//! told of; and what clocks and disks did. Why it happened (a partition, a slow link, a pause) is not: the course of the
-//! run holds without it. That is what makes it possible to leave things out and to follow the rest.
+//! It records the inputs of processes, their times and choices; the fate of undelivered messages; and the behaviour of
+//! clocks and disks. It does not record the causes (a partition, a slow link, a pause), since the course of the run is
+//! complete without them. That makes it possible to omit actions and replay the rest.
 
 use super::action::{Action, Keeps, What, Which};
 use super::world::World;
@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use volvox_core::{Incarnation, Instant, NodeId, Position, Process};
 
-/// Where a simulation writes the course of its run: [`Builder::journal`](crate::Builder::journal). A clone is the same
-/// journal, so its holder reads it also after a panic took the simulation away.
+/// The journal to which a simulation writes the course of its run: [`Builder::journal`](crate::Builder::journal). A
+/// clone shares the journal, so its holder can read it even after a panic destroyed the simulation.
 pub struct Journal<P: Process>(pub(crate) Rc<RefCell<State<P>>>);
 
 /// The course of a run.
@@ -21,22 +21,22 @@ pub struct Course<P: Process> {
     pub seed: u64,
     /// The nodes, all of them down.
     pub nodes: Vec<Setup>,
-    /// What happened, in order.
+    /// The actions, in order.
     pub actions: Vec<Action<P>>,
-    /// Whether more happened than there was room for.
+    /// Whether there were more actions than room for them.
     pub is_cut: bool,
 }
 
 /// A node before its first start.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Setup {
-    /// Who it is.
+    /// The node's id.
     pub id: NodeId,
-    /// Whom it knows.
+    /// The members that it knows.
     pub members: Vec<NodeId>,
-    /// What its wall clock shows at the beginning of the run.
+    /// The reading of its wall clock at the beginning of the run.
     pub wall: i64,
-    /// How much faster than true its clocks run.
+    /// The drift of its clocks.
     pub drift_ppm: i32,
 }
 
@@ -45,9 +45,9 @@ pub(crate) struct State<P: Process> {
     actions_max: usize,
     /// The action whose step runs now.
     pub(crate) current: usize,
-    /// Where the last crash of a node is written, and up to where its disk was synced.
+    /// The index of a node's last crash, and the position up to which its disk was synced.
     pub(crate) crashes: BTreeMap<u32, (usize, Position)>,
-    /// By link: what was sent in these epochs went with the receiver.
+    /// By link: the epochs whose messages were lost with the receiver.
     pub(crate) gone: BTreeMap<u32, u32>,
 }
 
@@ -75,7 +75,7 @@ impl<P: Process> Clone for Journal<P> {
 }
 
 impl<P: Process> Journal<P> {
-    /// An empty journal with room for so many actions.
+    /// An empty journal with room for this many actions.
     pub fn new(actions_max: usize) -> Journal<P> {
         Journal(Rc::new(RefCell::new(State {
             course: Course { seed: 0, nodes: Vec::new(), actions: Vec::new(), is_cut: false },
@@ -115,7 +115,7 @@ impl<P: Process> Journal<P> {
         state.course.actions.len() - 1
     }
 
-    /// A message that just left is under way a second time.
+    /// A message that was just sent is duplicated.
     pub(crate) fn duplicated(&self, at: u64, (from, to): (NodeId, NodeId), message: &P::Message) {
         self.push(at, What::Duplicate { from, to, which: Which::Equal(message.clone()) });
     }

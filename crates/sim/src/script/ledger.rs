@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use volvox_core::{FlatMap, NodeId, Process};
 
-/// What a node is, in a word or two.
+/// The state of a node, in a word or two.
 pub(super) type StateOf<P> = Rc<dyn Fn(&P) -> String>;
 
-/// What a world writes down about itself.
+/// The recording of a world.
 pub(super) struct Ledger<P: Process> {
     pub(super) recording: Recording,
     pub(super) carrier: Rc<dyn Carrier<P>>,

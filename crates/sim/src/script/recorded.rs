@@ -1,8 +1,8 @@
 //! A world driven by hand, recorded as data: the same [`Recording`] that a simulation writes, so that the same diagrams
 //! show both.
 //!
-//! What waits for the disk is recorded when the disk lets it go: a message is sent then, and an event is told then. What
-//! a crash takes with it never was.
+//! Effects that wait for the disk are recorded when they become visible: a message is sent then, and an event is
+//! emitted then. Effects lost in a crash are not recorded.
 
 use super::action::{Action, What};
 use super::ledger::Ledger;
@@ -14,7 +14,8 @@ use std::rc::Rc;
 use volvox_core::{Effect, EffectOf, Fault, FlatMap, Instant, NodeId, Process};
 
 impl<P: Process> World<P> {
-    /// Records what happens from here on, for [`World::recording`]. `state_of` says what a node is, in a word or two.
+    /// Records what happens from here on, for [`World::recording`]. `state_of` describes the state of a node, in a word
+    /// or two.
     pub fn recorded(mut self, carrier: Rc<dyn Carrier<P>>, state_of: impl Fn(&P) -> String + 'static) -> Self {
         self.ledger = Some(Ledger {
             recording: Recording::default(),
@@ -38,7 +39,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// A message is under way, at this place of its link.
+    /// A message is in flight, at this place of its link.
     pub(super) fn enter_sent(&mut self, ends: (NodeId, NodeId), place: usize, is_copy: bool) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };
@@ -49,7 +50,7 @@ impl<P: Process> World<P> {
         ledger.recording.moments.push(Moment { at, node: ends.0, what: Happened::Sent(id) });
     }
 
-    /// The message at this place of a link is not under way any more; says which one it was.
+    /// The message at this place of a link is no longer in flight; returns its number.
     pub(super) fn enter_taken(&mut self, ends: (NodeId, NodeId), place: usize) {
         let Some(ledger) = &mut self.ledger else { return };
         if let Some(queue) = ledger.under_way.get_mut(&ends)
@@ -61,7 +62,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// The message that was just taken from its link is handled, or finds nobody.
+    /// The message that was just taken from its link is handled, or finds no node.
     pub(super) fn enter_arrival(&mut self, is_handled: bool) {
         let Some(ledger) = &mut self.ledger else { return };
         if let Some(Moment { what, .. }) = ledger.recording.moments.last_mut()
@@ -71,7 +72,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// What was under way to a node is lost with it.
+    /// Messages in flight to a node are lost with it.
     pub(super) fn enter_broken(&mut self, node: NodeId) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };

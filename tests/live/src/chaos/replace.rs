@@ -1,4 +1,4 @@
-//! Every member replaced in turn, under load: a new node joins, the oldest one leaves, until nobody of the first
+//! Every member replaced in turn, under load: a new node joins, the oldest one leaves, until no member of the first
 //! cluster is left. One in three comes as a learner and is promoted.
 
 use super::load::Load;
@@ -194,7 +194,7 @@ impl Members<'_> {
         bail!("node {id} does not {what} after {WHOLE_LIMIT:?}: {last:?}")
     }
 
-    /// Whoever was removed stops by itself.
+    /// A removed node stops by itself.
     async fn wait_gone(&mut self, id: u64) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < LEAVE_LIMIT {

@@ -1,8 +1,8 @@
 //! What clients asked for and were promised, and what that demands of the cluster after a power cut.
 //!
-//! Every key has one writer, which asks for one change after the other and never goes on with a key of whose last
+//! Every key has one writer, which asks for one change after the other and never continues with a key of whose last
 //! change it does not know what became of it. So the state of a key after a cut is one of few: what the last
-//! acknowledged change made of it, or what the one under way would.
+//! acknowledged change made of it, or what the change in flight would.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};

@@ -8,13 +8,13 @@
 //! n1   w w S   w   S w w S    |            w: a write       S: a sync
 //! n2   w   w S   w w   S      |  the cut   A: a client sees its write acknowledged
 //! n3     w S   w S       w S  |
-//! client     A     A     A    |            every A must be found by whoever starts from here
+//! client     A     A     A    |            every A must be found by a node started from here
 //! ```
 //!
 //! A node that is cut keeps everything synced, and of the rest any sectors and any changes of the folder. The others
 //! die in the same moment as a killed process does: with everything written. Then all three are started again from
 //! these images, as live nodes, and each of them must resume its life, agree with the others, and show every change
-//! that was acknowledged before the cut, at its revision; nothing may be there that nobody had asked for.
+//! that was acknowledged before the cut, at its revision; nothing may be there that no client had asked for.
 
 pub mod history;
 pub mod load;

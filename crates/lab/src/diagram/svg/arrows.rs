@@ -39,7 +39,7 @@ impl Picture<'_> {
         self.ways.insert(message, Line { from: (x1, y1), to: (x2, y2) });
     }
 
-    /// Arrows that begin or end at one node: what they say alike is said once, at the longest of them.
+    /// Arrows that begin or end at one node: a common label is written once, at the longest of them.
     pub(super) fn arrows(&mut self, row: usize, steps: &[Step]) {
         let messages = &self.diagram.messages;
         let length = |id: &usize| messages[*id].from.0.abs_diff(messages[*id].to.0);

@@ -69,7 +69,8 @@ impl Picture<'_> {
                 )
             });
         }
-        for (colour, text) in [("#000", "asked from outside"), (GOOD, "told to the outside"), (BAD, "lost, or crashed")]
+        for (colour, text) in
+            [("#000", "command from outside"), (GOOD, "event to the outside"), (BAD, "lost, or crashed")]
         {
             pen.item(text, |x, y| {
                 format!("<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"{colour}\"/>", x + 10.0, y - 5.0)

@@ -1,4 +1,4 @@
-//! The replicated log of each node at the end: a strip of boxes, an entry a box, a colour a term.
+//! The replicated log of each node at the end: a strip of boxes, one box per entry, one colour per term.
 
 use super::space::{Face, width_of};
 use super::{COLOURS, LEFT, Picture, QUIET, escaped};

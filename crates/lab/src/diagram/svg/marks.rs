@@ -30,7 +30,7 @@ impl Picture<'_> {
                 Mark::Started => ("starts again".to_string(), BOLD, GOOD_BOLD),
                 Mark::Stopped => ("crashes".to_string(), BOLD, BAD_BOLD),
                 Mark::Paused => ("paused".to_string(), PLAIN, "fill=\"#c0182b\""),
-                Mark::Resumed => ("goes on".to_string(), PLAIN, "fill=\"#007a58\""),
+                Mark::Resumed => ("resumes".to_string(), PLAIN, "fill=\"#007a58\""),
                 Mark::Command(text) => (text.clone(), BOLD, "font-weight=\"bold\""),
                 Mark::Event(text) => (text.clone(), BOLD, GOOD_BOLD),
                 Mark::State(text) if text.is_empty() => continue,

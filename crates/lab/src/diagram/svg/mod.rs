@@ -3,8 +3,8 @@
 //! Time goes downwards, but not evenly: what happens at moments close to one another is drawn apart, so that it can be
 //! read, and long silences are short. The order of moments is kept.
 //!
-//! Nothing is written over anything: texts look for room beside lines of life and along arrows ([`space`]), and where
-//! there is none the rows are moved apart and all is placed anew.
+//! No text overlaps another: texts look for room beside lifelines and along arrows ([`space`]), and if there is none
+//! the rows are moved apart and everything is placed again.
 
 mod around;
 mod arrows;
@@ -29,11 +29,11 @@ const LINE: f64 = 25.0;
 const HEAD_LINE: f64 = 18.0;
 /// The most that a silence takes.
 const SILENCE_MAX: f64 = 60.0;
-/// What somebody asked or told takes this many lines at most.
+/// A command or an event takes at most this many lines.
 const LINES_MAX: usize = 3;
-/// More states than these have no colour: nobody would tell them apart.
+/// The number of coloured states: more could not be told apart.
 const STATES_MAX: usize = 6;
-/// How often rows are moved apart before a picture is taken as it is.
+/// How often rows are moved apart before a picture is accepted as it is.
 const ATTEMPTS_MAX: usize = 16;
 /// How far lines of life are from one another, at least and at most.
 const SPACING: (f64, f64) = (170.0, 340.0);
@@ -42,7 +42,7 @@ const SLIDE_SPACING_MAX: f64 = 620.0;
 /// Letters that are smaller on a slide of 1,600 points are not read in the last row.
 const LEGIBLE: f64 = 10.0;
 
-/// Colours that are told apart also by those who see few (after Okabe and Ito), dark enough for text on white.
+/// Colours that are distinguishable with colour blindness (after Okabe and Ito), dark enough for text on white.
 const COLOURS: [&str; 7] = ["#0060a8", "#b85000", "#007a58", "#8e3a80", "#7a6a00", "#3a3a3a", "#2f8fc4"];
 const BAD: &str = "#c0182b";
 const GOOD: &str = "#007a58";
@@ -121,7 +121,7 @@ pub fn drawn(diagram: &Diagram, format: Format) -> Drawn {
     placed(diagram, wider.min(SLIDE_SPACING_MAX)).finish(Some((width, height)))
 }
 
-/// Moves rows apart until nothing is over anything.
+/// Moves rows apart until nothing overlaps.
 fn placed(diagram: &Diagram, spacing: f64) -> Picture<'_> {
     let mut extra = vec![0.0; diagram.rows.len()];
     for attempt in 0.. {

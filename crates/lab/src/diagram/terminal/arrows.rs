@@ -135,7 +135,7 @@ impl Sheet<'_> {
         let mut said: Vec<String> = Vec::new();
         for message in steps.iter().filter_map(|step| step.received) {
             let Some((from, to)) = self.ends(message) else { continue };
-            // What all say alike is said once.
+            // The common part of all labels is written once.
             let text = self.said(message);
             let label = if said.contains(&text) { None } else { self.label(at, shown, message, None) };
             said.push(text);
@@ -183,7 +183,8 @@ impl Sheet<'_> {
         self.fan_labels(fan);
     }
 
-    /// What all say alike is said once on each side, beside the hub; what they say differently stands beside each node.
+    /// The common part of all labels is written once on each side, beside the hub; the differences are written beside
+    /// each node.
     fn fan_labels(&mut self, fan: &Fan) {
         let room = self.width.saturating_sub(5);
         let first = self.said(fan.peers[0].1);

@@ -1,4 +1,4 @@
-//! The logs of the nodes at the end, an entry a box.
+//! The logs of the nodes at the end, one box per entry.
 
 use super::paper::TIME;
 use super::sheet::{Ink, Sheet};
@@ -13,7 +13,7 @@ impl Sheet<'_> {
         if logs.is_empty() {
             return;
         }
-        self.note("the logs at the end, index:term and what each entry says; ║ committed, │ not yet:");
+        self.note("the logs at the end, index:term and content of each entry; ║ committed, │ not yet:");
         let width = logs.iter().flat_map(|(_, cells)| cells).map(|cell| said(cell).chars().count()).max().unwrap_or(0);
         let fitting = (self.paper.columns.saturating_sub(TIME + 6) / (width + 3)).max(1);
         for (node, cells) in logs {

@@ -6,7 +6,7 @@ use crate::diagram::{Mark, Step, lines_of_text};
 use volvox_core::Instant;
 
 impl Sheet<'_> {
-    /// What nodes are before the first row, where a diagram begins in the middle of a run.
+    /// What nodes are before the first row, where a diagram begins within a run.
     pub(super) fn begin_states(&mut self, shown: &mut Option<Instant>) {
         let Some(first) = self.diagram.rows.first() else { return };
         let begins = self.diagram.begin.iter().enumerate().filter(|(_, begin)| !begin.state.is_empty());
@@ -67,7 +67,7 @@ impl Sheet<'_> {
             // The first mark of a line stands on the line of life, the others beside it.
             let at = if used == 0 { offset(text) } else { (used + 1).max(2) };
             if at + length > self.width - 1 {
-                // What nobody can place alone waits for a line of its own.
+                // A mark that does not fit waits for a line of its own.
                 return;
             }
             self.put(x + at, &text.clone(), *ink);
@@ -95,7 +95,7 @@ impl Sheet<'_> {
                 Mark::Started => ("▲ starts again".to_string(), Ink::Green),
                 Mark::Stopped => ("✖ crashed".to_string(), Ink::Red),
                 Mark::Paused => ("◌ paused".to_string(), Ink::Yellow),
-                Mark::Resumed => ("│ goes on".to_string(), Ink::Yellow),
+                Mark::Resumed => ("│ resumes".to_string(), Ink::Yellow),
                 Mark::Command(text) => (format!("● {text}"), Ink::Cyan),
                 Mark::Timer(text) if shows_timer => (format!("◷ {text}"), Ink::Dim),
                 Mark::Timer(_) => continue,

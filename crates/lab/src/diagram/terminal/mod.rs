@@ -6,9 +6,9 @@
 //!   8.112ms    |--- Request 1 --->|                  |
 //! ```
 //! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
-//! is room: several that are under way at once stay legible. What one node sends to several drops down on each of them
-//! from one line, so that it does not read as a relay; answers of several run together to one head. A text that is wider
-//! than its place has a line of its own. Boxes are drawn with the characters for boxes.
+//! is room: several that are in flight at once stay legible. Messages from one node to several drop down on each of
+//! them from one line, so that they do not read as a relay; answers of several run together to one head. A text that is
+//! wider than its place has a line of its own. Boxes are drawn with the characters for boxes.
 
 mod arrows;
 mod bars;
@@ -26,7 +26,7 @@ use volvox_core::Instant;
 /// Fewer letters for each node, and nothing is legible.
 const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;
-/// What somebody asked or told takes this many lines of its column at most; otherwise it has one of its own.
+/// A command or an event takes at most this many lines of its column; otherwise it has its own line.
 const LINES_MAX: usize = 2;
 
 /// Draws.
@@ -36,7 +36,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     if count == 0 || room / count < COLUMN_MIN {
         let needed = TIME + count * COLUMN_MIN;
         return format!(
-            "{count} nodes need {needed} columns, and there are {}: use --svg FILE, which draws any number\n",
+            "{count} nodes need {needed} columns, but there are {}: use --svg FILE, which draws any number\n",
             paper.columns
         );
     }
