@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 
 use tokio::time::{Duration, Instant};
 
-/// The line is written anew this often.
+/// The line is rewritten this often.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 
 /// The progress line: shown on a terminal, not in a pipe.

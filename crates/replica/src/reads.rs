@@ -50,7 +50,7 @@ impl Reads {
         RaftTicket(self.last_ticket)
     }
 
-    /// Takes a read out; says whose it was.
+    /// Removes a read; returns whose it was.
     fn remove(&mut self, ticket: RaftTicket) -> Option<Asker> {
         let read = self.waiting.remove(&ticket)?;
         if let Some(index) = read.ready_at {

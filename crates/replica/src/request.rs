@@ -13,8 +13,8 @@ use core::fmt;
 use volvox_core::{Bytes, NodeId};
 use volvox_store::{Command as StoreCommand, Reply as StoreReply};
 
-/// A door's name for a request in flight. What the replica itself asks of consensus has tickets of another type, so neither
-/// is taken for the other.
+/// A door's name for a request in flight. The replica's own requests to consensus have tickets of another type, so that the
+/// two cannot be confused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ticket(pub u64);
 

@@ -1,4 +1,4 @@
-//! What will happen, what a process is told then, and what the outside sees of it.
+//! What will happen, the input of a process, and what the outside sees of it.
 
 use crate::storage::StorageError;
 use std::fmt;

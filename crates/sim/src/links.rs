@@ -1,4 +1,4 @@
-//! The links: what each is like, what is under way on it, and what is wrong with it.
+//! The links: the model of each, what is in flight on it, and its faults.
 
 use crate::latency::Latency;
 use volvox_core::fault::LinkFault;

@@ -5,9 +5,8 @@
 
 use crate::driver::{Hurt, Run, Wake, World};
 use crate::membership::{committed, newest};
-use std::collections::BTreeMap;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Duration, Fault, Incarnation, Instant, NodeId};
+use volvox_core::{Duration, Fault, Instant, NodeId};
 
 /// Until then the first change of the members goes before: it finds no moment when disks are always being repaired.
 const MEMBERS_FIRST: Duration = Duration::from_secs(15);

@@ -3,8 +3,9 @@
 //! A few changes at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
 //! lost its disk can leave too few, which no protocol repairs.
 
-use crate::driver::{Change, Run, Wake, World};
+use crate::driver::{Change, Client, Run, Wake, World};
 use crate::operations::Operation;
+use crate::shape::peer_url;
 use volvox_core::{Duration, Incarnation, NodeId};
 use volvox_raft::{Configuration, Member};
 use volvox_replica::{MemberRequest, Replica, Request};
@@ -132,7 +133,7 @@ impl Run {
         let after = Duration::from_millis(self.rng.between(10, 400));
         world.fault_after(after, volvox_core::Fault::Start(id));
         for _ in 0..self.shape.clients_a_node {
-            self.clients.push(crate::run::Client { node: id, busy: None });
+            self.clients.push(Client { node: id, busy: None });
             let client = self.clients.len() - 1;
             self.wake_between(world, 500, 3_000, Wake::Client(client));
         }

@@ -7,14 +7,13 @@ use crate::rare::RarePaths;
 use crate::shape::{LOAD, Shape};
 use crate::truth::Truth;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use volvox_core::{Bytes, Duration, Instant, NodeId, Rng};
+use volvox_core::{Bytes, Duration, NodeId};
 use volvox_raft::RoleKind;
 use volvox_raft::invariants::Observer;
-use volvox_replica::{Event, Replica, StreamId, Ticket};
+use volvox_replica::{Event, Replica, Ticket};
 use volvox_sim::script::Journal;
-use volvox_sim::{Builder, Counts, Happening, Simulation, Stop, TraceRing};
+use volvox_sim::{Builder, Counts, Happening, Stop, TraceRing};
 
 /// Faults are over, and everything must be well again after this long.
 const PROGRESS: Duration = Duration::from_secs(40);

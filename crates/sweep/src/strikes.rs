@@ -8,8 +8,7 @@
 use crate::driver::{Run, Wake, World};
 use crate::moments::{Moment, Strike};
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Duration, Fault, Instant, NodeId, Rng};
-use volvox_sim::Latency;
+use volvox_core::{Duration, Fault, Instant, NodeId};
 
 /// From then on a first change of the members goes before.
 const MEMBERS_BY: Duration = Duration::from_secs(6);
