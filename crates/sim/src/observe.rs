@@ -12,6 +12,7 @@ use volvox_core::{Choices, Effect, EffectOf, Fault, Instant, NodeId, Position, P
 /// All observers.
 impl<P: Process + 'static> Simulation<P> {
     /// A step begins.
+    #[inline]
     pub(crate) fn observe_input(&mut self, index: u32, input: &Input<P>) {
         if self.trace.is_some() {
             self.trace_input(index, input);
@@ -25,6 +26,7 @@ impl<P: Process + 'static> Simulation<P> {
     }
 
     /// A step had this effect.
+    #[inline]
     pub(crate) fn observe_effect(&self, index: u32, effect: &EffectOf<P>) {
         if self.trace.is_some() {
             self.trace_effect(index, effect);
