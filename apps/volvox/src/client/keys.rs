@@ -18,7 +18,7 @@ use super::cluster::{Cluster, Repeat};
 use super::document;
 use super::lease::parse_lease;
 use super::output::Printer;
-use super::span::{Span, argument_bytes};
+use super::span::Span;
 
 /// The arguments of `put`.
 #[derive(Args, Debug)]

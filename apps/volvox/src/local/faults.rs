@@ -13,7 +13,7 @@ use crate::node::admin_client;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Fault, NodeId};
+use volvox_core::Fault;
 
 /// Injects the fault.
 ///
