@@ -32,7 +32,7 @@ const WATCH: Duration = Duration::from_secs(2);
 
 const USAGE: &str = "usage: cargo xtask bench etcd [--rounds 5] [--secs 10] [--only ROW,...] [--json FILE] [--anyway]";
 
-/// What was asked for.
+/// The options of the command.
 struct Arguments {
     rounds: usize,
     secs: f64,
@@ -126,7 +126,7 @@ fn version_of(etcd: &Path) -> Result<String> {
 
 /// One row, one side, from an empty folder to an empty folder.
 fn run_once(bench: &Bench<'_>, etcd: &Path, row: &Row, side: Side, folder: &Path) -> Result<Outcome> {
-    // What an earlier run that was interrupted left behind.
+    // The remains of an earlier run that was interrupted.
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let members = match side {

@@ -17,7 +17,7 @@ const OUTPUT_BYTES_MAX: u64 = 16 << 20;
 /// The output of a child that ended.
 #[derive(Debug)]
 pub struct Output {
-    /// How it ended.
+    /// Its exit.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: String,

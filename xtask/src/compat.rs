@@ -39,7 +39,7 @@ pub use perf::run as check_perf;
 const CHECKS: &[&[Check]] =
     &[kv::CHECKS, txn::CHECKS, watch::CHECKS, lease::CHECKS, recipes::CHECKS, maintenance::CHECKS, members::CHECKS];
 
-/// What one check found against one node.
+/// The result of one check against one node.
 struct Outcome {
     name: &'static str,
     node: usize,
@@ -94,7 +94,7 @@ pub fn fetch(workspace: &Workspace) -> Result<()> {
 fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally: &mut Tally) -> Result<()> {
     let selected = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let checks: Vec<&Check> = CHECKS.iter().copied().flatten().filter(|check| selected(check.name)).collect();
-    // What stands beside etcd has nothing to do with chrony.
+    // The other checks have nothing to do with chrony.
     let with_chrony = !against_etcd && chrony::names().any(selected);
     if checks.is_empty() && !with_chrony {
         bail!("no check's name contains {words:?}");

@@ -27,7 +27,7 @@ use workspace::Workspace;
 
 /// One command of the gate.
 struct Command {
-    /// What one types after `cargo xtask`.
+    /// The words after `cargo xtask`.
     name: &'static str,
     /// One line for the list of commands.
     summary: &'static str,

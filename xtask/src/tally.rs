@@ -7,12 +7,12 @@ pub struct Tally {
     pub passed: u64,
     /// How many failed.
     pub failed: u64,
-    /// What could not be run on this machine, one entry a test or check: its name and the reason.
+    /// The tests and checks that could not be run on this machine, one entry each: its name and the reason.
     pub skipped: Vec<String>,
 }
 
 impl Tally {
-    /// What was not run, a line each, then the counts in one line: the last thing that is printed.
+    /// The tests and checks that were not run, one per line, then the counts in one line: the last output.
     pub fn closing_lines(&self) -> String {
         let mut lines: String = self.skipped.iter().map(|what| format!("NOT RUN: {what}\n")).collect();
         lines += &format!("{} passed, {} failed", self.passed, self.failed);

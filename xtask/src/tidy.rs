@@ -33,9 +33,9 @@ pub struct Finding {
     pub path: String,
     /// The line, counted from one.
     pub line: usize,
-    /// What is wrong.
+    /// The problem.
     pub what: String,
-    /// What to do instead.
+    /// The remedy.
     pub instead: String,
 }
 

@@ -21,7 +21,7 @@ const BUDGET_MINUTES: [(&str, u64); 1] = [("foundation: worlds, Raft, store, doo
 /// One step of the gate.
 struct Step {
     name: &'static str,
-    /// What a person types to repeat this step alone.
+    /// The command that repeats this step alone.
     repeat: &'static str,
     run: fn(&Workspace, &mut Tally) -> Result<()>,
 }

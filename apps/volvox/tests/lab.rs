@@ -54,6 +54,54 @@ fn the_list_tells_what_is_done_of_the_catalogue() {
 }
 
 #[test]
+fn the_list_is_in_an_order_in_which_each_entry_needs_only_those_before_it() {
+    let list = document(&["list"]);
+    let entries = list["entries"].as_array().expect("entries");
+    for (place, entry) in entries.iter().enumerate() {
+        for needed in entry["needs"].as_array().expect("names") {
+            let is_before = entries[..place].iter().any(|before| before["id"] == *needed);
+            assert!(is_before, "{} needs {needed}", entry["id"]);
+        }
+    }
+    let text = says(&["list"]);
+    let line = text.lines().find(|line| line.contains(" ricart-agrawala ")).expect("its line");
+    assert!(line.contains(" day ") && line.contains(" lamport-mutex "), "{line}");
+}
+
+#[test]
+fn questions_are_asked_first_and_answered_on_request() {
+    let asked = says(&["questions", "paxos"]);
+    assert!(asked.contains("volvox lab claim Q-CON-1") && !asked.contains("4(n-1)"), "{asked}");
+    assert!(says(&["questions", "paxos", "--answers"]).contains("4(n-1)"));
+    assert!(says(&["show", "paxos"]).contains("# Predict, then run"));
+    assert!(document(&["questions"])["entries"].as_array().expect("entries").len() >= 23);
+    let all = document(&["questions", "raft"]);
+    assert!(all["questions"].as_array().expect("questions").len() >= 3 && all["questions"][0]["answer"].is_null());
+    assert!(
+        refused(&["questions", "replicated-state-machine"]).contains("has no questions, since its kind is service")
+    );
+}
+
+#[test]
+fn a_claim_says_what_it_has_not_measured() {
+    let claimed = document(&["claim", "Q-TIM-5"]);
+    assert_eq!(claimed["claims"][0]["verdict"], "consistent", "a published measurement is not reproduced: {claimed}");
+    let text = says(&["claim", "Q-MTX-3", "--broken"]);
+    assert!(text.contains("condition  ") && text.contains("expected  measured  unit"), "{text}");
+    assert!(
+        text.contains("Q-MTX-3 holds") && text.contains("it fails, as expected") && text.contains("FAILS"),
+        "{text}"
+    );
+    let nowhere = "/proc/nowhere";
+    assert!(refused(&["claim", "Q-MTX-3", "--svg", nowhere]).contains("cannot create the folder /proc/nowhere"));
+    let folder = scratch("plots");
+    says(&["claim", "Q-MTX-3", "--svg", folder.to_str().expect("text")]);
+    let plot = std::fs::read_to_string(folder.join("Q-MTX-3.svg")).expect("a picture");
+    assert!(plot.contains(">2(N-1)<") && plot.contains(">expected<"), "{plot}");
+    std::fs::remove_dir_all(folder).expect("it was written");
+}
+
+#[test]
 fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
     let row = document(&["show", "mtx-03"]);
     assert_eq!((&row["id"], &row["done"]), (&Value::from("MTX-03"), &Value::from(true)), "{row}");
@@ -61,7 +109,7 @@ fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
     assert!(demands.iter().all(|demand| !demand["evidence"].as_array().expect("evidence").is_empty()), "{row}");
     let text = says(&["show", "MTX-03"]);
     assert!(text.contains("safe    mutual exclusion\n        model ") && text.contains("(ricart-agrawala)"), "{text}");
-    // What nothing shows is printed as open, also in a row that is claimed.
+    // A demand without evidence is printed as open, also in a row that is claimed.
     assert!(says(&["show", "CON-09"]).contains("world   check\n        open"));
     assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no door"));
     assert!(says(&["show", "MTX-05"]).contains("no entry covers it yet"));
@@ -243,6 +291,11 @@ fn what_is_wrong_is_said_with_what_would_be_right() {
     assert!(refused(&["run", "ricart-agrawala", "--fault", "partition 1,2 @ 4ms"]).contains("column 11"));
     assert!(refused(&["claim", "Q-MTX-33"]).contains("did you mean Q-MTX-3?"));
     assert!(refused(&["run", "ricart-agrawala", "--nodes", "-1"]).contains("expected a whole number"));
+    assert!(refused(&["run", "ricart-agrawala", "--seed", "-1"]).contains("expected a whole number from 0"));
+    assert!(!refused(&["show", "nope"]).contains("did you mean"), "half of the letters differ");
+    for arguments in [["run", "raft", "--diagram"], ["run", "raft", "--trace"], ["check", "raft", "--diagram"]] {
+        assert!(refused(&[&arguments[..], &["--json"]].concat()).contains("--json prints one document"));
+    }
     assert!(
         refused(&["check", "ricart-agrawala", "--model", "without ordr"]).contains("did you mean \"without order\"?")
     );
@@ -278,13 +331,13 @@ fn a_counterexample_is_found_saved_and_replayed() {
 }
 
 #[test]
-fn the_same_protocol_runs_with_a_process_a_node() {
+fn the_same_protocol_runs_with_one_process_per_node() {
     let ran = document(&["run", "ricart-agrawala", "--live", "--nodes", "3"]);
     assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
     assert_eq!(ran["events"]["Entered"], 3, "{ran}");
     assert_eq!(ran["messages"]["Request"], 6, "{ran}");
     let text = says(&["run", "ricart-agrawala", "--live", "--diagram"]);
-    assert!(text.contains("live: a process a node") && text.contains("◆ entered"), "{text}");
+    assert!(text.contains("live: one OS process per node") && text.contains("◆ entered"), "{text}");
 }
 
 /// Sockets, files and clocks of the machine, for every chapter that says that it lives there.
@@ -299,6 +352,17 @@ fn chapters_run_live_as_their_rows_ask() {
         let ran = document(&["run", protocol["id"].as_str().expect("a name"), "--live"]);
         assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
     }
+}
+
+/// The command line as the client of a service: what it asks of a node goes to the coordinator and back over sockets.
+#[test]
+fn the_command_line_asks_a_coordinator_for_the_section() {
+    let ran = document(&["run", "centralised", "--live"]);
+    for kind in ["Request", "Granted", "Release"] {
+        assert!(ran["messages"][kind].as_u64().is_some_and(|count| count >= 2), "{kind}: {ran}");
+    }
+    assert!(ran["events"]["Entered"].as_u64() >= Some(2) && ran["events"]["Entered"] == ran["events"]["Left"], "{ran}");
+    assert_eq!((&ran["lost"], &ran["good"]), (&serde_json::json!({}), &Value::from(true)), "{ran}");
 }
 
 #[test]

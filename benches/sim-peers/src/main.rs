@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// How many messages are handled in each run, unless the command line says otherwise.
 const DELIVERIES: u64 = 1_000_000;
-/// What takes longer is reported as not finished, with the rate up to there.
+/// A run that takes longer is reported as not finished, with the rate up to there.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() {

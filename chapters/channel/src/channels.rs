@@ -9,6 +9,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
@@ -21,6 +23,12 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Cachin, Guerraoui, Rodrigues: Introduction to Reliable and Secure Distributed Programming, 2011, \
                 sections 2.4 and 3.9",
+    reading: Reading {
+        needs: &[],
+        level: Level::Evening,
+        teaches: "what a link may do, and how reliable FIFO is built on it, layer by layer",
+    },
+    questions: include_str!("../../../book/src/questions/channels.md"),
     source: include_str!("../../../crates/channel/src/links/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
@@ -181,8 +189,9 @@ where
 {
     let properties: Vec<_> =
         properties::<P>().into_iter().filter(|property| promised.contains(&property.name)).collect();
-    hold(Checker::new(world), &properties)
-        .reachable("the words are delivered", move |world, state| world.view(state).history().heard() >= u64::from(words))
+    hold(Checker::new(world), &properties).reachable("the words are delivered", move |world, state| {
+        world.view(state).history().heard() >= u64::from(words)
+    })
 }
 
 fn safe<P>(config: P::Config, nodes: u64, links: Links, words: u32, promised: &[&str]) -> Explored
@@ -214,11 +223,18 @@ static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-FND-3",
     text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions per call, with loss p each way",
     measure: || {
-        [100_000, 300_000].into_iter().flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm)).collect()
+        [100_000, 200_000, 300_000]
+            .into_iter()
+            .flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm))
+            .collect()
     },
     breakage: "the layer above removes duplicates",
     measure_broken: || at_least_once::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 100_000),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[0.1, 0.2, 0.3], &["attempts", "executions"]);
+        Against { title: "At-least-once calls", x_label: "loss each way p", y_label: "per call", values, names }
+            .svg(rows)
+    }),
 }];
 
 const CALLS: u64 = 20_000;

@@ -8,6 +8,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
@@ -20,6 +21,12 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bartlett, Scantlebury, Wilkinson: A note on reliable full-duplex transmission over half-duplex links, \
                 CACM 12(5), 1969; Tanenbaum, Wetherall: Computer networks, section 3.4",
+    reading: Reading {
+        needs: &["channels"],
+        level: Level::Evening,
+        teaches: "acknowledgement, retransmission, and why the numbers of packets must not be too few",
+    },
+    questions: include_str!("../../../book/src/questions/sliding-windows.md"),
     source: include_str!("../../../crates/channel/src/arq/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
@@ -171,8 +178,9 @@ fn system(config: Config<()>, links: Links, words: u32) -> Instance {
 }
 
 fn checker(world: &Instance, words: u32) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &properties())
-        .reachable("all words are delivered", move |world, state| world.view(state).history().heard() == u64::from(words))
+    hold(Checker::new(world), &properties()).reachable("all words are delivered", move |world, state| {
+        world.view(state).history().heard() == u64::from(words)
+    })
 }
 
 fn safe(config: Config<()>, links: Links, words: u32) -> Explored {

@@ -11,6 +11,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, Clocks, FaultPlan, Happening, Latency};
 
 /// The chapter.
@@ -23,6 +24,8 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Gusella and Zatti: The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD, \
                 IEEE TSE 15(7), 1989",
+    reading: Reading { needs: &["cristian"], level: Level::Evening, teaches: "agreeing on a time without a reference" },
+    questions: include_str!("../../../book/src/questions/berkeley.md"),
     source: include_str!("../../../crates/clocks/src/berkeley.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -96,7 +99,7 @@ const GRADUAL: &str = "monotonicity";
 /// The property that needs an upper bound on delays.
 const ALL: &str = "a round sets every clock";
 
-static MODELS: [CheckedModel; 15] = [
+static MODELS: [CheckedModel; 16] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -126,18 +129,20 @@ static MODELS: [CheckedModel; 15] = [
         "a master, three slaves, one of them broken and within gamma",
         "one round; one message is lost: clocks 0, 1 and -1 ticks off, and a broken one 19, where gamma is 20",
         9_611,
-        || run(&within_gamma().network(Network::unordered().losses(1))),
+        || run(&within_gamma(None)),
     ),
     CheckedModel::breaks(
         "a broken clock within gamma moves the average",
         "no rule removed, the same: only a clock further away than gamma has no weight, so the average need not lie among \
          the good clocks",
         (AMONG, 6),
-        || {
-            let world = within_gamma();
-            let among = Property { name: AMONG, source: "TIM-06", when: When::Always, holds: protocol::among_the_good };
-            explore(&world, hold(Checker::new(&world), &[among]))
-        },
+        || among(&within_gamma(None)),
+    ),
+    CheckedModel::holds(
+        "a broken clock within gamma, the extremes dropped",
+        "the same, but the greatest and the least offset are dropped: the average lies among the good clocks",
+        9_611,
+        || among(&within_gamma(Some(1))),
     ),
     CheckedModel::breaks(
         "answers later than the bound",
@@ -187,8 +192,9 @@ fn timeless(nodes: u64, rounds: u64, round_trip_max: u32, without: Option<protoc
 }
 
 /// The fourth of four clocks is broken, and none is further than gamma from another.
-fn within_gamma() -> Instance {
-    configured(4, 1, 3, &[0, 1, -1, 19], None).timed(timed(1, 3))
+fn within_gamma(trimmed: Option<usize>) -> Instance {
+    let config = Config { trimmed, ..configuration(1, 3, &[0, 1, -1, 19], None) };
+    instance(4, config).timed(timed(1, 3)).network(Network::unordered().losses(1))
 }
 
 fn configured(
@@ -198,16 +204,24 @@ fn configured(
     starts_off_ms: &[i64],
     without: Option<protocol::Rule>,
 ) -> Instance {
-    let config = Config {
+    instance(nodes, configuration(rounds, round_trip_max, starts_off_ms, without))
+}
+
+fn configuration(rounds: u64, round_trip_max: u32, starts_off_ms: &[i64], without: Option<protocol::Rule>) -> Config {
+    Config {
         every: TICK,
         rounds: Some(rounds),
         round_trip_max: TICK * round_trip_max,
         delay_min: TICK,
         gamma: TICK * 20,
+        trimmed: None,
         slew_ppm: 100_000,
         starts_off_ns: starts_off_ms.iter().map(|ms| ms * 1_000_000).collect(),
         without,
-    };
+    }
+}
+
+fn instance(nodes: u64, config: Config) -> Instance {
     Instance::with_history(nodes, config)
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())
@@ -221,6 +235,12 @@ fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance 
 /// Two delays of two ticks are within the bound: a round closes when the bound is over, so they must take less.
 fn slow(nodes: u64, delivery_max: u32) -> Instance {
     timeless(nodes, 1, 5, None).timed(timed(1, delivery_max))
+}
+
+/// Whether the average lies among the good clocks.
+fn among(world: &Instance) -> Explored {
+    let among = Property { name: AMONG, source: "TIM-06", when: When::Always, holds: protocol::among_the_good };
+    explore(world, hold(Checker::new(world), &[among]))
 }
 
 /// The safety properties, and that at the end of the round every node received a delta.
@@ -329,10 +349,11 @@ fn field(every: Duration) -> Vec<Row> {
         worst = worst.max(shown.iter().max().unwrap_or(&0) - shown.iter().min().unwrap_or(&0));
     }
     vec![Row {
-        label: "N=15, rho=2e-5, RTT <= 10 ms, a round every 4 minutes".to_string(),
+        label: "N=15, rho=2e-5, round trips of at most 10 ms, a round every 4 minutes".to_string(),
         expected: 25.0,
         measured: worst as f64 / 1e6,
-        tolerance: Tolerance::AtMost,
+        // The paper measured 20 to 25 ms, on machines with an operating system in the way.
+        tolerance: Tolerance::NotAbove,
         unit: "ms between any two clocks",
         over: format!("{HOURS} h, from the second hour, a reading every minute"),
     }]

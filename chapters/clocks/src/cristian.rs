@@ -12,6 +12,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Happening, Latency, Simulation};
 
 /// The chapter.
@@ -23,6 +24,12 @@ static CARD: Card = Card {
     mechanisms: &["TIM-01", "TIM-02", "TIM-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Cristian: Probabilistic clock synchronization, Distributed Computing 3, 1989, sections 3 to 5",
+    reading: Reading {
+        needs: &[],
+        level: Level::Evening,
+        teaches: "asking for the time, and the bound that no algorithm beats",
+    },
+    questions: include_str!("../../../book/src/questions/cristian.md"),
     source: include_str!("../../../crates/clocks/src/cristian.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,

@@ -11,6 +11,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 
 /// The chapter.
@@ -22,6 +23,8 @@ static CARD: Card = Card {
     mechanisms: &["ORD-01", "ORD-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
+    reading: Reading { needs: &[], level: Level::Evening, teaches: "happened-before, and a clock that respects it" },
+    questions: include_str!("../../../book/src/questions/lamport-clocks.md"),
     source: include_str!("../../../crates/clocks/src/lamport.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,

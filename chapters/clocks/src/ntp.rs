@@ -12,6 +12,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
@@ -23,6 +24,12 @@ static CARD: Card = Card {
     mechanisms: &["TIM-04", "TIM-07", "TIM-08"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
+    reading: Reading {
+        needs: &["cristian"],
+        level: Level::Day,
+        teaches: "samples, filters, intersections: time from servers that may be wrong",
+    },
+    questions: include_str!("../../../book/src/questions/ntp.md"),
     source: include_str!("../../../crates/clocks/src/ntp.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,

@@ -9,6 +9,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
@@ -20,6 +22,12 @@ static CARD: Card = Card {
     mechanisms: &["ORD-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Fidge 1988; Mattern: Virtual time and global states of distributed systems, 1988, sections 5 and 6",
+    reading: Reading {
+        needs: &["lamport-clocks"],
+        level: Level::Evening,
+        teaches: "a clock that captures happened-before exactly, and what that costs",
+    },
+    questions: include_str!("../../../book/src/questions/vector-clocks.md"),
     source: include_str!("../../../crates/clocks/src/vector.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -65,7 +73,17 @@ impl Chapter for VectorClocks {
             measure: || [3, 10, 30].into_iter().flat_map(|nodes| sizes(nodes, None)).collect(),
             breakage: "messages carry only the sender's count",
             measure_broken: || sizes(10, Some(protocol::Rule::Whole)),
-            plot: None,
+            plot: Some(|rows| {
+                let (values, names) = (&[3.0, 10.0, 30.0], &["vector clock", "Lamport clock"]);
+                Against {
+                    title: "What a clock costs on the wire",
+                    x_label: "processes N",
+                    y_label: "bytes of counters per message",
+                    values,
+                    names,
+                }
+                .svg(rows)
+            }),
         }]
     }
 }

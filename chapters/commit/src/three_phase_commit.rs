@@ -10,6 +10,7 @@ use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
@@ -21,6 +22,12 @@ static CARD: Card = Card {
     mechanisms: &["ACP-04"],
     worlds: &[World::Simulated, World::Checked],
     reference: "Skeen: Nonblocking commit protocols, SIGMOD 1981; Bernstein, Hadzilacos, Goodman 1987, 7.5",
+    reading: Reading {
+        needs: &["two-phase-commit"],
+        level: Level::Day,
+        teaches: "how not to block, and what that assumes",
+    },
+    questions: include_str!("../../../book/src/questions/three-phase-commit.md"),
     source: include_str!("../../../crates/commit/src/three_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,

@@ -10,6 +10,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -21,6 +22,8 @@ static CARD: Card = Card {
     mechanisms: &["ACP-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bernstein, Hadzilacos, Goodman: Concurrency control and recovery in database systems, 1987, 7.4",
+    reading: Reading { needs: &[], level: Level::Day, teaches: "all or nothing, and why it may block" },
+    questions: include_str!("../../../book/src/questions/two-phase-commit.md"),
     source: include_str!("../../../crates/commit/src/two_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,

@@ -8,6 +8,8 @@ use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
@@ -19,6 +21,12 @@ static CARD: Card = Card {
     mechanisms: &["ELE-01"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Garcia-Molina: Elections in a distributed computing system, IEEE Transactions on Computers C-31(1), 1982",
+    reading: Reading {
+        needs: &["ring-election"],
+        level: Level::Day,
+        teaches: "an election that relies on bounds on delay",
+    },
+    questions: include_str!("../../../book/src/questions/bully.md"),
     source: include_str!("../../../crates/election/src/bully.rs"),
     // All begin at once, and each node that is asked begins again: with 48 nodes that makes four million messages.
     nodes: Nodes { least: 2, most: 24, default: 4 },
@@ -175,7 +183,17 @@ static CLAIMS: [Claim; 2] = [
         measure: || [4, 8, 16, 32].into_iter().flat_map(|n| worst(n, None)).collect(),
         breakage: "a node that answers does not take over",
         measure_broken: || worst(8, Some(protocol::Rule::TakeOver)),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[4.0, 8.0, 16.0, 32.0], &["ELECTION", "ANSWER", "COORDINATOR", "all"]);
+            Against {
+                title: "Bully: the lowest survivor notices",
+                x_label: "nodes N",
+                y_label: "messages",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-ELE-2",

@@ -6,6 +6,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 
 /// The chapter.
@@ -17,6 +19,12 @@ static CARD: Card = Card {
     mechanisms: &["ELE-03"],
     worlds: &[World::Simulated, World::Checked],
     reference: "Chang and Roberts: An improved algorithm for decentralized extrema-finding, CACM 22(5), 1979",
+    reading: Reading {
+        needs: &[],
+        level: Level::Evening,
+        teaches: "an election on a ring: the greatest name comes back",
+    },
+    questions: include_str!("../../../book/src/questions/chang-roberts.md"),
     source: include_str!("../../../crates/election/src/chang_roberts.rs"),
     nodes: Nodes { least: 2, most: 1_024, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -125,10 +133,13 @@ fn run(world: &Instance) -> Explored {
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-ELE-4",
     text: "Chang-Roberts: one initiator 3N-1 at worst; all at once N(N+1)/2 + N at worst, N H_N + N on average",
-    measure: || [4, 16].into_iter().flat_map(|n| costs(n, None)).collect(),
+    measure: || [4, 8, 16].into_iter().flat_map(|n| costs(n, None)).collect(),
     breakage: "lower ids are forwarded",
     measure_broken: || costs(16, Some(protocol::Rule::Swallow)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[4.0, 8.0, 16.0], &["one begins, worst", "all begin, worst", "all begin, mean"]);
+        Against { title: "Chang and Roberts", x_label: "nodes N", y_label: "messages", values, names }.svg(rows)
+    }),
 }];
 
 /// Messages of one election on this ring.

@@ -11,9 +11,9 @@ use volvox_lab::registry::{Family, protocol};
 pub static FAMILY: Family = Family {
     name: "election",
     entries: &[
-        protocol::<bully::BullyAlgorithm>(),
-        protocol::<ring_election::RingElection>(),
         protocol::<chang_roberts::ChangRoberts>(),
+        protocol::<ring_election::RingElection>(),
+        protocol::<bully::BullyAlgorithm>(),
     ],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),

@@ -7,6 +7,7 @@ use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
@@ -18,6 +19,12 @@ static CARD: Card = Card {
     mechanisms: &["ELE-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, 1977",
+    reading: Reading {
+        needs: &["chang-roberts"],
+        level: Level::Evening,
+        teaches: "the same with crashes: a list, and a second round",
+    },
+    questions: include_str!("../../../book/src/questions/ring-election.md"),
     source: include_str!("../../../crates/election/src/ring.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,

@@ -58,6 +58,7 @@ use volvox_core::fault::{LinkFault, Target};
 use volvox_core::{Duration, Encode, Fault, NodeId};
 use volvox_election::{Command, chang_roberts, ring};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::registry::{EntryCard, Experiment};
 use volvox_lab::sim::{Builder, Latency, Network, Simulation};
 
@@ -68,6 +69,12 @@ pub static EIGHT_FALLACIES: Experiment = Experiment {
         title: "The eight fallacies of distributed computing",
         mechanisms: &["FND-06"],
         reference: "Deutsch and Gosling: The eight fallacies of distributed computing, Sun Microsystems, 1994 and 1997",
+        reading: Reading {
+            needs: &[],
+            level: Level::Evening,
+            teaches: "what a first distributed system takes for granted, measured",
+        },
+        questions: include_str!("../../../book/src/questions/eight-fallacies.md"),
         source: include_str!("eight_fallacies.rs"),
     },
     parameters: &[
@@ -206,7 +213,7 @@ fn round_trips(scheme: Scheme, bits: u32, window: u16) -> Vec<Row> {
     };
     let _ = sim.run_until(Duration::from_secs(60), is_answered);
     let trips = Duration::from_nanos(sim.now().0).as_secs_f64() / (one_way * 2).as_secs_f64();
-    row(format!("{scheme:?}, W={window}"), 1.0, Tolerance::Exact, trips, "round trips", format!("{CALLS} calls"))
+    row(format!("window of {window}"), 1.0, Tolerance::Exact, trips, "round trips", format!("{CALLS} calls"))
 }
 
 const BURST: u32 = 50;

@@ -7,6 +7,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_membership::swim::{self as protocol, Command, Config, History, Timer};
 
@@ -19,6 +20,12 @@ static CARD: Card = Card {
     mechanisms: &["MEM-05", "MEM-06", "MEM-07"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
+    reading: Reading {
+        needs: &["channels"],
+        level: Level::Week,
+        teaches: "failure detection and membership, without a centre and with gossip",
+    },
+    questions: include_str!("../../../book/src/questions/swim.md"),
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
     rules: protocol::Rule::CARDS,

@@ -8,6 +8,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_multicast::total_order::{self as protocol, Command, Config, Event, History, TotalOrder};
 
@@ -20,6 +22,12 @@ static CARD: Card = Card {
     mechanisms: &["ORD-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
+    reading: Reading {
+        needs: &["channels", "lamport-clocks"],
+        level: Level::Day,
+        teaches: "one order everywhere, from stamps and acknowledgements",
+    },
+    questions: include_str!("../../../book/src/questions/total-order-multicast.md"),
     source: include_str!("../../../crates/multicast/src/total_order/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -208,7 +216,17 @@ static CLAIMS: [Claim; 1] = [Claim {
     measure: || costs(None),
     breakage: "no node acknowledges, and none waits",
     measure_broken: || costs(Some(protocol::Rule::Acknowledgements)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 5.0, 8.0], &["all acknowledge", "sender's is implied"]);
+        Against {
+            title: "Totally ordered multicast",
+            x_label: "processes N",
+            y_label: "messages per multicast",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
 const MULTICASTS: u64 = 100;

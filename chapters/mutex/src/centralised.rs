@@ -9,6 +9,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::FaultPlan;
 use volvox_mutex::centralised::{self as protocol, Config, Place};
 use volvox_mutex::section::{Command, Event, History};
@@ -22,6 +23,8 @@ static CARD: Card = Card {
     mechanisms: &["MTX-01"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
+    reading: Reading { needs: &[], level: Level::Evening, teaches: "mutual exclusion with a coordinator" },
+    questions: include_str!("../../../book/src/questions/centralised.md"),
     source: include_str!("../../../crates/mutex/src/centralised.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,

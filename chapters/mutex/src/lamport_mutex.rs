@@ -8,6 +8,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Described, FaultPlan, FaultWeights, Latency};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
 use volvox_mutex::section::{History, mutual_exclusion};
@@ -30,6 +32,12 @@ static CARD: Card = Card {
     mechanisms: &["MTX-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978, pp. 561-563",
+    reading: Reading {
+        needs: &["total-order-multicast"],
+        level: Level::Day,
+        teaches: "mutual exclusion without a coordinator",
+    },
+    questions: include_str!("../../../book/src/questions/lamport-mutex.md"),
     source: include_str!("../../../crates/mutex/src/lamport_mutex.rs"),
     nodes: Nodes { least: 3, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -207,7 +215,17 @@ static CLAIMS: [Claim; 1] = [Claim {
     measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
     breakage: "a node that leaves does not say so",
     measure_broken: || costs(5, Some(protocol::Rule::Release)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 5.0, 10.0], &["3(N-1)", ""]);
+        Against {
+            title: "Lamport's queue at full load",
+            x_label: "nodes N",
+            y_label: "messages an entry",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
 /// Of the protocol itself, without the acknowledgements of the channel.

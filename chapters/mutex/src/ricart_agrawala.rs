@@ -9,6 +9,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, Simulation};
 use volvox_mutex::ricart_agrawala::{self as protocol, Config};
 use volvox_mutex::section::{Event, History};
@@ -22,6 +24,12 @@ static CARD: Card = Card {
     mechanisms: &["MTX-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Ricart and Agrawala: An optimal algorithm for mutual exclusion in computer networks, CACM 24(1), 1981",
+    reading: Reading {
+        needs: &["lamport-mutex"],
+        level: Level::Day,
+        teaches: "the same with a third fewer messages: a reply that is withheld",
+    },
+    questions: include_str!("../../../book/src/questions/ricart-agrawala.md"),
     source: include_str!("../../../crates/mutex/src/ricart_agrawala.rs"),
     nodes: Nodes { least: 3, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
@@ -172,7 +180,17 @@ static CLAIMS: [Claim; 2] = [
         measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
         breakage: "a node that leaves sends no replies",
         measure_broken: || costs(5, Some(protocol::Rule::LateReply)),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[3.0, 5.0, 10.0], &["2(N-1)", ""]);
+            Against {
+                title: "Ricart and Agrawala at full load",
+                x_label: "nodes N",
+                y_label: "messages an entry",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-MTX-7",

@@ -7,6 +7,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 use volvox_mutex::section::{Command, Event, History, mutual_exclusion};
 use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_token_per_epoch};
@@ -20,6 +21,12 @@ static CARD: Card = Card {
     mechanisms: &["MTX-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, IFIP Congress 1977",
+    reading: Reading {
+        needs: &["centralised"],
+        level: Level::Day,
+        teaches: "a token, its loss, and the epoch that makes the loss harmless",
+    },
+    questions: include_str!("../../../book/src/questions/token-ring.md"),
     source: include_str!("../../../crates/mutex/src/token_ring.rs"),
     nodes: Nodes { least: 4, most: 32, default: 4 },
     rules: protocol::Rule::CARDS,
@@ -143,11 +150,16 @@ static MODELS: [CheckedModel; 11] = [
     ),
     CheckedModel {
         name: "a crash, a return, and no bound on time",
-        text: "three nodes, of which two want to enter; a living node may be skipped: two may be inside, but never with one epoch",
+        text: "three nodes, of which two want to enter; a living node may be skipped: two may be inside, but never with one epoch, so \
+               that a shared thing which refuses an older epoch than it has seen serves one of them",
         expects: Expects::Holds { states: 473_935 },
         explore: || {
             let world = hasty(None);
-            explore(&world, hold(Checker::new(&world), &[one_token_per_epoch()]))
+            let checker = hold(Checker::new(&world), &[one_token_per_epoch()]);
+            explore(
+                &world,
+                checker.invariant("mutual exclusion by fencing", is_fenced).reachable("two inside", two_inside),
+            )
         },
     },
     CheckedModel::breaks(
@@ -204,6 +216,21 @@ fn patient(missing: u32, without: Option<protocol::Rule>) -> Instance {
 /// As the last, except that nothing is lost, one timeout is enough, and a crashed node restarts.
 fn returning(without: Option<protocol::Rule>) -> Instance {
     patient(1, without).network(Network::unordered()).crashes_and_restarts(1)
+}
+
+/// The epochs of the nodes that are inside.
+fn epochs_inside(world: &Instance, state: &State) -> Vec<Epoch> {
+    world.view(state).nodes().filter(|(_, node)| node.is_inside()).filter_map(|(_, node)| node.token()).collect()
+}
+
+/// Of the nodes that are inside, one at most has the newest epoch: once it was served, the shared thing refuses all others.
+fn is_fenced(world: &Instance, state: &State) -> bool {
+    let inside = epochs_inside(world, state);
+    inside.iter().max().is_none_or(|newest| inside.iter().filter(|epoch| *epoch == newest).count() == 1)
+}
+
+fn two_inside(world: &Instance, state: &State) -> bool {
+    epochs_inside(world, state).len() > 1
 }
 
 /// Where nothing is lost: a claim that has not returned is in flight, or waits for a node to leave, or some node knows

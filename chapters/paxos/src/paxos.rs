@@ -7,6 +7,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Learning, Value};
 
@@ -19,6 +21,12 @@ static CARD: Card = Card {
     mechanisms: &["CON-03", "CON-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Paxos Made Simple, 2001; The Part-Time Parliament, ACM TOCS 16(2), 1998",
+    reading: Reading {
+        needs: &["two-phase-commit"],
+        level: Level::Week,
+        teaches: "agreement with a majority, whatever is lost or late",
+    },
+    questions: include_str!("../../../book/src/questions/paxos.md"),
     source: include_str!("../../../crates/paxos/src/single/mod.rs"),
     nodes: Nodes { least: 3, most: 15, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -323,7 +331,17 @@ static CLAIMS: [Claim; 1] = [Claim {
     measure: || cold(Learning::Proposer),
     breakage: "every acceptor informs every learner",
     measure_broken: || cold(Learning::Everybody),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 5.0, 7.0], &["4(n-1)", ""]);
+        Against {
+            title: "Paxos from cold",
+            x_label: "acceptors n",
+            y_label: "messages until the proposer knows",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
 /// One proposal, by a different node in each run, over links with a constant latency and disks that take no time.

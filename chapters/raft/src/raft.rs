@@ -8,6 +8,7 @@ use volvox_lab::chapter::{Card, Cell, Chapter, Golden, Nodes, Rule, Settings, Wo
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_raft::{Command, Config, Configuration, Index, Member as Voter, RoleKind, Ticket, Timer};
 
@@ -20,6 +21,12 @@ static CARD: Card = Card {
     mechanisms: &["CON-07", "CON-08", "CON-09"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Ongaro and Ousterhout: In Search of an Understandable Consensus Algorithm, extended version, 2014",
+    reading: Reading {
+        needs: &["paxos", "bully"],
+        level: Level::Week,
+        teaches: "a log that is agreed on: the engine of the service",
+    },
+    questions: include_str!("../../../book/src/questions/raft.md"),
     source: include_str!("../../../crates/raft/src/lib.rs"),
     nodes: Nodes { least: 1, most: 15, default: 3 },
     rules: &[

@@ -33,6 +33,7 @@
 //! F. B. Schneider: *Implementing fault-tolerant services using the state machine approach: a tutorial*, ACM Computing Surveys
 //! 22(4), 1990. D. Ongaro: *Consensus: bridging theory and practice*, 2014, chapter 6.
 
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::registry::EntryCard;
 
 /// The evidence for the service.
@@ -41,5 +42,11 @@ pub static REPLICATED_STATE_MACHINE: EntryCard = EntryCard {
     title: "A replicated state machine by consensus: the service",
     mechanisms: &["CON-06"],
     reference: "Schneider: Implementing fault-tolerant services using the state machine approach, ACM Computing Surveys 22(4), 1990",
+    reading: Reading {
+        needs: &["raft"],
+        level: Level::Week,
+        teaches: "the service itself: exactly once, reads without the log, and how the product shows it",
+    },
+    questions: "",
     source: include_str!("replica.rs"),
 };

@@ -8,6 +8,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_snapshot::bank::{self, Bank};
 use volvox_snapshot::chandy_lamport::{self as protocol, Command, Config, Event, Graph, History};
@@ -25,6 +26,12 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Chandy and Lamport: Distributed snapshots: determining global states of distributed systems, \
                 ACM TOCS 3(1), 1985, sections 3.2 and 4",
+    reading: Reading {
+        needs: &["channels", "lamport-clocks"],
+        level: Level::Day,
+        teaches: "a global state that no node ever saw, and that is consistent all the same",
+    },
+    questions: include_str!("../../../book/src/questions/chandy-lamport.md"),
     source: include_str!("../../../crates/snapshot/src/chandy_lamport/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
     rules: protocol::Rule::CARDS,

@@ -1,4 +1,4 @@
-//! What can be wrong with a file, its length included.
+//! The errors of a file, its length included.
 
 use std::path::PathBuf;
 
@@ -33,7 +33,7 @@ pub enum CertificatesError {
     Pem {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The file contains nothing of the wanted kind: often the path of one of the other files was given.
@@ -49,7 +49,7 @@ pub enum CertificatesError {
     Certificate {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// The section is marked as a private key, but its content is not of a supported kind.
@@ -57,7 +57,7 @@ pub enum CertificatesError {
     Key {
         /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
     /// Both are valid but do not match: one of the two was replaced, or one of the two paths is wrong.

@@ -75,7 +75,7 @@ impl<M> Outward<M> {
     }
 }
 
-/// What to do with a message of a stream.
+/// The action for a message of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
     /// Deliver it: it is the next one.

@@ -1,6 +1,6 @@
 //! Production Raft, explored: three members over ordered links, with disks that sync at any moment.
 //!
-//! What is left out, and why that is sound for safety: pre-vote and check-quorum, which read the clock, only prevent
+//! The omissions, and why they are sound for safety: pre-vote and check-quorum, which read the clock, only prevent
 //! members from campaigning; heartbeats beyond a budget repeat appends. The model is bounded in terms, the length of
 //! logs, and crashes.
 

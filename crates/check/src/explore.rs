@@ -125,7 +125,7 @@ pub(crate) fn depth_first<M: Model>(search: &Search<'_, '_, M>) -> ReportOf<M> {
     total.finish(search, &seen, &watch, is_done)
 }
 
-/// What all threads found so far.
+/// The findings of all threads so far.
 struct Totals {
     states: u64,
     outside: u64,

@@ -6,7 +6,7 @@ use std::fmt;
 
 /// The result of an exploration.
 pub struct Report<S, A> {
-    /// How it ended.
+    /// The end of the exploration.
     pub ended: Ended,
     /// Distinct states (orbits, where the model has symmetry), without those outside its bounds.
     pub states: u64,
@@ -51,7 +51,7 @@ pub enum Broken {
 pub struct Counterexample<S, A> {
     /// The property.
     pub property: String,
-    /// How it is violated.
+    /// The kind of the violation.
     pub broken: Broken,
     /// The initial state.
     pub initial: S,

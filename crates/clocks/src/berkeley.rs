@@ -44,8 +44,12 @@
 //! good clocks together, so one of them is in it. A clock that is further than gamma from the set has no weight. A
 //! broken clock inside the set has some: of m clocks, each broken one moves the average by up to gamma/m, so it need
 //! **not** lie among the good ones (with gamma 20 ms: 0, +1 and -1 ms are good, and a broken +19 ms moves their average
-//! from 0 to +4.75 ms). Where that is too much, drop the k largest and k smallest offsets instead (Welch and Lynch
-//! 1988).
+//! from 0 to +4.75 ms).
+//!
+//! *Where that is too much*, the f greatest and the f least offsets are dropped, and the rest is averaged
+//! ([`Config::trimmed`]; Welch and Lynch 1988). Of 2f+1 clocks or more with at most f wrong ones, each that is left has a good
+//! clock at or below it and one at or above it, so their average lies among the good ones. For clocks that show different
+//! times to different readers, more than 3f are needed; here one master reads them all.
 //!
 //! A delta belongs to one round and is applied once, by the node for which it was computed: a slave remembers which
 //! round it answered last.
@@ -75,7 +79,7 @@ mod average;
 mod message;
 mod properties;
 
-pub use average::{largest_agreeing, mean_within};
+pub use average::{largest_agreeing, mean_within, without_extremes};
 pub use message::{Command, Event, Message, Round, Timer};
 pub use properties::{History, among_the_good, properties};
 
@@ -112,6 +116,9 @@ pub struct Config {
     pub delay_min: Duration,
     /// The largest difference of clocks that agree.
     pub gamma: Duration,
+    /// With how many wrong clocks the average must cope by dropping as many at each end (Welch and Lynch 1988); `None` takes
+    /// the clocks that agree within `gamma` instead.
+    pub trimmed: Option<usize>,
     /// How fast clocks are slewed.
     pub slew_ppm: u32,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
@@ -128,6 +135,7 @@ impl Default for Config {
             round_trip_max: Duration::from_millis(10),
             delay_min: Duration::ZERO,
             gamma: Duration::from_millis(500),
+            trimmed: None,
             slew_ppm: SLEW_PPM,
             starts_off_ns: Vec::new(),
             without: None,
@@ -146,7 +154,7 @@ impl Config {
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Polling {
     since: Instant,
-    /// How far each clock that answered is ahead of the master's.
+    /// The lead of each answering clock over the master's.
     offsets: BTreeMap<NodeId, i64>,
 }
 
@@ -269,15 +277,30 @@ impl Berkeley {
         }
     }
 
-    /// Computes the average, and the delta of each clock, including the master's.
     fn end_round(&mut self, cx: &mut Context<'_, Berkeley>) {
         let (Some(polling), Some(round)) = (self.polling.take(), self.round) else { return };
         let mut offsets: Vec<i64> = polling.offsets.values().copied().chain([0]).collect();
-        let gamma_ns = if self.config.keeps(Rule::Gamma) { nanos(self.config.gamma) } else { u64::MAX };
-        let (low, high, of) = largest_agreeing(&mut offsets, gamma_ns).expect("its own offset is one");
-        let average = mean_within(&offsets, low, high);
-        cx.emit(Event::Averaged { of, answered: offsets.len(), by_ns: average });
-        for (slave, offset) in &polling.offsets {
+        match self.average(&mut offsets) {
+            Some((average, of)) => {
+                cx.emit(Event::Averaged { of, answered: offsets.len(), by_ns: average });
+                self.adjust_all(round, average, &polling.offsets, cx);
+            }
+            None => cx.note("too few clocks answered for an average", offsets.len() as u64),
+        }
+        if self.config.rounds.is_none_or(|most| round.number < most) {
+            cx.set_timer(Timer::Next, self.config.every);
+        }
+    }
+
+    /// Tells each slave its delta to the average, and applies the master's own.
+    fn adjust_all(
+        &mut self,
+        round: Round,
+        average: i64,
+        offsets: &BTreeMap<NodeId, i64>,
+        cx: &mut Context<'_, Berkeley>,
+    ) {
+        for (slave, offset) in offsets {
             let delta = average.saturating_sub(*offset);
             let told = match self.config.without {
                 Some(Rule::Delta) => self.clock.settled(cx.now()).saturating_add(average),
@@ -286,9 +309,16 @@ impl Berkeley {
             cx.send(*slave, Message::Adjust(round, told));
         }
         self.adjust(round, average, cx);
-        if self.config.rounds.is_none_or(|most| round.number < most) {
-            cx.set_timer(Timer::Next, self.config.every);
-        }
+    }
+
+    /// The average of these offsets, and how many of them are in it.
+    fn average(&self, offsets: &mut [i64]) -> Option<(i64, usize)> {
+        let (low, high, of) = match self.config.trimmed {
+            Some(wrong) => without_extremes(offsets, wrong)?,
+            None if self.config.keeps(Rule::Gamma) => largest_agreeing(offsets, nanos(self.config.gamma))?,
+            None => largest_agreeing(offsets, u64::MAX)?,
+        };
+        Some((mean_within(offsets, low, high), of))
     }
 
     fn on_adjust(&mut self, round: Round, told: i64, cx: &mut Context<'_, Berkeley>) {
@@ -335,7 +365,8 @@ impl Berkeley {
 
     /// Whether the master has rounds left, or one in progress.
     pub fn is_busy(&self) -> bool {
-        let held = self.adjusted.map_or(0, |round| round.number);
+        // A round whose average could not be taken is over all the same.
+        let held = self.round.map_or(0, |round| round.number - u64::from(self.polling.is_some()));
         self.is_master() && self.config.rounds.is_none_or(|most| held < most)
     }
 }

@@ -135,7 +135,7 @@ impl Default for Config {
 /// A client's estimate from an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Estimate {
-    /// How far the server's clock is ahead of this machine's own.
+    /// The lead of the server's clock over this machine's own.
     pub ahead_ns: i64,
     /// T1 - T0 - I.
     pub round_trip: Duration,

@@ -173,7 +173,7 @@ impl<S: Stamp> History<S> {
         pairs
     }
 
-    /// What happened before an event, found by walking back to the direct causes, their causes, and so on.
+    /// The events that happened before an event, found by walking back to the direct causes, their causes, and so on.
     fn past(&self, node: NodeId, at: usize) -> Past {
         let mut past = Past::new();
         let mut through = Vec::from([(node, at)]);

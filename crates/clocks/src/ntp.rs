@@ -150,7 +150,7 @@ impl Default for Config {
     }
 }
 
-/// What a client knows about a server.
+/// A client's knowledge about a server.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Association {
     /// T1 of the open request.
@@ -161,7 +161,7 @@ struct Association {
 /// The last choice of a client.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Chosen {
-    /// How far the time is ahead of this machine's own clock.
+    /// The lead of the time over this machine's own clock.
     pub ahead_ns: i64,
     /// The servers from which it was chosen.
     pub candidates: Vec<Candidate>,

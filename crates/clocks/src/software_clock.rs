@@ -96,7 +96,7 @@ impl SoftwareClock {
         Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
     }
 
-    /// How far ahead of the machine's clock this clock will be. Where the clocks of all machines are right, this is its
+    /// The final lead of this clock over the machine's clock. Where the clocks of all machines are right, this is its
     /// error.
     pub fn ahead(&self) -> i64 {
         self.reading.saturating_add(self.left).saturating_sub(self.machine(self.since))

@@ -15,8 +15,8 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
-/// What the world keeps for one node, for every step to read: identity, clocks, randomness, and the position of the
-/// last record.
+/// The world's data about one node, for every step to read: identity, clocks, randomness, and the position of the last
+/// record.
 #[derive(Clone, Debug)]
 pub struct Environment {
     /// The node's identity.
@@ -37,7 +37,7 @@ pub struct Environment {
     pub last_position: Position,
 }
 
-/// What [`Context::now`] returns.
+/// The result of [`Context::now`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Now {
     /// The monotonic clock, read after the step's input was taken.
@@ -49,7 +49,7 @@ pub enum Now {
     Noted(Cell<bool>),
 }
 
-/// What [`Context::boot`] returns.
+/// The result of [`Context::boot`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WhichBoot {
     /// The start of the process that the world counted.

@@ -62,7 +62,7 @@ pub enum Target {
     Leader,
 }
 
-/// What a link does to messages in one direction. Rates are parts in a million.
+/// The behaviour of a link towards messages in one direction. Rates are parts in a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct LinkFault {
     /// Added to the latency.
@@ -110,7 +110,7 @@ pub struct Scheduled {
 pub struct FaultError {
     /// The byte offset in the text.
     pub column: usize,
-    /// What was expected.
+    /// The expected text.
     pub expected: String,
 }
 
@@ -259,8 +259,8 @@ impl<'a> Words<'a> {
                 "corrupt" => link.corrupt_ppm = self.rate()?,
                 "bandwidth" => {
                     self.next();
-                    link.bandwidth =
-                        self.read("bytes a second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
+                    link.bandwidth = self
+                        .read("bytes per second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
                 }
                 "" | "@" if link != LinkFault::default() => return Ok(Fault::Slow(from, to, link)),
                 _ => return self.expected("delay, loss, duplicate, reorder, corrupt or bandwidth"),
@@ -405,6 +405,9 @@ struct Span(Duration);
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
+        if nanos == 0 {
+            return f.write_str("0s");
+        }
         for (unit, size) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
             if nanos >= size && nanos.is_multiple_of(size) {
                 return write!(f, "{}{unit}", nanos / size);

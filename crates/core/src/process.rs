@@ -6,15 +6,15 @@ use crate::identity::{NodeId, Position};
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
 
-/// What messages, records, commands and events have in common: they are values. `Display` is their form in a trace.
+/// The common bound of messages, records, commands and events: they are values. `Display` is their form in a trace.
 pub trait Payload: Clone + Eq + Hash + Debug + Display {}
 
 impl<T: Clone + Eq + Hash + Debug + Display> Payload for T {}
 
 pub use crate::vocabulary::Kinds as MessageKind;
 
-/// What a process gets back when it restarts: the parts of the last checkpoint in order, then every record after it,
-/// oldest first.
+/// The state that a process gets back when it restarts: the parts of the last checkpoint in order, then every record
+/// after it, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Restored<R> {
     /// One part of the checkpoint.

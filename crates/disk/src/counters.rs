@@ -7,7 +7,7 @@ pub struct Counters {
     pub batches: u64,
     /// The records in them.
     pub records: u64,
-    /// How often a file was synced for a batch of records; the same number as `batches`, and a test says so.
+    /// How often a file was synced for a batch of records; the same number as `batches`, which a test asserts.
     pub batch_syncs: u64,
     /// Every other sync: idle batches, new segments, parts, manifests, the folder.
     pub other_syncs: u64,

@@ -15,7 +15,7 @@
 //! all. Each batch says how far the log was known durable when it was written, `synced_through`. So each batch is a
 //! witness for those before it, and opening a log needs one rule:
 //!
-//! > Positions up to the highest `synced_through` found anywhere must verify. What does not is a **lost record**: the
+//! > Positions up to the highest `synced_through` found anywhere must verify. One that does not verify is a **lost record**: the
 //! > node takes a new identity ([`Outcome::Lost`]). Beyond it, everything from the first invalid batch on is a **torn
 //! > tail**, and is cut ([`Outcome::TornTail`]).
 //!
@@ -66,10 +66,10 @@
 //! +---------+---------+---------+------------------------------------+------------+
 //! ```
 //!
-//! The same write zeroes the sector behind the batch: there the log ends, whatever an earlier use of the file left.
-//! Both checksums of the header begin with the nonce. It is random, different in each life, and unknown outside the
-//! folder: neither an earlier life's batches nor bytes that a client stored can pass for a batch. A recycled file is
-//! full of batches of this very life, and those carry another segment number.
+//! The same write zeroes the sector behind the batch: there the log ends, whatever data an earlier use of the file
+//! left. Both checksums of the header begin with the nonce. It is random, different in each life, and unknown outside
+//! the folder: neither an earlier life's batches nor bytes that a client stored can pass for a batch. A recycled file
+//! is full of batches of this very life, and those carry another segment number.
 //!
 //! ## `identity`
 //!
@@ -114,13 +114,13 @@
 //! ```
 //!
 //! Had the bit flipped before the empty batch was written, and taken the header of `c` with it, the highest
-//! `synced_through` would be 2: a torn tail. That is the one thing that cannot be told apart: decay of exactly the last
-//! batch, while the node was down after a crash during a write. Test `every_byte_of_a_log_that_was_busy` shows where
-//! its limits are.
+//! `synced_through` would be 2: a torn tail. This is the one case that cannot be distinguished: decay of exactly the
+//! last batch, while the node was down after a crash during a write. Test `every_byte_of_a_log_that_was_busy` shows the
+//! limits of this case.
 //!
 //! # Why it is safe
 //!
-//! - **What is acknowledged is never written over.** A batch begins at a sector of its own, so that the next write,
+//! - **Acknowledged records are never overwritten.** A batch begins at a sector of its own, so that the next write,
 //!   torn or not, touches no sector of it.
 //! - **A segment exists before it is used.** A spare is zeroed and synced, renamed, and the folder synced; then the old
 //!   segment gets its seal, which says that the next one exists; then the next is written. So a missing segment is
@@ -131,10 +131,10 @@
 //!   manifest: one that vanished is noticed, and an older one cannot pass for it.
 //! - **A life ends at one moment**, when the new identity file takes its name. Before it nothing of the old life was
 //!   touched; after it nothing of the old life is read, for its nonce, its segment numbers and the name of its manifest
-//!   are others. The new life's first segment leaves a number out: the old life must not take that file for a segment
-//!   that it lost.
-//! - **What opening gives back is durable.** A process that was killed may leave a batch that was written and not
-//!   synced, and after a failed `fsync` the page cache shows what the disk does not hold. So what has no witness is
+//!   differ. The new life's first segment skips a number: the old life must not mistake that file for a segment that it
+//!   lost.
+//! - **Restored records are durable.** A process that was killed may leave a batch that was written and not synced, and
+//!   after a failed `fsync` the page cache shows data that the disk does not hold. So records without a witness are
 //!   written again and synced before the witness is written.
 //! - **After a failed write or sync the log refuses everything** ([`AppendError::Stopped`]). A full disk is not such a
 //!   failure: it is noticed before anything is changed.
@@ -143,11 +143,11 @@
 //!
 //! - A sector of 512 bytes need not be written whole or not at all, but a write must not damage sectors beside it.
 //! - The checksum finds accidents, not forgers with access to the folder.
-//! - A folder that is put back from a copy is an old life that looks intact. Nothing here can notice it.
-//! - A disk that lies about `fdatasync` loses records that it reported as durable. When a later batch survives, that is
-//!   noticed.
+//! - A folder that is restored from a copy is an old life that looks intact. The log cannot notice this.
+//! - A disk that lies about `fdatasync` loses records that it reported as durable. The log notices this if a later
+//!   batch survives.
 //! - When a healthy life is replaced by another and the power fails in between, the folder may report a lost segment
-//!   though nothing was lost. The node takes a new identity, as it was about to.
+//!   though nothing was lost. The node takes a new identity, as it would have anyway.
 //! - Opening reads every needed segment to its end: 64 MiB at a time, some 30 ms each when cached.
 //!
 //! # References

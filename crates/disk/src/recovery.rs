@@ -1,4 +1,4 @@
-//! Opening a folder: what survived, what was lost, and how a torn tail is cut.
+//! Opening a folder: it determines which records survived and which are lost, and cuts a torn tail.
 //!
 //! First everything is read and judged, and nothing is written. Only a log that lost nothing is then repaired: whatever
 //! is left of a torn write is made unreadable, and records that no later batch proves are written once more.
@@ -62,7 +62,7 @@ impl<D: Directory> Log<D> {
     /// Reads what a folder holds, and cuts a torn tail. When something was lost, nothing is changed.
     ///
     /// # Panics
-    /// When the options make no sense: a segment is 4 KiB to 128 MiB long, in whole sectors.
+    /// When the options are invalid: a segment is 4 KiB to 128 MiB long, in whole sectors.
     pub fn open(directory: D, options: Options) -> Result<(Log<D>, Recovered), OpenError> {
         let sectors = options.segment_bytes.is_multiple_of(SECTOR as u64);
         assert!(
@@ -111,7 +111,7 @@ impl<D: Directory> Log<D> {
         }
     }
 
-    /// Makes a log of what was read, and mends the folder.
+    /// Makes a log of the recovered records, and repairs the folder.
     fn revive(&mut self, survey: Survey<D::File>, names: &Names, outcome: Outcome) -> Result<Recovered, OpenError> {
         let Survey { stored, manifest, mut chain, mut segments, active, end, torn } = survey;
         let proven = chain.proven;
@@ -145,8 +145,8 @@ impl<D: Directory> Log<D> {
         })
     }
 
-    /// Ends the log with an empty batch, in place of whatever lay there. Where there is no room left for one the
-    /// window stays as open as it was, and what lay there is zeroed.
+    /// Ends the log with an empty batch, replacing any old data. Where there is no room left for one, the window stays
+    /// open as before, and the old data is zeroed.
     fn close_window(&mut self) -> Result<(), AppendError> {
         if self.has_room_for_empty() {
             return self.write_empty(false);
@@ -319,14 +319,14 @@ fn judge<F: File>(
     Ok(Survey { stored, manifest, chain, segments, active, end, torn })
 }
 
-/// The headers behind the end of the log that could be read again one day.
+/// The headers behind the end of the log that a later recovery could read.
 fn strays_behind(chain: &Chain, segment: u64, end: u64) -> impl Iterator<Item = &Found> {
     chain.stray.iter().filter(move |found| (found.header.segment, found.offset) >= (segment, end))
 }
 
-/// Makes what was judged the truth of the disk: headers behind the end are zeroed, and batches that nothing proves
-/// are written again. After a failed fsync the page cache can show what the disk does not hold; only writing it again
-/// makes the next fsync mean something.
+/// Makes the verdict durable: headers behind the end are zeroed, and batches that nothing proves are written again.
+/// After a failed fsync the page cache can show what the disk does not hold; only writing it again makes the next fsync
+/// meaningful.
 fn mend<F: File>(
     segments: &[(Segment, F)],
     chain: &Chain,

@@ -58,7 +58,7 @@ fn a_second_cut_during_recovery_loses_nothing_either() {
                 println!("story {seed}, cut {cut}, second cut {second}");
                 let image = disk.recording().image_at(second, cut + second);
                 let Some(again) = check_image(&story, &image, cut) else { continue };
-                // What was given back when the recovery was complete is durable: the process builds on it.
+                // Records restored by a complete recovery are durable: the process builds on them.
                 if second == sequence.now() && recovered.identity == again.identity {
                     assert_eq!((again.covers, &again.parts), (recovered.covers, &recovered.parts));
                     assert_eq!(again.records, recovered.records);

@@ -69,7 +69,7 @@ fn batches(disk: &SimulatedDirectory) -> Vec<Batch> {
     batches
 }
 
-/// What section 6 demands when this byte is damaged.
+/// The required outcome when this byte is damaged.
 #[derive(PartialEq, Debug)]
 enum Verdict {
     Lost(Loss),
@@ -131,7 +131,7 @@ fn assert_verdict(disk: &SimulatedDirectory, whole: &Recovered, verdict: &Verdic
             assert_eq!((&found.records, &found.parts), (&whole.records, &whole.parts));
         }
     }
-    // What was cut never returns, and what was damaged and not missed never matters.
+    // Cut records never return, and damage that is not missed never matters.
     log.append([b"new".as_slice()]).expect("appended");
     drop(log);
     disk.crash(1);

@@ -1,4 +1,4 @@
-//! What a disk does wrong while the log runs: each fault has one stated behaviour.
+//! Disk faults while the log runs: each fault has one stated behaviour.
 
 use crate::story::{identity, open, options, part};
 use volvox_core::{Bytes, Part, Position};
@@ -109,7 +109,8 @@ fn after_a_failed_fsync_the_log_refuses_everything() {
         assert!(matches!(log.write_part(&part(1)), Err(CheckpointError::Write(AppendError::Stopped))));
         assert!(matches!(log.install_checkpoint(Position(1), &[]), Err(CheckpointError::Write(AppendError::Stopped))));
         drop(log);
-        // The node restarts while the cache still lies. What it reads it may build on, so it must become true.
+        // The node restarts while the cache still lies. It may build on the data that it reads, so these must become
+        // durable.
         disk.kill();
         let read = reopened(&disk);
         assert_eq!(read, [b"safe".to_vec(), vec![7; 2000]]);

@@ -122,7 +122,7 @@ fn mutate(folder: &SimulatedDirectory, rng: &mut Rng) {
         }
         4 => bytes = files[rng.below(files.len() as u64) as usize].1.clone(),
         5 => copy_sector(&mut bytes, rng),
-        // What a checksum vouches for is not believed either.
+        // Bytes with a valid checksum are not trusted either.
         _ => lie(&name, &mut bytes, rng),
     }
     folder.put_file(&name, &bytes);

@@ -81,7 +81,7 @@ rules! {
     Tell = "tell": "the leader announces the result" / "the others never learn it",
 }
 
-/// What a node sends to its successor.
+/// The messages to a node's successor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The highest id so far.

@@ -91,7 +91,7 @@ fn op(request: &pb::RequestOp) -> store::RequestOp {
     }
 }
 
-/// What to watch. Unknown filters are ignored (book/src/etcd.md#5.3).
+/// The watch request. Unknown filters are ignored (book/src/etcd.md#5.3).
 pub fn watch_create(request: &pb::WatchCreateRequest) -> WatchCreate {
     let filters = |kind: pb::watch_create_request::FilterType| request.filters.contains(&(kind as i32));
     WatchCreate {

@@ -233,7 +233,7 @@ async fn dispatch<B: Backend>(
     }
 }
 
-/// What a stream begins with.
+/// The beginning of a stream.
 pub(crate) struct StreamStart {
     /// The stream ends when there is no leader for a long time.
     pub leader_required: bool,

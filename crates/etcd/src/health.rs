@@ -23,7 +23,7 @@ pub struct HealthCheckResponse {
     pub status: i32,
 }
 
-/// What state a service is in.
+/// The state of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, prost::Enumeration)]
 #[repr(i32)]
 pub enum ServingStatus {

@@ -29,10 +29,10 @@
 //! answers from the store's pairs straight into the frame, sizes first, so that a byte is copied once and a long answer is
 //! encoded as the client takes it. A test holds every function of `wire` against the generated encoder.
 //!
-//! **What is bounded.** Connections, streams per connection, bytes of unfinished messages, heads and their time,
-//! requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
+//! **Bounds.** These are bounded: connections, streams per connection, bytes of unfinished messages, heads and their
+//! time, requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
 //!
-//! **What is not served yet** answers Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
+//! **Services not served yet** answer Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
 //! client that pings too often is not disconnected: the HTTP/2 library does not report pings.
 //!
 //! Reference: `book/src/etcd.md`, cited by section in the comments.

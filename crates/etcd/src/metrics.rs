@@ -26,7 +26,7 @@ impl Count {
         self.0.fetch_sub(less, Ordering::Relaxed);
     }
 
-    /// How many.
+    /// The count.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }

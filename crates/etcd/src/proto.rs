@@ -6,7 +6,7 @@
 //! One module per protocol package, nested as the packages refer to each other. Keys and values are
 //! [`bytes::Bytes`]: decoding a request shares the buffer that it arrived in.
 
-/// What the store holds and what happens to it.
+/// The keys of the store and their changes.
 #[allow(missing_docs, clippy::all, rustdoc::all)]
 pub mod mvccpb {
     include!("generated/mvccpb.rs");

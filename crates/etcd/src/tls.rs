@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use volvox_certificates::{Authorities, CertificatesError, Files, Identity};
 
-/// What a TLS connection begins with: a record that holds a handshake (RFC 8446 5.1).
+/// The first byte of a TLS connection: a record that contains a handshake (RFC 8446 5.1).
 pub(crate) const HANDSHAKE: u8 = 22;
 /// How long the rest of what a refused client sent is read,
 const LINGER: Duration = Duration::from_secs(1);

@@ -411,7 +411,7 @@ fn write_varint(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-/// Every field number here is below 16: a tag is one byte. What is zero or empty is left out (proto3).
+/// Every field number here is below 16: a tag is one byte. Zero and empty fields are left out (proto3).
 fn number_size(number: u64) -> usize {
     if number == 0 { 0 } else { 1 + varint_size(number) }
 }

@@ -63,7 +63,7 @@ fn head() -> Vec<u8> {
     frame(block.len() as u32, 1, 0x4, 1, &block)
 }
 
-/// What one hostile client sends.
+/// The bytes of one hostile client.
 fn attack(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
     match rng.below(6) {

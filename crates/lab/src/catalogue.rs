@@ -2,7 +2,7 @@
 //! claims it.
 //!
 //! `catalogue.txt` beside this crate's manifest is the only place that defines a row, a claim or a demand. An entry
-//! cannot claim a row without demands: first it must be defined what *done* means for it.
+//! cannot claim a row without demands: first *done* must be defined for that row.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -44,9 +44,9 @@ pub struct ClaimRow {
 pub enum DemandKind {
     /// It is shown in this world.
     World,
-    /// Something bad never happens.
+    /// A safety property: something bad never happens.
     Safe,
-    /// Something good happens.
+    /// A liveness property: something good eventually happens.
     Live,
     /// A counterexample must be found.
     Breaks,

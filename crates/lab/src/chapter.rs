@@ -6,6 +6,7 @@
 
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::reading::Reading;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use volvox_core::Kinds;
@@ -69,10 +70,14 @@ pub struct Card {
     pub title: &'static str,
     /// The mechanisms of the catalogue that it covers: `MTX-03`. The letters are its group.
     pub mechanisms: &'static [&'static str],
-    /// Where it runs.
+    /// The worlds in which it runs.
     pub worlds: &'static [World],
     /// The paper that it follows, with sections.
     pub reference: &'static str,
+    /// What a reader needs first, how long it takes, and what it teaches.
+    pub reading: Reading,
+    /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
+    pub questions: &'static str,
     /// The source of the module (`include_str!`): its prose header is the chapter.
     pub source: &'static str,
     /// The numbers of nodes.

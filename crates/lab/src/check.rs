@@ -136,7 +136,7 @@ impl<P: Erasable, H: Memory> System<P, H> {
         self.with(|system| system.relative_to_now(move |process, now| relative(process.expect(), now)))
     }
 
-    /// The meaning of a state.
+    /// A state as a view.
     pub fn view<'a>(&'a self, state: &'a State) -> View<'a, P, H> {
         View { erased: self.erased.view(state), types: PhantomData }
     }
@@ -214,7 +214,7 @@ impl<'m, P: Erasable, H: Memory> Checker<'m, System<P, H>> {
         self.with(|checker| checker.invariant(name, move |_, state| holds(system, state)))
     }
 
-    /// What must hold between the states before and after every step.
+    /// A property of the states before and after every step.
     pub fn step_property(
         self,
         name: &str,

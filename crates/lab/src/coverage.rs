@@ -1,9 +1,9 @@
 //! The coverage of the catalogue, as computed by the tests.
 //!
 //! An entry is *sound* when its scenario ran and every property held, its golden scripts exist, every model had the
-//! expected result, every claim held, and every breakage made its claim fail. A sound entry *meets* a demand of a row
-//! when the evidence that its family names for it passed; a row is *done* when all its demands are met, by whichever
-//! entries. The test of each family computes both and compares them with its `coverage.txt`, which the command line
+//! expected result, every claim held, every breakage made its claim fail, and a reader has questions to answer. A sound
+//! entry *meets* a demand of a row when the evidence that its family names for it passed; a row is *done* when all its
+//! demands are met, by whichever entries. The test of each family computes both and compares them with its `coverage.txt`, which the command line
 //! reads: nothing is merely declared. `UPDATE=1 cargo test -p volvox-chapters-FAMILY` rewrites the file, and the pinned
 //! counts of models.
 
@@ -12,6 +12,7 @@ use crate::chapter::World;
 use crate::evidence::{self, Evidence, Shown};
 use crate::model::{CheckedModel, Expects, Explored};
 use crate::pinned;
+use crate::questions;
 use crate::recorded::{Line, read};
 use crate::registry::{Entry, Family, Registry};
 use crate::shell::Shell;
@@ -117,6 +118,13 @@ fn chapter(shell: &'static dyn Shell, outcome: &mut Outcome) {
     }
     if card.golden.is_empty() || card.golden.iter().any(|golden| golden.text.trim().is_empty()) {
         wrong.push("golden: a script is missing or empty".to_string());
+    }
+    match questions::read(card.questions) {
+        Err(error) => wrong.push(format!("questions: {error}")),
+        Ok(all) if all.len() < questions::LEAST => {
+            wrong.push(format!("questions: {}, where {} are the least", all.len(), questions::LEAST));
+        }
+        Ok(_) => {}
     }
     outcome.line.golden = card.golden.len();
     outcome.passed.extend(card.golden.iter().map(|golden| Evidence::Script(golden.name.to_string())));

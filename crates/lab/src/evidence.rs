@@ -171,7 +171,7 @@ impl fmt::Display for Green {
     }
 }
 
-/// What `cargo xtask compat --record` wrote into `tests/compat/green.txt`.
+/// The content of `tests/compat/green.txt`, written by `cargo xtask compat --record`.
 pub fn recorded_clients() -> Vec<Green> {
     clients(include_str!("../../../tests/compat/green.txt"))
 }
@@ -224,7 +224,7 @@ mod tests {
             ("r MTX-33\n", "evidence.txt:1: the catalogue has no MTX-33; the nearest is MTX-03."),
             ("r MTX-05\n", "evidence.txt:1: catalogue.txt does not say yet what MTX-05 demands"),
             ("r MTX-03\n  termination = scenario\n", "evidence.txt:2: MTX-03 demands no \"termination\""),
-            ("r MTX-03\n  sim = hope\n", "evidence.txt:2: \"hope\" is no evidence"),
+            ("r MTX-03\n  sim = hope\n", "evidence.txt:2: \"hope\" is not evidence"),
             ("r MTX-03\n  sim = scenario\n  sim = scenario\n", "evidence.txt:3: \"sim\" stands here twice"),
             ("  sim = scenario\n", "evidence.txt:1: \"sim = scenario\" stands below no entry"),
         ] {

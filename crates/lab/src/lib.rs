@@ -19,6 +19,8 @@
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | the demands of the rows of the catalogue, and their evidence | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
 //! | the coverage of the catalogue, as the tests found | [`coverage`] | `volvox lab list` |
+//! | in which order a reader takes the entries | [`reading`] | `volvox lab list` |
+//! | questions whose answers a command prints | [`questions`] | `volvox lab questions P` |
 //!
 //! Not every mechanism is a protocol of its own: the [`registry`] knows chapters, *experiments* over existing
 //! processes, and *service rows*, which the product itself realises.
@@ -39,6 +41,9 @@ pub mod model;
 mod pinned;
 pub mod plans;
 pub mod plot;
+pub mod prose;
+pub mod questions;
+pub mod reading;
 pub mod recorded;
 pub mod registry;
 pub mod scenario;

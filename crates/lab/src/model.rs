@@ -9,7 +9,7 @@ use volvox_core::erased::Erasable;
 use volvox_core::{Picture, Property, When};
 use volvox_sim::Recording;
 
-/// What an exploration must come to.
+/// The expected result of an exploration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expects {
     /// Every state is visited, this many, and everything holds.
@@ -31,9 +31,9 @@ pub enum Expects {
 pub struct CheckedModel {
     /// Its name within the chapter: `three nodes, one crash`, `without the epoch`.
     pub name: &'static str,
-    /// What is explored: nodes, links, time, faults, budgets; and why not more.
+    /// The explored instance: nodes, links, time, faults, budgets; and why not more.
     pub text: &'static str,
-    /// What must come out.
+    /// The expected result.
     pub expects: Expects,
     /// Explores it: builds a [`System`], a [`Checker`], and hands both to [`explore`].
     pub explore: fn() -> Explored,
@@ -57,10 +57,10 @@ impl CheckedModel {
     }
 }
 
-/// What an exploration found.
+/// The result of an exploration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explored {
-    /// How it ended.
+    /// The end of the exploration.
     pub ended: Ended,
     /// How many states were found.
     pub states: u64,
@@ -68,7 +68,7 @@ pub struct Explored {
     pub depth: u32,
     /// A shortest run that breaks a property.
     pub found: Option<Found>,
-    /// What was asked to be reachable and was not seen.
+    /// The states that should be reachable and were not seen.
     pub unreached: Vec<String>,
     /// States at the bounds of the model, which were checked and not looked behind.
     pub outside: u64,
@@ -78,7 +78,7 @@ pub struct Explored {
     pub budgets: Option<String>,
     /// The chance that two states were confused is below two to the power of minus this.
     pub collision_bits: u32,
-    /// What the model allows and no explored state showed: commands, deliveries, faults.
+    /// The actions that the model allows and no explored state showed: commands, deliveries, faults.
     pub never: Vec<String>,
     /// The most memory that it took, in bytes, by the checker's own estimate.
     pub bytes: u64,
@@ -145,7 +145,7 @@ impl Explored {
         }
     }
 
-    /// What a verdict does not say: where the exploration was cut, and what never happened in it. A line each.
+    /// The limits of a verdict: where the exploration was cut, and the actions that never happened in it, one per line.
     pub fn caveats(&self) -> Vec<String> {
         let mut caveats = Vec::new();
         if self.outside > 0 {

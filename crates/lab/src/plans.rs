@@ -4,7 +4,7 @@ use crate::chapter::Settings;
 use std::time::Duration;
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
-/// Crashes, even of all at once, and nothing that delays a message: the interval and duration, in milliseconds on
+/// Crashes, even of several nodes at once, and no delays of messages: the interval and duration, in milliseconds on
 /// average. At least one node stays alive.
 pub fn crashes(settings: &Settings, every_ms: u64, lasting_ms: u64) -> FaultPlan {
     let drawn =

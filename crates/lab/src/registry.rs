@@ -7,6 +7,7 @@
 use crate::chapter::Chapter;
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::reading::Reading;
 use crate::recorded::{self, Line};
 use crate::shell::Shell;
 use std::fmt;
@@ -25,6 +26,10 @@ pub struct EntryCard {
     pub mechanisms: &'static [&'static str],
     /// The paper that it follows, with sections.
     pub reference: &'static str,
+    /// What a reader needs first, how long it takes, and what it teaches.
+    pub reading: Reading,
+    /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
+    pub questions: &'static str,
     /// A source (`include_str!`) whose prose header is the chapter.
     pub source: &'static str,
 }
@@ -32,13 +37,13 @@ pub struct EntryCard {
 /// Measurements or small models over existing processes.
 #[derive(Clone, Copy)]
 pub struct Experiment {
-    /// What is known of it.
+    /// Its card.
     pub card: EntryCard,
-    /// What it is made with: the name of each parameter, and its value with its unit.
+    /// Its parameters: the name of each, and its value with its unit.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// What is measured, each with a breakage.
+    /// Its claims, each with a breakage.
     pub claims: &'static [Claim],
-    /// What is explored.
+    /// Its models.
     pub models: &'static [CheckedModel],
 }
 
@@ -49,7 +54,7 @@ pub enum Entry {
     Protocol(&'static dyn Shell),
     /// Measurements or small models over existing processes.
     Experiment(&'static Experiment),
-    /// What the product itself does, shown by tests of the gate.
+    /// The properties of the product itself, shown by tests of the gate.
     Service(&'static EntryCard),
 }
 
@@ -59,20 +64,20 @@ pub const fn protocol<C: Chapter>() -> Entry {
 }
 
 impl Entry {
-    /// What is known of it without running it.
+    /// Its card, known without running it.
     pub fn card(self) -> EntryCard {
         match self {
             Entry::Protocol(shell) => {
                 let card = shell.card();
-                let crate::chapter::Card { id, title, mechanisms, reference, source, .. } = *card;
-                EntryCard { id, title, mechanisms, reference, source }
+                let crate::chapter::Card { id, title, mechanisms, reference, reading, questions, source, .. } = *card;
+                EntryCard { id, title, mechanisms, reference, reading, questions, source }
             }
             Entry::Experiment(experiment) => experiment.card,
             Entry::Service(card) => *card,
         }
     }
 
-    /// What kind it is of, in a word.
+    /// Its kind, in a word.
     pub fn kind(self) -> &'static str {
         match self {
             Entry::Protocol(_) => "protocol",
@@ -89,7 +94,7 @@ impl Entry {
         }
     }
 
-    /// What is explored.
+    /// Its models.
     pub fn models(self) -> Vec<CheckedModel> {
         match self {
             Entry::Protocol(shell) => shell.models(),
@@ -98,7 +103,7 @@ impl Entry {
         }
     }
 
-    /// What is measured.
+    /// Its claims.
     pub fn claims(self) -> Vec<Claim> {
         match self {
             Entry::Protocol(shell) => shell.claims(),
@@ -115,9 +120,9 @@ pub struct Family {
     pub name: &'static str,
     /// Its entries, in the order in which a reader may take them.
     pub entries: &'static [Entry],
-    /// What shows what the rows of the catalogue demand: its `evidence.txt`.
+    /// The evidence for the demands of the catalogue: its `evidence.txt`.
     pub evidence: &'static str,
-    /// What its test found of each entry: its `coverage.txt`.
+    /// The results of its test for each entry: its `coverage.txt`.
     pub coverage: &'static str,
 }
 
@@ -157,7 +162,7 @@ impl Registry {
         entry.protocol().ok_or_else(|| Unknown::NoProtocol { name: id.to_string(), kind: entry.kind() })
     }
 
-    /// What the tests of all families found when they last wrote it down.
+    /// The last recorded results of the tests of all families.
     pub fn recorded(self) -> Vec<Line> {
         self.0.iter().flat_map(|family| recorded::read(family.coverage)).collect()
     }
@@ -166,18 +171,18 @@ impl Registry {
 /// There is no entry of this name, or it cannot do what was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// There is none.
+    /// No entry has this name.
     Nothing {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The existing names.
         known: Vec<&'static str>,
     },
     /// There is one, and it has no nodes of its own that could run.
     NoProtocol {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Scenarios: what happens in a run, in a text that a person can write and share.
+//! Scenarios: the inputs of a run, as a text that a person can write and share.
 //!
 //! # The format
 //!
@@ -32,7 +32,7 @@
 //!
 //! # Errors
 //!
-//! They point at line and column:
+//! Errors point at line and column:
 //!
 //! ```text
 //! mine.txt:4:6: expected a span such as 10ms
@@ -54,28 +54,28 @@ const NODES_MAX: u64 = 1_000_000;
 /// The longest text.
 const TEXT_MAX: usize = 1 << 20;
 
-/// What happens in a run.
+/// The inputs of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// Where it was read from: for errors.
+    /// Its source, for errors.
     pub name: String,
     /// The text that it was read from.
     pub text: String,
-    /// How many nodes, if given.
+    /// The number of nodes, if given.
     pub nodes: Option<u64>,
-    /// What links are like.
+    /// The properties of links.
     pub network: Network,
-    /// How wrong clocks are.
+    /// The errors of clocks.
     pub clocks: Clocks,
     /// Commands at written moments.
     pub asked: Vec<Asked>,
     /// Commands at drawn moments.
     pub drawn: Vec<Drawn>,
-    /// Faults, with where each is written.
+    /// Faults, each with its place in the text.
     pub faults: Vec<(Scheduled, Place)>,
-    /// Where a diagram begins, if given.
+    /// The moment at which a diagram begins, if given.
     pub draw_from: Option<Duration>,
-    /// When the run ends at the latest.
+    /// The latest end of the run.
     pub span: Duration,
 }
 
@@ -88,7 +88,7 @@ pub struct Place {
     pub column: usize,
 }
 
-/// Whom a command is for.
+/// The target of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// This node.
@@ -102,24 +102,24 @@ pub enum Whom {
 /// A command at a written moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// When first.
+    /// The first moment.
     pub at: Duration,
-    /// From one to the next.
+    /// The interval.
     pub every: Duration,
-    /// How often.
+    /// The number of times.
     pub times: u64,
-    /// Whom, with where that is written.
+    /// The target, with its place in the text.
     pub whom: (Whom, Place),
-    /// What, in the protocol's words, with where it is written.
+    /// The command in the protocol's words, with its place in the text.
     pub command: (String, Place),
 }
 
 /// Commands at drawn moments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// How many.
+    /// The number of commands.
     pub times: u64,
-    /// From the beginning until here.
+    /// The latest moment.
     pub within: Duration,
     /// What, with where it is written.
     pub command: (String, Place),
@@ -128,26 +128,26 @@ pub struct Drawn {
 /// One command, with its moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned<'a> {
-    /// When.
+    /// The moment.
     pub at: Duration,
-    /// Whom.
+    /// The target.
     pub whom: Whom,
-    /// What.
+    /// The command.
     pub text: &'a str,
-    /// Where the command is written.
+    /// The place of the command in the text.
     pub place: Place,
 }
 
-/// Why a text is no scenario, or not one of this protocol.
+/// Why a text is not a scenario, or not one of this protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
-    /// Which scenario.
+    /// The scenario.
     pub name: String,
-    /// Where.
+    /// The place.
     pub place: Place,
     /// The line.
     pub shown: String,
-    /// What is wrong.
+    /// The reason.
     pub problem: String,
 }
 
@@ -163,10 +163,10 @@ impl fmt::Display for ScenarioError {
 impl std::error::Error for ScenarioError {}
 
 impl Scenario {
-    /// Reads a scenario; `name` is where it came from.
+    /// Reads a scenario; `name` is its source.
     ///
     /// # Errors
-    /// When it is none: with the place and what was expected there.
+    /// When the text is not a scenario: with the place and what was expected there.
     pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         let mut scenario = Scenario {
             name: name.to_string(),
@@ -209,7 +209,7 @@ impl Scenario {
         ScenarioError { name: self.name.clone(), place, shown, problem: problem.into() }
     }
 
-    /// Every command with its moment, in order; what is drawn is drawn from `rng`.
+    /// Every command with its moment, in order; random choices come from `rng`.
     pub fn commands(&self, nodes: u64, rng: &mut Rng) -> Vec<Planned<'_>> {
         let mut planned = Vec::new();
         for Asked { at, every, times, whom, command } in &self.asked {
@@ -315,7 +315,7 @@ impl Scenario {
     }
 }
 
-/// The byte of the line, and what is wrong there.
+/// The byte of the line, and the error.
 type Problem = (usize, String);
 
 fn place_of(line: &str, number: usize, byte: usize) -> Place {
@@ -414,7 +414,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// What is wrong with every link, in the words of the fault that makes one link bad.
+    /// The fault of every link, in the grammar of a fault of one link.
     fn link(&mut self, before: LinkFault) -> Result<LinkFault, Problem> {
         let (from, _) = self.peek();
         let prefix = "slow 1->2 ";

@@ -39,10 +39,10 @@ impl PropertyCard {
 
 /// A chapter without its type.
 pub trait Shell: Send + Sync {
-    /// What is known without running it.
+    /// The card, known without running it.
     fn card(&self) -> &'static Card;
 
-    /// What a node is from the beginning to the end.
+    /// The fixed role of a node.
     fn role(&self, node: NodeId, nodes: u64) -> &'static str;
 
     /// The protocol's own part of a message; `None` when it is only the carrier's.
@@ -66,13 +66,13 @@ pub trait Shell: Send + Sync {
     /// The configuration of every node.
     fn config(&self, settings: &Settings) -> AnyConfig;
 
-    /// What it claims to survive.
+    /// The faults that it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
     /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
 
-    /// What a node is, in a word or two.
+    /// The state of a node, in a word or two.
     fn state(&self, process: &AnyProcess) -> String;
 
     /// Whether a node would say of itself that it leads.
@@ -114,10 +114,10 @@ impl Carrier<AnyProcess> for Carried {
 
 /// The properties of a chapter, and how they remember.
 pub trait Properties {
-    /// What is known of each, in their order.
+    /// The description of each, in order.
     fn cards(&self) -> Vec<PropertyCard>;
 
-    /// What is remembered before anything happened.
+    /// The history before any event.
     fn history(&self) -> AnyHistory;
 
     /// An event of a node is remembered.

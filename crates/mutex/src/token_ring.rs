@@ -385,7 +385,7 @@ impl TokenRing {
 
     /// From here on older tokens are refused, and this node's token is discarded.
     fn adopt(&mut self, epoch: Epoch, cx: &mut Context<'_, Self>) {
-        assert!(epoch > self.epoch, "{epoch} is no progress from {}", self.epoch);
+        assert!(epoch > self.epoch, "{epoch} is not above {}", self.epoch);
         self.epoch = epoch;
         cx.persist(Record::Known { epoch });
         self.token = None;

@@ -1,4 +1,4 @@
-//! How two nodes agree to talk.
+//! The handshake of two nodes.
 //!
 //! ```text
 //! dialling node                          accepting node
@@ -21,23 +21,23 @@ use std::sync::atomic::Ordering;
 use tokio::io::AsyncWriteExt;
 use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader, decode_all};
 
-/// The version of the peer protocol: framing, handshake, and nothing of what the messages say.
+/// The version of the peer protocol: framing and handshake, but not the content of messages.
 pub const PEER_PROTOCOL_VERSION: u16 = 1;
 
 const MAGIC: &[u8; 6] = b"VOLVOX";
 const PREAMBLE_BYTES: usize = 8;
-/// Far more than any frame of the handshake needs.
+/// Far longer than any frame of the handshake.
 const HANDSHAKE_FRAME_BYTES_MAX: usize = 128;
-/// What a connection may make us hold before it has said who it is.
+/// The most bytes buffered for a connection before it has identified itself.
 pub(crate) const STRANGER_BUFFER_BYTES: usize = 256;
 
-/// What a node says about itself first.
+/// How a node introduces itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Introduction {
     pub(crate) cluster: u64,
     pub(crate) node: NodeId,
     pub(crate) incarnation: Incarnation,
-    /// Whom they talk to.
+    /// The node that it addresses.
     pub(crate) to: NodeId,
 }
 
@@ -59,7 +59,7 @@ impl Decode for Introduction {
     }
 }
 
-/// The dialling half. Gives back what the accepting node says of itself.
+/// The dialling half. Returns the introduction of the accepting node.
 pub(crate) async fn dial(
     stream: &mut Stream,
     buffer: &mut FrameBuffer,
@@ -90,8 +90,8 @@ pub(crate) async fn dial(
     Ok(welcome)
 }
 
-/// The accepting half. Gives back what the dialling node says of itself, and the order number of its connection.
-/// `claimed` names the dialling node also when it is refused, once it is known to be a peer.
+/// The accepting half. Returns the introduction of the dialling node, and the order number of its connection. `claimed`
+/// names the dialling node also when it is refused, once it is known to be a peer.
 pub(crate) async fn accept(
     stream: &mut Stream,
     buffer: &mut FrameBuffer,
@@ -100,7 +100,7 @@ pub(crate) async fn accept(
 ) -> Result<(Introduction, u64), LinkError> {
     if let Err(error) = read_preamble(stream, buffer).await {
         if let LinkError::Version { .. } = error {
-            // Our preamble tells them our version; what follows it would be in a language that they do not know.
+            // Our preamble tells the peer our version; it could not read the rest.
             send(stream, &preamble()).await?;
         }
         return Err(error);

@@ -8,8 +8,8 @@
 //! ```text
 //!  doors --command()--> +-----------+ --batch--> disk thread: one write, one fdatasync
 //!        <--view()----- | node loop | <--done---
-//!        <--events----- | (a turn)  | --frames of the turn--> a task a peer, one write
-//!                       +-----------+ <--messages-- a task a connection on the peer port
+//!        <--events----- | (a turn)  | --frames of the turn--> a task per peer, one write
+//!                       +-----------+ <--messages-- a task per connection on the peer port
 //! ```
 //!
 //! # Threads
@@ -18,8 +18,8 @@
 //! [`Node::run`] is a future that any runtime of tokio can poll. [`spawn_thread`] gives the node a thread of its own
 //! instead. The **disk always has its own thread**, because `fdatasync` blocks. The example `threads` measures both.
 //!
-//! * A turn takes what waits, bounded: first what the disk has done, then messages, then commands, then due timers.
-//!   Each input is a step; the clocks are read for each, after the input was taken.
+//! * A turn takes waiting inputs, bounded: first the results of the disk, then messages, then commands, then due
+//!   timers. Each input is a step; the clocks are read for each, after the input was taken.
 //! * After a stall of any cause, messages that already wait in a socket are handled before timers that are due: the loop
 //!   lets the sockets be read once more before it fires a timer.
 //! * At the end of a turn, in this order: the disk gets its next batch, the links get their frames, the view is

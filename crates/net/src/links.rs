@@ -1,4 +1,4 @@
-//! The node loop's side of sending: one buffer a peer, filled during a turn and handed over at its end.
+//! The node loop's side of sending: one buffer per peer, filled during a turn and handed over at its end.
 
 use crate::dial::keep_link;
 use crate::frame::{Kind, put_frame};
@@ -30,7 +30,7 @@ impl Links {
         Links { site, book_version: 0, links: BTreeMap::new() }
     }
 
-    /// Makes the links what the address book says, if it has changed; gives back who is no peer any more.
+    /// Updates the links from the address book, if it has changed; returns the nodes that are no longer peers.
     pub(crate) fn follow_book(&mut self) -> Vec<NodeId> {
         let version = self.site.book_version();
         if version == self.book_version {

@@ -1,4 +1,4 @@
-//! Opening a node: from a folder to a process that knows what it knew.
+//! Opening a node: from a folder to a restored process.
 
 use crate::boot;
 use crate::clock::wall_nanos;
@@ -25,7 +25,7 @@ pub struct Node<P: Live> {
 }
 
 impl<P: Live> Node<P> {
-    /// Opens the folder, decides which life this is, and restores the process. Blocks on the disk.
+    /// Opens the folder, determines the incarnation, and restores the process. Blocks on the disk.
     ///
     /// `config_of` makes the configuration of the process, which may depend on the life. `on_event` is handed every
     /// event, on the thread of the node and after the view that contains it was published; it must be quick.
@@ -70,7 +70,7 @@ impl<P: Live> Node<P> {
         Ok((Node { runner }, NodeHandle { shared }))
     }
 
-    /// Runs the node until it is asked to stop, or must. Any runtime of tokio with time and I/O will do; on a
+    /// Runs the node until it is asked to stop, or has to. Any runtime of tokio with time and I/O will do; on a
     /// current-thread one, node and sockets share its thread.
     ///
     /// # Errors
@@ -80,7 +80,7 @@ impl<P: Live> Node<P> {
     }
 }
 
-/// Decides which life this is; a fresh one is on the disk when this returns.
+/// Determines the incarnation; a new one is on the disk when this returns.
 fn begin_life<D: Directory>(
     log: &mut Log<D>,
     recovered: &Recovered,
@@ -115,7 +115,7 @@ fn begin_life<D: Directory>(
             return Ok(life(incarnation, Began::Resumed));
         }
     };
-    tracing::info!(%node, incarnation = %life.incarnation, began = ?life.began, "a fresh life");
+    tracing::info!(%node, incarnation = %life.incarnation, began = ?life.began, "a new life");
     let identity = Identity { cluster: life.cluster, node, incarnation: life.incarnation, nonce: random_u64() };
     log.start_life(identity).map_err(NodeOpenError::Identity)?;
     Ok(life)
@@ -128,8 +128,8 @@ fn first_incarnation(fresh: FreshLife) -> Incarnation {
     }
 }
 
-/// An incarnation that this node never had: the wall clock has moved since it last chose one, and where it is known
-/// that it has not, the next number is taken.
+/// An incarnation that this node never had: the wall clock has moved since the last choice, and if it is known not to
+/// have moved, the next number is taken.
 fn fresh_incarnation(before: Option<Incarnation>) -> Incarnation {
     let wall = u64::try_from(wall_nanos()).unwrap_or(0);
     Incarnation(wall.max(before.map_or(0, |before| before.0) + 1).max(2))

@@ -1,7 +1,7 @@
-//! A peer that this node sends to: a bounded queue, and what became of the link so far.
+//! A peer that this node sends to: a bounded queue, and the history of the link.
 //!
-//! The node loop encodes the messages of a turn into a buffer of its own, one a peer, and hands the buffer over at the
-//! end of the turn: whatever waits leaves in one write.
+//! The node loop encodes the messages of a turn into a buffer of its own, one per peer, and hands the buffer over at
+//! the end of the turn: whatever waits leaves in one write.
 
 use crate::counters::Tally;
 use crate::options::Limits;
@@ -15,11 +15,11 @@ pub(crate) struct Peer {
     pub(crate) id: NodeId,
     pub(crate) address: String,
     queue: Mutex<Queue>,
-    /// Wakes the task that writes: something waits.
+    /// Wakes the task that writes: a message waits.
     pub(crate) ready: Notify,
     /// Wakes the task from its pause between attempts.
     pub(crate) poke: Notify,
-    /// What waits and what is being written.
+    /// The bytes that wait and those that are being written.
     queued_bytes: AtomicUsize,
     queued_messages: AtomicUsize,
     pub(crate) connected: AtomicBool,
@@ -38,7 +38,7 @@ struct Queue {
     messages: usize,
 }
 
-/// What became of the link so far.
+/// The history of the link.
 #[derive(Default)]
 pub(crate) struct History {
     pub(crate) incarnation: Option<Incarnation>,
@@ -74,7 +74,7 @@ impl Peer {
         self.queued_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether one more message may wait beside what the caller holds.
+    /// Whether one more message may wait besides those of the caller.
     pub(crate) fn has_room(&self, held_bytes: usize, held_messages: usize, limits: &Limits) -> bool {
         let bytes_max = if self.connected() { limits.send_queue_bytes_max } else { limits.unconnected_queue_bytes_max };
         self.queued_bytes() + held_bytes < bytes_max
@@ -97,15 +97,15 @@ impl Peer {
         self.ready.notify_one();
     }
 
-    /// Everything that waits, in exchange for an empty buffer; says how many messages it holds.
+    /// All waiting frames, in exchange for an empty buffer; returns the number of messages.
     pub(crate) fn take(&self, buffer: &mut Vec<u8>) -> usize {
-        debug_assert!(buffer.is_empty(), "what was taken before is not written yet");
+        debug_assert!(buffer.is_empty(), "the frames taken before are not written yet");
         let mut queue = self.lock();
         std::mem::swap(&mut queue.bytes, buffer);
         std::mem::take(&mut queue.messages)
     }
 
-    /// What was taken has left, or is lost.
+    /// The frames that were taken are sent, or lost.
     pub(crate) fn settle(&self, buffer: &mut Vec<u8>, messages: usize) {
         self.queued_bytes.fetch_sub(buffer.len(), Ordering::Relaxed);
         self.queued_messages.fetch_sub(messages, Ordering::Relaxed);

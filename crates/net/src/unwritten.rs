@@ -1,4 +1,4 @@
-//! What the process has persisted and the disk does not have yet.
+//! Records that the process has persisted and the disk does not have yet.
 
 use crate::writer::{Batch, CheckpointStep, Failure, Job, Outcome, Writer};
 use std::collections::VecDeque;
@@ -9,9 +9,9 @@ pub(crate) struct Unwritten {
     writer: Writer,
     /// On the disk.
     durable: Position,
-    /// What the process was told.
+    /// The progress reported to the process.
     told: Position,
-    /// For each checkpoint that is not current yet, the last record persisted before it. What was persisted behind it
+    /// For each checkpoint that is not current yet, the last record persisted before it. Records persisted behind it
     /// may rest on it, as the log behind an installed snapshot does, and counts as durable only once it is current.
     barriers: VecDeque<Position>,
     batches: VecDeque<Batch>,
@@ -32,7 +32,7 @@ pub(crate) struct Unwritten {
     step_is_next: bool,
 }
 
-/// What the disk has done.
+/// The results of the disk.
 pub(crate) enum Progress {
     /// The records of the batch are on the disk. Give the batch back with [`Unwritten::recycle`].
     Appended(Batch),
@@ -107,7 +107,7 @@ impl Unwritten {
         self.batches_again_at.is_some() || self.steps_again_at.is_some()
     }
 
-    /// What the disk has done since the last call; `Err` when its thread is gone.
+    /// The results of the disk since the last call; `Err` when its thread is gone.
     pub(crate) fn progress(&mut self, now: Instant, idle_after: Duration) -> Result<Option<Progress>, DiskThreadEnded> {
         if !self.under_way {
             return Ok(None);

@@ -16,7 +16,7 @@ use volvox_disk::{AppendError, CheckpointError, Directory, Log};
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
-    /// Where each record ends.
+    /// The end of each record.
     pub(crate) ends: Vec<usize>,
     /// The position of the first.
     pub(crate) first: Position,
@@ -33,7 +33,7 @@ impl Batch {
     }
 }
 
-/// What the disk is asked to do.
+/// A job for the disk.
 pub(crate) enum Job {
     Append(Batch),
     Checkpoint(CheckpointStep),
@@ -55,7 +55,7 @@ impl CheckpointStep {
     }
 }
 
-/// What became of a job.
+/// The outcome of a job.
 pub(crate) enum Outcome {
     Appended(Batch),
     /// A piece of the checkpoint is done.

@@ -1,4 +1,4 @@
-//! What a node does when its disk misbehaves, and what it asks of one that does not.
+//! The behaviour of a node with a faulty disk, and its use of a good one.
 
 use crate::support::{
     Command, Event, Folder, PATIENCE, Running, answered, call, hold_key, introduce, options, release, start, start_in,

@@ -1,4 +1,4 @@
-//! What a link promises: one connection that counts, in order, bounded; faults act at the receiver.
+//! The guarantees of a link: one valid connection, in order, bounded; faults act at the receiver.
 
 use crate::support::{
     CLUSTER, Command, Event, Message, RawPeer, Running, answered, book, call, hold_key, introduce, options, quick,
@@ -120,7 +120,7 @@ fn the_newest_connection_of_a_peer_is_the_only_one_that_is_heard() {
     new.ready();
     new.say(&Message::Quick(2)).expect("sent");
     one.expect("the new connection", heard(2));
-    // What the old one says now arrives nowhere, and it is closed.
+    // Messages on the old connection arrive nowhere now, and it is closed.
     let _ = old.say(&Message::Quick(3));
     old.expect_closed();
     new.say(&Message::Quick(4)).expect("sent");

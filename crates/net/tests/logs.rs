@@ -1,4 +1,4 @@
-//! What an operator reads: both ends report a wrong cluster, at most once per second.
+//! The log that an operator reads: both ends report a wrong cluster, at most once per second.
 #![allow(clippy::disallowed_methods)]
 
 mod support;

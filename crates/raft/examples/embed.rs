@@ -14,7 +14,7 @@ use volvox_raft::{
 
 const NODES: u64 = 3;
 
-/// What survives a crash.
+/// The state that survives a crash.
 type Disk = Vec<(Position, Record)>;
 
 /// The output of a step: to a peer, or to this program.

@@ -37,7 +37,7 @@ fn list(members: &[Member], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 /// A text that is not a command, with what was expected. The author of the text is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CommandError {
-    /// What was expected.
+    /// The expected text.
     pub expected: &'static str,
 }
 

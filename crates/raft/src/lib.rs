@@ -103,12 +103,12 @@
 //!   down. It answers no reads in that time, and commits nothing.
 //! - A member that is removed while it is unreachable does not learn of it. It asks for votes forever, and the others
 //!   ignore it.
-//! - **What is explored, and what is sampled.** `volvox lab check raft` visits every schedule of two or three members, up to four
+//! - **Exploration and sampling.** `volvox lab check raft` visits every schedule of two or three members, up to four
 //!   terms (figure 8), logs of up to three entries and one crash, and checks election safety, log matching, leader
 //!   completeness and state machine safety. Pre-vote and check-quorum are off there, and membership changes, snapshots,
 //!   reads and transfers are not included: those are sampled, by `tests/fuzz.rs` and `volvox lab sweep store`.
-//! - What follows a received snapshot may be acknowledged only once the checkpoint is current. So worlds must not report a
-//!   record as durable before a checkpoint that was made before it; they may write it earlier.
+//! - Entries after a received snapshot may be acknowledged only once the checkpoint is current. So worlds must not
+//!   report a record as durable before a checkpoint that was made before it; they may write it earlier.
 //!
 //! # How to read the code
 //!

@@ -75,7 +75,7 @@ pub(crate) struct Sending {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Mark {
     round: u64,
-    /// What was sent before the mark: an index, or a number of parts.
+    /// The progress sent before the mark: an index, or a number of parts.
     sent: u64,
 }
 
@@ -84,7 +84,7 @@ struct Mark {
 pub(crate) enum Verdict {
     /// Nothing new.
     Nothing,
-    /// What was sent before the mark has arrived.
+    /// Everything sent before the mark has arrived.
     Arrived,
     /// Something that was sent before the mark has not.
     Lost,

@@ -20,7 +20,7 @@ struct Run {
     duplicate_ppm: u32,
     reorder_ppm: u32,
     faults_ppm: u32,
-    /// What happens how often: deliver, sync, pass time, ask as a client, checkpoint, fault.
+    /// The weights of actions: deliver, sync, pass time, ask as a client, checkpoint, fault.
     weights: [u64; 6],
     /// Whether members change.
     changes_members: bool,
@@ -327,7 +327,7 @@ fn raft_view(raft: &volvox_raft::Raft) -> volvox_raft::Status {
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 #[test]

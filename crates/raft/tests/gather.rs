@@ -1,4 +1,4 @@
-//! What one moment brings leaves together: as many messages for a hundred clients as for one.
+//! The proposals of one moment are sent together: as many messages for a hundred clients as for one.
 
 use crate::harness::{Cluster, id};
 use volvox_core::Duration;

@@ -1,4 +1,4 @@
-//! What comes from outside is hostile until checked: bytes that are no message, and messages that cannot be true.
+//! Every input is hostile until checked: bytes that are not a message, and implausible messages.
 
 use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Decode, DecodeError, Duration, Encode, Incarnation, NodeId, Part, Reader, Rng, decode_all};

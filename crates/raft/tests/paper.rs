@@ -288,7 +288,7 @@ fn raft_dev_2015_the_bug_of_single_server_changes_is_impossible() {
     cluster.change(2, &[(2, 1), (3, 1), (4, 1)], &[]);
     cluster.settle();
     let removal = cluster.raft(2).last_index();
-    assert!(cluster.raft(2).commit_index() < removal, "{{2, 3}} is no majority of {{1, 2, 3, 4}}");
+    assert!(cluster.raft(2).commit_index() < removal, "{{2, 3}} is not a majority of {{1, 2, 3, 4}}");
     // S1 resumes after a pause as a follower, and asks S4 and S5.
     cluster.crash(id(1), usize::MAX);
     cluster.start(id(1));
@@ -296,7 +296,7 @@ fn raft_dev_2015_the_bug_of_single_server_changes_is_impossible() {
     for _ in 0..3 {
         cluster.fire(id(1), Timer::Election);
         cluster.settle();
-        assert_ne!(cluster.raft(1).role(), RoleKind::Leader, "{{1, 4, 5}} is no majority of {{1, 2, 3, 4}}");
+        assert_ne!(cluster.raft(1).role(), RoleKind::Leader, "{{1, 4, 5}} is not a majority of {{1, 2, 3, 4}}");
     }
     // All meet again, and agree on one history.
     cluster.groups(&[&[1, 2, 3, 4, 5]]);
@@ -370,7 +370,7 @@ fn section_6_a_leader_outside_the_new_configuration_goes_once_it_is_committed() 
         cluster.sync(id(2), usize::MAX);
         cluster.deliver_link(2, 1);
     }
-    // Joint: committed by n1 and n2 of the old half... and n2 alone is no majority of the new one.
+    // Joint: committed by n1 and n2 of the old half... and n2 alone is not a majority of the new one.
     assert_eq!(cluster.raft(1).role(), RoleKind::Leader);
     assert!(cluster.raft(1).configuration().is_joint());
     cluster.settle();

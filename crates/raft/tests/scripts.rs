@@ -17,7 +17,7 @@
 //! | `crash n1`, `start n1`, `lose-disk n1` | with all that was not synced; again; as a new incarnation |
 //! | `partition 1,2|3`, `heal` | cuts links; mends them |
 //! | `checkpoint n1` | its parent makes a checkpoint of what it applied |
-//! | `status` | one line a member |
+//! | `status` | one line per member |
 //! | `quietly COMMAND` | does it and prints nothing |
 //! | `hide Heartbeat ...` | messages of these kinds are not printed from here on |
 

@@ -108,7 +108,7 @@ impl Replica {
     }
 
     fn apply_proposal(&mut self, data: &Bytes, entry: HalfApplied, cx: &mut Context<'_, Replica>) {
-        // What is in the log was decoded before it was proposed; an unknown version would make this member's state
+        // Entries of the log were decoded before they were proposed; an unknown version would make this member's state
         // differ from the others', so it must stop.
         let proposal: Proposal = decode_shared(data)
             .unwrap_or_else(|error| panic!("an entry of the log can't be decoded ({error}): update this node"));

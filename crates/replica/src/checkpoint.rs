@@ -335,7 +335,7 @@ impl Replica {
                 if let Some(own) = self.restoring.own.take() {
                     let restore = self.restoring.restore.take().expect("our part begins the restore");
                     self.store =
-                        restore.finish().unwrap_or_else(|error| panic!("the checkpoint is no store: {error:?}"));
+                        restore.finish().unwrap_or_else(|error| panic!("the checkpoint is not a store: {error:?}"));
                     self.applied = own.applied;
                     self.applied_term = own.applied_term;
                     self.checkpoint_index = own.applied;

@@ -18,7 +18,7 @@ pub struct Config {
     pub bootstrap: Vec<Member>,
     /// This node's name, published to the cluster once it runs.
     pub name: String,
-    /// Where clients reach this node.
+    /// The addresses for clients of this node.
     pub client_urls: Vec<String>,
     /// The size limit of the store, in bytes; 0 is etcd's default of 2 GiB, negative no limit.
     pub quota_bytes: i64,

@@ -79,7 +79,7 @@ impl Replica {
         outcome
     }
 
-    /// What this leader appended has consequences for its clock already.
+    /// The entries that this leader appended have already been taken into account by its clock.
     fn on_proposed(&mut self, action: &Action) {
         if let Action::Store(StoreCommand::LeaseRevoke(revoke)) = action {
             self.on_lease_ending(revoke.id);

@@ -1,7 +1,7 @@
 //! The clock of leases, which only the leader has (book/src/etcd.md#6.6).
 //!
-//! What leases exist, and with which keys, is replicated; when they expire is not. A new leader cannot know how much of
-//! a lease was used before it led, so it gives every lease its full time again, plus an election timeout: a lease never
+//! The set of leases, with their keys, is replicated; when they expire is not. A new leader cannot know how much of a
+//! lease was used before it led, so it gives every lease its full time again, plus an election timeout: a lease never
 //! expires early. When its time is over, the leader *proposes* the expiry; from then on the lease cannot be renewed,
 //! because the entry may already be on its way to being applied.
 //!
@@ -41,7 +41,7 @@ struct Running {
     is_ending: bool,
 }
 
-/// What is left of a lease.
+/// The rest of a lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimeLeft {
     /// Whole seconds.

@@ -32,7 +32,7 @@ pub struct Member {
     pub name: String,
     /// The addresses for its peers.
     pub peer_urls: Vec<String>,
-    /// Where its clients reach it; empty until it has started.
+    /// Its addresses for clients; empty until it has started.
     pub client_urls: Vec<String>,
     /// Without a vote.
     pub is_learner: bool,
@@ -58,11 +58,11 @@ pub enum MemberAction {
     Promote(NodeId),
     /// A started member publishes its name and the addresses for clients.
     Publish {
-        /// Who.
+        /// The member.
         id: NodeId,
         /// Its name.
         name: String,
-        /// Where its clients reach it.
+        /// Its addresses for clients.
         client_urls: Vec<String>,
     },
 }

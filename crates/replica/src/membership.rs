@@ -87,8 +87,8 @@ impl Replica {
     }
 
     /// Checks what only the leader knows about a change of the members: whether a learner has caught up, and whether the
-    /// quorum after the change is connected (book/src/etcd.md#7.2). What the table of members says is checked when the
-    /// change is applied, on every member alike.
+    /// quorum after the change is connected (book/src/etcd.md#7.2). The table of members is checked when the change is
+    /// applied, on every member alike.
     pub(crate) fn check_member_action(&self, action: &Action, now: Instant) -> Result<(), Refusal> {
         match action {
             Action::Member(MemberAction::Add { is_learner: false, .. }) => self.check_health(None, now),

@@ -33,7 +33,7 @@ pub enum Message {
     LeaseAsk {
         /// The requester's name for the question.
         question: u64,
-        /// Which lease.
+        /// The lease.
         lease: i64,
         /// Whether to renew it, or only report its remaining time.
         renew: bool,

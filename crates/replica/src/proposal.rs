@@ -46,7 +46,7 @@ pub enum Action {
 pub struct Proposal {
     /// Its proposer.
     pub origin: Origin,
-    /// What it does.
+    /// The command.
     pub action: Action,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// Which sequences were applied, for each node's newest incarnation: replicated state.
+/// The applied sequences, for each node's newest incarnation: replicated state.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Window {
     origins: BTreeMap<NodeId, Applied>,

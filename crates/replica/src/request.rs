@@ -56,7 +56,7 @@ pub enum WatchCommand {
     Create {
         /// The stream.
         stream: StreamId,
-        /// What to watch.
+        /// The keys to watch.
         create: WatchCreate,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
@@ -88,12 +88,12 @@ pub enum Request {
     Read,
     /// Renews a lease (book/src/etcd.md#6.3).
     LeaseKeepAlive {
-        /// Which.
+        /// The lease.
         lease: i64,
     },
     /// How long a lease still lives, as its leader sees it (book/src/etcd.md#6.4).
     LeaseTimeToLive {
-        /// Which.
+        /// The lease.
         lease: i64,
     },
     /// Changes the members.
@@ -110,26 +110,26 @@ pub enum Request {
 pub enum MemberRequest {
     /// Adds a member (book/src/etcd.md#7.2).
     Add {
-        /// Where its peers reach it.
+        /// Its addresses for peers.
         peer_urls: Vec<String>,
         /// Without a vote?
         is_learner: bool,
     },
     /// Removes a member.
     Remove {
-        /// Which.
+        /// The member.
         id: NodeId,
     },
     /// Replaces the peer URLs of a member.
     Update {
-        /// Which.
+        /// The member.
         id: NodeId,
-        /// Where its peers reach it from now on.
+        /// Its new addresses for peers.
         peer_urls: Vec<String>,
     },
     /// Promotes a learner to a voter.
     Promote {
-        /// Which.
+        /// The member.
         id: NodeId,
     },
 }

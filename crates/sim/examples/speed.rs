@@ -183,7 +183,7 @@ fn main() {
     for nodes in [2, 500, 10_000, 100_000] {
         ring::<Ring>(nodes, (), Latency::Uniform(Duration::from_millis(1), Duration::from_millis(10)));
     }
-    println!("S2 one timer of 100 ms a node");
+    println!("S2 one timer of 100 ms per node");
     println!(
         "{:>8} {:>12} {:>14} {:>8} {:>12} {:>12}",
         "nodes", "timers", "timers/s", "ns each", "allocs each", "sim s/wall s"

@@ -45,7 +45,7 @@ pub(crate) enum Pending<P: Process> {
     Alarm(u64),
 }
 
-/// What is visible from outside a run.
+/// The part of a run that is visible from outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Happened<E> {
     /// The world's time.
@@ -78,7 +78,7 @@ pub struct Violation {
     pub node: NodeId,
     /// Its name.
     pub invariant: &'static str,
-    /// What is wrong.
+    /// The reason.
     pub text: String,
 }
 

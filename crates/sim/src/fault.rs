@@ -70,7 +70,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Every network, clock and disk fault ends. What is paused or down stays so: see [`Simulation::revive`].
+    /// Every network, clock and disk fault ends. Paused and crashed nodes stay so: see [`Simulation::revive`].
     pub fn heal(&mut self) {
         self.links.heal();
         for index in 0..self.nodes.len() as u32 {

@@ -39,7 +39,7 @@ pub(crate) struct Link {
     pub last_arrival: u64,
     pub busy_until: u64,
     pub linger: u64,
-    /// Which entry of `Links::models` holds, 0 for the network's own.
+    /// The entry of `Links::models` that applies, 0 for the network's own.
     pub model: u16,
     pub cut: bool,
 }

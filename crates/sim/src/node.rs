@@ -1,4 +1,4 @@
-//! What the world keeps for one node.
+//! The world's state of one node.
 
 use crate::clock::Clock;
 use crate::storage::{Finished, Storage, StorageError, Write};

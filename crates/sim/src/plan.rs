@@ -4,7 +4,7 @@ use crate::latency::Latency;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Rng};
 
-/// Which faults are drawn, how often, and how many at a time.
+/// The faults that are drawn, how often, and how many at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultPlan {
     /// The time of the earliest fault.

@@ -126,7 +126,7 @@ pub enum What {
     Broken {
         /// Its name.
         property: &'static str,
-        /// What is wrong.
+        /// The reason.
         text: String,
     },
 }
@@ -184,7 +184,7 @@ impl Recorder {
         })))
     }
 
-    /// What was recorded so far.
+    /// The recording so far.
     pub fn recording(&self) -> Recording {
         self.0.borrow().recording.clone()
     }

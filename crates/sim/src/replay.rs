@@ -42,7 +42,7 @@ impl TraceRing {
 pub struct Failure {
     /// The seed.
     pub seed: u64,
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
     /// The one line that replays it.
     pub replay: String,

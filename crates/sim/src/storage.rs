@@ -59,7 +59,7 @@ pub enum Recovery {
     Lost,
 }
 
-/// What is durable once a sync has returned.
+/// The records that are durable once a sync has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
     /// All records received so far.

@@ -50,7 +50,7 @@ impl MessageKind for Word {
     }
 }
 
-/// Uses every verb once a message: two sends, a timer, a record, an event, a note.
+/// Uses every verb once per message: two sends, a timer, a record, an event, a note.
 struct Busy {
     peers: [NodeId; 2],
     count: u64,

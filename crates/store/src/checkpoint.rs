@@ -62,7 +62,7 @@ pub(crate) struct Header {
     pub length: u64,
     /// Of the whole content.
     pub digest: u64,
-    /// Which piece, from 0 on.
+    /// The index of the piece, from 0 on.
     pub piece: u32,
 }
 

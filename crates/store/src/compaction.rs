@@ -17,7 +17,7 @@ use volvox_core::Bytes;
 /// A compaction in progress.
 #[derive(Clone)]
 pub(crate) struct Pass {
-    /// Which compaction this is.
+    /// The number of this compaction.
     generation: u64,
     /// Up to which revision it drops.
     revision: i64,

@@ -129,7 +129,7 @@ impl Log {
         self.tail.first().is_some_and(|first| first <= revision)
     }
 
-    /// Where a record lies, or would lie, in the sealed segments.
+    /// The place of a record in the sealed segments, present or not.
     fn place_of(&self, revision: Revision) -> Option<Place> {
         let segment = self.sealed.partition_point(|sealed| sealed.first <= revision).checked_sub(1)?;
         Some(Place { segment, slot: self.sealed[segment].segment.slot_from(revision) })
@@ -196,7 +196,7 @@ impl Log {
         self.tail.as_segment()
     }
 
-    /// Which number the next sealed segment gets.
+    /// The number of the next sealed segment.
     pub fn tail_index(&self) -> u64 {
         self.tail.index()
     }

@@ -63,7 +63,7 @@ impl View {
         visit: &mut impl FnMut(Pair<'a>) -> ControlFlow<()>,
     ) -> ControlFlow<(), RangeSummary> {
         let range = KeyRange::new(&request.key, &request.range_end);
-        // Where the newest state is asked for by its number, nothing need be looked up in history.
+        // If the newest state is requested by its number, no history lookup is needed.
         let at = at.filter(|at| *at < header);
         let mut summary = RangeSummary { revision: header, more: false, count: 0 };
         if range.end == RangeEnd::Single {

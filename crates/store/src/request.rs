@@ -87,7 +87,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which property of the key a [`Compare`] looks at.
+    /// The property of the key that a [`Compare`] compares.
     CompareTarget {
         /// The version.
         Version = 0,
@@ -103,7 +103,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which alarm.
+    /// The alarm.
     AlarmType {
         /// None; with `Get`: all kinds.
         None = 0,
@@ -115,7 +115,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What to do with alarms.
+    /// An action on alarms.
     AlarmAction {
         /// List.
         Get = 0,
@@ -128,7 +128,7 @@ wire_enum! {
 
 /// Reads a key or a range of keys.
 ///
-/// Which keys `key` and `range_end` select, here and everywhere: an empty `range_end` exactly `key`; the single byte
+/// The keys that `key` and `range_end` select, here and everywhere: an empty `range_end` exactly `key`; the single byte
 /// 0x00 all keys from `key` on; else `key <= k < range_end`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RangeRequest {
@@ -257,7 +257,7 @@ pub struct CompactionRequest {
     pub physical: bool,
 }
 
-/// Makes a lease. What goes through the log has an `id` other than 0 and a granted `ttl`: see [`crate::checks`].
+/// Makes a lease. A grant in the log has an `id` other than 0 and a granted `ttl`: see [`crate::checks`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct LeaseGrantRequest {
     /// Seconds.
@@ -285,10 +285,10 @@ pub struct LeaseCheckpoint {
 /// Lists, raises or clears alarms.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct AlarmRequest {
-    /// What to do.
+    /// The action.
     pub action: AlarmAction,
     /// The member that the alarm is about. `Get` does not filter by it.
     pub member_id: u64,
-    /// Which alarm.
+    /// The alarm.
     pub alarm: AlarmType,
 }

@@ -53,7 +53,7 @@ impl KeyValue {
     }
 }
 
-/// What happened to a key.
+/// The kind of a key's change.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum EventKind {
     /// It was written.
@@ -180,7 +180,7 @@ pub struct LeaseRevokeResponse {
 pub struct AlarmMember {
     /// The member it is about.
     pub member_id: u64,
-    /// Which alarm.
+    /// The alarm.
     pub alarm: AlarmType,
 }
 

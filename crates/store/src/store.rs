@@ -40,7 +40,7 @@ pub struct Store {
     pub(crate) pass: Option<Pass>,
     /// The large delete in progress.
     pub(crate) pending: Option<Pending>,
-    /// Where records are encoded; empty between commands.
+    /// The buffer in which records are encoded; empty between commands.
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -60,7 +60,7 @@ impl Store {
         Store { config, state, changes: Vec::new(), pass: None, pending: None, scratch: Vec::new() }
     }
 
-    /// What it was made with.
+    /// Its configuration.
     pub fn config(&self) -> StoreConfig {
         self.config
     }

@@ -22,7 +22,7 @@ use core::ops::{Add, AddAssign, Sub};
 pub(crate) use iter::{Backward, Forward};
 use node::{Inner, Leaf, Node};
 
-/// What a tree holds.
+/// An item of a tree.
 pub(crate) trait Value: Clone {
     /// Whether it counts.
     fn counts(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::writer::Writer;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// Which branches run: one for the transaction, and one for each nested transaction in its chosen branch.
+/// The branches that run: one for the transaction, and one for each nested transaction in its chosen branch.
 pub(crate) struct Choice {
     succeeded: bool,
     nested: Vec<Choice>,

@@ -134,8 +134,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Remembers the event. What it replaced is what the key was one revision before: not what an earlier change of
-    /// the same revision made of it.
+    /// Remembers the event. The pair that it replaced is the key's state one revision before: not what an earlier
+    /// change of the same revision made of it.
     fn note(&mut self, kind: EventKind, key_value: KeyValue, slot: Option<Slot>, before: Option<KeyValue>) {
         let previous = match slot {
             Some(slot) if slot.revision.main == self.main => {

@@ -56,7 +56,7 @@ fn the_empty_store_comes_back() {
     let store = Store::new(StoreConfig::default());
     let restored = restore(store.view().checkpoint().map(|part| part.to_part()));
     assert_eq!((restored.revision(), restored.compacted()), (1, -1));
-    assert!(Store::restore(StoreConfig::default()).finish().is_err(), "no parts are no store");
+    assert!(Store::restore(StoreConfig::default()).finish().is_err(), "a store needs parts");
 }
 
 #[test]

@@ -27,9 +27,9 @@ mod hunt {
     const SEEDS_MAX: u64 = 1_000;
     /// Lines of the trace that one seed prints.
     const TRACE_LINES: usize = 200;
-    /// What runs this program.
+    /// The command line of this program.
     const COMMAND: &str = "cargo run -p volvox-sweep --release --features planted-bugs --example planted";
-    /// What a process that hunts one bug begins its line with.
+    /// The prefix of the line of a process that hunts one bug.
     const FOUND: &str = "found at seed ";
 
     pub fn main() {

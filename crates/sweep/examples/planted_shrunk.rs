@@ -46,7 +46,7 @@ mod table {
     const TRIED: usize = 8;
     /// How many actions may be followed for one of them.
     const FOLLOWED_MAX: usize = 3_000_000;
-    /// What the process of one bug begins its line with.
+    /// The prefix of the line of one bug's process.
     const ROW: &str = "row ";
 
     /// Each bug has a process of its own; as many run as there are cores.

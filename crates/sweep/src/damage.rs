@@ -74,7 +74,7 @@ impl Run {
     pub(crate) fn power_goes(&mut self, world: &mut World) {
         let slowest_ms = if self.rng.below(2) == 0 { 500 } else { 4_000 };
         for node in world.ids().filter(|node| world.is_running(*node)).collect::<Vec<_>>() {
-            // What no sync has confirmed is gone, or torn.
+            // Writes that no sync has confirmed are gone, or torn.
             world.apply_fault(&Fault::Disk(node, DiskFault::Tear));
             world.apply_fault(&Fault::Crash { who: Target::Node(node), without_disk: false });
             let after = Duration::from_millis(self.rng.between(50, slowest_ms));

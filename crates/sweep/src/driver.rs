@@ -58,7 +58,7 @@ pub(crate) struct Client {
 pub(crate) struct Run {
     pub shape: Shape,
     pub rng: Rng,
-    /// What decides of strikes, apart, so that a seed without any is what it is anyway.
+    /// The random stream of strikes, separate, so that they do not change the rest of a seed.
     pub striking: Rng,
     pub truth: Rc<RefCell<Truth>>,
     pub rare: Rc<RefCell<RarePaths>>,
@@ -94,7 +94,7 @@ pub(crate) struct Run {
     pub counts: Counts,
 }
 
-/// What is wrong with which disk.
+/// The damage of a disk.
 #[derive(Default)]
 pub(crate) struct Damage {
     pub outstanding: BTreeMap<NodeId, Hurt>,

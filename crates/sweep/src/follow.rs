@@ -2,8 +2,8 @@
 //!
 //! The sweep of the store runs the real log over a simulated folder; here the same course is followed with disks that keep
 //! whole records. It judges everything that this world can judge: Raft's invariants, that replicas are equal, answers
-//! to clients (`history`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught
-//! where they unwind: in every profile but that of a release.
+//! to clients (`history`), and that nothing panics. A violation in the log itself does not recur. Panics are caught where
+//! they unwind: in every profile but that of a release.
 
 use crate::history::History;
 use crate::shape::Shape;
@@ -24,7 +24,7 @@ pub(crate) struct Moment {
     history: History,
 }
 
-/// What became of an action.
+/// The outcome of an action.
 pub(crate) enum Became {
     /// It cannot happen, and nothing changed.
     Impossible,

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 /// A value; 0 is absence.
 pub type Value = u64;
 
-/// What an operation does to the register, and what it was answered.
+/// An operation on the register, with its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Puts a value there.
@@ -32,9 +32,9 @@ pub enum Action {
     Read(Value),
     /// Puts a value there when another one is; did it?
     CompareAndSet {
-        /// What must be there.
+        /// The expected value.
         expected: Value,
-        /// What is put there.
+        /// The new value.
         new: Value,
         /// The answer.
         succeeded: Option<bool>,
@@ -44,7 +44,7 @@ pub enum Action {
 /// One operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Operation {
-    /// What.
+    /// The action.
     pub action: Action,
     /// When it was asked.
     pub invoked: u64,
@@ -52,14 +52,14 @@ pub struct Operation {
     pub answered: Option<u64>,
 }
 
-/// What the search found.
+/// The result of the search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// There is such an order.
+    /// A linearization exists.
     Linearizable,
-    /// There is none.
+    /// There is no linearization.
     Violated {
-        /// How many operations, in order of their invocation, the longest order that fits reaches.
+        /// The length of the longest order that fits, in operations.
         longest: usize,
     },
     /// The search was given up after as many steps as it may take.

@@ -26,7 +26,7 @@ pub(crate) struct Strikes {
     pub lasting: Latency,
 }
 
-/// What comes.
+/// The kind of a strike.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Strike {
     Crash(NodeId),

@@ -24,9 +24,9 @@ pub enum Operation {
     CompareAndSet {
         /// The key.
         key: Bytes,
-        /// What it must hold.
+        /// The expected value.
         expected: Option<Bytes>,
-        /// What is written.
+        /// The new value.
         value: Bytes,
     },
     /// Writes several pairs at once if one of the keys was not changed after a revision.
@@ -63,18 +63,18 @@ pub struct Asked {
     pub client: usize,
     /// The node.
     pub node: NodeId,
-    /// When.
+    /// The time.
     pub at: Instant,
     /// The highest revision in any answer by then.
     pub floor: i64,
-    /// What.
+    /// The operation.
     pub operation: Operation,
     /// Its place in the history of its register.
     pub register: Option<usize>,
 }
 
 impl Operation {
-    /// What is asked of the replica; `None` for what the door reads from the view at once.
+    /// The request to the replica; `None` for a request that the door answers from the view at once.
     pub fn request(&self) -> Option<Request> {
         let command = match self {
             Operation::Put(put) => Command::Put(put.clone()),

@@ -13,7 +13,7 @@ impl Run {
         self.probed.values().all(|answered| *answered) && self.missing(world).is_none()
     }
 
-    /// What is not yet as it should be, for people.
+    /// The unfinished parts, for people.
     pub(crate) fn what_is_missing(&self, world: &World) -> String {
         let unanswered: Vec<NodeId> =
             self.probed.iter().filter(|(_, answered)| !**answered).map(|(node, _)| *node).collect();

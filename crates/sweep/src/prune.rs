@@ -41,15 +41,15 @@ pub type Planting<'p> = &'p dyn Fn(bool);
 pub(crate) struct Pruner<'c> {
     plant: Option<Planting<'c>>,
     left: Vec<Left>,
-    /// What must break.
+    /// The property that must break.
     wanted: String,
     planted: Lane,
-    /// Where a bug is planted: without it nothing may break.
+    /// If a bug is planted: without it nothing may break.
     sound: Option<Lane>,
     run: Run<'c>,
 }
 
-/// What following takes, and what it took so far.
+/// The limits of replaying, and the cost so far.
 struct Run<'c> {
     actions: &'c [Action<Replica>],
     /// By place: how far behind the revision of its node the one is that a command names.
@@ -91,12 +91,12 @@ impl<'c> Pruner<'c> {
         pruner.is_harmless(0, &pruner.left.clone()).then_some(pruner)
     }
 
-    /// What must break.
+    /// The property that must break.
     pub fn wanted(&self) -> &str {
         &self.wanted
     }
 
-    /// What is left, copied.
+    /// A copy of the remaining actions.
     pub fn actions(&self) -> Vec<Action<Replica>> {
         let mut moment = self.planted.moments[0].1.clone();
         let copy = |left: &Left| {
@@ -207,7 +207,7 @@ impl<'c> Pruner<'c> {
         self.try_tail(first, &tail)
     }
 
-    /// What is left up to `first`, and this behind it.
+    /// The remaining actions up to `first`, and this one behind them.
     fn try_tail(&mut self, first: usize, tail: &[Left]) -> bool {
         if self.run.is_over() {
             return false;

@@ -10,7 +10,7 @@ use volvox_raft::{Index, RoleKind, Term};
 use volvox_replica::Replica;
 use volvox_sim::Counts;
 
-/// What must have run in a sweep of some size: the name of the count, and its meaning.
+/// The rare paths that must have run in a sweep of some size: the name of the count, and its meaning.
 pub const MUST_RUN: &[(&str, &str)] = &[
     ("leaders elected", "a new leader"),
     ("logs truncated", "uncommitted entries of a deposed leader removed"),
@@ -49,13 +49,13 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("registers found linearizable", "the search for an order ends with one"),
 ];
 
-/// What was seen of every node at its last step.
+/// The state of every node after its last step.
 #[derive(Default)]
 pub struct RarePaths {
     nodes: BTreeMap<NodeId, Last>,
     counts: Counts,
     leaders: BTreeMap<Term, NodeId>,
-    /// What began in the last step that a fault would fit.
+    /// The operation that began in the last step and that a fault would suit.
     pub(crate) moment: Option<Moment>,
 }
 
@@ -121,7 +121,7 @@ impl RarePaths {
         self.nodes.remove(&id);
     }
 
-    /// What was counted.
+    /// The counts.
     pub fn counts(&self) -> Counts {
         self.counts.clone()
     }

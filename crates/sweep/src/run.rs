@@ -20,7 +20,7 @@ const PROGRESS: Duration = Duration::from_secs(40);
 /// The limit of steps per register in the search for a linearizable order.
 const SEARCH_STEPS: u64 = 400_000;
 
-/// What a run of one seed counted.
+/// The counts of one seed's run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The hash over everything that happened.
@@ -300,7 +300,7 @@ pub(crate) fn short(value: &Bytes) -> String {
     value.slice(0..value.len().min(20)).to_string()
 }
 
-/// What an unanswered operation on a register did.
+/// The effect of an unanswered operation on a register.
 pub(crate) fn unanswered(action: Action) -> Action {
     match action {
         Action::Delete(_) => Action::Delete(None),

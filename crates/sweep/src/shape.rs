@@ -1,4 +1,4 @@
-//! What a seed decides before its run begins: how the world is, how much is asked of it, and how small its limits are.
+//! The decisions of a seed before its run begins: the world, the load, and the limits.
 
 use crate::log_disk::DiskModel;
 use crate::moments::Strikes;
@@ -139,7 +139,7 @@ impl Shape {
     }
 }
 
-/// Where the peers of a node reach it.
+/// The address of a node for its peers.
 pub fn peer_url(id: NodeId) -> String {
     format!("http://10.0.0.{}:2380", id.0)
 }
@@ -179,7 +179,7 @@ fn sync(rng: &mut Rng) -> Latency {
     }
 }
 
-/// What is usual at worst.
+/// The usual worst case.
 fn worst_ms(latency: Latency) -> u128 {
     match latency {
         Latency::Uniform(_, most) => most.as_millis(),

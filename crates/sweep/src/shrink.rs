@@ -3,7 +3,7 @@
 //! Its course is followed by hand (`follow`). First whole stretches are left out (`prune`), until the list is short enough
 //! to look at each action ([`reduce`]).
 //!
-//! Where the bug is a planted one, what is left must do no harm without it: otherwise the run shows what was never
+//! If the bug is a planted one, the rest must break nothing without it: otherwise the run shows what was never
 //! promised, such as the loss of a majority of the disks.
 
 use crate::follow::{Became, Moment};
@@ -26,16 +26,16 @@ const REDUCED_MAX: usize = 1_500;
 pub struct Failing {
     /// The seed.
     pub seed: u64,
-    /// What the sweep said.
+    /// The message of the sweep.
     pub reason: String,
     nodes: u64,
     course: Course<Replica>,
 }
 
-/// What is left of a course.
+/// The rest of a course.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByHand {
-    /// What breaks.
+    /// The violation.
     pub breach: Breach,
     /// The actions, one a line.
     pub lines: Vec<String>,
@@ -99,7 +99,7 @@ impl Failing {
             (found.breach.property == wanted && is_harmless(&found.actions)).then_some(found.actions)
         });
         let breach = follow(&first, &short)?.breach;
-        // Every node must start, and that is no event where it comes first.
+        // Every node must start, and a first start is not an event.
         let starts = |action: &&Action<Replica>| matches!(action.what, What::Start { .. });
         let first_starts = short.iter().take_while(starts).count().min(self.nodes as usize);
         let lines = short.iter().map(ToString::to_string).collect();
@@ -109,7 +109,7 @@ impl Failing {
 
 struct Found {
     breach: Breach,
-    /// What was possible of the actions.
+    /// The possible actions.
     actions: Vec<Action<Replica>>,
 }
 

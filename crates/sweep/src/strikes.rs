@@ -2,7 +2,7 @@
 //!
 //! A fault at a random moment seldom falls into the few milliseconds in which a leader is new and its log unsettled, or a
 //! configuration is joint. Yet the rules of such moments are needed nowhere else (Raft figure 8, Raft 6). So in some
-//! seeds the moment itself draws the fault: at once, or after a few messages have gone through. What comes are the
+//! seeds the moment itself draws the fault: at once, or after a few messages have gone through. The strikes are the
 //! faults that come anyway, and nothing is known of the rule that they try.
 
 use crate::driver::{Run, Wake, World};

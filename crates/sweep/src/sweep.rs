@@ -14,12 +14,12 @@ pub const SEEDS_FOR_EVERY_PATH: u64 = 200;
 /// Lines of the trace that a failing seed prints.
 const TRACE_LINES: usize = 60;
 
-/// What to sweep.
+/// The options of a sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The first seed.
     pub first_seed: u64,
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
     /// How many nodes; `None`: 3 and 5 in turn.
     pub nodes: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Sweep {
     pub stop_at_failure: bool,
 }
 
-/// What a sweep found.
+/// The findings of a sweep.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Seeds that were run.

@@ -67,7 +67,7 @@ impl Walk {
         }
     }
 
-    /// What may happen next; nothing when it cannot.
+    /// The next action; none if it is impossible.
     fn next(&mut self) -> Option<What<Replica>> {
         if self.left == 0 {
             return self.regroup();

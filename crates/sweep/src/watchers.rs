@@ -3,7 +3,7 @@
 //! | guarantee | violation |
 //! |---|---|
 //! | ordered, unique, reliable | what a watcher got since its position is not exactly what the history holds for it |
-//! | atomic | a response that is no fragment ends within a revision |
+//! | atomic | a response that is not a fragment ends within a revision |
 //! | resumable | a watcher that resumes at its position, on any node, misses something or gets it twice |
 //! | bookmarkable | progress names a revision below which something was not delivered |
 //!
@@ -43,7 +43,7 @@ pub struct Stream {
     pub credit: i64,
 }
 
-/// What a response was, for counting.
+/// The kind of a response, for counting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Heard {
     /// The answer to a create request.

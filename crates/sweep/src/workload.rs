@@ -25,7 +25,7 @@ pub struct Workload {
     value_bytes: (usize, usize),
     next_value: u64,
     next_lease: i64,
-    /// What each register was last seen to hold.
+    /// The last observed value of each register.
     seen: BTreeMap<Bytes, Option<Bytes>>,
     /// Leases held by clients, with the renewals left.
     held: BTreeMap<usize, (i64, u64)>,
@@ -33,7 +33,7 @@ pub struct Workload {
     silent: Vec<i64>,
 }
 
-/// What the laboratory knows when it draws.
+/// The knowledge of the laboratory when it draws.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
     /// The client.

@@ -43,7 +43,7 @@ pub trait World<P: Process> {
 
 /// How to begin a cluster of `nodes` nodes, called 1, 2, 3: the configuration of each life.
 pub struct Cluster<P: Process> {
-    /// How many.
+    /// The number of nodes.
     pub nodes: u64,
     /// The configuration of a node in a life of its storage.
     pub config: fn(NodeId, Incarnation) -> P::Config,

@@ -14,13 +14,13 @@ pub struct Word(pub u64);
 /// Say `number` to `to`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Say {
-    /// Whom.
+    /// The receiver.
     pub to: NodeId,
-    /// What.
+    /// The number.
     pub number: u64,
 }
 
-/// What is never written: the talker has no records.
+/// The record type, never written: the talker has no records.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct NoRecord(Infallible);
 

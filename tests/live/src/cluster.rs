@@ -49,7 +49,7 @@ impl LiveCluster {
         1..=self.nodes
     }
 
-    /// Where a node serves clients.
+    /// The client address of a node.
     pub fn endpoint(&self, id: u64) -> String {
         format!("http://127.0.0.1:{}", self.client_port(id))
     }
@@ -103,7 +103,7 @@ impl LiveCluster {
         Ok(pages * 4096)
     }
 
-    /// Where a node stands, as its admin port says; `None` when it does not answer.
+    /// The status of a node from its admin port; `None` when it does not answer.
     pub async fn status(&self, id: u64) -> Option<Value> {
         let port = self.client_port(id) + 2;
         let ask = async {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What has not happened by then will not.
+/// The longest wait for any condition.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);

@@ -18,14 +18,14 @@ use volvox_live::live_node::block_on;
 use volvox_live::program::cluster;
 use volvox_live::wait::{eventually, until};
 
-/// What an attack may cost in memory.
+/// The most memory that an attack may cost.
 const GROWTH_MAX: u64 = 20 << 20;
 
 fn attack_time() -> Duration {
     Duration::from_millis(if std::env::var_os("VOLVOX_LONG").is_some() { 10_000 } else { 2_500 })
 }
 
-/// What is sent to a port.
+/// The bytes sent to a port.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     /// Bytes without any sense.

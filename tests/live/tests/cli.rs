@@ -42,7 +42,7 @@ fn a_cluster_stops_and_resumes_with_its_data() {
     let before = processes(&cluster);
     assert!(said(&cluster, &["down"]).contains("stopped 3 of 3 nodes"));
     assert!(before.iter().all(|pid| !is_running(*pid)), "all have ended when down returns");
-    assert!(said(&cluster, &["down"]).contains("stopped 0 of 3 nodes"), "again: nothing to do is no error");
+    assert!(said(&cluster, &["down"]).contains("stopped 0 of 3 nodes"), "again: nothing to do is not an error");
     let up = said(&cluster, &["up", "--detach"]);
     assert!(up.ends_with("ready") && up.contains("try: "), "{up}");
     assert_eq!(said(&cluster, &["get", "greeting"]), "greeting\nhello");

@@ -1,4 +1,4 @@
-//! What a person can get wrong on the command line: each is refused with what was tried, what is there and what to do.
+//! Mistakes on the command line: each is refused with the attempt, the actual state and the remedy.
 
 // The built program lives in real time.
 

@@ -118,7 +118,7 @@ impl Members {
         Ok(())
     }
 
-    /// Where clients come, in the order of the members.
+    /// The addresses for clients, in the order of the members.
     pub fn endpoints(&self) -> &[String] {
         &self.endpoints
     }
@@ -161,7 +161,7 @@ impl Members {
         Ok(())
     }
 
-    /// What `volvox bench` says of these members, as one document.
+    /// The result of `volvox bench` on these members, as one document.
     pub fn bench(&self, endpoints: &[String], arguments: &[&str], limit: Duration) -> Result<Value> {
         let mut command = Command::new(&self.client);
         command.arg("bench").args(arguments).args(["--json", "--endpoints", &endpoints.join(",")]);

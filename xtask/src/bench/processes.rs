@@ -71,7 +71,7 @@ pub struct Foreigners {
     ours: Vec<u32>,
 }
 
-/// What others did meanwhile.
+/// The load of other processes meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Strangers {
     /// Cores that they kept busy on average.
@@ -88,7 +88,7 @@ impl Strangers {
 }
 
 impl Foreigners {
-    /// Begins to watch. This process, the one that started it, its children and `members` are no strangers.
+    /// Begins to watch. This process, its parent, its children and `members` do not count as others.
     pub fn start(members: &[u32]) -> Result<Foreigners> {
         let mut ours = members.to_vec();
         let mut ancestor = std::process::id();
@@ -106,7 +106,7 @@ impl Foreigners {
         self.stop()
     }
 
-    /// What they did since the start.
+    /// Their load since the start.
     pub fn stop(self) -> Result<Strangers> {
         let own = std::process::id();
         let mut busy = Vec::new();

@@ -7,7 +7,7 @@ use super::members::Side;
 use super::processes::{FOREIGN_CORES_MAX, Strangers};
 use super::row::{Bar, Figure, Row};
 
-/// What one run gave.
+/// The results of one run.
 pub struct Outcome {
     /// Its figures.
     pub figures: Vec<Figure>,

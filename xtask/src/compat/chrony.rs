@@ -20,9 +20,9 @@ use crate::workspace::Workspace;
 
 /// No asking of ours takes longer: the client itself gives up after 10 s.
 const ASK_LIMIT: Duration = Duration::from_secs(20);
-/// How far ahead a server of ours is that is wrong.
+/// The error of our wrong server.
 const WRONG_MS: i64 = 2_500;
-/// How far chrony may be from what we know. What it measures is good to microseconds, and a machine under load is late.
+/// The tolerance for chrony's measurement. It measures to microseconds, but a machine under load is late.
 const CHRONY_SECONDS: f64 = 0.1;
 /// How exactly our client knows its machine's own clock: it reads two, one after the other.
 const READING_NS: u64 = 2_000;
@@ -45,7 +45,7 @@ const CHECKS: &[Check] = &[
     Check { name: "chrony: our server answers requests only", needs_chronyd: false, run: hostile },
 ];
 
-/// What the checks work with.
+/// The setup of the checks.
 struct Bench {
     chronyd: Option<Chronyd>,
     /// The example of ours.
@@ -170,7 +170,7 @@ fn chrony_outvotes(bench: &Bench) -> Result<String> {
     Ok(format!("it says {seconds:+.6} s"))
 }
 
-/// Behind every datagram that is no request comes one that is: the answer to it is the first thing, and the only one, that
+/// After every datagram that is not a request comes one that is: the answer to it is the first, and the only one, that
 /// returns.
 fn hostile(bench: &Bench) -> Result<String> {
     let server = bench.serve("127.0.0.1", 0)?;
@@ -235,7 +235,7 @@ impl Bench {
     }
 }
 
-/// What our client found out.
+/// The findings of our client.
 #[derive(Debug, PartialEq)]
 struct Found {
     ahead_ns: i64,
@@ -243,7 +243,7 @@ struct Found {
     servers: Vec<OneServer>,
 }
 
-/// What it found out about one server.
+/// The findings about one server.
 #[derive(Debug, PartialEq)]
 struct OneServer {
     ahead_ns: i64,

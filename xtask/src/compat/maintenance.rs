@@ -83,7 +83,7 @@ fn cluster_status(node: &Node) -> Result<()> {
         let (leaders, members) = (values("/Status/leader"), values("/Status/header/member_id"));
         same("members that the nodes say they are", members.len(), node.endpoints().len())?;
         same("leaders that they follow", leaders.len(), 1)?;
-        ensure!(members.contains(&leaders[0]), "the leader {leaders:?} is none of {members:?}");
+        ensure!(members.contains(&leaders[0]), "the leader {leaders:?} is not one of {members:?}");
         same("clusters that they belong to", values("/Status/header/cluster_id").len(), 1)?;
         same("terms that they are in", values("/Status/raftTerm").len(), 1)
     })
@@ -139,7 +139,7 @@ fn snapshot(node: &Node) -> Result<()> {
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read {path}"))?;
     // An image in blocks of 512, and the 32 bytes of its SHA-256 behind it.
     same("the size modulo 512", bytes.len() % 512, 32)?;
-    ensure!(bytes.len() > 512, "{} bytes are no image", bytes.len());
+    ensure!(bytes.len() > 512, "{} bytes are not an image", bytes.len());
     let marker = b"a value that can be recognised";
     ensure!(bytes.windows(marker.len()).any(|window| window == marker), "the snapshot does not hold what was put");
     Ok(())

@@ -33,7 +33,7 @@ fn list(node: &Node) -> Result<()> {
     same("members", rows.len(), 3)?;
     for row in &rows {
         ensure!(row.len() == 6, "not six cells: {row:?}");
-        ensure!(u64::from_str_radix(&row[0], 16).is_ok_and(|id| id > 0), "{} is no id", row[0]);
+        ensure!(u64::from_str_radix(&row[0], 16).is_ok_and(|id| id > 0), "{} is not an id", row[0]);
         same("state", row[1].as_str(), "started")?;
         ensure!(!row[2].is_empty(), "a started member without a name: {row:?}");
         ensure!(row[3].starts_with("http://127.0.0.1:"), "{} is no peer URL", row[3]);
@@ -55,7 +55,7 @@ fn list(node: &Node) -> Result<()> {
     same("ids of both forms", ids, rows.iter().filter_map(|row| u64::from_str_radix(&row[0], 16).ok()).collect())
 }
 
-/// What `member add` prints, checked, and the new member's id.
+/// Checks the output of `member add`, and returns the new member's id.
 fn add(node: &Node, name: &str, flags: &[&str]) -> Result<String> {
     let peers = format!("--peer-urls={NO_LISTENER}");
     let arguments = [&["member", "add", name, &peers], flags].concat();

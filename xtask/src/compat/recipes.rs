@@ -18,7 +18,7 @@ fn lock_command(node: &Node) -> Result<()> {
     let mut words = said.lines();
     ensure!(words.next().is_some_and(|key| key.starts_with(&format!("{name}/"))), "no key of the lock in {said:?}");
     let revision: i64 = words.next().unwrap_or("").parse()?;
-    ensure!(revision > 0 && revision <= node.revision()?, "{revision} is no revision of the lock");
+    ensure!(revision > 0 && revision <= node.revision()?, "{revision} is not a revision of the lock");
     let output = node.said(&["lock", &name, "--", "sh", "-c", "exit 3"], "")?;
     same("the command's exit code", output.status.code(), Some(3))?;
     node.expect(&["get", &name, "--prefix"], "")

@@ -103,7 +103,7 @@ impl Family {
         text.replace("{{family}}", &self.name).replace("{{family_module}}", &self.name.replace('-', "_"))
     }
 
-    /// Where the test of a protocol is: a module of the one program that the crate has, else a program of its own.
+    /// The place of a protocol's test: a module of the one program that the crate has, else a program of its own.
     pub fn test_of(&self, root: &Path, module: &str) -> Result<String> {
         Ok(match self.program(root)? {
             Some(program) => format!("{program}/{module}.rs"),

@@ -78,7 +78,7 @@ impl Name {
     }
 
     /// As a title: `My protocol`.
-    fn title(&self) -> String {
+    pub fn title(&self) -> String {
         capital(&self.id.replace('-', " "))
     }
 

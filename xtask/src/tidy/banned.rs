@@ -11,7 +11,7 @@ struct Ban {
     in_comments: bool,
     /// Whether the ban holds on a line of this file; the flag says that the line belongs to a test.
     applies: fn(&File, bool) -> bool,
-    /// What to do instead.
+    /// The remedy.
     instead: &'static str,
 }
 

@@ -24,10 +24,12 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with `PACKAGE PROGRAM NAME`, if anything is.
+/// The error in `PACKAGE PROGRAM NAME`, if any.
 fn missing(tree: &Tree, test: &str) -> Option<String> {
     let words: Vec<&str> = test.split_whitespace().collect();
-    let [package, program, name] = words[..] else { return Some(format!("`{test}` is no package, program and name")) };
+    let [package, program, name] = words[..] else {
+        return Some(format!("`{test}` is not a package, program and name"));
+    };
     let Some(folder) = folder_of(tree, package) else { return Some(format!("there is no package `{package}`")) };
     let files = sources_of(tree, &folder, program);
     if files.is_empty() {
@@ -122,7 +124,7 @@ mod tests {
             ("test volvox-raft paper schedule", "there is no test `schedule`"),
             ("test volvox-raft thesis figure_8", "`volvox-raft` has no tests called `thesis`"),
             ("test volvox-rift paper figure_8", "there is no package `volvox-rift`"),
-            ("scenario; test volvox-raft paper", "is no package, program and name"),
+            ("scenario; test volvox-raft paper", "is not a package, program and name"),
         ] {
             let found = check(line);
             assert!(found.len() == 1 && found[0].contains(what) && found[0].contains("evidence.txt:3"), "{found:?}");

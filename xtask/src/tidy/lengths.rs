@@ -28,7 +28,7 @@ struct Allowance {
     reason: String,
 }
 
-/// What is too long and not allowed to be, and what the list allows without need.
+/// Files and functions that are too long, and allowances that are not needed.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let (mut allowances, mut findings) = read_list(tree);
     for (name, (lines, at, limit)) in measure(tree) {

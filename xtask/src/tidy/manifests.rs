@@ -17,7 +17,7 @@ const TEST_ONLY: [&str; 1] = ["planted-bugs"];
 /// Sections whose dependencies reach a shipped or a tested binary.
 const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
-/// What each package's manifest and folder lack.
+/// The missing parts of each package's manifest and folder.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (folder, file) in tree.manifests() {

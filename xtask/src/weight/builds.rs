@@ -1,4 +1,5 @@
-//! What building takes: wall and CPU time, which a load changes; so they are measured in pairs, and the load stands beside.
+//! The cost of building: wall and CPU time, which depend on the load; so they are measured in pairs, with the load
+//! beside them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

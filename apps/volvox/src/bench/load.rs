@@ -67,7 +67,7 @@ impl Load {
         within.then_some(number)
     }
 
-    /// What one member did.
+    /// The work of one member.
     pub fn tally(&self, endpoint_index: usize) -> MutexGuard<'_, Tally> {
         self.tallies[endpoint_index].lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -42,7 +42,7 @@ const KEYS_DEFAULT: u64 = 100_000;
 const VALUE_BYTES_MAX: u64 = 1 << 20;
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// What the clients do.
+/// The operation of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Workload {
     /// Write random keys
@@ -66,7 +66,7 @@ impl Workload {
     }
 }
 
-/// What to measure, and how.
+/// The options of `bench`.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArguments {
     workload: Workload,

@@ -1,4 +1,4 @@
-//! Which members a command talks to.
+//! The members that a command talks to.
 //!
 //! `--endpoints` names them; otherwise the manifest of the cluster in `--data`, otherwise that of `./volvox-data`;
 //! otherwise the command uses one member on this machine, on etcd's port.
@@ -11,9 +11,9 @@ use serde::Deserialize;
 
 use super::tls::Tls;
 
-/// Where `volvox up` keeps its cluster by default.
+/// The default folder of `volvox up`.
 const DEFAULT_DATA_FOLDER: &str = "./volvox-data";
-/// Where an etcd serves clients by default.
+/// The default client address of etcd.
 const DEFAULT_ENDPOINT: &str = "127.0.0.1:2379";
 const DEFAULT_PORT: u16 = 2379;
 const MANIFEST_FILE: &str = "cluster.toml";

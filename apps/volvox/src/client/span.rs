@@ -35,7 +35,7 @@ impl Span {
             self.range_end.as_deref().map(argument_bytes).unwrap_or_default()
         };
         if whole {
-            // There is no empty key; the smallest one is a single zero byte.
+            // Empty keys do not exist; the smallest one is a single zero byte.
             key = everything_from;
         }
         (key, range_end)

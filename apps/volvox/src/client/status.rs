@@ -19,7 +19,7 @@ use super::endpoints::Endpoint;
 use super::members;
 use super::output::Printer;
 
-/// What one endpoint reports about itself.
+/// The status that one endpoint reports.
 struct Report {
     endpoint: Endpoint,
     outcome: Result<Answer, String>,

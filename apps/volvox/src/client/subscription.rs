@@ -21,7 +21,7 @@ use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe, is_unavailable};
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// What to watch, and from which revision.
+/// The keys to watch, and the first revision.
 #[derive(Clone, Debug)]
 pub struct Interest {
     /// The first key.

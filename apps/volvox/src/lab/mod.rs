@@ -3,6 +3,7 @@
 mod catalogue;
 mod check;
 mod prove;
+mod questions;
 mod run;
 mod script;
 mod show;
@@ -12,17 +13,19 @@ mod sweep;
 mod sweep_arguments;
 mod terminal;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use std::process::ExitCode;
 
 /// The laboratory's commands.
 #[derive(Subcommand, Debug)]
 pub enum LabCommand {
-    /// List the mechanisms of the catalogue that are done, by group, and the entries that cover them
+    /// List the entries in a reading order, each after those that it needs, and the coverage of the catalogue
     List,
     /// Show an entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with its evidence
     Show(show::ShowArguments),
+    /// Questions to predict an answer to, each with the command that answers it
+    Questions(questions::QuestionArguments),
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
     /// Explore every schedule of the small instances of a protocol
@@ -47,16 +50,30 @@ pub enum LabCommand {
 /// # Errors
 /// When an argument is invalid.
 pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
+    if json && is_for_people(&command) {
+        bail!("--json prints one document, so leave --diagram and --trace out; --svg FILE draws beside it");
+    }
     match command {
         LabCommand::List => catalogue::list(json),
         LabCommand::Show(arguments) => show::show(&arguments, json),
+        LabCommand::Questions(arguments) => questions::ask(&arguments, json),
         LabCommand::Run(arguments) => run::run(&arguments, json),
         LabCommand::Check(arguments) => check::check(&arguments, json),
         LabCommand::Sweep(arguments) => sweep::run(&arguments, json),
-        LabCommand::Claim(arguments) => prove::claim(&arguments, json),
+        LabCommand::Claim(arguments) => prove::measure(&arguments, json),
         LabCommand::Script(arguments) | LabCommand::Replay(arguments) => script::run(&arguments, json),
         LabCommand::Step(arguments) => step::run(&arguments),
         LabCommand::Node(arguments) => run::node(arguments),
+    }
+}
+
+/// Whether something is asked for that is printed for people.
+fn is_for_people(command: &LabCommand) -> bool {
+    match command {
+        LabCommand::Run(arguments) => arguments.diagram || arguments.trace,
+        LabCommand::Check(arguments) => arguments.diagram || arguments.trace,
+        LabCommand::Script(arguments) | LabCommand::Replay(arguments) => arguments.diagram,
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@ use super::terminal::say;
 use super::{code, terminal};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use volvox_chapters::REGISTRY;
@@ -18,13 +19,16 @@ const MOMENTS_MAX: usize = 200_000;
 /// The most lines of a trace that are printed; of a longer trace, its end.
 const TRACE_LINES_MAX: usize = 1_000_000;
 
-/// What to run, and how to show it.
+/// The interval between progress lines of a live run.
+const PROGRESS_EVERY_NS: u64 = 200_000_000;
+
+/// The run, and how to show it.
 #[derive(Args, Debug)]
 pub struct RunArguments {
     /// The protocol; `volvox lab list` names them
     pub protocol: String,
     /// The seed of all random choices
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// The number of nodes [default: the scenario's]
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
@@ -152,6 +156,14 @@ pub fn count(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a whole number such as 3; `volvox lab show P` prints the range".to_string())
 }
 
+/// Parses a seed.
+///
+/// # Errors
+/// When it is no number.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}, such as 7", u64::MAX))
+}
+
 /// Parses a fault with its time.
 ///
 /// # Errors
@@ -183,7 +195,16 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     let ran = if arguments.live {
         // The nodes end as well, and no folder is left behind.
         when_interrupted(live::interrupt);
-        live::run(shell, &request, &node_command)?
+        let last = Cell::new(None);
+        let tell = |progress: &live::Progress| {
+            let at = progress.at.0 / PROGRESS_EVERY_NS;
+            if last.replace(Some(at)) != Some(at) {
+                terminal::progress(json, &progress.to_string());
+            }
+        };
+        let ran = live::run(shell, &request, &node_command, &tell);
+        terminal::progress(json, "");
+        ran?
     } else {
         study::run(shell, &request)?
     };

@@ -1,5 +1,6 @@
 //! `volvox lab show`: prints an entry, a row of the catalogue with the evidence for each of its demands, or a claim.
 
+use super::questions;
 use super::terminal::say;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,10 +9,12 @@ use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_core::When;
 use volvox_lab::catalogue::{Catalogue, ClaimRow, Demand, DemandKind, Mechanism};
-use volvox_lab::chapter::World;
+use volvox_lab::chapter::{Golden, World};
 use volvox_lab::coverage::{evidence_of, standing};
 use volvox_lab::evidence::{Evidence, recorded_clients};
 use volvox_lab::model::Expects;
+use volvox_lab::prose;
+use volvox_lab::reading::Reading;
 use volvox_lab::recorded::Line;
 use volvox_lab::registry::{Entry, Experiment};
 use volvox_lab::shell::Shell;
@@ -26,6 +29,9 @@ pub struct ShowArguments {
     /// Show the whole module
     #[arg(long)]
     pub source: bool,
+    /// Show the golden scripts as well: runs with what each message led to
+    #[arg(long)]
+    pub scripts: bool,
 }
 
 /// Prints an entry, a row or a claim.
@@ -45,7 +51,7 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
             catalogue.nearest(&upper)
         );
     } else {
-        entry(REGISTRY.entry(&arguments.id)?, arguments, json);
+        entry(REGISTRY.entry(&arguments.id)?, arguments, json)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -152,23 +158,25 @@ fn claim(row: &ClaimRow, json: bool) {
     }
 }
 
-fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
+fn entry(entry: Entry, arguments: &ShowArguments, json: bool) -> Result<()> {
     let (card, lines) = (entry.card(), REGISTRY.recorded());
     if json {
-        return say(format_args!("{}\n", document(entry, &lines)));
+        say(format_args!("{}\n", document(entry, &lines)));
+        return Ok(());
     }
     if arguments.source {
-        return say(format_args!("{}", card.source));
+        say(format_args!("{}", card.source));
+        return Ok(());
     }
     let mechanisms = match card.mechanisms {
         [] => "not a row of the catalogue".to_string(),
         rows => rows.join(", "),
     };
-    say(format_args!("{} ({}, {mechanisms})\n{}\n\n", card.title, entry.kind(), card.reference));
-    // The prose of a module: its header.
-    for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
-        say(format_args!("{}\n", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or("")));
-    }
+    say(format_args!("{} ({}, {mechanisms})\n{}\n", card.title, entry.kind(), card.reference));
+    before(entry);
+    // The title is that of the card.
+    let prose = prose::of(card.source);
+    say(prose.split_once('\n').map_or("", |(_, rest)| rest).trim_start());
     match entry {
         Entry::Protocol(shell) => properties(shell),
         Entry::Experiment(experiment) => parameters(experiment),
@@ -185,14 +193,34 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
         say(format_args!("\n# What is measured (volvox lab claim {})\n\n", card.id));
         claims.iter().for_each(|claim| say(format_args!("- {}: {}\n", claim.id, claim.text)));
     }
+    let questions = questions::of(entry)?;
+    if !questions.is_empty() {
+        say(format_args!("\n# Predict, then run (volvox lab questions {} --answers)\n", card.id));
+        questions.iter().for_each(|one| say(format_args!("\n{}\n\n    volvox {}\n", one.text, one.command)));
+    }
     if let Entry::Protocol(shell) = entry {
         let card = shell.card();
         say(format_args!("\n# The scenario (volvox lab run {} --diagram)\n\n{}\n", card.id, card.scenario.trim_end()));
-        for golden in card.golden {
-            say(format_args!("\n# The golden script {}\n\n{}\n", golden.name, golden.text.trim_end()));
-        }
+        scripts(card.golden, arguments.scripts);
     }
     rows(entry, &lines);
+    Ok(())
+}
+
+/// The golden scripts: their names, or all of them.
+fn scripts(all: &[Golden], are_whole: bool) {
+    let names: Vec<&str> = all.iter().map(|golden| golden.name).collect();
+    say(format_args!("\n# Runs message by message (--scripts)\n\n{}\n", names.join(", ")));
+    for golden in all.iter().filter(|_| are_whole) {
+        say(format_args!("\n## {}\n\n{}\n", golden.name, golden.text.trim_end()));
+    }
+}
+
+/// What a reader takes up before this, how long it takes, and what it teaches.
+fn before(entry: Entry) {
+    let Reading { needs, level, teaches } = entry.card().reading;
+    let needs = if needs.is_empty() { "no other chapter".to_string() } else { needs.join(", ") };
+    say(format_args!("teaches {teaches}\nneeds {needs}; takes a reader one {level}\n\n"));
 }
 
 fn properties(shell: &dyn Shell) {
@@ -249,6 +277,9 @@ pub fn document(entry: Entry, lines: &[Line]) -> Value {
         "title": card.title,
         "mechanisms": card.mechanisms,
         "reference": card.reference,
+        "needs": card.reading.needs,
+        "level": card.reading.level.to_string(),
+        "teaches": card.reading.teaches,
         "models": models.collect::<Vec<_>>(),
         "claims": claims.collect::<Vec<_>>(),
         "sound": lines.iter().any(|line| line.id == card.id && line.is_sound),

@@ -72,6 +72,13 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
                 say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
             }
         }
+        if let (Some(rule), true) = (&arguments.without, report.found.is_empty()) {
+            let protocol = &arguments.protocol;
+            say(format_args!(
+                "nothing broke without {rule} in these runs; `volvox lab check {protocol}` explores all runs of small \
+                 instances, and finds one that does\n"
+            ));
+        }
         if let (Some(file), Some(_)) = (&arguments.save, script) {
             say(format_args!("replay: volvox lab replay {}\n", file.display()));
         } else if let Some(found) = report.found.first() {

@@ -1,6 +1,6 @@
 //! What `volvox lab sweep` is asked.
 
-use super::run::count;
+use super::run::{count, seed};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub struct SweepArguments {
     #[arg(long, default_value_t = 1)]
     pub from: u64,
     /// Run only this seed
-    #[arg(long, conflicts_with_all = ["seeds", "from"])]
+    #[arg(long, conflicts_with_all = ["seeds", "from"], value_parser = seed, allow_negative_numbers = true)]
     pub seed: Option<u64>,
     /// The number of nodes; the store takes 3, 5, or both in turn
     #[arg(long, value_parser = count, allow_negative_numbers = true)]

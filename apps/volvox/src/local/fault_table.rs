@@ -1,4 +1,4 @@
-//! Which fault works in which world: defined and printed here.
+//! The table of faults by world: defined and printed here.
 
 use volvox_core::Fault;
 use volvox_core::fault::{DiskFault, LinkFault};

@@ -12,8 +12,8 @@ use super::processes::NodeProcess;
 use crate::node::admin_client;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
-use volvox_core::fault::{DiskFault, Target};
 use volvox_core::Fault;
+use volvox_core::fault::{DiskFault, Target};
 
 /// Injects the fault.
 ///

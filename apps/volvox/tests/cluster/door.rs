@@ -1,4 +1,4 @@
-//! What the client port tells operators: health, metrics, names.
+//! The client port informs operators: health, metrics, names.
 
 use crate::volvox::{Folder, wait_until};
 use std::collections::{BTreeMap, BTreeSet};

@@ -88,7 +88,7 @@ const LATE_MAX: usize = 64;
 /// The most bits of a number.
 const BITS_MAX: u32 = 15;
 
-/// What the receiver buffers, and what the sender retransmits.
+/// The packets that the receiver buffers and the sender retransmits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scheme {
     /// One message at a time.
@@ -115,7 +115,7 @@ impl Scheme {
 pub struct Config<C> {
     /// The configuration of the process above.
     pub child: C,
-    /// What the receiver buffers, and what the sender retransmits.
+    /// The packets that the receiver buffers and the sender retransmits.
     pub scheme: Scheme,
     /// How many bits a number has: 1 to 15.
     pub bits: u32,

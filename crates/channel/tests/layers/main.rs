@@ -84,7 +84,9 @@ where
     let world = world.command(ONE, say("w", 2), words);
     let mut checker = Checker::new(&world)
         .bounds_are_budgets("a full link drops the newest message, as every link does; it is sent again")
-        .reachable("all words are delivered", move |world, state| world.view(state).history().heard() == u64::from(words));
+        .reachable("all words are delivered", move |world, state| {
+            world.view(state).history().heard() == u64::from(words)
+        });
     for property in properties::<P>() {
         if property.when == When::Always && promised.contains(&property.name) {
             checker = checker.invariant(property.name, move |world, state| {

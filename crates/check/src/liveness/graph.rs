@@ -23,17 +23,18 @@ pub struct Graph<M: Model> {
     /// From where each state was found first; itself for an initial state.
     pub parents: Vec<u32>,
     edges: Vec<Edge>,
-    /// Where the edges of each state begin; one more at the end.
+    /// The first edge of each state; one more at the end.
     starts: Vec<usize>,
 }
 
 /// After how many states limits are looked at.
 const REPORT_EVERY: usize = 256;
 
-/// What a state takes beside itself and its edges: its place in the index, and the marks of the search for components.
+/// The memory of a state besides itself and its edges: its place in the index, and the marks of the search for
+/// components.
 const AROUND_STATE: u64 = 96;
 
-/// What was reported of a graph that grows.
+/// The last report of a growing graph.
 #[derive(Default)]
 struct Reported {
     looked_behind: usize,

@@ -1,4 +1,4 @@
-//! What happened in an exploration, and what never did.
+//! The actions that happened in an exploration, and those that never did.
 //!
 //! A property that holds says nothing about a command that was never given, or a message that no node ever sent. All
 //! steps are kept with their effects, so the exercised parts are read from there after the exploration, at no cost.
@@ -12,7 +12,7 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_core::{MessageKind, fingerprint_of};
 
-/// What happened in the explored states. Commands, timers, records and events are identified by the first word of their
+/// The actions in the explored states. Commands, timers, records and events are identified by the first word of their
 /// text, messages by their kind.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Exercised {
@@ -70,8 +70,8 @@ const LATE_SYNC: &str = "late sync";
 const NOBODY: &str = "nobody there";
 
 impl Exercised {
-    /// What never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault crash`. A message
-    /// that was sent and never arrived is listed as `delivery of Release`.
+    /// The actions that never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault
+    /// crash`. A message that was sent and never arrived is listed as `delivery of Release`.
     pub fn missing(&self, universe: &Universe<'_>) -> Vec<String> {
         let mut missing = Vec::new();
         let mut compare = |what: &str, all: &[&str], happened: &BTreeSet<String>| {
@@ -92,7 +92,7 @@ impl Exercised {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// What happened in the states that were explored so far.
+    /// The actions in the states explored so far.
     pub fn exercised(&self) -> Exercised {
         let mut happened = Exercised::default();
         let mut given = vec![false; self.alphabet.len()];

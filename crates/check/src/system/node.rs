@@ -29,8 +29,8 @@ pub struct Node<P: Process> {
     /// The number of starts of its process; always zero if boots are not counted.
     pub boots: u64,
     pub disk: Disk<P::Record>,
-    /// What waits until the records up to a position are durable, in the order of `volvox_core::Outbox`, which is no
-    /// value that could be compared.
+    /// The effects that wait until the records up to a position are durable, in the order of `volvox_core::Outbox`,
+    /// which cannot be compared.
     pub gate: Vec<(Position, Held<P>)>,
 }
 

@@ -19,7 +19,7 @@ use volvox_core::{Instant, NodeId, Process};
 /// To replay it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
 /// nothing by themselves and whose timers do not run, and carry out one decision after the other: hand over the oldest
 /// message in flight that equals the one named, fire the timer, give the command, let the disk be durable up to a
-/// position, crash, restart. Choices are answered from the script. What the checker found to be possible is possible
+/// position, crash, restart. Choices are answered from the script. Every schedule that the checker found is possible
 /// there, and the property fails in the same state.
 pub struct Schedule<P: Process> {
     /// The drift of each node's clock, in parts per million.

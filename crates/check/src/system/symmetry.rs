@@ -71,9 +71,9 @@ pub(super) struct Symmetry<P: Checked, H> {
 
 pub(super) struct Permutation {
     names: Names,
-    /// Where each node goes.
+    /// The new name of each node.
     places: Vec<usize>,
-    /// Where each command goes.
+    /// The new index of each command.
     commands: Vec<usize>,
 }
 
@@ -182,7 +182,7 @@ fn rename_node<P: Checked + Symmetric>(node: &Node<P>, permutation: &Permutation
     renamed
 }
 
-/// Where each command goes when nodes are renamed: to the same command of the node with the new name.
+/// The new index of each command when nodes are renamed: that of the same command of the node with the new name.
 fn commands_under<P: Checked, H>(system: &System<P, H>, places: &[usize]) -> Vec<usize> {
     let moved = |(index, command): &(usize, P::Command)| {
         let here = system.alphabet.iter().position(|other| other.0 == places[*index] && other.1 == *command);

@@ -51,7 +51,7 @@ mod planted {
 
     const TWO_TERMS: Bounds = Bounds { terms: 2, slow_disks: false, ..ONE_TERM };
 
-    /// Which property breaks, and after how many steps. Bugs are planted on one thread, so that is where it explores.
+    /// The property that breaks, and the number of steps. Bugs are planted on one thread, so that is where it explores.
     fn found(bug: Bug, bounds: Bounds) -> (String, usize) {
         let world = model::raft(bounds);
         plant(Some(bug));

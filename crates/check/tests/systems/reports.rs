@@ -1,5 +1,5 @@
-//! What a report says about unexplored parts: states at the bounds, full queues, limits; and what never happened in the
-//! explored part.
+//! Reports name unexplored parts: states at the bounds, full queues, limits; and what never happened in the explored
+//! part.
 
 use super::shown_as_debugged;
 use std::collections::BTreeSet;

@@ -302,7 +302,7 @@ fn a_symmetric_liveness_property_is_checked_on_every_state() {
     let world = world(2, Rules::All).symmetric(&[&[NodeId(2), NodeId(3)]], |outcomes, _| outcomes.clone());
     let report = checker(&world)
         .leads_to(
-            "what begins ends",
+            "termination",
             |world, state| world.view(state).commands_left(0) == 0,
             |world, state| !world.view(state).history().is_empty(),
         )

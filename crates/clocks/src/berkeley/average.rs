@@ -21,6 +21,14 @@ pub fn largest_agreeing(offsets: &mut [i64], gamma_ns: u64) -> Option<(i64, i64,
     best
 }
 
+/// What is left of the offsets without the `wrong` least and as many greatest, as the range from its least to its greatest.
+/// Nothing where that is nothing.
+pub fn without_extremes(offsets: &mut [i64], wrong: usize) -> Option<(i64, i64, usize)> {
+    offsets.sort_unstable();
+    let left = offsets.get(wrong..offsets.len().checked_sub(wrong)?)?;
+    Some((*left.first()?, *left.last()?, left.len()))
+}
+
 /// The mean of the offsets between `low` and `high`, both included.
 pub fn mean_within(offsets: &[i64], low: i64, high: i64) -> i64 {
     let agreeing = || offsets.iter().filter(|offset| (low..=high).contains(*offset));
@@ -41,6 +49,15 @@ mod tests {
         assert_eq!(largest_agreeing(&mut offsets, 0), Some((0, 0, 1)), "one against one: its own");
         assert_eq!(largest_agreeing(&mut [-900, 0], 35), Some((0, 0, 1)));
         assert_eq!(largest_agreeing(&mut [], 5), None);
+    }
+
+    #[test]
+    fn as_many_as_may_be_wrong_are_dropped_at_each_end() {
+        assert_eq!(without_extremes(&mut [19, 0, -1, 1], 1), Some((0, 1, 2)));
+        assert_eq!(without_extremes(&mut [900, 0, -900], 1), Some((0, 0, 1)));
+        assert_eq!(without_extremes(&mut [5, 0], 1), None, "two clocks, of which one is wrong: nobody knows which");
+        assert_eq!(without_extremes(&mut [5], 1), None);
+        assert_eq!(without_extremes(&mut [5], 0), Some((5, 5, 1)));
     }
 
     #[test]

@@ -66,7 +66,7 @@ pub enum Event {
         of: usize,
         /// The number of clocks that answered.
         answered: usize,
-        /// How far the average is ahead of its own clock.
+        /// The lead of the average over its own clock.
         by_ns: i64,
     },
     /// The node's clock is being adjusted by this much, with its reading just before and just after.

@@ -30,7 +30,7 @@ impl volvox_core::History<Berkeley> for History {
     }
 }
 
-/// What must hold. The first two compare clocks at one moment, which is possible where the machines' own clocks agree.
+/// The properties. The first two compare clocks at one moment, which is possible where the machines' own clocks agree.
 pub fn properties() -> Vec<Property<Berkeley, History>> {
     vec![
         Property {

@@ -22,7 +22,7 @@ impl volvox_core::History<Cristian> for History {
     }
 }
 
-/// What must hold. The first two compare with the true time, which is known where the machines' own clocks agree; the
+/// The properties. The first two compare with the true time, which is known where the machines' own clocks agree; the
 /// third needs clocks that do not drift, and detects an answer to another request even where the bound is not tight.
 pub fn properties() -> Vec<Property<Cristian, History>> {
     vec![

@@ -18,7 +18,7 @@ pub const PRECISION_NS: u64 = 1;
 /// One exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Sample {
-    /// How far the server's clock is ahead of this machine's own, as estimated.
+    /// The estimated lead of the server's clock over this machine's own.
     pub ahead_ns: i64,
     /// delta: the time that the messages were in flight.
     pub delay_ns: u64,

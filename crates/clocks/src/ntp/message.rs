@@ -64,16 +64,16 @@ pub enum Event {
         survivors: usize,
         /// The number of servers that answered.
         heard: usize,
-        /// What the clock showed just before.
+        /// The clock's reading just before.
         before: Reading,
-        /// What it showed just after.
+        /// The reading just after.
         after: Reading,
     },
     /// A large offset has lasted, and the clock was stepped.
     Stepped {
         /// The offset.
         by_ns: i64,
-        /// What the clock showed just after.
+        /// The clock's reading just after.
         after: Reading,
     },
     /// No majority of the servers agrees.

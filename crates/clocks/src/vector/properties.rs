@@ -27,6 +27,11 @@ pub fn properties() -> Vec<Property<VectorClock, History<Vector>>> {
             when: When::Always,
             holds: strong_clock_condition,
         },
-        Property { name: "distinct timestamps", source: "Fidge 1988; ORD-04", when: When::Always, holds: distinct_stamps },
+        Property {
+            name: "distinct timestamps",
+            source: "Fidge 1988; ORD-04",
+            when: When::Always,
+            holds: distinct_stamps,
+        },
     ]
 }

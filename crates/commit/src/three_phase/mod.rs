@@ -154,7 +154,7 @@ pub struct ThreePhase {
     refuses_next: bool,
 }
 
-/// What a node knows about a transaction.
+/// A node's knowledge about a transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Part {
     phase: Phase,

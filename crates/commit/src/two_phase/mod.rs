@@ -331,7 +331,7 @@ impl TwoPhase {
         })
     }
 
-    /// What this node, as a participant, knows to be decided.
+    /// The decision that this node knows as a participant.
     pub fn decision(&self, transaction: Transaction) -> Option<Decision> {
         match self.participating.get(&transaction) {
             Some(Participating::Decided(decision)) => Some(*decision),

@@ -13,7 +13,7 @@ use core::fmt;
 ///     Say { text, to } = "say {text} to {to}",
 ///     Learn            = "learn",
 /// }
-/// commands! { Command<C>; Snapshot = "snapshot"; else Application: C }        what is none of these is a command of C
+/// commands! { Command<C>; Snapshot = "snapshot"; else Application: C }        any other text is a command of C
 /// ```
 ///
 /// A form is words and names of fields. Rows are tried in their order, so two may begin with the same word.

@@ -8,7 +8,9 @@ pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&
     let word = word.to_lowercase();
     let near = known.map(|name| (edits(&word, &name.to_lowercase()), name)).min()?;
     let is_part = word.len() >= 3 && near.1.to_lowercase().contains(&word);
-    (is_part || near.0 <= 2.max(word.chars().count() / 3)).then_some(near.1)
+    let letters = word.chars().count();
+    // Of a short word half the letters are no near miss: `nope` is not `ntp`.
+    (is_part || (near.0 <= 2.max(letters / 3) && 2 * near.0 < letters.max(near.1.len()))).then_some(near.1)
 }
 
 /// The number of letters to insert, delete or replace (Levenshtein 1966); a swap of two neighbours counts as one edit.

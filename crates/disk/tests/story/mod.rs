@@ -40,7 +40,7 @@ pub struct Checkpoint {
     pub acknowledged: Option<u64>,
 }
 
-/// What was done, on a disk that records it.
+/// The operations, on a disk that records them.
 pub struct Story {
     pub disk: RecordingDirectory<SimulatedDirectory>,
     pub sequence: SequenceCounter,
@@ -208,7 +208,7 @@ pub fn check_image(story: &Story, image: &SimulatedDirectory, cut: u64) -> Optio
     }
 }
 
-/// What was acknowledged by `cut` is there, in its place, and nothing that was never written.
+/// Every record acknowledged by `cut` is there, in its place, and no record that was never written.
 pub fn check_records(recovered: &Recovered, life: &Life, cut: u64) {
     let covers = recovered.covers.0;
     let checkpoint = life.checkpoints.iter().rfind(|checkpoint| checkpoint.acknowledged.is_some_and(|at| at <= cut));

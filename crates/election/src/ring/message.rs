@@ -100,7 +100,7 @@ pub struct Record {
 
 payload! { struct Record { number } as "Begun" => "begun {number}" }
 
-/// What a node tells the outside: an election has a result.
+/// A node's event: an election has a result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Event {
     /// The election.

@@ -7,7 +7,7 @@ pub struct CampaignRequest {
     /// Owner lease; 0 = server makes one of 60 s.
     #[prost(int64, tag = "2")]
     pub lease: i64,
-    /// What the leader announces.
+    /// The announcement of the leader.
     #[prost(bytes = "bytes", tag = "3")]
     pub value: ::prost::bytes::Bytes,
 }

@@ -40,7 +40,7 @@ pub struct Messages<B> {
     piece: Bytes,
     /// A message that spans pieces, so far.
     collected: BytesMut,
-    /// What `collected` took from the budget.
+    /// The part of the budget that `collected` took.
     held: usize,
     budget: Arc<Budget>,
     message_bytes_max: usize,

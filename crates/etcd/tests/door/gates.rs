@@ -1,4 +1,4 @@
-//! Which calls are served: learners, callers that demand a leader, services that are not there; and how calls end.
+//! The calls that are served: learners, callers that demand a leader, missing services; and how calls end.
 
 use crate::fake::{Fake, MEMBER};
 use crate::golden_watch::open;

@@ -1,8 +1,8 @@
-//! Summarises rows in which nothing is decided in one line.
+//! Summarises rows without a decision in one line.
 //!
-//! A row stays when it shows a mark that decides something, when what it receives was sent by such a row, when its message
-//! is of a kind that is rare in this run, and when it belongs to the first round of its kind. So does the first message
-//! that is lost on a link for each reason; the rest of the losses are counted.
+//! A row stays if it shows a mark that decides something, if its message was sent by such a row, if its message is of a
+//! kind that is rare in this run, or if it belongs to the first round of its kind. So does the first message that is
+//! lost on a link for each reason; the rest of the losses are counted.
 
 use super::left_out::{DULL_MIN, LeftOut};
 use super::rounds::Rounds;
@@ -14,7 +14,7 @@ use volvox_sim::Envelope;
 
 /// This many rows after a fault or a command are never omitted.
 const NEAR_NEWS: usize = 3;
-/// Joins rows in which nothing is decided.
+/// Joins rows without a decision.
 pub(super) fn without_the_dull(
     rows: Vec<Row>,
     (messages, sent_at): (&[Envelope], &[Instant]),
@@ -70,7 +70,7 @@ pub(super) fn without_the_dull(
     kept
 }
 
-/// Whether something comes from outside here, or came a few rows before: what follows from it stays.
+/// Whether an input from outside comes here, or came a few rows before: its consequences stay.
 fn is_near_news(row: &Row, since: &mut usize) -> bool {
     if is_news(row) {
         *since = 0;
@@ -80,7 +80,7 @@ fn is_near_news(row: &Row, since: &mut usize) -> bool {
     *since <= NEAR_NEWS && !matches!(row, Row::Gap { .. })
 }
 
-/// The first message of each kind, with all that was sent in its round.
+/// The first message of each kind, with all messages of its round.
 fn firsts(messages: &[Envelope], rounds: &Rounds) -> BTreeSet<usize> {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (id, message) in messages.iter().enumerate() {

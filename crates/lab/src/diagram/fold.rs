@@ -8,7 +8,7 @@
 //!   a  |---- Vote --->|              |          a  |---- Vote --->+---- Vote --->|
 //!   b  |---- Vote ----+------------->|
 //! ```
-//! A row moves past another only if neither is at the node of the other, and neither receives what the other sent. Such
+//! A row moves past another only if neither is at the node of the other, and neither receives the other's message. Such
 //! rows could have happened in either order without any node noticing (Lamport 1978), so the causal order is drawn
 //! correctly: only the time is that of one of them. Nothing moves past a fault, and nothing moves far.
 
@@ -17,23 +17,23 @@ use super::{Mark, Row, Step};
 use volvox_core::{Duration, Instant};
 use volvox_sim::Envelope;
 
-/// How many rows further on a partner is looked for.
+/// How many rows ahead a partner is searched for.
 const ROWS_AHEAD: usize = 64;
 /// A row moves this many times as far as the median message is in flight.
 const DELAYS_MAX: u32 = 2;
 
-/// What two rows have in common.
+/// The common part of two rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bond {
-    /// Both receive what one step sent.
+    /// Both receive messages of one step.
     Broadcast,
     /// Both are at one node, and receive one kind of message from different nodes.
     Answers,
-    /// Different nodes tell the same.
+    /// Different nodes emit the same event.
     Chorus,
 }
 
-/// Joins rows, and says how many now share a line.
+/// Joins rows, and returns how many now share a line.
 pub(super) fn together(rows: &mut Vec<Row>, (messages, sent_at): (&[Envelope], &[Instant]), rounds: &Rounds) -> usize {
     let reach = median_delay(rows, sent_at) * DELAYS_MAX;
     let folding = Folding { messages, sent_at, rounds, reach };
@@ -80,7 +80,7 @@ impl Folding<'_> {
         }
     }
 
-    /// The next row that shares a line with this one, and whether it moves up to it or this one down.
+    /// The next row that shares a line with this one, and whether it moves up or this one moves down.
     fn partner(&self, rows: &[Row], place: usize, bond: Bond) -> Option<(usize, bool)> {
         let first = rows[place].steps();
         if first.is_empty() || !first.iter().all(may_move) {
@@ -104,7 +104,7 @@ impl Folding<'_> {
                     return Some((other, false));
                 }
             }
-            // Answers are in one line when nothing comes between them.
+            // Answers are in one line if nothing comes between them.
             if bond == Bond::Answers && row.steps().iter().any(|step| step.node == first[0].node) {
                 return None;
             }
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// How many steps each line has that has several.
+    /// The number of steps in each line with several.
     fn shared(rows: &[Row]) -> Vec<usize> {
         rows.iter()
             .filter_map(|row| if let Row::Together { steps, .. } = row { Some(steps.len()) } else { None })

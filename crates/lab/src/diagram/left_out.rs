@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use volvox_core::{Instant, NodeId};
 
-/// This many rows in which nothing is decided are summarised in one line.
+/// This many rows without a decision are summarised in one line.
 pub(super) const DULL_MIN: usize = 4;
 
 /// The summary that replaces rows.
@@ -14,19 +14,19 @@ pub struct LeftOut {
     pub kinds: Vec<(String, usize)>,
     /// The lost of them, by reason.
     pub lost: Vec<(&'static str, usize)>,
-    /// The nodes that sent to several at once, and the times.
+    /// The nodes that sent to several at once, and how often.
     pub rounds: BTreeSet<(NodeId, Instant)>,
     /// Steps in which nothing was received.
     pub steps: usize,
 }
 
 impl LeftOut {
-    /// Whether there is nothing to tell.
+    /// Whether the summary is empty.
     pub fn is_empty(&self) -> bool {
         self.kinds.is_empty() && self.steps == 0
     }
 
-    /// Tells of both.
+    /// Joins two summaries.
     pub fn add(&mut self, other: &LeftOut) {
         for (kind, count) in &other.kinds {
             count_in(&mut self.kinds, kind.clone(), *count);

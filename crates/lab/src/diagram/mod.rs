@@ -51,7 +51,7 @@ const ROWS_DRAWN_MAX: usize = 10 * ROWS_MAX;
 /// The part of a run that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct View {
-    /// How much.
+    /// The level of detail.
     pub detail: Detail,
     /// Of which time.
     pub window: Window,
@@ -62,10 +62,10 @@ impl View {
     pub const PROTOCOL: View = View { detail: Detail::Protocol, window: Window::ALL };
 }
 
-/// What stands over and below a diagram.
+/// The texts above and below a diagram.
 #[derive(Clone, Default, Debug)]
 pub struct Heading {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
@@ -78,7 +78,7 @@ pub struct Heading {
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Detail {
-    /// What a reader wants to see of the protocol.
+    /// The events of the protocol that a reader wants to see.
     Protocol,
     /// All that was recorded.
     Everything,
@@ -87,7 +87,7 @@ pub enum Detail {
 /// A run as rows.
 #[derive(Clone, Debug)]
 pub struct Diagram {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
@@ -209,7 +209,7 @@ impl Diagram {
         self.nodes.binary_search(&node).ok()
     }
 
-    /// What a node is from the beginning to the end.
+    /// The fixed role of a node.
     fn role(&self, column: usize) -> &'static str {
         self.roles.get(column).copied().unwrap_or_default()
     }

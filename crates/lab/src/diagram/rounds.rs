@@ -30,7 +30,7 @@ impl Rounds {
         Rounds { of }
     }
 
-    /// What names the round of a message, if it was sent to several.
+    /// The key of a message's round, if it was sent to several nodes.
     pub fn round(&self, message: usize) -> Option<usize> {
         self.of.get(&message).copied()
     }

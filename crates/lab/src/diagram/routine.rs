@@ -14,10 +14,11 @@ use volvox_sim::Envelope;
 
 /// How often a step is shown after each external event.
 const SHOWN: usize = 2;
-/// More rows than these are shown without what is routine.
+/// Diagrams with more rows than this omit routine steps.
 const ROWS_WITH_ROUTINE: usize = 100;
 
-/// Rows without what is routine; and when there are still more than `rows_max`, without what is far from any news.
+/// Rows without routine steps; if there are still more than `rows_max`, also without rows that are far from any new
+/// event.
 pub(super) fn without_routine(
     mut rows: Vec<Row>,
     messages: (&[Envelope], &[Instant]),
@@ -39,7 +40,7 @@ pub(super) fn without_routine(
     }
     if rows.len() > rows_max {
         let news = rows.iter().filter(|row| is_news(row)).count();
-        // The first rows count as news.
+        // The first rows count as new.
         let near = (rows_max / (news + 1)).saturating_sub(2).max(4);
         let mut since = 0;
         rows = leave_out(rows, messages, rounds, |row| {
@@ -50,14 +51,14 @@ pub(super) fn without_routine(
     rows
 }
 
-/// Whether something comes from outside, or is wrong.
+/// Whether the row has an input from outside, or a violation.
 pub(super) fn is_news(row: &Row) -> bool {
     let is_outside =
         |mark: &Mark| matches!(mark, Mark::Started | Mark::Stopped | Mark::Paused | Mark::Resumed | Mark::Command(_));
     matches!(row, Row::Bar { .. }) || row.steps().iter().any(|step| step.marks.iter().any(is_outside))
 }
 
-/// What a step has in common with those that differ in their numbers only.
+/// The form of a step, which is equal for steps that differ only in their numbers.
 fn likeness(step: &Step, messages: &[Envelope]) -> String {
     let mut likeness = format!("{} ", step.node);
     if let Some(id) = step.received {

@@ -18,20 +18,20 @@ pub enum Row {
     },
     /// A message ends before it arrives.
     Lost {
-        /// When.
+        /// The time.
         at: Instant,
-        /// Which.
+        /// The message.
         message: usize,
         /// Why.
         why: &'static str,
     },
     /// Something that concerns all.
     Bar {
-        /// When.
+        /// The time.
         at: Instant,
-        /// What.
+        /// The text.
         text: String,
-        /// How it is meant.
+        /// Its style.
         tone: Tone,
         /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
         cuts: Option<bool>,
@@ -58,18 +58,18 @@ pub enum Tone {
     Broken,
 }
 
-/// What a node did at one moment.
+/// The actions of a node at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// Who.
+    /// The node.
     pub node: NodeId,
-    /// What it received.
+    /// The message that it received.
     pub received: Option<usize>,
-    /// What else there is to see.
+    /// Its other marks.
     pub marks: Vec<Mark>,
-    /// What it sent.
+    /// The messages that it sent.
     pub sent: Vec<usize>,
 }
 
@@ -114,7 +114,7 @@ impl Step {
 }
 
 impl Row {
-    /// When.
+    /// The time.
     pub fn at(&self) -> Instant {
         match self {
             Row::Step(step) => step.at,
@@ -123,7 +123,7 @@ impl Row {
         }
     }
 
-    /// What each node did here, as one step: what it received first, and all that is to be seen.
+    /// The actions of each node here, as one step: the message that it received first, and all marks.
     pub(super) fn by_node(&self) -> Vec<Step> {
         let mut merged: Vec<Step> = Vec::new();
         for step in self.steps() {
@@ -138,7 +138,7 @@ impl Row {
         merged
     }
 
-    /// What nodes did here.
+    /// The actions of nodes here.
     pub fn steps(&self) -> &[Step] {
         match self {
             Row::Step(step) => std::slice::from_ref(step),

@@ -66,7 +66,7 @@ fn obey(shell: &dyn Shell, line: &str, handle: &NodeHandle<Observed>) -> bool {
     match verb {
         "command" => {
             if let Ok(command) = shell.command(rest) {
-                // One that finds the queue full is lost, as for every client of a node that is overloaded.
+                // A command that finds the queue full is lost, as for every client of an overloaded node.
                 let _ = handle.command(command);
             }
         }
@@ -74,7 +74,7 @@ fn obey(shell: &dyn Shell, line: &str, handle: &NodeHandle<Observed>) -> bool {
             let faults: Option<Vec<Fault>> =
                 rest.split(';').filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect();
             if let Some(faults) = faults {
-                // The parent gives no fault that a live node refuses.
+                // The parent sends no fault that a live node refuses.
                 let _ = handle.set_faults(&faults);
             }
         }

@@ -38,10 +38,11 @@ pub use child::node;
 pub use parent::run;
 
 use crate::study::RequestError;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use volvox_core::NodeId;
+use volvox_core::{Instant, NodeId};
 
 /// The most nodes of a live run: each is a process.
 pub const NODES_MAX: u64 = 16;
@@ -57,6 +58,36 @@ fn is_interrupted() -> bool {
     IS_INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// How far a live run is.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress {
+    /// The moment of the run.
+    pub at: Instant,
+    /// When it ends at the latest, or has everything healed.
+    pub until: Instant,
+    /// How many nodes run.
+    pub running: usize,
+    /// How many there are.
+    pub nodes: usize,
+    /// Messages that were received.
+    pub delivered: u64,
+    /// Events that nodes told.
+    pub events: u64,
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |at: Instant| at.0 as f64 / 1e9;
+        let Progress { at, until, running, nodes, delivered, events } = self;
+        write!(
+            f,
+            "{:.1} s of {:.1} s at most: {running} of {nodes} nodes run, {delivered} messages received, {events} events",
+            seconds(*at),
+            seconds(*until)
+        )
+    }
+}
+
 /// The parameters of a node process.
 #[derive(Clone, Debug)]
 pub struct LiveNode {
@@ -70,7 +101,7 @@ pub struct LiveNode {
     pub seed: u64,
     /// Its folder.
     pub folder: PathBuf,
-    /// Where each node listens, from n1 on.
+    /// The address of each node, from n1 on.
     pub addresses: Vec<SocketAddr>,
     /// Whether its disk was removed: then it is a new incarnation.
     pub is_replaced: bool,
@@ -88,9 +119,9 @@ pub enum LiveError {
     /// The machine refused something.
     #[error("{what}: {source}")]
     Machine {
-        /// What was tried.
+        /// The failed action.
         what: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The run was interrupted.
@@ -101,7 +132,7 @@ pub enum LiveError {
     Node {
         /// Whose.
         node: NodeId,
-        /// What happened.
+        /// The error.
         problem: String,
     },
 }

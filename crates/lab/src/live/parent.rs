@@ -5,7 +5,7 @@
 use super::observed::{Observation, machine_clock};
 use super::running::{Folder, Heard, Running};
 use super::shadow::Shadows;
-use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
+use super::{LiveError, LiveNode, NODES_MAX, Progress, is_interrupted};
 use crate::chapter::World;
 use crate::scenario::Whom;
 use crate::shell::Shell;
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const GRACE_MIN: Duration = Duration::from_secs(3);
 
 /// Runs a scenario with one OS process per node; `spawn` makes the command that calls [`super::node`] with what it is
-/// given.
+/// given; `tell` receives the progress several times a second.
 ///
 /// # Errors
 /// When the request does not fit the chapter or the live world, or the machine refuses.
@@ -43,6 +43,7 @@ pub fn run(
     shell: &'static dyn Shell,
     request: &Request,
     spawn: &dyn Fn(&LiveNode) -> Command,
+    tell: &dyn Fn(&Progress),
 ) -> Result<Ran, LiveError> {
     let card = shell.card();
     if !card.worlds.contains(&World::Live) {
@@ -57,7 +58,7 @@ pub fn run(
         return Err(LiveError::NotLive(format!("'{fault}' is not a fault of the live world")));
     }
     let folder = Folder::new()?;
-    let mut run = Run::new(shell, request, &prepared, &folder.0, spawn)?;
+    let mut run = Run::new(shell, request, &prepared, &folder.0, (spawn, tell))?;
     let starts_again = {
         let weights = shell.faults(&prepared.settings).weights;
         weights.crash + weights.crash_all + weights.crash_without_disk > 0
@@ -94,11 +95,14 @@ struct Run<'a> {
     request: &'a Request,
     folder: &'a Path,
     spawn: &'a dyn Fn(&LiveNode) -> Command,
+    tell: &'a dyn Fn(&Progress),
     addresses: Vec<SocketAddr>,
     running: BTreeMap<NodeId, Running>,
     replaced: Vec<NodeId>,
     active: Vec<Fault>,
     applied: Vec<Scheduled>,
+    /// Commands that no node heard, and faults that found nothing to change.
+    in_vain: Vec<String>,
     shadows: Shadows,
     sender: Sender<(NodeId, Option<Observation>)>,
     heard: Receiver<(NodeId, Option<Observation>)>,
@@ -120,7 +124,7 @@ impl<'a> Run<'a> {
         request: &'a Request,
         prepared: &Prepared,
         folder: &'a Path,
-        spawn: &'a dyn Fn(&LiveNode) -> Command,
+        (spawn, tell): (&'a dyn Fn(&LiveNode) -> Command, &'a dyn Fn(&Progress)),
     ) -> Result<Run<'a>, LiveError> {
         let settings = prepared.settings;
         let (planned, _) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
@@ -141,11 +145,13 @@ impl<'a> Run<'a> {
             request,
             folder,
             spawn,
+            tell,
             addresses: free_addresses(settings.nodes)?,
             running: BTreeMap::new(),
             replaced: Vec::new(),
             active: losses(prepared),
             applied: Vec::new(),
+            in_vain: Vec::new(),
             shadows: Shadows::new(shell, settings, request.seed, request.moments_max),
             sender,
             heard,
@@ -263,6 +269,14 @@ impl<'a> Run<'a> {
                 self.found_dead(node)?;
             }
             self.follow(machine_clock().saturating_sub(LAG.as_nanos() as u64))?;
+            (self.tell)(&Progress {
+                at: self.now(),
+                until,
+                running: self.running.len(),
+                nodes: self.addresses.len(),
+                delivered: self.shadows.statistics.delivered,
+                events: self.shadows.statistics.events,
+            });
             if self.shadows.broken.is_some() {
                 return Ok(End::Broken);
             }
@@ -287,7 +301,7 @@ impl<'a> Run<'a> {
         while self.waiting.peek().is_some_and(|heard| heard.at <= before) && self.shadows.broken.is_none() {
             let Some(Heard { at, node, told, .. }) = self.waiting.pop() else { break };
             self.last_input = machine_clock();
-            // What a node told before it was killed, and was heard after, belongs to a life that is over.
+            // Reports that a node wrote before it was killed, and that arrive later, belong to a life that is over.
             let is_start = ["part", "covers", "record", "start"].iter().any(|verb| told.input.starts_with(verb));
             if !is_start && !self.shadows.up().iter().any(|(up, _)| *up == node) {
                 continue;
@@ -307,17 +321,9 @@ impl<'a> Run<'a> {
             Act::Ask(Whom::All, text) => {
                 self.running.values_mut().for_each(|running| running.say(&format!("command {text}")));
             }
-            Act::Ask(Whom::Node(id), text) => {
-                if let Some(running) = self.running.get_mut(&id) {
-                    running.say(&format!("command {text}"));
-                }
-            }
+            Act::Ask(Whom::Node(id), text) => self.ask(id, &text),
             Act::Ask(Whom::Leader, text) => match self.leader() {
-                Some(id) => {
-                    if let Some(running) = self.running.get_mut(&id) {
-                        running.say(&format!("command {text}"));
-                    }
-                }
+                Some(id) => self.ask(id, &text),
                 // No node leads: ask again soon.
                 None => {
                     let at = self.now().since(Instant::ZERO) + LAG;
@@ -330,6 +336,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn ask(&mut self, id: NodeId, text: &str) {
+        match self.running.get_mut(&id) {
+            Some(running) => running.say(&format!("command {text}")),
+            None => self.in_vain.push(format!("{text} @ {}: {id} was down", self.now())),
+        }
+    }
+
     fn leader(&self) -> Option<NodeId> {
         let up = self.shadows.up();
         up.iter()
@@ -340,7 +353,7 @@ impl<'a> Run<'a> {
 
     fn fault(&mut self, fault: Fault) -> Result<(), LiveError> {
         let now = self.now();
-        // What happened before comes before in the picture too.
+        // Earlier happenings come earlier in the picture too.
         self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_millis(now.0 / 1_000_000) });
         self.shadows.record(now, NodeId(0), What::Fault(fault.clone()));
         match &fault {
@@ -349,6 +362,10 @@ impl<'a> Run<'a> {
                     Target::Node(id) => Some(*id),
                     Target::Leader => self.leader(),
                 };
+                if id.is_none_or(|id| !self.running.contains_key(&id)) {
+                    let why = if id.is_none() { "nobody led then" } else { "the node was down already" };
+                    self.in_vain.push(format!("{fault} @ {now}: {why}"));
+                }
                 if let Some(id) = id.filter(|id| self.running.contains_key(id)) {
                     self.kill(id)?;
                     if *without_disk {
@@ -385,7 +402,7 @@ impl<'a> Run<'a> {
         self.running.values_mut().for_each(|running| running.say(&line));
     }
 
-    /// `kill -9`. What the process told before is followed first.
+    /// `kill -9`. The earlier reports of the process are replayed first.
     fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
         if self.ended.contains(&id) {
             // Another thread was first.
@@ -479,7 +496,15 @@ impl<'a> Run<'a> {
             }
         }
         self.running.clear();
-        self.shadows.lose_the_rest(ends);
+        for (at, act) in self.plan.iter().rev() {
+            if let Act::Fault(fault) = act {
+                let scheduled = Scheduled { fault: fault.clone(), at: *at };
+                self.in_vain.push(format!("{scheduled}: the run was over at {ends}"));
+            }
+        }
+        let takes_messages = |fault: &Fault| matches!(fault, Fault::Slow(..) | Fault::Partition(_) | Fault::Cut(..));
+        let links_lose = self.applied.iter().any(|scheduled| takes_messages(&scheduled.fault));
+        self.shadows.lose_the_rest(ends, links_lose || !losses(prepared).is_empty());
         for scheduled in &self.applied {
             self.shadows.statistics.faults.add(if damages(&scheduled.fault) { "damage" } else { "repair" });
         }
@@ -503,7 +528,7 @@ impl<'a> Run<'a> {
             statistics,
             events,
             faults: self.applied,
-            in_vain: Vec::new(),
+            in_vain: self.in_vain,
             healed,
             properties,
             left_out: prepared.left_out,
@@ -519,7 +544,7 @@ fn sort_from_the_end(plan: &mut [(Duration, Act)]) {
     plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
 }
 
-/// What the scenario says of every link, where a live link can be so.
+/// The scenario's faults of every link, if a live link can have them.
 fn losses(prepared: &Prepared) -> Vec<Fault> {
     let LinkFault { loss_ppm, .. } = prepared.scenario.network.fault;
     let link = LinkFault { loss_ppm, ..LinkFault::default() };

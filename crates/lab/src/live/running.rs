@@ -1,4 +1,4 @@
-//! What a live run holds of the outside: the processes of its nodes, what they said, and the folder of their disks.
+//! The external resources of a live run: the processes of its nodes, their output, and the folder of their disks.
 // This is the outside world: it kills processes.
 #![allow(clippy::disallowed_methods)]
 
@@ -27,7 +27,7 @@ impl Drop for Folder {
     }
 }
 
-/// A line of a node, ordered by when it was told, the earliest first.
+/// A line of a node, ordered by the time of its report, the earliest first.
 #[derive(PartialEq, Eq)]
 pub(super) struct Heard {
     pub at: u64,
@@ -48,7 +48,7 @@ impl PartialOrd for Heard {
     }
 }
 
-/// A node's process. It is killed when it is dropped: no run leaves processes behind.
+/// A node's process. It is killed on drop: no run leaves processes behind.
 pub(super) struct Running {
     pub child: Child,
     pub input: Option<ChildStdin>,

@@ -28,14 +28,24 @@ pub(crate) struct Shadows {
     pub recording: Recording,
     moments_max: usize,
     states: BTreeMap<NodeId, String>,
+    /// When each node was killed, the last time.
+    killed: BTreeMap<NodeId, Instant>,
     /// The property that broke first.
     pub broken: Option<(&'static str, String)>,
 }
 
-/// The messages in flight on one link, oldest first, each with its place in the recording.
-type UnderWay = VecDeque<(usize, AnyMessage)>;
+/// The messages in flight on one link, oldest first.
+type UnderWay = VecDeque<InFlight>;
 
-/// What a step was, what the disk let out before it, and its effects.
+/// A message that was sent and has not been received yet.
+struct InFlight {
+    /// Its place in the recording.
+    id: usize,
+    message: AnyMessage,
+    sent: Instant,
+}
+
+/// A step, the effects that the disk released before it, and its own effects.
 type Followed = (What, Vec<Outgoing>, Vec<EffectOf<AnyProcess>>);
 
 enum Outgoing {
@@ -48,7 +58,7 @@ struct Shadow {
     process: AnyProcess,
     environment: Environment,
     outbox: Outbox<Outgoing>,
-    /// What is set.
+    /// The timers that are set.
     timers: Vec<AnyTimer>,
     is_up: bool,
 }
@@ -67,6 +77,7 @@ impl Shadows {
             recording: Recording::default(),
             moments_max,
             states: BTreeMap::new(),
+            killed: BTreeMap::new(),
             broken: None,
         }
     }
@@ -96,17 +107,35 @@ impl Shadows {
             shadow.is_up = false;
         }
         self.states.remove(&node);
+        self.killed.insert(node, at);
         self.record(at, node, What::Stopped);
     }
 
-    /// What was never received, when it is all over.
-    pub fn lose_the_rest(&mut self, at: Instant) {
+    /// Records the messages that were never received, at the end: those sent to a node before it was killed are lost with it.
+    /// Others are still in flight, unless faults take messages away.
+    pub fn lose_the_rest(&mut self, at: Instant, links_lose: bool) {
         for ((_, to), messages) in std::mem::take(&mut self.under_way) {
-            for (id, _) in messages {
-                self.statistics.dropped_lost += 1;
-                self.record(at, to, What::Lost(id, "never received"));
+            for InFlight { id, sent, .. } in messages {
+                if links_lose || self.is_lost_with(to, sent) {
+                    self.lose(id, to, sent, at);
+                }
             }
         }
+    }
+
+    /// Whether a node was killed after this moment, or is down.
+    fn is_lost_with(&self, node: NodeId, sent: Instant) -> bool {
+        let is_down = self.nodes.get(&node).is_some_and(|shadow| !shadow.is_up);
+        is_down || self.killed.get(&node).is_some_and(|killed| *killed >= sent)
+    }
+
+    fn lose(&mut self, id: usize, to: NodeId, sent: Instant, at: Instant) {
+        let (count, why) = match self.is_lost_with(to, sent) {
+            true => (&mut self.statistics.dropped_down, "down"),
+            false => (&mut self.statistics.dropped_lost, "lost"),
+        };
+        *count += 1;
+        self.record(at, to, What::Lost(id, why));
     }
 
     /// Follows what a node was told. `None` when it makes no sense.
@@ -217,12 +246,11 @@ impl Shadows {
     /// Finds the message among those in flight; messages sent before it on its link that have not arrived are lost.
     fn receive(&mut self, from: NodeId, to: NodeId, message: &AnyMessage, at: Instant) -> What {
         let queue = self.under_way.get_or_default((from, to));
-        let place = queue.iter().position(|(_, sent)| sent == message);
-        let before: Vec<usize> = (0..place.unwrap_or(0)).filter_map(|_| queue.pop_front()).map(|(id, _)| id).collect();
-        let found = place.and_then(|_| queue.pop_front()).map(|(id, _)| id);
-        for id in before {
-            self.statistics.dropped_lost += 1;
-            self.record(at, to, What::Lost(id, "lost"));
+        let place = queue.iter().position(|sent| sent.message == *message);
+        let before: Vec<InFlight> = (0..place.unwrap_or(0)).filter_map(|_| queue.pop_front()).collect();
+        let found = place.and_then(|_| queue.pop_front()).map(|sent| sent.id);
+        for InFlight { id, sent, .. } in before {
+            self.lose(id, to, sent, at);
         }
         // Its sender was killed before it could tell.
         let id = found.unwrap_or_else(|| self.sent(from, to, message, at));
@@ -287,7 +315,7 @@ impl Shadows {
             Outgoing::Send(to, message) => {
                 let id = self.sent(node, to, &message, at);
                 let queue = self.under_way.get_or_default((node, to));
-                queue.push_back((id, message));
+                queue.push_back(InFlight { id, message, sent: at });
                 if queue.len() > UNDER_WAY_MAX {
                     queue.pop_front();
                 }

@@ -37,7 +37,7 @@ const TEXT_MAX: usize = 4 << 20;
 pub struct Replayed {
     /// The text, with what happens now below each line.
     pub text: String,
-    /// What broke, and how; nothing when the property that is named held.
+    /// The violation, and its reason; nothing if the named property held.
     pub breach: Option<Breach>,
     /// The run as data, for a diagram.
     pub recording: Recording,
@@ -52,7 +52,7 @@ pub struct Replayed {
 pub struct ReplayError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The reason.
     pub problem: String,
 }
 

@@ -54,7 +54,7 @@ const FOLLOWED_MAX: usize = 30_000_000;
 pub struct SweepRequest {
     /// The first seed.
     pub first_seed: u64,
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
     /// How many nodes; what the scenario says, or the chapter, when not given.
     pub nodes: Option<u64>,
@@ -84,7 +84,7 @@ pub struct SweepReport {
     pub seeds: u64,
     /// Steps of all nodes in them.
     pub steps: u64,
-    /// What was found, by seed.
+    /// The findings, by seed.
     pub found: Vec<Shrunk>,
 }
 
@@ -93,7 +93,7 @@ pub struct SweepReport {
 pub struct Shrunk {
     /// The seed of the sweep.
     pub seed: u64,
-    /// What broke.
+    /// The violation.
     pub breach: Breach,
     /// How many decisions the case was drawn from, and how many are left of them.
     pub decisions: (usize, usize),
@@ -120,7 +120,8 @@ impl fmt::Display for Shrunk {
         let Breach { property, text } = &self.breach;
         writeln!(f, "seed {}: {property} is broken: {text}", self.seed)?;
         let ((decisions, left), (actions, few)) = (self.decisions, self.actions);
-        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} events", self.events)?;
+        let events = if self.events == 1 { "event" } else { "events" };
+        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} {events}", self.events)?;
         match &self.text {
             Some(text) => write!(f, "\n{}", text.trim_end()),
             None => write!(f, "the course could not be followed by hand"),
@@ -253,7 +254,7 @@ fn by_hand(
     first.extend_from_slice(without_starts(actions, terms.settings.nodes));
     let mut followed = 0;
     if field.breaks(&first, &mut followed).is_none() {
-        // What broke it may be beyond what the protocol promises with all of its rules.
+        // The cause may be beyond the guarantees of the protocol with all of its rules.
         field.is_controlled = false;
         if field.breaks(&first, &mut followed).is_none() {
             return;
@@ -267,7 +268,7 @@ fn by_hand(
     shrunk.events = script::events(&short);
     let text = field.text(&short, &breach);
     shrunk.breach = breach;
-    // What is printed is what was read again: a line that could not be read would show here.
+    // The output is what was parsed again: a line that could not be parsed would show here.
     shrunk.text = match replay(terms.shell, &text) {
         Ok(Replayed { text, breach: Some(_), .. }) => Some(text),
         _ if shrunk.breach.property == PANIC => Some(text),

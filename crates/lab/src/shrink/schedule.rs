@@ -14,7 +14,7 @@ use volvox_sim::script::{Action, Clockwork, Impossible, Keeps, What, Which, Whic
 
 /// A schedule that was carried out by hand.
 pub(crate) struct Followed {
-    /// Where it ended.
+    /// The end of the schedule.
     pub world: World<AnyProcess>,
     /// Whether all of it could happen.
     pub is_whole: bool,

@@ -3,7 +3,7 @@
 //! A whole case is drawn from one list of numbers. To simplify the case, simplify the list and draw again: no part of a
 //! case needs to know how it is shrunk (MacIver and Donaldson, *Test-case reduction via test-case generation: insights
 //! from the Hypothesis reducer*, ECOOP 2020). Of two lists the shorter is simpler, and of two of one length the one
-//! that is first in the dictionary; so a generator lets 0 mean the simplest.
+//! that is lexicographically first; so a generator lets 0 mean the simplest.
 
 use volvox_core::Rng;
 
@@ -42,7 +42,7 @@ impl Stream {
         self.draw(of) >= of - times
     }
 
-    /// What was decided.
+    /// The decisions.
     pub fn made(self) -> Vec<u64> {
         self.made
     }
@@ -82,7 +82,7 @@ impl Reducer<'_> {
         self.attempts -= 1;
         match (self.test)(decisions) {
             Some(made) => {
-                // Zeros at the end say nothing.
+                // Zeros at the end are redundant.
                 let made = &made[..made.iter().rposition(|one| *one > 0).map_or(0, |last| last + 1)];
                 if is_simpler(made, &self.best) {
                     self.best = made.to_vec();

@@ -14,7 +14,7 @@ use volvox_sim::{Envelope, Recording, What};
 pub const SHIVIZ_PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 impl Ran {
-    /// What happened, as documents in order; nothing when the run was not recorded.
+    /// The happenings, as documents in order; nothing when the run was not recorded.
     pub fn happened(&self) -> Vec<Value> {
         let Some(recording) = &self.recording else { return Vec::new() };
         let documents = recording.moments.iter().map(|moment| {
@@ -57,7 +57,7 @@ impl Ran {
     }
 }
 
-/// The text of an event; nothing for what is no event of a node.
+/// The text of an event; nothing if it is not an event of a node.
 fn told(recording: &Recording, what: &What) -> Option<String> {
     let message = |id: &usize| recording.messages.get(*id);
     Some(match what {
@@ -73,7 +73,7 @@ fn told(recording: &Recording, what: &What) -> Option<String> {
         What::Note(text) => format!("note {text}"),
         What::Persisted(text) => format!("persist {text}"),
         What::Durable(through) => format!("durable through {through}"),
-        // A message that is lost is no event of its receiver.
+        // A lost message is not an event of its receiver.
         What::Lost(..) | What::State(_) | What::Fault(_) | What::Healed | What::Broken { .. } => return None,
     })
 }

@@ -32,7 +32,7 @@ impl Judge {
         }
     }
 
-    /// Evaluates the safety properties; returns the first violated one, with what is wrong.
+    /// Evaluates the safety properties; returns the first violated one, with the reason.
     pub fn always(&mut self, at: Instant, nodes: &[(NodeId, &AnyProcess)]) -> Option<(&'static str, String)> {
         self.ask(When::Always, at, nodes)
     }
@@ -60,7 +60,7 @@ impl Judge {
         first
     }
 
-    /// Whether what must hold at the end would hold if this were it.
+    /// Whether the properties of the end would hold now.
     pub fn could_end(&self, nodes: &[(NodeId, &AnyProcess)]) -> bool {
         let at_end = |number: &usize| self.cards[*number].when == When::AtEnd;
         let numbers: Vec<usize> = (0..self.cards.len()).filter(at_end).collect();
@@ -76,11 +76,11 @@ impl Judge {
         Picture { nodes, history: &self.history }
     }
 
-    /// What became of each property, and the events by their kind.
+    /// The verdict on each property, and the events by their kind.
     pub fn verdict(self) -> Verdict {
         (self.cards.into_iter().zip(self.held).collect(), self.events)
     }
 }
 
-/// What became of each property, and how often each event was told.
+/// The verdict on each property, and how often each event occurred.
 pub(crate) type Verdict = (Vec<(PropertyCard, Held)>, Vec<(&'static str, u64)>);

@@ -59,16 +59,16 @@ pub enum RequestError {
     Rule {
         /// The chapter.
         chapter: &'static str,
-        /// What was asked for.
+        /// The requested name.
         rule: String,
-        /// What it has.
+        /// The existing names.
         known: Vec<&'static str>,
     },
     /// The chapter does not run with this many nodes.
     Nodes {
         /// The chapter.
         chapter: &'static str,
-        /// What was asked for.
+        /// The requested number.
         nodes: u64,
         /// The fewest.
         least: u64,
@@ -127,9 +127,9 @@ pub enum Held {
     Yes,
     /// It did not.
     No {
-        /// When.
+        /// The time.
         at: Instant,
-        /// What is wrong.
+        /// The reason.
         text: String,
     },
     /// The run ended before it could be evaluated.
@@ -158,11 +158,11 @@ pub struct Ran {
     pub chapter: &'static str,
     /// Its title.
     pub title: &'static str,
-    /// What each node is from the beginning to the end; empty where all are alike.
+    /// The fixed role of each node; empty if all are alike.
     pub roles: Vec<&'static str>,
     /// The replicated log of each node at the end, where the protocol has one.
     pub logs: Vec<(NodeId, Vec<Cell>)>,
-    /// Where it ran.
+    /// The world in which it ran.
     pub world: World,
     /// The seed.
     pub seed: u64,
@@ -170,11 +170,11 @@ pub struct Ran {
     pub nodes: u64,
     /// The removed rule.
     pub without: Option<&'static str>,
-    /// How it ended.
+    /// The end of the run.
     pub end: End,
     /// How long it took, in the world's time.
     pub took: Instant,
-    /// What was counted.
+    /// The counts.
     pub statistics: Statistics,
     /// Events by their kind, in the order in which they first came.
     pub events: Vec<(&'static str, u64)>,
@@ -186,13 +186,13 @@ pub struct Ran {
     pub healed: Option<Instant>,
     /// The verdict on each property.
     pub properties: Vec<(PropertyCard, Held)>,
-    /// What of the scenario was left out, because there are fewer nodes.
+    /// The parts of the scenario that were left out, because there are fewer nodes.
     pub left_out: usize,
     /// The hash over all inputs and effects of processes, if one seed gives one run.
     pub chain: Option<u64>,
     /// The run as data.
     pub recording: Option<Recording>,
-    /// Where a diagram begins unless another moment is given.
+    /// The beginning of a diagram unless another moment is given.
     pub draw_from: Option<Instant>,
     /// The lines of the trace, as many as were asked for.
     pub trace: Vec<String>,
@@ -222,7 +222,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Where a diagram begins: where the scenario says, unless something else goes wrong than it says.
+    /// The beginning of a diagram: as the scenario says, unless something else goes wrong than it says.
     pub fn draw_from(&self, request: &Request) -> Option<Instant> {
         let from = self.scenario.draw_from.filter(|_| request.faults.is_empty());
         from.map(|from| Instant::ZERO + from)

@@ -22,7 +22,7 @@ const FIRST_COMMAND: u64 = 1;
 /// Runs a scenario in the simulated world.
 ///
 /// # Errors
-/// When the request does not fit the chapter. A property that breaks is no error: see [`Ran::is_good`].
+/// When the request does not fit the chapter. A property that breaks is not an error: see [`Ran::is_good`].
 pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, RequestError> {
     let prepared = Prepared::new(shell.card(), request)?;
     let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    /// What the scenario says, and where something is broken then, what comes after everything healed.
+    /// The scenario, and, if something is broken then, the time after everything healed.
     fn both_parts(&mut self, prepared: &Prepared, last: Duration) -> (Stop, Option<Instant>) {
         let claimed = self.shell.faults(&prepared.settings);
         let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
@@ -246,7 +246,7 @@ impl Run {
     }
 }
 
-/// What each node is from the beginning to the end; nothing where all are alike.
+/// The fixed role of each node; nothing if all are alike.
 pub(crate) fn roles(shell: &dyn Shell, nodes: u64) -> Vec<&'static str> {
     (1..=nodes).map(|id| shell.role(NodeId(id), nodes)).collect()
 }

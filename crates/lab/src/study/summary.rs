@@ -34,7 +34,7 @@ impl fmt::Display for Ran {
         listed(f, "events", &if events.is_empty() { "none".to_string() } else { events.join(", ") })?;
         if statistics.records > 0 {
             write!(f, "{:<11}{}", "records", statistics.records)?;
-            // How a live node gathers them is its own business.
+            // How a live node batches them is its own choice.
             if statistics.batches > 0 {
                 write!(f, " in {} writes", statistics.batches)?;
             }
@@ -72,9 +72,9 @@ impl fmt::Display for Ran {
     }
 }
 
-/// The widest line of a summary, where words allow it: what fits a slide.
+/// The widest line of a summary, where words allow it: it fits a slide.
 const COLUMNS: usize = 80;
-/// Where the second column begins.
+/// The first character of the second column.
 const INDENT: usize = 11;
 
 /// A name and a list, over as many lines as it needs; no item is broken.

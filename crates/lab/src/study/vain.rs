@@ -9,11 +9,11 @@ use volvox_core::fault::Target;
 use volvox_core::{Fault, Scheduled};
 use volvox_sim::Simulation;
 
-/// A scenario with more faults than these is not run once more without each.
+/// A scenario with more faults than this is not run again without each.
 const FAULTS_MAX: usize = 16;
 
-/// The faults that changed nothing, each with the reason. `is_same` runs once more with these faults only, and says
-/// whether nothing differs.
+/// The faults that changed nothing, each with the reason. `is_same` runs once more with only these faults, and returns
+/// whether the run is the same.
 pub(super) fn faults(
     sim: &Simulation<AnyProcess>,
     prepared: &Prepared,

@@ -10,12 +10,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
-/// What the members announced about themselves and believed about one another.
+/// The members' announcements about themselves and beliefs about one another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     /// The strongest standing that each member announced about itself.
     pub announced: BTreeMap<NodeId, Standing>,
-    /// What each member believes about each other, since its start.
+    /// The belief of each member about each other, since its start.
     pub believed: BTreeMap<(NodeId, NodeId), Standing>,
     /// The first member that returned to a weaker update, and the member that the update is about.
     pub went_back: Option<(NodeId, NodeId)>,

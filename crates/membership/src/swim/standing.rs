@@ -6,7 +6,7 @@ use volvox_core::{NodeId, payload};
 /// The greatest incarnation and life that are accepted: far beyond any that occur, and far below the maximum.
 const NUMBER_MAX: u64 = 1 << 48;
 
-/// What an update says about a member.
+/// The status of a member in an update.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verdict {
     /// The member is alive, in this incarnation.

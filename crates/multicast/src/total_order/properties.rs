@@ -1,4 +1,4 @@
-//! What must hold, judged by the events alone, so that they are the same with and without a channel.
+//! The properties, judged by the events alone, so that they are the same with and without a channel.
 
 use super::{Event, Stamp};
 use alloc::collections::BTreeMap;
@@ -13,7 +13,7 @@ use volvox_core::{NodeId, Picture, Process, Property, When};
 pub struct History {
     /// The longest sequence that any process delivered.
     sequence: Vec<Stamp>,
-    /// How far each process has come in it.
+    /// The place of each process in it.
     delivered: BTreeMap<NodeId, usize>,
     /// How many messages the sender of each message had delivered before it, and how many it had multicast.
     multicast: BTreeMap<Stamp, (usize, usize)>,

@@ -3,7 +3,7 @@
 use super::{Config, Event, Leases, Message, Role, Rule, Timer};
 use volvox_core::{Context, Serial, Serials};
 
-/// What a client wants to hold.
+/// A resource that a client wants to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) enum Wish {
     #[default]

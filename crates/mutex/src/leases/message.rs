@@ -62,7 +62,7 @@ payload! { Message: "message of leases";
     7 Rejected { token }         => "Rejected token {token}",
 }
 
-/// What is persisted before any other node learns of it.
+/// A record, persisted before any other node learns of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// By the grantor: this token is issued.

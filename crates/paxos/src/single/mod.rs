@@ -91,7 +91,7 @@ use volvox_core::{Duration, NodeId, rules};
 /// The configuration, fixed for the life of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// Which processes learn of an acceptance (section 2.3).
+    /// The processes that learn of an acceptance (section 2.3).
     pub learning: Learning,
     /// The only process that begins ballots (section 2.4); if none is named, every process does.
     pub distinguished: Option<NodeId>,
@@ -115,7 +115,7 @@ impl Default for Config {
     }
 }
 
-/// Which processes learn of an acceptance (section 2.3): few messages, or few delays.
+/// The processes that learn of an acceptance (section 2.3): few messages, or few delays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Learning {
     /// The proposer of the ballot is the distinguished learner, and tells the others what was chosen.

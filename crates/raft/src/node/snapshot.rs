@@ -265,7 +265,7 @@ impl Server {
         self.write_checkpoint(meta.clone(), covers, parts, cx);
         self.commit = meta.index;
         self.applied = meta.index;
-        // What follows depends on the snapshot, so no other member may learn of it before the checkpoint is current:
+        // Later records depend on the snapshot, so no other member may learn of it before the checkpoint is current:
         // worlds do not report a record as durable before a checkpoint that was made before it.
         let rests = cx.persist(Record::Rests { index: meta.index });
         self.log = Log::behind(meta.index, meta.term, rests);

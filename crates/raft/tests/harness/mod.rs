@@ -25,7 +25,7 @@ pub struct Cluster {
     pub violation: Option<Violation>,
     /// Lines of the trace, when it is kept.
     pub trace: Option<Vec<String>>,
-    /// What the parents were told, in order.
+    /// The events to the parents, in order.
     pub events: Vec<(NodeId, Event)>,
     /// The state of the state machine at each index, as the first node applied it.
     pub states: BTreeMap<Index, u64>,
@@ -100,7 +100,7 @@ impl Cluster {
         self.nodes.values().filter_map(|node| node.raft.as_ref())
     }
 
-    // What happens in the world.
+    // Actions of the world.
 
     pub fn start(&mut self, node: NodeId) {
         let now = self.now;
@@ -114,7 +114,7 @@ impl Cluster {
         let member = self.nodes[&node].raft.as_ref().expect("the node runs").member();
         self.observer.crashed(member);
         self.node(node).crash(kept);
-        // What it has sent may still arrive.
+        // Its messages may still arrive.
         self.links.retain(|(_, to), _| *to != node);
     }
 
@@ -317,7 +317,7 @@ impl Cluster {
         assert_eq!(self.leader(), Some(node), "the election was lost");
     }
 
-    // What follows from a step.
+    // The consequences of a step.
 
     pub fn step(&mut self, node: NodeId, step: impl FnOnce(&mut Raft, &mut volvox_core::Context<'_, Raft>)) {
         let now = self.now;

@@ -41,7 +41,7 @@ pub struct Hub {
     pub(super) behind: BTreeSet<WatcherRef>,
     /// The streams that have credit, and watchers that are behind.
     pub(super) serviceable: BTreeSet<StreamId>,
-    /// Where the next pass starts to search for watchers that are behind.
+    /// The place at which the next pass starts to search for watchers that are behind.
     pub(super) cursor: WatcherRef,
     pub(super) watcher_count: usize,
     /// Every change up to here went through [`Hub::on_changes`].

@@ -66,7 +66,7 @@ struct Range {
     end: End,
 }
 
-/// Where a range ends; unbounded is behind every bound.
+/// The end of a range; unbounded is behind every bound.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum End {
     Below(Bytes),

@@ -28,7 +28,7 @@ pub use hub::{Hub, HubLimits};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StreamId(pub u64);
 
-/// What to watch.
+/// The keys to watch.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct WatchCreate {
     /// First key, or the only one; empty is read as the byte 0x00.

@@ -95,7 +95,7 @@ impl Cluster {
         self.nodes.keys().copied().filter(|node| self.is_up(*node)).collect()
     }
 
-    // What happens in the world.
+    // Actions of the world.
 
     pub fn start(&mut self, node: u64) {
         let now = self.now;
@@ -275,7 +275,7 @@ impl Cluster {
         self.trace.iter().any(|line| line.contains(&format!("note {text}")))
     }
 
-    // What follows from a step.
+    // The consequences of a step.
 
     pub fn step(&mut self, node: u64, step: impl FnOnce(&mut Replica, &mut volvox_core::Context<'_, Replica>)) {
         let now = self.now;

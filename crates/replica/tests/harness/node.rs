@@ -13,7 +13,7 @@ pub struct Node {
     pub replica: Option<Replica>,
     pub disk: Disk,
     pub outbox: Outbox<Out>,
-    /// What has passed the gate.
+    /// The effects that have passed the gate.
     pub ready: VecDeque<Out>,
     pub timers: BTreeMap<Timer, Instant>,
     lives: u64,

@@ -33,7 +33,7 @@ pub enum What<P: Process> {
         from: NodeId,
         /// The receiver.
         to: NodeId,
-        /// Which of the messages in flight.
+        /// The index among the messages in flight.
         which: Which<P::Message>,
     },
     /// A message never arrives.
@@ -42,7 +42,7 @@ pub enum What<P: Process> {
         from: NodeId,
         /// The receiver.
         to: NodeId,
-        /// Which of the messages in flight.
+        /// The index among the messages in flight.
         which: Which<P::Message>,
     },
     /// A message is duplicated, right behind the first.
@@ -51,7 +51,7 @@ pub enum What<P: Process> {
         from: NodeId,
         /// The receiver.
         to: NodeId,
-        /// Which of the messages in flight.
+        /// The index among the messages in flight.
         which: Which<P::Message>,
     },
     /// A timer fires; the clock of the world advances to its moment if that is later.
@@ -72,7 +72,7 @@ pub enum What<P: Process> {
     Crash {
         /// The node.
         node: NodeId,
-        /// What its disk keeps.
+        /// The records that its disk keeps.
         keeps: Keeps,
     },
     /// A node's clocks change.
@@ -110,7 +110,7 @@ pub enum WhichTimer<T> {
     Earliest,
 }
 
-/// What a crash leaves on the disk.
+/// The records that a crash leaves on the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keeps {
     /// The synced records.

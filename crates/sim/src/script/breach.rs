@@ -10,7 +10,7 @@ pub const PANIC: &str = "no panic";
 pub struct Breach {
     /// The name of the property.
     pub property: String,
-    /// What is wrong.
+    /// The reason.
     pub text: String,
 }
 

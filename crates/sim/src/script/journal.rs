@@ -86,7 +86,7 @@ impl<P: Process> Journal<P> {
         })))
     }
 
-    /// What was written so far.
+    /// The journal so far.
     pub fn course(&self) -> Course<P> {
         self.0.borrow().course.clone()
     }

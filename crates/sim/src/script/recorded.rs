@@ -27,7 +27,7 @@ impl<P: Process> World<P> {
         self
     }
 
-    /// What was recorded.
+    /// The recording.
     pub fn recording(&self) -> Recording {
         self.ledger.as_ref().map(|ledger| ledger.recording.clone()).unwrap_or_default()
     }
@@ -87,7 +87,7 @@ impl<P: Process> World<P> {
         });
     }
 
-    /// What an action is, before its step.
+    /// The record of an action, before its step.
     pub(super) fn enter_action(&mut self, action: &Action<P>) {
         let said = |text: &dyn Display| text.to_string();
         match &action.what {
@@ -125,7 +125,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// What nodes are now, where that is news.
+    /// The states of nodes, where they have changed.
     pub(super) fn enter_states(&mut self) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };

@@ -148,7 +148,7 @@ impl<P: Process> Reducer<'_, P> {
         }
     }
 
-    /// Choices that are 0 are no choices.
+    /// Choices that are 0 do not count as choices.
     fn lower_choices(&mut self) {
         for place in 0..self.best.len() {
             for choice in 0..self.best.get(place).map_or(0, |action| action.choices.len()) {

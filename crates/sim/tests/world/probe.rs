@@ -5,7 +5,7 @@ use volvox_core::{
     Boot, Bytes, Context, Duration, Instant, MessageKind, NodeId, Part, Position, Process, Restored, Wall,
 };
 
-/// What is asked of it.
+/// Its commands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Do {
     Send(NodeId, u64),
@@ -21,7 +21,7 @@ pub enum Do {
     ReadClocks,
 }
 
-/// What it tells.
+/// Its events.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Saw {
     Got(NodeId, u64),

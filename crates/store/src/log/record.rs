@@ -40,9 +40,9 @@ pub(crate) struct Record {
     pub create_revision: i64,
     pub version: i64,
     pub lease: i64,
-    /// Where the key lies in the encoding.
+    /// The place of the key in the encoding.
     pub(super) key: Range<u32>,
-    /// Where the value lies in the encoding.
+    /// The place of the value in the encoding.
     pub(super) value: Range<u32>,
 }
 

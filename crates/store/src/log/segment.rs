@@ -7,7 +7,7 @@ use crate::digest::digest;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, DecodeError};
 
-/// Which records a segment holds: those of the first to the last original segment that were still needed after the
+/// The records of a segment: those of the first to the last original segment that were still needed after the
 /// `generation`-th compaction. Generation 0: all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct SegmentId {
@@ -33,7 +33,7 @@ pub(crate) struct Segment {
     first: Revision,
     last: Revision,
     slots: Vec<Slot>,
-    /// Which records are births or deaths.
+    /// The records that are births or deaths.
     census: Vec<u16>,
 }
 

@@ -27,7 +27,7 @@ pub struct Acknowledged {
     pub ended: Instant,
 }
 
-/// What one writer was promised.
+/// The acknowledged writes of one writer.
 #[derive(Default)]
 pub struct Promises {
     /// The sequences whose key was acknowledged.
@@ -78,7 +78,7 @@ pub struct Load {
     pub reads: AtomicU64,
     /// Keeps the keys of one load apart from those of another.
     pub run: String,
-    /// Where the clients may turn to; they follow it when their present node fails them.
+    /// The nodes that the clients may use; they move to another one when their present node fails.
     endpoints: Mutex<Vec<String>>,
     /// How often all clients were called back to their first node.
     recalls: AtomicU64,
@@ -143,7 +143,7 @@ struct Client {
     home: usize,
     recalls: u64,
     turn: usize,
-    /// Where the connection leads.
+    /// The node at the other end of the connection.
     endpoint: String,
     connection: Option<KvClient<Channel>>,
 }

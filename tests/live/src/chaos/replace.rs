@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const PORT_BASE: u16 = 24_400;
 /// A node that was removed learns of it, and stops by itself, within this.
 const LEAVE_LIMIT: Duration = Duration::from_secs(20);
-/// What a cluster says that must first settle: nothing was changed.
+/// The errors of a cluster that must first settle: nothing was changed.
 const NOT_YET: [&str; 3] = [
     "not enough started members",
     "unhealthy cluster",
@@ -23,7 +23,7 @@ const NOT_YET: [&str; 3] = [
 ];
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What the replacements showed.
+/// The results of the replacements.
 pub struct Replaced {
     /// After each removal, the time until a write was acknowledged that began after it.
     pub gaps: Vec<Duration>,

@@ -60,9 +60,9 @@ impl Scenario {
     }
 }
 
-/// What one scenario showed.
+/// The results of one scenario.
 pub struct Outcome {
-    /// Which.
+    /// The scenario.
     pub scenario: Scenario,
     /// After each fault, the time until a write was acknowledged that began after it.
     pub gaps: Vec<Duration>,

@@ -24,11 +24,11 @@ const WRITES_A_COMPACTION: usize = 500;
 /// All of it takes a few seconds; a cluster that stands still has a problem.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a run left: what was done to each folder, and what clients were promised meanwhile.
+/// The record of a run: the operations on each folder, and the acknowledgements to clients meanwhile.
 pub struct Tape {
     /// The recordings of nodes 1, 2 and 3.
     pub recordings: Vec<Recording>,
-    /// What was asked and promised.
+    /// The requests and acknowledgements.
     pub history: History,
     /// The sequence before which no power cut makes sense: the cluster was not ready.
     pub first_cut: u64,

@@ -36,22 +36,22 @@ const WORKERS: usize = 8;
 /// One power cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
-    /// When.
+    /// The sequence number of the cut.
     pub sequence: u64,
-    /// Which nodes lose power: bit 0 for node 1. The others are killed.
+    /// The nodes that lose power: bit 0 for node 1. The others are killed.
     pub nodes: u64,
     /// Decides what of the unsynced survives.
     pub seed: u64,
 }
 
-/// What became of all images.
+/// The results of all images.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// Images restarted.
     pub images: u64,
     /// Acknowledged writes that were looked for, and found, in all of them.
     pub found: u64,
-    /// What was broken, and in which image.
+    /// The violation, and its image.
     pub failures: Vec<(Cut, String)>,
 }
 
@@ -69,7 +69,7 @@ pub fn cuts(tape: &Tape, images: u64, seed: u64) -> Vec<Cut> {
     cuts
 }
 
-/// What one cut leaves.
+/// The image of one cut.
 pub fn image(tape: &Tape, cut: Cut) -> Image {
     let folder = |(index, recording): (u64, &volvox_disk::Recording)| {
         let folder = recording.state_at(cut.sequence);
@@ -90,7 +90,7 @@ pub fn image(tape: &Tape, cut: Cut) -> Image {
 /// Restarts every cut's image, several at a time; `progress` hears how many are done.
 ///
 /// # Errors
-/// When the operating system gives no threads.
+/// When the operating system provides no threads.
 ///
 /// # Panics
 /// When a node does.
@@ -104,7 +104,7 @@ pub fn restart_all(tape: &Tape, cuts: &[Cut], progress: impl Fn(u64) + Sync) -> 
             std::thread::Builder::new()
                 .name(format!("restart-{number}"))
                 .spawn_scoped(scope, move || work(receiver, verdict, progress))
-                .context("the operating system gives no thread")?;
+                .context("the operating system provides no thread")?;
         }
         for cut in cuts {
             sender.send((*cut, image(tape, *cut))).context("every worker has ended")?;

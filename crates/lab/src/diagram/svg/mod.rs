@@ -35,7 +35,7 @@ const LINES_MAX: usize = 3;
 const STATES_MAX: usize = 6;
 /// How often rows are moved apart before a picture is accepted as it is.
 const ATTEMPTS_MAX: usize = 16;
-/// How far lines of life are from one another, at least and at most.
+/// The distance between lifelines, at least and at most.
 const SPACING: (f64, f64) = (170.0, 340.0);
 /// The same on a slide, which is wider than most runs are.
 const SLIDE_SPACING_MAX: f64 = 620.0;
@@ -48,7 +48,7 @@ const BAD: &str = "#c0182b";
 const GOOD: &str = "#007a58";
 const QUIET: &str = "#606060";
 
-/// What a picture is as wide and high as.
+/// The aspect ratio of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// As it needs.
@@ -140,14 +140,16 @@ fn placed(diagram: &Diagram, spacing: f64) -> Picture<'_> {
 struct Picture<'a> {
     diagram: &'a Diagram,
     spacing: f64,
+    /// Where the first line of life is: its words have room at its left, where no arrow goes.
+    first: f64,
     top: f64,
     /// How high the lines of the heads are that say what nodes are, always and at the beginning.
     roles_high: f64,
     begins_high: f64,
-    /// Where each row is, and where each moment.
+    /// The place of each row, and of each moment.
     ys: Vec<f64>,
     scale: Vec<(Instant, f64)>,
-    /// Where each message begins whose sending is shown.
+    /// The beginning of each message whose sending is shown.
     begins: BTreeMap<usize, f64>,
     bottom: f64,
     /// Drawn from back to front.
@@ -159,6 +161,8 @@ struct Picture<'a> {
     taken: Vec<Area>,
     /// The arrows, by message.
     ways: BTreeMap<usize, Line>,
+    /// The lines of faults, across the page.
+    bars: Vec<Line>,
     /// Rows that have too little room.
     crowded: Vec<usize>,
     kinds: Vec<String>,
@@ -183,6 +187,7 @@ impl<'a> Picture<'a> {
         let mut picture = Picture {
             diagram,
             spacing,
+            first: LEFT + 0.4 * spacing,
             top: 116.0 + high(has_roles) + high(has_begun),
             roles_high: high(has_roles),
             begins_high: high(has_begun),
@@ -196,15 +201,24 @@ impl<'a> Picture<'a> {
             text: String::new(),
             taken: Vec::new(),
             ways: BTreeMap::new(),
+            bars: Vec::new(),
             crowded: Vec::new(),
             kinds,
             states: Vec::new(),
         };
+        picture.first = picture.first.max(LEFT + picture.room_of_first());
         picture.lay_out(extra);
         picture
     }
 
-    /// Where each row is: apart enough to be read, and further where more time passes.
+    /// The room that the words of the first node need on its left.
+    fn room_of_first(&self) -> f64 {
+        let steps = self.diagram.rows.iter().flat_map(Row::by_node);
+        let first = steps.filter(|step| self.diagram.column(step.node) == Some(0));
+        first.map(|step| self.widest(&step)).fold(0.0, f64::max)
+    }
+
+    /// The place of each row: far enough apart to be legible, and further where more time passes.
     fn lay_out(&mut self, extra: &[f64]) {
         let rows = &self.diagram.rows;
         let spans = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at()).as_secs_f64());
@@ -256,11 +270,11 @@ impl<'a> Picture<'a> {
     }
 
     fn x(&self, column: usize) -> f64 {
-        LEFT + self.spacing * (column as f64 + 0.4)
+        self.first + self.spacing * column as f64
     }
 
     fn right(&self) -> f64 {
-        LEFT + self.spacing * (self.diagram.nodes.len() as f64 - 0.2)
+        self.first + self.spacing * (self.diagram.nodes.len() as f64 - 0.6)
     }
 
     /// The height of a moment.

@@ -59,7 +59,7 @@ impl Sheet<'_> {
     }
 
     /// The label of an arrow and its room: in the gap beside its sender if it fits there, else over all of the arrow.
-    /// What fits nowhere has the line above the arrow.
+    /// A label that fits nowhere has the line above the arrow.
     fn label(
         &mut self,
         at: Instant,
@@ -111,7 +111,7 @@ impl Sheet<'_> {
         let Some(fan) = Fan::of(self.diagram, &received) else { return };
         let is_short = |(_, id): &(usize, usize)| self.said(*id).chars().count() <= self.width.saturating_sub(5);
         if !fan.peers.iter().all(is_short) {
-            // A label is never parted: then each arrow has a line.
+            // A label is never split: then each arrow has a line.
             return self.one_by_one(at, steps, marks, shown);
         }
         self.begin(at, shown);
@@ -212,10 +212,10 @@ impl Sheet<'_> {
 
 /// Arrows from one node to several, or from several to one.
 struct Fan {
-    /// The column at which all begin, or end.
+    /// The column at which all arrows begin, or end.
     hub: usize,
     is_broadcast: bool,
-    /// The column at the other end of each, and its message.
+    /// The column at the other end of each arrow, and its message.
     peers: Vec<(usize, usize)>,
 }
 

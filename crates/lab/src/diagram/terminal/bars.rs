@@ -1,4 +1,4 @@
-//! What goes over all columns: faults and their ends, silences, and notes below.
+//! Lines across all columns: faults and their ends, silences, and notes below.
 
 use super::paper::TIME;
 use super::sheet::{Ink, Sheet};

@@ -18,7 +18,7 @@ impl Sheet<'_> {
         let fitting = (self.paper.columns.saturating_sub(TIME + 6) / (width + 3)).max(1);
         for (node, cells) in logs {
             let mut line = format!("{:<4}", node.to_string());
-            // The newest are those that differ.
+            // The newest entries are the ones that differ.
             let skipped = cells.len().saturating_sub(fitting);
             if skipped > 0 {
                 line.push('…');

@@ -23,7 +23,7 @@ use paper::TIME;
 use sheet::{Life, Sheet};
 use volvox_core::Instant;
 
-/// Fewer letters for each node, and nothing is legible.
+/// With fewer letters per node, nothing is legible.
 const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;
 /// A command or an event takes at most this many lines of its column; otherwise it has its own line.
@@ -52,7 +52,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     while let Some(row) = rows.next() {
         match row {
             Row::Step(step) => {
-                // What several nodes do at one moment without a message is one row.
+                // Steps of several nodes at one moment without a message are one row.
                 let mut steps = vec![step];
                 while step.received.is_none()
                     && let Some(Row::Step(next)) = rows.peek()
@@ -81,8 +81,8 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     sheet.out
 }
 
-/// The rows of which something is written here. A step that only sends is seen where its messages arrive; the silences
-/// before and after it are one.
+/// The rows that are written here. A step that only sends is visible where its messages arrive; the silences before and
+/// after it are joined.
 fn seen(rows: &[Row]) -> Vec<Row> {
     let mut seen: Vec<Row> = Vec::new();
     for row in rows {

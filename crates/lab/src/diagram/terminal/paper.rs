@@ -1,9 +1,9 @@
 //! What a diagram is drawn on.
 
-/// What is drawn on.
+/// The drawing area.
 #[derive(Clone, Copy, Debug)]
 pub struct Paper {
-    /// How many characters fit on a line.
+    /// The number of characters per line.
     pub columns: usize,
     /// Whether there are colours.
     pub is_coloured: bool,
