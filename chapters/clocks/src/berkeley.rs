@@ -26,7 +26,7 @@ static CARD: Card = Card {
                 IEEE TSE 15(7), 1989",
     reading: Reading { needs: &["cristian"], level: Level::Evening, teaches: "agreeing on a time without a reference" },
     questions: include_str!("../../../book/src/questions/berkeley.md"),
-    source: include_str!("../../../crates/clocks/src/berkeley/mod.rs"),
+    source: include_str!("../../../crates/clocks/src/berkeley.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/berkeley.txt"),

@@ -1,7 +1,8 @@
 //! The model to explore: a set of initial states, and the successors of a state.
 
-use crate::checker::Checker;
-use crate::report::{Overflow, Report};
+use crate::overflow::Overflow;
+use crate::questions::Questions;
+use crate::report::Report;
 use std::hash::Hash;
 use volvox_core::fingerprint_of;
 
@@ -94,10 +95,17 @@ pub trait Model: Sync + Sized {
         size_of_val(state) as u64
     }
 
-    /// Explores as the checker does, unless the model passes itself to precompiled code.
+    /// Explores by precompiled code, for another model with the same states and actions. A model that knows of none gives
+    /// the questions back.
+    ///
+    /// # Errors
+    /// The questions, unanswered.
     #[doc(hidden)]
-    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
-        checker.explore()
+    fn explore<'m>(
+        &self,
+        questions: Questions<'m, Self::State, Self::Action>,
+    ) -> Result<Report<Self::State, Self::Action>, Questions<'m, Self::State, Self::Action>> {
+        Err(questions)
     }
 }
 

@@ -6,9 +6,9 @@
 
 use crate::chapter::Chapter;
 use crate::claim::Claim;
-use crate::coverage::{self, Line};
 use crate::model::CheckedModel;
 use crate::reading::Reading;
+use crate::recorded::{self, Line};
 use crate::shell::Shell;
 use std::fmt;
 use volvox_core::vocabulary::nearest;
@@ -164,7 +164,7 @@ impl Registry {
 
     /// The last recorded results of the tests of all families.
     pub fn recorded(self) -> Vec<Line> {
-        self.0.iter().flat_map(|family| coverage::read(family.coverage)).collect()
+        self.0.iter().flat_map(|family| recorded::read(family.coverage)).collect()
     }
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_lab::catalogue::Catalogue;
-use volvox_lab::coverage::{Line, done_of, standing};
+use volvox_lab::coverage::{done_of, standing};
 use volvox_lab::reading;
+use volvox_lab::recorded::Line;
 use volvox_lab::registry::Entry;
 
 /// Prints the coverage, and the entries.
