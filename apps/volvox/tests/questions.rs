@@ -35,7 +35,7 @@ fn every_question_has_the_answer_that_is_given_for_it() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is not printed of what these questions expect of their one command.
+/// The expected lines of these questions that their one command does not print.
 fn wrong_of(asked: &[(&str, Question)]) -> Vec<String> {
     let words = asked[0].1.words();
     let output = Command::new(env!("CARGO_BIN_EXE_volvox")).args(&words).output().expect("the program starts");

@@ -163,7 +163,7 @@ pub fn table(rows: &[Row]) -> String {
         let mut line = String::new();
         for (column, cell) in cells.iter().enumerate() {
             let wide = widths[column];
-            // What is counted stands at the right of its column, so that numbers can be compared.
+            // Numbers are aligned at the right of their column, so that they can be compared.
             line += &if column == 2 { format!("{cell:>wide$}  ") } else { format!("{cell:<wide$}  ") };
         }
         table += line.trim_end();

@@ -53,15 +53,15 @@ const TICKS: f64 = 6.0;
 /// Colours that most eyes distinguish, also in print (Okabe and Ito 2008).
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
 
-/// What was expected (dashes) and what was measured (dots) against one parameter, for a claim whose rows come value by value
-/// of the parameter, each with the same series.
+/// The expected values (dashes) and the measured ones (dots) against one parameter, for a claim whose rows come value
+/// by value of the parameter, each with the same series.
 #[derive(Clone, Copy, Debug)]
 pub struct Against<'a> {
     /// Above it.
     pub title: &'a str,
     /// The parameter, with its unit.
     pub x_label: &'a str,
-    /// What was counted, with its unit.
+    /// The quantity, with its unit.
     pub y_label: &'a str,
     /// The values of the parameter, in the order of the rows.
     pub values: &'a [f64],

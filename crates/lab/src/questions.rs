@@ -10,11 +10,11 @@ pub const LEAST: usize = 3;
 /// A question with its answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Question {
-    /// What is asked.
+    /// The question.
     pub text: String,
     /// The command that answers it, without the name of the program: `lab check raft`.
     pub command: String,
-    /// What the command prints, among other lines; spaces count as one.
+    /// Lines that the command prints, among others; several spaces count as one.
     pub expected: Vec<String>,
     /// Why it is so.
     pub answer: String,

@@ -7,14 +7,14 @@ use crate::registry::{Entry, Registry};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// What a reader wants to know before beginning.
+/// The information that a reader wants before beginning.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reading {
     /// The entries without which this one is hard to follow.
     pub needs: &'static [&'static str],
     /// How long it takes.
     pub level: Level,
-    /// What it teaches, in a line.
+    /// The lesson, in a line.
     pub teaches: &'static str,
 }
 

@@ -26,7 +26,7 @@ pub struct EntryCard {
     pub mechanisms: &'static [&'static str],
     /// The paper that it follows, with sections.
     pub reference: &'static str,
-    /// What a reader needs first, how long it takes, and what it teaches.
+    /// The entries that a reader needs first, the reading time, and the lesson.
     pub reading: Reading,
     /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
     pub questions: &'static str,

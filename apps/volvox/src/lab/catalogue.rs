@@ -15,7 +15,7 @@ use volvox_lab::registry::Entry;
 /// Prints the coverage, and the entries.
 ///
 /// # Errors
-/// When entries need one another.
+/// When entries depend on one another in a cycle.
 pub fn list(json: bool) -> Result<ExitCode> {
     let (all, lines) = (reading::order(REGISTRY)?, REGISTRY.recorded());
     let catalogue = Catalogue::get();
@@ -63,13 +63,13 @@ pub fn list(json: bool) -> Result<ExitCode> {
     say(format_args!("  {:<42} {done:>4} {of}\n", "all"));
     say(format_args!("\nnone yet of: {}\n", others.join(", ")));
     say(format_args!(
-        "each entry needs only those before it; the level is how long it takes. `volvox lab show ID` prints an entry or a \
-         row, and what of it is open; `volvox lab questions ID` asks; `volvox lab run P --diagram` draws a run\n"
+        "each entry needs only those before it; the level is the reading time. `volvox lab show ID` prints an entry or a \
+         row, and its open demands; `volvox lab questions ID` prints its questions; `volvox lab run P --diagram` draws a run\n"
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// What is printed of an entry: its name, how long it takes, what it needs, and what it covers.
+/// The cells of an entry: its name, its level, the entries that it needs, and its mechanisms.
 fn cells(entry: Entry, lines: &[Line]) -> [String; 4] {
     let card = entry.card();
     let needs = if card.reading.needs.is_empty() { "-".to_string() } else { card.reading.needs.join(", ") };

@@ -24,7 +24,7 @@ pub enum LabCommand {
     List,
     /// Show an entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with its evidence
     Show(show::ShowArguments),
-    /// Questions to predict an answer to, each with the command that answers it
+    /// Questions whose answers a reader predicts, each with the command that answers it
     Questions(questions::QuestionArguments),
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
@@ -67,7 +67,7 @@ pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
     }
 }
 
-/// Whether something is asked for that is printed for people.
+/// Whether the output is for people only.
 fn is_for_people(command: &LabCommand) -> bool {
     match command {
         LabCommand::Run(arguments) => arguments.diagram || arguments.trace,

@@ -1,4 +1,4 @@
-//! `volvox lab questions`: what a reader predicts before running it.
+//! `volvox lab questions`: questions that a reader answers before running the commands.
 
 use super::terminal::say;
 use anyhow::{Result, anyhow, bail};
@@ -10,17 +10,17 @@ use volvox_lab::questions::{self, Question};
 use volvox_lab::reading;
 use volvox_lab::registry::Entry;
 
-/// What is asked.
+/// The options of `lab questions`.
 #[derive(Args, Debug)]
 pub struct QuestionArguments {
-    /// Of which entry; without one, how many questions each entry has
+    /// The entry; without it, print the number of questions of each entry
     pub entry: Option<String>,
     /// Print the answers as well, with the lines that the commands print
     #[arg(long, requires = "entry")]
     pub answers: bool,
 }
 
-/// Prints the questions of an entry, or how many there are of each.
+/// Prints the questions of an entry, or the number of questions of each.
 ///
 /// # Errors
 /// When there is no such entry, or it has no questions.

@@ -159,7 +159,7 @@ pub fn count(text: &str) -> Result<u64, String> {
 /// Parses a seed.
 ///
 /// # Errors
-/// When it is no number.
+/// When it is not a number.
 pub fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| format!("expected a whole number from 0 to {}, such as 7", u64::MAX))
 }

@@ -29,7 +29,7 @@ pub struct ShowArguments {
     /// Show the whole module
     #[arg(long)]
     pub source: bool,
-    /// Show the golden scripts as well: runs with what each message led to
+    /// Show the golden scripts as well: runs with the effects of each message
     #[arg(long)]
     pub scripts: bool,
 }
@@ -216,7 +216,7 @@ fn scripts(all: &[Golden], are_whole: bool) {
     }
 }
 
-/// What a reader takes up before this, how long it takes, and what it teaches.
+/// The entries that a reader needs before this one, the reading time, and the lesson.
 fn before(entry: Entry) {
     let Reading { needs, level, teaches } = entry.card().reading;
     let needs = if needs.is_empty() { "no other chapter".to_string() } else { needs.join(", ") };

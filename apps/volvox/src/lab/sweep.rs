@@ -76,7 +76,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
             let protocol = &arguments.protocol;
             say(format_args!(
                 "nothing broke without {rule} in these runs; `volvox lab check {protocol}` explores all runs of small \
-                 instances, and finds one that does\n"
+                 instances, and finds one that breaks\n"
             ));
         }
         if let (Some(file), Some(_)) = (&arguments.save, script) {

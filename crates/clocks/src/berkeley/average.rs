@@ -21,7 +21,7 @@ pub fn largest_agreeing(offsets: &mut [i64], gamma_ns: u64) -> Option<(i64, i64,
     best
 }
 
-/// What is left of the offsets without the `wrong` least and as many greatest, as the range from its least to its greatest.
+/// The offsets without the `wrong` least and the `wrong` greatest, as the range from their least to their greatest.
 /// Nothing where that is nothing.
 pub fn without_extremes(offsets: &mut [i64], wrong: usize) -> Option<(i64, i64, usize)> {
     offsets.sort_unstable();
@@ -55,7 +55,7 @@ mod tests {
     fn as_many_as_may_be_wrong_are_dropped_at_each_end() {
         assert_eq!(without_extremes(&mut [19, 0, -1, 1], 1), Some((0, 1, 2)));
         assert_eq!(without_extremes(&mut [900, 0, -900], 1), Some((0, 0, 1)));
-        assert_eq!(without_extremes(&mut [5, 0], 1), None, "two clocks, of which one is wrong: nobody knows which");
+        assert_eq!(without_extremes(&mut [5, 0], 1), None, "two clocks, of which one is wrong: the master cannot tell which");
         assert_eq!(without_extremes(&mut [5], 1), None);
         assert_eq!(without_extremes(&mut [5], 0), Some((5, 5, 1)));
     }

@@ -363,7 +363,7 @@ impl<'a> Run<'a> {
                     Target::Leader => self.leader(),
                 };
                 if id.is_none_or(|id| !self.running.contains_key(&id)) {
-                    let why = if id.is_none() { "nobody led then" } else { "the node was down already" };
+                    let why = if id.is_none() { "there was no leader" } else { "the node was down already" };
                     self.in_vain.push(format!("{fault} @ {now}: {why}"));
                 }
                 if let Some(id) = id.filter(|id| self.running.contains_key(id)) {
