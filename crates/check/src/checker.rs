@@ -2,12 +2,12 @@
 
 use crate::explore;
 use crate::liveness;
-use crate::model::Model;
+use crate::model::{Model, ReportOf};
 use crate::path;
 use crate::progress::{Ended, Progress};
 use crate::questions::{Asked, Eventuality, Limits, Named, OnState, OnStep, Order, Questions};
 use crate::report::Report;
-use crate::search::{ReportOf, Search};
+use crate::search::Search;
 use crate::seen::DEPTH_MAX;
 use std::sync::atomic::AtomicBool;
 
@@ -187,7 +187,7 @@ impl<'m, M: Model> Checker<'m, M> {
     /// whether a cycle closes.
     pub fn run(self) -> ReportOf<M> {
         let Checker { model, asked, limits } = self;
-        model.explore(Questions { asked, limits }).unwrap_or_else(|questions| explore(model, &questions))
+        model.explore(Box::new(Questions { asked, limits })).unwrap_or_else(|questions| explore(model, &questions))
     }
 }
 

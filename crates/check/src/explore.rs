@@ -5,12 +5,12 @@
 //! the states and not on the thread that finds them, so they are the same for any number of threads; so is the
 //! counterexample: of all in a level, the one with the first property and the least fingerprint is reported.
 
-use crate::model::{Model, Steps};
+use crate::model::{Model, ReportOf, Steps};
 use crate::overflow::Overflow;
 use crate::path::{self, CounterexampleOf, Run};
 use crate::progress::Ended;
 use crate::report::{Broken, NO_STEP_FAILS, Report};
-use crate::search::{ReportOf, Search};
+use crate::search::Search;
 use crate::seen::{Hint, Seen};
 use crate::watch::{Done, Watch};
 use std::sync::Mutex;

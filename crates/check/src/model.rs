@@ -101,13 +101,16 @@ pub trait Model: Sync + Sized {
     /// # Errors
     /// The questions, unanswered.
     #[doc(hidden)]
-    fn explore<'m>(
-        &self,
-        questions: Questions<'m, Self::State, Self::Action>,
-    ) -> Result<Report<Self::State, Self::Action>, Questions<'m, Self::State, Self::Action>> {
+    fn explore<'m>(&self, questions: Box<QuestionsOf<'m, Self>>) -> Result<ReportOf<Self>, Box<QuestionsOf<'m, Self>>> {
         Err(questions)
     }
 }
+
+/// The report of a search of a model.
+pub type ReportOf<M> = Report<<M as Model>::State, <M as Model>::Action>;
+
+/// The questions about a model.
+pub type QuestionsOf<'m, M> = Questions<'m, <M as Model>::State, <M as Model>::Action>;
 
 /// The sink for the possible steps of a model.
 pub trait Steps<M: Model> {

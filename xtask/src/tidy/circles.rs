@@ -14,7 +14,7 @@ use super::tree::Tree;
 /// The list of exceptions, shared with the lengths.
 const RATCHET: &str = "xtask/ratchet.txt";
 
-/// What the lines of this rule begin with in the list.
+/// The start of this rule's lines in the list.
 pub const PREFIX: &str = "circle:";
 
 /// The place of a module in its crate: `[]` is the root.
@@ -65,8 +65,10 @@ pub fn proposal(tree: &Tree) -> String {
     circles(tree).into_iter().map(line).collect()
 }
 
-/// By the first file: the line of the list, how many files are allowed, and the reason.
-fn read_list(tree: &Tree) -> (BTreeMap<String, (usize, usize, &str)>, Vec<Finding>) {
+/// By the first file of a circle: the line of the list, how many files are allowed, and the reason.
+type Allowances<'a> = BTreeMap<String, (usize, usize, &'a str)>;
+
+fn read_list(tree: &Tree) -> (Allowances<'_>, Vec<Finding>) {
     let (mut allowances, mut findings) = (BTreeMap::new(), Vec::new());
     let Some(file) = tree.file(RATCHET) else { return (allowances, findings) };
     for (number, line) in file.lines() {

@@ -1,4 +1,4 @@
-//! What a source file imports: its `use` trees, taken apart, and the paths that its code writes out.
+//! The imports of a source file: its `use` trees, taken apart, and the paths that its code writes out.
 //!
 //! It reads tokens and no types: a method called on a value is no import, whichever file the method is in.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// One name of a `use`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// What is named, from its first word on: `crate`, `super`, a module, a crate.
+    /// The name, from its first word on: `crate`, `super`, a module, a crate.
     pub path: Vec<String>,
     /// The name that it has here; `*` for all names of a module.
     pub alias: String,
@@ -15,7 +15,7 @@ pub struct Import {
     pub is_public: bool,
 }
 
-/// What a file imports.
+/// The imports of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     /// The names of its `use` items.
@@ -40,7 +40,7 @@ impl Imports {
                 from = at + 4;
                 continue;
             };
-            // What stands before the word, from the end of the item before it on.
+            // The text before the word, from the end of the item before it on.
             let visibility = before.rsplit([';', '{', '}', ']']).next().unwrap_or("");
             let is_public = visibility.trim().starts_with("pub");
             expand(&code[at + 4..end], &[], is_public, &mut imports.uses);

@@ -14,9 +14,9 @@
 mod graph;
 mod lasso;
 
-use crate::model::Model;
+use crate::model::{Model, ReportOf};
 use crate::progress::Ended;
-use crate::search::{ReportOf, Search};
+use crate::search::Search;
 use graph::Graph;
 
 /// Checks every liveness property of a search whose safety properties hold, and reports the first that does not hold,

@@ -6,7 +6,7 @@
 use super::decision::Decision;
 use super::{Checked, State, System};
 use crate::checker;
-use crate::model::{Model, Steps};
+use crate::model::{Model, QuestionsOf, ReportOf, Steps};
 use crate::overflow::Overflow;
 use crate::questions::Questions;
 use crate::report::Report;
@@ -164,10 +164,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
         state.bytes()
     }
 
-    fn explore<'m>(
-        &self,
-        questions: Questions<'m, State, Decision>,
-    ) -> Result<Report<State, Decision>, Questions<'m, State, Decision>> {
+    fn explore<'m>(&self, questions: Box<QuestionsOf<'m, Self>>) -> Result<ReportOf<Self>, Box<QuestionsOf<'m, Self>>> {
         Ok(explore(self, &questions))
     }
 }

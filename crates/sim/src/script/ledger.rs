@@ -1,4 +1,4 @@
-//! What a world driven by hand writes down about itself.
+//! The ledger of a world that is driven by hand.
 
 use crate::recording::{Carrier, Recording};
 use std::collections::BTreeMap;

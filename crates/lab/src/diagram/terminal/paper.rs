@@ -1,4 +1,4 @@
-//! What a diagram is drawn on.
+//! The paper of a terminal drawing.
 
 /// The drawing area.
 #[derive(Clone, Copy, Debug)]
