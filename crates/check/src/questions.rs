@@ -1,4 +1,4 @@
-//! What is asked of a model, and how far to go, as data: the checker gathers it, and every search reads it.
+//! The questions about a model, and the limits of their answer, as data: the checker gathers it, and every search reads it.
 
 use crate::progress::Progress;
 use std::sync::atomic::AtomicBool;

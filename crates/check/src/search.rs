@@ -1,4 +1,4 @@
-//! What a search works on: a model, and what is asked of it.
+//! The subject of a search: a model, and the questions about it.
 
 use crate::model::Model;
 use crate::questions::{Asked, Limits};
@@ -11,5 +11,5 @@ pub(crate) struct Search<'s, 'm, M: Model> {
     pub limits: &'s Limits<'m>,
 }
 
-/// What a search of a model found.
+/// The findings of a search of a model.
 pub(crate) type ReportOf<M> = Report<<M as Model>::State, <M as Model>::Action>;

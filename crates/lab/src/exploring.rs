@@ -32,9 +32,9 @@ pub struct Exploring {
 /// How a chapter shows a run.
 #[derive(Clone)]
 pub struct Shown {
-    /// What of its messages and timers is the protocol's own.
+    /// The protocol's own part of its messages and timers.
     pub carrier: Rc<dyn Carrier<AnyProcess>>,
-    /// What a node is, in a word or two.
+    /// The state of a node, in a word or two.
     pub state_of: Rc<dyn Fn(&AnyProcess) -> String>,
 }
 

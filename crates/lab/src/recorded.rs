@@ -1,4 +1,4 @@
-//! What the tests found of every entry, as `coverage.txt` keeps it.
+//! The findings of the tests about every entry, as `coverage.txt` keeps them.
 
 use std::fmt;
 

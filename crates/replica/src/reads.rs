@@ -13,7 +13,7 @@ use volvox_raft::{Command as RaftCommand, Index, Refusal as RaftRefusal, Ticket 
 /// An unanswered read index is requested again after this long: the question, or its answer, may be lost.
 const ASK_AGAIN: core::time::Duration = core::time::Duration::from_millis(500);
 
-/// Whose read it is, and so what becomes of its answer.
+/// The owner of a read, who gets its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asker {
     /// A client, by the ticket of its door.

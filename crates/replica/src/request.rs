@@ -37,7 +37,7 @@ pub enum Command {
     Watch(WatchCommand),
 }
 
-/// What a door asks of watch streams (book/src/etcd.md#5.2).
+/// The commands of a door about watch streams (book/src/etcd.md#5.2).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum WatchCommand {
     /// A watch stream opens. It starts with no credit.
@@ -105,7 +105,7 @@ pub enum Request {
     },
 }
 
-/// What can be asked of the members (book/src/etcd.md#7.2).
+/// Requests about the members (book/src/etcd.md#7.2).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum MemberRequest {
     /// Adds a member (book/src/etcd.md#7.2).

@@ -1,4 +1,4 @@
-//! What will happen, the input of a process, and what the outside sees of it.
+//! Pending events, the inputs of a process, and the events that the outside sees.
 
 use crate::storage::StorageError;
 use std::fmt;
@@ -56,7 +56,7 @@ pub struct Happened<E> {
     pub what: Happening<E>,
 }
 
-/// What a [`Happened`] is about.
+/// The subject of a [`Happened`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Happening<E> {
     /// The process emitted an event.

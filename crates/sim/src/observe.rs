@@ -1,4 +1,4 @@
-//! What a run tells its observers: the trace, the recorder and the journal. None of them decides anything.
+//! The observers of a run: the trace, the recorder and the journal. None of them decides anything.
 
 use crate::event::Input;
 use crate::recording::{Envelope, What};

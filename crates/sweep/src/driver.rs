@@ -1,6 +1,6 @@
 //! The driver of a run: its clients, what is known so far, and what it wants to do later.
 //!
-//! What the driver does is said where a reader looks for it: `clients`, `streams`, `membership`, `damage`, `strikes`,
+//! The driver's works have files of their own: `clients`, `streams`, `membership`, `damage`, `strikes`,
 //! `progress`, and `run` for the course of the whole.
 
 use crate::linearizability::Operation as RegisterOperation;

@@ -14,7 +14,7 @@ use super::tree::Tree;
 /// The list of exceptions, shared with the lengths.
 const RATCHET: &str = "xtask/ratchet.txt";
 
-/// What the lines of this rule begin with in the list.
+/// The prefix of this rule's lines in the list.
 pub const PREFIX: &str = "circle:";
 
 /// The place of a module in its crate: `[]` is the root.

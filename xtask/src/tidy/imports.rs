@@ -1,4 +1,4 @@
-//! What a source file imports: its `use` trees, taken apart, and the paths that its code writes out.
+//! The imports of a source file: its `use` trees, taken apart, and the paths that its code writes out.
 //!
 //! It reads tokens and no types: a method called on a value is no import, whichever file the method is in.
 
@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 /// One name of a `use`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
-    /// What is named, from its first word on: `crate`, `super`, a module, a crate.
+    /// The full path, from its first word on: `crate`, `super`, a module, a crate.
     pub path: Vec<String>,
     /// The name that it has here; `*` for all names of a module.
     pub alias: String,
@@ -15,7 +15,7 @@ pub struct Import {
     pub is_public: bool,
 }
 
-/// What a file imports.
+/// The imports of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     /// The names of its `use` items.

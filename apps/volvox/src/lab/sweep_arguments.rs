@@ -1,4 +1,4 @@
-//! What `volvox lab sweep` is asked.
+//! The arguments of `volvox lab sweep`.
 
 use super::run::{count, seed};
 use clap::Args;

@@ -1,4 +1,4 @@
-//! What the world decides, as values.
+//! The decisions of the world, as values.
 
 use std::fmt;
 use volvox_core::{NodeId, Position, Process};

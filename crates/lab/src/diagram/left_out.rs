@@ -1,4 +1,4 @@
-//! What a diagram leaves out, counted.
+//! The parts that a diagram leaves out, counted.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a world driven by hand writes down about itself.
+//! The record that a world driven by hand keeps of itself.
 
 use crate::recording::{Carrier, Recording};
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! What a diagram is drawn on.
+//! The paper of a diagram.
 
 /// The drawing area.
 #[derive(Clone, Copy, Debug)]
