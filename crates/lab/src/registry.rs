@@ -7,7 +7,7 @@
 use crate::chapter::Chapter;
 use crate::claim::Claim;
 use crate::model::CheckedModel;
-use crate::reading::Reading;
+use crate::reading::{self, Reading, Unordered};
 use crate::recorded::{self, Line};
 use crate::shell::Shell;
 use std::fmt;
@@ -139,6 +139,17 @@ impl Registry {
     /// Every chapter of a protocol, family by family.
     pub fn chapters(self) -> impl Iterator<Item = &'static dyn Shell> {
         self.entries().filter_map(Entry::protocol)
+    }
+
+    /// Every entry, each after all that it needs.
+    ///
+    /// # Errors
+    /// When an entry needs one that does not exist, or itself by way of others.
+    pub fn in_reading_order(self) -> Result<Vec<Entry>, Unordered> {
+        let names: Vec<&'static str> = self.entries().map(|entry| entry.card().id).collect();
+        let needs = |name: &str| self.entry(name).map(|entry| entry.card().reading.needs).unwrap_or_default();
+        let order = reading::sorted(&names, &needs)?;
+        Ok(order.into_iter().filter_map(|name| self.entry(name).ok()).collect())
     }
 
     /// The entry of this name.

@@ -35,7 +35,7 @@ pub(crate) enum Strike {
     Isolate(NodeId),
     /// Two groups hear nothing from one another.
     Split,
-    /// Machines that came together fail together: who is in one half only of this leader's joint configuration, with the
+    /// Machines that came together fail together: a node that is in one half only of this leader's joint configuration, with the
     /// leader or without, hears nothing from the others.
     Rack(NodeId),
     /// The power of all nodes goes.
