@@ -118,13 +118,16 @@ struct Run<'a> {
     plan: Vec<(Duration, Act)>,
 }
 
+/// Makes the process of a node.
+type Spawn<'a> = &'a dyn Fn(&LiveNode) -> Command;
+
 impl<'a> Run<'a> {
     fn new(
         shell: &'static dyn Shell,
         request: &'a Request,
         prepared: &Prepared,
         folder: &'a Path,
-        (spawn, tell): (&'a dyn Fn(&LiveNode) -> Command, &'a dyn Fn(&Progress)),
+        (spawn, tell): (Spawn<'a>, &'a dyn Fn(&Progress)),
     ) -> Result<Run<'a>, LiveError> {
         let settings = prepared.settings;
         let (planned, _) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
