@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cargo;
 use crate::child;
-use crate::verify;
 use crate::workspace::Workspace;
 use members::{Members, Side};
 use processes::{FOREIGN_CORES_MAX, Foreigners, load_average};
@@ -45,7 +45,7 @@ struct Arguments {
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let arguments = parse(arguments)?;
     let etcd = build_etcd(workspace)?;
-    verify::run_cargo(&mut verify::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
+    cargo::run(&mut cargo::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
     let volvox = workspace.volvox_release();
     let load = load_average()?;
     let strangers = Foreigners::start(&[])?.after(WATCH)?;

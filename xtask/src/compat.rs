@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify::{self, Tally};
+use crate::cargo;
+use crate::tally::Tally;
 use crate::workspace::Workspace;
 use check::{Check, Node};
 use clients::Clients;
@@ -107,7 +108,7 @@ fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally
 fn run_etcd(workspace: &Workspace, against_etcd: bool, checks: &[&Check], tally: &mut Tally) -> Result<()> {
     let clients = Clients::fetch(workspace)?;
     if !against_etcd {
-        verify::run_cargo(&mut verify::offline(workspace, &["build", "--package", "volvox"]))?;
+        cargo::run(&mut cargo::offline(workspace, &["build", "--package", "volvox"]))?;
     }
     let folder = working_folder()?;
     println!("data and logs are in {}; after an interrupt, `volvox down` there", folder.display());

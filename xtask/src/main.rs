@@ -7,12 +7,14 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod cargo;
 mod chaos;
 mod child;
 mod compat;
 mod new_chapter;
 mod powercut;
 mod shrunk;
+mod tally;
 mod tidy;
 mod verify;
 mod weight;

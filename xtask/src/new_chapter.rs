@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify;
+use crate::cargo;
 use crate::workspace::Workspace;
 use family::Family;
 use name::Name;
@@ -32,7 +32,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (name, family) = read(workspace.root(), arguments)?;
     let written = write(workspace.root(), &name, &family)?;
     let crates = [format!("volvox-{}", family.name), format!("volvox-chapters-{}", family.name)];
-    verify::run_cargo(&mut workspace.cargo(&["fmt", "--package", &crates[0], "--package", &crates[1]]))?;
+    cargo::run(&mut workspace.cargo(&["fmt", "--package", &crates[0], "--package", &crates[1]]))?;
     for file in &written {
         println!("{file}");
     }
@@ -58,9 +58,8 @@ fn settle(workspace: &Workspace, name: &Name, crates: &[String; 2]) -> Result<()
     };
     for package in crates {
         // The first run says what it wrote, and fails because it was not so before.
-        let _ = verify::run_cargo(&mut tests(package, true));
-        verify::run_cargo(&mut tests(package, false))
-            .with_context(|| format!("the skeleton in {package} does not pass"))?;
+        let _ = cargo::run(&mut tests(package, true));
+        cargo::run(&mut tests(package, false)).with_context(|| format!("the skeleton in {package} does not pass"))?;
     }
     Ok(())
 }

@@ -5,64 +5,18 @@
 //! cargo offline and the lock file closed, so a build that needs more fails here and not on a machine without a
 //! network.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::cargo::{self, STEP_LIMIT};
+use crate::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{child, compat, tidy};
-
-/// No step takes longer; one that does has hung.
-const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// The minutes that each part of the project may take of the gate, cold, on two quiet cores. A part that does not fit is a
 /// command of its own.
 const BUDGET_MINUTES: [(&str, u64); 1] = [("foundation: worlds, Raft, store, door, 22 chapters", 15)];
-
-/// Tests and checks counted over all steps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many passed.
-    pub passed: u64,
-    /// How many failed.
-    pub failed: u64,
-    /// The tests and checks that could not be run on this machine, one entry each: its name and the reason.
-    pub skipped: Vec<String>,
-}
-
-impl Tally {
-    /// The tests and checks that were not run, one per line, then the counts in one line: the last output.
-    pub fn closing_lines(&self) -> String {
-        let mut lines: String = self.skipped.iter().map(|what| format!("NOT RUN: {what}\n")).collect();
-        lines += &format!("{} passed, {} failed", self.passed, self.failed);
-        if !self.skipped.is_empty() {
-            lines += &format!(", {} skipped", self.skipped.len());
-        }
-        lines + "\n"
-    }
-
-    /// Adds the result line of one test binary, or the line of a test that was not run, as `cargo test` prints them;
-    /// other lines count nothing.
-    fn add_line(&mut self, line: &str) {
-        if let Some((name, why)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored")) {
-            self.skipped.push(format!("{name}: it is marked as ignored{why}"));
-        }
-        let Some(result) = line.trim_start().strip_prefix("test result: ") else { return };
-        for part in result.split(['.', ';']) {
-            let mut words = part.split_whitespace();
-            let (Some(count), Some(kind)) = (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
-            else {
-                continue;
-            };
-            match kind {
-                "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                _ => {}
-            }
-        }
-    }
-}
 
 /// One step of the gate.
 struct Step {
@@ -116,8 +70,8 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 
 /// `cargo xtask fix`: the twin that writes.
 pub fn fix(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fmt", "--all"]))?;
-    run_cargo(&mut workspace.cargo(&[
+    cargo::run(&mut workspace.cargo(&["fmt", "--all"]))?;
+    cargo::run(&mut workspace.cargo(&[
         "clippy",
         "--workspace",
         "--all-targets",
@@ -125,31 +79,31 @@ pub fn fix(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
         "--allow-dirty",
         "--allow-staged",
     ]))?;
-    run_cargo(&mut workspace.cargo(&["fmt", "--all"]))
+    cargo::run(&mut workspace.cargo(&["fmt", "--all"]))
 }
 
 fn fetch(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fetch", "--locked"]))?;
+    cargo::run(&mut workspace.cargo(&["fetch", "--locked"]))?;
     compat::fetch(workspace)
 }
 
 fn fmt(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fmt", "--all", "--check"]))
+    cargo::run(&mut workspace.cargo(&["fmt", "--all", "--check"]))
 }
 
 fn clippy(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut offline(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    cargo::run(&mut cargo::offline(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 fn doc(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(offline(workspace, &["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
+    cargo::run(cargo::offline(workspace, &["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     // Examples are compiled by clippy, and the one with tests here: to link all of them takes a minute and shows nothing.
     let programs = ["test", "--workspace", "--lib", "--bins", "--tests", "--example", "embed"];
     for arguments in [&programs[..], &["test", "--workspace", "--doc"]] {
-        let (mut command, before) = (offline(workspace, arguments), tally.passed);
+        let (mut command, before) = (cargo::offline(workspace, arguments), tally.passed);
         let status = child::stream(&mut command, STEP_LIMIT, |line| tally.add_line(line))?;
         if !status.success() {
             bail!("`{}` ended with {status}", child::show(&command));
@@ -157,22 +111,6 @@ fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
         if tally.passed == before {
             bail!("`{}` ran no test at all", child::show(&command));
         }
-    }
-    Ok(())
-}
-
-/// Cargo with everything already fetched: what asks the network now is refused.
-pub fn offline(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut command = workspace.cargo(arguments);
-    command.env("CARGO_NET_OFFLINE", "true");
-    command
-}
-
-/// Runs a command to its end with its output going through.
-pub fn run_cargo(command: &mut Command) -> Result<()> {
-    let status = child::stream(command, STEP_LIMIT, |_| {})?;
-    if !status.success() {
-        bail!("`{}` ended with {status}", child::show(command));
     }
     Ok(())
 }
@@ -193,37 +131,6 @@ fn timing_table(times: &[(&str, Duration, bool)]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn result_lines_are_summed_and_other_lines_are_not() {
-        let mut tally = Tally::default();
-        tally
-            .add_line("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s");
-        tally.add_line(
-            "test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s",
-        );
-        tally.add_line("test votes_9 passed; 9 failed");
-        tally.add_line("test votes ... ok");
-        assert_eq!(tally, Tally { passed: 16, failed: 2, skipped: Vec::new() });
-    }
-
-    #[test]
-    fn the_last_line_counts_what_was_not_run_and_the_lines_above_it_name_it() {
-        let mut tally = Tally { passed: 7, ..Tally::default() };
-        assert_eq!(tally.closing_lines(), "7 passed, 0 failed\n");
-        tally.add_line("test log::a_long_one ... ignored, a minute");
-        tally.skipped.push("chrony: its client asks our server: there is no chronyd here".to_owned());
-        let lines = tally.closing_lines();
-        let lines: Vec<_> = lines.lines().collect();
-        assert_eq!(
-            lines,
-            [
-                "NOT RUN: log::a_long_one: it is marked as ignored, a minute",
-                "NOT RUN: chrony: its client asks our server: there is no chronyd here",
-                "7 passed, 0 failed, 2 skipped",
-            ]
-        );
-    }
 
     #[test]
     fn the_table_names_every_step_and_the_sum() {

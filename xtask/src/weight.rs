@@ -20,7 +20,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify;
+use crate::cargo;
 use crate::workspace::Workspace;
 use figures::Figures;
 
@@ -84,8 +84,8 @@ fn families(workspace: &Workspace) -> Result<BTreeMap<String, u64>> {
 
 /// Builds the binary for a release, and counts what is left of it without symbols.
 fn stripped_bytes(workspace: &Workspace, folder: &Path, flags: &[&str]) -> Result<u64> {
-    let mut build = verify::offline(workspace, &["build", "--release", "--package", "volvox"]);
-    verify::run_cargo(build.args(flags).env("CARGO_TARGET_DIR", folder))?;
+    let mut build = cargo::offline(workspace, &["build", "--release", "--package", "volvox"]);
+    cargo::run(build.args(flags).env("CARGO_TARGET_DIR", folder))?;
     let (binary, stripped) = (folder.join("release/volvox"), folder.join("stripped"));
     let status = Command::new("strip").arg("-o").args([&stripped, &binary]).status().context("cannot run strip")?;
     if !status.success() {

@@ -9,6 +9,7 @@ mod bench;
 mod client;
 mod local;
 mod node;
+mod progress;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -30,7 +30,7 @@ static CARD: Card = Card {
         teaches: "samples, filters, intersections: time from servers that may be wrong",
     },
     questions: include_str!("../../../book/src/questions/ntp.md"),
-    source: include_str!("../../../crates/clocks/src/ntp/mod.rs"),
+    source: include_str!("../../../crates/clocks/src/ntp.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ntp.txt"),

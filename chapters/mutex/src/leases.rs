@@ -25,7 +25,7 @@ static CARD: Card = Card {
         teaches: "permission that ends by itself, clocks that drift, writes that come late",
     },
     questions: include_str!("../../../book/src/questions/leases.md"),
-    source: include_str!("../../../crates/mutex/src/leases/mod.rs"),
+    source: include_str!("../../../crates/mutex/src/leases.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/leases.txt"),

@@ -27,7 +27,7 @@ static CARD: Card = Card {
         teaches: "a token, its loss, and the epoch that makes the loss harmless",
     },
     questions: include_str!("../../../book/src/questions/token-ring.md"),
-    source: include_str!("../../../crates/mutex/src/token_ring/mod.rs"),
+    source: include_str!("../../../crates/mutex/src/token_ring.rs"),
     nodes: Nodes { least: 4, most: 32, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/token-ring.txt"),

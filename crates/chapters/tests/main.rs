@@ -7,5 +7,6 @@
 
 mod names;
 mod pictures;
+mod reading;
 mod runs;
 mod shrink;

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use volvox_chapters::REGISTRY;
-use volvox_lab::reading;
 use volvox_lab::registry::Entry;
 
 /// The row of an entry in the book.
@@ -19,7 +18,7 @@ fn row(entry: Entry) -> String {
 
 #[test]
 fn every_entry_stands_after_all_that_it_needs() {
-    let order = reading::order(REGISTRY).unwrap_or_else(|error| panic!("{error}"));
+    let order = REGISTRY.in_reading_order().unwrap_or_else(|error| panic!("{error}"));
     let names: Vec<&str> = order.iter().map(|entry| entry.card().id).collect();
     assert_eq!(names.len(), REGISTRY.entries().count(), "an entry is missing, or stands twice: {names:?}");
     for (place, entry) in order.iter().enumerate() {
@@ -36,7 +35,7 @@ fn every_entry_stands_after_all_that_it_needs() {
 fn the_page_of_the_book_is_that_order() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/reading-order.md");
     let page = std::fs::read_to_string(&file).expect("the page");
-    let order = reading::order(REGISTRY).expect("an order");
+    let order = REGISTRY.in_reading_order().expect("an order");
     let wanted: Vec<String> = order.into_iter().map(row).collect();
     let (head, rest) = page.split_once("|---|---|---|---|\n").expect("a table");
     let end = rest.lines().position(|line| !line.starts_with('|')).expect("text after the table");

@@ -1,56 +1,15 @@
 //! The properties and limits of an exploration.
 
 use crate::explore;
-use crate::liveness::{self, Eventuality};
-use crate::model::Model;
-use crate::report::{Counterexample, Ended, Progress, Report};
+use crate::liveness;
+use crate::model::{Model, ReportOf};
+use crate::path;
+use crate::progress::{Ended, Progress};
+use crate::questions::{Asked, Eventuality, Limits, Named, OnState, OnStep, Order, Questions};
+use crate::report::Report;
+use crate::search::Search;
 use crate::seen::DEPTH_MAX;
 use std::sync::atomic::AtomicBool;
-
-/// A predicate on a state.
-pub(crate) type OnState<'m, S> = Box<dyn Fn(&S) -> bool + Send + Sync + 'm>;
-
-/// A predicate on a step: before, action, after.
-pub(crate) type OnStep<'m, S, A> = Box<dyn Fn(&S, &A, &S) -> bool + Send + Sync + 'm>;
-
-type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
-
-/// A property with its name.
-pub(crate) struct Named<T> {
-    pub name: String,
-    pub holds: T,
-}
-
-/// The properties. They depend on states and actions, but not on the model: all systems have the same types, and the
-/// same code explores them.
-pub(crate) struct Asked<'m, S, A> {
-    pub invariants: Vec<Named<OnState<'m, S>>>,
-    pub step_properties: Vec<Named<OnStep<'m, S, A>>>,
-    pub reachable: Vec<Named<OnState<'m, S>>>,
-    pub eventualities: Vec<Eventuality<'m, S>>,
-}
-
-/// The limits.
-pub(crate) struct Limits<'m> {
-    pub progress: Option<Tell<'m>>,
-    pub cancel: Option<&'m AtomicBool>,
-    pub threads: usize,
-    pub states_max: u64,
-    pub bytes_max: u64,
-    pub depth_max: u32,
-    pub order: Order,
-    /// Why the bounds of the model are budgets, if they are.
-    pub budgets: Option<String>,
-}
-
-/// The order in which states are visited.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    /// Level by level, on all threads: counterexamples are shortest.
-    Breadth,
-    /// The newest first, on one thread: little memory beside the table, long counterexamples.
-    Depth,
-}
 
 /// An exploration: a model, what must hold, and limits.
 ///
@@ -62,9 +21,9 @@ pub enum Order {
 ///     .run();
 /// ```
 pub struct Checker<'m, M: Model> {
-    pub(crate) model: &'m M,
-    pub(crate) asked: Asked<'m, M::State, M::Action>,
-    pub(crate) limits: Limits<'m>,
+    model: &'m M,
+    asked: Asked<'m, M::State, M::Action>,
+    limits: Limits<'m>,
 }
 
 impl<'m, M: Model> Checker<'m, M> {
@@ -226,30 +185,33 @@ impl<'m, M: Model> Checker<'m, M> {
     /// # Panics
     /// When a liveness property that is not declared symmetric meets a model with symmetry: renaming nodes would hide
     /// whether a cycle closes.
-    pub fn run(self) -> Report<M> {
-        M::explore(self)
+    pub fn run(self) -> ReportOf<M> {
+        let Checker { model, asked, limits } = self;
+        model.explore(Box::new(Questions { asked, limits })).unwrap_or_else(|questions| explore(model, &questions))
     }
+}
 
-    /// Explores, compiled for this model.
-    pub(crate) fn explore(self) -> Report<M> {
-        for live in &self.asked.eventualities {
-            assert!(
-                live.is_symmetric || !self.model.is_symmetric(),
-                "liveness and symmetry: declare {:?} symmetric, or remove the symmetry",
-                live.name
-            );
-        }
-        if let Some(failed) = self.model.failed_start() {
-            let unreached = self.asked.reachable.iter().map(|property| property.name.clone()).collect();
-            return Report::of_start(Counterexample::of_start(failed, self.model), unreached);
-        }
-        let mut report = match self.limits.order {
-            Order::Breadth => explore::breadth_first(&self),
-            Order::Depth => explore::depth_first(&self),
-        };
-        if report.ended == Ended::Exhausted && !self.asked.eventualities.is_empty() {
-            liveness::check(&self, &mut report);
-        }
-        report
+/// Explores, compiled for this model.
+pub(crate) fn explore<M: Model>(model: &M, questions: &Questions<'_, M::State, M::Action>) -> ReportOf<M> {
+    let (asked, limits) = (&questions.asked, &questions.limits);
+    for live in &asked.eventualities {
+        assert!(
+            live.is_symmetric || !model.is_symmetric(),
+            "liveness and symmetry: declare {:?} symmetric, or remove the symmetry",
+            live.name
+        );
     }
+    if let Some(failed) = model.failed_start() {
+        let unreached = asked.reachable.iter().map(|property| property.name.clone()).collect();
+        return Report::of_start(path::failed_start(failed, model), unreached);
+    }
+    let search = Search { model, asked, limits };
+    let mut report = match limits.order {
+        Order::Breadth => explore::breadth_first(&search),
+        Order::Depth => explore::depth_first(&search),
+    };
+    if report.ended == Ended::Exhausted && !asked.eventualities.is_empty() {
+        liveness::check(&search, &mut report);
+    }
+    report
 }

@@ -87,15 +87,22 @@ mod checker;
 mod explore;
 mod liveness;
 mod model;
+mod overflow;
 mod path;
+mod progress;
+mod questions;
 mod report;
+mod search;
 mod seen;
 mod system;
 mod watch;
 
-pub use checker::{Checker, Order};
+pub use checker::Checker;
 pub use model::{Model, Steps, hash_of, share};
-pub use report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Overflow, Progress, Report};
+pub use overflow::Overflow;
+pub use progress::{Ended, Progress};
+pub use questions::{Order, Questions};
+pub use report::{Broken, Counterexample, NO_STEP_FAILS, Report};
 pub use system::{
     Action, Checked, Decision, Durability, Exercised, Names, Network, Schedule, State, Symmetric, System, Timed,
     Universe, View, What,

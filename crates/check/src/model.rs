@@ -1,7 +1,8 @@
 //! The model to explore: a set of initial states, and the successors of a state.
 
-use crate::checker::Checker;
-use crate::report::{Overflow, Report};
+use crate::overflow::Overflow;
+use crate::questions::Questions;
+use crate::report::Report;
 use std::hash::Hash;
 use volvox_core::fingerprint_of;
 
@@ -94,12 +95,22 @@ pub trait Model: Sync + Sized {
         size_of_val(state) as u64
     }
 
-    /// Explores as the checker does, unless the model passes itself to precompiled code.
+    /// Explores by precompiled code, for another model with the same states and actions. A model that knows of none gives
+    /// the questions back.
+    ///
+    /// # Errors
+    /// The questions, unanswered.
     #[doc(hidden)]
-    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
-        checker.explore()
+    fn explore<'m>(&self, questions: Box<QuestionsOf<'m, Self>>) -> Result<ReportOf<Self>, Box<QuestionsOf<'m, Self>>> {
+        Err(questions)
     }
 }
+
+/// The report of a search of a model.
+pub type ReportOf<M> = Report<<M as Model>::State, <M as Model>::Action>;
+
+/// The questions about a model.
+pub type QuestionsOf<'m, M> = Questions<'m, <M as Model>::State, <M as Model>::Action>;
 
 /// The sink for the possible steps of a model.
 pub trait Steps<M: Model> {

@@ -1,58 +1,11 @@
 //! The report of an exploration.
 
-use crate::model::Model;
-use crate::seen::COMPARED_BITS;
+use crate::overflow::Overflow;
+use crate::progress::{Ended, collision_bound_bits};
 use std::fmt;
-use std::time::Duration;
-use volvox_core::NodeId;
-
-/// How an exploration ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// Every state within the bounds of the model was visited.
-    Exhausted,
-    /// A property is violated.
-    Violated,
-    /// Every state within the bounds was visited and every invariant holds, but runs leave the bounds, or a full queue
-    /// dropped a message: then finding no run without the goal inside does not show that there is none.
-    Undecided,
-    /// Every state was visited, and a condition that should be reachable is not.
-    Unreached,
-    /// The limit on states was reached.
-    StatesMax,
-    /// The limit on memory was reached.
-    BytesMax,
-    /// The limit on depth was reached: the deepest states were not expanded.
-    DepthMax,
-    /// It was cancelled.
-    Cancelled,
-}
-
-/// A queue that overflowed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Overflow {
-    /// The sender.
-    pub from: NodeId,
-    /// The receiver.
-    pub to: NodeId,
-    /// The number of messages dropped there, over all steps.
-    pub dropped: u64,
-}
-
-impl Overflow {
-    /// The difference since `before`.
-    pub(crate) fn since(before: &[Overflow], mut after: Vec<Overflow>) -> Vec<Overflow> {
-        for link in &mut after {
-            let earlier = before.iter().find(|one| (one.from, one.to) == (link.from, link.to));
-            link.dropped -= earlier.map_or(0, |one| one.dropped);
-        }
-        after.retain(|link| link.dropped > 0);
-        after
-    }
-}
 
 /// The result of an exploration.
-pub struct Report<M: Model> {
+pub struct Report<S, A> {
     /// The end of the exploration.
     pub ended: Ended,
     /// Distinct states (orbits, where the model has symmetry), without those outside its bounds.
@@ -69,7 +22,7 @@ pub struct Report<M: Model> {
     /// The greatest depth of a state.
     pub depth: u32,
     /// The first violated property, and how.
-    pub violation: Option<Counterexample<M>>,
+    pub violation: Option<Counterexample<S, A>>,
     /// The conditions that should be reachable and were not seen.
     pub unreached: Vec<String>,
     /// The size of the table of fingerprints, in bytes.
@@ -95,61 +48,31 @@ pub enum Broken {
 }
 
 /// A run that breaks a property.
-pub struct Counterexample<M: Model> {
+pub struct Counterexample<S, A> {
     /// The property.
     pub property: String,
     /// The kind of the violation.
     pub broken: Broken,
     /// The initial state.
-    pub initial: M::State,
+    pub initial: S,
     /// Its steps, with the state after each.
-    pub steps: Vec<(M::Action, M::State)>,
+    pub steps: Vec<(A, S)>,
     /// The action that failed after the last step, and why.
-    pub failed: Option<(M::Action, String)>,
+    pub failed: Option<(A, String)>,
     /// For a liveness property: the steps from here on are repeated forever. If it equals the number of steps, the run
     /// stays in its last state forever.
     pub cycle_from: Option<usize>,
     /// The last state in words, where the model has some.
     pub end: String,
     /// The actions in words.
-    lines: Vec<String>,
+    pub(crate) lines: Vec<String>,
     /// The difference between one pass of the cycle and the next, in words.
-    each_time: String,
+    pub(crate) each_time: String,
 }
 
-/// A run before it is put into words, with the fields of [`Counterexample`].
-pub(crate) struct Run<M: Model> {
-    pub initial: M::State,
-    pub steps: Vec<(M::Action, M::State)>,
-    pub failed: Option<(M::Action, String)>,
-    pub cycle_from: Option<usize>,
-}
-
-impl<M: Model> Counterexample<M> {
-    pub(crate) fn of(model: &M, property: String, broken: Broken, run: Run<M>) -> Counterexample<M> {
-        let Run { initial, steps, failed, cycle_from } = run;
-        let mut lines = model.describe_run(&initial, &steps);
-        assert!(lines.len() == steps.len(), "a line for each step");
-        lines.extend(failed.iter().map(|(action, _)| model.describe_action(action)));
-        let end = model.describe(steps.last().map_or(&initial, |(_, state)| state));
-        let each_time = cycle_from.map_or(String::new(), |from| model.describe_cycle(&steps[from..]));
-        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
-    }
-
-    /// A run whose initialisation fails.
-    pub(crate) fn of_start((initial, action, why): (M::State, M::Action, String), model: &M) -> Counterexample<M> {
-        let run = Run { initial, steps: Vec::new(), failed: Some((action, why)), cycle_from: None };
-        Counterexample::of(model, NO_STEP_FAILS.to_string(), Broken::Failure, run)
-    }
-
-    /// The same for another model with the same states and actions.
-    fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Counterexample<N> {
-        let Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time } = self;
-        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
-    }
-
+impl<S, A> Counterexample<S, A> {
     /// The last state.
-    pub fn last(&self) -> &M::State {
+    pub fn last(&self) -> &S {
         self.steps.last().map_or(&self.initial, |(_, state)| state)
     }
 
@@ -159,7 +82,7 @@ impl<M: Model> Counterexample<M> {
     }
 }
 
-impl<M: Model> fmt::Display for Counterexample<M> {
+impl<S, A> fmt::Display for Counterexample<S, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.failed.as_ref().map(|(_, why)| why.as_str());
         let words = Words { lines: &self.lines, cycle_from: self.cycle_from, each_time: &self.each_time, why };
@@ -200,9 +123,9 @@ impl Words<'_> {
     }
 }
 
-impl<M: Model> Report<M> {
+impl<S, A> Report<S, A> {
     /// The report for a model in which no run can begin.
-    pub(crate) fn of_start(violation: Counterexample<M>, unreached: Vec<String>) -> Report<M> {
+    pub(crate) fn of_start(violation: Counterexample<S, A>, unreached: Vec<String>) -> Report<S, A> {
         Report {
             ended: Ended::Violated,
             states: 0,
@@ -215,37 +138,6 @@ impl<M: Model> Report<M> {
             unreached,
             table_bytes: 0,
             bytes: 0,
-        }
-    }
-
-    /// The same for another model with the same states and actions.
-    pub(crate) fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Report<N> {
-        let Report {
-            ended,
-            states,
-            outside,
-            overflowed,
-            budgets,
-            transitions,
-            depth,
-            violation,
-            unreached,
-            table_bytes,
-            bytes,
-        } = self;
-        let violation = violation.map(Counterexample::of_same);
-        Report {
-            ended,
-            states,
-            outside,
-            overflowed,
-            budgets,
-            transitions,
-            depth,
-            violation,
-            unreached,
-            table_bytes,
-            bytes,
         }
     }
 
@@ -266,13 +158,7 @@ impl<M: Model> Report<M> {
     }
 }
 
-/// n states are n^2/2 pairs, each of which agrees in all compared bits with a chance of 2^-bits.
-fn collision_bound_bits(states: u64) -> u32 {
-    let log2_rounded_up = 64 - states.max(1).leading_zeros();
-    (COMPARED_BITS + 1).saturating_sub(2 * log2_rounded_up)
-}
-
-impl<M: Model> fmt::Display for Report<M> {
+impl<S, A> fmt::Display for Report<S, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (states, depth) = (Count(self.states), self.depth);
         match self.ended {
@@ -305,7 +191,7 @@ impl<M: Model> fmt::Display for Report<M> {
     }
 }
 
-impl<M: Model> Report<M> {
+impl<S, A> Report<S, A> {
     fn print_cuts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.outside > 0 {
             write!(f, ", {} more at the bounds not expanded", Count(self.outside))?;
@@ -320,45 +206,6 @@ impl<M: Model> Report<M> {
             Some(why) => write!(f, ", liveness of the runs within the bounds ({why})"),
             None => Ok(()),
         }
-    }
-}
-
-/// The progress of an exploration.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
-    /// Distinct states so far.
-    pub states: u64,
-    /// Steps so far.
-    pub transitions: u64,
-    /// The depth that is complete, breadth first; the depth of the current state, depth first.
-    pub depth: u32,
-    /// States found and not yet expanded.
-    pub waiting: u64,
-    /// The most memory so far, in bytes, by the exploration's own estimate.
-    pub bytes: u64,
-    /// Whether these are the states of the graph in which infinite runs are searched, after all properties of states
-    /// and steps held.
-    pub is_liveness: bool,
-}
-
-impl Progress {
-    /// The most states between two reports: a fifth of a second at 40,000 states/s.
-    pub const EVERY: u64 = 8_192;
-
-    /// One line, when the exploration has run for `elapsed` by the caller's clock: `depth 14, 3.1 M states, 812 k
-    /// waiting, 1.2 M states/s, chance of a collision below 2^-29`.
-    pub fn line(&self, elapsed: Duration) -> String {
-        let millis = elapsed.as_millis().max(1);
-        let rate = u128::from(self.states) * 1_000 / millis;
-        let phase = if self.is_liveness { "infinite runs: " } else { "" };
-        format!(
-            "{phase}depth {}, {} states, {} waiting, {} states/s, chance of a collision below 2^-{}",
-            self.depth,
-            Short(self.states),
-            Short(self.waiting),
-            Short(u64::try_from(rate).unwrap_or(u64::MAX)),
-            collision_bound_bits(self.states)
-        )
     }
 }
 
@@ -378,46 +225,12 @@ impl fmt::Display for Count {
     }
 }
 
-/// A count in short: `3.1 M`.
-struct Short(u64);
-
-impl fmt::Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = match self.0 {
-            0..10_000 => return write!(f, "{}", self.0),
-            10_000..1_000_000 => (1_000, "k"),
-            1_000_000..1_000_000_000 => (1_000_000, "M"),
-            _ => (1_000_000_000, "G"),
-        };
-        write!(f, "{}.{} {name}", self.0 / unit, self.0 % unit * 10 / unit)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_progress_read_well() {
+    fn counts_read_well() {
         assert_eq!((Count(7).to_string(), Count(1_745_408).to_string()), ("7".into(), "1,745,408".into()));
-        let progress = Progress {
-            states: 3_141_592,
-            transitions: 9_000_000,
-            depth: 14,
-            waiting: 812_345,
-            bytes: 0,
-            is_liveness: false,
-        };
-        assert_eq!(
-            progress.line(Duration::from_millis(2_500)),
-            "depth 14, 3.1 M states, 812.3 k waiting, 1.2 M states/s, chance of a collision below 2^-29"
-        );
-    }
-
-    #[test]
-    fn the_bound_on_confusions_is_a_bound() {
-        // 2^20 states: 2^39 pairs, 72 bits: 2^-33, and the logarithm is rounded up once for each factor.
-        assert_eq!(collision_bound_bits(1 << 20), 31);
-        assert_eq!(collision_bound_bits(0), 71);
     }
 }

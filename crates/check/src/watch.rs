@@ -3,9 +3,9 @@
 //! Threads report batch by batch, so a single state pays nothing. A batch takes milliseconds: a limit on memory or a
 //! cancellation is noticed that late.
 
-use crate::checker::Limits;
 use crate::model::Model;
-use crate::report::{Ended, Progress};
+use crate::progress::{Ended, Progress};
+use crate::questions::Limits;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 /// The work since the last report.

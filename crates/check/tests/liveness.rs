@@ -49,7 +49,7 @@ const GOAL: u32 = 9;
 const FAIR: Option<u64> = Some(2);
 const ALSO_FAIR: Option<u64> = Some(3);
 
-fn eventually_goal(edges: &'static [(u32, u32, Option<u64>)]) -> Report<Drawn> {
+fn eventually_goal(edges: &'static [(u32, u32, Option<u64>)]) -> Report<u32, Edge> {
     // The report outlives the model: it holds states and actions only.
     let model = Drawn { edges };
     Checker::new(&model).eventually("the goal", |_, state| *state == GOAL).run()

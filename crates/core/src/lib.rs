@@ -24,6 +24,9 @@
 //! | [`fault`] | the one fault vocabulary, parsed and printed |
 //! | [`trace`] | one line of text per effect, the same everywhere |
 //! | [`vocabulary`] | tables that give the words of a protocol their kinds, texts, binary forms and parsers |
+//!
+//! [`process`], [`context`] and [`effect`] import one another, and must: a handler of a process takes a context of that
+//! process, a context pushes effects, and an effect carries the process's own types. Elsewhere modules form layers.
 #![no_std]
 #![forbid(unsafe_code)]
 

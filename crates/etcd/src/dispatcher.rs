@@ -102,8 +102,7 @@ impl Dispatcher {
         };
         let (sender, receiver) = oneshot::channel();
         let place = &mut requests.places[index as usize];
-        // The replica's own tickets begin at 2^62: uses are counted below.
-        place.uses = place.uses.wrapping_add(1) & (u32::MAX >> 3);
+        place.uses = place.uses.wrapping_add(1);
         place.waiter = Some(sender);
         Ok((Ticket(u64::from(place.uses) << 32 | u64::from(index)), receiver))
     }

@@ -24,6 +24,11 @@
 //! etcd run in etcd's order; [`Dispatcher`] issues a ticket and [`Backend::command`] passes it to the replica. When the
 //! write is committed and applied the event returns, and `wire` writes the answer into the frame that is sent.
 //!
+//! **Two codecs.** Requests and rare answers go through the generated types (`proto`), which are the protocol as etcd writes
+//! it down. Range, Put, Delete, Txn and Watch carry keys and values, are sent often and grow large: `wire` writes their
+//! answers from the store's pairs straight into the frame, sizes first, so that a byte is copied once and a long answer is
+//! encoded as the client takes it. A test holds every function of `wire` against the generated encoder.
+//!
 //! **Bounds.** These are bounded: connections, streams per connection, bytes of unfinished messages, heads and their
 //! time, requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
 //!

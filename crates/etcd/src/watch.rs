@@ -27,7 +27,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use volvox_replica::watch::{StreamId, WatchResponse};
-use volvox_replica::{Command, Error};
+use volvox_replica::{Command, Error, WatchCommand};
 
 /// How many responses may be in flight from the hub to the transport.
 const CREDIT: u32 = 32;
@@ -46,8 +46,8 @@ pub(crate) fn serve<B: Backend>(
 ) -> Result<Content, Status> {
     let (id, responses) = door.dispatcher.open_stream()?;
     let stream = OpenStream { door: Arc::clone(door), id };
-    door.command(Command::WatchOpen { stream: id })?;
-    door.command(Command::WatchCredit { stream: id, responses: CREDIT })?;
+    door.command(Command::Watch(WatchCommand::Open { stream: id }))?;
+    door.command(Command::Watch(WatchCommand::Credit { stream: id, responses: CREDIT }))?;
     let creates = Arc::new(Creates::default());
     let (end, ended) = oneshot::channel();
     let counter = start.counter.clone();
@@ -81,11 +81,11 @@ struct OpenStream<B: Backend> {
 impl<B: Backend> Drop for OpenStream<B> {
     fn drop(&mut self) {
         self.door.dispatcher.close_stream(self.id);
-        if self.door.backend.command(Command::WatchClose { stream: self.id }).is_err() {
+        if self.door.backend.command(Command::Watch(WatchCommand::Close { stream: self.id })).is_err() {
             // The hub must be informed, or it would keep the stream until the node stops.
             let (door, stream) = (Arc::clone(&self.door), self.id);
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { door.hand_over(Command::WatchClose { stream }).await });
+                runtime.spawn(async move { door.hand_over(Command::Watch(WatchCommand::Close { stream })).await });
             }
         }
     }
@@ -153,12 +153,18 @@ async fn read_requests<B: Backend>(
         match request.request_union {
             Some(RequestUnion::CreateRequest(create)) => {
                 creates.begin().await;
-                door.hand_over(Command::WatchCreate { stream: id, create: convert::watch_create(&create) }).await;
+                door.hand_over(Command::Watch(WatchCommand::Create {
+                    stream: id,
+                    create: convert::watch_create(&create),
+                }))
+                .await;
             }
             Some(RequestUnion::CancelRequest(cancel)) => {
-                door.hand_over(Command::WatchCancel { stream: id, watch_id: cancel.watch_id }).await;
+                door.hand_over(Command::Watch(WatchCommand::Cancel { stream: id, watch_id: cancel.watch_id })).await;
             }
-            Some(RequestUnion::ProgressRequest(_)) => door.hand_over(Command::WatchProgress { stream: id }).await,
+            Some(RequestUnion::ProgressRequest(_)) => {
+                door.hand_over(Command::Watch(WatchCommand::Progress { stream: id })).await
+            }
             None => {}
         }
     }
@@ -213,7 +219,7 @@ impl<B: Backend> Responses<B> {
             return;
         }
         self.pause = None;
-        let credit = Command::WatchCredit { stream: self.stream.id, responses: self.taken };
+        let credit = Command::Watch(WatchCommand::Credit { stream: self.stream.id, responses: self.taken });
         match self.stream.door.backend.command(credit) {
             Ok(()) => self.taken = 0,
             Err(Overloaded) => {

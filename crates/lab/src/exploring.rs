@@ -3,11 +3,13 @@
 //! A model is a function without arguments that builds its system and explores it at once. The caller's settings reach
 //! [`explore`](crate::model::explore) on the same thread, for the duration of the call.
 
-use crate::shell::Shell;
 use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use volvox_check::Progress;
+use volvox_core::erased::AnyProcess;
+use volvox_sim::Carrier;
 
 /// Receives the progress of an exploration.
 pub type Tell = Arc<dyn Fn(&Progress) + Send + Sync>;
@@ -23,8 +25,17 @@ pub struct Exploring {
     pub progress: Option<Tell>,
     /// Ends the exploration soon once it is set.
     pub cancel: Option<&'static AtomicBool>,
-    /// The chapter of the model, where its counterexample is to be drawn.
-    pub shell: Option<&'static dyn Shell>,
+    /// How the chapter of the model shows a run, where its counterexample is to be drawn.
+    pub shown: Option<Shown>,
+}
+
+/// How a chapter shows a run.
+#[derive(Clone)]
+pub struct Shown {
+    /// Tells the protocol's own messages and timers from those of a layer beneath it.
+    pub carrier: Rc<dyn Carrier<AnyProcess>>,
+    /// The state of a node, in a word or two.
+    pub state_of: Rc<dyn Fn(&AnyProcess) -> String>,
 }
 
 thread_local! {

@@ -44,6 +44,7 @@ pub mod plot;
 pub mod prose;
 pub mod questions;
 pub mod reading;
+pub mod recorded;
 pub mod registry;
 pub mod scenario;
 pub mod shell;

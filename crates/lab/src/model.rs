@@ -101,7 +101,7 @@ pub struct Found {
     pub trace: String,
     /// The run as a script with what followed from each line, as far as the world that is driven by hand could follow it.
     pub script: String,
-    /// The run as data, for a diagram; empty unless [`Exploring::shell`](crate::exploring::Exploring::shell) says whose it is.
+    /// The run as data, for a diagram; empty unless [`Exploring::shown`](crate::exploring::Exploring::shown) says how.
     pub recording: Recording,
     /// Whether the run with fresh processes, by the checker and by the world that is driven by hand, ended in the state that
     /// the exploration had found.
@@ -199,12 +199,12 @@ pub fn explore<P: Erasable, H: Memory>(world: &System<P, H>, checker: Checker<'_
 fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) -> Explored {
     #[allow(clippy::disallowed_methods, reason = "the duration of an exploration is only shown to people")]
     let begun = std::time::Instant::now();
-    let report: Report<AnySystem> = limited(checker).run();
+    let report = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| {
         let schedule = world.schedule(violation);
         // A last action that failed would fail by hand, too, and has no state after it.
         let followed =
-            violation.failed.is_none().then(|| schedule::follow(world, &schedule, exploring::current().shell));
+            violation.failed.is_none().then(|| schedule::follow(world, &schedule, exploring::current().shown));
         Found {
             nodes: world.ids().len(),
             property: violation.property.clone(),
@@ -260,7 +260,7 @@ fn limited<M: Model>(mut checker: erased::Checker<'_, M>) -> erased::Checker<'_,
     }
 }
 
-fn told<M: Model>(report: &Report<M>, found: Option<Found>, never: Vec<String>, took: Duration) -> Explored {
+fn told<S, A>(report: &Report<S, A>, found: Option<Found>, never: Vec<String>, took: Duration) -> Explored {
     let overflowed = report.overflowed.iter();
     Explored {
         ended: report.ended,

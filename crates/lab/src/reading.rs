@@ -3,7 +3,6 @@
 //! Each card names the entries without which it is hard to follow. The order keeps that of the registry, except that an entry
 //! comes after all that it needs.
 
-use crate::registry::{Entry, Registry};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -64,18 +63,8 @@ impl fmt::Display for Unordered {
 
 impl std::error::Error for Unordered {}
 
-/// Every entry, each after all that it needs.
-///
-/// # Errors
-/// When an entry needs one that does not exist, or itself by way of others.
-pub fn order(registry: Registry) -> Result<Vec<Entry>, Unordered> {
-    let names: Vec<&'static str> = registry.entries().map(|entry| entry.card().id).collect();
-    let needs = |name: &str| registry.entry(name).map(|entry| entry.card().reading.needs).unwrap_or_default();
-    let order = sorted(&names, &needs)?;
-    Ok(order.into_iter().filter_map(|name| registry.entry(name).ok()).collect())
-}
-
-fn sorted(
+/// The names, each after all that it needs.
+pub(crate) fn sorted(
     names: &[&'static str],
     needs: &dyn Fn(&str) -> &'static [&'static str],
 ) -> Result<Vec<&'static str>, Unordered> {

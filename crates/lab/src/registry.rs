@@ -6,9 +6,9 @@
 
 use crate::chapter::Chapter;
 use crate::claim::Claim;
-use crate::coverage::{self, Line};
 use crate::model::CheckedModel;
-use crate::reading::Reading;
+use crate::reading::{self, Reading, Unordered};
+use crate::recorded::{self, Line};
 use crate::shell::Shell;
 use std::fmt;
 use volvox_core::vocabulary::nearest;
@@ -141,6 +141,17 @@ impl Registry {
         self.entries().filter_map(Entry::protocol)
     }
 
+    /// Every entry, each after all that it needs.
+    ///
+    /// # Errors
+    /// When an entry needs one that does not exist, or itself by way of others.
+    pub fn in_reading_order(self) -> Result<Vec<Entry>, Unordered> {
+        let names: Vec<&'static str> = self.entries().map(|entry| entry.card().id).collect();
+        let needs = |name: &str| self.entry(name).map(|entry| entry.card().reading.needs).unwrap_or_default();
+        let order = reading::sorted(&names, &needs)?;
+        Ok(order.into_iter().filter_map(|name| self.entry(name).ok()).collect())
+    }
+
     /// The entry of this name.
     ///
     /// # Errors
@@ -164,7 +175,7 @@ impl Registry {
 
     /// The last recorded results of the tests of all families.
     pub fn recorded(self) -> Vec<Line> {
-        self.0.iter().flat_map(|family| coverage::read(family.coverage)).collect()
+        self.0.iter().flat_map(|family| recorded::read(family.coverage)).collect()
     }
 }
 

@@ -6,9 +6,11 @@
 
 use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
+use crate::exploring::Shown;
 use crate::model::CheckedModel;
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::str::FromStr;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{History, Kinds, NodeId, Picture, Process, Property, When};
@@ -92,6 +94,13 @@ pub trait Shell: Send + Sync {
 /// A chapter as its worlds ask it what of a message is the protocol's own.
 #[derive(Clone, Copy)]
 pub struct Carried(pub &'static dyn Shell);
+
+impl Carried {
+    /// How the chapter shows a run.
+    pub fn shown(self) -> Shown {
+        Shown { carrier: Rc::new(self), state_of: Rc::new(move |node| self.0.state(node)) }
+    }
+}
 
 impl Carrier<AnyProcess> for Carried {
     fn message<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {

@@ -227,7 +227,7 @@ impl<P: Live> Runner<P> {
     fn persisted(&mut self, through: Position) {
         self.outbox.advance(through);
         while let Some(outgoing) = self.outbox.pop() {
-            self.let_out(outgoing);
+            self.release(outgoing);
         }
         self.step("persisted", |process, cx| process.on_persisted(through, cx));
     }
@@ -316,12 +316,12 @@ impl<P: Live> Runner<P> {
         match effect {
             Effect::Send { to, message, after } => {
                 if let Some(outgoing) = self.outbox.offer(after, Outgoing::Message(to, message)) {
-                    self.let_out(outgoing);
+                    self.release(outgoing);
                 }
             }
             Effect::Emit { event, after } => {
                 if let Some(outgoing) = self.outbox.offer(after, Outgoing::Event(event)) {
-                    self.let_out(outgoing);
+                    self.release(outgoing);
                 }
             }
             Effect::Persist { position, record } => {
@@ -344,7 +344,7 @@ impl<P: Live> Runner<P> {
         }
     }
 
-    fn let_out(&mut self, outgoing: Outgoing<P>) {
+    fn release(&mut self, outgoing: Outgoing<P>) {
         match outgoing {
             Outgoing::Message(to, message) => self.links.send(to, &message),
             Outgoing::Event(event) => self.events.push(event),

@@ -160,7 +160,7 @@ fn work<D: Directory>(mut log: Log<D>, todo: &Receiver<Job>, outcomes: &Mutex<Ve
 }
 
 fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
-    if let Err(error) = suffer(site) {
+    if let Err(error) = inject_disk_faults(site) {
         return match error {
             AppendError::Full => Outcome::Full(job),
             error => Outcome::Failed(Failure::Log(error)),
@@ -192,7 +192,7 @@ fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
 }
 
 /// The faults of the disk, for nodes in development.
-fn suffer(site: &Site) -> Result<(), AppendError> {
+fn inject_disk_faults(site: &Site) -> Result<(), AppendError> {
     let faults = site.faults.disk();
     if !faults.slow_by.is_zero() {
         let until = site.clock.now() + faults.slow_by;

@@ -113,10 +113,10 @@ impl World {
     fn start(&mut self, id: NodeId, disk: Disk) {
         let (node, leaving) = Node::start(id, disk, self.now);
         self.nodes.insert(id, node);
-        self.let_out(id, leaving);
+        self.release(id, leaving);
     }
 
-    fn let_out(&mut self, from: NodeId, leaving: Vec<Leaving>) {
+    fn release(&mut self, from: NodeId, leaving: Vec<Leaving>) {
         for one in leaving {
             match one {
                 Leaving::Message(to, message) => self.links.push_back((from, to, message)),
@@ -139,7 +139,7 @@ impl World {
     fn step(&mut self, id: NodeId, handler: impl FnOnce(&mut Raft, &mut Context<'_, Raft>)) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let leaving = node.step(self.now, handler);
-        self.let_out(id, leaving);
+        self.release(id, leaving);
     }
 
     /// A message, or a sync, or the next timer.
@@ -149,7 +149,7 @@ impl World {
         }
         if let Some((id, node)) = self.nodes.iter_mut().find(|(_, node)| !node.unsynced.is_empty()) {
             let (id, leaving) = (*id, node.sync(self.now));
-            return self.let_out(id, leaving);
+            return self.release(id, leaving);
         }
         let timers = self.nodes.iter().flat_map(|(id, node)| node.timers.iter().map(|(timer, at)| (*at, *id, *timer)));
         let (at, id, timer) = timers.min().expect("a member always waits for something");

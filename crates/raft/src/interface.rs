@@ -181,7 +181,7 @@ pub enum Event {
         to: Member,
         /// The snapshot; `None` lets the parent choose, and take a new one.
         index: Option<Index>,
-        /// The part.
+        /// The content of the part.
         part: u32,
     },
     /// A part of a snapshot arrived, in the order 0 to `total` - 1. Part 0 begins a new transfer: the parts of an
@@ -195,7 +195,7 @@ pub enum Event {
         part: u32,
         /// The number of parts.
         total: u32,
-        /// The content of the part.
+        /// The part.
         data: Bytes,
     },
 }
@@ -242,7 +242,7 @@ pub enum Refusal {
     TooMany,
     /// Another change is in progress, or this leader has yet to commit an entry of its own term: wait.
     ChangeInProgress,
-    /// Leadership is being handed over; for the transfer itself: it timed out, and was abandoned.
+    /// Leadership is being handed over: wait.
     Transferring,
     /// The leader changed, or could not be reached, before there was an answer: ask again.
     LeaderChanged,
@@ -250,6 +250,8 @@ pub enum Refusal {
     NoChange,
     /// No such voter.
     UnknownMember,
+    /// The transfer timed out, and was abandoned.
+    TransferTimedOut,
 }
 
 /// The roles of Raft 5.1, and the one before candidate of thesis 9.6.
@@ -320,6 +322,7 @@ impl fmt::Display for Refusal {
             Refusal::TooMany => f.write_str("too many"),
             Refusal::ChangeInProgress => f.write_str("a change is in progress"),
             Refusal::Transferring => f.write_str("leadership is being transferred"),
+            Refusal::TransferTimedOut => f.write_str("the transfer of leadership did not end in time"),
             Refusal::LeaderChanged => f.write_str("the leader changed"),
             Refusal::NoChange => f.write_str("no change"),
             Refusal::UnknownMember => f.write_str("unknown member"),

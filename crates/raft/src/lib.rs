@@ -27,7 +27,7 @@
 //! | `ReadIndex`: where may I read? | `ReadIndexReply` | thesis 6.4 |
 //! | `Snapshot`: one part of what the log no longer holds | `SnapshotReply`, then `Appended` | 7 |
 //! | `TimeoutNow`: campaign at once | | thesis 3.10 |
-//! | `Join`: I know nothing, add me; `Joins`: the same, forwarded by a member to its leader | | |
+//! | `Join`: I know nothing, add me; `ForwardJoin`: the same, forwarded by a member to its leader | | |
 //!
 //! `Stale` answers a message of an earlier term.
 //!

@@ -142,7 +142,7 @@ pub enum Body {
     /// A node that knows nothing asks to join.
     Join,
     /// A member forwards to its leader that a node asks to join.
-    Joins {
+    ForwardJoin {
         /// The node that asks.
         member: Member,
     },
@@ -167,7 +167,7 @@ impl MessageKind for Message {
             Body::SnapshotReply { .. } => "SnapshotReply",
             Body::Stale => "Stale",
             Body::Join => "Join",
-            Body::Joins { .. } => "Joins",
+            Body::ForwardJoin { .. } => "ForwardJoin",
         }
     }
 }
@@ -204,7 +204,7 @@ impl fmt::Display for Message {
                 write!(f, " index={index} wanted={wanted}")?;
                 f.write_str(if *refused { " refused" } else { "" })
             }
-            Body::Joins { member } => write!(f, " {member}"),
+            Body::ForwardJoin { member } => write!(f, " {member}"),
             Body::TimeoutNow | Body::Stale | Body::Join => Ok(()),
         }
     }
@@ -246,7 +246,7 @@ impl Encode for Message {
             }
             Body::Stale => out.push(14),
             Body::Join => out.push(15),
-            Body::Joins { member } => {
+            Body::ForwardJoin { member } => {
                 out.push(16);
                 member.encode(out);
             }
@@ -315,7 +315,7 @@ impl Decode for Body {
             },
             14 => Body::Stale,
             15 => Body::Join,
-            16 => Body::Joins { member: Member::decode(input)? },
+            16 => Body::ForwardJoin { member: Member::decode(input)? },
             other => return Err(DecodeError::Unknown("raft message", u64::from(other))),
         })
     }

@@ -303,7 +303,7 @@ impl Raft {
             Body::ReadIndex { id } => self.on_read_index(from, id, cx),
             Body::ReadIndexReply { id, index } => self.on_read_index_reply(from, id, index, cx),
             Body::SnapshotReply { index, wanted, refused } => self.on_snapshot_reply(from, index, wanted, refused, cx),
-            Body::Joins { member } => self.on_joins(from, member, cx),
+            Body::ForwardJoin { member } => self.on_forward_join(from, member, cx),
             // The envelope contains everything.
             Body::Stale | Body::Join => {}
         }

@@ -56,7 +56,7 @@ fn message(rng: &mut Rng) -> Message {
             Body::SnapshotReply { index: index(rng), wanted, refused: rng.below(4) == 0 }
         }
         14 => Body::Stale,
-        15 => Body::Joins { member: Member::new(rng.below(5), rng.below(3)) },
+        15 => Body::ForwardJoin { member: Member::new(rng.below(5), rng.below(3)) },
         _ => Body::Join,
     };
     let incarnation = |rng: &mut Rng| Incarnation(rng.below(10).min(1));

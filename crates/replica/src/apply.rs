@@ -4,7 +4,7 @@ use crate::members::MemberAction;
 use crate::message::Timer;
 use crate::proposal::{Action, Origin, Proposal};
 use crate::replica::Replica;
-use crate::request::{Command, Event, Reply};
+use crate::request::{Event, Reply, WatchCommand};
 use crate::watch::WatchCreate;
 use crate::{Error, StreamId};
 use alloc::collections::BTreeSet;
@@ -209,20 +209,19 @@ impl Replica {
         }
     }
 
-    pub(crate) fn on_watch_command(&mut self, command: Command, cx: &mut Context<'_, Replica>) {
+    pub(crate) fn on_watch_command(&mut self, command: WatchCommand, cx: &mut Context<'_, Replica>) {
         let out = &mut self.watch_out;
         match command {
-            Command::WatchOpen { stream } => {
+            WatchCommand::Open { stream } => {
                 if !self.hub.on_open(stream) {
                     cx.note("too many watch streams", stream.0);
                 }
             }
-            Command::WatchCredit { stream, responses } => self.hub.on_credit(stream, responses, out),
-            Command::WatchCreate { stream, create } => self.on_watch_create(stream, create),
-            Command::WatchCancel { stream, watch_id } => self.hub.on_cancel(stream, watch_id, out),
-            Command::WatchProgress { stream } => self.hub.on_progress(stream, out),
-            Command::WatchClose { stream } => self.hub.on_close(stream),
-            Command::Request { .. } | Command::Forget { .. } => unreachable!("handled before"),
+            WatchCommand::Credit { stream, responses } => self.hub.on_credit(stream, responses, out),
+            WatchCommand::Create { stream, create } => self.on_watch_create(stream, create),
+            WatchCommand::Cancel { stream, watch_id } => self.hub.on_cancel(stream, watch_id, out),
+            WatchCommand::Progress { stream } => self.hub.on_progress(stream, out),
+            WatchCommand::Close { stream } => self.hub.on_close(stream),
         }
         if self.hub.wants_catch_up() {
             cx.set_timer(Timer::CatchUp, Duration::ZERO);
@@ -238,6 +237,6 @@ impl Replica {
         self.forget_write(ticket);
         self.forget_read(ticket);
         self.forget_lease_question(ticket);
-        self.moving.take_if(|(moving, _)| *moving == ticket);
+        self.moving.take_if(|moving| moving.ticket == ticket);
     }
 }

@@ -7,13 +7,14 @@
 use crate::Replica;
 use crate::message::{Message, Refusal};
 use crate::proposal::{Action, Proposal, Window};
-use crate::request::Ticket;
 use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_shared};
-use volvox_raft::{Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term};
+use volvox_raft::{
+    Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term, Ticket as RaftTicket,
+};
 use volvox_store::Command as StoreCommand;
 
 /// The raft ticket of every proposal: its outcome is examined in the same step.
-const PROPOSAL: Ticket = Ticket(u64::MAX);
+const PROPOSAL: RaftTicket = RaftTicket(u64::MAX);
 
 /// The forwarded proposals that a leader has decided on in one term.
 #[derive(Clone, Debug, Default)]

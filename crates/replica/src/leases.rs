@@ -9,13 +9,12 @@ use crate::Error;
 use crate::lease_clock::{LeaseClock, Renewal, TimeLeft};
 use crate::message::{Message, Timer};
 use crate::proposal::Action;
-use crate::reads::OWN_TICKETS;
 use crate::replica::Replica;
 use crate::request::{Reply, Ticket};
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Instant, NodeId, Position};
-use volvox_raft::{Index, RoleKind, Term};
+use volvox_raft::{Index, RoleKind, Term, Ticket as RaftTicket};
 use volvox_store::Command as StoreCommand;
 
 /// How often the leader looks for leases whose time is over.
@@ -100,8 +99,7 @@ impl Replica {
     }
 
     /// This node's leadership was confirmed, and it has applied everything up to then: it may answer.
-    pub(crate) fn answer_lease(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        assert!(ticket.0 >= OWN_TICKETS, "a door's ticket");
+    pub(crate) fn answer_lease(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
         let Some(origin) = self.lease_reads.remove(&ticket) else {
             return;
         };

@@ -78,6 +78,6 @@ pub use error::Error;
 pub use members::Member;
 pub use message::{Message, Record, Timer};
 pub use replica::Replica;
-pub use request::{Command, Event, Reply, Request, Ticket};
+pub use request::{Command, Event, MemberRequest, Reply, Request, Ticket, WatchCommand};
 pub use view::{Status, View};
 pub use watch::{HubLimits, StreamId, WatchCreate, WatchResponse};

@@ -16,25 +16,37 @@ use crate::members::{Member, MemberAction, are_attributes_bounded, check_peer_ur
 use crate::message::{Refusal, Timer};
 use crate::proposal::Action;
 use crate::replica::Replica;
-use crate::request::{Event, Reply, Request, Ticket};
+use crate::request::{Event, MemberRequest, Reply, Ticket};
 use crate::writes::Own;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Incarnation, Instant, NodeId, Position, Process};
-use volvox_raft::{Command as RaftCommand, Configuration, Member as RaftMember, Refusal as RaftRefusal, RoleKind};
+use volvox_raft::{
+    Command as RaftCommand, Configuration, Member as RaftMember, Refusal as RaftRefusal, RoleKind, Ticket as RaftTicket,
+};
 
 /// How often the leader compares, beside every change.
 const RECONCILE_TICK: Duration = Duration::from_millis(250);
 
 /// The raft ticket of every change of the configuration: no request waits for it, and the next comparison sees it.
-const CHANGE: Ticket = Ticket(u64::MAX - 1);
+const CHANGE: RaftTicket = RaftTicket(u64::MAX - 1);
 
 /// A learner may vote once it lacks at most this many entries: then it needs no snapshot, and catches up in one flight.
 const LEARNER_LAG_MAX: u64 = 1024;
 
 /// After this many election timeouts without a leader, a node that was removed leaves.
 const LEAVE_ANYWAY_TIMEOUTS: u32 = 30;
+
+/// A transfer of leadership that a client waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moving {
+    /// The client's.
+    pub ticket: Ticket,
+    /// By which consensus knows it.
+    pub asked: RaftTicket,
+    pub deadline: Instant,
+}
 
 /// The progress of a removed node in leaving.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,17 +59,16 @@ pub(crate) struct Leaving {
 
 impl Replica {
     /// A client changes the members.
-    pub(crate) fn on_member_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
+    pub(crate) fn on_member_request(&mut self, ticket: Ticket, request: MemberRequest, cx: &mut Context<'_, Replica>) {
         let action = match request {
-            Request::MemberAdd { peer_urls, is_learner } => {
+            MemberRequest::Add { peer_urls, is_learner } => {
                 check_peer_urls(&peer_urls).map(|()| MemberAction::Add { peer_urls, is_learner })
             }
-            Request::MemberRemove { id } => Ok(MemberAction::Remove(id)),
-            Request::MemberUpdate { id, peer_urls } => {
+            MemberRequest::Remove { id } => Ok(MemberAction::Remove(id)),
+            MemberRequest::Update { id, peer_urls } => {
                 check_peer_urls(&peer_urls).map(|()| MemberAction::Update(id, peer_urls))
             }
-            Request::MemberPromote { id } => Ok(MemberAction::Promote(id)),
-            other => unreachable!("not a request about members: {other}"),
+            MemberRequest::Promote { id } => Ok(MemberAction::Promote(id)),
         };
         let checked = action.and_then(|action| {
             let leads = self.raft.role() == RoleKind::Leader;
@@ -220,29 +231,31 @@ impl Replica {
         if self.moving.is_some() || !self.raft.configuration().voters.iter().any(|voter| voter.node == to) {
             return self.reply(ticket, Err(Error::BadTransferee), cx);
         }
-        self.moving = Some((ticket, cx.now() + self.config.request_timeout()));
-        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Transfer { ticket, to }, cx));
+        let (asked, deadline) = (self.reads.next_ticket(), cx.now() + self.config.request_timeout());
+        self.moving = Some(Moving { ticket, asked, deadline });
+        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Transfer { ticket: asked, to }, cx));
     }
 
-    pub(crate) fn on_transferred(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        if self.moving.is_some_and(|(moving, _)| moving == ticket) {
-            self.moving = None;
-            self.reply(ticket, Ok(Reply::LeaderMoved), cx);
+    pub(crate) fn on_transferred(&mut self, asked: RaftTicket, cx: &mut Context<'_, Replica>) {
+        if let Some(moving) = self.moving.take_if(|moving| moving.asked == asked) {
+            self.reply(moving.ticket, Ok(Reply::LeaderMoved), cx);
         }
     }
 
     /// Consensus did not hand leadership over.
-    pub(crate) fn on_transfer_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
-        if self.moving.is_none_or(|(moving, _)| moving != ticket) {
-            return;
-        }
-        self.moving = None;
+    pub(crate) fn on_transfer_refused(
+        &mut self,
+        asked: RaftTicket,
+        reason: RaftRefusal,
+        cx: &mut Context<'_, Replica>,
+    ) {
+        let Some(moving) = self.moving.take_if(|moving| moving.asked == asked) else { return };
         let error = match reason {
             RaftRefusal::UnknownMember => Error::BadTransferee,
             RaftRefusal::NotLeader { .. } => Error::NotLeader,
             _ => Error::TransferTimeout,
         };
-        self.reply(ticket, Err(error), cx);
+        self.reply(moving.ticket, Err(error), cx);
     }
 
     /// A node that was removed leaves once consensus counts without it, and not before: its acknowledgement may be

@@ -10,10 +10,10 @@ use crate::forward::Decided;
 use crate::lease_clock::{LeaseClock, TimeLeft};
 use crate::leases::{LeaseOrigin, LeaseQuestion};
 use crate::members::Members;
-use crate::membership::Leaving;
+use crate::membership::{Leaving, Moving};
 use crate::message::{Message, Record, Timer};
 use crate::proposal::Window;
-use crate::reads::{OWN_TICKETS, Reads};
+use crate::reads::Reads;
 use crate::request::{Command, Event, Reply, Request, Ticket};
 use crate::view::{Status, View};
 use crate::watch::{Hub, StreamId, WatchResponse};
@@ -23,7 +23,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Incarnation, NodeId, Position, Process, Restored, Scratch};
-use volvox_raft::{Entry, Event as RaftEvent, Index, Raft, RoleKind, Term};
+use volvox_raft::{Entry, Event as RaftEvent, Index, Raft, RoleKind, Term, Ticket as RaftTicket};
 use volvox_store::{Store, StoreConfig};
 
 /// The interval of checking requests in flight.
@@ -64,12 +64,12 @@ pub struct Replica {
     pub(crate) next_question: u64,
     /// Answers that wait until this node has applied as much as the leader had.
     pub(crate) lease_answers: BTreeSet<(Index, u64)>,
-    pub(crate) lease_reads: BTreeMap<Ticket, LeaseOrigin>,
+    pub(crate) lease_reads: BTreeMap<RaftTicket, LeaseOrigin>,
     pub(crate) lease_clock: Option<LeaseClock>,
     pub(crate) leases_expired: u64,
     pub(crate) hub: Hub,
     pub(crate) watch_out: Vec<(StreamId, WatchResponse)>,
-    pub(crate) moving: Option<(Ticket, volvox_core::Instant)>,
+    pub(crate) moving: Option<Moving>,
 
     /// The newest known incarnation of nodes that the Raft configuration does not name in it.
     pub(crate) joining: BTreeMap<NodeId, Incarnation>,
@@ -200,10 +200,8 @@ impl Replica {
         self.expire_writes(now, cx);
         self.expire_reads(now, cx);
         self.expire_lease_questions(now, cx);
-        if self.moving.is_some_and(|(_, deadline)| deadline <= now)
-            && let Some((ticket, _)) = self.moving.take()
-        {
-            self.reply(ticket, Err(crate::Error::TransferTimeout), cx);
+        if let Some(moving) = self.moving.take_if(|moving| moving.deadline <= now) {
+            self.reply(moving.ticket, Err(crate::Error::TransferTimeout), cx);
         }
         self.hand_over_waiting(cx);
         self.forward_again(now, cx);
@@ -217,17 +215,13 @@ impl Replica {
     }
 
     fn on_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
-        assert!(ticket.0 < OWN_TICKETS, "ticket {} is not a door's", ticket.0);
         match request {
             Request::Write(command) => self.on_write(ticket, command, cx),
             Request::Read => self.on_read(ticket, cx),
             Request::LeaseKeepAlive { lease } => self.on_lease_question(ticket, lease, true, cx),
             Request::LeaseTimeToLive { lease } => self.on_lease_question(ticket, lease, false, cx),
             Request::MoveLeader { to } => self.on_move_leader(ticket, to, cx),
-            Request::MemberAdd { .. }
-            | Request::MemberRemove { .. }
-            | Request::MemberUpdate { .. }
-            | Request::MemberPromote { .. } => self.on_member_request(ticket, request, cx),
+            Request::Member(request) => self.on_member_request(ticket, request, cx),
         }
     }
 }
@@ -351,7 +345,7 @@ impl Process for Replica {
         match command {
             Command::Request { ticket, request } => self.on_request(ticket, request, cx),
             Command::Forget { ticket } => self.on_forget(ticket),
-            other => self.on_watch_command(other, cx),
+            Command::Watch(command) => self.on_watch_command(command, cx),
         }
         self.settle(cx);
     }

@@ -11,8 +11,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Bytes, NodeId};
-pub use volvox_raft::Ticket;
 use volvox_store::{Command as StoreCommand, Reply as StoreReply};
+
+/// A door's name for a request in flight. The replica's own requests to consensus have tickets of another type, so that the
+/// two cannot be confused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(pub u64);
 
 /// The commands of a door to its replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -29,39 +33,46 @@ pub enum Command {
         /// The request.
         ticket: Ticket,
     },
+    /// Concerns watch streams.
+    Watch(WatchCommand),
+}
+
+/// The commands of a door to its watch streams (book/src/etcd.md#5.2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum WatchCommand {
     /// A watch stream opens. It starts with no credit.
-    WatchOpen {
+    Open {
         /// The door's name for the stream; never used twice.
         stream: StreamId,
     },
     /// The stream may be sent this many more responses. Without credit a watcher holds a position, never a queue.
-    WatchCredit {
+    Credit {
         /// The stream.
         stream: StreamId,
         /// The number of additional responses.
         responses: u32,
     },
     /// Creates a watcher (book/src/etcd.md#5.2). Answered by responses on the stream.
-    WatchCreate {
+    Create {
         /// The stream.
         stream: StreamId,
         /// The keys to watch.
         create: WatchCreate,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
-    WatchCancel {
+    Cancel {
         /// The stream.
         stream: StreamId,
         /// The watcher.
         watch_id: i64,
     },
     /// Asks how far the stream has come (book/src/etcd.md#5.5).
-    WatchProgress {
+    Progress {
         /// The stream.
         stream: StreamId,
     },
     /// The stream is gone, and its watchers with it.
-    WatchClose {
+    Close {
         /// The stream.
         stream: StreamId,
     },
@@ -85,34 +96,41 @@ pub enum Request {
         /// The lease.
         lease: i64,
     },
+    /// Changes the members.
+    Member(MemberRequest),
+    /// Hands leadership over.
+    MoveLeader {
+        /// The member that takes over.
+        to: NodeId,
+    },
+}
+
+/// The requests about members (book/src/etcd.md#7.2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum MemberRequest {
     /// Adds a member (book/src/etcd.md#7.2).
-    MemberAdd {
+    Add {
         /// Its addresses for peers.
         peer_urls: Vec<String>,
         /// Without a vote?
         is_learner: bool,
     },
     /// Removes a member.
-    MemberRemove {
+    Remove {
         /// The member.
         id: NodeId,
     },
     /// Replaces the peer URLs of a member.
-    MemberUpdate {
+    Update {
         /// The member.
         id: NodeId,
         /// Its new addresses for peers.
         peer_urls: Vec<String>,
     },
     /// Promotes a learner to a voter.
-    MemberPromote {
+    Promote {
         /// The member.
         id: NodeId,
-    },
-    /// Hands leadership over.
-    MoveLeader {
-        /// The member that takes over.
-        to: NodeId,
     },
 }
 
@@ -188,12 +206,7 @@ impl fmt::Display for Command {
         match self {
             Command::Request { ticket, request } => write!(f, "request {} {request}", ticket.0),
             Command::Forget { ticket } => write!(f, "forget {}", ticket.0),
-            Command::WatchOpen { stream } => write!(f, "watch {} open", stream.0),
-            Command::WatchCredit { stream, responses } => write!(f, "watch {} credit {responses}", stream.0),
-            Command::WatchCreate { stream, create } => write!(f, "watch {} create {create}", stream.0),
-            Command::WatchCancel { stream, watch_id } => write!(f, "watch {} cancel {watch_id}", stream.0),
-            Command::WatchProgress { stream } => write!(f, "watch {} progress", stream.0),
-            Command::WatchClose { stream } => write!(f, "watch {} close", stream.0),
+            Command::Watch(command) => write!(f, "watch {command}"),
         }
     }
 }
@@ -205,11 +218,32 @@ impl fmt::Display for Request {
             Request::Read => f.write_str("read"),
             Request::LeaseKeepAlive { lease } => write!(f, "keep-alive {lease:x}"),
             Request::LeaseTimeToLive { lease } => write!(f, "time-to-live {lease:x}"),
-            Request::MemberAdd { peer_urls, is_learner } => write!(f, "member-add {peer_urls:?} learner={is_learner}"),
-            Request::MemberRemove { id } => write!(f, "member-remove {id}"),
-            Request::MemberUpdate { id, peer_urls } => write!(f, "member-update {id} {peer_urls:?}"),
-            Request::MemberPromote { id } => write!(f, "member-promote {id}"),
+            Request::Member(request) => write!(f, "member-{request}"),
             Request::MoveLeader { to } => write!(f, "move-leader {to}"),
+        }
+    }
+}
+
+impl fmt::Display for WatchCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WatchCommand::Open { stream } => write!(f, "{} open", stream.0),
+            WatchCommand::Credit { stream, responses } => write!(f, "{} credit {responses}", stream.0),
+            WatchCommand::Create { stream, create } => write!(f, "{} create {create}", stream.0),
+            WatchCommand::Cancel { stream, watch_id } => write!(f, "{} cancel {watch_id}", stream.0),
+            WatchCommand::Progress { stream } => write!(f, "{} progress", stream.0),
+            WatchCommand::Close { stream } => write!(f, "{} close", stream.0),
+        }
+    }
+}
+
+impl fmt::Display for MemberRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MemberRequest::Add { peer_urls, is_learner } => write!(f, "add {peer_urls:?} learner={is_learner}"),
+            MemberRequest::Remove { id } => write!(f, "remove {id}"),
+            MemberRequest::Update { id, peer_urls } => write!(f, "update {id} {peer_urls:?}"),
+            MemberRequest::Promote { id } => write!(f, "promote {id}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use volvox_core::{Bytes, Duration, Encode, Incarnation, NodeId};
 use volvox_raft::RoleKind;
 use volvox_replica::message::Refusal;
 use volvox_replica::proposal::{Action, Origin, Proposal};
-use volvox_replica::{Command, Error, Event, Message, Reply, Request, Ticket};
+use volvox_replica::{Command, Error, Event, MemberRequest, Message, Reply, Request, Ticket};
 use volvox_store::{
     Command as StoreCommand, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, Reply as StoreReply,
 };
@@ -292,7 +292,7 @@ fn a_lease_that_is_granted_anew_lives_its_whole_time() {
 fn a_removed_member_stops_only_when_it_is_not_needed() {
     for removed in [1, 2] {
         let mut cluster = Cluster::led_by_n1(2, |_| {});
-        let ticket = cluster.request(1, Request::MemberRemove { id: id(removed) });
+        let ticket = cluster.request(1, Request::Member(MemberRequest::Remove { id: id(removed) }));
         // It stops in the very step in which it learns that it must.
         for _ in 0..2000 {
             if was_removed(&cluster, removed) {
@@ -391,17 +391,17 @@ fn members_change_only_where_a_quorum_is_there() {
     cluster.elapse(3 * SECOND);
     let add = |cluster: &mut Cluster, node: u64| {
         let peer_urls = vec!["http://n4:2380".to_string()];
-        cluster.request(node, Request::MemberAdd { peer_urls, is_learner: false })
+        cluster.request(node, Request::Member(MemberRequest::Add { peer_urls, is_learner: false }))
     };
     for node in [1, 2] {
         let refused = add(&mut cluster, node);
         cluster.elapse(SECOND);
         assert_eq!(cluster.reply(refused), Some(&Err(Error::Unhealthy)), "asked n{node}");
     }
-    let live = cluster.request(1, Request::MemberRemove { id: id(2) });
+    let live = cluster.request(1, Request::Member(MemberRequest::Remove { id: id(2) }));
     cluster.elapse(SECOND);
     assert_eq!(cluster.reply(live), Some(&Err(Error::Unhealthy)), "n1 would be alone with one that is down");
-    let dead = cluster.request(2, Request::MemberRemove { id: id(3) });
+    let dead = cluster.request(2, Request::Member(MemberRequest::Remove { id: id(3) }));
     cluster.elapse(2 * SECOND);
     assert!(matches!(cluster.reply(dead), Some(Ok(Reply::Members { .. }))), "{:?}", cluster.reply(dead));
     let added = add(&mut cluster, 2);

@@ -30,7 +30,7 @@ use crate::harness::{Cluster, config, id};
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Bytes, Duration, Fault, NodeId};
-use volvox_replica::{Command, Request, StreamId, Ticket, WatchCreate};
+use volvox_replica::{Command, MemberRequest, Request, StreamId, Ticket, WatchCommand, WatchCreate};
 use volvox_store::{
     AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, CompactionRequest, DeleteRangeRequest,
     LeaseGrantRequest, LeaseRevokeRequest, PutRequest,
@@ -148,14 +148,18 @@ impl Runner {
 fn command(words: &[&str]) -> Option<Command> {
     let stream = |name: &str| StreamId(number(name) as u64);
     Some(match *words {
-        ["open", name] => Command::WatchOpen { stream: stream(name) },
-        ["credit", name, count] => Command::WatchCredit { stream: stream(name), responses: number(count) as u32 },
-        ["progress", name] => Command::WatchProgress { stream: stream(name) },
-        ["cancel", name, watch_id] => Command::WatchCancel { stream: stream(name), watch_id: number(watch_id) },
+        ["open", name] => Command::Watch(WatchCommand::Open { stream: stream(name) }),
+        ["credit", name, count] => {
+            Command::Watch(WatchCommand::Credit { stream: stream(name), responses: number(count) as u32 })
+        }
+        ["progress", name] => Command::Watch(WatchCommand::Progress { stream: stream(name) }),
+        ["cancel", name, watch_id] => {
+            Command::Watch(WatchCommand::Cancel { stream: stream(name), watch_id: number(watch_id) })
+        }
         ["watch", name, key, end, "from", revision] => {
             let (key, range_end, start_revision) = (key.into(), end.into(), number(revision));
             let create = WatchCreate { key, range_end, start_revision, ..WatchCreate::default() };
-            Command::WatchCreate { stream: stream(name), create }
+            Command::Watch(WatchCommand::Create { stream: stream(name), create })
         }
         ["forget", ticket] => Command::Forget { ticket: self::ticket(ticket) },
         [verb, ticket, ref words @ ..] => {
@@ -194,10 +198,10 @@ fn request(verb: &str, words: &[&str]) -> Option<Request> {
         }
         ("add", [name, learner @ ..]) => {
             let peer_urls = vec![format!("http://{name}:2380")];
-            Request::MemberAdd { peer_urls, is_learner: learner == ["learner"] }
+            Request::Member(MemberRequest::Add { peer_urls, is_learner: learner == ["learner"] })
         }
-        ("remove", [name]) => Request::MemberRemove { id: id(node(name)) },
-        ("promote", [name]) => Request::MemberPromote { id: id(node(name)) },
+        ("remove", [name]) => Request::Member(MemberRequest::Remove { id: id(node(name)) }),
+        ("promote", [name]) => Request::Member(MemberRequest::Promote { id: id(node(name)) }),
         ("move", [name]) => Request::MoveLeader { to: NodeId(node(name)) },
         _ => return None,
     })

@@ -1,13 +1,15 @@
 //! The description of a simulation.
 
+use crate::clock::Clocks;
+use crate::event::Pending;
 use crate::latency::Latency;
-use crate::network::{Links, Network};
-use crate::plan::{FaultPlan, Planner};
+use crate::links::{Links, Network};
+use crate::plan::FaultPlan;
 use crate::queue::Queue;
 use crate::recording::{Carrier, Recorder};
 use crate::replay::TraceRing;
 use crate::script::Journal;
-use crate::simulation::{ConfigByLife, Invariant, LeaderTest, MessageBytes, Pending, Simulation};
+use crate::simulation::{ConfigByLife, Invariant, LeaderTest, MessageBytes, Planner, RecoveryTest, Simulation};
 use crate::statistics::Statistics;
 use crate::storage::{RecordDisk, Storage, StorageFactory};
 use std::collections::VecDeque;
@@ -15,24 +17,6 @@ use std::rc::Rc;
 use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, FlatMap, NodeId, Process, Rng, StableHasher};
-
-/// The initial errors of the clocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clocks {
-    /// The reading of a true wall clock when the run begins, in nanoseconds since 1970.
-    pub wall_start: i64,
-    /// The largest offset of each wall clock.
-    pub offset_max: Duration,
-    /// The largest drift of each pair of clocks, in parts in a million.
-    pub drift_ppm_max: u32,
-}
-
-impl Default for Clocks {
-    fn default() -> Clocks {
-        // 2026-01-01T00:00:00Z
-        Clocks { wall_start: 1_767_225_600_000_000_000, offset_max: Duration::ZERO, drift_ppm_max: 0 }
-    }
-}
 
 /// Describes a [`Simulation`]. Only the seed and this description influence a run.
 pub struct Builder<P: Process> {
@@ -48,7 +32,7 @@ pub struct Builder<P: Process> {
     start_within: Duration,
     schedule: Vec<Scheduled>,
     plan: Option<FaultPlan>,
-    recovered: Option<crate::plan::RecoveryTest<P>>,
+    recovered: Option<RecoveryTest<P>>,
     config_by_life: Option<ConfigByLife<P>>,
     leader: Option<LeaderTest<P>>,
     message_bytes: MessageBytes<P>,

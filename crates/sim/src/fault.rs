@@ -1,7 +1,7 @@
 //! The effect of each fault of the common vocabulary in this world.
 
-use crate::plan::Undo;
-use crate::simulation::{Pending, Simulation};
+use crate::event::{Pending, Undo};
+use crate::simulation::Simulation;
 use volvox_core::fault::{DiskFault, Scheduled, Target};
 use volvox_core::{Duration, Fault, NodeId, Process};
 

@@ -1,10 +1,10 @@
 //! Starts, stops, pauses and restarts of nodes.
 
 use crate::clock::Clock;
+use crate::event::{Happening, Input, Pending};
 use crate::node::{Cold, Node};
 use crate::recording::What;
-use crate::simulation::{Happening, Pending, Simulation};
-use crate::step::Input;
+use crate::simulation::Simulation;
 use crate::storage::{Recovery, StorageError};
 use std::collections::VecDeque;
 use std::rc::Rc;

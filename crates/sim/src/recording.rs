@@ -3,13 +3,11 @@
 //! A trace is text, for people who read. A recording knows which receipt belongs to which sending. It costs as much as
 //! a trace does, and nothing if not requested ([`Builder::record`](crate::Builder::record)).
 
-use crate::simulation::Simulation;
-use crate::step::Input;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
-use volvox_core::{Effect, EffectOf, Fault, Incarnation, Instant, MessageKind, NodeId, Position, Process};
+use volvox_core::{Fault, Incarnation, Instant, MessageKind, NodeId, Position, Process};
 
 /// A message as a reader of a run sees it.
 pub trait Described: fmt::Display {
@@ -36,7 +34,7 @@ pub trait Carrier<P: Process> {
 /// The recording that a simulation writes. A clone shares the recording, so its holder can read what the simulation
 /// wrote.
 #[derive(Clone, Debug)]
-pub struct Recorder(Rc<RefCell<State>>);
+pub struct Recorder(pub(crate) Rc<RefCell<State>>);
 
 /// A run as data.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -134,15 +132,15 @@ pub enum What {
 }
 
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     recording: Recording,
     moments_max: usize,
     /// By link: when each message in flight will arrive. Where two arrive together, the first sent is first.
     under_way: BTreeMap<u32, VecDeque<(u64, usize)>>,
     /// By node: what arrived while it was paused.
-    held: BTreeMap<u32, VecDeque<usize>>,
+    pub(crate) held: BTreeMap<u32, VecDeque<usize>>,
     /// The message that just arrived.
-    arrived: Option<usize>,
+    pub(crate) arrived: Option<usize>,
 }
 
 impl Envelope {
@@ -205,7 +203,7 @@ impl Recorder {
 }
 
 impl State {
-    fn add(&mut self, at: Instant, node: NodeId, what: What) {
+    pub(crate) fn add(&mut self, at: Instant, node: NodeId, what: What) {
         if self.recording.moments.len() < self.moments_max {
             self.recording.moments.push(Moment { at, node, what });
         } else {
@@ -213,7 +211,7 @@ impl State {
         }
     }
 
-    fn send(&mut self, at: Instant, envelope: Envelope) -> usize {
+    pub(crate) fn send(&mut self, at: Instant, envelope: Envelope) -> usize {
         let (id, from) = (self.recording.messages.len(), envelope.from);
         if id < self.moments_max {
             self.recording.messages.push(envelope);
@@ -223,110 +221,9 @@ impl State {
     }
 
     /// The message of this link that arrives now is no longer in flight.
-    fn take(&mut self, link: u32, now: u64) -> Option<usize> {
+    pub(crate) fn take(&mut self, link: u32, now: u64) -> Option<usize> {
         let queue = self.under_way.get_mut(&link)?;
         let place = queue.iter().position(|(arrival, _)| *arrival == now)?;
         queue.remove(place).map(|(_, id)| id)
-    }
-}
-
-impl<P: Process + 'static> Simulation<P> {
-    /// A message leaves, and will not arrive.
-    pub(crate) fn record_refused(&self, from: u32, to: NodeId, message: &P::Message, why: &'static str) {
-        let Some(recorder) = &self.recorder else { return };
-        let ends = (self.cold[from as usize].id, to);
-        let mut state = recorder.0.borrow_mut();
-        let id = state.send(self.now(), Envelope::of(ends, message, false, self.carrier.as_deref()));
-        state.add(self.now(), to, What::Lost(id, why));
-    }
-
-    /// A message has arrived: for [`Simulation::record_input`], or lost for this reason.
-    pub(crate) fn record_arrival(&self, link: u32, lost: Option<&'static str>) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        let Some(id) = state.take(link, self.now) else { return };
-        match lost {
-            Some(why) => {
-                let to = self.cold[self.links.all[link as usize].to as usize].id;
-                state.add(self.now(), to, What::Lost(id, why));
-            }
-            None => state.arrived = Some(id),
-        }
-    }
-
-    /// The message that just arrived is lost, because the node is down.
-    pub(crate) fn record_nobody(&self, to: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        if let Some(id) = state.arrived.take() {
-            state.add(self.now(), self.cold[to as usize].id, What::Lost(id, "down"));
-        }
-    }
-
-    /// The message that just arrived waits, because the node is paused.
-    pub(crate) fn record_held(&self, to: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        if let Some(id) = state.arrived.take() {
-            state.held.entry(to).or_default().push_back(id);
-        }
-    }
-
-    /// The oldest message that waited for this node is handled next.
-    pub(crate) fn record_unheld(&self, to: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        state.arrived = state.held.get_mut(&to).and_then(VecDeque::pop_front);
-    }
-
-    pub(crate) fn record_input(&self, index: u32, input: &Input<P>) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        let cold = &self.cold[index as usize];
-        let what = match input {
-            Input::Start => What::Started(cold.incarnation),
-            Input::Message(..) => match state.arrived.take() {
-                Some(id) => What::Delivered(id),
-                None => return,
-            },
-            Input::Timer(timer) => What::timer(timer, self.carrier.as_deref()),
-            Input::Command(command) => What::Command(command.to_string()),
-            Input::Persisted(through) => What::Durable(*through),
-        };
-        state.add(self.now(), cold.id, what);
-    }
-
-    pub(crate) fn record_effect(&self, index: u32, effect: &EffectOf<P>) {
-        let Some(recorder) = &self.recorder else { return };
-        let what = match effect {
-            Effect::Persist { record, .. } => What::Persisted(record.to_string()),
-            Effect::Note(note) => What::Note(note.to_string()),
-            _ => return,
-        };
-        recorder.add(self.now(), self.cold[index as usize].id, what);
-    }
-
-    /// Something about one node that is neither an input nor an effect.
-    pub(crate) fn record(&self, index: u32, what: impl FnOnce() -> What) {
-        if let Some(recorder) = &self.recorder {
-            recorder.add(self.now(), self.cold[index as usize].id, what());
-        }
-    }
-
-    /// The process is gone, and so is what waited for it.
-    pub(crate) fn record_stopped(&self, index: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        let (now, id) = (self.now(), self.cold[index as usize].id);
-        state.add(now, id, What::Stopped);
-        for message in state.held.remove(&index).unwrap_or_default() {
-            state.add(now, id, What::Lost(message, "down"));
-        }
-    }
-
-    pub(crate) fn record_fault(&self, fault: &Fault) {
-        if let Some(recorder) = &self.recorder {
-            recorder.add(self.now(), NodeId(0), What::Fault(fault.clone()));
-        }
     }
 }

@@ -3,15 +3,11 @@
 //! Formatting costs many times what a step costs, so a run keeps no text. A failing run is repeated from its seed with
 //! the trace on.
 
-use crate::simulation::Simulation;
-use crate::step::Input;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use volvox_core::trace::Line;
-use volvox_core::{EffectOf, Instant, Process};
 
 /// The last lines of a trace. A clone shares the ring, so its holder can read it even after a panic destroyed the
 /// simulation.
@@ -32,7 +28,7 @@ impl TraceRing {
         self.lines.borrow().iter().cloned().collect()
     }
 
-    fn push(&self, line: String) {
+    pub(crate) fn push(&self, line: String) {
         let mut lines = self.lines.borrow_mut();
         if lines.len() >= self.lines_max {
             lines.pop_front();
@@ -100,31 +96,5 @@ fn attempt<T>(body: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
             (_, Some(text)) => format!("panic: {text}"),
             _ => "panic".to_string(),
         }),
-    }
-}
-
-impl<P: Process + 'static> Simulation<P> {
-    pub(crate) fn trace_input(&self, index: u32, input: &Input<P>) {
-        let id = self.cold[index as usize].id;
-        match input {
-            Input::Start => self.trace_text(format_args!("{id} starts as {}", self.cold[index as usize].incarnation)),
-            Input::Message(from, message) => self.trace_text(format_args!("{id} <- {from} {message}")),
-            Input::Timer(timer) => self.trace_text(format_args!("{id} timer {timer:?} fires")),
-            Input::Command(command) => self.trace_text(format_args!("{id} command {command}")),
-            Input::Persisted(through) => self.trace_text(format_args!("{id} durable through {through}")),
-        }
-    }
-
-    pub(crate) fn trace_effect(&self, index: u32, effect: &EffectOf<P>) {
-        if let Some(ring) = &self.trace {
-            let node = self.cold[index as usize].id;
-            ring.push(Line { at: Instant(self.now), node, effect }.to_string());
-        }
-    }
-
-    pub(crate) fn trace_text(&self, text: fmt::Arguments<'_>) {
-        if let Some(ring) = &self.trace {
-            ring.push(format!("{} {text}", Instant(self.now)));
-        }
     }
 }

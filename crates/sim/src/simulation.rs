@@ -1,16 +1,16 @@
 //! The simulated world: its state, and how a run proceeds.
 
-use crate::network::Links;
+use crate::event::{Happened, Happening, Pending, Violation};
+use crate::links::Links;
 use crate::node::{Cold, Node};
-use crate::plan::{Planner, Undo};
+use crate::plan::FaultPlan;
 use crate::queue::{Lane, Queue};
 use crate::recording::{Carrier, Recorder};
 use crate::replay::TraceRing;
 use crate::script::Journal;
 use crate::statistics::Statistics;
-use crate::storage::{StorageError, StorageFactory};
+use crate::storage::StorageFactory;
 use std::collections::VecDeque;
-use std::fmt;
 use std::hash::Hasher;
 use std::rc::Rc;
 use volvox_core::fault::Scheduled;
@@ -63,73 +63,21 @@ pub(crate) type MessageBytes<P> = Box<dyn Fn(&<P as Process>::Message) -> usize>
 /// Whether a process believes that it leads.
 pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;
 
+/// Whether a node whose storage was damaged has recovered, such as being a voter again.
+pub(crate) type RecoveryTest<P> = Box<dyn FnMut(&Simulation<P>, NodeId) -> bool>;
+
+/// The plan of faults, and how far it is.
+pub(crate) struct Planner<P: Process> {
+    pub plan: FaultPlan,
+    pub rng: Rng,
+    /// Nodes that are down, paused or unable to write because of this plan.
+    pub afflicted: Vec<u32>,
+    pub recovered: Option<RecoveryTest<P>>,
+    pub token: u64,
+}
+
 /// The invariants, evaluated after every step; the node is the one that made the step.
 pub(crate) type Invariant<P> = (&'static str, Box<dyn FnMut(&Simulation<P>, NodeId) -> Result<(), String>>);
-
-/// A future event of the world.
-pub(crate) enum Pending<P: Process> {
-    Message {
-        link: u32,
-        epoch: u32,
-        message: P::Message,
-    },
-    Timer {
-        node: u32,
-        run: u32,
-        timer: P::Timer,
-    },
-    Synced {
-        node: u32,
-        run: u32,
-    },
-    /// A disk that defers something is asked again.
-    AskDisk {
-        node: u32,
-        run: u32,
-    },
-    Command {
-        node: u32,
-        command: Box<P::Command>,
-    },
-    Start {
-        node: u32,
-    },
-    /// A node that was paused handles what waits.
-    Wake {
-        node: u32,
-        run: u32,
-    },
-    Fault(Box<Fault>),
-    /// A fault that is undone after this span.
-    Passing(Box<(Fault, Duration)>),
-    Undo(Undo),
-    Plan,
-    Alarm(u64),
-}
-
-/// The part of a run that is visible from outside.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happened<E> {
-    /// The world's time.
-    pub at: Instant,
-    /// The node that it concerns; none for an alarm.
-    pub node: NodeId,
-    /// The happening.
-    pub what: Happening<E>,
-}
-
-/// See [`Happened`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening<E> {
-    /// The process emitted an event.
-    Event(E),
-    /// The process started, in this incarnation.
-    Started(Incarnation),
-    /// The process is gone; with the reason if its disk failed.
-    Stopped(Option<StorageError>),
-    /// An alarm set with [`Simulation::alarm`] is due.
-    Alarm(u64),
-}
 
 /// Why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,25 +93,6 @@ pub enum Stop {
     StepsMax,
     /// An invariant does not hold: see [`Simulation::violation`].
     Violated,
-}
-
-/// An invariant that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// The world's time.
-    pub at: Instant,
-    /// The node whose step broke it.
-    pub node: NodeId,
-    /// Its name.
-    pub invariant: &'static str,
-    /// The reason.
-    pub text: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {} does not hold: {}", self.at, self.node, self.invariant, self.text)
-    }
 }
 
 impl<P: Process + 'static> Simulation<P> {

@@ -1,9 +1,10 @@
 //! One event: a step of a process, and the results of its effects.
 
+use crate::event::{Happening, Input, Pending, Violation};
 use crate::node::{Durability, NEVER, Outgoing, Timer, Waiting};
 use crate::queue::Lane;
 use crate::recording::What;
-use crate::simulation::{Happening, Pending, Simulation, Violation};
+use crate::simulation::Simulation;
 use crate::storage::{Finished, StorageError, Write};
 use std::hash::{Hash, Hasher};
 use volvox_core::time::nanos;
@@ -11,15 +12,6 @@ use volvox_core::{Context, Duration, Effect, EffectOf, Instant, NodeId, Now, Out
 
 /// How long a disk that defers something is left alone.
 const DISK_ASKED_AGAIN: Duration = Duration::from_millis(50);
-
-/// The input of a step.
-pub(crate) enum Input<P: Process> {
-    Start,
-    Message(NodeId, P::Message),
-    Timer(P::Timer),
-    Command(P::Command),
-    Persisted(Position),
-}
 
 impl<P: Process + 'static> Simulation<P> {
     pub(crate) fn handle(&mut self, what: Pending<P>) {
@@ -160,15 +152,7 @@ impl<P: Process + 'static> Simulation<P> {
             chain.write_u32(index);
             hash_input(&input, chain);
         }
-        if self.trace.is_some() {
-            self.trace_input(index, &input);
-        }
-        if self.recorder.is_some() {
-            self.record_input(index, &input);
-        }
-        if self.journal.is_some() {
-            self.journal_input(index, &input);
-        }
+        self.observe_input(index, &input);
         self.statistics.steps += 1;
         let node = &mut self.nodes[index as usize];
         let process = node.process.as_mut().expect("a step of a node that is up");
@@ -208,12 +192,7 @@ impl<P: Process + 'static> Simulation<P> {
             if let Some(chain) = &mut self.chain {
                 effect.hash(chain);
             }
-            if self.trace.is_some() {
-                self.trace_effect(index, &effect);
-            }
-            if self.recorder.is_some() {
-                self.record_effect(index, &effect);
-            }
+            self.observe_effect(index, &effect);
             self.apply_effect(index, effect);
         }
         self.effects = effects;

@@ -60,6 +60,11 @@
 //! - The records of the tail, at most half a MiB, are copied once more when it is sealed.
 //! - Users and roles are not included yet; the caller checks permissions.
 //!
+//! # Files that import one another
+//!
+//! `store`, `compaction` and `stepwise` hold one type's methods, a file for each of its works. A [`View`] hands out its
+//! [`Lease`]s, which are read from it; a pair of the log is read from a record, and a record is written from pairs.
+//!
 //! # References
 //!
 //! The etcd v3 API; R. Bayer and E. McCreight, *Organization and Maintenance of Large Ordered Indexes* (1972), for the

@@ -1,8 +1,9 @@
 //! Clients: each has one open request at a time, always to the same node, and waits for the answer up to its own limit.
 
+use crate::driver::{Run, Wake, World};
 use crate::linearizability::{Action, Operation as RegisterOperation};
 use crate::operations::{Asked, Operation, check_read, check_written, fits};
-use crate::run::{Run, Wake, World, unanswered};
+use crate::run::unanswered;
 use crate::workload::{Known, is_register, number_of};
 use volvox_core::{Bytes, Duration, NodeId};
 use volvox_replica::{Command, Error, Reply, Request, Ticket};

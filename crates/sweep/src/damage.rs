@@ -3,34 +3,13 @@
 //! A damaged disk counts until its node is seen to vote again in the present life of its storage, which is a fresh one
 //! if it lost anything. While the members change, no disk is damaged: the budget would be unclear.
 
+use crate::driver::{Hurt, Run, Wake, World};
 use crate::membership::{committed, newest};
-use crate::run::{Run, Wake, World};
-use std::collections::BTreeMap;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Duration, Fault, Incarnation, Instant, NodeId};
+use volvox_core::{Duration, Fault, Instant, NodeId};
 
 /// Until then the first change of the members goes before: it finds no moment when disks are always being repaired.
 const MEMBERS_FIRST: Duration = Duration::from_secs(15);
-
-/// The damage of a disk.
-#[derive(Default)]
-pub(crate) struct Damage {
-    outstanding: BTreeMap<NodeId, Hurt>,
-}
-
-#[derive(Clone, Copy)]
-struct Hurt {
-    /// Its life when it was damaged.
-    before: Incarnation,
-    /// It was started since: what is lost has been noticed.
-    restarted: bool,
-}
-
-impl Damage {
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.outstanding.is_empty()
-    }
-}
 
 impl Run {
     /// Damages a disk, if one more may be.

@@ -55,11 +55,14 @@
 
 mod clients;
 mod damage;
+mod driver;
 mod follow;
+mod history;
 mod leases;
 pub mod linearizability;
 mod log_disk;
 mod membership;
+mod moments;
 mod operations;
 #[cfg(feature = "planted-bugs")]
 pub mod plants;
@@ -72,7 +75,6 @@ pub mod shrink;
 mod streams;
 mod strikes;
 pub mod sweep;
-mod told;
 mod truth;
 mod wander;
 mod watchers;

@@ -3,50 +3,17 @@
 //! A few changes at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
 //! lost its disk can leave too few, which no protocol repairs.
 
+use crate::driver::{Change, Client, Run, Wake, World};
 use crate::operations::Operation;
-use crate::run::{Run, Wake, World};
 use crate::shape::peer_url;
 use volvox_core::{Duration, Incarnation, NodeId};
 use volvox_raft::{Configuration, Member};
-use volvox_replica::{Replica, Request};
+use volvox_replica::{MemberRequest, Replica, Request};
 
 /// There are never more members than the cluster began with and this many.
 const MEMBERS_MORE: usize = 2;
 /// And never fewer than this, or no fault is survived.
 const MEMBERS_LEAST: usize = 3;
-
-/// A change in progress.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
-    Add {
-        is_learner: bool,
-        /// The new node's address is this one's, whatever id it gets.
-        address: u64,
-    },
-    Promote(NodeId),
-    Remove(NodeId),
-}
-
-impl Change {
-    fn request(self) -> Request {
-        match self {
-            Change::Add { is_learner, address } => {
-                Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
-            }
-            Change::Promote(id) => Request::MemberPromote { id },
-            Change::Remove(id) => Request::MemberRemove { id },
-        }
-    }
-}
-
-/// The client that changes the members.
-#[derive(Default)]
-pub(crate) struct Membership {
-    pub under_way: Vec<Change>,
-    additions: u64,
-    pub changes: u64,
-    pub removed: Vec<NodeId>,
-}
 
 impl Run {
     /// Continues the changes in progress, or begins others.
@@ -147,7 +114,7 @@ impl Run {
 
     /// A request about members was answered.
     pub(crate) fn on_members_changed(&mut self, world: &mut World, request: &Request, added: Option<NodeId>) {
-        if let (Request::MemberAdd { .. }, Some(id)) = (request, added) {
+        if let (Request::Member(MemberRequest::Add { .. }), Some(id)) = (request, added) {
             self.add_node(world, id);
         }
     }
@@ -166,7 +133,7 @@ impl Run {
         let after = Duration::from_millis(self.rng.between(10, 400));
         world.fault_after(after, volvox_core::Fault::Start(id));
         for _ in 0..self.shape.clients_a_node {
-            self.clients.push(crate::run::Client { node: id, busy: None });
+            self.clients.push(Client { node: id, busy: None });
             let client = self.clients.len() - 1;
             self.wake_between(world, 500, 3_000, Wake::Client(client));
         }

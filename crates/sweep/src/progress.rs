@@ -1,14 +1,14 @@
 //! The liveness properties after everything healed, seen from outside.
 
+use crate::driver::{Run, World};
 use crate::membership::newest;
 use crate::operations::Operation;
-use crate::run::{Run, World};
 use volvox_core::NodeId;
 use volvox_store::DeleteRangeRequest;
 
 impl Run {
     /// Whether everything is well again; asks what must be asked to find out.
-    pub(crate) fn is_healed(&mut self, world: &mut World) -> bool {
+    pub(crate) fn check_healed(&mut self, world: &mut World) -> bool {
         self.send_probes(world);
         self.probed.values().all(|answered| *answered) && self.missing(world).is_none()
     }

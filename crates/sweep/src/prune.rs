@@ -11,7 +11,7 @@ use crate::follow::{Became, Moment};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use volvox_core::{Instant, MessageKind, NodeId};
-use volvox_replica::{Command, Replica, Request};
+use volvox_replica::{Command, Replica, Request, WatchCommand};
 use volvox_sim::script::{Action, Breach, What, Which, WhichTimer};
 
 /// How many snapshots are kept along a course.
@@ -330,7 +330,9 @@ fn revision_in(command: &mut Command) -> Option<&mut i64> {
         Command::Request { request: Request::Write(volvox_store::Command::Compact(compact)), .. } => {
             Some(&mut compact.revision)
         }
-        Command::WatchCreate { create, .. } if create.start_revision > 0 => Some(&mut create.start_revision),
+        Command::Watch(WatchCommand::Create { create, .. }) if create.start_revision > 0 => {
+            Some(&mut create.start_revision)
+        }
         _ => None,
     }
 }

@@ -3,7 +3,7 @@
 //! Most paths say so themselves, in a note of the trace. The others are seen from outside, by comparing a node with
 //! itself before the step.
 
-use crate::strikes::Moment;
+use crate::moments::Moment;
 use std::collections::BTreeMap;
 use volvox_core::NodeId;
 use volvox_raft::{Index, RoleKind, Term};

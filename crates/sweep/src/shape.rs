@@ -1,7 +1,7 @@
 //! The decisions of a seed before its run begins: the world, the load, and the limits.
 
 use crate::log_disk::DiskModel;
-use crate::strikes::Strikes;
+use crate::moments::Strikes;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Incarnation, NodeId, Rng};
 use volvox_disk::Options;

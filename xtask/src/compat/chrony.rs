@@ -13,8 +13,9 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::chronyd::Chronyd;
 use super::working_folder;
+use crate::cargo;
 use crate::child::{self, Speaker};
-use crate::verify::{self, Tally};
+use crate::tally::Tally;
 use crate::workspace::Workspace;
 
 /// No asking of ours takes longer: the client itself gives up after 10 s.
@@ -74,7 +75,7 @@ pub fn run(workspace: &Workspace, selected: impl Fn(&str) -> bool, tally: &mut T
     if checks.is_empty() {
         return Ok(());
     }
-    verify::run_cargo(&mut verify::offline(workspace, &["build", "--package", "volvox-clocks", "--example", "ntp"]))?;
+    cargo::run(&mut cargo::offline(workspace, &["build", "--package", "volvox-clocks", "--example", "ntp"]))?;
     let program = workspace.volvox();
     let ntp = program.parent().context("the program lies in a folder")?.join("examples").join("ntp");
     let bench = Bench { chronyd: fetch(workspace), ntp, folder: working_folder()?.join("chrony") };

@@ -1,4 +1,7 @@
-//! Modules: every source file is declared by its parent, and every name is specific.
+//! Modules: every source file is declared by its parent, every name is specific, and a crate lays its modules out in one
+//! way: `x.rs` beside the folder `x`, or `x/mod.rs` in it.
+
+use std::collections::BTreeMap;
 
 use super::Finding;
 use super::manifests;
@@ -7,9 +10,9 @@ use super::tree::Tree;
 /// Names under which everything fits and nothing is found.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "misc", "shared"];
 
-/// Files that no module names, and modules whose name says nothing.
+/// Files that no module names, modules whose name says nothing, and modules that are laid out as few others of their crate.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = layouts(tree);
     for (file, _) in tree.sources() {
         let Some((folder, name)) = file.path.rsplit_once('/') else { continue };
         let stem = name.trim_end_matches(".rs");
@@ -36,19 +39,30 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The files that may declare the module of `folder/stem.rs`; `None` when cargo finds it by itself.
-fn parents(folder: &str, stem: &str) -> Option<Vec<String>> {
-    let (above, own) = folder.rsplit_once('/')?;
-    let (folder, root) = if stem == "mod" { (above, above.rsplit('/').next()?) } else { (folder, own) };
-    let automatic = ["bin", "tests", "benches", "examples", "fuzz_targets"];
-    let is_root = root == "src" && matches!(stem, "lib" | "main");
-    if is_root || stem == "build" || (automatic.contains(&root) && stem != "mod") || !folder.contains("src") {
-        return None;
+/// Modules with files of their own, where a crate has both layouts: those of the rarer one, `x/mod.rs` when both are as
+/// frequent.
+fn layouts(tree: &Tree) -> Vec<Finding> {
+    let mut crates: BTreeMap<&str, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for (file, _) in tree.sources() {
+        let Some((package, inside)) = file.path.split_once("/src/") else { continue };
+        let (inner, beside) = crates.entry(package).or_default();
+        if inside.ends_with("/mod.rs") {
+            inner.push(&file.path);
+        } else if tree.exists(file.path.trim_end_matches(".rs")) {
+            beside.push(&file.path);
+        }
     }
-    if root == "src" {
-        return Some(vec![format!("{folder}/lib.rs"), format!("{folder}/main.rs")]);
+    let mut findings = Vec::new();
+    for (inner, beside) in crates.into_values().filter(|(inner, beside)| !inner.is_empty() && !beside.is_empty()) {
+        let is_inner_rarer = inner.len() <= beside.len();
+        for path in if is_inner_rarer { inner } else { beside } {
+            let stem = path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+            let instead = if is_inner_rarer { format!("{stem}.rs") } else { format!("{stem}/mod.rs") };
+            let what = "most modules with files of their own are laid out the other way in this crate";
+            findings.push(Finding::new(path, 1, what, format!("move it to {instead}")));
+        }
     }
-    Some(vec![format!("{folder}/mod.rs"), format!("{folder}.rs")])
+    findings
 }
 
 /// Whether a package lists its programs of tests, and cargo looks for no others.
@@ -64,6 +78,21 @@ fn has_program(tree: &Tree, package: &str, stem: &str) -> bool {
     let programs = table.and_then(|table| table.get("test")?.as_array().cloned()).unwrap_or_default();
     programs.iter().any(|one| one.get("path").and_then(|path| path.as_str()) == Some(&path))
         || declares(tree, &format!("{package}/tests/main.rs"), stem)
+}
+
+/// The files that may declare the module of `folder/stem.rs`; `None` when cargo finds it by itself.
+fn parents(folder: &str, stem: &str) -> Option<Vec<String>> {
+    let (above, own) = folder.rsplit_once('/')?;
+    let (folder, root) = if stem == "mod" { (above, above.rsplit('/').next()?) } else { (folder, own) };
+    let automatic = ["bin", "tests", "benches", "examples", "fuzz_targets"];
+    let is_root = root == "src" && matches!(stem, "lib" | "main");
+    if is_root || stem == "build" || (automatic.contains(&root) && stem != "mod") || !folder.contains("src") {
+        return None;
+    }
+    if root == "src" {
+        return Some(vec![format!("{folder}/lib.rs"), format!("{folder}/main.rs")]);
+    }
+    Some(vec![format!("{folder}/mod.rs"), format!("{folder}.rs")])
 }
 
 /// Whether the file at `path` says `mod module;`, or names a file by an attribute, which is not followed.
@@ -90,7 +119,7 @@ mod tests {
             ("crates/x/src/lib.rs", "pub mod a;\n#[cfg(test)]\nmod tests;\n"),
             ("crates/x/src/a.rs", "pub(crate) mod b;\nmod c;\n"),
             ("crates/x/src/a/b.rs", ""),
-            ("crates/x/src/a/c/mod.rs", "mod d;\n"),
+            ("crates/x/src/a/c.rs", "mod d;\n"),
             ("crates/x/src/a/c/d.rs", ""),
             ("crates/x/src/tests.rs", ""),
             ("crates/x/src/bin/tool.rs", ""),
@@ -108,6 +137,25 @@ mod tests {
             ("crates/x/src/a.rs", ""),
         ]);
         assert!(found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1: no module names"), "{found:?}");
+    }
+
+    #[test]
+    fn a_crate_has_one_layout_and_the_rarer_one_fails() {
+        let lib = ("crates/x/src/lib.rs", "mod a;\nmod b;\nmod c;\n");
+        let (a, b) = (("crates/x/src/a.rs", "mod z;\n"), ("crates/x/src/b/mod.rs", "mod z;\n"));
+        let (az, bz) = (("crates/x/src/a/z.rs", ""), ("crates/x/src/b/z.rs", ""));
+        let found = check(&[lib, a, az, b, bz, ("crates/x/src/c.rs", "")]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("crates/x/src/b/mod.rs:1") && found[0].ends_with("src/b.rs"),
+            "{found:?}"
+        );
+        let (c, cz) = (("crates/x/src/c/mod.rs", "mod z;\n"), ("crates/x/src/c/z.rs", ""));
+        let found = check(&[lib, a, az, b, bz, c, cz]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1") && found[0].ends_with("src/a/mod.rs"),
+            "{found:?}"
+        );
+        assert!(check(&[lib, b, bz, c, cz, ("crates/x/src/a.rs", "")]).is_empty());
     }
 
     #[test]

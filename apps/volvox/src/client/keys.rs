@@ -1,8 +1,8 @@
 //! `put`, `del` and `compact`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use super::cluster::{Cluster, Repeat};
 use super::document;
 use super::lease::parse_lease;
 use super::output::Printer;
-use super::range::Span;
+use super::span::Span;
 
 /// The arguments of `put`.
 #[derive(Args, Debug)]
@@ -156,9 +156,4 @@ pub fn print_delete(out: &mut Printer, response: &DeleteRangeResponse) -> Result
 pub fn print_pair(out: &mut Printer, pair: &KeyValue) -> Result<()> {
     out.line(&pair.key)?;
     out.line(&pair.value)
-}
-
-/// Returns the bytes of an argument: keys and values need not be text.
-pub fn argument_bytes(argument: &OsStr) -> Bytes {
-    Bytes::copy_from_slice(argument.as_bytes())
 }

@@ -12,11 +12,11 @@ use serde_json::json;
 
 use super::cluster::{Cluster, Repeat};
 use super::keep_alive::{Ended, keep_alive};
-use super::keys::{argument_bytes, print_pair};
+use super::keys::print_pair;
 use super::lease::{grant, revoke};
 use super::output::Printer;
 use super::ownership::{Place, join_queue, owner, queue_prefix, wait_for_turn};
-use super::range::prefix_end;
+use super::span::{argument_bytes, prefix_end};
 use super::subscription::{Interest, Subscription};
 use super::{EXIT_INTERRUPTED, Interruption, base64, document, interrupted};
 

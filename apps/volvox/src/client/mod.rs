@@ -21,6 +21,7 @@ mod output;
 mod ownership;
 mod range;
 mod snapshot;
+mod span;
 mod status;
 mod subscription;
 mod tls;
@@ -39,7 +40,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use cluster::{Cluster, Repeat};
 pub use endpoints::{Endpoint, find_endpoints, serves_tls};
 use output::{Printer, reader_is_gone};
-pub use snapshot::{Progress, SnapshotCommand};
+pub use snapshot::SnapshotCommand;
 pub use tls::TlsOptions;
 
 /// The exit status of a command ended by Ctrl-C, as shells count it.

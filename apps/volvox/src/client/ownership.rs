@@ -20,7 +20,8 @@ use volvox_etcd::proto::mvccpb::KeyValue;
 use volvox_etcd::proto::mvccpb::event::EventType;
 
 use super::cluster::{Cluster, Repeat};
-use super::range::{prefix_end, read};
+use super::range::read;
+use super::span::prefix_end;
 use super::subscription::{Interest, Subscription};
 
 /// A place in the queue for a name.

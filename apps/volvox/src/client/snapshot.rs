@@ -1,24 +1,24 @@
 //! `snapshot save`: a copy of the store in a file, complete or not at all.
 
 use std::fs::{self, File};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, timeout};
 use volvox_etcd::proto::etcdserverpb::SnapshotRequest;
 use volvox_etcd::proto::etcdserverpb::maintenance_client::MaintenanceClient;
 
 use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe};
 use super::output::Printer;
 use crate::local::restore::RestoreArguments;
+use crate::progress::Progress;
 
 /// The length of a snapshot's trailer: the SHA-256 of everything before it.
 const CHECKSUM_BYTES: usize = 32;
-const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
 /// A member that sends nothing for this long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -109,39 +109,6 @@ impl TrailingChecksum {
 
     fn is_right(&self) -> bool {
         self.bytes > CHECKSUM_BYTES as u64 && self.hash.clone().finalize()[..] == self.tail[..]
-    }
-}
-
-/// The progress line: shown on a terminal, not in a pipe.
-pub struct Progress {
-    shown: bool,
-    is_terminal: bool,
-    next: Instant,
-}
-
-impl Progress {
-    /// A progress line that shows nothing yet.
-    pub fn new() -> Progress {
-        let is_terminal = std::io::stderr().is_terminal();
-        Progress { shown: false, is_terminal, next: Instant::now() + PROGRESS_PAUSE }
-    }
-
-    /// Shows from time to time how much is done and how much is left.
-    pub fn show(&mut self, received: u64, remaining: u64) {
-        if !self.is_terminal || Instant::now() < self.next {
-            return;
-        }
-        self.next = Instant::now() + PROGRESS_PAUSE;
-        self.shown = true;
-        let total = (received + remaining).max(1);
-        eprint!("\r{:3} % of {} KiB", received * 100 / total, total / 1024);
-    }
-
-    /// Clears the line.
-    pub fn clear(&mut self) {
-        if self.shown {
-            eprint!("\r{:30}\r", "");
-        }
     }
 }
 

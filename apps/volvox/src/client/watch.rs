@@ -10,7 +10,7 @@ use super::cluster::Cluster;
 use super::document;
 use super::keys::print_pair;
 use super::output::Printer;
-use super::range::Span;
+use super::span::Span;
 use super::subscription::{Interest, Subscription};
 
 /// The arguments of `watch`.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_lab::catalogue::Catalogue;
-use volvox_lab::coverage::{Line, done_of, standing};
-use volvox_lab::reading;
+use volvox_lab::coverage::{done_of, standing};
+use volvox_lab::recorded::Line;
 use volvox_lab::registry::Entry;
 
 /// Prints the coverage, and the entries.
@@ -16,7 +16,7 @@ use volvox_lab::registry::Entry;
 /// # Errors
 /// When entries depend on one another in a cycle.
 pub fn list(json: bool) -> Result<ExitCode> {
-    let (all, lines) = (reading::order(REGISTRY)?, REGISTRY.recorded());
+    let (all, lines) = (REGISTRY.in_reading_order()?, REGISTRY.recorded());
     let catalogue = Catalogue::get();
     let done: usize = catalogue.groups.iter().map(|group| done_of(&lines, group.id, catalogue).len()).sum();
     let of = catalogue.mechanisms.len();

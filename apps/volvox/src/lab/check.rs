@@ -18,7 +18,7 @@ use volvox_lab::diagram::{self, Diagram};
 use volvox_lab::exploring::{self, Exploring};
 use volvox_lab::model::{CheckedModel, Expects, Explored, Found};
 use volvox_lab::registry::Entry;
-use volvox_lab::shell::Shell;
+use volvox_lab::shell::{Carried, Shell};
 
 /// The default limit of an exploration's memory: a development machine has more.
 const MEMORY_MIB: u64 = 8_192;
@@ -172,7 +172,7 @@ fn explored(
         bytes_max: Some(arguments.memory << 20),
         progress: tell,
         cancel: Some(&INTERRUPTED),
-        shell: shell.filter(|_| arguments.wants_one()),
+        shown: shell.filter(|_| arguments.wants_one()).map(|shell| Carried(shell).shown()),
     };
     let explored = exploring::with(exploring, model.explore);
     terminal::progress(json, "");

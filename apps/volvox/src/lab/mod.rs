@@ -10,6 +10,7 @@ mod show;
 mod step;
 mod store_sweep;
 mod sweep;
+mod sweep_arguments;
 mod terminal;
 
 use anyhow::{Result, bail};
@@ -30,7 +31,7 @@ pub enum LabCommand {
     /// Explore every schedule of the small instances of a protocol
     Check(check::CheckArguments),
     /// Run many seeds of a protocol under every fault it claims to survive
-    Sweep(sweep::SweepArguments),
+    Sweep(sweep_arguments::SweepArguments),
     /// Measure the numbers that the textbooks claim
     Claim(prove::ClaimArguments),
     /// Replay a script: written by hand, by `step`, or by a sweep

@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_lab::questions::{self, Question};
-use volvox_lab::reading;
 use volvox_lab::registry::Entry;
 
 /// The options of `lab questions`.
@@ -82,7 +81,7 @@ fn document(all: &[Question], with_answers: bool) -> Vec<Value> {
 
 fn count(json: bool) -> Result<()> {
     let mut entries = Vec::new();
-    for entry in reading::order(REGISTRY)? {
+    for entry in REGISTRY.in_reading_order()? {
         let questions = of(entry)?.len();
         if json {
             entries.push(json!({ "entry": entry.card().id, "questions": questions }));

@@ -10,11 +10,12 @@ use volvox_chapters::REGISTRY;
 use volvox_core::When;
 use volvox_lab::catalogue::{Catalogue, ClaimRow, Demand, DemandKind, Mechanism};
 use volvox_lab::chapter::{Golden, World};
-use volvox_lab::coverage::{Line, evidence_of, standing};
+use volvox_lab::coverage::{evidence_of, standing};
 use volvox_lab::evidence::{Evidence, recorded_clients};
 use volvox_lab::model::Expects;
 use volvox_lab::prose;
 use volvox_lab::reading::Reading;
+use volvox_lab::recorded::Line;
 use volvox_lab::registry::{Entry, Experiment};
 use volvox_lab::shell::Shell;
 

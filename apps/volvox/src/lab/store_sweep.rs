@@ -1,6 +1,6 @@
 //! `volvox lab sweep store`: the whole service over the real log, under every fault.
 
-use super::sweep::SweepArguments;
+use super::sweep_arguments::SweepArguments;
 use anyhow::{Result, bail};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

@@ -1,9 +1,7 @@
 //! `kill`, `start`, `pause`, `resume`: one node of a local cluster at a time.
 
-use super::faults::forget_failed_sync;
 use super::manifest::Manifest;
-use super::processes::NodeProcess;
-use super::up::{last_words, spawn};
+use super::processes::{NodeProcess, last_words, spawn};
 use crate::node::admin_client;
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -39,7 +37,7 @@ pub async fn start(data: &Path, id: u64) -> Result<String> {
     if NodeProcess::of_node(data, id).is_some() {
         bail!("node {id} is already running");
     }
-    forget_failed_sync(&mut manifest, id);
+    manifest.forget_failed_sync(id);
     manifest.save(data)?;
     let node = manifest.node(id)?;
     let mut child = spawn(&manifest, node, data)?;

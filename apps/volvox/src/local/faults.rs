@@ -12,8 +12,8 @@ use super::processes::NodeProcess;
 use crate::node::admin_client;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use volvox_core::Fault;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Fault, NodeId};
 
 /// Injects the fault.
 ///
@@ -155,12 +155,6 @@ fn add(active: &mut Vec<String>, fault: &Fault) {
         added = None;
     }
     active.extend(added.map(|fault| fault.to_string()));
-}
-
-/// A sync fails once: after a restart the node's disk works again.
-pub fn forget_failed_sync(manifest: &mut Manifest, id: u64) {
-    let failed = Fault::Disk(NodeId(id), DiskFault::FailSync).to_string();
-    manifest.faults.retain(|active| *active != failed);
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use crate::client::serves_tls;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use volvox_core::fault::DiskFault;
+use volvox_core::{Fault, NodeId};
 
 /// The client port of node 1 without `--port-base`; node 2 serves clients twenty thousand above, and so on.
 const DEFAULT_CLIENT_PORT: u16 = 2379;
@@ -48,6 +50,12 @@ pub struct ManifestNode {
 }
 
 impl Manifest {
+    /// Takes back a sync that fails: it fails once, and after a restart the disk of the node works again.
+    pub fn forget_failed_sync(&mut self, id: u64) {
+        let failed = Fault::Disk(NodeId(id), DiskFault::FailSync).to_string();
+        self.faults.retain(|active| *active != failed);
+    }
+
     /// A new cluster.
     ///
     /// # Errors

@@ -1,8 +1,10 @@
 //! The processes of a local cluster: which nodes run, and signals that never hit an unrelated process.
 
-use super::manifest::node_folder;
+use super::manifest::{Manifest, ManifestNode, node_folder, node_log};
 use anyhow::{Context, Result, bail};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// The process of a node: its pid, and when the kernel started it, in clock ticks since boot.
@@ -99,6 +101,58 @@ fn status_field(pid: i32, field: usize) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &text[text.rfind(')')? + 1..];
     after_name.split_whitespace().nth(field).map(str::to_owned)
+}
+
+/// Starts one node in a process group of its own: Ctrl-C in `up` reaches `up` alone, which then stops the nodes.
+///
+/// # Errors
+/// When the program cannot be started.
+pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Child> {
+    let program = std::env::current_exe().context("cannot find this program's own file")?;
+    let peers: Vec<String> =
+        manifest.nodes.iter().map(|other| format!("{}=127.0.0.1:{}", other.id, other.peer_port)).collect();
+    let folder = node_folder(data, node.id);
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
+    let mut command = Command::new(program);
+    command
+        .arg("node")
+        .arg("--id")
+        .arg(node.id.to_string())
+        .arg("--folder")
+        .arg(&folder)
+        .arg("--cluster")
+        .arg(manifest.cluster.to_string())
+        .arg("--initial-cluster")
+        .arg(peers.join(","))
+        .arg("--initial-cluster-state")
+        .arg(if manifest.formed { "existing" } else { "new" })
+        .arg("--listen-client")
+        .arg(format!("127.0.0.1:{}", node.client_port))
+        .arg("--listen-peer")
+        .arg(format!("127.0.0.1:{}", node.peer_port))
+        .arg("--listen-admin")
+        .arg(format!("127.0.0.1:{}", node.admin_port))
+        .arg("--log-file")
+        .arg(node_log(data, node.id))
+        .arg("--development");
+    for fault in &manifest.faults {
+        command.arg("--fault").arg(fault);
+    }
+    command.args(&node.flags).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
+    // The output of a node before its log file is open, or when it panics, must be available afterwards.
+    let last_words = data.join(format!("n{}.stderr", node.id));
+    command
+        .stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);
+    command.spawn().context("cannot start a node")
+}
+
+/// The reason a node gave before it ended.
+pub fn last_words(data: &Path, id: u64) -> String {
+    let said = std::fs::read_to_string(data.join(format!("n{id}.stderr"))).unwrap_or_default();
+    match said.trim() {
+        "" => format!("see {}", node_log(data, id).display()),
+        text => text.to_owned(),
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@
 //! last. An interrupted restore leaves no cluster.
 
 use super::manifest::{Manifest, node_folder};
-use crate::client::Progress;
+use crate::progress::Progress;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs::File;

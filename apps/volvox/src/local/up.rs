@@ -1,15 +1,14 @@
 //! `volvox up`: starts every node of a local cluster, and reports when a put would succeed.
 
 use super::faults;
-use super::manifest::{Manifest, ManifestNode, node_folder, node_log};
-use super::processes::NodeProcess;
+use super::manifest::{Manifest, ManifestNode, node_log};
+use super::processes::{NodeProcess, last_words, spawn};
 use crate::client::{ClientOptions, Cluster, Endpoint, Repeat, find_endpoints, serves_tls};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::cell::RefCell;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 use volvox_etcd::proto::etcdserverpb::cluster_client::ClusterClient;
 use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
@@ -52,7 +51,7 @@ pub async fn up(arguments: UpArguments, data: &Path, options: &ClientOptions) ->
     check_ports(&manifest, data)?;
     let starting = |id: u64| NodeProcess::of_node(data, id).is_none();
     for id in manifest.nodes.iter().map(|node| node.id).filter(|id| starting(*id)).collect::<Vec<u64>>() {
-        faults::forget_failed_sync(&mut manifest, id);
+        manifest.forget_failed_sync(id);
     }
     manifest.save(data)?;
     // Checked before a node is started: a missing file is reported at once.
@@ -140,49 +139,6 @@ fn check_ports(manifest: &Manifest, data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Starts one node in a process group of its own: Ctrl-C in `up` reaches `up` alone, which then stops the nodes.
-///
-/// # Errors
-/// When the program cannot be started.
-pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Child> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let peers: Vec<String> =
-        manifest.nodes.iter().map(|other| format!("{}=127.0.0.1:{}", other.id, other.peer_port)).collect();
-    let folder = node_folder(data, node.id);
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-    let mut command = Command::new(program);
-    command
-        .arg("node")
-        .arg("--id")
-        .arg(node.id.to_string())
-        .arg("--folder")
-        .arg(&folder)
-        .arg("--cluster")
-        .arg(manifest.cluster.to_string())
-        .arg("--initial-cluster")
-        .arg(peers.join(","))
-        .arg("--initial-cluster-state")
-        .arg(if manifest.formed { "existing" } else { "new" })
-        .arg("--listen-client")
-        .arg(format!("127.0.0.1:{}", node.client_port))
-        .arg("--listen-peer")
-        .arg(format!("127.0.0.1:{}", node.peer_port))
-        .arg("--listen-admin")
-        .arg(format!("127.0.0.1:{}", node.admin_port))
-        .arg("--log-file")
-        .arg(node_log(data, node.id))
-        .arg("--development");
-    for fault in &manifest.faults {
-        command.arg("--fault").arg(fault);
-    }
-    command.args(&node.flags).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-    // The output of a node before its log file is open, or when it panics, must be available afterwards.
-    let last_words = data.join(format!("n{}.stderr", node.id));
-    command
-        .stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);
-    command.spawn().context("cannot start a node")
-}
-
 async fn wait_ready(
     manifest: &Manifest,
     data: &Path,
@@ -263,15 +219,6 @@ async fn wait_writable(cluster: &Cluster, trouble: &RefCell<String>) -> Result<(
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
-    }
-}
-
-/// The reason a node gave before it ended.
-pub fn last_words(data: &Path, id: u64) -> String {
-    let said = std::fs::read_to_string(data.join(format!("n{id}.stderr"))).unwrap_or_default();
-    match said.trim() {
-        "" => format!("see {}", node_log(data, id).display()),
-        text => text.to_owned(),
     }
 }
 

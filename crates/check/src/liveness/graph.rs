@@ -1,8 +1,8 @@
 //! The explicit graph of a model, and its strongly connected components.
 
-use crate::checker::Checker;
 use crate::model::{Collected, Model};
-use crate::report::Ended;
+use crate::progress::Ended;
+use crate::search::Search;
 use crate::watch::{Done, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,8 +60,8 @@ impl Reported {
 
 impl<M: Model> Graph<M> {
     /// The graph of a model, or the limit that is met before it is complete. `bytes` becomes the most that it took.
-    pub fn build(checker: &Checker<'_, M>, bytes: &mut u64) -> Result<Graph<M>, Ended> {
-        let (model, watch) = (checker.model, Watch::new(&checker.limits, true));
+    pub fn build(search: &Search<'_, '_, M>, bytes: &mut u64) -> Result<Graph<M>, Ended> {
+        let (model, watch) = (search.model, Watch::new(search.limits, true));
         let mut graph = Graph { states: Vec::new(), parents: Vec::new(), edges: Vec::new(), starts: Vec::new() };
         let (mut index, mut classes) = (BTreeMap::new(), BTreeMap::new());
         graph.begin(model, &mut index);
@@ -78,7 +78,7 @@ impl<M: Model> Graph<M> {
                 break;
             }
             graph.expand(model, at, &mut index, &mut classes);
-            if graph.states.len() as u64 > checker.limits.states_max {
+            if graph.states.len() as u64 > search.limits.states_max {
                 return Err(Ended::StatesMax);
             }
         }

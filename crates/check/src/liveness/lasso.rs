@@ -2,7 +2,8 @@
 
 use super::graph::{Edge, Graph, OUTSIDE};
 use crate::model::{Collected, Model};
-use crate::report::{Broken, Counterexample, Run};
+use crate::path::{CounterexampleOf, Run};
+use crate::report::Broken;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A run as vertices of the graph: a path, then a cycle, which begins and ends where the path ends. An empty cycle
@@ -162,7 +163,7 @@ fn walk<M: Model>(
 
 impl Lasso {
     /// The run with its actions, which the graph does not keep.
-    pub fn tell<M: Model>(&self, model: &M, graph: &Graph<M>, name: &str) -> Counterexample<M> {
+    pub fn tell<M: Model>(&self, model: &M, graph: &Graph<M>, name: &str) -> CounterexampleOf<M> {
         let initial = graph.states[self.first as usize].clone();
         let mut steps: Vec<(M::Action, M::State)> = Vec::new();
         for edge in self.way.iter().chain(&self.cycle) {
@@ -178,7 +179,7 @@ impl Lasso {
                 .expect("a model has the same steps every time it is asked");
             steps.push(step);
         }
-        let run = Run { initial, steps, failed: None, cycle_from: Some(self.way.len()) };
-        Counterexample::of(model, name.to_string(), Broken::Liveness, run)
+        let run: Run<M> = Run { initial, steps, failed: None, cycle_from: Some(self.way.len()) };
+        run.told(model, name.to_string(), Broken::Liveness)
     }
 }

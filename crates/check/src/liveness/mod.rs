@@ -14,31 +14,23 @@
 mod graph;
 mod lasso;
 
-use crate::checker::{Checker, OnState};
-use crate::model::Model;
-use crate::report::{Ended, Report};
+use crate::model::{Model, ReportOf};
+use crate::progress::Ended;
+use crate::search::Search;
 use graph::Graph;
 
-/// A liveness property: whenever `trigger` holds (or at the beginning), `goal` follows.
-pub(crate) struct Eventuality<'m, S> {
-    pub name: String,
-    pub trigger: Option<OnState<'m, S>>,
-    pub goal: OnState<'m, S>,
-    pub is_symmetric: bool,
-}
-
-/// Checks every liveness property of a checker whose safety properties hold, and reports the first that does not hold,
+/// Checks every liveness property of a search whose safety properties hold, and reports the first that does not hold,
 /// or that none can be decided.
-pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) {
-    let model = checker.model;
-    let graph = match Graph::build(checker, &mut report.bytes) {
+pub(crate) fn check<M: Model>(search: &Search<'_, '_, M>, report: &mut ReportOf<M>) {
+    let model = search.model;
+    let graph = match Graph::build(search, &mut report.bytes) {
         Ok(graph) => graph,
         Err(ended) => {
             report.ended = ended;
             return;
         }
     };
-    for live in &checker.asked.eventualities {
+    for live in &search.asked.eventualities {
         let without_goal: Vec<bool> = graph.states.iter().map(|state| !(live.goal)(state)).collect();
         let is_source = |at: usize| match &live.trigger {
             Some(trigger) => trigger(&graph.states[at]),
@@ -55,7 +47,7 @@ pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) 
     // A run that was found is a run of the model whatever was cut. If none was found, that says nothing about runs that
     // leave the bounds.
     if report.is_cut() {
-        match &checker.limits.budgets {
+        match &search.limits.budgets {
             Some(why) => report.budgets = Some(why.clone()),
             None => report.ended = Ended::Undecided,
         }

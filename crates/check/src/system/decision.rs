@@ -3,8 +3,8 @@
 //! The numbers are those of one [`System`] value: of its nodes, and of what it has interned. The explorer, the search
 //! for cycles and the paths copy and compare them without knowing the protocol; the system translates them on request.
 
+use super::action::{Action, What};
 use super::network::LinkOrder;
-use super::schedule::{Action, What};
 use super::{Checked, System};
 use std::hash::Hash;
 use volvox_core::{Position, fingerprint_of};

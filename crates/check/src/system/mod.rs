@@ -17,6 +17,7 @@
 //! | `symmetry` | states that differ by the names of equal nodes |
 //! | `schedule` | a run as data and as a trace |
 
+mod action;
 mod arena;
 mod bytes;
 mod decision;
@@ -32,10 +33,11 @@ mod symmetry;
 #[cfg(test)]
 mod tests;
 
+pub use action::{Action, What};
 pub use decision::Decision;
 pub use exercised::{Exercised, Universe};
 pub use network::Network;
-pub use schedule::{Action, Schedule, What};
+pub use schedule::Schedule;
 pub use state::{State, View};
 pub use symmetry::{Names, Symmetric};
 

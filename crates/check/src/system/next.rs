@@ -8,7 +8,7 @@ use super::space::{Erased, StateSpace};
 use super::state::{Draft, State};
 use super::{CRASHES, Checked, DOUBLES, LOSSES, System};
 use crate::model::Steps;
-use crate::report::Overflow;
+use crate::overflow::Overflow;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_core::Position;

@@ -5,9 +5,11 @@
 
 use super::decision::Decision;
 use super::{Checked, State, System};
-use crate::checker::Checker;
-use crate::model::{Model, Steps};
-use crate::report::{Overflow, Report};
+use crate::checker;
+use crate::model::{Model, QuestionsOf, ReportOf, Steps};
+use crate::overflow::Overflow;
+use crate::questions::Questions;
+use crate::report::Report;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
@@ -82,8 +84,8 @@ impl Model for Erased<'_> {
 }
 
 /// Explores any system: the one place where the explorer is compiled for systems.
-fn explore(checker: Checker<'_, Erased<'_>>) -> Report<Erased<'static>> {
-    checker.explore().of_same()
+fn explore(system: &dyn StateSpace, questions: &Questions<'_, State, Decision>) -> Report<State, Decision> {
+    checker::explore(&Erased(system), questions)
 }
 
 /// Passes the steps of a system to a sink for its own type.
@@ -162,8 +164,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
         state.bytes()
     }
 
-    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
-        let erased = Erased(checker.model);
-        explore(Checker { model: &erased, asked: checker.asked, limits: checker.limits }).of_same()
+    fn explore<'m>(&self, questions: Box<QuestionsOf<'m, Self>>) -> Result<ReportOf<Self>, Box<QuestionsOf<'m, Self>>> {
+        Ok(explore(self, &questions))
     }
 }

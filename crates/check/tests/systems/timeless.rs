@@ -1,7 +1,7 @@
 //! A process that reads a clock in an asynchronous model: a failing step that names the node and the call.
 
 use super::{Never, shown_as_debugged};
-use volvox_check::{Broken, Checker, Counterexample, Ended, NO_STEP_FAILS, System, Timed};
+use volvox_check::{Broken, Checker, Counterexample, Decision, Ended, NO_STEP_FAILS, State, System, Timed};
 use volvox_core::{Context, Duration, Instant, MessageKind, NodeId, Process, Wall, fingerprint_of};
 
 /// When a node reads its clock.
@@ -90,7 +90,7 @@ fn timed(asks: Asks) -> World {
     world(asks).timed(time)
 }
 
-fn failure(world: &World) -> (Counterexample<World>, String, String) {
+fn failure(world: &World) -> (Counterexample<State, Decision>, String, String) {
     let report = Checker::new(world)
         .reachable("a node read", |world, state| world.view(state).nodes().any(|(_, node)| node.read.is_some()));
     let report = report.run();

@@ -55,7 +55,11 @@ mod tests {
     fn as_many_as_may_be_wrong_are_dropped_at_each_end() {
         assert_eq!(without_extremes(&mut [19, 0, -1, 1], 1), Some((0, 1, 2)));
         assert_eq!(without_extremes(&mut [900, 0, -900], 1), Some((0, 0, 1)));
-        assert_eq!(without_extremes(&mut [5, 0], 1), None, "two clocks, of which one is wrong: the master cannot tell which");
+        assert_eq!(
+            without_extremes(&mut [5, 0], 1),
+            None,
+            "two clocks, of which one is wrong: the master cannot tell which"
+        );
         assert_eq!(without_extremes(&mut [5], 1), None);
         assert_eq!(without_extremes(&mut [5], 0), Some((5, 5, 1)));
     }

@@ -12,7 +12,7 @@
 //! rows could have happened in either order without any node noticing (Lamport 1978), so the causal order is drawn
 //! correctly: only the time is that of one of them. Nothing moves past a fault, and nothing moves far.
 
-use super::dull::Rounds;
+use super::rounds::Rounds;
 use super::{Mark, Row, Step};
 use volvox_core::{Duration, Instant};
 use volvox_sim::Envelope;

@@ -1,6 +1,6 @@
 //! Space-time diagrams: one column per node, time downwards, messages as arrows between them.
 //!
-//! A recording becomes rows (this file), and rows become text for a terminal ([`terminal`]) or a picture for a slide
+//! A recording becomes rows (`row.rs`), and rows become text for a terminal ([`terminal`]) or a picture for a slide
 //! ([`svg`]). Lamport drew the first of these in 1978, with time upwards.
 //!
 //! A run of a second can hold a thousand heartbeats that show nothing. When there are more rows than a reader wants,
@@ -13,14 +13,18 @@
 mod dull;
 mod fold;
 mod hidden;
+mod left_out;
 mod moments;
+mod rounds;
 mod routine;
+mod row;
 mod svg;
 mod terminal;
 mod text;
 mod window;
 
-pub use dull::LeftOut;
+pub use left_out::LeftOut;
+pub use row::{Mark, Row, Step, Tone};
 pub use svg::{Drawn, Format, FormatError, drawn, svg};
 pub use terminal::{Paper, terminal};
 pub use window::{Begin, Window};
@@ -30,9 +34,9 @@ use crate::model::{CheckedModel, Expects, Found};
 use crate::shell::Shell;
 use crate::shrink::Replayed;
 use crate::study::{Ran, roles};
-use dull::Rounds;
 use hidden::Hidden;
 use moments::{rows_of, with_pauses};
+use rounds::Rounds;
 use text::{fitted, lines_of_text};
 use volvox_core::{Instant, NodeId};
 use volvox_sim::{Envelope, Moment, Recording, What};
@@ -103,151 +107,6 @@ pub struct Diagram {
     pub left_out: String,
     /// Whether the diagram is truncated.
     pub is_cut: bool,
-}
-
-/// One row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
-    /// A node did something.
-    Step(Step),
-    /// Several steps that belong together: they receive what one step sent, or one node receives them all, or their
-    /// nodes tell the same.
-    Together {
-        /// When one of them was.
-        at: Instant,
-        /// Two or more, in the order in which they happened.
-        steps: Vec<Step>,
-    },
-    /// A message ends before it arrives.
-    Lost {
-        /// The time.
-        at: Instant,
-        /// The message.
-        message: usize,
-        /// Why.
-        why: &'static str,
-    },
-    /// Something that concerns all.
-    Bar {
-        /// The time.
-        at: Instant,
-        /// The text.
-        text: String,
-        /// Its style.
-        tone: Tone,
-        /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
-        cuts: Option<bool>,
-    },
-    /// Time in which nothing is shown.
-    Gap {
-        /// From here.
-        from: Instant,
-        /// To here.
-        to: Instant,
-        /// Messages that were left out.
-        left_out: LeftOut,
-    },
-}
-
-/// How a bar is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Something goes wrong.
-    Bad,
-    /// Something goes right again.
-    Good,
-    /// A property does not hold.
-    Broken,
-}
-
-/// The actions of a node at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The time.
-    pub at: Instant,
-    /// The node.
-    pub node: NodeId,
-    /// The message that it received.
-    pub received: Option<usize>,
-    /// Its other marks.
-    pub marks: Vec<Mark>,
-    /// The messages that it sent.
-    pub sent: Vec<usize>,
-}
-
-/// Something to see at a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// It started, after it had been gone.
-    Started,
-    /// It is gone.
-    Stopped,
-    /// It stands still.
-    Paused,
-    /// It resumes.
-    Resumed,
-    /// It was asked for something.
-    Command(String),
-    /// A timer fired.
-    Timer(String),
-    /// It told something.
-    Event(String),
-    /// It is something else now; nothing special when empty.
-    State(String),
-    /// It wrote something down.
-    Record(String),
-    /// A remark.
-    Note(String),
-}
-
-impl Mark {
-    /// Whether something is decided here, so that it is always shown.
-    fn decides(&self) -> bool {
-        !matches!(self, Mark::Timer(_) | Mark::Record(_) | Mark::Note(_))
-    }
-}
-
-impl Step {
-    /// Whether there is nothing to see: a timer that fires shows only what it does.
-    fn shows_nothing(&self) -> bool {
-        let is_idle = self.marks.iter().all(|mark| matches!(mark, Mark::Timer(_)));
-        self.received.is_none() && self.sent.is_empty() && is_idle
-    }
-}
-
-impl Row {
-    /// The time.
-    pub fn at(&self) -> Instant {
-        match self {
-            Row::Step(step) => step.at,
-            Row::Together { at, .. } | Row::Lost { at, .. } | Row::Bar { at, .. } => *at,
-            Row::Gap { from, .. } => *from,
-        }
-    }
-
-    /// The actions of each node here, as one step: the message that it received first, and all marks.
-    fn by_node(&self) -> Vec<Step> {
-        let mut merged: Vec<Step> = Vec::new();
-        for step in self.steps() {
-            match merged.iter_mut().find(|known| known.node == step.node) {
-                Some(known) => {
-                    known.marks.extend_from_slice(&step.marks);
-                    known.sent.extend_from_slice(&step.sent);
-                }
-                None => merged.push(step.clone()),
-            }
-        }
-        merged
-    }
-
-    /// The actions of nodes here.
-    pub fn steps(&self) -> &[Step] {
-        match self {
-            Row::Step(step) => std::slice::from_ref(step),
-            Row::Together { steps, .. } => steps,
-            Row::Lost { .. } | Row::Bar { .. } | Row::Gap { .. } => &[],
-        }
-    }
 }
 
 impl Diagram {

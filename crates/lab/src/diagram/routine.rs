@@ -5,8 +5,9 @@
 //! and later ones like it are summarised in one line until the next external event. So a fault is never folded away,
 //! nor are its consequences.
 
-use super::dull::{DULL_MIN, LeftOut, Rounds};
-use super::{Mark, Row, Step};
+use super::left_out::{DULL_MIN, LeftOut};
+use super::rounds::Rounds;
+use super::row::{Mark, Row, Step};
 use std::collections::BTreeMap;
 use volvox_core::Instant;
 use volvox_sim::Envelope;

@@ -2,7 +2,7 @@
 // This is the outside world: it waits with the system's clock.
 #![allow(clippy::disallowed_methods)]
 
-use super::observed::{Told, machine_clock};
+use super::observed::{Observation, machine_clock};
 use super::running::{Folder, Heard, Running};
 use super::shadow::Shadows;
 use super::{LiveError, LiveNode, NODES_MAX, Progress, is_interrupted};
@@ -104,8 +104,8 @@ struct Run<'a> {
     /// Commands that no node heard, and faults that found nothing to change.
     in_vain: Vec<String>,
     shadows: Shadows,
-    sender: Sender<(NodeId, Option<Told>)>,
-    heard: Receiver<(NodeId, Option<Told>)>,
+    sender: Sender<(NodeId, Option<Observation>)>,
+    heard: Receiver<(NodeId, Option<Observation>)>,
     waiting: BinaryHeap<Heard>,
     count: u64,
     /// Nodes whose output has ended, not yet handled.
@@ -118,13 +118,16 @@ struct Run<'a> {
     plan: Vec<(Duration, Act)>,
 }
 
+/// Makes the process of a node.
+type Spawn<'a> = &'a dyn Fn(&LiveNode) -> Command;
+
 impl<'a> Run<'a> {
     fn new(
         shell: &'static dyn Shell,
         request: &'a Request,
         prepared: &Prepared,
         folder: &'a Path,
-        (spawn, tell): (&'a dyn Fn(&LiveNode) -> Command, &'a dyn Fn(&Progress)),
+        (spawn, tell): (Spawn<'a>, &'a dyn Fn(&Progress)),
     ) -> Result<Run<'a>, LiveError> {
         let settings = prepared.settings;
         let (planned, _) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
@@ -203,7 +206,7 @@ impl<'a> Run<'a> {
         Instant(machine_clock().saturating_sub(self.began))
     }
 
-    fn hear(&mut self, node: NodeId, told: Told) {
+    fn hear(&mut self, node: NodeId, told: Observation) {
         self.count += 1;
         self.waiting.push(Heard { at: told.at, number: self.count, node, told });
     }
@@ -230,7 +233,7 @@ impl<'a> Run<'a> {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines() {
-                let Some(told) = line.ok().and_then(|line| Told::read(&line)) else { break };
+                let Some(told) = line.ok().and_then(|line| Observation::read(&line)) else { break };
                 if sender.send((id, Some(told))).is_err() {
                     return;
                 }

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 use super::LiveError;
-use super::observed::{Told, machine_clock};
+use super::observed::{Observation, machine_clock};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command};
@@ -33,7 +33,7 @@ pub(super) struct Heard {
     pub at: u64,
     pub number: u64,
     pub node: NodeId,
-    pub told: Told,
+    pub told: Observation,
 }
 
 impl Ord for Heard {

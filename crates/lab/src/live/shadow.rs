@@ -1,6 +1,6 @@
 //! Shadows of all nodes, which receive the inputs of the nodes.
 
-use super::observed::{Told, unhex};
+use super::observed::{Observation, unhex};
 use crate::chapter::Settings;
 use crate::shell::{Carried, Shell};
 use crate::study::Judge;
@@ -139,7 +139,7 @@ impl Shadows {
     }
 
     /// Follows what a node was told. `None` when it makes no sense.
-    pub fn follow(&mut self, node: NodeId, told: &Told, at: Instant) -> Option<()> {
+    pub fn follow(&mut self, node: NodeId, told: &Observation, at: Instant) -> Option<()> {
         let (verb, rest) = told.input.split_once(' ').unwrap_or((&told.input, ""));
         if let "part" | "covers" | "record" | "start" = verb {
             return self.follow_start(node, told, verb, rest, at);
@@ -157,7 +157,7 @@ impl Shadows {
         &mut self,
         node: NodeId,
         shadow: &mut Shadow,
-        told: &Told,
+        told: &Observation,
         verb: &str,
         rest: &str,
         at: Instant,
@@ -205,7 +205,7 @@ impl Shadows {
         Some((what, released, effects))
     }
 
-    fn follow_start(&mut self, node: NodeId, told: &Told, verb: &str, rest: &str, at: Instant) -> Option<()> {
+    fn follow_start(&mut self, node: NodeId, told: &Observation, verb: &str, rest: &str, at: Instant) -> Option<()> {
         let mut words = rest.split(' ');
         if !self.nodes.get(&node).is_some_and(|shadow| shadow.is_up) {
             let process = AnyProcess::new(node, &self.members, &self.shell.config(&self.settings));
@@ -273,19 +273,19 @@ impl Shadows {
     fn after_step(&mut self, node: NodeId, released: Vec<Outgoing>, effects: Vec<EffectOf<AnyProcess>>, at: Instant) {
         self.statistics.steps += 1;
         for outgoing in released {
-            self.let_out(node, outgoing, at);
+            self.release(node, outgoing, at);
         }
         for effect in effects {
             let Some(shadow) = self.nodes.get_mut(&node) else { return };
             match effect {
                 Effect::Send { to, message, after } => {
                     if let Some(outgoing) = shadow.outbox.offer(after, Outgoing::Send(to, message)) {
-                        self.let_out(node, outgoing, at);
+                        self.release(node, outgoing, at);
                     }
                 }
                 Effect::Emit { event, after } => {
                     if let Some(outgoing) = shadow.outbox.offer(after, Outgoing::Emit(event)) {
-                        self.let_out(node, outgoing, at);
+                        self.release(node, outgoing, at);
                     }
                 }
                 Effect::SetTimer { timer, .. } => {
@@ -310,7 +310,7 @@ impl Shadows {
         self.judge_now(node, at);
     }
 
-    fn let_out(&mut self, node: NodeId, outgoing: Outgoing, at: Instant) {
+    fn release(&mut self, node: NodeId, outgoing: Outgoing, at: Instant) {
         match outgoing {
             Outgoing::Send(to, message) => {
                 let id = self.sent(node, to, &message, at);

@@ -4,9 +4,8 @@
 //! end in equal processes, what was explored is what happens.
 
 use crate::check::AnySystem;
-use crate::shell::{Carried, Shell};
+use crate::exploring::Shown;
 use std::fmt::Write;
-use std::rc::Rc;
 use volvox_check::{Durability, Schedule, State, What as Decision};
 use volvox_core::erased::{AnyConfig, AnyMessage, AnyProcess};
 use volvox_core::time::nanos;
@@ -24,11 +23,7 @@ pub(crate) struct Followed {
 }
 
 /// Carries out a schedule of the checker by hand, as far as it can happen.
-pub(crate) fn follow(
-    system: &AnySystem,
-    schedule: &Schedule<AnyProcess>,
-    shell: Option<&'static dyn Shell>,
-) -> Followed {
+pub(crate) fn follow(system: &AnySystem, schedule: &Schedule<AnyProcess>, shown: Option<Shown>) -> Followed {
     let ids = system.ids();
     let configs: FlatMap<NodeId, AnyConfig> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
@@ -42,8 +37,8 @@ pub(crate) fn follow(
     if !system.is_ordered() {
         world = world.links_survive();
     }
-    if let Some(shell) = shell {
-        world = world.recorded(Rc::new(Carried(shell)), |node| shell.state(node));
+    if let Some(Shown { carrier, state_of }) = shown {
+        world = world.recorded(carrier, move |node| state_of(node));
     }
     let mut following = Following { world: world.traced(), script: String::new(), now: Instant::ZERO };
     let is_whole = following.all(system, schedule).is_ok();

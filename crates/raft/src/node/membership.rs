@@ -178,14 +178,14 @@ impl Raft {
             }
             Role::Follower(Follower { leader: Some(leader), .. }) if leader.node != from.node => {
                 // Waits for the term only.
-                self.server.send_after(self.server.hard_position, *leader, Body::Joins { member: from }, cx);
+                self.server.send_after(self.server.hard_position, *leader, Body::ForwardJoin { member: from }, cx);
             }
             Role::Leader(_) | Role::Follower(_) | Role::Candidate(_) => {}
         }
     }
 
     /// Leader: a member forwards that a node asks to join.
-    pub(super) fn on_joins(&mut self, from: Member, member: Member, cx: &mut Context<'_, Raft>) {
+    pub(super) fn on_forward_join(&mut self, from: Member, member: Member, cx: &mut Context<'_, Raft>) {
         let is_led = matches!(self.role, Role::Leader(_)) && self.server.configuration().names(from);
         if !is_led || member.node == self.server.me.node || member.incarnation.0 == 0 {
             return cx.note("ignored: forwards nothing usable", from.node.0);

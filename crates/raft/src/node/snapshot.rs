@@ -78,7 +78,7 @@ impl Raft {
             cx.note("ignored: a snapshot that did not arrive", meta.index.0);
             return false;
         };
-        let is_here = server.has_snapshot(&meta, cx);
+        let is_here = server.commit_covered(&meta, cx);
         if is_here {
             cx.note("ignored: a snapshot of what the log holds", meta.index.0);
         } else {
@@ -192,7 +192,7 @@ impl Raft {
         if !is_possible || meta.term > server.term || meta.term == Term::ZERO {
             return cx.note("ignored: an impossible snapshot", meta.index.0);
         }
-        if server.has_snapshot(&meta, cx) {
+        if server.commit_covered(&meta, cx) {
             cx.note("a snapshot of what the log holds", meta.index.0);
             return server.send(from, Body::Appended { matched: server.verified }, cx);
         }
@@ -244,7 +244,7 @@ impl Raft {
 
 impl Server {
     /// Whether the log already holds everything that a snapshot covers; then that is committed.
-    fn has_snapshot(&mut self, meta: &SnapshotMeta, cx: &mut Context<'_, Raft>) -> bool {
+    fn commit_covered(&mut self, meta: &SnapshotMeta, cx: &mut Context<'_, Raft>) -> bool {
         if planted::is(Bug::SnapshotOverLongerLog) {
             return false;
         }

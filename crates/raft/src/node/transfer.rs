@@ -62,7 +62,7 @@ impl Raft {
         if let Role::Leader(leader) = &mut self.role
             && let Some(transfer) = leader.transfer.take()
         {
-            return self.server.refuse(transfer.ticket, Refusal::Transferring, cx);
+            return self.server.refuse(transfer.ticket, Refusal::TransferTimedOut, cx);
         }
         if let Some((ticket, _)) = self.server.handover.take() {
             self.server.refuse(ticket, Refusal::LeaderChanged, cx);

@@ -57,6 +57,7 @@
 mod action;
 mod breach;
 mod journal;
+mod ledger;
 mod node;
 mod recorded;
 mod reduce;

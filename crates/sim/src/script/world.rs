@@ -1,9 +1,9 @@
 //! A world in which nothing happens by itself: every delivery, timer, sync and crash is an [`Action`] from outside.
 
 use super::action::{Action, What, Which, WhichTimer};
+use super::ledger::Ledger;
 use super::node::Node;
-use super::recorded::Ledger;
-use crate::builder::Clocks;
+use crate::clock::Clocks;
 use std::fmt;
 use std::rc::Rc;
 use volvox_core::time::nanos;

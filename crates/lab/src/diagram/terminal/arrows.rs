@@ -1,6 +1,6 @@
 //! Messages: one arrow, or the arrows of one line that have an end in common.
 
-use super::TIME;
+use super::paper::TIME;
 use super::sheet::{Ink, Life, Sheet};
 use crate::diagram::{Diagram, Step};
 use volvox_core::Instant;

@@ -1,6 +1,6 @@
 //! The logs of the nodes at the end, one box per entry.
 
-use super::TIME;
+use super::paper::TIME;
 use super::sheet::{Ink, Sheet};
 use crate::chapter::Cell;
 use volvox_core::NodeId;

@@ -1,7 +1,7 @@
 //! Marks on the lifeline of a node, and beside it.
 
 use super::LINES_MAX;
-use super::sheet::{Ink, Life, Sheet};
+use super::sheet::{Ink, Life, Sheet, is_symbol};
 use crate::diagram::{Mark, Step, lines_of_text};
 use volvox_core::Instant;
 
@@ -133,8 +133,4 @@ impl Sheet<'_> {
 /// The distance of a line's first mark from the lifeline.
 fn offset(text: &str) -> usize {
     if is_symbol(text) { 0 } else { 2 }
-}
-
-pub(super) fn is_symbol(text: &str) -> bool {
-    text.starts_with(['●', '◷', '◆', '✖', '▲', '◌', '▪', '│'])
 }

@@ -14,22 +14,15 @@ mod arrows;
 mod bars;
 mod logs;
 mod marks;
+mod paper;
 mod sheet;
 
 use super::{Diagram, Row};
+pub use paper::Paper;
+use paper::TIME;
 use sheet::{Life, Sheet};
 use volvox_core::Instant;
 
-/// The drawing area.
-#[derive(Clone, Copy, Debug)]
-pub struct Paper {
-    /// The number of characters per line.
-    pub columns: usize,
-    /// Whether there are colours.
-    pub is_coloured: bool,
-}
-
-const TIME: usize = 12;
 /// With fewer letters per node, nothing is legible.
 const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;

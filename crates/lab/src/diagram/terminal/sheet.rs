@@ -1,7 +1,6 @@
 //! The drawing area: lines of characters with their colours, and every node's lifeline.
 
-use super::marks::is_symbol;
-use super::{Paper, TIME};
+use super::paper::{Paper, TIME};
 use crate::diagram::{Diagram, fitted};
 use std::fmt::Write;
 use volvox_core::Instant;
@@ -152,4 +151,9 @@ impl Sheet<'_> {
         }
         self.out.push('\n');
     }
+}
+
+/// Whether a text begins with a symbol, which is drawn on the line of life itself.
+pub(super) fn is_symbol(text: &str) -> bool {
+    text.starts_with(['●', '◷', '◆', '✖', '▲', '◌', '▪', '│'])
 }

@@ -8,12 +8,12 @@ use crate::truth::Truth;
 use crate::watchers::{Stream, Watcher};
 use std::collections::BTreeMap;
 use volvox_core::{Instant, NodeId};
-use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket};
+use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket, WatchCommand};
 use volvox_store::{Command as Write, Reply as StoreReply};
 
 /// The requests and the answers.
 #[derive(Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct History {
     asked: BTreeMap<Ticket, Asked>,
     streams: BTreeMap<StreamId, Stream>,
     /// The highest revision in any answer.
@@ -28,7 +28,7 @@ struct Asked {
     request: Request,
 }
 
-impl Told {
+impl History {
     /// A client sends a request to a running node.
     pub fn on_command(&mut self, node: NodeId, command: &Command, truth: &mut Truth, at: Instant) {
         match command {
@@ -42,16 +42,16 @@ impl Told {
             Command::Forget { ticket } => {
                 self.asked.remove(ticket);
             }
-            Command::WatchOpen { stream } => {
+            Command::Watch(WatchCommand::Open { stream }) => {
                 let opened = Stream { id: *stream, node: Some(node), watchers: Vec::new(), credit: 0 };
                 self.streams.insert(*stream, opened);
             }
-            Command::WatchCredit { stream, responses } => {
+            Command::Watch(WatchCommand::Credit { stream, responses }) => {
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.credit += i64::from(*responses);
                 }
             }
-            Command::WatchCreate { stream, create } => {
+            Command::Watch(WatchCommand::Create { stream, create }) => {
                 let place = usize::try_from(create.watch_id - 1).unwrap_or_default();
                 if let Some(stream) = self.streams.get_mut(stream) {
                     // Courses name their watchers 1, 2, 3; removed ones need placeholders.
@@ -59,7 +59,7 @@ impl Told {
                     stream.watchers[place] = Watcher::new(create.clone());
                 }
             }
-            Command::WatchClose { stream } => {
+            Command::Watch(WatchCommand::Close { stream }) => {
                 self.streams.remove(stream);
             }
             _ => {}
