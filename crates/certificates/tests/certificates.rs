@@ -80,9 +80,9 @@ fn each_error_names_its_file_and_says_what_to_do() {
     assert!(matches!(error, CertificatesError::Read { .. }), "{error:?}");
     let error = said(refused(&folder.0, &key), &folder.0, "; name a file that this program may read");
     assert!(matches!(error, CertificatesError::Read { .. }), "a folder: {error:?}");
-    let error = said(refused(&key, &certificate), &key, "it holds no certificate in PEM; name the file that does");
+    let error = said(refused(&key, &certificate), &key, "it contains no certificate in PEM; name the file that does");
     assert!(matches!(error, CertificatesError::Missing { .. }), "{error:?}");
-    let error = said(refused(&certificate, &ca), &ca, "it holds no private key in PEM; name the file that does");
+    let error = said(refused(&certificate, &ca), &ca, "it contains no private key in PEM; name the file that does");
     assert!(matches!(error, CertificatesError::Missing { .. }), "{error:?}");
     let error = said(refused(&certificate, &other_key), &certificate, "other-key.pem; name two that belong together");
     assert!(matches!(error, CertificatesError::Unpaired { .. }), "{error:?}");
@@ -94,12 +94,12 @@ fn each_error_names_its_file_and_says_what_to_do() {
     let section =
         |name: &str, kind: &str| folder.write(name, format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n"));
     let zeros = section("zeros.pem", "CERTIFICATE");
-    let error = said(refused(&zeros, &key), &zeros, "have it issued again");
+    let error = said(refused(&zeros, &key), &zeros, "have it reissued");
     assert!(matches!(error, CertificatesError::Certificate { .. }), "{error:?}");
-    let error = said(Authorities::read(&zeros).unwrap_err(), &zeros, "have it issued again");
+    let error = said(Authorities::read(&zeros).unwrap_err(), &zeros, "have it reissued");
     assert!(matches!(error, CertificatesError::Certificate { .. }), "{error:?}");
     let zeros = section("zeros-key.pem", "PRIVATE KEY");
-    let error = said(refused(&certificate, &zeros), &zeros, "make one of RSA, ECDSA or Ed25519");
+    let error = said(refused(&certificate, &zeros), &zeros, "create an RSA, ECDSA or Ed25519 key");
     assert!(matches!(error, CertificatesError::Key { .. }), "{error:?}");
 }
 
