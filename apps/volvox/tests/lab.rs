@@ -111,7 +111,7 @@ fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
     assert!(text.contains("safe    mutual exclusion\n        model ") && text.contains("(ricart-agrawala)"), "{text}");
     // A demand without evidence is printed as open, also in a row that is claimed.
     assert!(says(&["show", "CON-09"]).contains("world   check\n        open"));
-    assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no door"));
+    assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no interface"));
     assert!(says(&["show", "MTX-05"]).contains("no entry covers it yet"));
     assert!(says(&["show", "Q-MTX-3"]).contains("measured by ricart-agrawala"));
     assert!(says(&["show", "Q-MTX-6"]).contains("open: not measured yet"));
@@ -374,7 +374,7 @@ fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
     let held: Vec<&Value> = ran["properties"].as_array().expect("properties").iter().map(|one| &one["held"]).collect();
     assert_eq!(held, [true, false], "safe, and not live: {ran}");
     let refused = refused(&["run", "ricart-agrawala", "--live", "--fault", "drift 1 100ppm @ 1ms"]);
-    assert!(refused.contains("no fault of the live world"), "{refused}");
+    assert!(refused.contains("is not a fault of the live world"), "{refused}");
 }
 
 /// A live run that continues while the test interferes with it.
