@@ -87,7 +87,7 @@ pub(crate) struct Run {
     /// When a node was last seen stopped, paused or started.
     pub troubled: BTreeMap<NodeId, Instant>,
     pub healing: bool,
-    /// The fault has ended.
+    /// Every fault has ended.
     pub healed: bool,
     /// Nodes whose last probe was acknowledged since the world healed.
     pub probed: BTreeMap<NodeId, bool>,
