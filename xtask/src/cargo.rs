@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// No step takes longer; one that does has hung.
 pub const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 
-/// Cargo with everything already fetched: what asks the network now is refused.
+/// Cargo with everything already fetched: network access is refused.
 pub fn offline(workspace: &Workspace, arguments: &[&str]) -> Command {
     let mut command = workspace.cargo(arguments);
     command.env("CARGO_NET_OFFLINE", "true");

@@ -23,7 +23,7 @@ impl Tally {
     }
 
     /// Adds the result line of one test binary, or the line of a test that was not run, as `cargo test` prints them;
-    /// other lines count nothing.
+    /// other lines do not count.
     pub fn add_line(&mut self, line: &str) {
         if let Some((name, why)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored")) {
             self.skipped.push(format!("{name}: it is marked as ignored{why}"));

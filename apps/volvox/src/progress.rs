@@ -21,7 +21,7 @@ impl Progress {
         Progress { shown: false, is_terminal, next: Instant::now() + PROGRESS_PAUSE }
     }
 
-    /// Shows from time to time how much is done and how much is left.
+    /// Shows from time to time the progress and the rest.
     pub fn show(&mut self, received: u64, remaining: u64) {
         if !self.is_terminal || Instant::now() < self.next {
             return;

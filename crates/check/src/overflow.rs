@@ -1,4 +1,4 @@
-//! Full queues: where a model shows less than what it is a model of.
+//! Full queues: they make a model show less than the real system.
 
 use volvox_core::NodeId;
 

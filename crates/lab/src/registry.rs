@@ -144,7 +144,7 @@ impl Registry {
     /// Every entry, each after all that it needs.
     ///
     /// # Errors
-    /// When an entry needs one that does not exist, or itself by way of others.
+    /// When an entry needs one that does not exist, or itself through others.
     pub fn in_reading_order(self) -> Result<Vec<Entry>, Unordered> {
         let names: Vec<&'static str> = self.entries().map(|entry| entry.card().id).collect();
         let needs = |name: &str| self.entry(name).map(|entry| entry.card().reading.needs).unwrap_or_default();

@@ -43,7 +43,7 @@ const LEAVE_ANYWAY_TIMEOUTS: u32 = 30;
 pub(crate) struct Moving {
     /// The client's.
     pub ticket: Ticket,
-    /// By which consensus knows it.
+    /// Its number in consensus.
     pub asked: RaftTicket,
     pub deadline: Instant,
 }

@@ -50,7 +50,7 @@ impl Reads {
         RaftTicket(self.last_ticket)
     }
 
-    /// Removes a read; returns whose it was.
+    /// Removes a read; returns its owner.
     fn remove(&mut self, ticket: RaftTicket) -> Option<Asker> {
         let read = self.waiting.remove(&ticket)?;
         if let Some(index) = read.ready_at {

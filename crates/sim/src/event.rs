@@ -1,4 +1,4 @@
-//! Future events, the inputs of a process, and what the outside sees of them.
+//! Future events, the inputs of a process, and their visible results.
 
 use crate::storage::StorageError;
 use std::fmt;

@@ -141,7 +141,7 @@ impl<P: Process + 'static> Simulation<P> {
         recorder.add(self.now(), self.cold[index as usize].id, what);
     }
 
-    /// Something about one node that is neither an input nor an effect.
+    /// A happening at one node that is neither an input nor an effect.
     pub(crate) fn record(&self, index: u32, what: impl FnOnce() -> What) {
         if let Some(recorder) = &self.recorder {
             recorder.add(self.now(), self.cold[index as usize].id, what());
@@ -186,7 +186,7 @@ impl<P: Process + 'static> Simulation<P> {
             }
             Input::Timer(timer) => Some(Course::Fire { node, timer: WhichTimer::Exactly(timer.clone()) }),
             Input::Command(command) => Some(Course::Command { node, command: command.clone() }),
-            // Written before what it lets go, which may be lost.
+            // Written before the effects that it releases, which may be lost.
             Input::Persisted(_) => None,
         };
         if let Some(what) = what {

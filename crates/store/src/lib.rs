@@ -62,7 +62,7 @@
 //!
 //! # Files that import one another
 //!
-//! `store`, `compaction` and `stepwise` hold one type's methods, a file for each of its works. A [`View`] hands out its
+//! `store`, `compaction` and `stepwise` contain one type's methods, one file per task. A [`View`] hands out its
 //! [`Lease`]s, which are read from it; a pair of the log is read from a record, and a record is written from pairs.
 //!
 //! # References

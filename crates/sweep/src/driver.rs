@@ -44,7 +44,7 @@ pub(crate) enum Wake {
     LieEnds(NodeId),
     /// A node that was removed stops.
     Retire(NodeId),
-    /// Look at all nodes.
+    /// Check all nodes.
     Look,
 }
 
@@ -71,7 +71,7 @@ pub(crate) struct Run {
     /// The highest revision in any answer.
     pub floor: i64,
     pub registers: BTreeMap<Bytes, Vec<RegisterOperation>>,
-    /// Values of writes that were refused for sure.
+    /// Values of writes that were definitely refused.
     pub refused: Vec<Bytes>,
     pub streams: Vec<Stream>,
     pub stream_of: BTreeMap<StreamId, usize>,
@@ -87,7 +87,7 @@ pub(crate) struct Run {
     /// When a node was last seen stopped, paused or started.
     pub troubled: BTreeMap<NodeId, Instant>,
     pub healing: bool,
-    /// And all is well again.
+    /// Every fault has ended.
     pub healed: bool,
     /// Nodes whose last probe was acknowledged since the world healed.
     pub probed: BTreeMap<NodeId, bool>,
@@ -104,7 +104,7 @@ pub(crate) struct Damage {
 pub(crate) struct Hurt {
     /// Its life when it was damaged.
     pub before: Incarnation,
-    /// It was started since: what is lost has been noticed.
+    /// It was started since: the loss has been noticed.
     pub restarted: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Moments at which little has to go wrong, and the faults that a seed draws for them.
+//! Fragile moments, and the faults that a seed draws for them.
 
 use volvox_core::{Duration, NodeId, Rng};
 use volvox_sim::Latency;

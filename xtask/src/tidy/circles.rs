@@ -1,9 +1,9 @@
-//! Circles of imports between the files of one crate, by ratchet: a circle that must be is listed in `xtask/ratchet.txt` as
-//! `circle:<its first file> files reason`, and the number of its files only goes down.
+//! Circles of imports between the files of one crate, by ratchet: an inherent circle is listed in `xtask/ratchet.txt`
+//! as `circle:<its first file> files reason`, and the number of its files only goes down.
 //!
-//! In a circle no file can be read, tested or moved without the others. Mostly one type is in the wrong file: it belongs
-//! into a file of its own, below all that name it. A module and what lies inside it are one room, so an import between a
-//! file and one above it in the tree of modules makes no circle, and neither does a name that is only handed on.
+//! In a circle no file can be read, tested or moved without the others. Usually one type is in the wrong file: it
+//! belongs into a file of its own, below all that name it. A module and what lies inside it are one room, so an import
+//! between a file and one above it in the tree of modules makes no circle, and neither does a re-exported name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ struct Circle {
     ties: Vec<String>,
 }
 
-/// Circles that the list does not allow, and what it allows without need.
+/// Circles that the list does not allow, and unneeded allowances.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let (mut allowances, mut findings) = read_list(tree);
     for circle in circles(tree) {

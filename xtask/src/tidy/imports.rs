@@ -1,6 +1,6 @@
 //! The imports of a source file: its `use` trees, taken apart, and the paths that its code writes out.
 //!
-//! It reads tokens and no types: a method called on a value is no import, whichever file the method is in.
+//! The check reads tokens, not types: a method called on a value is not an import, in whichever file the method is.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ pub struct Imports {
     pub uses: Vec<Import>,
     /// The paths of two words or more in its other code.
     pub paths: Vec<Vec<String>>,
-    /// Every word of its other code, each once.
+    /// Every word of its remaining code, each once.
     pub words: BTreeSet<String>,
 }
 

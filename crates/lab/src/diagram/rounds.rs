@@ -1,4 +1,4 @@
-//! Rounds: what one step of a node sends to several.
+//! Rounds: the messages that one step of a node sends to several.
 
 use super::left_out::{LeftOut, count_in};
 use super::row::Row;

@@ -25,7 +25,7 @@ pub enum Row {
         /// Why.
         why: &'static str,
     },
-    /// Something that concerns all.
+    /// A happening that concerns all nodes.
     Bar {
         /// The time.
         at: Instant,
@@ -36,7 +36,7 @@ pub enum Row {
         /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
         cuts: Option<bool>,
     },
-    /// Time in which nothing is shown.
+    /// A silence: time in which nothing is shown.
     Gap {
         /// From here.
         from: Instant,
@@ -50,9 +50,9 @@ pub enum Row {
 /// How a bar is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Something goes wrong.
+    /// A fault begins.
     Bad,
-    /// Something goes right again.
+    /// A fault ends.
     Good,
     /// A property does not hold.
     Broken,
@@ -76,23 +76,23 @@ pub struct Step {
 /// Something to see at a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// It started, after it had been gone.
+    /// It started again.
     Started,
     /// It is gone.
     Stopped,
-    /// It stands still.
+    /// It is paused.
     Paused,
     /// It resumes.
     Resumed,
-    /// It was asked for something.
+    /// It was given a command.
     Command(String),
     /// A timer fired.
     Timer(String),
-    /// It told something.
+    /// It emitted an event.
     Event(String),
-    /// It is something else now; nothing special when empty.
+    /// It has a new state; nothing special when empty.
     State(String),
-    /// It wrote something down.
+    /// It persisted a record.
     Record(String),
     /// A remark.
     Note(String),

@@ -14,11 +14,11 @@ pub(super) struct Ledger<P: Process> {
     pub(super) carrier: Rc<dyn Carrier<P>>,
     pub(super) state_of: StateOf<P>,
     pub(super) states: BTreeMap<NodeId, String>,
-    /// Beside the links of the world: the place of each message in the recording.
+    /// Parallel to the links of the world: the place of each message in the recording.
     pub(super) under_way: FlatMap<(NodeId, NodeId), Vec<usize>>,
 }
 
-// Not derived: that would ask for a process that can be cloned.
+// Not derived: that would require a clonable process.
 impl<P: Process> Clone for Ledger<P> {
     fn clone(&self) -> Ledger<P> {
         Ledger {

@@ -96,7 +96,7 @@ impl Run<'_> {
         self.buried(id, died)
     }
 
-    /// Follows what was told before a death, the last of it included.
+    /// Replays the reports before a crash, the last one included.
     pub(super) fn buried(&mut self, id: NodeId, died: Instant) -> Result<(), LiveError> {
         std::thread::sleep(LAG);
         while let Ok((node, told)) = self.heard.try_recv() {

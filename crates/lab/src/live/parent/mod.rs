@@ -301,7 +301,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Follows what was told before this moment.
+    /// Replays the reports before this moment.
     fn follow(&mut self, before: u64) -> Result<(), LiveError> {
         while self.waiting.peek().is_some_and(|heard| heard.at <= before) && self.shadows.broken.is_none() {
             let Some(Heard { at, node, told, .. }) = self.waiting.pop() else { break };
