@@ -181,7 +181,7 @@ impl Mechanism {
             "live" => (DemandKind::Live, vec![name]),
             "breaks" => (DemandKind::Breaks, vec![name]),
             "claim" => (DemandKind::Claim, name.split_whitespace().collect()),
-            "client" => match name.strip_suffix(", no interface yet") {
+            "client" => match name.strip_suffix(", no door yet") {
                 Some(name) => (DemandKind::ClientWithoutDoor, vec![name]),
                 None => (DemandKind::Client, vec![name]),
             },
@@ -222,7 +222,7 @@ mod tests {
     #[test]
     fn a_line_that_is_none_is_refused_with_its_number() {
         let error = Catalogue::read("group MTX mutual exclusion\nMTX-03 Ricart-Agrawala sim\n").unwrap_err();
-        assert_eq!(error, "line 2: not of the catalogue: MTX-03 Ricart-Agrawala sim");
+        assert_eq!(error, "line 2: malformed: MTX-03 Ricart-Agrawala sim");
         assert!(Catalogue::read("MTX-03 R | sim moon\n").is_err());
         assert!(Catalogue::read("MTX-03 R | sim\n  sometimes mutual exclusion\n").is_err());
         assert!(Catalogue::read("  safe mutual exclusion\n").is_err());

@@ -222,11 +222,11 @@ mod tests {
     fn what_the_catalogue_lacks_is_refused() {
         for (text, message) in [
             ("r MTX-33\n", "evidence.txt:1: the catalogue has no MTX-33; the nearest is MTX-03."),
-            ("r MTX-05\n", "evidence.txt:1: catalogue.txt does not say yet what MTX-05 demands"),
+            ("r MTX-05\n", "evidence.txt:1: catalogue.txt does not yet define the demands of MTX-05"),
             ("r MTX-03\n  termination = scenario\n", "evidence.txt:2: MTX-03 demands no \"termination\""),
             ("r MTX-03\n  sim = hope\n", "evidence.txt:2: \"hope\" is not evidence"),
-            ("r MTX-03\n  sim = scenario\n  sim = scenario\n", "evidence.txt:3: \"sim\" stands here twice"),
-            ("  sim = scenario\n", "evidence.txt:1: \"sim = scenario\" stands below no entry"),
+            ("r MTX-03\n  sim = scenario\n  sim = scenario\n", "evidence.txt:3: \"sim\" is listed twice"),
+            ("  sim = scenario\n", "evidence.txt:1: \"sim = scenario\" belongs to no entry"),
         ] {
             let error = read_here(text).unwrap_err();
             assert!(error.starts_with(message), "{error}");

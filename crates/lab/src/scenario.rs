@@ -492,7 +492,7 @@ mod tests {
             ("nodes 3\nat 10 n1 enter", "2:4: expected a span such as 10ms\n  at 10 n1 enter\n     ^"),
             ("at 10ms 7 enter", "1:9: expected a node such as n1, or leader, or all\n  at 10ms 7 enter\n          ^"),
             ("nodes 0", "1:7: 0 is not within 1 to 1000000\n  nodes 0\n        ^"),
-            ("nodes 3\nnodes 4", "2:1: how many nodes was said above"),
+            ("nodes 3\nnodes 4", "2:1: the number of nodes is already given above"),
             ("latency normal 3ms", "1:9: expected constant D, uniform A B or exponential MIN MEAN"),
             ("latency uniform 3ms 2ms", "1:21: the longest is shorter than the shortest"),
             ("loss 101%", "1:6: expected a rate"),
