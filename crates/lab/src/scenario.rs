@@ -494,7 +494,7 @@ mod tests {
             ("nodes 0", "1:7: 0 is not within 1 to 1000000\n  nodes 0\n        ^"),
             ("nodes 3\nnodes 4", "2:1: the number of nodes is already given above"),
             ("latency normal 3ms", "1:9: expected constant D, uniform A B or exponential MIN MEAN"),
-            ("latency uniform 3ms 2ms", "1:21: the longest is shorter than the shortest"),
+            ("latency uniform 3ms 2ms", "1:21: the longest span is shorter than the shortest"),
             ("loss 101%", "1:6: expected a rate"),
             ("fault partition 1 @ 40ms", "1:17: expected groups"),
             ("fault explode 1", "1:7: expected partition"),
