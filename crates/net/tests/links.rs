@@ -266,5 +266,5 @@ fn a_link_that_falls_silent_is_made_anew() {
     }
     until("both were links", || one.handle.peers()[0].connects == 2);
     let error = one.handle.peers()[0].last_error.clone().expect("a reason");
-    assert!(error.contains("nothing heard"), "{error}");
+    assert!(error.contains("no data received"), "{error}");
 }

@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn an_alert_says_what_to_do() {
         let said = |alert: &str| in_words(format!("connection error: received fatal alert: {alert}"));
-        assert!(said("CertificateRequired").starts_with("it wants a certificate of ours: --cert and --key"));
+        assert!(said("CertificateRequired").starts_with("it requires a client certificate: --cert and --key"));
         assert!(said("UnknownCA").starts_with("it does not trust the certificate in --cert"));
         assert_eq!(in_words("connection refused".to_owned()), "connection refused");
     }
