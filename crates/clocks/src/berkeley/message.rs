@@ -1,28 +1,17 @@
 //! What is sent, asked and told.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
-use volvox_core::{commands, payload};
-
-/// A round: the life of the master in which it was begun, by the clock of its machine, and its number in that life.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Round {
-    /// When the master started. A master that comes back is heard, since its rounds are later ones.
-    pub life: i64,
-    /// Counted from 1.
-    pub number: u64,
-}
-
-payload! { struct Round { life, number } => "{number}" }
+use volvox_core::{Serial, commands, payload};
 
 /// What is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The master: what does your clock show?
-    Poll(Round),
+    Poll(Serial),
     /// A slave: this.
-    Clock(Round, i64),
+    Clock(Serial, i64),
     /// The master: change it by this much. Never a time: that would be old on arrival.
-    Adjust(Round, i64),
+    Adjust(Serial, i64),
 }
 
 payload! { Message: "message of the Berkeley algorithm";
