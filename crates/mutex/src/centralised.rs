@@ -63,7 +63,7 @@ pub use properties::properties;
 
 use alloc::collections::VecDeque;
 use core::convert::Infallible;
-use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
+use volvox_core::{Context, Duration, NodeId, Process, Serial, Serials, payload, rules};
 
 /// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
@@ -92,13 +92,13 @@ rules! {
 pub enum Message {
     /// I want to enter.
     Request {
-        /// How many requests of this node there were, this one included.
-        number: u64,
+        /// Names the request forever.
+        number: Serial,
     },
     /// I heard you.
     Queued {
         /// Which request.
-        number: u64,
+        number: Serial,
         /// The most entries by others that come before it, that of the node inside included.
         ahead: u64,
     },
@@ -147,8 +147,9 @@ pub struct Centralised {
     nodes_max: usize,
     config: Config,
     place: Place,
-    /// How many requests it has made.
-    requests: u64,
+    /// The numbers of its requests, and the last.
+    requests: Serials,
+    asked: Option<Serial>,
     /// What the coordinator said last of the request under way: how many entries come before it.
     ahead: Option<u64>,
     /// Whether it waits and has heard nothing of the coordinator for too long.
@@ -158,7 +159,7 @@ pub struct Centralised {
     /// Of the coordinator: the node that was granted entry and has not released it.
     holder: Option<NodeId>,
     /// Of the coordinator: the nodes that wait, with the numbers of their requests, in the order of arrival.
-    queue: VecDeque<(NodeId, u64)>,
+    queue: VecDeque<(NodeId, Serial)>,
 }
 
 impl Process for Centralised {
@@ -177,7 +178,8 @@ impl Process for Centralised {
             nodes_max: members.len(),
             config: *config,
             place: Place::Outside,
-            requests: 0,
+            requests: Serials::default(),
+            asked: None,
             ahead: None,
             suspects: false,
             waiting: 0,
@@ -186,7 +188,10 @@ impl Process for Centralised {
         }
     }
 
-    fn on_start(&mut self, _: &mut Context<'_, Self>) {}
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        self.requests = Serials::of(cx.boot());
+        cx.emit(Event::Started);
+    }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let coordinates = self.id == self.coordinator;
@@ -248,12 +253,13 @@ impl Centralised {
 
     fn ask(&mut self, cx: &mut Context<'_, Self>) {
         self.place = Place::Waiting;
-        self.requests += 1;
+        let number = self.requests.issue();
+        self.asked = Some(number);
         // No node sends to itself: the coordinator asks itself by a call.
         if self.is_coordinator() {
-            return self.on_request(self.id, self.requests, cx);
+            return self.on_request(self.id, number, cx);
         }
-        cx.send(self.coordinator, Message::Request { number: self.requests });
+        cx.send(self.coordinator, Message::Request { number });
         self.listen(cx);
     }
 
@@ -264,9 +270,9 @@ impl Centralised {
         }
     }
 
-    fn on_queued(&mut self, number: u64, ahead: u64, cx: &mut Context<'_, Self>) {
-        if self.place != Place::Waiting || number != self.requests {
-            return cx.note("ignored: of a request that is over", number);
+    fn on_queued(&mut self, number: Serial, ahead: u64, cx: &mut Context<'_, Self>) {
+        if self.place != Place::Waiting || self.asked != Some(number) {
+            return cx.note("ignored: of a request that is over", number.count);
         }
         self.suspects = false;
         if self.ahead.is_none_or(|known| ahead < known) {
@@ -306,7 +312,7 @@ impl Centralised {
         }
     }
 
-    fn on_request(&mut self, from: NodeId, number: u64, cx: &mut Context<'_, Self>) {
+    fn on_request(&mut self, from: NodeId, number: Serial, cx: &mut Context<'_, Self>) {
         if self.queue.iter().any(|(node, _)| *node == from) || self.queue.len() >= self.nodes_max {
             return cx.note("ignored: it waits already", from.0);
         }
