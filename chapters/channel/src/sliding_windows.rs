@@ -4,45 +4,35 @@ use volvox_channel::arq::{self as protocol, Arq, Config, Scheme};
 use volvox_channel::talk::{self, Command, History, Talk, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
 pub struct SlidingWindows;
 
 static CARD: Card = Card {
-    id: "sliding-windows",
     title: "Sliding windows: stop-and-wait, go-back-N, selective repeat",
     mechanisms: &["NET-06"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bartlett, Scantlebury, Wilkinson: A note on reliable full-duplex transmission over half-duplex links, \
                 CACM 12(5), 1969; Tanenbaum, Wetherall: Computer networks, section 3.4",
     source: include_str!("../../../crates/channel/src/arq/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/sliding-windows.txt"),
-    golden: &[
-        Golden {
-            name: "selective-repeat/01-one-is-missing.txt",
-            text: include_str!("../../../crates/channel/tests/scripts/selective-repeat/01-one-is-missing.txt"),
-        },
-        Golden {
-            name: "go-back-n/01-one-more-than-allowed.txt",
-            text: include_str!("../../../crates/channel/tests/scripts/go-back-n/01-one-more-than-allowed.txt"),
-        },
-    ],
+    ..found!("sliding-windows")
 };
 
 impl Chapter for SlidingWindows {
     type Process = Arq<Talk>;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     /// Selective repeat with numbers of two bits: small enough that they come round again in every run.
     fn config(settings: &Settings) -> Config<()> {
@@ -60,27 +50,21 @@ impl Chapter for SlidingWindows {
         }
     }
 
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED
+            .excluding(
+                &["no duplication", "reliable delivery"],
+                "One that starts again begins at 0, and what was under way is mistaken.",
+            )
+            .in_order("The link must keep order.")
+    }
+
     /// A network that keeps order: it loses, delays and parts; and nodes that stop for a while. No crash: numbers begin
     /// anew with a life.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(800),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
-            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
-            link: LinkFault { delay: ms(50), loss_ppm: 400_000, corrupt_ppm: 50_000, ..LinkFault::default() },
-            ..FaultPlan::default()
-        }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
+        let delay = Duration::from_millis(50);
+        let link = LinkFault { delay, loss_ppm: 400_000, corrupt_ppm: 50_000, ..LinkFault::default() };
+        FaultPlan { link, ..plans::network_and_pauses() }
     }
 }
 

@@ -6,36 +6,26 @@ use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, Instant, NodeId, Property, When, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, Clocks, FaultPlan, Happening, Latency};
 
 /// The chapter.
 pub struct BerkeleyAlgorithm;
 
 static CARD: Card = Card {
-    id: "berkeley",
     title: "The Berkeley algorithm",
     mechanisms: &["TIM-05", "TIM-06"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Gusella and Zatti: The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD, \
                 IEEE TSE 15(7), 1989",
     source: include_str!("../../../crates/clocks/src/berkeley/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/berkeley.txt"),
-    golden: &[
-        Golden {
-            name: "01-three-clocks.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/berkeley/01-three-clocks.txt"),
-        },
-        Golden {
-            name: "02-late-and-twice.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/berkeley/02-late-and-twice.txt"),
-        },
-    ],
+    ..found!("berkeley")
 };
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -43,10 +33,9 @@ const HOUR: i64 = 3_600_000_000_000;
 impl Chapter for BerkeleyAlgorithm {
     type Process = Berkeley;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config {
@@ -73,17 +62,12 @@ impl Chapter for BerkeleyAlgorithm {
     fn is_leader(process: &Berkeley) -> bool {
         process.is_master()
     }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.by_rules(&["unique"])
+    }
 
     fn faults(_: &Settings) -> FaultPlan {
         network_and_crashes()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 
@@ -95,7 +79,7 @@ const GRADUAL: &str = "monotonicity";
 /// What needs an upper bound on delays.
 const ALL: &str = "a round sets everybody";
 
-static MODELS: [CheckedModel; 15] = [
+static MODELS: [CheckedModel; 17] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -161,6 +145,12 @@ static MODELS: [CheckedModel; 15] = [
     CheckedModel::breaks("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
         run(&system(3, 2, Some(protocol::Rule::Round)))
     }),
+    CheckedModel::holds("a master dies and returns", "a master, a slave, one round of each life", 0, || {
+        run(&returning(None))
+    }),
+    CheckedModel::breaks("without unique", "as \"a master dies and returns\"", (PRECISION, 9), || {
+        run(&returning(Some(protocol::Rule::Unique)))
+    }),
     CheckedModel::breaks("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
         run(&system(4, 1, Some(protocol::Rule::Gamma)))
     }),
@@ -215,6 +205,15 @@ fn configured(
 /// Some round trips take longer than those that are used.
 fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
     timeless(nodes, rounds, 3, without).timed(timed(1, 3))
+}
+
+/// A master that is down has rounds to hold, while anything is under way.
+fn returning(without: Option<protocol::Rule>) -> Instance {
+    let master = NodeId(1);
+    system(2, 1, without).crashes_and_restarts(1).counting_boots().within(move |view| {
+        let is_quiet = view.in_flight().next().is_none();
+        view.nodes().any(|(_, node)| node.is_busy()) || (view.node(master).is_none() || !is_quiet)
+    })
 }
 
 /// Two ways of two ticks are within the bound: a round is closed when it is over, so they must take less.

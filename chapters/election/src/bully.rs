@@ -3,46 +3,35 @@
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_election::bully::{self as protocol, Bully, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
 pub struct BullyAlgorithm;
 
 static CARD: Card = Card {
-    id: "bully",
     title: "The bully algorithm",
     mechanisms: &["ELE-01"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Garcia-Molina: Elections in a distributed computing system, IEEE Transactions on Computers C-31(1), 1982",
     source: include_str!("../../../crates/election/src/bully.rs"),
     // All begin at once, and each that is asked begins again: with 48 nodes these are four million messages.
     nodes: Nodes { least: 2, most: 24, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/bully.txt"),
-    golden: &[
-        Golden {
-            name: "01-worst.txt",
-            text: include_str!("../../../crates/election/tests/scripts/bully/01-worst.txt"),
-        },
-        Golden {
-            name: "02-recovery.txt",
-            text: include_str!("../../../crates/election/tests/scripts/bully/02-recovery.txt"),
-        },
-    ],
+    ..found!("bully")
 };
 
 impl Chapter for BullyAlgorithm {
     type Process = Bully;
     type History = ();
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -60,17 +49,13 @@ impl Chapter for BullyAlgorithm {
         process.is_leading()
     }
 
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(&["at most one leader"], "Without bounds on time there may be two leaders.")
+    }
+
     /// Crashes, and nothing that makes a message late.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 50, 150)
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

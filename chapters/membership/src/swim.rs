@@ -3,9 +3,10 @@
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property, When};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_membership::swim::{self as protocol, Command, Config, History, Timer};
@@ -14,21 +15,13 @@ use volvox_membership::swim::{self as protocol, Command, Config, History, Timer}
 pub struct Swim;
 
 static CARD: Card = Card {
-    id: "swim",
     title: "Group membership after SWIM",
     mechanisms: &["MEM-05", "MEM-06", "MEM-07"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/swim.txt"),
-    golden: &[
-        golden("01-a-death.txt", include_str!("../../../crates/membership/tests/scripts/01-a-death.txt")),
-        golden("02-a-refutation.txt", include_str!("../../../crates/membership/tests/scripts/02-a-refutation.txt")),
-        golden("03-taken-for-dead.txt", include_str!("../../../crates/membership/tests/scripts/03-taken-for-dead.txt")),
-        golden("04-leaving.txt", include_str!("../../../crates/membership/tests/scripts/04-leaving.txt")),
-    ],
+    ..found!("swim")
 };
 
 const fn golden(name: &'static str, text: &'static str) -> Golden {
@@ -38,10 +31,9 @@ const fn golden(name: &'static str, text: &'static str) -> Golden {
 impl Chapter for Swim {
     type Process = protocol::Swim;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &swim_claims::CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::for_group(settings.nodes) }
@@ -88,14 +80,6 @@ impl Chapter for Swim {
             },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        swim_claims::CLAIMS.to_vec()
     }
 }
 

@@ -5,10 +5,12 @@ use super::entries::{
     told,
 };
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::FaultPlan;
 use volvox_mutex::centralised::{self as protocol, Config, Place};
 use volvox_mutex::section::{Command, Event, History};
@@ -17,34 +19,21 @@ use volvox_mutex::section::{Command, Event, History};
 pub struct Centralised;
 
 static CARD: Card = Card {
-    id: "centralised",
     title: "Mutual exclusion by a coordinator",
     mechanisms: &["MTX-01"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
     source: include_str!("../../../crates/mutex/src/centralised.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/centralised.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-queue.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/centralised/01-a-queue.txt"),
-        },
-        Golden {
-            name: "02-deaths.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/centralised/02-deaths.txt"),
-        },
-    ],
+    ..found!("centralised")
 };
 
 impl Chapter for Centralised {
     type Process = protocol::Centralised;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -71,17 +60,15 @@ impl Chapter for Centralised {
         process.is_coordinator()
     }
 
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED
+            .excluding(&["no starvation"], "it is **not** replaced, since who is silent may still be inside.")
+            .while_up(&[NodeId(1)], "its queue is in memory, so it must not come back as if nothing had been.")
+    }
+
     /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         overtaking_and_pauses()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

@@ -3,9 +3,10 @@
 use super::paxos_duel::Duel;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Learning, Value};
@@ -14,24 +15,13 @@ use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Le
 pub struct Paxos;
 
 static CARD: Card = Card {
-    id: "paxos",
     title: "Single-decree Paxos",
     mechanisms: &["CON-03", "CON-04"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Paxos Made Simple, 2001; The Part-Time Parliament, ACM TOCS 16(2), 1998",
     source: include_str!("../../../crates/paxos/src/single/mod.rs"),
     nodes: Nodes { least: 3, most: 15, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/paxos.txt"),
-    golden: &[
-        golden("01-one-proposer.txt", include_str!("../../../crates/paxos/tests/scripts/01-one-proposer.txt")),
-        golden("02-adoption.txt", include_str!("../../../crates/paxos/tests/scripts/02-adoption.txt")),
-        golden("03-a-promise-kept.txt", include_str!("../../../crates/paxos/tests/scripts/03-a-promise-kept.txt")),
-        golden(
-            "04-a-crash-forgets-nothing.txt",
-            include_str!("../../../crates/paxos/tests/scripts/04-a-crash-forgets-nothing.txt"),
-        ),
-    ],
+    ..found!("paxos")
 };
 
 const fn golden(name: &'static str, text: &'static str) -> Golden {
@@ -41,10 +31,9 @@ const fn golden(name: &'static str, text: &'static str) -> Golden {
 impl Chapter for Paxos {
     type Process = protocol::Paxos;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -92,14 +81,6 @@ impl Chapter for Paxos {
             },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 
     fn is_done(picture: &Picture<'_, protocol::Paxos, History>) -> bool {

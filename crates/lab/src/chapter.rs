@@ -6,10 +6,11 @@
 
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::restarts::Restarts;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
-use volvox_core::Kinds;
 use volvox_core::erased::Erasable;
+use volvox_core::{Forms, Kinds};
 use volvox_core::{History, NodeId, Picture, Process, Property};
 use volvox_sim::{Described, FaultPlan};
 
@@ -79,10 +80,41 @@ pub struct Card {
     pub nodes: Nodes,
     /// Which rules can be taken out.
     pub rules: &'static [Rule],
-    /// The scenario that `run` runs, in the scenario format (`include_str!`).
+    /// The scenario that `run` runs, in the scenario format: `scenarios/ID.txt`.
     pub scenario: &'static str,
-    /// The golden scripts.
+    /// The golden scripts: all below `crates/FAMILY/tests/scripts/ID`.
     pub golden: &'static [Golden],
+}
+
+impl Card {
+    /// A card of which nothing is known but the name: what [`found!`](crate::found) begins with.
+    pub const fn named(id: &'static str) -> Card {
+        Card {
+            id,
+            title: "",
+            mechanisms: &[],
+            worlds: &[World::Simulated, World::Checked, World::Live],
+            reference: "",
+            source: "",
+            nodes: Nodes { least: 2, most: 16, default: 3 },
+            rules: &[],
+            scenario: "",
+            golden: &[],
+        }
+    }
+}
+
+/// The card of a chapter with what the build script of its family found: its name, its scenario, its golden scripts, and the
+/// three worlds. The rest is written over it:
+///
+/// ```text
+/// static CARD: Card = Card { title: "Ricart-Agrawala", source: include_str!(..), .., ..found!("ricart-agrawala") };
+/// ```
+#[macro_export]
+macro_rules! found {
+    ($id:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $id, ".rs"))
+    };
 }
 
 /// What a run of a chapter is made with.
@@ -97,12 +129,17 @@ pub struct Settings {
 /// A protocol with everything that is shown about it. Implementors are empty types, one a module in `chapters`.
 pub trait Chapter: 'static {
     /// The protocol; over a channel where it needs one. A person can type its commands.
-    type Process: Erasable<Command: FromStr<Err: Display>, Event: Kinds>;
+    type Process: Erasable<Command: FromStr<Err: Display> + Forms, Event: Kinds>;
     /// What its properties remember.
     type History: History<Self::Process> + Send + Sync + 'static;
 
     /// What is known without running it.
-    fn card() -> &'static Card;
+    const CARD: &'static Card;
+    /// The small instances that are explored: those in which everything holds, and for each rule one in which it was
+    /// taken out and a property must break.
+    const MODELS: &'static [CheckedModel];
+    /// The numbers of the textbook that are measured.
+    const CLAIMS: &'static [Claim];
 
     /// The configuration of every node.
     fn config(settings: &Settings) -> <Self::Process as Process>::Config;
@@ -143,15 +180,13 @@ pub trait Chapter: 'static {
         None
     }
 
+    /// What it promises of nodes that restart in the middle of a question, over links on which old messages linger.
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED
+    }
+
     /// The faults of a sweep: what the protocol claims to survive, and nothing else.
     fn faults(settings: &Settings) -> FaultPlan;
-
-    /// The small instances that are explored: those in which everything holds, and for each rule one in which it was
-    /// taken out and a property must break.
-    fn models() -> Vec<CheckedModel>;
-
-    /// The numbers of the textbook that are measured.
-    fn claims() -> Vec<Claim>;
 
     /// Whether a run has done its work, given everything at one moment: then it ends before its time.
     fn is_done(picture: &Picture<'_, Self::Process, Self::History>) -> bool {

@@ -15,6 +15,7 @@
 //! | seeds are swept, and what fails is made short | [`shrink`] | `volvox lab sweep P` |
 //! | a run that is written down is followed | [`shrink::file`] | `volvox lab script FILE` |
 //! | somebody chooses what happens next | [`walk`] | `volvox lab step P` |
+//! | nodes restart in the middle of a question | [`restarts`] | in the test of each family |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | what the rows of the catalogue demand, and what shows that it is met | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
 //! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
@@ -39,6 +40,7 @@ mod pinned;
 pub mod plans;
 pub mod plot;
 pub mod registry;
+pub mod restarts;
 pub mod scenario;
 pub mod shell;
 pub mod shrink;

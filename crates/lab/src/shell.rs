@@ -7,11 +7,12 @@
 use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::restarts::Restarts;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::str::FromStr;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
-use volvox_core::{History, Kinds, NodeId, Picture, Process, Property, When};
+use volvox_core::{Forms, History, Kinds, NodeId, Picture, Process, Property, When};
 use volvox_sim::{Carrier, Described, FaultPlan};
 
 /// All of an erased system at one moment.
@@ -67,6 +68,9 @@ pub trait Shell: Send + Sync {
     /// What it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
+    /// What it promises of nodes that restart in the middle of a question.
+    fn restarts(&self) -> Restarts;
+
     /// What must hold.
     fn properties(&self) -> Box<dyn Properties>;
 
@@ -75,6 +79,9 @@ pub trait Shell: Send + Sync {
 
     /// Whether a node would say of itself that it leads.
     fn is_leader(&self, process: &AnyProcess) -> bool;
+
+    /// The forms of its commands, as a person types them: `tell {to}`.
+    fn forms(&self) -> &'static [&'static str];
 
     /// Reads a command as a person types it; what is wrong with it otherwise.
     ///
@@ -130,7 +137,7 @@ struct ShellOf<C>(PhantomData<fn() -> C>);
 
 impl<C: Chapter> Shell for ShellOf<C> {
     fn card(&self) -> &'static Card {
-        C::card()
+        C::CARD
     }
 
     fn role(&self, node: NodeId, nodes: u64) -> &'static str {
@@ -158,11 +165,11 @@ impl<C: Chapter> Shell for ShellOf<C> {
     }
 
     fn models(&self) -> Vec<CheckedModel> {
-        C::models()
+        C::MODELS.to_vec()
     }
 
     fn claims(&self) -> Vec<Claim> {
-        C::claims()
+        C::CLAIMS.to_vec()
     }
 
     fn config(&self, settings: &Settings) -> AnyConfig {
@@ -171,6 +178,10 @@ impl<C: Chapter> Shell for ShellOf<C> {
 
     fn faults(&self, settings: &Settings) -> FaultPlan {
         C::faults(settings)
+    }
+
+    fn restarts(&self) -> Restarts {
+        C::restarts()
     }
 
     fn properties(&self) -> Box<dyn Properties> {
@@ -183,6 +194,10 @@ impl<C: Chapter> Shell for ShellOf<C> {
 
     fn is_leader(&self, process: &AnyProcess) -> bool {
         C::is_leader(process.expect())
+    }
+
+    fn forms(&self) -> &'static [&'static str] {
+        <<C::Process as Process>::Command as Forms>::FORMS
     }
 
     fn command(&self, text: &str) -> Result<AnyCommand, String> {

@@ -58,7 +58,7 @@
 //! - **Links are perfect and keep the order of sending.** On links that lose or overtake, it fails: run it over
 //!   `volvox-channel`, as the laboratory does. Two are inside as soon as a reply may overtake a request.
 //! - **One crash stops everything.** The paper says so (p. 562): a process that fails keeps all others from going on,
-//!   "thereby halting the system".
+//!   "thereby halting the system". A node that comes back has forgotten its queue, and lets in whom it should not.
 //! - Ricart and Agrawala save the N-1 releases: [`crate::ricart_agrawala`].
 //! - `Reply` is the paper's *acknowledgment* of rule 2. Its footnote lets one be left out where something later was sent
 //!   already; here every request is acknowledged, so 3(N-1) is what the plain rules cost, and an upper bound of the

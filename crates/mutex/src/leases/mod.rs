@@ -80,6 +80,7 @@
 //! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected. A store that
 //!   compares is protected from the moment at which it has seen the later token: until the new holder's first write, a late
 //!   write of the old one is still stored, as if it had come in time.
+//! - A lease that is kept keeps the others waiting until it is released: it ends by itself only where its client is gone.
 //! - Term, drift bound and margin are configured alike on all nodes; the term of a grant is not sent.
 //! - A node whose disk is lost is not covered: store and grantor forget tokens, and a client's boots begin again, and with
 //!   them the numbers of its requests. Messages may be lost: a client that hears nothing asks again when the lease that it
