@@ -5,7 +5,7 @@ use volvox_channel::talk::{Command, Event, History, Talk, properties};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -45,10 +45,10 @@ impl Chapter for Channels {
         properties()
     }
 
-    fn state(process: &Stack) -> String {
+    fn state(process: &Stack) -> NodeState {
         match process.waiting() {
-            0 => String::new(),
-            waiting => format!("{waiting} open"),
+            0 => NodeState::default(),
+            waiting => NodeState::plain(format_args!("{waiting} open")),
         }
     }
 

@@ -4,7 +4,7 @@ use volvox_channel::arq::{self as protocol, Arq, Config, Scheme};
 use volvox_channel::talk::{self, Command, History, Talk, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -43,10 +43,10 @@ impl Chapter for SlidingWindows {
         properties()
     }
 
-    fn state(process: &Arq<Talk>) -> String {
+    fn state(process: &Arq<Talk>) -> NodeState {
         match process.waiting() {
-            0 => String::new(),
-            waiting => format!("{waiting} open"),
+            0 => NodeState::default(),
+            waiting => NodeState::plain(format_args!("{waiting} open")),
         }
     }
 

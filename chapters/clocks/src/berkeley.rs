@@ -6,7 +6,7 @@ use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, Instant, NodeId, Property, When, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -54,9 +54,9 @@ impl Chapter for BerkeleyAlgorithm {
         if node.0 == 1 { "master" } else { "" }
     }
 
-    fn state(process: &Berkeley) -> String {
+    fn state(process: &Berkeley) -> NodeState {
         let ahead = Signed(process.clock().ahead());
-        if process.is_master() { format!("master {ahead}") } else { ahead.to_string() }
+        if process.is_master() { NodeState::of("master", ahead) } else { NodeState::plain(ahead) }
     }
 
     fn is_leader(process: &Berkeley) -> bool {

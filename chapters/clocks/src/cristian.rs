@@ -7,7 +7,7 @@ use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -54,11 +54,11 @@ impl Chapter for CristiansAlgorithm {
         if node.0 == 1 { "server" } else { "client" }
     }
 
-    fn state(process: &Cristian) -> String {
+    fn state(process: &Cristian) -> NodeState {
         match (process.is_server(), process.estimate()) {
-            (true, _) => "server".to_string(),
-            (_, None) => "asks".to_string(),
-            (_, Some(estimate)) => format!("server {}", Signed(estimate.ahead_ns)),
+            (true, _) => "server".into(),
+            (_, None) => "asks".into(),
+            (_, Some(estimate)) => NodeState::of("server", Signed(estimate.ahead_ns)),
         }
     }
     fn restarts() -> Restarts {

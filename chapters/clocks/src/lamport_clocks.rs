@@ -8,7 +8,7 @@ use volvox_clocks::vector::{self, Vector, VectorClock};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -44,8 +44,8 @@ impl Chapter for LamportClocks {
         protocol::properties()
     }
 
-    fn state(process: &Lamport) -> String {
-        format!("C={}", process.clock())
+    fn state(process: &Lamport) -> NodeState {
+        NodeState::plain(format_args!("C={}", process.clock()))
     }
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(

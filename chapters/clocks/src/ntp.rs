@@ -7,7 +7,7 @@ use volvox_clocks::ntp::{self as protocol, Config, History, Ntp};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -52,11 +52,11 @@ impl Chapter for NtpExchange {
         if node.0 as usize <= Config::default().servers { "server" } else { "client" }
     }
 
-    fn state(process: &Ntp) -> String {
+    fn state(process: &Ntp) -> NodeState {
         match (process.is_server(), process.chosen()) {
-            (true, _) => format!("server {}", Signed(process.clock().ahead())),
-            (_, None) => "listens".to_string(),
-            (_, Some(chosen)) => Signed(chosen.ahead_ns).to_string(),
+            (true, _) => NodeState::of("server", Signed(process.clock().ahead())),
+            (_, None) => "listens".into(),
+            (_, Some(chosen)) => NodeState::plain(Signed(chosen.ahead_ns)),
         }
     }
 

@@ -5,7 +5,7 @@ use volvox_clocks::happened_before::{Action, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
 use volvox_clocks::vector::{self as protocol, Command, Config, Event, History, Vector, VectorClock};
 use volvox_core::{NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -41,8 +41,8 @@ impl Chapter for VectorClocks {
         protocol::properties()
     }
 
-    fn state(process: &VectorClock) -> String {
-        process.vector().to_string()
+    fn state(process: &VectorClock) -> NodeState {
+        NodeState::plain(process.vector())
     }
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(

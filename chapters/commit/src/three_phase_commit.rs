@@ -5,7 +5,7 @@ mod claims;
 use volvox_commit::three_phase::{self as protocol, Command, Config, History, ThreePhase};
 use volvox_commit::transaction::Decision;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
@@ -46,8 +46,8 @@ impl Chapter for ThreePhaseCommit {
         if node.0 == 1 { "coordinator" } else { "participant" }
     }
 
-    fn state(process: &ThreePhase) -> String {
-        process.to_string()
+    fn state(process: &ThreePhase) -> NodeState {
+        process.newest().into()
     }
 
     fn is_leader(process: &ThreePhase) -> bool {

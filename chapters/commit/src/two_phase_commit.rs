@@ -6,7 +6,7 @@ use volvox_commit::transaction::{Command, Content, Decision, History, Outcome};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
@@ -46,8 +46,8 @@ impl Chapter for TwoPhaseCommit {
         if node.0 == 1 { "coordinator" } else { "participant" }
     }
 
-    fn state(process: &TwoPhase) -> String {
-        process.to_string()
+    fn state(process: &TwoPhase) -> NodeState {
+        process.newest().into()
     }
 
     fn is_leader(process: &TwoPhase) -> bool {

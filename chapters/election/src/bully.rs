@@ -3,7 +3,7 @@
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_election::bully::{self as protocol, Bully, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -41,8 +41,8 @@ impl Chapter for BullyAlgorithm {
         protocol::properties()
     }
 
-    fn state(process: &Bully) -> String {
-        process.to_string()
+    fn state(process: &Bully) -> NodeState {
+        process.standing().into()
     }
 
     fn is_leader(process: &Bully) -> bool {

@@ -2,7 +2,7 @@
 
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -39,8 +39,8 @@ impl Chapter for ChangRoberts {
         protocol::properties()
     }
 
-    fn state(process: &Node) -> String {
-        process.to_string()
+    fn state(process: &Node) -> NodeState {
+        process.standing().into()
     }
 
     fn restarts() -> Restarts {

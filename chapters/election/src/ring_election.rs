@@ -2,7 +2,7 @@
 
 use volvox_core::{Duration, NodeId, Property};
 use volvox_election::ring::{self as protocol, Command, Config, History, Ring};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -38,8 +38,8 @@ impl Chapter for RingElection {
         protocol::properties()
     }
 
-    fn state(process: &Ring) -> String {
-        process.to_string()
+    fn state(process: &Ring) -> NodeState {
+        process.standing().into()
     }
 
     fn is_leader(process: &Ring) -> bool {

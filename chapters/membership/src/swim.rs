@@ -3,7 +3,7 @@
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property, When};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
@@ -43,22 +43,22 @@ impl Chapter for Swim {
         protocol::properties()
     }
 
-    fn state(process: &protocol::Swim) -> String {
+    fn state(process: &protocol::Swim) -> NodeState {
         if process.own().is_faulty() {
-            return "out".to_string();
+            return "out".into();
         }
-        let names = |is: fn(protocol::Standing) -> bool| -> String {
-            process.members().filter(|(_, held)| is(*held)).map(|(member, _)| format!(" {member}")).collect()
+        let names = |is: fn(protocol::Standing) -> bool| -> Vec<String> {
+            process.members().filter(|(_, held)| is(*held)).map(|(member, _)| member.to_string()).collect()
         };
         let (suspects, faulty) = (names(protocol::Standing::is_suspect), names(protocol::Standing::is_faulty));
-        let mut parts = Vec::new();
-        if !suspects.is_empty() {
-            parts.push(format!("suspects{suspects}"));
+        match (suspects.is_empty(), faulty.is_empty()) {
+            (true, true) => NodeState::default(),
+            (true, false) => NodeState::of("without", faulty.join(" ")),
+            (false, true) => NodeState::of("suspects", suspects.join(" ")),
+            (false, false) => {
+                NodeState::of("suspects", format_args!("{}, without {}", suspects.join(" "), faulty.join(" ")))
+            }
         }
-        if !faulty.is_empty() {
-            parts.push(format!("without{faulty}"));
-        }
-        parts.join(", ")
     }
 
     /// Members that die, come back, and stand still; links that lose and delay. Partitions are not survived: see the

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -51,10 +51,10 @@ impl Chapter for TotalOrderMulticast {
         timer.carried().map(|timer| timer as _)
     }
 
-    fn state(process: &Channel<TotalOrder>) -> String {
+    fn state(process: &Channel<TotalOrder>) -> NodeState {
         match process.child().waiting() {
-            0 => String::new(),
-            waiting => format!("{waiting} wait"),
+            0 => NodeState::default(),
+            waiting => NodeState::plain(format_args!("{waiting} wait")),
         }
     }
 

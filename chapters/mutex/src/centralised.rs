@@ -5,7 +5,7 @@ use super::entries::{
     told,
 };
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::found;
@@ -47,12 +47,12 @@ impl Chapter for Centralised {
         if node.0 == 1 { "coordinator" } else { "" }
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match process.place() {
-            Place::Inside => "inside".to_string(),
-            Place::Waiting => "waits".to_string(),
-            Place::Outside if process.queued() > 0 => format!("queue {}", process.queued()),
-            Place::Outside => String::new(),
+            Place::Inside => "inside".into(),
+            Place::Waiting => "waits".into(),
+            Place::Outside if process.queued() > 0 => NodeState::of("queue", process.queued()),
+            Place::Outside => NodeState::default(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::entries::{asked, costs_at_full_load, no_starvation, quiet};
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::{Duration, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
@@ -61,11 +61,11 @@ impl Chapter for LamportMutex {
         timer.carried().map(|timer| timer as _)
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.child().is_inside(), process.child().request()) {
-            (true, _) => "inside".to_string(),
-            (false, Some(request)) => format!("requests {request}"),
-            (false, None) => String::new(),
+            (true, _) => "inside".into(),
+            (false, Some(request)) => NodeState::of("requests", request),
+            (false, None) => NodeState::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Leases and fencing tokens: what needs clocks, and what does not.
 
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -47,13 +47,13 @@ impl Chapter for Leases {
         }
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.holds(), process.granted_to(), process.seen()) {
-            (Some(token), _, _) => format!("holds {token}"),
-            (_, Some(client), _) => format!("lent to {client}"),
-            (_, _, Some(seen)) if seen > 0 => format!("seen {seen}"),
-            _ if process.waits() => "waits".to_string(),
-            _ => String::new(),
+            (Some(token), _, _) => NodeState::of("holds", token),
+            (_, Some(client), _) => NodeState::of("lent", format_args!("to {client}")),
+            (_, _, Some(seen)) if seen > 0 => NodeState::of("seen", seen),
+            _ if process.waits() => "waits".into(),
+            _ => NodeState::default(),
         }
     }
 

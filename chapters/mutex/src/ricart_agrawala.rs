@@ -5,7 +5,7 @@ use super::entries::{
 };
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::found;
@@ -43,11 +43,11 @@ impl Chapter for RicartAgrawala {
         protocol::properties()
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.is_inside(), process.is_requesting()) {
-            (true, _) => "inside".to_string(),
-            (_, true) => "requesting".to_string(),
-            _ => String::new(),
+            (true, _) => "inside".into(),
+            (_, true) => "requesting".into(),
+            _ => NodeState::default(),
         }
     }
 

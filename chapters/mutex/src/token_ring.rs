@@ -3,7 +3,7 @@
 use super::entries::{DELAY, asked, exactly, no_starvation, quiet, simulation, told};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -43,13 +43,13 @@ impl Chapter for TokenRing {
         protocol::properties()
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.token(), process.is_inside(), process.is_claiming()) {
-            (Some(epoch), true, _) => format!("inside {epoch}"),
-            (Some(epoch), false, _) => format!("token {epoch}"),
-            (None, true, _) => "inside".to_string(),
-            (None, false, true) => "claims".to_string(),
-            (None, false, false) => String::new(),
+            (Some(epoch), true, _) => NodeState::of("inside", epoch),
+            (Some(epoch), false, _) => NodeState::of("token", epoch),
+            (None, true, _) => "inside".into(),
+            (None, false, true) => "claims".into(),
+            (None, false, false) => NodeState::default(),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::paxos_duel::Duel;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -43,12 +43,15 @@ impl Chapter for Paxos {
         protocol::properties()
     }
 
-    fn state(process: &protocol::Paxos) -> String {
+    fn state(process: &protocol::Paxos) -> NodeState {
         match (process.chosen(), process.attempt()) {
-            (Some(value), _) => format!("chose {value}"),
-            (None, Some(protocol::Attempt::Preparing { ballot, .. })) => format!("prepares {ballot}"),
-            (None, Some(protocol::Attempt::Accepting { ballot, .. })) => format!("proposes {ballot}"),
-            (None, None) => process.acceptor().promised.map_or(String::new(), |ballot| format!("promised {ballot}")),
+            (Some(value), _) => NodeState::of("chose", value),
+            (None, Some(protocol::Attempt::Preparing { ballot, .. })) => NodeState::of("prepares", ballot),
+            (None, Some(protocol::Attempt::Accepting { ballot, .. })) => NodeState::of("proposes", ballot),
+            (None, None) => {
+                let promised = process.acceptor().promised;
+                promised.map_or(NodeState::default(), |ballot| NodeState::of("promised", ballot))
+            }
         }
     }
 

@@ -4,13 +4,13 @@ use super::raft_claims;
 use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
-use volvox_lab::chapter::{Card, Cell, Chapter, Nodes, Rule, Settings};
+use volvox_lab::chapter::{Card, Cell, Chapter, NodeState, Nodes, Rule, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_raft::{Command, Config, Configuration, Index, Member as Voter, RoleKind, Ticket, Timer};
+use volvox_raft::{Command, Config, Configuration, Event, Index, Member as Voter, Record, RoleKind, Ticket, Timer};
 
 /// The chapter.
 pub struct Raft;
@@ -70,8 +70,22 @@ impl Chapter for Raft {
         Some(cells.collect())
     }
 
-    fn state(process: &Member) -> String {
-        format!("{} {}", process.raft().role(), process.raft().term())
+    fn state(process: &Member) -> NodeState {
+        let kind = match process.raft().role() {
+            RoleKind::Follower => "follower",
+            RoleKind::PreCandidate => "pre-candidate",
+            RoleKind::Candidate => "candidate",
+            RoleKind::Leader => "leader",
+        };
+        NodeState::of(kind, process.raft().term())
+    }
+
+    fn tells_state(event: &Event) -> bool {
+        matches!(event, Event::RoleChanged { .. })
+    }
+
+    fn replaces(record: &Record) -> bool {
+        matches!(record, Record::Hard { .. })
     }
 
     fn is_leader(process: &Member) -> bool {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Nodes, Settings};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
@@ -56,9 +56,10 @@ impl Chapter for ChandyLamport {
         timer.carried().map(|timer| timer as _)
     }
 
-    fn state(process: &Channel<Branch>) -> String {
+    fn state(process: &Channel<Branch>) -> NodeState {
         let (branch, balance) = (process.child(), process.child().application().balance());
-        if branch.recording() == 0 { format!("{balance}") } else { format!("{balance}, records") }
+        let records = if branch.recording() == 0 { "" } else { ", records" };
+        NodeState::plain(format_args!("{balance}{records}"))
     }
 
     fn restarts() -> Restarts {

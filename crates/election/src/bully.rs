@@ -333,14 +333,15 @@ impl Bully {
     }
 }
 
-impl fmt::Display for Bully {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Bully {
+    /// What it is, in a word, and the leader that it follows.
+    pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match self.role {
-            Role::Following(leader) => write!(f, "follows {leader}"),
-            Role::Asking => f.write_str("asks"),
-            Role::Waiting => f.write_str("waits"),
-            Role::Elected => f.write_str("elected"),
-            Role::Leading => f.write_str("leads"),
+            Role::Following(leader) => ("follows", Some(leader)),
+            Role::Asking => ("asks", None),
+            Role::Waiting => ("waits", None),
+            Role::Elected => ("elected", None),
+            Role::Leading => ("leads", None),
         }
     }
 }

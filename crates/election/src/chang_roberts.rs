@@ -190,13 +190,14 @@ impl ChangRoberts {
     }
 }
 
-impl fmt::Display for ChangRoberts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ChangRoberts {
+    /// What it is, in a word or two, and the leader that it follows; nothing where it knows of no election.
+    pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match self.leader {
-            _ if self.participates => f.write_str("takes part"),
-            Some(leader) if leader == self.id => f.write_str("leads"),
-            Some(leader) => write!(f, "follows {leader}"),
-            None => Ok(()),
+            _ if self.participates => ("takes part", None),
+            Some(leader) if leader == self.id => ("leads", None),
+            Some(leader) => ("follows", Some(leader)),
+            None => ("", None),
         }
     }
 }

@@ -14,6 +14,8 @@ use volvox_core::{Forms, Kinds};
 use volvox_core::{History, NodeId, Picture, Process, Property};
 use volvox_sim::{Described, FaultPlan};
 
+pub use volvox_sim::NodeState;
+
 /// A world in which a chapter is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum World {
@@ -147,8 +149,20 @@ pub trait Chapter: 'static {
     /// What must hold.
     fn properties() -> Vec<Property<Self::Process, Self::History>>;
 
-    /// What a node is, in a word or two, for diagrams: `inside`, `leader t3`. Empty when there is nothing to say.
-    fn state(process: &Self::Process) -> String;
+    /// What a node is, for diagrams: `inside`, `leader t3`. The default where there is nothing to say.
+    fn state(process: &Self::Process) -> NodeState;
+
+    /// Whether an event says no more than [`Chapter::state`] does from then on: a long diagram leaves it out.
+    fn tells_state(event: &<Self::Process as Process>::Event) -> bool {
+        let _ = event;
+        false
+    }
+
+    /// Whether a record replaces the one before it, when that does so too: a long diagram shows the last of a step.
+    fn replaces(record: &<Self::Process as Process>::Record) -> bool {
+        let _ = record;
+        false
+    }
 
     /// Whether a node would say of itself that it leads: for `crash leader`.
     fn is_leader(process: &Self::Process) -> bool {

@@ -13,7 +13,7 @@ use std::marker::PhantomData;
 use std::str::FromStr;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{Forms, History, Kinds, NodeId, Picture, Process, Property, When};
-use volvox_sim::{Carrier, Described, FaultPlan};
+use volvox_sim::{Carrier, Described, FaultPlan, NodeState};
 
 /// All of an erased system at one moment.
 pub type AnyPicture<'a> = Picture<'a, AnyProcess, AnyHistory>;
@@ -74,8 +74,14 @@ pub trait Shell: Send + Sync {
     /// What must hold.
     fn properties(&self) -> Box<dyn Properties>;
 
-    /// What a node is, in a word or two.
-    fn state(&self, process: &AnyProcess) -> String;
+    /// What a node is.
+    fn state(&self, process: &AnyProcess) -> NodeState;
+
+    /// Whether an event says no more than what its node is.
+    fn tells_state(&self, event: &AnyEvent) -> bool;
+
+    /// Whether a record replaces the one before it, when that does so too.
+    fn replaces(&self, record: &AnyRecord) -> bool;
 
     /// Whether a node would say of itself that it leads.
     fn is_leader(&self, process: &AnyProcess) -> bool;
@@ -107,6 +113,14 @@ impl Carrier<AnyProcess> for Carried {
 
     fn timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug> {
         self.0.carried_timer(timer)
+    }
+
+    fn tells_state(&self, event: &AnyEvent) -> bool {
+        self.0.tells_state(event)
+    }
+
+    fn replaces(&self, record: &AnyRecord) -> bool {
+        self.0.replaces(record)
     }
 }
 
@@ -188,8 +202,16 @@ impl<C: Chapter> Shell for ShellOf<C> {
         Box::new(PropertiesOf::<C>(C::properties()))
     }
 
-    fn state(&self, process: &AnyProcess) -> String {
+    fn state(&self, process: &AnyProcess) -> NodeState {
         C::state(process.expect())
+    }
+
+    fn tells_state(&self, event: &AnyEvent) -> bool {
+        event.get().is_some_and(C::tells_state)
+    }
+
+    fn replaces(&self, record: &AnyRecord) -> bool {
+        record.get().is_some_and(C::replaces)
     }
 
     fn is_leader(&self, process: &AnyProcess) -> bool {

@@ -69,7 +69,7 @@ pub use builder::{Builder, Clocks};
 pub use latency::Latency;
 pub use network::Network;
 pub use plan::{FaultPlan, FaultWeights};
-pub use recording::{Carrier, Described, Envelope, Moment, Recorder, Recording, What};
+pub use recording::{Carrier, Described, Envelope, Moment, NodeState, Recorder, Recording, What};
 pub use replay::{Failure, TraceRing, run_seed};
 pub use simulation::{Happened, Happening, Simulation, Stop, Violation};
 pub use statistics::{Counts, Statistics};

@@ -31,6 +31,53 @@ pub trait Carrier<P: Process> {
 
     /// The timer of what is carried; `None` for the carrier's own.
     fn timer<'a>(&self, timer: &'a P::Timer) -> Option<&'a dyn fmt::Debug>;
+
+    /// Whether an event says no more than what its node is from then on.
+    fn tells_state(&self, event: &P::Event) -> bool;
+
+    /// Whether a record replaces the one before it, when that does so too.
+    fn replaces(&self, record: &P::Record) -> bool;
+}
+
+/// What a node is, for a reader: `leader t3`, which is of the kind `leader`.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct NodeState {
+    /// Its kind: nodes of one kind have one colour. Empty for what is only a number, and for nothing special.
+    pub kind: &'static str,
+    /// All of it, in a word or two; empty where there is nothing to say.
+    pub text: String,
+}
+
+impl NodeState {
+    /// A kind, and what tells nodes of this kind apart.
+    pub fn of(kind: &'static str, more: impl fmt::Display) -> NodeState {
+        NodeState { kind, text: format!("{kind} {more}") }
+    }
+
+    /// What has no kind: a number.
+    pub fn plain(text: impl fmt::Display) -> NodeState {
+        NodeState { kind: "", text: text.to_string() }
+    }
+}
+
+/// A kind and nothing more.
+impl From<&'static str> for NodeState {
+    fn from(kind: &'static str) -> NodeState {
+        NodeState { kind, text: kind.to_string() }
+    }
+}
+
+/// A kind, and the node that it is about.
+impl From<(&'static str, Option<NodeId>)> for NodeState {
+    fn from((kind, about): (&'static str, Option<NodeId>)) -> NodeState {
+        about.map_or_else(|| kind.into(), |node| NodeState::of(kind, node))
+    }
+}
+
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// Where a simulation writes what it does. A clone writes to the same recording, so its holder reads what the
@@ -111,15 +158,25 @@ pub enum What {
     /// Somebody asked for something.
     Command(String),
     /// The node told something.
-    Event(String),
+    Event {
+        /// All of it.
+        text: String,
+        /// Whether it says no more than what the node is from then on.
+        tells_state: bool,
+    },
     /// A remark of the process.
     Note(String),
     /// A record was handed to the disk.
-    Persisted(String),
+    Persisted {
+        /// All of it.
+        text: String,
+        /// Whether it replaces the one before it, when that does so too.
+        replaces: bool,
+    },
     /// What was persisted up to here is durable.
     Durable(Position),
     /// The node is something else now: written by whoever drives the run.
-    State(String),
+    State(NodeState),
     /// Something went wrong, or right again.
     Fault(Fault),
     /// Everything healed: written by whoever drives the run.
@@ -163,6 +220,18 @@ impl Envelope {
 }
 
 impl What {
+    /// An event in the words of a reader.
+    pub fn event<P: Process>(event: &P::Event, carrier: Option<&dyn Carrier<P>>) -> What {
+        let tells_state = carrier.is_some_and(|carrier| carrier.tells_state(event));
+        What::Event { text: event.to_string(), tells_state }
+    }
+
+    /// A record in the words of a reader.
+    pub fn persisted<P: Process>(record: &P::Record, carrier: Option<&dyn Carrier<P>>) -> What {
+        let replaces = carrier.is_some_and(|carrier| carrier.replaces(record));
+        What::Persisted { text: record.to_string(), replaces }
+    }
+
     /// A timer in the words of a reader.
     pub fn timer<P: Process>(timer: &P::Timer, carrier: Option<&dyn Carrier<P>>) -> What {
         let text = format!("{timer:?}");
@@ -299,7 +368,7 @@ impl<P: Process + 'static> Simulation<P> {
     pub(crate) fn record_effect(&self, index: u32, effect: &EffectOf<P>) {
         let Some(recorder) = &self.recorder else { return };
         let what = match effect {
-            Effect::Persist { record, .. } => What::Persisted(record.to_string()),
+            Effect::Persist { record, .. } => What::persisted(record, self.carrier.as_deref()),
             Effect::Note(note) => What::Note(note.to_string()),
             _ => return,
         };

@@ -316,13 +316,13 @@ impl Part {
     }
 }
 
-impl fmt::Display for ThreePhase {
+impl ThreePhase {
     /// The newest transaction, in a word.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn newest(&self) -> &'static str {
         match self.parts.last_key_value() {
-            Some((_, part)) if part.recovering.is_some() => f.write_str("recovering"),
-            Some((_, part)) => part.phase.fmt(f),
-            None => Ok(()),
+            Some((_, part)) if part.recovering.is_some() => "recovering",
+            Some((_, part)) => part.phase.word(),
+            None => "",
         }
     }
 }

@@ -370,21 +370,21 @@ impl TwoPhase {
     }
 }
 
-impl fmt::Display for TwoPhase {
+impl TwoPhase {
     /// The newest transaction, in a word: `uncertain`, `committed`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn newest(&self) -> &'static str {
         if let Some((_, coordinating)) = self.coordinating.last_key_value() {
-            return f.write_str(match coordinating {
+            return match coordinating {
                 Coordinating::Voting { .. } => "asking",
                 Coordinating::Committed { .. } => "telling",
-            });
+            };
         }
-        f.write_str(match self.participating.last_key_value() {
+        match self.participating.last_key_value() {
             Some((_, Participating::Uncertain(_))) => "uncertain",
             Some((_, Participating::Decided(Decision::Commit))) => "committed",
             Some((_, Participating::Decided(Decision::Abort))) => "aborted",
             None => "",
-        })
+        }
     }
 }
 

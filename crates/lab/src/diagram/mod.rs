@@ -35,7 +35,7 @@ use hidden::Hidden;
 use moments::{rows_of, with_pauses};
 use text::{fitted, lines_of_text};
 use volvox_core::{Instant, NodeId};
-use volvox_sim::{Envelope, Moment, Recording, What};
+use volvox_sim::{Envelope, Moment, NodeState, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
@@ -191,11 +191,21 @@ pub enum Mark {
     /// A timer fired.
     Timer(String),
     /// It told something.
-    Event(String),
+    Event {
+        /// All of it.
+        text: String,
+        /// Whether it says no more than what the node is from then on.
+        tells_state: bool,
+    },
     /// It is something else now; nothing special when empty.
-    State(String),
+    State(NodeState),
     /// It wrote something down.
-    Record(String),
+    Record {
+        /// All of it.
+        text: String,
+        /// Whether it replaces the one before it, when that does so too.
+        replaces: bool,
+    },
     /// A remark.
     Note(String),
 }
@@ -203,7 +213,7 @@ pub enum Mark {
 impl Mark {
     /// Whether something is decided here, so that it is always shown.
     fn decides(&self) -> bool {
-        !matches!(self, Mark::Timer(_) | Mark::Record(_) | Mark::Note(_))
+        !matches!(self, Mark::Timer(_) | Mark::Record { .. } | Mark::Note(_))
     }
 }
 

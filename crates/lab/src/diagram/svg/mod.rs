@@ -162,7 +162,7 @@ struct Picture<'a> {
     /// Rows that have too little room.
     crowded: Vec<usize>,
     kinds: Vec<String>,
-    states: Vec<String>,
+    states: Vec<&'static str>,
 }
 
 impl<'a> Picture<'a> {
