@@ -15,6 +15,10 @@ use crate::{child, compat, tidy};
 /// No step takes longer; one that does has hung.
 const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
 
+/// The minutes that each part of the project may take of the gate, cold, on two quiet cores. A part that does not fit is a
+/// command of its own.
+const BUDGET_MINUTES: [(&str, u64); 1] = [("foundation: worlds, Raft, store, door, 22 chapters", 15)];
+
 /// Tests and checks counted over all steps.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -174,7 +178,11 @@ fn timing_table(times: &[(&str, Duration, bool)]) -> String {
     for (name, time, passed) in times {
         table += &format!("{name:<8} {:>9.1}  {}\n", time.as_secs_f64(), if *passed { "ok" } else { "FAILED" });
     }
-    table + &format!("{:<8} {:>9.1}\n", "total", total.as_secs_f64())
+    table += &format!("{:<8} {:>9.1}\n", "total", total.as_secs_f64());
+    let budget: u64 = BUDGET_MINUTES.iter().map(|(_, minutes)| minutes * 60).sum();
+    let parts: Vec<String> = BUDGET_MINUTES.iter().map(|(part, minutes)| format!("{part}: {minutes} min")).collect();
+    let verdict = if total > Duration::from_secs(budget) { "EXCEEDED (cold, on two quiet cores)" } else { "kept" };
+    table + &format!("{:<8} {:>9.1}  {verdict}; {}\n", "budget", budget as f64, parts.join(", "))
 }
 
 #[cfg(test)]
@@ -217,7 +225,12 @@ mod tests {
         let table =
             timing_table(&[("fmt", Duration::from_millis(1500), true), ("test", Duration::from_secs(60), false)]);
         assert!(table.contains("fmt            1.5  ok") && table.contains("test          60.0  FAILED"), "{table}");
-        assert!(table.contains("total         61.5"), "{table}");
+        assert!(
+            table.contains("total         61.5") && table.contains("budget       900.0  kept; foundation"),
+            "{table}"
+        );
+        let slow = timing_table(&[("test", Duration::from_secs(901), true)]);
+        assert!(slow.contains("budget       900.0  EXCEEDED"), "{slow}");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! The pictures of all chapters, measured: nothing lies outside the page, and no text lies over another. `PICTURES=FOLDER`
 //! keeps them, with the drawings for terminals, to be looked at.
 // The slope of a label is computed as a browser does; its last digits decide nothing.
-#![allow(clippy::disallowed_methods)]
 
 use volvox_chapters::REGISTRY;
 use volvox_core::Instant;

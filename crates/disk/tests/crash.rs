@@ -1,8 +1,6 @@
 //! The power is cut at every write, every sync and every change of the folder, and again while the log recovers.
 
-mod story;
-
-use story::{Story, check_image, check_records, open};
+use crate::story::{Story, check_image, check_records, open};
 use volvox_core::Position;
 use volvox_disk::{Faults, Outcome, RecordingDirectory, SequenceCounter, SimulatedDirectory};
 
@@ -81,7 +79,7 @@ fn a_recovered_log_goes_on() {
             let image = image_at(&story, cut, cut);
             let (mut log, recovered) = open(image.clone());
             if matches!(recovered.outcome, Outcome::Fresh | Outcome::Lost(_)) {
-                log.start_life(story::identity(1_000)).expect("a life");
+                log.start_life(crate::story::identity(1_000)).expect("a life");
             }
             let next = log.next_position();
             for _ in 0..20 {

@@ -1,10 +1,8 @@
 //! Every byte of a small log is damaged in turn, every file removed and cut short, and the outcome is exactly what
 //! decisions/0009 says: what was proven durable is a lost record, what was not is a torn tail.
 
-mod story;
-
+use crate::story::{identity, open, options, part};
 use std::ops::Range;
-use story::{identity, open, options, part};
 use volvox_core::{Incarnation, Position};
 use volvox_disk::{
     AppendError, Directory, Identity, Log, Loss, Outcome, RecordingDirectory, Recovered, SequenceCounter,

@@ -1,8 +1,6 @@
 //! What a disk does wrong while the log runs: each fault has one stated behaviour.
 
-mod story;
-
-use story::{identity, open, options, part};
+use crate::story::{identity, open, options, part};
 use volvox_core::{Bytes, Part, Position};
 use volvox_disk::{
     AppendError, CheckpointError, Faults, Log, Loss, OpenError, Options, Outcome, ReadPartError, SimulatedDirectory,

@@ -1,9 +1,7 @@
 //! Folders that no log of ours wrote: whatever the files hold, opening them answers, allocates within bounds, and what
 //! it then calls a log works as one.
 
-mod story;
-
-use story::{Story, identity, options};
+use crate::story::{Story, identity, options};
 use volvox_core::{Position, Rng};
 use volvox_disk::{Directory, Log, Outcome, SimulatedDirectory};
 

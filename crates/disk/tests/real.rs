@@ -1,9 +1,7 @@
 //! The same log in a real folder.
 
-mod story;
-
+use crate::story::{identity, part};
 use std::path::PathBuf;
-use story::{identity, part};
 use volvox_core::Position;
 use volvox_disk::{
     FolderError, Log, Options, Outcome, RealDirectory, RecordingDirectory, SequenceCounter, SimulatedDirectory,

@@ -1,9 +1,6 @@
 //! What a node does when its disk misbehaves, and what it asks of one that does not.
-#![allow(clippy::disallowed_methods)]
 
-mod support;
-
-use support::{
+use crate::support::{
     Command, Event, Folder, PATIENCE, Running, answered, call, hold_key, introduce, options, release, start, start_in,
     try_start, until,
 };

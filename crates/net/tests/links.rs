@@ -1,15 +1,12 @@
 //! What a link promises: one connection that counts, in order, bounded; faults act at the receiver.
-#![allow(clippy::disallowed_methods)]
 
-mod support;
-
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-use support::{
+use crate::support::{
     CLUSTER, Command, Event, Message, RawPeer, Running, answered, book, call, hold_key, introduce, options, quick,
     release, start, until,
 };
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 use volvox_core::{Bytes, Encode, Fault, NodeId};
 use volvox_disk::SimulatedDirectory;
 use volvox_net::frame::{Kind, put_frame};

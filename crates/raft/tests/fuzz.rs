@@ -2,12 +2,10 @@
 //! crash with what they had not synced, links are cut, members change, logs are checkpointed. The invariants are checked
 //! after every step; then all is healed, and the cluster must make progress.
 //!
-//! One seed decides a run. `SEED=n cargo test -p volvox-raft --test fuzz` runs one alone, and prints the
+//! One seed decides a run. `SEED=n cargo test -p volvox-raft --test raft fuzz` runs one alone, and prints the
 //! last `LINES` lines of its trace when it fails; `SEEDS=n` runs that many.
 
-mod harness;
-
-use harness::Cluster;
+use crate::harness::Cluster;
 use volvox_core::{Bytes, Duration, NodeId, Rng};
 use volvox_raft::{Command, Config, Event, Member, Payload, RoleKind, Ticket};
 
@@ -178,8 +176,12 @@ impl Run {
             }
             // Everybody who believes to lead is asked: a deposed leader must not answer from the past.
             _ => {
-                let believers: Vec<u64> =
-                    self.cluster.rafts().filter(|raft| raft.role() == RoleKind::Leader).map(harness::node_of).collect();
+                let believers: Vec<u64> = self
+                    .cluster
+                    .rafts()
+                    .filter(|raft| raft.role() == RoleKind::Leader)
+                    .map(crate::harness::node_of)
+                    .collect();
                 for believer in believers {
                     let ticket = self.ticket();
                     self.cluster.command(believer, Command::Read { ticket });
@@ -360,7 +362,7 @@ struct Replay(u64);
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        eprintln!("replay: SEED={} cargo test -p volvox-raft --test fuzz", self.0);
+        eprintln!("replay: SEED={} cargo test -p volvox-raft --test raft fuzz", self.0);
     }
 }
 

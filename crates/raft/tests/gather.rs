@@ -1,8 +1,6 @@
 //! What one moment brings leaves together: as many messages for a hundred clients as for one.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::Duration;
 use volvox_raft::{Body, Config, Index, Timer};
 

@@ -1,8 +1,6 @@
 //! What comes from outside is hostile until checked: bytes that are no message, and messages that cannot be true.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Decode, DecodeError, Duration, Encode, Incarnation, NodeId, Part, Reader, Rng, decode_all};
 use volvox_raft::entry::{ENTRIES_MAX, NUMBER_MAX};
 use volvox_raft::{

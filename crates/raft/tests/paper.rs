@@ -4,9 +4,7 @@
 //! Sections are those of Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm" (extended version,
 //! 2014); "thesis" is Ongaro, "Consensus: Bridging Theory and Practice" (2014).
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::Duration;
 use volvox_raft::{Body, Config, Event, Index, Member, Message, Payload, Refusal, RoleKind, Term, Timer};
 

@@ -1,9 +1,7 @@
 //! Two recoveries of a lost disk that look safe and are not, as negative models: each must find two leaders in one term.
 //! Ours, under the same schedule, does not (decisions/0008). And how a node that knows nothing is heard.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Duration, Incarnation};
 use volvox_raft::{Body, Config, Event, Member, Message, RoleKind, Term, Timer};
 

@@ -1,7 +1,7 @@
 //! Golden scripts: what a cluster is told, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts/raft` is prose, commands and what they printed. A line that begins with `>` is a command, one that
-//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test scripts` writes the output
+//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test raft scripts` writes the output
 //! anew: commit it only if you understand what changed it.
 //!
 //! | command | what it does |
@@ -21,9 +21,7 @@
 //! | `quietly COMMAND` | does it and prints nothing |
 //! | `hide Heartbeat ...` | messages of these kinds are not printed from here on |
 
-mod harness;
-
-use harness::Cluster;
+use crate::harness::Cluster;
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Duration, Fault, NodeId, Process};

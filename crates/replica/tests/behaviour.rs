@@ -1,8 +1,6 @@
 //! What a client may rely on, one story a test, in a world that the test holds in its hands.
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use volvox_core::{Bytes, Duration, Encode, Incarnation, NodeId};
 use volvox_raft::RoleKind;
 use volvox_replica::message::Refusal;

@@ -1,9 +1,7 @@
 //! Everything that comes from a peer or a disk is hostile until it was checked: mutations of good encodings, and noise,
 //! are read without a panic, without a large allocation, and what decodes is encoded to the same value again.
 
-mod harness;
-
-use harness::{Cluster, member};
+use crate::harness::{Cluster, member};
 use std::fmt::Debug;
 use volvox_core::{Bytes, Decode, Encode, Incarnation, NodeId, Rng, decode_all};
 use volvox_replica::members::{MemberAction, Members};

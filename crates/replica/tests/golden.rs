@@ -1,8 +1,6 @@
 //! The golden cases of the etcd v3 specification that a replica decides, each under its number.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Duration};
 use volvox_replica::{Command, Error, Event, HubLimits, Reply, Request, StreamId, Ticket, WatchCreate, WatchResponse};
 use volvox_store::{

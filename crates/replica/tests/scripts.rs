@@ -1,7 +1,7 @@
 //! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one
-//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test scripts` writes
+//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test replica scripts` writes
 //! the output anew: commit it only if you understand what changed it.
 //!
 //! Printed are the messages of replicas, the answers to clients and doors, and notes. The messages of consensus are in
@@ -26,9 +26,7 @@
 //! | `members n1` | one line a member, and who votes |
 //! | `quietly COMMAND` | does it and prints nothing |
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Bytes, Duration, Fault, NodeId};

@@ -1,9 +1,6 @@
 //! Decoders of hostile input, as plain functions run over seeded mutations of good inputs.
 
-#[path = "support/maker.rs"]
-mod maker;
-
-use maker::Maker;
+use crate::maker::Maker;
 use volvox_core::{Encode, Part, Rng, decode_all};
 use volvox_store::*;
 

@@ -1,12 +1,7 @@
 //! The store against the dumb one: the same random commands, then the same questions, in the present and the past.
 
-#[path = "support/oracle.rs"]
-mod dumb;
-#[path = "support/maker.rs"]
-mod maker;
-
-use dumb::Oracle;
-use maker::Maker;
+use crate::dumb::Oracle;
+use crate::maker::Maker;
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Decode, Encode, Part, Rng, decode_all};
 use volvox_store::*;

@@ -63,7 +63,7 @@ fn storm(seed: u64, ring: Option<&TraceRing>) -> Result<u64, String> {
 fn raft_weathers_the_storm() {
     let mut committed = 0;
     for seed in 0..60 {
-        let run = run_seed("cargo test -p volvox-conformance --test storm", seed, 100, storm);
+        let run = run_seed("cargo test -p volvox-conformance --test conformance storm", seed, 100, storm);
         committed += run.unwrap_or_else(|failure| panic!("{failure}"));
     }
     assert!(committed > 60 * 300, "a storm in which little commits proves little: {committed} entries");

@@ -4,7 +4,6 @@
 //! `VOLVOX_LONG=1` makes the attack last ten seconds.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,7 +1,6 @@
 //! The contract of the command line, over the built program: book/src/command-line.md.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};

@@ -1,7 +1,6 @@
 //! Nodes whose folders a test has in its hands: every fsync counted, and disks that fill up.
 
 // Live nodes live in real time.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,7 +1,6 @@
 //! What a person can get wrong on the command line: each is refused with what was tried, what is there and what to do.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use std::net::TcpListener;
 use std::process::Output;

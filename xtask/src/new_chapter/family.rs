@@ -181,7 +181,8 @@ impl Family {
                     "volvox-chapters-",
                     &format!("volvox-chapters-{name} = {{ path = \"chapters/{name}\" }}"),
                 )?;
-                before(&text, "volvox-core = ", &format!("volvox-{name} = {{ path = \"crates/{name}\" }}"))
+                let text = before(&text, "volvox-core = ", &format!("volvox-{name} = {{ path = \"crates/{name}\" }}"))?;
+                before(&text, "volvox-lab.opt-level", &format!("volvox-chapters-{name}.opt-level = 1"))
             })?,
             change(root, "crates/chapters/Cargo.toml", |text| {
                 let text = before(text, "    \"dep:volvox-chapters-", &format!("    \"dep:volvox-chapters-{name}\","))?;

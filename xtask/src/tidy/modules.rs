@@ -1,6 +1,7 @@
 //! Modules: every source file is named by the one above it, and no name excludes nothing.
 
 use super::Finding;
+use super::manifests;
 use super::tree::Tree;
 
 /// Names under which everything fits and nothing is found.
@@ -16,6 +17,13 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         if EMPTY_NAMES.contains(&module) {
             let instead = "name it after what it knows, or move each part to where it is used";
             findings.push(Finding::new(&file.path, 1, format!("a module called `{module}`"), instead));
+        }
+        if let Some(package) = folder.strip_suffix("/tests")
+            && is_closed(tree, package)
+            && !has_program(tree, package, stem)
+        {
+            let instead = format!("say `mod {stem};` in {folder}/main.rs, or make it a program in the manifest");
+            findings.push(Finding::new(&file.path, 1, "no program of tests names this file: it never runs", instead));
         }
         if let Some(parents) = parents(folder, stem)
             && !parents.iter().any(|parent| declares(tree, parent, module))
@@ -41,6 +49,21 @@ fn parents(folder: &str, stem: &str) -> Option<Vec<String>> {
         return Some(vec![format!("{folder}/lib.rs"), format!("{folder}/main.rs")]);
     }
     Some(vec![format!("{folder}/mod.rs"), format!("{folder}.rs")])
+}
+
+/// Whether a package lists its programs of tests, and cargo looks for no others.
+fn is_closed(tree: &Tree, package: &str) -> bool {
+    let table = manifests::parse(tree, &format!("{package}/Cargo.toml")).ok();
+    table.and_then(|table| table.get("package")?.get("autotests")?.as_bool()) == Some(false)
+}
+
+/// Whether the program of tests of a package is this file, or declares it as a module.
+fn has_program(tree: &Tree, package: &str, stem: &str) -> bool {
+    let path = format!("tests/{stem}.rs");
+    let table = manifests::parse(tree, &format!("{package}/Cargo.toml")).ok();
+    let programs = table.and_then(|table| table.get("test")?.as_array().cloned()).unwrap_or_default();
+    programs.iter().any(|one| one.get("path").and_then(|path| path.as_str()) == Some(&path))
+        || declares(tree, &format!("{package}/tests/main.rs"), stem)
 }
 
 /// Whether the file at `path` says `mod module;`, or names a file by an attribute, which is not followed.
@@ -85,6 +108,18 @@ mod tests {
             ("crates/x/src/a.rs", ""),
         ]);
         assert!(found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1: no module names"), "{found:?}");
+    }
+
+    #[test]
+    fn a_test_that_no_program_names_fails() {
+        let manifest = "[package]\nautotests = false\n[[test]]\nname = \"x\"\npath = \"tests/main.rs\"\n";
+        let found = check(&[
+            ("crates/x/Cargo.toml", manifest),
+            ("crates/x/tests/main.rs", "mod a;\n"),
+            ("crates/x/tests/a.rs", ""),
+            ("crates/x/tests/b.rs", ""),
+        ]);
+        assert!(found.len() == 1 && found[0].starts_with("crates/x/tests/b.rs:1: no program"), "{found:?}");
     }
 
     #[test]

@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use super::source::Source;
 
-/// Folders that hold nothing of ours.
-const FOREIGN: [&str; 6] = ["target", ".git", ".tools", "volvox-data", "__pycache__", "node_modules"];
+/// Folders that hold nothing a person wrote.
+const FOREIGN: [&str; 7] = ["target", ".git", ".tools", "volvox-data", "__pycache__", "node_modules", "generated"];
 
 /// Larger files are data, not text to be checked.
 const TEXT_BYTES_MAX: u64 = 1 << 20;

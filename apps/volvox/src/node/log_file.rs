@@ -5,6 +5,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// A file is set aside as `FILE.1` once it is this long; the one before it is dropped.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -14,15 +18,17 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 /// # Errors
 /// When the file cannot be opened, or the filter is none.
 pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
-    match path {
+    // Directives of targets and levels, without patterns: those would bring two crates of regular expressions along.
+    let filter: Targets = filter.parse().with_context(|| format!("--log {filter:?}"))?;
+    let writer = match path {
         Some(path) => {
             let rotating = Rotating::open(path)?;
-            builder.with_writer(move || rotating.clone()).init();
+            BoxMakeWriter::new(move || rotating.clone())
         }
-        None => builder.with_writer(std::io::stderr).init(),
-    }
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
 }
 
@@ -64,5 +70,14 @@ impl Write for Rotating {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_filter_that_is_none_is_refused_with_its_text() {
+        let error = super::start("warn,volvox_net=loud", None).unwrap_err();
+        assert!(format!("{error:#}").starts_with("--log \"warn,volvox_net=loud\": "), "{error:#}");
     }
 }
