@@ -12,7 +12,7 @@ use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
+use volvox_lab::sim::{Builder, FaultPlan, Latency, Network, Simulation};
 
 /// The chapter.
 pub struct Channels;

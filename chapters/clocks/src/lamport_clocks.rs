@@ -3,18 +3,16 @@
 use super::causality::{self, history};
 use std::collections::BTreeMap;
 use volvox_clocks::happened_before::Stamp;
-use volvox_clocks::lamport::{self as protocol, Command, Config, Event, History, Lamport, Time};
+use volvox_clocks::lamport::{self as protocol, Config, History, Lamport, Time};
 use volvox_clocks::vector::{self, Vector, VectorClock};
-use volvox_core::erased::Erasable;
-use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, NodeId, Property};
+use volvox_core::Property;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
+use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
 pub struct LamportClocks;

@@ -6,7 +6,7 @@ use volvox_core::fault::LinkFault;
 use volvox_lab::check::NO_STEP_FAILS;
 use volvox_lab::model::{CheckedModel, Explored};
 use volvox_lab::plans;
-use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_lab::sim::{FaultPlan, FaultWeights};
 
 /// The network and crashes; clocks that are wrong in other ways than at the start would move the truth.
 pub fn network_and_crashes() -> FaultPlan {

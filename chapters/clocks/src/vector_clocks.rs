@@ -3,10 +3,10 @@
 use super::causality::{self, history};
 use volvox_clocks::happened_before::{Action, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
-use volvox_clocks::vector::{self as protocol, Command, Config, Event, History, Vector, VectorClock};
-use volvox_core::{NodeId, Property};
+use volvox_clocks::vector::{self as protocol, Config, Event, History, Vector, VectorClock};
+use volvox_core::Property;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};

@@ -24,10 +24,6 @@ static CARD: Card = Card {
     ..found!("swim")
 };
 
-const fn golden(name: &'static str, text: &'static str) -> Golden {
-    Golden { name, text }
-}
-
 impl Chapter for Swim {
     type Process = protocol::Swim;
     type History = History;

@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
-use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
@@ -11,7 +10,7 @@ use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_lab::sim::{Builder, Described, FaultPlan, Happening, Simulation};
 use volvox_multicast::total_order::{self as protocol, Command, Config, Event, History, TotalOrder};
 
 /// The chapter.

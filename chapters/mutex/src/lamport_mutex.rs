@@ -3,7 +3,7 @@
 use super::entries::{asked, costs_at_full_load, no_starvation, quiet};
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
-use volvox_core::{Duration, Process, Property};
+use volvox_core::{Process, Property};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
@@ -11,7 +11,7 @@ use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{Described, FaultPlan, FaultWeights, Latency};
+use volvox_lab::sim::{Described, FaultPlan, FaultWeights};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
 use volvox_mutex::section::{History, mutual_exclusion};
 

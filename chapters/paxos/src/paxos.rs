@@ -24,10 +24,6 @@ static CARD: Card = Card {
     ..found!("paxos")
 };
 
-const fn golden(name: &'static str, text: &'static str) -> Golden {
-    Golden { name, text }
-}
-
 impl Chapter for Paxos {
     type Process = protocol::Paxos;
     type History = History;

@@ -78,7 +78,6 @@ pub use properties::properties;
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
 /// What is fixed for the life of a node.

@@ -74,7 +74,6 @@ pub use properties::{History, properties};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, rules};
 
 /// The most nodes on a ring.

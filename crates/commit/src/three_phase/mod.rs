@@ -102,7 +102,6 @@ pub use properties::properties;
 use crate::transaction::{Content, Decision, Transaction};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, Restored, Serial, rules};
 
 /// The most transactions that one coordinator has under way; more are refused.

@@ -125,7 +125,6 @@ pub use properties::properties;
 use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::fmt;
 use volvox_core::{Boot, Context, Duration, NodeId, Position, Process, Restored, Serial, Serials, rules};
 
 /// The most transactions that one coordinator has under way; more are refused.
