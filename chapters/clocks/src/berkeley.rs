@@ -79,7 +79,7 @@ const GRADUAL: &str = "monotonicity";
 /// What needs an upper bound on delays.
 const ALL: &str = "a round sets everybody";
 
-static MODELS: [CheckedModel; 17] = [
+static MODELS: [CheckedModel; 15] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -145,12 +145,6 @@ static MODELS: [CheckedModel; 17] = [
     CheckedModel::breaks("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
         run(&system(3, 2, Some(protocol::Rule::Round)))
     }),
-    CheckedModel::holds("a master dies and returns", "a master, a slave, one round of each life", 0, || {
-        run(&returning(None))
-    }),
-    CheckedModel::breaks("without unique", "as \"a master dies and returns\"", (PRECISION, 9), || {
-        run(&returning(Some(protocol::Rule::Unique)))
-    }),
     CheckedModel::breaks("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
         run(&system(4, 1, Some(protocol::Rule::Gamma)))
     }),
@@ -205,15 +199,6 @@ fn configured(
 /// Some round trips take longer than those that are used.
 fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
     timeless(nodes, rounds, 3, without).timed(timed(1, 3))
-}
-
-/// A master that is down has rounds to hold, while anything is under way.
-fn returning(without: Option<protocol::Rule>) -> Instance {
-    let master = NodeId(1);
-    system(2, 1, without).crashes_and_restarts(1).counting_boots().within(move |view| {
-        let is_quiet = view.in_flight().next().is_none();
-        view.nodes().any(|(_, node)| node.is_busy()) || (view.node(master).is_none() || !is_quiet)
-    })
 }
 
 /// Two ways of two ticks are within the bound: a round is closed when it is over, so they must take less.
