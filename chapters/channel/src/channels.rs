@@ -5,22 +5,23 @@ use volvox_channel::talk::{Command, Event, History, Talk, properties};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
+use volvox_lab::sim::{Builder, FaultPlan, Latency, Network, Simulation};
 
 /// The chapter.
 pub struct Channels;
 
 static CARD: Card = Card {
-    id: "channels",
     title: "Channels: from fair loss to reliable FIFO, layer by layer",
     mechanisms: &["FND-01"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Cachin, Guerraoui, Rodrigues: Introduction to Reliable and Secure Distributed Programming, 2011, \
                 sections 2.4 and 3.9",
     reading: Reading {
@@ -32,11 +33,7 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/channel/src/links/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/channels.txt"),
-    golden: &[Golden {
-        name: "01-loss-and-repetition.txt",
-        text: include_str!("../../../crates/channel/tests/scripts/stack/01-loss-and-repetition.txt"),
-    }],
+    ..found!("channels")
 };
 
 type Stack = Reliable<Talk>;
@@ -44,10 +41,9 @@ type Stack = Reliable<Talk>;
 impl Chapter for Channels {
     type Process = Stack;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> <Stack as Process>::Config {
         told(settings.without.and_then(protocol::Rule::named)).stack()
@@ -57,40 +53,31 @@ impl Chapter for Channels {
         properties()
     }
 
-    fn state(process: &Stack) -> String {
+    fn state(process: &Stack) -> NodeState {
         match process.waiting() {
-            0 => String::new(),
-            waiting => format!("{waiting} open"),
+            0 => NodeState::default(),
+            waiting => NodeState::plain(format_args!("{waiting} open")),
         }
+    }
+
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["no duplication", "reliable delivery"],
+            "A node that starts again begins its numbers anew, and is not heard by these layers.",
+        )
     }
 
     /// All faults of the network, and nodes that pause. No crash: a channel connects two boots.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(800),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
-            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
-            link: LinkFault {
-                delay: ms(50),
-                loss_ppm: 300_000,
-                duplicate_ppm: 200_000,
-                reorder_ppm: 200_000,
-                corrupt_ppm: 50_000,
-                bandwidth: 0,
-            },
-            ..FaultPlan::default()
-        }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
+        let link = LinkFault {
+            delay: Duration::from_millis(50),
+            loss_ppm: 300_000,
+            duplicate_ppm: 200_000,
+            reorder_ppm: 200_000,
+            corrupt_ppm: 50_000,
+            bandwidth: 0,
+        };
+        FaultPlan { link, ..plans::network_and_pauses() }
     }
 }
 

@@ -4,21 +4,22 @@ use volvox_channel::arq::{self as protocol, Arq, Config, Scheme};
 use volvox_channel::talk::{self, Command, History, Talk, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
+use volvox_lab::sim::{Builder, FaultPlan, Latency, Network, Simulation};
 
 /// The chapter.
 pub struct SlidingWindows;
 
 static CARD: Card = Card {
-    id: "sliding-windows",
     title: "Sliding windows: stop-and-wait, go-back-N, selective repeat",
     mechanisms: &["NET-06"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bartlett, Scantlebury, Wilkinson: A note on reliable full-duplex transmission over half-duplex links, \
                 CACM 12(5), 1969; Tanenbaum, Wetherall: Computer networks, section 3.4",
     reading: Reading {
@@ -30,26 +31,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/channel/src/arq/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/sliding-windows.txt"),
-    golden: &[
-        Golden {
-            name: "selective-repeat/01-one-is-missing.txt",
-            text: include_str!("../../../crates/channel/tests/scripts/selective-repeat/01-one-is-missing.txt"),
-        },
-        Golden {
-            name: "go-back-n/01-one-more-than-allowed.txt",
-            text: include_str!("../../../crates/channel/tests/scripts/go-back-n/01-one-more-than-allowed.txt"),
-        },
-    ],
+    ..found!("sliding-windows")
 };
 
 impl Chapter for SlidingWindows {
     type Process = Arq<Talk>;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     /// Selective repeat with two-bit numbers: short enough to wrap in every run.
     fn config(settings: &Settings) -> Config<()> {
@@ -60,33 +50,25 @@ impl Chapter for SlidingWindows {
         properties()
     }
 
-    fn state(process: &Arq<Talk>) -> String {
+    fn state(process: &Arq<Talk>) -> NodeState {
         match process.waiting() {
-            0 => String::new(),
-            waiting => format!("{waiting} open"),
+            0 => NodeState::default(),
+            waiting => NodeState::plain(format_args!("{waiting} open")),
         }
+    }
+
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["no duplication", "FIFO delivery", "reliable delivery"],
+            "One that starts again begins at 0, and what was under way is mistaken.",
+        )
     }
 
     /// A FIFO network with losses, delays and partitions, and nodes that pause. No crash: numbers restart with a boot.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(800),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
-            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
-            link: LinkFault { delay: ms(50), loss_ppm: 400_000, corrupt_ppm: 50_000, ..LinkFault::default() },
-            ..FaultPlan::default()
-        }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
+        let delay = Duration::from_millis(50);
+        let link = LinkFault { delay, loss_ppm: 400_000, corrupt_ppm: 50_000, ..LinkFault::default() };
+        FaultPlan { link, ..plans::network_and_pauses() }
     }
 }
 

@@ -7,21 +7,21 @@ use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, Instant, NodeId, Property, When, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, Clocks, FaultPlan, Happening, Latency};
 
 /// The chapter.
 pub struct BerkeleyAlgorithm;
 
 static CARD: Card = Card {
-    id: "berkeley",
     title: "The Berkeley algorithm",
     mechanisms: &["TIM-05", "TIM-06"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Gusella and Zatti: The accuracy of the clock synchronization achieved by TEMPO in Berkeley UNIX 4.3BSD, \
                 IEEE TSE 15(7), 1989",
     reading: Reading { needs: &["cristian"], level: Level::Evening, teaches: "agreeing on a time without a reference" },
@@ -29,17 +29,7 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/clocks/src/berkeley.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/berkeley.txt"),
-    golden: &[
-        Golden {
-            name: "01-three-clocks.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/berkeley/01-three-clocks.txt"),
-        },
-        Golden {
-            name: "02-late-and-twice.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/berkeley/02-late-and-twice.txt"),
-        },
-    ],
+    ..found!("berkeley")
 };
 
 const HOUR: i64 = 3_600_000_000_000;
@@ -47,10 +37,9 @@ const HOUR: i64 = 3_600_000_000_000;
 impl Chapter for BerkeleyAlgorithm {
     type Process = Berkeley;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config {
@@ -69,25 +58,20 @@ impl Chapter for BerkeleyAlgorithm {
         if node.0 == 1 { "master" } else { "" }
     }
 
-    fn state(process: &Berkeley) -> String {
+    fn state(process: &Berkeley) -> NodeState {
         let ahead = Signed(process.clock().ahead());
-        if process.is_master() { format!("master {ahead}") } else { ahead.to_string() }
+        if process.is_master() { NodeState::of("master", ahead) } else { NodeState::plain(ahead) }
     }
 
     fn is_leader(process: &Berkeley) -> bool {
         process.is_master()
     }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.by_rules(&["unique"])
+    }
 
     fn faults(_: &Settings) -> FaultPlan {
         network_and_crashes()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

@@ -8,21 +8,21 @@ use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, Happening, Latency, Simulation};
 
 /// The chapter.
 pub struct CristiansAlgorithm;
 
 static CARD: Card = Card {
-    id: "cristian",
     title: "Cristian's algorithm",
     mechanisms: &["TIM-01", "TIM-02", "TIM-03"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Cristian: Probabilistic clock synchronization, Distributed Computing 3, 1989, sections 3 to 5",
     reading: Reading {
         needs: &[],
@@ -33,26 +33,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/clocks/src/cristian.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/cristian.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-round-trip.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/cristian/01-a-round-trip.txt"),
-        },
-        Golden {
-            name: "02-slow-and-late.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/cristian/02-slow-and-late.txt"),
-        },
-    ],
+    ..found!("cristian")
 };
 
 impl Chapter for CristiansAlgorithm {
     type Process = Cristian;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     /// `min` is zero: then the bound is half the round trip, and holds over every network.
     fn config(settings: &Settings) -> Config {
@@ -73,24 +62,19 @@ impl Chapter for CristiansAlgorithm {
         if node.0 == 1 { "server" } else { "client" }
     }
 
-    fn state(process: &Cristian) -> String {
+    fn state(process: &Cristian) -> NodeState {
         match (process.is_server(), process.estimate()) {
-            (true, _) => "server".to_string(),
-            (_, None) => "asks".to_string(),
-            (_, Some(estimate)) => format!("server {}", Signed(estimate.ahead_ns)),
+            (true, _) => "server".into(),
+            (_, None) => "asks".into(),
+            (_, Some(estimate)) => NodeState::of("server", Signed(estimate.ahead_ns)),
         }
+    }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.by_rules(&["unique"])
     }
 
     fn faults(_: &Settings) -> FaultPlan {
         network_and_crashes()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

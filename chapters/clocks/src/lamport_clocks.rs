@@ -1,47 +1,41 @@
 //! Lamport clocks, judged by the exact happened-before.
 
+use super::causality::{self, history};
 use std::collections::BTreeMap;
 use volvox_clocks::happened_before::Stamp;
-use volvox_clocks::lamport::{self as protocol, Command, Config, Event, History, Lamport, Time};
+use volvox_clocks::lamport::{self as protocol, Config, History, Lamport, Time};
 use volvox_clocks::vector::{self, Vector, VectorClock};
-use volvox_core::erased::Erasable;
-use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_core::Property;
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
+use volvox_lab::restarts::Restarts;
+use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
 pub struct LamportClocks;
 
 static CARD: Card = Card {
-    id: "lamport-clocks",
     title: "Lamport clocks",
     mechanisms: &["ORD-01", "ORD-02"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
     reading: Reading { needs: &[], level: Level::Evening, teaches: "happened-before, and a clock that respects it" },
     questions: include_str!("../../../book/src/questions/lamport-clocks.md"),
     source: include_str!("../../../crates/clocks/src/lamport.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/lamport-clocks.txt"),
-    golden: &[Golden {
-        name: "01-clock-condition.txt",
-        text: include_str!("../../../crates/clocks/tests/scripts/lamport/01-clock-condition.txt"),
-    }],
+    ..found!("lamport-clocks")
 };
 
 impl Chapter for LamportClocks {
     type Process = Lamport;
     type History = History<Time>;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named) }
@@ -51,49 +45,29 @@ impl Chapter for LamportClocks {
         protocol::properties()
     }
 
-    fn state(process: &Lamport) -> String {
-        format!("C={}", process.clock())
+    fn state(process: &Lamport) -> NodeState {
+        NodeState::plain(format_args!("C={}", process.clock()))
+    }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["clock condition", "total order"],
+            "A process that restarts has forgotten its count and is, for this protocol, another process.",
+        )
     }
 
     fn faults(_: &Settings) -> FaultPlan {
-        faults()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        vec![Claim {
-            id: "Q-ORD-3",
-            text: "Lamport clocks order concurrent events, except ties; vector clocks order none",
-            measure: || false_order(None, None),
-            breakage: "a receipt is not counted; all processes count in one component of the vector",
-            measure_broken: || false_order(Some(protocol::Rule::Tick), Some(vector::Rule::Own)),
-            plot: None,
-        }]
+        causality::faults()
     }
 }
 
-/// All faults of the network, and pauses. No crash: a process that loses its clock is another process.
-pub(super) fn faults() -> FaultPlan {
-    let ms = Duration::from_millis;
-    FaultPlan {
-        from: Duration::ZERO,
-        until: ms(500),
-        every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
-        lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
-        weights: FaultWeights { pause: 2, ..FaultWeights::NETWORK },
-        link: LinkFault {
-            delay: ms(50),
-            loss_ppm: 200_000,
-            duplicate_ppm: 200_000,
-            reorder_ppm: 300_000,
-            ..LinkFault::default()
-        },
-        ..FaultPlan::default()
-    }
-}
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-ORD-3",
+    text: "Lamport orders concurrent events, all but ties; vector clocks order none",
+    measure: || false_order(None, None),
+    breakage: "a receipt is not counted; all processes count in one place of the vector",
+    measure_broken: || false_order(Some(protocol::Rule::Tick), Some(vector::Rule::Own)),
+    plot: None,
+}];
 
 static MODELS: [CheckedModel; 5] = [
     CheckedModel {
@@ -107,7 +81,7 @@ static MODELS: [CheckedModel; 5] = [
         name: "three processes, each sends to each",
         text: "one message on each of the six links; any order, any loss, one duplicate",
         expects: Expects::Holds { states: 672_799 },
-        explore: || run(&mesh(None)),
+        explore: || run(&causality::mesh(Config::default())),
     },
     CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
         run(&ring(1, Some(protocol::Rule::Tick)))
@@ -122,53 +96,15 @@ static MODELS: [CheckedModel; 5] = [
 
 type Instance = System<Lamport, History<Time>>;
 
-fn system(without: Option<protocol::Rule>) -> Instance {
-    System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
-}
-
 /// Each has one local event and sends to the next this many times.
 fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
-    let links = [(1, 2), (2, 3), (3, 1)];
-    links.into_iter().fold(system(without), |system, (from, to)| {
-        system.command(NodeId(from), Command::Work, 1).command(NodeId(from), Command::Tell(NodeId(to)), times)
-    })
-}
-
-/// Each sends to each other once.
-fn mesh(without: Option<protocol::Rule>) -> Instance {
-    let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
-    links
-        .into_iter()
-        .fold(system(without), |system, (from, to)| system.command(NodeId(from), Command::Tell(NodeId(to)), 1))
+    causality::ring(Config { without }, times)
 }
 
 fn run(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(1_000_000), &LamportClocks::properties())
         .reachable("a clock jumps", |world, state| world.view(state).nodes().any(|(_, node)| node.clock() > 3));
     explore(world, checker)
-}
-
-/// The history of `nodes` processes with commands at random times, half of them to send to a peer.
-pub(super) fn history<P, S>(seed: u64, nodes: u64, config: P::Config) -> History<S>
-where
-    P: Erasable<Command = Command, Event = Event<S>>,
-    S: Stamp + 'static,
-{
-    let ms = Duration::from_millis;
-    let mut sim = Builder::<P>::new(seed, nodes, config).latency(Latency::Uniform(ms(1), ms(10))).build();
-    let mut rng = sim.rng(1);
-    for _ in 0..40 * nodes {
-        let command = if rng.below(2) == 0 { Command::Work } else { Command::TellAny };
-        sim.command_after(ms(rng.between(1, 400)), NodeId(rng.between(1, nodes)), command);
-    }
-    let _ = sim.run_for(ms(1_000));
-    let mut history = History::default();
-    for happened in sim.happened() {
-        if let Happening::Event(event) = happened.what {
-            volvox_core::History::<P>::on_event(&mut history, happened.node, &event);
-        }
-    }
-    history
 }
 
 const SEED: u64 = 7;

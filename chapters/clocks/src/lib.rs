@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod berkeley;
+mod causality;
 mod cristian;
 mod lamport_clocks;
 mod ntp;

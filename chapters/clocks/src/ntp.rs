@@ -8,9 +8,10 @@ use volvox_clocks::ntp::{self as protocol, Config, History, Ntp};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
@@ -19,10 +20,8 @@ use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 pub struct NtpExchange;
 
 static CARD: Card = Card {
-    id: "ntp",
     title: "NTP: exchange, filter and selection",
     mechanisms: &["TIM-04", "TIM-07", "TIM-08"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
     reading: Reading {
         needs: &["cristian"],
@@ -33,26 +32,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/clocks/src/ntp.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/ntp.txt"),
-    golden: &[
-        Golden {
-            name: "01-exchange.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/ntp/01-exchange.txt"),
-        },
-        Golden {
-            name: "02-least-delay.txt",
-            text: include_str!("../../../crates/clocks/tests/scripts/ntp/02-least-delay.txt"),
-        },
-    ],
+    ..found!("ntp")
 };
 
 impl Chapter for NtpExchange {
     type Process = Ntp;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     /// Three servers, of which the third is wrong; all others are clients.
     fn config(settings: &Settings) -> Config {
@@ -72,24 +60,16 @@ impl Chapter for NtpExchange {
         if node.0 as usize <= Config::default().servers { "server" } else { "client" }
     }
 
-    fn state(process: &Ntp) -> String {
+    fn state(process: &Ntp) -> NodeState {
         match (process.is_server(), process.chosen()) {
-            (true, _) => format!("server {}", Signed(process.clock().ahead())),
-            (_, None) => "listens".to_string(),
-            (_, Some(chosen)) => Signed(chosen.ahead_ns).to_string(),
+            (true, _) => NodeState::of("server", Signed(process.clock().ahead())),
+            (_, None) => "listens".into(),
+            (_, Some(chosen)) => NodeState::plain(Signed(chosen.ahead_ns)),
         }
     }
 
     fn faults(_: &Settings) -> FaultPlan {
         network_and_crashes()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

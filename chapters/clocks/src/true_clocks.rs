@@ -4,25 +4,21 @@ use std::time::Duration;
 use volvox_core::fault::LinkFault;
 use volvox_lab::check::NO_STEP_FAILS;
 use volvox_lab::model::{CheckedModel, Explored};
-use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_lab::plans;
+use volvox_lab::sim::{FaultPlan, FaultWeights};
 
 /// The network and crashes; other clock faults would move the true time.
 pub fn network_and_crashes() -> FaultPlan {
-    let ms = Duration::from_millis;
     FaultPlan {
-        from: Duration::ZERO,
-        until: ms(2_000),
-        every: Latency::Exponential { minimum: ms(5), mean: ms(80) },
-        lasting: Latency::Exponential { minimum: ms(5), mean: ms(100) },
         weights: FaultWeights { pause: 2, crash: 2, ..FaultWeights::NETWORK },
         link: LinkFault {
-            delay: ms(30),
+            delay: Duration::from_millis(30),
             loss_ppm: 200_000,
             duplicate_ppm: 100_000,
             reorder_ppm: 300_000,
             ..LinkFault::default()
         },
-        ..FaultPlan::default()
+        ..plans::until(2_000, (5, 80), (5, 100))
     }
 }
 

@@ -1,26 +1,26 @@
 //! Vector clocks, judged by the exact happened-before.
 
-use super::lamport_clocks::{faults, history};
+use super::causality::{self, history};
 use volvox_clocks::happened_before::{Action, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
-use volvox_clocks::vector::{self as protocol, Command, Config, Event, History, Vector, VectorClock};
-use volvox_core::{NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_clocks::vector::{self as protocol, Config, Event, History, Vector, VectorClock};
+use volvox_core::Property;
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
 pub struct VectorClocks;
 
 static CARD: Card = Card {
-    id: "vector-clocks",
     title: "Vector clocks",
     mechanisms: &["ORD-04"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Fidge 1988; Mattern: Virtual time and global states of distributed systems, 1988, sections 5 and 6",
     reading: Reading {
         needs: &["lamport-clocks"],
@@ -31,20 +31,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/clocks/src/vector.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/vector-clocks.txt"),
-    golden: &[Golden {
-        name: "01-causal-past.txt",
-        text: include_str!("../../../crates/clocks/tests/scripts/vector/01-causal-past.txt"),
-    }],
+    ..found!("vector-clocks")
 };
 
 impl Chapter for VectorClocks {
     type Process = VectorClock;
     type History = History<Vector>;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named) }
@@ -54,39 +49,29 @@ impl Chapter for VectorClocks {
         protocol::properties()
     }
 
-    fn state(process: &VectorClock) -> String {
-        process.vector().to_string()
+    fn state(process: &VectorClock) -> NodeState {
+        NodeState::plain(process.vector())
+    }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["clock condition", "distinct stamps", "strong clock condition"],
+            "a process that restarts has forgotten its counts and is another process.",
+        )
     }
 
     fn faults(_: &Settings) -> FaultPlan {
-        faults()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        vec![Claim {
-            id: "Q-ORD-2",
-            text: "a vector clock puts N counters on every message, 8N bytes at 64 bits; a Lamport clock one",
-            measure: || [3, 10, 30].into_iter().flat_map(|nodes| sizes(nodes, None)).collect(),
-            breakage: "messages carry only the sender's count",
-            measure_broken: || sizes(10, Some(protocol::Rule::Whole)),
-            plot: Some(|rows| {
-                let (values, names) = (&[3.0, 10.0, 30.0], &["vector clock", "Lamport clock"]);
-                Against {
-                    title: "What a clock costs on the wire",
-                    x_label: "processes N",
-                    y_label: "bytes of counters per message",
-                    values,
-                    names,
-                }
-                .svg(rows)
-            }),
-        }]
+        causality::faults()
     }
 }
+
+static CLAIMS: [Claim; 1] = [Claim {
+    id: "Q-ORD-2",
+    text: "a vector clock puts N counters on every message, 8N bytes at 64 bits; a Lamport clock one",
+    measure: || [3, 10, 30].into_iter().flat_map(|nodes| sizes(nodes, None)).collect(),
+    breakage: "messages carry the sender's count alone",
+    measure_broken: || sizes(10, Some(protocol::Rule::Whole)),
+    plot: None,
+}];
 
 static MODELS: [CheckedModel; 6] = [
     CheckedModel {
@@ -100,7 +85,7 @@ static MODELS: [CheckedModel; 6] = [
         name: "three processes, each sends to each",
         text: "one message on each of the six links; any order, any loss, one duplicate",
         expects: Expects::Holds { states: 672_799 },
-        explore: || run(&mesh()),
+        explore: || run(&causality::mesh(Config::default())),
     },
     CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
         run(&ring(1, Some(protocol::Rule::Tick)))
@@ -126,24 +111,9 @@ static MODELS: [CheckedModel; 6] = [
 
 type Instance = System<VectorClock, History<Vector>>;
 
-fn system(without: Option<protocol::Rule>) -> Instance {
-    System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
-}
-
 /// Each has one local event and sends to the next this many times.
 fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
-    let links = [(1, 2), (2, 3), (3, 1)];
-    links.into_iter().fold(system(without), |system, (from, to)| {
-        system.command(NodeId(from), Command::Work, 1).command(NodeId(from), Command::Tell(NodeId(to)), times)
-    })
-}
-
-/// Each sends to each other once.
-fn mesh() -> Instance {
-    let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
-    links
-        .into_iter()
-        .fold(system(None), |system, (from, to)| system.command(NodeId(from), Command::Tell(NodeId(to)), 1))
+    causality::ring(Config { without }, times)
 }
 
 fn run(world: &Instance) -> Explored {

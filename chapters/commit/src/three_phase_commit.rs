@@ -5,9 +5,10 @@ mod claims;
 use volvox_commit::three_phase::{self as protocol, Command, Config, History, ThreePhase};
 use volvox_commit::transaction::Decision;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
@@ -17,7 +18,6 @@ use volvox_lab::sim::FaultPlan;
 pub struct ThreePhaseCommit;
 
 static CARD: Card = Card {
-    id: "three-phase-commit",
     title: "Three-phase commit",
     mechanisms: &["ACP-04"],
     worlds: &[World::Simulated, World::Checked],
@@ -31,30 +31,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/commit/src/three_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/three-phase-commit.txt"),
-    golden: &[
-        Golden {
-            name: "01-commit.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/three-phase/01-commit.txt"),
-        },
-        Golden {
-            name: "02-the-coordinator-dies.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/three-phase/02-the-coordinator-dies.txt"),
-        },
-        Golden {
-            name: "03-a-cut.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/three-phase/03-a-cut.txt"),
-        },
-    ],
+    ..found!("three-phase-commit")
 };
 
 impl Chapter for ThreePhaseCommit {
     type Process = ThreePhase;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &claims::CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -68,8 +53,8 @@ impl Chapter for ThreePhaseCommit {
         if node.0 == 1 { "coordinator" } else { "participant" }
     }
 
-    fn state(process: &ThreePhase) -> String {
-        process.to_string()
+    fn state(process: &ThreePhase) -> NodeState {
+        process.newest().into()
     }
 
     fn is_leader(process: &ThreePhase) -> bool {
@@ -79,14 +64,6 @@ impl Chapter for ThreePhaseCommit {
     /// Crashes, even of all nodes, and nothing that delays a message.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 60, 200)
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        claims::CLAIMS.to_vec()
     }
 }
 

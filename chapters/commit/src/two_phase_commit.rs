@@ -6,59 +6,36 @@ use volvox_commit::transaction::{Command, Content, Decision, History, Outcome};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::claim::Claim;
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
 pub struct TwoPhaseCommit;
 
 static CARD: Card = Card {
-    id: "two-phase-commit",
     title: "Two-phase commit",
     mechanisms: &["ACP-02"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bernstein, Hadzilacos, Goodman: Concurrency control and recovery in database systems, 1987, 7.4",
     reading: Reading { needs: &[], level: Level::Day, teaches: "all or nothing, and why it may block" },
     questions: include_str!("../../../book/src/questions/two-phase-commit.md"),
     source: include_str!("../../../crates/commit/src/two_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/two-phase-commit.txt"),
-    golden: &[
-        Golden {
-            name: "01-commit.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/two-phase/01-commit.txt"),
-        },
-        Golden {
-            name: "02-blocked.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/two-phase/02-blocked.txt"),
-        },
-        Golden {
-            name: "03-cooperation.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/two-phase/03-cooperation.txt"),
-        },
-        Golden {
-            name: "04-a-participant-begins.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/two-phase/04-a-participant-begins.txt"),
-        },
-        Golden {
-            name: "05-a-name-is-given-once.txt",
-            text: include_str!("../../../crates/commit/tests/scripts/two-phase/05-a-name-is-given-once.txt"),
-        },
-    ],
+    ..found!("two-phase-commit")
 };
 
 impl Chapter for TwoPhaseCommit {
     type Process = TwoPhase;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &claims::CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -72,12 +49,16 @@ impl Chapter for TwoPhaseCommit {
         if node.0 == 1 { "coordinator" } else { "participant" }
     }
 
-    fn state(process: &TwoPhase) -> String {
-        process.to_string()
+    fn state(process: &TwoPhase) -> NodeState {
+        process.newest().into()
     }
 
     fn is_leader(process: &TwoPhase) -> bool {
         process.is_coordinator()
+    }
+
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.by_rules(&["unique"])
     }
 
     /// All faults that leave the disk intact, since the protocol relies on the log.
@@ -92,14 +73,6 @@ impl Chapter for TwoPhaseCommit {
             link: LinkFault { duplicate_ppm: 200_000, reorder_ppm: 200_000, ..FaultPlan::default().link },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        claims::CLAIMS.to_vec()
     }
 }
 

@@ -3,23 +3,23 @@
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_election::bully::{self as protocol, Bully, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
 pub struct BullyAlgorithm;
 
 static CARD: Card = Card {
-    id: "bully",
     title: "The bully algorithm",
     mechanisms: &["ELE-01"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Garcia-Molina: Elections in a distributed computing system, IEEE Transactions on Computers C-31(1), 1982",
     reading: Reading {
         needs: &["ring-election"],
@@ -31,26 +31,15 @@ static CARD: Card = Card {
     // All begin at once, and each node that is asked begins again: with 48 nodes that makes four million messages.
     nodes: Nodes { least: 2, most: 24, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/bully.txt"),
-    golden: &[
-        Golden {
-            name: "01-worst.txt",
-            text: include_str!("../../../crates/election/tests/scripts/bully/01-worst.txt"),
-        },
-        Golden {
-            name: "02-recovery.txt",
-            text: include_str!("../../../crates/election/tests/scripts/bully/02-recovery.txt"),
-        },
-    ],
+    ..found!("bully")
 };
 
 impl Chapter for BullyAlgorithm {
     type Process = Bully;
     type History = ();
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -60,25 +49,21 @@ impl Chapter for BullyAlgorithm {
         protocol::properties()
     }
 
-    fn state(process: &Bully) -> String {
-        process.to_string()
+    fn state(process: &Bully) -> NodeState {
+        process.standing().into()
     }
 
     fn is_leader(process: &Bully) -> bool {
         process.is_leading()
     }
 
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(&["at most one leader"], "Without bounds on time there may be two leaders.")
+    }
+
     /// Crashes, and nothing that delays a message.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 50, 150)
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

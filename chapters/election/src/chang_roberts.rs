@@ -2,19 +2,20 @@
 
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 
 /// The chapter.
 pub struct ChangRoberts;
 
 static CARD: Card = Card {
-    id: "chang-roberts",
     title: "Election on a ring after Chang and Roberts",
     mechanisms: &["ELE-03"],
     worlds: &[World::Simulated, World::Checked],
@@ -28,20 +29,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/election/src/chang_roberts.rs"),
     nodes: Nodes { least: 2, most: 1_024, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/chang-roberts.txt"),
-    golden: &[Golden {
-        name: "01-two-begin.txt",
-        text: include_str!("../../../crates/election/tests/scripts/chang-roberts/01-two-begin.txt"),
-    }],
+    ..found!("chang-roberts")
 };
 
 impl Chapter for ChangRoberts {
     type Process = Node;
     type History = ();
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -51,8 +47,12 @@ impl Chapter for ChangRoberts {
         protocol::properties()
     }
 
-    fn state(process: &Node) -> String {
-        process.to_string()
+    fn state(process: &Node) -> NodeState {
+        process.standing().into()
+    }
+
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(&["termination"], "No node fails and no message is lost.")
     }
 
     /// Slow links and nodes that pause. Nothing is lost or reordered, no node crashes: see the caveats.
@@ -63,14 +63,6 @@ impl Chapter for ChangRoberts {
             link: volvox_core::fault::LinkFault { delay: Duration::from_millis(50), ..Default::default() },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

@@ -2,9 +2,10 @@
 
 use volvox_core::{Duration, NodeId, Property};
 use volvox_election::ring::{self as protocol, Command, Config, History, Ring};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
@@ -14,10 +15,8 @@ use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 pub struct RingElection;
 
 static CARD: Card = Card {
-    id: "ring-election",
     title: "Election on a ring, with a list",
     mechanisms: &["ELE-02"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, 1977",
     reading: Reading {
         needs: &["chang-roberts"],
@@ -28,20 +27,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/election/src/ring.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/ring-election.txt"),
-    golden: &[Golden {
-        name: "01-a-dead-successor.txt",
-        text: include_str!("../../../crates/election/tests/scripts/ring/01-a-dead-successor.txt"),
-    }],
+    ..found!("ring-election")
 };
 
 impl Chapter for RingElection {
     type Process = Ring;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -51,8 +45,8 @@ impl Chapter for RingElection {
         protocol::properties()
     }
 
-    fn state(process: &Ring) -> String {
-        process.to_string()
+    fn state(process: &Ring) -> NodeState {
+        process.standing().into()
     }
 
     fn is_leader(process: &Ring) -> bool {
@@ -62,14 +56,6 @@ impl Chapter for RingElection {
     /// Crashes, and nothing that delays a message.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 50, 150)
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

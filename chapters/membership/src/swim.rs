@@ -3,9 +3,10 @@
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property, When};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
@@ -15,10 +16,8 @@ use volvox_membership::swim::{self as protocol, Command, Config, History, Timer}
 pub struct Swim;
 
 static CARD: Card = Card {
-    id: "swim",
     title: "Group membership after SWIM",
     mechanisms: &["MEM-05", "MEM-06", "MEM-07"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
     reading: Reading {
         needs: &["channels"],
@@ -29,26 +28,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/swim.txt"),
-    golden: &[
-        golden("01-a-death.txt", include_str!("../../../crates/membership/tests/scripts/01-a-death.txt")),
-        golden("02-a-refutation.txt", include_str!("../../../crates/membership/tests/scripts/02-a-refutation.txt")),
-        golden("03-taken-for-dead.txt", include_str!("../../../crates/membership/tests/scripts/03-taken-for-dead.txt")),
-        golden("04-leaving.txt", include_str!("../../../crates/membership/tests/scripts/04-leaving.txt")),
-    ],
+    ..found!("swim")
 };
-
-const fn golden(name: &'static str, text: &'static str) -> Golden {
-    Golden { name, text }
-}
 
 impl Chapter for Swim {
     type Process = protocol::Swim;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &swim_claims::CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::for_group(settings.nodes) }
@@ -58,22 +46,22 @@ impl Chapter for Swim {
         protocol::properties()
     }
 
-    fn state(process: &protocol::Swim) -> String {
+    fn state(process: &protocol::Swim) -> NodeState {
         if process.own().is_faulty() {
-            return "out".to_string();
+            return "out".into();
         }
-        let names = |is: fn(protocol::Standing) -> bool| -> String {
-            process.members().filter(|(_, held)| is(*held)).map(|(member, _)| format!(" {member}")).collect()
+        let names = |is: fn(protocol::Standing) -> bool| -> Vec<String> {
+            process.members().filter(|(_, held)| is(*held)).map(|(member, _)| member.to_string()).collect()
         };
         let (suspects, faulty) = (names(protocol::Standing::is_suspect), names(protocol::Standing::is_faulty));
-        let mut parts = Vec::new();
-        if !suspects.is_empty() {
-            parts.push(format!("suspects{suspects}"));
+        match (suspects.is_empty(), faulty.is_empty()) {
+            (true, true) => NodeState::default(),
+            (true, false) => NodeState::of("without", faulty.join(" ")),
+            (false, true) => NodeState::of("suspects", suspects.join(" ")),
+            (false, false) => {
+                NodeState::of("suspects", format_args!("{}, without {}", suspects.join(" "), faulty.join(" ")))
+            }
         }
-        if !faulty.is_empty() {
-            parts.push(format!("without{faulty}"));
-        }
-        parts.join(", ")
     }
 
     /// Members that crash, restart and pause; links that lose and delay. SWIM does not survive partitions: see the
@@ -95,14 +83,6 @@ impl Chapter for Swim {
             },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        swim_claims::CLAIMS.to_vec()
     }
 }
 

@@ -2,25 +2,25 @@
 
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
-use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
+use volvox_lab::sim::{Builder, Described, FaultPlan, Happening, Simulation};
 use volvox_multicast::total_order::{self as protocol, Command, Config, Event, History, TotalOrder};
 
 /// The chapter.
 pub struct TotalOrderMulticast;
 
 static CARD: Card = Card {
-    id: "total-order-multicast",
     title: "Totally ordered multicast after Lamport",
     mechanisms: &["ORD-03"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
     reading: Reading {
         needs: &["channels", "lamport-clocks"],
@@ -31,26 +31,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/multicast/src/total_order/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/total-order-multicast.txt"),
-    golden: &[
-        Golden {
-            name: "01-two-at-once.txt",
-            text: include_str!("../../../crates/multicast/tests/scripts/01-two-at-once.txt"),
-        },
-        Golden {
-            name: "02-links-without-order.txt",
-            text: include_str!("../../../crates/multicast/tests/scripts/02-links-without-order.txt"),
-        },
-    ],
+    ..found!("total-order-multicast")
 };
 
 impl Chapter for TotalOrderMulticast {
     type Process = Channel<TotalOrder>;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> volvox_channel::Config<Config> {
         let without = settings.without.and_then(protocol::Rule::named);
@@ -62,53 +51,31 @@ impl Chapter for TotalOrderMulticast {
     }
 
     fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
-        match message {
-            volvox_channel::Message::Data { payload, .. } => Some(payload),
-            _ => None,
-        }
+        message.carried().map(|message| message as _)
     }
 
     fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
-        match timer {
-            volvox_channel::Timer::Child(timer) => Some(timer),
-            volvox_channel::Timer::Repeat(_) => None,
+        timer.carried().map(|timer| timer as _)
+    }
+
+    fn state(process: &Channel<TotalOrder>) -> NodeState {
+        match process.child().waiting() {
+            0 => NodeState::default(),
+            waiting => NodeState::plain(format_args!("{waiting} wait")),
         }
     }
 
-    fn state(process: &Channel<TotalOrder>) -> String {
-        match process.child().waiting() {
-            0 => String::new(),
-            waiting => format!("{waiting} wait"),
-        }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["total order", "integrity", "causal order", "validity"],
+            "one that starts again is a stranger to its own group.",
+        )
     }
 
     /// All faults of the network, and nodes that pause: the channel provides FIFO links. No crash, which stops all
     /// others.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(800),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
-            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
-            link: LinkFault {
-                delay: ms(50),
-                loss_ppm: 200_000,
-                duplicate_ppm: 100_000,
-                reorder_ppm: 200_000,
-                ..LinkFault::default()
-            },
-            ..FaultPlan::default()
-        }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
+        plans::network_and_pauses()
     }
 }
 

@@ -1,8 +1,3 @@
 //! Runs everything that counts as done for a chapter of this family.
 
-#[test]
-fn every_chapter_is_what_the_coverage_says() {
-    volvox_lab::coverage::check_family(&volvox_chapters_multicast::FAMILY, env!("CARGO_MANIFEST_DIR"), &|text| {
-        println!("{text}");
-    });
-}
+volvox_lab::test_family!(volvox_chapters_multicast::FAMILY);

@@ -5,11 +5,13 @@ use super::entries::{
     told,
 };
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::FaultPlan;
 use volvox_mutex::centralised::{self as protocol, Config, Place};
 use volvox_mutex::section::{Command, Event, History};
@@ -18,36 +20,23 @@ use volvox_mutex::section::{Command, Event, History};
 pub struct Centralised;
 
 static CARD: Card = Card {
-    id: "centralised",
     title: "Mutual exclusion by a coordinator",
     mechanisms: &["MTX-01"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
     reading: Reading { needs: &[], level: Level::Evening, teaches: "mutual exclusion with a coordinator" },
     questions: include_str!("../../../book/src/questions/centralised.md"),
     source: include_str!("../../../crates/mutex/src/centralised.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/centralised.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-queue.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/centralised/01-a-queue.txt"),
-        },
-        Golden {
-            name: "02-deaths.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/centralised/02-deaths.txt"),
-        },
-    ],
+    ..found!("centralised")
 };
 
 impl Chapter for Centralised {
     type Process = protocol::Centralised;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -61,12 +50,12 @@ impl Chapter for Centralised {
         if node.0 == 1 { "coordinator" } else { "" }
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match process.place() {
-            Place::Inside => "inside".to_string(),
-            Place::Waiting => "waits".to_string(),
-            Place::Outside if process.queued() > 0 => format!("queue {}", process.queued()),
-            Place::Outside => String::new(),
+            Place::Inside => "inside".into(),
+            Place::Waiting => "waits".into(),
+            Place::Outside if process.queued() > 0 => NodeState::of("queue", process.queued()),
+            Place::Outside => NodeState::default(),
         }
     }
 
@@ -74,17 +63,15 @@ impl Chapter for Centralised {
         process.is_coordinator()
     }
 
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED
+            .excluding(&["no starvation"], "it is **not** replaced, since who is silent may still be inside.")
+            .while_up(&[NodeId(1)], "its queue is in memory, so it must not come back as if nothing had been.")
+    }
+
     /// Slow links that reorder messages, and nodes that pause. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         overtaking_and_pauses()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

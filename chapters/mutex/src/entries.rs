@@ -6,6 +6,7 @@ use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Row, Tolerance};
+use volvox_lab::plans;
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_mutex::section::{Command, Event, History};
 
@@ -144,14 +145,9 @@ where
 
 /// Slow links that reorder messages, and nodes that pause. Nothing is lost.
 pub fn overtaking_and_pauses() -> FaultPlan {
-    let ms = Duration::from_millis;
     FaultPlan {
-        from: Duration::ZERO,
-        until: ms(500),
-        every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
-        lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
         weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
-        link: LinkFault { delay: ms(50), reorder_ppm: 300_000, ..LinkFault::default() },
-        ..FaultPlan::default()
+        link: LinkFault { delay: Duration::from_millis(50), reorder_ppm: 300_000, ..LinkFault::default() },
+        ..plans::until(500, (2, 20), (5, 50))
     }
 }

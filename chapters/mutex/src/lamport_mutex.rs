@@ -3,14 +3,17 @@
 use super::entries::{asked, costs_at_full_load, no_starvation, quiet};
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
-use volvox_core::{Duration, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_core::{Process, Property};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Described, FaultPlan, FaultWeights, Latency};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
+use volvox_lab::sim::{Described, FaultPlan, FaultWeights};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
 use volvox_mutex::section::{History, mutual_exclusion};
 
@@ -27,10 +30,8 @@ impl Within<Channel<protocol::LamportMutex>> for Through {
 }
 
 static CARD: Card = Card {
-    id: "lamport-mutex",
     title: "Lamport's queue for mutual exclusion",
     mechanisms: &["MTX-02"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978, pp. 561-563",
     reading: Reading {
         needs: &["total-order-multicast"],
@@ -41,30 +42,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/mutex/src/lamport_mutex.rs"),
     nodes: Nodes { least: 3, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/lamport-mutex.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-queue.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/lamport-mutex/01-a-queue.txt"),
-        },
-        Golden {
-            name: "02-a-tie.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/lamport-mutex/02-a-tie.txt"),
-        },
-        Golden {
-            name: "03-without-order.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/lamport-mutex/03-without-order.txt"),
-        },
-    ],
+    ..found!("lamport-mutex")
 };
 
 impl Chapter for LamportMutex {
     type Process = Channel<protocol::LamportMutex>;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> volvox_channel::Config<Config> {
         let child = Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() };
@@ -76,46 +62,32 @@ impl Chapter for LamportMutex {
     }
 
     fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
-        match message {
-            volvox_channel::Message::Data { payload, .. } => Some(payload),
-            _ => None,
-        }
+        message.carried().map(|message| message as _)
     }
 
     fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
-        match timer {
-            volvox_channel::Timer::Child(timer) => Some(timer),
-            volvox_channel::Timer::Repeat(_) => None,
+        timer.carried().map(|timer| timer as _)
+    }
+
+    fn state(process: &Self::Process) -> NodeState {
+        match (process.child().is_inside(), process.child().request()) {
+            (true, _) => "inside".into(),
+            (false, Some(request)) => NodeState::of("requests", request),
+            (false, None) => NodeState::default(),
         }
     }
 
-    fn state(process: &Self::Process) -> String {
-        match (process.child().is_inside(), process.child().request()) {
-            (true, _) => "inside".to_string(),
-            (false, Some(request)) => format!("requests {request}"),
-            (false, None) => String::new(),
-        }
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["mutual exclusion", "order of the stamps", "no starvation"],
+            "A node that comes back has forgotten its queue, and lets in whom it should not.",
+        )
     }
 
     /// All faults that the channel masks: links that lose and reorder messages, break and pause.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(500),
-            every: Latency::Exponential { minimum: ms(2), mean: ms(20) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(50) },
-            weights: FaultWeights { pause: 2, ..FaultWeights::NETWORK },
-            ..FaultPlan::default()
-        }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
+        let weights = FaultWeights { pause: 2, ..FaultWeights::NETWORK };
+        FaultPlan { weights, ..plans::until(500, (2, 20), (5, 50)) }
     }
 }
 

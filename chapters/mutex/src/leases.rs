@@ -2,11 +2,14 @@
 
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 use volvox_mutex::leases::{self as protocol, Command, Config, History, fencing, mutual_exclusion, tokens_grow};
 
@@ -14,10 +17,8 @@ use volvox_mutex::leases::{self as protocol, Command, Config, History, fencing, 
 pub struct Leases;
 
 static CARD: Card = Card {
-    id: "leases",
     title: "Leases, and fencing tokens against late writers",
     mechanisms: &["LCK-02", "LCK-03"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Gray and Cheriton: Leases, SOSP 1989; Burrows: The Chubby lock service, OSDI 2006, 2.4",
     reading: Reading {
         needs: &["centralised", "cristian"],
@@ -28,30 +29,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/mutex/src/leases.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/leases.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-late-write.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/leases/01-a-late-write.txt"),
-        },
-        Golden {
-            name: "02-a-grantor-dies.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/leases/02-a-grantor-dies.txt"),
-        },
-        Golden {
-            name: "03-a-pause.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/leases/03-a-pause.txt"),
-        },
-    ],
+    ..found!("leases")
 };
 
 impl Chapter for Leases {
     type Process = protocol::Leases;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -69,13 +55,13 @@ impl Chapter for Leases {
         }
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.holds(), process.granted_to(), process.seen()) {
-            (Some(token), _, _) => format!("holds {token}"),
-            (_, Some(client), _) => format!("granted to {client}"),
-            (_, _, Some(seen)) if seen > 0 => format!("seen {seen}"),
-            _ if process.waits() => "waits".to_string(),
-            _ => String::new(),
+            (Some(token), _, _) => NodeState::of("holds", token),
+            (_, Some(client), _) => NodeState::of("lent", format_args!("to {client}")),
+            (_, _, Some(seen)) if seen > 0 => NodeState::of("seen", seen),
+            _ if process.waits() => "waits".into(),
+            _ => NodeState::default(),
         }
     }
 
@@ -84,27 +70,20 @@ impl Chapter for Leases {
         process.holds().is_some()
     }
 
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED
+            .excluding(&["no starvation"], "A lease that is kept keeps the others waiting")
+            .by_rules(&["unique", "new-token"])
+    }
+
     /// Crashes, bad links, and clocks that drift within the bound. No pause: a paused node does not look at its clock,
     /// and then two nodes believe that they hold the lease (see the caveats, and the third golden script).
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
         FaultPlan {
-            from: Duration::ZERO,
-            until: ms(400),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(40) },
-            lasting: Latency::Exponential { minimum: ms(10), mean: ms(80) },
             weights: FaultWeights { crash: 2, drift: 3, skew: 1, ..FaultWeights::NETWORK },
             drift_ppm_max: Config::default().drift_ppm,
-            ..FaultPlan::default()
+            ..plans::until(400, (5, 40), (10, 80))
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

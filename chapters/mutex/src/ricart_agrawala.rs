@@ -5,12 +5,14 @@ use super::entries::{
 };
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{FaultPlan, Simulation};
 use volvox_mutex::ricart_agrawala::{self as protocol, Config};
 use volvox_mutex::section::{Event, History};
@@ -19,10 +21,8 @@ use volvox_mutex::section::{Event, History};
 pub struct RicartAgrawala;
 
 static CARD: Card = Card {
-    id: "ricart-agrawala",
     title: "Mutual exclusion after Ricart and Agrawala",
     mechanisms: &["MTX-03"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Ricart and Agrawala: An optimal algorithm for mutual exclusion in computer networks, CACM 24(1), 1981",
     reading: Reading {
         needs: &["lamport-mutex"],
@@ -33,34 +33,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/mutex/src/ricart_agrawala.rs"),
     nodes: Nodes { least: 3, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/ricart-agrawala.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-tie.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/01-a-tie.txt"),
-        },
-        Golden {
-            name: "02-overtaking.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/02-overtaking.txt"),
-        },
-        Golden {
-            name: "03-a-crash.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/03-a-crash.txt"),
-        },
-        Golden {
-            name: "04-bypass.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/ricart-agrawala/04-bypass.txt"),
-        },
-    ],
+    ..found!("ricart-agrawala")
 };
 
 impl Chapter for RicartAgrawala {
     type Process = protocol::RicartAgrawala;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -70,25 +51,21 @@ impl Chapter for RicartAgrawala {
         protocol::properties()
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.is_inside(), process.is_requesting()) {
-            (true, _) => "inside".to_string(),
-            (_, true) => "requesting".to_string(),
-            _ => String::new(),
+            (true, _) => "inside".into(),
+            (_, true) => "requesting".into(),
+            _ => NodeState::default(),
         }
+    }
+
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(&["mutual exclusion", "no starvation"], "A node that comes back has forgotten its requests, and takes a reply to an old one for a reply to the next.")
     }
 
     /// Slow links that reorder messages, and nodes that pause. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         overtaking_and_pauses()
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

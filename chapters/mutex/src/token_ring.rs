@@ -3,11 +3,13 @@
 use super::entries::{DELAY, asked, exactly, no_starvation, quiet, simulation, told};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, explore, hold};
 use volvox_lab::reading::{Level, Reading};
+use volvox_lab::plans;
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 use volvox_mutex::section::{Command, Event, History, mutual_exclusion};
 use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_token_per_epoch};
@@ -16,10 +18,8 @@ use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, 
 pub struct TokenRing;
 
 static CARD: Card = Card {
-    id: "token-ring",
     title: "Mutual exclusion by a token in a ring",
     mechanisms: &["MTX-04"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, IFIP Congress 1977",
     reading: Reading {
         needs: &["centralised"],
@@ -30,26 +30,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/mutex/src/token_ring.rs"),
     nodes: Nodes { least: 4, most: 32, default: 4 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/token-ring.txt"),
-    golden: &[
-        Golden {
-            name: "01-a-slow-token.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/token-ring/01-a-slow-token.txt"),
-        },
-        Golden {
-            name: "02-a-dead-holder.txt",
-            text: include_str!("../../../crates/mutex/tests/scripts/token-ring/02-a-dead-holder.txt"),
-        },
-    ],
+    ..found!("token-ring")
 };
 
 impl Chapter for TokenRing {
     type Process = protocol::TokenRing;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         // The token must complete its round in time even if every node enters.
@@ -61,13 +50,13 @@ impl Chapter for TokenRing {
         protocol::properties()
     }
 
-    fn state(process: &Self::Process) -> String {
+    fn state(process: &Self::Process) -> NodeState {
         match (process.token(), process.is_inside(), process.is_claiming()) {
-            (Some(epoch), true, _) => format!("inside {epoch}"),
-            (Some(epoch), false, _) => format!("token {epoch}"),
-            (None, true, _) => "inside".to_string(),
-            (None, false, true) => "claims".to_string(),
-            (None, false, false) => String::new(),
+            (Some(epoch), true, _) => NodeState::of("inside", epoch),
+            (Some(epoch), false, _) => NodeState::of("token", epoch),
+            (None, true, _) => "inside".into(),
+            (None, false, true) => "claims".into(),
+            (None, false, false) => NodeState::default(),
         }
     }
 
@@ -79,24 +68,11 @@ impl Chapter for TokenRing {
     /// Crashes, and links that lose a little and delay within the bound. No pause and no partition: they make a living
     /// node look dead, and then the shared resource must refuse old epochs (see the caveats, and their model).
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
         FaultPlan {
-            from: Duration::ZERO,
-            until: ms(400),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(80) },
             weights: FaultWeights { slow: 4, crash: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
-            link: LinkFault { delay: ms(4), loss_ppm: 5_000, ..LinkFault::default() },
-            ..FaultPlan::default()
+            link: LinkFault { delay: Duration::from_millis(4), loss_ppm: 5_000, ..LinkFault::default() },
+            ..plans::until(400, (5, 60), (5, 80))
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 }
 

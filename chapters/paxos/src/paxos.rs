@@ -3,9 +3,10 @@
 use super::paxos_duel::Duel;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
@@ -16,10 +17,8 @@ use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Le
 pub struct Paxos;
 
 static CARD: Card = Card {
-    id: "paxos",
     title: "Single-decree Paxos",
     mechanisms: &["CON-03", "CON-04"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Paxos Made Simple, 2001; The Part-Time Parliament, ACM TOCS 16(2), 1998",
     reading: Reading {
         needs: &["two-phase-commit"],
@@ -30,29 +29,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/paxos/src/single/mod.rs"),
     nodes: Nodes { least: 3, most: 15, default: 5 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/paxos.txt"),
-    golden: &[
-        golden("01-one-proposer.txt", include_str!("../../../crates/paxos/tests/scripts/01-one-proposer.txt")),
-        golden("02-adoption.txt", include_str!("../../../crates/paxos/tests/scripts/02-adoption.txt")),
-        golden("03-a-promise-kept.txt", include_str!("../../../crates/paxos/tests/scripts/03-a-promise-kept.txt")),
-        golden(
-            "04-a-crash-forgets-nothing.txt",
-            include_str!("../../../crates/paxos/tests/scripts/04-a-crash-forgets-nothing.txt"),
-        ),
-    ],
+    ..found!("paxos")
 };
-
-const fn golden(name: &'static str, text: &'static str) -> Golden {
-    Golden { name, text }
-}
 
 impl Chapter for Paxos {
     type Process = protocol::Paxos;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -62,12 +47,15 @@ impl Chapter for Paxos {
         protocol::properties()
     }
 
-    fn state(process: &protocol::Paxos) -> String {
+    fn state(process: &protocol::Paxos) -> NodeState {
         match (process.chosen(), process.attempt()) {
-            (Some(value), _) => format!("chose {value}"),
-            (None, Some(protocol::Attempt::Preparing { ballot, .. })) => format!("prepares {ballot}"),
-            (None, Some(protocol::Attempt::Accepting { ballot, .. })) => format!("proposes {ballot}"),
-            (None, None) => process.acceptor().promised.map_or(String::new(), |ballot| format!("promised {ballot}")),
+            (Some(value), _) => NodeState::of("chose", value),
+            (None, Some(protocol::Attempt::Preparing { ballot, .. })) => NodeState::of("prepares", ballot),
+            (None, Some(protocol::Attempt::Accepting { ballot, .. })) => NodeState::of("proposes", ballot),
+            (None, None) => {
+                let promised = process.acceptor().promised;
+                promised.map_or(NodeState::default(), |ballot| NodeState::of("promised", ballot))
+            }
         }
     }
 
@@ -100,14 +88,6 @@ impl Chapter for Paxos {
             },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
     }
 
     fn is_done(picture: &Picture<'_, protocol::Paxos, History>) -> bool {

@@ -4,22 +4,21 @@ use super::raft_claims;
 use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
-use volvox_lab::chapter::{Card, Cell, Chapter, Golden, Nodes, Rule, Settings, World};
+use volvox_lab::chapter::{Card, Cell, Chapter, NodeState, Nodes, Rule, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_raft::{Command, Config, Configuration, Index, Member as Voter, RoleKind, Ticket, Timer};
+use volvox_raft::{Command, Config, Configuration, Event, Index, Member as Voter, Record, RoleKind, Ticket, Timer};
 
 /// The chapter.
 pub struct Raft;
 
 static CARD: Card = Card {
-    id: "raft",
     title: "Raft",
     mechanisms: &["CON-07", "CON-08", "CON-09"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Ongaro and Ousterhout: In Search of an Understandable Consensus Algorithm, extended version, 2014",
     reading: Reading {
         needs: &["paxos", "bully"],
@@ -48,40 +47,15 @@ static CARD: Card = Card {
         },
         Rule { name: "random-timeouts", text: "election timeouts are random; without it votes split repeatedly" },
     ],
-    scenario: include_str!("../scenarios/raft.txt"),
-    golden: &GOLDEN,
+    ..found!("raft")
 };
-
-macro_rules! golden {
-    ($($name:literal),* $(,)?) => {
-        [$(Golden { name: $name, text: include_str!(concat!("../../../crates/raft/tests/scripts/", $name)) }),*]
-    };
-}
-
-static GOLDEN: [Golden; 14] = golden![
-    "01-election.txt",
-    "02-pre-vote.txt",
-    "03-replication.txt",
-    "04-conflict.txt",
-    "05-read-index.txt",
-    "06-read-on-a-follower.txt",
-    "07-joint-consensus.txt",
-    "08-leader-removed.txt",
-    "09-snapshot.txt",
-    "10-transfer.txt",
-    "11-lost-disk.txt",
-    "12-check-quorum.txt",
-    "13-crash.txt",
-    "14-disruptive-server.txt",
-];
 
 impl Chapter for Raft {
     type Process = Member;
     type History = Past;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &raft_claims::CLAIMS;
 
     /// As in production, except for a slower heartbeat, so that a diagram also shows other messages.
     fn config(settings: &Settings) -> Made {
@@ -106,8 +80,22 @@ impl Chapter for Raft {
         Some(cells.collect())
     }
 
-    fn state(process: &Member) -> String {
-        format!("{} {}", process.raft().role(), process.raft().term())
+    fn state(process: &Member) -> NodeState {
+        let kind = match process.raft().role() {
+            RoleKind::Follower => "follower",
+            RoleKind::PreCandidate => "pre-candidate",
+            RoleKind::Candidate => "candidate",
+            RoleKind::Leader => "leader",
+        };
+        NodeState::of(kind, process.raft().term())
+    }
+
+    fn tells_state(event: &Event) -> bool {
+        matches!(event, Event::RoleChanged { .. })
+    }
+
+    fn replaces(record: &Record) -> bool {
+        matches!(record, Record::Hard { .. })
     }
 
     fn is_leader(process: &Member) -> bool {
@@ -138,14 +126,6 @@ impl Chapter for Raft {
             link: LinkFault { delay: ms(60), loss_ppm: 200_000, ..LinkFault::default() },
             ..FaultPlan::default()
         }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        raft_claims::CLAIMS.to_vec()
     }
 }
 

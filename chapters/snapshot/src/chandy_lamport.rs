@@ -2,14 +2,16 @@
 
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
-use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
-use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
+use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
+use volvox_lab::plans;
+use volvox_lab::restarts::Restarts;
+use volvox_lab::sim::{Builder, Described, FaultPlan, Happening, Latency, Simulation};
 use volvox_snapshot::bank::{self, Bank};
 use volvox_snapshot::chandy_lamport::{self as protocol, Command, Config, Event, Graph, History};
 
@@ -20,10 +22,8 @@ type BankConfig = Config<volvox_snapshot::bank::Config>;
 pub struct ChandyLamport;
 
 static CARD: Card = Card {
-    id: "chandy-lamport",
     title: "Distributed snapshots after Chandy and Lamport",
     mechanisms: &["ORD-09"],
-    worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Chandy and Lamport: Distributed snapshots: determining global states of distributed systems, \
                 ACM TOCS 3(1), 1985, sections 3.2 and 4",
     reading: Reading {
@@ -35,26 +35,15 @@ static CARD: Card = Card {
     source: include_str!("../../../crates/snapshot/src/chandy_lamport/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
     rules: protocol::Rule::CARDS,
-    scenario: include_str!("../scenarios/chandy-lamport.txt"),
-    golden: &[
-        Golden {
-            name: "01-money-under-way.txt",
-            text: include_str!("../../../crates/snapshot/tests/scripts/01-money-under-way.txt"),
-        },
-        Golden {
-            name: "02-links-without-order.txt",
-            text: include_str!("../../../crates/snapshot/tests/scripts/02-links-without-order.txt"),
-        },
-    ],
+    ..found!("chandy-lamport")
 };
 
 impl Chapter for ChandyLamport {
     type Process = Channel<Branch>;
     type History = History;
-
-    fn card() -> &'static Card {
-        &CARD
-    }
+    const CARD: &'static Card = &CARD;
+    const MODELS: &'static [CheckedModel] = &MODELS;
+    const CLAIMS: &'static [Claim] = &CLAIMS;
 
     fn config(settings: &Settings) -> volvox_channel::Config<BankConfig> {
         let without = settings.without.and_then(protocol::Rule::named);
@@ -66,51 +55,30 @@ impl Chapter for ChandyLamport {
     }
 
     fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
-        match message {
-            volvox_channel::Message::Data { payload, .. } => Some(payload),
-            _ => None,
-        }
+        message.carried().map(|message| message as _)
     }
 
     fn carried_timer(timer: &<Self::Process as Process>::Timer) -> Option<&dyn Debug> {
-        match timer {
-            volvox_channel::Timer::Child(timer) => Some(timer),
-            volvox_channel::Timer::Repeat(_) => None,
-        }
+        timer.carried().map(|timer| timer as _)
     }
 
-    fn state(process: &Channel<Branch>) -> String {
+    fn state(process: &Channel<Branch>) -> NodeState {
         let (branch, balance) = (process.child(), process.child().application().balance());
-        if branch.recording() == 0 { format!("{balance}") } else { format!("{balance}, records") }
+        let records = if branch.recording() == 0 { "" } else { ", records" };
+        NodeState::plain(format_args!("{balance}{records}"))
+    }
+
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED.excluding(
+            &["consistent cut", "channel states", "termination"],
+            "A process that crashes ends every snapshot under way",
+        )
     }
 
     /// All faults of the network, and nodes that pause: the channel provides FIFO links. No crash, which prevents every
     /// snapshot in progress from completing.
     fn faults(_: &Settings) -> FaultPlan {
-        let ms = Duration::from_millis;
-        FaultPlan {
-            from: Duration::ZERO,
-            until: ms(800),
-            every: Latency::Exponential { minimum: ms(5), mean: ms(60) },
-            lasting: Latency::Exponential { minimum: ms(5), mean: ms(150) },
-            weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },
-            link: LinkFault {
-                delay: ms(50),
-                loss_ppm: 200_000,
-                duplicate_ppm: 100_000,
-                reorder_ppm: 200_000,
-                ..LinkFault::default()
-            },
-            ..FaultPlan::default()
-        }
-    }
-
-    fn models() -> Vec<CheckedModel> {
-        MODELS.to_vec()
-    }
-
-    fn claims() -> Vec<Claim> {
-        CLAIMS.to_vec()
+        plans::network_and_pauses()
     }
 }
 

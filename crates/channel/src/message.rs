@@ -60,6 +60,16 @@ payload! { Message<M>: "channel message";
     5 Refused { to, latest }                          => "Refused {to} latest={latest}",
 }
 
+impl<M> Message<M> {
+    /// What is carried; `None` for what the channel says for itself.
+    pub fn carried(&self) -> Option<&M> {
+        match self {
+            Message::Data { payload, .. } => Some(payload),
+            _ => None,
+        }
+    }
+}
+
 /// The timers of a channel over a process with timers `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer<T> {
@@ -70,3 +80,13 @@ pub enum Timer<T> {
 }
 
 payload! { Timer<T>; Repeat(peer), Child(timer) as timer: T }
+
+impl<T> Timer<T> {
+    /// The timer of what is carried; `None` for the channel's own.
+    pub fn carried(&self) -> Option<&T> {
+        match self {
+            Timer::Child(timer) => Some(timer),
+            Timer::Repeat(_) => None,
+        }
+    }
+}

@@ -101,7 +101,9 @@ impl<P: Process> Process for Channel<P> {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
-        self.session = Session(u64::try_from(cx.wall().0).unwrap_or(0).max(1));
+        // The boots between two lives keep them apart where the wall clock has stood still.
+        let (clock, earlier) = (u64::try_from(cx.wall().0).unwrap_or(0).max(1), cx.boot().0 - 1);
+        self.session = Session(clock.saturating_add(earlier));
         self.run_child(cx, P::on_start);
     }
 

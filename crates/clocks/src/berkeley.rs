@@ -59,14 +59,13 @@
 //! - This is *internal* synchronisation: all clocks agree, and may be wrong together.
 //! - Textbooks often average the clocks' *readings*. Without half the round trip that average is biased late
 //!   ([`Rule::Compensation`]).
-//! - The algorithm makes three assumptions about time, as does Cristian's, each with a checked model that withdraws it.
-//!   Without any clock nothing can be measured, and the first step fails. Without `min` clocks may be further apart
-//!   than 2e. Without an upper bound on delays the clocks that are set are within 2e, and some are not set at all.
-//! - A clock that is being slewed reports its target, so that a correction in progress is not made twice.
-//! - A dead master is not replaced here: that takes an election. A restarted master continues; two starts in the very
-//!   same nanosecond would be mistaken for one.
-//! - Only clocks that *answer* count: where most of these are broken, and agree with one another, they are the largest
-//!   set.
+//! - What it asks of time is in three parts, as with Cristian, each with a checked model in which it is withdrawn. Where
+//!   there is no time at all nothing can be measured, and the first step fails. Without `min` clocks may be further apart
+//!   than 2e. Without an upper bound on delays those that are set are within 2e, and some are not set at all.
+//! - A clock that is being slewed tells where it is slewing to, so that a correction under way is not made twice.
+//! - A master that dies is not replaced here: that is an election. One that comes back goes on, with rounds that no earlier
+//!   life named ([`Rule::Unique`]).
+//! - It is those that *answer* that count: where most of them are broken, and agree with one another, they are the largest set.
 //! - Each round moves the average by up to e. Over many rounds all clocks wander, together.
 //!
 //! # References
@@ -80,7 +79,7 @@ mod message;
 mod properties;
 
 pub use average::{largest_agreeing, mean_within, without_extremes};
-pub use message::{Command, Event, Message, Round, Timer};
+pub use message::{Command, Event, Message, Timer};
 pub use properties::{History, among_the_good, properties};
 
 use crate::software_clock::{Reading, SLEW_PPM, SoftwareClock};
@@ -88,7 +87,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use volvox_core::time::nanos;
-use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
+use volvox_core::{Boot, Context, Duration, Instant, NodeId, Process, Serial, Serials, rules};
 
 rules! {
     /// The removable rules.
@@ -97,6 +96,8 @@ rules! {
         "the average is late by the delay of the answer",
     Bound = "bound": "answers that took too long are not used" / "the error has no bound",
     Round = "round": "answers and deltas belong to a round" / "late ones look fast",
+    Unique = "unique": "no round has the name of one of an earlier boot of the master" /
+        "a clock that was read for a dead life's round is taken for one of this round",
     Gamma = "gamma": "clocks that are far from the others have no weight" /
         "one broken clock moves all, however far",
     Delta = "delta": "the master sends a delta" / "it sends a time, which is outdated on arrival",
@@ -165,10 +166,12 @@ pub struct Berkeley {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
+    /// Of the master: the names of its rounds. A master that comes back is heard, since its rounds are later ones.
+    rounds: Serials,
     /// The master's current round; on a slave, the one that it answered last.
-    round: Option<Round>,
+    round: Option<Serial>,
     /// The round whose delta was applied last.
-    adjusted: Option<Round>,
+    adjusted: Option<Serial>,
     polling: Option<Polling>,
 }
 
@@ -187,6 +190,7 @@ impl Process for Berkeley {
             members: members.to_vec(),
             config: config.clone(),
             clock: SoftwareClock::default(),
+            rounds: Serials::default(),
             round: None,
             adjusted: None,
             polling: None,
@@ -199,6 +203,8 @@ impl Process for Berkeley {
         self.clock = SoftwareClock::new(cx.wall(), cx.now(), off_ns, self.config.slew_ppm);
         cx.emit(Event::Started(self.reading(cx.now())));
         if self.is_master() {
+            let is_unique = self.config.keeps(Rule::Unique);
+            self.rounds = Serials::of(if is_unique { cx.boot() } else { Boot::FIRST });
             self.begin_round(cx);
         }
     }
@@ -235,8 +241,7 @@ impl Process for Berkeley {
 
 impl Berkeley {
     fn begin_round(&mut self, cx: &mut Context<'_, Berkeley>) {
-        let number = self.round.map_or(1, |round| round.number + 1);
-        let round = Round { life: self.clock.machine(Instant::ZERO), number };
+        let round = self.rounds.issue();
         self.round = Some(round);
         self.polling = Some(Polling { since: cx.now(), offsets: BTreeMap::new() });
         cx.broadcast(&self.members, Message::Poll(round));
@@ -244,25 +249,25 @@ impl Berkeley {
         cx.set_timer(Timer::Close, self.config.round_trip_max * patience);
     }
 
-    fn on_poll(&mut self, from: NodeId, round: Round, cx: &mut Context<'_, Berkeley>) {
+    fn on_poll(&mut self, from: NodeId, round: Serial, cx: &mut Context<'_, Berkeley>) {
         // A copy of the poll would be answered from a clock that was already adjusted in this round.
         if self.round.is_some_and(|last| round < last) || self.adjusted.is_some_and(|last| round <= last) {
-            return cx.note("ignored: of a finished round", round.number);
+            return cx.note("ignored: a round that is over", round.count);
         }
         self.round = Some(round);
         cx.send(from, Message::Clock(round, self.clock.settled(cx.now())));
     }
 
-    fn on_clock(&mut self, from: NodeId, round: Round, time: i64, cx: &mut Context<'_, Berkeley>) {
+    fn on_clock(&mut self, from: NodeId, round: Serial, time: i64, cx: &mut Context<'_, Berkeley>) {
         let is_stale = self.round != Some(round) && self.config.keeps(Rule::Round);
         let (now, mine) = (cx.now(), self.clock.settled(cx.now()));
         let Some(polling) = self.polling.as_mut().filter(|_| !is_stale) else {
-            return cx.note("ignored: of a finished round", round.number);
+            return cx.note("ignored: a round that is over", round.count);
         };
         let took = now.since(polling.since);
         // After a stall, waiting messages are handled before the timer that would have closed the round.
         if took > self.config.round_trip_max && self.config.keeps(Rule::Bound) {
-            return cx.note("not used: the round trip took too long", round.number);
+            return cx.note("not used: the round trip took too long", round.count);
         }
         let half = match self.config.without {
             Some(Rule::Compensation) => 0,
@@ -309,22 +314,15 @@ impl Berkeley {
             cx.send(*slave, Message::Adjust(round, told));
         }
         self.adjust(round, average, cx);
+        if self.config.rounds.is_none_or(|most| round.count < most) {
+            cx.set_timer(Timer::Next, self.config.every);
+        }
     }
 
-    /// The average of these offsets, and how many of them are in it.
-    fn average(&self, offsets: &mut [i64]) -> Option<(i64, usize)> {
-        let (low, high, of) = match self.config.trimmed {
-            Some(wrong) => without_extremes(offsets, wrong)?,
-            None if self.config.keeps(Rule::Gamma) => largest_agreeing(offsets, nanos(self.config.gamma))?,
-            None => largest_agreeing(offsets, u64::MAX)?,
-        };
-        Some((mean_within(offsets, low, high), of))
-    }
-
-    fn on_adjust(&mut self, round: Round, told: i64, cx: &mut Context<'_, Berkeley>) {
+    fn on_adjust(&mut self, round: Serial, told: i64, cx: &mut Context<'_, Berkeley>) {
         let is_stale = self.round != Some(round) || self.adjusted == Some(round);
         if is_stale && self.config.keeps(Rule::Round) {
-            return cx.note("ignored: a delta for another time", round.number);
+            return cx.note("ignored: a delta for another time", round.count);
         }
         let by_ns = match self.config.without {
             Some(Rule::Delta) => told.saturating_sub(self.clock.settled(cx.now())),
@@ -333,7 +331,7 @@ impl Berkeley {
         self.adjust(round, by_ns, cx);
     }
 
-    fn adjust(&mut self, round: Round, by_ns: i64, cx: &mut Context<'_, Berkeley>) {
+    fn adjust(&mut self, round: Serial, by_ns: i64, cx: &mut Context<'_, Berkeley>) {
         let before = self.reading(cx.now());
         if self.config.without == Some(Rule::Slew) {
             self.clock.step(by_ns, cx.now());
@@ -359,14 +357,13 @@ impl Berkeley {
     }
 
     /// The round whose delta it applied last.
-    pub fn adjusted(&self) -> Option<Round> {
+    pub fn adjusted(&self) -> Option<Serial> {
         self.adjusted
     }
 
     /// Whether the master has rounds left, or one in progress.
     pub fn is_busy(&self) -> bool {
-        // A round whose average could not be taken is over all the same.
-        let held = self.round.map_or(0, |round| round.number - u64::from(self.polling.is_some()));
+        let held = self.adjusted.map_or(0, |round| round.count);
         self.is_master() && self.config.rounds.is_none_or(|most| held < most)
     }
 }

@@ -65,4 +65,4 @@ pub use property::{History, Picture, Property, When};
 pub use random::{Choices, Rng};
 pub use serial::{Serial, Serials};
 pub use time::{Instant, Wall};
-pub use vocabulary::{CommandError, Kinds, Line, RuleCard};
+pub use vocabulary::{CommandError, Forms, Kinds, Line, RuleCard};

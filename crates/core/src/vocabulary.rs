@@ -58,7 +58,7 @@
 //! |---|---|
 //! | [`payload!`](crate::payload) | [`Kinds`], `Display`, [`Encode`](crate::Encode) and [`Decode`](crate::Decode) |
 //! | [`numbers!`](crate::numbers) | the same for a number with a bound, and `FromStr` |
-//! | [`commands!`](crate::commands) | [`Kinds`], `Display` and `FromStr`, with [`CommandError`] |
+//! | [`commands!`](crate::commands) | [`Kinds`], [`Forms`], `Display` and `FromStr`, with [`CommandError`] |
 //! | [`rules!`](crate::rules) | the enum of the rules, their names and sentences, and `Config::keeps` |
 
 mod command;
@@ -71,7 +71,7 @@ mod spelling;
 #[cfg(test)]
 mod tests;
 
-pub use command::{CommandError, Holes};
+pub use command::{CommandError, Forms, Holes};
 pub use kinds::{JoinedKinds, Kinds};
 pub use line::Line;
 pub use payload::{Bounded, decode_at_most};

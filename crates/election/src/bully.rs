@@ -80,7 +80,6 @@ pub use properties::properties;
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
 /// The configuration, fixed for the life of a node.
@@ -338,14 +337,15 @@ impl Bully {
     }
 }
 
-impl fmt::Display for Bully {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Bully {
+    /// What it is, in a word, and the leader that it follows.
+    pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match self.role {
-            Role::Following(leader) => write!(f, "follows {leader}"),
-            Role::Asking => f.write_str("asks"),
-            Role::Waiting => f.write_str("waits"),
-            Role::Elected => f.write_str("elected"),
-            Role::Leading => f.write_str("leads"),
+            Role::Following(leader) => ("follows", Some(leader)),
+            Role::Asking => ("asks", None),
+            Role::Waiting => ("waits", None),
+            Role::Elected => ("elected", None),
+            Role::Leading => ("leads", None),
         }
     }
 }

@@ -61,7 +61,6 @@ pub use properties::properties;
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use core::fmt;
 use volvox_core::{Context, NodeId, Process, payload, rules};
 
 /// The configuration, fixed for the life of a node.
@@ -190,13 +189,14 @@ impl ChangRoberts {
     }
 }
 
-impl fmt::Display for ChangRoberts {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl ChangRoberts {
+    /// What it is, in a word or two, and the leader that it follows; nothing where it knows of no election.
+    pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match self.leader {
-            _ if self.participates => f.write_str("takes part"),
-            Some(leader) if leader == self.id => f.write_str("leads"),
-            Some(leader) => write!(f, "follows {leader}"),
-            None => Ok(()),
+            _ if self.participates => ("takes part", None),
+            Some(leader) if leader == self.id => ("leads", None),
+            Some(leader) => ("follows", Some(leader)),
+            None => ("", None),
         }
     }
 }

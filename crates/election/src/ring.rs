@@ -75,7 +75,6 @@ pub use properties::{History, properties};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec;
 use alloc::vec::Vec;
-use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, rules};
 
 /// The most nodes on a ring.
@@ -370,13 +369,14 @@ impl Ring {
     }
 }
 
-impl fmt::Display for Ring {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Ring {
+    /// What it is, in a word, and the leader that it follows; nothing where it knows of no election.
+    pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match (self.leader, self.own) {
-            (Some(leader), _) if leader == self.id => f.write_str("leads"),
-            (Some(leader), _) => write!(f, "follows {leader}"),
-            (None, Some(_)) => f.write_str("elects"),
-            (None, None) => Ok(()),
+            (Some(leader), _) if leader == self.id => ("leads", None),
+            (Some(leader), _) => ("follows", Some(leader)),
+            (None, Some(_)) => ("elects", None),
+            (None, None) => ("", None),
         }
     }
 }

@@ -7,12 +7,15 @@
 use crate::claim::Claim;
 use crate::model::CheckedModel;
 use crate::reading::Reading;
+use crate::restarts::Restarts;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
-use volvox_core::Kinds;
 use volvox_core::erased::Erasable;
+use volvox_core::{Forms, Kinds};
 use volvox_core::{History, NodeId, Picture, Process, Property};
 use volvox_sim::{Described, FaultPlan};
+
+pub use volvox_sim::NodeState;
 
 /// A world in which a chapter is shown.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -84,10 +87,41 @@ pub struct Card {
     pub nodes: Nodes,
     /// The removable rules.
     pub rules: &'static [Rule],
-    /// The scenario that `run` runs, in the scenario format (`include_str!`).
+    /// The scenario that `run` runs, in the scenario format: `scenarios/ID.txt`.
     pub scenario: &'static str,
-    /// The golden scripts.
+    /// The golden scripts: all below `crates/FAMILY/tests/scripts/ID`.
     pub golden: &'static [Golden],
+}
+
+impl Card {
+    /// A card of which nothing is known but the name: what [`found!`](crate::found) begins with.
+    pub const fn named(id: &'static str) -> Card {
+        Card {
+            id,
+            title: "",
+            mechanisms: &[],
+            worlds: &[World::Simulated, World::Checked, World::Live],
+            reference: "",
+            source: "",
+            nodes: Nodes { least: 2, most: 16, default: 3 },
+            rules: &[],
+            scenario: "",
+            golden: &[],
+        }
+    }
+}
+
+/// The card of a chapter with what the build script of its family found: its name, its scenario, its golden scripts, and the
+/// three worlds. The rest is written over it:
+///
+/// ```text
+/// static CARD: Card = Card { title: "Ricart-Agrawala", source: include_str!(..), .., ..found!("ricart-agrawala") };
+/// ```
+#[macro_export]
+macro_rules! found {
+    ($id:literal) => {
+        include!(concat!(env!("OUT_DIR"), "/", $id, ".rs"))
+    };
 }
 
 /// The parameters of a run.
@@ -102,12 +136,17 @@ pub struct Settings {
 /// A protocol with its models, claims and scenario. Implementors are empty types, one per module in `chapters`.
 pub trait Chapter: 'static {
     /// The protocol; over a channel where it needs one. A person can type its commands.
-    type Process: Erasable<Command: FromStr<Err: Display>, Event: Kinds>;
+    type Process: Erasable<Command: FromStr<Err: Display> + Forms, Event: Kinds>;
     /// The history for its properties.
     type History: History<Self::Process> + Send + Sync + 'static;
 
     /// The description.
-    fn card() -> &'static Card;
+    const CARD: &'static Card;
+    /// The small instances that are explored: those in which everything holds, and for each rule one in which it was
+    /// taken out and a property must break.
+    const MODELS: &'static [CheckedModel];
+    /// The numbers of the textbook that are measured.
+    const CLAIMS: &'static [Claim];
 
     /// The configuration of every node.
     fn config(settings: &Settings) -> <Self::Process as Process>::Config;
@@ -115,8 +154,20 @@ pub trait Chapter: 'static {
     /// The properties.
     fn properties() -> Vec<Property<Self::Process, Self::History>>;
 
-    /// The state of a node in a word or two, for diagrams: `inside`, `leader t3`. Empty if there is nothing to show.
-    fn state(process: &Self::Process) -> String;
+    /// What a node is, for diagrams: `inside`, `leader t3`. The default where there is nothing to say.
+    fn state(process: &Self::Process) -> NodeState;
+
+    /// Whether an event says no more than [`Chapter::state`] does from then on: a long diagram leaves it out.
+    fn tells_state(event: &<Self::Process as Process>::Event) -> bool {
+        let _ = event;
+        false
+    }
+
+    /// Whether a record replaces the one before it, when that does so too: a long diagram shows the last of a step.
+    fn replaces(record: &<Self::Process as Process>::Record) -> bool {
+        let _ = record;
+        false
+    }
 
     /// Whether a node believes that it leads, for `crash leader`.
     fn is_leader(process: &Self::Process) -> bool {
@@ -147,15 +198,13 @@ pub trait Chapter: 'static {
         None
     }
 
+    /// What it promises of nodes that restart in the middle of a question, over links on which old messages linger.
+    fn restarts() -> Restarts {
+        Restarts::TOLERATED
+    }
+
     /// The faults of a sweep: exactly those that the protocol claims to survive.
     fn faults(settings: &Settings) -> FaultPlan;
-
-    /// The small instances to explore: those in which everything holds, and for each rule one without it, in which a
-    /// property must break.
-    fn models() -> Vec<CheckedModel>;
-
-    /// The numbers of the textbook to measure.
-    fn claims() -> Vec<Claim>;
 
     /// Whether a run has completed its work, given the whole system at one moment: then it ends early.
     fn is_done(picture: &Picture<'_, Self::Process, Self::History>) -> bool {

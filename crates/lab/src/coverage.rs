@@ -116,6 +116,8 @@ fn chapter(shell: &'static dyn Shell, outcome: &mut Outcome) {
             outcome.passed.insert(Evidence::Scenario);
         }
     }
+    let said = [("title", card.title), ("reference", card.reference), ("source", card.source)];
+    wrong.extend(said.iter().filter(|(_, text)| text.is_empty()).map(|(name, _)| format!("card: it has no {name}")));
     if card.golden.is_empty() || card.golden.iter().any(|golden| golden.text.trim().is_empty()) {
         wrong.push("golden: a script is missing or empty".to_string());
     }
@@ -241,6 +243,23 @@ fn refusal(demand: Demand, evidence: &Evidence, outcome: &Outcome) -> Option<Str
         }
         _ => None,
     }
+}
+
+/// The tests of a family: all of its `tests/family.rs`. The one makes each entry sound ([`coverage::check_family`](check_family)),
+/// the other restarts the nodes of each protocol in the middle of a question ([`crate::restarts`]).
+#[macro_export]
+macro_rules! test_family {
+    ($family:path) => {
+        #[test]
+        fn every_chapter_is_what_the_coverage_says() {
+            $crate::coverage::check_family(&$family, env!("CARGO_MANIFEST_DIR"), &|text| println!("{text}"));
+        }
+
+        #[test]
+        fn every_protocol_keeps_what_it_promises_of_restarts() {
+            $crate::restarts::check_family(&$family, &|text| println!("{text}"));
+        }
+    };
 }
 
 /// The test of a family: runs everything that makes its entries sound, on all cores, and compares the outcome with the

@@ -16,6 +16,7 @@
 //! | seeds are swept, and failures are shrunk | [`shrink`] | `volvox lab sweep P` |
 //! | a script is replayed | [`shrink::file`] | `volvox lab script FILE` |
 //! | a person chooses what happens next | [`walk`] | `volvox lab step P` |
+//! | nodes restart in the middle of a question | [`restarts`] | in the test of each family |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | the demands of the rows of the catalogue, and their evidence | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
 //! | the coverage of the catalogue, as the tests found | [`coverage`] | `volvox lab list` |
@@ -46,6 +47,7 @@ pub mod questions;
 pub mod reading;
 pub mod recorded;
 pub mod registry;
+pub mod restarts;
 pub mod scenario;
 pub mod shell;
 pub mod shrink;

@@ -8,13 +8,14 @@ use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
 use crate::exploring::Shown;
 use crate::model::CheckedModel;
+use crate::restarts::Restarts;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::str::FromStr;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
-use volvox_core::{History, Kinds, NodeId, Picture, Process, Property, When};
-use volvox_sim::{Carrier, Described, FaultPlan};
+use volvox_core::{Forms, History, Kinds, NodeId, Picture, Process, Property, When};
+use volvox_sim::{Carrier, Described, FaultPlan, NodeState};
 
 /// All of an erased system at one moment.
 pub type AnyPicture<'a> = Picture<'a, AnyProcess, AnyHistory>;
@@ -69,14 +70,26 @@ pub trait Shell: Send + Sync {
     /// The faults that it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
+    /// What it promises of nodes that restart in the middle of a question.
+    fn restarts(&self) -> Restarts;
+
     /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
 
-    /// The state of a node, in a word or two.
-    fn state(&self, process: &AnyProcess) -> String;
+    /// What a node is.
+    fn state(&self, process: &AnyProcess) -> NodeState;
+
+    /// Whether an event says no more than what its node is.
+    fn tells_state(&self, event: &AnyEvent) -> bool;
+
+    /// Whether a record replaces the one before it, when that does so too.
+    fn replaces(&self, record: &AnyRecord) -> bool;
 
     /// Whether a node would say of itself that it leads.
     fn is_leader(&self, process: &AnyProcess) -> bool;
+
+    /// The forms of its commands, as a person types them: `tell {to}`.
+    fn forms(&self) -> &'static [&'static str];
 
     /// Reads a command as a person types it; what is wrong with it otherwise.
     ///
@@ -110,6 +123,14 @@ impl Carrier<AnyProcess> for Carried {
     fn timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug> {
         self.0.carried_timer(timer)
     }
+
+    fn tells_state(&self, event: &AnyEvent) -> bool {
+        self.0.tells_state(event)
+    }
+
+    fn replaces(&self, record: &AnyRecord) -> bool {
+        self.0.replaces(record)
+    }
 }
 
 /// The properties of a chapter, and how they remember.
@@ -139,7 +160,7 @@ struct ShellOf<C>(PhantomData<fn() -> C>);
 
 impl<C: Chapter> Shell for ShellOf<C> {
     fn card(&self) -> &'static Card {
-        C::card()
+        C::CARD
     }
 
     fn role(&self, node: NodeId, nodes: u64) -> &'static str {
@@ -167,11 +188,11 @@ impl<C: Chapter> Shell for ShellOf<C> {
     }
 
     fn models(&self) -> Vec<CheckedModel> {
-        C::models()
+        C::MODELS.to_vec()
     }
 
     fn claims(&self) -> Vec<Claim> {
-        C::claims()
+        C::CLAIMS.to_vec()
     }
 
     fn config(&self, settings: &Settings) -> AnyConfig {
@@ -182,16 +203,32 @@ impl<C: Chapter> Shell for ShellOf<C> {
         C::faults(settings)
     }
 
+    fn restarts(&self) -> Restarts {
+        C::restarts()
+    }
+
     fn properties(&self) -> Box<dyn Properties> {
         Box::new(PropertiesOf::<C>(C::properties()))
     }
 
-    fn state(&self, process: &AnyProcess) -> String {
+    fn state(&self, process: &AnyProcess) -> NodeState {
         C::state(process.expect())
+    }
+
+    fn tells_state(&self, event: &AnyEvent) -> bool {
+        event.get().is_some_and(C::tells_state)
+    }
+
+    fn replaces(&self, record: &AnyRecord) -> bool {
+        record.get().is_some_and(C::replaces)
     }
 
     fn is_leader(&self, process: &AnyProcess) -> bool {
         C::is_leader(process.expect())
+    }
+
+    fn forms(&self) -> &'static [&'static str] {
+        <<C::Process as Process>::Command as Forms>::FORMS
     }
 
     fn command(&self, text: &str) -> Result<AnyCommand, String> {

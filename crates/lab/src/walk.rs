@@ -136,7 +136,7 @@ impl Walk {
         let world = self.world();
         let states = world.ids().map(|id| match world.node(id) {
             None => (id, "down".to_string()),
-            Some(process) => (id, shell.state(process)),
+            Some(process) => (id, shell.state(process).text),
         });
         states.collect()
     }

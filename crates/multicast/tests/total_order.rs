@@ -291,6 +291,6 @@ fn hostile_bytes_are_refused_and_never_panic() {
 
 #[test]
 fn the_scripts_print_what_they_say() {
-    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/total-order-multicast");
     volvox_sim::script::check_folder::<TotalOrder>(scripts, |_, _| Config::default());
 }

@@ -66,7 +66,7 @@ pub use properties::properties;
 
 use alloc::collections::VecDeque;
 use core::convert::Infallible;
-use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
+use volvox_core::{Context, Duration, NodeId, Process, Serial, Serials, payload, rules};
 
 /// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
@@ -95,13 +95,13 @@ rules! {
 pub enum Message {
     /// I want to enter.
     Request {
-        /// The number of requests of this node so far, including this one.
-        number: u64,
+        /// Names the request forever.
+        number: Serial,
     },
     /// I received your request.
     Queued {
         /// The request that it answers.
-        number: u64,
+        number: Serial,
         /// The most entries by others that come before it, including that of the node inside.
         ahead: u64,
     },
@@ -150,8 +150,9 @@ pub struct Centralised {
     nodes_max: usize,
     config: Config,
     place: Place,
-    /// The number of requests it has made.
-    requests: u64,
+    /// The numbers of its requests, and the last.
+    requests: Serials,
+    asked: Option<Serial>,
     /// The coordinator's last answer to the open request: how many entries come before it.
     ahead: Option<u64>,
     /// Whether it waits and has received nothing from the coordinator for too long.
@@ -161,7 +162,7 @@ pub struct Centralised {
     /// On the coordinator: the node that was granted entry and has not released it.
     holder: Option<NodeId>,
     /// On the coordinator: the waiting nodes with the numbers of their requests, in the order of arrival.
-    queue: VecDeque<(NodeId, u64)>,
+    queue: VecDeque<(NodeId, Serial)>,
 }
 
 impl Process for Centralised {
@@ -180,7 +181,8 @@ impl Process for Centralised {
             nodes_max: members.len(),
             config: *config,
             place: Place::Outside,
-            requests: 0,
+            requests: Serials::default(),
+            asked: None,
             ahead: None,
             suspects: false,
             waiting: 0,
@@ -189,7 +191,10 @@ impl Process for Centralised {
         }
     }
 
-    fn on_start(&mut self, _: &mut Context<'_, Self>) {}
+    fn on_start(&mut self, cx: &mut Context<'_, Self>) {
+        self.requests = Serials::of(cx.boot());
+        cx.emit(Event::Started);
+    }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let coordinates = self.id == self.coordinator;
@@ -251,12 +256,13 @@ impl Centralised {
 
     fn ask(&mut self, cx: &mut Context<'_, Self>) {
         self.place = Place::Waiting;
-        self.requests += 1;
+        let number = self.requests.issue();
+        self.asked = Some(number);
         // No node sends to itself: the coordinator handles its own request by a call.
         if self.is_coordinator() {
-            return self.on_request(self.id, self.requests, cx);
+            return self.on_request(self.id, number, cx);
         }
-        cx.send(self.coordinator, Message::Request { number: self.requests });
+        cx.send(self.coordinator, Message::Request { number });
         self.listen(cx);
     }
 
@@ -267,9 +273,9 @@ impl Centralised {
         }
     }
 
-    fn on_queued(&mut self, number: u64, ahead: u64, cx: &mut Context<'_, Self>) {
-        if self.place != Place::Waiting || number != self.requests {
-            return cx.note("ignored: of a request that is over", number);
+    fn on_queued(&mut self, number: Serial, ahead: u64, cx: &mut Context<'_, Self>) {
+        if self.place != Place::Waiting || self.asked != Some(number) {
+            return cx.note("ignored: of a request that is over", number.count);
         }
         self.suspects = false;
         if self.ahead.is_none_or(|known| ahead < known) {
@@ -309,7 +315,7 @@ impl Centralised {
         }
     }
 
-    fn on_request(&mut self, from: NodeId, number: u64, cx: &mut Context<'_, Self>) {
+    fn on_request(&mut self, from: NodeId, number: Serial, cx: &mut Context<'_, Self>) {
         if self.queue.iter().any(|(node, _)| *node == from) || self.queue.len() >= self.nodes_max {
             return cx.note("ignored: it waits already", from.0);
         }

@@ -81,6 +81,7 @@
 //! - The resource that the lease protects must check the token. A store that cannot compare is not protected. A store
 //!   that compares is protected once it has seen the later token: until the new holder's first write, a late write of
 //!   the old one is still stored, as if it had arrived in time.
+//! - A lease that is kept keeps the others waiting until it is released: it ends by itself only where its client is gone.
 //! - Term, drift bound and margin are configured alike on all nodes; the term of a grant is not sent.
 //! - A node whose disk is lost is not covered: the store and the grantor forget tokens, and a client's boots start
 //!   over, and with them the numbers of its requests. Messages may be lost: a client that hears nothing asks again when

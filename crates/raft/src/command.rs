@@ -5,7 +5,17 @@ use crate::interface::{Command, Ticket};
 use alloc::vec::Vec;
 use core::fmt;
 use core::str::FromStr;
-use volvox_core::{Bytes, Incarnation, NodeId};
+use volvox_core::{Bytes, Forms, Incarnation, NodeId};
+
+impl Forms for Command {
+    const FORMS: &'static [&'static str] = &[
+        "propose {ticket} {data}",
+        "read {ticket}",
+        "change {ticket} voters {voters}",
+        "transfer {ticket} {to}",
+        "checkpoint {data}",
+    ];
+}
 
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

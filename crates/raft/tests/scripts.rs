@@ -1,6 +1,6 @@
 //! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
-//! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one that
+//! A script in `tests/scripts/raft` is prose, commands and what they printed. A line that begins with `>` is a command, one that
 //! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test raft scripts` rewrites the
 //! output: commit it only if you understand the change.
 //!
@@ -185,7 +185,7 @@ fn replay(script: &str) -> String {
 
 #[test]
 fn scripts_print_what_they_printed() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scripts/raft");
     let mut paths: Vec<_> =
         std::fs::read_dir(&folder).expect("the folder").map(|file| file.expect("a file").path()).collect();
     paths.sort();

@@ -77,7 +77,7 @@ pub use event::{Happened, Happening, Violation};
 pub use latency::Latency;
 pub use links::Network;
 pub use plan::{FaultPlan, FaultWeights};
-pub use recording::{Carrier, Described, Envelope, Moment, Recorder, Recording, What};
+pub use recording::{Carrier, Described, Envelope, Moment, NodeState, Recorder, Recording, What};
 pub use replay::{Failure, TraceRing, run_seed};
 pub use simulation::{Simulation, Stop};
 pub use statistics::{Counts, Statistics};

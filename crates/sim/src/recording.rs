@@ -29,6 +29,53 @@ pub trait Carrier<P: Process> {
 
     /// The timer of the carried protocol; `None` for the carrier's own.
     fn timer<'a>(&self, timer: &'a P::Timer) -> Option<&'a dyn fmt::Debug>;
+
+    /// Whether an event says no more than what its node is from then on.
+    fn tells_state(&self, event: &P::Event) -> bool;
+
+    /// Whether a record replaces the one before it, when that does so too.
+    fn replaces(&self, record: &P::Record) -> bool;
+}
+
+/// What a node is, for a reader: `leader t3`, which is of the kind `leader`.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct NodeState {
+    /// Its kind: nodes of one kind have one colour. Empty for what is only a number, and for nothing special.
+    pub kind: &'static str,
+    /// All of it, in a word or two; empty where there is nothing to say.
+    pub text: String,
+}
+
+impl NodeState {
+    /// A kind, and what tells nodes of this kind apart.
+    pub fn of(kind: &'static str, more: impl fmt::Display) -> NodeState {
+        NodeState { kind, text: format!("{kind} {more}") }
+    }
+
+    /// What has no kind: a number.
+    pub fn plain(text: impl fmt::Display) -> NodeState {
+        NodeState { kind: "", text: text.to_string() }
+    }
+}
+
+/// A kind and nothing more.
+impl From<&'static str> for NodeState {
+    fn from(kind: &'static str) -> NodeState {
+        NodeState { kind, text: kind.to_string() }
+    }
+}
+
+/// A kind, and the node that it is about.
+impl From<(&'static str, Option<NodeId>)> for NodeState {
+    fn from((kind, about): (&'static str, Option<NodeId>)) -> NodeState {
+        about.map_or_else(|| kind.into(), |node| NodeState::of(kind, node))
+    }
+}
+
+impl fmt::Display for NodeState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// The recording that a simulation writes. A clone shares the recording, so its holder can read what the simulation
@@ -109,15 +156,25 @@ pub enum What {
     /// A command arrived.
     Command(String),
     /// The node emitted an event.
-    Event(String),
+    Event {
+        /// All of it.
+        text: String,
+        /// Whether it says no more than what the node is from then on.
+        tells_state: bool,
+    },
     /// A remark of the process.
     Note(String),
     /// A record was handed to the disk.
-    Persisted(String),
+    Persisted {
+        /// All of it.
+        text: String,
+        /// Whether it replaces the one before it, when that does so too.
+        replaces: bool,
+    },
     /// The records up to here are durable.
     Durable(Position),
     /// The state of the node changed: written by the driver of the run.
-    State(String),
+    State(NodeState),
     /// A fault began or ended.
     Fault(Fault),
     /// All faults ended: written by the driver of the run.
@@ -161,6 +218,18 @@ impl Envelope {
 }
 
 impl What {
+    /// An event in the words of a reader.
+    pub fn event<P: Process>(event: &P::Event, carrier: Option<&dyn Carrier<P>>) -> What {
+        let tells_state = carrier.is_some_and(|carrier| carrier.tells_state(event));
+        What::Event { text: event.to_string(), tells_state }
+    }
+
+    /// A record in the words of a reader.
+    pub fn persisted<P: Process>(record: &P::Record, carrier: Option<&dyn Carrier<P>>) -> What {
+        let replaces = carrier.is_some_and(|carrier| carrier.replaces(record));
+        What::Persisted { text: record.to_string(), replaces }
+    }
+
     /// A timer in the words of a reader.
     pub fn timer<P: Process>(timer: &P::Timer, carrier: Option<&dyn Carrier<P>>) -> What {
         let text = format!("{timer:?}");
@@ -225,5 +294,106 @@ impl State {
         let queue = self.under_way.get_mut(&link)?;
         let place = queue.iter().position(|(arrival, _)| *arrival == now)?;
         queue.remove(place).map(|(_, id)| id)
+    }
+}
+
+impl<P: Process + 'static> Simulation<P> {
+    /// A message leaves, and will not arrive.
+    pub(crate) fn record_refused(&self, from: u32, to: NodeId, message: &P::Message, why: &'static str) {
+        let Some(recorder) = &self.recorder else { return };
+        let ends = (self.cold[from as usize].id, to);
+        let mut state = recorder.0.borrow_mut();
+        let id = state.send(self.now(), Envelope::of(ends, message, false, self.carrier.as_deref()));
+        state.add(self.now(), to, What::Lost(id, why));
+    }
+
+    /// A message is there: for [`Simulation::record_input`], or lost for this reason.
+    pub(crate) fn record_arrival(&self, link: u32, lost: Option<&'static str>) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut state = recorder.0.borrow_mut();
+        let Some(id) = state.take(link, self.now) else { return };
+        match lost {
+            Some(why) => {
+                let to = self.cold[self.links.all[link as usize].to as usize].id;
+                state.add(self.now(), to, What::Lost(id, why));
+            }
+            None => state.arrived = Some(id),
+        }
+    }
+
+    /// What just arrived finds nobody.
+    pub(crate) fn record_nobody(&self, to: u32) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut state = recorder.0.borrow_mut();
+        if let Some(id) = state.arrived.take() {
+            state.add(self.now(), self.cold[to as usize].id, What::Lost(id, "down"));
+        }
+    }
+
+    /// What just arrived waits, because the node is paused.
+    pub(crate) fn record_held(&self, to: u32) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut state = recorder.0.borrow_mut();
+        if let Some(id) = state.arrived.take() {
+            state.held.entry(to).or_default().push_back(id);
+        }
+    }
+
+    /// The oldest message that waited for this node is handled next.
+    pub(crate) fn record_unheld(&self, to: u32) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut state = recorder.0.borrow_mut();
+        state.arrived = state.held.get_mut(&to).and_then(VecDeque::pop_front);
+    }
+
+    pub(crate) fn record_input(&self, index: u32, input: &Input<P>) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut state = recorder.0.borrow_mut();
+        let cold = &self.cold[index as usize];
+        let what = match input {
+            Input::Start => What::Started(cold.incarnation),
+            Input::Message(..) => match state.arrived.take() {
+                Some(id) => What::Delivered(id),
+                None => return,
+            },
+            Input::Timer(timer) => What::timer(timer, self.carrier.as_deref()),
+            Input::Command(command) => What::Command(command.to_string()),
+            Input::Persisted(through) => What::Durable(*through),
+        };
+        state.add(self.now(), cold.id, what);
+    }
+
+    pub(crate) fn record_effect(&self, index: u32, effect: &EffectOf<P>) {
+        let Some(recorder) = &self.recorder else { return };
+        let what = match effect {
+            Effect::Persist { record, .. } => What::persisted(record, self.carrier.as_deref()),
+            Effect::Note(note) => What::Note(note.to_string()),
+            _ => return,
+        };
+        recorder.add(self.now(), self.cold[index as usize].id, what);
+    }
+
+    /// Something about one node that is neither an input nor an effect.
+    pub(crate) fn record(&self, index: u32, what: impl FnOnce() -> What) {
+        if let Some(recorder) = &self.recorder {
+            recorder.add(self.now(), self.cold[index as usize].id, what());
+        }
+    }
+
+    /// The process is gone, and so is what waited for it.
+    pub(crate) fn record_stopped(&self, index: u32) {
+        let Some(recorder) = &self.recorder else { return };
+        let mut state = recorder.0.borrow_mut();
+        let (now, id) = (self.now(), self.cold[index as usize].id);
+        state.add(now, id, What::Stopped);
+        for message in state.held.remove(&index).unwrap_or_default() {
+            state.add(now, id, What::Lost(message, "down"));
+        }
+    }
+
+    pub(crate) fn record_fault(&self, fault: &Fault) {
+        if let Some(recorder) = &self.recorder {
+            recorder.add(self.now(), NodeId(0), What::Fault(fault.clone()));
+        }
     }
 }

@@ -6,15 +6,17 @@
 //! process that numbers its requests from 1 after every restart receives an answer to the wrong request here.
 //!
 //! ```text
-//! let outcome = Restarts { nodes: 4, order: Order::Free, commands: &commands, steps: 400 }
+//! let outcome = Restarts { nodes: 4, order: Order::Free, stay_up: &[], commands: &commands, steps: 400 }
 //!     .run::<Leases, Holdings>(seed, |_, _| Config::default(), &properties())?;
 //! ```
+//!
+//! A caller that judges in its own way draws one action after the other with [`Restarts::next`].
 //!
 //! Clocks are true, and no timer is late: time stands still while messages arrive, and passes only up to the timer that is
 //! due next. So this is not for protocols that need a message to arrive in time, or a node to stay up.
 
-use crate::script::{Action, Order, What, Which, WhichTimer, World};
-use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Picture, Process, Property, Rng, When};
+use crate::script::{Action, Keeps, Order, What, Which, WhichTimer, World};
+use volvox_core::{Duration, History, Incarnation, NodeId, Picture, Process, Property, Rng, When};
 
 /// The longest that time passes in one step.
 const PASS_MAX: Duration = Duration::from_millis(20);
@@ -26,10 +28,20 @@ pub struct Restarts<'a, C> {
     pub nodes: u64,
     /// The order of links.
     pub order: Order,
+    /// The nodes that never restart.
+    pub stay_up: &'a [NodeId],
     /// The commands, each to one node, in any order and any number of times.
     pub commands: &'a [(NodeId, C)],
     /// The number of events.
     pub steps: u32,
+}
+
+/// What happens next.
+pub struct Next<P: Process> {
+    /// It.
+    pub action: Action<P>,
+    /// Whether a node crashes while something that it has sent, or that was sent to it, is under way.
+    pub is_amid_a_question: bool,
 }
 
 /// The end of a run, and whether it tested anything.
@@ -59,43 +71,58 @@ impl<C: Clone> Restarts<'_, C> {
         H: History<P>,
     {
         let mut rng = Rng::new(seed);
-        let world = World::new(self.nodes, config_of).seed(seed).links_survive().order(self.order);
-        let mut outcome = Outcome { world, history: H::default(), amid_a_question: 0 };
+        let mut outcome = Outcome { world: self.world(seed, config_of), history: H::default(), amid_a_question: 0 };
         for node in 1..=self.nodes {
             outcome.act(What::Start { node: NodeId(node) }, properties)?;
         }
         for _ in 0..self.steps {
-            let (what, pass) = self.draw(&mut rng, &mut outcome);
-            outcome.act_at(outcome.world.now() + pass, what, properties)?;
+            let next = self.next(&mut rng, &outcome.world);
+            outcome.amid_a_question += u32::from(next.is_amid_a_question);
+            outcome.follow(&next.action, properties)?;
         }
         Ok(outcome)
     }
 
+    /// The nodes, all of them down, and the links on which old messages linger.
+    pub fn world<P: Process>(
+        &self,
+        seed: u64,
+        config_of: impl Fn(NodeId, Incarnation) -> P::Config + 'static,
+    ) -> World<P> {
+        World::new(self.nodes, config_of).seed(seed).links_survive().order(self.order)
+    }
+
+    /// What happens next in a world, drawn from `rng`.
+    pub fn next<P: Process<Command = C>>(&self, rng: &mut Rng, world: &World<P>) -> Next<P> {
+        let (what, pass) = self.draw(rng, world);
+        let is_amid_a_question = match &what {
+            What::Crash { node, .. } => world.under_way().any(|(from, to, _)| from == *node || to == *node),
+            _ => false,
+        };
+        Next { action: Action { at: world.now() + pass, what, choices: Vec::new() }, is_amid_a_question }
+    }
+
     /// The next event, and its delay.
-    fn draw<P: Process<Command = C>, H>(&self, rng: &mut Rng, outcome: &mut Outcome<P, H>) -> (What<P>, Duration) {
+    fn draw<P: Process<Command = C>>(&self, rng: &mut Rng, world: &World<P>) -> (What<P>, Duration) {
         let node = NodeId(rng.between(1, self.nodes));
-        if outcome.world.node(node).is_none() {
+        if world.node(node).is_none() {
             return (What::Start { node }, Duration::ZERO);
         }
         let what = match rng.below(20) {
-            0 => {
-                let mut links = outcome.world.under_way();
-                outcome.amid_a_question += u32::from(links.any(|(from, to, _)| from == node || to == node));
-                What::Crash { node, keeps: crate::script::Keeps::Durable }
-            }
+            0 if self.stay_up.contains(&node) => What::Wait,
+            0 => What::Crash { node, keeps: Keeps::Durable },
             1..=3 => {
                 let (node, command) = self.commands[rng.below(self.commands.len() as u64) as usize].clone();
                 What::Command { node, command }
             }
             4..=6 => What::Sync { node, through: None },
-            7 => return (What::Wait, outcome.until_due().min(PASS_MAX).mul_f64(rng.below(1_000) as f64 / 1_000.0)),
-            8..=9 => match outcome.world.timers().first() {
+            7 => return (What::Wait, until_due(world).min(PASS_MAX).mul_f64(rng.below(1_000) as f64 / 1_000.0)),
+            8..=9 => match world.timers().first() {
                 Some((_, node, timer)) => What::Fire { node: *node, timer: WhichTimer::Exactly(timer.clone()) },
                 None => What::Wait,
             },
             _ => {
-                let links: Vec<_> =
-                    outcome.world.under_way().map(|(from, to, queue)| (from, to, queue.len())).collect();
+                let links: Vec<_> = world.under_way().map(|(from, to, queue)| (from, to, queue.len())).collect();
                 if links.is_empty() {
                     return (What::Wait, Duration::ZERO);
                 }
@@ -113,7 +140,7 @@ impl<P: Process, H: History<P>> Outcome<P, H> {
     /// # Errors
     /// With the violated property.
     pub fn act(&mut self, what: What<P>, properties: &[Property<P, H>]) -> Result<(), String> {
-        self.act_at(self.world.now(), what, properties)
+        self.follow(&Action { at: self.world.now(), what, choices: Vec::new() }, properties)
     }
 
     /// Starts all nodes that are down, then delivers all messages and syncs every disk until nothing is in flight,
@@ -140,9 +167,9 @@ impl<P: Process, H: History<P>> Outcome<P, H> {
         Err(format!("messages are still in flight after {STEPS_MAX} steps"))
     }
 
-    fn act_at(&mut self, at: Instant, what: What<P>, properties: &[Property<P, H>]) -> Result<(), String> {
+    fn follow(&mut self, action: &Action<P>, properties: &[Property<P, H>]) -> Result<(), String> {
         // Impossible actions are skipped: a command to a node that is down, a sync of nothing.
-        let _ = self.world.act(&Action { at, what, choices: Vec::new() });
+        let _ = self.world.act(action);
         for (node, event) in self.world.take_told() {
             self.history.on_event(node, &event);
         }
@@ -155,10 +182,8 @@ impl<P: Process, H: History<P>> Outcome<P, H> {
     }
 }
 
-impl<P: Process, H> Outcome<P, H> {
-    /// How long until a timer is due.
-    fn until_due(&self) -> Duration {
-        let now = self.world.now();
-        self.world.timers().first().map_or(PASS_MAX, |(due, ..)| due.since(now.min(*due)))
-    }
+/// How long until a timer is due.
+fn until_due<P: Process>(world: &World<P>) -> Duration {
+    let now = world.now();
+    world.timers().first().map_or(PASS_MAX, |(due, ..)| due.since(now.min(*due)))
 }

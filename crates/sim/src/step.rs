@@ -260,7 +260,7 @@ impl<P: Process + 'static> Simulation<P> {
             Outgoing::Send(to, message) => self.transmit(index, to, message),
             Outgoing::Emit(event) => {
                 self.statistics.events += 1;
-                self.record(index, || What::Event(event.to_string()));
+                self.record(index, || What::event(&event, self.carrier.as_deref()));
                 self.tell(self.cold[index as usize].id, Happening::Event(event));
             }
         }

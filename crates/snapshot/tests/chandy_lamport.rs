@@ -204,7 +204,7 @@ fn no_snapshot_makes_or_loses_money_whatever_the_network_does() {
 #[test]
 fn a_beginner_that_restarted_amid_its_snapshot_begins_others_that_complete() {
     let commands = [(ONE, ask("snapshot")), (TWO, ask("snapshot"))];
-    let restarts = Restarts { nodes: 3, order: Order::Strict, commands: &commands, steps: 300 };
+    let restarts = Restarts { nodes: 3, order: Order::Strict, stay_up: &[], commands: &commands, steps: 300 };
     let run = |seed, without| -> Result<u32, String> {
         let config = config(Graph::Mesh, without);
         let mut outcome = restarts.run::<Branch, History>(seed, move |_, _| config, &properties())?;
@@ -339,6 +339,6 @@ fn hostile_bytes_are_refused_and_never_panic() {
 
 #[test]
 fn the_scripts_print_what_they_say() {
-    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/chandy-lamport");
     volvox_sim::script::check_folder::<Branch>(scripts, |_, _| config(Graph::Mesh, None));
 }

@@ -32,7 +32,7 @@ workspace = true
 [dependencies]
 "#;
 
-const ALONE: &str = "\n# The test of the family is one program of its own.\n[lib]\ntest = false\ndoctest = false\n";
+const ALONE: &str = "build = \"../build.rs\"\n\n# The test of the family is one program of its own.\n[lib]\ntest = false\ndoctest = false\n";
 
 const FAMILY: &str = r#"//! Chapters of the family `{{family}}`: cards, scenarios, models and claims of its protocols.
 #![forbid(unsafe_code)]
@@ -51,12 +51,7 @@ pub static FAMILY: Family = Family {
 
 const FAMILY_TEST: &str = r#"//! Every check of every entry of this family.
 
-#[test]
-fn every_chapter_is_what_the_coverage_says() {
-    volvox_lab::coverage::check_family(&volvox_chapters_{{family_module}}::FAMILY, env!("CARGO_MANIFEST_DIR"), &|text| {
-        println!("{text}");
-    });
-}
+volvox_lab::test_family!(volvox_chapters_{{family_module}}::FAMILY);
 "#;
 
 const EVIDENCE: &str = "\

@@ -51,11 +51,14 @@ impl Name {
 
     /// Whether no entry and no module of a family has this name.
     pub fn is_free(&self, root: &Path) -> Result<()> {
+        // A protocol has a scenario of its name, and an experiment or a service row a card.
         let (quoted, module) = (format!("id: \"{}\"", self.id), self.module());
+        let scenario = format!("scenarios/{}.txt", self.id);
         let chapters = root.join("chapters");
         for family in fs::read_dir(&chapters).with_context(|| format!("cannot list {}", chapters.display()))? {
             let family = family?.file_name().to_string_lossy().into_owned();
-            if mentions(&chapters.join(&family).join("src"), &quoted)? {
+            let folder = chapters.join(&family);
+            if folder.join(&scenario).exists() || mentions(&folder.join("src"), &quoted)? {
                 bail!("the entry `{}` already exists", self.id);
             }
             for path in [format!("crates/{family}/src/{module}.rs"), format!("crates/{family}/src/{module}/mod.rs")] {

@@ -227,9 +227,14 @@ fn properties(shell: &dyn Shell) {
     let card = shell.card();
     let (least, most) = (card.nodes.least, card.nodes.most);
     say(format_args!("\nIt runs with {least} to {most} nodes, {} by default.\n", card.nodes.default));
+    let forms: Vec<String> = shell.forms().iter().map(|form| format!("`{form}`")).collect();
+    say(format_args!("A node is asked: {}.\n", forms.join(", ")));
     say(format_args!("\n# What must hold\n\n"));
     for property in shell.properties().cards() {
         say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
+    }
+    for (assumption, because) in shell.restarts().assumptions() {
+        say(format_args!("- when nodes restart in the middle of a question: {assumption} (\"{because}\")\n"));
     }
     if !card.rules.is_empty() {
         say(format_args!("\n# Rules that can be removed (--without RULE)\n\n"));
@@ -312,6 +317,10 @@ fn of_protocol(shell: &dyn Shell, document: &mut Value) {
     });
     document["worlds"] = worlds.collect();
     document["nodes"] = json!({ "least": card.nodes.least, "most": card.nodes.most, "default": card.nodes.default });
+    document["commands"] = shell.forms().into();
+    let assumptions = shell.restarts().assumptions().into_iter();
+    document["restarts"] =
+        assumptions.map(|(assumption, because)| json!({ "assumption": assumption, "because": because })).collect();
     document["golden"] = card.golden.iter().map(|golden| golden.name).collect();
 }
 

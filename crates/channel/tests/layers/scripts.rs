@@ -9,11 +9,11 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
 
 #[test]
 fn the_scripts_print_what_they_say() {
-    check_folder::<Reliable<Talk>>(format!("{SCRIPTS}/stack"), |_, _| Config::default().stack());
-    check_folder::<Arq<Talk>>(format!("{SCRIPTS}/selective-repeat"), |_, _| {
+    check_folder::<Reliable<Talk>>(format!("{SCRIPTS}/channels"), |_, _| Config::default().stack());
+    check_folder::<Arq<Talk>>(format!("{SCRIPTS}/sliding-windows/selective-repeat"), |_, _| {
         Windows::new((), Scheme::SelectiveRepeat, 2)
     });
-    check_folder::<Arq<Talk>>(format!("{SCRIPTS}/go-back-n"), |_, _| Windows {
+    check_folder::<Arq<Talk>>(format!("{SCRIPTS}/sliding-windows/go-back-n"), |_, _| Windows {
         without: Some(Rule::Window),
         ..Windows::new((), Scheme::GoBackN, 1)
     });

@@ -1,28 +1,17 @@
 //! The messages, commands and events.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
-use volvox_core::{commands, payload};
-
-/// A round: the master's start, by its machine's clock, and a number since that start.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Round {
-    /// When the master started. Slaves accept a restarted master, since its rounds are later.
-    pub life: i64,
-    /// Counted from 1.
-    pub number: u64,
-}
-
-payload! { struct Round { life, number } => "{number}" }
+use volvox_core::{Serial, commands, payload};
 
 /// The messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// From the master: what does your clock show?
-    Poll(Round),
+    Poll(Serial),
     /// From a slave: the reading of its clock.
-    Clock(Round, i64),
+    Clock(Serial, i64),
     /// From the master: change your clock by this much. Never a time, which would be outdated on arrival.
-    Adjust(Round, i64),
+    Adjust(Serial, i64),
 }
 
 payload! { Message: "message of the Berkeley algorithm";

@@ -1,9 +1,9 @@
 //! The Berkeley algorithm (Gusella and Zatti 1989).
 
 use super::{ms, round_trip, watch};
-use volvox_clocks::berkeley::{Berkeley, Command, Config, Event, History, Message, Round, properties};
+use volvox_clocks::berkeley::{Berkeley, Command, Config, Event, History, Message, properties};
 use volvox_core::fault::LinkFault;
-use volvox_core::{NodeId, Process};
+use volvox_core::{Boot, NodeId, Process, Serial};
 use volvox_sim::{Builder, Clocks, FaultPlan, FaultWeights, Happening, Latency, Network, Simulation, script};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -81,7 +81,7 @@ fn golden_scripts() {
 
 #[test]
 fn messages_and_commands_come_back_and_hostile_ones_make_no_panic() {
-    let round = Round { life: -3, number: 300 };
+    let round = Serial { boot: Boot(2), count: 300 };
     for message in [Message::Poll(round), Message::Clock(round, i64::MIN), Message::Adjust(round, i64::MAX)] {
         round_trip(&message);
     }
@@ -99,7 +99,7 @@ fn messages_and_commands_come_back_and_hostile_ones_make_no_panic() {
         let mut cx = Context::new(&mut environment, &mut effects);
         node.on_start(&mut cx);
         for value in [i64::MIN, i64::MAX, 0] {
-            let round = Round { life: 0, number: 1 };
+            let round = Serial::first_boot(1);
             for from in [1, 2, 3, 9].into_iter().filter(|from| *from != id) {
                 node.on_message(NodeId(from), Message::Poll(round), &mut cx);
                 node.on_message(NodeId(from), Message::Clock(round, value), &mut cx);

@@ -106,7 +106,7 @@ fn a_reply_to_an_earlier_boot_is_not_used() {
 #[test]
 fn a_client_that_restarts_amid_a_question_uses_no_old_answer() {
     let commands = [(NodeId(2), Command::Sync), (NodeId(3), Command::Sync)];
-    let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
+    let restarts = Restarts { nodes: 3, order: Order::Free, stay_up: &[], commands: &commands, steps: 400 };
     let run = |seed, without| {
         let config = Config { delay_min: Duration::ZERO, without, ..config() };
         restarts.run::<Cristian, History>(seed, move |_, _| config.clone(), &properties())

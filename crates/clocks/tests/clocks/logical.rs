@@ -58,8 +58,8 @@ fn vectors_say_before_after_and_neither_exactly() {
 #[test]
 fn golden_scripts() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
-    script::check_folder::<Lamport>(format!("{folder}/lamport"), |_, _| lamport::Config::default());
-    script::check_folder::<VectorClock>(format!("{folder}/vector"), |_, _| vector::Config::default());
+    script::check_folder::<Lamport>(format!("{folder}/lamport-clocks"), |_, _| lamport::Config::default());
+    script::check_folder::<VectorClock>(format!("{folder}/vector-clocks"), |_, _| vector::Config::default());
 }
 
 #[test]

@@ -16,14 +16,21 @@ pub enum Phase {
     Decided(Decision),
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl Phase {
+    /// Its name.
+    pub fn word(self) -> &'static str {
+        match self {
             Phase::Uncertain => "uncertain",
             Phase::PreCommitted => "pre-committed",
             Phase::Decided(Decision::Commit) => "committed",
             Phase::Decided(Decision::Abort) => "aborted",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 

@@ -104,7 +104,6 @@ pub use properties::properties;
 use crate::transaction::{Content, Decision, Transaction};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, Restored, Serial, rules};
 
 /// The most transactions in progress at one coordinator; more are refused.
@@ -318,13 +317,13 @@ impl Part {
     }
 }
 
-impl fmt::Display for ThreePhase {
+impl ThreePhase {
     /// The state of the newest transaction in one word.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn newest(&self) -> &'static str {
         match self.parts.last_key_value() {
-            Some((_, part)) if part.recovering.is_some() => f.write_str("recovering"),
-            Some((_, part)) => part.phase.fmt(f),
-            None => Ok(()),
+            Some((_, part)) if part.recovering.is_some() => "recovering",
+            Some((_, part)) => part.phase.word(),
+            None => "",
         }
     }
 }

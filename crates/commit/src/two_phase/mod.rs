@@ -129,7 +129,6 @@ pub use properties::properties;
 use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
-use core::fmt;
 use volvox_core::{Boot, Context, Duration, NodeId, Position, Process, Restored, Serial, Serials, rules};
 
 /// The most transactions in progress at one coordinator; more are refused.
@@ -374,21 +373,21 @@ impl TwoPhase {
     }
 }
 
-impl fmt::Display for TwoPhase {
+impl TwoPhase {
     /// The state of the newest transaction in one word: `uncertain`, `committed`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub fn newest(&self) -> &'static str {
         if let Some((_, coordinating)) = self.coordinating.last_key_value() {
-            return f.write_str(match coordinating {
+            return match coordinating {
                 Coordinating::Voting { .. } => "asking",
                 Coordinating::Committed { .. } => "telling",
-            });
+            };
         }
-        f.write_str(match self.participating.last_key_value() {
+        match self.participating.last_key_value() {
             Some((_, Participating::Uncertain(_))) => "uncertain",
             Some((_, Participating::Decided(Decision::Commit))) => "committed",
             Some((_, Participating::Decided(Decision::Abort))) => "aborted",
             None => "",
-        })
+        }
     }
 }
 

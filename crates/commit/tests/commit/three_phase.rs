@@ -178,6 +178,6 @@ fn all_that_decide_decide_the_same_whoever_dies() {
 
 #[test]
 fn scripts() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/three-phase");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/three-phase-commit");
     volvox_sim::script::check_folder::<ThreePhase>(folder, |_, _| Config::default());
 }

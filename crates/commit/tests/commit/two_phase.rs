@@ -224,7 +224,7 @@ fn a_coordinator_that_lost_a_name_does_not_give_it_again() {
 fn a_coordinator_that_restarts_amid_a_vote_does_not_count_it_for_another_transaction() {
     let begin = |node, content| (NodeId(node), Command::BeginWith(Content(content)));
     let commands = [begin(1, 1), begin(1, 2), begin(1, 3), begin(2, 4), begin(3, 5), (NodeId(3), Command::Refuse)];
-    let restarts = Restarts { nodes: 3, order: Order::Free, commands: &commands, steps: 400 };
+    let restarts = Restarts { nodes: 3, order: Order::Free, stay_up: &[], commands: &commands, steps: 400 };
     let run = |seed, without| {
         let config = Config { without, ..Config::default() };
         restarts.run::<TwoPhase, History>(seed, move |_, _| config, &properties())
@@ -243,9 +243,9 @@ fn a_coordinator_that_restarts_amid_a_vote_does_not_count_it_for_another_transac
 
 #[test]
 fn scripts() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/two-phase");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/two-phase-commit");
     volvox_sim::script::check_folder::<TwoPhase>(folder, |_, _| Config::default());
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/two-phase-without-unique");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/two-phase-commit/without-unique");
     let config = Config { without: Some(Rule::Unique), ..Config::default() };
     volvox_sim::script::check_folder::<TwoPhase>(folder, move |_, _| config);
 }

@@ -5,7 +5,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Generates the kinds, the text and the parser of the commands of a protocol from one table.
+/// Commands whose forms are known.
+pub trait Forms {
+    /// The form of each, as a person types it: `say {text} to {to}`.
+    const FORMS: &'static [&'static str];
+}
+
+/// Writes the kinds, the forms, the text and the parser of the commands of a protocol, from one table.
 ///
 /// ```text
 /// commands! { Command;
@@ -36,6 +42,13 @@ macro_rules! commands {
                     $($name::$carried(carried) => <$inner as $crate::Kinds>::kind(carried),)?
                 }
             }
+        }
+
+        impl $(<$($param: $crate::Forms),+>)? $crate::Forms for $name $(<$($param),+>)? {
+            const FORMS: &'static [&'static str] = const {
+                &$crate::vocabulary::JoinedKinds::of(&[&[$($form),+] $(, <$inner as $crate::Forms>::FORMS)?])
+            }
+            .as_slice();
         }
 
         impl $(<$($param: ::core::fmt::Display),+>)? ::core::fmt::Display for $name $(<$($param),+>)? {

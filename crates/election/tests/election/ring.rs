@@ -138,6 +138,6 @@ fn one_election_has_one_result_and_all_follow_in_the_end() {
 
 #[test]
 fn scripts() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/ring");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/ring-election");
     volvox_sim::script::check_folder::<Ring>(folder, |_, _| Config::default());
 }

@@ -197,7 +197,7 @@ mod tests {
         }
 
         fn tells(&mut self, at: u64, node: u64, text: &str) {
-            self.moment(at, node, What::Event(text.to_string()));
+            self.moment(at, node, What::Event { text: text.to_string(), tells_state: false });
         }
 
         /// The rows, folded, and how many steps share lines.
@@ -250,7 +250,7 @@ mod tests {
         round(&mut run, 10);
         let (rows, steps) = run.folded();
         assert_eq!((shared(&rows), steps, rows.len()), (vec![3, 3], 6, 3), "{rows:?}");
-        assert!(rows[1].steps().iter().all(|step| step.marks == [Mark::Event("asked".to_string())]));
+        assert!(rows[1].steps().iter().all(|step| step.marks == [Mark::Event { text: "asked".to_string(), tells_state: false }]));
     }
 
     #[test]

@@ -1,9 +1,7 @@
 //! Omits routine parts everywhere in a diagram, and counts them.
 
 use super::{Mark, Row};
-use std::collections::BTreeMap;
 use std::fmt;
-use volvox_core::NodeId;
 use volvox_sim::{Recording, What};
 
 /// The amount that was omitted.
@@ -48,28 +46,13 @@ impl Hidden {
         shown
     }
 
-    /// Removes remarks, and events that only repeat the state of their node.
+    /// Takes remarks out, events that say no more than the state of their node does, and records that the next one of the
+    /// same step replaces.
     pub fn remarks(&mut self, rows: &mut Vec<Row>) {
-        let mut states: BTreeMap<NodeId, String> = BTreeMap::new();
         for row in rows.iter_mut() {
             let Row::Step(step) = row else { continue };
-            let state = states.entry(step.node).or_default();
-            for mark in &step.marks {
-                match mark {
-                    Mark::State(text) => state.clone_from(text),
-                    Mark::Stopped => state.clear(),
-                    _ => {}
-                }
-            }
             let before = step.marks.len();
-            step.marks.retain(|mark| match mark {
-                Mark::Note(_) => false,
-                // `leader t2, leader n1` where the state is `leader t2`.
-                Mark::Event(text) => {
-                    state.is_empty() || !text.strip_prefix(state.as_str()).is_some_and(|more| more.starts_with(','))
-                }
-                _ => true,
-            });
+            step.marks.retain(|mark| !matches!(mark, Mark::Note(_) | Mark::Event { tells_state: true, .. }));
             self.remarks += before - step.marks.len();
             self.records += superseded(&mut step.marks);
         }
@@ -99,17 +82,13 @@ impl fmt::Display for Hidden {
     }
 }
 
-/// Removes a record that the next record of the same step replaces, which begins with the same two words: `hard t2
-/// vote=-` before `hard t2 vote=n1`.
+/// Takes out what the next record of the same step replaces.
 fn superseded(marks: &mut Vec<Mark>) -> usize {
-    let begin = |mark: &Mark| match mark {
-        Mark::Record(text) => Some(text.split_whitespace().take(2).map(str::to_string).collect::<Vec<_>>()),
-        _ => None,
-    };
+    let replaces = |mark: &Mark| matches!(mark, Mark::Record { replaces: true, .. });
     let before = marks.len();
     let mut place = 0;
     while place + 1 < marks.len() {
-        if begin(&marks[place]).is_some() && begin(&marks[place]) == begin(&marks[place + 1]) {
+        if replaces(&marks[place]) && replaces(&marks[place + 1]) {
             marks.remove(place);
         } else {
             place += 1;

@@ -39,7 +39,7 @@ use moments::{rows_of, with_pauses};
 use rounds::Rounds;
 use text::{fitted, lines_of_text};
 use volvox_core::{Instant, NodeId};
-use volvox_sim::{Envelope, Moment, Recording, What};
+use volvox_sim::{Envelope, Moment, NodeState, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
@@ -107,6 +107,161 @@ pub struct Diagram {
     pub left_out: String,
     /// Whether the diagram is truncated.
     pub is_cut: bool,
+}
+
+/// One row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// A node did something.
+    Step(Step),
+    /// Several steps that belong together: they receive what one step sent, or one node receives them all, or their
+    /// nodes tell the same.
+    Together {
+        /// When one of them was.
+        at: Instant,
+        /// Two or more, in the order in which they happened.
+        steps: Vec<Step>,
+    },
+    /// A message ends before it arrives.
+    Lost {
+        /// When.
+        at: Instant,
+        /// Which.
+        message: usize,
+        /// Why.
+        why: &'static str,
+    },
+    /// Something that concerns all.
+    Bar {
+        /// When.
+        at: Instant,
+        /// What.
+        text: String,
+        /// How it is meant.
+        tone: Tone,
+        /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
+        cuts: Option<bool>,
+    },
+    /// Time in which nothing is shown.
+    Gap {
+        /// From here.
+        from: Instant,
+        /// To here.
+        to: Instant,
+        /// Messages that were left out.
+        left_out: LeftOut,
+    },
+}
+
+/// How a bar is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tone {
+    /// Something goes wrong.
+    Bad,
+    /// Something goes right again.
+    Good,
+    /// A property does not hold.
+    Broken,
+}
+
+/// What a node did at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// When.
+    pub at: Instant,
+    /// Who.
+    pub node: NodeId,
+    /// What it received.
+    pub received: Option<usize>,
+    /// What else there is to see.
+    pub marks: Vec<Mark>,
+    /// What it sent.
+    pub sent: Vec<usize>,
+}
+
+/// Something to see at a node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It started, after it had been gone.
+    Started,
+    /// It is gone.
+    Stopped,
+    /// It stands still.
+    Paused,
+    /// It goes on.
+    Resumed,
+    /// It was asked for something.
+    Command(String),
+    /// A timer fired.
+    Timer(String),
+    /// It told something.
+    Event {
+        /// All of it.
+        text: String,
+        /// Whether it says no more than what the node is from then on.
+        tells_state: bool,
+    },
+    /// It is something else now; nothing special when empty.
+    State(NodeState),
+    /// It wrote something down.
+    Record {
+        /// All of it.
+        text: String,
+        /// Whether it replaces the one before it, when that does so too.
+        replaces: bool,
+    },
+    /// A remark.
+    Note(String),
+}
+
+impl Mark {
+    /// Whether something is decided here, so that it is always shown.
+    fn decides(&self) -> bool {
+        !matches!(self, Mark::Timer(_) | Mark::Record { .. } | Mark::Note(_))
+    }
+}
+
+impl Step {
+    /// Whether there is nothing to see: a timer that fires shows only what it does.
+    fn shows_nothing(&self) -> bool {
+        let is_idle = self.marks.iter().all(|mark| matches!(mark, Mark::Timer(_)));
+        self.received.is_none() && self.sent.is_empty() && is_idle
+    }
+}
+
+impl Row {
+    /// When.
+    pub fn at(&self) -> Instant {
+        match self {
+            Row::Step(step) => step.at,
+            Row::Together { at, .. } | Row::Lost { at, .. } | Row::Bar { at, .. } => *at,
+            Row::Gap { from, .. } => *from,
+        }
+    }
+
+    /// What each node did here, as one step: what it received first, and all that is to be seen.
+    fn by_node(&self) -> Vec<Step> {
+        let mut merged: Vec<Step> = Vec::new();
+        for step in self.steps() {
+            match merged.iter_mut().find(|known| known.node == step.node) {
+                Some(known) => {
+                    known.marks.extend_from_slice(&step.marks);
+                    known.sent.extend_from_slice(&step.sent);
+                }
+                None => merged.push(step.clone()),
+            }
+        }
+        merged
+    }
+
+    /// What nodes did here.
+    pub fn steps(&self) -> &[Step] {
+        match self {
+            Row::Step(step) => std::slice::from_ref(step),
+            Row::Together { steps, .. } => steps,
+            Row::Lost { .. } | Row::Bar { .. } | Row::Gap { .. } => &[],
+        }
+    }
 }
 
 impl Diagram {

@@ -59,10 +59,14 @@ pub(super) fn rows_of(recording: &Recording) -> Vec<Row> {
             What::Resumed => step.marks.push(Mark::Resumed),
             What::Timer { text, .. } => step.marks.push(Mark::Timer(text.clone())),
             What::Command(text) => step.marks.push(Mark::Command(text.clone())),
-            What::Event(text) => step.marks.push(Mark::Event(text.clone())),
+            What::Event { text, tells_state } => {
+                step.marks.push(Mark::Event { text: text.clone(), tells_state: *tells_state });
+            }
             What::Note(text) => step.marks.push(Mark::Note(text.clone())),
-            What::Persisted(text) => step.marks.push(Mark::Record(text.clone())),
-            What::State(text) => step.marks.push(Mark::State(text.clone())),
+            What::Persisted { text, replaces } => {
+                step.marks.push(Mark::Record { text: text.clone(), replaces: *replaces });
+            }
+            What::State(state) => step.marks.push(Mark::State(state.clone())),
             What::Durable(_) | What::Lost(..) | What::Fault(_) | What::Healed | What::Broken { .. } => {}
         }
     }

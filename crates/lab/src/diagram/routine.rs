@@ -69,7 +69,8 @@ fn likeness(step: &Step, messages: &[Envelope]) -> String {
     }
     for mark in &step.marks {
         let text = match mark {
-            Mark::Timer(text) | Mark::Event(text) | Mark::State(text) | Mark::Record(text) => text.as_str(),
+            Mark::Timer(text) | Mark::Event { text, .. } | Mark::Record { text, .. } => text.as_str(),
+            Mark::State(state) => state.text.as_str(),
             _ => "",
         };
         for letter in text.chars() {
@@ -128,12 +129,16 @@ mod tests {
         without_routine(rows, (&[], &[]), &Rounds::default(), 400)
     }
 
+    fn told(text: String) -> Mark {
+        Mark::Event { text, tells_state: false }
+    }
+
     #[test]
     fn a_step_that_comes_again_is_told_in_one_line_until_there_is_news() {
         let mut rows: Vec<Row> =
-            (0..200).map(|turn| step(turn, 1 + turn % 3, vec![Mark::Event(format!("holds {turn}"))])).collect();
+            (0..200).map(|turn| step(turn, 1 + turn % 3, vec![told(format!("holds {turn}"))])).collect();
         rows.push(step(200, 2, vec![Mark::Stopped]));
-        rows.extend((201..260).map(|turn| step(turn, 1, vec![Mark::Event(format!("holds {turn}"))])));
+        rows.extend((201..260).map(|turn| step(turn, 1, vec![told(format!("holds {turn}"))])));
         let kept = folded(rows);
         let shown: Vec<u64> = kept.iter().filter(|row| matches!(row, Row::Step(_))).map(|row| row.at().0).collect();
         // Twice at each node; the crash starts over.
@@ -145,9 +150,9 @@ mod tests {
     #[test]
     fn where_too_much_is_new_what_is_near_to_the_news_stays() {
         let text = |turn: u64| "x".repeat(1 + turn as usize % 997);
-        let mut rows: Vec<Row> = (0..900).map(|turn| step(turn, 1, vec![Mark::Event(text(turn))])).collect();
+        let mut rows: Vec<Row> = (0..900).map(|turn| step(turn, 1, vec![told(text(turn))])).collect();
         rows.push(step(900, 1, vec![Mark::Stopped]));
-        rows.push(step(901, 2, vec![Mark::Event("alone".to_string())]));
+        rows.push(step(901, 2, vec![told("alone".to_string())]));
         let kept = folded(rows);
         assert!(kept.len() <= 400, "{}", kept.len());
         assert!(kept.iter().any(|row| row.at() == Instant(900)) && kept.iter().any(|row| row.at() == Instant(901)));

@@ -2,6 +2,7 @@
 
 use super::{Mark, Row};
 use volvox_core::{Instant, NodeId};
+use volvox_sim::NodeState;
 
 /// The time window that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,8 +18,8 @@ pub struct Window {
 pub struct Begin {
     /// Whether its process is down.
     pub is_down: bool,
-    /// Its state, in a word or two.
-    pub state: String,
+    /// What it is.
+    pub state: NodeState,
 }
 
 impl Window {
@@ -40,9 +41,9 @@ impl Window {
                 let Ok(column) = nodes.binary_search(&step.node) else { continue };
                 for mark in &step.marks {
                     match mark {
-                        Mark::Stopped => begin[column] = Begin { is_down: true, state: String::new() },
+                        Mark::Stopped => begin[column] = Begin { is_down: true, state: NodeState::default() },
                         Mark::Started => begin[column].is_down = false,
-                        Mark::State(text) => begin[column].state.clone_from(text),
+                        Mark::State(state) => begin[column].state.clone_from(state),
                         _ => {}
                     }
                 }

@@ -10,7 +10,7 @@ use volvox_core::{
     Boot, Context, Effect, EffectOf, Environment, FlatMap, Incarnation, Instant, MessageKind, NodeId, Now, Outbox,
     Position, Process, Restored, Rng, Wall, WhichBoot,
 };
-use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
+use volvox_sim::{Envelope, Moment, NodeState, Recording, Statistics, What};
 
 /// More messages in flight on a link than this, and the oldest count as lost.
 const UNDER_WAY_MAX: usize = 10_000;
@@ -27,9 +27,7 @@ pub(crate) struct Shadows {
     pub statistics: Statistics,
     pub recording: Recording,
     moments_max: usize,
-    states: BTreeMap<NodeId, String>,
-    /// When each node was killed, the last time.
-    killed: BTreeMap<NodeId, Instant>,
+    states: BTreeMap<NodeId, NodeState>,
     /// The property that broke first.
     pub broken: Option<(&'static str, String)>,
 }
@@ -298,7 +296,7 @@ impl Shadows {
                 }
                 Effect::Persist { record, .. } => {
                     self.statistics.records += 1;
-                    self.record(at, node, What::Persisted(record.to_string()));
+                    self.record(at, node, What::persisted(&record, Some(&Carried(self.shell))));
                 }
                 Effect::Note(note) => {
                     self.statistics.notes.add(note.text);
@@ -323,7 +321,7 @@ impl Shadows {
             Outgoing::Emit(event) => {
                 self.statistics.events += 1;
                 self.judge.event(node, &event);
-                self.record(at, node, What::Event(event.to_string()));
+                self.record(at, node, What::event(&event, Some(&Carried(self.shell))));
             }
         }
     }

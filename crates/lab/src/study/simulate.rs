@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use volvox_core::erased::{AnyCommand, AnyMessage, AnyProcess};
 use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Rng, Scheduled};
-use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, TraceRing, What};
+use volvox_sim::{Builder, Happening, NodeState, Recorder, Simulation, Stop, TraceRing, What};
 
 /// The most steps of a scenario: more than a person can follow.
 const STEPS_MAX: u64 = 5_000_000;
@@ -92,7 +92,7 @@ struct Run {
     /// Commands for a leader, while no node leads.
     waiting: VecDeque<usize>,
     recorder: Option<Recorder>,
-    states: BTreeMap<NodeId, String>,
+    states: BTreeMap<NodeId, NodeState>,
     /// Commands that no node received.
     in_vain: Vec<String>,
 }
@@ -292,7 +292,7 @@ fn record_states(
     recorder: &Recorder,
     at: Instant,
     nodes: &[(NodeId, &AnyProcess)],
-    states: &mut BTreeMap<NodeId, String>,
+    states: &mut BTreeMap<NodeId, NodeState>,
 ) {
     states.retain(|id, _| nodes.iter().any(|(up, _)| up == id));
     for (id, process) in nodes {

@@ -4,7 +4,7 @@ use super::MEMBERS_MAX;
 use super::standing::{Standing, Update};
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{NodeId, commands, payload};
+use volvox_core::{NodeId, Serial, commands, payload};
 
 /// The most updates that one message may carry.
 pub const UPDATES_MAX: usize = 16;
@@ -17,7 +17,7 @@ pub enum Message {
         /// The origin: the sender, or a member that asked the sender to ping.
         origin: NodeId,
         /// The origin's number for this probe.
-        number: u32,
+        number: Serial,
         /// The updates that the sender spreads.
         updates: Vec<Update>,
     },
@@ -26,7 +26,7 @@ pub enum Message {
         /// The member to ping.
         target: NodeId,
         /// The sender's number for this probe.
-        number: u32,
+        number: Serial,
         /// The updates that the sender spreads.
         updates: Vec<Update>,
     },
@@ -37,7 +37,7 @@ pub enum Message {
         /// The origin of the probe.
         origin: NodeId,
         /// The origin's number for this probe.
-        number: u32,
+        number: Serial,
         /// The updates that the sender spreads.
         updates: Vec<Update>,
     },

@@ -6,7 +6,7 @@ use super::{Config, Dissemination, MEMBERS_MAX, Rule};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::convert::Infallible;
-use volvox_core::{Context, Duration, NodeId, Process};
+use volvox_core::{Boot, Context, Duration, NodeId, Process, Serial};
 
 /// A member of a group that runs SWIM.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -24,6 +24,8 @@ pub struct Swim {
     next: usize,
     /// The member that it probes in this period and that has not answered.
     probing: Option<NodeId>,
+    /// The boot, which names its probes together with their count: an ack to an earlier boot is not for this one.
+    boot: Boot,
     number: u32,
     is_joined: bool,
 }
@@ -52,13 +54,15 @@ impl Process for Swim {
             order: Vec::new(),
             next: 0,
             probing: None,
-            number: 0,
+            boot: Boot::FIRST,
+            number: config.numbers,
             is_joined: contact.is_none(),
             config: config.clone(),
         }
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Swim>) {
+        self.boot = cx.boot();
         self.order = self.members.keys().copied().collect();
         self.shuffle(cx);
         cx.emit(Event::Announces(self.own));
@@ -87,7 +91,7 @@ impl Process for Swim {
                 cx.send(target, Message::Ping { origin: from, number, updates });
             }
             Message::Ack { about, origin, number, .. } if origin == self.id => {
-                if self.probing == Some(about) && number == self.number {
+                if self.probing == Some(about) && number == self.probe() {
                     self.probing = None;
                     cx.cancel_timer(Timer::Ack);
                 }
@@ -145,10 +149,10 @@ impl Swim {
             return cx.send(contact, Message::Join(self.own));
         }
         let Some(target) = self.next_target(cx) else { return };
-        self.number = (self.number + 1) % self.config.numbers;
+        self.number = self.number % self.config.numbers + 1;
         self.probing = Some(target);
         let updates = self.updates_for(target);
-        cx.send(target, Message::Ping { origin: self.id, number: self.number, updates });
+        cx.send(target, Message::Ping { origin: self.id, number: self.probe(), updates });
         cx.set_timer(Timer::Ack, self.config.ack_timeout);
     }
 
@@ -175,6 +179,11 @@ impl Swim {
         self.next = 0;
     }
 
+    /// The name of the probe under way. Counts come round again within a boot, where an ack of so long ago is not under way.
+    fn probe(&self) -> Serial {
+        Serial { boot: self.boot, count: u64::from(self.number) }
+    }
+
     /// So neither a lost message nor a bad link between the two leads to an accusation.
     fn ask_relays(&mut self, cx: &mut Context<'_, Swim>) {
         let Some(target) = self.probing else { return };
@@ -183,7 +192,7 @@ impl Swim {
         }
         for relay in self.draw_others(self.config.relays, Some(target), cx) {
             let updates = self.updates_for(relay);
-            cx.send(relay, Message::PingReq { target, number: self.number, updates });
+            cx.send(relay, Message::PingReq { target, number: self.probe(), updates });
         }
     }
 

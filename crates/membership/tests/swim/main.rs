@@ -8,7 +8,7 @@ use volvox_membership::swim::{Config, Swim};
 
 #[test]
 fn scripts() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scripts/swim");
     volvox_sim::script::check_folder::<Swim>(folder, |_, _| Config {
         out_of_step: false,
         relays: 1,

@@ -1,6 +1,6 @@
 //! Every message decodes to what was encoded; no input breaks the decoder.
 
-use volvox_core::{Encode, NodeId, Rng, decode_all};
+use volvox_core::{Boot, Encode, NodeId, Rng, Serial, decode_all};
 use volvox_membership::swim::{Command, MEMBERS_MAX, Message, Standing, UPDATES_MAX, Update, Verdict};
 
 fn update(member: u64, life: u64, verdict: Verdict) -> Update {
@@ -13,11 +13,11 @@ fn messages() -> Vec<Message> {
         update(2, 3, Verdict::Suspect(1 << 40)),
         update(u64::MAX, 1, Verdict::Faulty),
     ];
-    let (about, origin, number) = (NodeId(7), NodeId(9), 1 << 20);
+    let (about, origin, number) = (NodeId(7), NodeId(9), Serial::first_boot(1 << 20));
     vec![
         Message::Ping { origin, number, updates: updates.clone() },
         Message::PingReq { target: about, number, updates: Vec::new() },
-        Message::Ack { about, origin, number: u32::MAX, updates: updates.clone() },
+        Message::Ack { about, origin, number: Serial { boot: Boot(300), count: 1 }, updates: updates.clone() },
         Message::Join(Standing::FIRST),
         Message::Members(updates.clone()),
         Message::News(updates),

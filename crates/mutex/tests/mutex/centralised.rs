@@ -1,13 +1,13 @@
 //! The coordinator.
 
-use volvox_core::NodeId;
 use volvox_core::fault::LinkFault;
+use volvox_core::{NodeId, Serial};
 use volvox_mutex::centralised::{Centralised, Config, Message, Place, Rule, Timer, properties};
 use volvox_mutex::section::{Command, History};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Network, run_seed};
 
-const REQUEST: Message = Message::Request { number: 1 };
+const REQUEST: Message = Message::Request { number: Serial::first_boot(1) };
 
 fn bench(id: u64, without: Option<Rule>) -> Bench<Centralised> {
     Bench::new(id, 4, &Config { without, ..Config::default() })
@@ -32,7 +32,7 @@ fn grants_when_free_and_queues_in_the_order_of_arrival() {
 fn who_waits_hears_so_and_knows_a_dead_coordinator_from_a_busy_one() {
     let mut n2 = bench(2, None);
     assert_eq!(n2.command(Command::Enter), ["event asked", "-> n1 Request 1", "timer Silence in 200ms"]);
-    let queued = |number, ahead| Message::Queued { number, ahead };
+    let queued = |count, ahead| Message::Queued { number: Serial::first_boot(count), ahead };
     assert_eq!(n2.message(1, queued(1, 2)), ["event queued 2", "timer Silence in 200ms"]);
     assert_eq!(n2.message(1, queued(1, 2)), ["timer Silence in 200ms"], "no news, and a sign of life");
     assert_eq!(n2.message(1, queued(1, 1)), ["event queued 1", "timer Silence in 200ms"]);
@@ -74,7 +74,7 @@ fn each_rule_can_be_taken_out_and_others_are_ignored() {
 
 #[test]
 fn messages_come_back() {
-    let queued = Message::Queued { number: 3, ahead: u64::MAX };
+    let queued = Message::Queued { number: Serial::first_boot(3), ahead: u64::MAX };
     check_codec(&[REQUEST, queued, Message::Granted, Message::Release]);
 }
 

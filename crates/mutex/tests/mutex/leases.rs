@@ -247,7 +247,7 @@ fn a_release_that_is_overtaken_frees_nothing() {
 fn a_client_that_restarts_amid_a_question_believes_no_old_answer() {
     let commands = [Command::Acquire, Command::Write, Command::Keep, Command::Release];
     let commands: Vec<_> = [3, 4].into_iter().flat_map(|id| commands.map(|command| (NodeId(id), command))).collect();
-    let restarts = Restarts { nodes: 4, order: Order::Free, commands: &commands, steps: 600 };
+    let restarts = Restarts { nodes: 4, order: Order::Free, stay_up: &[], commands: &commands, steps: 600 };
     let run = |seed, without| {
         let config = Config { without, ..Config::default() };
         restarts.run::<Leases, History>(seed, move |_, _| config, &properties())

@@ -7,16 +7,42 @@
 use super::action::{Action, What};
 use super::ledger::Ledger;
 use super::world::World;
-use crate::recording::{Carrier, Envelope, Moment, Recording, What as Happened};
+use crate::recording::{Carrier, Envelope, Moment, NodeState, Recording, What as Happened};
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::rc::Rc;
 use volvox_core::{Effect, EffectOf, Fault, FlatMap, Instant, NodeId, Process};
 
+/// What a node is, in a word or two.
+type StateOf<P> = Rc<dyn Fn(&P) -> NodeState>;
+
+/// What a world writes down about itself.
+pub(super) struct Ledger<P: Process> {
+    recording: Recording,
+    carrier: Rc<dyn Carrier<P>>,
+    state_of: StateOf<P>,
+    states: BTreeMap<NodeId, NodeState>,
+    /// Beside the links of the world: the place of each message in the recording.
+    under_way: FlatMap<(NodeId, NodeId), Vec<usize>>,
+}
+
+// Not derived: that would ask for a process that can be cloned.
+impl<P: Process> Clone for Ledger<P> {
+    fn clone(&self) -> Ledger<P> {
+        Ledger {
+            recording: self.recording.clone(),
+            carrier: Rc::clone(&self.carrier),
+            state_of: Rc::clone(&self.state_of),
+            states: self.states.clone(),
+            under_way: self.under_way.clone(),
+        }
+    }
+}
+
 impl<P: Process> World<P> {
     /// Records what happens from here on, for [`World::recording`]. `state_of` describes the state of a node, in a word
     /// or two.
-    pub fn recorded(mut self, carrier: Rc<dyn Carrier<P>>, state_of: impl Fn(&P) -> String + 'static) -> Self {
+    pub fn recorded(mut self, carrier: Rc<dyn Carrier<P>>, state_of: impl Fn(&P) -> NodeState + 'static) -> Self {
         self.ledger = Some(Ledger {
             recording: Recording::default(),
             carrier,
@@ -119,9 +145,21 @@ impl<P: Process> World<P> {
 
     pub(super) fn enter_effect(&mut self, node: NodeId, effect: &EffectOf<P>) {
         match effect {
-            Effect::Persist { record, .. } => self.enter(node, || Happened::Persisted(record.to_string())),
+            Effect::Persist { record, .. } => {
+                if let Some(ledger) = &self.ledger {
+                    let what = Happened::persisted(record, Some(&*ledger.carrier));
+                    self.enter(node, || what);
+                }
+            }
             Effect::Note(note) => self.enter(node, || Happened::Note(note.to_string())),
             _ => {}
+        }
+    }
+
+    pub(super) fn enter_event(&mut self, node: NodeId, event: &P::Event) {
+        if let Some(ledger) = &self.ledger {
+            let what = Happened::event(event, Some(&*ledger.carrier));
+            self.enter(node, || what);
         }
     }
 

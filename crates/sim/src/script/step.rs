@@ -169,7 +169,7 @@ impl<P: Process> World<P> {
             }
             Outgoing::Send(to, message) => self.write(format_args!("{id} -x {to} {message}")),
             Outgoing::Emit(event) => {
-                self.enter(id, || crate::recording::What::Event(event.to_string()));
+                self.enter_event(id, &event);
                 self.told.push((id, event));
             }
         }

@@ -3,6 +3,7 @@
 use super::space::{Area, Face, PLAIN, width_of};
 use super::{BAD, LEFT, Picture, QUIET, STATES_MAX, escaped};
 use crate::diagram::{Mark, Row};
+use volvox_sim::NodeState;
 use std::fmt::Write;
 
 impl Picture<'_> {
@@ -12,25 +13,25 @@ impl Picture<'_> {
             let x = self.x(column);
             self.head(column, &node.to_string());
             let begin = self.diagram.begin.get(column).cloned().unwrap_or_default();
-            self.begin_state(x, &begin.state);
+            self.begin_state(x, &begin.state.text);
             let (mut from, mut is_down, mut state) = (self.top - 10.0, begin.is_down, begin.state);
             for (place, row) in self.diagram.rows.iter().enumerate() {
                 let marks = row.steps().iter().filter(|step| step.node == *node).flat_map(|step| &step.marks);
                 let (mut next_down, mut next_state) = (is_down, state.clone());
                 for mark in marks {
                     match mark {
-                        Mark::Stopped => (next_down, next_state) = (true, String::new()),
+                        Mark::Stopped => (next_down, next_state) = (true, NodeState::default()),
                         Mark::Started => next_down = false,
-                        Mark::State(text) => next_state.clone_from(text),
+                        Mark::State(state) => next_state.clone_from(state),
                         _ => {}
                     }
                 }
                 if (next_down, &next_state) != (is_down, &state) {
-                    self.life(x, from, self.ys[place], is_down, &state);
+                    self.life(x, from, self.ys[place], is_down, state.kind);
                     (from, is_down, state) = (self.ys[place], next_down, next_state);
                 }
             }
-            self.life(x, from, self.bottom, is_down, &state);
+            self.life(x, from, self.bottom, is_down, state.kind);
         }
     }
 
@@ -73,20 +74,19 @@ impl Picture<'_> {
         self.taken.push(Area { left: x - wide / 2.0, top: foot - high, right: x + wide / 2.0, bottom: foot + 4.0 });
     }
 
-    fn life(&mut self, x: f64, from: f64, to: f64, is_down: bool, state: &str) {
+    fn life(&mut self, x: f64, from: f64, to: f64, is_down: bool, kind: &'static str) {
         let style = if is_down { "stroke=\"#b0b0b0\" stroke-dasharray=\"3 7\"" } else { "stroke=\"#303030\"" };
         let _ = write!(
             self.lines,
             "<line x1=\"{x:.1}\" y1=\"{from:.1}\" x2=\"{x:.1}\" y2=\"{to:.1}\" {style} stroke-width=\"2\"/>"
         );
         // `leader t3` has the colour of `leader`; a mere number has none.
-        let is_word = |word: &&str| word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
-        if let Some(word) = state.split_whitespace().next().filter(is_word) {
-            let place = match self.states.iter().position(|known| known == word) {
+        if !kind.is_empty() {
+            let place = match self.states.iter().position(|known| *known == kind) {
                 Some(place) => place,
                 None if self.states.len() >= STATES_MAX => return,
                 None => {
-                    self.states.push(word.to_string());
+                    self.states.push(kind);
                     self.states.len() - 1
                 }
             };

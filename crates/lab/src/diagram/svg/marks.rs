@@ -32,10 +32,10 @@ impl Picture<'_> {
                 Mark::Paused => ("paused".to_string(), PLAIN, "fill=\"#c0182b\""),
                 Mark::Resumed => ("resumes".to_string(), PLAIN, "fill=\"#007a58\""),
                 Mark::Command(text) => (text.clone(), BOLD, "font-weight=\"bold\""),
-                Mark::Event(text) => (text.clone(), BOLD, GOOD_BOLD),
-                Mark::State(text) if text.is_empty() => continue,
-                Mark::State(text) => (format!("[{text}]"), PLAIN, "fill=\"#8e3a80\""),
-                Mark::Record(text) => (format!("\u{25aa} {text}"), PLAIN, "fill=\"#7a6a00\""),
+                Mark::Event { text, .. } => (text.clone(), BOLD, GOOD_BOLD),
+                Mark::State(state) if state.text.is_empty() => continue,
+                Mark::State(state) => (format!("[{state}]"), PLAIN, "fill=\"#8e3a80\""),
+                Mark::Record { text, .. } => (format!("\u{25aa} {text}"), PLAIN, "fill=\"#7a6a00\""),
                 Mark::Note(text) => (format!("({text})"), PLAIN, "fill=\"#707070\" font-style=\"italic\""),
                 Mark::Timer(text) if shows_timer => (format!("\u{25f7} {text}"), PLAIN, "fill=\"#707070\""),
                 Mark::Timer(_) => continue,
@@ -116,7 +116,7 @@ impl Picture<'_> {
         for mark in &step.marks {
             let shape = match mark {
                 Mark::Command(_) => format!("<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"6\" fill=\"#000\"/>"),
-                Mark::Event(_) => {
+                Mark::Event { .. } => {
                     format!("<path d=\"M{x:.1} {:.1} l7 7 l-7 7 l-7 -7 z\" fill=\"{GOOD}\" stroke=\"#fff\"/>", y - 7.0)
                 }
                 Mark::Stopped => format!(

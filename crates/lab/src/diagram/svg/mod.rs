@@ -166,7 +166,7 @@ struct Picture<'a> {
     /// Rows that have too little room.
     crowded: Vec<usize>,
     kinds: Vec<String>,
-    states: Vec<String>,
+    states: Vec<&'static str>,
 }
 
 impl<'a> Picture<'a> {
@@ -182,7 +182,7 @@ impl<'a> Picture<'a> {
             }
         }
         let has_roles = diagram.roles.iter().any(|role| !role.is_empty());
-        let has_begun = diagram.begin.iter().any(|begin| !begin.state.is_empty());
+        let has_begun = diagram.begin.iter().any(|begin| !begin.state.text.is_empty());
         let high = |is_there: bool| if is_there { HEAD_LINE } else { 0.0 };
         let mut picture = Picture {
             diagram,

@@ -9,7 +9,7 @@ impl Sheet<'_> {
     /// The states of nodes before the first row, where a diagram begins within a run.
     pub(super) fn begin_states(&mut self, shown: &mut Option<Instant>) {
         let Some(first) = self.diagram.rows.first() else { return };
-        let begins = self.diagram.begin.iter().enumerate().filter(|(_, begin)| !begin.state.is_empty());
+        let begins = self.diagram.begin.iter().enumerate().filter(|(_, begin)| !begin.state.text.is_empty());
         let marks = begins.map(|(column, begin)| (column, vec![(format!("[{}]", begin.state), Ink::Magenta)]));
         let marks: Vec<_> = marks.collect();
         self.marks(first.at(), marks, shown, false);
@@ -99,10 +99,10 @@ impl Sheet<'_> {
                 Mark::Command(text) => (format!("● {text}"), Ink::Cyan),
                 Mark::Timer(text) if shows_timer => (format!("◷ {text}"), Ink::Dim),
                 Mark::Timer(_) => continue,
-                Mark::Event(text) => (format!("◆ {text}"), Ink::Green),
-                Mark::State(text) if text.is_empty() => ("[-]".to_string(), Ink::Magenta),
-                Mark::State(text) => (format!("[{text}]"), Ink::Magenta),
-                Mark::Record(text) => (format!("▪ {text}"), Ink::Yellow),
+                Mark::Event { text, .. } => (format!("◆ {text}"), Ink::Green),
+                Mark::State(state) if state.text.is_empty() => ("[-]".to_string(), Ink::Magenta),
+                Mark::State(state) => (format!("[{state}]"), Ink::Magenta),
+                Mark::Record { text, .. } => (format!("▪ {text}"), Ink::Yellow),
                 Mark::Note(text) => (format!("({text})"), Ink::Dim),
             };
             // Lines after the first are beside the lifeline.
