@@ -10,9 +10,9 @@ use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::plans;
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::plans;
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Network, Simulation};
 

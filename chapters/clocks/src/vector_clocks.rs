@@ -10,7 +10,6 @@ use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
-use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::FaultPlan;

@@ -59,13 +59,14 @@
 //! - This is *internal* synchronisation: all clocks agree, and may be wrong together.
 //! - Textbooks often average the clocks' *readings*. Without half the round trip that average is biased late
 //!   ([`Rule::Compensation`]).
-//! - What it asks of time is in three parts, as with Cristian, each with a checked model in which it is withdrawn. Where
-//!   there is no time at all nothing can be measured, and the first step fails. Without `min` clocks may be further apart
-//!   than 2e. Without an upper bound on delays those that are set are within 2e, and some are not set at all.
-//! - A clock that is being slewed tells where it is slewing to, so that a correction under way is not made twice.
-//! - A master that dies is not replaced here: that is an election. One that comes back goes on, with rounds that no earlier
-//!   life named ([`Rule::Unique`]).
-//! - It is those that *answer* that count: where most of them are broken, and agree with one another, they are the largest set.
+//! - The algorithm makes three assumptions about time, as does Cristian's, each with a checked model that withdraws it.
+//!   Without any clock nothing can be measured, and the first step fails. Without `min` clocks may be further apart
+//!   than 2e. Without an upper bound on delays the clocks that are set are within 2e, and some are not set at all.
+//! - A clock that is being slewed reports its target, so that a correction in progress is not made twice.
+//! - A dead master is not replaced here: that takes an election. A restarted master continues, with rounds that no
+//!   earlier boot named ([`Rule::Unique`]).
+//! - Only clocks that *answer* count: where most of these are broken, and agree with one another, they are the largest
+//!   set.
 //! - Each round moves the average by up to e. Over many rounds all clocks wander, together.
 //!
 //! # References
@@ -97,7 +98,7 @@ rules! {
     Bound = "bound": "answers that took too long are not used" / "the error has no bound",
     Round = "round": "answers and deltas belong to a round" / "late ones look fast",
     Unique = "unique": "no round has the name of one of an earlier boot of the master" /
-        "a clock that was read for a dead life's round is taken for one of this round",
+        "a clock that was read for a round of a dead boot is used in this one",
     Gamma = "gamma": "clocks that are far from the others have no weight" /
         "one broken clock moves all, however far",
     Delta = "delta": "the master sends a delta" / "it sends a time, which is outdated on arrival",
@@ -166,7 +167,7 @@ pub struct Berkeley {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// Of the master: the names of its rounds. A master that comes back is heard, since its rounds are later ones.
+    /// Of the master: the names of its rounds. The rounds of a restarted master are later ones, so slaves answer it.
     rounds: Serials,
     /// The master's current round; on a slave, the one that it answered last.
     round: Option<Serial>,
@@ -252,7 +253,7 @@ impl Berkeley {
     fn on_poll(&mut self, from: NodeId, round: Serial, cx: &mut Context<'_, Berkeley>) {
         // A copy of the poll would be answered from a clock that was already adjusted in this round.
         if self.round.is_some_and(|last| round < last) || self.adjusted.is_some_and(|last| round <= last) {
-            return cx.note("ignored: a round that is over", round.count);
+            return cx.note("ignored: of a finished round", round.count);
         }
         self.round = Some(round);
         cx.send(from, Message::Clock(round, self.clock.settled(cx.now())));
@@ -262,7 +263,7 @@ impl Berkeley {
         let is_stale = self.round != Some(round) && self.config.keeps(Rule::Round);
         let (now, mine) = (cx.now(), self.clock.settled(cx.now()));
         let Some(polling) = self.polling.as_mut().filter(|_| !is_stale) else {
-            return cx.note("ignored: a round that is over", round.count);
+            return cx.note("ignored: of a finished round", round.count);
         };
         let took = now.since(polling.since);
         // After a stall, waiting messages are handled before the timer that would have closed the round.
@@ -292,7 +293,7 @@ impl Berkeley {
             }
             None => cx.note("too few clocks answered for an average", offsets.len() as u64),
         }
-        if self.config.rounds.is_none_or(|most| round.number < most) {
+        if self.config.rounds.is_none_or(|most| round.count < most) {
             cx.set_timer(Timer::Next, self.config.every);
         }
     }
@@ -300,7 +301,7 @@ impl Berkeley {
     /// Tells each slave its delta to the average, and applies the master's own.
     fn adjust_all(
         &mut self,
-        round: Round,
+        round: Serial,
         average: i64,
         offsets: &BTreeMap<NodeId, i64>,
         cx: &mut Context<'_, Berkeley>,
@@ -314,9 +315,16 @@ impl Berkeley {
             cx.send(*slave, Message::Adjust(round, told));
         }
         self.adjust(round, average, cx);
-        if self.config.rounds.is_none_or(|most| round.count < most) {
-            cx.set_timer(Timer::Next, self.config.every);
-        }
+    }
+
+    /// The average of these offsets, and how many of them are in it.
+    fn average(&self, offsets: &mut [i64]) -> Option<(i64, usize)> {
+        let (low, high, of) = match self.config.trimmed {
+            Some(wrong) => without_extremes(offsets, wrong)?,
+            None if self.config.keeps(Rule::Gamma) => largest_agreeing(offsets, nanos(self.config.gamma))?,
+            None => largest_agreeing(offsets, u64::MAX)?,
+        };
+        Some((mean_within(offsets, low, high), of))
     }
 
     fn on_adjust(&mut self, round: Serial, told: i64, cx: &mut Context<'_, Berkeley>) {
@@ -363,7 +371,8 @@ impl Berkeley {
 
     /// Whether the master has rounds left, or one in progress.
     pub fn is_busy(&self) -> bool {
-        let held = self.adjusted.map_or(0, |round| round.count);
+        // A round whose average could not be taken is over all the same.
+        let held = self.round.map_or(0, |round| round.count - u64::from(self.polling.is_some()));
         self.is_master() && self.config.rounds.is_none_or(|most| held < most)
     }
 }

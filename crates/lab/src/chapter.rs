@@ -102,6 +102,8 @@ impl Card {
             mechanisms: &[],
             worlds: &[World::Simulated, World::Checked, World::Live],
             reference: "",
+            reading: Reading::NONE,
+            questions: "",
             source: "",
             nodes: Nodes { least: 2, most: 16, default: 3 },
             rules: &[],

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use volvox_check::Progress;
 use volvox_core::erased::AnyProcess;
-use volvox_sim::Carrier;
+use volvox_sim::{Carrier, NodeState};
 
 /// Receives the progress of an exploration.
 pub type Tell = Arc<dyn Fn(&Progress) + Send + Sync>;
@@ -35,7 +35,7 @@ pub struct Shown {
     /// Tells the protocol's own messages and timers from those of a layer beneath it.
     pub carrier: Rc<dyn Carrier<AnyProcess>>,
     /// The state of a node, in a word or two.
-    pub state_of: Rc<dyn Fn(&AnyProcess) -> String>,
+    pub state_of: Rc<dyn Fn(&AnyProcess) -> NodeState>,
 }
 
 thread_local! {

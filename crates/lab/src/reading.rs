@@ -17,6 +17,11 @@ pub struct Reading {
     pub teaches: &'static str,
 }
 
+impl Reading {
+    /// Nothing is known of it yet.
+    pub const NONE: Reading = Reading { needs: &[], level: Level::Evening, teaches: "" };
+}
+
 /// How difficult an entry is: how long a reader who knows what it needs takes to understand it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Level {

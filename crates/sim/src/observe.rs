@@ -134,7 +134,7 @@ impl<P: Process + 'static> Simulation<P> {
     fn record_effect(&self, index: u32, effect: &EffectOf<P>) {
         let Some(recorder) = &self.recorder else { return };
         let what = match effect {
-            Effect::Persist { record, .. } => What::Persisted(record.to_string()),
+            Effect::Persist { record, .. } => What::persisted(record, self.carrier.as_deref()),
             Effect::Note(note) => What::Note(note.to_string()),
             _ => return,
         };

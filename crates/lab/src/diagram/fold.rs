@@ -250,7 +250,12 @@ mod tests {
         round(&mut run, 10);
         let (rows, steps) = run.folded();
         assert_eq!((shared(&rows), steps, rows.len()), (vec![3, 3], 6, 3), "{rows:?}");
-        assert!(rows[1].steps().iter().all(|step| step.marks == [Mark::Event { text: "asked".to_string(), tells_state: false }]));
+        assert!(
+            rows[1]
+                .steps()
+                .iter()
+                .all(|step| step.marks == [Mark::Event { text: "asked".to_string(), tells_state: false }])
+        );
     }
 
     #[test]

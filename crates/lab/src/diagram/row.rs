@@ -2,6 +2,7 @@
 
 use super::left_out::LeftOut;
 use volvox_core::{Instant, NodeId};
+use volvox_sim::NodeState;
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,11 +90,21 @@ pub enum Mark {
     /// A timer fired.
     Timer(String),
     /// It emitted an event.
-    Event(String),
+    Event {
+        /// The text.
+        text: String,
+        /// Whether it says no more than the state of the node from then on.
+        tells_state: bool,
+    },
     /// It has a new state; nothing special when empty.
-    State(String),
+    State(NodeState),
     /// It persisted a record.
-    Record(String),
+    Record {
+        /// The text.
+        text: String,
+        /// Whether it replaces the record before it, when that does so too.
+        replaces: bool,
+    },
     /// A remark.
     Note(String),
 }
@@ -101,7 +112,7 @@ pub enum Mark {
 impl Mark {
     /// Whether something is decided here, so that it is always shown.
     pub(super) fn decides(&self) -> bool {
-        !matches!(self, Mark::Timer(_) | Mark::Record(_) | Mark::Note(_))
+        !matches!(self, Mark::Timer(_) | Mark::Record { .. } | Mark::Note(_))
     }
 }
 

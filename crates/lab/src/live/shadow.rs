@@ -28,6 +28,8 @@ pub(crate) struct Shadows {
     pub recording: Recording,
     moments_max: usize,
     states: BTreeMap<NodeId, NodeState>,
+    /// When each node was killed, the last time.
+    killed: BTreeMap<NodeId, Instant>,
     /// The property that broke first.
     pub broken: Option<(&'static str, String)>,
 }

@@ -13,32 +13,6 @@ use std::fmt::Display;
 use std::rc::Rc;
 use volvox_core::{Effect, EffectOf, Fault, FlatMap, Instant, NodeId, Process};
 
-/// What a node is, in a word or two.
-type StateOf<P> = Rc<dyn Fn(&P) -> NodeState>;
-
-/// What a world writes down about itself.
-pub(super) struct Ledger<P: Process> {
-    recording: Recording,
-    carrier: Rc<dyn Carrier<P>>,
-    state_of: StateOf<P>,
-    states: BTreeMap<NodeId, NodeState>,
-    /// Beside the links of the world: the place of each message in the recording.
-    under_way: FlatMap<(NodeId, NodeId), Vec<usize>>,
-}
-
-// Not derived: that would ask for a process that can be cloned.
-impl<P: Process> Clone for Ledger<P> {
-    fn clone(&self) -> Ledger<P> {
-        Ledger {
-            recording: self.recording.clone(),
-            carrier: Rc::clone(&self.carrier),
-            state_of: Rc::clone(&self.state_of),
-            states: self.states.clone(),
-            under_way: self.under_way.clone(),
-        }
-    }
-}
-
 impl<P: Process> World<P> {
     /// Records what happens from here on, for [`World::recording`]. `state_of` describes the state of a node, in a word
     /// or two.

@@ -3,8 +3,8 @@
 use super::space::{Area, Face, PLAIN, width_of};
 use super::{BAD, LEFT, Picture, QUIET, STATES_MAX, escaped};
 use crate::diagram::{Mark, Row};
-use volvox_sim::NodeState;
 use std::fmt::Write;
+use volvox_sim::NodeState;
 
 impl Picture<'_> {
     /// The lifeline of each node: coloured by its state, broken while it is down.
