@@ -63,7 +63,7 @@ impl Chapter for Channels {
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
             &["no duplication", "reliable delivery"],
-            "A node that starts again begins its numbers anew, and is not heard by these layers.",
+            "a node that restarts begins its numbers at 1, and these layers ignore it.",
         )
     }
 

@@ -60,7 +60,7 @@ impl Chapter for SlidingWindows {
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
             &["no duplication", "FIFO delivery", "reliable delivery"],
-            "One that starts again begins at 0, and what was under way is mistaken.",
+            "One that restarts begins at 0, and messages in flight are mistaken for new ones.",
         )
     }
 

@@ -1,4 +1,4 @@
-//! What the chapters of logical clocks explore and measure alike: processes that work, and tell one another.
+//! The shared part of the chapters of logical clocks: processes that work, and tell one another.
 
 use volvox_clocks::happened_before::Stamp;
 use volvox_clocks::lamport::{Command, Event, History};
@@ -56,7 +56,7 @@ where
     System::with_history(3, config).network(Network::unordered().doubles(1))
 }
 
-/// What `nodes` processes did when each was asked something at random moments, half of it to tell a peer.
+/// The history of `nodes` processes, each commanded at random moments; half of the commands tell a peer.
 pub fn history<P, S>(seed: u64, nodes: u64, config: P::Config) -> History<S>
 where
     P: Erasable<Command = Command, Event = Event<S>>,

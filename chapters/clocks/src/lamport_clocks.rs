@@ -51,7 +51,7 @@ impl Chapter for LamportClocks {
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
             &["clock condition", "total order"],
-            "A process that restarts has forgotten its count and is, for this protocol, another process.",
+            "A process that restarts has lost its count and is, for this protocol, another process.",
         )
     }
 

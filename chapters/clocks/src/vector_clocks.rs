@@ -53,8 +53,8 @@ impl Chapter for VectorClocks {
     }
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
-            &["clock condition", "distinct stamps", "strong clock condition"],
-            "a process that restarts has forgotten its counts and is another process.",
+            &["clock condition", "distinct timestamps", "strong clock condition"],
+            "a process that restarts has lost its counts and is another process.",
         )
     }
 

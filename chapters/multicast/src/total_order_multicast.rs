@@ -68,7 +68,7 @@ impl Chapter for TotalOrderMulticast {
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
             &["total order", "integrity", "causal order", "validity"],
-            "one that starts again is a stranger to its own group.",
+            "a restarted process is unknown to its own group.",
         )
     }
 

@@ -65,8 +65,8 @@ impl Chapter for Centralised {
 
     fn restarts() -> Restarts {
         Restarts::TOLERATED
-            .excluding(&["no starvation"], "it is **not** replaced, since who is silent may still be inside.")
-            .while_up(&[NodeId(1)], "its queue is in memory, so it must not come back as if nothing had been.")
+            .excluding(&["no starvation"], "it is **not** replaced, since a silent node may still be inside.")
+            .while_up(&[NodeId(1)], "its queue is in memory, so it must not return as if nothing had happened.")
     }
 
     /// Slow links that reorder messages, and nodes that pause. Nothing is lost: see the caveats.

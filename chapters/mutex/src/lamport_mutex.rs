@@ -79,7 +79,7 @@ impl Chapter for LamportMutex {
 
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
-            &["mutual exclusion", "order of the stamps", "no starvation"],
+            &["mutual exclusion", "timestamp order", "no starvation"],
             "A node that comes back has forgotten its queue, and lets in whom it should not.",
         )
     }

@@ -71,7 +71,7 @@ impl Chapter for ChandyLamport {
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
             &["consistent cut", "channel states", "termination"],
-            "A process that crashes ends every snapshot under way",
+            "A process that crashes prevents every snapshot in progress from completing",
         )
     }
 

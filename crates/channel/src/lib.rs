@@ -69,7 +69,7 @@
 //!
 //! - Sessions are taken from the wall clock at the start, and raised when a peer says that it knows a greater one. The
 //!   clock tells lives apart whose storage was lost, and the count of boots those whose clock stood still. Two lives
-//!   would be taken for one only where both happened at once.
+//!   would be mistaken for one only where both happened at once.
 //! - A message that waits for a record holds back those sent after it, even if they need not wait: order takes
 //!   precedence over [`Context::send_after`](volvox_core::Context::send_after).
 //! - The child's decisions ([`Context::choose`](volvox_core::Context::choose)) are drawn from its random numbers, see

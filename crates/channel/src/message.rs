@@ -61,7 +61,7 @@ payload! { Message<M>: "channel message";
 }
 
 impl<M> Message<M> {
-    /// What is carried; `None` for what the channel says for itself.
+    /// The carried message; `None` for the channel's own.
     pub fn carried(&self) -> Option<&M> {
         match self {
             Message::Data { payload, .. } => Some(payload),

@@ -338,7 +338,7 @@ impl Bully {
 }
 
 impl Bully {
-    /// What it is, in a word, and the leader that it follows.
+    /// Its role, in a word, and the leader that it follows.
     pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match self.role {
             Role::Following(leader) => ("follows", Some(leader)),

@@ -190,7 +190,7 @@ impl ChangRoberts {
 }
 
 impl ChangRoberts {
-    /// What it is, in a word or two, and the leader that it follows; nothing where it knows of no election.
+    /// Its role, in a word, and the leader that it follows; nothing where it knows of no election.
     pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match self.leader {
             _ if self.participates => ("takes part", None),

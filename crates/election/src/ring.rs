@@ -370,7 +370,7 @@ impl Ring {
 }
 
 impl Ring {
-    /// What it is, in a word, and the leader that it follows; nothing where it knows of no election.
+    /// Its role, in a word, and the leader that it follows; nothing where it knows of no election.
     pub fn standing(&self) -> (&'static str, Option<NodeId>) {
         match (self.leader, self.own) {
             (Some(leader), _) if leader == self.id => ("leads", None),

@@ -145,7 +145,7 @@ pub trait Chapter: 'static {
     /// The description.
     const CARD: &'static Card;
     /// The small instances that are explored: those in which everything holds, and for each rule one in which it was
-    /// taken out and a property must break.
+    /// removed and a property must break.
     const MODELS: &'static [CheckedModel];
     /// The numbers of the textbook that are measured.
     const CLAIMS: &'static [Claim];
@@ -156,7 +156,7 @@ pub trait Chapter: 'static {
     /// The properties.
     fn properties() -> Vec<Property<Self::Process, Self::History>>;
 
-    /// What a node is, for diagrams: `inside`, `leader t3`. The default where there is nothing to say.
+    /// The state of a node, for diagrams: `inside`, `leader t3`. The default where there is nothing to say.
     fn state(process: &Self::Process) -> NodeState;
 
     /// Whether an event says no more than [`Chapter::state`] does from then on: a long diagram leaves it out.
@@ -200,7 +200,7 @@ pub trait Chapter: 'static {
         None
     }
 
-    /// What it promises of nodes that restart in the middle of a question, over links on which old messages linger.
+    /// The promise for nodes that restart in the middle of a question, over links on which old messages linger.
     fn restarts() -> Restarts {
         Restarts::TOLERATED
     }

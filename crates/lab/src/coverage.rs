@@ -257,7 +257,7 @@ macro_rules! test_family {
 
         #[test]
         fn every_protocol_keeps_what_it_promises_of_restarts() {
-            $crate::restarts::check_family(&$family, &|text| println!("{text}"));
+            $crate::restart_survey::check_family(&$family, &|text| println!("{text}"));
         }
     };
 }

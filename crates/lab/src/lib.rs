@@ -47,6 +47,7 @@ pub mod questions;
 pub mod reading;
 pub mod recorded;
 pub mod registry;
+pub mod restart_survey;
 pub mod restarts;
 pub mod scenario;
 pub mod shell;

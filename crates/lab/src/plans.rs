@@ -1,4 +1,4 @@
-//! What chapters are swept with: the plans that several have in common.
+//! The fault plans that several chapters share.
 
 use crate::chapter::Settings;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub fn until(until_ms: u64, every_ms: (u64, u64), lasting_ms: (u64, u64)) -> Fau
     }
 }
 
-/// Everything that a network does, and nodes that stop for a while; no crash. What a channel makes FIFO links of.
+/// Everything that a network does, and nodes that stop for a while; no crash. A channel makes FIFO links of these.
 pub fn network_and_pauses() -> FaultPlan {
     FaultPlan {
         weights: FaultWeights { pause: 2, skew: 1, drift: 1, ..FaultWeights::NETWORK },

@@ -70,13 +70,13 @@ pub trait Shell: Send + Sync {
     /// The faults that it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
-    /// What it promises of nodes that restart in the middle of a question.
+    /// The promise for nodes that restart in the middle of a question.
     fn restarts(&self) -> Restarts;
 
     /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
 
-    /// What a node is.
+    /// The state of a node.
     fn state(&self, process: &AnyProcess) -> NodeState;
 
     /// Whether an event says no more than what its node is.

@@ -58,8 +58,8 @@
 //! # Caveats
 //!
 //! - **Every message arrives, once.** Order does not matter, but a lost message is waited for forever, and a second copy of a
-//!   reply would be taken for the reply to the next request. Links of the worlds
-//!   here lose only what is under way when they break; where they break, run it over `volvox-channel`.
+//!   reply would be mistaken for the reply to the next request. Links of the worlds
+//!   here lose only messages in flight when they break; where they break, run it over `volvox-channel`.
 //! - **One crash stops everything.** A dead node replies to nobody, so nobody enters (claim Q-MTX-7). The usual repair is
 //!   a refusal that is said aloud, and a timeout that takes silence for death: a failure detector. It is not here. A node
 //!   that comes back has forgotten its requests, and takes a reply to an old one for a reply to the next.

@@ -37,7 +37,7 @@ pub trait Carrier<P: Process> {
     fn replaces(&self, record: &P::Record) -> bool;
 }
 
-/// What a node is, for a reader: `leader t3`, which is of the kind `leader`.
+/// The state of a node, for a reader: `leader t3`, which is of the kind `leader`.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct NodeState {
     /// Its kind: nodes of one kind have one colour. Empty for what is only a number, and for nothing special.
@@ -52,7 +52,7 @@ impl NodeState {
         NodeState { kind, text: format!("{kind} {more}") }
     }
 
-    /// What has no kind: a number.
+    /// A state without a kind: a number.
     pub fn plain(text: impl fmt::Display) -> NodeState {
         NodeState { kind: "", text: text.to_string() }
     }

@@ -36,11 +36,11 @@ pub struct Restarts<'a, C> {
     pub steps: u32,
 }
 
-/// What happens next.
+/// The next event.
 pub struct Next<P: Process> {
     /// It.
     pub action: Action<P>,
-    /// Whether a node crashes while something that it has sent, or that was sent to it, is under way.
+    /// Whether a node crashes while a message from or to it is in flight.
     pub is_amid_a_question: bool,
 }
 
@@ -92,7 +92,7 @@ impl<C: Clone> Restarts<'_, C> {
         World::new(self.nodes, config_of).seed(seed).links_survive().order(self.order)
     }
 
-    /// What happens next in a world, drawn from `rng`.
+    /// The next event in a world, drawn from `rng`.
     pub fn next<P: Process<Command = C>>(&self, rng: &mut Rng, world: &World<P>) -> Next<P> {
         let (what, pass) = self.draw(rng, world);
         let is_amid_a_question = match &what {

@@ -82,7 +82,7 @@ impl fmt::Display for Hidden {
     }
 }
 
-/// Takes out what the next record of the same step replaces.
+/// Removes the records that the next record of the same step replaces.
 fn superseded(marks: &mut Vec<Mark>) -> usize {
     let replaces = |mark: &Mark| matches!(mark, Mark::Record { replaces: true, .. });
     let before = marks.len();

@@ -18,7 +18,7 @@ pub struct Window {
 pub struct Begin {
     /// Whether its process is down.
     pub is_down: bool,
-    /// What it is.
+    /// The state.
     pub state: NodeState,
 }
 

@@ -179,7 +179,7 @@ impl Swim {
         self.next = 0;
     }
 
-    /// The name of the probe under way. Counts come round again within a boot, where an ack of so long ago is not under way.
+    /// The name of the current probe. Counts wrap within a boot only after any ack that bears them has expired.
     fn probe(&self) -> Serial {
         Serial { boot: self.boot, count: u64::from(self.number) }
     }
