@@ -10,6 +10,7 @@ mod bench;
 mod chaos;
 mod child;
 mod compat;
+mod mutants;
 mod new_chapter;
 mod powercut;
 mod shrunk;
@@ -75,6 +76,11 @@ const COMMANDS: &[Command] = &[
         name: "shrunk",
         summary: "how short planted bugs and counterexamples become: one table, minutes; fails over a median of 25 events",
         run: shrunk::run,
+    },
+    Command {
+        name: "mutants",
+        summary: "what a chapter does not notice when its protocol is changed, minutes each [CHAPTER...] [--sample N] [--seed S]",
+        run: mutants::run,
     },
     Command {
         name: "weight",
