@@ -95,9 +95,9 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         wanted.clone_from(&all);
     }
     let judgements = report::judgements(workspace.root())?;
-    let mutants = Mutants::find(workspace, &all, &wanted)?;
+    let mutants = Mutants::find(workspace, &all)?;
     println!("{} places to change; building", mutants.sites.len());
-    let built = copy::build(workspace, &mutants.packages(&all))?;
+    let built = copy::build(workspace, &mutants.packages(), &wanted)?;
     let mut over = Vec::new();
     for chapter in &wanted {
         let Some(results) = mutants.try_out(workspace, &built, chapter, &request)? else { continue };
@@ -113,16 +113,16 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Everything that can be changed in the crates of some chapters, by number, with the chapter that it belongs to.
+/// Everything that can be changed, by number, with the chapter that it belongs to.
 struct Mutants {
     sites: BTreeMap<u32, (Chapter, Site)>,
 }
 
 impl Mutants {
-    /// A crate is built with the mutants of all of its chapters: so it is built once.
-    fn find(workspace: &Workspace, all: &[Chapter], wanted: &[Chapter]) -> Result<Mutants> {
+    /// A crate has the mutants of all of its chapters, whichever are tried: so it is built once.
+    fn find(workspace: &Workspace, all: &[Chapter]) -> Result<Mutants> {
         let mut sites = BTreeMap::new();
-        for chapter in all.iter().filter(|one| wanted.iter().any(|wanted| wanted.package == one.package)) {
+        for chapter in all {
             for site in by_hand::of(workspace.root(), chapter)?.into_iter().chain(sites::find(&chapter.modules)?) {
                 sites.insert(sites.len() as u32 + 1, (chapter.clone(), site));
             }
@@ -130,16 +130,11 @@ impl Mutants {
         Ok(Mutants { sites })
     }
 
-    fn packages(&self, all: &[Chapter]) -> Vec<copy::Package<'_>> {
+    fn packages(&self) -> Vec<copy::Package<'_>> {
         let names: BTreeSet<&str> = self.sites.values().map(|(chapter, _)| chapter.package.as_str()).collect();
         let package = |name: &str| {
             let sites = self.sites.iter().filter(|(_, (chapter, _))| chapter.package == name);
-            let families = all.iter().filter(|chapter| chapter.package == name);
-            copy::Package {
-                name: name.to_string(),
-                families: families.map(|chapter| chapter.family.clone()).collect(),
-                sites: sites.map(|(number, (_, site))| (*number, site)).collect(),
-            }
+            copy::Package { name: name.to_string(), sites: sites.map(|(number, (_, site))| (*number, site)).collect() }
         };
         names.into_iter().map(package).collect()
     }

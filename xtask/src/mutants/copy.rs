@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use toml::Table;
 
+use super::chapters::Chapter;
 use super::sites::Site;
 use super::weave::{SWITCH, Woven, weave};
 use crate::workspace::Workspace;
@@ -27,8 +28,6 @@ const OPT_LEVEL: i64 = 2;
 pub struct Package<'s> {
     /// Its folder below `crates/`.
     pub name: String,
-    /// The families whose chapters are about it: folders below `chapters/`.
-    pub families: BTreeSet<String>,
     /// What is changed in it.
     pub sites: Vec<(u32, &'s Site)>,
 }
@@ -41,14 +40,12 @@ pub struct Built {
     pub refused: BTreeSet<u32>,
 }
 
-/// Builds a copy of the workspace in which every site of these crates is behind its number.
-pub fn build(workspace: &Workspace, packages: &[Package]) -> Result<Built> {
-    let name = match packages {
-        [one] => one.name.as_str(),
-        _ => "all",
-    };
-    let folder = workspace.target().join("mutants").join(name);
-    lay_out(workspace.root(), &folder, name, packages)?;
+/// Builds a copy of the workspace in which every site of these crates is behind its number, as far as the crates of these
+/// chapters need it: one copy for all, so that what they share is built once.
+pub fn build(workspace: &Workspace, packages: &[Package], wanted: &[Chapter]) -> Result<Built> {
+    let folder = workspace.target().join("mutants");
+    lay_out(workspace.root(), &folder, packages)?;
+    write_driver(&folder.join("driver"), wanted)?;
     let mut refused = BTreeSet::new();
     for _ in 0..BUILDS_MAX {
         let mut woven = BTreeMap::new();
@@ -57,7 +54,7 @@ pub fn build(workspace: &Workspace, packages: &[Package]) -> Result<Built> {
         }
         let wrong = compile(workspace, &folder, &woven)?;
         if wrong.is_empty() {
-            let driver = workspace.target().join("debug").join(format!("mutants-{name}"));
+            let driver = workspace.target().join("debug").join("mutants-driver");
             return Ok(Built { driver, refused });
         }
         refused.extend(wrong);
@@ -66,7 +63,7 @@ pub fn build(workspace: &Workspace, packages: &[Package]) -> Result<Built> {
 }
 
 /// Links and manifests: all but the sources that are mutated.
-fn lay_out(root: &Path, folder: &Path, name: &str, packages: &[Package]) -> Result<()> {
+fn lay_out(root: &Path, folder: &Path, packages: &[Package]) -> Result<()> {
     let is_mutated = |name: &std::ffi::OsStr| packages.iter().any(|package| *name == *package.name);
     for group in ["crates", "chapters"] {
         fs::create_dir_all(folder.join(group))?;
@@ -101,23 +98,23 @@ fn lay_out(root: &Path, folder: &Path, name: &str, packages: &[Package]) -> Resu
     if !folder.join("Cargo.lock").exists() {
         fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     }
-    write_driver(&folder.join("driver"), name, packages)
+    Ok(())
 }
 
-/// The program that tries mutants: it names the crates that have some, and their families.
-fn write_driver(folder: &Path, name: &str, packages: &[Package]) -> Result<()> {
-    let families: BTreeSet<&str> = packages.iter().flat_map(|one| &one.families).map(String::as_str).collect();
-    let mut manifest = format!(
-        "[package]\nname = \"mutants-{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-         volvox-lab.workspace = true\n"
-    );
-    let mut depend = |name: String| manifest += &format!("volvox-{name}.workspace = true\n");
-    packages.iter().for_each(|package| depend(package.name.clone()));
-    families.iter().for_each(|family| depend(format!("chapters-{family}")));
+/// The program that tries mutants: it names the crates of these chapters, and their families.
+fn write_driver(folder: &Path, wanted: &[Chapter]) -> Result<()> {
+    let packages: BTreeSet<&str> = wanted.iter().map(|chapter| chapter.package.as_str()).collect();
+    let families: BTreeSet<&str> = wanted.iter().map(|chapter| chapter.family.as_str()).collect();
+    let mut manifest =
+        "[package]\nname = \"mutants-driver\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+                        volvox-lab.workspace = true\n"
+            .to_string();
+    packages.iter().for_each(|name| manifest += &format!("volvox-{name}.workspace = true\n"));
+    families.iter().for_each(|name| manifest += &format!("volvox-chapters-{name}.workspace = true\n"));
     put(&folder.join("Cargo.toml"), &manifest)?;
-    let activated: String =
-        packages.iter().map(|one| format!("    volvox_{}::mutant::activate(number);\n", one.name)).collect();
-    let listed: String = families.iter().map(|one| format!("    &volvox_chapters_{one}::FAMILY,\n")).collect();
+    let activate = |name: &&str| format!("    volvox_{name}::mutant::activate(number);\n");
+    let activated: String = packages.iter().map(activate).collect();
+    let listed: String = families.iter().map(|name| format!("    &volvox_chapters_{name}::FAMILY,\n")).collect();
     let driver = DRIVER.replace("    // {{activate}}\n", &activated).replace("    // {{families}}\n", &listed);
     put(&folder.join("src/main.rs"), &driver)
 }
@@ -193,8 +190,7 @@ fn compile(workspace: &Workspace, folder: &Path, woven: &BTreeMap<String, Woven>
             continue;
         }
         let spans = message["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let primary = spans.iter().filter(|span| span["is_primary"] == true);
-        let owners: Vec<u32> = primary.flat_map(|span| owners(span, woven)).collect();
+        let owners = owners(spans, woven);
         if owners.is_empty() && !spans.is_empty() {
             unknown += message["rendered"].as_str().unwrap_or_default();
         }
@@ -206,10 +202,24 @@ fn compile(workspace: &Workspace, folder: &Path, woven: &BTreeMap<String, Woven>
     Ok(wrong)
 }
 
-/// The mutants that an error is about.
-fn owners(span: &Value, woven: &BTreeMap<String, Woven>) -> Vec<u32> {
-    let file = span["file_name"].as_str().unwrap_or_default();
-    let byte = |key: &str| span[key].as_u64().unwrap_or_default() as usize;
-    let its = woven.iter().find(|(path, _)| file.ends_with(path.as_str()));
-    its.map(|(_, file)| file.owners(byte("byte_start")..byte("byte_end"))).unwrap_or_default()
+/// The mutants that an error is about: those around its place, else around one that it mentions, else of its lines.
+fn owners(spans: &[Value], woven: &BTreeMap<String, Woven>) -> Vec<u32> {
+    type Find = fn(&Woven, std::ops::Range<usize>) -> Vec<u32>;
+    let found = |is_wanted: fn(&Value) -> bool, find: Find| -> Vec<u32> {
+        let of = |span: &Value| {
+            let file = span["file_name"].as_str().unwrap_or_default();
+            let byte = |key: &str| span[key].as_u64().unwrap_or_default() as usize;
+            let its = woven.iter().find(|(path, _)| file.ends_with(path.as_str()));
+            its.map(|(_, file)| find(file, byte("byte_start")..byte("byte_end"))).unwrap_or_default()
+        };
+        spans.iter().filter(|span| is_wanted(span)).flat_map(of).collect()
+    };
+    let is_primary = |span: &Value| span["is_primary"] == true;
+    let stages: [(fn(&Value) -> bool, Find); 3] =
+        [(is_primary, Woven::around), (|_| true, Woven::around), (is_primary, Woven::on_lines)];
+    stages
+        .into_iter()
+        .map(|(is_wanted, find)| found(is_wanted, find))
+        .find(|owners| !owners.is_empty())
+        .unwrap_or_default()
 }

@@ -145,7 +145,7 @@ fn a_woven_source_has_every_mutant_and_still_parses() {
     for (number, site) in &numbered {
         assert!(woven.text.contains(&format!(" {number} => {{ {} }}", site.instead)), "{}", site.name);
         let (_, place) = woven.places.iter().find(|(one, _)| one == number).expect("it has a place");
-        assert!(woven.owners(place.clone()).contains(number), "{}", site.name);
+        assert!(woven.around(place.clone()).contains(number), "{}", site.name);
     }
     assert_eq!(weave(&text, &[]).text, text, "without mutants it is the source");
 }
@@ -158,9 +158,9 @@ fn an_error_is_that_of_the_narrowest_mutant_around_it() {
     let numbered: Vec<(u32, &Site)> = (0..).zip(&sites).collect();
     let woven = weave(&text, &numbered);
     let at = woven.text.find("2 }").expect("the changed literal");
-    let owners = woven.owners(at..at + 1);
+    let owners = woven.around(at..at + 1);
     assert!(owners.contains(&(literal as u32)) && owners.len() == 2, "{owners:?}: it has two neighbours");
-    assert!(woven.owners(0..4).len() >= 3, "beyond every place, those of the line");
+    assert!(woven.around(0..4).is_empty() && woven.on_lines(0..4).len() >= 3, "beyond every place, those of the line");
 }
 
 #[test]

@@ -105,17 +105,19 @@ impl<'s> Place<'s> {
 }
 
 impl Woven {
-    /// The mutants to which this stretch of the text belongs: those of the narrowest place around it, else those of its lines.
-    pub fn owners(&self, stretch: Range<usize>) -> Vec<u32> {
-        let around = |place: &&(u32, Range<usize>)| place.1.start <= stretch.start && stretch.end <= place.1.end;
-        let narrowest = self.places.iter().filter(around).map(|(_, range)| range.len()).min();
-        if let Some(length) = narrowest {
-            let is_it = |place: &&(u32, Range<usize>)| around(place) && place.1.len() == length;
-            return self.places.iter().filter(is_it).map(|(number, _)| *number).collect();
-        }
+    /// The mutants of the narrowest place around this stretch of the text.
+    pub fn around(&self, stretch: Range<usize>) -> Vec<u32> {
+        let is_around = |range: &Range<usize>| range.start <= stretch.start && stretch.end <= range.end;
+        let places = || self.places.iter().filter(|(_, range)| is_around(range));
+        let narrowest = places().map(|(_, range)| range.len()).min();
+        places().filter(|(_, range)| Some(range.len()) == narrowest).map(|(number, _)| *number).collect()
+    }
+
+    /// The mutants on the lines of this stretch.
+    pub fn on_lines(&self, stretch: Range<usize>) -> Vec<u32> {
         let before = self.text[..stretch.start].rfind('\n').map_or(0, |at| at + 1);
         let after = self.text[stretch.end..].find('\n').map_or(self.text.len(), |at| stretch.end + at);
-        let touches = |place: &&(u32, Range<usize>)| place.1.start < after && before < place.1.end;
-        self.places.iter().filter(touches).map(|(number, _)| *number).collect()
+        let touches = |range: &Range<usize>| range.start < after && before < range.end;
+        self.places.iter().filter(|(_, range)| touches(range)).map(|(number, _)| *number).collect()
     }
 }
