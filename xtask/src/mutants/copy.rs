@@ -217,9 +217,17 @@ fn owners(spans: &[Value], woven: &BTreeMap<String, Woven>) -> Vec<u32> {
     let is_primary = |span: &Value| span["is_primary"] == true;
     let stages: [(fn(&Value) -> bool, Find); 3] =
         [(is_primary, Woven::around), (|_| true, Woven::around), (is_primary, Woven::on_lines)];
-    stages
-        .into_iter()
-        .map(|(is_wanted, find)| found(is_wanted, find))
-        .find(|owners| !owners.is_empty())
-        .unwrap_or_default()
+    let owners = stages.into_iter().map(|(is_wanted, find)| found(is_wanted, find)).find(|owners| !owners.is_empty());
+    owners.unwrap_or_else(|| between(spans, woven))
+}
+
+/// The mutants between the first and the last place that an error mentions: a `return` that goes on may make a borrow last.
+fn between(spans: &[Value], woven: &BTreeMap<String, Woven>) -> Vec<u32> {
+    let byte = |span: &Value, key: &str| span[key].as_u64().unwrap_or_default() as usize;
+    let Some(file) = spans.first().and_then(|span| span["file_name"].as_str()) else { return Vec::new() };
+    let here = || spans.iter().filter(|span| span["file_name"] == file);
+    let start = here().map(|span| byte(span, "byte_start")).min().unwrap_or_default();
+    let end = here().map(|span| byte(span, "byte_end")).max().unwrap_or_default();
+    let its = woven.iter().find(|(path, _)| file.ends_with(path.as_str()));
+    its.map(|(_, file)| file.on_lines(start..end)).unwrap_or_default()
 }
