@@ -144,7 +144,8 @@ impl Drop for Speaker {
     }
 }
 
-fn read_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
+/// The lines that a child prints, until its output ends.
+pub fn read_lines(stdout: ChildStdout) -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {

@@ -11,6 +11,7 @@ mod cargo;
 mod chaos;
 mod child;
 mod compat;
+mod mutants;
 mod new_chapter;
 mod powercut;
 mod shrunk;
@@ -77,6 +78,11 @@ const COMMANDS: &[Command] = &[
         name: "shrunk",
         summary: "shrunk sizes of planted bugs and counterexamples: one table, minutes; fails over a median of 25 events",
         run: shrunk::run,
+    },
+    Command {
+        name: "mutants",
+        summary: "what a chapter does not notice when its protocol is changed, minutes each [CHAPTER...] [--sample N] [--seed S]",
+        run: mutants::run,
     },
     Command {
         name: "weight",

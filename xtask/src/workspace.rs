@@ -39,7 +39,8 @@ impl Workspace {
         self.target().join("release").join("volvox")
     }
 
-    fn target(&self) -> PathBuf {
+    /// The folder in which everything is built.
+    pub fn target(&self) -> PathBuf {
         match std::env::var_os("CARGO_TARGET_DIR") {
             Some(folder) => self.root.join(folder),
             None => self.root.join("target"),
