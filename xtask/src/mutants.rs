@@ -14,6 +14,7 @@
 //! Outside the gate: minutes a chapter.
 
 mod by_hand;
+mod calls;
 mod chapters;
 mod copy;
 mod operators;
@@ -39,14 +40,14 @@ use sites::Site;
 /// How many mutants of a chapter are tried when nothing is said.
 const SAMPLE: usize = 40;
 
-/// At most one survivor in so many mutants is called equivalent.
+/// At most one survivor in this many mutants is called equivalent.
 const EQUIVALENT_ONE_IN: usize = 6;
 /// At most this share of the mutants is missed.
 const MISSED_PERCENT_MAX: usize = 5;
 
 const USAGE: &str = "usage: cargo xtask mutants [CHAPTER...] [--sample N] [--seed S] [--only TEXT]";
 
-/// What is asked.
+/// The arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Request {
     /// Chapters; all when there are none.
@@ -211,7 +212,7 @@ fn tell(results: &Results, judgements: &[Judgement]) {
     println!("{}: {} tried, {} not noticed", results.chapter, results.tried.len(), alive.len());
 }
 
-/// What is wrong with these results: more survivors than may be, or some of which nothing is said.
+/// The faults of these results: more survivors than allowed, or some without a verdict.
 fn beyond_the_bars(results: &Results, judgements: &[Judgement]) -> Vec<String> {
     let Results { chapter, tried, .. } = results;
     let alive = || tried.iter().filter(|one: &&Tried| matches!(one.fate, Fate::Survived | Fate::Undecided));

@@ -16,7 +16,7 @@ use super::sites::{Name, Site};
 #[serde(deny_unknown_fields)]
 struct Written {
     chapter: String,
-    /// What it is, in words.
+    /// The mutant, in words.
     title: String,
     file: String,
     /// An expression, or a statement with its semicolon.

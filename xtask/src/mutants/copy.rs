@@ -28,7 +28,7 @@ const OPT_LEVEL: i64 = 2;
 pub struct Package<'s> {
     /// Its folder below `crates/`.
     pub name: String,
-    /// What is changed in it.
+    /// The changes in it.
     pub sites: Vec<(u32, &'s Site)>,
 }
 
@@ -215,7 +215,8 @@ fn owners(spans: &[Value], woven: &BTreeMap<String, Woven>) -> Vec<u32> {
         spans.iter().filter(|span| is_wanted(span)).flat_map(of).collect()
     };
     let is_primary = |span: &Value| span["is_primary"] == true;
-    let stages: [(fn(&Value) -> bool, Find); 3] =
+    type IsWanted = fn(&Value) -> bool;
+    let stages: [(IsWanted, Find); 3] =
         [(is_primary, Woven::around), (|_| true, Woven::around), (is_primary, Woven::on_lines)];
     let owners = stages.into_iter().map(|(is_wanted, find)| found(is_wanted, find)).find(|owners| !owners.is_empty());
     owners.unwrap_or_else(|| between(spans, woven))

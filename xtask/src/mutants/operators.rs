@@ -1,10 +1,10 @@
-//! What a mutant changes: the operators, and the text that each puts in the place of an expression.
+//! The operators of mutants, and the text that each substitutes for an expression.
 
 use std::fmt;
 
 use syn::{BinOp, Expr, ExprMethodCall};
 
-/// What is changed.
+/// The kind of change.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Operator {
     /// `<` becomes `<=`, `==` becomes `!=`, and so on.
@@ -23,9 +23,9 @@ pub enum Operator {
     Return,
     /// `max` becomes `min`, and the reverse.
     Extremum,
-    /// What waits for the disk does not.
+    /// An effect that waits for the disk no longer does.
     Haste,
-    /// What a person wrote.
+    /// A mutant that a person wrote.
     ByHand,
 }
 

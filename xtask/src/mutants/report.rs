@@ -1,4 +1,4 @@
-//! What came of the mutants: a file a chapter, and one page over all.
+//! The results of mutants: a file per chapter, and one page over all.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,7 +16,7 @@ use super::sites::Name;
 pub enum Fate {
     /// A property that must hold is broken.
     Property,
-    /// What must break without a rule, or by a breakage, does not.
+    /// A model that must break without a rule, or by a breakage, does not.
     Negative,
     /// A measured number is another.
     Claim,
@@ -46,14 +46,14 @@ impl Fate {
     }
 }
 
-/// What a trial came to.
+/// The result of a trial.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Verdict {
     /// How it ended.
     pub fate: Fate,
     /// The last check that was done: the one that noticed it, if one did.
     pub by: String,
-    /// What that said.
+    /// Its message.
     pub text: String,
     /// Checks that came out otherwise, and do not count: another number of states, no end.
     pub remarks: Vec<String>,
@@ -66,15 +66,15 @@ pub struct Tried {
     pub name: Name,
     /// The line, from 1, at that commit.
     pub line: usize,
-    /// What stood there.
+    /// The original text.
     pub original: String,
-    /// What stood there instead.
+    /// The mutated text.
     pub mutated: String,
     /// How it ended.
     pub fate: Fate,
     /// Which check noticed it, and what it said.
     pub by: String,
-    /// What came out otherwise, and does not count.
+    /// The differences that do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<String>,
 }
@@ -98,22 +98,22 @@ pub struct Results {
     pub tried: Vec<Tried>,
 }
 
-/// What a person says of a survivor.
+/// A person's verdict on a survivor.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Judgement {
     /// The chapter.
     pub chapter: String,
     /// The mutant, by its name.
     pub mutant: String,
-    /// What it changes: a judgement about another text is void.
+    /// The change: a verdict about another text is void.
     pub original: String,
-    /// What it is.
+    /// The verdict.
     pub verdict: Kind,
     /// Why, in a sentence.
     pub reason: String,
 }
 
-/// What a survivor is.
+/// The kind of a survivor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -134,7 +134,7 @@ pub fn folder(root: &Path) -> PathBuf {
     root.join("benches/mutants")
 }
 
-/// What persons said: `verdicts.toml`.
+/// The verdicts of persons: `verdicts.toml`.
 pub fn judgements(root: &Path) -> Result<Vec<Judgement>> {
     let path = folder(root).join("verdicts.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -142,7 +142,7 @@ pub fn judgements(root: &Path) -> Result<Vec<Judgement>> {
     Ok(judgements.survivor)
 }
 
-/// What is said of a mutant, if it is said of this text.
+/// The verdict on a mutant, if there is one about this text.
 pub fn judgement<'j>(chapter: &str, tried: &Tried, all: &'j [Judgement]) -> Option<&'j Judgement> {
     let name = tried.name.to_string();
     all.iter().find(|one| one.chapter == chapter && one.mutant == name && one.original == tried.original)

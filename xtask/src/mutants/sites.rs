@@ -15,6 +15,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Block, Expr, ExprMethodCall, ExprReturn, Item, Lit, Local, Signature, Stmt};
 
+use super::calls::{Calls, trait_of};
 use super::operators::{self, Operator};
 
 /// Traits whose code is codec, text or defaults.
@@ -44,7 +45,7 @@ pub struct Name {
     pub file: String,
     /// The function.
     pub function: String,
-    /// What is changed.
+    /// The kind of change.
     pub operator: Operator,
     /// Which of the changes of this kind in functions of this name in this file, from 1.
     pub ordinal: usize,
@@ -85,11 +86,11 @@ pub struct Site {
     pub name: Name,
     /// The line, from 1.
     pub line: usize,
-    /// What it takes the place of, in bytes of its file.
+    /// The replaced text, as bytes of its file.
     pub range: Range<usize>,
     /// Whether it takes the place of a statement, semicolon included, or of an expression.
     pub is_statement: bool,
-    /// What stands there instead; nothing where it is left out.
+    /// The substitute; nothing where the text is removed.
     pub instead: String,
 }
 
@@ -123,83 +124,6 @@ pub fn find(modules: &[(String, String)]) -> anyhow::Result<Vec<Site>> {
 /// Whether this is only compiled in tests or with a feature.
 fn is_conditional(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|one| one.path().is_ident("cfg") || one.path().is_ident("test"))
-}
-
-fn trait_of(item: &syn::ItemImpl) -> Option<String> {
-    let (_, path, _) = item.trait_.as_ref()?;
-    path.segments.last().map(|last| last.ident.to_string())
-}
-
-/// Which functions call which, by name alone.
-#[derive(Default)]
-struct Calls {
-    by_function: BTreeMap<String, BTreeSet<String>>,
-    roots: BTreeSet<String>,
-    all: BTreeSet<String>,
-    called: BTreeSet<String>,
-}
-
-impl Calls {
-    /// The handlers, and what they call, directly or not.
-    fn reached(&self) -> BTreeSet<String> {
-        let mut reached = if self.roots.is_empty() { self.all.clone() } else { self.roots.clone() };
-        let mut new: Vec<String> = reached.iter().cloned().collect();
-        while let Some(name) = new.pop() {
-            let called = self.by_function.get(&name).into_iter().flatten();
-            new.extend(called.filter(|called| reached.insert((*called).clone())).cloned().collect::<Vec<_>>());
-        }
-        reached
-    }
-
-    fn function(&mut self, signature: &Signature, block: &Block) {
-        let name = signature.ident.to_string();
-        self.called.clear();
-        self.visit_block(block);
-        let called = std::mem::take(&mut self.called);
-        self.all.insert(name.clone());
-        self.by_function.entry(name).or_default().extend(called);
-    }
-}
-
-impl<'a> Visit<'a> for Calls {
-    fn visit_item_impl(&mut self, item: &'a syn::ItemImpl) {
-        let of = trait_of(item);
-        let is_root = of.as_deref().is_some_and(|of| ["Process", "Ord", "PartialOrd", "PartialEq"].contains(&of));
-        for one in &item.items {
-            if let syn::ImplItem::Fn(function) = one {
-                if is_root {
-                    self.roots.insert(function.sig.ident.to_string());
-                }
-                self.function(&function.sig, &function.block);
-            }
-        }
-    }
-
-    fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
-        self.function(&item.sig, &item.block);
-    }
-
-    fn visit_expr_method_call(&mut self, call: &'a ExprMethodCall) {
-        self.called.insert(call.method.to_string());
-        visit::visit_expr_method_call(self, call);
-    }
-
-    fn visit_expr_path(&mut self, path: &'a syn::ExprPath) {
-        self.called.extend(path.path.segments.last().map(|last| last.ident.to_string()));
-    }
-
-    fn visit_macro(&mut self, call: &'a syn::Macro) {
-        fn names(tokens: proc_macro2::TokenStream, into: &mut BTreeSet<String>) {
-            for token in tokens {
-                match token {
-                    proc_macro2::TokenTree::Ident(name) => drop(into.insert(name.to_string())),
-                    proc_macro2::TokenTree::Group(group) => names(group.stream(), into),
-                    _ => {}
-                }
-            }
-        }
-        names(call.tokens.clone(), &mut self.called);
-    }
 }
 
 struct Finder<'s> {

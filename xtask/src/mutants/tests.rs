@@ -15,7 +15,7 @@ fn find(text: &str) -> Vec<Site> {
     sites::find(&[("p.rs".to_string(), text.to_string())]).expect("it parses")
 }
 
-/// What the handler with this body is changed into: the operator, what stood there, what stands there.
+/// The mutants of a handler with this body: the operator, the original, the substitute.
 fn changes(body: &str) -> Vec<(Operator, String, String)> {
     let text = handler(body);
     let change = |site: Site| (site.name.operator, text[site.range].to_string(), site.instead);

@@ -34,7 +34,7 @@ pub struct Check {
     pub states: u64,
 }
 
-/// What the driver says.
+/// The output of the driver.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Line {
     Begin(usize, String),
