@@ -62,9 +62,9 @@ impl Chapter for LamportClocks {
 
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-ORD-3",
-    text: "Lamport orders concurrent events, all but ties; vector clocks order none",
+    text: "Lamport clocks order concurrent events, except ties; vector clocks order none",
     measure: || false_order(None, None),
-    breakage: "a receipt is not counted; all processes count in one place of the vector",
+    breakage: "a receipt is not counted; all processes count in one component of the vector",
     measure_broken: || false_order(Some(protocol::Rule::Tick), Some(vector::Rule::Own)),
     plot: None,
 }];

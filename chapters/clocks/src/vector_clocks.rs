@@ -10,6 +10,7 @@ use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::FaultPlan;
@@ -67,9 +68,19 @@ static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-ORD-2",
     text: "a vector clock puts N counters on every message, 8N bytes at 64 bits; a Lamport clock one",
     measure: || [3, 10, 30].into_iter().flat_map(|nodes| sizes(nodes, None)).collect(),
-    breakage: "messages carry the sender's count alone",
+    breakage: "messages carry only the sender's count",
     measure_broken: || sizes(10, Some(protocol::Rule::Whole)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 10.0, 30.0], &["vector clock", "Lamport clock"]);
+        Against {
+            title: "What a clock costs on the wire",
+            x_label: "processes N",
+            y_label: "bytes of counters per message",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
 static MODELS: [CheckedModel; 6] = [

@@ -80,7 +80,7 @@ impl Chapter for LamportMutex {
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
             &["mutual exclusion", "timestamp order", "no starvation"],
-            "A node that comes back has forgotten its queue, and lets in whom it should not.",
+            "A node that returns has forgotten its queue, and grants entry to a node that should wait.",
         )
     }
 

@@ -58,7 +58,7 @@ impl Chapter for Leases {
     fn state(process: &Self::Process) -> NodeState {
         match (process.holds(), process.granted_to(), process.seen()) {
             (Some(token), _, _) => NodeState::of("holds", token),
-            (_, Some(client), _) => NodeState::of("lent", format_args!("to {client}")),
+            (_, Some(client), _) => NodeState::of("granted", format_args!("to {client}")),
             (_, _, Some(seen)) if seen > 0 => NodeState::of("seen", seen),
             _ if process.waits() => "waits".into(),
             _ => NodeState::default(),

@@ -60,7 +60,7 @@ impl Chapter for RicartAgrawala {
     }
 
     fn restarts() -> Restarts {
-        Restarts::TOLERATED.excluding(&["mutual exclusion", "no starvation"], "A node that comes back has forgotten its requests, and takes a reply to an old one for a reply to the next.")
+        Restarts::TOLERATED.excluding(&["mutual exclusion", "no starvation"], "A node that returns has forgotten its requests, and mistakes a reply to an old one for a reply to the next.")
     }
 
     /// Slow links that reorder messages, and nodes that pause. Nothing is lost: see the caveats.

@@ -60,7 +60,7 @@
 //! - **Links must be perfect and FIFO.** On links that lose or reorder messages it fails: run it over `volvox-channel`,
 //!   as the laboratory does. Two nodes can be inside as soon as a reply may overtake a request.
 //! - **One crash stops everything.** The paper says so (p. 562): a failed process stops all others, "thereby halting
-//!   "thereby halting the system". A node that comes back has forgotten its queue, and lets in whom it should not.
+//!   the system". A node that returns has forgotten its queue, and grants entry to a node that should wait.
 //! - Ricart and Agrawala save the N-1 release messages: [`crate::ricart_agrawala`].
 //! - `Reply` is the paper's *acknowledgment* of rule 2. Its footnote allows omitting one where something later was
 //!   already sent; here every request is acknowledged, so 3(N-1) is the cost of the plain rules, and an upper bound of

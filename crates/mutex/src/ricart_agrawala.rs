@@ -57,15 +57,16 @@
 //!
 //! # Caveats
 //!
-//! - **Every message arrives, once.** Order does not matter, but a lost message is waited for forever, and a second copy of a
-//!   reply would be mistaken for the reply to the next request. Links of the worlds
-//!   here lose only messages in flight when they break; where they break, run it over `volvox-channel`.
-//! - **One crash stops everything.** A dead node replies to nobody, so nobody enters (claim Q-MTX-7). The usual repair is
-//!   a refusal that is said aloud, and a timeout that takes silence for death: a failure detector. It is not here. A node
-//!   that comes back has forgotten its requests, and takes a reply to an old one for a reply to the next.
-//! - Textbooks often compare "the timestamps" of two requests. These must be *logical* times: with clocks that are not set
-//!   by what they hear, a node that asks later may have the smaller number, and two are inside (rule `clock`). Ties must
-//!   be broken by name: with numbers alone, two equal ones let both in (`tie-break`) or none
+//! - **Every message must arrive exactly once.** Order does not matter, but a node waits forever for a lost message,
+//!   and a second copy of a reply would be mistaken for the reply to the next request. Links of the worlds here lose
+//!   only what is in flight when they break; where they break, run the protocol over `volvox-channel`.
+//! - **One crash stops everything.** A crashed node sends no replies, so no other node enters (claim Q-MTX-7). The
+//!   usual repair is an explicit refusal, and a timeout after which silence means a crash: a failure detector. It is
+//!   not included here. A node that returns has forgotten its requests, and mistakes a reply to an old one for a reply to
+//!   the next.
+//! - Textbooks often compare "the timestamps" of two requests. These must be *logical* times: with clocks that messages
+//!   do not advance, a node that asks later may have the smaller number, and two nodes are inside (rule `clock`). Ties
+//!   must be broken by name: with numbers alone, two equal ones let both in (`tie-break`) or none
 //!   (`tie-break-deferring`).
 //! - There is one resource. Further resources take further, independent instances.
 //!

@@ -49,7 +49,7 @@
 //!  commit 1: n1 and n2           |                     |
 //!          |-- Append [] commit=1 -------------------->|     told at once
 //! ```
-//! `tests/scripts/raft` holds more of them, message by message, with the words of the trace.
+//! `tests/scripts/raft` contains more runs, message by message, in the format of the trace.
 //!
 //! # Why it is safe
 //!

@@ -11,7 +11,7 @@ pub trait Forms {
     const FORMS: &'static [&'static str];
 }
 
-/// Writes the kinds, the forms, the text and the parser of the commands of a protocol, from one table.
+/// Generates the kinds, the forms, the text and the parser of the commands of a protocol, from one table.
 ///
 /// ```text
 /// commands! { Command;
