@@ -2,8 +2,8 @@
 //!
 //! For every row of [`row::ROWS`] and every round, both sides start with nothing, run alone, and are driven by the same
 //! `volvox bench` over the same disk; the side that goes first alternates. A figure is the median of the rounds, shown
-//! with the smallest and the largest. While anything else runs the comparison says nothing: it is refused beforehand, and
-//! void when something came in between.
+//! with the smallest and the largest. A comparison while anything else runs is meaningless: it is refused beforehand,
+//! and void when another load interfered.
 
 mod members;
 mod processes;
@@ -16,8 +16,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::cargo;
 use crate::child;
-use crate::verify;
 use crate::workspace::Workspace;
 use members::{Members, Side};
 use processes::{FOREIGN_CORES_MAX, Foreigners, load_average};
@@ -32,7 +32,7 @@ const WATCH: Duration = Duration::from_secs(2);
 
 const USAGE: &str = "usage: cargo xtask bench etcd [--rounds 5] [--secs 10] [--only ROW,...] [--json FILE] [--anyway]";
 
-/// What was asked for.
+/// The options of the command.
 struct Arguments {
     rounds: usize,
     secs: f64,
@@ -45,13 +45,13 @@ struct Arguments {
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let arguments = parse(arguments)?;
     let etcd = build_etcd(workspace)?;
-    verify::run_cargo(&mut verify::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
+    cargo::run(&mut cargo::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
     let volvox = workspace.volvox_release();
     let load = load_average()?;
     let strangers = Foreigners::start(&[])?.after(WATCH)?;
     println!("load average before: {load}; others use {:.2} cores", strangers.cores);
     if strangers.cores > FOREIGN_CORES_MAX && !arguments.anyway {
-        bail!("something else runs ({}): wait, or say --anyway and get a void result", strangers.names());
+        bail!("something else runs ({}): wait, or use --anyway and get a void result", strangers.names());
     }
     let folder = workspace.volvox_release().with_file_name(format!("bench-{}", std::process::id()));
     let mut report = Report::new(load, arguments.rounds, arguments.secs, version_of(&etcd)?);
@@ -85,7 +85,7 @@ fn parse(arguments: &[String]) -> Result<Arguments> {
     }
     let mut parsed = Arguments { rounds: 5, secs: 10.0, rows: ROWS.iter().collect(), json: None, anyway: false };
     while let Some(flag) = words.next() {
-        let mut value = || words.next().with_context(|| format!("{flag} wants a value; {USAGE}"));
+        let mut value = || words.next().with_context(|| format!("{flag} needs a value; {USAGE}"));
         match flag.as_str() {
             "--rounds" => parsed.rounds = value()?.parse().context("--rounds")?,
             "--secs" => parsed.secs = value()?.parse().context("--secs")?,
@@ -126,7 +126,7 @@ fn version_of(etcd: &Path) -> Result<String> {
 
 /// One row, one side, from an empty folder to an empty folder.
 fn run_once(bench: &Bench<'_>, etcd: &Path, row: &Row, side: Side, folder: &Path) -> Result<Outcome> {
-    // What an earlier run that was interrupted left behind.
+    // The remains of an earlier run that was interrupted.
     let _ = std::fs::remove_dir_all(folder);
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let members = match side {

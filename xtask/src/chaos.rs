@@ -8,10 +8,10 @@ use std::time::Duration;
 /// All scenarios ten times take about eight minutes.
 const LIMIT: Duration = Duration::from_secs(40 * 60);
 
-/// Builds the program and the driver as they are shipped, and lets chaos loose.
+/// Builds the program and the driver as they are shipped, and runs the faults.
 ///
 /// # Errors
-/// When something does not build, or a promise is broken.
+/// When something does not build, or a guarantee is violated.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let build = ["build", "--release", "-p", "volvox", "-p", "volvox-live"];
     let status = child::stream(&mut workspace.cargo(&build), LIMIT, |_| {})?;
@@ -24,7 +24,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     command.arg(&program).args(arguments);
     let status = child::stream(&mut command, LIMIT, |_| {})?;
     if !status.success() {
-        bail!("chaos found something; it is printed above");
+        bail!("chaos found a violation; it is printed above");
     }
     Ok(())
 }

@@ -14,10 +14,10 @@ const POLL: Duration = Duration::from_millis(5);
 /// Output kept of one child and stream, at most; what comes after it is dropped.
 const OUTPUT_BYTES_MAX: u64 = 16 << 20;
 
-/// What a child that ended has said.
+/// The output of a child that ended.
 #[derive(Debug)]
 pub struct Output {
-    /// How it ended.
+    /// Its exit.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: String,
@@ -84,7 +84,7 @@ pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&s
     }
 }
 
-/// A child that goes on speaking, such as a watch. It is killed when this is dropped.
+/// A child that keeps printing, such as a watch. It is killed when this is dropped.
 pub struct Speaker {
     shown: String,
     child: Child,
@@ -242,8 +242,8 @@ mod tests {
 
     #[test]
     fn a_speaker_is_heard_line_by_line_and_ends_on_an_interrupt() {
-        // Whoever starts the tests in the background of a script has interrupts ignored, and so has every child, unless
-        // it asks for them itself, as every client here does.
+        // Tests started in the background of a script have interrupts ignored, and so has every child, unless it
+        // enables them itself, as every client here does.
         let echo = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL)\n\
                     for line in sys.stdin: print(line, end='', flush=True)";
         let mut speaker = Speaker::start(Command::new("python3").args(["-c", echo]), "one\ntwo\n").unwrap();

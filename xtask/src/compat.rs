@@ -1,4 +1,4 @@
-//! Foreign clients: programs that nobody here wrote, let loose on a cluster of three nodes.
+//! Foreign clients: independent programs, run against a cluster of three nodes.
 //!
 //! `cargo xtask compat` fetches `etcdctl` 3.5, starts three nodes of the development build, runs every check against every
 //! node, and prints a table. With `--against-etcd` the cluster is three members of etcd itself: an expectation that does
@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify::{self, Tally};
+use crate::cargo;
+use crate::tally::Tally;
 use crate::workspace::Workspace;
 use check::{Check, Node};
 use clients::Clients;
@@ -38,7 +39,7 @@ pub use perf::run as check_perf;
 const CHECKS: &[&[Check]] =
     &[kv::CHECKS, txn::CHECKS, watch::CHECKS, lease::CHECKS, recipes::CHECKS, maintenance::CHECKS, members::CHECKS];
 
-/// What one check found against one node.
+/// The result of one check against one node.
 struct Outcome {
     name: &'static str,
     node: usize,
@@ -46,14 +47,14 @@ struct Outcome {
     problem: Option<String>,
 }
 
-/// `cargo xtask compat [--against-etcd | --record] [WORD...]`: with `--record`, a run of all checks without a fault is written down.
+/// `cargo xtask compat [--against-etcd | --record] [WORD...]`: with `--record`, a clean run of all checks is recorded.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (flags, words): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.starts_with("--"));
     if let Some(unknown) = flags.iter().find(|flag| !["--against-etcd", "--record"].contains(&flag.as_str())) {
         bail!("there is no flag `{unknown}`; there are --against-etcd and --record");
     }
     if flags.len() > 1 || (flags == ["--record"] && !words.is_empty()) {
-        bail!("--record is of a run of all checks against our own nodes: it goes with nothing else");
+        bail!("--record needs a run of all checks against our own nodes: it cannot be combined with other arguments");
     }
     let commit = (flags == ["--record"]).then(|| green::commit(workspace)).transpose()?;
     let mut tally = Tally::default();
@@ -84,7 +85,7 @@ pub fn step(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
 /// Fetches the clients, so that the network is needed at the beginning only.
 pub fn fetch(workspace: &Workspace) -> Result<()> {
     Clients::fetch(workspace)?;
-    // Without it the gate is less, and says so, and goes on.
+    // Without it the gate is weaker, says so, and continues.
     let _ = chrony::fetch(workspace);
     Ok(())
 }
@@ -93,7 +94,7 @@ pub fn fetch(workspace: &Workspace) -> Result<()> {
 fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally: &mut Tally) -> Result<()> {
     let selected = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let checks: Vec<&Check> = CHECKS.iter().copied().flatten().filter(|check| selected(check.name)).collect();
-    // What stands beside etcd has nothing to do with chrony.
+    // The other checks have nothing to do with chrony.
     let with_chrony = !against_etcd && chrony::names().any(selected);
     if checks.is_empty() && !with_chrony {
         bail!("no check's name contains {words:?}");
@@ -107,7 +108,7 @@ fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally
 fn run_etcd(workspace: &Workspace, against_etcd: bool, checks: &[&Check], tally: &mut Tally) -> Result<()> {
     let clients = Clients::fetch(workspace)?;
     if !against_etcd {
-        verify::run_cargo(&mut verify::offline(workspace, &["build", "--package", "volvox"]))?;
+        cargo::run(&mut cargo::offline(workspace, &["build", "--package", "volvox"]))?;
     }
     let folder = working_folder()?;
     println!("data and logs are in {}; after an interrupt, `volvox down` there", folder.display());
@@ -204,7 +205,7 @@ mod tests {
         let workspace = Workspace::locate().unwrap();
         assert!(run(&workspace, &["--against".to_string()]).unwrap_err().to_string().contains("--against-etcd"));
         let both = ["--record".to_string(), "txn".to_string()];
-        assert!(run(&workspace, &both).unwrap_err().to_string().contains("goes with nothing else"));
+        assert!(run(&workspace, &both).unwrap_err().to_string().contains("cannot be combined"));
         assert!(run(&workspace, &["no such check".to_string()]).unwrap_err().to_string().contains("no such check"));
     }
 }

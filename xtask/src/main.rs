@@ -1,4 +1,4 @@
-//! The gate: every command that keeps this repository honest, as one Rust program.
+//! The gate: every check of this repository, as one Rust program.
 //!
 //! `cargo xtask` lists the commands. `verify` never writes into the sources, `fix` does; continuous integration runs
 //! `verify` and nothing else that matters. A command is one line in [`COMMANDS`] and one module beside this file.
@@ -7,6 +7,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
+mod cargo;
 mod chaos;
 mod child;
 mod compat;
@@ -14,6 +15,7 @@ mod mutants;
 mod new_chapter;
 mod powercut;
 mod shrunk;
+mod tally;
 mod tidy;
 mod verify;
 mod weight;
@@ -26,7 +28,7 @@ use workspace::Workspace;
 
 /// One command of the gate.
 struct Command {
-    /// What one types after `cargo xtask`.
+    /// The words after `cargo xtask`.
     name: &'static str,
     /// One line for the list of commands.
     summary: &'static str,
@@ -41,7 +43,7 @@ const COMMANDS: &[Command] = &[
         summary: "the whole gate, read-only: fetch, fmt, clippy, tidy, doc, test, compat",
         run: verify::run,
     },
-    Command { name: "fix", summary: "what a machine can mend: cargo fmt, then clippy --fix", run: verify::fix },
+    Command { name: "fix", summary: "automatic fixes: cargo fmt, then clippy --fix", run: verify::fix },
     Command {
         name: "tidy",
         summary: "the house rules: lengths, dependencies, banned calls, links, manifests",
@@ -74,7 +76,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "shrunk",
-        summary: "how short planted bugs and counterexamples become: one table, minutes; fails over a median of 25 events",
+        summary: "shrunk sizes of planted bugs and counterexamples: one table, minutes; fails over a median of 25 events",
         run: shrunk::run,
     },
     Command {
@@ -84,7 +86,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "weight",
-        summary: "what building costs, and what each chapter adds [edit | build [--against REV] [--pairs N]]",
+        summary: "the build cost, and what each chapter adds [edit | build [--against REV] [--pairs N]]",
         run: weight::run,
     },
     Command {

@@ -1,7 +1,7 @@
 //! `new-chapter`: a protocol module with its chapter, as a skeleton that compiles, runs in three worlds and passes the gate.
 //!
 //! The texts are in `new_chapter/template`, one file for each that is written, with the names to be filled in as
-//! `{{name}}`. What a skeleton says is a protocol of its own, so that its models and its test show something from the start.
+//! `{{name}}`. A skeleton is a working protocol, so that its models and its test are meaningful from the start.
 
 mod family;
 mod name;
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify;
+use crate::cargo;
 use crate::workspace::Workspace;
 use family::Family;
 use name::Name;
@@ -25,13 +25,14 @@ const TEST: &str = include_str!("new_chapter/template/test.rs.txt");
 const SCRIPT: &str = include_str!("new_chapter/template/script.txt");
 const CHAPTER: &str = include_str!("new_chapter/template/chapter.rs.txt");
 const SCENARIO: &str = include_str!("new_chapter/template/scenario.txt");
+const QUESTIONS: &str = include_str!("new_chapter/template/questions.md.txt");
 
 /// `cargo xtask new-chapter NAME [--family F]`.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (name, family) = read(workspace.root(), arguments)?;
     let written = write(workspace.root(), &name, &family)?;
     let crates = [format!("volvox-{}", family.name), format!("volvox-chapters-{}", family.name)];
-    verify::run_cargo(&mut workspace.cargo(&["fmt", "--package", &crates[0], "--package", &crates[1]]))?;
+    cargo::run(&mut workspace.cargo(&["fmt", "--package", &crates[0], "--package", &crates[1]]))?;
     for file in &written {
         println!("{file}");
     }
@@ -57,14 +58,13 @@ fn settle(workspace: &Workspace, name: &Name, crates: &[String; 2]) -> Result<()
     };
     for package in crates {
         // The first run says what it wrote, and fails because it was not so before.
-        let _ = verify::run_cargo(&mut tests(package, true));
-        verify::run_cargo(&mut tests(package, false))
-            .with_context(|| format!("the skeleton in {package} does not pass"))?;
+        let _ = cargo::run(&mut tests(package, true));
+        cargo::run(&mut tests(package, false)).with_context(|| format!("the skeleton in {package} does not pass"))?;
     }
     Ok(())
 }
 
-/// What was asked for, if it can be done: nothing is written before this is known.
+/// The request, if it is possible: nothing is written before this is known.
 fn read(root: &Path, arguments: &[String]) -> Result<(Name, Family)> {
     let (name, family) = match arguments {
         [name] => (name, "new"),
@@ -92,13 +92,41 @@ fn write(root: &Path, name: &Name, family: &Family) -> Result<Vec<String>> {
         (format!("{protocols}/tests/scripts/{id}/01-a-lost-message.txt"), SCRIPT),
         (format!("{chapters}/src/{module}.rs"), CHAPTER),
         (format!("{chapters}/scenarios/{id}.txt"), SCENARIO),
+        (format!("book/src/questions/{id}.md"), QUESTIONS),
         (family.test_of(root, &module)?, TEST),
     ] {
         put(root, &path, &fill(text))?;
         written.push(path);
     }
+    written.extend(list_in_book(root, name, family)?);
     written.extend(family.list(root, name)?);
     Ok(written)
+}
+
+/// Lists the chapter in the book: its questions, and its place in the reading order, which is behind its family.
+fn list_in_book(root: &Path, name: &Name, family: &Family) -> Result<Vec<String>> {
+    let (id, title) = (&name.id, name.title());
+    let relatives = fs::read_to_string(root.join(format!("chapters/{}/coverage.txt", family.name))).unwrap_or_default();
+    let is_relative = |row: &str| {
+        let mut lines = relatives.lines().filter(|line| !line.starts_with(['#', ' ']));
+        lines.any(|line| line.split(' ').next().is_some_and(|id| row.starts_with(&format!("| [{id}]("))))
+    };
+    Ok(vec![
+        change(root, "book/src/reading-order.md", |text| {
+            let mut lines: Vec<&str> = text.lines().collect();
+            let last = lines.iter().rposition(|line| is_relative(line));
+            let last = last.or_else(|| lines.iter().rposition(|line| line.starts_with("| [")))?;
+            let row =
+                format!("| [{id}](questions/{id}.md) | - | evening | what a reader knows afterwards, in a line |");
+            lines.insert(last + 1, &row);
+            Some(lines.join("\n") + "\n")
+        })?,
+        change(root, "book/src/questions/README.md", |text| Some(format!("{text}- [{title}]({id}.md)\n")))?,
+        change(root, "book/src/SUMMARY.md", |text| {
+            let next = "- [The catalogue of mechanisms]";
+            text.contains(next).then(|| text.replacen(next, &format!("  - [{title}](questions/{id}.md)\n{next}"), 1))
+        })?,
+    ])
 }
 
 /// Writes a file that is not there yet.
@@ -132,10 +160,10 @@ mod tests {
     #[test]
     fn names_that_cannot_be_are_refused() {
         for (name, message) in [
-            ("match", "`match` is a word of Rust; no module can be called so"),
-            ("raft", "there is an entry `raft` already"),
-            ("eight-fallacies", "there is an entry `eight-fallacies` already"),
-            ("section", "there is a module crates/mutex/src/section.rs already"),
+            ("match", "`match` is a keyword of Rust and cannot name a module"),
+            ("raft", "the entry `raft` already exists"),
+            ("eight-fallacies", "the entry `eight-fallacies` already exists"),
+            ("section", "the module crates/mutex/src/section.rs already exists"),
             ("paxos/multi", "`paxos/multi`: a name has no `/`; the folder is that of its family: --family F"),
             ("Paxos", "`Paxos`: a name has only a-z, 0-9 and -"),
             ("über", "`über`: a name has only a-z, 0-9 and -"),
@@ -158,17 +186,14 @@ mod tests {
             text.starts_with("there is no family `mutexx`; there are: channel, ") && text.ends_with(", or `new`"),
             "{text}"
         );
-        assert_eq!(
-            refused(&["sim"]),
-            "there is a crate crates/sim already; say which family it belongs to: --family F"
-        );
+        assert_eq!(refused(&["sim"]), "the crate crates/sim already exists; name the family it belongs to: --family F");
         let text = refused(&["a-protocol-of-this-test", "--family", "foundations"]);
         assert!(text.contains("`foundations` has no crate of protocols"), "{text}");
         assert!(refused(&[]).contains("new-chapter NAME [--family F]"));
         assert!(refused(&["a", "b"]).contains("new-chapter NAME [--family F]"));
     }
 
-    /// What is written into a copy of the files that it changes is what a person would write.
+    /// The command writes into a copy of the files what a person would write.
     #[test]
     fn a_new_family_and_an_old_one_are_written_whole() {
         let root = std::env::temp_dir().join(format!("volvox-new-chapter-{}", std::process::id()));
@@ -184,6 +209,9 @@ mod tests {
             "crates/mutex/tests/mutex/main.rs",
             "chapters/mutex/src/lib.rs",
             "chapters/mutex/coverage.txt",
+            "book/src/questions/README.md",
+            "book/src/SUMMARY.md",
+            "book/src/reading-order.md",
         ];
         for file in files {
             put(&root, file, &fs::read_to_string(here.root().join(file)).unwrap()).unwrap();
@@ -205,6 +233,11 @@ mod tests {
         assert!(text("chapters/my-new/coverage.txt").ends_with("my-new golden=1 models=4 claims=0 sound\n"));
         assert!(text("crates/chapters/src/lib.rs").contains("    &volvox_chapters_my_new::FAMILY,\n]);"));
         assert!(text("ARCHITECTURE.md").contains("| `chapters-my-new` | `core`, `lab`, `my-new` |"));
+        assert!(text("book/src/SUMMARY.md").contains("(questions/my-mutex.md)\n"));
+        let order = text("book/src/reading-order.md");
+        let place = |id: &str| order.find(&format!("| [{id}](")).unwrap();
+        assert!(place("leases") < place("my-mutex") && place("my-mutex") < place("raft"), "behind its family");
+        assert!(place("my-new") > place("raft"), "a new family is the last");
         assert!(text("xtask/src/tidy/tree.rs").contains("    \"my-new\",\n"));
         fs::remove_dir_all(&root).unwrap();
     }

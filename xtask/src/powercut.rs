@@ -17,7 +17,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         workspace.cargo(&["run", "--release", "-q", "-p", "volvox-live", "--bin", "volvox-powercut", "--"]);
     let status = child::stream(command.args(arguments), LIMIT, |_| {})?;
     if !status.success() {
-        bail!("a promise was broken; it is printed above");
+        bail!("a guarantee was violated; it is printed above");
     }
     Ok(())
 }

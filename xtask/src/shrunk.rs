@@ -1,5 +1,5 @@
-//! `cargo xtask shrunk`: how short everything becomes that breaks, in one table: the planted bugs of the store, the rules
-//! that chapters are swept without, and the counterexamples of the checker.
+//! `cargo xtask shrunk`: the shrunk sizes of all failures, in one table: the planted bugs of the store, the rules that
+//! chapters are swept without, and the counterexamples of the checker.
 
 use crate::child;
 use crate::workspace::Workspace;
@@ -10,7 +10,7 @@ use std::time::Duration;
 const MEDIAN_MAX: usize = 25;
 /// Both take a few minutes, and building the laboratory some more.
 const LIMIT: Duration = Duration::from_secs(60 * 60);
-/// What each example closes with: the lengths of all that it made short.
+/// The last line of each example: the lengths of all runs that it shrank.
 const LENGTHS: &str = "events: ";
 
 const PLANTED: [&str; 10] = [

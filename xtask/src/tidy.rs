@@ -1,13 +1,15 @@
-//! Tidy: the house rules that no compiler checks. It is a command and a test, reads every file of the checkout once, and
-//! answers with findings, each with its place and with what to do instead.
+//! Tidy: the rules that no compiler checks. It is a command and a test, reads every file of the checkout once, and
+//! reports findings, each with its place and with what to do instead.
 //!
 //! A rule is a function from the [`Tree`] to findings, so each is tested on a small tree written in the test itself.
 
 mod banned;
+mod circles;
 mod citations;
 mod dependencies;
 mod english;
 mod evidence;
+mod imports;
 mod lengths;
 mod links;
 mod manifests;
@@ -31,9 +33,9 @@ pub struct Finding {
     pub path: String,
     /// The line, counted from one.
     pub line: usize,
-    /// What is wrong.
+    /// The problem.
     pub what: String,
-    /// What to do instead.
+    /// The remedy.
     pub instead: String,
 }
 
@@ -57,6 +59,7 @@ const RULES: &[(&str, Rule)] = &[
     ("lengths of files and functions", lengths::findings),
     ("banned calls", banned::findings),
     ("modules", modules::findings),
+    ("circles of imports", circles::findings),
     ("purity", purity::findings),
     ("dependency table", dependencies::findings),
     ("manifests", manifests::findings),
@@ -73,7 +76,7 @@ const RULES: &[(&str, Rule)] = &[
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     if arguments.iter().any(|argument| argument == "--ratchet") {
         let tree = Tree::load(workspace.root())?;
-        print!("{}{}", lengths::proposal(&tree), english::proposal(&tree));
+        print!("{}{}{}", lengths::proposal(&tree), circles::proposal(&tree), english::proposal(&tree));
         return Ok(());
     }
     check(workspace)

@@ -2,67 +2,26 @@
 //!
 //! `verify` runs the steps of [`steps`] in order, never writes into the sources, and stops at the first failure with the
 //! command that repeats it. Only the first step uses the network, and only package registries: all that follow run with
-//! cargo offline and the lock file closed, so a build that wants more than that fails here and not on somebody's train.
+//! cargo offline and the lock file closed, so a build that needs more fails here and not on a machine without a
+//! network.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
+use crate::cargo::{self, STEP_LIMIT};
+use crate::tally::Tally;
 use crate::workspace::Workspace;
 use crate::{child, compat, tidy};
 
-/// No step takes longer; one that does has hung.
-const STEP_LIMIT: Duration = Duration::from_secs(45 * 60);
-
-/// Tests and checks counted over all steps.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// How many passed.
-    pub passed: u64,
-    /// How many failed.
-    pub failed: u64,
-    /// What could not be run on this machine, one entry a test or check: its name and the reason.
-    pub skipped: Vec<String>,
-}
-
-impl Tally {
-    /// What was not run, a line each, then the counts in one line: the last thing that is printed.
-    pub fn closing_lines(&self) -> String {
-        let mut lines: String = self.skipped.iter().map(|what| format!("NOT RUN: {what}\n")).collect();
-        lines += &format!("{} passed, {} failed", self.passed, self.failed);
-        if !self.skipped.is_empty() {
-            lines += &format!(", {} skipped", self.skipped.len());
-        }
-        lines + "\n"
-    }
-
-    /// Adds the result line of one test binary, or the line of a test that was not run, as `cargo test` prints them;
-    /// other lines count nothing.
-    fn add_line(&mut self, line: &str) {
-        if let Some((name, why)) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... ignored")) {
-            self.skipped.push(format!("{name}: it is marked as ignored{why}"));
-        }
-        let Some(result) = line.trim_start().strip_prefix("test result: ") else { return };
-        for part in result.split(['.', ';']) {
-            let mut words = part.split_whitespace();
-            let (Some(count), Some(kind)) = (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
-            else {
-                continue;
-            };
-            match kind {
-                "passed" => self.passed += count,
-                "failed" => self.failed += count,
-                _ => {}
-            }
-        }
-    }
-}
+/// The minutes that each part of the project may take of the gate, cold, on two quiet cores. A part that does not fit is a
+/// command of its own.
+const BUDGET_MINUTES: [(&str, u64); 1] = [("foundation: worlds, Raft, store, door, 22 chapters", 15)];
 
 /// One step of the gate.
 struct Step {
     name: &'static str,
-    /// What a person types to repeat this step alone.
+    /// The command that repeats this step alone.
     repeat: &'static str,
     run: fn(&Workspace, &mut Tally) -> Result<()>,
 }
@@ -111,8 +70,8 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
 
 /// `cargo xtask fix`: the twin that writes.
 pub fn fix(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fmt", "--all"]))?;
-    run_cargo(&mut workspace.cargo(&[
+    cargo::run(&mut workspace.cargo(&["fmt", "--all"]))?;
+    cargo::run(&mut workspace.cargo(&[
         "clippy",
         "--workspace",
         "--all-targets",
@@ -120,50 +79,38 @@ pub fn fix(workspace: &Workspace, _arguments: &[String]) -> Result<()> {
         "--allow-dirty",
         "--allow-staged",
     ]))?;
-    run_cargo(&mut workspace.cargo(&["fmt", "--all"]))
+    cargo::run(&mut workspace.cargo(&["fmt", "--all"]))
 }
 
 fn fetch(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fetch", "--locked"]))?;
+    cargo::run(&mut workspace.cargo(&["fetch", "--locked"]))?;
     compat::fetch(workspace)
 }
 
 fn fmt(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut workspace.cargo(&["fmt", "--all", "--check"]))
+    cargo::run(&mut workspace.cargo(&["fmt", "--all", "--check"]))
 }
 
 fn clippy(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(&mut offline(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
+    cargo::run(&mut cargo::offline(workspace, &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))
 }
 
 fn doc(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
-    run_cargo(offline(workspace, &["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
+    cargo::run(cargo::offline(workspace, &["doc", "--no-deps", "--workspace"]).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
 fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
-    let mut command = offline(workspace, &["test", "--workspace"]);
-    let status = child::stream(&mut command, STEP_LIMIT, |line| tally.add_line(line))?;
-    if !status.success() {
-        bail!("`{}` ended with {status}", child::show(&command));
-    }
-    if tally.passed == 0 {
-        bail!("`{}` ran no test at all", child::show(&command));
-    }
-    Ok(())
-}
-
-/// Cargo with everything already fetched: what asks the network now is refused.
-pub fn offline(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut command = workspace.cargo(arguments);
-    command.env("CARGO_NET_OFFLINE", "true");
-    command
-}
-
-/// Runs a command to its end with its output going through.
-pub fn run_cargo(command: &mut Command) -> Result<()> {
-    let status = child::stream(command, STEP_LIMIT, |_| {})?;
-    if !status.success() {
-        bail!("`{}` ended with {status}", child::show(command));
+    // Examples are compiled by clippy, and the one with tests here: to link all of them takes a minute and shows nothing.
+    let programs = ["test", "--workspace", "--lib", "--bins", "--tests", "--example", "embed"];
+    for arguments in [&programs[..], &["test", "--workspace", "--doc"]] {
+        let (mut command, before) = (cargo::offline(workspace, arguments), tally.passed);
+        let status = child::stream(&mut command, STEP_LIMIT, |line| tally.add_line(line))?;
+        if !status.success() {
+            bail!("`{}` ended with {status}", child::show(&command));
+        }
+        if tally.passed == before {
+            bail!("`{}` ran no test at all", child::show(&command));
+        }
     }
     Ok(())
 }
@@ -174,7 +121,11 @@ fn timing_table(times: &[(&str, Duration, bool)]) -> String {
     for (name, time, passed) in times {
         table += &format!("{name:<8} {:>9.1}  {}\n", time.as_secs_f64(), if *passed { "ok" } else { "FAILED" });
     }
-    table + &format!("{:<8} {:>9.1}\n", "total", total.as_secs_f64())
+    table += &format!("{:<8} {:>9.1}\n", "total", total.as_secs_f64());
+    let budget: u64 = BUDGET_MINUTES.iter().map(|(_, minutes)| minutes * 60).sum();
+    let parts: Vec<String> = BUDGET_MINUTES.iter().map(|(part, minutes)| format!("{part}: {minutes} min")).collect();
+    let verdict = if total > Duration::from_secs(budget) { "EXCEEDED (cold, on two quiet cores)" } else { "kept" };
+    table + &format!("{:<8} {:>9.1}  {verdict}; {}\n", "budget", budget as f64, parts.join(", "))
 }
 
 #[cfg(test)]
@@ -182,42 +133,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn result_lines_are_summed_and_other_lines_are_not() {
-        let mut tally = Tally::default();
-        tally
-            .add_line("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 3 filtered out; finished in 0.02s");
-        tally.add_line(
-            "test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s",
-        );
-        tally.add_line("test votes_9 passed; 9 failed");
-        tally.add_line("test votes ... ok");
-        assert_eq!(tally, Tally { passed: 16, failed: 2, skipped: Vec::new() });
-    }
-
-    #[test]
-    fn the_last_line_counts_what_was_not_run_and_the_lines_above_it_name_it() {
-        let mut tally = Tally { passed: 7, ..Tally::default() };
-        assert_eq!(tally.closing_lines(), "7 passed, 0 failed\n");
-        tally.add_line("test log::a_long_one ... ignored, a minute");
-        tally.skipped.push("chrony: its client asks our server: there is no chronyd here".to_owned());
-        let lines = tally.closing_lines();
-        let lines: Vec<_> = lines.lines().collect();
-        assert_eq!(
-            lines,
-            [
-                "NOT RUN: log::a_long_one: it is marked as ignored, a minute",
-                "NOT RUN: chrony: its client asks our server: there is no chronyd here",
-                "7 passed, 0 failed, 2 skipped",
-            ]
-        );
-    }
-
-    #[test]
     fn the_table_names_every_step_and_the_sum() {
         let table =
             timing_table(&[("fmt", Duration::from_millis(1500), true), ("test", Duration::from_secs(60), false)]);
         assert!(table.contains("fmt            1.5  ok") && table.contains("test          60.0  FAILED"), "{table}");
-        assert!(table.contains("total         61.5"), "{table}");
+        assert!(
+            table.contains("total         61.5") && table.contains("budget       900.0  kept; foundation"),
+            "{table}"
+        );
+        let slow = timing_table(&[("test", Duration::from_secs(901), true)]);
+        assert!(slow.contains("budget       900.0  EXCEEDED"), "{slow}");
     }
 
     #[test]

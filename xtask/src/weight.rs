@@ -1,4 +1,4 @@
-//! `cargo xtask weight`: what the program costs to build, and what each chapter adds to that.
+//! `cargo xtask weight`: the build cost of the program, and what each chapter adds to it.
 //!
 //! | command | what it measures | how long |
 //! |---|---|---|
@@ -6,8 +6,9 @@
 //! | `weight edit` | from the edit of one protocol file to its family's test, built and ended | minutes |
 //! | `weight build [--against REV] [--pairs N]` | cold release builds, alternating with another revision | an hour |
 //!
-//! Each writes its figures into `benches/weight/figures.txt`, with date, commit and load, and `RESULTS.md` beside it anew. The
-//! exact figures are ratchets: `weight` fails, and so does tidy, when one has grown beyond `benches/weight/ratchet.txt`.
+//! Each writes its figures into `benches/weight/figures.txt`, with date, commit and load, and rewrites `RESULTS.md`
+//! beside it. The exact figures are ratchets: `weight` fails, and so does tidy, when one has grown beyond
+//! `benches/weight/ratchet.txt`.
 
 mod builds;
 mod figures;
@@ -19,7 +20,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify;
+use crate::cargo;
 use crate::workspace::Workspace;
 use figures::Figures;
 
@@ -83,8 +84,8 @@ fn families(workspace: &Workspace) -> Result<BTreeMap<String, u64>> {
 
 /// Builds the binary for a release, and counts what is left of it without symbols.
 fn stripped_bytes(workspace: &Workspace, folder: &Path, flags: &[&str]) -> Result<u64> {
-    let mut build = verify::offline(workspace, &["build", "--release", "--package", "volvox"]);
-    verify::run_cargo(build.args(flags).env("CARGO_TARGET_DIR", folder))?;
+    let mut build = cargo::offline(workspace, &["build", "--release", "--package", "volvox"]);
+    cargo::run(build.args(flags).env("CARGO_TARGET_DIR", folder))?;
     let (binary, stripped) = (folder.join("release/volvox"), folder.join("stripped"));
     let status = Command::new("strip").arg("-o").args([&stripped, &binary]).status().context("cannot run strip")?;
     if !status.success() {

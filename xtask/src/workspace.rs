@@ -1,4 +1,4 @@
-//! Where the checkout is, and how cargo is called in it.
+//! The path of the checkout, and how cargo is called in it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,7 @@ impl Workspace {
         &self.root
     }
 
-    /// Where foreign clients are put: a folder of the checkout's own, never committed.
+    /// The folder of foreign clients: a folder of the checkout's own, never committed.
     pub fn tools(&self) -> PathBuf {
         self.root.join(".tools")
     }

@@ -1,21 +1,22 @@
 //! `volvox`: many machines that their users see as one.
 //!
-//! The program holds no protocol: it reads the command line, and puts rooms together.
+//! The program contains no protocol: it reads the command line and assembles the other crates.
 
-// A command line is outside the simulation: it waits in real time.
+// A command line is outside the simulation, so it waits in real time.
 #![allow(clippy::disallowed_methods)]
 
 mod bench;
 mod client;
 mod local;
 mod node;
+mod progress;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::path::Path;
 use std::process::ExitCode;
 
-/// Measured against the system's: half the time that a put spends in an allocator.
+/// Chosen by measurement: a put spends half the time in this allocator that it spends in the system's.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -32,7 +33,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a cluster on this machine, one process a node
+    /// Start a cluster on this machine, one OS process per node
     Up(local::up::UpArguments),
     /// Stop the cluster on this machine; its data stays
     Down,
@@ -40,61 +41,61 @@ enum Command {
     Node(Box<node::options::NodeArguments>),
     /// Kill a node of the local cluster (SIGKILL)
     Kill {
-        /// Which node
+        /// The node
         node: u64,
     },
     /// Start a node of the local cluster again
     Start {
-        /// Which node
+        /// The node
         node: u64,
     },
-    /// Stop a node's process in its tracks (SIGSTOP)
+    /// Pause a node's process (SIGSTOP)
     Pause {
-        /// Which node
+        /// The node
         node: u64,
     },
-    /// Let a paused node go on (SIGCONT)
+    /// Resume a paused node (SIGCONT)
     Resume {
-        /// Which node
+        /// The node
         node: u64,
     },
-    /// Cut the local cluster's network into groups: partition 1,2 3
+    /// Partition the local cluster's network into groups: partition 1,2 3
     Partition {
         /// The nodes of each group, separated by commas
         #[arg(required = true, num_args = 2..)]
         groups: Vec<String>,
     },
-    /// Make the link between two nodes slow, both ways
+    /// Slow down the link between two nodes in both directions
     Slow {
         /// One node
         first: u64,
-        /// The other
+        /// The other node
         second: u64,
-        /// Added to the latency, such as 50ms
+        /// Added latency, such as 50ms
         #[arg(long)]
         delay: Option<String>,
-        /// Lost, such as 1%
+        /// Share of messages lost, such as 1%
         #[arg(long)]
         loss: Option<String>,
     },
     /// Make a node's wall clock jump: skew 2 +200ms
     Skew {
-        /// Which node
+        /// The node
         node: u64,
         /// By how much, such as +200ms or -3s
         #[arg(allow_hyphen_values = true)]
         by: String,
     },
-    /// Make something go wrong: fault 'partition 1,2|3', fault list, fault table
+    /// Inject a fault: fault 'partition 1,2|3', fault list, fault table
     #[command(after_help = format!("Which fault works in which world:\n\n{}", local::fault_table::table()))]
     Fault {
-        /// A fault in the vocabulary of the simulator; `list` prints the active ones, `table` which works where
+        /// A fault in the vocabulary of the simulator; `list` prints the active ones, `table` which fault works where
         #[arg(required = true)]
         fault: Vec<String>,
     },
-    /// End every fault, and resume who is paused
+    /// End every fault, and resume paused nodes
     Heal,
-    /// Make a new cluster on this machine from a snapshot
+    /// Create a new cluster on this machine from a snapshot
     Restore(local::restore::RestoreArguments),
     /// Measure an etcd v3 cluster: this one or another
     Bench(bench::BenchArguments),
@@ -178,7 +179,7 @@ async fn run_async(command: Command, options: client::ClientOptions, data: &Path
     Ok(ExitCode::SUCCESS)
 }
 
-/// One line for a person, one document for a program.
+/// Prints an error: one line for a person, one JSON document for a program.
 fn say(said: String, json: bool) {
     match (json, said.is_empty()) {
         (true, _) if said.starts_with('[') => println!("{said}"),

@@ -54,6 +54,54 @@ fn the_list_tells_what_is_done_of_the_catalogue() {
 }
 
 #[test]
+fn the_list_is_in_an_order_in_which_each_entry_needs_only_those_before_it() {
+    let list = document(&["list"]);
+    let entries = list["entries"].as_array().expect("entries");
+    for (place, entry) in entries.iter().enumerate() {
+        for needed in entry["needs"].as_array().expect("names") {
+            let is_before = entries[..place].iter().any(|before| before["id"] == *needed);
+            assert!(is_before, "{} needs {needed}", entry["id"]);
+        }
+    }
+    let text = says(&["list"]);
+    let line = text.lines().find(|line| line.contains(" ricart-agrawala ")).expect("its line");
+    assert!(line.contains(" day ") && line.contains(" lamport-mutex "), "{line}");
+}
+
+#[test]
+fn questions_are_asked_first_and_answered_on_request() {
+    let asked = says(&["questions", "paxos"]);
+    assert!(asked.contains("volvox lab claim Q-CON-1") && !asked.contains("4(n-1)"), "{asked}");
+    assert!(says(&["questions", "paxos", "--answers"]).contains("4(n-1)"));
+    assert!(says(&["show", "paxos"]).contains("# Predict, then run"));
+    assert!(document(&["questions"])["entries"].as_array().expect("entries").len() >= 23);
+    let all = document(&["questions", "raft"]);
+    assert!(all["questions"].as_array().expect("questions").len() >= 3 && all["questions"][0]["answer"].is_null());
+    assert!(
+        refused(&["questions", "replicated-state-machine"]).contains("has no questions, since its kind is service")
+    );
+}
+
+#[test]
+fn a_claim_says_what_it_has_not_measured() {
+    let claimed = document(&["claim", "Q-TIM-5"]);
+    assert_eq!(claimed["claims"][0]["verdict"], "consistent", "a published measurement is not reproduced: {claimed}");
+    let text = says(&["claim", "Q-MTX-3", "--broken"]);
+    assert!(text.contains("condition  ") && text.contains("expected  measured  unit"), "{text}");
+    assert!(
+        text.contains("Q-MTX-3 holds") && text.contains("it fails, as expected") && text.contains("FAILS"),
+        "{text}"
+    );
+    let nowhere = "/proc/nowhere";
+    assert!(refused(&["claim", "Q-MTX-3", "--svg", nowhere]).contains("cannot create the folder /proc/nowhere"));
+    let folder = scratch("plots");
+    says(&["claim", "Q-MTX-3", "--svg", folder.to_str().expect("text")]);
+    let plot = std::fs::read_to_string(folder.join("Q-MTX-3.svg")).expect("a picture");
+    assert!(plot.contains(">2(N-1)<") && plot.contains(">expected<"), "{plot}");
+    std::fs::remove_dir_all(folder).expect("it was written");
+}
+
+#[test]
 fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
     let row = document(&["show", "mtx-03"]);
     assert_eq!((&row["id"], &row["done"]), (&Value::from("MTX-03"), &Value::from(true)), "{row}");
@@ -61,9 +109,9 @@ fn a_row_of_the_catalogue_is_shown_with_what_shows_it() {
     assert!(demands.iter().all(|demand| !demand["evidence"].as_array().expect("evidence").is_empty()), "{row}");
     let text = says(&["show", "MTX-03"]);
     assert!(text.contains("safe    mutual exclusion\n        model ") && text.contains("(ricart-agrawala)"), "{text}");
-    // What nothing shows is printed as open, also in a row that is claimed.
+    // A demand without evidence is printed as open, also in a row that is claimed.
     assert!(says(&["show", "CON-09"]).contains("world   check\n        open"));
-    assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no door"));
+    assert!(says(&["show", "ACP-02"]).contains("client  psql\n        open: there is no interface"));
     assert!(says(&["show", "MTX-05"]).contains("no entry covers it yet"));
     assert!(says(&["show", "Q-MTX-3"]).contains("measured by ricart-agrawala"));
     assert!(says(&["show", "Q-MTX-6"]).contains("open: not measured yet"));
@@ -173,7 +221,7 @@ fn what_had_no_effect_is_said_with_the_reason() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(text.contains("had no effect: ") && text.contains(reason), "{protocol}, {fault}: {text}");
     };
-    vain("leases", "crash leader", "nobody led then");
+    vain("leases", "crash leader", "no node led then");
     vain("cristian", "skew 2 +300ms @ 1ms", "no node looked at its wall clock afterwards");
     vain("ricart-agrawala", "disk 2 full @ 1ms", "this protocol writes no records");
     vain("ricart-agrawala", "start 2 @ 1ms", "the node was up");
@@ -195,9 +243,9 @@ fn a_script_is_refused_where_it_is_wrong() {
     refused_with(format!("{header}> explode n1\n").as_bytes(), "line 4: expected");
     refused_with(
         format!("{header}> deliver n1->n2\n").as_bytes(),
-        "line 4: no such message is under way from n1 to n2",
+        "line 4: no such message is in flight from n1 to n2",
     );
-    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are no text");
+    refused_with(b"protocol paxos\n\xff\xfe\n", "line 2: these bytes are not text");
     refused_with("#\n".repeat(1_000_000).as_bytes(), "a script of 1000000 lines");
     refused_with("> settle\n".repeat(1_000_000).as_bytes(), "bytes; ");
     std::fs::write(&file, format!("{header}> command n1 enter\n> deliver\n> deliver\n")).expect("it can be written");
@@ -243,6 +291,11 @@ fn what_is_wrong_is_said_with_what_would_be_right() {
     assert!(refused(&["run", "ricart-agrawala", "--fault", "partition 1,2 @ 4ms"]).contains("column 11"));
     assert!(refused(&["claim", "Q-MTX-33"]).contains("did you mean Q-MTX-3?"));
     assert!(refused(&["run", "ricart-agrawala", "--nodes", "-1"]).contains("expected a whole number"));
+    assert!(refused(&["run", "ricart-agrawala", "--seed", "-1"]).contains("expected a whole number from 0"));
+    assert!(!refused(&["show", "nope"]).contains("did you mean"), "half of the letters differ");
+    for arguments in [["run", "raft", "--diagram"], ["run", "raft", "--trace"], ["check", "raft", "--diagram"]] {
+        assert!(refused(&[&arguments[..], &["--json"]].concat()).contains("--json prints one document"));
+    }
     assert!(
         refused(&["check", "ricart-agrawala", "--model", "without ordr"]).contains("did you mean \"without order\"?")
     );
@@ -278,13 +331,13 @@ fn a_counterexample_is_found_saved_and_replayed() {
 }
 
 #[test]
-fn the_same_protocol_runs_with_a_process_a_node() {
+fn the_same_protocol_runs_with_one_process_per_node() {
     let ran = document(&["run", "ricart-agrawala", "--live", "--nodes", "3"]);
     assert_eq!((&ran["world"], &ran["good"]), (&Value::from("live"), &Value::from(true)), "{ran}");
     assert_eq!(ran["events"]["Entered"], 3, "{ran}");
     assert_eq!(ran["messages"]["Request"], 6, "{ran}");
     let text = says(&["run", "ricart-agrawala", "--live", "--diagram"]);
-    assert!(text.contains("live: a process a node") && text.contains("◆ entered"), "{text}");
+    assert!(text.contains("live: one OS process per node") && text.contains("◆ entered"), "{text}");
 }
 
 /// Sockets, files and clocks of the machine, for every chapter that says that it lives there.
@@ -301,19 +354,30 @@ fn chapters_run_live_as_their_rows_ask() {
     }
 }
 
+/// The command line as the client of a service: what it asks of a node goes to the coordinator and back over sockets.
+#[test]
+fn the_command_line_asks_a_coordinator_for_the_section() {
+    let ran = document(&["run", "centralised", "--live"]);
+    for kind in ["Request", "Granted", "Release"] {
+        assert!(ran["messages"][kind].as_u64().is_some_and(|count| count >= 2), "{kind}: {ran}");
+    }
+    assert!(ran["events"]["Entered"].as_u64() >= Some(2) && ran["events"]["Entered"] == ran["events"]["Left"], "{ran}");
+    assert_eq!((&ran["lost"], &ran["good"]), (&serde_json::json!({}), &Value::from(true)), "{ran}");
+}
+
 #[test]
 fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
-    // Nobody enters without the reply of the one that is dead (claim Q-MTX-7): that it is seen shows that it was killed.
+    // No node enters without the reply of the dead one (claim Q-MTX-7): this shows that the kill took effect.
     let output = lab(&["run", "ricart-agrawala", "--live", "--fault", "crash 4 @ 0ms", "--json"]);
     let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
     assert!(!output.status.success() && ran["events"]["Entered"].is_null(), "{ran}");
     let held: Vec<&Value> = ran["properties"].as_array().expect("properties").iter().map(|one| &one["held"]).collect();
     assert_eq!(held, [true, false], "safe, and not live: {ran}");
     let refused = refused(&["run", "ricart-agrawala", "--live", "--fault", "drift 1 100ppm @ 1ms"]);
-    assert!(refused.contains("no fault of the live world"), "{refused}");
+    assert!(refused.contains("is not a fault of the live world"), "{refused}");
 }
 
-/// A live run that goes on while the test does something to it.
+/// A live run that continues while the test interferes with it.
 fn begin_live(arguments: &[&str]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_volvox"));
     command.args(["lab", "run", "--live"]).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -340,7 +404,7 @@ fn written(process: u32) -> u64 {
     text.lines().find_map(|line| line.strip_prefix("wchar: ")?.parse().ok()).unwrap_or(0)
 }
 
-/// The nodes of a live run, once each has written so much: with 4,000 bytes, each is there and at work.
+/// The nodes of a live run, once each has written this much: with 4,000 bytes, each is running.
 fn nodes_that_wrote(run: &Child, count: usize, bytes: u64) -> Vec<(u32, String)> {
     let deadline = Instant::now() + Duration::from_secs(60);
     let (_open, pause) = std::sync::mpsc::channel::<()>();
@@ -360,7 +424,7 @@ fn kill(signal: &str, process: u32) {
     assert!(status.success(), "kill {signal} {process}");
 }
 
-/// Nothing happens by itself here for long: there is time to do something to it.
+/// The run does nothing by itself for a long time, so the test can interfere with it.
 fn long_scenario(name: &str) -> PathBuf {
     let file = scratch(name);
     std::fs::write(&file, "nodes 3\nfor 5s\nat 4s all read #1\n").expect("the temporary folder can be written");
@@ -378,7 +442,7 @@ fn a_node_that_is_killed_while_it_begins_is_part_of_the_run() {
     killing_the_second_is_part_of_the_run("killed-early.txt", 0);
 }
 
-/// Kills it once every node has written so many bytes.
+/// Kills it once every node has written this many bytes.
 fn killing_the_second_is_part_of_the_run(scenario: &str, bytes: u64) {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let scenario = long_scenario(scenario);

@@ -1,81 +1,48 @@
-//! The questions of the book are answered by the program as the book says: `book/src/questions/README.md` has the form.
+//! The questions of every entry are answered by the program as the book says: `book/src/questions/README.md` has the form.
 
-use std::path::Path;
+use std::collections::BTreeMap;
 use std::process::Command;
-
-/// A question: the page, the command, and the lines that its output must contain.
-struct Question {
-    page: String,
-    command: Vec<String>,
-    expected: Vec<String>,
-}
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use volvox_chapters::REGISTRY;
+use volvox_lab::questions::{self, Question};
 
 #[test]
-fn every_question_of_the_book_has_the_answer_that_the_book_gives() {
-    let questions = questions();
-    assert!(questions.len() >= 66, "three questions a chapter, and there are {}", questions.len());
-    let wrong: Vec<String> = questions.iter().flat_map(wrong_of).collect();
+fn every_question_has_the_answer_that_is_given_for_it() {
+    // A command that answers several questions runs once.
+    let mut commands: BTreeMap<String, Vec<(&str, Question)>> = BTreeMap::new();
+    for entry in REGISTRY.entries() {
+        let card = entry.card();
+        let all = questions::read(card.questions).unwrap_or_else(|error| panic!("{}: {error}", card.id));
+        let is_enough = all.len() >= questions::LEAST || entry.protocol().is_none();
+        assert!(is_enough, "{}: {} questions, where {} are the least", card.id, all.len(), questions::LEAST);
+        for question in all {
+            commands.entry(question.command.clone()).or_default().push((card.id, question));
+        }
+    }
+    let commands: Vec<_> = commands.into_values().collect();
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(asked) = commands.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    wrong.lock().expect("no thread panics with the lock").extend(wrong_of(asked));
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().expect("no thread panicked");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn wrong_of(question: &Question) -> Vec<String> {
-    let Question { page, command, expected } = question;
-    let output = Command::new(env!("CARGO_BIN_EXE_volvox")).args(command).output().expect("the program starts");
-    let told = String::from_utf8_lossy(&output.stdout);
-    let missing = expected.iter().filter(|line| !told.lines().any(|one| one.contains(line.as_str())));
-    missing.map(|line| format!("{page}: volvox {}: {line:?} is not told in\n{told}", command.join(" "))).collect()
-}
-
-fn questions() -> Vec<Question> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../book/src/questions");
-    let mut questions = Vec::new();
-    for entry in std::fs::read_dir(&folder).expect("the folder of the questions") {
-        let path = entry.expect("an entry").path();
-        let page = path.file_name().expect("a name").to_string_lossy().into_owned();
-        if page == "README.md" {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).expect("a page");
-        let mut fences = fences(&text).into_iter();
-        while let Some((kind, command)) = fences.next() {
-            assert_eq!(kind, "console", "{page}: a question begins with its command");
-            let (kind, answer) = fences.next().unwrap_or_default();
-            assert_eq!(kind, "expect", "{page}: {command} has no answer");
-            let command = command.trim().trim_start_matches("$ ").strip_prefix("volvox ").expect("a command of volvox");
-            let expected = answer.lines().map(str::trim).filter(|line| !line.is_empty()).map(String::from).collect();
-            questions.push(Question { page: page.clone(), command: words(command), expected });
-        }
-    }
-    questions
-}
-
-/// The fenced blocks of a page: their kinds and what they hold.
-fn fences(text: &str) -> Vec<(String, String)> {
-    let mut found = Vec::new();
-    let mut open: Option<(String, String)> = None;
-    for line in text.lines() {
-        match (line.strip_prefix("```"), &mut open) {
-            (Some(kind), None) => open = Some((kind.to_string(), String::new())),
-            (Some(_), Some(_)) => found.extend(open.take()),
-            (None, Some((_, inside))) => *inside += &format!("{line}\n"),
-            (None, None) => {}
-        }
-    }
-    found
-}
-
-/// The words of a command line; quotation marks of either kind hold words together.
-fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    for letter in line.chars() {
-        match (letter, quote) {
-            ('"' | '\'', None) => quote = Some(letter),
-            (_, Some(open)) if letter == open => quote = None,
-            (' ', None) => words.push(String::new()),
-            _ => words.last_mut().expect("one at least").push(letter),
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
+/// The expected lines of these questions that their one command does not print.
+fn wrong_of(asked: &[(&str, Question)]) -> Vec<String> {
+    let words = asked[0].1.words();
+    let output = Command::new(env!("CARGO_BIN_EXE_volvox")).args(&words).output().expect("the program starts");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let missing = |(id, question): &(&str, Question)| -> Vec<String> {
+        let lines = question.missing_in(&printed).into_iter();
+        lines.map(|line| format!("{id}: volvox {}: {line:?} is not in\n{printed}", question.command)).collect()
+    };
+    asked.iter().flat_map(missing).collect()
 }

@@ -17,7 +17,7 @@ pub fn two_phase(threads: usize) -> u64 {
     checker.unique_state_count() as u64
 }
 
-/// The model of one word a state. An action carries the state that it leads to, so that nothing is computed twice.
+/// The model with one word per state. An action carries the state that it leads to, so that nothing is computed twice.
 struct Words(TwoPhase);
 
 /// Collects what is possible.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// How many messages are handled in each run, unless the command line says otherwise.
 const DELIVERIES: u64 = 1_000_000;
-/// What takes longer is reported as not finished, with the rate up to there.
+/// A run that takes longer is reported as not finished, with the rate up to there.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn main() {
@@ -45,7 +45,7 @@ fn measure(nodes: usize, deliveries: u64, name: &str, ours: Option<f64>, run: im
     let finished = run(&work);
     let seconds = watch.elapsed().as_secs_f64();
     if finished {
-        // The same work: as many messages handled, and as many of them pings, but for the round under way.
+        // The same work: as many messages handled, and as many of them pings, but for the round in progress.
         assert_eq!(work.deliveries(), deliveries, "{name}");
         assert!(work.pings().abs_diff(work.pongs()) <= nodes as u64, "{name}");
     }

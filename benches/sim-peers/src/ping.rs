@@ -10,7 +10,7 @@ pub type Payload = [u64; 2];
 pub const PING: u64 = 1;
 pub const PONG: u64 = 2;
 
-/// What was done, over all nodes of a run. Atomic only because madsim asks its tasks to be `Send`.
+/// The work over all nodes of a run. Atomic only because madsim asks its tasks to be `Send`.
 #[derive(Default)]
 pub struct Work {
     pings: AtomicU64,
@@ -43,7 +43,7 @@ impl Ping {
         [0, PING]
     }
 
-    /// What is sent in answer to `payload` from `from`, and to whom.
+    /// The answer to `payload` from `from`, and its receiver.
     pub fn on_message(&self, from: usize, payload: Payload) -> (usize, Payload) {
         match payload {
             [round, PING] => {

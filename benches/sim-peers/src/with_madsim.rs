@@ -1,4 +1,4 @@
-//! madsim: one `Endpoint` and one task a node, as its examples do.
+//! madsim: one `Endpoint` and one task per node, as its examples do.
 
 use crate::ping::{Ping, Work, from_bytes, to_bytes};
 use madsim::net::Endpoint;

@@ -24,7 +24,7 @@ pub fn run(nodes: usize, deliveries: u64, work: &Arc<Work>, tick: Duration, limi
         simulation.client(format!("n{me}"), async move {
             let ping = Ping { next: me % nodes + 1, work };
             let socket = UdpSocket::bind((IpAddr::from(Ipv4Addr::UNSPECIFIED), PORT)).await?;
-            // Everybody binds before anybody sends.
+            // Every node binds before any node sends.
             let _ = tokio::time::timeout(Duration::from_millis(10), std::future::pending::<()>()).await;
             let mut peers = std::collections::BTreeMap::new();
             let mut known = |node: usize| *peers.entry(node).or_insert_with(|| turmoil::lookup(format!("n{node}")));

@@ -9,6 +9,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
@@ -21,6 +23,12 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Cachin, Guerraoui, Rodrigues: Introduction to Reliable and Secure Distributed Programming, 2011, \
                 sections 2.4 and 3.9",
+    reading: Reading {
+        needs: &[],
+        level: Level::Evening,
+        teaches: "what a link may do, and how reliable FIFO is built on it, layer by layer",
+    },
+    questions: include_str!("../../../book/src/questions/channels.md"),
     source: include_str!("../../../crates/channel/src/links/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
@@ -56,7 +64,7 @@ impl Chapter for Channels {
         }
     }
 
-    /// Everything that a network does, and nodes that stop for a while. No crash: a channel is between two lives.
+    /// All faults of the network, and nodes that pause. No crash: a channel connects two boots.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -95,23 +103,23 @@ const ALL: [&str; 3] = [INVENTED, TWICE, ORDER];
 static MODELS: [CheckedModel; 12] = [
     CheckedModel::holds(
         "fair loss invents nothing",
-        "no layer; two ends, as a channel has; two words, each lost, repeated and overtaken at will",
+        "no layer; two ends, as a channel has; two words, each lost, duplicated and reordered at will",
         51,
         || safe::<Talk>((), 2, anything(), 2, &[INVENTED]),
     ),
     CheckedModel::breaks("fair loss loses", "no layer; one loss", (HEARD, 2), || live::<Talk>((), &[])),
     CheckedModel::holds(
         "stubborn links lose nothing",
-        "one layer; two losses, any order, at most two messages under way each way",
+        "one layer; two losses, any order, at most two messages in flight each way",
         1_892,
         || live::<Stubborn<Talk>>(told(None), &[INVENTED]),
     ),
-    CheckedModel::breaks("stubborn links repeat", "one layer; a link that does nothing wrong", (TWICE, 4), || {
+    CheckedModel::breaks("stubborn links repeat", "one layer; a perfect link", (TWICE, 4), || {
         safe::<Stubborn<Talk>>(told(None), 2, Links::ordered(), 2, &[TWICE])
     }),
     CheckedModel::holds(
         "perfect links lose and repeat nothing",
-        "two layers; two losses, any order, at most two messages under way each way",
+        "two layers; two losses, any order, at most two messages in flight each way",
         928,
         || live::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), &[INVENTED, TWICE]),
     ),
@@ -120,26 +128,26 @@ static MODELS: [CheckedModel; 12] = [
     }),
     CheckedModel::holds(
         "the whole stack loses nothing",
-        "three layers; two losses, any order, at most two messages under way each way",
+        "three layers; two losses, any order, at most two messages in flight each way",
         611,
         || live::<Stack>(told(None).stack(), &ALL),
     ),
     CheckedModel::holds(
         "the whole stack over the worst link",
-        "two ends, four words, each message lost, repeated and overtaken at will: heard once, in order",
+        "two ends, four words, each message lost, duplicated and reordered at will: heard once, in order",
         11_111,
         || safe::<Stack>(told(None).stack(), 2, anything(), 4, &ALL),
     ),
     CheckedModel::holds(
         "the whole stack among three",
-        "three ends, n1 and n3 say two words each to n2; lost, repeated and overtaken at will",
+        "three ends, n1 and n3 say two words each to n2; lost, duplicated and reordered at will",
         12_321,
         || safe::<Stack>(told(None).stack(), 3, anything(), 2, &ALL),
     ),
     CheckedModel::breaks("without repetition", "the whole stack; one loss", (HEARD, 3), || {
         live::<Stack>(told(Some(protocol::Rule::Repetition)).stack(), &ALL)
     }),
-    CheckedModel::breaks("without once", "the whole stack; a link that does nothing wrong", (TWICE, 4), || {
+    CheckedModel::breaks("without once", "the whole stack; a perfect link", (TWICE, 4), || {
         safe::<Stack>(told(Some(protocol::Rule::Once)).stack(), 2, Links::ordered(), 2, &ALL)
     }),
     CheckedModel::breaks("without order", "the whole stack; any order", (ORDER, 3), || {
@@ -147,7 +155,7 @@ static MODELS: [CheckedModel; 12] = [
     }),
 ];
 
-/// Each message once or any number of times or never, in any order: the worst that fair loss may do.
+/// Each message once, any number of times or never, in any order: the worst case of fair loss.
 fn anything() -> Links {
     Links::duplicating().lossy()
 }
@@ -181,8 +189,9 @@ where
 {
     let properties: Vec<_> =
         properties::<P>().into_iter().filter(|property| promised.contains(&property.name)).collect();
-    hold(Checker::new(world), &properties)
-        .reachable("words are heard", move |world, state| world.view(state).history().heard() >= u64::from(words))
+    hold(Checker::new(world), &properties).reachable("the words are delivered", move |world, state| {
+        world.view(state).history().heard() >= u64::from(words)
+    })
 }
 
 fn safe<P>(config: P::Config, nodes: u64, links: Links, words: u32, promised: &[&str]) -> Explored
@@ -193,14 +202,15 @@ where
     explore(&world, promise(&world, words, promised))
 }
 
-/// Two words from n1 to n2 over a link that loses two messages in all: what is promised, and that they are heard.
+/// Two words from n1 to n2 over a link that loses two messages in total: the guarantees, and that the words are
+/// delivered.
 fn live<P>(config: P::Config, promised: &[&str]) -> Explored
 where
     P: Erasable + Process<Event = Event, Command = Command>,
 {
     let world = system::<P>(config, 2, Links::unordered().losses(2).queue_max(2), 2);
     let checker = promise(&world, 2, promised)
-        .bounds_are_budgets("a full link drops the newest message, as every link does; it is sent again")
+        .bounds_are_budgets("a full link drops the newest message, as every link does; it is retransmitted")
         .leads_to(
             HEARD,
             |world, state| world.view(state).history().said() > 0,
@@ -213,17 +223,24 @@ static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-FND-3",
     text: "at-least-once: 1/(1-p)^2 attempts and 1/(1-p) executions per call, with loss p each way",
     measure: || {
-        [100_000, 300_000].into_iter().flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm)).collect()
+        [100_000, 200_000, 300_000]
+            .into_iter()
+            .flat_map(|ppm| at_least_once::<Stubborn<Talk>>(told(None), ppm))
+            .collect()
     },
-    breakage: "the layer above removes repetitions",
+    breakage: "the layer above removes duplicates",
     measure_broken: || at_least_once::<Stubborn<Perfect<Talk>>>(told(None).over(told(None)), 100_000),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[0.1, 0.2, 0.3], &["attempts", "executions"]);
+        Against { title: "At-least-once calls", x_label: "loss each way p", y_label: "per call", values, names }
+            .svg(rows)
+    }),
 }];
 
 const CALLS: u64 = 20_000;
 
-/// Calls from n1 to n2, one a millisecond, over links that lose this many parts in a million each way. A call is answered
-/// within its timer or lost: the delay is constant.
+/// Calls from n1 to n2, one per millisecond, over links that lose this many parts in a million each way. A call is
+/// answered within its timer or lost: the delay is constant.
 fn calls<P>(config: P::Config, loss_ppm: u32) -> Simulation<P>
 where
     P: Erasable<Command = Command, Event = Event>,
@@ -245,7 +262,7 @@ where
 {
     let sim = calls::<P>(config, loss_ppm);
     let loss = f64::from(loss_ppm) / 1e6;
-    // Every call is said once; what else is told was heard.
+    // Every call is said once; all other events are words heard.
     let executed = sim.statistics().events - CALLS;
     let row = |label: &str, expected: f64, count: u64, unit| Row {
         label: format!("p={loss}, {label}"),

@@ -6,7 +6,7 @@ mod sliding_windows;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "channel",
     entries: &[protocol::<channels::Channels>(), protocol::<sliding_windows::SlidingWindows>()],

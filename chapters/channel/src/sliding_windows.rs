@@ -8,6 +8,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation};
 
 /// The chapter.
@@ -20,6 +21,12 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bartlett, Scantlebury, Wilkinson: A note on reliable full-duplex transmission over half-duplex links, \
                 CACM 12(5), 1969; Tanenbaum, Wetherall: Computer networks, section 3.4",
+    reading: Reading {
+        needs: &["channels"],
+        level: Level::Evening,
+        teaches: "acknowledgement, retransmission, and why the numbers of packets must not be too few",
+    },
+    questions: include_str!("../../../book/src/questions/sliding-windows.md"),
     source: include_str!("../../../crates/channel/src/arq/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 2 },
     rules: protocol::Rule::CARDS,
@@ -44,7 +51,7 @@ impl Chapter for SlidingWindows {
         &CARD
     }
 
-    /// Selective repeat with numbers of two bits: small enough that they come round again in every run.
+    /// Selective repeat with two-bit numbers: short enough to wrap in every run.
     fn config(settings: &Settings) -> Config<()> {
         config(Scheme::SelectiveRepeat, 2, settings.without.and_then(protocol::Rule::named))
     }
@@ -60,8 +67,7 @@ impl Chapter for SlidingWindows {
         }
     }
 
-    /// A network that keeps order: it loses, delays and parts; and nodes that stop for a while. No crash: numbers begin
-    /// anew with a life.
+    /// A FIFO network with losses, delays and partitions, and nodes that pause. No crash: numbers restart with a boot.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -90,19 +96,19 @@ const HEARD: &str = "reliable delivery";
 static MODELS: [CheckedModel; 13] = [
     CheckedModel::holds(
         "the alternating bit",
-        "one bit, a window of one; two ends, as a link has; four words over a link that keeps order and loses at will",
+        "one bit, a window of one; two ends, as a link has; four words over a FIFO link that loses at will",
         1_111,
         || safe(config(Scheme::StopAndWait, 1, None), lossy(), 4),
     ),
     CheckedModel::holds(
         "go-back-N, two bits, a window of three",
-        "two ends, eight words: the numbers come round twice; a link that keeps order and loses at will",
+        "two ends, eight words: the numbers wrap twice; a FIFO link that loses at will",
         228_181,
         || safe(config(Scheme::GoBackN, 2, None), lossy(), 8),
     ),
     CheckedModel::holds(
         "selective repeat, two bits, a window of two",
-        "two ends, eight words: the numbers come round twice; a link that keeps order and loses at will",
+        "two ends, eight words: the numbers wrap twice; a FIFO link that loses at will",
         358_427,
         || safe(config(Scheme::SelectiveRepeat, 2, None), lossy(), 8),
     ),
@@ -118,7 +124,7 @@ static MODELS: [CheckedModel; 13] = [
         10_973,
         || live(config(Scheme::SelectiveRepeat, 2, None)),
     ),
-    CheckedModel::breaks("stop-and-wait without window", "one bit, two under way", (TWICE, 6), || {
+    CheckedModel::breaks("stop-and-wait without window", "one bit, two in flight", (TWICE, 6), || {
         safe(config(Scheme::StopAndWait, 1, Some(protocol::Rule::Window)), lossy(), 4)
     }),
     CheckedModel::breaks("go-back-N without window", "two bits, a window of 2^k: four", (TWICE, 10), || {
@@ -132,17 +138,17 @@ static MODELS: [CheckedModel; 13] = [
     ),
     CheckedModel::breaks(
         "the alternating bit over a link without order",
-        "one bit, no rule taken out",
+        "one bit, no rule removed",
         (TWICE, 7),
         || safe(config(Scheme::StopAndWait, 1, None), Links::unordered().queue_max(3), 4),
     ),
     CheckedModel::breaks(
         "selective repeat over a link without order",
-        "two bits, no rule taken out",
+        "two bits, no rule removed",
         (TWICE, 12),
         || safe(config(Scheme::SelectiveRepeat, 2, None), Links::unordered().queue_max(3), 8),
     ),
-    CheckedModel::breaks("without fifo", "the alternating bit; a slow copy of each repetition", (TWICE, 9), || {
+    CheckedModel::breaks("without fifo", "the alternating bit; a slow copy of each retransmission", (TWICE, 9), || {
         safe(config(Scheme::StopAndWait, 1, Some(protocol::Rule::Fifo)), lossy(), 4)
     }),
     CheckedModel::breaks("without repetition", "selective repeat; one loss", (HEARD, 3), || {
@@ -154,7 +160,7 @@ fn config(scheme: Scheme, bits: u32, without: Option<protocol::Rule>) -> Config<
     Config { without, ..Config::new((), scheme, bits) }
 }
 
-/// Loses at will, and keeps order; a full queue loses, too.
+/// A FIFO link that loses at will; a full queue also loses.
 fn lossy() -> Links {
     Links::ordered().lossy().queue_max(4)
 }
@@ -172,8 +178,9 @@ fn system(config: Config<()>, links: Links, words: u32) -> Instance {
 }
 
 fn checker(world: &Instance, words: u32) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &properties())
-        .reachable("all is heard", move |world, state| world.view(state).history().heard() == u64::from(words))
+    hold(Checker::new(world), &properties()).reachable("all words are delivered", move |world, state| {
+        world.view(state).history().heard() == u64::from(words)
+    })
 }
 
 fn safe(config: Config<()>, links: Links, words: u32) -> Explored {
@@ -184,7 +191,7 @@ fn safe(config: Config<()>, links: Links, words: u32) -> Explored {
 fn live(config: Config<()>) -> Explored {
     let world = system(config, Links::ordered().losses(2).queue_max(3), 3);
     let checker = checker(&world, 3)
-        .bounds_are_budgets("a full link drops the newest message, as every link does; it is sent again")
+        .bounds_are_budgets("a full link drops the newest message, as every link does; it is retransmitted")
         .leads_to(
             HEARD,
             |world, state| world.view(state).history().said() > 0,
@@ -198,7 +205,7 @@ static CLAIMS: [Claim; 2] = [
         id: "Q-NET-3",
         text: "stop-and-wait uses 1/(1+2a) of a link, a window of W min(1, W/(1+2a)); a = propagation / transmission",
         measure: || utilisations(|window| window),
-        breakage: "the window is half as large as told",
+        breakage: "the window is half the configured size",
         measure_broken: || utilisations(halved),
         plot: None,
     },
@@ -206,7 +213,7 @@ static CLAIMS: [Claim; 2] = [
         id: "Q-NET-4",
         text: "sends per packet with loss p: selective repeat 1/(1-p), go-back-N (1-p+Wp)/(1-p)",
         measure: || sends(|window| window),
-        breakage: "the window is half as large as told",
+        breakage: "the window is half the configured size",
         measure_broken: || sends(halved),
         plot: None,
     },
@@ -216,7 +223,8 @@ fn halved(window: u16) -> u16 {
     (window / 2).max(1)
 }
 
-/// What a packet takes on the wire, where it counts: a thousand bytes, a millisecond. Acknowledgements take nothing.
+/// The transmission time of a packet, where it counts: a thousand bytes take a millisecond. Acknowledgements take no
+/// time.
 const PACKET_BYTES: usize = 1_000;
 const BYTES_A_SECOND: u64 = 1_000_000;
 
@@ -275,7 +283,7 @@ fn utilisations(used: fn(u16) -> u16) -> Vec<Row> {
     cases.into_iter().map(measure).collect()
 }
 
-/// Packets are lost, and acknowledgements are not: that is what the formulas count.
+/// Packets are lost, but acknowledgements are not, as the formulas assume.
 fn sends(used: fn(u16) -> u16) -> Vec<Row> {
     let measure = |(label, scheme, bits, window, loss_ppm): (&str, Scheme, u32, u16, u32)| {
         let packets = 40_000;

@@ -1,6 +1,7 @@
 //! Cristian's algorithm, with clocks that are set gradually.
 //!
-//! The models withdraw what the protocol asks of time, one after the other: any time at all, the least delay, the greatest.
+//! The models withdraw the protocol's assumptions about time one by one: clocks at all, the least delay, the greatest
+//! delay.
 
 use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event, History};
@@ -11,6 +12,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Happening, Latency, Simulation};
 
 /// The chapter.
@@ -22,6 +24,12 @@ static CARD: Card = Card {
     mechanisms: &["TIM-01", "TIM-02", "TIM-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Cristian: Probabilistic clock synchronization, Distributed Computing 3, 1989, sections 3 to 5",
+    reading: Reading {
+        needs: &[],
+        level: Level::Evening,
+        teaches: "asking for the time, and the bound that no algorithm beats",
+    },
+    questions: include_str!("../../../book/src/questions/cristian.md"),
     source: include_str!("../../../crates/clocks/src/cristian.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -46,7 +54,7 @@ impl Chapter for CristiansAlgorithm {
         &CARD
     }
 
-    /// `min` is zero: the bound then holds over every network, and is half the round trip.
+    /// `min` is zero: then the bound is half the round trip, and holds over every network.
     fn config(settings: &Settings) -> Config {
         Config {
             delay_min: Duration::ZERO,
@@ -86,16 +94,16 @@ impl Chapter for CristiansAlgorithm {
     }
 }
 
-/// What breaks each of the two bounds, and time itself.
+/// The properties that break without the two bounds, or without clocks.
 const BOUND: &str = "error within half the round trip";
 const LIMIT: &str = "accuracy";
 const GRADUAL: &str = "monotonicity";
 
-/// What an answer to another request breaks.
+/// The property that an answer to another request breaks.
 const QUICK: &str = "minimum delay";
 
-/// What needs an upper bound on delays.
-const CONTACT: &str = "who asks makes contact";
+/// The property that needs an upper bound on delays.
+const CONTACT: &str = "every client makes contact";
 
 static MODELS: [CheckedModel; 13] = [
     CheckedModel {
@@ -107,7 +115,7 @@ static MODELS: [CheckedModel; 13] = [
     },
     CheckedModel {
         name: "a server, two clients, two losses, one crash",
-        text: "the same; whoever dies stays dead",
+        text: "the same; a crashed node stays down",
         expects: Expects::Holds { states: 8_787 },
         explore: || run(&system(3, 1, None).network(Network::unordered().losses(2)).crashes(1)),
     },
@@ -120,15 +128,15 @@ static MODELS: [CheckedModel; 13] = [
     },
     CheckedModel::breaks(
         "answers later than 2U",
-        "no rule taken out, one client; messages take 1 to 3 ticks: that answers come within 2U is a promise of the network; \
-         no clock is set wrongly without it, but two tries may be in vain",
+        "no rule removed, one client; messages take 1 to 3 ticks: the network promises that answers arrive within 2U; \
+         no clock is set wrongly without it, but two tries may fail",
         (CONTACT, 19),
         || contact(&slow(2, 3)),
     ),
     asynchronous(|| run(&timeless(2, 4, None))),
     CheckedModel::breaks(
         "a message faster than min",
-        "no rule taken out; messages take 0 to 4 ticks: min is a promise of the network, and the bound needs it",
+        "no rule removed; messages take 0 to 4 ticks: the bound depends on min, which the network promises",
         (BOUND, 5),
         || run(&system(2, 0, None)),
     ),
@@ -143,18 +151,18 @@ static MODELS: [CheckedModel; 13] = [
     }),
     CheckedModel::breaks(
         "without number",
-        "a server, one client: the first reply comes after the second request",
+        "a server, one client: the first reply arrives after the second request",
         (BOUND, 11),
         || run(&system(2, 1, Some(protocol::Rule::Number))),
     ),
     CheckedModel {
-        name: "a client dies and returns",
-        text: "timed: a server, one client; messages take 1 to 4 ticks, one is lost, and somebody crashes and comes back. The \
+        name: "a client crashes and restarts",
+        text: "timed: a server, one client; messages take 1 to 4 ticks, one is lost, and a node crashes and restarts. The \
                model's wall clock stops while a node is down, so only round trips are asked about, and no estimate",
         expects: Expects::Holds { states: 6_755 },
         explore: || quick(&returning(None)),
     },
-    CheckedModel::breaks("without unique", "as \"a client dies and returns\"", (QUICK, 8), || {
+    CheckedModel::breaks("without unique", "as \"a client crashes and restarts\"", (QUICK, 8), || {
         quick(&returning(Some(protocol::Rule::Unique)))
     }),
     CheckedModel::breaks("without slew", "a server, one client that is ahead", (GRADUAL, 6), || {
@@ -166,8 +174,8 @@ type Instance = System<Cristian, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// One synchronisation of each client, with all clocks wrong in different ways; answers are used that come within so many
-/// ticks.
+/// One synchronisation of each client, with all clocks wrong in different ways; answers within this many ticks are
+/// used.
 fn timeless(nodes: u64, round_trip_max: u32, without: Option<protocol::Rule>) -> Instance {
     let config = Config {
         round_trip_max: TICK * round_trip_max,
@@ -195,7 +203,7 @@ fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Ins
     timeless(nodes, 4, without).network(Network::unordered().losses(1)).timed(timed(delivery_min, 4))
 }
 
-/// A client that is down has not finished either, while something that it asked is under way.
+/// A client that is down has not finished either, while one of its requests is in flight.
 fn returning(without: Option<protocol::Rule>) -> Instance {
     system(2, 1, without).crashes_and_restarts(1).within(|view| {
         let server_is_asked = view.is_set(NodeId(1), protocol::Timer::Handled(CLIENT));
@@ -214,12 +222,12 @@ fn quick(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
-/// 2U is two ways of two ticks and the handling, and nothing is lost.
+/// 2U is two delays of two ticks and the handling, and nothing is lost.
 fn slow(nodes: u64, delivery_max: u32) -> Instance {
     timeless(nodes, 5, None).timed(timed(1, delivery_max))
 }
 
-/// What holds always, and that no client gives up.
+/// The safety properties, and that no client gives up.
 fn contact(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(2_000_000), &CristiansAlgorithm::properties());
     let checker = checker.invariant(CONTACT, |world, state| {
@@ -247,7 +255,7 @@ fn run(world: &Instance) -> Explored {
 static CLAIMS: [Claim; 3] = [
     Claim {
         id: "Q-TIM-1",
-        text: "clocks that drift by rho part by pi within pi / (2 rho), and are set again as often",
+        text: "clocks that drift by rho diverge by pi within pi / (2 rho), and are set again at that interval",
         measure: || parting(10),
         breakage: "the clocks drift by twice rho",
         measure_broken: || parting(20),
@@ -255,7 +263,7 @@ static CLAIMS: [Claim; 3] = [
     },
     Claim {
         id: "Q-TIM-2",
-        text: "Cristian: the error is at most half the round trip less min, and none when both ways are equal",
+        text: "Cristian: the error is at most half the round trip less min, and zero when both delays are equal",
         measure: || errors(None),
         breakage: "the clock is set to the time in the answer",
         measure_broken: || errors(Some(protocol::Rule::Half)),
@@ -277,7 +285,7 @@ fn pair(config: Config, latency: Latency) -> Simulation<Cristian> {
     Builder::new(7, 2, config).latency(latency).build()
 }
 
-/// How far the client's clock is from the server's, in nanoseconds, at each of so many moments.
+/// The difference of the client's clock from the server's, in nanoseconds, at each of this many times.
 fn skews(sim: &mut Simulation<Cristian>, every: Duration, times: u32) -> Vec<i64> {
     for time in 1..=times {
         (1..=2).for_each(|id| sim.command_after(every * time, NodeId(id), Command::Show));
@@ -295,7 +303,7 @@ fn skews(sim: &mut Simulation<Cristian>, every: Duration, times: u32) -> Vec<i64
 
 const SAMPLE: Duration = Duration::from_millis(500);
 
-/// The server runs fast and the client slow, each by so much.
+/// The server runs fast and the client slow, each by this much.
 fn parting(rho_ppm: i32) -> Vec<Row> {
     let drifting = |every| {
         let mut sim = pair(Config { every, ..Config::default() }, Latency::Constant(Duration::from_millis(1)));
@@ -315,11 +323,11 @@ fn parting(rho_ppm: i32) -> Vec<Row> {
     };
     vec![
         row("rho=1e-5, until they are pi=1 ms apart", 50.0, (alone + 1) as f64 * SAMPLE.as_secs_f64(), "s"),
-        row("rho=1e-5, set every 50 s: the most that they are apart", 1.0, worst as f64 / 1e6, "ms"),
+        row("rho=1e-5, set every 50 s: their largest difference", 1.0, worst as f64 / 1e6, "ms"),
     ]
 }
 
-/// What a client makes of an exchange whose two ways take so long.
+/// The client's estimate from an exchange with these two delays.
 fn errors(without: Option<protocol::Rule>) -> Vec<Row> {
     let ms = Duration::from_millis;
     let config = |every| Config { round_trip_max: ms(40), delay_min: ms(5), every, without, ..Config::default() };
@@ -360,7 +368,7 @@ fn errors(without: Option<protocol::Rule>) -> Vec<Row> {
         false
     });
     rows.push(Row {
-        label: "ways of 5 to 15 ms by chance".to_string(),
+        label: "random delays of 5 to 15 ms".to_string(),
         expected: 1.0,
         measured: worst,
         tolerance: Tolerance::AtMost,

@@ -11,6 +11,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 
 /// The chapter.
@@ -22,6 +23,8 @@ static CARD: Card = Card {
     mechanisms: &["ORD-01", "ORD-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
+    reading: Reading { needs: &[], level: Level::Evening, teaches: "happened-before, and a clock that respects it" },
+    questions: include_str!("../../../book/src/questions/lamport-clocks.md"),
     source: include_str!("../../../crates/clocks/src/lamport.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -63,16 +66,16 @@ impl Chapter for LamportClocks {
     fn claims() -> Vec<Claim> {
         vec![Claim {
             id: "Q-ORD-3",
-            text: "Lamport orders concurrent events, all but ties; vector clocks order none",
+            text: "Lamport clocks order concurrent events, except ties; vector clocks order none",
             measure: || false_order(None, None),
-            breakage: "a receipt is not counted; all processes count in one place of the vector",
+            breakage: "a receipt is not counted; all processes count in one component of the vector",
             measure_broken: || false_order(Some(protocol::Rule::Tick), Some(vector::Rule::Own)),
             plot: None,
         }]
     }
 }
 
-/// Everything that a network does to messages, and pauses. No crash: a process that forgets its clock is another process.
+/// All faults of the network, and pauses. No crash: a process that loses its clock is another process.
 pub(super) fn faults() -> FaultPlan {
     let ms = Duration::from_millis;
     FaultPlan {
@@ -95,14 +98,14 @@ pub(super) fn faults() -> FaultPlan {
 static MODELS: [CheckedModel; 5] = [
     CheckedModel {
         name: "three processes in a ring",
-        text: "each works once and tells the next once; any order, any loss, one message arrives twice. What is lost \
+        text: "each has one local event and sends to the next once; any order, any loss, one duplicate. What is lost \
                is what arrives after the end. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
         explore: || run(&ring(1, None)),
     },
     CheckedModel {
-        name: "three processes, each tells each",
-        text: "one message on each of the six links; any order, any loss, one message arrives twice",
+        name: "three processes, each sends to each",
+        text: "one message on each of the six links; any order, any loss, one duplicate",
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&mesh(None)),
     },
@@ -123,7 +126,7 @@ fn system(without: Option<protocol::Rule>) -> Instance {
     System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
 }
 
-/// Each works once and tells the next this many times.
+/// Each has one local event and sends to the next this many times.
 fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
     let links = [(1, 2), (2, 3), (3, 1)];
     links.into_iter().fold(system(without), |system, (from, to)| {
@@ -131,7 +134,7 @@ fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
     })
 }
 
-/// Each tells each other once.
+/// Each sends to each other once.
 fn mesh(without: Option<protocol::Rule>) -> Instance {
     let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
     links
@@ -145,7 +148,7 @@ fn run(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
-/// What `nodes` processes did when each was asked something at random moments, half of it to tell a peer.
+/// The history of `nodes` processes with commands at random times, half of them to send to a peer.
 pub(super) fn history<P, S>(seed: u64, nodes: u64, config: P::Config) -> History<S>
 where
     P: Erasable<Command = Command, Event = Event<S>>,
@@ -171,7 +174,7 @@ where
 const SEED: u64 = 7;
 const PROCESSES: u64 = 5;
 
-/// Which share of the concurrent pairs each clock orders.
+/// The share of concurrent pairs that each clock orders.
 fn false_order(without: Option<protocol::Rule>, vector_without: Option<vector::Rule>) -> Vec<Row> {
     let lamport = history::<Lamport, Time>(SEED, PROCESSES, Config { without });
     let pairs = lamport.concurrent();
@@ -199,7 +202,7 @@ fn false_order(without: Option<protocol::Rule>, vector_without: Option<vector::R
     ]
 }
 
-/// Pairs with equal counts, by the stamps alone: where the clock condition holds, none of them is cause and effect.
+/// Pairs with equal counts, by the stamps alone: where the clock condition holds, none of them is causally related.
 fn ties(history: &History<Time>) -> usize {
     let mut with: BTreeMap<u64, usize> = BTreeMap::new();
     for (_, _, event) in history.events() {

@@ -10,7 +10,7 @@ mod vector_clocks;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "clocks",
     entries: &[

@@ -1,6 +1,7 @@
 //! The NTP exchange, the filter of one server's samples, and the selection among servers.
 //!
-//! It asks for time, and for no bound on delays: one model withdraws the first, in another answers are as late as they like.
+//! NTP needs clocks, but no bound on delays: one model withdraws the clocks, and in another, answers arrive arbitrarily
+//! late.
 
 use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::ntp::{self as protocol, Config, History, Ntp};
@@ -11,6 +12,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
@@ -22,7 +24,13 @@ static CARD: Card = Card {
     mechanisms: &["TIM-04", "TIM-07", "TIM-08"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "RFC 5905, sections 7.3, 8, 10, 11.2 and 11.3",
-    source: include_str!("../../../crates/clocks/src/ntp/mod.rs"),
+    reading: Reading {
+        needs: &["cristian"],
+        level: Level::Day,
+        teaches: "samples, filters, intersections: time from servers that may be wrong",
+    },
+    questions: include_str!("../../../book/src/questions/ntp.md"),
+    source: include_str!("../../../crates/clocks/src/ntp.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/ntp.txt"),
@@ -90,25 +98,25 @@ const LEAST: &str = "clock filter";
 const TRUTH: &str = "accuracy";
 const GRADUAL: &str = "monotonicity";
 
-/// What needs no upper bound on delays, as all of the above.
+/// A property that, like all of the above, needs no upper bound on delays.
 const CHOOSES: &str = "an answered client has chosen";
 
 static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three servers, one of them wrong, one client",
-        text: "timed: messages take 0 to 3 ticks, every split of every delay; one question to each; one message is lost",
+        text: "timed: messages take 0 to 3 ticks, every split of every delay; one request to each; one message is lost",
         expects: Expects::Holds { states: 8_852 },
         explore: || run(&system(3, 1, None)),
     },
     CheckedModel {
         name: "two servers, one client that asks twice",
-        text: "the same, and the second question before the first must be answered; one message comes twice",
+        text: "the same, and the second request may precede the first answer; one message is duplicated",
         expects: Expects::Holds { states: 344_983 },
         explore: || run(&system(2, 2, None).network(Network::unordered().doubles(1))),
     },
     CheckedModel {
-        name: "answers later than the next question",
-        text: "two servers, one client that asks twice every 2 ticks; messages take 2 to 4, so that nothing that was asked \
+        name: "answers later than the next request",
+        text: "two servers, one client that asks twice every 2 ticks; messages take 2 to 4, so that no request \
                first is ever used: no bound on delays is needed, and once the last question is answered the client has chosen",
         expects: Expects::Holds { states: 1_125 },
         explore: || chooses(&timeless(2, 2, None).timed(timed(2, 4))),
@@ -159,12 +167,12 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
     Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
-/// Messages may be as slow as the next question, and one is lost.
+/// Messages may arrive as late as the next request, and one is lost.
 fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
     timeless(servers, polls, without).network(Network::unordered().losses(1)).timed(timed(0, 3))
 }
 
-/// What holds always, and that a client that waits for no answer has chosen.
+/// The safety properties, and that a client that waits for no answer has chosen.
 fn chooses(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(2_000_000), &NtpExchange::properties());
     let checker = checker.invariant(CHOOSES, |world, state| {
@@ -173,7 +181,7 @@ fn chooses(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
-/// Whether something is under way, or will be.
+/// Whether something is in flight, or will be.
 fn has_more(view: &volvox_lab::check::View<'_, Ntp, History>) -> bool {
     let client = view.nodes().find(|(_, node)| !node.is_server());
     view.in_flight().next().is_some() || client.is_some_and(|(id, _)| view.is_set(id, protocol::Timer::Poll))
@@ -190,7 +198,7 @@ fn run(world: &Instance) -> Explored {
 static CLAIMS: [Claim; 2] = [
     Claim {
         id: "Q-TIM-3",
-        text: "NTP: the error is half of what the ways differ by, and at most half the delay",
+        text: "NTP: the error is half the difference of the two delays, and at most half the delay",
         measure: || asymmetry(None),
         breakage: "the absolute value of the offset is taken",
         measure_broken: || asymmetry(Some(protocol::Rule::Sign)),
@@ -198,7 +206,7 @@ static CLAIMS: [Claim; 2] = [
     },
     Claim {
         id: "Q-TIM-6",
-        text: "queueing of mean q each way: one sample is off by q/2 in the mean, with deviation q/sqrt(2); the best of 8 by \
+        text: "queueing of mean q each way: one sample is off by q/2 on average, with deviation q/sqrt(2); the best of 8 by \
                less than half of that",
         measure: || filter(None),
         breakage: "the newest of the eight is believed",
@@ -215,7 +223,7 @@ fn pair(without: Option<protocol::Rule>, poll: Duration, latency: Latency) -> Si
     Builder::new(7, 2, config).latency(latency).build()
 }
 
-/// The newest sample of the client, and the one that it believes: how wrong, and after what delay, in nanoseconds.
+/// The client's newest sample and its believed one: error and delay, in nanoseconds.
 fn samples(sim: &Simulation<Ntp>) -> Option<[(i64, u64); 2]> {
     let client = sim.node(CLIENT)?;
     let newest = client.registers().next()?.1.last()?;
@@ -223,7 +231,7 @@ fn samples(sim: &Simulation<Ntp>) -> Option<[(i64, u64); 2]> {
     Some([newest, believed].map(|sample| (sample.ahead_ns, sample.delay_ns)))
 }
 
-/// The error of an exchange whose ways differ, and the greatest one of many by chance.
+/// The error of an exchange with unequal delays, and the greatest error of many random ones.
 fn asymmetry(without: Option<protocol::Rule>) -> Vec<Row> {
     let ms = Duration::from_millis;
     let mut sim = pair(without, ms(500), Latency::Constant(ms(10)));
@@ -246,18 +254,18 @@ fn asymmetry(without: Option<protocol::Rule>) -> Vec<Row> {
     ];
     let (errors, worst) = many(without, |[newest, _]| newest);
     let over = format!("{} exchanges", errors.len());
-    let label = "ways of 1 ms and more by chance";
+    let label = "random delays of 1 ms and more";
     rows.push(row(label, 1.0, worst, Tolerance::AtMost, "of half the delay, the largest error", over));
     rows
 }
 
-/// Queueing delay in each direction, in the mean.
+/// The mean queueing delay in each direction.
 const QUEUEING: Duration = Duration::from_millis(10);
 
-/// Which of two samples is looked at, the newest and the one believed; each is its error in ns, and its delay.
+/// Selects one of two samples, the newest or the believed one; each is its error in ns, and its delay.
 type Which = fn([(i64, u64); 2]) -> (i64, u64);
 
-/// The errors of many exchanges in ns, as told by `which`, and the greatest of them in halves of its delay.
+/// The errors of many exchanges in ns, as selected by `which`, and the greatest of them in halves of its delay.
 fn many(without: Option<protocol::Rule>, which: Which) -> (Vec<f64>, f64) {
     const EXCHANGES: usize = 8_000;
     let latency = Latency::Exponential { minimum: Duration::from_millis(1), mean: QUEUEING };
@@ -268,7 +276,7 @@ fn many(without: Option<protocol::Rule>, which: Which) -> (Vec<f64>, f64) {
         if let Some(both) = samples(&sim) {
             let (error, delay) = which(both);
             errors.push(error as f64);
-            // A nanosecond for the half that was rounded.
+            // One nanosecond for the rounded half.
             worst = worst.max((error.unsigned_abs() as f64 - 1.0) / (delay as f64 / 2.0));
         }
         let _ = sim.run_for(Duration::from_secs(1));
@@ -277,7 +285,7 @@ fn many(without: Option<protocol::Rule>, which: Which) -> (Vec<f64>, f64) {
     (errors, worst)
 }
 
-/// How wrong one sample is, and how wrong the one is that the filter believes.
+/// The error of one sample, and of the one that the filter believes.
 fn filter(without: Option<protocol::Rule>) -> Vec<Row> {
     let q = QUEUEING.as_secs_f64() * 1e3;
     let row = |label: &str, expected, measured, tolerance, count| Row {

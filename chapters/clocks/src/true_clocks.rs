@@ -1,5 +1,4 @@
-//! What the chapters that set clocks have in common: what they are swept with, and that there is nothing to set where no
-//! time passes.
+//! The common part of the chapters that set clocks: the faults of their sweeps, and the model without clocks.
 
 use std::time::Duration;
 use volvox_core::fault::LinkFault;
@@ -7,7 +6,7 @@ use volvox_lab::check::NO_STEP_FAILS;
 use volvox_lab::model::{CheckedModel, Explored};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 
-/// The network and crashes; clocks that are wrong in other ways than at the start would move the truth.
+/// The network and crashes; other clock faults would move the true time.
 pub fn network_and_crashes() -> FaultPlan {
     let ms = Duration::from_millis;
     FaultPlan {
@@ -27,13 +26,13 @@ pub fn network_and_crashes() -> FaultPlan {
     }
 }
 
-/// The negative of a clock in asynchronous time. A delay that is longer than promised makes other protocols choose wrongly;
-/// one that measures delays has nothing to measure, and must not go on as if it had: its first step asks for the time, and
-/// fails.
+/// The negative model of an asynchronous system. A delay beyond the promised bound makes other protocols choose
+/// wrongly; one that measures delays has nothing to measure, and must not continue as if it had: its first step reads a
+/// clock, and fails.
 pub const fn asynchronous(explore: fn() -> Explored) -> CheckedModel {
     CheckedModel::breaks(
         "asynchronous",
-        "no rule taken out, no time: its first step reads a clock, of which there is none",
+        "no rule removed, no clocks: its first step reads a clock, and there is none",
         (NO_STEP_FAILS, 1),
         explore,
     )

@@ -9,6 +9,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
@@ -20,6 +22,12 @@ static CARD: Card = Card {
     mechanisms: &["ORD-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Fidge 1988; Mattern: Virtual time and global states of distributed systems, 1988, sections 5 and 6",
+    reading: Reading {
+        needs: &["lamport-clocks"],
+        level: Level::Evening,
+        teaches: "a clock that captures happened-before exactly, and what that costs",
+    },
+    questions: include_str!("../../../book/src/questions/vector-clocks.md"),
     source: include_str!("../../../crates/clocks/src/vector.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -63,9 +71,19 @@ impl Chapter for VectorClocks {
             id: "Q-ORD-2",
             text: "a vector clock puts N counters on every message, 8N bytes at 64 bits; a Lamport clock one",
             measure: || [3, 10, 30].into_iter().flat_map(|nodes| sizes(nodes, None)).collect(),
-            breakage: "messages carry the sender's count alone",
+            breakage: "messages carry only the sender's count",
             measure_broken: || sizes(10, Some(protocol::Rule::Whole)),
-            plot: None,
+            plot: Some(|rows| {
+                let (values, names) = (&[3.0, 10.0, 30.0], &["vector clock", "Lamport clock"]);
+                Against {
+                    title: "What a clock costs on the wire",
+                    x_label: "processes N",
+                    y_label: "bytes of counters per message",
+                    values,
+                    names,
+                }
+                .svg(rows)
+            }),
         }]
     }
 }
@@ -73,14 +91,14 @@ impl Chapter for VectorClocks {
 static MODELS: [CheckedModel; 6] = [
     CheckedModel {
         name: "three processes in a ring",
-        text: "each works once and tells the next once; any order, any loss, one message arrives twice. What is lost \
+        text: "each has one local event and sends to the next once; any order, any loss, one duplicate. What is lost \
                is what arrives after the end. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
         explore: || run(&ring(1, None)),
     },
     CheckedModel {
-        name: "three processes, each tells each",
-        text: "one message on each of the six links; any order, any loss, one message arrives twice",
+        name: "three processes, each sends to each",
+        text: "one message on each of the six links; any order, any loss, one duplicate",
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&mesh()),
     },
@@ -92,7 +110,7 @@ static MODELS: [CheckedModel; 6] = [
     }),
     CheckedModel::breaks(
         "without own places",
-        "as the ring; that two events have the same stamp is not asked, and is so sooner",
+        "as the ring; the uniqueness of stamps, which breaks sooner, is not checked",
         ("strong clock condition", 3),
         || {
             let world = ring(1, Some(protocol::Rule::Own));
@@ -112,7 +130,7 @@ fn system(without: Option<protocol::Rule>) -> Instance {
     System::with_history(3, Config { without }).network(Network::unordered().doubles(1))
 }
 
-/// Each works once and tells the next this many times.
+/// Each has one local event and sends to the next this many times.
 fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
     let links = [(1, 2), (2, 3), (3, 1)];
     links.into_iter().fold(system(without), |system, (from, to)| {
@@ -120,7 +138,7 @@ fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
     })
 }
 
-/// Each tells each other once.
+/// Each sends to each other once.
 fn mesh() -> Instance {
     let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
     links
@@ -130,13 +148,13 @@ fn mesh() -> Instance {
 
 fn run(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(1_000_000), &VectorClocks::properties())
-        .reachable("news comes full circle", |world, state| {
+        .reachable("information comes full circle", |world, state| {
             world.view(state).nodes().any(|(_, node)| node.vector().0.iter().all(|count| *count > 0))
         });
     explore(world, checker)
 }
 
-/// What the clocks of `nodes` processes cost on the wire.
+/// The cost of the clocks of `nodes` processes on the wire.
 fn sizes(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
     const COUNTER_BYTES: usize = 8;
     let row = |clock: &str, counters: u64, carried: Vec<usize>| Row {
@@ -152,7 +170,7 @@ fn sizes(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
     vec![row("vector", nodes, carried(&vectors)), row("Lamport", 1, carried(&lamport))]
 }
 
-/// How many counters each message carried.
+/// The number of counters in each message.
 fn carried<S: Stamp>(history: &History<S>) -> Vec<usize> {
     let counters = |event: &Event<S>| match event.action {
         Action::Send { counters, .. } => Some(counters),

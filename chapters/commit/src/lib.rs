@@ -6,7 +6,7 @@ mod two_phase_commit;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "commit",
     entries: &[protocol::<two_phase_commit::TwoPhaseCommit>(), protocol::<three_phase_commit::ThreePhaseCommit>()],

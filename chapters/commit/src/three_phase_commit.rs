@@ -1,4 +1,4 @@
-//! Three-phase commit: it does not block, it holds while time keeps its promises, and a cut breaks it.
+//! Three-phase commit: non-blocking and safe given known bounds on delay, and broken by a partition.
 
 mod claims;
 
@@ -10,6 +10,7 @@ use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
@@ -21,6 +22,12 @@ static CARD: Card = Card {
     mechanisms: &["ACP-04"],
     worlds: &[World::Simulated, World::Checked],
     reference: "Skeen: Nonblocking commit protocols, SIGMOD 1981; Bernstein, Hadzilacos, Goodman 1987, 7.5",
+    reading: Reading {
+        needs: &["two-phase-commit"],
+        level: Level::Day,
+        teaches: "how not to block, and what that assumes",
+    },
+    questions: include_str!("../../../book/src/questions/three-phase-commit.md"),
     source: include_str!("../../../crates/commit/src/three_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -69,7 +76,7 @@ impl Chapter for ThreePhaseCommit {
         process.is_coordinating()
     }
 
-    /// Crashes, also of all, and nothing that makes a message late.
+    /// Crashes, even of all nodes, and nothing that delays a message.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 60, 200)
     }
@@ -100,8 +107,8 @@ static MODELS: [CheckedModel; 10] = [
         explore: || live(&quick(4).crashes(1)),
     },
     CheckedModel {
-        name: "the dead come back, two crashes",
-        text: "two participants; a message takes one tick or two; a node that comes back asks, and all decide, also when all were dead",
+        name: "crashed nodes restart, two crashes",
+        text: "two participants; a message takes one tick or two; a restarted node asks, and all decide, even if all had crashed",
         expects: Expects::Holds { states: 709_632 },
         explore: || live(&synchronous(3, None).crashes_and_restarts(2)),
     },
@@ -113,13 +120,13 @@ static MODELS: [CheckedModel; 10] = [
     },
     CheckedModel::breaks(
         "asynchronous",
-        "two participants, no rule taken out, nothing fails; but a message may take longer than assumed",
+        "two participants, no rule removed, nothing fails; but a message may take longer than assumed",
         (SAME, 8),
         || safe(&system(3, None)),
     ),
     CheckedModel::breaks(
         "a cut",
-        "two participants, no rule taken out, in time; two messages are lost, both between the coordinator and the others",
+        "two participants, no rule removed, in time; two messages are lost, both between the coordinator and the others",
         (SAME, 23),
         || safe(&synchronous(3, None).network(Network::ordered().losses(2))),
     ),
@@ -141,7 +148,7 @@ type Instance = System<ThreePhase, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// One transaction, over links that lose only what dies with its sender or receiver.
+/// One transaction, over links that lose messages only when the sender or receiver crashes.
 fn instance(nodes: u64, config: Config) -> Instance {
     System::with_history(nodes, config).network(Network::ordered()).command(NodeId(1), Command::Begin, 1).command(
         NodeId(nodes),
@@ -181,7 +188,7 @@ fn safe(world: &Instance) -> Explored {
     explore(world, checker(world))
 }
 
-/// Every node that takes part decides, or dies.
+/// Every node that takes part decides, or crashes.
 fn live(world: &Instance) -> Explored {
     let checker =
         checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));

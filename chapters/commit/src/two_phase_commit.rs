@@ -10,6 +10,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 
 /// The chapter.
@@ -21,6 +22,8 @@ static CARD: Card = Card {
     mechanisms: &["ACP-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Bernstein, Hadzilacos, Goodman: Concurrency control and recovery in database systems, 1987, 7.4",
+    reading: Reading { needs: &[], level: Level::Day, teaches: "all or nothing, and why it may block" },
+    questions: include_str!("../../../book/src/questions/two-phase-commit.md"),
     source: include_str!("../../../crates/commit/src/two_phase/mod.rs"),
     nodes: Nodes { least: 2, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
@@ -77,7 +80,7 @@ impl Chapter for TwoPhaseCommit {
         process.is_coordinator()
     }
 
-    /// Everything that leaves the disk whole: the log is what it rests on.
+    /// All faults that leave the disk intact, since the protocol relies on the log.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -106,19 +109,19 @@ const ENDS: &str = "termination";
 static MODELS: [CheckedModel; 16] = [
     CheckedModel {
         name: "two participants, one crash",
-        text: "links that lose and reorder at will; disks that sync late; impatience three times in a run",
+        text: "links that lose and reorder at will; disks that sync late; three timeouts in a run",
         expects: Expects::Holds { states: 404_738 },
         explore: || safe(&late_disks(Config::default())),
     },
     CheckedModel {
         name: "two participants, two crashes",
-        text: "links that lose, repeat and reorder at will; disks that sync at once; one participant may refuse",
+        text: "links that lose, duplicate and reorder at will; disks that sync at once; one participant may refuse",
         expects: Expects::Holds { states: 578_918 },
         explore: || safe(&anything(Config::default(), COORDINATOR, 2)),
     },
     CheckedModel {
         name: "three participants, no crash",
-        text: "links that lose, repeat and reorder at will, and timers that fire at any moment; a crash would cost 30 times \
+        text: "links that lose, duplicate and reorder at will, and timers that fire at any moment; a crash would cost 30 times \
                the states, and shows nothing that two participants do not show",
         expects: Expects::Holds { states: 9_206 },
         explore: || {
@@ -128,39 +131,39 @@ static MODELS: [CheckedModel; 16] = [
     },
     CheckedModel {
         name: "a participant begins, two crashes",
-        text: "two participants; links that lose, repeat and reorder at will; disks that sync at once",
+        text: "two participants; links that lose, duplicate and reorder at will; disks that sync at once",
         expects: Expects::Holds { states: 361_272 },
         explore: || safe(&anything(Config::default(), NodeId(2), 2)),
     },
     CheckedModel {
         name: "begun twice, a crash before the sync",
-        text: "two participants, links in order, disks that sync late; the coordinator begins a transaction and, after a crash \
-               or not, another with another content; nobody is impatient",
+        text: "two participants, FIFO links, disks that sync late; the coordinator begins a transaction and, after a crash \
+               or not, another with another content; no timeout is early",
         expects: Expects::Holds { states: 72_203 },
         explore: || named(&begun_twice(None)),
     },
     CheckedModel {
         name: "the coordinator takes part, one crash",
-        text: "three participants; links that lose and reorder at will; disks that sync late; impatience three times",
+        text: "three participants; links that lose and reorder at will; disks that sync late; three timeouts",
         expects: Expects::Holds { states: 404_738 },
         explore: || safe(&late_disks(Config { is_colocated: true, ..Config::default() })),
     },
     CheckedModel {
         name: "nothing fails",
-        text: "three participants, links in order, patience without end: all decide, and commit if nobody refuses (AC4)",
+        text: "three participants, FIFO links, no timeout: all decide, and commit if no participant refuses (AC4)",
         expects: Expects::Holds { states: 549 },
         explore: nothing_fails,
     },
     CheckedModel {
-        name: "who dies comes back",
-        text: "two participants, links in order, one crash with return: termination (AC5)",
+        name: "a crashed node restarts",
+        text: "two participants, FIFO links, one crash with restart: termination (AC5)",
         expects: Expects::Holds { states: 233_162 },
         explore: || live(&in_order().crashes_and_restarts(1)),
     },
     CheckedModel::breaks(
-        "who dies stays dead",
-        "the same without the return: the coordinator takes the decision with it, and the uncertain wait. No rule was \
-         taken out; this is the blocking that the protocol is known for",
+        "a crashed node stays down",
+        "the same without the restart: the coordinator takes the decision with it, and uncertain participants wait. No rule was \
+         removed; this is the blocking that the protocol is known for",
         (ENDS, 10),
         || live(&in_order().crashes(1)),
     ),
@@ -201,8 +204,8 @@ fn system(nodes: u64, config: Config) -> Instance {
     System::with_history(nodes, config).counting_boots()
 }
 
-/// One transaction, over links that keep no order, with disks that take their time: what waits for a disk is part of the
-/// state, so what is asked again and again needs a budget.
+/// One transaction, over links without order, with slow disks: messages that wait for a disk are part of the state, so
+/// repeated questions need a budget.
 fn late_disks(config: Config) -> Instance {
     system(3, config)
         .network(Network::unordered())
@@ -213,7 +216,7 @@ fn late_disks(config: Config) -> Instance {
         .command(COORDINATOR, Command::Begin, 1)
 }
 
-/// Two transactions that do different things, and a crash that may make the coordinator forget the first.
+/// Two transactions with different contents, and a crash that may make the coordinator forget the first.
 fn begun_twice(without: Option<protocol::Rule>) -> Instance {
     system(3, Config { without, ..Config::default() })
         .network(Network::ordered())
@@ -224,7 +227,7 @@ fn begun_twice(without: Option<protocol::Rule>) -> Instance {
         .command(COORDINATOR, Command::BeginWith(Content(2)), 1)
 }
 
-/// One transaction, over links that may do anything; one participant may refuse.
+/// One transaction, over arbitrary links; one participant may refuse.
 fn anything(config: Config, begins: NodeId, crashes: u32) -> Instance {
     system(3, config)
         .network(Network::duplicating())
@@ -234,7 +237,7 @@ fn anything(config: Config, begins: NodeId, crashes: u32) -> Instance {
         .command(NodeId(3), Command::Refuse, 1)
 }
 
-/// One transaction, over links that lose only what dies with its sender or receiver.
+/// One transaction, over links that lose messages only when the sender or receiver crashes.
 fn in_order() -> Instance {
     system(3, Config::default()).network(Network::ordered().queue_max(2)).durability(Durability::Prompt).command(
         COORDINATOR,
@@ -251,7 +254,7 @@ fn checker(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world).states_max(4_000_000), &TwoPhaseCommit::properties())
 }
 
-/// Somebody decided so.
+/// Whether some node has made this decision.
 fn decided(decision: Decision) -> impl Fn(&Instance, &volvox_lab::check::State) -> bool {
     move |world, state| {
         world.view(state).history().iter().any(|(_, outcome)| outcome.decisions.values().any(|made| *made == decision))
@@ -274,7 +277,7 @@ fn named(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
-/// Who voted yes and is up decides, or dies.
+/// Every participant that voted yes and is up decides, or crashes.
 fn live(world: &Instance) -> Explored {
     let checker = [2, 3].map(NodeId).into_iter().fold(checker(world), |checker, id| {
         let waits = move |world: &Instance, state: &volvox_lab::check::State| {
@@ -282,7 +285,7 @@ fn live(world: &Instance) -> Explored {
         };
         checker.leads_to(ENDS, waits, move |world, state| !waits(world, state))
     });
-    let full = "a link holds two messages and drops the newest beyond, as every link does; questions are repeated";
+    let full = "a link holds two messages and drops further ones, as every link does; questions are repeated";
     explore(world, checker.bounds_are_budgets(full))
 }
 
@@ -295,7 +298,7 @@ fn nothing_fails() -> Explored {
         .command(NodeId(2), Command::Refuse, 1);
     let checker = checker(&world)
         .leads_to(
-            "what begins ends",
+            "every transaction ends",
             |world, state| world.view(state).commands_left(0) == 0,
             |world, state| {
                 let view = world.view(state);

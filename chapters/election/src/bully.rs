@@ -1,4 +1,4 @@
-//! The bully algorithm: the highest wins, as long as time keeps its promises.
+//! The bully algorithm: the highest id wins, given known bounds on delay.
 
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
@@ -8,6 +8,8 @@ use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
@@ -19,8 +21,14 @@ static CARD: Card = Card {
     mechanisms: &["ELE-01"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Garcia-Molina: Elections in a distributed computing system, IEEE Transactions on Computers C-31(1), 1982",
+    reading: Reading {
+        needs: &["ring-election"],
+        level: Level::Day,
+        teaches: "an election that relies on bounds on delay",
+    },
+    questions: include_str!("../../../book/src/questions/bully.md"),
     source: include_str!("../../../crates/election/src/bully.rs"),
-    // All begin at once, and each that is asked begins again: with 48 nodes these are four million messages.
+    // All begin at once, and each node that is asked begins again: with 48 nodes that makes four million messages.
     nodes: Nodes { least: 2, most: 24, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/bully.txt"),
@@ -60,7 +68,7 @@ impl Chapter for BullyAlgorithm {
         process.is_leading()
     }
 
-    /// Crashes, and nothing that makes a message late.
+    /// Crashes, and nothing that delays a message.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 50, 150)
     }
@@ -80,7 +88,7 @@ const FOLLOW: &str = "termination";
 static MODELS: [CheckedModel; 8] = [
     CheckedModel {
         name: "three nodes, a crash with return",
-        text: "a message takes a tick or none; any node may die at any moment, and comes back; the lowest may suspect. In the \
+        text: "a message takes a tick or none; any node may crash at any moment, and restarts; the lowest may suspect. In the \
                end all follow the leader",
         expects: Expects::Holds { states: 855_537 },
         explore: || live(&prompt(3, None).crashes_and_restarts(1)),
@@ -100,7 +108,7 @@ static MODELS: [CheckedModel; 8] = [
     },
     CheckedModel::breaks(
         "asynchronous",
-        "two nodes, no rule taken out, nothing fails; but an answer may take longer than assumed",
+        "two nodes, no rule removed, nothing fails; but an answer may take longer than assumed",
         (ONE, 3),
         || safe(&system(2, None)),
     ),
@@ -128,7 +136,7 @@ type Instance = System<Bully>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// All begin at once. A message is assumed to take two ticks at most, and a step less than one.
+/// All begin at once. A message is assumed to take at most two ticks, and a step less than one.
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     System::<Bully>::new(nodes, Config { delay: TICK * 2, processing: TICK, without })
         .network(Network::ordered())
@@ -143,7 +151,8 @@ fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     system(nodes, without).timed(timed(1, 2))
 }
 
-/// The same, but a message takes a tick at most, and perhaps no time at all: others may overtake it on other links.
+/// The same, but a message takes at most one tick, and possibly no time at all: messages on other links may overtake
+/// it.
 fn prompt(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     let config = Config { delay: TICK, processing: TICK, without };
     system(nodes, without).configs(move |_| config).timed(timed(0, 1))
@@ -157,7 +166,7 @@ fn safe(world: &Instance) -> Explored {
     explore(world, checker(world))
 }
 
-/// Crashes and suspicions are few, so what holds again and again holds in the end.
+/// Crashes and suspicions are few, so what holds infinitely often holds in the end.
 fn live(world: &Instance) -> Explored {
     let checker = checker(world).again_and_again(FOLLOW, |world, state| {
         let view = world.view(state);
@@ -170,15 +179,25 @@ fn live(world: &Instance) -> Explored {
 static CLAIMS: [Claim; 2] = [
     Claim {
         id: "Q-ELE-1",
-        text: "bully, the lowest of the survivors notices: N(N-1)/2 ELECTION, (N-1)(N-2)/2 ANSWER, N-2 COORDINATOR",
+        text: "bully, the lowest survivor notices: N(N-1)/2 ELECTION, (N-1)(N-2)/2 ANSWER, N-2 COORDINATOR",
         measure: || [4, 8, 16, 32].into_iter().flat_map(|n| worst(n, None)).collect(),
         breakage: "a node that answers does not take over",
         measure_broken: || worst(8, Some(protocol::Rule::TakeOver)),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[4.0, 8.0, 16.0, 32.0], &["ELECTION", "ANSWER", "COORDINATOR", "all"]);
+            Against {
+                title: "Bully: the lowest survivor notices",
+                x_label: "nodes N",
+                y_label: "messages",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-ELE-2",
-        text: "bully, the highest of the survivors notices: N-2 COORDINATOR, N-1 messages with the one to the dead",
+        text: "bully, the highest survivor notices: N-2 COORDINATOR, N-1 messages with the one to the dead",
         measure: || [4, 8, 32].into_iter().flat_map(|n| best(n, NodeId(n - 1))).collect(),
         breakage: "the second highest notices",
         measure_broken: || best(8, NodeId(6)),
@@ -186,7 +205,7 @@ static CLAIMS: [Claim; 2] = [
     },
 ];
 
-/// N nodes, of which the highest leads and dies; then `notices` does. What that cost, by kind.
+/// N nodes, of which the highest leads and crashes; then `notices` begins an election. Returns the cost by kind.
 fn election(n: u64, notices: NodeId, without: Option<protocol::Rule>) -> [u64; 3] {
     let config = Config { without, ..Config::default() };
     let mut sim: Simulation<Bully> =

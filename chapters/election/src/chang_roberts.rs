@@ -1,4 +1,4 @@
-//! Election on a ring after Chang and Roberts: only the highest id gets round.
+//! Election on a ring after Chang and Roberts: only the highest id passes all round the ring.
 
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};
@@ -6,6 +6,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 
 /// The chapter.
@@ -17,6 +19,12 @@ static CARD: Card = Card {
     mechanisms: &["ELE-03"],
     worlds: &[World::Simulated, World::Checked],
     reference: "Chang and Roberts: An improved algorithm for decentralized extrema-finding, CACM 22(5), 1979",
+    reading: Reading {
+        needs: &[],
+        level: Level::Evening,
+        teaches: "an election on a ring: the greatest name comes back",
+    },
+    questions: include_str!("../../../book/src/questions/chang-roberts.md"),
     source: include_str!("../../../crates/election/src/chang_roberts.rs"),
     nodes: Nodes { least: 2, most: 1_024, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -47,7 +55,7 @@ impl Chapter for ChangRoberts {
         process.to_string()
     }
 
-    /// Slow links and nodes that stop for a while. Nothing is lost, nothing overtakes, no node dies: see the caveats.
+    /// Slow links and nodes that pause. Nothing is lost or reordered, no node crashes: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         FaultPlan {
             from: Duration::ZERO,
@@ -66,7 +74,7 @@ impl Chapter for ChangRoberts {
     }
 }
 
-/// That property breaks in this many decisions.
+/// The property breaks in this many decisions.
 const fn broken(name: &'static str, property: &'static str, steps: usize, explore: fn() -> Explored) -> CheckedModel {
     let text = "three nodes, each of which may begin once";
     CheckedModel { name, text, expects: Expects::Counterexample { property, steps }, explore }
@@ -77,7 +85,7 @@ const LEARNS: &str = "termination";
 static MODELS: [CheckedModel; 6] = [
     CheckedModel {
         name: "four nodes",
-        text: "links that keep the order; each may begin once, at any moment, also when it has learned; each that begins learns of \
+        text: "FIFO links; each may begin once, at any moment, even when it has learned; each that begins learns of \
                the highest. No failures: one ends the election, see the caveats",
         expects: Expects::Holds { states: 798 },
         explore: || run(&system(4, None)),
@@ -93,7 +101,7 @@ static MODELS: [CheckedModel; 6] = [
     },
     CheckedModel {
         name: "a second election without order",
-        text: "no rule taken out; a node that has learned the result begins again, and its id overtakes the result: it is swallowed \
+        text: "no rule removed; a node that has learned the result begins again, and its id overtakes the result: it is discarded \
                by the next, which still takes part",
         expects: Expects::Counterexample { property: LEARNS, steps: 11 },
         explore: || run(&system(4, None).network(Network::unordered())),
@@ -125,10 +133,13 @@ fn run(world: &Instance) -> Explored {
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-ELE-4",
     text: "Chang-Roberts: one initiator 3N-1 at worst; all at once N(N+1)/2 + N at worst, N H_N + N on average",
-    measure: || [4, 16].into_iter().flat_map(|n| costs(n, None)).collect(),
-    breakage: "lower ids are passed on",
+    measure: || [4, 8, 16].into_iter().flat_map(|n| costs(n, None)).collect(),
+    breakage: "lower ids are forwarded",
     measure_broken: || costs(16, Some(protocol::Rule::Swallow)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[4.0, 8.0, 16.0], &["one begins, worst", "all begin, worst", "all begin, mean"]);
+        Against { title: "Chang and Roberts", x_label: "nodes N", y_label: "messages", values, names }.svg(rows)
+    }),
 }];
 
 /// Messages of one election on this ring.

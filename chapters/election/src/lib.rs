@@ -7,13 +7,13 @@ mod ring_election;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "election",
     entries: &[
-        protocol::<bully::BullyAlgorithm>(),
-        protocol::<ring_election::RingElection>(),
         protocol::<chang_roberts::ChangRoberts>(),
+        protocol::<ring_election::RingElection>(),
+        protocol::<bully::BullyAlgorithm>(),
     ],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),

@@ -1,4 +1,4 @@
-//! Election on a ring with a list: past the dead, and round twice.
+//! Election on a ring with a list: two rounds that skip dead nodes.
 
 use volvox_core::{Duration, NodeId, Property};
 use volvox_election::ring::{self as protocol, Command, Config, History, Ring};
@@ -7,6 +7,7 @@ use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
 
 /// The chapter.
@@ -18,6 +19,12 @@ static CARD: Card = Card {
     mechanisms: &["ELE-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, 1977",
+    reading: Reading {
+        needs: &["chang-roberts"],
+        level: Level::Evening,
+        teaches: "the same with crashes: a list, and a second round",
+    },
+    questions: include_str!("../../../book/src/questions/ring-election.md"),
     source: include_str!("../../../crates/election/src/ring.rs"),
     nodes: Nodes { least: 2, most: 64, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -52,7 +59,7 @@ impl Chapter for RingElection {
         process.is_leading()
     }
 
-    /// Crashes, and nothing that makes a message late.
+    /// Crashes, and nothing that delays a message.
     fn faults(settings: &Settings) -> FaultPlan {
         plans::crashes(settings, 50, 150)
     }
@@ -74,13 +81,13 @@ const HIGHEST: &str = "validity";
 static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three nodes, a crash with return",
-        text: "a message takes one tick; any node may die at any moment, and comes back; in the end all follow one that is alive",
+        text: "a message takes one tick; any node may crash at any moment, and restarts; eventually all follow a living node",
         expects: Expects::Holds { states: 116_090 },
         explore: || live(&synchronous(3, None).crashes_and_restarts(1)),
     },
     CheckedModel {
         name: "four nodes",
-        text: "a message takes one tick; all begin at once, and the lowest once more; no node dies, and the highest is elected",
+        text: "a message takes one tick; all begin at once, and the lowest once more; no node crashes, and the highest is elected",
         expects: Expects::Holds { states: 3_856 },
         explore: || {
             let world = synchronous(4, None).command(NodeId(1), Command::Suspect, 1);
@@ -89,13 +96,13 @@ static MODELS: [CheckedModel; 9] = [
     },
     CheckedModel {
         name: "asynchronous",
-        text: "three nodes; a list may go two ways, and one election still has one result; one impatient moment",
+        text: "three nodes; a list may travel two ways, and one election still has one result; one early timeout",
         expects: Expects::Holds { states: 608_677 },
         explore: || safe(&impatient(None)),
     },
     CheckedModel::breaks(
-        "asynchronous, and a node that is alive is passed over",
-        "the same without a rule taken out: a node that is slow to acknowledge is taken for dead, and a lower id leads",
+        "asynchronous, and a living node is skipped",
+        "the same with no rule removed: a node that is slow to acknowledge is believed to be dead, and a lower id leads",
         (HIGHEST, 4),
         || {
             let world = impatient(None);
@@ -104,13 +111,13 @@ static MODELS: [CheckedModel; 9] = [
     ),
     CheckedModel {
         name: "three nodes, a crash for good",
-        text: "a message takes one tick; a node that begins an election comes to its end, or dies",
+        text: "a message takes one tick; a node that begins an election finishes it, or crashes",
         expects: Expects::Holds { states: 5_284 },
         explore: || ends(&synchronous(3, None).crashes(1)),
     },
     CheckedModel::breaks(
         "without skip",
-        "three nodes, a crash for good; a round that failed is not repeated: each would fail alike",
+        "three nodes, a crash for good; a failed round is not repeated: each would fail in the same way",
         (ENDS, 15),
         || {
             let world = synchronous(3, Some(protocol::Rule::Skip)).crashes(1);
@@ -120,7 +127,7 @@ static MODELS: [CheckedModel; 9] = [
     CheckedModel::breaks("without announce", "three nodes, of which one suspects; nothing fails", (FOLLOW, 33), || {
         live(&synchronous(3, Some(protocol::Rule::Announce)).command(NodeId(1), Command::Suspect, 1))
     }),
-    CheckedModel::breaks("without once", "three nodes, asynchronous, one impatient moment", (ONE, 9), || {
+    CheckedModel::breaks("without once", "three nodes, asynchronous, one early timeout", (ONE, 9), || {
         safe(&impatient(Some(protocol::Rule::Once)))
     }),
     CheckedModel::breaks("without doubt", "three nodes, a crash with return", (FOLLOW, 46), || {
@@ -132,7 +139,7 @@ type Instance = System<Ring, History>;
 
 const TICK: Duration = Duration::from_millis(1);
 
-/// All begin at once. A message is assumed to take a tick at most, and a step less than one.
+/// All begin at once. A message is assumed to take at most one tick, and a step less than one.
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     let config = Config { delay: TICK, processing: TICK, without };
     System::with_history(nodes, config).network(Network::ordered()).durability(Durability::Prompt)
@@ -142,7 +149,7 @@ fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     system(nodes, without).timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 1, drifts_ppm: vec![0] })
 }
 
-/// Without time: one acknowledgement is taken for late.
+/// Asynchronous: one acknowledgement is believed to be late.
 fn impatient(without: Option<protocol::Rule>) -> Instance {
     system(3, without)
         .timer_budget(|timer| matches!(timer, protocol::Timer::Ack(..)), 1)
@@ -157,7 +164,7 @@ fn safe(world: &Instance) -> Explored {
     explore(world, checker(world))
 }
 
-/// Where no node dies, only the highest leads.
+/// If no node crashes, only the highest leads.
 fn highest<'w>(checker: Checker<'w, Instance>) -> Checker<'w, Instance> {
     checker.invariant(HIGHEST, |world, state| {
         let view = world.view(state);
@@ -170,7 +177,7 @@ fn live(world: &Instance) -> Explored {
     explore(world, lively(world))
 }
 
-/// Crashes are few, so what holds again and again holds in the end.
+/// Crashes are few, so what holds infinitely often holds in the end.
 fn lively(world: &Instance) -> Checker<'_, Instance> {
     checker(world).again_and_again(FOLLOW, |world, state| {
         let view = world.view(state);
@@ -194,12 +201,12 @@ static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-ELE-3",
     text: "ring with a list: N ELECTION and N COORDINATOR for N living nodes and each initiator",
     measure: || [(4, 1), (8, 1), (8, 3), (32, 32)].into_iter().flat_map(|(n, k)| costs(n, k, None)).collect(),
-    breakage: "the result is not sent round",
+    breakage: "the result is not announced",
     measure_broken: || costs(8, 1, Some(protocol::Rule::Announce)),
     plot: None,
 }];
 
-/// N nodes, of which k notice at the same moment. Acknowledgements apart.
+/// N nodes, of which k notice at the same moment. Acknowledgements are not counted.
 fn costs(n: u64, initiators: u64, without: Option<protocol::Rule>) -> Vec<Row> {
     let config = Config { without, ..Config::default() };
     let mut sim: Simulation<Ring> =

@@ -5,7 +5,7 @@ mod eight_fallacies;
 
 use volvox_lab::registry::{Entry, Family};
 
-/// The family. One line an entry.
+/// The family, with one line per entry.
 pub static FAMILY: Family = Family {
     name: "foundations",
     entries: &[Entry::Experiment(&eight_fallacies::EIGHT_FALLACIES)],

@@ -6,7 +6,7 @@ mod swim_claims;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "membership",
     entries: &[protocol::<swim::Swim>()],

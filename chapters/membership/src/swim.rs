@@ -7,6 +7,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_membership::swim::{self as protocol, Command, Config, History, Timer};
 
@@ -19,6 +20,12 @@ static CARD: Card = Card {
     mechanisms: &["MEM-05", "MEM-06", "MEM-07"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Das, Gupta and Motivala: SWIM, DSN 2002",
+    reading: Reading {
+        needs: &["channels"],
+        level: Level::Week,
+        teaches: "failure detection and membership, without a centre and with gossip",
+    },
+    questions: include_str!("../../../book/src/questions/swim.md"),
     source: include_str!("../../../crates/membership/src/swim/mod.rs"),
     nodes: Nodes { least: 2, most: 128, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -69,7 +76,7 @@ impl Chapter for Swim {
         parts.join(", ")
     }
 
-    /// Members that die, come back, and stand still; links that lose and delay. Partitions are not survived: see the
+    /// Members that crash, restart and pause; links that lose and delay. SWIM does not survive partitions: see the
     /// caveats.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
@@ -107,25 +114,25 @@ static MODELS: [CheckedModel; 13] = [
         explore: || lives(&in_time(None, 1), SUSPECTED),
     },
     CheckedModel {
-        name: "in time, two lost messages kill no member",
+        name: "in time, two lost messages do not make a member faulty",
         text: "the same: an accused member refutes within the limit of four periods",
         expects: Expects::Holds { states: 419_984 },
         explore: || lives(&in_time(None, 2), FAULTY),
     },
     CheckedModel {
-        name: "in time, the dead are found",
-        text: "the same, and one member dies at any moment: in the end all others believe it faulty",
+        name: "in time, crashes are detected",
+        text: "the same, and one member crashes at any moment: eventually all others believe it is faulty",
         expects: Expects::Holds { states: 50_828 },
         explore: || found(&in_time(None, 0).crashes(1)),
     },
     CheckedModel::holds(
         "in time, a member that leaves is known to be gone",
-        "the same, and n3 leaves at any moment: in the end the others believe that it is",
+        "the same, and n3 leaves at any moment: eventually the others believe that it is gone",
         39_274,
         || {
             let world = in_time(None, 0).command(NodeId(3), Command::Leave, 1);
             let checker = hold(Checker::new(&world), &protocol::properties())
-                .reachable("n3 is out", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
+                .reachable("n3 is removed", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
                 .leads_to(
                     "a member that leaves is known to be gone",
                     |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out),
@@ -141,12 +148,12 @@ static MODELS: [CheckedModel; 13] = [
     ),
     CheckedModel {
         name: "monotonic views, whatever happens",
-        text: "three members, no time at all: any timer fires at any moment, two periods in all; one crash",
+        text: "three members, asynchronous: any timer fires at any moment, two periods in total; one crash",
         expects: Expects::Holds { states: 380_636 },
         explore: || safe(&without_time(None).crashes(1)),
     },
     CheckedModel {
-        name: "without time the living are declared faulty",
+        name: "asynchronous: living members are declared faulty",
         text: "no message is lost: the limit is over before the ack arrives. No detector can do better",
         expects: Expects::Counterexample { property: "no living member is faulty", steps: 3 },
         explore: || lives(&without_time(None), FAULTY),
@@ -171,19 +178,19 @@ static MODELS: [CheckedModel; 13] = [
     },
     CheckedModel {
         name: "without round robin",
-        text: "in time, one member dies: the others draw one another forever",
+        text: "in time, one member crashes: the others draw one another forever",
         expects: Expects::Counterexample { property: "completeness", steps: 29 },
         explore: || found(&in_time(Some(protocol::Rule::RoundRobin), 0).crashes(1)),
     },
     CheckedModel {
         name: "without precedence",
-        text: "no time at all, two periods in all, nothing is lost",
+        text: "asynchronous, two periods in total, nothing is lost",
         expects: Expects::Counterexample { property: "monotonic views", steps: 5 },
         explore: || safe(&without_time(Some(protocol::Rule::Precedence))),
     },
     CheckedModel {
         name: "without a limit",
-        text: "in time, one member dies: the update about it never ends",
+        text: "in time, one member crashes: the update about it is forwarded forever",
         expects: Expects::Counterexample { property: "bounded dissemination", steps: 34 },
         explore: || safe(&in_time(Some(protocol::Rule::Limit), 0).crashes(1)),
     },
@@ -253,14 +260,14 @@ fn safe(world: &Instance) -> Explored {
     explore(world, hold(Checker::new(world), &protocol::properties()))
 }
 
-/// What holds always, and that living members are not wronged.
+/// The safety properties, and that no living member is accused.
 fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explored {
     let mut properties = protocol::properties();
     properties.push(accuracy);
     explore(world, hold(Checker::new(world), &properties))
 }
 
-/// A member dies, and all others believe it faulty in the end.
+/// A member crashes, and eventually all others believe it is faulty.
 fn found(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world), &protocol::properties()).leads_to(
         "completeness",

@@ -5,7 +5,7 @@ mod total_order_multicast;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "multicast",
     entries: &[protocol::<total_order_multicast::TotalOrderMulticast>()],

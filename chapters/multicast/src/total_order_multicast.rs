@@ -8,6 +8,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_multicast::total_order::{self as protocol, Command, Config, Event, History, TotalOrder};
 
@@ -20,6 +22,12 @@ static CARD: Card = Card {
     mechanisms: &["ORD-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978",
+    reading: Reading {
+        needs: &["channels", "lamport-clocks"],
+        level: Level::Day,
+        teaches: "one order everywhere, from stamps and acknowledgements",
+    },
+    questions: include_str!("../../../book/src/questions/total-order-multicast.md"),
     source: include_str!("../../../crates/multicast/src/total_order/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -74,8 +82,8 @@ impl Chapter for TotalOrderMulticast {
         }
     }
 
-    /// Everything that a network does, and nodes that stop for a while: the channel makes FIFO links of it. No crash,
-    /// which stops all others.
+    /// All faults of the network, and nodes that pause: the channel provides FIFO links. No crash, which stops all
+    /// others.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -107,7 +115,7 @@ impl Chapter for TotalOrderMulticast {
 static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "three nodes, two multicasts, one crash",
-        text: "FIFO links that lose nothing; a crash at any moment, for good: what is delivered is one order",
+        text: "lossless FIFO links; a crash at any moment, for good: there is one order of delivery",
         expects: Expects::Holds { states: 32_388 },
         explore: || {
             let world = system(3, &[1, 2], Network::ordered(), Config::default()).crashes(1);
@@ -115,8 +123,8 @@ static MODELS: [CheckedModel; 7] = [
         },
     },
     CheckedModel {
-        name: "three nodes, a multicast each",
-        text: "FIFO links that lose nothing; no crash: with one there are 5.7 million states",
+        name: "three nodes, one multicast each",
+        text: "lossless FIFO links; no crash: with one there are 5.7 million states",
         expects: Expects::Holds { states: 968_777 },
         explore: || {
             let world = system(3, &[1, 2, 3], Network::ordered(), Config::default());
@@ -125,7 +133,7 @@ static MODELS: [CheckedModel; 7] = [
     },
     CheckedModel {
         name: "three nodes, two multicasts, every node delivers",
-        text: "FIFO links that lose nothing; no crash: after one, nothing is delivered any more",
+        text: "lossless FIFO links; no crash: after one, nothing is delivered any more",
         expects: Expects::Holds { states: 5_241 },
         explore: || live(&system(3, &[1, 2], Network::ordered(), Config::default())),
     },
@@ -141,7 +149,7 @@ static MODELS: [CheckedModel; 7] = [
     },
     CheckedModel {
         name: "over links without order",
-        text: "two nodes, a multicast each, no rule taken out of the protocol: it is the links that break their promise",
+        text: "two nodes, one multicast each, no rule of the protocol removed: the links are not FIFO",
         expects: Expects::Counterexample { property: "total order", steps: 4 },
         explore: || {
             let world = system(2, &[1, 2], Network::unordered(), Config::default());
@@ -150,13 +158,13 @@ static MODELS: [CheckedModel; 7] = [
     },
     CheckedModel {
         name: "without fifo",
-        text: "two nodes, a multicast each: messages are put on their links behind later acknowledgements",
+        text: "two nodes, one multicast each: messages are sent after later acknowledgements",
         expects: Expects::Counterexample { property: "total order", steps: 5 },
         explore: || without(protocol::Rule::Fifo),
     },
     CheckedModel {
         name: "without acknowledgements",
-        text: "two nodes, a multicast each",
+        text: "two nodes, one multicast each",
         expects: Expects::Counterexample { property: "total order", steps: 2 },
         explore: || without(protocol::Rule::Acknowledgements),
     },
@@ -178,7 +186,7 @@ fn multicast() -> Command {
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &protocol::properties()).reachable("a node delivers two", |world, state| {
+    hold(Checker::new(world), &protocol::properties()).reachable("a node delivers two messages", |world, state| {
         let view = world.view(state);
         view.nodes().any(|(id, _)| view.history().delivered(id) >= 2)
     })
@@ -208,7 +216,17 @@ static CLAIMS: [Claim; 1] = [Claim {
     measure: || costs(None),
     breakage: "no node acknowledges, and none waits",
     measure_broken: || costs(Some(protocol::Rule::Acknowledgements)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 5.0, 8.0], &["all acknowledge", "sender's is implied"]);
+        Against {
+            title: "Totally ordered multicast",
+            x_label: "processes N",
+            y_label: "messages per multicast",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
 const MULTICASTS: u64 = 100;

@@ -1,4 +1,4 @@
-//! Everything that makes a chapter of this family done.
+//! Runs everything that counts as done for a chapter of this family.
 
 #[test]
 fn every_chapter_is_what_the_coverage_says() {

@@ -1,4 +1,4 @@
-//! The coordinator: the simplest, and what it lacks.
+//! The coordinator: the simplest protocol, and its limits.
 
 use super::entries::{
     DELAY, Told, asked, costs_at_full_load, count, exactly, no_starvation, overtaking_and_pauses, quiet, simulation,
@@ -9,6 +9,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::FaultPlan;
 use volvox_mutex::centralised::{self as protocol, Config, Place};
 use volvox_mutex::section::{Command, Event, History};
@@ -22,6 +23,8 @@ static CARD: Card = Card {
     mechanisms: &["MTX-01"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "van Steen and Tanenbaum: Distributed Systems, 3rd edition, 6.3",
+    reading: Reading { needs: &[], level: Level::Evening, teaches: "mutual exclusion with a coordinator" },
+    questions: include_str!("../../../book/src/questions/centralised.md"),
     source: include_str!("../../../crates/mutex/src/centralised.rs"),
     nodes: Nodes { least: 4, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
@@ -71,7 +74,7 @@ impl Chapter for Centralised {
         process.is_coordinator()
     }
 
-    /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
+    /// Slow links that reorder messages, and nodes that pause. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         overtaking_and_pauses()
     }
@@ -88,12 +91,12 @@ impl Chapter for Centralised {
 static MODELS: [CheckedModel; 9] = [
     CheckedModel {
         name: "three nodes, two entries each",
-        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits forever",
+        text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 50_331 },
         explore: || run(&instance(3, 2, None), 3),
     },
     CheckedModel {
-        name: "four nodes, an entry each",
+        name: "four nodes, one entry each",
         text: "the same",
         expects: Expects::Holds { states: 8_083 },
         explore: || run(&instance(4, 1, None), 4),
@@ -109,37 +112,37 @@ static MODELS: [CheckedModel; 9] = [
     },
     CheckedModel::holds(
         "two nodes, three entries each",
-        "no entry that was asked for is forgotten, however many wait",
+        "no requested entry is forgotten, however many wait",
         2_213,
         || run(&instance(2, 3, None), 2),
     ),
     CheckedModel::holds(
-        "in time, silence is a dead coordinator",
-        "three nodes, an entry each; messages take a tick at most, `Queued` is repeated every four; a crash, for good",
+        "in time, silence means a dead coordinator",
+        "three nodes, one entry each; messages take a tick at most, `Queued` is repeated every four; a crash, for good",
         13_429,
         || silence(1),
     ),
     CheckedModel {
-        name: "a crash, and somebody waits forever",
-        text: "two nodes, an entry each, no rule taken out: of the coordinator, or of whoever is inside",
+        name: "a crash, and some node waits forever",
+        text: "two nodes, one entry each, no rule removed: of the coordinator, or of the node inside",
         expects: Expects::Counterexample { property: "no starvation", steps: 5 },
         explore: || run(&instance(2, 1, None).crashes(1), 2),
     },
     CheckedModel {
         name: "without queue",
-        text: "two nodes, an entry each",
+        text: "two nodes, one entry each",
         expects: Expects::Counterexample { property: "mutual exclusion", steps: 4 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Queue)), 2),
     },
     CheckedModel {
         name: "without first-come",
-        text: "three nodes, an entry each",
+        text: "three nodes, one entry each",
         expects: Expects::Counterexample { property: "first come, first served", steps: 9 },
         explore: || run(&instance(3, 1, Some(protocol::Rule::FirstCome)), 3),
     },
     CheckedModel {
         name: "without release",
-        text: "two nodes, an entry each",
+        text: "two nodes, one entry each",
         expects: Expects::Counterexample { property: "no starvation", steps: 5 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
     },
@@ -147,14 +150,15 @@ static MODELS: [CheckedModel; 9] = [
 
 type Instance = System<protocol::Centralised, History>;
 
-/// `Queued` is sent once: repetitions show that the coordinator lives, and that is another model.
+/// `Queued` is sent once: repetitions, which show that the coordinator is alive, are another model.
 fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
     asked(quiet(nodes, Config { repeat: None, without, ..Config::default() }), 1..=nodes, entries)
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &protocol::properties())
-        .reachable("one of two that wait", |world, state| world.view(state).nodes().any(|(_, node)| node.queued() > 0))
+    hold(Checker::new(world), &protocol::properties()).reachable("one of two waiting nodes", |world, state| {
+        world.view(state).nodes().any(|(_, node)| node.queued() > 0)
+    })
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
@@ -163,20 +167,20 @@ fn run(world: &Instance, nodes: u64) -> Explored {
 
 const TICK: Duration = Duration::from_millis(10);
 
-/// In time: messages take a tick at most, and `Queued` is repeated every four. A node that waits suspects the coordinator
-/// only when it is dead, and then surely.
+/// In time: messages take a tick at most, and `Queued` is repeated every four. A waiting node suspects the coordinator
+/// if and only if it is dead.
 fn silence(crashes: u32) -> Explored {
     let config = Config { stay: TICK, repeat: Some(TICK * 4), without: None };
     let timed = Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] };
     let world = asked(quiet(3, config), 1..=3, 1).timed(timed).crashes(crashes);
     const COORDINATOR: NodeId = NodeId(1);
     let checker = hold(Checker::new(&world), &protocol::properties())
-        .reachable("a node is told that it is queued", |world, state| {
+        .reachable("a node receives Queued", |world, state| {
             world.view(state).in_flight().any(|(_, _, message)| matches!(message, protocol::Message::Queued { .. }))
         })
-        .invariant("a coordinator that lives is not suspected", |world, state| {
+        .invariant("accuracy", |world, state| {
             let view = world.view(state);
-            // A node inside that died is not replaced, and the coordinator goes on telling those that wait.
+            // A node that crashed inside is not replaced, and the coordinator keeps informing the waiting nodes.
             view.node(COORDINATOR).is_none() || view.nodes().all(|(_, node)| !node.suspects_coordinator())
         });
     let checker = [2, 3].map(NodeId).into_iter().fold(checker, |checker, id| {
@@ -199,14 +203,14 @@ fn silence(crashes: u32) -> Explored {
 
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-MTX-1",
-    text: "coordinator: 3 messages an entry, 2 delays to enter when free, 2 delays from a leaving to the next entry; a fourth message, Queued, where one must wait",
+    text: "coordinator: 3 messages per entry, 2 delays to enter when free, 2 delays from an exit to the next entry; a fourth message, Queued, for a node that must wait",
     measure: || [when_free(None), at_full_load(None)].concat(),
-    breakage: "who leaves does not say so",
+    breakage: "a node that leaves does not say so",
     measure_broken: || [when_free(Some(protocol::Rule::Release)), at_full_load(Some(protocol::Rule::Release))].concat(),
     plot: None,
 }];
 
-/// Nodes that are not the coordinator enter one after the other, far apart.
+/// The nodes other than the coordinator enter one after the other, far apart.
 fn when_free(without: Option<protocol::Rule>) -> Vec<Row> {
     const ENTRIES: u64 = 100;
     let mut sim = simulation::<protocol::Centralised>(5, Config { without, ..Config::default() });
@@ -222,12 +226,12 @@ fn when_free(without: Option<protocol::Rule>) -> Vec<Row> {
     let over = format!("{entries} entries");
     let per_entry = |value: f64| value / entries.max(1) as f64;
     vec![
-        exactly("N=5, free", 3.0, per_entry(sim.statistics().sent as f64), "messages an entry", over.clone()),
+        exactly("N=5, free", 3.0, per_entry(sim.statistics().sent as f64), "messages per entry", over.clone()),
         exactly("N=5, free", 2.0, per_entry(delays), "message delays from asking to entry", over),
     ]
 }
 
-/// The four that are not the coordinator want in at once: three of them are queued, and told so.
+/// The four nodes other than the coordinator request entry at once: three of them are queued, and informed.
 fn at_full_load(without: Option<protocol::Rule>) -> Vec<Row> {
     let config = Config { repeat: None, without, ..Config::default() };
     costs_at_full_load::<protocol::Centralised>(5, 2..=5, config, 3.0 + 0.75, 2.0)

@@ -1,4 +1,4 @@
-//! What the chapters of mutual exclusion explore and measure alike: nodes that are asked to enter, and when they do.
+//! The common part of the chapters on mutual exclusion: nodes that are asked to enter, and when they do.
 
 use std::ops::RangeInclusive;
 use volvox_core::erased::Erasable;
@@ -9,7 +9,7 @@ use volvox_lab::claim::{Row, Tolerance};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_mutex::section::{Command, Event, History};
 
-/// Nodes 1 to `nodes`, of which nobody is asked for anything.
+/// Nodes 1 to `nodes`, without any command.
 pub fn quiet<P>(nodes: u64, config: P::Config) -> System<P, History>
 where
     P: Erasable<Command = Command, Event = Event>,
@@ -17,7 +17,7 @@ where
     System::with_history(nodes, config)
 }
 
-/// These nodes are asked to enter so often.
+/// Asks these nodes to enter this many times.
 pub fn asked<P: Erasable<Command = Command>>(
     system: System<P, History>,
     nodes: impl IntoIterator<Item = u64>,
@@ -26,8 +26,8 @@ pub fn asked<P: Erasable<Command = Command>>(
     nodes.into_iter().fold(system, |system, node| system.command(NodeId(node), Command::Enter, entries))
 }
 
-/// Every entry that a node is asked for is served in the end, or the node dies: counted from outside, by what was asked and
-/// what was told, so that an entry which the node itself has forgotten is missed.
+/// Every requested entry is eventually granted, or the node crashes: counted from outside, by commands and events, so
+/// that an entry which the node itself has forgotten is missed.
 pub fn no_starvation<'m, P: Erasable<Command = Command, Event = Event>>(
     checker: Checker<'m, System<P, History>>,
     nodes: u64,
@@ -44,7 +44,7 @@ pub fn no_starvation<'m, P: Erasable<Command = Command, Event = Event>>(
     })
 }
 
-/// How long every message is under way where claims are measured.
+/// The delay of every message where claims are measured.
 pub const DELAY: Duration = Duration::from_millis(1);
 
 /// Nodes that have just started, over links on which every message takes [`DELAY`].
@@ -54,10 +54,10 @@ pub fn simulation<P: Erasable>(nodes: u64, config: P::Config) -> Simulation<P> {
     sim
 }
 
-/// What a node told, and when.
+/// The events of a node, with their times.
 pub type Told = (Duration, NodeId, Event);
 
-/// What was told since the last call.
+/// The events since the last call.
 pub fn told<P: Erasable<Event = Event>>(sim: &mut Simulation<P>) -> Vec<Told> {
     sim.happened()
         .filter_map(|one| match one.what {
@@ -67,7 +67,7 @@ pub fn told<P: Erasable<Event = Event>>(sim: &mut Simulation<P>) -> Vec<Told> {
         .collect()
 }
 
-/// These nodes are asked once, all at the same moment; then ten seconds pass.
+/// Asks these nodes once, all at the same moment; then ten seconds pass.
 pub fn round<P>(sim: &mut Simulation<P>, nodes: RangeInclusive<u64>) -> Vec<Told>
 where
     P: Erasable<Event = Event, Command = Command>,
@@ -79,12 +79,12 @@ where
     told(sim)
 }
 
-/// How often an event was told.
+/// The number of occurrences of an event.
 pub fn count(told: &[Told], event: Event) -> u64 {
     told.iter().filter(|(_, _, one)| *one == event).count() as u64
 }
 
-/// The spans from each leaving to the entry that follows, in message delays.
+/// The times from each exit to the next entry, in message delays.
 pub fn handovers(told: &[Told]) -> Vec<f64> {
     let mut left = None;
     let mut delays = Vec::new();
@@ -107,12 +107,12 @@ pub fn exactly(label: impl Into<String>, expected: f64, measured: f64, unit: &'s
     Row { label: label.into(), expected, measured, tolerance: Tolerance::Exact, unit, over }
 }
 
-/// The mean; 0 of nothing.
+/// The mean; 0 for an empty list.
 pub fn mean(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
 }
 
-/// Messages an entry, and delays from a leaving to the next entry, where `askers` of nodes 1 to `nodes` want to enter at
+/// Messages per entry, and delays from an exit to the next entry, where `askers` of nodes 1 to `nodes` want to enter at
 /// once, ten times.
 pub fn costs_at_full_load<P>(
     nodes: u64,
@@ -131,18 +131,18 @@ where
     let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
     let label = format!("N={nodes}, at full load");
     vec![
-        exactly(&label, expected_messages, messages, "messages an entry", format!("{entries} entries")),
+        exactly(&label, expected_messages, messages, "messages per entry", format!("{entries} entries")),
         exactly(
             &label,
             expected_delays,
             mean(&delays),
-            "message delays from leaving to entry",
+            "message delays from exit to entry",
             format!("{} handovers", delays.len()),
         ),
     ]
 }
 
-/// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost.
+/// Slow links that reorder messages, and nodes that pause. Nothing is lost.
 pub fn overtaking_and_pauses() -> FaultPlan {
     let ms = Duration::from_millis;
     FaultPlan {

@@ -1,4 +1,4 @@
-//! Lamport's queue: it needs perfect links that keep the order, so it runs over the channel that makes them.
+//! Lamport's queue: it needs perfect FIFO links, so it runs over the channel that provides them.
 
 use super::entries::{asked, costs_at_full_load, no_starvation, quiet};
 use std::fmt::Debug;
@@ -8,6 +8,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Described, FaultPlan, FaultWeights, Latency};
 use volvox_mutex::lamport_mutex::{self as protocol, Config, Itself, Within};
 use volvox_mutex::section::{History, mutual_exclusion};
@@ -15,7 +17,7 @@ use volvox_mutex::section::{History, mutual_exclusion};
 /// The chapter.
 pub struct LamportMutex;
 
-/// The way of a property through the channel.
+/// How a property reaches through the channel.
 pub struct Through;
 
 impl Within<Channel<protocol::LamportMutex>> for Through {
@@ -30,6 +32,12 @@ static CARD: Card = Card {
     mechanisms: &["MTX-02"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Time, clocks, and the ordering of events in a distributed system, CACM 21(7), 1978, pp. 561-563",
+    reading: Reading {
+        needs: &["total-order-multicast"],
+        level: Level::Day,
+        teaches: "mutual exclusion without a coordinator",
+    },
+    questions: include_str!("../../../book/src/questions/lamport-mutex.md"),
     source: include_str!("../../../crates/mutex/src/lamport_mutex.rs"),
     nodes: Nodes { least: 3, most: 64, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -89,7 +97,7 @@ impl Chapter for LamportMutex {
         }
     }
 
-    /// Whatever the channel makes good: links that lose, overtake, break and stand still.
+    /// All faults that the channel masks: links that lose and reorder messages, break and pause.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -114,25 +122,25 @@ impl Chapter for LamportMutex {
 static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "two nodes, two entries each",
-        text: "perfect links in order; nobody starves. No crash: after one, somebody waits forever",
+        text: "perfect FIFO links; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 1_824 },
         explore: || run(&instance(2, 2, None), 2),
     },
     CheckedModel::holds(
         "two nodes, three entries each",
-        "no entry that was asked for is forgotten, however many wait",
+        "no requested entry is forgotten, however many wait",
         18_827,
         || run(&instance(2, 3, None), 2),
     ),
     CheckedModel {
-        name: "three nodes, an entry each",
-        text: "perfect links in order; nobody starves. No crash: after one, somebody waits forever",
+        name: "three nodes, one entry each",
+        text: "perfect FIFO links; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 592_188 },
         explore: || run(&instance(3, 1, None), 3),
     },
     CheckedModel {
         name: "three nodes, of which one crashes",
-        text: "n1 and n2 ask; at any moment, for good: still mutual exclusion, in the order of the stamps",
+        text: "n1 and n2 ask; at any moment, for good: still mutual exclusion, in timestamp order",
         expects: Expects::Holds { states: 8_683 },
         explore: || {
             let world = asked(quiet(3, Config::default()).network(Network::ordered()).crashes(1), 1..=2, 1);
@@ -140,26 +148,26 @@ static MODELS: [CheckedModel; 11] = [
         },
     },
     CheckedModel {
-        name: "a crash, and somebody waits forever",
-        text: "two nodes, an entry each, no rule taken out",
+        name: "a crash, and some node waits forever",
+        text: "two nodes, one entry each, no rule removed",
         expects: Expects::Counterexample { property: "no starvation", steps: 2 },
         explore: || run(&instance(2, 1, None).crashes(1), 2),
     },
     CheckedModel {
         name: "links without order",
-        text: "two nodes, an entry each, no rule taken out: a reply overtakes a request, so links must keep the order",
+        text: "two nodes, one entry each, no rule removed: a reply overtakes a request, so links must be FIFO",
         expects: Expects::Counterexample { property: "mutual exclusion", steps: 4 },
         explore: || run(&instance(2, 1, None).network(Network::unordered()), 2),
     },
     CheckedModel {
         name: "without head",
-        text: "two nodes, an entry each",
+        text: "two nodes, one entry each",
         expects: Expects::Counterexample { property: "mutual exclusion", steps: 5 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Head)), 2),
     },
     CheckedModel {
         name: "without later",
-        text: "two nodes, an entry each",
+        text: "two nodes, one entry each",
         expects: Expects::Counterexample { property: "mutual exclusion", steps: 2 },
         explore: || {
             let world = instance(2, 1, Some(protocol::Rule::Later));
@@ -168,19 +176,19 @@ static MODELS: [CheckedModel; 11] = [
     },
     CheckedModel {
         name: "without clock",
-        text: "two nodes, two entries each: one waits for something later from a clock that stays behind",
+        text: "two nodes, two entries each: one waits for a later stamp from a clock that stays behind",
         expects: Expects::Counterexample { property: "no starvation", steps: 8 },
         explore: || run(&instance(2, 2, Some(protocol::Rule::Clock)), 2),
     },
     CheckedModel {
         name: "without tie-break",
-        text: "two nodes, an entry each",
+        text: "two nodes, one entry each",
         expects: Expects::Counterexample { property: "mutual exclusion", steps: 5 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
     },
     CheckedModel {
         name: "without release",
-        text: "two nodes, an entry each",
+        text: "two nodes, one entry each",
         expects: Expects::Counterexample { property: "no starvation", steps: 7 },
         explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
     },
@@ -194,7 +202,7 @@ fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instan
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world), &protocol::properties::<_, Itself>())
-        .reachable("somebody is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
+        .reachable("a node is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
@@ -203,11 +211,21 @@ fn run(world: &Instance, nodes: u64) -> Explored {
 
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-MTX-2",
-    text: "Lamport's queue: 3(N-1) messages an entry; one message delay from a leaving to the next entry",
+    text: "Lamport's queue: 3(N-1) messages per entry; one message delay from an exit to the next entry",
     measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
-    breakage: "who leaves does not say so",
+    breakage: "a node that leaves does not say so",
     measure_broken: || costs(5, Some(protocol::Rule::Release)),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 5.0, 10.0], &["3(N-1)", ""]);
+        Against {
+            title: "Lamport's queue at full load",
+            x_label: "nodes N",
+            y_label: "messages an entry",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
 /// Of the protocol itself, without the acknowledgements of the channel.

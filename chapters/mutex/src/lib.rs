@@ -10,14 +10,14 @@ mod token_ring;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "mutex",
     entries: &[
-        protocol::<lamport_mutex::LamportMutex>(),
-        protocol::<token_ring::TokenRing>(),
         protocol::<centralised::Centralised>(),
+        protocol::<lamport_mutex::LamportMutex>(),
         protocol::<ricart_agrawala::RicartAgrawala>(),
+        protocol::<token_ring::TokenRing>(),
         protocol::<leases::Leases>(),
     ],
     evidence: include_str!("../evidence.txt"),

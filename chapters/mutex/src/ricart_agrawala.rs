@@ -1,4 +1,4 @@
-//! Ricart and Agrawala's mutual exclusion: the protocol by itself, over links that keep no order and lose nothing.
+//! Ricart and Agrawala's mutual exclusion: the protocol by itself, over lossless links without order.
 
 use super::entries::{
     asked, costs_at_full_load, count, exactly, no_starvation, overtaking_and_pauses, quiet, round, simulation,
@@ -9,6 +9,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, Simulation};
 use volvox_mutex::ricart_agrawala::{self as protocol, Config};
 use volvox_mutex::section::{Event, History};
@@ -22,6 +24,12 @@ static CARD: Card = Card {
     mechanisms: &["MTX-03"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Ricart and Agrawala: An optimal algorithm for mutual exclusion in computer networks, CACM 24(1), 1981",
+    reading: Reading {
+        needs: &["lamport-mutex"],
+        level: Level::Day,
+        teaches: "the same with a third fewer messages: a reply that is withheld",
+    },
+    questions: include_str!("../../../book/src/questions/ricart-agrawala.md"),
     source: include_str!("../../../crates/mutex/src/ricart_agrawala.rs"),
     nodes: Nodes { least: 3, most: 64, default: 4 },
     rules: protocol::Rule::CARDS,
@@ -70,7 +78,7 @@ impl Chapter for RicartAgrawala {
         }
     }
 
-    /// Slow links that let messages overtake, and nodes that stop for a while. Nothing is lost: see the caveats.
+    /// Slow links that reorder messages, and nodes that pause. Nothing is lost: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
         overtaking_and_pauses()
     }
@@ -87,19 +95,19 @@ impl Chapter for RicartAgrawala {
 static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "two nodes, two entries each",
-        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits forever",
+        text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 251 },
         explore: || run(&instance(2, 2, None), 2),
     },
     CheckedModel::holds(
         "two nodes, three entries each",
-        "no entry that was asked for is forgotten, however many wait",
+        "no requested entry is forgotten, however many wait",
         1_023,
         || run(&instance(2, 3, None), 2),
     ),
     CheckedModel {
-        name: "three nodes, an entry each",
-        text: "links without order that lose nothing; nobody starves. No crash: after one, somebody waits forever",
+        name: "three nodes, one entry each",
+        text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 2_822 },
         explore: || run(&instance(3, 1, None), 3),
     },
@@ -119,33 +127,33 @@ static MODELS: [CheckedModel; 11] = [
         },
     },
     CheckedModel::breaks(
-        "a crash, and somebody waits forever",
-        "two nodes, an entry each, no rule taken out: silence is never a reply",
+        "a crash, and some node waits forever",
+        "two nodes, one entry each, no rule removed: silence is never a reply",
         ("no starvation", 3),
         || run(&instance(2, 1, None).crashes(1), 2),
     ),
-    CheckedModel::breaks("without order", "two nodes, an entry each", ("mutual exclusion", 6), || {
+    CheckedModel::breaks("without order", "two nodes, one entry each", ("mutual exclusion", 6), || {
         run(&instance(2, 1, Some(protocol::Rule::Order)), 2)
     }),
     CheckedModel::breaks(
         "without the clock",
-        "two nodes, an entry each: a request with a small number overtakes the reply that went before it",
+        "two nodes, one entry each: a request with a small number overtakes the reply sent before it",
         ("mutual exclusion", 6),
         || run(&instance(2, 1, Some(protocol::Rule::Clock)), 2),
     ),
     CheckedModel::breaks(
         "without tie-break",
-        "two nodes, an entry each: equal numbers, both reply",
+        "two nodes, one entry each: equal numbers, both reply",
         ("mutual exclusion", 6),
         || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
     ),
     CheckedModel::breaks(
         "without tie-break, deferring",
-        "two nodes, an entry each: equal numbers, neither replies",
+        "two nodes, one entry each: equal numbers, neither replies",
         ("no starvation", 4),
         || run(&instance(2, 1, Some(protocol::Rule::TieBreakDeferring)), 2),
     ),
-    CheckedModel::breaks("without late replies", "two nodes, an entry each", ("no starvation", 6), || {
+    CheckedModel::breaks("without late replies", "two nodes, one entry each", ("no starvation", 6), || {
         run(&instance(2, 1, Some(protocol::Rule::LateReply)), 2)
     }),
 ];
@@ -158,7 +166,7 @@ fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instan
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world), &RicartAgrawala::properties())
-        .reachable("somebody is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
+        .reachable("a node is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
 }
 
 fn run(world: &Instance, nodes: u64) -> Explored {
@@ -168,11 +176,21 @@ fn run(world: &Instance, nodes: u64) -> Explored {
 static CLAIMS: [Claim; 2] = [
     Claim {
         id: "Q-MTX-3",
-        text: "Ricart-Agrawala: 2(N-1) messages an entry; one message delay from a leave to the next entry",
+        text: "Ricart-Agrawala: 2(N-1) messages per entry; one message delay from an exit to the next entry",
         measure: || [3, 5, 10].into_iter().flat_map(|nodes| costs(nodes, None)).collect(),
-        breakage: "who leaves replies to nobody",
+        breakage: "a node that leaves sends no replies",
         measure_broken: || costs(5, Some(protocol::Rule::LateReply)),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[3.0, 5.0, 10.0], &["2(N-1)", ""]);
+            Against {
+                title: "Ricart and Agrawala at full load",
+                x_label: "nodes N",
+                y_label: "messages an entry",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-MTX-7",
@@ -189,7 +207,7 @@ fn costs(nodes: u64, without: Option<protocol::Rule>) -> Vec<Row> {
     costs_at_full_load::<protocol::RicartAgrawala>(nodes, 1..=nodes, config, (2 * (nodes - 1)) as f64, 1.0)
 }
 
-/// Entries of five nodes, before one of them dies and afterwards.
+/// Entries of five nodes, before one of them crashes and afterwards.
 fn entries_around(crash: bool) -> Vec<Row> {
     let mut sim = simulation(5, Config::default());
     let before = entries("N=5, before the crash", 50, &mut sim);

@@ -1,4 +1,4 @@
-//! The token ring: one token an epoch, lost and made anew.
+//! The token ring: one token per epoch, lost and recreated.
 
 use super::entries::{DELAY, asked, exactly, no_starvation, quiet, simulation, told};
 use volvox_core::fault::LinkFault;
@@ -7,6 +7,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
 use volvox_mutex::section::{Command, Event, History, mutual_exclusion};
 use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_token_per_epoch};
@@ -20,7 +21,13 @@ static CARD: Card = Card {
     mechanisms: &["MTX-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Le Lann: Distributed systems: towards a formal approach, IFIP Congress 1977",
-    source: include_str!("../../../crates/mutex/src/token_ring/mod.rs"),
+    reading: Reading {
+        needs: &["centralised"],
+        level: Level::Day,
+        teaches: "a token, its loss, and the epoch that makes the loss harmless",
+    },
+    questions: include_str!("../../../book/src/questions/token-ring.md"),
+    source: include_str!("../../../crates/mutex/src/token_ring.rs"),
     nodes: Nodes { least: 4, most: 32, default: 4 },
     rules: protocol::Rule::CARDS,
     scenario: include_str!("../scenarios/token-ring.txt"),
@@ -45,7 +52,7 @@ impl Chapter for TokenRing {
     }
 
     fn config(settings: &Settings) -> Config {
-        // The token must come round in time also where everybody enters.
+        // The token must complete its round in time even if every node enters.
         let patience = Duration::from_millis(40) * settings.nodes as u32;
         Config { patience, without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
@@ -64,13 +71,13 @@ impl Chapter for TokenRing {
         }
     }
 
-    /// Who has the token leads.
+    /// The holder of the token counts as the leader.
     fn is_leader(process: &Self::Process) -> bool {
         process.token().is_some()
     }
 
-    /// Deaths, and links that lose a little and delay within the bound. No pause and no partition: they make a node that
-    /// lives look dead, and then the shared thing must refuse old epochs (see the caveats, and the model of it).
+    /// Crashes, and links that lose a little and delay within the bound. No pause and no partition: they make a living
+    /// node look dead, and then the shared resource must refuse old epochs (see the caveats, and their model).
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -96,7 +103,7 @@ impl Chapter for TokenRing {
 static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "a slow or lost token",
-        text: "three nodes, of which two want in; no order, a loss, no bound on time: two timeouts; nobody is skipped",
+        text: "three nodes, of which two want to enter; no order, a loss, no bound on time: two timeouts; no node is skipped",
         expects: Expects::Holds { states: 919_417 },
         explore: || {
             let world = patient(2, None);
@@ -104,8 +111,8 @@ static MODELS: [CheckedModel; 11] = [
         },
     },
     CheckedModel {
-        name: "a death, where answers come in time",
-        text: "three nodes, of which two want in; messages take a tick or two, answers are awaited for five; a crash, for good",
+        name: "a crash, where answers arrive in time",
+        text: "three nodes, of which two want to enter; messages take a tick or two, the time-out is five; a crash, for good",
         expects: Expects::Holds { states: 20_570 },
         explore: || {
             let world = in_time(None);
@@ -114,7 +121,7 @@ static MODELS: [CheckedModel; 11] = [
     },
     CheckedModel::holds(
         "three entries of one node, in time",
-        "as the last, without the death: n2 is asked three times, at any moments, and n3 once: no entry is forgotten",
+        "as the last, without the crash: n2 is asked three times, at any moment, and n3 once: no entry is forgotten",
         4_552,
         || {
             let world = asked(asked(timely(None), [2], 3), [3], 1);
@@ -122,7 +129,7 @@ static MODELS: [CheckedModel; 11] = [
         },
     ),
     CheckedModel::holds(
-        "nobody is skipped, a crash and a return",
+        "no node is skipped, a crash and a return",
         "as the first, with one timeout and no loss: a node crashes at any moment and returns; still mutual exclusion, since a \
          node remembers the epochs that it followed",
         32_844,
@@ -134,25 +141,30 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel::holds(
         "two claims at once",
         "as the first, without the loss: a claim ends only where its node takes the token, or a greater one is known; so \
-         the greatest comes back, and no third timeout is needed",
+         the greatest returns, and no third timeout is needed",
         282_448,
         || {
             let world = patient(2, None).network(Network::unordered());
-            explore(&world, one_inside(&world).invariant("no claim is lost but for a greater one", is_claim_kept))
+            explore(&world, one_inside(&world).invariant("a claim is lost only to a greater one", is_claim_kept))
         },
     ),
     CheckedModel {
         name: "a crash, a return, and no bound on time",
-        text: "three nodes, of which two want in; who lives may be skipped: two may be inside, but never with one epoch",
+        text: "three nodes, of which two want to enter; a living node may be skipped: two may be inside, but never with one epoch, so \
+               that a shared thing which refuses an older epoch than it has seen serves one of them",
         expects: Expects::Holds { states: 473_935 },
         explore: || {
             let world = hasty(None);
-            explore(&world, hold(Checker::new(&world), &[one_token_per_epoch()]))
+            let checker = hold(Checker::new(&world), &[one_token_per_epoch()]);
+            explore(
+                &world,
+                checker.invariant("mutual exclusion by fencing", is_fenced).reachable("two inside", two_inside),
+            )
         },
     },
     CheckedModel::breaks(
-        "no bound on time, and two are inside",
-        "the same without a rule taken out: dead and slow cannot be told apart, so the shared thing must know the epochs",
+        "no bound on time, and two nodes are inside",
+        "the same with no rule removed: dead and slow cannot be told apart, so the shared resource must compare epochs",
         ("mutual exclusion", 7),
         || {
             let world = hasty(None);
@@ -174,7 +186,7 @@ static MODELS: [CheckedModel; 11] = [
     }),
     CheckedModel::breaks(
         "without the memory of followers",
-        "as \"nobody is skipped, a crash and a return\"",
+        "as \"no node is skipped, a crash and a return\"",
         ("mutual exclusion", 10),
         || {
             let world = returning(Some(protocol::Rule::MemoryOfFollowers));
@@ -189,7 +201,7 @@ static MODELS: [CheckedModel; 11] = [
 
 type Instance = System<protocol::TokenRing, History>;
 
-/// Timeouts at any moment, but a neighbour is never taken for dead.
+/// Timeouts at any moment, but no neighbour is ever believed to be dead.
 fn patient(missing: u32, without: Option<protocol::Rule>) -> Instance {
     const NODES: u64 = 3;
     let config = Config { without, ..Config::default() };
@@ -201,13 +213,28 @@ fn patient(missing: u32, without: Option<protocol::Rule>) -> Instance {
     asked(system, 2..=NODES, 1)
 }
 
-/// As the last, but that nothing is lost, one timeout is enough, and a node that crashes returns.
+/// As the last, except that nothing is lost, one timeout is enough, and a crashed node restarts.
 fn returning(without: Option<protocol::Rule>) -> Instance {
     patient(1, without).network(Network::unordered()).crashes_and_restarts(1)
 }
 
-/// Where nothing is lost: a claim that is not back yet is under way, or waits for a node to leave, or some node knows a
-/// greater one.
+/// The epochs of the nodes that are inside.
+fn epochs_inside(world: &Instance, state: &State) -> Vec<Epoch> {
+    world.view(state).nodes().filter(|(_, node)| node.is_inside()).filter_map(|(_, node)| node.token()).collect()
+}
+
+/// Of the nodes that are inside, one at most has the newest epoch: once it was served, the shared thing refuses all others.
+fn is_fenced(world: &Instance, state: &State) -> bool {
+    let inside = epochs_inside(world, state);
+    inside.iter().max().is_none_or(|newest| inside.iter().filter(|epoch| *epoch == newest).count() == 1)
+}
+
+fn two_inside(world: &Instance, state: &State) -> bool {
+    epochs_inside(world, state).len() > 1
+}
+
+/// Where nothing is lost: a claim that has not returned is in flight, or waits for a node to leave, or some node knows
+/// a greater one.
 fn is_claim_kept(world: &Instance, state: &State) -> bool {
     let view = world.view(state);
     let is_known = |claim: Epoch, of: NodeId| {
@@ -217,7 +244,7 @@ fn is_claim_kept(world: &Instance, state: &State) -> bool {
     view.nodes().filter(|(_, node)| node.is_claiming()).all(|(id, node)| is_known(node.newest(), id))
 }
 
-/// Timeouts at any moment, and who does not answer once is skipped.
+/// Timeouts at any moment, and a node that once does not answer is skipped.
 fn hasty(without: Option<protocol::Rule>) -> Instance {
     let config = Config { tries: 1, without, ..Config::default() };
     let system = quiet(3, config)
@@ -231,7 +258,7 @@ fn hasty(without: Option<protocol::Rule>) -> Instance {
 
 const TICK: Duration = Duration::from_millis(10);
 
-/// Time in ticks: an answer takes four at most.
+/// Time in ticks: an answer takes at most four.
 fn in_time(without: Option<protocol::Rule>) -> Instance {
     asked(timely(without).crashes(1), 2..=3, 1)
 }
@@ -254,7 +281,7 @@ fn one_inside(world: &Instance) -> Checker<'_, Instance> {
 
 static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-MTX-4",
-    text: "token ring: a wait takes 0 to N-1 passes, (N-1)/2 in the mean; a pass an entry where all want in, any number where none does",
+    text: "token ring: a wait takes 0 to N-1 passes, (N-1)/2 on average; one pass per entry if all want to enter, any number if none does",
     measure: || [waits(4, 0), waits(10, 0), saturated(10, 0), idle(10)].concat(),
     breakage: "one message in ten is lost",
     measure_broken: || [waits(10, 100_000), saturated(10, 100_000)].concat(),
@@ -277,7 +304,7 @@ fn passes(sim: &Simulation<protocol::TokenRing>) -> u64 {
     sim.statistics().kinds.of("Token")
 }
 
-/// A node at random asks at a random moment, nobody else does: how many passes until it is inside?
+/// A random node asks at a random time, and no other does: the number of passes until it is inside.
 fn waits(nodes: u64, loss_ppm: u32) -> Vec<Row> {
     const ENTRIES: u64 = 2_000;
     let mut sim = ring(nodes, loss_ppm);
@@ -301,7 +328,7 @@ fn waits(nodes: u64, loss_ppm: u32) -> Vec<Row> {
             expected: (nodes - 1) as f64 / 2.0,
             measured: mean,
             tolerance: Tolerance::Relative(0.05),
-            unit: "passes waited in the mean",
+            unit: "passes waited on average",
             over: over.clone(),
         },
         exactly(&label, 0.0, least as f64, "passes waited at least", over.clone()),
@@ -309,7 +336,7 @@ fn waits(nodes: u64, loss_ppm: u32) -> Vec<Row> {
     ]
 }
 
-/// Everybody always wants in.
+/// Every node always wants to enter.
 fn saturated(nodes: u64, loss_ppm: u32) -> Vec<Row> {
     const ENTRIES: u64 = 50;
     let mut sim = ring(nodes, loss_ppm);
@@ -329,15 +356,21 @@ fn saturated(nodes: u64, loss_ppm: u32) -> Vec<Row> {
         entered == nodes * ENTRIES
     });
     let measured = (last - first) as f64 / (entered - 1).max(1) as f64;
-    vec![exactly(format!("N={nodes}, all want in"), 1.0, measured, "passes an entry", format!("{entered} entries"))]
+    vec![exactly(
+        format!("N={nodes}, all want to enter"),
+        1.0,
+        measured,
+        "passes per entry",
+        format!("{entered} entries"),
+    )]
 }
 
-/// Nobody wants in for ten seconds, then one does.
+/// No node wants to enter for ten seconds, then one does.
 fn idle(nodes: u64) -> Vec<Row> {
     let mut sim = ring(nodes, 0);
     let _ = sim.run_for(Duration::from_secs(10));
     vec![Row {
-        label: format!("N={nodes}, nobody wants in"),
+        label: format!("N={nodes}, none wants to enter"),
         expected: 400.0,
         measured: passes(&sim) as f64,
         tolerance: Tolerance::AtLeast,

@@ -6,7 +6,7 @@ mod paxos_duel;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "paxos",
     entries: &[protocol::<paxos::Paxos>()],

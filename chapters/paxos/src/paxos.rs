@@ -1,4 +1,4 @@
-//! Single-decree Paxos, and its intricacies: what duelling proposers do, and what an acceptor may not forget.
+//! Single-decree Paxos, and its intricacies: duelling proposers, and the memory of an acceptor.
 
 use super::paxos_duel::Duel;
 use volvox_core::fault::LinkFault;
@@ -7,6 +7,8 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System, View};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
+use volvox_lab::plot::Against;
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Learning, Value};
 
@@ -19,6 +21,12 @@ static CARD: Card = Card {
     mechanisms: &["CON-03", "CON-04"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Lamport: Paxos Made Simple, 2001; The Part-Time Parliament, ACM TOCS 16(2), 1998",
+    reading: Reading {
+        needs: &["two-phase-commit"],
+        level: Level::Week,
+        teaches: "agreement with a majority, whatever is lost or late",
+    },
+    questions: include_str!("../../../book/src/questions/paxos.md"),
     source: include_str!("../../../crates/paxos/src/single/mod.rs"),
     nodes: Nodes { least: 3, most: 15, default: 5 },
     rules: protocol::Rule::CARDS,
@@ -63,7 +71,7 @@ impl Chapter for Paxos {
         }
     }
 
-    /// Everything but lost disks: links that lose, double and reorder, and crashes of all at once.
+    /// All faults except lost disks: links that lose, duplicate and reorder messages, and crashes of all at once.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -110,13 +118,13 @@ impl Chapter for Paxos {
 static MODELS: [CheckedModel; 17] = [
     CheckedModel {
         name: "two proposers",
-        text: "three processes, two of which propose, a ballot each; links that lose, and keep no order",
+        text: "three processes, two of which propose, one ballot each; lossy links without order",
         expects: Expects::Holds { states: 53_128 },
         explore: || safe(&world(3, None)),
     },
     CheckedModel {
         name: "two proposers and a crash",
-        text: "the same, and one process that stops at any moment and comes back with its disk",
+        text: "the same, and one process that crashes at any moment and restarts with its disk",
         expects: Expects::Holds { states: 1_222_430 },
         explore: || safe(&world(3, None).crashes_and_restarts(1)),
     },
@@ -128,33 +136,33 @@ static MODELS: [CheckedModel; 17] = [
     },
     CheckedModel {
         name: "a second ballot",
-        text: "one of the proposers begins another ballot at any moment; links that keep the order",
+        text: "one of the proposers begins another ballot at any moment; FIFO links",
         expects: Expects::Holds { states: 486_836 },
         explore: || safe(&configured(3, Config::default(), 1).network(Network::ordered())),
     },
     CheckedModel {
-        name: "everybody learns",
-        text: "acceptors tell every learner; a crash and a return; links that keep the order",
+        name: "all learn",
+        text: "acceptors inform every learner; a crash and a restart; FIFO links",
         expects: Expects::Holds { states: 804_848 },
-        explore: || safe(&everybody(None).network(Network::ordered()).crashes_and_restarts(1)),
+        explore: || safe(&all_learners(None).network(Network::ordered()).crashes_and_restarts(1)),
     },
     CheckedModel {
         name: "a distinguished proposer decides",
-        text: "its wish is decided in every fair run: only node 1 begins ballots; one message is lost, and two timers \
+        text: "its proposal is decided in every fair run: only node 1 begins ballots; one message is lost, and two timers \
                fire at any moment. No crash: with the only proposer gone for good nothing is decided",
         expects: Expects::Holds { states: 86_397 },
         explore: || decides(2, Network::ordered().losses(1)),
     },
     CheckedModel::holds(
         "a second ballot, a message lost",
-        "n1 alone may begin a second ballot, and any message is lost: an acceptor that hears an `Accept` whose `Prepare` never \
+        "only n1 may begin a second ballot, and any message is lost: an acceptor that receives an `Accept` whose `Prepare` never \
          came must refuse older ballots from then on",
         1_404_159,
         || safe(&second_of_n1(Config::default()).network(Network::ordered().losses(1))),
     ),
     CheckedModel::holds(
         "a second ballot, a message lost, an acceptor crashes",
-        "n1 alone may begin a second ballot; n3 alone crashes and returns, when a `Prepare` was lost and it accepted what it \
+        "only n1 may begin a second ballot; only n3 crashes and restarts, when a `Prepare` was lost and it accepted what it \
          had not promised: from then on it must refuse older ballots, as if it had promised",
         1_597_301,
         || {
@@ -163,15 +171,15 @@ static MODELS: [CheckedModel; 17] = [
         },
     ),
     CheckedModel::holds(
-        "a copy of a question is no refusal",
-        "the distinguished proposer's wish is decided in every fair run, with one ballot: no timer fires, and any message \
+        "a copy of a request is not a refusal",
+        "the distinguished proposer's value is decided in every fair run, with one ballot: no timer fires, and any message \
          comes twice",
         11_857,
         || decides(0, Network::unordered().doubles(1)),
     ),
     CheckedModel::holds(
         "a learner asks the distinguished proposer",
-        "n1 alone begins ballots; n3 may crash, miss that a value was chosen, return and ask: in every fair run it learns, and \
+        "only n1 begins ballots; n3 may crash, miss that a value was chosen, restart and ask: in every fair run it learns, and \
          begins no ballot for it; nothing is lost between processes that run, and no timer fires",
         2_025,
         learns,
@@ -208,18 +216,18 @@ static MODELS: [CheckedModel; 17] = [
     },
     CheckedModel {
         name: "without counting one ballot only",
-        text: "acceptors tell every learner; no crash is needed",
+        text: "acceptors inform every learner; no crash is needed",
         expects: Expects::Counterexample { property: "agreement", steps: 8 },
         explore: || {
-            let world = everybody(Some(protocol::Rule::SameBallot)).network(Network::unordered().keep_ignored());
+            let world = all_learners(Some(protocol::Rule::SameBallot)).network(Network::unordered().keep_ignored());
             safe(&world)
         },
     },
     CheckedModel {
         name: "without backoff two proposers duel forever",
-        text: "three processes, nothing is lost, nobody crashes, every message arrives in the end, links keep the \
+        text: "three processes, nothing is lost, no process crashes, every message eventually arrives, and links keep the \
                order: a run that repeats itself. Rounds are counted from the lowest alive, and are at most two apart",
-        expects: Expects::Counterexample { property: "somebody learns", steps: 24 },
+        expects: Expects::Counterexample { property: "termination", steps: 24 },
         explore: || {
             let duel = Duel::default();
             explore_plain(duel.checker())
@@ -233,11 +241,11 @@ fn world(nodes: u64, without: Option<protocol::Rule>) -> World_ {
     configured(nodes, Config { without, ..Config::default() }, 0).network(Network::unordered().keep_ignored())
 }
 
-fn everybody(without: Option<protocol::Rule>) -> World_ {
+fn all_learners(without: Option<protocol::Rule>) -> World_ {
     configured(3, Config { learning: Learning::Everybody, without, ..Config::default() }, 0)
 }
 
-/// Nodes 1 and 2 propose different values, and timers fire so often in all, at any moment.
+/// Nodes 1 and 2 propose different values, and timers fire this many times in total, at any moment.
 fn configured(nodes: u64, config: Config, retries: u32) -> World_ {
     World_::with_history(nodes, config)
         .timer_budget(|_| true, retries)
@@ -262,7 +270,7 @@ fn decides(retries: u32, network: Network) -> Explored {
     explore(&world, checker)
 }
 
-/// As the last, but that only n1's timer fires, once.
+/// As the last, except that only n1's timer fires, once.
 fn second_of_n1(config: Config) -> World_ {
     let is_n1 = |node: &protocol::Paxos| node.wish() == Some(Value(1));
     configured(3, config, 1).timers(move |node, _| is_n1(node))
@@ -278,7 +286,7 @@ fn third_crashes(world: World_, when: fn(&[&protocol::Record]) -> bool) -> World
     })
 }
 
-/// It accepted a ballot that is newer than all that it had promised.
+/// Whether it accepted a ballot that is newer than all that it had promised.
 fn accepted_what_it_had_not_promised(records: &[&protocol::Record]) -> bool {
     let promised = records.iter().filter_map(|record| match record {
         protocol::Record::Promised(ballot) => Some(*ballot),
@@ -301,11 +309,11 @@ fn learns() -> Explored {
         .invariant("only the distinguished proposer begins ballots", |world, state| {
             world.view(state).nodes().all(|(id, node)| id == NodeId(1) || node.attempt().is_none())
         })
-        .reachable("n3 asks when the value is chosen already", move |world, state| {
+        .reachable("n3 asks when the value has been chosen", move |world, state| {
             let view = world.view(state);
             asks(&view) && view.node(NodeId(1)).is_some_and(|node| node.chosen().is_some())
         })
-        .bounds_are_budgets("n3 alone crashes: what lies behind a crash of another node is not asked")
+        .bounds_are_budgets("only n3 crashes: runs in which another node crashes are not explored")
         .leads_to(
             "a learner that asks learns",
             move |world, state| {
@@ -321,12 +329,22 @@ static CLAIMS: [Claim; 1] = [Claim {
     id: "Q-CON-1",
     text: "Paxos from cold: 4 delays, 4(n-1) messages, where the proposer is the distinguished learner",
     measure: || cold(Learning::Proposer),
-    breakage: "every acceptor tells every learner",
+    breakage: "every acceptor informs every learner",
     measure_broken: || cold(Learning::Everybody),
-    plot: None,
+    plot: Some(|rows| {
+        let (values, names) = (&[3.0, 5.0, 7.0], &["4(n-1)", ""]);
+        Against {
+            title: "Paxos from cold",
+            x_label: "acceptors n",
+            y_label: "messages until the proposer knows",
+            values,
+            names,
+        }
+        .svg(rows)
+    }),
 }];
 
-/// One proposal, of a different node in each run, over links with one latency and disks that take no time.
+/// One proposal, by a different node in each run, over links with a constant latency and disks that take no time.
 fn cold(learning: Learning) -> Vec<Row> {
     const DELAY: Duration = Duration::from_millis(1);
     const RUNS: u64 = 20;

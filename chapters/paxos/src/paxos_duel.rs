@@ -1,9 +1,9 @@
 //! Two proposers of Paxos that pre-empt one another forever, as a cycle.
 //!
-//! Ballots grow in every round, so a state of the system never comes back as it is. But the protocol only compares
-//! ballots and adds one to rounds: a state whose rounds are all greater by the same number behaves alike. This model
-//! runs the process of production in a small world of its own, and counts rounds from the lowest that is alive. In it a
-//! duel is a cycle, which the checker finds as a violation of liveness.
+//! Ballots grow in every round, so a state of the system never recurs exactly. But the protocol only compares ballots
+//! and adds one to rounds: states whose rounds differ by a constant behave alike. This model runs the production
+//! process in a small world of its own, and counts rounds from the lowest one in use. There a duel is a cycle, which
+//! the checker finds as a violation of liveness.
 
 use std::fmt;
 use volvox_check::{Checker, Model, Steps, hash_of};
@@ -12,7 +12,7 @@ use volvox_paxos::single::{Ballot, Command, Config, Message, Paxos, Rule, Value}
 
 const NODES: u64 = 3;
 
-/// How far apart rounds may be in what is explored: a duel needs two.
+/// The largest distance of rounds that is explored: a duel needs two.
 const ROUNDS_APART_MAX: u64 = 2;
 
 /// Nodes 1 and 2 propose, without a pause after a refusal. Nothing is lost, so that no timer need fire.
@@ -26,7 +26,7 @@ impl Default for Duel {
     }
 }
 
-/// All processes, and the messages under way: from whom, to whom, what.
+/// All processes, and the messages in flight: sender, receiver, content.
 #[derive(Clone, Hash)]
 pub struct All {
     nodes: Vec<Paxos>,
@@ -48,10 +48,9 @@ impl fmt::Display for Arrival {
 }
 
 impl Duel {
-    /// What is asked of it.
+    /// The command.
     pub fn checker(&self) -> Checker<'_, Duel> {
-        Checker::new(self)
-            .eventually("somebody learns", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
+        Checker::new(self).eventually("termination", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
     }
 }
 
@@ -59,7 +58,7 @@ impl Model for Duel {
     type State = All;
     type Action = Arrival;
 
-    /// Both proposers were asked, and both have sent their first question.
+    /// Both proposers have received their command, and sent their first `Prepare`.
     fn initial(&self) -> Vec<All> {
         let members: Vec<NodeId> = (1..=NODES).map(NodeId).collect();
         let nodes = members.iter().map(|id| Paxos::new(*id, &members, &self.config)).collect();
@@ -72,7 +71,7 @@ impl Model for Duel {
 
     fn next<S: Steps<Duel>>(&self, state: &All, steps: &mut S) {
         for (place, (from, to, _)) in state.under_way.iter().enumerate() {
-            // The oldest of each link.
+            // The oldest message of each link.
             if state.under_way[..place].iter().any(|(other, another, _)| (other, another) == (from, to)) {
                 continue;
             }
@@ -95,7 +94,7 @@ impl Model for Duel {
         state.rounds().is_none_or(|(low, high)| high - low <= ROUNDS_APART_MAX)
     }
 
-    /// Every link delivers in the end.
+    /// Every link eventually delivers.
     fn fairness(&self, arrival: &Arrival) -> Option<u64> {
         Some(arrival.from.0 * (NODES + 1) + arrival.to.0)
     }

@@ -1,4 +1,4 @@
-//! Chapters of the family `raft`: cards, scenarios, models and claims of its protocols, and the service that stands on them.
+//! Chapters of the family `raft`: cards, scenarios, models and claims of its protocols, and the service built on them.
 #![forbid(unsafe_code)]
 
 mod raft;
@@ -8,7 +8,7 @@ mod replica;
 
 use volvox_lab::registry::{Entry, Family, protocol};
 
-/// The family. One line an entry.
+/// The family, with one line per entry.
 pub static FAMILY: Family = Family {
     name: "raft",
     entries: &[protocol::<raft::Raft>(), Entry::Service(&replica::REPLICATED_STATE_MACHINE)],

@@ -8,6 +8,7 @@ use volvox_lab::chapter::{Card, Cell, Chapter, Golden, Nodes, Rule, Settings, Wo
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_raft::{Command, Config, Configuration, Index, Member as Voter, RoleKind, Ticket, Timer};
 
@@ -20,23 +21,32 @@ static CARD: Card = Card {
     mechanisms: &["CON-07", "CON-08", "CON-09"],
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Ongaro and Ousterhout: In Search of an Understandable Consensus Algorithm, extended version, 2014",
+    reading: Reading {
+        needs: &["paxos", "bully"],
+        level: Level::Week,
+        teaches: "a log that is agreed on: the engine of the service",
+    },
+    questions: include_str!("../../../book/src/questions/raft.md"),
     source: include_str!("../../../crates/raft/src/lib.rs"),
     nodes: Nodes { least: 1, most: 15, default: 3 },
     rules: &[
         Rule {
             name: "vote-on-disk",
-            text: "a vote is on the disk before it is told; a crash forgets it, and two lead",
+            text: "a vote is on the disk before it is sent; without it a crash forgets the vote, and two members lead",
         },
-        Rule { name: "ack-on-disk", text: "so is what was appended; a crash forgets what is committed" },
+        Rule {
+            name: "ack-on-disk",
+            text: "entries are on the disk before they are acknowledged; without it a crash forgets committed entries",
+        },
         Rule {
             name: "log-comparison",
-            text: "voters refuse who knows less; without it a leader lacks what is committed",
+            text: "voters refuse a candidate with an older log; without it a leader lacks committed entries",
         },
         Rule {
             name: "own-term",
-            text: "a leader counts replicas only of entries of its own term; without it what was committed is replaced",
+            text: "a leader counts replicas only of entries of its own term; without it committed entries are replaced",
         },
-        Rule { name: "random-timeouts", text: "waits are drawn; without it votes split again and again" },
+        Rule { name: "random-timeouts", text: "election timeouts are random; without it votes split repeatedly" },
     ],
     scenario: include_str!("../scenarios/raft.txt"),
     golden: &GOLDEN,
@@ -73,7 +83,7 @@ impl Chapter for Raft {
         &CARD
     }
 
-    /// As in production, but for the heartbeat, which is slower: so that a diagram shows something else, too.
+    /// As in production, except for a slower heartbeat, so that a diagram also shows other messages.
     fn config(settings: &Settings) -> Made {
         let raft = Config { heartbeat: Duration::from_millis(200), alone: true, ..production(settings.nodes) };
         Made { without: settings.without.and_then(Lacks::named), ..made(raft) }
@@ -104,8 +114,8 @@ impl Chapter for Raft {
         process.raft().role() == RoleKind::Leader
     }
 
-    /// Everything but lost and damaged disks: those need a new life and a change of the configuration, which the sweep of
-    /// the whole service makes.
+    /// All faults except lost and damaged disks: those need a new incarnation and a membership change, which the sweep
+    /// of the whole service covers.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -139,13 +149,13 @@ impl Chapter for Raft {
     }
 }
 
-/// What production begins with: these nodes, each in its first life.
+/// The initial configuration of production: these nodes, each in its first incarnation.
 pub(super) fn production(nodes: u64) -> Config {
     let voters = (1..=nodes).map(|node| Voter::new(node, 1));
     Config { initial: Some(Configuration::of(voters)), ..Config::default() }
 }
 
-/// Nothing taken out, no experiment.
+/// No rule removed, no experiment.
 pub(super) fn made(raft: Config) -> Made {
     Made { raft, without: None, timeouts: None, keeps_waiting: false, is_eager: false, log_most: None }
 }
@@ -153,14 +163,14 @@ pub(super) fn made(raft: Config) -> Made {
 static MODELS: [CheckedModel; 12] = [
     CheckedModel {
         name: "one term",
-        text: "three members, logs of the configuration and one entry, ordered links; disks sync when they like. Pre-vote and \
+        text: "three members, logs of the configuration and one entry, ordered links; disks sync at any moment. Pre-vote and \
                check-quorum ask for the time, and only keep members from campaigning: they are off. No crash: see the next",
         expects: Expects::Holds { states: 59_673 },
         explore: || safe(&world(Bounds { slow_disks: true, ..THREE }, None)),
     },
     CheckedModel {
         name: "one term and a crash",
-        text: "the same; a crash at any moment, and a return; disks are prompt",
+        text: "the same; a crash at any moment, and a restart; disks are prompt",
         expects: Expects::Holds { states: 112_255 },
         explore: || safe(&world(Bounds { crashes: 1, ..THREE }, None)),
     },
@@ -173,13 +183,13 @@ static MODELS: [CheckedModel; 12] = [
     },
     CheckedModel {
         name: "two terms and a crash",
-        text: "the same; a crash at any moment, and a return; disks are prompt",
+        text: "the same; a crash at any moment, and a restart; disks are prompt",
         expects: Expects::Holds { states: 396_929 },
         explore: || safe(&world(Bounds { crashes: 1, ..BY_TURNS }, None)),
     },
     CheckedModel {
         name: "two members, two terms and a crash",
-        text: "logs of the configuration and two entries; a crash at any moment, between any two syncs, and a return",
+        text: "logs of the configuration and two entries; a crash at any moment, between any two syncs, and a restart",
         expects: Expects::Holds { states: 93_034 },
         explore: || {
             safe(&world(Bounds { members: 2, terms: 2, entries: 3, crashes: 1, slow_disks: true, ..THREE }, None))
@@ -213,21 +223,21 @@ static MODELS: [CheckedModel; 12] = [
     CheckedModel::holds("figure 8", FIGURE_8, 1_019_668, || figure_8(None)),
     CheckedModel::breaks(
         "without counting only entries of the own term",
-        "figure 8 without the rule: n1, leader of term 3, counts its entry of term 1 on a majority and calls it committed; n3, \
+        "figure 8 without the rule: n1, leader of term 3, counts its entry of term 1 on a majority and commits it; n3, \
          whose last entry is of term 2, still wins n2's vote, and leads term 4 without it",
         ("leader completeness", 21),
         || figure_8(Some(Lacks::OwnTerm)),
     ),
     CheckedModel {
-        name: "in time, waits that differ",
-        text: "three members, messages that take a tick at most, one waits for 3 ticks and the others for 6: until somebody \
+        name: "in time, different timeouts",
+        text: "three members, messages that take at most a tick, one has a timeout of 3 ticks and the others of 6: until some member \
                leads, or a term has passed. A chance cannot be explored, so these stand for what was drawn",
         expects: Expects::Holds { states: 18 },
         explore: || elected(None),
     },
     CheckedModel {
         name: "without random timeouts",
-        text: "the same, but all wait for 3 ticks",
+        text: "the same, but all have a timeout of 3 ticks",
         expects: Expects::Counterexample { property: "every term has a leader", steps: 22 },
         explore: || elected(Some(Lacks::RandomTimeouts)),
     },
@@ -236,17 +246,17 @@ static MODELS: [CheckedModel; 12] = [
 const THREE: Bounds = Bounds { members: 3, terms: 1, entries: 2, crashes: 0, slow_disks: false, by_turns: false };
 const BY_TURNS: Bounds = Bounds { terms: 2, by_turns: true, ..THREE };
 
-/// How large a model is.
+/// The size of a model.
 #[derive(Clone, Copy)]
 struct Bounds {
     members: u64,
     terms: u64,
-    /// In a log, the configuration with which every log begins included.
+    /// The entries in a log, including the configuration with which every log begins.
     entries: u64,
     crashes: u32,
-    /// Whether disks take their time.
+    /// Whether disks are slow.
     slow_disks: bool,
-    /// Whether n1 alone campaigns for the first term, n2 alone for the second, and so on.
+    /// Whether only n1 campaigns for the first term, only n2 for the second, and so on.
     by_turns: bool,
 }
 
@@ -260,13 +270,13 @@ fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
         .nodes_within(move |_, node: &Member| node.raft().last_index().0 <= bounds.entries)
         .crashes_and_restarts(bounds.crashes)
         .timers(move |node, timer| match timer {
-            // A leader's election timer counts who was heard, which is check-quorum.
+            // A leader's election timer serves check-quorum.
             Timer::Election => {
                 let term = node.raft().term().0;
                 let is_its_turn = !bounds.by_turns || node.raft().member().node.0 == term + 1;
                 term < bounds.terms && is_its_turn && node.raft().role() != RoleKind::Leader
             }
-            // Heartbeats repeat what appends have said.
+            // Heartbeats repeat the content of appends.
             Timer::Heartbeat => false,
             _ => true,
         })
@@ -336,6 +346,6 @@ fn elected(without: Option<Lacks>) -> Explored {
         let latest = view.nodes().map(|(_, node)| node.raft().term().0).max().unwrap_or_default();
         view.history().leaders.len() as u64 + 1 >= latest
     });
-    let checker = checker.reachable("somebody leads", |world, state| !world.view(state).history().leaders.is_empty());
+    let checker = checker.reachable("a server leads", |world, state| !world.view(state).history().leaders.is_empty());
     explore(&world, checker)
 }

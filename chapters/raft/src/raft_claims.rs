@@ -1,11 +1,11 @@
-//! What the Raft paper measured, measured again with the production crate: the steady state, elections after a crash
+//! The measurements of the Raft paper, repeated with the production crate: the steady state, elections after a crash
 //! (extended version, section 9.3 and figure 16), and the shortest time without a leader.
 
 use super::raft::{made, production};
 use super::raft_member::{Member, Settings, Timeouts};
 use volvox_core::{Bytes, Duration, Instant, NodeId, Rng, time::nanos};
 use volvox_lab::claim::{Claim, Row, Tolerance};
-use volvox_lab::plot::{Mark, Plot, Series};
+use volvox_lab::plot::{Against, Mark, Plot, Series};
 use volvox_lab::sim::{Builder, Happening, Latency, Simulation, Stop};
 use volvox_raft::{Command, Config, Event, Index, RoleKind, Term, Ticket};
 
@@ -16,9 +16,19 @@ pub static CLAIMS: [Claim; 3] = [
         text: "Raft in its steady state: 2 delays until the leader has committed, 2(n-1) messages; then a commit index that \
                travels with the next message, which production sends at once",
         measure: || steady(Duration::ZERO),
-        breakage: "disks take as long as a message",
+        breakage: "a write takes as long as a message",
         measure_broken: || steady(DELAY),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[3.0, 5.0, 7.0], &["", "until committed", "of the commit index"]);
+            Against {
+                title: "Raft in its steady state",
+                x_label: "servers n",
+                y_label: "messages an entry",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-CON-3",
@@ -26,7 +36,7 @@ pub static CLAIMS: [Claim; 3] = [
                shortest timeout), logs unequal; without pre-vote and stickiness, as in the paper. Its numbers lie between \
                those of a broadcast time of 0.5 ms and one of 15 ms that is all messages",
         measure: || elections(true),
-        breakage: "timeouts are not drawn",
+        breakage: "timeouts are not random",
         measure_broken: || elections(false),
         plot: Some(plot_elections),
     },
@@ -51,7 +61,7 @@ fn steady(sync: Duration) -> Vec<Row> {
     const ENTRIES: u64 = 100;
     let mut rows = Vec::new();
     for nodes in [3, 5, 7] {
-        // Heartbeats are rare: what is counted belongs to entries.
+        // Heartbeats are rare, so that the counted messages belong to entries.
         let raft = Config { heartbeat: Duration::from_secs(3_600), ..quiet(nodes) };
         let settings = Settings { timeouts: Some(FAR), ..made(raft) };
         let mut sim = Builder::<Member>::new(nodes, nodes, settings.clone())
@@ -98,7 +108,7 @@ fn steady(sync: Duration) -> Vec<Row> {
     rows
 }
 
-/// No election while something else is measured.
+/// No election during other measurements.
 const FAR: Timeouts =
     Timeouts { least: Duration::from_secs(7_200), most: Duration::from_secs(7_200), since: Instant::ZERO };
 
@@ -111,19 +121,20 @@ fn quiet(nodes: u64) -> Config {
 #[derive(Clone, Copy)]
 struct Case {
     name: &'static str,
-    /// From which election timeouts are drawn, in milliseconds; `None`: production's defaults, with everything on.
+    /// The range of election timeouts, in milliseconds; `None`: production's defaults, with everything on.
     range: Option<(u64, u64)>,
     trials: u64,
 }
 
-/// The paper says that its broadcast time is 15 ms, and not how much of that are messages and how much is the disk of
-/// those who answer. Were half of it the way to the voters, a range of 5 ms would be of little use: most would stand before
-/// they had heard of anybody, and 287 ms be out of reach. So all is measured at two ends, between which the paper's
-/// machines are. The disk takes no time at either: production has its own vote on the disk before it asks for others', so
-/// that an election waits for two disks; with disks of 14.5 ms nobody is ever elected with timeouts of 12-24 ms.
+/// The paper gives its broadcast time as 15 ms, but not how much of that are messages and how much is the disk of the
+/// voters. If half of it were the delay to the voters, a range of 5 ms would be of little use: most would stand before
+/// they had received any request, and 287 ms would be out of reach. So everything is measured at two extremes, between
+/// which the paper's machines are. The disk takes no time at either: production persists its own vote before it asks
+/// for others, so that an election waits for two disks; with disks of 14.5 ms no candidate is ever elected with
+/// timeouts of 12-24 ms.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pace {
-    /// A message and its answer take 0.5 ms, the least that the paper says of any cluster (section 5.6).
+    /// A message and its answer take 0.5 ms, the least that the paper gives for any cluster (section 5.6).
     Fast,
     /// They take 15 ms.
     Slow,
@@ -139,12 +150,12 @@ impl Pace {
     }
 }
 
-/// What begins an election timeout anew.
+/// The events that restart an election timeout.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Waits {
     /// The leader, and a vote that is granted.
     AsFigure2,
-    /// So do a later term and a candidacy that is lost.
+    /// Also a later term and a lost candidacy.
     AsProduction,
 }
 
@@ -158,18 +169,18 @@ const CASES: [Case; 6] = [
 ];
 
 const SERVERS: u64 = 5;
-/// Until then a cluster comes together.
+/// The time until a cluster has formed.
 const FORMED: Duration = ms(200);
-/// Longer than this is not waited for.
+/// The longest wait.
 const PATIENCE: Duration = ms(12_000);
 
-/// What is measured of one line of the figure.
+/// The measurement of one line of the figure.
 #[derive(Clone, Copy)]
 struct Experiment {
     case: Case,
     pace: Pace,
     waits: Waits,
-    /// How many heartbeats the leader sends in the shortest timeout; 0 is two in three.
+    /// The number of heartbeats that the leader sends in the shortest timeout; 0 means two in three timeouts.
     heartbeats: u32,
     are_drawn: bool,
 }
@@ -179,9 +190,9 @@ impl Experiment {
         Experiment { case, pace, waits, heartbeats: 2, are_drawn: true }
     }
 
-    /// How long there was no leader after each crash, in milliseconds, the shortest first.
+    /// The time without a leader after each crash, in milliseconds, the shortest first.
     fn downtimes(self) -> Vec<f64> {
-        // Where nobody is elected any more, ten tell as much as a thousand.
+        // Where no candidate is ever elected, ten runs show as much as a thousand.
         let trials = if self.are_drawn { self.case.trials } else { 10 };
         let mut spans: Vec<f64> = (0..trials).map(|seed| self.downtime(seed)).collect();
         spans.sort_by(f64::total_cmp);
@@ -192,7 +203,7 @@ impl Experiment {
     fn downtime(self, seed: u64) -> f64 {
         let mut sim = self.cluster(seed);
         let mut chance = Rng::new(seed).split(7);
-        // Two entries beyond what some take, and the next heartbeat.
+        // Two entries beyond the limit of some members, and the next heartbeat.
         let leader = wait_for_heartbeat(&mut sim);
         for ticket in [1, 2] {
             sim.command(leader, Command::Propose { ticket: Ticket(ticket), data: Bytes::from("x") });
@@ -241,9 +252,9 @@ impl Experiment {
     }
 }
 
-/// The paper's numbers between both ends of its broadcast time, and what production does otherwise.
+/// The paper's numbers between the extremes of its broadcast time, and the differences of production.
 fn elections(are_drawn: bool) -> Vec<Row> {
-    use Tolerance::{AtLeast, AtMost, Relative};
+    use Tolerance::{AtLeast, AtMost, NotAbove, NotBelow, Relative};
     let [none, narrow, wide, _, short, ours] = CASES;
     let spans = |case, pace, waits| Experiment { are_drawn, ..Experiment::of(case, pace, waits) }.downtimes();
     let row = |case: Case, what: &str, expected, tolerance, unit, spans: &[f64], measure: fn(&[f64]) -> f64| Row {
@@ -256,7 +267,7 @@ fn elections(are_drawn: bool) -> Vec<Row> {
     };
     let mut rows = Vec::new();
     for (pace, tolerance, messages) in
-        [(Pace::Fast, AtMost, "messages of 0.25 ms"), (Pace::Slow, AtLeast, "messages of 7.5 ms")]
+        [(Pace::Fast, NotAbove, "messages of 0.25 ms"), (Pace::Slow, NotBelow, "messages of 7.5 ms")]
     {
         let of = |case| spans(case, pace, Waits::AsFigure2);
         let row = |case, what: &str, expected, tolerance, unit, spans: &[f64], measure| {
@@ -269,12 +280,12 @@ fn elections(are_drawn: bool) -> Vec<Row> {
         rows.push(row(short, "mean", 35.0, tolerance, "ms", &of_short, mean));
         rows.push(row(short, "longest", 152.0, tolerance, "ms", &of_short, longest));
     }
-    // Two of the four who are left cannot win. In production each of their attempts costs everybody a wait, for a later
-    // term begins one: as many as tries before the first head, which is one, of 150 + 50/5 ms. The mean of figure 2 is
-    // 130 ms. Over a thousand crashes the mean is good to 7 ms.
+    // Two of the four remaining members cannot win. In production each of their attempts costs every member a timeout,
+    // since a later term restarts it: on average one attempt, as for tosses before the first head, of 150 + 50/5 ms.
+    // The mean of figure 2 is 130 ms. Over a thousand crashes the mean is accurate to 7 ms.
     let of_production = spans(wide, Pace::Fast, Waits::AsProduction);
-    rows.push(row(wide, "mean, waits as in production", 290.0, Relative(0.1), "ms", &of_production, mean));
-    // With pre-vote they cost nobody anything: one wait of at most 1,000 ms, and two questions of 15 ms.
+    rows.push(row(wide, "mean, timeouts as in production", 290.0, Relative(0.1), "ms", &of_production, mean));
+    // With pre-vote they cost nothing: one timeout of at most 1,000 ms, and two requests of 15 ms.
     let of_ours = spans(ours, Pace::Slow, Waits::AsProduction);
     rows.push(row(ours, "longest", 1_030.0, AtMost, "ms", &of_ours, longest));
     rows
@@ -296,7 +307,7 @@ fn longest(spans: &[f64]) -> f64 {
     spans[spans.len() - 1]
 }
 
-/// Waits until a leader whom all follow has sent heartbeats, which is at this moment.
+/// Waits until a leader that all follow has just sent heartbeats.
 fn wait_for_heartbeat(sim: &mut Simulation<Member>) -> NodeId {
     let mut seen = sim.statistics().kinds.of("Heartbeat");
     let stop = sim.run_until(Duration::from_secs(60), |sim| {
@@ -304,7 +315,7 @@ fn wait_for_heartbeat(sim: &mut Simulation<Member>) -> NodeId {
         std::mem::replace(&mut seen, sent) < sent && followed(sim).is_some()
     });
     assert_eq!(stop, Stop::Done, "seed {}: a leader whom all follow", sim.seed());
-    followed(sim).expect("somebody whom all follow")
+    followed(sim).expect("a leader that all follow")
 }
 
 fn followed(sim: &Simulation<Member>) -> Option<NodeId> {
@@ -331,7 +342,7 @@ fn shortest(heartbeats: u32) -> Vec<Row> {
         .collect()
 }
 
-/// Figure 16: which share of all elections was over after which time, were the 15 ms all messages.
+/// Figure 16: the share of elections that were over after a given time, if the 15 ms were all message delay.
 fn plot_elections(_: &[Row]) -> String {
     let line = |case: &Case| {
         let spans = Experiment::of(*case, Pace::Slow, Waits::AsFigure2).downtimes();

@@ -1,5 +1,5 @@
-//! A member of Raft as the laboratory runs it: the production crate, and around it a parent that changes nothing unless a
-//! rule is taken out or an experiment of the paper is repeated. And what must hold of it.
+//! A member of Raft as the laboratory runs it: the production crate, inside a parent that changes nothing unless a rule
+//! is removed or an experiment of the paper is repeated. And its properties.
 
 use std::collections::BTreeMap;
 use volvox_core::{
@@ -11,18 +11,18 @@ use volvox_raft::{
     Body, Command, Config, Entry, Event, Index, Member as Voter, Message, Raft, Record, RoleKind, Status, Term, Timer,
 };
 
-/// A rule that the parent takes out, at the border of the member.
+/// A rule that the parent removes, at the border of the member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Rule {
-    /// A vote leaves behind its record (Raft figure 2).
+    /// A vote is sent after its record is durable (Raft figure 2).
     VoteOnDisk,
-    /// So does an acknowledgement of entries.
+    /// So is an acknowledgement of entries.
     AckOnDisk,
     /// A voter refuses a candidate whose log ends earlier than its own (Raft 5.4.1).
     LogComparison,
     /// A leader commits by counting replicas only entries of its own term (Raft 5.4.2, figure 8).
     OwnTerm,
-    /// Election timeouts are drawn (Raft 5.2).
+    /// Election timeouts are random (Raft 5.2).
     RandomTimeouts,
 }
 
@@ -40,21 +40,21 @@ impl Rule {
     }
 }
 
-/// What a member of the laboratory is made from.
+/// The configuration of a member in the laboratory.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Settings {
     /// The production configuration.
     pub raft: Config,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
-    /// How election timeouts are drawn, where an experiment says it; as the member does otherwise.
+    /// The range of election timeouts, if an experiment sets it; otherwise the member's own.
     pub timeouts: Option<Timeouts>,
-    /// Only the leader and a vote that is granted begin a wait anew (figure 2). Production begins one with any later term, too,
-    /// and when a candidacy is lost.
+    /// Whether only the leader and a granted vote restart the timeout (figure 2). Production also restarts it with any
+    /// later term, and when a candidacy is lost.
     pub keeps_waiting: bool,
-    /// This member campaigns as soon as it starts.
+    /// Whether this member campaigns as soon as it starts.
     pub is_eager: bool,
-    /// This member takes no entry beyond this one: so that logs differ in length, as in the paper's experiment.
+    /// The last entry that this member takes, so that logs differ in length, as in the paper's experiment.
     pub log_most: Option<Index>,
 }
 
@@ -65,7 +65,7 @@ pub struct Timeouts {
     pub least: Duration,
     /// The longest.
     pub most: Duration,
-    /// Until then all are a hundred times longer: a cluster comes together undisturbed, whatever the range.
+    /// Until then all are a hundred times longer, so that a cluster forms undisturbed, whatever the range.
     pub since: Instant,
 }
 
@@ -74,7 +74,7 @@ pub struct Timeouts {
 pub struct Member {
     raft: Raft,
     settings: Settings,
-    /// Without [`Rule::OwnTerm`]: the last entry that this leader has called committed because a majority holds it.
+    /// Without [`Rule::OwnTerm`]: the last entry that this leader has committed because a majority holds it.
     counted: Index,
     scratch: Scratch<Raft>,
 }
@@ -150,7 +150,7 @@ impl Member {
         self.run_with(false, cx, step);
     }
 
-    /// `keeps_waiting`: the election timer stays as it is, unless a vote is granted or the election is won.
+    /// `keeps_waiting`: the election timer is left unchanged, unless a vote is granted or the election is won.
     fn run_with(
         &mut self,
         keeps_waiting: bool,
@@ -188,8 +188,8 @@ impl Member {
         }
     }
 
-    /// Without [`Rule::OwnTerm`]: the entries that a majority holds, of whatever term, and that were not called committed
-    /// yet. The member itself waits until a majority holds an entry of the leader's own term.
+    /// Without [`Rule::OwnTerm`]: the entries of any term that a majority holds and that are not yet committed. The
+    /// member itself waits until a majority holds an entry of the leader's own term.
     fn count_replicas(&mut self) -> Vec<Entry> {
         if !self.lacks(Rule::OwnTerm) || self.raft.role() != RoleKind::Leader {
             self.counted = Index::ZERO;
@@ -210,11 +210,11 @@ impl Member {
         (known.0 + 1..=on_majority.0).filter_map(|index| self.raft.entry(Index(index)).cloned()).collect()
     }
 
-    /// What the member does becomes what its parent does, but for the rule that is taken out.
+    /// The member's effects become its parent's, except for the removed rule.
     fn pass_on(&mut self, effect: EffectOf<Raft>, cx: &mut Context<'_, Member>) {
         match effect {
             Effect::Send { to, mut message, after } => {
-                // What was counted is announced as the commit index: zero unless the rule is taken out.
+                // The counted index is announced as the commit index: zero unless the rule is removed.
                 if let Body::Append { commit, .. } | Body::Heartbeat { commit, .. } = &mut message.body {
                     *commit = self.counted.max(*commit);
                 }
@@ -253,12 +253,12 @@ impl Member {
     }
 }
 
-/// Who led, and what was committed.
+/// The history of leaders and committed entries.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Past {
-    /// Who led each term.
+    /// The leader of each term.
     pub leaders: BTreeMap<Term, NodeId>,
-    /// What was committed at each index: the entry's term and fingerprint; and the latest term that had had a leader.
+    /// The entry committed at each index: its term and fingerprint, and the latest term that had had a leader.
     pub committed: BTreeMap<Index, (Term, u128, Term)>,
     two_leaders: Option<Term>,
     two_entries: Option<Index>,
@@ -288,7 +288,7 @@ impl History<Member> for Past {
     }
 }
 
-/// The properties of figure 3: over time by what members told, and between all members of one moment by the code of
+/// The properties of figure 3: over time by the events of members, and between all members at one moment by the code of
 /// [`volvox_raft::invariants`].
 pub fn properties() -> Vec<Property<Member, Past>> {
     let always = |name, source, holds| Property { name, source, when: When::Always, holds };
@@ -297,13 +297,13 @@ pub fn properties() -> Vec<Property<Member, Past>> {
         always("log matching", "Raft 5.3, figure 3", log_matching),
         always("leader completeness", "Raft 5.4.3, figure 3", leader_completeness),
         always("state machine safety", "Raft 5.4.3, figure 3", state_machine_safety),
-        Property { name: "somebody leads all", source: "Raft 5.2", when: When::AtEnd, holds: somebody_leads_all },
+        Property { name: "termination", source: "Raft 5.2", when: When::AtEnd, holds: somebody_leads_all },
     ]
 }
 
 type Seen<'a> = Picture<'a, Member, Past>;
 
-/// What the invariants of production say about this moment, if it is about this property.
+/// The verdict of production's invariants at this moment, if it concerns this property.
 fn observed(picture: &Seen<'_>, property: &str) -> Result<(), String> {
     let mut observer = Observer::new();
     for (_, node) in picture.nodes {
@@ -318,7 +318,7 @@ fn observed(picture: &Seen<'_>, property: &str) -> Result<(), String> {
 
 fn election_safety(picture: &Seen<'_>) -> Result<(), String> {
     match picture.history.two_leaders {
-        Some(term) => Err(format!("two members said that they lead {term}")),
+        Some(term) => Err(format!("two members reported that they lead {term}")),
         None => observed(picture, "election safety"),
     }
 }
@@ -327,7 +327,7 @@ fn log_matching(picture: &Seen<'_>) -> Result<(), String> {
     observed(picture, "log matching")
 }
 
-/// What was committed before a term had its leader is in the log of that leader.
+/// Every entry committed before a term had its leader is in the log of that leader.
 fn leader_completeness(picture: &Seen<'_>) -> Result<(), String> {
     for (id, node) in picture.nodes.iter().filter(|(_, node)| node.raft().role() == RoleKind::Leader) {
         let raft = node.raft();
@@ -354,5 +354,5 @@ fn somebody_leads_all(picture: &Seen<'_>) -> Result<(), String> {
         let all = picture.nodes.iter().all(|(_, node)| node.raft().leader() == Some(leader.0));
         all && leader.1.raft().role() == RoleKind::Leader
     };
-    if picture.nodes.iter().any(leads_all) { Ok(()) } else { Err("nobody is followed by all".to_string()) }
+    if picture.nodes.iter().any(leads_all) { Ok(()) } else { Err("no leader is followed by all".to_string()) }
 }

@@ -8,6 +8,7 @@ use volvox_lab::chapter::{Card, Chapter, Golden, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, Described, FaultPlan, FaultWeights, Happening, Latency, Simulation};
 use volvox_snapshot::bank::{self, Bank};
 use volvox_snapshot::chandy_lamport::{self as protocol, Command, Config, Event, Graph, History};
@@ -25,6 +26,12 @@ static CARD: Card = Card {
     worlds: &[World::Simulated, World::Checked, World::Live],
     reference: "Chandy and Lamport: Distributed snapshots: determining global states of distributed systems, \
                 ACM TOCS 3(1), 1985, sections 3.2 and 4",
+    reading: Reading {
+        needs: &["channels", "lamport-clocks"],
+        level: Level::Day,
+        teaches: "a global state that no node ever saw, and that is consistent all the same",
+    },
+    questions: include_str!("../../../book/src/questions/chandy-lamport.md"),
     source: include_str!("../../../crates/snapshot/src/chandy_lamport/mod.rs"),
     nodes: Nodes { least: 2, most: 32, default: 3 },
     rules: protocol::Rule::CARDS,
@@ -77,8 +84,8 @@ impl Chapter for ChandyLamport {
         if branch.recording() == 0 { format!("{balance}") } else { format!("{balance}, records") }
     }
 
-    /// Everything that a network does, and nodes that stop for a while: the channel makes FIFO links of it. No crash,
-    /// which ends every snapshot under way.
+    /// All faults of the network, and nodes that pause: the channel provides FIFO links. No crash, which prevents every
+    /// snapshot in progress from completing.
     fn faults(_: &Settings) -> FaultPlan {
         let ms = Duration::from_millis;
         FaultPlan {
@@ -110,25 +117,25 @@ impl Chapter for ChandyLamport {
 static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "three branches, four payments, a snapshot",
-        text: "FIFO channels that lose nothing, all in a mesh; the snapshot completes. No crash: it ends the snapshot",
+        text: "lossless FIFO channels in a full mesh; the snapshot completes. No crash: it would prevent that",
         expects: Expects::Holds { states: 18_753 },
         explore: || live(&system(3, Graph::Mesh, &[(1, 2), (2, 3), (3, 1), (2, 1)], &[1])),
     },
     CheckedModel {
         name: "three branches, two payments, two snapshots at once",
-        text: "FIFO channels that lose nothing, all in a mesh; two begin; both complete",
+        text: "lossless FIFO channels in a full mesh; two begin; both complete",
         expects: Expects::Holds { states: 47_097 },
         explore: || live(&system(3, Graph::Mesh, &[(1, 2), (2, 3)], &[1, 3])),
     },
     CheckedModel {
         name: "four branches in a ring, four payments, a snapshot",
-        text: "a channel from each to the next only: the graph is connected, and no more; the snapshot completes",
+        text: "a channel only from each to the next: the graph is just strongly connected; the snapshot completes",
         expects: Expects::Holds { states: 1_313 },
         explore: || live(&system(4, Graph::Ring, &[(1, 2), (2, 3), (3, 4), (4, 1)], &[2])),
     },
     CheckedModel {
         name: "three branches, one crash",
-        text: "FIFO channels; a crash at any moment, for good: what is recorded is still consistent",
+        text: "FIFO channels; a crash at any moment, for good: the recorded state is still consistent",
         expects: Expects::Holds { states: 7_257 },
         explore: || {
             let world = system(3, Graph::Mesh, &[(1, 2), (2, 3)], &[1]).crashes(1);
@@ -136,46 +143,46 @@ static MODELS: [CheckedModel; 11] = [
         },
     },
     CheckedModel {
-        name: "three branches, a beginner returns",
-        text: "FIFO channels; no payments; n1 begins two snapshots, and a crash and a return come at any moment: what n1 begins \
+        name: "three branches, an initiator restarts",
+        text: "FIFO channels; no payments; n1 begins two snapshots, with a crash and a restart at any moment: what n1 begins \
                after its return completes",
         expects: Expects::Holds { states: 18_112 },
         explore: || returning(None),
     },
     CheckedModel {
         name: "over channels without order",
-        text: "two branches, a payment, a snapshot, no rule taken out of the protocol: the links break their promise",
+        text: "two branches, a payment, a snapshot, no rule of the protocol removed: the links are not FIFO",
         expects: Expects::Counterexample { property: "channel states", steps: 3 },
         explore: || live(&system(2, Graph::Mesh, &[(1, 2)], &[1]).network(Network::unordered())),
     },
     CheckedModel {
         name: "without marker-first",
-        text: "two branches, a payment, a snapshot: payments of after the recording go ahead of the marker",
+        text: "two branches, a payment, a snapshot: payments sent after the recording overtake the marker",
         expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
         explore: || without(2, protocol::Rule::MarkerFirst),
     },
     CheckedModel {
         name: "without fifo",
-        text: "two branches, a payment, a snapshot: payments are put on their channel behind the marker",
+        text: "two branches, a payment, a snapshot: payments are sent after the marker",
         expects: Expects::Counterexample { property: "channel states", steps: 3 },
         explore: || without(2, protocol::Rule::Fifo),
     },
     CheckedModel {
         name: "without channel-state",
-        text: "two branches, a payment each, a snapshot",
+        text: "two branches, one payment each, a snapshot",
         expects: Expects::Counterexample { property: "channel states", steps: 5 },
         explore: || without(2, protocol::Rule::ChannelState),
     },
     CheckedModel {
         name: "without pass-on",
-        text: "three branches: what n2 sends n3 after it recorded is not parted from what it sent before",
+        text: "three branches: no marker separates what n2 sends to n3 after it recorded from what it sent before",
         expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
         explore: || without(3, protocol::Rule::PassOn),
     },
     CheckedModel {
         name: "without unique",
-        text: "as \"a beginner returns\": its markers are those of a snapshot that is over",
-        expects: Expects::Counterexample { property: "what a beginner begins after its return completes", steps: 9 },
+        text: "as \"an initiator restarts\": its markers are those of a finished snapshot",
+        expects: Expects::Counterexample { property: "a snapshot begun after a restart completes", steps: 9 },
         explore: || returning(Some(protocol::Rule::Unique)),
     },
 ];
@@ -190,17 +197,17 @@ fn configured(nodes: u64, config: BankConfig, payments: &[(u64, u64)], beginners
     beginners.iter().fold(system, |system, node| system.command(NodeId(*node), Command::Snapshot, 1))
 }
 
-/// So many branches with these channels, these payments, and who begins a snapshot.
+/// This many branches with these channels, payments and initiators.
 fn system(nodes: u64, graph: Graph, payments: &[(u64, u64)], beginners: &[u64]) -> Instance {
     configured(nodes, Config { graph, ..Config::default() }, payments, beginners)
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world), &protocol::properties())
-        .reachable("money under way is recorded", |world, state| world.view(state).history().under_way() > 0)
+        .reachable("money in transit is recorded", |world, state| world.view(state).history().under_way() > 0)
 }
 
-/// Safety, and that every snapshot that was begun is complete everywhere in the end.
+/// Safety, and that every snapshot that was begun eventually completes everywhere.
 fn live(world: &Instance) -> Explored {
     let checker = safe(world).leads_to(
         "termination",
@@ -223,10 +230,9 @@ fn returning(without: Option<protocol::Rule>) -> Explored {
     };
     let checker = hold(Checker::new(&world), &protocol::properties())
         .reachable("a snapshot completes", |world, state| world.view(state).history().complete() > 0);
-    let checker =
-        checker.leads_to("what a beginner begins after its return completes", is_recording, move |world, state| {
-            !is_recording(world, state)
-        });
+    let checker = checker.leads_to("a snapshot begun after a restart completes", is_recording, move |world, state| {
+        !is_recording(world, state)
+    });
     explore(&world, checker)
 }
 
@@ -241,7 +247,7 @@ static CLAIMS: [Claim; 2] = [
         id: "Q-ORD-5",
         text: "Chandy-Lamport: exactly one marker on each channel, N(N-1) in a full mesh",
         measure: || markers(None),
-        breakage: "who receives a marker does not pass it on",
+        breakage: "a process that receives a marker does not forward it",
         measure_broken: || markers(Some(protocol::Rule::PassOn)),
         plot: None,
     },
@@ -249,7 +255,7 @@ static CLAIMS: [Claim; 2] = [
         id: "Q-ORD-6",
         text: "Chandy-Lamport: all have recorded within diameter * delay, and are complete one delay later",
         measure: || times(None),
-        breakage: "markers do not go first, but when it suits",
+        breakage: "markers are not sent first, but later",
         measure_broken: || times(Some(protocol::Rule::MarkerFirst)),
         plot: None,
     },
@@ -257,8 +263,8 @@ static CLAIMS: [Claim; 2] = [
 
 const SNAPSHOTS: u64 = 50;
 
-/// A busy bank: each branch pays its neighbour all the time, and each in turn begins a snapshot. Over links that are
-/// FIFO by themselves: a channel would add its own messages.
+/// A busy bank: each branch keeps paying its neighbour, and each in turn begins a snapshot. The links are FIFO by
+/// themselves, since a channel would add its own messages.
 fn busy(nodes: u64, graph: Graph, without: Option<protocol::Rule>, latency: Latency) -> Simulation<Branch> {
     let config = Config { graph, without, ..Config::default() };
     let mut sim: Simulation<Branch> = Builder::new(7, nodes, config).latency(latency).build();
@@ -280,7 +286,7 @@ fn markers(without: Option<protocol::Rule>) -> Vec<Row> {
     let graphs = [
         ("full mesh, N=5", 5, Graph::Mesh, 20),
         ("full mesh, N=8", 8, Graph::Mesh, 56),
-        ("line, N=5, two channels a link", 5, Graph::Line, 8),
+        ("line, N=5, two channels per link", 5, Graph::Line, 8),
         ("one-way ring, N=5", 5, Graph::Ring, 5),
     ];
     let count = |(label, nodes, graph, expected): (&str, u64, Graph, u64)| {
@@ -292,7 +298,7 @@ fn markers(without: Option<protocol::Rule>) -> Vec<Row> {
             expected: expected as f64,
             measured: sim.statistics().kinds.of("Marker") as f64 / SNAPSHOTS as f64,
             tolerance: Tolerance::Exact,
-            unit: "markers a snapshot",
+            unit: "markers per snapshot",
             over: format!("{SNAPSHOTS} snapshots, of which {} complete", complete as u64 / nodes),
         }
     };

@@ -5,7 +5,7 @@ mod chandy_lamport;
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line a chapter.
+/// The family, with one line per chapter.
 pub static FAMILY: Family = Family {
     name: "snapshot",
     entries: &[protocol::<chandy_lamport::ChandyLamport>()],

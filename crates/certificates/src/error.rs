@@ -1,64 +1,66 @@
-//! What can be wrong with a file.
+//! The errors of a file, its length included.
 
-use crate::pem::FILE_BYTES_MAX;
 use std::path::PathBuf;
 
-/// Why files cannot be used. Nothing was made of them; what was made before stays as it was.
+/// The longest file that is read: a system's bundle of every public authority is a quarter as long.
+pub const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Why files cannot be used. Nothing was loaded from them; what was loaded before is unchanged.
 #[derive(Debug, thiserror::Error)]
 pub enum CertificatesError {
-    /// The operating system does not give the file: the path is wrong, or it is another user's.
+    /// The operating system denies the file: the path is wrong, or the file belongs to another user.
     #[error("{path}: {source}; name a file that this program may read")]
     Read {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Somebody put a folder, a pipe or a device where a file was. It is not read: that could take for ever.
-    #[error("{path}: it is no regular file any more; put one in its place")]
+    /// A folder, a pipe or a device has replaced the file. It is not read, which could block forever.
+    #[error("{path}: it is no longer a regular file; replace it by one")]
     NotAFile {
-        /// Which.
+        /// The path.
         path: PathBuf,
     },
-    /// Nobody's certificates are as long: another file was named.
-    #[error("{path}: it is longer than {FILE_BYTES_MAX} bytes; name a file that holds certificates or a key only")]
+    /// The file is longer than any certificates: a different file was named.
+    #[error("{path}: it is longer than {FILE_BYTES_MAX} bytes; name a file that contains only certificates or a key")]
     TooLong {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// A section of the file begins as PEM and does not go on so: whoever wrote it did not finish, or damaged it.
-    #[error("{path}: it is not PEM: {reason}; write it anew")]
+    /// A section of the file begins as PEM but does not continue as such: it was truncated or damaged.
+    #[error("{path}: it is not PEM: {reason}; rewrite it")]
     Pem {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Nothing in the file is what was looked for: often the path of another of the files was given.
-    #[error("{path}: it holds no {wanted} in PEM; name the file that does")]
+    /// The file contains nothing of the wanted kind: often the path of one of the other files was given.
+    #[error("{path}: it contains no {wanted} in PEM; name the file that does")]
     Missing {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The wanted kind.
         wanted: &'static str,
     },
-    /// The section says that it is a certificate, and what it holds is none that can be used: whoever issued it erred.
-    #[error("{path}: a certificate in it cannot be used: {reason}; have it issued anew")]
+    /// The section is marked as a certificate, but its content cannot be used: it was issued incorrectly.
+    #[error("{path}: a certificate in it cannot be used: {reason}; have it reissued")]
     Certificate {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// The section says that it is a private key, and what it holds is none of a kind that is known here.
-    #[error("{path}: its private key cannot be used: {reason}; make one of RSA, ECDSA or Ed25519")]
+    /// The section is marked as a private key, but its content is not of a supported kind.
+    #[error("{path}: its private key cannot be used: {reason}; create an RSA, ECDSA or Ed25519 key")]
     Key {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The reason.
         reason: String,
     },
-    /// Both are good, and not a pair: one of the two was replaced, or one of the two paths is wrong.
+    /// Both are valid but do not match: one of the two was replaced, or one of the two paths is wrong.
     #[error("{certificate}: it was issued for another key than that in {key}; name two that belong together")]
     Unpaired {
         /// The file of the certificate.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// Some files, and what was last made of them.
+/// Some files, and the value last loaded from them.
 pub struct Files<T> {
     paths: Vec<PathBuf>,
     read: Box<dyn Fn() -> Result<T, CertificatesError> + Send + Sync>,
@@ -18,7 +18,7 @@ struct Current<T> {
     made: Arc<T>,
 }
 
-/// By what a change is seen.
+/// The metadata that reveals a change.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     is_file: bool,
@@ -27,23 +27,23 @@ struct Stamp {
 }
 
 impl<T> Files<T> {
-    /// Makes something of files: `read` does it, now and whenever one of `paths` has changed. The first path stands for
-    /// all of them in the log.
+    /// Loads a value from files by `read`, now and whenever one of `paths` has changed. The first path represents all
+    /// of them in the log.
     ///
     /// # Errors
-    /// What `read` says.
+    /// The error of `read`.
     pub fn load(
         paths: Vec<PathBuf>,
         read: impl Fn() -> Result<T, CertificatesError> + Send + Sync + 'static,
     ) -> Result<Files<T>, CertificatesError> {
         assert!(!paths.is_empty(), "what is made of no file does not change");
-        // Taken before reading: a change in between is seen by the next who asks.
+        // Taken before reading, so that the next caller notices a change in between.
         let stamps = stamps(&paths);
         let current = Mutex::new(Current { stamps, made: Arc::new(read()?) });
         Ok(Files { paths, read: Box::new(read), current })
     }
 
-    /// What the files say now; while they cannot be used, what they said when they could.
+    /// The value of the current files; while they cannot be used, the last good value.
     pub fn latest(&self) -> Arc<T> {
         let mut current = self.current.lock().expect("no panic holds this lock");
         let stamps = stamps(&self.paths);
@@ -55,13 +55,13 @@ impl<T> Files<T> {
                 }
                 Err(error) => tracing::warn!("{error}; the certificate read before stays in use"),
             }
-            // Of what cannot be used too: it is said once a change, not once a connection.
+            // Also for unusable files, so that the error is logged once per change, not once per connection.
             current.stamps = stamps;
         }
         Arc::clone(&current.made)
     }
 
-    /// Whoever asks holds up every connection: here nothing may be waited for, as a pipe may be at the start.
+    /// A caller here holds up every connection, so nothing may block, as a pipe may at the start.
     fn read_again(&self, stamps: &[Option<Stamp>]) -> Result<T, CertificatesError> {
         for (path, stamp) in self.paths.iter().zip(stamps) {
             if stamp.is_some_and(|stamp| !stamp.is_file) {

@@ -1,4 +1,4 @@
-//! What one end shows and whom it believes, and what rustls wants of the two.
+//! The identity that one end presents and the authorities that it trusts, in the form that rustls needs.
 
 use crate::error::CertificatesError;
 use crate::pem::{certificates, private_key};
@@ -11,12 +11,12 @@ use rustls::{ClientConfig, InconsistentKeys, RootCertStore, ServerConfig};
 use std::path::Path;
 use std::sync::Arc;
 
-/// The one place that names the cryptography, for TLS and for chance.
+/// The one place that names the cryptography, for TLS and for randomness.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-/// A certificate with those between it and its authority, and its private key: what an end shows of itself.
+/// A certificate with its intermediate certificates, and its private key: the identity that an end presents.
 #[derive(Clone)]
 pub struct Identity(Arc<SingleCertAndKey>);
 
@@ -32,7 +32,7 @@ impl Identity {
             private.map_err(|error| CertificatesError::Key { path: key.to_owned(), reason: error.to_string() })?;
         let pair = CertifiedKey::new(chain, private);
         match pair.keys_match() {
-            // A provider that does not tell the public key of a private one leaves it to the handshake.
+            // If the provider cannot derive the public key of a private one, the handshake checks it.
             Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => {
                 Ok(Identity(Arc::new(SingleCertAndKey::from(pair))))
             }
@@ -46,7 +46,7 @@ impl Identity {
     }
 }
 
-/// Those whose signature makes the certificate of the other end good; at least one.
+/// The trusted authorities, whose signature makes the certificate of the other end valid; at least one.
 #[derive(Clone, Debug)]
 pub struct Authorities(Arc<RootCertStore>);
 
@@ -72,7 +72,7 @@ impl Authorities {
     }
 }
 
-/// The server that shows `identity`. Where authorities for clients are named, nobody else is let in.
+/// The server that presents `identity`. If authorities for clients are named, no other client is admitted.
 pub fn server(identity: &Identity, clients: Option<&Authorities>) -> ServerConfig {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -89,7 +89,7 @@ pub fn server(identity: &Identity, clients: Option<&Authorities>) -> ServerConfi
     builder.with_cert_resolver(Arc::<SingleCertAndKey>::clone(&identity.0))
 }
 
-/// The client that believes `servers`, most often [`Authorities::of_servers`], and shows `identity` where it is asked.
+/// The client that trusts `servers`, most often [`Authorities::of_servers`], and presents `identity` on request.
 pub fn client(servers: Arc<dyn ServerCertVerifier>, identity: Option<&Identity>) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()

@@ -1,27 +1,27 @@
-//! Certificates and keys from files, for whoever speaks TLS here.
+//! Certificates and keys from files, for all users of TLS here.
 //!
 //! # The problem
 //!
-//! Certificates end, and their successors are written over them by a program that nobody watches, while connections come
-//! and go. Whoever starts with a wrong file must be told which file it is and what to do; whoever has run for months must
-//! not stop for one. The port of the peers, the port of the clients and the client itself want the same of such files.
+//! Certificates expire, and an unattended program overwrites them with their successors while connections come and go.
+//! A program that starts with a wrong file must report which file it is and what to do; one that has run for months
+//! must not stop because of it. The peer port, the client port and the client itself need the same from such files.
 //!
 //! # The idea
 //!
-//! * What one end shows is an [`Identity`]; whom it believes are its [`Authorities`]. [`server`] and [`client`] make of
-//!   them what rustls wants, with the cryptography that [`provider`] names, for all.
-//! * [`Files`] looks at the files whenever somebody asks, which is once a connection, and reads them again when a length
-//!   or a time of change is another. While they cannot be used, what was last made of good ones stays in use, and the log
-//!   says so once a change.
-//! * A file is hostile until it is read: no more than [`FILE_BYTES_MAX`] bytes of it are, bytes that are no certificate
-//!   are an error and never a panic, and what was a file and is a pipe now is not waited for.
-//! * A key that was made for another certificate is refused where it is read, not by the first who connects.
+//! * One end presents an [`Identity`] and trusts its [`Authorities`]. [`server`] and [`client`] convert them to rustls
+//!   configurations, with the cryptography that [`provider`] names for all.
+//! * [`Files`] checks the files on every call, which is once per connection, and reloads them when a length or a
+//!   modification time differs. While they cannot be used, the last good value stays in use, and the log reports it
+//!   once per change.
+//! * A file is hostile until checked: at most [`FILE_BYTES_MAX`] bytes are read, bytes that are not a certificate are
+//!   an error and never a panic, and a file that has become a pipe does not block.
+//! * A key that was made for another certificate is refused when it is read, not at the first connection.
 //!
 //! # Caveats
 //!
-//! Certificate and key are two files: between their two writes they do not fit, and the old pair serves until they do. Who
-//! writes a file of the same length within one tick of the file system's clock is not seen. What has ended by the clock is
-//! not looked at here; the other end does that, and refuses. Revocation lists are not read.
+//! Certificate and key are two files: between their two writes they do not match, and the old pair serves until they
+//! do. A rewrite of the same length within one tick of the file system's clock goes unnoticed. Expiry is not checked
+//! here; the other end checks it, and refuses. Revocation lists are not read.
 #![forbid(unsafe_code)]
 
 mod error;
@@ -29,7 +29,6 @@ mod files;
 mod identity;
 mod pem;
 
-pub use error::CertificatesError;
+pub use error::{CertificatesError, FILE_BYTES_MAX};
 pub use files::Files;
 pub use identity::{Authorities, Identity, client, provider, server};
-pub use pem::FILE_BYTES_MAX;

@@ -1,14 +1,11 @@
-//! Files of PEM, as bytes that nobody vouches for.
+//! PEM files, as untrusted bytes.
 
-use crate::error::CertificatesError;
+use crate::error::{CertificatesError, FILE_BYTES_MAX};
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-
-/// The longest file that is read: a system's bundle of every public authority is a quarter as long.
-pub const FILE_BYTES_MAX: u64 = 1 << 20;
 
 /// The certificates of a file, in their order; at least one.
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificatesError> {
@@ -38,7 +35,7 @@ fn missing(path: &Path, wanted: &'static str) -> CertificatesError {
 fn read(path: &Path) -> Result<Vec<u8>, CertificatesError> {
     let failed = |source| CertificatesError::Read { path: path.to_owned(), source };
     let mut bytes = Vec::new();
-    // A length that was asked for may be another by now, and that of a pipe or a device says nothing.
+    // The length may have changed since it was queried, and that of a pipe or a device means nothing.
     let length = File::open(path).and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
     if length.map_err(failed)? as u64 > FILE_BYTES_MAX {
         return Err(CertificatesError::TooLong { path: path.to_owned() });

@@ -80,9 +80,9 @@ fn each_error_names_its_file_and_says_what_to_do() {
     assert!(matches!(error, CertificatesError::Read { .. }), "{error:?}");
     let error = said(refused(&folder.0, &key), &folder.0, "; name a file that this program may read");
     assert!(matches!(error, CertificatesError::Read { .. }), "a folder: {error:?}");
-    let error = said(refused(&key, &certificate), &key, "it holds no certificate in PEM; name the file that does");
+    let error = said(refused(&key, &certificate), &key, "it contains no certificate in PEM; name the file that does");
     assert!(matches!(error, CertificatesError::Missing { .. }), "{error:?}");
-    let error = said(refused(&certificate, &ca), &ca, "it holds no private key in PEM; name the file that does");
+    let error = said(refused(&certificate, &ca), &ca, "it contains no private key in PEM; name the file that does");
     assert!(matches!(error, CertificatesError::Missing { .. }), "{error:?}");
     let error = said(refused(&certificate, &other_key), &certificate, "other-key.pem; name two that belong together");
     assert!(matches!(error, CertificatesError::Unpaired { .. }), "{error:?}");
@@ -94,12 +94,12 @@ fn each_error_names_its_file_and_says_what_to_do() {
     let section =
         |name: &str, kind: &str| folder.write(name, format!("-----BEGIN {kind}-----\nAAAA\n-----END {kind}-----\n"));
     let zeros = section("zeros.pem", "CERTIFICATE");
-    let error = said(refused(&zeros, &key), &zeros, "have it issued anew");
+    let error = said(refused(&zeros, &key), &zeros, "have it reissued");
     assert!(matches!(error, CertificatesError::Certificate { .. }), "{error:?}");
-    let error = said(Authorities::read(&zeros).unwrap_err(), &zeros, "have it issued anew");
+    let error = said(Authorities::read(&zeros).unwrap_err(), &zeros, "have it reissued");
     assert!(matches!(error, CertificatesError::Certificate { .. }), "{error:?}");
     let zeros = section("zeros-key.pem", "PRIVATE KEY");
-    let error = said(refused(&certificate, &zeros), &zeros, "make one of RSA, ECDSA or Ed25519");
+    let error = said(refused(&certificate, &zeros), &zeros, "create an RSA, ECDSA or Ed25519 key");
     assert!(matches!(error, CertificatesError::Key { .. }), "{error:?}");
 }
 
@@ -131,7 +131,7 @@ fn damaged_files_are_used_or_refused_and_never_a_panic() {
         let good = std::fs::read(path).unwrap();
         for at in 0..good.len() {
             let mut bytes = good.clone();
-            // Another letter of base64, a byte that is none, the end of a line, the end of the file.
+            // A different base64 letter, an invalid byte, the end of a line, the end of the file.
             match at % 4 {
                 0 => bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' },
                 1 => bytes[at] = 0xff,
@@ -148,7 +148,7 @@ fn damaged_files_are_used_or_refused_and_never_a_panic() {
     assert!(Authorities::read(&ca).is_ok() && Identity::read(&certificate, &key).is_ok());
 }
 
-/// Files whose contents are the text of the first of them; what cannot be used is empty.
+/// Files whose contents are the text of the first of them; empty if it cannot be used.
 fn watched(path: &Path) -> Files<String> {
     let path = path.to_owned();
     let read = {
@@ -200,7 +200,7 @@ fn a_pipe_in_place_of_a_file_holds_nobody_up() {
     std::fs::remove_file(&path).unwrap();
     assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
     let (answer, answered) = mpsc::channel();
-    // Whoever opens a pipe waits until somebody opens its other end, and here nobody does.
+    // Opening a pipe blocks until its other end is opened, which never happens here.
     std::thread::spawn(move || answer.send(files.latest().to_string()));
     assert_eq!(answered.recv_timeout(Duration::from_secs(30)).as_deref(), Ok("one"));
 }

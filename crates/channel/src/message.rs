@@ -1,8 +1,8 @@
-//! What two channels say to one another.
+//! The messages between two channels.
 
 use volvox_core::{NodeId, payload};
 
-/// One life of a node's process; a later life has a greater session.
+/// One boot of a node's process; a later boot has a greater session.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Session(pub u64);
 
@@ -13,39 +13,39 @@ payload! { struct Session(number) => "s{number}" }
 pub enum Message<M> {
     /// This is my session; what is yours?
     Hello {
-        /// The sender's.
+        /// The sender's session.
         from: Session,
     },
     /// This is my session; I know yours.
     Welcome {
-        /// The sender's.
+        /// The sender's session.
         from: Session,
-        /// The receiver's, as the sender knows it.
+        /// The receiver's session, as the sender knows it.
         to: Session,
     },
     /// One message of the stream between two sessions.
     Data {
-        /// The sender's.
+        /// The sender's session.
         from: Session,
-        /// The receiver's.
+        /// The receiver's session.
         to: Session,
-        /// Its place in the stream, from 1.
+        /// The number in the stream, from 1.
         number: u64,
-        /// What is carried.
+        /// The payload.
         payload: M,
     },
-    /// Everything up to `through` was handed up.
+    /// Everything up to `through` was delivered.
     Ack {
-        /// The sender's: of the node that received.
+        /// The sender's session: that of the node that received the data.
         from: Session,
-        /// The receiver's: of the node that sent the data.
+        /// The receiver's session: that of the node that sent the data.
         to: Session,
-        /// The last number handed up; 0 when none was.
+        /// The last number delivered; 0 if none.
         through: u64,
     },
     /// Your session is not your latest.
     Refused {
-        /// The session that was used.
+        /// The session that the message used.
         to: Session,
         /// The latest one known.
         latest: Session,
@@ -63,9 +63,9 @@ payload! { Message<M>: "channel message";
 /// The timers of a channel over a process with timers `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer<T> {
-    /// Repeat to this peer what it has not answered.
+    /// Retransmit to this peer what it has not acknowledged.
     Repeat(NodeId),
-    /// The child's own.
+    /// A timer of the child.
     Child(T),
 }
 

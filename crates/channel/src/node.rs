@@ -1,4 +1,4 @@
-//! The machine: a process between the child and the world.
+//! The channel as a process between the child and the world.
 
 use crate::message::{Message, Session, Timer};
 use crate::stream::{Peer, Place};
@@ -9,32 +9,32 @@ use volvox_core::{Context, Duration, Effect, NodeId, Position, Process, Restored
 /// The most peers that a channel remembers; messages of others are ignored.
 pub const PEERS_MAX: usize = 4_096;
 
-/// How many unacknowledged messages one repetition sends again, from the first: what else was lost comes up as the
-/// acknowledgements move.
+/// How many unacknowledged messages one retransmission sends, from the first: other losses show as the acknowledgements
+/// advance.
 const REPEAT_MAX: usize = 16;
 
-/// Beyond what any wall clock shows: a peer that names such a session lies, and must not drive this node's up to where
-/// no later one fits.
+/// Beyond any wall clock: a peer that names such a session is faulty, and must not drive this node's session to one
+/// without a successor.
 const SESSION_MAX: u64 = 1 << 63;
 
 /// The configuration of a channel over a process with configuration `C`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config<C> {
-    /// The child's.
+    /// The child's configuration.
     pub child: C,
-    /// The channel's own.
+    /// The channel's own limits.
     pub limits: Limits,
 }
 
-/// The channel's own limits.
+/// The limits of a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
-    /// How many messages may be under way to one peer, and how many early ones are kept from one. The same on all
-    /// nodes.
+    /// How many messages may be in flight to one peer, and how many early ones from one peer are buffered. The same on
+    /// all nodes.
     pub window: u64,
-    /// How many messages may wait for one peer, those under way included; the newest is dropped beyond.
+    /// How many messages may wait for one peer, including those in flight; any further one is dropped.
     pub queue_max: usize,
-    /// The first pause before something is said again.
+    /// The first pause before a retransmission.
     pub repeat_after: Duration,
     /// The longest pause: it doubles up to here.
     pub repeat_after_max: Duration,
@@ -53,7 +53,7 @@ impl Default for Limits {
 
 /// Reliable FIFO channels between processes of kind `P`.
 ///
-/// To the outside it is `P`: the same commands, events, records and picture.
+/// To the outside it is `P`: the same commands, events, records and view.
 #[derive(Clone, Hash)]
 pub struct Channel<P: Process> {
     child: P,
@@ -65,12 +65,12 @@ pub struct Channel<P: Process> {
 }
 
 impl<P: Process> Channel<P> {
-    /// The process inside.
+    /// The child process.
     pub fn child(&self) -> &P {
         &self.child
     }
 
-    /// How many messages wait for this peer's acknowledgement.
+    /// The number of messages that wait for this peer's acknowledgement.
     pub fn waiting_for(&self, peer: NodeId) -> usize {
         self.peers.get(&peer).map_or(0, |peer| peer.outward.queue.len())
     }
@@ -154,7 +154,7 @@ impl<P: Process> Channel<P> {
         if let Some(latest) = self.peers.get(&from).and_then(|peer| peer.session)
             && session < latest
         {
-            // Either a message that lingered, which its sender will not recognise, or a node whose clock went back.
+            // Either an old message, which its sender will not recognise, or a node whose clock went back.
             cx.send_after(Position::NONE, from, Message::Refused { to: session, latest });
             return;
         }
@@ -163,8 +163,8 @@ impl<P: Process> Channel<P> {
         cx.send_after(Position::NONE, from, Message::Welcome { from: self.session, to: session });
     }
 
-    /// A message between the session `theirs` of `from` and the session `ours` of this node. Whether it is between the
-    /// latest of both: all others are ignored.
+    /// Whether a message between the session `theirs` of `from` and the session `ours` of this node is between the
+    /// latest sessions of both: all others are ignored.
     fn meets(&mut self, from: NodeId, theirs: Session, ours: Session, cx: &mut Context<'_, Self>) -> bool {
         let known = self.peers.get(&from).and_then(|peer| peer.session);
         if known.is_some_and(|latest| theirs < latest) {
@@ -176,7 +176,7 @@ impl<P: Process> Channel<P> {
             return true;
         }
         if ours < self.session {
-            // It speaks to a life that is over: tell it who lives now.
+            // The peer addresses an old session: send it the current one.
             cx.send_after(Position::NONE, from, Message::Hello { from: self.session });
         } else {
             self.rise_above(ours, cx);
@@ -204,7 +204,7 @@ impl<P: Process> Channel<P> {
         }
     }
 
-    /// A peer knows a later session of this node than the one in use, although this is a later life still.
+    /// A peer knows a later session of this node than the current one, although the current boot is the latest.
     fn rise_above(&mut self, latest: Session, cx: &mut Context<'_, Self>) {
         if latest.0 >= SESSION_MAX {
             cx.note("a session that no clock gave", 0);
@@ -242,7 +242,7 @@ impl<P: Process> Channel<P> {
         }
         let peer = self.peers.entry(from).or_default();
         let to = peer.session.unwrap_or_default();
-        // Says what was handed up to this life; if this life ends, so does the stream. No record is revealed.
+        // Acknowledges what was delivered in this boot; if the boot ends, so does the stream. No record is revealed.
         let ack = Message::Ack { from: self.session, to, through: peer.inward.through };
         cx.send_after(Position::NONE, from, ack);
     }
@@ -285,7 +285,7 @@ impl<P: Process> Channel<P> {
         self.wait_for_answer(to, cx);
     }
 
-    /// Sends what the window admits, and sees to it that something will be said again if no answer comes.
+    /// Sends the messages that the window admits, and sets the timer for a retransmission.
     fn fill_window(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let Some(peer) = self.peers.get_mut(&to) else { return };
         let outward = &mut peer.outward;
@@ -308,12 +308,12 @@ impl<P: Process> Channel<P> {
 
     fn wait_for_answer(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let Some(pause) = self.peers.get(&to).and_then(|peer| peer.outward.pause) else { return };
-        // A quarter of jitter, so that two nodes that lost one another do not speak in step.
+        // A quarter of jitter, so that two nodes that lost one another do not retransmit in step.
         let jitter = cx.rng().below(volvox_core::time::nanos(pause) / 4 + 1);
         cx.set_timer(Timer::Repeat(to), pause + Duration::from_nanos(jitter));
     }
 
-    /// The child sends: the message takes its place in the stream.
+    /// The child sends: the message is appended to the stream.
     fn enqueue(&mut self, to: NodeId, after: Position, payload: P::Message, cx: &mut Context<'_, Self>) {
         let full = self.peers.get(&to).is_some_and(|peer| peer.outward.queue.len() >= self.limits.queue_max);
         let strange = !self.peers.contains_key(&to) && self.peers.len() >= PEERS_MAX;
@@ -325,7 +325,7 @@ impl<P: Process> Channel<P> {
         self.fill_window(to, cx);
     }
 
-    /// One step of the child: its messages go into streams, everything else to the world as it is.
+    /// Runs one step of the child: its messages go into streams, everything else to the world unchanged.
     fn run_child(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
         let mut scratch = core::mem::take(&mut self.scratch);
         cx.scope_with(

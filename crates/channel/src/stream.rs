@@ -1,4 +1,4 @@
-//! What a channel knows about one peer: the stream to it, and the stream from it.
+//! A channel's state for one peer: the stream to it, and the stream from it.
 
 use crate::message::Session;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -7,32 +7,32 @@ use volvox_core::{Duration, Position};
 /// One peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Peer<M> {
-    /// Its latest session, once it was heard of.
+    /// Its latest known session.
     pub session: Option<Session>,
     pub outward: Outward<M>,
     pub inward: Inward<M>,
 }
 
-/// What goes to the peer.
+/// The stream to the peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Outward<M> {
-    /// The peer handed up everything up to this number.
+    /// The peer has delivered everything up to this number.
     pub acknowledged: u64,
-    /// Not acknowledged yet: the numbers after `acknowledged`, in order, each with what must be durable before it
-    /// may be seen.
+    /// The unacknowledged messages: the numbers after `acknowledged`, in order, each with the position that must be
+    /// durable first.
     pub queue: VecDeque<(Position, M)>,
-    /// How many of the queue were sent to the session known now.
+    /// How many messages of the queue were sent to the current session.
     pub sent: usize,
-    /// How long to wait before the next repetition; `None` while the timer does not run.
+    /// The pause before the next retransmission; `None` while the timer is not set.
     pub pause: Option<Duration>,
 }
 
-/// What comes from the peer.
+/// The stream from the peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Inward<M> {
-    /// Handed up so far.
+    /// The last number delivered.
     pub through: u64,
-    /// Arrived before their turn, within the window.
+    /// Messages that arrived before their turn, within the window.
     pub early: BTreeMap<u64, M>,
 }
 
@@ -47,8 +47,8 @@ impl<M> Default for Peer<M> {
 }
 
 impl<M> Peer<M> {
-    /// One of the two ends begins a new life: both streams begin again. Returns how many messages were lost with the
-    /// old life, because it may have handed them up or not.
+    /// One of the two ends restarted: both streams start over. Returns how many messages were lost with the old
+    /// session, which may or may not have delivered them.
     pub fn begin_again(&mut self) -> usize {
         let lost = self.outward.sent;
         self.outward.queue.drain(..lost);
@@ -61,8 +61,8 @@ impl<M> Peer<M> {
 }
 
 impl<M> Outward<M> {
-    /// The peer handed up everything up to `through`. Returns whether that is news. A number that was never sent is a
-    /// lie, and changes nothing.
+    /// Records that the peer has delivered everything up to `through`. Returns whether that is new. A number that was
+    /// never sent is ignored.
     pub fn acknowledge(&mut self, through: u64) -> bool {
         let news = through.saturating_sub(self.acknowledged);
         if news == 0 || news > self.sent as u64 {
@@ -75,14 +75,14 @@ impl<M> Outward<M> {
     }
 }
 
-/// What to do with a message of a stream.
+/// The action for a message of a stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Place {
-    /// It is the next one.
+    /// Deliver it: it is the next one.
     Next,
     /// Keep it for later.
     Early,
-    /// It was handed up already, or lies beyond the window: a repetition will come.
+    /// Ignore it: it was already delivered, or is beyond the window and will be retransmitted.
     Out,
 }
 
@@ -95,7 +95,7 @@ impl<M> Inward<M> {
         }
     }
 
-    /// The next message, when it arrived before its turn.
+    /// The next message, if it has arrived before its turn.
     pub fn take_early(&mut self) -> Option<M> {
         let message = self.early.remove(&(self.through + 1))?;
         self.through += 1;

@@ -1,19 +1,19 @@
-//! The table of counterexamples: how short everything that breaks becomes.
+//! The table of counterexamples: how short each violation becomes.
 //!
 //! ```text
 //! cargo run -p volvox-chapters --release --example shrunk [-- [--show] PROTOCOL...]
 //! ```
-//! Every rule of every chapter is taken out in turn; seeds are swept until a property breaks, and what broke is made
-//! shorter; `--show` prints it. Below stand the counterexamples of the checker, which are shortest by construction.
+//! Removes every rule of every chapter in turn, sweeps seeds until a property breaks, and shrinks the failure; `--show`
+//! prints it. The counterexamples of the checker follow, which are shortest by construction.
 
-#![allow(clippy::disallowed_methods, reason = "how long it took is told to people, and decides nothing")]
+#![allow(clippy::disallowed_methods, reason = "the duration is only printed for people")]
 
 use std::time::Instant;
 use volvox_chapters::REGISTRY;
 use volvox_lab::model::Expects;
 use volvox_lab::shrink::{self, SweepRequest};
 
-/// A rule that does no harm within so many seeds is not swept out.
+/// The number of seeds after which the sweep for a rule gives up.
 const SEEDS_MAX: u64 = 20_000;
 
 fn main() {

@@ -1,4 +1,4 @@
-//! What must be so across all families.
+//! Rules that hold across all families.
 
 use volvox_chapters::REGISTRY;
 

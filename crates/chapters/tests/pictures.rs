@@ -1,23 +1,22 @@
-//! The pictures of all chapters, measured: nothing lies outside the page, and no text lies over another. `PICTURES=FOLDER`
-//! keeps them, with the drawings for terminals, to be looked at.
-// The slope of a label is computed as a browser does; its last digits decide nothing.
-#![allow(clippy::disallowed_methods)]
+//! The pictures of all chapters, measured: nothing lies outside the page, and no text overlaps another. `PICTURES=FOLDER`
+//! keeps them, with the drawings for terminals, for inspection.
+// The slope of a label is computed as a browser does; its last digits do not matter.
 
 use volvox_chapters::REGISTRY;
 use volvox_core::Instant;
 use volvox_lab::diagram::{Detail, Diagram, Format, Paper, View, Window, drawn, svg, terminal};
 use volvox_lab::study::{self, Ran, Request};
 
-/// A text of a picture, as it lies on the page.
+/// A text of a picture, as placed on the page.
 #[derive(Debug)]
 struct Text {
     said: String,
-    /// Where it begins, and the foot of its letters, before it is turned.
+    /// The start of its baseline, before rotation.
     left: f64,
     foot: f64,
     wide: f64,
     size: f64,
-    /// By how much it is turned, and around which point.
+    /// The angle and centre of rotation.
     turned: (f64, f64, f64),
 }
 
@@ -57,7 +56,7 @@ fn number(tag: &str, name: &str) -> Option<f64> {
     attribute(tag, name)?.parse().ok()
 }
 
-/// The texts of a picture. Letters are taken for half as wide as they are high, as they are in Helvetica.
+/// The texts of a picture. Letters count as half as wide as they are high, as in Helvetica.
 fn texts(svg: &str) -> Vec<Text> {
     let mut texts = Vec::new();
     let (mut turned, mut class) = ((0.0, 0.0, 0.0), String::new());
@@ -102,7 +101,7 @@ fn texts(svg: &str) -> Vec<Text> {
     texts
 }
 
-/// What is wrong with a picture.
+/// The defects of a picture.
 fn problems(svg: &str) -> Vec<String> {
     let page: Vec<f64> =
         attribute(svg, "viewBox").expect("a page").split(' ').map(|one| one.parse().expect("a number")).collect();
@@ -124,7 +123,7 @@ fn problems(svg: &str) -> Vec<String> {
     problems
 }
 
-/// Writes the pictures of a chapter where somebody wants to look at them.
+/// Writes the pictures of a chapter if `PICTURES` asks for them.
 fn keep(id: &str, diagram: &Diagram) {
     let Some(folder) = std::env::var_os("PICTURES").map(std::path::PathBuf::from) else { return };
     let write =

@@ -1,4 +1,4 @@
-//! Runs of chapters in the simulated world, as the command line asks for them.
+//! Runs of chapters in the simulated world, as from the command line.
 
 use volvox_chapters::REGISTRY;
 use volvox_core::Scheduled;
@@ -72,7 +72,7 @@ fn a_diagram_shows_requests_crashes_pauses_and_cuts() {
     let ran = run("ricart-agrawala", &request);
     let text = drawn(&ran, 100);
     for wanted in
-        ["● enter", "[requesting]", "━━ partition 1,2|3,4 ━", "✖ crashed", "◌ paused", "goes on", "(partition)", "▶│"]
+        ["● enter", "[requesting]", "━━ partition 1,2|3,4 ━", "✖ crashed", "◌ paused", "resumes", "(partition)", "▶│"]
     {
         assert!(text.contains(wanted), "no {wanted:?} in\n{text}");
     }
@@ -90,7 +90,7 @@ fn a_rule_that_is_taken_out_is_seen_to_be_missed() {
     assert_eq!(ran.end, End::Broken);
     let (property, _) = ran.broken().expect("two are inside");
     assert_eq!(property.name, "mutual exclusion");
-    assert!(ran.properties.iter().any(|(_, held)| *held == Held::NotAsked), "what holds at the end was not asked");
+    assert!(ran.properties.iter().any(|(_, held)| *held == Held::NotAsked), "what holds at the end was not evaluated");
     assert!(drawn(&ran, 100).contains("BROKEN: mutual exclusion"));
 }
 

@@ -1,4 +1,4 @@
-//! Sweeps of chapters, and how short what they find becomes.
+//! Sweeps of chapters, and the size of their shrunk findings.
 
 use volvox_chapters::REGISTRY;
 use volvox_lab::model::Expects;
@@ -11,7 +11,7 @@ fn swept(shell: &'static dyn Shell, rule: Option<&str>, seeds: u64) -> Vec<Shrun
     shrink::sweep(shell, &request, &|_, _| {}).unwrap_or_else(|error| panic!("{error}")).found
 }
 
-/// What is expected to break without each of these rules, and in at most how many events.
+/// The property expected to break without each of these rules, and the most events that takes.
 const RULES: [(&str, &str, &str, usize); 9] = [
     ("ricart-agrawala", "order", "mutual exclusion", 16),
     ("ricart-agrawala", "late-reply", "no starvation", 4),
@@ -39,7 +39,7 @@ fn what_a_rule_is_for_is_shown_by_a_short_script_that_is_followed_again() {
         assert_eq!(again.text, *text, "it reads as it was printed");
         assert_eq!(again.breach.as_ref(), Some(&shrunk.breach), "{id} without {rule}");
 
-        // With the rule in its place the same actions do no harm, as far as they are possible.
+        // With the rule in place the same actions do no harm, as far as they are possible.
         let with_rule: String =
             text.lines().filter(|line| !line.starts_with("without ")).map(|line| format!("{line}\n")).collect();
         if let Ok(followed) = shrink::replay(shell, &with_rule) {
@@ -73,7 +73,7 @@ fn counterexamples_of_the_checker_end_in_the_same_processes_by_hand() {
     for shell in REGISTRY.chapters() {
         for model in shell.models() {
             let Expects::Counterexample { steps, .. } = model.expects else { continue };
-            // The few long ones are followed where all models are explored.
+            // The few long ones are replayed where all models are explored.
             if steps <= 12 {
                 let explored = (model.explore)();
                 let found = explored.found.unwrap_or_else(|| panic!("{}: {}", shell.card().id, model.name));
@@ -97,9 +97,9 @@ fn a_text_that_is_no_counterexample_says_where() {
         ("property peace\n", 1, "expected a property, one of: mutual exclusion"),
         ("links loose\n", 1, "expected links free, lossy or strict"),
         (&format!("{header}> command n1 leave\n"), 4, "expected a command of the protocol"),
-        (&format!("{header}\n> deliver n1->n2\n"), 5, "no such message is under way from n1 to n2"),
+        (&format!("{header}\n> deliver n1->n2\n"), 5, "no such message is in flight from n1 to n2"),
         (&format!("{header}> explode\n"), 4, "expected cluster"),
-        (&format!("{header}> cluster 3\n"), 4, "expected a command for the nodes that there are"),
+        (&format!("{header}> cluster 3\n"), 4, "expected a command for the existing nodes"),
     ] {
         let error = shrink::replay(shell, text).expect_err(text);
         assert_eq!(error.line, line, "{text}: {error}");

@@ -1,4 +1,4 @@
-//! Explores one of the larger models, and prints how far it comes and how fast.
+//! Explores one of the larger models, and prints its progress and speed.
 //!
 //! ```text
 //! cargo run --release -p volvox-check --example explore -- two-phase 8
@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant as Stopwatch;
 use volvox_check::{Checker, Ended, Model};
 
-/// What was found when these were explored last: another count is another protocol, or a fault of the checker.
+/// The counts of the last exploration: a different count means a different protocol, or a bug of the checker.
 const PINNED: [(&str, u64); 4] = [
     ("two-phase 8", 1_745_408),
     ("paxos 4", 2_372_188),
@@ -74,7 +74,7 @@ struct Limits {
     pinned: Option<u64>,
 }
 
-/// How often a line of progress is printed at most.
+/// The least interval between lines of progress.
 const EVERY_MS: u64 = 500;
 
 fn is_linearizable(system: &volvox_check::System<paxos::Node, paxos::History>, state: &volvox_check::State) -> bool {

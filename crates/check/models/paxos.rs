@@ -1,9 +1,9 @@
 //! Single-decree Paxos (Lamport 2001) behind a register that is written once, with clients that write and then read:
 //! the roles, messages and observation of the example of stateright 0.31, so that the counts are comparable.
 //!
-//! Nodes 1 to 3 are servers, each proposer and acceptor; the rest are clients. A client writes a value of its own through
-//! one server, and once that is decided reads through the next. The observer keeps the history of operations, and whether
-//! it is linearizable.
+//! Nodes 1 to 3 are servers, each proposer and acceptor; the rest are clients. A client writes its own value through
+//! one server, and once that is decided reads through the next. The observer keeps the history of operations, and
+//! whether it is linearizable.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,7 +14,7 @@ pub const SERVERS: u64 = 3;
 const MAJORITY: usize = 2;
 
 type Ballot = (u32, NodeId);
-/// A value, and who asked for it under which number.
+/// A value, with the client that requested it and the request's number.
 type Proposal = (u64, NodeId, char);
 type Accepted = Option<(Ballot, Proposal)>;
 
@@ -31,7 +31,7 @@ pub enum Message {
     Decided(Ballot, Proposal),
 }
 
-/// What a client began and ended.
+/// The start and the end of a client's operation.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     Write(char),
@@ -131,7 +131,7 @@ impl Process for Node {
     fn view(&self) {}
 }
 
-/// The observer hears of operations when clients ask and when they are answered.
+/// The observer learns of operations when clients send requests and when they get answers.
 fn tell(message: &Message, cx: &mut Context<'_, Node>) {
     match message {
         Message::Put(_, value) => cx.emit(Event::Write(*value)),
@@ -142,7 +142,7 @@ fn tell(message: &Message, cx: &mut Context<'_, Node>) {
     }
 }
 
-/// The protocol, apart from who runs it: the benchmark puts it under another checker.
+/// The protocol, independent of the checker: the benchmark also runs it under another one.
 impl Node {
     /// Servers first, then clients.
     pub fn of(id: NodeId) -> Node {
@@ -160,7 +160,7 @@ impl Node {
         })
     }
 
-    /// What a client asks first, and whom.
+    /// A client's first request, and its receiver.
     pub fn first_request(&self) -> Option<(NodeId, Message)> {
         let Node::Client { index, .. } = self else { return None };
         let value = char::from(b'A' + (*index - SERVERS) as u8);
@@ -234,9 +234,9 @@ impl Server {
             Message::Prepared(ballot, accepted) => {
                 self.prepares.insert(from, accepted);
                 if self.prepares.len() == MAJORITY {
-                    // What may have been decided already has to be proposed again: that of the highest ballot.
+                    // A value that may already have been decided must be proposed again: the one of the highest ballot.
                     let highest = self.prepares.values().max().copied().flatten().map(|(_, proposal)| proposal);
-                    let proposal = highest.or(self.proposal).expect("whoever prepares proposes");
+                    let proposal = highest.or(self.proposal).expect("a node that prepares proposes");
                     self.proposal = Some(proposal);
                     self.accepted = Some((ballot, proposal));
                     self.accepts.insert(self.id);
@@ -252,7 +252,7 @@ impl Server {
                 self.accepts.insert(from);
                 if self.accepts.len() == MAJORITY {
                     self.is_decided = true;
-                    let proposal = self.proposal.expect("whoever is accepted proposed");
+                    let proposal = self.proposal.expect("an accepted proposer proposed");
                     broadcast(Message::Decided(ballot, proposal), &mut send);
                     send(proposal.1, Message::PutOk(proposal.0));
                 }
@@ -270,12 +270,12 @@ impl Server {
 /// How many operations of each other client were complete when an operation began.
 type Before = BTreeMap<NodeId, usize>;
 
-/// The operations of all clients: what real time says about their order, and no more.
+/// The operations of all clients, with their real-time order only.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct History {
     completed: BTreeMap<NodeId, Vec<(Before, Event, Event)>>,
     in_flight: BTreeMap<NodeId, (Before, Event)>,
-    /// Whether some order of the operations explains it: asked once for each history.
+    /// Whether some order of the operations explains it: computed once per history.
     pub is_linearizable: bool,
 }
 
@@ -311,7 +311,7 @@ impl History {
             let completed = self.completed.get(&client).map_or(&[][..], Vec::as_slice);
             let (before, began, ended) = match completed.get(at) {
                 Some((before, began, ended)) => (before, began, Some(ended)),
-                // What is under way may have taken effect already.
+                // An operation in progress may already have taken effect.
                 None if at == completed.len() => match self.in_flight.get(&client) {
                     Some((before, began)) => (before, began, None),
                     None => continue,

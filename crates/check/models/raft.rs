@@ -1,28 +1,28 @@
-//! Production Raft, explored: three members over ordered links, with disks that sync when they like.
+//! Production Raft, explored: three members over ordered links, with disks that sync at any moment.
 //!
-//! What is left out, and why that is sound for safety: pre-vote and check-quorum, which ask for the time, only keep members
-//! from campaigning; heartbeats beyond a budget repeat what appends have said. What bounds the model: terms, the length of
-//! logs, crashes.
+//! The omissions, and why they are sound for safety: pre-vote and check-quorum, which read the clock, only prevent
+//! members from campaigning; heartbeats beyond a budget repeat appends. The model is bounded in terms, the length of
+//! logs, and crashes.
 
 use std::collections::BTreeMap;
 use volvox_check::{Checker, Durability, Network, System};
 use volvox_core::{Bytes, NodeId};
 use volvox_raft::{Command, Config, Configuration, Entry, Event, Index, Member, Raft, RoleKind, Term, Ticket, Timer};
 
-/// How large the model is.
+/// The size of the model.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub members: u64,
     pub terms: u64,
-    /// In a log, the configuration with which every log begins included.
+    /// The entries in a log, including the configuration with which every log begins.
     pub entries: u64,
     pub crashes: u32,
     pub heartbeats: u32,
-    /// Whether disks take their time.
+    /// Whether disks are slow.
     pub slow_disks: bool,
 }
 
-/// Who led each term, what was committed at each index, and whether either was ever said twice.
+/// The leader of each term, the entry committed at each index, and whether either was ever contradicted.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Debug)]
 pub struct History {
     pub leaders: BTreeMap<Term, NodeId>,
@@ -60,7 +60,7 @@ pub fn raft(bounds: Bounds) -> World {
         .nodes_within(move |_, raft: &Raft| raft.last_index().0 <= bounds.entries)
         .crashes_and_restarts(bounds.crashes)
         .timers(move |raft, timer| match timer {
-            // A leader's election timer counts who was heard, which is check-quorum.
+            // A leader's election timer serves check-quorum.
             Timer::Election => raft.term().0 < bounds.terms && raft.role() != RoleKind::Leader,
             Timer::Heartbeat => bounds.heartbeats > 0,
             _ => true,
@@ -73,7 +73,7 @@ pub fn raft(bounds: Bounds) -> World {
     })
 }
 
-/// The properties of figure 3, on states and on what was told.
+/// The properties of figure 3, on states and on events.
 pub fn checker(world: &World, terms: u64) -> Checker<'_, World> {
     Checker::new(world)
         .invariant("election safety", |world, state| {

@@ -1,7 +1,7 @@
 //! `TwoPhase` of the TLA+ examples as a raw model: tests, the example and the benchmark share it.
 //!
-//! A state is one word: two bits for each resource manager, two for the transaction manager, then the sets of the
-//! prepared (as the manager knows them) and of the messages, which are never taken out.
+//! A state is one word: two bits for each resource manager, two for the transaction manager, then the set of prepared
+//! managers (as the transaction manager knows it) and that of messages, which are never removed.
 
 use std::fmt;
 use volvox_check::{Model, Steps, share};
@@ -37,7 +37,7 @@ impl fmt::Display for Action {
 }
 
 impl TwoPhase {
-    /// The specification for so many resource managers.
+    /// The specification for this many resource managers.
     pub fn new(managers: u32) -> TwoPhase {
         assert!(managers <= MANAGERS_MAX, "a state is one word");
         TwoPhase { managers }
@@ -73,12 +73,12 @@ impl TwoPhase {
         !(has(COMMITTED) && has(ABORTED))
     }
 
-    #[allow(dead_code, reason = "not everybody who shares this file asks")]
+    #[allow(dead_code, reason = "not every user of this file calls it")]
     pub fn all_committed(&self, state: u64) -> bool {
         (0..self.managers).all(|manager| self.manager(state, manager) == COMMITTED)
     }
 
-    #[allow(dead_code, reason = "not everybody who shares this file asks")]
+    #[allow(dead_code, reason = "not every user of this file calls it")]
     pub fn all_aborted(&self, state: u64) -> bool {
         (0..self.managers).all(|manager| self.manager(state, manager) == ABORTED)
     }

@@ -1,74 +1,33 @@
-//! What is asked of a model, and how far to go.
+//! The properties and limits of an exploration.
 
 use crate::explore;
-use crate::liveness::{self, Eventuality};
-use crate::model::Model;
-use crate::report::{Counterexample, Ended, Progress, Report};
+use crate::liveness;
+use crate::model::{Model, ReportOf};
+use crate::path;
+use crate::progress::{Ended, Progress};
+use crate::questions::{Asked, Eventuality, Limits, Named, OnState, OnStep, Order, Questions};
+use crate::report::Report;
+use crate::search::Search;
 use crate::seen::DEPTH_MAX;
 use std::sync::atomic::AtomicBool;
-
-/// A question about a state.
-pub(crate) type OnState<'m, S> = Box<dyn Fn(&S) -> bool + Send + Sync + 'm>;
-
-/// A question about a step: before, action, after.
-pub(crate) type OnStep<'m, S, A> = Box<dyn Fn(&S, &A, &S) -> bool + Send + Sync + 'm>;
-
-type Tell<'m> = Box<dyn Fn(&Progress) + Send + Sync + 'm>;
-
-/// A property with its name.
-pub(crate) struct Named<T> {
-    pub name: String,
-    pub holds: T,
-}
-
-/// What is asked. It knows states and actions and not the model: all systems have the same, and are explored by the same
-/// code.
-pub(crate) struct Asked<'m, S, A> {
-    pub invariants: Vec<Named<OnState<'m, S>>>,
-    pub step_properties: Vec<Named<OnStep<'m, S, A>>>,
-    pub reachable: Vec<Named<OnState<'m, S>>>,
-    pub eventualities: Vec<Eventuality<'m, S>>,
-}
-
-/// How far to go.
-pub(crate) struct Limits<'m> {
-    pub progress: Option<Tell<'m>>,
-    pub cancel: Option<&'m AtomicBool>,
-    pub threads: usize,
-    pub states_max: u64,
-    pub bytes_max: u64,
-    pub depth_max: u32,
-    pub order: Order,
-    /// Why the bounds of the model are budgets, where they are.
-    pub budgets: Option<String>,
-}
-
-/// In which order states are visited.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    /// Level by level, on all threads: counterexamples are as short as can be.
-    Breadth,
-    /// The newest first, on one thread: little memory beside the table, long counterexamples.
-    Depth,
-}
 
 /// An exploration: a model, what must hold, and limits.
 ///
 /// ```text
 /// let report = Checker::new(&model)
-///     .invariant("one at a time", |model, state| ...)
-///     .leads_to("who asks enters", |_, state| ..., |_, state| ...)
+///     .invariant("mutual exclusion", |model, state| ...)
+///     .leads_to("no starvation", |_, state| ..., |_, state| ...)
 ///     .states_max(10_000_000)
 ///     .run();
 /// ```
 pub struct Checker<'m, M: Model> {
-    pub(crate) model: &'m M,
-    pub(crate) asked: Asked<'m, M::State, M::Action>,
-    pub(crate) limits: Limits<'m>,
+    model: &'m M,
+    asked: Asked<'m, M::State, M::Action>,
+    limits: Limits<'m>,
 }
 
 impl<'m, M: Model> Checker<'m, M> {
-    /// Explores `model` on all cores, breadth first, up to a hundred million states.
+    /// Creates a checker that explores `model` on all cores, breadth first, up to a hundred million states.
     pub fn new(model: &'m M) -> Checker<'m, M> {
         let asked = Asked {
             invariants: Vec::new(),
@@ -89,14 +48,14 @@ impl<'m, M: Model> Checker<'m, M> {
         Checker { model, asked, limits }
     }
 
-    /// What must hold in every state.
+    /// Adds an invariant: it must hold in every state.
     pub fn invariant(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let property = self.on_state(name, holds);
         self.asked.invariants.push(property);
         self
     }
 
-    /// What must hold between the states before and after every step.
+    /// Adds a step property: it must hold between the states before and after every step.
     pub fn step_property(
         mut self,
         name: &str,
@@ -109,20 +68,20 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// What some state must show: that a model is not safe because nothing happens in it.
+    /// Adds a condition that must hold in some state, so that a model is not safe merely because nothing happens in it.
     pub fn reachable(mut self, name: &str, holds: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let property = self.on_state(name, holds);
         self.asked.reachable.push(property);
         self
     }
 
-    /// What must hold at some moment of every fair run.
+    /// Adds a liveness property: it must hold at some moment of every fair run.
     pub fn eventually(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let goal = self.on_state(name, goal);
         self.live(None, goal)
     }
 
-    /// What must follow, in every fair run, whenever `trigger` holds.
+    /// Adds a liveness property: it must follow, in every fair run, whenever `trigger` holds.
     pub fn leads_to(
         self,
         name: &str,
@@ -133,7 +92,7 @@ impl<'m, M: Model> Checker<'m, M> {
         self.live(Some(trigger.holds), goal)
     }
 
-    /// What must hold again and again in every fair run.
+    /// Adds a liveness property: it must hold infinitely often in every fair run.
     pub fn again_and_again(self, name: &str, goal: impl Fn(&M, &M::State) -> bool + Send + Sync + 'm) -> Self {
         let goal = self.on_state(name, goal);
         self.live(Some(Box::new(|_| true)), goal)
@@ -158,7 +117,7 @@ impl<'m, M: Model> Checker<'m, M> {
     /// with symmetry.
     ///
     /// # Panics
-    /// When there is none.
+    /// When there is no liveness property.
     pub fn symmetric(mut self) -> Self {
         let last = self.asked.eventualities.last_mut();
         last.expect("a liveness property to declare symmetric").is_symmetric = true;
@@ -167,8 +126,8 @@ impl<'m, M: Model> Checker<'m, M> {
 
     /// Declares that the bounds of the model ([`System::within`](crate::System::within),
     /// [`System::nodes_within`](crate::System::nodes_within), full queues) are budgets, and why: liveness properties
-    /// speak about the runs that stay inside. Without this, a space that was cut at its bounds leaves liveness
-    /// [`Undecided`](Ended::Undecided), since a run without the goal could go on outside.
+    /// refer to the runs that stay inside. Without this, liveness in a space that was cut at its bounds is
+    /// [`Undecided`](Ended::Undecided), since a run without the goal could continue outside.
     ///
     /// Budgets on commands, timers, losses and crashes need no declaration: they cut no state off.
     pub fn bounds_are_budgets(mut self, why: &str) -> Self {
@@ -176,13 +135,13 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// On how many threads; 1 at least.
+    /// Sets the number of threads, at least 1.
     pub fn threads(mut self, threads: usize) -> Self {
         self.limits.threads = threads.max(1);
         self
     }
 
-    /// Stops once this many states were found. The level under way is ended first.
+    /// Stops once this many states were found. The current level is completed first.
     pub fn states_max(mut self, states: u64) -> Self {
         self.limits.states_max = states;
         self
@@ -195,13 +154,14 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// Stops soon after this flag is set, by another thread or at a signal. The report says what was explored until then.
+    /// Stops soon after this flag is set, by another thread or at a signal. The report covers what was explored until
+    /// then.
     pub fn cancel(mut self, flag: &'m AtomicBool) -> Self {
         self.limits.cancel = Some(flag);
         self
     }
 
-    /// Does not look behind states at this depth.
+    /// Does not explore beyond this depth.
     pub fn depth_max(mut self, depth: u32) -> Self {
         self.limits.depth_max = depth.min(DEPTH_MAX);
         self
@@ -213,9 +173,8 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
-    /// Calls `tell` at the end of each level, and whenever [`Progress::EVERY`] more states were looked behind, from
-    /// whichever thread does it. The clock is the caller's, and so is how often a line is printed: see
-    /// [`Progress::line`].
+    /// Calls `tell` at the end of each level, and whenever [`Progress::EVERY`] more states were expanded, on the thread
+    /// that did it. The caller supplies the clock and decides how often to print a line: see [`Progress::line`].
     pub fn progress(mut self, tell: impl Fn(&Progress) + Send + Sync + 'm) -> Self {
         self.limits.progress = Some(Box::new(tell));
         self
@@ -226,30 +185,33 @@ impl<'m, M: Model> Checker<'m, M> {
     /// # Panics
     /// When a liveness property that is not declared symmetric meets a model with symmetry: renaming nodes would hide
     /// whether a cycle closes.
-    pub fn run(self) -> Report<M> {
-        M::explore(self)
+    pub fn run(self) -> ReportOf<M> {
+        let Checker { model, asked, limits } = self;
+        model.explore(Box::new(Questions { asked, limits })).unwrap_or_else(|questions| explore(model, &questions))
     }
+}
 
-    /// Explores, compiled for this model.
-    pub(crate) fn explore(self) -> Report<M> {
-        for live in &self.asked.eventualities {
-            assert!(
-                live.is_symmetric || !self.model.is_symmetric(),
-                "liveness and symmetry: declare {:?} symmetric, or take the symmetry out",
-                live.name
-            );
-        }
-        if let Some(failed) = self.model.failed_start() {
-            let unreached = self.asked.reachable.iter().map(|property| property.name.clone()).collect();
-            return Report::of_start(Counterexample::of_start(failed, self.model), unreached);
-        }
-        let mut report = match self.limits.order {
-            Order::Breadth => explore::breadth_first(&self),
-            Order::Depth => explore::depth_first(&self),
-        };
-        if report.ended == Ended::Exhausted && !self.asked.eventualities.is_empty() {
-            liveness::check(&self, &mut report);
-        }
-        report
+/// Explores, compiled for this model.
+pub(crate) fn explore<M: Model>(model: &M, questions: &Questions<'_, M::State, M::Action>) -> ReportOf<M> {
+    let (asked, limits) = (&questions.asked, &questions.limits);
+    for live in &asked.eventualities {
+        assert!(
+            live.is_symmetric || !model.is_symmetric(),
+            "liveness and symmetry: declare {:?} symmetric, or remove the symmetry",
+            live.name
+        );
     }
+    if let Some(failed) = model.failed_start() {
+        let unreached = asked.reachable.iter().map(|property| property.name.clone()).collect();
+        return Report::of_start(path::failed_start(failed, model), unreached);
+    }
+    let search = Search { model, asked, limits };
+    let mut report = match limits.order {
+        Order::Breadth => explore::breadth_first(&search),
+        Order::Depth => explore::depth_first(&search),
+    };
+    if report.ended == Ended::Exhausted && !asked.eventualities.is_empty() {
+        liveness::check(&search, &mut report);
+    }
+    report
 }

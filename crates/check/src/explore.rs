@@ -1,20 +1,22 @@
 //! Visits every state: level by level on all threads, or the newest first on one.
 //!
-//! A level is a list of batches. Threads take batches until none is left, and each keeps what it finds to itself; the
-//! table of fingerprints decides which states are new. What a level found is the next level. Counts depend on which
-//! states there are and not on who finds them, so they are the same on any number of threads; so is the counterexample:
-//! of all that a level shows, the one with the first property and the least fingerprint is told.
+//! A level is a list of batches. Threads take batches until none is left, and collect their findings separately; the
+//! table of fingerprints decides which states are new. The new states of a level form the next level. Counts depend on
+//! the states and not on the thread that finds them, so they are the same for any number of threads; so is the
+//! counterexample: of all in a level, the one with the first property and the least fingerprint is reported.
 
-use crate::checker::Checker;
-use crate::model::{Model, Steps};
-use crate::path;
-use crate::report::{Broken, Counterexample, Ended, NO_STEP_FAILS, Overflow, Report, Run};
+use crate::model::{Model, ReportOf, Steps};
+use crate::overflow::Overflow;
+use crate::path::{self, CounterexampleOf, Run};
+use crate::progress::Ended;
+use crate::report::{Broken, NO_STEP_FAILS, Report};
+use crate::search::Search;
 use crate::seen::{Hint, Seen};
 use crate::watch::{Done, Watch};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A state that is yet to be looked behind.
+/// A state that is yet to be expanded.
 struct Waiting<S> {
     state: S,
     hint: Hint,
@@ -23,32 +25,32 @@ struct Waiting<S> {
 
 type Batch<S> = Vec<Waiting<S>>;
 
-/// So many states make it worth to wake other threads.
+/// The number of states that makes it worthwhile to wake other threads.
 const BATCH: usize = 256;
 
-/// A broken property, as far as it is known before its path is.
+/// A violated property, before its path is known.
 ///
-/// The order is that of telling: a failure before an invariant before a step, then the first property, then the least
-/// state.
+/// Ordered by priority of reporting: a failure before an invariant before a step, then the first property, then the
+/// least state.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Finding {
     broken: Broken,
-    /// Which property of its kind, in the order in which they were given.
+    /// The index of the property among its kind.
     property: usize,
     /// The state that breaks the invariant, or the one before the step that is wrong.
     hint: Hint,
 }
 
-pub(crate) fn breadth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
-    let (seen, watch) = (Seen::new(), Watch::new(&checker.limits, false));
-    let mut total = Totals::new(checker);
-    let mut first = Worker::new(checker, &seen);
+pub(crate) fn breadth_first<M: Model>(search: &Search<'_, '_, M>) -> ReportOf<M> {
+    let (seen, watch) = (Seen::new(), Watch::new(search.limits, false));
+    let mut total = Totals::new(search);
+    let mut first = Worker::new(search, &seen);
     first.start();
-    watch.report(first.done(0), checker.model, seen.bytes());
+    watch.report(first.done(0), search.model, seen.bytes());
     let mut level = total.absorb(first);
     let mut depth = 0;
-    while !level.is_empty() && total.finding.is_none() && total.states < checker.limits.states_max {
-        if depth == checker.limits.depth_max {
+    while !level.is_empty() && total.finding.is_none() && total.states < search.limits.states_max {
+        if depth == search.limits.depth_max {
             total.cut_short = Some(Ended::DepthMax);
             break;
         }
@@ -58,21 +60,21 @@ pub(crate) fn breadth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
         let next = Mutex::new(&mut total);
         let cursor = AtomicUsize::new(0);
         let found = Mutex::new(Vec::new());
-        // One type for all models: threads are not made anew for each.
+        // One type for all models: the thread code is compiled only once.
         let work: &(dyn Fn() + Sync) = &|| {
-            let mut worker = Worker::new(checker, &seen);
+            let mut worker = Worker::new(search, &seen);
             while watch.must_end().is_none()
                 && let Some(batch) = level.get(cursor.fetch_add(1, Ordering::Relaxed))
             {
                 batch.iter().for_each(|waiting| worker.expand(waiting));
-                watch.report(worker.done(batch.len()), checker.model, seen.bytes());
+                watch.report(worker.done(batch.len()), search.model, seen.bytes());
             }
             let batches = lock(&next).absorb(worker);
             lock(&found).extend(batches);
         };
         std::thread::scope(|scope| {
             // This thread works too.
-            for _ in 1..checker.limits.threads.min(level.len()) {
+            for _ in 1..search.limits.threads.min(level.len()) {
                 scope.spawn(work);
             }
             work();
@@ -86,13 +88,13 @@ pub(crate) fn breadth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
         depth += 1;
     }
     let is_done = level.is_empty();
-    total.finish(checker, &seen, &watch, is_done)
+    total.finish(search, &seen, &watch, is_done)
 }
 
-pub(crate) fn depth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
-    let (seen, watch) = (Seen::new(), Watch::new(&checker.limits, false));
-    let mut total = Totals::new(checker);
-    let mut worker = Worker::new(checker, &seen);
+pub(crate) fn depth_first<M: Model>(search: &Search<'_, '_, M>) -> ReportOf<M> {
+    let (seen, watch) = (Seen::new(), Watch::new(search.limits, false));
+    let mut total = Totals::new(search);
+    let mut worker = Worker::new(search, &seen);
     worker.start();
     let (mut unreported, mut released) = (0, 0);
     while let Some(mut batch) = worker.fresh.pop() {
@@ -100,30 +102,30 @@ pub(crate) fn depth_first<M: Model>(checker: &Checker<'_, M>) -> Report<M> {
         worker.fresh.push(batch);
         if unreported == BATCH {
             watch.at_depth(waiting.depth);
-            watch.report(Done { released, ..worker.done(unreported) }, checker.model, seen.bytes());
+            watch.report(Done { released, ..worker.done(unreported) }, search.model, seen.bytes());
             (unreported, released) = (0, 0);
         }
         let must_end = watch.must_end();
-        if worker.finding.is_some() || worker.states >= checker.limits.states_max || must_end.is_some() {
+        if worker.finding.is_some() || worker.states >= search.limits.states_max || must_end.is_some() {
             total.cut_short = must_end;
             worker.fresh.push(vec![waiting]);
             break;
         }
         released += worker.bytes_of(&waiting.state);
         unreported += 1;
-        if waiting.depth == checker.limits.depth_max {
+        if waiting.depth == search.limits.depth_max {
             total.cut_short = Some(Ended::DepthMax);
             continue;
         }
         worker.expand(&waiting);
     }
-    watch.report(Done { released, ..worker.done(unreported) }, checker.model, seen.bytes());
+    watch.report(Done { released, ..worker.done(unreported) }, search.model, seen.bytes());
     let left = total.absorb(worker);
     let is_done = left.iter().all(|batch| batch.is_empty());
-    total.finish(checker, &seen, &watch, is_done)
+    total.finish(search, &seen, &watch, is_done)
 }
 
-/// What all threads found so far.
+/// The findings of all threads so far.
 struct Totals {
     states: u64,
     outside: u64,
@@ -131,27 +133,27 @@ struct Totals {
     depth: u32,
     finding: Option<Finding>,
     reached: Vec<bool>,
-    /// Which limit kept states from being looked behind.
+    /// The limit that kept states from being expanded.
     cut_short: Option<Ended>,
     /// The queues that had overflowed before: a model may be explored more than once.
     overflowed_before: Vec<Overflow>,
 }
 
 impl Totals {
-    fn new<M: Model>(checker: &Checker<'_, M>) -> Totals {
+    fn new<M: Model>(search: &Search<'_, '_, M>) -> Totals {
         Totals {
             states: 0,
             outside: 0,
             transitions: 0,
             depth: 0,
             finding: None,
-            reached: vec![false; checker.asked.reachable.len()],
+            reached: vec![false; search.asked.reachable.len()],
             cut_short: None,
-            overflowed_before: checker.model.overflowed(),
+            overflowed_before: search.model.overflowed(),
         }
     }
 
-    fn absorb<M: Model>(&mut self, worker: Worker<'_, '_, M>) -> Vec<Batch<M::State>> {
+    fn absorb<M: Model>(&mut self, worker: Worker<'_, '_, '_, M>) -> Vec<Batch<M::State>> {
         self.states += worker.states;
         self.outside += worker.outside;
         self.transitions += worker.transitions;
@@ -167,12 +169,12 @@ impl Totals {
 
     fn finish<M: Model>(
         self,
-        checker: &Checker<'_, M>,
+        search: &Search<'_, '_, M>,
         seen: &Seen,
         watch: &Watch<'_, '_>,
         is_done: bool,
-    ) -> Report<M> {
-        let unreached: Vec<String> = checker
+    ) -> ReportOf<M> {
+        let unreached: Vec<String> = search
             .asked
             .reachable
             .iter()
@@ -188,7 +190,7 @@ impl Totals {
             (None, None) => Ended::Exhausted,
         };
         // Before the model is asked again, for the steps of a counterexample.
-        let overflowed = Overflow::since(&self.overflowed_before, checker.model.overflowed());
+        let overflowed = Overflow::since(&self.overflowed_before, search.model.overflowed());
         Report {
             ended,
             states: self.states,
@@ -197,7 +199,7 @@ impl Totals {
             budgets: None,
             transitions: self.transitions,
             depth: self.depth,
-            violation: self.finding.map(|finding| tell_finding(checker, seen, finding)),
+            violation: self.finding.map(|finding| tell_finding(search, seen, finding)),
             unreached,
             table_bytes: seen.bytes(),
             bytes: watch.bytes_most(),
@@ -205,50 +207,50 @@ impl Totals {
     }
 }
 
-fn tell_finding<M: Model>(checker: &Checker<'_, M>, seen: &Seen, finding: Finding) -> Counterexample<M> {
-    let (initial, mut steps) = path::to(checker.model, seen, finding.hint);
+fn tell_finding<M: Model>(search: &Search<'_, '_, M>, seen: &Seen, finding: Finding) -> CounterexampleOf<M> {
+    let (initial, mut steps) = path::to(search.model, seen, finding.hint);
     let last = steps.last().map_or(&initial, |(_, state): &(M::Action, M::State)| state);
     let mut failed = None;
     let property = match finding.broken {
-        Broken::Invariant => checker.asked.invariants[finding.property].name.clone(),
+        Broken::Invariant => search.asked.invariants[finding.property].name.clone(),
         Broken::Step => {
-            let property = &checker.asked.step_properties[finding.property];
+            let property = &search.asked.step_properties[finding.property];
             let step =
-                path::step_where(checker.model, last, |before, action, after| !(property.holds)(before, action, after));
+                path::step_where(search.model, last, |before, action, after| !(property.holds)(before, action, after));
             steps.push(step);
             property.name.clone()
         }
         Broken::Failure | Broken::Liveness => {
-            let (action, why) = path::failure_in(checker.model, last);
+            let (action, why) = path::failure_in(search.model, last);
             failed = Some((action, why));
             NO_STEP_FAILS.to_string()
         }
     };
-    let run = Run { initial, steps, failed, cycle_from: None };
-    Counterexample::of(checker.model, property, finding.broken, run)
+    let run: Run<M> = Run { initial, steps, failed, cycle_from: None };
+    run.told(search.model, property, finding.broken)
 }
 
-/// What one thread finds.
-struct Worker<'w, 'm, M: Model> {
-    checker: &'w Checker<'m, M>,
+/// The findings of one thread.
+struct Worker<'w, 's, 'm, M: Model> {
+    search: &'w Search<'s, 'm, M>,
     seen: &'w Seen,
     fresh: Vec<Batch<M::State>>,
     states: u64,
     outside: u64,
     transitions: u64,
     depth: u32,
-    /// What the states found take while they wait.
+    /// The memory of found states while they wait.
     bytes: u64,
-    /// What was reported of all this.
+    /// The part that was already reported.
     reported: Done,
     finding: Option<Finding>,
     reached: Vec<bool>,
 }
 
-impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
-    fn new(checker: &'w Checker<'m, M>, seen: &'w Seen) -> Self {
+impl<'w, 's, 'm, M: Model> Worker<'w, 's, 'm, M> {
+    fn new(search: &'w Search<'s, 'm, M>, seen: &'w Seen) -> Self {
         Worker {
-            checker,
+            search,
             seen,
             fresh: Vec::new(),
             states: 0,
@@ -258,20 +260,20 @@ impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
             bytes: 0,
             reported: Done::default(),
             finding: None,
-            reached: vec![false; checker.asked.reachable.len()],
+            reached: vec![false; search.asked.reachable.len()],
         }
     }
 
     fn start(&mut self) {
-        for state in self.checker.model.initial() {
-            let fingerprint = self.checker.model.canonical(&state);
+        for state in self.search.model.initial() {
+            let fingerprint = self.search.model.canonical(&state);
             if self.seen.insert(fingerprint, 0, Hint::NONE) {
                 self.admit(fingerprint, state, 0);
             }
         }
     }
 
-    /// What it did since it was asked last.
+    /// The work since the last call.
     fn done(&mut self, looked_behind: usize) -> Done {
         let all = Done {
             looked_behind: looked_behind as u64,
@@ -291,19 +293,19 @@ impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
 
     fn bytes_of(&self, state: &M::State) -> u64 {
         const AROUND: usize = size_of::<Waiting<u8>>();
-        self.checker.model.state_bytes(state) + AROUND as u64
+        self.search.model.state_bytes(state) + AROUND as u64
     }
 
     fn expand(&mut self, waiting: &Waiting<M::State>) {
-        let model = self.checker.model;
+        let model = self.search.model;
         let mut expansion = Expansion { worker: self, from: waiting };
         model.next(&waiting.state, &mut expansion);
     }
 
-    /// A state that was not seen before.
+    /// Adds a state that was not seen before.
     fn admit(&mut self, fingerprint: u128, state: M::State, depth: u32) {
         let hint = Hint::of(fingerprint);
-        let (asked, model) = (&self.checker.asked, self.checker.model);
+        let (asked, model) = (self.search.asked, self.search.model);
         self.depth = self.depth.max(depth);
         if let Some(property) = asked.invariants.iter().position(|property| !(property.holds)(&state)) {
             let finding = Finding { broken: Broken::Invariant, property, hint };
@@ -326,15 +328,15 @@ impl<'w, 'm, M: Model> Worker<'w, 'm, M> {
     }
 }
 
-/// The steps out of one state.
-struct Expansion<'e, 'w, 'm, M: Model> {
-    worker: &'e mut Worker<'w, 'm, M>,
+/// Expands the steps out of one state.
+struct Expansion<'e, 'w, 's, 'm, M: Model> {
+    worker: &'e mut Worker<'w, 's, 'm, M>,
     from: &'e Waiting<M::State>,
 }
 
-impl<M: Model> Expansion<'_, '_, '_, M> {
+impl<M: Model> Expansion<'_, '_, '_, '_, M> {
     fn built(&mut self, action: M::Action, next: M::State, canonical: u128) {
-        let (asked, from) = (&self.worker.checker.asked, self.from);
+        let (asked, from) = (self.worker.search.asked, self.from);
         let broken = asked.step_properties.iter().position(|property| !(property.holds)(&from.state, &action, &next));
         if let Some(property) = broken {
             let finding = Finding { broken: Broken::Step, property, hint: from.hint };
@@ -346,16 +348,16 @@ impl<M: Model> Expansion<'_, '_, '_, M> {
     }
 }
 
-impl<M: Model> Steps<M> for Expansion<'_, '_, '_, M> {
+impl<M: Model> Steps<M> for Expansion<'_, '_, '_, '_, M> {
     fn step(&mut self, action: M::Action, next: M::State) {
         self.worker.transitions += 1;
-        let canonical = self.worker.checker.model.canonical(&next);
+        let canonical = self.worker.search.model.canonical(&next);
         self.built(action, next, canonical);
     }
 
     fn lazy(&mut self, fingerprint: u128, action: &dyn Fn() -> M::Action, next: &dyn Fn() -> M::State) {
-        let checker = self.worker.checker;
-        if checker.model.is_symmetric() || !checker.asked.step_properties.is_empty() {
+        let search = self.worker.search;
+        if search.model.is_symmetric() || !search.asked.step_properties.is_empty() {
             return self.step(action(), next());
         }
         self.worker.transitions += 1;

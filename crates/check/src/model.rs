@@ -1,24 +1,25 @@
-//! What is explored: a set of initial states, and what may come after a state.
+//! The model to explore: a set of initial states, and the successors of a state.
 
-use crate::checker::Checker;
-use crate::report::{Overflow, Report};
+use crate::overflow::Overflow;
+use crate::questions::Questions;
+use crate::report::Report;
 use std::hash::Hash;
 use volvox_core::fingerprint_of;
 
-/// A transition system. A world of [`Process`](volvox_core::Process)es is one (see [`System`](crate::System)); a page of
-/// TLA+ written down in Rust is another.
+/// A transition system. A world of [`Process`](volvox_core::Process)es is one (see [`System`](crate::System)); a TLA+
+/// specification written in Rust is another.
 ///
-/// Everything here is a function: asked twice, a model answers the same.
+/// Every method is a function: called twice, it returns the same.
 pub trait Model: Sync + Sized {
     /// A state.
     type State: Clone + Send + Sync;
-    /// What leads from one state to the next.
+    /// A transition from one state to the next.
     type Action: Clone + Send + Sync;
 
-    /// Where runs begin.
+    /// The initial states.
     fn initial(&self) -> Vec<Self::State>;
 
-    /// A beginning that fails, if there is one: the state before it, what fails, and why. Nothing is explored then.
+    /// A failing initialisation, if any: the state before it, the action that fails, and why. Then nothing is explored.
     fn failed_start(&self) -> Option<(Self::State, Self::Action, String)> {
         None
     }
@@ -29,7 +30,7 @@ pub trait Model: Sync + Sized {
     /// The fingerprint of a state: equal states, and no others, have equal ones.
     fn fingerprint(&self, state: &Self::State) -> u128;
 
-    /// The fingerprint of the orbit of a state: of the one state that stands for all that differ from it only by the
+    /// The fingerprint of the orbit of a state: of the one state that represents all that differ from it only by the
     /// names of equal nodes.
     fn canonical(&self, state: &Self::State) -> u128 {
         self.fingerprint(state)
@@ -40,14 +41,15 @@ pub trait Model: Sync + Sized {
         false
     }
 
-    /// Whether what lies behind `state` is explored. A state outside is still checked.
+    /// Whether the successors of `state` are explored. A state outside the bounds is still checked.
     fn within(&self, state: &Self::State) -> bool {
         let _ = state;
         true
     }
 
-    /// The weak fairness that an action is subject to: among the actions of one class, one is taken in the end if from
-    /// some moment on there always is one to take. `None` is what may be put off for ever, such as a crash.
+    /// The weak fairness that an action is subject to: among the actions of one class, one is eventually taken if from
+    /// some moment on there always is one to take. `None` is for actions that may be postponed forever, such as a
+    /// crash.
     fn fairness(&self, action: &Self::Action) -> Option<u64> {
         let _ = action;
         None
@@ -63,27 +65,27 @@ pub trait Model: Sync + Sized {
     /// takes the one whose text comes first.
     fn describe_action(&self, action: &Self::Action) -> String;
 
-    /// The actions of a run in words, one for each step. A model that renumbers in every state, so that a run without end
-    /// becomes a cycle, adds up here what it took away, and prints the numbers that the run really has.
+    /// The actions of a run in words, one for each step. A model that renumbers in every state, so that an infinite run
+    /// becomes a cycle, adds up the offsets here, and prints the real numbers of the run.
     fn describe_run(&self, initial: &Self::State, steps: &[(Self::Action, Self::State)]) -> Vec<String> {
         let _ = initial;
         steps.iter().map(|(action, _)| self.describe_action(action)).collect()
     }
 
-    /// What differs from one passage of a cycle to the next although its states are the same: `with ballots higher by 2`.
-    /// Empty where nothing does.
+    /// The difference between one pass of a cycle and the next although its states are the same: `with ballots higher
+    /// by 2`. Empty if nothing differs.
     fn describe_cycle(&self, cycle: &[(Self::Action, Self::State)]) -> String {
         let _ = cycle;
         String::new()
     }
 
-    /// The queues that were full so far and dropped a message: behind such a step the model shows less than what it is a
-    /// model of.
+    /// The queues that were full so far and dropped a message: after such a step the model shows less than the real
+    /// system.
     fn overflowed(&self) -> Vec<Overflow> {
         Vec::new()
     }
 
-    /// How many bytes the model itself has filled so far with what it remembers, as an estimate.
+    /// The memory of the model itself so far, in bytes, as an estimate.
     fn bytes(&self) -> u64 {
         0
     }
@@ -93,22 +95,32 @@ pub trait Model: Sync + Sized {
         size_of_val(state) as u64
     }
 
-    /// Explores: as the checker does it, unless the model hands itself to code that was compiled before.
+    /// Explores by precompiled code, for another model with the same states and actions. A model that knows of none gives
+    /// the questions back.
+    ///
+    /// # Errors
+    /// The questions, unanswered.
     #[doc(hidden)]
-    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
-        checker.explore()
+    fn explore<'m>(&self, questions: Box<QuestionsOf<'m, Self>>) -> Result<ReportOf<Self>, Box<QuestionsOf<'m, Self>>> {
+        Err(questions)
     }
 }
 
-/// Where a model puts the steps that are possible.
+/// The report of a search of a model.
+pub type ReportOf<M> = Report<<M as Model>::State, <M as Model>::Action>;
+
+/// The questions about a model.
+pub type QuestionsOf<'m, M> = Questions<'m, <M as Model>::State, <M as Model>::Action>;
+
+/// The sink for the possible steps of a model.
 pub trait Steps<M: Model> {
-    /// A step that is already made.
+    /// A step that has already been computed.
     fn step(&mut self, action: M::Action, next: M::State);
 
     /// A step whose result is known by its fingerprint: a state that was seen before is never built.
     fn lazy(&mut self, fingerprint: u128, action: &dyn Fn() -> M::Action, next: &dyn Fn() -> M::State);
 
-    /// A step that must not be possible: the protocol panicked in it, or the model does not allow what it did.
+    /// A step that must not be possible: the protocol panicked in it, or did what the model forbids.
     fn fail(&mut self, action: M::Action, why: String);
 }
 

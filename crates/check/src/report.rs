@@ -1,87 +1,40 @@
-//! What an exploration found, in words.
+//! The report of an exploration.
 
-use crate::model::Model;
-use crate::seen::COMPARED_BITS;
+use crate::overflow::Overflow;
+use crate::progress::{Ended, collision_bound_bits};
 use std::fmt;
-use std::time::Duration;
-use volvox_core::NodeId;
 
-/// How an exploration ended.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ended {
-    /// Every state within the bounds of the model was visited.
-    Exhausted,
-    /// A property is broken.
-    Violated,
-    /// Every state within the bounds was visited and every invariant holds, but runs leave the bounds, or a full queue
-    /// dropped a message: that no run without the goal was found inside does not say that there is none.
-    Undecided,
-    /// Every state was visited, and something that was asked to be reachable is not.
-    Unreached,
-    /// The limit on states was met.
-    StatesMax,
-    /// The limit on memory was met.
-    BytesMax,
-    /// States at the greatest depth were not looked behind.
-    DepthMax,
-    /// It was cancelled.
-    Cancelled,
-}
-
-/// A queue that was full.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Overflow {
-    /// From whom.
-    pub from: NodeId,
-    /// To whom.
-    pub to: NodeId,
-    /// How many messages were dropped there, in all steps together.
-    pub dropped: u64,
-}
-
-impl Overflow {
-    /// What came since `before`.
-    pub(crate) fn since(before: &[Overflow], mut after: Vec<Overflow>) -> Vec<Overflow> {
-        for link in &mut after {
-            let earlier = before.iter().find(|one| (one.from, one.to) == (link.from, link.to));
-            link.dropped -= earlier.map_or(0, |one| one.dropped);
-        }
-        after.retain(|link| link.dropped > 0);
-        after
-    }
-}
-
-/// What an exploration found.
-pub struct Report<M: Model> {
-    /// How it ended.
+/// The result of an exploration.
+pub struct Report<S, A> {
+    /// The end of the exploration.
     pub ended: Ended,
     /// Distinct states (orbits, where the model has symmetry), without those outside its bounds.
     pub states: u64,
-    /// States outside the bounds of the model: checked, and not looked behind.
+    /// States outside the bounds of the model: checked, but not expanded.
     pub outside: u64,
     /// The queues that were full, and dropped a message.
     pub overflowed: Vec<Overflow>,
     /// Why liveness holds although the space was cut at its bounds, where it was declared
     /// ([`Checker::bounds_are_budgets`](crate::Checker::bounds_are_budgets)) and was needed.
     pub budgets: Option<String>,
-    /// Steps made, those to known states included.
+    /// Steps, including those to known states.
     pub transitions: u64,
     /// The greatest depth of a state.
     pub depth: u32,
-    /// The first property found broken, and how.
-    pub violation: Option<Counterexample<M>>,
-    /// What was asked to be reachable and was not seen.
+    /// The first violated property, and how.
+    pub violation: Option<Counterexample<S, A>>,
+    /// The conditions that should be reachable and were not seen.
     pub unreached: Vec<String>,
-    /// What the table of fingerprints takes, in bytes.
+    /// The size of the table of fingerprints, in bytes.
     pub table_bytes: usize,
     /// The most memory that the exploration took, in bytes, by its own estimate.
     pub bytes: u64,
 }
 
-/// What is broken where a step fails.
+/// The property that a failing step violates.
 pub const NO_STEP_FAILS: &str = "no step fails";
 
-/// Which kind of property is broken; the first is told first.
+/// The kind of the violated property; the first has priority.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Broken {
     /// The last action, which has no state after it, failed: the protocol panicked, or did what the model forbids.
@@ -90,76 +43,46 @@ pub enum Broken {
     Invariant,
     /// The last step breaks a step property.
     Step,
-    /// The run goes round for ever, or stops for ever, and what should come never does.
+    /// The run cycles forever, or stops forever, without ever reaching the goal.
     Liveness,
 }
 
 /// A run that breaks a property.
-pub struct Counterexample<M: Model> {
+pub struct Counterexample<S, A> {
     /// The property.
     pub property: String,
-    /// How it is broken.
+    /// The kind of the violation.
     pub broken: Broken,
-    /// Where the run begins.
-    pub initial: M::State,
+    /// The initial state.
+    pub initial: S,
     /// Its steps, with the state after each.
-    pub steps: Vec<(M::Action, M::State)>,
+    pub steps: Vec<(A, S)>,
     /// The action that failed after the last step, and why.
-    pub failed: Option<(M::Action, String)>,
-    /// Of a liveness property: the steps from here on are repeated for ever. When it is the number of steps, the run
-    /// stays in its last state for ever.
+    pub failed: Option<(A, String)>,
+    /// For a liveness property: the steps from here on are repeated forever. If it equals the number of steps, the run
+    /// stays in its last state forever.
     pub cycle_from: Option<usize>,
     /// The last state in words, where the model has some.
     pub end: String,
     /// The actions in words.
-    lines: Vec<String>,
-    /// What differs from one passage of the cycle to the next, in words.
-    each_time: String,
+    pub(crate) lines: Vec<String>,
+    /// The difference between one pass of the cycle and the next, in words.
+    pub(crate) each_time: String,
 }
 
-/// A run that is not in words yet: as the fields of [`Counterexample`].
-pub(crate) struct Run<M: Model> {
-    pub initial: M::State,
-    pub steps: Vec<(M::Action, M::State)>,
-    pub failed: Option<(M::Action, String)>,
-    pub cycle_from: Option<usize>,
-}
-
-impl<M: Model> Counterexample<M> {
-    pub(crate) fn of(model: &M, property: String, broken: Broken, run: Run<M>) -> Counterexample<M> {
-        let Run { initial, steps, failed, cycle_from } = run;
-        let mut lines = model.describe_run(&initial, &steps);
-        assert!(lines.len() == steps.len(), "a line for each step");
-        lines.extend(failed.iter().map(|(action, _)| model.describe_action(action)));
-        let end = model.describe(steps.last().map_or(&initial, |(_, state)| state));
-        let each_time = cycle_from.map_or(String::new(), |from| model.describe_cycle(&steps[from..]));
-        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
-    }
-
-    /// A run that fails before it begins.
-    pub(crate) fn of_start((initial, action, why): (M::State, M::Action, String), model: &M) -> Counterexample<M> {
-        let run = Run { initial, steps: Vec::new(), failed: Some((action, why)), cycle_from: None };
-        Counterexample::of(model, NO_STEP_FAILS.to_string(), Broken::Failure, run)
-    }
-
-    /// The same of another model with the same states and actions.
-    fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Counterexample<N> {
-        let Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time } = self;
-        Counterexample { property, broken, initial, steps, failed, cycle_from, end, lines, each_time }
-    }
-
+impl<S, A> Counterexample<S, A> {
     /// The last state.
-    pub fn last(&self) -> &M::State {
+    pub fn last(&self) -> &S {
         self.steps.last().map_or(&self.initial, |(_, state)| state)
     }
 
-    /// The actions as text, in order, that which failed included: what golden tests compare.
+    /// The actions as text, in order, including the failing one, for golden tests.
     pub fn actions(&self) -> Vec<String> {
         self.lines.clone()
     }
 }
 
-impl<M: Model> fmt::Display for Counterexample<M> {
+impl<S, A> fmt::Display for Counterexample<S, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.failed.as_ref().map(|(_, why)| why.as_str());
         let words = Words { lines: &self.lines, cycle_from: self.cycle_from, each_time: &self.each_time, why };
@@ -171,7 +94,7 @@ impl<M: Model> fmt::Display for Counterexample<M> {
     }
 }
 
-/// A run in words: what is the same for all models.
+/// A run in words: the part that is the same for all models.
 struct Words<'a> {
     lines: &'a [String],
     cycle_from: Option<usize>,
@@ -184,7 +107,7 @@ impl Words<'_> {
         let steps = self.lines.len() - usize::from(self.why.is_some());
         for (at, line) in self.lines.iter().enumerate() {
             if self.cycle_from == Some(at) && at < steps {
-                f.write_str("-- and from here on, again and again")?;
+                f.write_str("-- and from here on, in a cycle")?;
                 let comma = if self.each_time.is_empty() { "" } else { ", each time " };
                 writeln!(f, "{comma}{}:", self.each_time)?;
             }
@@ -200,9 +123,9 @@ impl Words<'_> {
     }
 }
 
-impl<M: Model> Report<M> {
-    /// Of a model in which no run can begin.
-    pub(crate) fn of_start(violation: Counterexample<M>, unreached: Vec<String>) -> Report<M> {
+impl<S, A> Report<S, A> {
+    /// The report for a model in which no run can begin.
+    pub(crate) fn of_start(violation: Counterexample<S, A>, unreached: Vec<String>) -> Report<S, A> {
         Report {
             ended: Ended::Violated,
             states: 0,
@@ -218,39 +141,8 @@ impl<M: Model> Report<M> {
         }
     }
 
-    /// The same of another model with the same states and actions.
-    pub(crate) fn of_same<N: Model<State = M::State, Action = M::Action>>(self) -> Report<N> {
-        let Report {
-            ended,
-            states,
-            outside,
-            overflowed,
-            budgets,
-            transitions,
-            depth,
-            violation,
-            unreached,
-            table_bytes,
-            bytes,
-        } = self;
-        let violation = violation.map(Counterexample::of_same);
-        Report {
-            ended,
-            states,
-            outside,
-            overflowed,
-            budgets,
-            transitions,
-            depth,
-            violation,
-            unreached,
-            table_bytes,
-            bytes,
-        }
-    }
-
-    /// Whether the space was cut: some states are outside the bounds, or a full queue dropped a message. Invariants hold
-    /// in every state that was visited all the same; what is behind the cut was not visited.
+    /// Whether the space was cut: some states are outside the bounds, or a full queue dropped a message. Invariants
+    /// still hold in every visited state; the states beyond the cut were not visited.
     pub fn is_cut(&self) -> bool {
         self.outside > 0 || !self.overflowed.is_empty()
     }
@@ -260,19 +152,13 @@ impl<M: Model> Report<M> {
         self.ended == Ended::Exhausted
     }
 
-    /// The chance that two states were confused, as the negative of its binary logarithm: 40 is one in 2^40.
+    /// The probability that two states were confused, as the negative of its binary logarithm: 40 is one in 2^40.
     pub fn collision_bound_bits(&self) -> u32 {
         collision_bound_bits(self.states)
     }
 }
 
-/// n states are n^2/2 pairs, each of which agrees in all compared bits with a chance of 2^-bits.
-fn collision_bound_bits(states: u64) -> u32 {
-    let log2_rounded_up = 64 - states.max(1).leading_zeros();
-    (COMPARED_BITS + 1).saturating_sub(2 * log2_rounded_up)
-}
-
-impl<M: Model> fmt::Display for Report<M> {
+impl<S, A> fmt::Display for Report<S, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (states, depth) = (Count(self.states), self.depth);
         match self.ended {
@@ -301,14 +187,14 @@ impl<M: Model> fmt::Display for Report<M> {
         }
         self.print_cuts(f)?;
         write!(f, ", {} transitions", Count(self.transitions))?;
-        write!(f, ", chance of a confusion below 2^-{}", self.collision_bound_bits())
+        write!(f, ", chance of a collision below 2^-{}", self.collision_bound_bits())
     }
 }
 
-impl<M: Model> Report<M> {
+impl<S, A> Report<S, A> {
     fn print_cuts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.outside > 0 {
-            write!(f, ", {} more at the bounds not looked behind", Count(self.outside))?;
+            write!(f, ", {} more at the bounds not expanded", Count(self.outside))?;
         }
         if !self.overflowed.is_empty() {
             let dropped = self.overflowed.iter().map(|link| link.dropped).sum();
@@ -320,45 +206,6 @@ impl<M: Model> Report<M> {
             Some(why) => write!(f, ", liveness of the runs within the bounds ({why})"),
             None => Ok(()),
         }
-    }
-}
-
-/// How far an exploration has come.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Progress {
-    /// Distinct states so far.
-    pub states: u64,
-    /// Steps made so far.
-    pub transitions: u64,
-    /// The depth that is complete, breadth first; the depth of the state at hand, depth first.
-    pub depth: u32,
-    /// States found and not yet looked behind.
-    pub waiting: u64,
-    /// The most memory so far, in bytes, by the exploration's own estimate.
-    pub bytes: u64,
-    /// Whether these are the states of the graph in which runs without an end are searched, after all properties of
-    /// states and steps held.
-    pub is_liveness: bool,
-}
-
-impl Progress {
-    /// After how many states the next report comes, at the latest: a fifth of a second at 40,000 states/s.
-    pub const EVERY: u64 = 8_192;
-
-    /// One line, when the exploration has run for `elapsed` by the caller's clock:
-    /// `depth 14, 3.1 M states, 812 k waiting, 1.2 M states/s, chance of a confusion below 2^-29`.
-    pub fn line(&self, elapsed: Duration) -> String {
-        let millis = elapsed.as_millis().max(1);
-        let rate = u128::from(self.states) * 1_000 / millis;
-        let phase = if self.is_liveness { "runs without an end: " } else { "" };
-        format!(
-            "{phase}depth {}, {} states, {} waiting, {} states/s, chance of a confusion below 2^-{}",
-            self.depth,
-            Short(self.states),
-            Short(self.waiting),
-            Short(u64::try_from(rate).unwrap_or(u64::MAX)),
-            collision_bound_bits(self.states)
-        )
     }
 }
 
@@ -378,46 +225,12 @@ impl fmt::Display for Count {
     }
 }
 
-/// A count in short: `3.1 M`.
-struct Short(u64);
-
-impl fmt::Display for Short {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (unit, name) = match self.0 {
-            0..10_000 => return write!(f, "{}", self.0),
-            10_000..1_000_000 => (1_000, "k"),
-            1_000_000..1_000_000_000 => (1_000_000, "M"),
-            _ => (1_000_000_000, "G"),
-        };
-        write!(f, "{}.{} {name}", self.0 / unit, self.0 % unit * 10 / unit)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn counts_and_progress_read_well() {
+    fn counts_read_well() {
         assert_eq!((Count(7).to_string(), Count(1_745_408).to_string()), ("7".into(), "1,745,408".into()));
-        let progress = Progress {
-            states: 3_141_592,
-            transitions: 9_000_000,
-            depth: 14,
-            waiting: 812_345,
-            bytes: 0,
-            is_liveness: false,
-        };
-        assert_eq!(
-            progress.line(Duration::from_millis(2_500)),
-            "depth 14, 3.1 M states, 812.3 k waiting, 1.2 M states/s, chance of a confusion below 2^-29"
-        );
-    }
-
-    #[test]
-    fn the_bound_on_confusions_is_a_bound() {
-        // 2^20 states: 2^39 pairs, 72 bits: 2^-33, and the logarithm is rounded up once for each factor.
-        assert_eq!(collision_bound_bits(1 << 20), 31);
-        assert_eq!(collision_bound_bits(0), 71);
     }
 }

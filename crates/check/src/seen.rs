@@ -1,11 +1,11 @@
 //! The states that were seen: a sharded hash table of fingerprints.
 //!
-//! A slot is 16 bytes: 64 bits of the fingerprint, and a link of 64 bits that says at which depth the state was found and
-//! from where. The shard is chosen by eight further bits of the fingerprint, so two states are confused only when 72 bits
-//! agree. A shard is locked for one insertion, and grows alone.
+//! A slot is 16 bytes: 64 bits of the fingerprint, and a link of 64 bits with the depth of the state and its
+//! predecessor. The shard is chosen by eight further bits of the fingerprint, so two states are confused only when 72
+//! bits agree. A shard is locked for one insertion, and grows alone.
 //!
 //! The link begins with the depth, so the least link is the shallowest, and among those of one depth the one whose parent
-//! has the least fingerprint. [`Seen::insert`] keeps the least: which thread came first leaves no trace, and a
+//! has the least fingerprint. [`Seen::insert`] keeps the least: so the order of threads has no effect, and a
 //! counterexample is the same in every run.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,12 +22,12 @@ const KEY_HINT_BITS: u32 = 36;
 const HINT_BITS: u32 = SHARD_BITS + KEY_HINT_BITS;
 const SLOTS_MIN: usize = 64;
 
-/// Enough of a fingerprint to find its slot again.
+/// The part of a fingerprint that suffices to find its slot again.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Hint(u64);
 
 impl Hint {
-    /// What an initial state has for a parent.
+    /// The parent of an initial state.
     pub const NONE: Hint = Hint(0);
 
     /// The hint of a fingerprint.
@@ -62,14 +62,14 @@ impl Seen {
         Seen { shards: (0..1 << SHARD_BITS).map(|_| Mutex::default()).collect(), slots: AtomicUsize::new(0) }
     }
 
-    /// Whether the state is new; either way its link is the least that was given.
+    /// Inserts a state; returns whether it is new. Its link becomes the least of those given.
     pub fn insert(&self, fingerprint: u128, depth: u32, parent: Hint) -> bool {
         let (shard, key) = split(fingerprint);
         let link = (u64::from(depth.min(DEPTH_MAX)) << HINT_BITS) | parent.0;
         self.shard(shard).insert(key, link, &self.slots)
     }
 
-    /// The depth at which a state was found, and from where.
+    /// The depth of a state, and its predecessor.
     pub fn link_of(&self, hint: Hint) -> Option<(u32, Hint)> {
         let shard = self.shard((hint.0 >> KEY_HINT_BITS) as usize);
         let wanted = hint.0 & low_mask(KEY_HINT_BITS);
@@ -87,13 +87,13 @@ impl Seen {
         }
     }
 
-    /// How many bytes the slots take.
+    /// The size of the slots in bytes.
     pub fn bytes(&self) -> usize {
         self.slots.load(Ordering::Relaxed) * size_of::<Slot>()
     }
 
     fn shard(&self, shard: usize) -> MutexGuard<'_, Shard> {
-        // A thread that panicked inside ends the run when it is joined: what it left behind is read by nobody.
+        // A thread that panicked inside ends the run when it is joined: its remains are never read.
         self.shards[shard].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }

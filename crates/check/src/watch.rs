@@ -1,22 +1,22 @@
-//! How far an exploration has come, and whether it has to end.
+//! The progress of an exploration, and whether it has to end.
 //!
 //! Threads report batch by batch, so a single state pays nothing. A batch takes milliseconds: a limit on memory or a
 //! cancellation is noticed that late.
 
-use crate::checker::Limits;
 use crate::model::Model;
-use crate::report::{Ended, Progress};
+use crate::progress::{Ended, Progress};
+use crate::questions::Limits;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// What was done since the last report.
+/// The work since the last report.
 #[derive(Clone, Copy, Default)]
 pub struct Done {
-    /// States looked behind.
+    /// States expanded.
     pub looked_behind: u64,
     /// States found, within the bounds.
     pub states: u64,
     pub transitions: u64,
-    /// What the states found take, and what those took that are kept no longer.
+    /// The memory of the found states, and of those that were released.
     pub bytes: u64,
     pub released: u64,
 }
@@ -29,7 +29,7 @@ pub struct Watch<'e, 'm> {
     states: AtomicU64,
     transitions: AtomicU64,
     depth: AtomicU32,
-    /// Of the states that are kept, and the most that everything took at any report.
+    /// The memory of the kept states, and the most memory in total at any report.
     bytes: AtomicU64,
     bytes_most: AtomicU64,
     is_full: AtomicBool,
@@ -75,12 +75,12 @@ impl<'e, 'm> Watch<'e, 'm> {
         }
     }
 
-    /// What states took that are kept no longer.
+    /// The memory of released states.
     pub fn release(&self, bytes: u64) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
     }
 
-    /// What the states take that are kept.
+    /// The memory of the kept states.
     pub fn kept(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -103,7 +103,7 @@ impl<'e, 'm> Watch<'e, 'm> {
         }
     }
 
-    /// The most that everything took at any report.
+    /// The most memory in total at any report.
     pub fn bytes_most(&self) -> u64 {
         self.bytes_most.load(Ordering::Relaxed)
     }

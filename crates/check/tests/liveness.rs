@@ -1,5 +1,5 @@
-//! Liveness: what an explorer misses that asks only whether a path *ended* without the goal, or that takes a state it has
-//! seen for one that needs no second look; and what fairness excludes.
+//! Liveness: what an explorer misses if it checks only whether a path *ended* without the goal, or never revisits a
+//! state it has seen; and what fairness excludes.
 
 use std::fmt;
 use volvox_check::{Broken, Checker, Model, Report, Steps, hash_of};
@@ -49,23 +49,24 @@ const GOAL: u32 = 9;
 const FAIR: Option<u64> = Some(2);
 const ALSO_FAIR: Option<u64> = Some(3);
 
-fn eventually_goal(edges: &'static [(u32, u32, Option<u64>)]) -> Report<Drawn> {
+fn eventually_goal(edges: &'static [(u32, u32, Option<u64>)]) -> Report<u32, Edge> {
     // The report outlives the model: it holds states and actions only.
     let model = Drawn { edges };
     Checker::new(&model).eventually("the goal", |_, state| *state == GOAL).run()
 }
 
-/// Two who make way for each other for ever. No run ends, so none ends without the goal: stateright finds nothing.
+/// Two processes that make way for each other forever. No run ends, so none ends without the goal: stateright finds
+/// nothing.
 #[test]
 fn a_livelock_is_found() {
     let report = eventually_goal(&[(0, 1, FAIR), (1, 2, FAIR), (2, 1, FAIR), (0, GOAL, ALSO_FAIR)]);
-    let found = report.violation.expect("they make way for ever");
+    let found = report.violation.expect("they make way forever");
     assert_eq!((found.broken, found.cycle_from), (Broken::Liveness, Some(1)));
     assert_eq!(found.actions(), ["0 to 1", "1 to 2", "2 to 1"]);
 }
 
-/// One is served again and again, and the other could be, every other moment: weak fairness does not help it. The cycle
-/// passes a state that a run to the goal has passed before, so an explorer that marks states as done misses it.
+/// One process is served repeatedly, and the other could be, every other moment: weak fairness does not help it. The
+/// cycle passes a state that a run to the goal has passed before, so an explorer that marks states as done misses it.
 #[test]
 fn a_starving_cycle_is_found() {
     let report = eventually_goal(&[(0, 1, FAIR), (1, 0, FAIR), (0, GOAL, ALSO_FAIR), (GOAL, 0, FAIR)]);
@@ -84,7 +85,7 @@ fn what_is_possible_all_the_time_happens() {
 #[test]
 fn what_may_be_put_off_for_ever_is() {
     let report = eventually_goal(&[(0, GOAL, None)]);
-    let found = report.violation.expect("nobody has to act");
+    let found = report.violation.expect("no node has to act");
     assert_eq!(found.cycle_from, Some(0));
     assert!(found.to_string().contains("nothing more ever happens"));
     assert!(eventually_goal(&[(0, GOAL, FAIR)]).holds());
@@ -111,7 +112,7 @@ fn what_follows_a_trigger_may_come_late_but_comes() {
     assert!(again.violation.is_some());
 }
 
-/// Fairness towards two classes in one cycle: the cycle that is told serves both.
+/// Fairness towards two classes in one cycle: the reported cycle serves both.
 #[test]
 fn a_cycle_that_is_told_is_itself_fair() {
     let report = eventually_goal(&[
@@ -129,10 +130,10 @@ fn a_cycle_that_is_told_is_itself_fair() {
     assert!(cycle.iter().any(|(edge, _)| edge.2 == FAIR) && cycle.iter().any(|(edge, _)| edge.2 == ALSO_FAIR));
 }
 
-/// Two that outbid one another for ever. Bids are counted from the lower one, so what goes on for ever is a cycle.
+/// Two processes that outbid one another forever. Bids are counted from the lower one, so an infinite run is a cycle.
 struct Auction;
 
-/// Somebody bids; then both bids are lowered by as much.
+/// One process bids; then both bids are lowered equally.
 #[derive(Clone, Copy)]
 struct Bid {
     bidder: usize,
@@ -187,14 +188,12 @@ impl Model for Auction {
 
 #[test]
 fn a_cycle_of_a_model_that_renumbers_is_printed_with_the_numbers_of_the_run() {
-    let report = Checker::new(&Auction).eventually("a winner", |_, _| false).run();
+    let report = Checker::new(&Auction).eventually("termination", |_, _| false).run();
     let found = report.violation.expect("they bid forever");
     assert_eq!((report.states, found.cycle_from), (3, Some(1)));
     assert_eq!(found.actions(), ["2 bids 2", "1 bids 3", "2 bids 4"]);
     assert!(
-        found
-            .to_string()
-            .contains("-- and from here on, again and again, each time with bids higher by 2:\n  2. 1 bids 3"),
+        found.to_string().contains("-- and from here on, in a cycle, each time with bids higher by 2:\n  2. 1 bids 3"),
         "{found}"
     );
 }

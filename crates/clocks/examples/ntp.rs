@@ -1,12 +1,12 @@
-//! The NTP of this crate among real programs: the process that the simulator runs, over UDP and real clocks.
+//! This crate's NTP among real programs: the process that the simulator runs, over UDP and real clocks.
 //!
 //! ```text
 //! cargo run -p volvox-clocks --example ntp -- ask 192.0.2.1:123 192.0.2.2:123 192.0.2.3:123
 //! cargo run -p volvox-clocks --example ntp -- serve 127.0.0.1:0 [ahead in ms]
 //! ```
-//! `ask` takes eight samples of each server and prints, a line each, what was found and whether it is believed, then what is
-//! chosen. `serve` prints the address that it took, and answers until its standard input ends. Neither touches a clock.
-//! Everything that decides is in the library; here bytes are carried, and the time is read.
+//! `ask` takes eight samples of each server and prints one line per server, with the result and whether it is believed,
+//! and then the chosen offset. `serve` prints the address that it bound, and answers until its standard input ends.
+//! Neither sets a clock. All decisions are in the library; this program only transports bytes and reads the time.
 #![allow(clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,14 +20,14 @@ use volvox_clocks::ntp::selection::{intersection, survivors};
 use volvox_clocks::ntp::{Config, Ntp, Translator};
 use volvox_core::{Context, Effect, EffectOf, Environment, Incarnation, NodeId, Now, Position, Process, Rng, Wall};
 
-/// How often servers are asked.
+/// The polling interval.
 const POLL: Duration = Duration::from_millis(40);
-/// How certain a server is at most: what ntpd takes it for (`mindist`). The two clocks of this machine are read one after the
-/// other, and between the two anything may come in between.
+/// The least uncertainty of a server, as in ntpd (`mindist`). The two clocks of this machine are read one after the
+/// other, and the program may be interrupted in between.
 const DISTANCE_MIN_NS: u64 = 1_000_000;
-/// When a server that does not answer is given up.
+/// The time after which a silent server is given up.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// More than this of a datagram is not read; a packet is in its first 48 bytes.
+/// The most bytes of a datagram that are read; a packet is in its first 48.
 const DATAGRAM_BYTES_MAX: usize = 512;
 
 type Failure = Box<dyn Error>;
@@ -49,7 +49,7 @@ fn main() -> Result<(), Failure> {
 fn ask(servers: &[SocketAddr]) -> Result<(), Failure> {
     let count = servers.len();
     if servers.iter().collect::<BTreeSet<_>>().len() < count {
-        return Err("one address is named twice: whose answer is whose could not be told".into());
+        return Err("an address is named twice: its answers could not be told apart".into());
     }
     let config =
         Config { servers: count, sane: count, poll: POLL, distance_min_ns: DISTANCE_MIN_NS, ..Config::default() };
@@ -81,7 +81,7 @@ fn report(world: &World) -> Result<(), Failure> {
     let range = intersection(&chosen.candidates).ok_or("no majority of the servers agrees")?;
     let kept = survivors(&chosen.candidates, range);
     for (server, samples) in world.process.registers() {
-        let best = world.process.believed(server).ok_or("a server was not heard")?;
+        let best = world.process.believed(server).ok_or("a server did not answer")?;
         println!(
             "server={} ahead_ns={} delay_ns={} samples={} believed={}",
             world.addresses[&server],
@@ -95,7 +95,7 @@ fn report(world: &World) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A server is node 1; whoever asks is node 2 until it is answered, which is before the next is heard.
+/// A server is node 1; a client is node 2 until it is answered, which is before the next request is read.
 fn serve(at: SocketAddr, ahead_ms: i64) -> Result<(), Failure> {
     const ASKER: NodeId = NodeId(2);
     let ahead_ns = ahead_ms.checked_mul(1_000_000).ok_or("that is too far ahead")?;
@@ -105,7 +105,7 @@ fn serve(at: SocketAddr, ahead_ms: i64) -> Result<(), Failure> {
     println!("{}", world.socket.local_addr()?);
     std::io::stdout().flush()?;
     std::thread::spawn(|| {
-        // Whoever started this holds the other end: when that is gone, so are we.
+        // The parent process holds the other end: when it is gone, this one ends.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
     });
@@ -126,7 +126,7 @@ struct World {
     socket: UdpSocket,
     addresses: BTreeMap<NodeId, SocketAddr>,
     due: Option<(<Ntp as Process>::Timer, Instant)>,
-    /// The monotonic clock, and what the wall clock showed then.
+    /// The start on the monotonic clock, and the wall clock's reading at that time.
     started: Instant,
     wall: i64,
 }
@@ -150,7 +150,7 @@ impl World {
         })
     }
 
-    /// Reads the clocks, runs one step, and does what it says.
+    /// Reads the clocks, runs one step, and performs its effects.
     fn step(&mut self, handler: impl FnOnce(&mut Ntp, &mut Context<'_, Ntp>)) -> Result<(), Failure> {
         let elapsed = self.elapsed_ns();
         self.environment.now = Now::Known(volvox_core::Instant(elapsed));
@@ -161,13 +161,13 @@ impl World {
                 Effect::Send { to, message, .. } => {
                     let Some(bytes) = self.translator.encode(to, &message) else { continue };
                     if let Err(error) = self.socket.send_to(&bytes, self.addresses[&to]) {
-                        // A datagram that does not leave is lost as any other may be; a client asks again.
+                        // A datagram that cannot be sent is lost like any other; a client asks again.
                         eprintln!("to {}: {error}", self.addresses[&to]);
                     }
                 }
                 Effect::SetTimer { timer, after } => self.due = Some((timer, Instant::now() + after)),
                 Effect::Note(note) => eprintln!("{note}"),
-                // What a client tells on the way is not asked for, and this process persists nothing.
+                // Intermediate events are not needed here, and this process persists nothing.
                 _ => {}
             }
         }
@@ -189,7 +189,7 @@ impl World {
         }
     }
 
-    /// What came from that node: a message for the process, or nothing that one listens to.
+    /// Decodes what came from that node: a message for the process, or nothing valid.
     fn take(&mut self, from: NodeId, bytes: &[u8]) -> Result<(), Failure> {
         let machine_ns = self.wall.saturating_add_unsigned(self.elapsed_ns());
         match self.translator.decode(from, bytes, machine_ns) {
@@ -206,7 +206,7 @@ impl World {
     }
 }
 
-/// Both clocks of this machine at the same moment, as nearly as can be: of many readings, the one that took least.
+/// Both clocks of this machine at nearly the same moment: of many readings, the fastest.
 fn both_clocks() -> Result<(Instant, i64), Failure> {
     let mut best: Option<(Duration, Instant, SystemTime)> = None;
     for _ in 0..100 {

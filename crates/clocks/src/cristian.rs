@@ -1,23 +1,23 @@
-//! Cristian's algorithm: setting a clock by asking somebody who knows.
+//! Cristian's algorithm: setting a clock from a time server.
 //!
 //! # The problem
 //!
 //! One machine has a good clock. Others want to show the same time, over a network whose delays vary and have no upper
-//! bound. An answer that says 12:00:00 is old when it arrives, and nobody knows by how much.
+//! bound. An answer that says 12:00:00 is outdated when it arrives, by an unknown amount.
 //!
 //! # The idea
 //!
-//! The client knows how long the whole round trip took, by its own clock. The answer was written somewhere in between; if
-//! nothing more is known, the middle is the best guess, and half the round trip the most that it can be wrong. If no message
-//! is faster than `min`, the ends fall away as well. A slow round trip is thrown away and the question asked again: the
-//! answer is as good as one wants, and comes with some probability rather than for certain.
+//! The client knows how long the whole round trip took, by its own clock. The answer was written somewhere in between;
+//! if nothing more is known, the midpoint is the best estimate, and half the round trip bounds its error. If no message
+//! is faster than `min`, the ends of the interval can be excluded as well. The client discards a slow round trip and
+//! asks again: the answer is as precise as required, but arrives only with some probability.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
 //! | `Request #n` | what time is it? |
-//! | `Reply #n` | the server's time when this left, and how long the request lay there |
+//! | `Reply #n` | the server's time when this left, and how long the request waited there |
 //!
 //! # A run
 //!
@@ -33,32 +33,33 @@
 //!
 //! # Why it is safe
 //!
-//! The reply was under way for at least `min`, and for at most the round trip less the `min` of the request. So when it
+//! The reply was in flight for at least `min`, and for at most the round trip less the `min` of the request. So when it
 //! arrives, the server's clock shows something between `C + min` and `C + (T1 - T0 - I) - min`; the middle of that is
-//! `C + (T1 - T0 - I) / 2`, and it is off by at most `(T1 - T0 - I) / 2 - min`. T0 and T1 are both read from the client's
-//! clock, so it does not matter how wrong that is, only how fast it runs in between. Where both clocks drift by rho at most,
-//! and D is half the round trip without the handling, the bound is `D (1 + 2 rho) - min` (Cristian's theorem, section 4, to
-//! the first order of rho); the properties here leave that term out, and are asked where clocks are true.
+//! `C + (T1 - T0 - I) / 2`, and it is off by at most `(T1 - T0 - I) / 2 - min`. T0 and T1 are both read from the
+//! client's clock, so its offset does not matter, only its rate in between. Where both clocks drift by rho at most, and
+//! D is half the round trip without the handling, the bound is `D (1 + 2 rho) - min` (Cristian's theorem, section 4, to
+//! the first order of rho); the properties here omit that term, and are evaluated where clocks do not drift.
 //!
-//! A reply is held against the T0 of the request that it answers. A reply to a request of before a crash would be held
-//! against a T0 that is younger than itself: the round trip looks short, and the estimate certain. So a request has a number
-//! that the client never gives again, also after a restart (a [`Serial`]). Nobody is bound to anything by an old request, so
-//! that is enough, and the client writes nothing down.
+//! A reply is compared with the T0 of the request that it answers. A reply to a request from before a crash would be
+//! compared with a T0 that is younger than itself: the round trip would look short, and the estimate precise. So a
+//! request has a number that the client never reuses, even after a restart (a [`Serial`]). An old request binds no node
+//! to anything, so that is enough, and the client persists nothing.
 //!
 //! # Caveats
 //!
 //! - Textbooks often set the clock *to* the time in the answer; that leaves out half the round trip ([`Rule::Half`]).
 //! - The bound on the error holds only as long as no message is faster than `min`. The guess is exact when both ways take
 //!   the same time, and a lasting asymmetry cannot be seen from the ends.
-//! - What it asks of time is in three parts, each with a checked model in which it is withdrawn. Where there is no time at
-//!   all, there is no T0, and the first step fails: a protocol that measures delays cannot run and merely be wrong. Without
-//!   `min` the bound on the error breaks. Without an upper bound on delays no clock is set wrongly; but it is no longer
-//!   certain that any is set, since answers later than 2U are not used.
-//! - A client whose disk is lost counts its boots from 1 again, and may then use a reply to its lost life.
-//! - The server is believed, and alone. For servers that lie or die see [NTP](crate::ntp).
+//! - The algorithm makes three assumptions about time, each with a checked model that withdraws it. Without any clock
+//!   there is no T0, and the first step fails: a protocol that measures delays cannot run at all. Without `min` the
+//!   bound on the error breaks. Without an upper bound on delays no clock is set wrongly; but none may be set, since
+//!   answers later than 2U are not used.
+//! - A client whose disk is lost counts its boots from 1 again, and may then use a reply to a request of its lost
+//!   incarnation.
+//! - The client believes a single server. For servers that are wrong or fail see [NTP](crate::ntp).
 //! - Contact is made with probability 1 - (1 - q)^k in k tries, q being the chance of a round trip of at most 2U.
-//! - The clocks drift on: two that drift by at most rho part at 2 rho, and must be set again every pi / (2 rho) to stay
-//!   within pi of one another.
+//! - The clocks drift on: two that drift by at most rho drift apart at 2 rho, and must be set again every pi / (2 rho)
+//!   to stay within pi of one another.
 //!
 //! # References
 //!
@@ -80,38 +81,38 @@ use volvox_core::time::nanos;
 use volvox_core::{Boot, Context, Duration, Instant, NodeId, Process, Serial, Serials, rules};
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Half = "half": "half of the round trip is added to the time in the answer" / "clocks are late by the way back",
-    Handling = "handling": "the time that the server spends on handling is no part of the round trip" /
+    Half = "half": "half of the round trip is added to the time in the answer" / "clocks are late by the delay of the reply",
+    Handling = "handling": "the server's handling time is not part of the round trip" /
         "clocks are ahead by half of it",
     Limit = "limit": "a round trip of more than 2U is not used" / "the error has no bound",
     Number = "number": "a reply is compared with the request of its number" / "late replies look fast",
     Unique = "unique": "no request has the number of an earlier boot of its client" /
-        "the reply to a dead life's request looks fast",
+        "a reply to a request from before a crash looks fast",
     Slew = "slew": "clocks are slewed, not stepped" / "time runs backward",
 }
 
-/// What is fixed for a run. The first member is the server, all others are its clients.
+/// The configuration, fixed for a run. The first member is the server, all others are its clients.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// 2U: the longest round trip that is used.
     pub round_trip_max: Duration,
-    /// `min`: no message is faster.
+    /// `min`: the least delay of a message.
     pub delay_min: Duration,
-    /// After how long a client asks again when there was no answer that it could use.
+    /// The time after which a client without a usable answer asks again.
     pub pause: Duration,
-    /// k: how often it asks before it gives up for this time.
+    /// k: how many times it asks before it gives up until the next synchronisation.
     pub tries: u32,
-    /// How long from one synchronisation to the next; `None` for one and no more.
+    /// The time from one synchronisation to the next; `None` for a single one.
     pub every: Option<Duration>,
-    /// How long a request lies at the server.
+    /// How long a request waits at the server.
     pub handling: Duration,
     /// How fast clocks are slewed.
     pub slew_ppm: u32,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
 }
 
@@ -131,10 +132,10 @@ impl Default for Config {
     }
 }
 
-/// What a client made of an answer.
+/// A client's estimate from an answer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Estimate {
-    /// How far the server's clock is ahead of this machine's own.
+    /// The lead of the server's clock over this machine's own.
     pub ahead_ns: i64,
     /// T1 - T0 - I.
     pub round_trip: Duration,
@@ -148,12 +149,12 @@ pub struct Cristian {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// Of a client: the numbers of its requests; the one that waits for an answer, with T0; tries left.
+    /// On a client: the serials of its requests; the open request, with T0; the tries left.
     numbers: Serials,
     asked: Option<(Serial, Instant)>,
     tries_left: u32,
     estimate: Option<Estimate>,
-    /// Of the server: the request of each client that is being handled, one at most, and since when.
+    /// On the server: the request of each client that is being handled, at most one, and since when.
     handling: BTreeMap<NodeId, (Serial, Instant)>,
 }
 
@@ -267,7 +268,7 @@ impl Cristian {
         }
         let took = now.since(since);
         let Some(round_trip) = took.checked_sub(Duration::from_nanos(handling)) else {
-            return cx.note("ignored: was handled for longer than it was away", number.count);
+            return cx.note("ignored: handled for longer than the round trip", number.count);
         };
         if took > self.config.round_trip_max && self.config.keeps(Rule::Limit) {
             return cx.note("not used: the round trip took too long", number.count);
@@ -305,22 +306,22 @@ impl Cristian {
         Reading { machine: self.clock.machine(now), clock: self.clock.read(now) }
     }
 
-    /// Its clock.
+    /// The clock of this node.
     pub fn clock(&self) -> &SoftwareClock {
         &self.clock
     }
 
-    /// What it made of the last answer that it used.
+    /// The estimate from the last answer that it used.
     pub fn estimate(&self) -> Option<Estimate> {
         self.estimate
     }
 
-    /// Whether it is the server.
+    /// Whether this node is the server.
     pub fn is_server(&self) -> bool {
         self.id == self.server
     }
 
-    /// Whether it waits for an answer.
+    /// Whether this node waits for an answer.
     pub fn is_asking(&self) -> bool {
         self.asked.is_some()
     }

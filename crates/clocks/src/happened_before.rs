@@ -2,24 +2,25 @@
 //!
 //! # The problem
 //!
-//! Without a common clock, "earlier" has no meaning for two events on two machines, unless word of the one could have
-//! reached the other. To judge a clock, an observer needs that relation exactly, and must not take it from a clock.
+//! Without a common clock, "earlier" has no meaning for two events on two machines, unless information about the one
+//! could have reached the other. To judge a clock, an observer needs that relation exactly, and must not derive it from
+//! a clock.
 //!
 //! # The idea
 //!
-//! Lamport's definition, taken literally: an event happened before another when it came earlier at the same process, or
-//! it is the sending of what the other is the receipt of, or by a chain of such steps. Two events of which neither
-//! happened before the other are *concurrent*. [`History`] keeps what every process told it did, in the order of each
-//! process, and finds the past of an event by walking these edges backwards. No stamp is looked at on the way.
+//! Lamport's definition, taken literally: an event happened before another if it came earlier at the same process, if
+//! it is the sending of the message that the other receives, or through a chain of such steps. Two events of which
+//! neither happened before the other are *concurrent*. [`History`] keeps the reported actions of every process, in
+//! order, and finds the past of an event by walking these edges backwards, without looking at any stamp.
 //!
 //! A message carries its *number*, a count of its sender's messages, so that the observer knows which sending a receipt
-//! belongs to. The number is no part of any clock.
+//! belongs to. The number is not part of any clock.
 //!
 //! # Caveats
 //!
-//! - A process that crashes and forgets its clock is a new process for this relation. These chapters restart no process.
-//! - The properties here compare the newest event of each process with all others. Asked after every step, as all worlds
-//!   do, they compare every pair.
+//! - A process that crashes and loses its clock is a new process for this relation. These chapters restart no process.
+//! - The properties here compare the newest event of each process with all others. Evaluated after every step, as in
+//!   all worlds, they compare every pair.
 //!
 //! # References
 //!
@@ -34,19 +35,19 @@ use core::fmt::{Debug, Display};
 use core::hash::Hash;
 use volvox_core::{Kinds, NodeId, Picture, Process, commands, numbers, payload};
 
-/// The most that a counter of a stamp from outside may be: what is beyond was never counted.
+/// The greatest counter that is accepted from outside; no process counts beyond it.
 pub const COUNT_MAX: u64 = 1 << 62;
 
-/// A counter of a stamp, as it arrives from outside.
+/// A counter of a stamp, as received from outside.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Count(pub u64);
 
 numbers! { Count <= COUNT_MAX, "count of events" }
 
-/// What a process is asked.
+/// The commands to a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Do something that concerns no other process.
+    /// Perform a local event.
     Work,
     /// Send a message to this process.
     Tell(NodeId),
@@ -60,21 +61,21 @@ commands! { Command;
     TellAny  = "tell",
 }
 
-/// What a process did.
+/// An action of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
-    /// Something that concerns no other process.
+    /// A local event.
     Work,
-    /// It sent its message of this number.
+    /// The process sent its message of this number.
     Send {
         /// The receiver.
         to: NodeId,
         /// Counts the sender's messages from 1.
         number: u64,
-        /// How many counters the message carries: what the clock costs on the wire.
+        /// The number of counters in the message: the clock's cost on the wire.
         counters: usize,
     },
-    /// It received that message.
+    /// The process received that message.
     Receive {
         /// The sender.
         from: NodeId,
@@ -85,12 +86,12 @@ pub enum Action {
 
 payload! { Action; Work, Send { to, number, counters }, Receive { from, number } }
 
-/// What a process tells: an action with its stamp.
+/// The event of a process: an action with its stamp.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Event<S> {
-    /// What it did.
+    /// The action.
     pub action: Action,
-    /// What its clock showed then.
+    /// The reading of its clock at that time.
     pub stamp: S,
 }
 
@@ -112,28 +113,28 @@ impl<S: Display> Display for Event<S> {
     }
 }
 
-/// What a clock writes on an event.
+/// The timestamp that a clock gives an event.
 pub trait Stamp: Clone + Eq + Hash + Debug + Display {
-    /// Whether the clock says: this before that.
+    /// Whether the clock orders this stamp before the other.
     fn precedes(&self, other: &Self) -> bool;
 }
 
-/// All that every process did, in the order of each process: the observer's history.
+/// The observer's history: all actions of every process, in order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct History<S> {
     lines: BTreeMap<NodeId, Line<S>>,
 }
 
-/// What one process did.
+/// The actions of one process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Line<S> {
     events: Vec<Event<S>>,
-    /// The place of its n-th sending among its events.
+    /// The index of its n-th sending among its events.
     sends: Vec<usize>,
 }
 
-/// How many events of each process happened before an event. An event that happened before brings all earlier ones of its
-/// process with it, so counts say it all.
+/// How many events of each process happened before an event. An event in the past brings all earlier ones of its
+/// process with it, so counts are enough.
 type Past = BTreeMap<NodeId, usize>;
 
 impl<S> Default for History<S> {
@@ -153,7 +154,7 @@ impl<S: Stamp, P: Process<Event = Event<S>>> volvox_core::History<P> for History
 }
 
 impl<S: Stamp> History<S> {
-    /// Every event: its process, its place there, and what was told.
+    /// Every event: its process, its index there, and the report.
     pub fn events(&self) -> impl Iterator<Item = (NodeId, usize, &Event<S>)> {
         self.lines.iter().flat_map(|(node, line)| line.events.iter().enumerate().map(|(at, event)| (*node, at, event)))
     }
@@ -172,7 +173,7 @@ impl<S: Stamp> History<S> {
         pairs
     }
 
-    /// What happened before an event, found by walking back to the direct causes, their causes, and so on.
+    /// The events that happened before an event, found by walking back to the direct causes, their causes, and so on.
     fn past(&self, node: NodeId, at: usize) -> Past {
         let mut past = Past::new();
         let mut through = Vec::from([(node, at)]);
@@ -188,7 +189,7 @@ impl<S: Stamp> History<S> {
         past
     }
 
-    /// The sending of what this event is the receipt of, as a count that includes it.
+    /// The sending that matches this receipt, as a count that includes it.
     fn sending_of(&self, node: NodeId, at: usize) -> Option<(NodeId, usize)> {
         let Action::Receive { from, number } = self.lines.get(&node)?.events.get(at)?.action else { return None };
         let place = usize::try_from(number.checked_sub(1)?).ok()?;
@@ -221,7 +222,7 @@ pub(crate) fn partial_order<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -
     Ok(())
 }
 
-/// The clock condition: what happened before is stamped before.
+/// The clock condition: an event that happened before another is stamped before it.
 pub(crate) fn clock_condition<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -> Result<(), String> {
     for (node, _, event, past) in picture.history.newest() {
         for (other_node, at, other) in picture.history.events() {
@@ -233,7 +234,7 @@ pub(crate) fn clock_condition<S: Stamp, P>(picture: &Picture<'_, P, History<S>>)
     Ok(())
 }
 
-/// The strong clock condition: what is stamped before happened before, too.
+/// The strong clock condition: an event that is stamped before another happened before it.
 pub(crate) fn strong_clock_condition<S: Stamp, P>(picture: &Picture<'_, P, History<S>>) -> Result<(), String> {
     let history = picture.history;
     for (node, at, event, past) in history.newest() {

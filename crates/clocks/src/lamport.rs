@@ -2,14 +2,14 @@
 //!
 //! # The problem
 //!
-//! Machines have no common clock, and yet a debugger, a lock queue or a log must put events of many machines in one order.
-//! An order that puts an effect before its cause is of no use; any order that does not, is.
+//! Machines have no common clock, and yet a debugger, a lock queue or a log must put events of many machines in one
+//! order. An order that puts an effect before its cause is useless; any other order will do.
 //!
 //! # The idea
 //!
-//! That does not take the time, only a number that grows along every chain of cause and effect. Each process counts
-//! its events, and each message carries the count. A process that receives a message jumps ahead of it: the receipt gets a
-//! count greater than that of the sending. Ties between processes are broken by their ids, which makes the order total.
+//! This needs no time, only a number that grows along every chain of cause and effect. Each process counts its events,
+//! and each message carries the count. A process that receives a message advances beyond it: the receipt gets a greater
+//! count than the sending. Ties between processes are broken by their ids, which makes the order total.
 //!
 //! # The messages
 //!
@@ -26,13 +26,13 @@
 //!    |               | 4 --- Tell --> 5
 //!    | 3 works       |               |
 //! ```
-//! n1's 3 and n3's 5 are ordered by their stamps, and neither could know of the other: they are concurrent.
+//! n1's 3 and n3's 5 are ordered by their stamps, although neither could influence the other: they are concurrent.
 //!
 //! # Why it is safe
 //!
 //! Two successive events of one process get growing counts, and a receipt gets a greater count than its sending, since it
 //! takes the maximum *and adds one*. Happened-before is made of such steps, so the stamps grow along it: a -> b implies
-//! C(a) < C(b). Counts of one process are never equal, and equal counts of two are told apart by id.
+//! C(a) < C(b). Counts of one process are never equal, and ids order equal counts of two processes.
 //!
 //! # Caveats
 //!
@@ -40,8 +40,8 @@
 //!   Textbooks sometimes state it the wrong way round. Both directions take [vector clocks](crate::vector).
 //! - Textbooks that set `C_j = max(C_j, C_i)` without adding one let a sending and its receipt carry the same stamp
 //!   ([`Rule::Tick`] shows it in two steps).
-//! - Loss, repetition and disorder of messages do no harm. A process that restarts has forgotten its count and is, for this
-//!   protocol, another process.
+//! - Loss, duplication and reordering of messages do no harm. A process that restarts has lost its count and is, for
+//!   this protocol, another process.
 //! - Counts of more than 2^62, which no process reaches by counting, are refused.
 //!
 //! # References
@@ -60,28 +60,28 @@ use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, NodeId, Process, payload, rules};
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Tick = "tick": "a receipt is counted: the clock goes one beyond the maximum" /
         "a sending and its receipt have the same count",
     Maximum = "maximum": "a receipt takes the maximum of both clocks" / "an effect is stamped before its cause",
-    Names = "names": "equal counts are told apart by the ids of the processes" / "two events have the same stamp",
+    Names = "names": "equal counts are ordered by the ids of the processes" / "two events have the same stamp",
 }
 
-/// A count, and the process that counted: ordered by the first, then by the second.
+/// A count and its process: ordered by the count, then by the process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time {
-    /// C.
+    /// C: the count.
     pub count: u64,
-    /// The process; none when [`Rule::Names`] is taken out.
+    /// The process; `None` if [`Rule::Names`] is removed.
     pub process: Option<NodeId>,
 }
 
@@ -100,10 +100,10 @@ impl fmt::Display for Time {
     }
 }
 
-/// What processes send to one another.
+/// The messages between processes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
-    /// Counts the sender's messages: for the observer, no part of the clock.
+    /// Counts the sender's messages, for the observer; not part of the clock.
     pub number: u64,
     /// The sender's clock at the sending.
     pub count: Count,
@@ -117,9 +117,9 @@ pub struct Lamport {
     id: NodeId,
     peers: Vec<NodeId>,
     config: Config,
-    /// C.
+    /// C: the clock.
     clock: u64,
-    /// How many messages it sent.
+    /// The number of messages it has sent.
     sent: u64,
 }
 
@@ -141,9 +141,9 @@ impl Process for Lamport {
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Lamport>) {
         if !self.peers.contains(&from) {
-            return cx.note("ignored: from a stranger", from.0);
+            return cx.note("ignored: not from a member", from.0);
         }
-        // IR2 (b): greater than both, which takes the maximum and the one.
+        // IR2 (b): greater than both, hence the maximum plus one.
         let heard = if self.config.keeps(Rule::Maximum) { message.count.0 } else { 0 };
         let tick = u64::from(self.config.keeps(Rule::Tick));
         self.clock = self.clock.max(heard) + tick;
@@ -175,7 +175,7 @@ impl Process for Lamport {
 }
 
 impl Lamport {
-    /// What the clock shows.
+    /// The reading of the clock.
     pub fn clock(&self) -> u64 {
         self.clock
     }

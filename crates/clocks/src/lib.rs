@@ -1,13 +1,13 @@
 //! Logical and physical clocks: Lamport, vector, Cristian, Berkeley, NTP.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`happened_before`] | the exact relation that logical clocks are judged by |
 //! | [`lamport`] | one counter that respects causality |
 //! | [`vector`] | a counter for each process: causality, exactly |
 //! | [`software_clock`] | a clock that is slewed: time never runs backward |
-//! | [`cristian`] | setting a clock by asking somebody who knows |
-//! | [`berkeley`] | clocks that agree, when nobody has the right time |
+//! | [`cristian`] | setting a clock from a time server |
+//! | [`berkeley`] | clocks that agree, without a reference |
 //! | [`ntp`] | the time from many servers, some slow, some wrong; and the packet on the wire |
 #![no_std]
 #![forbid(unsafe_code)]

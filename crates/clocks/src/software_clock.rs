@@ -1,26 +1,26 @@
-//! A clock that is set by making it run a little faster or slower: time never runs backward.
+//! A clock that is adjusted by running slightly faster or slower: time never runs backward.
 //!
 //! # The problem
 //!
-//! A clock that is ahead must not be set back: files would be older than what they were made from, and spans negative. One
-//! that is behind should not jump either, or everything due in between is due at once.
+//! A clock that is ahead must not be set back: files would be older than their sources, and durations negative. One
+//! that is behind should not jump either: everything due in between would be due at once.
 //!
 //! # The idea
 //!
-//! The clock of the machine is left alone. Above it stands a clock that reads the machine's plus a correction; to remove an
-//! offset d, its rate is changed by at most R parts in a million until d is gone, which takes |d| / R. This is *slewing*;
+//! The machine's clock is left alone. A second clock reads the machine's clock plus a correction; to remove an offset
+//! d, its rate is changed by at most R parts in a million until d is gone, which takes |d| / R. This is *slewing*;
 //! adding d at once is *stepping*.
 //!
 //! # Why it is safe
 //!
 //! While R is below a million, each nanosecond of the machine's clock moves the reading by between 1 - R and 1 + R
-//! nanoseconds. Readings are whole numbers, so within a single nanosecond the clock may stand still; it never goes back.
+//! nanoseconds. Readings are whole numbers, so within a single nanosecond the clock may stop; it never goes back.
 //!
 //! # Caveats
 //!
-//! - All in whole nanoseconds. Sums saturate: what a hostile peer says makes a wrong clock, and never a panic.
-//! - The machine's wall clock is read once, at the start, and then continued by the monotonic clock, so that nobody else's
-//!   setting of it is mistaken for time. The host's clock is never touched.
+//! - All arithmetic is in whole nanoseconds. Sums saturate: a hostile peer can cause a wrong clock, but never a panic.
+//! - The machine's wall clock is read once, at the start, and then continued by the monotonic clock, so that other
+//!   programs' adjustments of it are not mistaken for the passage of time. The host's clock is never set.
 //!
 //! # References
 //!
@@ -33,18 +33,18 @@ use core::fmt;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, Instant, NodeId, Wall};
 
-/// The rate that is usual for slewing, in parts in a million.
+/// The usual slew rate, in parts in a million.
 pub const SLEW_PPM: u32 = 500;
 
 /// See the [module](self).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SoftwareClock {
-    /// What the machine's wall clock showed when its monotonic clock was at zero.
+    /// The machine's wall clock when its monotonic clock was at zero.
     boot: i64,
-    /// When the correction was last changed, and what the clock showed then.
+    /// When the correction was last changed, and this clock's reading at that time.
     since: Instant,
     reading: i64,
-    /// How much of the correction is yet to be worked in since then.
+    /// The correction that remained to be applied at that time.
     left: i64,
     slew_ppm: u32,
 }
@@ -60,13 +60,13 @@ impl SoftwareClock {
         SoftwareClock { boot, since: now, reading: wall.0.saturating_add(off_ns), left: 0, slew_ppm }
     }
 
-    /// What the clock shows.
+    /// The reading of this clock.
     pub fn read(&self, now: Instant) -> i64 {
         self.reading.saturating_add_unsigned(self.elapsed(now)).saturating_add(self.slewed(now))
     }
 
-    /// What it would show if all of the correction were worked in: what offsets are measured against, so that one that is
-    /// being removed is not removed twice.
+    /// The reading with the whole correction applied. Offsets are measured against it, so that one that is being
+    /// removed is not removed twice.
     pub fn settled(&self, now: Instant) -> i64 {
         self.reading.saturating_add_unsigned(self.elapsed(now)).saturating_add(self.left)
     }
@@ -78,35 +78,36 @@ impl SoftwareClock {
         self.left = left;
     }
 
-    /// Removes an offset at once, and what was left of earlier ones.
+    /// Removes an offset at once, together with the rest of earlier ones.
     pub fn step(&mut self, by_ns: i64, now: Instant) {
         self.reading = self.settled(now).saturating_add(by_ns);
         (self.since, self.left) = (now, 0);
     }
 
-    /// What is yet to be worked in.
+    /// The correction that remains to be applied.
     pub fn left(&self, now: Instant) -> i64 {
         self.left.saturating_sub(self.slewed(now))
     }
 
-    /// How long the rest takes.
+    /// How long applying the rest takes.
     pub fn settles_in(&self, now: Instant) -> Duration {
         let left = u128::from(self.left(now).unsigned_abs());
         let span = (left * 1_000_000).checked_div(u128::from(self.slew_ppm)).unwrap_or(u128::MAX);
         Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
     }
 
-    /// How far ahead of the machine's clock it will be. Where the clocks of all machines are right, this is its error.
+    /// The final lead of this clock over the machine's clock. Where the clocks of all machines are right, this is its
+    /// error.
     pub fn ahead(&self) -> i64 {
         self.reading.saturating_add(self.left).saturating_sub(self.machine(self.since))
     }
 
-    /// What the machine's own clock shows.
+    /// The reading of the machine's own clock.
     pub fn machine(&self, now: Instant) -> i64 {
         self.boot.saturating_add_unsigned(now.0)
     }
 
-    /// How fast it slews at most.
+    /// The greatest slew rate.
     pub fn slew_ppm(&self) -> u32 {
         self.slew_ppm
     }
@@ -122,7 +123,7 @@ impl SoftwareClock {
     }
 }
 
-/// What a clock showed at a moment of its machine's clock.
+/// A reading of a clock at a time of its machine's clock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Reading {
     /// The machine's clock.
@@ -137,14 +138,14 @@ impl fmt::Display for Reading {
     }
 }
 
-/// The last two readings that each node told: enough to see a clock run backward.
+/// The last two readings that each node reported: enough to see a clock run backward.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Readings {
     last: BTreeMap<NodeId, (Option<Reading>, Reading)>,
 }
 
 impl Readings {
-    /// A node begins anew, with a clock that knows nothing of the one before.
+    /// A node restarts, with a clock independent of the previous one.
     pub fn begin(&mut self, node: NodeId, reading: Reading) {
         self.last.insert(node, (None, reading));
     }

@@ -7,9 +7,10 @@
 //!
 //! # The idea
 //!
-//! Each process keeps a count for every process: how many events of it lie in its own past. Its own events it counts in
-//! its own place, and what a message brings is merged place by place. A stamp is then the causal past itself, in short:
-//! one event happened before another exactly if its past is contained in the other's.
+//! Each process keeps a count for every process: how many of that process's events lie in its own past. It counts its
+//! own events in its own component, and merges the vector of each message component by component. A stamp is then a
+//! summary of the causal past itself: one event happened before another exactly if its past is contained in the
+//! other's.
 //!
 //! # The messages
 //!
@@ -26,22 +27,22 @@
 //!    |                    | (2,2,0) -- Tell --> (2,2,2)
 //!    | (3,0,0) works      |                    |
 //! ```
-//! (3,0,0) and (2,2,2): neither is contained in the other, the events are concurrent. (2,0,0) is contained in (2,2,2): n3
-//! has it in its past, by way of n2.
+//! (3,0,0) and (2,2,2): neither is contained in the other, the events are concurrent. (2,0,0) is contained in (2,2,2):
+//! n3 has it in its past, through n2.
 //!
 //! # Why it is safe
 //!
-//! *Before implies smaller*: along an edge of happened-before no place ever shrinks, since the merge takes the maximum, and
-//! the place of the process where the later event is counted grows. *Smaller implies before*: place i of an event's stamp
-//! grows beyond k only by hearing, directly or through others, of the k-th event of process i. So if V(a) is contained in
-//! V(b), b has heard of a.
+//! *Before implies smaller*: along an edge of happened-before no component ever shrinks, since the merge takes the
+//! maximum, and the component of the process that counts the later event grows. *Smaller implies before*: component i
+//! of a stamp reaches k only by information, direct or indirect, about the k-th event of process i. So if V(a) is
+//! contained in V(b), the past of b contains a.
 //!
 //! # Caveats
 //!
 //! - A stamp has N counters, on every message, and it cannot be fewer in the worst case (Charron-Bost 1991).
 //! - The members are fixed; a vector of another length is ignored.
-//! - They are not version vectors: those count the updates of an object, and receiving counts nothing there.
-//! - As with Lamport clocks, a process that restarts has forgotten its counts and is another process.
+//! - They are not version vectors: those count the updates of an object, and a receipt is not counted.
+//! - As with Lamport clocks, a process that restarts has lost its counts and is another process.
 //!
 //! # References
 //!
@@ -61,23 +62,23 @@ use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, NodeId, Process, payload, rules};
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Tick = "tick": "a receipt is an event of its own, and counted" / "a sending and its receipt have the same vector",
-    Maximum = "maximum": "a receipt merges: place by place the maximum" / "no process learns of the past of another",
-    Own = "own": "each process counts in its own place" / "concurrent events are ordered, as by a Lamport clock",
-    Whole = "whole": "a message carries the whole vector" / "what came by way of a third process is lost",
+    Maximum = "maximum": "a receipt merges: component by component the maximum" / "no process learns of the past of another",
+    Own = "own": "each process counts in its own component" / "concurrent events are ordered, as by a Lamport clock",
+    Whole = "whole": "a message carries the whole vector" / "what came through a third process is lost",
 }
 
-/// How many events of each process lie in a past, by the order of the members.
+/// The number of events of each process in a past, in the order of the members.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Vector(pub Vec<u64>);
 
@@ -100,10 +101,10 @@ impl fmt::Display for Vector {
 
 payload! { struct Vector(counts) }
 
-/// What processes send to one another.
+/// The messages between processes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
-    /// Counts the sender's messages: for the observer, no part of the clock.
+    /// Counts the sender's messages, for the observer; not part of the clock.
     pub number: u64,
     /// The sender's clock at the sending.
     pub vector: Vector,
@@ -115,12 +116,12 @@ payload! { struct Message { number, vector } as "Tell" => "Tell #{number} at {ve
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct VectorClock {
     members: Vec<NodeId>,
-    /// Its own place in the vector.
+    /// Its own index in the vector.
     place: usize,
     config: Config,
-    /// V.
+    /// V: the clock.
     vector: Vector,
-    /// How many messages it sent.
+    /// The number of messages it has sent.
     sent: u64,
 }
 
@@ -143,7 +144,7 @@ impl Process for VectorClock {
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, VectorClock>) {
         let Some(sender) = self.members.iter().position(|member| *member == from) else {
-            return cx.note("ignored: from a stranger", from.0);
+            return cx.note("ignored: not from a member", from.0);
         };
         let Some(heard) = self.expand(sender, message.vector.0) else {
             return cx.note("ignored: not a vector of these members", message.number);
@@ -183,7 +184,7 @@ impl Process for VectorClock {
 }
 
 impl VectorClock {
-    /// What the clock shows.
+    /// The reading of the clock.
     pub fn vector(&self) -> &Vector {
         &self.vector
     }
@@ -206,7 +207,7 @@ impl VectorClock {
         self.vector.0[place] += 1;
     }
 
-    /// What a message says of every member; nothing when it cannot be of these members.
+    /// The message's count for every member; `None` if its vector is not of these members.
     fn expand(&self, sender: usize, carried: Vec<u64>) -> Option<Vec<u64>> {
         let mut heard = vec![0; self.members.len()];
         match carried.as_slice() {

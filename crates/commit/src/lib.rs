@@ -1,13 +1,13 @@
-//! Atomic commitment: several nodes do one thing together, all of them or none.
+//! Atomic commitment: several nodes perform one transaction together, all of them or none.
 //!
-//! | module | what it is |
+//! | module | contents |
 //! |---|---|
-//! | [`transaction`] | the vocabulary of this family: transactions, votes, decisions, and what must hold of them |
+//! | [`transaction`] | the vocabulary of this family: transactions, votes, decisions, and their properties |
 //! | [`two_phase`] | two-phase commit with write-ahead records, recovery and cooperative termination; blocks |
 //! | [`three_phase`] | three-phase commit: non-blocking, given known bounds on delay |
 //!
-//! The word *participant* is that of Bernstein, Hadzilacos and Goodman (1987); Gray and Lamport call it a resource manager,
-//! and the coordinator a transaction manager.
+//! The word *participant* is from Bernstein, Hadzilacos and Goodman (1987); Gray and Lamport call it a resource
+//! manager, and the coordinator a transaction manager.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -1,20 +1,22 @@
-//! Transactions, votes and decisions, and what must hold of them.
+//! Transactions, votes and decisions, and their properties.
 //!
 //! The properties are those of Bernstein, Hadzilacos and Goodman (1987, 7.3), by the numbers of the catalogue:
 //!
 //! | | |
 //! |---|---|
-//! | AC1 | agreement: no two nodes decide differently, also after recovery |
+//! | AC1 | agreement: no two nodes decide differently, even after recovery |
 //! | AC2 | irrevocability: a decision is final |
 //! | AC3 | validity: commit only if all voted yes |
 //! | AC4 | if nothing fails and all vote yes, then commit |
-//! | AC5 | termination: when what failed is repaired for long enough, all decide |
+//! | AC5 | termination: once all failures are repaired for long enough, all nodes decide |
 //!
-//! All of them speak of one transaction, and take it for granted that its name is that of one content. So there is one
-//! more, *agreement on the content*: those who commit a transaction commit the same. It breaks where a name is given twice.
+//! All of them concern one transaction, and assume that its name belongs to one content. So there is one more,
+//! *agreement on the content*: all nodes that commit a transaction commit the same content. It breaks if a name is used
+//! twice.
 //!
-//! The first three are written here, over what nodes tell the outside, so that one text serves every protocol. AC4 speaks of
-//! runs in which nothing fails, and is asked of such runs only; AC5 asks the nodes themselves, so each protocol has its own.
+//! The first three are written here, over the events of the nodes, so that one definition serves every protocol. AC4
+//! concerns runs in which nothing fails, and is evaluated only in such runs; AC5 examines the nodes themselves, so each
+//! protocol has its own.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -23,13 +25,13 @@ use alloc::{format, vec};
 use core::fmt;
 use volvox_core::{NodeId, Picture, Process, Property, Serial, When, commands, payload};
 
-/// The name of a transaction, given once: the third that node 1 began prints as `1.3`, the first after its restart as
-/// `1.2.1`.
+/// The name of a transaction, which is never reused: the third that node 1 began prints as `1.3`, the first after its
+/// restart as `1.2.1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Transaction {
-    /// Who began it.
+    /// The node that began it.
     pub origin: NodeId,
-    /// Which of those that it began.
+    /// The number among that node's transactions.
     pub number: Serial,
 }
 
@@ -41,15 +43,15 @@ impl fmt::Debug for Transaction {
     }
 }
 
-/// What a transaction does: a number, such as the amount that a transfer moves. It is not interpreted, and 0, which is
-/// not printed behind a name, is that of transactions of which only the outcome is looked at.
+/// The content of a transaction: a number, such as the amount of a transfer. It is not interpreted. Transactions of
+/// which only the outcome matters have the content 0, which is not printed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Content(pub u64);
 
 payload! { struct Content(number) => "{number}" }
 
 impl Content {
-    /// ` (30)` behind the name of a transaction; nothing for 0.
+    /// ` (30)` after the name of a transaction; nothing for 0.
     pub(crate) fn in_brackets(self) -> impl fmt::Display {
         fmt::from_fn(move |f| if self.0 == 0 { Ok(()) } else { write!(f, " ({self})") })
     }
@@ -63,49 +65,49 @@ impl core::str::FromStr for Content {
     }
 }
 
-/// What a participant says when it is asked whether it can commit.
+/// The answer of a participant that is asked whether it can commit.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Vote {
-    /// It can, now and after a crash.
+    /// The participant can commit, now and after a crash.
     Yes,
-    /// It cannot.
+    /// The participant cannot commit.
     No,
 }
 
 payload! { Vote: "vote"; 0 No => "no", 1 Yes => "yes" }
 
-/// How a transaction ends.
+/// The outcome of a transaction.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Decision {
-    /// Everywhere.
+    /// The transaction takes effect on all nodes.
     Commit,
-    /// Nowhere.
+    /// The transaction takes effect on no node.
     Abort,
 }
 
 payload! { Decision: "decision"; 0 Abort => "abort", 1 Commit => "commit" }
 
-/// What is asked of a node from outside.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Begins a transaction of all participants: `begin`.
     Begin,
-    /// The same, with a content: `begin 30`.
+    /// Begins a transaction with a content: `begin 30`.
     BeginWith(Content),
-    /// This participant will vote no the next time.
+    /// Makes this participant vote no the next time.
     Refuse,
 }
 
 commands! { Command; Begin = "begin", BeginWith(content) = "begin {content}", Refuse = "refuse" }
 
-/// What a node tells the outside.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// The coordinator has begun it, for this many participants.
     Begun(Transaction, u64),
     /// A participant has voted on this content.
     Voted(Transaction, Vote, Content),
-    /// For this node it is over.
+    /// This node knows the outcome.
     Decided(Transaction, Decision),
 }
 
@@ -115,27 +117,27 @@ payload! { Event;
     Decided(transaction, decision)    => "decided {decision} {transaction}",
 }
 
-/// What was told of each transaction.
+/// The events of each transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History(BTreeMap<Transaction, Outcome>);
 
-/// What was told of one transaction.
+/// The events of one transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Outcome {
-    /// How many participants it has, once that was told.
+    /// The number of its participants, once it was begun.
     pub participants: Option<u64>,
-    /// Who voted yes.
+    /// The participants that voted yes.
     pub yes: BTreeSet<NodeId>,
-    /// What they voted yes on: more than one content is none.
+    /// The contents on which they voted yes; there must not be more than one.
     pub contents: BTreeSet<Content>,
-    /// Who decided what, the first time.
+    /// The first decision of each node.
     pub decisions: BTreeMap<NodeId, Decision>,
-    /// Who decided otherwise later.
+    /// The nodes that later decided differently.
     pub wavered: Option<NodeId>,
 }
 
 impl History {
-    /// What was told of each transaction.
+    /// The events of each transaction.
     pub fn iter(&self) -> impl Iterator<Item = (&Transaction, &Outcome)> {
         self.0.iter()
     }
@@ -170,7 +172,7 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
     }
 }
 
-/// What must hold of every protocol of this family.
+/// The properties of every protocol of this family.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property {
@@ -237,7 +239,9 @@ fn has_one_content(_: Transaction, outcome: &Outcome) -> Result<(), String> {
     let Some(node) = outcome.first(Decision::Commit) else { return Ok(()) };
     let mut contents = outcome.contents.iter();
     match (contents.next(), contents.next()) {
-        (Some(one), Some(other)) => Err(format!("{node} committed what some voted on as {one} and some as {other}")),
+        (Some(one), Some(other)) => {
+            Err(format!("{node} committed a transaction on which some voted as {one} and some as {other}"))
+        }
         _ => Ok(()),
     }
 }

@@ -1,4 +1,4 @@
-//! Shared, immutable byte strings: an entry is encoded once, and log, disk and wire share its bytes.
+//! Shared, immutable byte strings: an entry is encoded once, and the log, the disk and the wire share its bytes.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use core::ops::{Deref, Range};
 
 /// An immutable byte string whose clone and slice cost a reference count.
 ///
-/// A slice keeps the whole allocation alive; use [`Bytes::detached`] for what outlives its surroundings.
+/// A slice keeps the whole allocation alive; use [`Bytes::detached`] for a part that outlives the whole.
 #[derive(Clone, Default)]
 pub struct Bytes {
     data: Arc<[u8]>,
@@ -33,7 +33,7 @@ impl Bytes {
     /// A part that shares the allocation.
     ///
     /// # Panics
-    /// When the range is not inside.
+    /// When the range is out of bounds.
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> Bytes {
         assert!(range.start <= range.end && range.end <= self.len(), "slice {range:?} of {} bytes", self.len());

@@ -1,7 +1,7 @@
 //! A bounded binary encoding for messages, records and commands.
 //!
-//! Integers are LEB128 varints, signed ones zig-zag; byte strings and lists carry their length first. A decoder
-//! checks every length against what is left *before* it allocates, so a hostile input costs at most its own size.
+//! Integers are LEB128 varints, signed ones zig-zag; byte strings and lists carry their length first. A decoder checks
+//! every length against the remaining input *before* it allocates, so a hostile input costs at most its own size.
 //! Formats are versioned by their users: the first byte of a frame or record names its version.
 
 use crate::bytes::Bytes;
@@ -12,39 +12,39 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-/// What can be written.
+/// A value that can be encoded.
 pub trait Encode {
     /// Appends the encoding to `out`.
     fn encode(&self, out: &mut Vec<u8>);
 
-    /// The encoding in a buffer of its own.
+    /// Returns the encoding in a new buffer.
     fn to_bytes(&self) -> Vec<u8> {
-        // Most messages and commands fit, and need not be moved while they grow.
+        // The initial capacity: most messages and commands fit without a reallocation.
         let mut out = Vec::with_capacity(512);
         self.encode(&mut out);
         out
     }
 }
 
-/// What can be read back, from input that may be hostile.
+/// A value that can be decoded, from input that may be hostile.
 pub trait Decode: Sized {
     /// Reads one value from the front of `input`.
     ///
     /// # Errors
-    /// When the input is not such a value; `input` is then somewhere inside it.
+    /// When the input is not such a value; `input` is then at an unspecified place inside it.
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
-/// Why an input is not what it should be. The sender or the file is at fault, never the reader.
+/// Why an input does not decode. The sender or the file is at fault, never the reader.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
 pub enum DecodeError {
     /// The input ends inside a value.
     Truncated,
-    /// A length or count exceeds what is left, or its limit.
+    /// A length or count exceeds the remaining input, or its limit.
     TooLong,
     /// A tag, version or flag that this program does not know.
     Unknown(&'static str, u64),
-    /// A value out of its range.
+    /// A value is out of range.
     Invalid(&'static str),
     /// Bytes are left after the value.
     Trailing,
@@ -67,7 +67,7 @@ impl core::error::Error for DecodeError {}
 /// Decodes a value that must fill the whole input.
 ///
 /// # Errors
-/// When it does not decode, or leaves bytes behind.
+/// When it does not decode, or bytes are left over.
 pub fn decode_all<T: Decode>(input: &[u8]) -> Result<T, DecodeError> {
     let mut reader = Reader::new(input);
     let value = T::decode(&mut reader)?;
@@ -75,10 +75,10 @@ pub fn decode_all<T: Decode>(input: &[u8]) -> Result<T, DecodeError> {
     Ok(value)
 }
 
-/// The same; byte strings inside the value share the allocation of `input`.
+/// Decodes a value that must fill the whole input; byte strings inside the value share the allocation of `input`.
 ///
 /// # Errors
-/// When it does not decode, or leaves bytes behind.
+/// When it does not decode, or bytes are left over.
 pub fn decode_shared<T: Decode>(input: &Bytes) -> Result<T, DecodeError> {
     let mut reader = Reader::shared(input);
     let value = T::decode(&mut reader)?;
@@ -111,10 +111,10 @@ impl<'a> Reader<'a> {
         self.input.len()
     }
 
-    /// The next `count` bytes.
+    /// Takes the next `count` bytes.
     ///
     /// # Errors
-    /// When fewer are left.
+    /// When fewer bytes are left.
     #[inline]
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
         if count > self.input.len() {
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         Ok(head)
     }
 
-    /// All that is left.
+    /// Takes all remaining bytes.
     pub fn rest(&mut self) -> Bytes {
         let rest = core::mem::take(&mut self.input);
         match self.backing {
@@ -134,37 +134,37 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// One byte.
+    /// Takes one byte.
     ///
     /// # Errors
-    /// At the end.
+    /// At the end of the input.
     #[inline]
     pub fn u8(&mut self) -> Result<u8, DecodeError> {
         Ok(self.take(1)?[0])
     }
 
-    /// Four bytes, little endian.
+    /// Takes a `u32`, four bytes in little endian.
     ///
     /// # Errors
-    /// When fewer are left.
+    /// When fewer bytes are left.
     pub fn u32(&mut self) -> Result<u32, DecodeError> {
         let bytes = self.take(4)?;
         Ok(u32::from_le_bytes(bytes.try_into().expect("four bytes")))
     }
 
-    /// Eight bytes, little endian.
+    /// Takes a `u64`, eight bytes in little endian.
     ///
     /// # Errors
-    /// When fewer are left.
+    /// When fewer bytes are left.
     pub fn u64(&mut self) -> Result<u64, DecodeError> {
         let bytes = self.take(8)?;
         Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
     }
 
-    /// A LEB128 varint of at most ten bytes.
+    /// Takes a LEB128 varint of at most ten bytes.
     ///
     /// # Errors
-    /// When it is cut short or does not fit 64 bits.
+    /// When it is truncated or does not fit in 64 bits.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, DecodeError> {
         let mut value = 0u64;
@@ -181,7 +181,8 @@ impl<'a> Reader<'a> {
         Err(DecodeError::Invalid("varint"))
     }
 
-    /// A count of items, each of which takes at least one byte: more than are left cannot be true.
+    /// Takes a count of items. Each item takes at least one byte, so a count above the number of remaining bytes is
+    /// false.
     ///
     /// # Errors
     /// When the count exceeds the bytes left.
@@ -194,10 +195,10 @@ impl<'a> Reader<'a> {
         Ok(count as usize)
     }
 
-    /// A byte string with its length first.
+    /// Takes a byte string that is preceded by its length.
     ///
     /// # Errors
-    /// When the length exceeds what is left.
+    /// When the length exceeds the remaining input.
     #[inline]
     pub fn bytes(&mut self) -> Result<Bytes, DecodeError> {
         let length = self.count()?;
@@ -210,10 +211,10 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Nothing may be left.
+    /// Checks that nothing is left.
     ///
     /// # Errors
-    /// When something is.
+    /// When bytes are left.
     pub fn finish(&self) -> Result<(), DecodeError> {
         if self.input.is_empty() { Ok(()) } else { Err(DecodeError::Trailing) }
     }
@@ -337,7 +338,7 @@ impl<T: Encode> Encode for Vec<T> {
 impl<T: Decode> Decode for Vec<T> {
     fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let count = input.count()?;
-        // An item may be larger in memory than its shortest encoding: grow as items really arrive.
+        // An item may be larger in memory than its shortest encoding: grow only as items arrive.
         let mut items = Vec::with_capacity(count.min(64));
         for _ in 0..count {
             items.push(T::decode(input)?);
@@ -374,7 +375,7 @@ impl<A: Decode, B: Decode> Decode for (A, B) {
     }
 }
 
-/// What does not exist, such as the records of a protocol that has none.
+/// A type without values, such as the records of a protocol that has none.
 impl Encode for core::convert::Infallible {
     fn encode(&self, _: &mut Vec<u8>) {
         match *self {}
@@ -383,7 +384,7 @@ impl Encode for core::convert::Infallible {
 
 impl Decode for core::convert::Infallible {
     fn decode(_: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Err(DecodeError::Invalid("value of a type that has none"))
+        Err(DecodeError::Invalid("value of a type without values"))
     }
 }
 

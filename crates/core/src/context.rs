@@ -15,55 +15,54 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::time::Duration;
 
-/// What the world keeps for one node and every step of it reads: identity, clocks, chance, and the position of the
-/// last record.
+/// The world's data about one node, for every step to read: identity, clocks, randomness, and the position of the last
+/// record.
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// Who the node is.
+    /// The node's identity.
     pub id: NodeId,
-    /// Which life of its storage this is.
+    /// The incarnation of its storage.
     pub incarnation: Incarnation,
-    /// Which start of the process in that life.
+    /// The start of the process in that incarnation.
     pub boot: WhichBoot,
     /// The monotonic clock.
     pub now: Now,
     /// The wall clock, read at the same moment.
     pub wall: Wall,
-    /// For jitter: the checker fixes it.
+    /// Randomness for jitter; the checker fixes it.
     pub rng: Rng,
-    /// For decisions: the checker explores them.
+    /// Randomness for decisions; the checker explores them.
     pub choices: Choices,
     /// The position of the last record persisted so far, durable or not.
     pub last_position: Position,
 }
 
-/// What a step is told that asks for the time.
+/// The result of [`Context::now`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Now {
     /// The monotonic clock, read after the step's input was taken.
     Known(Instant),
-    /// There is none, as in the asynchronous model: asking is a bug, and a panic.
+    /// No clock, as in the asynchronous model: the call is a bug, and panics.
     Unknown,
-    /// There is none either. That somebody asked is noted, and the step goes on at time zero. It is no step of the
-    /// protocol: the world looks here behind it, and throws it away. For worlds that explore, and have to tell of it also
-    /// where panics abort.
+    /// No clock: the call is recorded and returns zero, and the world discards the step. For worlds that explore, and
+    /// must report the call even where panics abort.
     Noted(Cell<bool>),
 }
 
-/// What [`Context::boot`] returns.
+/// The result of [`Context::boot`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum WhichBoot {
     /// The start of the process that the world counted.
     Known(Boot),
-    /// The world does not count starts. As [`Now::Noted`]: the call is recorded and returns the first boot, and the world
-    /// discards the step. For worlds that explore, where counting costs states that most protocols do not need.
+    /// The world does not count starts. As for [`Now::Noted`], the call is recorded and returns the first boot, and the
+    /// world discards the step. For worlds that explore, where counting costs states that most protocols do not need.
     Noted(Cell<bool>),
 }
 
 impl Environment {
-    /// The environment of a node that starts for the first time in this incarnation, with `last_position` records on its
-    /// disk, and with chance drawn from `seed`. A world in which processes restart says which [boot](Environment::boot)
-    /// this is.
+    /// The environment of a node that starts for the first time in this incarnation, with `last_position` records on
+    /// its disk, and with randomness from `seed`. A world in which processes restart sets the
+    /// [boot](Environment::boot).
     pub fn new(id: NodeId, incarnation: Incarnation, last_position: Position, seed: &Rng) -> Environment {
         Environment {
             id,
@@ -90,18 +89,18 @@ impl<'a, P: Process> Context<'a, P> {
         Context { environment, effects }
     }
 
-    /// This node.
+    /// The id of this node.
     pub fn id(&self) -> NodeId {
         self.environment.id
     }
 
-    /// Which life of its storage this node lives.
+    /// The incarnation of this node's storage.
     pub fn incarnation(&self) -> Incarnation {
         self.environment.incarnation
     }
 
-    /// Which start of the process in this incarnation this is. A process asks for it in `on_start`, and numbers its
-    /// questions with [`Serials`](crate::Serials) of it.
+    /// The boot: which start of the process in this incarnation this is. A process reads it in `on_start`, and numbers
+    /// its requests with the [`Serials`](crate::Serials) of the boot.
     pub fn boot(&self) -> Boot {
         match &self.environment.boot {
             WhichBoot::Known(boot) => *boot,
@@ -112,10 +111,11 @@ impl<'a, P: Process> Context<'a, P> {
         }
     }
 
-    /// The monotonic clock: for spans, within this life of the process only.
+    /// Reads the monotonic clock: for durations, and only within this boot.
     ///
     /// # Panics
-    /// In a world [without time](Now::Unknown) that does not [note](Now::Noted) it: a protocol that asks is wrong there.
+    /// In a world [without time](Now::Unknown) that does not [note](Now::Noted) the call: a protocol for that world
+    /// must not read the clock.
     pub fn now(&self) -> Instant {
         match &self.environment.now {
             Now::Known(now) => *now,
@@ -127,28 +127,28 @@ impl<'a, P: Process> Context<'a, P> {
         }
     }
 
-    /// The wall clock: may jump, or stand still, so that it is no error to ask for it anywhere; the only time that may be
-    /// persisted or sent.
+    /// Reads the wall clock, which may jump or stand still, so reading it is never an error; it is the only time that
+    /// may be persisted or sent.
     pub fn wall(&self) -> Wall {
         self.environment.wall
     }
 
-    /// Chance for jitter. What the protocol *decides* by chance is asked of [`Context::choose`].
+    /// Randomness for jitter. A random *decision* of the protocol uses [`Context::choose`].
     pub fn rng(&mut self) -> &mut Rng {
         &mut self.environment.rng
     }
 
-    /// A decision in `0..bound`: drawn by the simulator, explored by the checker.
+    /// Makes a random decision in `0..bound`: drawn by the simulator, explored by the checker.
     pub fn choose(&mut self, bound: u32) -> u32 {
         self.environment.choices.choose(bound)
     }
 
-    /// The position of the last record persisted so far: what [`Context::send`] waits for.
+    /// The position of the last record persisted so far, for which [`Context::send`] waits.
     pub fn last_position(&self) -> Position {
         self.environment.last_position
     }
 
-    /// Sends behind everything persisted so far.
+    /// Sends once everything persisted so far is durable.
     pub fn send(&mut self, to: NodeId, message: P::Message) {
         let after = self.environment.last_position;
         self.send_after(after, to, message);
@@ -164,7 +164,7 @@ impl<'a, P: Process> Context<'a, P> {
         self.effects.push(Effect::Send { to, message, after });
     }
 
-    /// Sends to every one of `peers` but this node, behind everything persisted so far.
+    /// Sends to each of `peers` except this node, once everything persisted so far is durable.
     pub fn broadcast<'p>(&mut self, peers: impl IntoIterator<Item = &'p NodeId>, message: P::Message) {
         for peer in peers {
             if *peer != self.environment.id {
@@ -173,19 +173,19 @@ impl<'a, P: Process> Context<'a, P> {
         }
     }
 
-    /// Tells the outside, behind everything persisted so far.
+    /// Emits an event to the outside once everything persisted so far is durable.
     pub fn emit(&mut self, event: P::Event) {
         let after = self.environment.last_position;
         self.emit_after(after, event);
     }
 
-    /// Tells the outside once the records up to `after` are durable. Say in a comment why that is enough.
+    /// Emits an event to the outside once the records up to `after` are durable. Say in a comment why that is enough.
     pub fn emit_after(&mut self, after: Position, event: P::Event) {
         self.check_position(after);
         self.effects.push(Effect::Emit { event, after });
     }
 
-    /// Starts `timer`, or starts it anew: one that is set again before it is due, every time, never fires.
+    /// Starts or restarts `timer`. Restarted more often than its delay, it never fires.
     pub fn set_timer(&mut self, timer: P::Timer, after: Duration) {
         self.effects.push(Effect::SetTimer { timer, after });
     }
@@ -218,18 +218,19 @@ impl<'a, P: Process> Context<'a, P> {
         self.effects.push(Effect::CheckpointDone { covers, parts });
     }
 
-    /// A remark for the trace; `value` 0 is not printed.
+    /// Adds a remark to the trace; a `value` of 0 is not printed.
     pub fn note(&mut self, text: &'static str, value: u64) {
         self.effects.push(Effect::Note(Note { text, value }));
     }
 
-    /// Runs one step of a child process in a context of its own, then maps the child's effects into this process's,
-    /// in their order. The child's events are not forwarded: they lie in `scratch` afterwards, with the positions that
-    /// they wait for, and the parent takes them from there.
+    /// Runs one step of a child process in its own context, then maps the child's effects into this process's, in
+    /// order. The child's events are not forwarded: afterwards they are in `scratch`, with the positions that they wait
+    /// for, and the parent takes them from there.
     ///
-    /// Parent and child count positions together: each record of the child becomes exactly one record of the parent.
-    /// Checkpoints are the node's: their part numbers, and what they cover, are one space for parent and children. A
-    /// parent of a child that checkpoints persists nothing that must outlive the cut, and has no second such child.
+    /// Parent and child share positions: each record of the child becomes exactly one record of the parent. Checkpoints
+    /// belong to the node: parent and children share one space of part numbers and covered positions. The parent of a
+    /// child that checkpoints must not persist anything that has to survive the truncation, and must not have a second
+    /// such child.
     pub fn scope<C: Process>(
         &mut self,
         scratch: &mut Scratch<C>,
@@ -250,9 +251,9 @@ impl<'a, P: Process> Context<'a, P> {
         }
     }
 
-    /// Runs one step of another process in this one's place, over `effects`, which is empty before and after: the same node,
-    /// the same positions, the same order; each effect becomes what `map` makes of it. For a holder that gives a process
-    /// another type and changes nothing.
+    /// Runs one step of another process in place of this one, over `effects`, which is empty before and after: the same
+    /// node, the same positions, the same order; `map` converts each effect. For a holder that gives a process another
+    /// type and changes nothing else.
     pub fn lend<C: Process>(
         &mut self,
         effects: &mut Vec<EffectOf<C>>,
@@ -264,7 +265,7 @@ impl<'a, P: Process> Context<'a, P> {
         self.effects.extend(effects.drain(..).map(map));
     }
 
-    /// Does what an effect says, by the verb that makes it: for a parent that passes on what its child does, in
+    /// Repeats an effect by calling the verb that produces it: for a parent that forwards its child's effects in
     /// [`Context::scope_with`]. A record takes the next position of this process.
     pub fn forward(&mut self, effect: EffectOf<P>) {
         match effect {
@@ -281,10 +282,10 @@ impl<'a, P: Process> Context<'a, P> {
         }
     }
 
-    /// Runs one step of a child, then hands each of its effects, in their order, to `each` with this context: for a
-    /// parent that numbers, holds back, routes or combines what its child does. It persists the child's records itself,
-    /// one record of its own for each, in order, so that the positions that the child was told stay true. `parent` is
-    /// lent to both; it takes its scratch out of itself meanwhile.
+    /// Runs one step of a child, then passes each of its effects, in order, to `each` with this context: for a parent
+    /// that numbers, delays, routes or combines its child's effects. The parent persists the child's records itself,
+    /// one record of its own for each, in order, so that the positions that the child knows stay valid. `parent` is
+    /// lent to both closures; it takes its scratch out of itself meanwhile.
     pub fn scope_with<C: Process, S>(
         &mut self,
         parent: &mut S,
@@ -311,7 +312,7 @@ impl<'a, P: Process> Context<'a, P> {
     }
 }
 
-/// The buffers through which a parent runs a child. Empty between steps: it is no part of the parent's value.
+/// The buffers through which a parent runs a child. Empty between steps, so not part of the parent's value.
 pub struct Scratch<C: Process> {
     effects: Vec<EffectOf<C>>,
     /// The child's events, oldest first, each with the position that it waits for.
@@ -354,7 +355,7 @@ mod tests {
     use crate::process::MessageKind;
     use core::convert::Infallible;
 
-    /// It is only lent a context.
+    /// Its context is only lent.
     struct Idle;
 
     #[derive(Clone, PartialEq, Eq, Hash, Debug)]

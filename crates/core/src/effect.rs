@@ -1,6 +1,6 @@
-//! Effects: what a step asked of the world, as plain data.
+//! Effects: what a step asks of the world, as plain data.
 //!
-//! A step is atomic: its effects lie in a buffer, in program order, until the handler has returned. The world can then
+//! A step is atomic: its effects stay in a buffer, in program order, until the handler has returned. The world can then
 //! print, hash, delay or drop them.
 
 use crate::bytes::Bytes;
@@ -10,13 +10,13 @@ use crate::process::Process;
 use core::fmt;
 use core::time::Duration;
 
-/// The most that one checkpoint part may hold.
+/// The size limit of a checkpoint part.
 pub const PART_BYTES_MAX: usize = 1 << 20;
 
 /// One immutable piece of a checkpoint.
 ///
-/// A part is named by its number within one incarnation: a number never comes back with other content, so a part that
-/// is already on disk is not written again.
+/// A number names a part within one incarnation and is never reused for other content, so a part that is already on
+/// disk is not written again.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Part {
     /// Its name, unique within the incarnation.
@@ -42,12 +42,12 @@ impl Decode for Part {
     }
 }
 
-/// A remark in the trace: why a message was ignored, that a limit was reached.
+/// A remark in the trace, such as why a message was ignored, or that a limit was reached.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Note {
-    /// What happened, in a few fixed words.
+    /// The event, in a few fixed words.
     pub text: &'static str,
-    /// A number that goes with it; 0 when there is none.
+    /// A number that belongs to it; 0 if none.
     pub value: u64,
 }
 
@@ -67,35 +67,35 @@ pub enum Effect<M, T, R, E> {
     Send {
         /// The receiver; never the sender itself.
         to: NodeId,
-        /// What is sent.
+        /// The message.
         message: M,
-        /// What must be durable before anybody may see it.
+        /// The position that must be durable before the effect may become visible.
         after: Position,
     },
-    /// Tell whoever runs this process, once the records up to `after` are durable.
+    /// Emit an event to the outside, once the records up to `after` are durable.
     Emit {
-        /// What is told.
+        /// The event.
         event: E,
-        /// What must be durable before anybody may see it.
+        /// The position that must be durable before the effect may become visible.
         after: Position,
     },
-    /// Write a record. It has this position, and is durable when `on_persisted` says so.
+    /// Write a record. It gets this position, and is durable once `on_persisted` reports it.
     Persist {
-        /// Its place: one more than the record before it.
+        /// Its position: one more than that of the record before it.
         position: Position,
-        /// What is written.
+        /// The record.
         record: R,
     },
-    /// Start a timer, or start it anew.
+    /// Start or restart a timer.
     SetTimer {
-        /// Which.
+        /// The timer.
         timer: T,
-        /// How long from now, on the monotonic clock.
+        /// The delay, on the monotonic clock.
         after: Duration,
     },
     /// Stop a timer; it will not fire.
     CancelTimer {
-        /// Which.
+        /// The timer.
         timer: T,
     },
     /// Write a checkpoint part.
@@ -104,14 +104,14 @@ pub enum Effect<M, T, R, E> {
         part: Part,
     },
     /// Make a checkpoint current, once its parts and all records persisted so far are durable: these parts, in this
-    /// order, stand for the records up to `covers`, which may then be cut. Parts that it does not name are deleted.
+    /// order, replace the records up to `covers`, which may then be deleted. Parts that it does not name are deleted.
     ///
-    /// What is persisted behind it may rest on it, as the log behind an installed snapshot does: a world counts those
+    /// Records persisted after it may depend on it, as the log after an installed snapshot does: a world counts those
     /// records as durable only once the checkpoint is current. It may write them earlier.
     CheckpointDone {
-        /// The last record that the parts stand for.
+        /// The last record that the parts replace.
         covers: Position,
-        /// All parts of the checkpoint, also those kept from the one before.
+        /// All parts of the checkpoint, including those kept from the previous one.
         parts: alloc::vec::Vec<u64>,
     },
     /// A remark for the trace.

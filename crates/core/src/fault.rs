@@ -1,17 +1,17 @@
-//! The one fault vocabulary, parsed and printed here and nowhere else.
+//! The one fault vocabulary, parsed and printed only here.
 //!
 //! ```text
-//! partition 1,2|3            nobody left of the bar hears anybody right of it, and the reverse
-//! partition 1->3             3 hears nothing from 1
-//! slow 1->2 delay 50ms loss 1%   also: duplicate 1% reorder 1% corrupt 1% bandwidth 100000 (bytes a second)
-//! pause 2 | resume 2         stop the process, let it go on
+//! partition 1,2|3            no message crosses between the nodes left and right of the bar
+//! partition 1->3             node 3 receives nothing from node 1
+//! slow 1->2 delay 50ms loss 1%   also: duplicate 1% reorder 1% corrupt 1% bandwidth 100000 (bytes per second)
+//! pause 2 | resume 2         suspend the process, resume it
 //! crash 2 | crash 2 without disk | crash leader | start 2
 //! skew 2 +200ms              the wall clock jumps
 //! drift 2 100ppm             both clocks run fast (or slow: -100ppm)
 //! disk 2 full|slow 20ms|failsync|flip|tear|ok
 //! heal                       every network, clock and disk fault ends
 //! ```
-//! In a schedule `@ 40ms` follows.
+//! In a schedule, `@ 40ms` follows.
 
 use crate::identity::NodeId;
 use alloc::format;
@@ -21,31 +21,31 @@ use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 
-/// Something that goes wrong, or right again.
+/// A fault, or the end of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
-    /// Groups of nodes that hear only one another. A node in no group hears everybody.
+    /// Groups of nodes that receive only one another's messages. A node in no group receives all messages.
     Partition(Vec<Vec<NodeId>>),
-    /// The second hears nothing from the first.
+    /// The second node receives nothing from the first.
     Cut(NodeId, NodeId),
-    /// A bad link, one way.
+    /// A bad link, in one direction.
     Slow(NodeId, NodeId, LinkFault),
-    /// The process stops; its sockets stay.
+    /// The process is suspended; its sockets stay open.
     Pause(NodeId),
-    /// The process goes on.
+    /// The process continues.
     Resume(NodeId),
     /// The process dies.
     Crash {
-        /// Who.
+        /// The node.
         who: Target,
         /// Whether its disk is gone as well.
         without_disk: bool,
     },
     /// A dead process starts again.
     Start(NodeId),
-    /// The wall clock jumps by so many milliseconds.
+    /// The wall clock jumps by this many milliseconds.
     Skew(NodeId, i64),
-    /// Both clocks run fast by so many parts in a million.
+    /// Both clocks run fast by this many parts in a million.
     Drift(NodeId, i32),
     /// The disk misbehaves.
     Disk(NodeId, DiskFault),
@@ -53,16 +53,16 @@ pub enum Fault {
     Heal,
 }
 
-/// Whom a crash hits.
+/// The node that a crash hits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Target {
     /// This node.
     Node(NodeId),
-    /// Whoever leads at that moment.
+    /// The leader at that time.
     Leader,
 }
 
-/// What a link does to messages, one way. Rates are parts in a million.
+/// The behaviour of a link towards messages in one direction. Rates are parts in a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct LinkFault {
     /// Added to the latency.
@@ -73,44 +73,44 @@ pub struct LinkFault {
     pub duplicate_ppm: u32,
     /// Delivered late enough to be overtaken.
     pub reorder_ppm: u32,
-    /// A bit flipped; a checksum will see it.
+    /// A bit is flipped; a checksum detects it.
     pub corrupt_ppm: u32,
-    /// Bytes a second; 0 is no limit.
+    /// Bytes per second; 0 means no limit.
     pub bandwidth: u64,
 }
 
-/// What a disk does.
+/// The behaviour of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DiskFault {
     /// No space is left.
     Full,
-    /// Every sync takes so much longer.
+    /// Every sync takes this much longer.
     Slow(Duration),
     /// The next sync fails.
     FailSync,
     /// A bit at rest flips.
     Flip,
-    /// The next crash tears the write that is under way.
+    /// The next crash tears the write in progress.
     Tear,
-    /// All is well again.
+    /// The disk works again.
     Ok,
 }
 
-/// A fault and its moment.
+/// A fault and its time.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Scheduled {
-    /// What.
+    /// The fault.
     pub fault: Fault,
-    /// When, since the start of the run.
+    /// The time since the start of the run.
     pub at: Duration,
 }
 
-/// Why a text is not a fault, with the byte at which reading stopped.
+/// Why a text is not a fault, with the byte at which parsing stopped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FaultError {
-    /// Where in the text.
+    /// The byte offset in the text.
     pub column: usize,
-    /// What was expected.
+    /// The expected text.
     pub expected: String,
 }
 
@@ -259,8 +259,8 @@ impl<'a> Words<'a> {
                 "corrupt" => link.corrupt_ppm = self.rate()?,
                 "bandwidth" => {
                     self.next();
-                    link.bandwidth =
-                        self.read("bytes a second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
+                    link.bandwidth = self
+                        .read("bytes per second, such as 100000", |word| word.parse().ok().filter(|rate| *rate > 0))?;
                 }
                 "" | "@" if link != LinkFault::default() => return Ok(Fault::Slow(from, to, link)),
                 _ => return self.expected("delay, loss, duplicate, reorder, corrupt or bandwidth"),
@@ -405,6 +405,9 @@ struct Span(Duration);
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nanos = self.0.as_nanos();
+        if nanos == 0 {
+            return f.write_str("0s");
+        }
         for (unit, size) in [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)] {
             if nanos >= size && nanos.is_multiple_of(size) {
                 return write!(f, "{}{unit}", nanos / size);

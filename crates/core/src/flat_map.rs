@@ -1,15 +1,15 @@
 //! A map of few entries: a sorted vector.
 //!
-//! A world keeps a handful of timers, nodes and links for each process. For so few a vector is faster to clone, to hash
-//! and to search than a tree, and it is a small part of a tree's code, which would be made anew for every protocol and
-//! world.
+//! A world keeps a handful of timers, nodes and links for each process. For so few entries a vector is faster to clone,
+//! to hash and to search than a tree. It also compiles to a fraction of a tree's code, which would be generated again
+//! for every protocol and world.
 
 use alloc::vec::Vec;
 use core::borrow::Borrow;
 use core::ops::Index;
 
-/// A map that is kept in the order of its keys. Finding an entry costs a binary search; adding or taking one moves all that
-/// come after it, so this is for hundreds of entries, not for thousands.
+/// A map that is kept in key order. Finding an entry costs a binary search; inserting or removing one moves all later
+/// entries, so this is for hundreds of entries, not for thousands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct FlatMap<K, V> {
     entries: Vec<(K, V)>,
@@ -22,22 +22,22 @@ impl<K, V> Default for FlatMap<K, V> {
 }
 
 impl<K, V> FlatMap<K, V> {
-    /// Without entries; takes no memory.
+    /// An empty map; takes no memory.
     pub const fn new() -> FlatMap<K, V> {
         FlatMap { entries: Vec::new() }
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
+    /// Whether the map is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Takes everything out.
+    /// Removes all entries.
     pub fn clear(&mut self) {
         self.entries.clear();
     }
@@ -62,7 +62,7 @@ impl<K, V> FlatMap<K, V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
-    /// The values, in the order of their keys.
+    /// The values, mutably, in the order of their keys.
     pub fn values_mut(&mut self) -> impl DoubleEndedIterator<Item = &mut V> {
         self.entries.iter_mut().map(|(_, value)| value)
     }
@@ -89,7 +89,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.place(key).ok().map(|place| &self.entries[place].1)
     }
 
-    /// The value of a key.
+    /// The value of a key, mutably.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
@@ -97,7 +97,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.place(key).ok().map(|place| &mut self.entries[place].1)
     }
 
-    /// The value of a key, put there first when there is none.
+    /// The value of a key, inserted first if it is missing.
     pub fn get_or_default(&mut self, key: K) -> &mut V
     where
         V: Default,
@@ -117,7 +117,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         self.place(key).is_ok()
     }
 
-    /// Gives a key a value; what it had before comes back.
+    /// Sets the value of a key; returns the previous value.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
             Ok(place) => Some(core::mem::replace(&mut self.entries[place].1, value)),
@@ -128,7 +128,7 @@ impl<K: Ord, V> FlatMap<K, V> {
         }
     }
 
-    /// Takes an entry out.
+    /// Removes an entry.
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

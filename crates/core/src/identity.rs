@@ -1,30 +1,32 @@
-//! Who a node is, which life of its storage it lives, how often it started in it, and how far that storage has come.
+//! The identity of a node: its id, the incarnation of its storage, the boot of its process, and the position in its
+//! log.
 
 use core::fmt;
 use core::num::ParseIntError;
 use core::str::FromStr;
 
-/// A node, for ever. 1, 2, 3 are names, for people and traces; addresses belong to the live world.
+/// A node, forever. 1, 2, 3 are names for people and traces; addresses belong to the live world.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct NodeId(pub u64);
 
 /// One life of a node's storage.
 ///
-/// A restart that finds all its records keeps its incarnation. A node that lost records, or comes back with an empty
-/// folder under a known identity, takes a fresh one: for every protocol that counts votes it is somebody else.
+/// A restart that finds all its records keeps its incarnation. A node that lost records, or returns with an empty
+/// folder under a known identity, takes a new one: for every protocol that counts votes it is a different member.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Incarnation(pub u64);
 
 impl Incarnation {
-    /// The first life.
+    /// The first incarnation.
     pub const FIRST: Incarnation = Incarnation(1);
 }
 
-/// Which start of the process on this storage this is: 1 the first time, and one more at every start, after a crash or not.
+/// The number of the process's start on this storage: 1 for the first, and one more at every start, whether after a
+/// crash or not.
 ///
-/// The world counts, and has written the count down before the process starts, so that an incarnation and a boot together
-/// never return. What a process only remembers is of its boot; see [`serial`](crate::serial) for what that means for the
-/// numbers that it gives its questions.
+/// The world counts starts, and persists the count before the process starts, so that a pair of incarnation and boot
+/// never returns. Everything that a process keeps only in memory belongs to its boot; see [`serial`](crate::serial) for
+/// the consequence for the numbers of its requests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Boot(pub u64);
 
@@ -40,12 +42,12 @@ impl Boot {
 
 /// How many records a process has persisted in this incarnation: the first record has position 1.
 ///
-/// Durability is a position: what waits for position `p` happens once the records 1 to `p` are on disk.
+/// Durability is a position: an effect that waits for position `p` happens once the records 1 to `p` are on disk.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Position(pub u64);
 
 impl Position {
-    /// Before the first record: what waits for this waits for nothing.
+    /// The position before the first record: an effect that waits for it waits for nothing.
     pub const NONE: Position = Position(0);
 
     /// The position of the record after this one.
@@ -66,7 +68,7 @@ impl FromStr for NodeId {
 
     fn from_str(text: &str) -> Result<NodeId, ParseIntError> {
         let digits = text.strip_prefix('n').unwrap_or(text);
-        // The standard parser takes a sign, which no name has.
+        // The standard parser accepts a sign, which no name has.
         let digits = if digits.starts_with('+') { "+" } else { digits };
         digits.parse().map(NodeId)
     }

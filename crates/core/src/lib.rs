@@ -1,29 +1,32 @@
-//! The heart of Volvox: what a protocol is, and what it may ask of the world.
+//! The core of Volvox: the interface between a protocol and the world that runs it.
 //!
-//! A protocol is written once, as a [`Process`]: a deterministic state machine that does no I/O. It is told of
-//! messages, timers and commands, and answers with [`Effect`]s, which it pushes through a [`Context`]. What time it
-//! is, when a message arrives, whether it arrives, and what survives a crash is the business of the *world* that
-//! runs it: the simulator (`sim`), the model checker (`check`) or the real network and disk (`net`, `disk`).
+//! A protocol is written once, as a [`Process`]: a deterministic state machine that does no I/O. It is driven by
+//! messages, timers and commands, and answers with [`Effect`]s, which it pushes through a [`Context`]. The *world* that
+//! runs it decides what time it is, when and whether a message arrives, and what survives a crash: the simulator
+//! (`sim`), the model checker (`check`) or the real network and disk (`net`, `disk`).
 //!
-//! This crate has no dependencies and does not know the standard library: what it does not offer, a protocol cannot
-//! reach. Read [`process`] first, then [`context`] for the verbs and [`effect`] for what they leave behind.
+//! This crate has no dependencies and does not use the standard library, so a protocol can reach only what this crate
+//! offers. Read [`process`] first, then [`context`] for the verbs and [`effect`] for their results.
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`process`] | the trait that every protocol implements |
-//! | [`property`] | what must hold, asked in every world |
+//! | [`property`] | what must hold, evaluated in every world |
 //! | [`context`] | the verbs of a step, and how a parent runs a child |
 //! | [`effect`] | effects as plain data, and checkpoint parts |
 //! | [`erased`] | a process without its type: a world compiled once for all protocols |
 //! | [`outbox`] | the durability gate that every world applies to sends and events |
-//! | [`identity`], [`time`], [`random`] | who, when, and by chance |
-//! | [`serial`] | numbers that name a question, and are given once |
+//! | [`identity`], [`time`], [`random`] | identity, time, and randomness |
+//! | [`serial`] | numbers of requests that are never reused |
 //! | [`bytes`], [`codec`] | shared byte strings, and a bounded binary encoding |
 //! | [`fingerprint`] | a hash that is the same in every run |
 //! | [`flat_map`] | a map of few entries |
 //! | [`fault`] | the one fault vocabulary, parsed and printed |
-//! | [`trace`] | one line of text an effect, the same everywhere |
+//! | [`trace`] | one line of text per effect, the same everywhere |
 //! | [`vocabulary`] | tables that give the words of a protocol their kinds, texts, binary forms and parsers |
+//!
+//! [`process`], [`context`] and [`effect`] import one another, and must: a handler of a process takes a context of that
+//! process, a context pushes effects, and an effect carries the process's own types. Elsewhere modules form layers.
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -5,7 +5,7 @@
 use crate::identity::Position;
 use alloc::collections::VecDeque;
 
-/// What waits for durability. Items that wait for the same position leave in the order in which they came.
+/// Items that wait for durability. Those that wait for the same position leave in the order in which they came.
 #[derive(Clone, Debug)]
 pub struct Outbox<T> {
     durable: Position,
@@ -13,27 +13,27 @@ pub struct Outbox<T> {
 }
 
 impl<T> Outbox<T> {
-    /// A gate behind which the records up to `durable` are on disk.
+    /// A gate for a log whose records up to `durable` are on disk.
     pub fn new(durable: Position) -> Outbox<T> {
         Outbox { durable, waiting: VecDeque::new() }
     }
 
-    /// The last position known durable.
+    /// The last position known to be durable.
     pub fn durable(&self) -> Position {
         self.durable
     }
 
-    /// How many items wait.
+    /// The number of waiting items.
     pub fn len(&self) -> usize {
         self.waiting.len()
     }
 
-    /// Whether nothing waits.
+    /// Whether no item waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Gives the item back when it may leave at once; keeps it otherwise.
+    /// Returns the item if it may leave at once; keeps it otherwise.
     pub fn offer(&mut self, after: Position, item: T) -> Option<T> {
         if after <= self.durable {
             return Some(item);
@@ -48,12 +48,12 @@ impl<T> Outbox<T> {
         None
     }
 
-    /// The records up to `through` are durable.
+    /// Records that the records up to `through` are durable.
     pub fn advance(&mut self, through: Position) {
         self.durable = self.durable.max(through);
     }
 
-    /// The next item that may leave.
+    /// Takes the next item that may leave.
     pub fn pop(&mut self) -> Option<T> {
         match self.waiting.front() {
             Some((after, _)) if *after <= self.durable => self.waiting.pop_front().map(|(_, item)| item),

@@ -1,4 +1,4 @@
-//! What a protocol is.
+//! The trait that every protocol implements.
 
 use crate::context::Context;
 use crate::effect::Part;
@@ -6,29 +6,29 @@ use crate::identity::{NodeId, Position};
 use core::fmt::{Debug, Display};
 use core::hash::Hash;
 
-/// What messages, records, commands and events are: values. `Display` is their form in a trace.
+/// The common bound of messages, records, commands and events: they are values. `Display` is their form in a trace.
 pub trait Payload: Clone + Eq + Hash + Debug + Display {}
 
 impl<T: Clone + Eq + Hash + Debug + Display> Payload for T {}
 
 pub use crate::vocabulary::Kinds as MessageKind;
 
-/// What a process is given back when it restarts: the parts of the last checkpoint in their order, then every record
+/// The state that a process gets back when it restarts: the parts of the last checkpoint in order, then every record
 /// after it, oldest first.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Restored<R> {
     /// One part of the checkpoint.
     Part(Part),
-    /// All parts were given; the checkpoint stands for the records up to this position.
+    /// The end of the parts; the checkpoint replaces the records up to this position.
     CheckpointEnd {
-        /// What the checkpoint covers.
+        /// The last position that the checkpoint covers.
         covers: Position,
     },
     /// A record that is not covered by the checkpoint.
     Record {
         /// Its position.
         position: Position,
-        /// What was persisted.
+        /// The persisted record.
         record: R,
     },
 }
@@ -39,49 +39,49 @@ pub enum Restored<R> {
 /// step is over. The rules that hold in every world:
 ///
 /// 1. **A step is atomic.** Handlers return nothing: a bad message is ignored with a [`Context::note`].
-/// 2. **Durability is a position.** [`Context::send`] and [`Context::emit`] wait behind everything persisted so far.
-///    The positional verbs wait only for what they reveal.
-/// 3. **A link** delivers at most once, in order within one incarnation of both ends, and loses only what was under
-///    way when it broke, or the newest when its bounded queue is full. A positional send may overtake one that waits.
+/// 2. **Durability is a position.** [`Context::send`] and [`Context::emit`] wait until everything persisted so far is
+///    durable. The positional verbs wait only for what they reveal.
+/// 3. **A link** delivers at most once, in order within one incarnation of both ends, and loses only what was in flight
+///    when it broke, or the newest when its bounded queue is full. A positional send may overtake one that waits.
 /// 4. **Timers** run on the monotonic clock. Setting one replaces it; a cancelled one never fires.
-/// 5. **State is a value.** A process that is checked is `Clone + Eq + Hash` too.
+/// 5. **State is a value.** A process that is checked is also `Clone + Eq + Hash`.
 /// 6. **No step takes longer than 5 ms**, and every queue inside has a bound.
 pub trait Process: Sized {
-    /// What is fixed for the life of the node.
+    /// The configuration, fixed for the life of the node.
     type Config: Clone;
-    /// What nodes send one another.
+    /// The messages that nodes send one another.
     type Message: Payload + MessageKind;
     /// The timers of a node; one of each value at a time.
     type Timer: Clone + Ord + Hash + Debug;
-    /// What is persisted.
+    /// The records that a node persists.
     type Record: Payload;
-    /// What is asked of a node from outside.
+    /// The commands to a node from outside.
     type Command: Payload;
-    /// What a node tells the outside.
+    /// The events that a node emits to the outside.
     type Event: Payload;
-    /// An immutable picture of the state for readers, in constant time; `()` for most.
+    /// An immutable view of the state for readers, made in constant time; `()` for most protocols.
     type View: Clone;
 
-    /// A node that knows nothing yet. `members` names all nodes that the world starts with, this one included. What
-    /// depends on the life of the node's storage, such as its incarnation, comes in the configuration.
+    /// Creates a node that knows nothing yet. `members` names all nodes that the world starts with, this one included.
+    /// Whatever depends on the incarnation of the node's storage comes in the configuration.
     fn new(id: NodeId, members: &[NodeId], config: &Self::Config) -> Self;
 
-    /// One piece of what survived the last life, before [`Process::on_start`]. No effects. A process that persists
+    /// Restores one piece of what survived the crash, before [`Process::on_start`]. No effects. A process that persists
     /// nothing ignores it.
     fn on_restore(&mut self, restored: Restored<Self::Record>) {
         let _ = restored;
     }
 
-    /// The node runs; everything that survived was restored.
+    /// The node starts, after everything that survived was restored.
     fn on_start(&mut self, cx: &mut Context<'_, Self>);
 
     /// A message arrived.
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>);
 
-    /// A timer is due.
+    /// A timer fired.
     fn on_timer(&mut self, timer: Self::Timer, cx: &mut Context<'_, Self>);
 
-    /// Somebody outside asks for something.
+    /// A command arrived from outside.
     fn on_command(&mut self, command: Self::Command, cx: &mut Context<'_, Self>);
 
     /// The records up to `through` are durable.
@@ -89,6 +89,6 @@ pub trait Process: Sized {
         let _ = (through, cx);
     }
 
-    /// The picture that readers see.
+    /// The view that readers see.
     fn view(&self) -> Self::View;
 }

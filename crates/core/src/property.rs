@@ -1,8 +1,8 @@
-//! What must hold, said once: every world evaluates the same functions.
+//! Properties, stated once: every world evaluates the same functions.
 //!
-//! A protocol keeps its properties beside its rules. The simulator asks them after every step, the checker in every
-//! state, the live world of what the nodes told. A property sees what no node sees: all of them at once, and what they
-//! told the outside.
+//! A protocol keeps its properties beside its rules. The simulator evaluates them after every step, the checker in
+//! every state, and the live world over the events of the nodes. A property sees what no node sees: all nodes at once,
+//! and the events that they emitted.
 
 use crate::identity::NodeId;
 use crate::process::Process;
@@ -10,10 +10,10 @@ use alloc::string::String;
 use core::fmt::Debug;
 use core::hash::Hash;
 
-/// What is remembered of the events of all nodes, so that properties can speak about the past. It is part of a state
-/// where it is checked, so it remembers little.
+/// A record of the events of all nodes, so that properties can refer to the past. In the checker it is part of a state,
+/// so it should remember little.
 pub trait History<P: Process>: Clone + Eq + Hash + Debug + Default {
-    /// A node told something.
+    /// A node emitted an event.
     fn on_event(&mut self, node: NodeId, event: &P::Event);
 }
 
@@ -22,15 +22,15 @@ impl<P: Process> History<P> for () {
     fn on_event(&mut self, _: NodeId, _: &P::Event) {}
 }
 
-/// All of a system at one moment.
+/// The whole system at one moment.
 pub struct Picture<'a, P, H> {
     /// The nodes that are up, by id.
     pub nodes: &'a [(NodeId, &'a P)],
-    /// What was told so far.
+    /// The history of events so far.
     pub history: &'a H,
 }
 
-/// When a property is asked.
+/// When a property is evaluated.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum When {
     /// In every state: nothing bad happens.
@@ -39,13 +39,13 @@ pub enum When {
     AtEnd,
 }
 
-/// Something that must hold of a protocol.
+/// A property that a protocol must satisfy.
 pub struct Property<P, H> {
-    /// Its name, in a few words: `one holder at a time`.
+    /// Its name in the textbook's terms, such as `mutual exclusion`.
     pub name: &'static str,
-    /// Where it stands: a paper with its section, or a row of the catalogue.
+    /// Its source: a paper and section, or a row of the catalogue.
     pub source: &'static str,
-    /// When it is asked.
+    /// When it is evaluated.
     pub when: When,
     /// Whether it holds, and if not, what is wrong.
     pub holds: fn(&Picture<'_, P, H>) -> Result<(), String>,

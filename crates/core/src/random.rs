@@ -1,13 +1,13 @@
-//! Chance, from a seed.
+//! Randomness from a seed.
 //!
 //! The generator is counter-based: the n-th output is a fixed mixing function of (key, n), so that a stream is 16
 //! bytes, can be split, and can be positioned anywhere. The mixing function is the finaliser of SplitMix64 (Steele,
 //! Lea and Flood 2014, figure 16) applied twice with the key folded in between. Its first outputs are pinned by a
-//! test: a saved seed means the same for ever.
+//! test: a saved seed keeps its meaning forever.
 
 use alloc::vec::Vec;
 
-/// A stream of random numbers: 16 bytes, one addition and two mixes a number.
+/// A stream of random numbers: 16 bytes, one addition and two mixes per number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rng {
     key: u64,
@@ -72,25 +72,25 @@ fn mix(mut z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Where the answers of `Context::choose` come from.
+/// The source of the answers of `Context::choose`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Choices {
-    /// From a stream: simulated and live.
+    /// Answers from a stream, for simulated and live runs.
     Random(Rng),
-    /// From a script: the checker runs a step once for every combination of answers. What the step asked for beyond
-    /// the script's end is answered 0, and every bound it asked for is written to `asked`.
+    /// Answers from a script: the checker runs a step once for every combination of answers. Calls beyond the script's
+    /// end return 0, and the bound of every call is written to `asked`.
     Script {
         /// The answers, in the order of asking.
         answers: Vec<u32>,
-        /// The bounds that the step asked for so far.
+        /// The bounds of the calls so far.
         asked: Vec<u32>,
     },
-    /// For worlds that write a run down, or follow one that was written down: first from a script, whose answers need
-    /// not fit, then from a stream, and without one 0. What was answered is written to `answers`.
+    /// For worlds that record or replay a run: answers come first from a script, whose answers need not fit, then from
+    /// a stream, or are 0 without one. Every answer is written to `answers`.
     Noted {
-        /// The answers to begin with; one that is too large stands for the largest.
+        /// The first answers; one that is too large means the largest.
         given: Vec<u32>,
-        /// What answers after that.
+        /// The source of the answers after the script.
         rng: Option<Rng>,
         /// Every answer so far.
         answers: Vec<u32>,
@@ -98,7 +98,7 @@ pub enum Choices {
 }
 
 impl Choices {
-    /// A decision in `0..bound`.
+    /// Makes a decision in `0..bound`.
     pub fn choose(&mut self, bound: u32) -> u32 {
         assert!(bound > 0, "a choice among none");
         match self {

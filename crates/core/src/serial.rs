@@ -1,19 +1,19 @@
-//! Numbers that name a question, and are given once.
+//! Numbers of requests that are never reused.
 //!
 //! # The problem
 //!
-//! A node numbers its requests, so that an answer is held against the question that it answers. It crashes, comes back
-//! and counts from 1 again. The answer to request 1 of its first life is still under way, arrives, and is believed: a
-//! lease is held that the grantor has long given to somebody else, a clock is set by a round trip that never was, and a
-//! transaction commits with the content of another.
+//! A node numbers its requests to match each answer with its request. It crashes, restarts and counts from 1 again. The
+//! answer to request 1 of its first boot is still in flight, arrives, and is believed: a client holds a lease that the
+//! grantor has long given to another, a clock is set by a round trip that never happened, and a transaction commits
+//! with the content of another.
 //!
 //! # The idea
 //!
-//! A world counts the starts of each process on its storage, and a step asks for that count with
-//! [`Context::boot`](crate::Context::boot). A [`Serial`] is a pair, the [`Boot`] and a count within it, and so it differs
-//! from every serial that an earlier boot of this storage issued, and is greater. Nothing is written to the disk for a
-//! serial: the one number that has to survive, the boot, is written by the world before the process starts. The first
-//! boot's serials print as `1`, `2`, `3`, those of the second as `2.1`, `2.2`.
+//! A world counts the starts of each process on its storage, and a step reads that count with
+//! [`Context::boot`](crate::Context::boot). A [`Serial`] is a pair, the [`Boot`] and a count within it, and so it
+//! differs from every serial that an earlier boot of this storage issued, and is greater. Nothing is written to the
+//! disk for a serial: the world persists the one number that has to survive, the boot, before the process starts. The
+//! first boot's serials print as `1`, `2`, `3`, those of the second as `2.1`, `2.2`.
 //!
 //! ```
 //! use volvox_core::serial::{Serial, Serials};
@@ -24,7 +24,7 @@
 //! let first = requests.issue();
 //! assert_eq!((first.to_string(), requests.issue().to_string()), ("1".into(), "2".into()));
 //!
-//! // The process crashed, and came back.
+//! // The process crashed, and restarted.
 //! let mut requests = Serials::of(Boot(2));
 //! let later = requests.issue();
 //! assert_eq!(later.to_string(), "2.1");
@@ -34,18 +34,18 @@
 //!
 //! # When it is enough
 //!
-//! A serial says that a question is *new*. That is enough where an earlier boot's questions are void: nobody may hold the
-//! node to them, and their answers may be ignored. So it is for requests that are answered or forgotten, for snapshots,
-//! rounds and probes, and for names that must only be unique.
+//! A serial shows that a request is *new*. That is enough where an earlier boot's requests are void: they bind the node
+//! to nothing, and their answers may be ignored. This is the case for requests that are answered or forgotten, for
+//! snapshots, rounds and probes, and for names that only have to be unique.
 //!
 //! It is not enough where an earlier boot made a *promise* under the number: a vote in a term, an acceptance of a ballot,
-//! a yes to a transaction. A promise is a record on the disk, written before anybody hears of it, and then the number
-//! stands in that record too. Two-phase commit needs both: its coordinator names transactions by serials and promises
-//! nothing with the name, while each participant writes down the name that it is bound to.
+//! a yes to a transaction. A promise is a record on the disk, durable before any other node learns of it, and that
+//! record contains the number. Two-phase commit needs both: its coordinator names transactions by serials and promises
+//! nothing by the name, while each participant persists the name that it is bound to.
 //!
-//! A storage that is lost loses its boots with everything else. The node's next [`Incarnation`](crate::Incarnation) begins
-//! at boot 1 again, so that only the pair of incarnation and boot never returns. A protocol that tolerates the loss of a
-//! disk names its node by incarnation, as Raft's configurations do, or does not rest on serials.
+//! If the storage is lost, the count of boots is lost with it. The node's next [`Incarnation`](crate::Incarnation)
+//! begins at boot 1 again, so that only the pair of incarnation and boot never returns. A protocol that tolerates the
+//! loss of a disk names its node by incarnation, as Raft's configurations do, or does not rely on serials.
 //!
 //! # References
 //!
@@ -59,21 +59,21 @@ use crate::identity::Boot;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The greatest boot and count that are believed: a greater one would leave no room to count.
+/// The greatest boot and count that are accepted: a greater one would leave no room to count.
 const NUMBER_MAX: u64 = 1 << 62;
 
-/// A number that this node issues once on its storage, however often it restarts. Ordered by the time of issue.
+/// A number that this node issues only once on its storage, however often it restarts. Ordered by the time of issue.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Serial {
     /// The start of the process that issued it.
     pub boot: Boot,
-    /// The place among those that this boot issued, from 1.
+    /// The count within that boot, from 1.
     pub count: u64,
 }
 
 impl Serial {
-    /// The serial with this count of the first boot: for tests, and for a protocol that keeps its last number on the disk
-    /// and never starts to count again.
+    /// The serial with this count of the first boot: for tests, and for a protocol that keeps its last number on the
+    /// disk and never restarts its count.
     pub const fn first_boot(count: u64) -> Serial {
         Serial { boot: Boot::FIRST, count }
     }
@@ -90,17 +90,17 @@ pub struct Serials {
 }
 
 impl Serials {
-    /// The serials of a boot, from the first.
+    /// The serials of a boot, from the first on.
     pub fn of(boot: Boot) -> Serials {
         Serials { boot: Some(boot), issued: 0 }
     }
 
-    /// The serials behind this one, in its boot.
+    /// The serials after this one, in its boot.
     pub fn behind(last: Serial) -> Serials {
         Serials { boot: Some(last.boot), issued: last.count }
     }
 
-    /// The next one.
+    /// Issues the next serial.
     ///
     /// # Panics
     /// Before the process has started.
@@ -110,7 +110,7 @@ impl Serials {
         Serial { boot, count: self.issued }
     }
 
-    /// How many were issued in this boot.
+    /// The number of serials issued in this boot.
     pub fn issued(&self) -> u64 {
         self.issued
     }
@@ -135,7 +135,7 @@ impl Encode for Serial {
     }
 }
 
-/// Refuses what no node issues: boot or count zero, or beyond belief.
+/// Refuses what no node issues: a boot or count that is zero or out of range.
 impl Decode for Serial {
     fn decode(input: &mut Reader<'_>) -> Result<Serial, DecodeError> {
         let (boot, count) = (input.varint()?, input.varint()?);

@@ -1,8 +1,8 @@
-//! Two clocks, two types: they never mix.
+//! Two clocks of two types, which never mix.
 //!
 //! [`Instant`] is monotonic, starts at zero with each incarnation of a running node, may drift within a declared
 //! bound and never jumps; timers run on it. [`Wall`] may be offset, drift and jump, and is the only one that may be
-//! persisted or sent to somebody else.
+//! persisted or sent to another node.
 
 use core::fmt;
 use core::ops::{Add, Sub};

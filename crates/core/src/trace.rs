@@ -1,4 +1,4 @@
-//! The trace: one line of text an effect, the same in golden files, logs, counterexamples and on the console.
+//! The trace: one line of text per effect, the same in golden files, logs, counterexamples and on the console.
 //!
 //! ```text
 //! 0.000ms n1 persist p2 entries [1] t1 commit=0
@@ -15,11 +15,11 @@ use core::fmt::{Debug, Display};
 
 /// A line of the trace: an effect of `node` at `at`.
 pub struct Line<'a, M, T, R, E> {
-    /// When, on the clock of the world.
+    /// The time, on the world's clock.
     pub at: Instant,
-    /// Whose.
+    /// The node.
     pub node: NodeId,
-    /// What.
+    /// The effect.
     pub effect: &'a Effect<M, T, R, E>,
 }
 

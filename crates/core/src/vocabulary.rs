@@ -1,4 +1,4 @@
-//! The vocabulary of a protocol, written once: the kinds, the text, the binary form and the parser of its words.
+//! The vocabulary of a protocol, declared once: the kinds, the text, the binary form and the parser of its words.
 //!
 //! A protocol declares its messages, records, timers, commands and events as plain enums, which a reader and rustdoc
 //! see. One table below each enum says everything else about its variants, and the compiler refuses a table that
@@ -8,7 +8,7 @@
 //! # extern crate alloc;
 //! use volvox_core::{commands, payload, rules};
 //!
-//! /// What nodes send to one another.
+//! /// The messages between nodes.
 //! #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 //! pub enum Message {
 //!     /// The sender wants to enter.
@@ -25,7 +25,7 @@
 //!     2 Reply                       => "Reply",
 //! }
 //!
-//! /// What a node is asked.
+//! /// The commands to a node.
 //! #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 //! pub enum Command {
 //!     /// Enter the critical section once.
@@ -36,14 +36,14 @@
 //!     Enter = "enter",
 //! }
 //!
-//! /// What is fixed for the life of a node.
+//! /// The configuration, fixed for the life of a node.
 //! pub struct Config {
-//!     /// The rule that is taken out, to see what it is for.
+//!     /// The rule to remove, to see what it is for.
 //!     pub without: Option<Rule>,
 //! }
 //!
 //! rules! {
-//!     /// The rules that can be taken out.
+//!     /// The removable rules.
 //!     pub enum Rule of Config;
 //!     Order = "order": "a node that is behind waits for the reply" / "every node replies at once, and two are inside",
 //! }
@@ -54,7 +54,7 @@
 //! assert!(!Config { without: Some(Rule::Order) }.keeps(Rule::Order));
 //! ```
 //!
-//! | macro | what it writes |
+//! | macro | generates |
 //! |---|---|
 //! | [`payload!`](crate::payload) | [`Kinds`], `Display`, [`Encode`](crate::Encode) and [`Decode`](crate::Decode) |
 //! | [`numbers!`](crate::numbers) | the same for a number with a bound, and `FromStr` |
@@ -78,7 +78,7 @@ pub use payload::{Bounded, decode_at_most};
 pub use rule::RuleCard;
 pub use spelling::{edits, nearest};
 
-/// What the macros name in the crates that use them.
+/// The names that the macros use in other crates.
 #[doc(hidden)]
 pub mod expansion {
     pub use alloc::vec;

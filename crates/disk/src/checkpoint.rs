@@ -15,10 +15,10 @@ pub const PARTS_MAX: usize = 1 << 20;
 
 impl<D: Directory> Log<D> {
     /// Writes one part, durably. It belongs to a checkpoint once [`Log::install_checkpoint`] names it, and is deleted
-    /// by a checkpoint or a restart that does not. A part that is there already is not written again.
+    /// by a checkpoint or a restart that does not. An existing part is not written again.
     ///
     /// # Panics
-    /// When the part is there already with other content: a part is immutable.
+    /// When the part exists with other content: a part is immutable.
     pub fn write_part(&mut self, part: &Part) -> Result<(), CheckpointError> {
         self.check_ready()?;
         if part.data.len() > PART_BYTES_MAX {
@@ -36,7 +36,7 @@ impl<D: Directory> Log<D> {
         Ok(())
     }
 
-    /// Makes these parts, in this order, stand for the records up to `covers`. Then deletes what is no longer needed:
+    /// Makes these parts, in this order, replace the records up to `covers`. Then deletes what is no longer needed:
     /// other parts, and segments that hold nothing after `covers`.
     ///
     /// A crash leaves the old checkpoint or the new one: parts and their names are durable before the manifest is
@@ -77,7 +77,7 @@ impl<D: Directory> Log<D> {
     fn write_part_file(&mut self, name: &str, bytes: &[u8]) -> Result<(), AppendError> {
         let file = self.directory.create(name).map_err(|error| AppendError::write(name, error))?;
         if let Err(error) = file.write_at(bytes, 0) {
-            // What was written of it may be what the disk lacks; if this fails too, opening the log removes it.
+            // The partly written file may take the space that the disk lacks; if this fails too, opening the log removes it.
             let _ = self.directory.remove(name);
             return Err(AppendError::write(name, error));
         }
@@ -119,7 +119,7 @@ impl<D: Directory> Log<D> {
     }
 }
 
-/// Reads as much of a part's file as the part may have, and one byte more: a longer file is a damaged one.
+/// Reads a part's file up to the longest part, and one byte more: a longer file is damaged.
 pub(crate) fn read_part_file<D: Directory>(directory: &D, name: &str, entry: PartEntry) -> io::Result<Vec<u8>> {
     let length = PART_HEADER + (entry.length as usize).min(PART_BYTES_MAX);
     let mut bytes = vec![0; length + 1];

@@ -1,8 +1,8 @@
-//! All that the log asks of a file system.
+//! The file system operations that the log needs.
 
 use std::io;
 
-/// One folder of files, without subfolders. What it does to entries is certain only after [`Directory::sync`].
+/// One folder of files, without subfolders. Its changes of entries are durable only after [`Directory::sync`].
 pub trait Directory: Send {
     /// An open file of this folder.
     type File: File;
@@ -10,9 +10,9 @@ pub trait Directory: Send {
     fn list(&self) -> io::Result<Vec<String>>;
     /// Opens a file that exists, to read and write.
     fn open(&self, name: &str) -> io::Result<Self::File>;
-    /// Makes an empty file, in place of any of that name.
+    /// Creates an empty file, replacing any of that name.
     fn create(&self, name: &str) -> io::Result<Self::File>;
-    /// Gives a file another name, in place of any that has it.
+    /// Renames a file, replacing any that has the new name.
     fn rename(&self, from: &str, to: &str) -> io::Result<()>;
     /// Deletes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
@@ -20,11 +20,11 @@ pub trait Directory: Send {
     fn sync(&self) -> io::Result<()>;
 }
 
-/// An open file. What is written is certain only after [`File::sync`].
+/// An open file. Writes are durable only after [`File::sync`].
 pub trait File: Send {
-    /// How long it is.
+    /// Its length.
     fn length(&self) -> io::Result<u64>;
-    /// Reads from `offset`, fewer bytes than asked for only at the end of the file; says how many.
+    /// Reads from `offset`, fewer bytes than asked for only at the end of the file; returns their number.
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
     /// Writes all of `bytes` at `offset`; the file grows where they go past its end.
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;

@@ -1,31 +1,31 @@
-//! What can go wrong: one enum an operation. Each variant says who erred, whether anything changed, and what to do.
+//! Errors: one enum per operation. Each variant says which side erred, whether anything changed, and what to do.
 
 use std::io;
 use volvox_core::Position;
 
 /// Why a log cannot be opened. Nothing was changed.
 ///
-/// Lost records are no error but an [`crate::Outcome`]: the node goes on, as somebody else.
+/// Lost records are not an error but an [`crate::Outcome`]: the node continues as a new incarnation.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// The file was written by a newer program.
     #[error("{file} has version {found}, and this program reads versions up to {supported}: run the newer program")]
     NewerVersion {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What it says.
+        /// Its version.
         found: u32,
-        /// What this program knows.
+        /// The newest version that this program reads.
         supported: u32,
     },
     /// The disk could not read, write or list.
     #[error("cannot {action} {file}: {source}; check the disk, or give the node an empty folder")]
     Io {
-        /// What was tried.
+        /// The failed action.
         action: &'static str,
-        /// Which file.
+        /// The file.
         file: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -36,37 +36,37 @@ pub enum AppendError {
     /// The batch is larger than a batch may be. Nothing changed; the caller must send less at a time.
     #[error("a batch of {bytes} bytes is over the limit of {limit}")]
     TooLarge {
-        /// How large it would be.
+        /// Its size.
         bytes: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
     /// The disk is full. Nothing that was acknowledged changed; the same append may succeed once there is space.
     #[error("the disk is full, nothing was written: free some space and try again")]
     Full,
-    /// A write failed. What is on disk is unknown until the log is opened again: the node must stop.
+    /// A write failed. The state of the disk is unknown until the log is opened again: the node must stop.
     #[error("a write to {file} failed: {source}; stop the node and check the disk")]
     WriteFailed {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
     /// An fsync failed. The page cache can no longer be trusted: the node must stop.
     #[error("fsync of {file} failed: {source}; the page cache can no longer be trusted: stop the node")]
     SyncFailed {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// An earlier write or fsync failed, and the log refuses everything since.
+    /// An earlier write or fsync failed, and since then the log refuses everything.
     #[error("the log stopped at an earlier failure: stop the node")]
     Stopped,
 }
 
 impl AppendError {
-    /// What a failed write, create or rename means.
+    /// The error for a failed write, create or rename.
     pub(crate) fn write(file: &str, source: io::Error) -> AppendError {
         match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => AppendError::Full,
@@ -74,17 +74,17 @@ impl AppendError {
         }
     }
 
-    /// What a failed fsync means: whatever the reason, the cache may have dropped what it could not write.
+    /// The error for a failed fsync: whatever the reason, the cache may have dropped data that it could not write.
     pub(crate) fn sync(file: &str, source: io::Error) -> AppendError {
         AppendError::SyncFailed { file: file.to_owned(), source }
     }
 
-    /// For work that can as well be left undone when the disk is full.
+    /// For work that can be skipped when the disk is full.
     pub(crate) fn unless_full(self) -> Result<(), AppendError> {
         if matches!(self, AppendError::Full) { Ok(()) } else { Err(self) }
     }
 
-    /// Whether the log can go on.
+    /// Whether the log can continue.
     pub(crate) fn is_harmless(&self) -> bool {
         matches!(self, AppendError::TooLarge { .. } | AppendError::Full)
     }
@@ -96,33 +96,33 @@ pub enum CheckpointError {
     /// The part is larger than a part may be. Nothing changed.
     #[error("part {number} has {bytes} bytes, over the limit of {limit}")]
     TooLarge {
-        /// Which part.
+        /// The part.
         number: u64,
-        /// How large it is.
+        /// Its size.
         bytes: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
     /// The manifest would name more parts than it may. Nothing changed.
     #[error("a checkpoint of {parts} parts is over the limit of {limit}")]
     TooMany {
-        /// How many.
+        /// The number.
         parts: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
     /// The manifest names a part that was never written. Nothing changed.
     #[error("the checkpoint names part {number}, which was not written")]
     NoSuchPart {
-        /// Which part.
+        /// The part.
         number: u64,
     },
     /// The manifest covers records that are not durable, or fewer than the one before. Nothing changed.
     #[error("a checkpoint cannot cover up to {covers}: it must lie between {low} and {high}")]
     Covers {
-        /// What was asked for.
+        /// The requested position.
         covers: Position,
-        /// What the current checkpoint covers.
+        /// The last position that the current checkpoint covers.
         low: Position,
         /// The last durable record.
         high: Position,
@@ -138,21 +138,21 @@ pub enum ReadPartError {
     /// The current checkpoint has no such part.
     #[error("the checkpoint has no part {number}")]
     NoSuchPart {
-        /// Which part.
+        /// The part.
         number: u64,
     },
-    /// It verified when the log was opened, and does not now: the disk loses data while the node runs. Stop the node.
+    /// It verified when the log was opened, but no longer does: the disk loses data while the node runs. Stop the node.
     #[error("part {number} is damaged: stop the node and check the disk")]
     Damaged {
-        /// Which part.
+        /// The part.
         number: u64,
     },
     /// The disk could not read.
     #[error("cannot read {file}: {source}; stop the node and check the disk")]
     Io {
-        /// Which file.
+        /// The file.
         file: String,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }

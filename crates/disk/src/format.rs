@@ -1,13 +1,13 @@
 //! The bytes of every file: drawn in the crate's header, written and checked here.
 //!
-//! Everything is little-endian. Nothing that is read is believed before its checksum, and nothing is allocated on the
-//! word of a length before that length was compared with what is there.
+//! Everything is little-endian. Nothing is used before its checksum was verified, and no memory is allocated for a
+//! length before that length was compared with the size of the file.
 
-use crate::log::Identity;
+use crate::identity::Identity;
 use core::ops::Range;
 use volvox_core::{Incarnation, NodeId, Position};
 
-/// What a disk writes whole or not at all, and where batches begin.
+/// The unit that a disk writes whole or not at all, and the alignment of batches.
 pub(crate) const SECTOR: usize = 512;
 /// The version of every file that this program writes.
 pub(crate) const VERSION: u32 = 1;
@@ -19,7 +19,7 @@ pub(crate) const IDENTITY_LENGTH: usize = 56;
 pub(crate) const MANIFEST_HEADER: usize = 56;
 /// The length of a manifest entry.
 pub(crate) const MANIFEST_ENTRY: usize = 16;
-/// The length of what stands before a part's data.
+/// The length of the header before a part's data.
 pub(crate) const PART_HEADER: usize = 24;
 
 const BATCH_MAGIC: [u8; 4] = *b"VxLg";
@@ -29,26 +29,26 @@ const PART_MAGIC: [u8; 4] = *b"VxPt";
 /// Magic, version and the checksum of both: the one thing that no version may change.
 const HEAD: usize = 12;
 const SEALED: u32 = 1;
-/// No log lives long enough to come here, so that sums of what a hostile file says do not overflow.
+/// No log lives long enough to reach this, so that sums of a hostile file's numbers do not overflow.
 const POSITION_MAX: u64 = 1 << 60;
 /// As for positions: no segment has a higher number.
 const SEGMENT_NUMBER_MAX: u64 = 1 << 48;
 
-/// What a piece of a file turned out to be.
+/// The verdict on a piece of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Decoded<T> {
     /// It verifies.
     Valid(T),
-    /// A newer program wrote it; its version.
+    /// A newer program wrote it; this is its version.
     Newer(u32),
     /// Anything else.
     Damaged,
 }
 
-/// What stands before the records of a batch.
+/// The header before the records of a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct BatchHeader {
-    /// The segment it was written to: what a recycled file still holds of its earlier use has another number.
+    /// The segment it was written to: batches left in a recycled file by its earlier use have another number.
     pub segment: u64,
     /// How long the file of the segment is: a shorter one has lost its end.
     pub segment_bytes: u64,
@@ -58,13 +58,13 @@ pub(crate) struct BatchHeader {
     pub synced_through: Position,
     /// The sequence number of the manifest that was current.
     pub manifest: u64,
-    /// How many records.
+    /// The number of records.
     pub count: u32,
-    /// How many bytes they take.
+    /// Their size in bytes.
     pub body_length: u32,
     /// Their checksum.
     pub body_crc: u32,
-    /// Nothing follows in this segment; the log goes on in the next, which exists.
+    /// Nothing follows in this segment; the log continues in the next, which exists.
     pub sealed: bool,
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn body_checksum(body: &[u8]) -> u32 {
     crc32c::crc32c(body)
 }
 
-/// Where each record of a body lies; `None` when the lengths do not add up to the body.
+/// The range of each record in a body; `None` when the lengths do not add up to the body.
 pub(crate) fn record_ranges(body: &[u8], count: u32) -> Option<Vec<Range<usize>>> {
     if u64::from(count) * 4 > body.len() as u64 {
         return None;
@@ -154,7 +154,7 @@ pub(crate) fn record_ranges(body: &[u8], count: u32) -> Option<Vec<Range<usize>>
 /// An identity as it is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct StoredIdentity {
-    /// Whose log it is.
+    /// The owner of the log.
     pub identity: Identity,
     /// The number of this life's first segment; lower ones are left over from an earlier life.
     pub first_segment: u64,
@@ -198,12 +198,12 @@ impl StoredIdentity {
     }
 }
 
-/// What a manifest says of one part.
+/// The entry of one part in a manifest.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct PartEntry {
     /// Its number.
     pub number: u64,
-    /// How many bytes its data has.
+    /// The size of its data in bytes.
     pub length: u32,
     /// The checksum of its data.
     pub crc: u32,
@@ -214,7 +214,7 @@ pub(crate) struct PartEntry {
 pub(crate) struct Manifest {
     /// One more than the manifest before it; 0 means that there never was a checkpoint.
     pub sequence: u64,
-    /// The last record that the parts stand for.
+    /// The last record that the parts cover.
     pub covers: Position,
     /// The oldest segment that is still needed.
     pub first_segment: u64,
@@ -329,7 +329,8 @@ fn check_head(bytes: &[u8], magic: [u8; 4], nonce: u64) -> Decoded<()> {
     }
 }
 
-/// CRC-32C that begins with the nonce: a client that stores bytes which look like a batch cannot know it.
+/// CRC-32C that begins with the nonce, which a client cannot know: so a client cannot store bytes that pass for a
+/// batch.
 fn checksum(nonce: u64, bytes: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&nonce.to_le_bytes()), bytes)
 }

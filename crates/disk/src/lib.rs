@@ -2,20 +2,20 @@
 //!
 //! # The problem
 //!
-//! A node promises things: a vote, an acknowledged write. It may keep a promise only when it remembers it, so what it
-//! promises is on disk first. Disks do less than they seem to. A write that returned lies in a cache, and a power cut
-//! keeps any part of it. A name that was made or changed is another write, with a cache of its own. Sectors rot while
-//! nobody looks. And `fsync` can fail, after which the cache shows what the disk does not hold. A log must tell two
-//! things apart that look alike: the end of a write that a crash interrupted, which nobody was promised, and a promise
-//! that the disk has lost. To cut the first is right. To cut the second makes a node that votes twice.
+//! A node makes promises: a vote, an acknowledged write. It can keep a promise only if it remembers it, so the promise
+//! must be on disk first. Disks guarantee less than they seem to. A completed write is in a cache, of which a power cut
+//! keeps any part. A created or renamed file is a separate write, with its own cache. Sectors decay unnoticed. And
+//! `fsync` can fail, after which the cache shows data that the disk does not hold. A log must distinguish two cases
+//! that look alike: the end of a write that a crash interrupted, which was never promised, and a promise that the disk
+//! has lost. Cutting off the first is correct. Cutting off the second makes a node that votes twice.
 //!
 //! # The idea
 //!
-//! Records are written in *batches*: one write, one `fdatasync`, one checksum. A batch is valid whole or not at all.
-//! Each batch says how far the log was known durable when it was written, `synced_through`. So each batch is a witness
-//! for those before it, and opening a log needs one rule:
+//! Records are written in *batches*: one write, one `fdatasync`, one checksum. A batch is valid as a whole or not at
+//! all. Each batch says how far the log was known durable when it was written, `synced_through`. So each batch is a
+//! witness for those before it, and opening a log needs one rule:
 //!
-//! > Positions up to the highest `synced_through` found anywhere must verify. What does not is a **lost record**: the
+//! > Positions up to the highest `synced_through` found anywhere must verify. One that does not verify is a **lost record**: the
 //! > node takes a new identity ([`Outcome::Lost`]). Beyond it, everything from the first invalid batch on is a **torn
 //! > tail**, and is cut ([`Outcome::TornTail`]).
 //!
@@ -24,10 +24,10 @@
 //!
 //! # The folder
 //!
-//! | file | what it is | how it changes |
+//! | file | content | how it changes |
 //! |---|---|---|
-//! | `identity` | whose log it is; where this life begins | replaced by rename, once a life |
-//! | `log-N` | segment N of the log: batches, one behind the other | written in place, batch by batch |
+//! | `identity` | the owner of the log; where this life begins | replaced by rename, once per life |
+//! | `log-N` | segment N of the log: batches, one after the other | written in place, batch by batch |
 //! | `spare-N` | a file that waits to be a segment | zeroed in steps, then renamed |
 //! | `part-N` | one immutable part of a checkpoint | written once |
 //! | `manifest-L` | the current checkpoint of the life that began with segment L | replaced by rename |
@@ -42,7 +42,7 @@
 //!  0         4         8         12
 //! +---------+---------+---------+
 //! | magic   | version | crc of  |   No version changes these twelve bytes, so a newer file is refused as newer
-//! | 4 bytes | u32     | 0 to 8  |   ([`OpenError::NewerVersion`]), and a damaged one is not taken for newer.
+//! | 4 bytes | u32     | 0 to 8  |   ([`OpenError::NewerVersion`]), and a damaged one is not mistaken for newer.
 //! +---------+---------+---------+
 //! ```
 //!
@@ -66,10 +66,10 @@
 //! +---------+---------+---------+------------------------------------+------------+
 //! ```
 //!
-//! The same write zeroes the sector behind the batch: there the log ends, whatever an earlier use of the file left.
-//! Both checksums of the header begin with the nonce. It is random, another one each life, and nobody outside the
-//! folder knows it: neither an earlier life's batches nor bytes that a client stored can pass for a batch. A recycled
-//! file is full of batches of this very life, and those carry another segment number.
+//! The same write zeroes the sector behind the batch: there the log ends, whatever data an earlier use of the file
+//! left. Both checksums of the header begin with the nonce. It is random, different in each life, and unknown outside
+//! the folder: neither an earlier life's batches nor bytes that a client stored can pass for a batch. A recycled file
+//! is full of batches of this very life, and those carry another segment number.
 //!
 //! ## `identity`
 //!
@@ -114,38 +114,40 @@
 //! ```
 //!
 //! Had the bit flipped before the empty batch was written, and taken the header of `c` with it, the highest
-//! `synced_through` would be 2: a torn tail. That is the one thing that cannot be told apart: rot of exactly the last
-//! batch, while the node was down after a crash in the midst of work. Test `every_byte_of_a_log_that_was_busy` shows
-//! where its limits are.
+//! `synced_through` would be 2: a torn tail. This is the one case that cannot be distinguished: decay of exactly the
+//! last batch, while the node was down after a crash during a write. Test `every_byte_of_a_log_that_was_busy` shows the
+//! limits of this case.
 //!
 //! # Why it is safe
 //!
-//! - **What is acknowledged is never written over.** A batch begins at a sector of its own, so that the next write,
+//! - **Acknowledged records are never overwritten.** A batch begins at a sector of its own, so that the next write,
 //!   torn or not, touches no sector of it.
 //! - **A segment exists before it is used.** A spare is zeroed and synced, renamed, and the folder synced; then the old
-//!   segment gets its seal, which says that the next one exists; then the next is written. So a segment that is gone
-//!   is missed, and one that a crash left unused is not. Each header also knows how long its file is.
+//!   segment gets its seal, which says that the next one exists; then the next is written. So a missing segment is
+//!   noticed, and one that a crash left unused is not mistaken for missing. Each header also knows how long its file
+//!   is.
 //! - **A checkpoint is the old one or the new one.** Parts are synced, then the folder, then the new manifest, then it
 //!   is renamed, then the folder again; only then is anything deleted. The batches name the sequence number of the
-//!   manifest: one that vanished is missed, and an older one cannot pass for it.
+//!   manifest: one that vanished is noticed, and an older one cannot pass for it.
 //! - **A life ends at one moment**, when the new identity file takes its name. Before it nothing of the old life was
 //!   touched; after it nothing of the old life is read, for its nonce, its segment numbers and the name of its manifest
-//!   are others. The new life's first segment leaves a number out: the old life must not take that file for a segment
-//!   that it lost.
-//! - **What opening gives back is durable.** A process that was killed may leave a batch that was written and not
-//!   synced, and after a failed `fsync` the page cache shows what the disk does not hold. So what has no witness is
+//!   differ. The new life's first segment skips a number: the old life must not mistake that file for a segment that it
+//!   lost.
+//! - **Restored records are durable.** A process that was killed may leave a batch that was written and not synced, and
+//!   after a failed `fsync` the page cache shows data that the disk does not hold. So records without a witness are
 //!   written again and synced before the witness is written.
-//! - **After a failed write or sync the log refuses everything** ([`AppendError::Stopped`]). A full disk is no such
+//! - **After a failed write or sync the log refuses everything** ([`AppendError::Stopped`]). A full disk is not such a
 //!   failure: it is noticed before anything is changed.
 //!
 //! # Caveats
 //!
 //! - A sector of 512 bytes need not be written whole or not at all, but a write must not damage sectors beside it.
 //! - The checksum finds accidents, not forgers with access to the folder.
-//! - A folder that is put back from a copy is an old life that looks intact. Nothing here can notice it.
-//! - A disk that lies about `fdatasync` loses what it said it had. When a later batch survives, that is noticed.
+//! - A folder that is restored from a copy is an old life that looks intact. The log cannot notice this.
+//! - A disk that lies about `fdatasync` loses records that it reported as durable. The log notices this if a later
+//!   batch survives.
 //! - When a healthy life is replaced by another and the power fails in between, the folder may report a lost segment
-//!   though nothing was lost. The node takes a new identity, as it was about to.
+//!   though nothing was lost. The node takes a new identity, as it would have anyway.
 //! - Opening reads every needed segment to its end: 64 MiB at a time, some 30 ms each when cached.
 //!
 //! # References
@@ -157,9 +159,11 @@
 #![forbid(unsafe_code)]
 
 mod checkpoint;
+mod counters;
 mod directory;
 mod error;
 mod format;
+mod identity;
 mod life;
 mod log;
 mod names;
@@ -173,11 +177,11 @@ mod spares;
 mod unsynced;
 
 pub use checkpoint::PARTS_MAX;
+pub use counters::Counters;
 pub use directory::{Directory, File};
 pub use error::{AppendError, CheckpointError, OpenError, ReadPartError};
-pub use log::{
-    BATCH_BYTES_MAX, Counters, Identity, Log, Options, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-};
+pub use identity::Identity;
+pub use log::{BATCH_BYTES_MAX, Log, Options, RECORD_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 pub use outcome::{Loss, Outcome, Recovered};
 pub use real::{FolderError, RealDirectory, RealFile};
 pub use recording::{Recording, RecordingDirectory, RecordingFile, SequenceCounter};

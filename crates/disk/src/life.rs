@@ -3,13 +3,14 @@
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
 use crate::format::{Manifest, StoredIdentity};
-use crate::log::{Identity, Log, Segment, State};
+use crate::identity::Identity;
+use crate::log::{Log, Segment, State};
 use crate::names::{self, Names};
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::Position;
 
 impl<D: Directory> Log<D> {
-    /// Forgets everything the folder holds and starts at position 1, as somebody else. For a folder that is
+    /// Discards everything in the folder and starts at position 1, under a new identity. For a folder that is
     /// [`crate::Outcome::Fresh`], for a node that [`crate::Outcome::Lost`] records, or when it must become another.
     ///
     /// The new identity file is the one moment of change. Before it the folder holds the old life, or what was left of
@@ -17,7 +18,7 @@ impl<D: Directory> Log<D> {
     /// what a crash left standing.
     ///
     /// # Panics
-    /// When the nonce is that of the life before: its batches would be taken for ours.
+    /// When the nonce is that of the life before: its batches would pass for ours.
     pub fn start_life(&mut self, identity: Identity) -> Result<(), AppendError> {
         self.check_running()?;
         assert!(self.identity.is_none_or(|old| old.nonce != identity.nonce), "a new life needs a new nonce");

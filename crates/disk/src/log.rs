@@ -1,46 +1,34 @@
 //! The log itself: batches go in, one write and one fdatasync each.
 
+use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
 use crate::format::{BATCH_HEADER, BatchHeader, Manifest, PartEntry, SECTOR, body_checksum, padded};
+use crate::identity::Identity;
 use crate::names;
 use crate::spares::Spares;
 use std::collections::{BTreeMap, VecDeque};
-use volvox_core::{Incarnation, NodeId, Position};
+use volvox_core::Position;
 
-/// The most that one record may hold.
+/// The most bytes of one record.
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
-/// The most that one batch may hold, its header and the lengths of its records included.
+/// The most bytes of one batch, its header and the lengths of its records included.
 pub const BATCH_BYTES_MAX: usize = 64 << 20;
 /// The smallest segment.
 pub const SEGMENT_BYTES_MIN: u64 = 4 << 10;
-/// The largest segment. A file is read no further than this.
+/// The largest segment. No file is read beyond this.
 pub const SEGMENT_BYTES_MAX: u64 = 128 << 20;
 /// Two sectors at the end of a segment that no batch of records takes: an idle batch and the seal always fit.
 const RESERVED: u64 = 2 * SECTOR as u64;
-/// A buffer that one large batch has grown beyond this is given back.
+/// A buffer that one large batch has grown beyond this is freed.
 const BUFFER_BYTES_KEPT: usize = 4 << 20;
-
-/// Whose log it is; written once a life.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Identity {
-    /// The cluster that the node belongs to.
-    pub cluster: u64,
-    /// The node, forever.
-    pub node: NodeId,
-    /// Which life of its storage this is.
-    pub incarnation: Incarnation,
-    /// A random number, another one each life. It is part of the checksums of batches, so that neither what an earlier
-    /// life wrote nor bytes that a client chose can pass for one. No client may learn it.
-    pub nonce: u64,
-}
 
 /// How the log uses the disk.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     /// The length of a segment, in whole sectors. A batch that needs more gets a segment of its own length.
     pub segment_bytes: u64,
-    /// How many segments that a checkpoint made superfluous are kept to be used again.
+    /// How many superfluous segments are kept for reuse after a checkpoint.
     pub spare_segments_max: usize,
 }
 
@@ -48,21 +36,6 @@ impl Default for Options {
     fn default() -> Options {
         Options { segment_bytes: 64 << 20, spare_segments_max: 4 }
     }
-}
-
-/// What the log has done since it was opened.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Counters {
-    /// Batches of records made durable.
-    pub batches: u64,
-    /// The records in them.
-    pub records: u64,
-    /// How often a file was synced for a batch of records; the same number as `batches`, and a test says so.
-    pub batch_syncs: u64,
-    /// Every other sync: idle batches, new segments, parts, manifests, the folder.
-    pub other_syncs: u64,
-    /// All bytes that were written to files.
-    pub bytes_written: u64,
 }
 
 /// A write-ahead log with its checkpoints, in one folder.
@@ -77,7 +50,7 @@ pub struct Log<D: Directory> {
     pub(crate) identity: Option<Identity>,
     /// The first segment of this life, by which its manifest is named.
     pub(crate) first_segment: u64,
-    /// The highest segment number that the folder knew when it was opened, for a life that must not meet it.
+    /// The highest segment number in the folder when it was opened, for a new life, which must not reuse it.
     pub(crate) highest_segment: u64,
     pub(crate) next: Position,
     pub(crate) durable: Position,
@@ -96,7 +69,7 @@ pub struct Log<D: Directory> {
     pub(crate) counters: Counters,
 }
 
-/// What the log may do.
+/// The permitted operations of the log.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum State {
     /// There is no life yet, or the last one lost records: only [`Log::start_life`].
@@ -107,7 +80,7 @@ pub(crate) enum State {
     Stopped,
 }
 
-/// What is known of a segment.
+/// A segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Segment {
     pub number: u64,
@@ -123,7 +96,7 @@ pub(crate) struct Active<F> {
     pub number: u64,
     pub file: F,
     pub capacity: u64,
-    /// Where the next batch goes.
+    /// The place of the next batch.
     pub end: u64,
 }
 
@@ -136,7 +109,7 @@ pub(crate) struct Unsynced {
 }
 
 impl<D: Directory> Log<D> {
-    /// Makes records durable as one batch: one write, one fdatasync. Says which positions they got, first and last.
+    /// Makes records durable as one batch: one write, one fdatasync. Returns their first and last positions.
     ///
     /// # Panics
     /// When there is no record, when the last outcome was [`crate::Outcome::Fresh`] or [`crate::Outcome::Lost`] and no
@@ -150,7 +123,7 @@ impl<D: Directory> Log<D> {
         Ok(positions)
     }
 
-    /// The first half of [`Log::append`]: the records are written, and nothing is certain yet.
+    /// The first half of [`Log::append`]: the records are written, but not yet durable.
     pub fn write<'a>(
         &mut self,
         records: impl IntoIterator<Item = &'a [u8]>,
@@ -160,7 +133,7 @@ impl<D: Directory> Log<D> {
         self.stop_unless_harmless(result)
     }
 
-    /// The second half of [`Log::append`]: what was written is durable.
+    /// The second half of [`Log::append`]: makes the written records durable.
     pub fn sync(&mut self) -> Result<(), AppendError> {
         self.check_running()?;
         let Some(batch) = self.unsynced.take() else { return Ok(()) };
@@ -181,7 +154,7 @@ impl<D: Directory> Log<D> {
     }
 
     /// When nothing waits to be appended: one empty batch, which proves the last one durable, so that its damage can
-    /// never be taken for a torn write. Does nothing when that is proven already; says whether it wrote.
+    /// never be mistaken for a torn write. Does nothing when that is proven already; returns whether it wrote.
     pub fn write_idle(&mut self) -> Result<bool, AppendError> {
         self.check_ready()?;
         if !self.window_open {
@@ -197,16 +170,16 @@ impl<D: Directory> Log<D> {
     }
 
     /// Work that should not keep an acknowledgement waiting: a step of at most 1 MiB towards the next segment. To be
-    /// called when nothing waits, and under load after the acknowledgements of every few batches were delivered; what
-    /// is not ready when the segment is full is made then, at once. Does nothing when the next segment is there, or on
-    /// a full disk.
+    /// called when nothing waits, and under load after the acknowledgements of every few batches were delivered; the
+    /// unfinished rest is made when the segment is full, at once. Does nothing when the next segment is there, or on a
+    /// full disk.
     pub fn maintain(&mut self) -> Result<(), AppendError> {
         self.check_ready()?;
         let result = self.spares.grow(&self.directory, &mut self.counters);
         self.stop_unless_harmless(result)
     }
 
-    /// Whose log it is, as far as that can be read.
+    /// The owner of the log, if it can be read.
     pub fn identity(&self) -> Option<Identity> {
         self.identity
     }
@@ -221,12 +194,12 @@ impl<D: Directory> Log<D> {
         self.durable
     }
 
-    /// How much was appended since the last checkpoint: what should trigger the next.
+    /// The bytes appended since the last checkpoint: they should trigger the next.
     pub fn bytes_since_checkpoint(&self) -> u64 {
         self.bytes_since_checkpoint
     }
 
-    /// What the log has done since it was opened.
+    /// The counters since the log was opened.
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -261,7 +234,7 @@ impl<D: Directory> Log<D> {
             sealed: false,
         };
         header.encode(self.nonce(), &mut self.buffer);
-        // The sector after the batch is zeroed with it: there the log ends, whatever an earlier use left behind.
+        // The sector after the batch is zeroed with it: there the log ends, whatever data an earlier use left.
         self.buffer.resize(bytes + SECTOR, 0);
         let written = active.file.write_at(&self.buffer, active.end);
         if self.buffer.capacity() > BUFFER_BYTES_KEPT {
@@ -298,12 +271,12 @@ impl<D: Directory> Log<D> {
         self.active.as_ref().is_some_and(|active| active.end + bytes + RESERVED <= active.capacity)
     }
 
-    /// Room for a batch without records, and still for the seal.
+    /// Whether there is room for a batch without records and for the seal.
     pub(crate) fn has_room_for_empty(&self) -> bool {
         self.active.as_ref().is_some_and(|active| active.end + RESERVED <= active.capacity)
     }
 
-    /// Goes on in a new segment that has room for a batch of `bytes`.
+    /// Continues in a new segment that has room for a batch of `bytes`.
     ///
     /// The order makes a crash harmless at every point: the new file and its name are durable before the seal says
     /// that it exists, and the seal is durable before anything in the new file is acknowledged.

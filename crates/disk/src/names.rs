@@ -1,10 +1,10 @@
-//! What each file of the folder is, by its name.
+//! The kinds of files in the folder, by name.
 
-/// Files with higher numbers are none of ours. It is far below what the format allows, so that a hostile name cannot
-/// leave the next life without a number.
+/// Files with higher numbers are not ours. It is far below what the format allows, so that a hostile name cannot leave
+/// the next life without a number.
 const NUMBER_MAX: u64 = 1 << 40;
 
-/// The file that says whose log it is.
+/// The file that names the owner of the log.
 pub(crate) const IDENTITY: &str = "identity";
 /// An identity that is being written.
 pub(crate) const IDENTITY_NEW: &str = "identity.new";
@@ -27,7 +27,7 @@ pub(crate) fn part(number: u64) -> String {
 }
 
 /// The name of the manifest of the life that begins with this segment. Another life's manifest has another name, so
-/// that even a damaged one cannot be taken for ours.
+/// that even a damaged one cannot pass for ours.
 pub(crate) fn manifest(first_segment: u64) -> String {
     format!("manifest-{first_segment:016x}")
 }
@@ -36,7 +36,7 @@ pub(crate) fn manifest(first_segment: u64) -> String {
 #[derive(Default, Debug)]
 pub(crate) struct Names {
     pub identity: bool,
-    /// What a crash left half written.
+    /// Files that a crash left half written.
     pub unfinished: Vec<&'static str>,
     /// In ascending order.
     pub segments: Vec<u64>,

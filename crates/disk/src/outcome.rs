@@ -1,35 +1,35 @@
-//! What opening a folder can find.
+//! The possible outcomes of opening a folder.
 
-use crate::log::Identity;
+use crate::identity::Identity;
 use core::fmt;
 use core::ops::Range;
 use volvox_core::{Bytes, Position};
 
-/// What opening a folder found.
+/// The outcome of opening a folder.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Outcome {
-    /// No log was ever here. [`crate::Log::start_life`] begins one.
+    /// There never was a log. [`crate::Log::start_life`] begins one.
     Fresh,
-    /// All is there.
+    /// All records are there.
     Intact,
-    /// A write was under way when the last life ended. It was never acknowledged, and is cut.
+    /// A write was in progress when the last life ended. It was never acknowledged, and is cut.
     TornTail {
-        /// The segment in which it lay.
+        /// The segment that contained it.
         segment: u64,
-        /// Where in it.
+        /// The offset in the segment.
         bytes: Range<u64>,
         /// The position that its first record would have had.
         first: Position,
     },
-    /// Something that was durable is not there. The node must not go on as who it was: [`crate::Log::start_life`] begins
-    /// another life.
+    /// Something that was durable is missing. The node must not continue under its old identity:
+    /// [`crate::Log::start_life`] begins another life.
     Lost(Loss),
 }
 
-/// What was lost.
+/// The loss.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Loss {
-    /// The file that says whose log it is.
+    /// The identity file.
     Identity,
     /// The manifest of the current checkpoint.
     Manifest,
@@ -43,11 +43,11 @@ pub enum Loss {
         /// Its number.
         number: u64,
     },
-    /// Records that do not verify though they were durable.
+    /// Records that were durable but do not verify.
     Records {
         /// The first.
         first: Position,
-        /// The last that is known to have been there.
+        /// The last that is known to have existed.
         last: Position,
     },
 }
@@ -78,12 +78,12 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What a folder gave back.
+/// The content recovered from a folder.
 #[derive(Clone, Debug)]
 pub struct Recovered {
-    /// Whose log it is. `None` when it is fresh, or when that itself is lost.
+    /// The owner of the log. `None` when the folder is new, or when the owner itself is lost.
     pub identity: Option<Identity>,
-    /// The last record that the checkpoint stands for.
+    /// The last record that the checkpoint covers.
     pub covers: Position,
     /// The parts of the checkpoint in their order, all verified; [`crate::Log::read_part`] reads them.
     pub parts: Vec<u64>,
@@ -91,12 +91,12 @@ pub struct Recovered {
     pub records: Vec<(Position, Bytes)>,
     /// The position that the next record will have.
     pub next_position: Position,
-    /// What was found.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
 impl Recovered {
-    /// A folder that gave nothing back.
+    /// A folder without any recovered content.
     pub(crate) fn nothing(outcome: Outcome, identity: Option<Identity>) -> Recovered {
         let (parts, records) = (Vec::new(), Vec::new());
         Recovered { identity, covers: Position::NONE, parts, records, next_position: Position(1), outcome }

@@ -12,15 +12,16 @@ const LOCK: &str = "LOCK";
 /// Why a folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// Another process, or another log of this one, holds the lock. It goes when that process ends, however it ends.
+    /// Another process, or another log of this one, holds the lock. The lock is released when that process ends,
+    /// however it ends.
     #[error("the folder {0} is in use by another node: stop that node, or name another folder")]
     InUse(PathBuf),
-    /// The folder could not be made, opened or locked.
+    /// The folder could not be created, opened or locked.
     #[error("cannot use the folder {path}: {source}")]
     Io {
-        /// Which folder.
+        /// The folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: io::Error,
     },
 }
@@ -41,7 +42,7 @@ pub struct RealFile {
 }
 
 impl RealDirectory {
-    /// Opens a folder, making it where it is missing, and locks it.
+    /// Opens a folder, creating it if it is missing, and locks it.
     pub fn open(path: impl Into<PathBuf>) -> Result<RealDirectory, FolderError> {
         let path = path.into();
         let failed = |source| FolderError::Io { path: path.clone(), source };
@@ -57,13 +58,13 @@ impl RealDirectory {
         Ok(RealDirectory { path, folder, _lock: lock })
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Makes a folder and its missing parents, each durable in the one above.
+/// Creates a folder and its missing parents, each durable in the one above.
 fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -75,7 +76,7 @@ fn make_folder(path: &Path) -> io::Result<()> {
     make_folder(parent)?;
     match fs::create_dir(path) {
         Ok(()) => fs::File::open(parent)?.sync_all(),
-        // Another process made it between our look and our call.
+        // Another process created it between our check and our call.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
@@ -88,7 +89,7 @@ impl Directory for RealDirectory {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(|error| at(&self.path, error))? {
             let entry = entry.map_err(|error| at(&self.path, error))?;
-            // A name that is not UTF-8 is none of ours.
+            // A name that is not UTF-8 is not ours.
             if let Ok(name) = entry.file_name().into_string()
                 && name != LOCK
                 && entry.file_type().is_ok_and(|kind| kind.is_file())

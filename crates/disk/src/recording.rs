@@ -1,7 +1,7 @@
-//! A folder that remembers everything done to it, so that power can be cut at any moment afterwards.
+//! A folder that records every operation, so that a power cut at any moment can be replayed afterwards.
 //!
 //! `kill -9` never tests fsync: the operating system still writes what the process had not synced. A recording does:
-//! it gives back the folder as a power cut at any moment could have left it, as often as there are seeds.
+//! for each seed it restores the folder as a power cut at any moment could have left it.
 
 use crate::directory::{Directory, File};
 use crate::simulated::{SimulatedDirectory, SimulatedFile};
@@ -16,7 +16,7 @@ pub struct SequenceCounter(Arc<AtomicU64>);
 
 impl SequenceCounter {
     /// The next number. A client that takes one when it has seen an acknowledgement knows that a power cut at this
-    /// number, or later, must not lose what was acknowledged.
+    /// number, or later, must not lose the acknowledged write.
     pub fn tick(&self) -> u64 {
         self.0.fetch_add(1, Ordering::SeqCst) + 1
     }
@@ -27,7 +27,7 @@ impl SequenceCounter {
     }
 }
 
-/// What was done to one folder. Clones are handles to the same one.
+/// The operations on one folder. Clones are handles to the same one.
 #[derive(Clone, Debug)]
 pub struct Recording {
     tape: Arc<Mutex<Tape>>,
@@ -41,7 +41,7 @@ struct Tape {
     names: BTreeMap<String, u64>,
     next_file: u64,
     operations: Vec<(u64, Operation)>,
-    /// How far the operations were replayed last: cuts are mostly asked for in ascending order.
+    /// How far the operations were replayed last: cuts are mostly requested in ascending order.
     replay: Option<Replay>,
 }
 
@@ -52,7 +52,7 @@ struct Replay {
     done: usize,
 }
 
-/// Files have numbers, since names change.
+/// Files are numbered, since names change.
 #[derive(Clone, Debug)]
 enum Operation {
     Create {
@@ -84,8 +84,8 @@ enum Operation {
 }
 
 impl Recording {
-    /// The folder as a power cut at `sequence` could have left it: all that was synced by then, and of the rest any
-    /// sectors and any changes of the folder, as the seed decides.
+    /// The folder as a power cut at `sequence` could have left it: everything that was synced by then, and of the rest
+    /// a random choice of sectors and of folder changes.
     pub fn image_at(&self, sequence: u64, seed: u64) -> SimulatedDirectory {
         let image = self.state_at(sequence);
         image.crash(seed);
@@ -118,7 +118,7 @@ impl Recording {
         self.lock().operations.iter().map(|(sequence, _)| *sequence).collect()
     }
 
-    /// Every name that a file was given, by creating or renaming it: what happened, for tests to count.
+    /// Every name that a file got, by creation or renaming, for tests to count.
     pub fn names_ever(&self) -> Vec<String> {
         let tape = self.lock();
         let given = tape.operations.iter().filter_map(|(_, operation)| match operation {
@@ -161,8 +161,8 @@ impl Operation {
     }
 }
 
-/// Passes everything on, and records it. One thread at a time may change the folder, as a log does.
-/// Clones record to the same tape, for the log that opens the folder next.
+/// Forwards every operation, and records it. One thread at a time may change the folder, as a log does. Clones record
+/// to the same tape, for the log that opens the folder next.
 #[derive(Clone, Debug)]
 pub struct RecordingDirectory<D> {
     inner: D,
@@ -180,7 +180,7 @@ pub struct RecordingFile<F> {
 }
 
 impl<D: Directory> RecordingDirectory<D> {
-    /// Copies what the folder holds now, takes it for durable, and records from here on.
+    /// Copies the current content of the folder as durable, and records from here on.
     pub fn new(inner: D, sequence: SequenceCounter) -> io::Result<RecordingDirectory<D>> {
         let base = SimulatedDirectory::new(0);
         let mut names = BTreeMap::new();
@@ -196,7 +196,7 @@ impl<D: Directory> RecordingDirectory<D> {
         Ok(RecordingDirectory { inner, sequence, recording: Recording { tape: Arc::new(Mutex::new(tape)) } })
     }
 
-    /// What was recorded so far, and will be.
+    /// The recording, which continues.
     pub fn recording(&self) -> Recording {
         self.recording.clone()
     }
@@ -210,8 +210,8 @@ impl<D: Directory> RecordingDirectory<D> {
     }
 }
 
-// A change is recorded before it is made, a sync after it was made: what a client saw acknowledged has then a higher
-// number than the sync that it rests on.
+// A change is recorded before it is made, a sync after it was made: an acknowledgement that a client saw then has a
+// higher number than the sync that it depends on.
 impl<D: Directory> Directory for RecordingDirectory<D> {
     type File = RecordingFile<D::File>;
 

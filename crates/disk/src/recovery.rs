@@ -1,16 +1,18 @@
-//! Opening a folder: what survived, what was lost, and how a torn tail is cut.
+//! Opening a folder: it determines which records survived and which are lost, and cuts a torn tail.
 //!
-//! First everything is read and judged, and nothing is written. Only a log that lost nothing is then mended: whatever
+//! First everything is read and judged, and nothing is written. Only a log that lost nothing is then repaired: whatever
 //! is left of a torn write is made unreadable, and records that no later batch proves are written once more.
 
 use crate::checkpoint::read_part_file;
+use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::OpenError;
 use crate::format::{
     BatchHeader, Decoded, IDENTITY_LENGTH, MANIFEST_ENTRY, MANIFEST_HEADER, Manifest, SECTOR, StoredIdentity, VERSION,
     decode_part,
 };
-use crate::log::{Active, Counters, Identity, Log, Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Segment, State};
+use crate::identity::Identity;
+use crate::log::{Active, Log, Options, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, Segment, State};
 use crate::names::{self, Names};
 use crate::outcome::{Loss, Outcome, Recovered};
 use crate::scan::{Chain, Found, NewerBatch, whole_body};
@@ -27,7 +29,7 @@ enum Stop {
         outcome: Outcome,
         identity: Option<Identity>,
         /// The highest segment that the old life asks for, whether it is there or not. The first segment of the next
-        /// life must not be taken for it.
+        /// life must not be mistaken for it.
         highest_segment: u64,
     },
 }
@@ -50,7 +52,7 @@ struct Survey<F> {
     manifest: Manifest,
     chain: Chain,
     segments: Vec<(Segment, F)>,
-    /// The index of the segment where the log goes on, and the offset in it.
+    /// The index of the segment where the log continues, and the offset in it.
     active: usize,
     end: u64,
     torn: Option<Outcome>,
@@ -60,7 +62,7 @@ impl<D: Directory> Log<D> {
     /// Reads what a folder holds, and cuts a torn tail. When something was lost, nothing is changed.
     ///
     /// # Panics
-    /// When the options make no sense: a segment is 4 KiB to 128 MiB long, in whole sectors.
+    /// When the options are invalid: a segment is 4 KiB to 128 MiB long, in whole sectors.
     pub fn open(directory: D, options: Options) -> Result<(Log<D>, Recovered), OpenError> {
         let sectors = options.segment_bytes.is_multiple_of(SECTOR as u64);
         assert!(
@@ -109,7 +111,7 @@ impl<D: Directory> Log<D> {
         }
     }
 
-    /// Makes a log of what was read, and mends the folder.
+    /// Makes a log of the recovered records, and repairs the folder.
     fn revive(&mut self, survey: Survey<D::File>, names: &Names, outcome: Outcome) -> Result<Recovered, OpenError> {
         let Survey { stored, manifest, mut chain, mut segments, active, end, torn } = survey;
         let proven = chain.proven;
@@ -143,8 +145,8 @@ impl<D: Directory> Log<D> {
         })
     }
 
-    /// Ends the log with an empty batch, in place of whatever lay there. Where there is no room left for one the
-    /// window stays as open as it was, and what lay there is zeroed.
+    /// Ends the log with an empty batch, replacing any old data. Where there is no room left for one, the window stays
+    /// open as before, and the old data is zeroed.
     fn close_window(&mut self) -> Result<(), AppendError> {
         if self.has_room_for_empty() {
             return self.write_empty(false);
@@ -240,7 +242,7 @@ fn read_identity<D: Directory>(directory: &D, names: &Names) -> Result<StoredIde
     }
 }
 
-/// The current manifest, or the one that stands for no checkpoint; `None` when there is one that does not verify.
+/// The current manifest, or the one that means no checkpoint; `None` when there is one that does not verify.
 fn read_manifest<D: Directory>(
     directory: &D,
     names: &Names,
@@ -276,7 +278,7 @@ fn read_segment<D: Directory>(
     Ok((Segment { number, last: chain.verified, capacity }, file))
 }
 
-/// Whether a log that was read has lost anything, and where it goes on if not.
+/// Whether a log that was read has lost anything, and where it continues if not.
 fn judge<F: File>(
     stored: StoredIdentity,
     manifest: Manifest,
@@ -308,7 +310,7 @@ fn judge<F: File>(
     let torn = match stray {
         Some(found) if found.header.segment == number => Some((number, end..found.end().min(segment.capacity))),
         Some(found) => Some((found.header.segment, found.offset..found.end())),
-        // A write that left no readable header, or the last batch damaged while nobody looked.
+        // A write that left no readable header, or the last batch damaged while the node was down.
         None if sector[..read] != [0; SECTOR][..read] => Some((number, end..segment.capacity)),
         None => None,
     };
@@ -317,14 +319,14 @@ fn judge<F: File>(
     Ok(Survey { stored, manifest, chain, segments, active, end, torn })
 }
 
-/// The headers behind the end of the log that could be read again one day.
+/// The headers behind the end of the log that a later recovery could read.
 fn strays_behind(chain: &Chain, segment: u64, end: u64) -> impl Iterator<Item = &Found> {
     chain.stray.iter().filter(move |found| (found.header.segment, found.offset) >= (segment, end))
 }
 
-/// Makes what was judged the truth of the disk: headers behind the end are zeroed, and batches that nothing proves
-/// are written again. After a failed fsync the page cache can show what the disk does not hold; only writing it anew
-/// makes the next fsync mean something.
+/// Makes the verdict durable: headers behind the end are zeroed, and batches that nothing proves are written again.
+/// After a failed fsync the page cache can show what the disk does not hold; only writing it again makes the next fsync
+/// meaningful.
 fn mend<F: File>(
     segments: &[(Segment, F)],
     chain: &Chain,

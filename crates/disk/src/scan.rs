@@ -1,26 +1,26 @@
-//! Reading segments back: which batches are there, which of them follow one another, and what was proven durable.
+//! Reading segments back: it finds the batches, their order, and the positions that are proven durable.
 
 use crate::format::{BATCH_HEADER, BatchHeader, Decoded, SECTOR, body_checksum, record_ranges};
 use crate::log::SEGMENT_BYTES_MIN;
 use volvox_core::{Bytes, Position};
 
-/// A batch header that verifies, wherever it was found.
+/// A batch header that verifies, at any place.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Found {
-    /// Where in its segment.
+    /// Its offset in the segment.
     pub offset: u64,
-    /// What it says.
+    /// The header.
     pub header: BatchHeader,
 }
 
 impl Found {
-    /// Where the batch ends.
+    /// The end of the batch.
     pub fn end(&self) -> u64 {
         self.offset + self.header.padded()
     }
 }
 
-/// A newer program wrote a batch; its version.
+/// A newer program wrote a batch; this is its version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct NewerBatch(pub u32);
 
@@ -30,13 +30,13 @@ pub(crate) struct Chain {
     nonce: u64,
     /// Every position up to this one is in the checkpoint or verified.
     pub verified: Position,
-    /// The highest position that anything says was durable.
+    /// The highest position that any batch or manifest proves durable.
     pub proven: Position,
     /// The first segment whose file is shorter than it was.
     pub cut_short: Option<u64>,
-    /// The highest sequence number of a manifest that any batch knew.
+    /// The highest sequence number of a manifest that any batch names.
     pub manifest: u64,
-    /// What was recovered.
+    /// The recovered records.
     pub records: Vec<(Position, Bytes)>,
     /// The batches that follow one another.
     pub linked: Vec<Found>,
@@ -46,7 +46,7 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// A chain that goes on where a checkpoint ends.
+    /// A chain that continues where a checkpoint ends.
     pub fn new(nonce: u64, covers: Position) -> Chain {
         Chain {
             nonce,
@@ -62,7 +62,8 @@ impl Chain {
     }
 
     /// Reads one segment. Whole batches are stepped over; everywhere else a header may begin at any sector, so a
-    /// damaged batch does not hide those behind it. The nonce keeps what clients stored from passing for a header.
+    /// damaged batch does not hide those behind it. Because of the nonce, data stored by clients cannot pass for a
+    /// header.
     pub fn read(&mut self, segment: u64, bytes: &[u8]) -> Result<(), NewerBatch> {
         let mut offset = 0;
         let mut length = SEGMENT_BYTES_MIN;
@@ -96,8 +97,8 @@ impl Chain {
         Ok(())
     }
 
-    /// Takes a whole batch, if it goes on where the chain ends. Once there is a gap nothing goes on: what lies behind
-    /// it is either proven, and then the gap is a loss, or it was never acknowledged.
+    /// Takes a whole batch, if it continues the chain. Once there is a gap nothing continues: what lies behind it is
+    /// either proven, and then the gap is a loss, or it was never acknowledged.
     fn link(&mut self, found: Found, body: &[u8]) {
         let header = found.header;
         let ranges = record_ranges(body, header.count);

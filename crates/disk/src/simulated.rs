@@ -1,7 +1,7 @@
-//! A disk in memory that loses, tears and damages what real ones do, from a seed.
+//! A disk in memory that loses, tears and damages data as real disks do, from a seed.
 //!
-//! What is written lies in a cache until it is synced: readers see it, a crash may not keep it. Each file has the image
-//! that is safe, the image that readers see, and the writes between the two; the folder has the same for its entries.
+//! Written data stays in a cache until it is synced: readers see it, a crash may lose it. Each file has a durable
+//! image, the image that readers see, and the writes between the two; the folder has the same for its entries.
 
 use crate::directory::{Directory, File};
 use crate::format::SECTOR;
@@ -13,12 +13,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use volvox_core::Rng;
 
-/// What a simulated disk does wrong; `Faults::default()` is a good disk.
+/// The faults of a simulated disk; `Faults::default()` is a good disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// All files together may grow no further than this; writes into space that they have go on.
+    /// All files together may grow no further than this; writes into space that they have still succeed.
     pub capacity_bytes: Option<u64>,
-    /// Every write fails for want of space, into space that is there as well: a copy-on-write file system.
+    /// Every write fails for lack of space, even into allocated space: a copy-on-write file system.
     pub full: bool,
     /// Writes that report success and never happen, in a million.
     pub lost_writes_ppm: u32,
@@ -26,13 +26,13 @@ pub struct Faults {
     pub misdirected_writes_ppm: u32,
     /// Unsynced sectors that a crash leaves partly old and partly new, in a million of those it keeps.
     pub torn_sectors_ppm: u32,
-    /// Every sync fails. What it should have made safe may be gone, and later syncs will not try it again.
+    /// Every sync fails. The data that it should have made durable may be gone, and later syncs do not retry it.
     pub failed_sync: bool,
-    /// Every write fails, and not for want of space.
+    /// Every write fails, and not for lack of space.
     pub failed_write: bool,
     /// Every read fails.
     pub failed_read: bool,
-    /// What each sync adds to [`SimulatedDirectory::take_delay`].
+    /// The time that each sync adds to [`SimulatedDirectory::take_delay`].
     pub sync_delay: Duration,
 }
 
@@ -81,18 +81,18 @@ impl SimulatedDirectory {
         SimulatedDirectory { disk: Arc::new(Mutex::new(disk)) }
     }
 
-    /// Changes what the disk does wrong, from now on.
+    /// Changes the faults of the disk, from now on.
     pub fn set_faults(&self, faults: Faults) {
         self.lock().faults = faults;
     }
 
-    /// The power fails: of what is unsynced, some sectors and some changes of the folder survive. Open files are of no
-    /// use any more.
+    /// The power fails: of what is unsynced, some sectors and some changes of the folder survive. Open files are no
+    /// longer usable.
     pub fn crash(&self, seed: u64) {
         self.lock().crash(&mut Rng::new(seed));
     }
 
-    /// The power fails, and exactly what was synced survives. Open files are of no use any more.
+    /// The power fails, and exactly what was synced survives. Open files are no longer usable.
     pub fn crash_to_synced(&self) {
         let mut disk = self.lock();
         for content in disk.files.values_mut() {
@@ -105,13 +105,13 @@ impl SimulatedDirectory {
         disk.boot += 1;
     }
 
-    /// The process dies and the machine does not: everything written is still there, and unsynced still. Open files
-    /// are of no use any more.
+    /// The process crashes but the machine does not: everything written is still there, and still unsynced. Open files
+    /// are no longer usable.
     pub fn kill(&self) {
         self.lock().boot += 1;
     }
 
-    /// Everything is deleted. Open files are of no use any more.
+    /// Everything is deleted. Open files are no longer usable.
     pub fn erase(&self) {
         let mut disk = self.lock();
         disk.files.clear();
@@ -121,7 +121,7 @@ impl SimulatedDirectory {
         disk.boot += 1;
     }
 
-    /// One random bit of a random file flips at rest; says in which byte of which file. `None` on an empty disk.
+    /// One random bit of a random file flips at rest; returns which byte of which file. `None` on an empty disk.
     pub fn flip_bit(&self, seed: u64) -> Option<(String, u64)> {
         let mut rng = Rng::new(seed);
         let sizes: Vec<(String, u64)> =
@@ -161,7 +161,7 @@ impl SimulatedDirectory {
         std::mem::take(&mut self.lock().delay)
     }
 
-    /// How many bytes all files have.
+    /// The size of all files in bytes.
     pub fn used_bytes(&self) -> u64 {
         self.lock().used_bytes()
     }
@@ -178,7 +178,7 @@ impl SimulatedDirectory {
         disk.entries.iter().map(|(name, file)| (name.clone(), disk.files[file].seen.clone())).collect()
     }
 
-    /// Puts a file there, durably, in place of any of that name.
+    /// Writes a file durably, replacing any of that name.
     pub fn put_file(&self, name: &str, bytes: &[u8]) {
         let mut disk = self.lock();
         let file = disk.new_file();
@@ -370,7 +370,7 @@ impl Disk {
         self.boot += 1;
     }
 
-    /// Journals keep the order of changes and lose the last ones; POSIX promises nothing. Both happen here.
+    /// Journals keep the order of changes and lose the last ones; POSIX promises nothing. This disk does both.
     fn keep_changes(&mut self, rng: &mut Rng) {
         let kept = Kept::draw(rng, self.changes.len());
         for (index, change) in std::mem::take(&mut self.changes).into_iter().enumerate() {
@@ -387,12 +387,12 @@ impl Disk {
     }
 }
 
-/// What Linux reports when a disk fails.
+/// The error that Linux reports when a disk fails.
 fn broken() -> io::Error {
     io::Error::from_raw_os_error(libc::EIO)
 }
 
-/// What Linux reports when a disk is full.
+/// The error that Linux reports when a disk is full.
 fn full() -> io::Error {
     io::Error::from_raw_os_error(libc::ENOSPC)
 }

@@ -1,24 +1,24 @@
 //! Files that wait to become segments.
 //!
-//! A write into space that the file system has already given us needs no metadata, so its fdatasync waits for one
-//! flush and not for the journal as well. A spare is such space: written full of zeros in small steps while the log
-//! goes on, or a segment whose records a checkpoint has taken over.
+//! A write into space that the file system has already given us needs no metadata, so its fdatasync waits for one flush
+//! and not for the journal too. A spare is such space: written full of zeros in small steps while the log continues, or
+//! a segment whose records a checkpoint has taken over.
 
+use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
-use crate::log::Counters;
 use crate::names;
 
-/// What one call of [`Spares::grow`] writes.
+/// The bytes that one call of [`Spares::grow`] writes.
 const STEP: usize = 1 << 20;
 static ZEROS: [u8; STEP] = [0; STEP];
 
-/// A file of zeros, or of what an earlier use left in it.
+/// A file of zeros, or with the data of an earlier use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Spare {
     /// Part of its name.
     pub number: u64,
-    /// How long it is.
+    /// Its length.
     pub bytes: u64,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct Spares<F> {
     next_number: u64,
     ready: Vec<Spare>,
     growing: Option<Growing<F>>,
-    /// The disk was full; growing waits until something was freed.
+    /// The disk was full; growing waits until space is freed.
     paused: bool,
 }
 
@@ -48,7 +48,7 @@ impl<F: File> Spares<F> {
         Spares { segment_bytes, limit, next_number, ready: Vec::new(), growing: None, paused: false }
     }
 
-    /// Keeps a spare that was found in the folder, when it is of use; says whether.
+    /// Keeps a spare that was found in the folder, if it is usable; returns whether it was kept.
     pub fn adopt(&mut self, spare: Spare) -> bool {
         let useful = spare.bytes == self.segment_bytes && self.ready.len() < self.limit;
         if useful {
@@ -96,13 +96,13 @@ impl<F: File> Spares<F> {
         self.ready.retain(|other| *other != spare);
     }
 
-    /// Brings the next spare a step nearer, unless there is one.
+    /// Grows the next spare by a step, unless there is one.
     pub fn grow<D: Directory<File = F>>(&mut self, directory: &D, counters: &mut Counters) -> Result<(), AppendError> {
         if !self.ready.is_empty() || self.paused || self.limit == 0 {
             return Ok(());
         }
         match self.step(directory, 0, true, counters) {
-            // Nobody waits for this spare. What it took was given back, and whoever needs it will be told.
+            // No caller waits for this spare. The space that it took was given back, and a caller that needs it gets the error.
             Err(AppendError::Full) => {
                 self.paused = true;
                 Ok(())
@@ -126,7 +126,7 @@ impl<F: File> Spares<F> {
         let name = names::spare(growing.number);
         let length = (growing.target - growing.written).min(STEP as u64) as usize;
         if let Err(error) = growing.file.write_at(&ZEROS[..length], growing.written) {
-            // Half a spare is of no use and may be what the disk lacks; if even this fails, opening the log removes it.
+            // Half a spare is useless and may take the space that the disk lacks; if even this fails, opening the log removes it.
             let _ = directory.remove(&name);
             return Err(AppendError::write(&name, error));
         }

@@ -1,5 +1,5 @@
-//! What lies between the cache and the disk: writes and changes that no sync has made safe, and what a crash keeps of
-//! them.
+//! The state between the cache and the disk: writes and changes that no sync has made durable, and the part of them
+//! that survives a crash.
 
 use crate::format::SECTOR;
 use core::ops::Range;
@@ -9,11 +9,11 @@ use volvox_core::Rng;
 /// A file.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Content {
-    /// What readers see.
+    /// The image that readers see.
     pub seen: Vec<u8>,
-    /// What a crash cannot take.
+    /// The durable image.
     pub safe: Vec<u8>,
-    /// What lies between the two, oldest first.
+    /// The writes between the two, oldest first.
     pub unsynced: Vec<Write>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Change {
     Remove { name: String },
 }
 
-/// What a crash keeps of a list of unsynced things.
+/// The part of the unsynced operations that survives a crash.
 #[derive(Clone, Copy)]
 pub(crate) enum Kept {
     Nothing,
@@ -44,7 +44,7 @@ pub(crate) enum Kept {
 }
 
 impl Content {
-    /// Of what is unsynced some sectors become safe, and the rest is forgotten.
+    /// Some unsynced sectors become durable, and the rest is lost.
     pub fn keep_sectors(&mut self, rng: &mut Rng, torn_sectors_ppm: u32) {
         let writes = std::mem::take(&mut self.unsynced);
         let sectors = writes.iter().map(|write| write.sectors().count()).sum();

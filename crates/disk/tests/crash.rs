@@ -1,8 +1,6 @@
 //! The power is cut at every write, every sync and every change of the folder, and again while the log recovers.
 
-mod story;
-
-use story::{Story, check_image, check_records, open};
+use crate::story::{Story, check_image, check_records, open};
 use volvox_core::Position;
 use volvox_disk::{Faults, Outcome, RecordingDirectory, SequenceCounter, SimulatedDirectory};
 
@@ -60,7 +58,7 @@ fn a_second_cut_during_recovery_loses_nothing_either() {
                 println!("story {seed}, cut {cut}, second cut {second}");
                 let image = disk.recording().image_at(second, cut + second);
                 let Some(again) = check_image(&story, &image, cut) else { continue };
-                // What was given back when the recovery was complete is durable: the process builds on it.
+                // Records restored by a complete recovery are durable: the process builds on them.
                 if second == sequence.now() && recovered.identity == again.identity {
                     assert_eq!((again.covers, &again.parts), (recovered.covers, &recovered.parts));
                     assert_eq!(again.records, recovered.records);
@@ -81,7 +79,7 @@ fn a_recovered_log_goes_on() {
             let image = image_at(&story, cut, cut);
             let (mut log, recovered) = open(image.clone());
             if matches!(recovered.outcome, Outcome::Fresh | Outcome::Lost(_)) {
-                log.start_life(story::identity(1_000)).expect("a life");
+                log.start_life(crate::story::identity(1_000)).expect("a life");
             }
             let next = log.next_position();
             for _ in 0..20 {
@@ -101,7 +99,8 @@ fn a_recovered_log_goes_on() {
     }
 }
 
-/// Without a single unsynced sector there is nothing to cut: whatever earlier uses left in a file is not taken for it.
+/// Without a single unsynced sector there is nothing to cut: whatever earlier uses left in a file is not mistaken for
+/// it.
 #[test]
 fn nothing_is_torn_where_nothing_was_written() {
     for seed in 500..500 + STORIES {

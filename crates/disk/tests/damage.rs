@@ -1,10 +1,8 @@
 //! Every byte of a small log is damaged in turn, every file removed and cut short, and the outcome is exactly what
 //! decisions/0009 says: what was proven durable is a lost record, what was not is a torn tail.
 
-mod story;
-
+use crate::story::{identity, open, options, part};
 use std::ops::Range;
-use story::{identity, open, options, part};
 use volvox_core::{Incarnation, Position};
 use volvox_disk::{
     AppendError, Directory, Identity, Log, Loss, Outcome, RecordingDirectory, Recovered, SequenceCounter,
@@ -71,11 +69,11 @@ fn batches(disk: &SimulatedDirectory) -> Vec<Batch> {
     batches
 }
 
-/// What section 6 demands when this byte is damaged.
+/// The required outcome when this byte is damaged.
 #[derive(PartialEq, Debug)]
 enum Verdict {
     Lost(Loss),
-    /// The last batch, which nothing proves: gone, and nobody can know that it was not torn.
+    /// The last batch, which nothing proves: gone, and nothing shows that it was not torn.
     TornAwayFrom(Position),
     /// The end of the log does not look as it should, and every record is there.
     TornButComplete,
@@ -133,7 +131,7 @@ fn assert_verdict(disk: &SimulatedDirectory, whole: &Recovered, verdict: &Verdic
             assert_eq!((&found.records, &found.parts), (&whole.records, &whole.parts));
         }
     }
-    // What was cut never comes back, and what was damaged and not missed never matters.
+    // Cut records never return, and damage that is not missed never matters.
     log.append([b"new".as_slice()]).expect("appended");
     drop(log);
     disk.crash(1);
@@ -228,7 +226,7 @@ fn every_file_cut_short() {
     }
 }
 
-/// A node with lost records must never wake up as who it was: not at any moment of becoming somebody else.
+/// A node with lost records must never restart under its old identity: not at any moment of the change.
 #[test]
 fn a_lost_life_stays_lost_at_every_cut_of_the_next_one() {
     let (disk, _) = small_log(true);
@@ -351,7 +349,7 @@ fn what_opening_gave_back_is_proven() {
 }
 
 /// Batches behind a gap that nothing proves. This log writes none, as it syncs one batch before it writes the next;
-/// the rule of section 6 speaks of them, and they must not come back when the gap is filled.
+/// the rule of section 6 speaks of them, and they must not return when the gap is filled.
 #[test]
 fn a_batch_behind_a_torn_one_is_cut_with_it() {
     let disk = SimulatedDirectory::new(1);
@@ -379,7 +377,7 @@ fn a_batch_behind_a_torn_one_is_cut_with_it() {
     drop(log);
     let again = open(disk).1;
     assert_eq!(again.outcome, Outcome::Intact);
-    assert_eq!(again.records.len(), 2, "what was cut came back");
+    assert_eq!(again.records.len(), 2, "cut records returned");
 }
 
 #[test]

@@ -1,8 +1,6 @@
-//! What a disk does wrong while the log runs: each fault has one stated behaviour.
+//! Disk faults while the log runs: each fault has one stated behaviour.
 
-mod story;
-
-use story::{identity, open, options, part};
+use crate::story::{identity, open, options, part};
 use volvox_core::{Bytes, Part, Position};
 use volvox_disk::{
     AppendError, CheckpointError, Faults, Log, Loss, OpenError, Options, Outcome, ReadPartError, SimulatedDirectory,
@@ -33,7 +31,7 @@ fn a_full_disk_refuses_and_forgets_nothing() {
             Ok(_) => written.push(record),
             Err(error) => break error,
         }
-        log.maintain().expect("preparing a segment waits for space, and fails for nobody");
+        log.maintain().expect("preparing a segment waits for space, and fails for no caller");
     };
     assert!(matches!(refused, AppendError::Full), "{refused}");
     assert!(written.len() > 8, "the first segment was free");
@@ -101,7 +99,7 @@ fn after_a_failed_fsync_the_log_refuses_everything() {
         disk.set_faults(Faults { failed_sync: true, ..Faults::default() });
         let failed = log.append([vec![7; 2000].as_slice()]).expect_err("the sync failed");
         assert!(matches!(failed, AppendError::SyncFailed { .. }), "{failed}");
-        // The disk is well again. The page cache still shows what the disk does not hold: nobody may believe it.
+        // The disk works again. The page cache still shows data that the disk does not hold, and must not be trusted.
         disk.set_faults(Faults::default());
         assert!(matches!(log.append([b"x".as_slice()]), Err(AppendError::Stopped)));
         assert!(matches!(log.sync(), Err(AppendError::Stopped)));
@@ -111,7 +109,8 @@ fn after_a_failed_fsync_the_log_refuses_everything() {
         assert!(matches!(log.write_part(&part(1)), Err(CheckpointError::Write(AppendError::Stopped))));
         assert!(matches!(log.install_checkpoint(Position(1), &[]), Err(CheckpointError::Write(AppendError::Stopped))));
         drop(log);
-        // The node restarts while the cache still lies. What it reads it may build on, so it must become true.
+        // The node restarts while the cache still lies. It may build on the data that it reads, so these must become
+        // durable.
         disk.kill();
         let read = reopened(&disk);
         assert_eq!(read, [b"safe".to_vec(), vec![7; 2000]]);

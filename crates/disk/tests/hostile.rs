@@ -1,9 +1,7 @@
 //! Folders that no log of ours wrote: whatever the files hold, opening them answers, allocates within bounds, and what
 //! it then calls a log works as one.
 
-mod story;
-
-use story::{Story, identity, options};
+use crate::story::{Story, identity, options};
 use volvox_core::{Position, Rng};
 use volvox_disk::{Directory, Log, Outcome, SimulatedDirectory};
 
@@ -124,7 +122,7 @@ fn mutate(folder: &SimulatedDirectory, rng: &mut Rng) {
         }
         4 => bytes = files[rng.below(files.len() as u64) as usize].1.clone(),
         5 => copy_sector(&mut bytes, rng),
-        // What a checksum vouches for is not believed either.
+        // Bytes with a valid checksum are not trusted either.
         _ => lie(&name, &mut bytes, rng),
     }
     folder.put_file(&name, &bytes);

@@ -1,9 +1,7 @@
 //! The same log in a real folder.
 
-mod story;
-
+use crate::story::{identity, part};
 use std::path::PathBuf;
-use story::{identity, part};
 use volvox_core::Position;
 use volvox_disk::{
     FolderError, Log, Options, Outcome, RealDirectory, RecordingDirectory, SequenceCounter, SimulatedDirectory,
@@ -111,7 +109,7 @@ fn files_of_others_are_left_alone() {
     assert_eq!(std::fs::read_to_string(folder.0.join("log-ffffffffffffffff")).expect("there"), "mine");
 }
 
-/// What `powercut` does: a real folder is recorded, the power is cut, and a real folder is made of the image.
+/// The procedure of `powercut`: a real folder is recorded, the power is cut, and a real folder is made of the image.
 #[test]
 fn a_power_cut_of_a_real_folder() {
     let folder = Folder::new("recorded");

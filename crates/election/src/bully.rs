@@ -2,26 +2,27 @@
 //!
 //! # The problem
 //!
-//! Some node must be in charge. When it dies, the others are to agree on another, and when it comes back, on it again.
+//! Some node must lead. When it crashes, the others have to agree on another, and when it restarts, on the first one
+//! again.
 //!
 //! # The idea
 //!
-//! The highest id that is alive leads. A node that suspects the leader sends `Election` to every node with a higher id. A
-//! node that receives `Election` answers, which means "leave that to me", and asks the nodes above itself. A node that
-//! hears no answer for as long as an answer may take is the highest alive, and announces itself to all below:
-//! `Coordinator`. A node that was answered, and hears of no coordinator in time, begins again. A node that comes back from
-//! the dead begins an election, too: if it is the highest it takes the lead away from the node that has it. Hence the name.
+//! The highest id that is alive leads. A node that suspects the leader sends `Election` to every node with a higher id.
+//! A node that receives `Election` answers, which means "leave that to me", and asks the nodes above itself. A node
+//! that receives no answer within the time that an answer may take is the highest alive, and announces itself to all
+//! nodes below: `Coordinator`. A node that received an answer, but no coordinator in time, starts over. A node that
+//! restarts begins an election, too: if it is the highest, it takes the lead from the current leader. Hence the name.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
 //! | `Election` | is a higher node alive? |
-//! | `Answer` | I am; leave that to me |
+//! | `Answer` | I am alive; leave that to me |
 //! | `Coordinator n3` | n3 leads |
 //!
-//! When the lowest of the survivors notices, N^2 - N - 1 messages (claim Q-ELE-1); when the highest does, N - 2 and one to the
-//! dead (Q-ELE-2).
+//! If the lowest survivor notices the crash, N^2 - N - 1 messages (claim Q-ELE-1); if the highest does, N - 2 and one
+//! to the dead node (Q-ELE-2).
 //!
 //! # A run
 //!
@@ -43,28 +44,29 @@
 //! # Why it is safe
 //!
 //! *At most one leader*, if no message takes longer than [`Config::delay`] and no step longer than [`Config::processing`].
-//! Say c takes office. It has waited for answers for T = 2 delays and a step, so no higher node was alive when asked. It has
-//! announced itself and waited for a delay and a step more, so all below that are alive have heard, and follow. A higher
-//! node may come back meanwhile; its announcement arrives at c before c takes office, and then c follows.
+//! Let c take office. It has waited for answers for T = 2 delays and a step, so no higher node was alive when asked. It
+//! has announced itself and waited for another delay and a step, so all lower nodes that are alive have received the
+//! announcement, and follow. A higher node may restart meanwhile; its announcement arrives at c before c takes office,
+//! and then c follows.
 //!
-//! *Termination: all follow the leader in the end.* Consider n1, which has heard `Coordinator n2` and then `Coordinator n3`.
-//! They came over different links, so the older of the two may arrive last, and n1 would follow n2 forever. Therefore a node
-//! that has announced a leader, itself or another, and hears of a new one announces that one to the nodes below as well:
-//! behind its older announcement, on the same link, which keeps the order (rule `hand-over`). After it announced itself it
-//! does so until it has announced another, whatever it has begun meanwhile. After it announced another, and after its start
-//! (it does not know what it announced before it died), it does so for as long as that announcement may arrive behind one of
-//! another node: two delays and a step.
+//! *Termination: all eventually follow the leader.* Consider n1, which receives `Coordinator n2` and `Coordinator n3`.
+//! They came over different links, so the older of the two may arrive last, and n1 would follow n2 forever. Therefore a
+//! node that has announced a leader, itself or another, and learns of a new one announces that one to the nodes below
+//! as well: after its older announcement, on the same FIFO link (rule `hand-over`). After announcing itself it does so
+//! until it has announced another, whatever it has begun meanwhile. After announcing another, and after its start (it
+//! does not know what it announced before it crashed), it does so for as long as that announcement may arrive after one
+//! from another node: two delays and a step.
 //!
 //! # Caveats
 //!
-//! - **Without bounds on time there may be two leaders.** A late answer is as good as none. The checker finds it in a few
-//!   steps. Real systems give leaders terms, and ask a majority: see Raft.
+//! - **Without bounds on time there may be two leaders.** A late answer is as bad as none. The checker finds this in a
+//!   few steps. Real systems number leaders by terms, and ask a majority: see Raft.
 //! - Textbooks often say that if any node answers, "it" becomes the leader. It does not: it takes over the *election*. The
 //!   highest alive wins.
-//! - A node waits one delay longer than the textbook says before it takes office. Without that (rule `office`), a node that
-//!   comes back leads beside the one that it replaces until the announcement has arrived. Garcia-Molina makes all nodes stop
-//!   first, and asks twice more (section IV); this is cheaper, and costs no message.
-//! - Noticing that a leader is dead is the business of a failure detector: here, of the command `suspect`.
+//! - A node waits one delay longer than the textbook says before it takes office. Without that (rule `office`), a node
+//!   that restarts leads beside the one that it replaces until the announcement has arrived. Garcia-Molina first makes
+//!   all nodes stop, and asks twice more (section IV); this is cheaper, and costs no message.
+//! - Detecting a dead leader is the task of a failure detector: here, of the command `suspect`.
 //!
 //! # References
 //!
@@ -81,14 +83,14 @@ use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// No message takes longer.
+    /// The bound on message delay.
     pub delay: Duration,
-    /// No step takes as long.
+    /// The bound on the duration of a step.
     pub processing: Duration,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -99,16 +101,16 @@ impl Default for Config {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Patience = "patience": "a node that asks waits for answers" / "the lowest node leads as well as the highest",
-    Office = "office": "an elected node takes office when all have heard" / "two lead for a moment",
-    TakeOver = "take-over": "a node that answers takes over the election" / "all wait for another node, forever",
-    HandOver = "hand-over": "a node that announced a leader and hears of another announces that one, too" /
-        "some node follows one that follows",
+    Office = "office": "an elected node takes office when all nodes know of it" / "two nodes lead for a moment",
+    TakeOver = "take-over": "a node that answers takes over the election" / "all nodes wait for another, forever",
+    HandOver = "hand-over": "a node that announced a leader and learns of another announces that one, too" /
+        "some node follows a node that is not the leader",
 }
 
-/// What nodes send to one another.
+/// The messages between nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// To every node above: is any of you alive?
@@ -128,14 +130,14 @@ payload! { Message: "message of the bully algorithm";
     2 Coordinator { leader } => "Coordinator {leader}",
 }
 
-/// The timers of a node; of the first three one runs at a time.
+/// The timers of a node; at most one of the first three runs at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// T: an answer would have come.
+    /// T: an answer would have arrived.
     Answer,
     /// T': the coordinator would have announced itself.
     Coordinator,
-    /// Every node below has heard the announcement.
+    /// Every node below has received the announcement.
     Office,
     /// The last announcement has arrived, and so has every older one that it may have overtaken.
     Arrived,
@@ -151,9 +153,10 @@ pub struct Bully {
     higher: Vec<NodeId>,
     lower: Vec<NodeId>,
     role: Role,
-    /// Whether it has announced itself, and no other leader since.
+    /// Whether this node has announced itself, and no other leader since.
     has_announced: bool,
-    /// Whether its announcement of another node, or of its life before, may still arrive behind one of another node.
+    /// Whether this node's announcement of another node, or one from its previous boot, may still arrive after one from
+    /// another node.
     in_announce_window: bool,
 }
 
@@ -194,9 +197,9 @@ impl Process for Bully {
         }
     }
 
-    /// No node leads yet, or this one was dead: an election either way.
+    /// Either no node leads yet, or this one was dead: it begins an election in both cases.
     fn on_start(&mut self, cx: &mut Context<'_, Bully>) {
-        // It may have announced itself just before it died.
+        // It may have announced itself just before it crashed.
         self.open_announce_window(cx);
         self.begin_election(cx);
     }
@@ -226,7 +229,7 @@ impl Process for Bully {
         match self.role {
             Role::Following(_) => self.begin_election(cx),
             Role::Leading => cx.note("leads itself", 0),
-            Role::Asking | Role::Waiting | Role::Elected => cx.note("an election is under way", 0),
+            Role::Asking | Role::Waiting | Role::Elected => cx.note("an election is in progress", 0),
         }
     }
 
@@ -257,7 +260,8 @@ impl Bully {
     fn on_answer(&mut self, cx: &mut Context<'_, Bully>) {
         self.role = Role::Waiting;
         cx.cancel_timer(Timer::Answer);
-        // The highest alive has this question or an earlier one after a delay, and may wait for T itself; then a delay.
+        // The highest node alive has received this question or an earlier one after a delay, and may wait for T itself;
+        // then a delay follows.
         cx.set_timer(Timer::Coordinator, self.answer_time() + self.config.delay * 2 + self.config.processing);
     }
 
@@ -272,11 +276,12 @@ impl Bully {
         cx.set_timer(Timer::Office, self.config.delay + self.config.processing);
     }
 
-    /// The nodes below will hear an announcement of this node.
+    /// The nodes below will receive an announcement from this node.
     fn open_announce_window(&mut self, cx: &mut Context<'_, Bully>) {
         if !self.lower.is_empty() && !self.higher.is_empty() {
             self.in_announce_window = true;
-            // A delay until it has arrived; what it may have overtaken was sent before, and is there a delay later.
+            // One delay until it has arrived; an announcement that it overtook was sent earlier, and arrives within
+            // another delay.
             cx.set_timer(Timer::Arrived, self.config.delay * 2 + self.config.processing);
         }
     }
@@ -299,14 +304,14 @@ impl Bully {
         }
         let has_followers = self.has_announced || self.in_announce_window;
         if was != self.role && has_followers && self.config.keeps(Rule::HandOver) {
-            // Behind this node's own announcement, which may arrive after that of the leader.
+            // After this node's own announcement, which may arrive after that of the leader.
             self.has_announced = false;
             cx.broadcast(&self.lower, Message::Coordinator { leader });
             self.open_announce_window(cx);
         }
     }
 
-    /// A node below leads although this one is alive.
+    /// A lower node leads although this one is alive.
     fn on_coordinator_below(&mut self, cx: &mut Context<'_, Bully>) {
         if matches!(self.role, Role::Following(_) | Role::Leading) {
             self.begin_election(cx);

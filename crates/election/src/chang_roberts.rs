@@ -1,15 +1,15 @@
-//! Election on a ring that only the highest id gets round (Chang and Roberts 1979).
+//! Election on a ring in which only the highest id completes a round (Chang and Roberts 1979).
 //!
 //! # The problem
 //!
-//! As on every ring, each node can send to its successor only, and all are to agree on the highest id. No node fails. The
-//! list that goes round in [`crate::ring`] grows with the ring; can the message be one id?
+//! Each node of the ring can send only to its successor, and all have to agree on the highest id. No node fails. The
+//! list that circulates in [`crate::ring`] grows with the ring; can the message be a single id?
 //!
 //! # The idea
 //!
-//! A node that begins sends its own id. A node that receives a **higher** id than its own passes it on. A node that receives
-//! a **lower** one sends its own instead, or, if it has sent one already, **swallows** it. So no id gets past a higher one,
-//! and the only id that comes back to its owner is the highest. That node leads, and says so in a second round.
+//! An initiator sends its own id. A node that receives an id **higher** than its own forwards it. A node that receives
+//! a **lower** one sends its own instead, or, if it has already sent one, **discards** it. So no id gets past a higher
+//! one, and the only id that returns to its owner is the highest. That node leads, and announces it in a second round.
 //!
 //! # The messages
 //!
@@ -18,9 +18,9 @@
 //! | `Election n3` | n3 is the highest so far |
 //! | `Elected n3` | n3 leads |
 //!
-//! One initiator costs 3N - 1 messages at most: N - 1 until the highest hears of it, N for the round of its id, N to
-//! announce it. When all begin at once it depends on the order of the ring: N(N+1)/2 + N when it descends, and N H_N + N on
-//! average, where H_N = 1 + 1/2 + ... + 1/N (claim Q-ELE-4).
+//! One initiator costs at most 3N - 1 messages: N - 1 until the highest learns of the election, N for the round of its
+//! id, N to announce it. When all begin at once the cost depends on the order of the ring: N(N+1)/2 + N when it
+//! descends, and N H_N + N on average, where H_N = 1 + 1/2 + ... + 1/N (claim Q-ELE-4).
 //!
 //! # A run
 //!
@@ -37,17 +37,17 @@
 //!
 //! # Why it is safe
 //!
-//! *Agreement.* An id that comes back has passed every node, and each was lower. There is only one such id (paper,
-//! section 3). *Termination.* It does come back, since no node swallows it; and once any node has begun, the highest is sent
-//! at the latest when something reaches its owner.
+//! *Agreement.* An id that returns to its owner has passed every other node, and each was lower. There is only one such
+//! id (paper, section 3). *Termination.* The highest id does return, since no node discards it; and once any node has
+//! begun, the highest is sent at the latest when a message reaches its owner.
 //!
 //! # Caveats
 //!
-//! - **No node fails and no message is lost.** A dead node on the ring ends it. That, and new elections, are
-//!   [`crate::ring`]'s.
-//! - **Links keep the order.** Without that still only the highest leads, but a node that has learned the result and begins
-//!   again may not learn of it a second time: its id overtakes the result, and the next node, which still takes part in
-//!   the election before, swallows it. The checker finds it in eleven steps on a ring of four.
+//! - **No node fails and no message is lost.** A dead node breaks the ring. [`crate::ring`] handles crashes and new
+//!   elections.
+//! - **Links are FIFO.** Without that still only the highest leads, but a node that has learned the result and begins
+//!   another election may not learn that one's result: its id overtakes the first result, and the next node, which
+//!   still takes part in the first election, discards it. The checker finds it in eleven steps on a ring of four.
 //!
 //! # References
 //!
@@ -64,24 +64,24 @@ use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, NodeId, Process, payload, rules};
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// The order of the ring; empty for that of the members.
+    /// The order of the ring; if empty, that of the members.
     pub ring: Vec<NodeId>,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Swallow = "swallow": "no node passes a lower id on" / "every id comes back, and every owner leads",
+    Swallow = "swallow": "no node forwards a lower id" / "every id returns, and every owner leads",
     Replace = "replace": "a node that receives a lower id sends its own" / "the highest may never be sent",
-    Tell = "tell": "the leader sends the result round" / "the others never learn it",
+    Tell = "tell": "the leader announces the result" / "the others never learn it",
 }
 
-/// What a node sends to its successor.
+/// The messages to a node's successor.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The highest id so far.
@@ -101,7 +101,7 @@ pub struct ChangRoberts {
     id: NodeId,
     config: Config,
     successor: NodeId,
-    /// Whether it has sent its own id or a higher one.
+    /// Whether this node has sent its own id or a higher one.
     participates: bool,
     leader: Option<NodeId>,
 }
@@ -184,7 +184,7 @@ impl ChangRoberts {
         self.leader
     }
 
-    /// Whether it has sent an id and does not know the result.
+    /// Whether this node has sent an id and does not know the result.
     pub fn participates(&self) -> bool {
         self.participates
     }

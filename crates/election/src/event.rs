@@ -1,17 +1,17 @@
-//! What a node is asked and what it tells, the same for all elections.
+//! The commands and events of a node, the same for all elections.
 
 use volvox_core::{NodeId, commands, payload};
 
-/// What a node is asked from outside.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// This node suspects the leader: what a failure detector would say. How it notices is no part of an election.
+    /// This node suspects the leader: the output of a failure detector, which is not part of an election.
     Suspect,
 }
 
 commands! { Command; Suspect = "suspect" }
 
-/// What a node tells the outside.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// This node leads.

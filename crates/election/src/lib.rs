@@ -1,10 +1,10 @@
-//! Leader election: of the nodes that are alive, one is in charge, and all know which.
+//! Leader election: of the nodes that are alive, one leads, and all know which.
 //!
-//! | module | what it is |
+//! | module | protocol |
 //! |---|---|
 //! | [`bully`] | every node knows every other, and the highest id that is alive wins; relies on bounds on time |
-//! | [`ring`] | a list goes round a ring, past the dead, and the highest id on it wins |
-//! | [`chang_roberts`] | only the highest id gets round the ring; no failures |
+//! | [`ring`] | a list circulates on a ring, skipping dead nodes, and the highest id on it wins |
+//! | [`chang_roberts`] | only the highest id passes all round the ring; no failures |
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -2,25 +2,25 @@
 //!
 //! # The problem
 //!
-//! Nodes form a ring, each knows the order, and a message goes to the next. The leader is dead; others may be, too. All nodes
-//! that are alive are to agree on the highest id among them.
+//! Nodes form a ring whose order each of them knows, and a message goes to the next node. The leader is dead, and
+//! others may be. All nodes that are alive have to agree on the highest id among them.
 //!
 //! # The idea
 //!
-//! A node that notices sends a list with its own id to its **successor**. Every node adds its id and passes the list on. When
-//! the list is back at the **initiator** it has been everywhere: the highest id on it leads. The result is sent round once
-//! more, so that all learn it, and which nodes are alive.
+//! A node that notices sends a list with its own id to its **successor**. Every node adds its id and forwards the list.
+//! When the list returns to the **initiator** it has visited every node: the highest id on it leads. The result
+//! circulates in a second round, so that all learn it, and which nodes are alive.
 //!
-//! A successor that does not acknowledge in time is dead, and is **skipped**. Several nodes may notice at once; each list
-//! makes its own round, all come to the same result, and each costs 2N messages.
+//! A successor that does not acknowledge in time is dead, and is **skipped**. Several nodes may notice at once; each
+//! list makes its own round, all lead to the same result, and each costs 2N messages.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
-//! | `Election 1.1 [1 2]` | the first election that n1 began has been at n1 and n2 |
-//! | `Coordinator 1.1 n3 [1 2 3]` | its result: n3 leads; these are alive |
-//! | `Ack 1.1` | I have it |
+//! | `Election 1.1 [1 2]` | the first election of n1 has visited n1 and n2 |
+//! | `Coordinator 1.1 n3 [1 2 3]` | its result: n3 leads; these nodes are alive |
+//! | `Ack 1.1` | received |
 //!
 //! N `Election` and N `Coordinator` (claim Q-ELE-3), an `Ack` for each, and a wait for each dead node.
 //!
@@ -42,22 +42,23 @@
 //!
 //! *Agreement: one election has one result.* The initiator alone closes it, once, and the result is a function of the list.
 //!
-//! *Termination: all follow the same node in the end.* A list that has made its round has been with every node that was
-//! alive all that time. Lists that are under way together may differ by a node that has just come back. Then a result is
-//! announced that is lower than a node that is alive, or than the leader that a node has just learned, and a node that sees
-//! that begins again: at once, or when its own election is over.
+//! *Termination: all eventually follow the same node.* A list that has completed its round has visited every node that
+//! was alive throughout. Concurrent lists may differ by a node that has just restarted. Then a result is announced that
+//! is lower than a living node, or than the leader that a node has just learned, and a node that notices this begins
+//! another election: at once, or when its own is over.
 //!
-//! *It ends.* A list whose holder dies is lost, and the initiator, which knows how long a round takes, begins again. A list
-//! whose initiator dies comes to a node that is on it already, which drops it and begins its own.
+//! *Each election ends.* A list whose holder crashes is lost, and the initiator, which knows how long a round takes,
+//! begins another. A list whose initiator crashes reaches a node that is already on it, which drops it and begins its
+//! own.
 //!
 //! # Caveats
 //!
-//! - Textbooks often leave out the second round: without it (rule `announce`) only the initiator knows the result. And they
-//!   do not say what happens at a dead successor (rule `skip`).
-//! - A dead node is recognised by time. A late acknowledgement means a list that goes two ways at once; the initiator takes
-//!   the one that is back first (rule `once`), so a result stays one, but may miss a node that is alive.
-//! - Elections are numbered, and the number is on the disk before the list leaves: the result of an election before a crash
-//!   must not be taken for that of one after it.
+//! - Textbooks often omit the second round: without it (rule `announce`) only the initiator knows the result. Nor do
+//!   they say what happens at a dead successor (rule `skip`).
+//! - A dead node is detected by a timeout. After a late acknowledgement a list travels two ways at once; the initiator
+//!   uses the one that returns first (rule `once`), so there is one result, but it may miss a node that is alive.
+//! - Elections are numbered, and the number is durable before the list leaves: the result of an election before a crash
+//!   must not be mistaken for that of one after it.
 //!
 //! # References
 //!
@@ -80,17 +81,17 @@ use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, rules}
 /// The most nodes on a ring.
 pub const RING_MAX: usize = 1_024;
 
-/// The most messages that wait at one node for their acknowledgement; more are not passed on.
+/// The most messages at one node that wait for an acknowledgement; further ones are not forwarded.
 const PASSING_MAX: usize = 256;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// No message takes longer, with the write that it waits for.
+    /// The bound on message delay, including the write that a message waits for.
     pub delay: Duration,
-    /// No step takes as long.
+    /// The bound on the duration of a step.
     pub processing: Duration,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -101,13 +102,13 @@ impl Default for Config {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Skip = "skip": "a successor that does not acknowledge is skipped" / "a dead node ends every election",
-    Announce = "announce": "the result is sent round" / "the initiator alone knows it",
-    Once = "once": "the initiator closes an election once" / "a list that went two ways gives two results",
-    Doubt = "doubt": "a node above the result, or that knows one above it, begins again" /
-        "some follow a node that does not lead",
+    Announce = "announce": "the result is announced in a second round" / "only the initiator knows it",
+    Once = "once": "the initiator closes an election once" / "a list that travels two ways gives two results",
+    Doubt = "doubt": "a node above the result, or one that knows such a node, begins another election" /
+        "some nodes follow a node that does not lead",
 }
 
 /// One node.
@@ -119,13 +120,13 @@ pub struct Ring {
     successors: Vec<NodeId>,
     leader: Option<NodeId>,
     last_number: u64,
-    /// Its own election, and which round that is in.
+    /// Its own election, with its current round.
     own: Option<Round>,
-    /// Whether it has learned a result since its own election began that cannot be right.
+    /// Whether it has learned a wrong result since its own election began.
     doubts: bool,
-    /// The messages that were passed on and are not acknowledged, with the node tried last, by its place behind this one.
+    /// The messages that were forwarded and not acknowledged, with the node tried last, by its distance on the ring.
     passing: BTreeMap<(Election, Round), (usize, Message)>,
-    /// The number of the last result that it has learned of each initiator.
+    /// The number of the last result learned from each initiator.
     learned: BTreeMap<NodeId, u64>,
 }
 
@@ -160,7 +161,7 @@ impl Process for Ring {
         }
     }
 
-    /// No node leads yet, or this one was dead: an election either way.
+    /// Either no node leads yet, or this one was dead: it begins an election in both cases.
     fn on_start(&mut self, cx: &mut Context<'_, Ring>) {
         self.begin_election(cx);
     }
@@ -171,7 +172,7 @@ impl Process for Ring {
         }
         match message {
             Message::Election { election, list } => {
-                // Nothing that was written here is revealed.
+                // The message reveals nothing that was written here.
                 cx.send_after(Position::NONE, from, Message::Ack { election, round: Round::Election });
                 self.on_election(election, list, cx);
             }
@@ -199,7 +200,7 @@ impl Process for Ring {
 
     fn on_command(&mut self, Command::Suspect: Command, cx: &mut Context<'_, Ring>) {
         if self.own.is_some() {
-            return cx.note("an election is under way", 0);
+            return cx.note("an election is in progress", 0);
         }
         self.begin_election(cx);
     }
@@ -228,7 +229,7 @@ impl Ring {
                 cx.note("closed already", election.number);
             }
         } else if list.contains(&self.id) {
-            // It went past its initiator, which is dead.
+            // The list has passed its initiator, which is dead.
             if self.own.is_none() {
                 self.begin_election(cx);
             }
@@ -239,7 +240,7 @@ impl Ring {
         }
     }
 
-    /// The list has been everywhere.
+    /// The list has visited every node.
     fn close(&mut self, election: Election, list: Vec<NodeId>, cx: &mut Context<'_, Ring>) {
         let leader = list.iter().copied().max().unwrap_or(self.id);
         self.learn(election, leader, cx);
@@ -264,7 +265,7 @@ impl Ring {
             return;
         }
         if self.learned.get(&election.initiator).is_some_and(|number| *number >= election.number) {
-            // It went past its initiator, which is dead: all have learned it.
+            // The result has passed its initiator, which is dead: all have learned it.
             return cx.note("learned already", election.number);
         }
         let doubts = self.id > leader || self.leader.is_some_and(|known| known > leader);
@@ -275,7 +276,7 @@ impl Ring {
         }
         match self.own {
             None => self.begin_election(cx),
-            // Its own result may have been round before this one.
+            // Its own result may have completed its round before this one.
             Some(_) => self.doubts = true,
         }
     }
@@ -286,7 +287,7 @@ impl Ring {
         cx.emit(Event { election, leader });
     }
 
-    /// To the successor.
+    /// Sends to the successor.
     fn pass(&mut self, message: Message, cx: &mut Context<'_, Ring>) {
         let key = message.key();
         if self.successors.is_empty() {
@@ -300,7 +301,7 @@ impl Ring {
         cx.set_timer(Timer::Ack(key.0, key.1), self.answer_time());
     }
 
-    /// The successor that was tried last is dead: the one behind it.
+    /// The successor that was tried last is dead: tries the one after it.
     fn skip_successor(&mut self, election: Election, round: Round, cx: &mut Context<'_, Ring>) {
         let Some((place, message)) = self.passing.remove(&(election, round)) else { return };
         if !self.config.keeps(Rule::Skip) {
@@ -315,7 +316,7 @@ impl Ring {
         cx.set_timer(Timer::Ack(election, round), self.answer_time());
     }
 
-    /// All others are dead, so the next of this node is this node.
+    /// All others are dead, so this node is its own successor.
     fn on_round_complete(&mut self, message: Message, cx: &mut Context<'_, Ring>) {
         match message {
             Message::Election { election, list } => self.on_election(election, list, cx),
@@ -343,12 +344,12 @@ impl Ring {
         Election { initiator: self.id, number: self.last_number }
     }
 
-    /// A message, a step, an acknowledgement.
+    /// The time of a message, a step and an acknowledgement.
     fn answer_time(&self) -> Duration {
         self.config.delay * 2 + self.config.processing
     }
 
-    /// A round in which all others are dead or slow.
+    /// The time of a round in which all others are dead or slow.
     fn round_time(&self) -> Duration {
         self.answer_time() * (self.successors.len() as u32 + 1)
     }
@@ -363,7 +364,7 @@ impl Ring {
         self.leader == Some(self.id)
     }
 
-    /// Whether an election of its own is under way.
+    /// Whether an election of its own is in progress.
     pub fn is_electing(&self) -> bool {
         self.own.is_some()
     }

@@ -1,32 +1,32 @@
-//! What is behind the door, and how the door is configured.
+//! The backend of the door, and the door's configuration.
 
 use crate::tls::ServerTls;
 use std::sync::Arc;
 use std::time::Duration;
 use volvox_replica::{Command, View};
 
-/// The node's queue for commands is full: nothing was handed over.
+/// The node's command queue is full: the command was not accepted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Overloaded;
 
-/// A replica, as a door reaches it. Its events come back through [`crate::Dispatcher::on_event`].
+/// A replica as seen by a door. Its events return through [`crate::Dispatcher::on_event`].
 pub trait Backend: Clone + Send + Sync + 'static {
-    /// Hands a command to the replica.
+    /// Passes a command to the replica.
     ///
     /// # Errors
     /// [`Overloaded`] when the node does not keep up; the command was not taken.
     fn command(&self, command: Command) -> Result<(), Overloaded>;
 
-    /// The newest picture of the replica. It was published before the events of the step that made it.
+    /// The newest view of the replica. It was published before the events of the step that created it.
     fn view(&self) -> Arc<View>;
 
-    /// What the node counts, for `/metrics`.
+    /// The node's counters, for `/metrics`.
     fn counters(&self) -> Counters {
         Counters::default()
     }
 }
 
-/// What the door decides nothing about but must know.
+/// The configuration of a door.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// `--max-request-bytes`. Messages may be half a MiB larger: the replica refuses what does not fit in an entry.
@@ -45,9 +45,9 @@ pub struct Options {
     pub unfinished_bytes_max: usize,
     /// A client that does not finish a head or a unary request in this time is cut off.
     pub read_timeout: Duration,
-    /// How long a connection may be silent before it is asked whether it is still there.
+    /// How long a connection may be silent before it is pinged.
     pub ping_interval: Duration,
-    /// And must answer in this time.
+    /// The time-out of the answer to that ping.
     pub ping_timeout: Duration,
     /// How long calls may take to end after the order to stop.
     pub stop_timeout: Duration,
@@ -81,12 +81,12 @@ impl Options {
     }
 }
 
-/// What a node counts. All of it since the process began, but what is marked as of the moment.
+/// The counters of a node, since the process began, except for those marked as current.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     /// Steps, in which entries are applied among other things, that took long.
     pub slow_applies: u64,
-    /// Leases whose time was over.
+    /// Leases that expired.
     pub leases_expired: u64,
     /// Bytes written to the log.
     pub log_bytes: u64,
@@ -98,12 +98,12 @@ pub struct Counters {
     pub peers: Vec<PeerCounters>,
 }
 
-/// What a node counts about one other.
+/// A node's counters about one peer.
 #[derive(Clone, Debug, Default)]
 pub struct PeerCounters {
-    /// Who.
+    /// The peer.
     pub id: u64,
-    /// Of the moment: whether there is a connection.
+    /// Current: whether there is a connection.
     pub connected: bool,
     /// Connections lost.
     pub disconnects: u64,
@@ -113,9 +113,9 @@ pub struct PeerCounters {
     pub sent_bytes: u64,
     /// Bytes received from it.
     pub received_bytes: u64,
-    /// Messages dropped because too much waited to be sent.
+    /// Messages dropped because the send queue was full.
     pub dropped: u64,
-    /// Seconds there and back, the last time that it was measured.
+    /// The last measured round trip, in seconds.
     pub round_trip: Option<f64>,
 }
 

@@ -6,32 +6,35 @@ use crate::door::{Door, header_message, header_of, message, unexpected};
 use crate::grpc::{Content, Status};
 use crate::proto::etcdserverpb as pb;
 use volvox_core::NodeId;
-use volvox_replica::{Member, Reply, Request};
+use volvox_replica::{Member, MemberRequest, Reply, Request};
 
 /// Adds a member.
 pub(crate) async fn add<B: Backend>(door: &Door<B>, request: pb::MemberAddRequest) -> Result<Content, Status> {
-    let (added, members) =
-        change(door, Request::MemberAdd { peer_urls: request.peer_ur_ls, is_learner: request.is_learner }).await?;
+    let (added, members) = change(
+        door,
+        Request::Member(MemberRequest::Add { peer_urls: request.peer_ur_ls, is_learner: request.is_learner }),
+    )
+    .await?;
     let member = added.as_ref().map(convert::member);
     Ok(message(&pb::MemberAddResponse { header: header(door), member, members }))
 }
 
 /// Removes a member.
 pub(crate) async fn remove<B: Backend>(door: &Door<B>, request: &pb::MemberRemoveRequest) -> Result<Content, Status> {
-    let (_, members) = change(door, Request::MemberRemove { id: NodeId(request.id) }).await?;
+    let (_, members) = change(door, Request::Member(MemberRequest::Remove { id: NodeId(request.id) })).await?;
     Ok(message(&pb::MemberRemoveResponse { header: header(door), members }))
 }
 
 /// Replaces the peer URLs of a member.
 pub(crate) async fn update<B: Backend>(door: &Door<B>, request: pb::MemberUpdateRequest) -> Result<Content, Status> {
     let (id, peer_urls) = (NodeId(request.id), request.peer_ur_ls);
-    let (_, members) = change(door, Request::MemberUpdate { id, peer_urls }).await?;
+    let (_, members) = change(door, Request::Member(MemberRequest::Update { id, peer_urls })).await?;
     Ok(message(&pb::MemberUpdateResponse { header: header(door), members }))
 }
 
-/// Gives a learner its vote.
+/// Promotes a learner to a voter.
 pub(crate) async fn promote<B: Backend>(door: &Door<B>, request: &pb::MemberPromoteRequest) -> Result<Content, Status> {
-    let (_, members) = change(door, Request::MemberPromote { id: NodeId(request.id) }).await?;
+    let (_, members) = change(door, Request::Member(MemberRequest::Promote { id: NodeId(request.id) })).await?;
     Ok(message(&pb::MemberPromoteResponse { header: header(door), members }))
 }
 

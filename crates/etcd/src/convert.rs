@@ -1,6 +1,6 @@
-//! Requests of the protocol as the store and the replica understand them.
+//! Converts requests of the protocol to those of the store and the replica.
 //!
-//! Keys and values change their owner here, from the buffer that they arrived in to one of their own: one copy.
+//! Keys and values are copied once here, from the buffer in which they arrived to their own.
 
 use crate::proto::etcdserverpb as pb;
 use pb::{compare, request_op};
@@ -9,7 +9,7 @@ use volvox_replica::Member;
 use volvox_replica::watch::WatchCreate;
 use volvox_store as store;
 
-/// A copy of its own.
+/// Makes a separate copy.
 pub fn owned(bytes: &bytes::Bytes) -> Bytes {
     Bytes::from(bytes.as_ref())
 }
@@ -91,7 +91,7 @@ fn op(request: &pb::RequestOp) -> store::RequestOp {
     }
 }
 
-/// What to watch. Unknown filters are ignored (book/src/etcd.md#5.3).
+/// The watch request. Unknown filters are ignored (book/src/etcd.md#5.3).
 pub fn watch_create(request: &pb::WatchCreateRequest) -> WatchCreate {
     let filters = |kind: pb::watch_create_request::FilterType| request.filters.contains(&(kind as i32));
     WatchCreate {

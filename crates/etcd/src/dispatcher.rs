@@ -1,4 +1,4 @@
-//! Brings what the replica tells to whoever waits for it.
+//! Delivers the replica's events to the waiting calls.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -20,13 +20,13 @@ pub struct Dispatcher {
     requests: Mutex<Requests>,
     streams: Mutex<BTreeMap<u64, mpsc::UnboundedSender<WatchResponse>>>,
     next_stream: AtomicU64,
-    /// Changes whenever who leads does.
+    /// Changes whenever the leader changes.
     leaders: watch::Sender<u64>,
     stopped: watch::Sender<bool>,
 }
 
-/// A slab: a ticket names a place and how often that place was used, so an answer that comes after its request was
-/// given up finds nobody.
+/// A slab: a ticket names a slot and its use count, so an answer that arrives after its request was abandoned finds no
+/// waiter.
 #[derive(Debug, Default)]
 struct Requests {
     places: Vec<Place>,
@@ -40,7 +40,7 @@ struct Place {
 }
 
 impl Dispatcher {
-    /// With nobody waiting.
+    /// A dispatcher without waiters.
     pub fn new() -> Dispatcher {
         Dispatcher {
             requests: Mutex::default(),
@@ -51,12 +51,12 @@ impl Dispatcher {
         }
     }
 
-    /// To be called for every event of the node, on whatever thread it happens.
+    /// Must be called for every event of the node, on any thread.
     pub fn on_event(&self, event: Event) {
         match event {
             Event::Reply { ticket, result } => {
                 if let Some(waiter) = self.take(ticket) {
-                    // A client that went away in this moment has no use for its answer.
+                    // A client that just went away does not need its answer.
                     let _ = waiter.send(result);
                 }
             }
@@ -80,12 +80,12 @@ impl Dispatcher {
         self.stopped.subscribe()
     }
 
-    /// Changes whenever who leads does.
+    /// Changes whenever the leader changes.
     pub(crate) fn leaders(&self) -> watch::Receiver<u64> {
         self.leaders.subscribe()
     }
 
-    /// A ticket, and where its answer will arrive.
+    /// A ticket, and the receiver of its answer.
     pub(crate) fn expect_reply(&self) -> Result<(Ticket, oneshot::Receiver<Result<Reply, Error>>), Error> {
         let mut requests = self.requests.lock().expect("no panic while it was held");
         // Looked at under the lock: a stop either finds this waiter or is seen by it.
@@ -102,8 +102,7 @@ impl Dispatcher {
         };
         let (sender, receiver) = oneshot::channel();
         let place = &mut requests.places[index as usize];
-        // The replica's own tickets begin at 2^62: uses are counted below.
-        place.uses = place.uses.wrapping_add(1) & (u32::MAX >> 3);
+        place.uses = place.uses.wrapping_add(1);
         place.waiter = Some(sender);
         Ok((Ticket(u64::from(place.uses) << 32 | u64::from(index)), receiver))
     }
@@ -113,8 +112,8 @@ impl Dispatcher {
         self.take(ticket).is_some()
     }
 
-    /// A watch stream. What lies in its channel is bounded by the credit that the hub was given: when there is none
-    /// left, the hub sends at most the rest of one response that it cut into fragments.
+    /// A watch stream. The content of its channel is bounded by the credit granted to the hub: when there is none left,
+    /// the hub sends at most the rest of one response that it cut into fragments.
     pub(crate) fn open_stream(&self) -> Result<(StreamId, mpsc::UnboundedReceiver<WatchResponse>), Error> {
         let stream = self.next_stream.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -185,7 +184,7 @@ mod tests {
         assert_ne!(next, given_up, "the place was used again, the ticket was not");
         dispatcher.on_event(reply(given_up));
         dispatcher.on_event(reply(Ticket(77)));
-        assert!(receiver.try_recv().is_err(), "the late answer found nobody");
+        assert!(receiver.try_recv().is_err(), "the late answer found no receiver");
         dispatcher.on_event(reply(next));
         assert_eq!(receiver.await, Ok(Ok(Reply::ReadReady)));
     }

@@ -1,4 +1,4 @@
-//! A request comes in: which call it is, whether this member serves it, and who answers it.
+//! The dispatch of a request: which call it is, whether this member serves it, and which service answers it.
 
 use crate::backend::{Backend, Options};
 use crate::dispatcher::Dispatcher;
@@ -17,10 +17,10 @@ use std::time::Duration;
 use tokio::sync::watch::Receiver;
 use volvox_replica::{Command, Error, Reply, Request, Ticket, View};
 
-/// How long to wait before a node that was too busy is asked again.
+/// The pause before a busy node is asked again.
 pub(crate) const OVERLOAD_PAUSE: Duration = Duration::from_millis(10);
 
-/// A door: what all connections share.
+/// A door: the state that all connections share.
 pub struct Door<B> {
     pub(crate) backend: B,
     pub(crate) dispatcher: Arc<Dispatcher>,
@@ -51,7 +51,7 @@ impl<B: Backend> Door<B> {
         })
     }
 
-    /// Asks the replica, and waits for its answer. When the caller goes away, so does the request.
+    /// Sends a request to the replica, and waits for its answer. When the caller goes away, the request is abandoned.
     pub(crate) async fn ask(&self, request: Request) -> Result<Reply, Status> {
         let (ticket, reply) = self.dispatcher.expect_reply()?;
         let _forgotten = Forget { door: self, ticket };
@@ -72,12 +72,12 @@ impl<B: Backend> Door<B> {
         }
     }
 
-    /// Hands a command over.
+    /// Passes a command to the replica.
     pub(crate) fn command(&self, command: Command) -> Result<(), Status> {
         self.backend.command(command).map_err(|_| Error::TooManyRequests.into())
     }
 
-    /// Hands a command over that must not be lost, as soon as the node has room for it; until it stops.
+    /// Passes a command that must not be lost to the replica, as soon as the node has room for it, until it stops.
     pub(crate) async fn hand_over(&self, command: Command) {
         let stopped = self.dispatcher.stopped();
         while self.backend.command(command.clone()).is_err() && !*stopped.borrow() {
@@ -90,7 +90,7 @@ impl<B: Backend> Door<B> {
         header_of(&self.backend.view(), revision)
     }
 
-    /// What every call must pass, in etcd's order (book/src/etcd.md#1.3): learner, version of the client, leader.
+    /// The checks of every call, in etcd's order (book/src/etcd.md#1.3): learner, version of the client, leader.
     pub(crate) fn admit(&self, fields: &HeaderMap, served_by_learner: bool) -> Result<(), Status> {
         let view = self.backend.view();
         if view.status.is_learner && !served_by_learner {
@@ -108,7 +108,7 @@ impl<B: Backend> Door<B> {
     }
 }
 
-/// Gives up a request whose caller went away.
+/// Abandons a request whose caller went away.
 struct Forget<'a, B: Backend> {
     door: &'a Door<B>,
     ticket: Ticket,
@@ -117,7 +117,7 @@ struct Forget<'a, B: Backend> {
 impl<B: Backend> Drop for Forget<'_, B> {
     fn drop(&mut self) {
         if self.door.dispatcher.forget(self.ticket) {
-            // A replica that is too busy to hear this answers the ticket later, and nobody is there.
+            // A replica that is too busy to accept this answers the ticket later, without a receiver.
             let _ = self.door.backend.command(Command::Forget { ticket: self.ticket });
         }
     }
@@ -144,10 +144,10 @@ pub(crate) fn header_message(header: Header) -> Option<pb::ResponseHeader> {
     })
 }
 
-/// The replica answered something else than was asked.
+/// The replica's answer does not match the request.
 pub(crate) fn unexpected(reply: &Reply) -> Status {
-    tracing::error!(?reply, "the replica answered something else than was asked");
-    Status::new(Code::Internal, "volvox: the replica answered something else than was asked")
+    tracing::error!(?reply, "the replica's answer does not match the request");
+    Status::new(Code::Internal, "volvox: the replica's answer does not match the request")
 }
 
 /// A message of the generated kind as an answer.
@@ -209,7 +209,7 @@ async fn dispatch<B: Backend>(
         Err(_) => return Err(Status::new(Code::DeadlineExceeded, "volvox: the request was not finished in time")),
     };
     call.received_message(bytes.len());
-    // The calls that are made often are answered in place; the others must not make their futures larger.
+    // Frequent calls are answered in place; the others must not enlarge their futures.
     match method {
         Method::Range => {
             let request: pb::RangeRequest = decode(bytes)?;
@@ -233,9 +233,9 @@ async fn dispatch<B: Backend>(
     }
 }
 
-/// What a stream begins with.
+/// The beginning of a stream.
 pub(crate) struct StreamStart {
-    /// The stream ends when there is no leader for long.
+    /// The stream ends when there is no leader for a long time.
     pub leader_required: bool,
     /// Counts its messages.
     pub counter: crate::metrics::MessageCounter,
@@ -292,7 +292,7 @@ mod tests {
             Err(Overloaded)
         }
         fn view(&self) -> Arc<View> {
-            unreachable!("nobody looks")
+            unreachable!("the test never asks")
         }
     }
 

@@ -23,11 +23,11 @@ pub struct HealthCheckResponse {
     pub status: i32,
 }
 
-/// What state a service is in.
+/// The state of a service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, prost::Enumeration)]
 #[repr(i32)]
 pub enum ServingStatus {
-    /// Nobody knows.
+    /// The state is unknown.
     Unknown = 0,
     /// It serves.
     Serving = 1,

@@ -14,7 +14,7 @@ use std::fmt::Write;
 use volvox_replica::Error;
 use volvox_store::AlarmType;
 
-/// Answers a request that is no call.
+/// Answers a request that is not a gRPC call.
 pub(crate) async fn serve<B: Backend>(door: &Door<B>, request: &Parts) -> Response<Body> {
     let path = request.uri.path();
     let is_read = request.method == Method::GET || request.method == Method::HEAD;
@@ -155,7 +155,7 @@ async fn linearizable_read<B: Backend>(door: &Door<B>) -> Result<(), Status> {
     door.read().await.map(|_| ())
 }
 
-/// What a probe was asked to do differently.
+/// The options of a probe.
 #[derive(Default)]
 struct Query {
     excluded: Vec<String>,

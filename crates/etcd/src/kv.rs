@@ -111,7 +111,7 @@ fn is_long(request: &RangeRequest) -> bool {
         && bounds == [0; 4]
 }
 
-/// Reads a long range from one view, some pairs at a time: the node goes on meanwhile, and since a view never changes
+/// Reads a long range from one view, some pairs at a time: the node continues meanwhile, and since a view never changes
 /// the pages are one read.
 async fn long_range(view: &View, request: &RangeRequest) -> Result<RangeResponse, Status> {
     let mut page = RangeRequest { limit: TURN_PAIRS, ..request.clone() };

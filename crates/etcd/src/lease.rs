@@ -16,12 +16,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_replica::{Reply, Request};
 use volvox_store::{Command, Error as StoreError, LeaseGrantRequest, LeaseRevokeRequest, Reply as Written, checks};
 
-/// How many renewals of one stream are under way at a time; they are answered in order.
+/// How many renewals of one stream are in progress at a time; they are answered in order.
 const RENEWALS_MAX: usize = 64;
-/// How often the server chooses another id when the one that it chose is in use.
+/// How often the server chooses another id when the chosen one is in use.
 const ID_ATTEMPTS: u32 = 8;
 
-/// Chooses ids for leases: positive, 63 bits, and not those of the process's last life.
+/// Chooses ids for leases: positive, 63 bits, and different from those of previous boots.
 pub(crate) struct Ids {
     /// Keys that the operating system chose at random.
     keys: RandomState,
@@ -76,7 +76,7 @@ pub(crate) async fn revoke<B: Backend>(door: &Door<B>, request: &pb::LeaseRevoke
     }
 }
 
-/// How long a lease still lives, as its leader sees it.
+/// The remaining time of a lease, as its leader sees it.
 pub(crate) async fn time_to_live<B: Backend>(
     door: &Door<B>,
     request: &pb::LeaseTimeToLiveRequest,
@@ -106,7 +106,7 @@ pub(crate) fn leases<B: Backend>(door: &Door<B>) -> Content {
     })
 }
 
-/// Renews leases, one answer a request, in order.
+/// Renews leases, with one answer per request, in order.
 pub(crate) fn keep_alive<B: Backend>(door: &Arc<Door<B>>, messages: Messages<Incoming>, start: StreamStart) -> Content {
     let until = {
         let (door, leader_required) = (Arc::clone(door), start.leader_required);

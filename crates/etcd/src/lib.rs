@@ -1,11 +1,11 @@
 //! The door for etcd v3 clients: gRPC and HTTP on one port.
 //!
 //! **Problem.** `etcdctl`, Kubernetes and the clients of a dozen languages speak one protocol: gRPC services over
-//! HTTP/2, with plain HTTP endpoints for probes and metrics on the same port. They tell errors apart by their text.
+//! HTTP/2, with plain HTTP endpoints for probes and metrics on the same port. They distinguish errors by their text.
 //!
-//! **Idea.** The door holds a connection and a codec, and nothing that decides. A write or a linearizable read becomes a
-//! command for the replica, with a [ticket](volvox_replica::Ticket); the event that answers it completes the call. What
-//! only reads is answered from the replica's immutable view. Watch streams are pipes with credit.
+//! **Idea.** The door consists of connections and codecs, and decides nothing. A write or a linearizable read becomes a
+//! command for the replica, with a [ticket](volvox_replica::Ticket); the event that answers it completes the call.
+//! Read-only requests are answered from the replica's immutable view. Watch streams are pipes with credit.
 //!
 //! ```text
 //!   connection --> server  (preface, limits, time-outs)
@@ -21,14 +21,19 @@
 //!
 //! A worked put: `server` accepts and recognises HTTP/2; `door` finds `/etcdserverpb.KV/Put` and reads
 //! one message of at most `request_bytes_max` + 512 KiB; `convert` copies key and value once; the static checks of
-//! etcd run in etcd's order; [`Dispatcher`] gives a ticket and [`Backend::command`] hands it over. When the write is
-//! committed and applied the event comes back, and `wire` writes the answer into the frame that is sent.
+//! etcd run in etcd's order; [`Dispatcher`] issues a ticket and [`Backend::command`] passes it to the replica. When the
+//! write is committed and applied the event returns, and `wire` writes the answer into the frame that is sent.
 //!
-//! **What is bounded.** Connections, streams a connection, bytes of unfinished messages, heads and their time, requests
-//! in flight, responses on their way to a watcher. A long answer is encoded as the client takes it.
+//! **Two codecs.** Requests and rare answers go through the generated types (`proto`), which are the protocol as etcd writes
+//! it down. Range, Put, Delete, Txn and Watch carry keys and values, are sent often and grow large: `wire` writes their
+//! answers from the store's pairs straight into the frame, sizes first, so that a byte is copied once and a long answer is
+//! encoded as the client takes it. A test holds every function of `wire` against the generated encoder.
 //!
-//! **What is not served yet** answers Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
-//! client that pings too often is not sent away: the HTTP/2 library does not tell of pings.
+//! **Bounds.** These are bounded: connections, streams per connection, bytes of unfinished messages, heads and their
+//! time, requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
+//!
+//! **Services not served yet** answer Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
+//! client that pings too often is not disconnected: the HTTP/2 library does not report pings.
 //!
 //! Reference: `book/src/etcd.md`, cited by section in the comments.
 
@@ -62,7 +67,7 @@ pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 pub use server::serve;
 pub use tls::{ServerTls, TlsPaths};
 
-/// The version of etcd that this server behaves like. Clients turn features on by it (book/src/etcd.md#8.1).
+/// The version of etcd whose behaviour this server has. Clients enable features by it (book/src/etcd.md#8.1).
 pub const VERSION: &str = "3.6.14";
 /// The version of the cluster, to clients.
 pub const CLUSTER_VERSION: &str = "3.6.0";

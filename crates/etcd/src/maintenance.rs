@@ -19,7 +19,7 @@ use volvox_store::{AlarmAction, AlarmMember, AlarmRequest, AlarmType, Command, H
 /// How many records are hashed before others get a turn.
 const TURN_RECORDS: usize = 10_000;
 
-/// How this member is, by itself: no consensus, no leader needed.
+/// The status of this member by itself, without consensus or a leader.
 pub(crate) fn status<B: Backend>(door: &Door<B>) -> Content {
     let view = door.backend.view();
     let (store, status) = (&view.store, &view.status);
@@ -85,7 +85,7 @@ pub(crate) async fn alarm<B: Backend>(door: &Door<B>, request: &pb::AlarmRequest
     }
 }
 
-/// Succeeds: space is given back as soon as it is free. The answer has no header.
+/// Succeeds: space is released as soon as it is free. The answer has no header.
 pub(crate) fn defragment() -> Content {
     message(&pb::DefragmentResponse { header: None })
 }

@@ -1,11 +1,11 @@
 //! The calls that are served, by their paths.
 
-/// Of which shape a call is; the names are those of etcd's metrics.
+/// The shape of a call; the names are those of etcd's metrics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
     /// One message each way.
     Unary,
-    /// One message there, many back.
+    /// One request message, many responses.
     ServerStream,
     /// Many both ways.
     BidiStream,
@@ -101,7 +101,7 @@ methods! {
     MemberPromote = "etcdserverpb.Cluster" / "MemberPromote" Unary,
     /// Alarms.
     Alarm = "etcdserverpb.Maintenance" / "Alarm" Unary,
-    /// How a member is.
+    /// The status of a member.
     Status = "etcdserverpb.Maintenance" / "Status" Unary,
     /// Nothing to do here.
     Defragment = "etcdserverpb.Maintenance" / "Defragment" Unary,
@@ -119,7 +119,7 @@ methods! {
     HealthWatch = "grpc.health.v1.Health" / "Watch" ServerStream,
 }
 
-/// What etcd serves and this door does not, yet: whole services, and single calls.
+/// The services and calls that etcd serves and this door does not yet.
 const UNSERVED: &[&str] = &[
     "/etcdserverpb.Auth/",
     "/v3electionpb.Election/",

@@ -1,8 +1,8 @@
-//! Accepts connections, and bounds what each of them may cost.
+//! Accepts connections, and bounds the cost of each.
 //!
-//! A connection begins with HTTP/2's preface or is HTTP/1.1; which of them must be clear in time. A client that sends
-//! something else, begins a head and does not end it, or does not answer pings is cut off. So random bytes, frames with
-//! wrong lengths and clients that fell silent cost a closed socket each.
+//! A connection begins with HTTP/2's preface or is HTTP/1.1; which of the two must be clear in time. A client that
+//! sends something else, does not finish a head, or does not answer pings is disconnected. So random bytes, frames with
+//! wrong lengths and silent clients cost a closed socket each.
 
 use crate::backend::{Backend, Options};
 use crate::dispatcher::Dispatcher;
@@ -18,23 +18,23 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
-/// How many bytes of one call may be under way to the server.
+/// How many bytes of one call may be in flight to the server.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
-/// And of one connection.
+/// How many bytes of one connection may be in flight to the server.
 const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
-/// How many bytes of one answer wait in the connection before the next piece is asked for.
+/// How many bytes of one response wait in the connection before the next piece is requested.
 const SEND_BUFFER_BYTES: usize = 256 << 10;
 /// The largest frame that is taken.
 const FRAME_BYTES_MAX: u32 = 64 << 10;
 /// All header fields of a request together.
 const HEADERS_BYTES_MAX: u32 = 16 << 10;
-/// After an accept failed because files ran out.
+/// The pause after an accept failed for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Serves clients on these listeners, on the runtime that calls this, until `shutdown` completes; then tells calls that
 /// wait and streams that the server stopped, lets calls end, and returns.
 ///
-/// The dispatcher is to be told every event of the node behind `backend`, before and while this runs.
+/// The dispatcher must receive every event of the node behind `backend`, before and while this runs.
 pub async fn serve<B: Backend>(
     listeners: Vec<TcpListener>,
     backend: B,
@@ -55,7 +55,7 @@ pub async fn serve<B: Backend>(
     shutdown.await;
     accepting.shutdown().await;
     dispatcher.stop();
-    // No connection is left when nobody but this one listens.
+    // No connection is left when this is the only listener.
     drop(closing);
     closing_sender.send_replace(true);
     if tokio::time::timeout(door.options.stop_timeout, closing_sender.closed()).await.is_err() {
@@ -89,7 +89,7 @@ async fn until_leader<B: Backend>(backend: &B, leaders: &mut watch::Receiver<u64
             return;
         }
         if leaders.changed().await.is_err() {
-            // Nobody will tell any more.
+            // No further changes will be reported.
             std::future::pending::<()>().await;
         }
     }
@@ -146,7 +146,7 @@ async fn connection<B: Backend>(
         // An error is the end of the server as well.
         let _ = closing.wait_for(|closing| *closing).await;
     };
-    // What a client did wrong ends its connection, and is nobody else's affair.
+    // A client's error ends its connection, and affects no other.
     if is_http2 {
         let mut connection = std::pin::pin!(http2_builder(&door.options).serve_connection(stream, service));
         tokio::select! {
@@ -200,7 +200,7 @@ fn http1_builder(options: &Options) -> http1::Builder {
 }
 
 /// The handshake, where there is one, and the protocol that the client speaks. `None` when the client did not get that
-/// far; what it did wrong with TLS is worth a line, because its owner will ask.
+/// far; a TLS error is worth a log line, because the client's owner will ask.
 async fn begin(stream: TcpStream, tls: Option<&ServerTls>) -> Option<(Prefixed, bool)> {
     let socket = match tls {
         None => Socket::Plain(stream),

@@ -1,4 +1,4 @@
-//! The snapshot file: what `etcdctl snapshot save` writes and `volvox restore` reads.
+//! The snapshot file, which `etcdctl snapshot save` writes and `volvox restore` reads.
 //!
 //! ```text
 //!   magic       16 bytes   "volvox snapshot\n"
@@ -12,8 +12,8 @@
 //! ```
 //!
 //! Fixed-size numbers are little-endian. The size modulo 512 is 32, which is what etcd's clients check before they
-//! rename the file into place. Everything in it is hostile until the reader has checked it: a part is at most 1 MiB, and
-//! nothing is believed before the hash over all of it was right.
+//! rename the file into place. Everything in it is hostile until the reader has checked it: a part is at most 1 MiB,
+//! and nothing is trusted before the hash over all of it was verified.
 
 use sha2::{Digest, Sha256};
 use std::fmt;
@@ -47,7 +47,7 @@ enum Stage {
     Done,
 }
 
-/// What one step of the writer did.
+/// The result of one step of the writer.
 pub(crate) enum Step {
     /// It measured some more.
     Measured,
@@ -135,7 +135,7 @@ fn part_bytes(part: &Part) -> Vec<u8> {
     bytes
 }
 
-/// What a snapshot says of itself.
+/// The description of a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Head {
     /// The cluster that it was taken from.
@@ -151,7 +151,7 @@ pub struct Head {
 pub enum SnapshotError {
     /// It cannot be read. Look at the file and its permissions.
     Io(std::io::Error),
-    /// It does not begin as one: it was taken from another kind of server, or is no snapshot at all.
+    /// It does not begin like a snapshot: it was taken from another kind of server, or is not a snapshot at all.
     NotASnapshot,
     /// A newer program wrote it. Use that program.
     Version(u32),
@@ -187,11 +187,11 @@ impl From<std::io::Error> for SnapshotError {
     }
 }
 
-/// Reads a snapshot; gives each part to `on_part` as it comes. **Only when this returned `Ok` is what the parts said
-/// true**: the hash is at the end.
+/// Reads a snapshot; passes each part to `on_part` as it arrives. **The parts are valid only if this returns `Ok`**:
+/// the hash is at the end.
 ///
 /// # Errors
-/// When the file is not one, or not whole.
+/// When the file is not a snapshot, or incomplete.
 pub fn read(input: impl Read, mut on_part: impl FnMut(Part)) -> Result<Head, SnapshotError> {
     let mut input = Hashed { input, hash: Sha256::new(), bytes: 0 };
     let mut magic = [0; MAGIC.len()];

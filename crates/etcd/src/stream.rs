@@ -1,4 +1,4 @@
-//! A connection of a client, plain or under TLS, of which some bytes were read already.
+//! A connection of a client, plain or under TLS, of which some bytes were already read.
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
@@ -9,10 +9,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
-/// What HTTP/2 begins with, where it is known beforehand (RFC 9113 section 3.4).
+/// The preface of HTTP/2 with prior knowledge (RFC 9113 section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Where the bytes travel.
+/// The transport of the bytes.
 pub(crate) enum Socket {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),

@@ -1,11 +1,11 @@
 //! TLS on the client port, from files (book/src/etcd.md#13.4).
 //!
-//! The files are looked at for every new connection (see [`Files`]). Where an authority is named, a client must show a
-//! certificate that it signed.
+//! The files are checked for every new connection (see [`Files`]). If an authority is named, a client must present a
+//! certificate signed by it.
 //!
-//! A client that speaks something else is refused in its own language: an HTTP/1 client by a status, an HTTP/2 client
-//! by a GOAWAY frame with a text, a client with the wrong certificate by an alert. So that the answer arrives, the
-//! connection is read to its end before it is closed: closing it with bytes unread would throw away what is under way.
+//! A client that uses another protocol is refused in that protocol: an HTTP/1 client by a status, an HTTP/2 client by a
+//! GOAWAY frame with a text, a client with the wrong certificate by an alert. So that the answer arrives, the
+//! connection is read to its end before it is closed: closing it with unread bytes would discard the answer in flight.
 
 use rustls::ServerConfig;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use volvox_certificates::{Authorities, CertificatesError, Files, Identity};
 
-/// What a TLS connection begins with: a record that holds a handshake (RFC 8446 5.1).
+/// The first byte of a TLS connection: a record that contains a handshake (RFC 8446 5.1).
 pub(crate) const HANDSHAKE: u8 = 22;
 /// How long the rest of what a refused client sent is read,
 const LINGER: Duration = Duration::from_secs(1);
@@ -28,18 +28,18 @@ const HTTP1_REFUSAL: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/pl
 /// For a client that speaks HTTP/2.
 const HTTP2_REFUSAL: &str = "this port speaks TLS: use https:// and the authority's certificate";
 
-/// Where the certificate of the client port is.
+/// The files of the client port's TLS.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsPaths {
     /// `--cert-file`: the server's certificate, and those between it and the authority, PEM.
     pub certificate: PathBuf,
     /// `--key-file`: its private key, PEM.
     pub key: PathBuf,
-    /// `--trusted-ca-file`: who signs the certificates of clients, PEM; without it clients need none.
+    /// `--trusted-ca-file`: the authority that signs the certificates of clients, PEM; without it clients need none.
     pub client_authority: Option<PathBuf>,
 }
 
-/// The files, and what was last made of them.
+/// The files, and the configuration last loaded from them.
 #[derive(Debug)]
 pub struct ServerTls(Files<ServerConfig>);
 
@@ -54,7 +54,7 @@ impl ServerTls {
         Ok(ServerTls(Files::load(named, move || read(&paths))?))
     }
 
-    /// The handshake with a client, or why it failed; then the client was told.
+    /// Performs the handshake with a client, or returns why it failed; then the client was informed.
     pub(crate) async fn accept(&self, mut stream: TcpStream) -> Result<TlsStream<TcpStream>, String> {
         let mut first = [0];
         match stream.peek(&mut first).await {

@@ -1,8 +1,8 @@
 //! The service Watch (book/src/etcd.md#5).
 //!
-//! The hub in the replica decides everything; here is only the pipe. A stream is given credit for [`CREDIT`] responses,
-//! and credit is returned when the transport takes a response, never before: so a client that does not read makes the
-//! hub hold a position, not this door a queue.
+//! The hub in the replica decides everything; this module is only the pipe. A stream gets credit for [`CREDIT`]
+//! responses, and credit is returned when the transport takes a response, never before: so a client that does not read
+//! makes the hub hold a position, not this door a queue.
 //!
 //! Requests are read by a task of their own, because they must be read while responses are sent. The task ends with
 //! the stream, and the stream with the task: at the client's half-close all watchers end.
@@ -27,11 +27,11 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
 use volvox_replica::watch::{StreamId, WatchResponse};
-use volvox_replica::{Command, Error};
+use volvox_replica::{Command, Error, WatchCommand};
 
-/// How many responses may be on their way from the hub to the transport.
+/// How many responses may be in flight from the hub to the transport.
 const CREDIT: u32 = 32;
-/// Credit is returned in lots of this size, so that it does not cost a command a response.
+/// Credit is returned in lots of this size, so that it does not cost one command per response.
 const CREDIT_LOT: u32 = 16;
 /// Responses that wait together are sent together, up to this size.
 const BATCH_BYTES: usize = 16 << 10;
@@ -46,8 +46,8 @@ pub(crate) fn serve<B: Backend>(
 ) -> Result<Content, Status> {
     let (id, responses) = door.dispatcher.open_stream()?;
     let stream = OpenStream { door: Arc::clone(door), id };
-    door.command(Command::WatchOpen { stream: id })?;
-    door.command(Command::WatchCredit { stream: id, responses: CREDIT })?;
+    door.command(Command::Watch(WatchCommand::Open { stream: id }))?;
+    door.command(Command::Watch(WatchCommand::Credit { stream: id, responses: CREDIT }))?;
     let creates = Arc::new(Creates::default());
     let (end, ended) = oneshot::channel();
     let counter = start.counter.clone();
@@ -55,7 +55,7 @@ pub(crate) fn serve<B: Backend>(
         let (door, creates) = (Arc::clone(door), Arc::clone(&creates));
         async move {
             let status = read_until_end(&door, id, messages, &start, &creates).await;
-            // Nobody listens any more when the client has gone.
+            // There is no receiver when the client has gone.
             let _ = end.send(status);
         }
     });
@@ -81,11 +81,11 @@ struct OpenStream<B: Backend> {
 impl<B: Backend> Drop for OpenStream<B> {
     fn drop(&mut self) {
         self.door.dispatcher.close_stream(self.id);
-        if self.door.backend.command(Command::WatchClose { stream: self.id }).is_err() {
-            // The hub must hear of it, or it would hold the stream until the node stops.
+        if self.door.backend.command(Command::Watch(WatchCommand::Close { stream: self.id })).is_err() {
+            // The hub must be informed, or it would keep the stream until the node stops.
             let (door, stream) = (Arc::clone(&self.door), self.id);
             if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-                runtime.spawn(async move { door.hand_over(Command::WatchClose { stream }).await });
+                runtime.spawn(async move { door.hand_over(Command::Watch(WatchCommand::Close { stream })).await });
             }
         }
     }
@@ -112,7 +112,7 @@ impl Creates {
     }
 }
 
-/// Reads requests, and says how the stream ends.
+/// Reads requests, and returns how the stream ends.
 async fn read_until_end<B: Backend>(
     door: &Door<B>,
     id: StreamId,
@@ -153,12 +153,18 @@ async fn read_requests<B: Backend>(
         match request.request_union {
             Some(RequestUnion::CreateRequest(create)) => {
                 creates.begin().await;
-                door.hand_over(Command::WatchCreate { stream: id, create: convert::watch_create(&create) }).await;
+                door.hand_over(Command::Watch(WatchCommand::Create {
+                    stream: id,
+                    create: convert::watch_create(&create),
+                }))
+                .await;
             }
             Some(RequestUnion::CancelRequest(cancel)) => {
-                door.hand_over(Command::WatchCancel { stream: id, watch_id: cancel.watch_id }).await;
+                door.hand_over(Command::Watch(WatchCommand::Cancel { stream: id, watch_id: cancel.watch_id })).await;
             }
-            Some(RequestUnion::ProgressRequest(_)) => door.hand_over(Command::WatchProgress { stream: id }).await,
+            Some(RequestUnion::ProgressRequest(_)) => {
+                door.hand_over(Command::Watch(WatchCommand::Progress { stream: id })).await
+            }
             None => {}
         }
     }
@@ -181,7 +187,7 @@ struct Responses<B: Backend> {
     reader: AbortHandle,
     creates: Arc<Creates>,
     counter: MessageCounter,
-    /// Responses taken and not yet given back as credit.
+    /// Responses taken and not yet returned as credit.
     taken: u32,
     /// Until credit is offered again to a node that was too busy for it.
     pause: Option<Pin<Box<Sleep>>>,
@@ -202,7 +208,7 @@ impl<B: Backend> Responses<B> {
         Ok(())
     }
 
-    /// Gives credit back; when the node does not keep up, a little later.
+    /// Returns credit; if the node does not keep up, a little later.
     fn return_credit(&mut self, cx: &mut Context<'_>) {
         if self.taken < CREDIT_LOT {
             return;
@@ -213,7 +219,7 @@ impl<B: Backend> Responses<B> {
             return;
         }
         self.pause = None;
-        let credit = Command::WatchCredit { stream: self.stream.id, responses: self.taken };
+        let credit = Command::Watch(WatchCommand::Credit { stream: self.stream.id, responses: self.taken });
         match self.stream.door.backend.command(credit) {
             Ok(()) => self.taken = 0,
             Err(Overloaded) => {

@@ -1,8 +1,8 @@
-//! Answers written straight from the store's pairs to the bytes of the protocol.
+//! Encodes responses directly from the store's pairs to the bytes of the protocol.
 //!
 //! The messages that carry keys and values are the ones that are sent often and grow large. They are encoded here
-//! without the generated types between: sizes first, then one pass over the pairs, each byte copied once, from where
-//! the store keeps it to the frame that is sent. A test holds every function against the generated encoder.
+//! without intermediate generated types: sizes first, then one pass over the pairs, each byte copied once, from where
+//! the store keeps it to the frame that is sent. A test compares every function with the generated encoder.
 
 use crate::grpc::{Code, Content, PREFIX_BYTES, Status, prefix, write_prefix, write_size};
 use bytes::Bytes;
@@ -74,8 +74,8 @@ pub fn range(header: Header, response: RangeResponse) -> Result<Content, Status>
     Ok(Content::Pieces(Box::new(RangePieces { response, next: 0, piece: first, done: false })))
 }
 
-/// Reads pairs and writes the answer in the same walk: between the store and the frame that is sent nothing is kept of
-/// a pair. `None` when the answer is long: then [`range`] is for it. `header` gets the revision of the store.
+/// Reads pairs and writes the answer in the same walk: nothing of a pair is kept between the store and the frame.
+/// `None` when the answer is long: then use [`range`]. `header` gets the revision of the store.
 ///
 /// # Errors
 /// As [`View::range`].
@@ -91,7 +91,7 @@ pub fn short_range(header: Header, view: &View, request: &RangeRequest) -> Resul
             return ControlFlow::Break(());
         }
         if out.len() == begin {
-            // Pairs that lie side by side are often of one size.
+            // Adjacent pairs are often of one size.
             let pairs = usize::try_from(request.limit).unwrap_or_default().max(1);
             out.reserve(pairs.saturating_mul(size).min(LONG_BYTES - begin) + size);
         }
@@ -199,7 +199,7 @@ impl Iterator for RangePieces {
                 self.done = true;
                 break;
             };
-            // A pair that was sent is given back to the store at once.
+            // A pair that was sent is released at once.
             let pair = std::mem::take(pair);
             write_pair(2, &pair.borrowed(), &mut self.piece);
             self.next += 1;
@@ -411,7 +411,7 @@ fn write_varint(mut number: u64, out: &mut Vec<u8>) {
     out.push(number as u8);
 }
 
-/// Every field number here is below 16: a tag is one byte. What is zero or empty is left out (proto3).
+/// Every field number here is below 16: a tag is one byte. Zero and empty fields are left out (proto3).
 fn number_size(number: u64) -> usize {
     if number == 0 { 0 } else { 1 + varint_size(number) }
 }

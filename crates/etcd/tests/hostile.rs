@@ -1,4 +1,4 @@
-//! Whatever is sent to the client port, memory stays flat and the others are served.
+//! Whatever arrives at the client port, memory stays flat and other clients are served.
 //!
 //! A test binary of its own: it measures the memory of its process.
 
@@ -63,7 +63,7 @@ fn head() -> Vec<u8> {
     frame(block.len() as u32, 1, 0x4, 1, &block)
 }
 
-/// What one hostile client sends.
+/// The bytes of one hostile client.
 fn attack(rng: &mut Rng) -> Vec<u8> {
     let mut bytes = PREFACE.to_vec();
     match rng.below(6) {
@@ -88,7 +88,7 @@ fn attack(rng: &mut Rng) -> Vec<u8> {
             bytes.extend(frame(16_000, 0, 0, 1, &[&[0, 0, 31, 255, 255][..], &noise(rng, 15_995)].concat()));
         }
         4 => {
-            // A message that is none.
+            // An invalid message.
             bytes.extend(SETTINGS);
             bytes.extend(head());
             let payload = noise(rng, 995);
@@ -165,7 +165,7 @@ async fn clients_that_fall_silent_are_cut_off() {
     for silent in [Vec::new(), half_a_preface, half_a_head, no_pings, half_a_frame] {
         let mut stream = within(TcpStream::connect(server.address)).await.unwrap();
         within(stream.write_all(&silent)).await.unwrap();
-        // Whatever the server says before it hangs up.
+        // Whatever the server sends before it closes.
         within(stream.read_to_end(&mut Vec::new())).await.ok();
     }
     // A unary request that is not finished is answered, and the call with it.

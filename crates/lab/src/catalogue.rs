@@ -1,7 +1,8 @@
-//! The catalogue of mechanisms, as data: its groups, rows and claims, and what each row demands of whoever claims it.
+//! The catalogue of mechanisms, as data: its groups, rows and claims, and the demands of each row on an entry that
+//! claims it.
 //!
-//! `catalogue.txt` beside this crate's manifest is the one place in which a row, a claim or a demand is written down. A row
-//! that demands nothing yet cannot be claimed by an entry: first somebody says what *done* means for it.
+//! `catalogue.txt` beside this crate's manifest is the only place that defines a row, a claim or a demand. An entry
+//! cannot claim a row without demands: first *done* must be defined for that row.
 
 use std::fmt;
 use std::sync::OnceLock;
@@ -25,7 +26,7 @@ pub struct Mechanism {
     pub title: &'static str,
     /// The worlds in which it must be shown: `sim`, `check`, `live`.
     pub worlds: Vec<&'static str>,
-    /// What it demands. Empty until somebody has written it down.
+    /// Its demands; empty until they are defined.
     pub demands: Vec<Demand>,
 }
 
@@ -34,26 +35,26 @@ pub struct Mechanism {
 pub struct ClaimRow {
     /// Its identifier: `Q-MTX-3`.
     pub id: &'static str,
-    /// What it is about.
+    /// Its subject.
     pub about: &'static str,
 }
 
-/// What kind of thing is demanded.
+/// The kind of a demand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DemandKind {
     /// It is shown in this world.
     World,
-    /// Something bad never happens.
+    /// A safety property: something bad never happens.
     Safe,
-    /// Something good happens.
+    /// A liveness property: something good eventually happens.
     Live,
     /// A counterexample must be found.
     Breaks,
     /// A number is measured.
     Claim,
-    /// A foreign client used it.
+    /// A foreign client uses it.
     Client,
-    /// A foreign client would use it, but there is no door that it could knock at: shown as open, and not asked for.
+    /// A foreign client would use it, but its interface is not built yet: shown as open, and not required.
     ClientWithoutDoor,
 }
 
@@ -67,7 +68,7 @@ pub struct Demand {
 }
 
 impl Demand {
-    /// Whether the row is done only when it is met.
+    /// Whether the row is done only if it is met.
     pub fn is_asked(self) -> bool {
         self.kind != DemandKind::ClientWithoutDoor
     }
@@ -87,7 +88,7 @@ impl fmt::Display for Demand {
     }
 }
 
-/// All of it, in its order.
+/// The whole catalogue, in order.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Catalogue {
     /// Its groups.
@@ -99,17 +100,17 @@ pub struct Catalogue {
 }
 
 impl Catalogue {
-    /// The catalogue that this crate was built with.
+    /// The catalogue with which this crate was built.
     pub fn get() -> &'static Catalogue {
         static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
         CATALOGUE
             .get_or_init(|| Catalogue::read(include_str!("../catalogue.txt")).expect("its test reads catalogue.txt"))
     }
 
-    /// Reads the format that the head of `catalogue.txt` describes.
+    /// Parses the format that the head of `catalogue.txt` describes.
     ///
     /// # Errors
-    /// With the line that is none.
+    /// Names the malformed line.
     pub fn read(text: &'static str) -> Result<Catalogue, String> {
         let mut catalogue = Catalogue::default();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
@@ -117,7 +118,7 @@ impl Catalogue {
                 Some(demand) => catalogue.mechanisms.last_mut().and_then(|row| row.demand(demand)),
                 None => catalogue.row(line),
             };
-            known.ok_or_else(|| format!("line {}: not of the catalogue: {line}", number + 1))?;
+            known.ok_or_else(|| format!("line {}: malformed: {line}", number + 1))?;
         }
         Ok(catalogue)
     }
@@ -161,7 +162,7 @@ impl Catalogue {
             || part(id).is_some_and(|(row, number)| self.mechanism(&row).is_some() && number.is_ok())
     }
 
-    /// The identifier with the fewest edits from one that is not here.
+    /// The identifier with the fewest edits from an unknown one.
     pub fn nearest(&self, id: &str) -> &'static str {
         let known = self.mechanisms.iter().map(|row| row.id).chain(self.claims.iter().map(|row| row.id));
         known.min_by_key(|known| edits(&id.to_uppercase(), known)).expect("the catalogue has rows")
@@ -221,7 +222,7 @@ mod tests {
     #[test]
     fn a_line_that_is_none_is_refused_with_its_number() {
         let error = Catalogue::read("group MTX mutual exclusion\nMTX-03 Ricart-Agrawala sim\n").unwrap_err();
-        assert_eq!(error, "line 2: not of the catalogue: MTX-03 Ricart-Agrawala sim");
+        assert_eq!(error, "line 2: malformed: MTX-03 Ricart-Agrawala sim");
         assert!(Catalogue::read("MTX-03 R | sim moon\n").is_err());
         assert!(Catalogue::read("MTX-03 R | sim\n  sometimes mutual exclusion\n").is_err());
         assert!(Catalogue::read("  safe mutual exclusion\n").is_err());

@@ -1,11 +1,12 @@
-//! What a chapter of the laboratory is: a protocol with everything that is shown about it.
+//! The trait of a chapter: a protocol with its models, claims and scenario.
 //!
-//! A chapter names the production code of a protocol and says around it what the three worlds need: how to configure it,
-//! what must hold, what it claims to survive, which small instances are explored, and which numbers of the textbook are
-//! measured. Everything else (the command line, the coverage table, diagrams, sweeps, claims) is derived from it.
+//! A chapter names the production code of a protocol and adds what the three worlds need: its configuration, its
+//! properties, the faults that it claims to survive, the small instances to explore, and the numbers of the textbook to
+//! measure. Everything else (the command line, the coverage table, diagrams, sweeps, claims) is derived from it.
 
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::reading::Reading;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 use volvox_core::Kinds;
@@ -24,30 +25,30 @@ pub enum World {
     Live,
 }
 
-/// A rule of a protocol that can be taken out: its table is beside the protocol.
+/// A removable rule of a protocol: its table is beside the protocol.
 pub use volvox_core::RuleCard as Rule;
 
 /// One entry of a replicated log, as a diagram draws it: a box.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cell {
-    /// Its place in the log.
+    /// Its index in the log.
     pub index: u64,
     /// The term, ballot or epoch in which it was appended.
     pub term: u64,
-    /// What it says, in a word or two.
+    /// Its content, in a word or two.
     pub text: String,
     /// Whether its node knows that it is committed.
     pub is_committed: bool,
 }
 
-/// How many nodes a chapter runs with.
+/// The numbers of nodes with which a chapter runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Nodes {
     /// The fewest.
     pub least: u64,
     /// The most.
     pub most: u64,
-    /// When nothing is said.
+    /// The default.
     pub default: u64,
 }
 
@@ -60,7 +61,7 @@ pub struct Golden {
     pub text: &'static str,
 }
 
-/// What is known of a chapter without running it.
+/// The description of a chapter.
 #[derive(Clone, Copy, Debug)]
 pub struct Card {
     /// Its name on the command line: `ricart-agrawala`.
@@ -69,15 +70,19 @@ pub struct Card {
     pub title: &'static str,
     /// The mechanisms of the catalogue that it covers: `MTX-03`. The letters are its group.
     pub mechanisms: &'static [&'static str],
-    /// Where it runs.
+    /// The worlds in which it runs.
     pub worlds: &'static [World],
-    /// The paper that it reads like, with sections.
+    /// The paper that it follows, with sections.
     pub reference: &'static str,
+    /// The chapters that a reader needs first, the reading time, and the lesson.
+    pub reading: Reading,
+    /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
+    pub questions: &'static str,
     /// The source of the module (`include_str!`): its prose header is the chapter.
     pub source: &'static str,
-    /// How many nodes.
+    /// The numbers of nodes.
     pub nodes: Nodes,
-    /// Which rules can be taken out.
+    /// The removable rules.
     pub rules: &'static [Rule],
     /// The scenario that `run` runs, in the scenario format (`include_str!`).
     pub scenario: &'static str,
@@ -85,49 +90,48 @@ pub struct Card {
     pub golden: &'static [Golden],
 }
 
-/// What a run of a chapter is made with.
+/// The parameters of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: u64,
-    /// The rule that is taken out, one of [`Card::rules`].
+    /// The removed rule, one of [`Card::rules`].
     pub without: Option<&'static str>,
 }
 
-/// A protocol with everything that is shown about it. Implementors are empty types, one a module in `chapters`.
+/// A protocol with its models, claims and scenario. Implementors are empty types, one per module in `chapters`.
 pub trait Chapter: 'static {
     /// The protocol; over a channel where it needs one. A person can type its commands.
     type Process: Erasable<Command: FromStr<Err: Display>, Event: Kinds>;
-    /// What its properties remember.
+    /// The history for its properties.
     type History: History<Self::Process> + Send + Sync + 'static;
 
-    /// What is known without running it.
+    /// The description.
     fn card() -> &'static Card;
 
     /// The configuration of every node.
     fn config(settings: &Settings) -> <Self::Process as Process>::Config;
 
-    /// What must hold.
+    /// The properties.
     fn properties() -> Vec<Property<Self::Process, Self::History>>;
 
-    /// What a node is, in a word or two, for diagrams: `inside`, `leader t3`. Empty when there is nothing to say.
+    /// The state of a node in a word or two, for diagrams: `inside`, `leader t3`. Empty if there is nothing to show.
     fn state(process: &Self::Process) -> String;
 
-    /// Whether a node would say of itself that it leads: for `crash leader`.
+    /// Whether a node believes that it leads, for `crash leader`.
     fn is_leader(process: &Self::Process) -> bool {
         let _ = process;
         false
     }
 
-    /// What a node is from the beginning to the end, for the head of its column: `coordinator`. Empty where all nodes are
-    /// alike.
+    /// The fixed role of a node, for the head of its column: `coordinator`. Empty if all nodes are alike.
     fn role(node: NodeId, nodes: u64) -> &'static str {
         let _ = (node, nodes);
         ""
     }
 
-    /// The protocol's own part of a message. A chapter whose protocol runs over a channel says which messages are only
-    /// the channel's: `None`.
+    /// The protocol's own part of a message. A chapter whose protocol runs over a channel returns `None` for the
+    /// channel's own messages.
     fn carried(message: &<Self::Process as Process>::Message) -> Option<&dyn Described> {
         Some(message)
     }
@@ -143,17 +147,17 @@ pub trait Chapter: 'static {
         None
     }
 
-    /// The faults of a sweep: what the protocol claims to survive, and nothing else.
+    /// The faults of a sweep: exactly those that the protocol claims to survive.
     fn faults(settings: &Settings) -> FaultPlan;
 
-    /// The small instances that are explored: those in which everything holds, and for each rule one in which it was
-    /// taken out and a property must break.
+    /// The small instances to explore: those in which everything holds, and for each rule one without it, in which a
+    /// property must break.
     fn models() -> Vec<CheckedModel>;
 
-    /// The numbers of the textbook that are measured.
+    /// The numbers of the textbook to measure.
     fn claims() -> Vec<Claim>;
 
-    /// Whether a run has done its work, given everything at one moment: then it ends before its time.
+    /// Whether a run has completed its work, given the whole system at one moment: then it ends early.
     fn is_done(picture: &Picture<'_, Self::Process, Self::History>) -> bool {
         let _ = picture;
         false

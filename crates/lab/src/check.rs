@@ -1,8 +1,8 @@
 //! The checked world as the models of a chapter see it: a typed front of one erased world.
 //!
-//! [`System`], [`View`] and [`Checker`] have the methods of their namesakes in `volvox_check`, and forget the types of the
-//! protocol at once: explorer, liveness and reports are compiled once for all chapters. A model whose states are plain values
-//! uses `volvox_check` itself.
+//! [`System`], [`View`] and [`Checker`] have the methods of their namesakes in `volvox_check`, and erase the types of
+//! the protocol at once: the explorer, liveness and reports are compiled once for all chapters. A model whose states
+//! are plain values uses `volvox_check` itself.
 
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use volvox_core::{History, Instant, NodeId};
 
 pub(crate) type AnySystem = erased::System<AnyProcess, AnyHistory>;
 
-/// What an observer of a checked system remembers.
+/// The history of an observer of a checked system.
 pub trait Memory: Clone + Eq + Hash + Send + Sync + 'static {}
 
 impl<H: Clone + Eq + Hash + Send + Sync + 'static> Memory for H {}
@@ -136,13 +136,13 @@ impl<P: Erasable, H: Memory> System<P, H> {
         self.with(|system| system.relative_to_now(move |process, now| relative(process.expect(), now)))
     }
 
-    /// What a state stands for.
+    /// A state as a view.
     pub fn view<'a>(&'a self, state: &'a State) -> View<'a, P, H> {
         View { erased: self.erased.view(state), types: PhantomData }
     }
 }
 
-/// A state, shown: see [`erased::View`].
+/// A view of a state: see [`erased::View`].
 pub struct View<'a, P, H> {
     erased: erased::View<'a, AnyProcess, AnyHistory>,
     types: PhantomData<fn() -> (P, H)>,
@@ -159,7 +159,7 @@ impl<'a, P: Erasable, H: Memory> View<'a, P, H> {
         self.erased.nodes().map(|(id, node)| (id, node.expect()))
     }
 
-    /// What a node has on its disk behind its checkpoint, and how many of these records are durable.
+    /// The records of a node after its checkpoint, and how many of them are durable.
     pub fn records(&self, id: NodeId) -> (Vec<&'a P::Record>, usize) {
         let (records, durable) = self.erased.records(id);
         (records.iter().map(|record| record.get().expect("a record of this system")).collect(), durable)
@@ -170,12 +170,12 @@ impl<'a, P: Erasable, H: Memory> View<'a, P, H> {
         self.erased.is_set(id, AnyTimer::of(timer))
     }
 
-    /// What the observer made of all events so far.
+    /// The observer's history of all events so far.
     pub fn history(&self) -> &'a H {
         self.erased.history().expect()
     }
 
-    /// The messages under way: from whom, to whom, what.
+    /// The messages in flight: sender, receiver, content.
     pub fn in_flight(&self) -> impl Iterator<Item = (NodeId, NodeId, &'a P::Message)> + '_ {
         let typed = |(from, to, message): (_, _, &'a volvox_core::erased::AnyMessage)| {
             (from, to, message.get().expect("a message of this system"))
@@ -214,7 +214,7 @@ impl<'m, P: Erasable, H: Memory> Checker<'m, System<P, H>> {
         self.with(|checker| checker.invariant(name, move |_, state| holds(system, state)))
     }
 
-    /// What must hold between the states before and after every step.
+    /// A property of the states before and after every step.
     pub fn step_property(
         self,
         name: &str,

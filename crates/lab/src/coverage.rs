@@ -1,93 +1,44 @@
-//! How much of the catalogue is done, as computed by the tests.
+//! The coverage of the catalogue, as computed by the tests.
 //!
-//! An entry is *sound* when its scenario ran and every property held, its golden scripts are there, every model came to what
-//! it must come to, every claim held, and every breakage made its claim fail. A sound entry *meets* a demand of a row when the
-//! evidence that its family names for it passed; a row is *done* when all that it asks is met, by whichever entries. The test
-//! of each family finds both and compares them with its `coverage.txt`, which is what the command line reads: nobody declares
-//! anything. `UPDATE=1 cargo test -p volvox-chapters-FAMILY` writes the file again, and the pinned counts of models.
+//! An entry is *sound* when its scenario ran and every property held, its golden scripts exist, every model had the
+//! expected result, every claim held, every breakage made its claim fail, and a reader has questions to answer. A sound
+//! entry *meets* a demand of a row when the evidence that its family names for it passed; a row is *done* when all its
+//! demands are met, by whichever entries. The test of each family computes both and compares them with its `coverage.txt`, which the command line
+//! reads: nothing is merely declared. `UPDATE=1 cargo test -p volvox-chapters-FAMILY` rewrites the file, and the pinned
+//! counts of models.
 
 use crate::catalogue::{Catalogue, Demand, DemandKind};
 use crate::chapter::World;
 use crate::evidence::{self, Evidence, Shown};
 use crate::model::{CheckedModel, Expects, Explored};
 use crate::pinned;
+use crate::questions;
+use crate::recorded::{Line, read};
 use crate::registry::{Entry, Family, Registry};
 use crate::shell::Shell;
 use crate::study::{self, Request};
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// What the tests found of one entry.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Line {
-    /// The entry.
-    pub id: String,
-    /// How many golden scripts.
-    pub golden: usize,
-    /// How many models came to what they must.
-    pub models: usize,
-    /// How many claims held, and failed when broken.
-    pub claims: usize,
-    /// Whether everything passed.
-    pub is_sound: bool,
-    /// Each mechanism that it covers, with the names of the demands that it meets.
-    pub met: Vec<(String, Vec<String>)>,
-}
-
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { id, golden, models, claims, is_sound, met } = self;
-        let verdict = if *is_sound { "sound" } else { "wrong" };
-        write!(f, "{id} golden={golden} models={models} claims={claims} {verdict}")?;
-        met.iter().try_for_each(|(mechanism, demands)| write!(f, "\n  {mechanism} {}", demands.join("; ")))
-    }
-}
-
-/// Reads what [`Line`] prints; lines that are none are left out.
-pub fn read(text: &str) -> Vec<Line> {
-    let mut lines: Vec<Line> = Vec::new();
-    for line in text.lines().filter(|line| !line.starts_with('#')) {
-        match (line.strip_prefix("  "), lines.last_mut()) {
-            (Some(met), Some(last)) => {
-                let (mechanism, demands) = met.split_once(' ').unwrap_or((met, ""));
-                let demands = demands.split("; ").filter(|name| !name.is_empty()).map(str::to_string).collect();
-                last.met.push((mechanism.to_string(), demands));
-            }
-            _ => lines.extend(head(line)),
-        }
-    }
-    lines
-}
-
-fn head(line: &str) -> Option<Line> {
-    let mut words = line.split_whitespace();
-    let id = words.next()?.to_string();
-    let mut number = |name: &str| words.next()?.strip_prefix(name)?.strip_prefix('=')?.parse().ok();
-    let (golden, models, claims) = (number("golden")?, number("models")?, number("claims")?);
-    let is_sound = words.next()? == "sound";
-    Some(Line { id, golden, models, claims, is_sound, met: Vec::new() })
-}
-
-/// How a row of the catalogue stands.
+/// The state of a row of the catalogue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Standing {
     /// The entries that claim it.
     pub entries: Vec<String>,
-    /// What nobody meets, of what it demands.
+    /// Its unmet demands.
     pub open: Vec<Demand>,
 }
 
 impl Standing {
-    /// Whether all that is asked is met.
+    /// Whether all demands are met.
     pub fn is_done(&self) -> bool {
         !self.entries.is_empty() && !self.open.iter().any(|demand| demand.is_asked())
     }
 }
 
-/// How this row stands, as these lines say. `None` when the catalogue lacks it.
+/// The state of this row according to these lines. `None` if it is not in the catalogue.
 pub fn standing(lines: &[Line], id: &str, catalogue: &Catalogue) -> Option<Standing> {
     let row = catalogue.mechanism(id)?;
     let claimed = || lines.iter().filter(|line| line.met.iter().any(|(mechanism, _)| mechanism == id));
@@ -113,18 +64,18 @@ pub fn evidence_of(registry: Registry, id: &str) -> Vec<Shown> {
     all.flatten().filter(|shown| shown.mechanism == id).collect()
 }
 
-/// What came of everything that makes an entry sound.
+/// The outcome of everything that makes an entry sound.
 struct Outcome {
     line: Line,
     wrong: Vec<String>,
-    /// Models that came to another count than was pinned, and to nothing else that is wrong.
+    /// Models whose count differs from the pinned one, with nothing else wrong.
     moved: Vec<pinned::Moved>,
     passed: BTreeSet<Evidence>,
     /// Counterexamples that were found: each shows that something breaks, and nothing that holds.
     refuting: BTreeSet<Evidence>,
 }
 
-/// Does everything that makes an entry sound; returns what came of it, and what is wrong.
+/// Runs everything that makes an entry sound; returns the outcome, and what is wrong.
 pub fn compute(entry: Entry, shown: &[Shown]) -> (Line, Vec<String>) {
     let outcome = outcome(entry, shown);
     (outcome.line, outcome.wrong)
@@ -168,14 +119,21 @@ fn chapter(shell: &'static dyn Shell, outcome: &mut Outcome) {
     if card.golden.is_empty() || card.golden.iter().any(|golden| golden.text.trim().is_empty()) {
         wrong.push("golden: a script is missing or empty".to_string());
     }
+    match questions::read(card.questions) {
+        Err(error) => wrong.push(format!("questions: {error}")),
+        Ok(all) if all.len() < questions::LEAST => {
+            wrong.push(format!("questions: {}, where {} are the least", all.len(), questions::LEAST));
+        }
+        Ok(_) => {}
+    }
     outcome.line.golden = card.golden.len();
     outcome.passed.extend(card.golden.iter().map(|golden| Evidence::Script(golden.name.to_string())));
     let models = shell.models();
     let negatives = models.iter().filter(|model| matches!(model.expects, Expects::Counterexample { .. })).count();
     if card.worlds.contains(&World::Checked) && models.is_empty() {
-        wrong.push("models: it is said to be checked, and has none".to_string());
+        wrong.push("models: the entry claims the world `check`, and has none".to_string());
     } else if card.worlds.contains(&World::Checked) && negatives < card.rules.len() {
-        wrong.push(format!("models: {} rules, and {negatives} models in which something breaks", card.rules.len()));
+        wrong.push(format!("models: {} rules, but {negatives} models in which something breaks", card.rules.len()));
     }
 }
 
@@ -196,7 +154,7 @@ fn models(entry: Entry, outcome: &mut Outcome) {
     }
 }
 
-/// The count that would have been right, where nothing but the count is wrong.
+/// The correct count, if only the count is wrong.
 fn moved(entry: Entry, model: &CheckedModel, explored: &Explored) -> Option<pinned::Moved> {
     let (from, to, expects) = match (model.expects, &explored.found) {
         (Expects::Holds { states }, None) => (states, explored.states, Expects::Holds { states: explored.states }),
@@ -233,7 +191,7 @@ fn claims(entry: Entry, outcome: &mut Outcome) {
     }
 }
 
-/// The demands of a row that this entry meets; what is named and cannot show it is wrong.
+/// The demands of a row that this entry meets; named evidence that does not show a demand is an error.
 fn meets(mechanism: &str, shown: &[Shown], outcome: &mut Outcome) -> Vec<String> {
     let row = match evidence::row(mechanism, Catalogue::get()) {
         Ok(row) => row,
@@ -243,7 +201,7 @@ fn meets(mechanism: &str, shown: &[Shown], outcome: &mut Outcome) -> Vec<String>
         }
     };
     let Some(shown) = shown.iter().find(|shown| shown.mechanism == mechanism) else {
-        outcome.wrong.push(format!("evidence.txt: nothing is said of {mechanism}"));
+        outcome.wrong.push(format!("evidence.txt: there is no line for {mechanism}"));
         return Vec::new();
     };
     let mut met = Vec::new();
@@ -262,35 +220,35 @@ fn meets(mechanism: &str, shown: &[Shown], outcome: &mut Outcome) -> Vec<String>
     met
 }
 
-/// Why this does not show that the demand is met, if it does not.
+/// Why this evidence does not show that the demand is met, if so.
 fn refusal(demand: Demand, evidence: &Evidence, outcome: &Outcome) -> Option<String> {
     // A test of the gate is not run here: tidy knows that it exists, and the gate that it passes.
     if !matches!(evidence, Evidence::Test { .. }) && !outcome.passed.contains(evidence) {
-        return Some(format!("{evidence}: there is none, or it did not pass"));
+        return Some(format!("{evidence}: it does not exist, or it did not pass"));
     }
     let refutes = outcome.refuting.contains(evidence);
     match demand.kind {
         DemandKind::Breaks if matches!(evidence, Evidence::Model(_)) && !refutes => {
-            Some(format!("{evidence} holds, where a counterexample is demanded"))
+            Some(format!("{evidence} holds, but a counterexample is demanded"))
         }
         DemandKind::World | DemandKind::Safe | DemandKind::Live if refutes => {
-            Some(format!("{evidence} is a counterexample, and shows nothing that holds"))
+            Some(format!("{evidence} is a counterexample, and does not show that anything holds"))
         }
         DemandKind::Client | DemandKind::ClientWithoutDoor
             if !matches!(evidence, Evidence::Test { .. } | Evidence::Compat(_)) =>
         {
-            Some(format!("{evidence} is no run of a foreign client"))
+            Some(format!("{evidence} is not a run of a foreign client"))
         }
         _ => None,
     }
 }
 
-/// The test of a family: does everything that makes its entries sound, on all cores, and compares the outcome with the
-/// `coverage.txt` in `folder`; `tell` hears of each entry as it is done. `CHAPTER=ricart-agrawala` looks at one only;
-/// `UPDATE=1` writes the file again, and each pinned count that moved into the source of its chapter.
+/// The test of a family: runs everything that makes its entries sound, on all cores, and compares the outcome with the
+/// `coverage.txt` in `folder`; calls `tell` after each entry. `CHAPTER=ricart-agrawala` restricts it to one entry;
+/// `UPDATE=1` rewrites the file, and each changed pinned count in the source of its chapter.
 ///
 /// # Panics
-/// When something is wrong, or is not what the file says.
+/// When something is wrong, or differs from the file.
 pub fn check_family(family: &'static Family, folder: &str, tell: &(dyn Fn(String) + Sync)) {
     let only = std::env::var("CHAPTER").ok();
     let shown = evidence::read(family.evidence, Catalogue::get()).unwrap_or_else(|error| panic!("{error}"));
@@ -319,7 +277,7 @@ pub fn check_family(family: &'static Family, folder: &str, tell: &(dyn Fn(String
         assert_eq!(
             lines,
             read(family.coverage).iter().collect::<Vec<_>>(),
-            "coverage.txt is not what was computed; UPDATE=1 writes it again.\n{}",
+            "coverage.txt differs from the computed coverage; UPDATE=1 rewrites it.\n{}",
             wrong.join("\n")
         );
     }

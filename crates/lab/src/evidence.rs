@@ -1,4 +1,5 @@
-//! What shows that a row of the catalogue is met: a demand of the row, and the test, model, claim or script that shows it.
+//! The evidence that a row of the catalogue is met: for each demand of the row, the test, model, claim or script that
+//! shows it.
 //!
 //! A family keeps it in its `evidence.txt`, beside its chapters:
 //!
@@ -10,17 +11,17 @@
 //!   breaks equal stamps = model without tie-break; script 01-a-tie.txt
 //! ```
 //!
-//! A claim that a row demands is met by the claim of the same name, and needs no line. What has no line is *open*.
+//! A demanded claim is met by the claim of the same name, and needs no line. A demand without a line is *open*.
 
 use crate::catalogue::{Catalogue, Demand, DemandKind, Mechanism};
 use std::fmt;
 
-/// One thing that shows something.
+/// One piece of evidence.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Evidence {
     /// The scenario of the chapter: every property held in it.
     Scenario,
-    /// The model of this name came to what it must come to.
+    /// The model of this name had the expected result.
     Model(String),
     /// This claim held, and failed when it was broken.
     Claim(String),
@@ -74,7 +75,7 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// What an entry shows of a row: its demands, and for each what shows it.
+/// The evidence of an entry for a row: its demands, each with its evidence.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Shown {
     /// The entry.
@@ -86,7 +87,7 @@ pub struct Shown {
 }
 
 impl Shown {
-    /// What shows this demand: all of it must pass. `None` when nothing does, and it is open.
+    /// The evidence for this demand, all of which must pass. `None` if there is none, and the demand is open.
     pub fn of(&self, demand: Demand) -> Option<Vec<Evidence>> {
         let written = self.demands.iter().find(|(name, _)| name == demand.name).map(|(_, evidence)| evidence.clone());
         let claim = || (demand.kind == DemandKind::Claim).then(|| vec![Evidence::Claim(demand.name.to_string())]);
@@ -97,7 +98,7 @@ impl Shown {
 /// Reads an `evidence.txt`.
 ///
 /// # Errors
-/// With the line that is none, names a row that the catalogue lacks, or a demand that the row does not make.
+/// Names the malformed line, the unknown row, or a demand that the row does not make.
 pub fn read(text: &str, catalogue: &Catalogue) -> Result<Vec<Shown>, String> {
     let mut all: Vec<Shown> = Vec::new();
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
@@ -120,37 +121,37 @@ fn heading(line: &str, catalogue: &Catalogue) -> Result<Shown, String> {
 /// The row of this identifier, if an entry may claim it.
 ///
 /// # Errors
-/// When the catalogue lacks it, or does not say what it demands.
+/// When it is not in the catalogue, or the catalogue does not define its demands.
 pub fn row<'a>(id: &str, catalogue: &'a Catalogue) -> Result<&'a Mechanism, String> {
     let Some(row) = catalogue.mechanism(id) else {
         return Err(format!(
-            "the catalogue has no {id}; the nearest is {}. A mechanism without a row has a name and no identifier",
+            "the catalogue has no {id}; the nearest is {}. A mechanism without a row has a name but no identifier",
             catalogue.nearest(id)
         ));
     };
     if row.demands.is_empty() {
-        return Err(format!("catalogue.txt does not say yet what {id} demands, so nothing can meet it"));
+        return Err(format!("catalogue.txt does not yet define the demands of {id}, so nothing can meet it"));
     }
     Ok(row)
 }
 
 fn demand(line: &str, shown: Option<&mut Shown>, catalogue: &Catalogue) -> Result<(), String> {
-    let shown = shown.ok_or_else(|| format!("{line:?} stands below no entry"))?;
+    let shown = shown.ok_or_else(|| format!("{line:?} belongs to no entry"))?;
     let (name, evidence) =
         line.split_once(" = ").ok_or_else(|| format!("expected DEMAND = EVIDENCE, found {line:?}"))?;
     if row(&shown.mechanism, catalogue)?.demanded(name).is_none() {
         return Err(format!("{} demands no {name:?}", shown.mechanism));
     }
     if shown.demands.iter().any(|(known, _)| known == name) {
-        return Err(format!("{name:?} stands here twice"));
+        return Err(format!("{name:?} is listed twice"));
     }
-    let read = |text: &str| Evidence::read(text).ok_or_else(|| format!("{text:?} is no evidence"));
+    let read = |text: &str| Evidence::read(text).ok_or_else(|| format!("{text:?} is not evidence"));
     let evidence = evidence.split("; ").map(read).collect::<Result<Vec<_>, _>>()?;
     shown.demands.push((name.to_string(), evidence));
     Ok(())
 }
 
-/// The last run without a fault of a foreign client.
+/// The last clean run of a foreign client.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Green {
     /// The client.
@@ -159,7 +160,7 @@ pub struct Green {
     pub version: String,
     /// When: `2026-11-30`.
     pub date: String,
-    /// Of which commit.
+    /// The commit.
     pub commit: String,
 }
 
@@ -170,7 +171,7 @@ impl fmt::Display for Green {
     }
 }
 
-/// What `cargo xtask compat --record` wrote into `tests/compat/green.txt`.
+/// The content of `tests/compat/green.txt`, written by `cargo xtask compat --record`.
 pub fn recorded_clients() -> Vec<Green> {
     clients(include_str!("../../../tests/compat/green.txt"))
 }
@@ -221,11 +222,11 @@ mod tests {
     fn what_the_catalogue_lacks_is_refused() {
         for (text, message) in [
             ("r MTX-33\n", "evidence.txt:1: the catalogue has no MTX-33; the nearest is MTX-03."),
-            ("r MTX-05\n", "evidence.txt:1: catalogue.txt does not say yet what MTX-05 demands"),
+            ("r MTX-05\n", "evidence.txt:1: catalogue.txt does not yet define the demands of MTX-05"),
             ("r MTX-03\n  termination = scenario\n", "evidence.txt:2: MTX-03 demands no \"termination\""),
-            ("r MTX-03\n  sim = hope\n", "evidence.txt:2: \"hope\" is no evidence"),
-            ("r MTX-03\n  sim = scenario\n  sim = scenario\n", "evidence.txt:3: \"sim\" stands here twice"),
-            ("  sim = scenario\n", "evidence.txt:1: \"sim = scenario\" stands below no entry"),
+            ("r MTX-03\n  sim = hope\n", "evidence.txt:2: \"hope\" is not evidence"),
+            ("r MTX-03\n  sim = scenario\n  sim = scenario\n", "evidence.txt:3: \"sim\" is listed twice"),
+            ("  sim = scenario\n", "evidence.txt:1: \"sim = scenario\" belongs to no entry"),
         ] {
             let error = read_here(text).unwrap_err();
             assert!(error.starts_with(message), "{error}");

@@ -1,26 +1,29 @@
-//! The laboratory: protocols run, watched, broken and proved.
+//! The laboratory: runs, draws, breaks and checks protocols.
 //!
 //! # Chapters
-//! A *chapter* is a protocol with everything that is shown about it ([`chapter`]). The chapters of a family are a crate below
-//! `chapters/`, and the crate `chapters` holds the [`registry`] of all families; this crate knows no protocol. Its worlds are
-//! compiled once, for [erased processes](volvox_core::erased): a chapter adds its [`shell`], and its models and measurements,
-//! which see the worlds through the typed fronts [`check`] and [`sim`]. Everything else is derived:
+//! A *chapter* is a protocol with its models, claims and scenario ([`chapter`]). The chapters of a family are a crate
+//! below `chapters/`, and the crate `chapters` contains the [`registry`] of all families; this crate knows no protocol.
+//! Its worlds are compiled once, for [erased processes](volvox_core::erased): a chapter adds its [`shell`], its models
+//! and its measurements, which use the worlds through the typed fronts [`check`] and [`sim`]. Everything else is
+//! derived:
 //!
 //! | what | module | on the command line |
 //! |---|---|---|
 //! | a scenario is run in the simulator, and judged | [`scenario`], [`study`] | `volvox lab run P` |
-//! | the same with a process a node, real sockets and files | [`live`] | `volvox lab run P --live` |
+//! | the same with one OS process per node, real sockets and files | [`live`] | `volvox lab run P --live` |
 //! | a run is drawn | [`diagram`] | `--diagram`, `--svg FILE` |
 //! | every schedule of small instances is explored | [`model`] | `volvox lab check P` |
-//! | seeds are swept, and what fails is made short | [`shrink`] | `volvox lab sweep P` |
-//! | a run that is written down is followed | [`shrink::file`] | `volvox lab script FILE` |
-//! | somebody chooses what happens next | [`walk`] | `volvox lab step P` |
+//! | seeds are swept, and failures are shrunk | [`shrink`] | `volvox lab sweep P` |
+//! | a script is replayed | [`shrink::file`] | `volvox lab script FILE` |
+//! | a person chooses what happens next | [`walk`] | `volvox lab step P` |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
-//! | what the rows of the catalogue demand, and what shows that it is met | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
-//! | how much of the catalogue is done, as the tests found | [`coverage`] | `volvox lab list` |
+//! | the demands of the rows of the catalogue, and their evidence | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
+//! | the coverage of the catalogue, as the tests found | [`coverage`] | `volvox lab list` |
+//! | in which order a reader takes the entries | [`reading`] | `volvox lab list` |
+//! | questions whose answers a command prints | [`questions`] | `volvox lab questions P` |
 //!
-//! Not every mechanism is a protocol of its own: the [`registry`] knows chapters, *experiments* over processes that exist,
-//! and *service rows*, which the product itself realises.
+//! Not every mechanism is a protocol of its own: the [`registry`] knows chapters, *experiments* over existing
+//! processes, and *service rows*, which the product itself realises.
 //!
 //! The largest protocol, the whole service, has a sweep of its own: `volvox-sweep`.
 #![forbid(unsafe_code)]
@@ -38,6 +41,10 @@ pub mod model;
 mod pinned;
 pub mod plans;
 pub mod plot;
+pub mod prose;
+pub mod questions;
+pub mod reading;
+pub mod recorded;
 pub mod registry;
 pub mod scenario;
 pub mod shell;

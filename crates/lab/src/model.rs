@@ -9,15 +9,15 @@ use volvox_core::erased::Erasable;
 use volvox_core::{Picture, Property, When};
 use volvox_sim::Recording;
 
-/// What an exploration must come to.
+/// The expected result of an exploration.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Expects {
-    /// Every state is visited, so many, and everything holds.
+    /// Every state is visited, this many, and everything holds.
     Holds {
         /// How many states: a count that changes means that the protocol or the model did.
         states: u64,
     },
-    /// The property of this name is found to break: the rule that was taken out is needed.
+    /// The property of this name is found to break: the removed rule is needed.
     Counterexample {
         /// The property.
         property: &'static str,
@@ -31,21 +31,22 @@ pub enum Expects {
 pub struct CheckedModel {
     /// Its name within the chapter: `three nodes, one crash`, `without the epoch`.
     pub name: &'static str,
-    /// What is explored: nodes, links, time, faults, budgets; and why not more.
+    /// The explored instance: nodes, links, time, faults, budgets; and why not more.
     pub text: &'static str,
-    /// What must come out.
+    /// The expected result.
     pub expects: Expects,
     /// Explores it: builds a [`System`], a [`Checker`], and hands both to [`explore`].
     pub explore: fn() -> Explored,
 }
 
 impl CheckedModel {
-    /// An instance in which everything holds, in so many states.
+    /// An instance in which everything holds, in this many states.
     pub const fn holds(name: &'static str, text: &'static str, states: u64, explore: fn() -> Explored) -> CheckedModel {
         CheckedModel { name, text, expects: Expects::Holds { states }, explore }
     }
 
-    /// An instance in which this property breaks in so many decisions: a rule was taken out, or a promise of the world.
+    /// An instance in which this property breaks in this many decisions: a rule was removed, or an assumption about the
+    /// world.
     pub const fn breaks(
         name: &'static str,
         text: &'static str,
@@ -56,10 +57,10 @@ impl CheckedModel {
     }
 }
 
-/// What an exploration found.
+/// The result of an exploration.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Explored {
-    /// How it ended.
+    /// The end of the exploration.
     pub ended: Ended,
     /// How many states were found.
     pub states: u64,
@@ -67,7 +68,7 @@ pub struct Explored {
     pub depth: u32,
     /// A shortest run that breaks a property.
     pub found: Option<Found>,
-    /// What was asked to be reachable and was not seen.
+    /// The states that should be reachable and were not seen.
     pub unreached: Vec<String>,
     /// States at the bounds of the model, which were checked and not looked behind.
     pub outside: u64,
@@ -77,7 +78,7 @@ pub struct Explored {
     pub budgets: Option<String>,
     /// The chance that two states were confused is below two to the power of minus this.
     pub collision_bits: u32,
-    /// What the model allows and no explored state showed: commands, deliveries, faults.
+    /// The actions that the model allows and no explored state showed: commands, deliveries, faults.
     pub never: Vec<String>,
     /// The most memory that it took, in bytes, by the checker's own estimate.
     pub bytes: u64,
@@ -94,13 +95,13 @@ pub struct Found {
     pub property: String,
     /// The decisions of the world, in order.
     pub actions: Vec<String>,
-    /// From which decision on they are repeated for ever, when something good never happens.
+    /// The decision from which on they repeat forever, for a violated liveness property.
     pub cycle_from: Option<usize>,
     /// The run with fresh processes, one line an effect.
     pub trace: String,
     /// The run as a script with what followed from each line, as far as the world that is driven by hand could follow it.
     pub script: String,
-    /// The run as data, for a diagram; empty unless [`Exploring::shell`](crate::exploring::Exploring::shell) says whose it is.
+    /// The run as data, for a diagram; empty unless [`Exploring::shown`](crate::exploring::Exploring::shown) says how.
     pub recording: Recording,
     /// Whether the run with fresh processes, by the checker and by the world that is driven by hand, ended in the state that
     /// the exploration had found.
@@ -137,14 +138,14 @@ impl Explored {
                     return Err(format!("{} decisions break it, where {steps} were pinned", found.actions.len()));
                 }
                 if !found.replayed {
-                    return Err("fresh processes that are told the same do not end in the same state".to_string());
+                    return Err("fresh processes with the same inputs do not end in the same state".to_string());
                 }
                 Ok(())
             }
         }
     }
 
-    /// What a verdict does not say: where the exploration was cut, and what never happened in it. A line each.
+    /// The limits of a verdict: where the exploration was cut, and the actions that never happened in it, one per line.
     pub fn caveats(&self) -> Vec<String> {
         let mut caveats = Vec::new();
         if self.outside > 0 {
@@ -196,14 +197,14 @@ pub fn explore<P: Erasable, H: Memory>(world: &System<P, H>, checker: Checker<'_
 }
 
 fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) -> Explored {
-    #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
+    #[allow(clippy::disallowed_methods, reason = "the duration of an exploration is only shown to people")]
     let begun = std::time::Instant::now();
-    let report: Report<AnySystem> = limited(checker).run();
+    let report = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| {
         let schedule = world.schedule(violation);
         // A last action that failed would fail by hand, too, and has no state after it.
         let followed =
-            violation.failed.is_none().then(|| schedule::follow(world, &schedule, exploring::current().shell));
+            violation.failed.is_none().then(|| schedule::follow(world, &schedule, exploring::current().shown));
         Found {
             nodes: world.ids().len(),
             property: violation.property.clone(),
@@ -225,7 +226,7 @@ fn explore_erased(world: &AnySystem, checker: erased::Checker<'_, AnySystem>) ->
 
 /// Explores a model whose states are plain values.
 pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
-    #[allow(clippy::disallowed_methods, reason = "how long an exploration took is told to people, and decides nothing")]
+    #[allow(clippy::disallowed_methods, reason = "the duration of an exploration is only shown to people")]
     let begun = std::time::Instant::now();
     let report = limited(checker).run();
     let found = report.violation.as_ref().map(|violation| Found {
@@ -241,7 +242,7 @@ pub fn explore_plain<M: Model>(checker: erased::Checker<'_, M>) -> Explored {
     told(&report, found, Vec::new(), begun.elapsed())
 }
 
-/// With the limits of whoever asked for the exploration.
+/// With the limits of the caller.
 fn limited<M: Model>(mut checker: erased::Checker<'_, M>) -> erased::Checker<'_, M> {
     let asked = exploring::current();
     if let Some(states) = asked.states_max {
@@ -259,7 +260,7 @@ fn limited<M: Model>(mut checker: erased::Checker<'_, M>) -> erased::Checker<'_,
     }
 }
 
-fn told<M: Model>(report: &Report<M>, found: Option<Found>, never: Vec<String>, took: Duration) -> Explored {
+fn told<S, A>(report: &Report<S, A>, found: Option<Found>, never: Vec<String>, took: Duration) -> Explored {
     let overflowed = report.overflowed.iter();
     Explored {
         ended: report.ended,

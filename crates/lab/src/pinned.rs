@@ -1,28 +1,29 @@
-//! Pinned counts of models, written into the source of their chapter: reviewed in a diff, and not typed one by one.
+//! Pinned counts of models, written into the source of their chapter, to be reviewed in a diff and not typed by hand.
 //!
 //! A model names its count a few lines below its own name. The count is found there as a number, with or without `_`, and
-//! replaced. Where two files have the name, the file or folder that is called after the entry is meant.
+//! replaced. If two files contain the name, the file or folder named after the entry is meant.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A model that came to another count than its chapter says.
+/// A model whose count differs from the one in its chapter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Moved {
     /// The entry.
     pub entry: &'static str,
     /// The model.
     pub model: &'static str,
-    /// What is pinned.
+    /// The pinned count.
     pub from: u64,
-    /// What came out.
+    /// The actual count.
     pub to: u64,
 }
 
 /// The longest text between the name of a model and its count.
 const FAR: usize = 1_500;
 
-/// Writes the counts into the sources of the family in `folder`; returns a line for each, or what was not found.
+/// Writes the counts into the sources of the family in `folder`; returns a line for each, or the ones that were not
+/// found.
 ///
 /// # Errors
 /// When a file cannot be read or written.
@@ -78,7 +79,7 @@ fn replaced(text: &str, moved: &Moved) -> Option<String> {
     })
 }
 
-/// Where this number stands by itself, with or without `_`.
+/// The place of this number as a whole word, with or without `_`.
 fn number(text: impl Iterator<Item = (usize, char)>, wanted: u64) -> Option<(usize, usize)> {
     let mut word: Option<(usize, String)> = None;
     let mut is_text = false;

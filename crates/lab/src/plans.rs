@@ -1,11 +1,11 @@
-//! What chapters that rely on a bound on delays are swept with.
+//! The fault plan of chapters that rely on a bound on delays.
 
 use crate::chapter::Settings;
 use std::time::Duration;
 use volvox_sim::{FaultPlan, FaultWeights, Latency};
 
-/// Crashes, also of all at once, and nothing that makes a message late: from one to the next, and how long each lasts, in
-/// milliseconds on average. Somebody stays alive.
+/// Crashes, even of several nodes at once, and no delays of messages: the interval and duration, in milliseconds on
+/// average. At least one node stays alive.
 pub fn crashes(settings: &Settings, every_ms: u64, lasting_ms: u64) -> FaultPlan {
     let drawn =
         |mean_ms| Latency::Exponential { minimum: Duration::from_millis(1), mean: Duration::from_millis(mean_ms) };

@@ -1,5 +1,6 @@
 //! Plots of claims, as SVG: axes with round numbers, lines, dots, a legend. Readable on a slide, and small.
 
+use crate::claim::Row;
 use std::fmt::Write;
 
 /// A plot.
@@ -13,18 +14,18 @@ pub struct Plot {
     pub y_label: String,
     /// Whether the horizontal axis is logarithmic; then every x is positive.
     pub x_logarithmic: bool,
-    /// The highest value of the vertical axis, which begins at 0; taken from the data when nothing is said.
+    /// The highest value of the vertical axis, which begins at 0; by default taken from the data.
     pub y_most: Option<f64>,
-    /// What is drawn.
+    /// The data.
     pub series: Vec<Series>,
 }
 
 /// One line of the legend.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Series {
-    /// Its name.
+    /// Its name; empty where it is what is expected of the series before it.
     pub name: String,
-    /// How it is drawn.
+    /// The style.
     pub mark: Mark,
     /// Its points, from left to right.
     pub points: Vec<(f64, f64)>,
@@ -49,8 +50,45 @@ const TOP: f64 = 48.0;
 const BOTTOM: f64 = 62.0;
 const TICKS: f64 = 6.0;
 
-/// Colours that are told apart by most eyes, also in print (Okabe and Ito 2008).
+/// Colours that most eyes distinguish, also in print (Okabe and Ito 2008).
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000"];
+
+/// The expected values (dashes) and the measured ones (dots) against one parameter, for a claim whose rows come value
+/// by value of the parameter, each with the same series.
+#[derive(Clone, Copy, Debug)]
+pub struct Against<'a> {
+    /// Above it.
+    pub title: &'a str,
+    /// The parameter, with its unit.
+    pub x_label: &'a str,
+    /// The quantity, with its unit.
+    pub y_label: &'a str,
+    /// The values of the parameter, in the order of the rows.
+    pub values: &'a [f64],
+    /// The rows of each value, in their order; a row without a name is left out.
+    pub names: &'a [&'a str],
+}
+
+impl Against<'_> {
+    /// The picture of these rows.
+    ///
+    /// # Panics
+    /// When there are not as many rows as values and names say.
+    pub fn svg(&self, rows: &[Row]) -> String {
+        assert_eq!(rows.len(), self.values.len() * self.names.len(), "rows of {}", self.title);
+        let mut series = Vec::new();
+        for (place, name) in self.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            let points = |of: fn(&Row) -> f64| {
+                let rows = rows.iter().skip(place).step_by(self.names.len());
+                self.values.iter().copied().zip(rows.map(of)).collect()
+            };
+            series.push(Series { name: name.to_string(), mark: Mark::Dots, points: points(|row| row.measured) });
+            series.push(Series { name: String::new(), mark: Mark::Dashes, points: points(|row| row.expected) });
+        }
+        let (title, x_label, y_label) = (self.title.into(), self.x_label.into(), self.y_label.into());
+        Plot { title, x_label, y_label, x_logarithmic: false, y_most: None, series }.svg()
+    }
+}
 
 impl Plot {
     /// The picture.
@@ -68,10 +106,19 @@ impl Plot {
         );
         text(&mut out, (LEFT, TOP - 20.0), "start", 17, &self.title);
         self.draw_grid(&axes, &mut out);
-        for (place, series) in self.series.iter().enumerate() {
-            let colour = COLOURS[place % COLOURS.len()];
+        let mut named = 0;
+        for series in &self.series {
+            // A series without a name belongs to the one before it.
+            named += usize::from(!series.name.is_empty());
+            let colour = COLOURS[named.saturating_sub(1) % COLOURS.len()];
             draw_series(series, colour, &axes, &mut out);
-            draw_legend(series, colour, place, &mut out);
+            if !series.name.is_empty() {
+                draw_legend(series, colour, named - 1, &mut out);
+            }
+        }
+        if self.series.iter().any(|series| series.name.is_empty()) {
+            let expected = Series { name: "expected".into(), mark: Mark::Dashes, points: Vec::new() };
+            draw_legend(&expected, "#777777", named, &mut out);
         }
         out.push_str("</svg>\n");
         out
@@ -121,7 +168,8 @@ impl Axes {
         assert!(!is_logarithmic || x_least > 0.0, "logarithms of what is not positive: {}", plot.title);
         let (x_least, x_most) = match is_logarithmic {
             true => (x_least, x_most.max(x_least * 2.0)),
-            false => (x_least.min(0.0), x_most.max(x_least + 1.0)),
+            false if x_most > x_least => (x_least.min(0.0), x_most),
+            false => (x_least.min(0.0), x_least + 1.0),
         };
         Axes { x_least, x_most, y_most, is_logarithmic }
     }
@@ -246,7 +294,7 @@ fn text(out: &mut String, at: (f64, f64), anchor: &str, size: u32, text: &str) {
     );
 }
 
-/// Text as it stands in a picture.
+/// Text, escaped for a picture.
 pub(crate) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -283,6 +331,23 @@ mod tests {
             assert!(svg.contains("a &lt; b") && svg.contains(">measured<") && svg.contains(">expected<"));
             assert!(!svg.contains("NaN") && !svg.contains("inf"));
         }
+    }
+
+    #[test]
+    fn a_claim_is_drawn_against_its_parameter_as_far_as_it_was_measured() {
+        let row = |expected: f64| Row {
+            label: String::new(),
+            expected,
+            measured: expected,
+            tolerance: crate::claim::Tolerance::Exact,
+            unit: "calls",
+            over: String::new(),
+        };
+        let (values, names) = (&[0.1, 0.3], &["attempts", ""]);
+        let against = Against { title: "calls", x_label: "p", y_label: "calls", values, names };
+        let svg = against.svg(&[row(1.2), row(9.0), row(2.0), row(9.0)]);
+        assert!(svg.contains(">attempts<") && svg.contains(">expected<") && svg.contains(">0.3<"), "{svg}");
+        assert!(!svg.contains(">0.4<") && !svg.contains(">8<"), "more than was measured: {svg}");
     }
 
     #[test]

@@ -1,20 +1,21 @@
-//! Every entry of the laboratory, by family; a value that programs hand over.
+//! All entries of the laboratory, by family; a value that programs pass.
 //!
 //! Not every mechanism is a protocol of its own, so an entry is one of three kinds. A *protocol chapter* is a protocol with
-//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over processes that exist. A *service
-//! row* is realised by the product itself, and shown by named tests of the gate.
+//! its worlds ([`crate::chapter`]). An *experiment* is a measurement, or a small model, over existing processes. A
+//! *service row* is realised by the product itself, and shown by named tests of the gate.
 
 use crate::chapter::Chapter;
 use crate::claim::Claim;
-use crate::coverage::{self, Line};
 use crate::model::CheckedModel;
+use crate::reading::{self, Reading, Unordered};
+use crate::recorded::{self, Line};
 use crate::shell::Shell;
 use std::fmt;
 use volvox_core::vocabulary::nearest;
 
 pub use crate::shell::shell;
 
-/// What is known of every entry, of whichever kind.
+/// The description of an entry of any kind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct EntryCard {
     /// Its name on the command line: `ricart-agrawala`.
@@ -23,22 +24,26 @@ pub struct EntryCard {
     pub title: &'static str,
     /// The mechanisms of the catalogue that it covers: `MTX-03`. None where the catalogue has no row.
     pub mechanisms: &'static [&'static str],
-    /// The paper that it reads like, with sections.
+    /// The paper that it follows, with sections.
     pub reference: &'static str,
+    /// The entries that a reader needs first, the reading time, and the lesson.
+    pub reading: Reading,
+    /// Its questions: a page of the book (`include_str!`), in the form of [`questions`](crate::questions).
+    pub questions: &'static str,
     /// A source (`include_str!`) whose prose header is the chapter.
     pub source: &'static str,
 }
 
-/// Measurements or small models over processes that exist.
+/// Measurements or small models over existing processes.
 #[derive(Clone, Copy)]
 pub struct Experiment {
-    /// What is known of it.
+    /// Its card.
     pub card: EntryCard,
-    /// What it is made with: the name of each parameter, and its value with its unit.
+    /// Its parameters: the name of each, and its value with its unit.
     pub parameters: &'static [(&'static str, &'static str)],
-    /// What is measured, each with a breakage.
+    /// Its claims, each with a breakage.
     pub claims: &'static [Claim],
-    /// What is explored.
+    /// Its models.
     pub models: &'static [CheckedModel],
 }
 
@@ -47,9 +52,9 @@ pub struct Experiment {
 pub enum Entry {
     /// A protocol, in the worlds.
     Protocol(&'static dyn Shell),
-    /// Measurements or small models over processes that exist.
+    /// Measurements or small models over existing processes.
     Experiment(&'static Experiment),
-    /// What the product itself does, shown by tests of the gate.
+    /// The properties of the product itself, shown by tests of the gate.
     Service(&'static EntryCard),
 }
 
@@ -59,20 +64,20 @@ pub const fn protocol<C: Chapter>() -> Entry {
 }
 
 impl Entry {
-    /// What is known of it without running it.
+    /// Its card, known without running it.
     pub fn card(self) -> EntryCard {
         match self {
             Entry::Protocol(shell) => {
                 let card = shell.card();
-                let crate::chapter::Card { id, title, mechanisms, reference, source, .. } = *card;
-                EntryCard { id, title, mechanisms, reference, source }
+                let crate::chapter::Card { id, title, mechanisms, reference, reading, questions, source, .. } = *card;
+                EntryCard { id, title, mechanisms, reference, reading, questions, source }
             }
             Entry::Experiment(experiment) => experiment.card,
             Entry::Service(card) => *card,
         }
     }
 
-    /// What kind it is of, in a word.
+    /// Its kind, in a word.
     pub fn kind(self) -> &'static str {
         match self {
             Entry::Protocol(_) => "protocol",
@@ -89,7 +94,7 @@ impl Entry {
         }
     }
 
-    /// What is explored.
+    /// Its models.
     pub fn models(self) -> Vec<CheckedModel> {
         match self {
             Entry::Protocol(shell) => shell.models(),
@@ -98,7 +103,7 @@ impl Entry {
         }
     }
 
-    /// What is measured.
+    /// Its claims.
     pub fn claims(self) -> Vec<Claim> {
         match self {
             Entry::Protocol(shell) => shell.claims(),
@@ -115,9 +120,9 @@ pub struct Family {
     pub name: &'static str,
     /// Its entries, in the order in which a reader may take them.
     pub entries: &'static [Entry],
-    /// What shows what the rows of the catalogue demand: its `evidence.txt`.
+    /// The evidence for the demands of the catalogue: its `evidence.txt`.
     pub evidence: &'static str,
-    /// What its test found of each entry: its `coverage.txt`.
+    /// The results of its test for each entry: its `coverage.txt`.
     pub coverage: &'static str,
 }
 
@@ -134,6 +139,17 @@ impl Registry {
     /// Every chapter of a protocol, family by family.
     pub fn chapters(self) -> impl Iterator<Item = &'static dyn Shell> {
         self.entries().filter_map(Entry::protocol)
+    }
+
+    /// Every entry, each after all that it needs.
+    ///
+    /// # Errors
+    /// When an entry needs one that does not exist, or itself through others.
+    pub fn in_reading_order(self) -> Result<Vec<Entry>, Unordered> {
+        let names: Vec<&'static str> = self.entries().map(|entry| entry.card().id).collect();
+        let needs = |name: &str| self.entry(name).map(|entry| entry.card().reading.needs).unwrap_or_default();
+        let order = reading::sorted(&names, &needs)?;
+        Ok(order.into_iter().filter_map(|name| self.entry(name).ok()).collect())
     }
 
     /// The entry of this name.
@@ -157,27 +173,27 @@ impl Registry {
         entry.protocol().ok_or_else(|| Unknown::NoProtocol { name: id.to_string(), kind: entry.kind() })
     }
 
-    /// What the tests of all families found when they last wrote it down.
+    /// The last recorded results of the tests of all families.
     pub fn recorded(self) -> Vec<Line> {
-        self.0.iter().flat_map(|family| coverage::read(family.coverage)).collect()
+        self.0.iter().flat_map(|family| recorded::read(family.coverage)).collect()
     }
 }
 
-/// There is no entry of this name, or none that can do what was asked for.
+/// There is no entry of this name, or it cannot do what was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unknown {
-    /// There is none.
+    /// No entry has this name.
     Nothing {
-        /// What was asked for.
+        /// The requested name.
         name: String,
-        /// What there is.
+        /// The existing names.
         known: Vec<&'static str>,
     },
     /// There is one, and it has no nodes of its own that could run.
     NoProtocol {
-        /// What was asked for.
+        /// The unknown name.
         name: String,
-        /// What it is.
+        /// Its kind.
         kind: &'static str,
     },
 }

@@ -1,22 +1,22 @@
-//! Scenarios: what happens in a run, in a text that a person can write and share.
+//! Scenarios: the inputs of a run, as a text that a person can write and share.
 //!
 //! # The format
 //!
-//! One statement a line. Lines that begin with `#` are comments; empty lines are nothing.
+//! One statement per line. Lines that begin with `#` are comments; empty lines are ignored.
 //!
-//! | statement | says |
+//! | statement | meaning |
 //! |---|---|
-//! | `nodes 4` | how many nodes, called n1 to n4; when not said, what the chapter runs with |
-//! | `latency constant 2ms` | how long a message is under way; `latency uniform 1ms 5ms`: between the two, equally likely; `latency exponential 1ms 10ms`: at least the first, and beyond it memoryless with the second as mean |
-//! | `loss 1%` | on every link; also `duplicate 1%`, `reorder 1%`, `corrupt 1%`, `delay 5ms`, `bandwidth 100000` (bytes a second), several on a line |
-//! | `unordered` | links keep no order, as datagrams; when not said they do, as streams |
-//! | `clocks offset 200ms drift 100ppm` | each wall clock is off by at most so much from the beginning, and each clock runs wrong by at most so much, drawn from the seed |
-//! | `at 10ms n1 enter` | a command to a node, in the protocol's own words; `leader` is whoever leads at that moment, `all` is every node |
+//! | `nodes 4` | the number of nodes, called n1 to n4; by default the chapter's |
+//! | `latency constant 2ms` | the delay of a message; `latency uniform 1ms 5ms`: between the two, equally likely; `latency exponential 1ms 10ms`: at least the first, and beyond it memoryless with the second as mean |
+//! | `loss 1%` | on every link; also `duplicate 1%`, `reorder 1%`, `corrupt 1%`, `delay 5ms`, `bandwidth 100000` (bytes per second), several on a line |
+//! | `unordered` | links are unordered, like datagrams; by default they are FIFO, like streams |
+//! | `clocks offset 200ms drift 100ppm` | each wall clock is initially off by at most this much, and each clock drifts by at most this much, drawn from the seed |
+//! | `at 10ms n1 enter` | a command to a node, in the protocol's own words; `leader` is the leader at that time, `all` is every node |
 //! | `at 5ms every 20ms x10 n2 enter` | the same, ten times |
-//! | `random 20 within 400ms enter` | twenty commands, each to a node and at a moment drawn from the seed |
-//! | `fault partition 1,2\|3 @ 40ms` | something goes wrong, or right again: the grammar of [`volvox_core::fault`] |
-//! | `draw from 70ms` | a diagram begins here, where nobody asks for another moment: what comes before only prepares |
-//! | `for 2s` | when the run ends at the latest; 2 s when not said |
+//! | `random 20 within 400ms enter` | twenty commands, each to a node and at a time drawn from the seed |
+//! | `fault partition 1,2\|3 @ 40ms` | a fault begins or ends: the grammar of [`volvox_core::fault`] |
+//! | `draw from 70ms` | a diagram begins here by default, because earlier events are only preparation |
+//! | `for 2s` | the latest end of the run; by default 2 s |
 //!
 //! Spans are whole numbers with a unit: `ns`, `us`, `ms` or `s`.
 //!
@@ -32,7 +32,7 @@
 //!
 //! # Errors
 //!
-//! They point at line and column:
+//! Errors point at line and column:
 //!
 //! ```text
 //! mine.txt:4:6: expected a span such as 10ms
@@ -54,28 +54,28 @@ const NODES_MAX: u64 = 1_000_000;
 /// The longest text.
 const TEXT_MAX: usize = 1 << 20;
 
-/// What happens in a run.
+/// The inputs of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scenario {
-    /// Where it was read from: for errors.
+    /// Its source, for errors.
     pub name: String,
     /// The text that it was read from.
     pub text: String,
-    /// How many nodes, where it is said.
+    /// The number of nodes, if given.
     pub nodes: Option<u64>,
-    /// What links are like.
+    /// The properties of links.
     pub network: Network,
-    /// How wrong clocks are.
+    /// The errors of clocks.
     pub clocks: Clocks,
     /// Commands at written moments.
     pub asked: Vec<Asked>,
     /// Commands at drawn moments.
     pub drawn: Vec<Drawn>,
-    /// Faults, with where each is written.
+    /// Faults, each with its place in the text.
     pub faults: Vec<(Scheduled, Place)>,
-    /// Where a diagram begins, where that is said.
+    /// The moment at which a diagram begins, if given.
     pub draw_from: Option<Duration>,
-    /// When the run ends at the latest.
+    /// The latest end of the run.
     pub span: Duration,
 }
 
@@ -88,12 +88,12 @@ pub struct Place {
     pub column: usize,
 }
 
-/// Whom a command is for.
+/// The target of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whom {
     /// This node.
     Node(NodeId),
-    /// Whoever leads then.
+    /// The leader at that time.
     Leader,
     /// Every node.
     All,
@@ -102,24 +102,24 @@ pub enum Whom {
 /// A command at a written moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// When first.
+    /// The first moment.
     pub at: Duration,
-    /// From one to the next.
+    /// The interval.
     pub every: Duration,
-    /// How often.
+    /// The number of times.
     pub times: u64,
-    /// Whom, with where that is written.
+    /// The target, with its place in the text.
     pub whom: (Whom, Place),
-    /// What, in the protocol's words, with where it is written.
+    /// The command in the protocol's words, with its place in the text.
     pub command: (String, Place),
 }
 
 /// Commands at drawn moments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drawn {
-    /// How many.
+    /// The number of commands.
     pub times: u64,
-    /// From the beginning until here.
+    /// The latest moment.
     pub within: Duration,
     /// What, with where it is written.
     pub command: (String, Place),
@@ -128,26 +128,26 @@ pub struct Drawn {
 /// One command, with its moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned<'a> {
-    /// When.
+    /// The moment.
     pub at: Duration,
-    /// Whom.
+    /// The target.
     pub whom: Whom,
-    /// What.
+    /// The command.
     pub text: &'a str,
-    /// Where the command is written.
+    /// The place of the command in the text.
     pub place: Place,
 }
 
-/// Why a text is no scenario, or not one of this protocol.
+/// Why a text is not a scenario, or not one of this protocol.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ScenarioError {
-    /// Which scenario.
+    /// The scenario.
     pub name: String,
-    /// Where.
+    /// The place.
     pub place: Place,
     /// The line.
     pub shown: String,
-    /// What is wrong.
+    /// The reason.
     pub problem: String,
 }
 
@@ -163,10 +163,10 @@ impl fmt::Display for ScenarioError {
 impl std::error::Error for ScenarioError {}
 
 impl Scenario {
-    /// Reads a scenario; `name` is where it came from.
+    /// Reads a scenario; `name` is its source.
     ///
     /// # Errors
-    /// When it is none: with the place and what was expected there.
+    /// When the text is not a scenario: with the place and what was expected there.
     pub fn parse(name: &str, text: &str) -> Result<Scenario, ScenarioError> {
         let mut scenario = Scenario {
             name: name.to_string(),
@@ -209,7 +209,7 @@ impl Scenario {
         ScenarioError { name: self.name.clone(), place, shown, problem: problem.into() }
     }
 
-    /// Every command with its moment, in order; what is drawn is drawn from `rng`.
+    /// Every command with its moment, in order; random choices come from `rng`.
     pub fn commands(&self, nodes: u64, rng: &mut Rng) -> Vec<Planned<'_>> {
         let mut planned = Vec::new();
         for Asked { at, every, times, whom, command } in &self.asked {
@@ -235,7 +235,9 @@ impl Scenario {
     fn statement(&mut self, words: &mut Words<'_>, line: usize) -> Result<(), Problem> {
         let begin = words.peek().0;
         match words.next() {
-            "nodes" if self.nodes.is_some() => return Err((begin, "how many nodes was said above".to_string())),
+            "nodes" if self.nodes.is_some() => {
+                return Err((begin, "the number of nodes is already given above".to_string()));
+            }
             "nodes" => self.nodes = Some(words.number("how many nodes, such as 3", 1, NODES_MAX)?),
             "latency" => self.network.latency = words.latency()?,
             "unordered" => self.network.ordered = false,
@@ -313,7 +315,7 @@ impl Scenario {
     }
 }
 
-/// The byte of the line, and what is wrong there.
+/// The byte of the line, and the error.
 type Problem = (usize, String);
 
 fn place_of(line: &str, number: usize, byte: usize) -> Place {
@@ -382,7 +384,7 @@ impl<'a> Words<'a> {
                 let (byte, _) = self.peek();
                 let high = self.span()?;
                 if high < low {
-                    return Err((byte, "the longest is shorter than the shortest".to_string()));
+                    return Err((byte, "the longest span is shorter than the shortest".to_string()));
                 }
                 Ok(Latency::Uniform(low, high))
             }
@@ -412,7 +414,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// What is wrong with every link, in the words of the fault that makes one link bad.
+    /// The fault of every link, in the grammar of a fault of one link.
     fn link(&mut self, before: LinkFault) -> Result<LinkFault, Problem> {
         let (from, _) = self.peek();
         let prefix = "slow 1->2 ";
@@ -490,9 +492,9 @@ mod tests {
             ("nodes 3\nat 10 n1 enter", "2:4: expected a span such as 10ms\n  at 10 n1 enter\n     ^"),
             ("at 10ms 7 enter", "1:9: expected a node such as n1, or leader, or all\n  at 10ms 7 enter\n          ^"),
             ("nodes 0", "1:7: 0 is not within 1 to 1000000\n  nodes 0\n        ^"),
-            ("nodes 3\nnodes 4", "2:1: how many nodes was said above"),
+            ("nodes 3\nnodes 4", "2:1: the number of nodes is already given above"),
             ("latency normal 3ms", "1:9: expected constant D, uniform A B or exponential MIN MEAN"),
-            ("latency uniform 3ms 2ms", "1:21: the longest is shorter than the shortest"),
+            ("latency uniform 3ms 2ms", "1:21: the longest span is shorter than the shortest"),
             ("loss 101%", "1:6: expected a rate"),
             ("fault partition 1 @ 40ms", "1:17: expected groups"),
             ("fault explode 1", "1:7: expected partition"),

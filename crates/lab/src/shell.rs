@@ -1,14 +1,16 @@
-//! A chapter without its type: all that the worlds of the laboratory ask of it.
+//! A chapter without its type: everything that the worlds of the laboratory need from it.
 //!
 //! A [`Chapter`] names the types of its protocol. [`Shell`] is the same chapter over erased values, so that everything that
-//! works on chapters is compiled once; what stands here is, with the typed [`fronts`](crate::check) of the worlds, the only
-//! code of the laboratory that is made for each chapter.
+//! works on chapters is compiled once; this module and the typed [`fronts`](crate::check) of the worlds are the only
+//! code of the laboratory that is compiled for each chapter.
 
 use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
+use crate::exploring::Shown;
 use crate::model::CheckedModel;
 use std::fmt::Debug;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::str::FromStr;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{History, Kinds, NodeId, Picture, Process, Property, When};
@@ -37,10 +39,10 @@ impl PropertyCard {
 
 /// A chapter without its type.
 pub trait Shell: Send + Sync {
-    /// What is known without running it.
+    /// The card, known without running it.
     fn card(&self) -> &'static Card;
 
-    /// What a node is from the beginning to the end.
+    /// The fixed role of a node.
     fn role(&self, node: NodeId, nodes: u64) -> &'static str;
 
     /// The protocol's own part of a message; `None` when it is only the carrier's.
@@ -64,13 +66,13 @@ pub trait Shell: Send + Sync {
     /// The configuration of every node.
     fn config(&self, settings: &Settings) -> AnyConfig;
 
-    /// What it claims to survive.
+    /// The faults that it claims to survive.
     fn faults(&self, settings: &Settings) -> FaultPlan;
 
-    /// What must hold.
+    /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
 
-    /// What a node is, in a word or two.
+    /// The state of a node, in a word or two.
     fn state(&self, process: &AnyProcess) -> String;
 
     /// Whether a node would say of itself that it leads.
@@ -82,16 +84,23 @@ pub trait Shell: Send + Sync {
     /// When the protocol knows no such command.
     fn command(&self, text: &str) -> Result<AnyCommand, String>;
 
-    /// Reads a message that came as bytes; `None` when it is none of this protocol.
+    /// Decodes a message; `None` if it is not one of this protocol.
     fn message(&self, message: AnyMessage) -> Option<AnyMessage>;
 
-    /// Reads a record that came as bytes; `None` when it is none of this protocol.
+    /// Decodes a record; `None` if it is not one of this protocol.
     fn record(&self, record: AnyRecord) -> Option<AnyRecord>;
 }
 
 /// A chapter as its worlds ask it what of a message is the protocol's own.
 #[derive(Clone, Copy)]
 pub struct Carried(pub &'static dyn Shell);
+
+impl Carried {
+    /// How the chapter shows a run.
+    pub fn shown(self) -> Shown {
+        Shown { carrier: Rc::new(self), state_of: Rc::new(move |node| self.0.state(node)) }
+    }
+}
 
 impl Carrier<AnyProcess> for Carried {
     fn message<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
@@ -105,10 +114,10 @@ impl Carrier<AnyProcess> for Carried {
 
 /// The properties of a chapter, and how they remember.
 pub trait Properties {
-    /// What is known of each, in their order.
+    /// The description of each, in order.
     fn cards(&self) -> Vec<PropertyCard>;
 
-    /// What is remembered before anything happened.
+    /// The history before any event.
     fn history(&self) -> AnyHistory;
 
     /// An event of a node is remembered.
@@ -140,7 +149,7 @@ impl<C: Chapter> Shell for ShellOf<C> {
     fn carried<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
         match message.get() {
             Some(message) => C::carried(message),
-            // Bytes that nobody read yet.
+            // Bytes that are not decoded yet.
             None => Some(message),
         }
     }

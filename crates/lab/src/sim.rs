@@ -88,7 +88,7 @@ impl<P: Erasable> Builder<P> {
     }
 }
 
-/// A world that runs one process a node: see [`erased::Simulation`].
+/// A world that runs one process per node: see [`erased::Simulation`].
 pub struct Simulation<P> {
     erased: erased::Simulation<AnyProcess>,
     types: PhantomData<fn() -> P>,
@@ -136,12 +136,12 @@ impl<P: Erasable> Simulation<P> {
         self.erased.apply_fault(fault);
     }
 
-    /// What happened since the last call, oldest first.
+    /// The happenings since the last call, oldest first.
     pub fn happened(&mut self) -> impl Iterator<Item = Happened<P::Event>> + '_ {
         self.erased.happened().map(typed::<P>)
     }
 
-    /// The oldest thing that happened and was not taken yet.
+    /// The oldest happening that was not taken yet.
     pub fn next_happened(&mut self) -> Option<Happened<P::Event>> {
         self.erased.next_happened().map(typed::<P>)
     }
@@ -166,7 +166,7 @@ impl<P: Erasable> Simulation<P> {
         self.erased.now()
     }
 
-    /// What this run was made from.
+    /// The seed of this run.
     pub fn seed(&self) -> u64 {
         self.erased.seed()
     }

@@ -1,7 +1,7 @@
-//! A run that somebody chooses, step by step: what may happen next, one of it, and back.
+//! An interactive run: lists what may happen next, takes the chosen step, and steps back.
 //!
-//! The world is that of a script ([`volvox_sim::script`]), and what was chosen is one, so that it can be saved, drawn and
-//! followed again with `volvox lab script`.
+//! The world is that of a script ([`volvox_sim::script`]), and the chosen steps are a script, which can be saved, drawn
+//! and replayed with `volvox lab script`.
 
 use crate::chapter::Settings;
 use crate::scenario::Whom;
@@ -14,16 +14,16 @@ use volvox_core::erased::{AnyHistory, AnyProcess};
 use volvox_core::{Incarnation, NodeId, Picture, Rng, When};
 use volvox_sim::script::{Action, Runner, What, World};
 
-/// What may happen next: how a script says it, and what a person wants to know of it.
+/// A possible next step: its script line, and a description.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The line of a script, without its `>`.
     pub line: String,
-    /// More about it: the whole message, when a timer is due. Empty when the line says all.
+    /// More about it: the whole message, when a timer is due. Empty if the line is enough.
     pub about: String,
 }
 
-/// A run that somebody chooses.
+/// An interactive run.
 pub struct Walk {
     shell: &'static dyn Shell,
     settings: Settings,
@@ -31,7 +31,7 @@ pub struct Walk {
     commands: Vec<String>,
     runner: Runner<AnyProcess>,
     history: AnyHistory,
-    /// What was chosen, each with what followed.
+    /// The chosen steps, each with its results.
     chosen: Vec<(String, String)>,
 }
 
@@ -61,7 +61,7 @@ impl Walk {
         Ok(Walk { shell, settings, seed, commands, runner, history, chosen: Vec::new() })
     }
 
-    /// What may happen next: messages, timers, disks, what the scenario of the chapter asks for, crashes and starts.
+    /// The possible next steps: messages, timers, disks, commands of the chapter's scenario, crashes and starts.
     pub fn choices(&mut self) -> Vec<Choice> {
         let commands = self.commands.clone();
         let world = self.world();
@@ -89,10 +89,10 @@ impl Walk {
         choices
     }
 
-    /// Lets one thing happen, as a script says it; gives back what followed.
+    /// Performs one step, in the form of a script line; returns the results.
     ///
     /// # Errors
-    /// When it cannot be read, or cannot happen; then nothing changed.
+    /// When it cannot be parsed, or is impossible; then nothing changed.
     pub fn act(&mut self, line: &str) -> Result<String, String> {
         let followed = self.runner.line(line).map_err(|error| error.to_string())?;
         let properties = self.shell.properties();
@@ -117,7 +117,7 @@ impl Walk {
         true
     }
 
-    /// The properties that must always hold and do not, each with what is wrong.
+    /// The violated safety properties, each with the reason.
     pub fn broken(&mut self) -> Vec<(&'static str, String)> {
         let properties = self.shell.properties();
         let cards = properties.cards();
@@ -130,7 +130,7 @@ impl Walk {
         broken.collect()
     }
 
-    /// What each node is, in a word or two.
+    /// The state of each node, in a word or two.
     pub fn states(&mut self) -> Vec<(NodeId, String)> {
         let shell = self.shell;
         let world = self.world();
@@ -141,7 +141,7 @@ impl Walk {
         states.collect()
     }
 
-    /// What was chosen, as a script that asks this property, or the first of the chapter.
+    /// The chosen steps, as a script that checks this property, or the first of the chapter.
     pub fn script(&mut self) -> String {
         let broken = self.broken().first().map(|(property, _)| *property);
         let cards = self.shell.properties().cards();
@@ -159,7 +159,7 @@ impl Walk {
         text
     }
 
-    /// The run so far, for a diagram. `None` when it cannot be followed again: something broke before the last step.
+    /// The run so far, for a diagram. `None` if it cannot be replayed: something broke before the last step.
     pub fn replayed(&mut self) -> Option<Replayed> {
         let text = self.script();
         replay(self.shell, &text).ok()

@@ -4,7 +4,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`swim`] | SWIM: probes that are relayed, suspicion that can be refuted, updates that travel on probes |
+//! | [`swim`] | SWIM: relayed probes, suspicion that can be refuted, updates piggybacked on probes |
 #![no_std]
 #![forbid(unsafe_code)]
 

@@ -29,7 +29,7 @@ fn ask(text: &str) -> Command {
     Command::Multicast(line(text))
 }
 
-/// What happened since, told to the history; every property that holds always is asked after every event.
+/// Adds the new events to the history, and evaluates every safety property after each.
 fn observe<P: Process<Event = Event> + 'static>(sim: &mut Simulation<P>, history: &mut History) -> Result<(), String> {
     let told: Vec<_> = sim.happened().collect();
     for one in told {
@@ -62,14 +62,14 @@ fn delivered(sim: &mut Simulation<TotalOrder>, node: NodeId) -> Vec<String> {
         .collect()
 }
 
-/// Rule 3: a message waits for every process, also where it is the first.
+/// Rule 3: a message waits for every process, even if it is the first.
 #[test]
 fn nothing_is_delivered_before_every_process_was_heard() {
     let mut sim = world(3, Config::default());
     sim.command(ONE, ask("a"));
     let _ = sim.run_for(ms(1));
     assert_eq!(delivered(&mut sim, ONE), [""; 0]);
-    // n2 has heard n1 and itself, but not yet n3.
+    // n2 has received from n1 and itself, but not yet from n3.
     assert_eq!(sim.node(TWO).map(TotalOrder::waiting), Some(1));
     let _ = sim.run_for(ms(1));
     assert_eq!(delivered(&mut sim, ONE), ["a"]);
@@ -86,7 +86,7 @@ fn equal_stamps_are_ordered_by_name() {
     assert_eq!(delivered(&mut sim, TWO), ["a", "b"]);
 }
 
-/// IR2: a clock is beyond everything received.
+/// IR2: a clock is greater than everything received.
 #[test]
 fn a_clock_is_beyond_what_was_received() {
     let mut sim = world(2, Config::default());
@@ -105,7 +105,7 @@ fn a_group_of_one_delivers_at_once() {
     assert_eq!(delivered(&mut sim, ONE), ["a"]);
 }
 
-/// NF: a member that crashed is never heard again, and nothing is delivered.
+/// NF: nothing more arrives from a crashed member, and nothing is delivered.
 #[test]
 fn one_crashed_member_stops_all_and_the_sender_refuses_in_the_end() {
     let mut sim = world(3, Config::default());
@@ -261,7 +261,7 @@ fn messages_and_commands_come_back() {
     }
 }
 
-/// A liar must not drive the clocks of the others to where there is no later stamp.
+/// A faulty peer must not drive the clocks of the others to a stamp without a successor.
 #[test]
 fn a_time_beyond_the_last_is_refused() {
     let bytes = Message::Ack { time: Time(1 << 62) }.to_bytes();

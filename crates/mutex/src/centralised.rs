@@ -1,25 +1,27 @@
-//! Mutual exclusion by asking one node: the coordinator.
+//! Mutual exclusion by a coordinator.
 //!
 //! # The problem
 //!
-//! N nodes share something that one at a time may use. What is the simplest that works, and what does it lack?
+//! N nodes share a resource that only one at a time may use. What is the simplest solution that works, and what does it
+//! lack?
 //!
 //! # The idea
 //!
-//! One node, the **coordinator**, gives permission. Who wants in asks it; if nobody is inside it grants, and otherwise
-//! puts the request at the end of a queue. Who leaves says so, and the first of the queue is granted.
+//! One node, the **coordinator**, grants permission. A node that wants to enter asks it; if no node is inside the
+//! coordinator grants, and otherwise appends the request to a queue. A node that leaves tells the coordinator, which
+//! grants the first of the queue.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
 //! | `Request r` | I want to enter; this is my r-th request |
-//! | `Queued r n` | I heard your r-th request; at most n entries by others come before it |
+//! | `Queued r n` | I received your r-th request; at most n entries by others come before it |
 //! | `Granted` | enter |
 //! | `Release` | I have left |
 //!
-//! Three an entry when it is free: request, grant, release. Two delays until the entry, and two from a leaving to the
-//! next entry.
+//! Three messages per entry when it is free: request, grant, release. Two message delays until the entry, and two from
+//! one node's exit to the next entry.
 //!
 //! # A run
 //!
@@ -36,21 +38,22 @@
 //!
 //! # Why it is safe
 //!
-//! *One at a time*: one node decides, and grants only when the last that it granted has left. *First come, first served*:
-//! the queue is in the order of arrival, at the coordinator; that need not be the order of asking. `Queued n` is a promise
-//! that can be held against it: at most n entries by others from then on.
+//! *Mutual exclusion*: one node decides, and grants only when the last node that it granted has left. *First come,
+//! first served*: the queue is in the order of arrival, at the coordinator; that need not be the order of asking.
+//! `Queued n` is a promise that can be checked: at most n entries by others from then on.
 //!
 //! # Caveats
 //!
-//! - Textbooks often let a busy coordinator say nothing, so that the asker cannot tell "wait" from "dead". Here it answers
-//!   at once, and repeats the answer: an asker that hears nothing for long suspects that the coordinator, or the way to it,
-//!   is gone. It keeps waiting, since no other node may grant in its place.
-//! - "Guaranteed correctness" ends where a holder dies: it is **not** replaced, since who is silent may still be inside.
-//!   Who wants to go on nonetheless needs a lease and a fencing number: [`crate::leases`].
-//! - The coordinator is one node: when it dies, all wait; its queue is in memory, so it must not come back as if nothing
-//!   had been. Who becomes the next coordinator is an election.
-//! - Every message arrives, once; the order does not matter. Since a `Queued` may be overtaken by the grant that follows it, it
-//!   names the request that it answers: or it would be taken for an answer to the next one.
+//! - In many textbooks a busy coordinator does not answer, so that a requester cannot tell "wait" from "dead". Here it
+//!   answers at once, and repeats the answer: a requester that receives nothing for a long time suspects that the
+//!   coordinator, or the link to it, has failed. It keeps waiting, since no other node may grant instead.
+//! - "Guaranteed correctness" ends where a holder dies: it is **not** replaced, since a silent node may still be
+//!   inside. To proceed nevertheless takes a lease and a fencing token: [`crate::leases`].
+//! - The coordinator is one node: when it dies, all wait; its queue is in memory, so it must not return as if nothing
+//!   had happened. Choosing the next coordinator takes an election.
+//! - Every message must arrive exactly once; the order does not matter. Since the grant that follows a `Queued` may
+//!   overtake it, `Queued` names the request that it answers; otherwise it would be mistaken for an answer to the next
+//!   one.
 //!
 //! # References
 //!
@@ -68,38 +71,38 @@ use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 /// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How long a node stays inside.
     pub stay: Duration,
     /// How often the coordinator repeats `Queued` to those who wait; `None` for once.
     pub repeat: Option<Duration>,
-    /// A rule that is taken out, to see what it was for.
+    /// A rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Queue = "queue": "while a node is inside, requests are queued" / "two are inside",
+    Queue = "queue": "while a node is inside, requests are queued" / "two nodes are inside",
     FirstCome = "first-come": "the first of the queue is next" / "a node that came first may wait",
-    Release = "release": "a node that leaves says so" / "the others wait forever",
+    Release = "release": "a node that leaves says so" / "the other nodes wait forever",
 }
 
-/// What a node and the coordinator say to one another.
+/// The messages between a node and the coordinator.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// I want to enter.
     Request {
-        /// How many requests of this node there were, this one included.
+        /// The number of requests of this node so far, including this one.
         number: u64,
     },
-    /// I heard you.
+    /// I received your request.
     Queued {
-        /// Which request.
+        /// The request that it answers.
         number: u64,
-        /// The most entries by others that come before it, that of the node inside included.
+        /// The most entries by others that come before it, including that of the node inside.
         ahead: u64,
     },
     /// Enter.
@@ -120,26 +123,26 @@ payload! { Message: "message of the coordinator";
 pub enum Timer {
     /// The stay inside is over.
     Leave,
-    /// The coordinator tells those who wait that it lives.
+    /// The coordinator tells the waiting nodes that it is alive.
     Repeat,
-    /// The coordinator was not heard for too long.
+    /// The coordinator has been silent for too long.
     Silence,
 }
 
 payload! { Timer; Leave, Repeat, Silence }
 
-/// Where a node is on its way through the critical section.
+/// The state of a node with respect to the critical section.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Place {
-    /// It wants nothing.
+    /// It does not want to enter.
     Outside,
-    /// It asked.
+    /// It has sent a request and waits.
     Waiting,
     /// It is inside.
     Inside,
 }
 
-/// One node; the first of all is the coordinator, and may want in as well.
+/// One node; the first of all nodes is the coordinator, which may want to enter as well.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Centralised {
     id: NodeId,
@@ -147,17 +150,17 @@ pub struct Centralised {
     nodes_max: usize,
     config: Config,
     place: Place,
-    /// How many requests it has made.
+    /// The number of requests it has made.
     requests: u64,
-    /// What the coordinator said last of the request under way: how many entries come before it.
+    /// The coordinator's last answer to the open request: how many entries come before it.
     ahead: Option<u64>,
-    /// Whether it waits and has heard nothing of the coordinator for too long.
+    /// Whether it waits and has received nothing from the coordinator for too long.
     suspects: bool,
-    /// Entries that were asked for while one is under way.
+    /// Entries requested while one is in progress.
     waiting: u32,
-    /// Of the coordinator: the node that was granted entry and has not released it.
+    /// On the coordinator: the node that was granted entry and has not released it.
     holder: Option<NodeId>,
-    /// Of the coordinator: the nodes that wait, with the numbers of their requests, in the order of arrival.
+    /// On the coordinator: the waiting nodes with the numbers of their requests, in the order of arrival.
     queue: VecDeque<(NodeId, u64)>,
 }
 
@@ -226,22 +229,22 @@ impl Process for Centralised {
 }
 
 impl Centralised {
-    /// Where it is.
+    /// The state of this node.
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// Whether it is the coordinator.
+    /// Whether this node is the coordinator.
     pub fn is_coordinator(&self) -> bool {
         self.id == self.coordinator
     }
 
-    /// Whether it waits and takes the coordinator, or the way to it, for dead.
+    /// Whether this node waits and suspects that the coordinator, or the link to it, has failed.
     pub fn suspects_coordinator(&self) -> bool {
         self.suspects
     }
 
-    /// How many wait, as the coordinator knows.
+    /// The number of waiting nodes, as the coordinator knows.
     pub fn queued(&self) -> usize {
         self.queue.len()
     }
@@ -249,7 +252,7 @@ impl Centralised {
     fn ask(&mut self, cx: &mut Context<'_, Self>) {
         self.place = Place::Waiting;
         self.requests += 1;
-        // No node sends to itself: the coordinator asks itself by a call.
+        // No node sends to itself: the coordinator handles its own request by a call.
         if self.is_coordinator() {
             return self.on_request(self.id, self.requests, cx);
         }
@@ -257,7 +260,7 @@ impl Centralised {
         self.listen(cx);
     }
 
-    /// From now on the coordinator should be heard, again and again.
+    /// From now on the coordinator should send repeatedly.
     fn listen(&self, cx: &mut Context<'_, Self>) {
         if let Some(repeat) = self.config.repeat {
             cx.set_timer(Timer::Silence, repeat * 4);
@@ -280,7 +283,7 @@ impl Centralised {
 
     fn on_granted(&mut self, cx: &mut Context<'_, Self>) {
         if self.place != Place::Waiting {
-            return cx.note("ignored: a grant that nobody awaits", self.coordinator.0);
+            return cx.note("ignored: an unexpected grant", self.coordinator.0);
         }
         self.place = Place::Inside;
         (self.ahead, self.suspects) = (None, false);
@@ -314,7 +317,7 @@ impl Centralised {
             return self.grant(from, cx);
         }
         self.queue.push_back((from, number));
-        // The node inside, and those that waited already.
+        // The node inside, and the nodes that already waited.
         let ahead = self.queue.len() as u64;
         if from == self.id {
             self.on_queued(number, ahead, cx);

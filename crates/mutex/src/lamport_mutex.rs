@@ -1,17 +1,18 @@
-//! Lamport's mutual exclusion (1978): a queue that everybody keeps.
+//! Lamport's mutual exclusion (1978): a queue that every node keeps.
 //!
 //! # The problem
 //!
-//! N nodes share something that only one at a time may use, and requests must be granted **in the order in which they were
-//! made**. A central scheduler does not help: of two requests made one after the other, the second may arrive first.
+//! N nodes share a resource that only one at a time may use, and requests must be granted **in the order in which they
+//! were made**. A central scheduler does not help: of two requests made one after the other, the second may arrive
+//! first.
 //!
 //! # The idea
 //!
-//! A logical clock orders all requests: later in the causal sense is later by the clock, and names decide between equal
-//! times. Every node keeps the whole **queue** of requests, in that order. A request is at the head for good when nothing
-//! earlier can come any more; and nothing can once *something later* was heard from everybody, since links keep the
-//! order of sending. So a node enters when its request is the head of its own queue, and a later message has come from
-//! every other.
+//! A logical clock orders all requests: if one request happened before another, its time is smaller, and node names
+//! break ties. Every node keeps the whole **queue** of requests, in that order. A request stays at the head once
+//! nothing earlier can arrive; and nothing earlier can arrive once *something later* was received from every other
+//! node, since links are FIFO. So a node enters when its request is at the head of its own queue, and it has received a
+//! later message from every other node.
 //!
 //! # The messages
 //!
@@ -19,9 +20,9 @@
 //! |---|---|
 //! | `Request t` | at my time t I want to enter: put me in your queue |
 //! | `Reply t` | I have put you there; my time is t, which is later |
-//! | `Release t` | I have left: take me out |
+//! | `Release t` | I have left: remove my request |
 //!
-//! N-1 of each an entry: 3(N-1).
+//! N-1 of each per entry: 3(N-1).
 //!
 //! # A run
 //!
@@ -42,32 +43,33 @@
 //!
 //! # Why it is safe
 //!
-//! *One at a time* (paper, p. 562). Let A be inside with an earlier request than B's. B is inside too only if it heard
-//! something later than its own request from A. Links keep the order, so A's earlier request came before that: it was in
-//! B's queue, before B's own, and leaves it only by A's release.
+//! *Mutual exclusion* (paper, p. 562). Let A be inside with an earlier request than B's. B is inside too only if it
+//! received something later than its own request from A. Links are FIFO, so A's earlier request arrived before that: it
+//! was in B's queue, ahead of B's own, and leaves it only by A's release.
 //!
-//! *In the order of the requests.* The same argument: the request of a node that enters is the head of all requests that are
-//! there or will be, since every other clock is past it. So entries are in the order of their stamps; and of two requests of
-//! which one was made before the other, in the sense of happened-before, it has the smaller stamp (the clock condition).
-//! That is the paper's condition II. The entries that one node is asked for are alike, and have no order among themselves.
+//! *In the order of the requests.* The same argument: the request of a node that enters is ahead of all requests that
+//! exist or will exist, since every other clock is past it. So entries are in the order of their stamps; and of two
+//! requests of which one happened before the other, that one has the smaller stamp (the clock condition). That is the
+//! paper's condition II. The entries requested of one node are interchangeable, and have no order among themselves.
 //!
-//! *No starvation.* The head of all gets a later message from everybody, since each request is replied to.
+//! *No starvation.* The first request in the order gets a later message from every node, since each request is replied
+//! to.
 //!
 //! # Caveats
 //!
-//! - **Links are perfect and keep the order of sending.** On links that lose or overtake, it fails: run it over
-//!   `volvox-channel`, as the laboratory does. Two are inside as soon as a reply may overtake a request.
-//! - **One crash stops everything.** The paper says so (p. 562): a process that fails keeps all others from going on,
-//!   "thereby halting the system".
-//! - Ricart and Agrawala save the N-1 releases: [`crate::ricart_agrawala`].
-//! - `Reply` is the paper's *acknowledgment* of rule 2. Its footnote lets one be left out where something later was sent
-//!   already; here every request is acknowledged, so 3(N-1) is what the plain rules cost, and an upper bound of the
-//!   paper's.
+//! - **Links must be perfect and FIFO.** On links that lose or reorder messages it fails: run it over `volvox-channel`,
+//!   as the laboratory does. Two nodes can be inside as soon as a reply may overtake a request.
+//! - **One crash stops everything.** The paper says so (p. 562): a failed process stops all others, "thereby halting
+//!   the system".
+//! - Ricart and Agrawala save the N-1 release messages: [`crate::ricart_agrawala`].
+//! - `Reply` is the paper's *acknowledgment* of rule 2. Its footnote allows omitting one where something later was
+//!   already sent; here every request is acknowledged, so 3(N-1) is the cost of the plain rules, and an upper bound of
+//!   the paper's.
 //!
 //! # References
 //!
-//! L. Lamport: *Time, clocks, and the ordering of events in a distributed system*, CACM 21(7), 1978, pp. 561 to 563: the
-//! five rules of the algorithm, IR1 and IR2 of its clock.
+//! L. Lamport: *Time, clocks, and the ordering of events in a distributed system*, CACM 21(7), 1978, pp. 561 to 563:
+//! the five rules of the algorithm, and rules IR1 and IR2 of its clock.
 
 mod properties;
 
@@ -79,49 +81,49 @@ use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, payload, rules};
 
-/// A later time is not believed: it would leave no room to count.
+/// The greatest time that is accepted: a later one would leave no room to count.
 const TIME_MAX: u64 = 1 << 62;
 
 /// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How long a node stays inside.
     pub stay: Duration,
-    /// A rule that is taken out, to see what it was for.
+    /// A rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Head = "head": "a request that enters is the head of its node's queue" / "replies are enough, and two are inside",
-    Later = "later": "a node that enters has heard something later from every other" /
+    Head = "head": "a request that enters is the head of its node's queue" / "replies are enough, and two nodes are inside",
+    Later = "later": "a node that enters has received something later from every other" /
         "the head of its own queue enters at once",
-    Clock = "clock": "a clock is set by what it hears (IR2)" /
+    Clock = "clock": "a clock is advanced by every message (IR2)" /
         "a reply may not be later than the request that it replies to",
-    TieBreak = "tie-break": "equal times are ordered by name" / "each of two nodes takes itself for the head",
-    Release = "release": "a node that leaves says so" / "no other takes its request out of the queue",
+    TieBreak = "tie-break": "equal times are ordered by name" / "each of two nodes believes itself to be the head",
+    Release = "release": "a node that leaves says so" / "no other node removes its request from the queue",
 }
 
-/// What two nodes say to one another; each with the time of its sender.
+/// The messages between two nodes; each carries the time of its sender.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// I want to enter: put me in your queue.
     Request {
-        /// When.
+        /// The time of the sender.
         time: u64,
     },
     /// I have put you in my queue.
     Reply {
-        /// When.
+        /// The time of the sender.
         time: u64,
     },
-    /// I have left: take me out of your queue.
+    /// I have left: remove my request from your queue.
     Release {
-        /// When.
+        /// The time of the sender.
         time: u64,
     },
 }
@@ -141,12 +143,12 @@ pub enum Timer {
 
 payload! { Timer; Leave }
 
-/// A moment of a node: the total order of all events.
+/// A timestamp: the total order of all events.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Stamp {
-    /// By the node's clock.
+    /// The time on the node's clock.
     pub time: u64,
-    /// The node: it decides where times are equal.
+    /// The node, which breaks ties.
     pub node: NodeId,
 }
 
@@ -157,12 +159,12 @@ pub struct LamportMutex {
     config: Config,
     others: BTreeSet<NodeId>,
     clock: u64,
-    /// All requests that were heard of and not released, this node's included: one a node at most.
+    /// All requests received and not yet released, including this node's: at most one per node.
     queue: BTreeSet<Stamp>,
-    /// From whom nothing later than this node's request was heard.
+    /// The nodes from which nothing later than this node's request was received.
     awaited: BTreeSet<NodeId>,
     inside: bool,
-    /// Entries that were asked for while one is under way.
+    /// Entries requested while one is in progress.
     waiting: u32,
 }
 
@@ -193,9 +195,9 @@ impl Process for LamportMutex {
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let sent = Stamp { time: message.time(), node: from };
         if !self.others.contains(&from) || sent.time > TIME_MAX {
-            return cx.note("ignored: from no member, or from a time beyond belief", from.0);
+            return cx.note("ignored: not from a member, or time out of range", from.0);
         }
-        // IR2: later than what was heard, and than everything here.
+        // IR2: later than the message, and than everything here.
         if self.config.keeps(Rule::Clock) {
             self.clock = self.clock.max(sent.time) + 1;
         }
@@ -241,7 +243,7 @@ impl Process for LamportMutex {
 }
 
 impl LamportMutex {
-    /// Whether it is in the critical section.
+    /// Whether this node is in the critical section.
     pub fn is_inside(&self) -> bool {
         self.inside
     }

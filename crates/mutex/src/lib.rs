@@ -1,14 +1,14 @@
-//! Mutual exclusion: of many that want, one at a time may.
+//! Mutual exclusion: of many nodes that want to enter, at most one may at a time.
 //!
 //! | module | idea | messages per entry | tolerates |
 //! |---|---|---|---|
-//! | [`centralised`] | ask one node, the coordinator | 3 | links that lose nothing, nodes that do not die |
-//! | [`lamport_mutex`] | everybody keeps the queue of all requests | 3(N-1) | perfect links that keep the order; no deaths |
-//! | [`ricart_agrawala`] | ask everybody; who comes later waits for the reply | 2(N-1) | links that lose nothing, nodes that do not die |
-//! | [`token_ring`] | who has the token may; a new one has a new epoch | 2 and more | lost messages and deaths, given a bound on time |
-//! | [`leases`] | a lock for a term, and tokens that grow | 2 a term | losses, deaths, clocks that drift within a bound |
+//! | [`centralised`] | ask one node, the coordinator | 3 | lossless links, no crashes |
+//! | [`lamport_mutex`] | every node keeps the queue of all requests | 3(N-1) | perfect FIFO links, no crashes |
+//! | [`ricart_agrawala`] | ask every node; the node with the later request waits for the reply | 2(N-1) | lossless links, no crashes |
+//! | [`token_ring`] | the node with the token may enter; a new token has a new epoch | 2 and more | lost messages and crashes, given a bound on delay |
+//! | [`leases`] | a lock for a term, and growing tokens | 2 per term | losses, crashes, clocks that drift within a bound |
 //!
-//! [`section`] holds what they share: the critical section seen from outside, and what must hold of it.
+//! [`section`] contains what they share: the critical section seen from outside, and its properties.
 #![no_std]
 #![forbid(unsafe_code)]
 

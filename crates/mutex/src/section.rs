@@ -1,8 +1,8 @@
 //! The critical section as the outside sees it, the same for every protocol of this crate.
 //!
-//! A node is asked to [`Command::Enter`]; it emits [`Event::Asked`], in time [`Event::Entered`], and after its stay
-//! [`Event::Left`]. The properties speak of these events alone, so that the same lines hold of a protocol by itself, and of
-//! one that runs over a channel.
+//! A node is asked to [`Command::Enter`]; it emits [`Event::Asked`], eventually [`Event::Entered`], and after its stay
+//! [`Event::Left`]. The properties refer to these events alone, so that the same definitions serve a protocol by itself
+//! and one that runs over a channel.
 
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -10,27 +10,28 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Process, Property, When, commands, payload};
 
-/// What a node is asked from outside.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Enters the critical section once, when that is allowed, and leaves it again.
+    /// Enter the critical section once, when permitted, and leave it again.
     Enter,
 }
 
 commands! { Command; Enter = "enter" }
 
-/// What a node tells of its way through the critical section.
+/// The events of a node around the critical section.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// A life of the node begins: outside, and asking for nothing. Only emitted by protocols whose nodes may come back.
+    /// The node starts: outside, and without a request. Only emitted by protocols whose nodes may restart.
     Started,
-    /// It will enter once more than it has.
+    /// The node requests one more entry.
     Asked,
-    /// It waits, and at most this many entries by others come before its own. Only emitted by protocols that promise it.
+    /// The node waits, and at most this many entries by others come before its own. Only emitted by protocols that
+    /// promise it.
     Queued(u64),
-    /// It is inside.
+    /// The node is inside.
     Entered,
-    /// It is outside again.
+    /// The node is outside again.
     Left,
 }
 
@@ -46,21 +47,21 @@ payload! { Event;
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     inside: BTreeSet<NodeId>,
-    /// How often each asked and did not enter yet; no node with zero.
+    /// How many requests of each node are still open; no node with zero.
     waiting: BTreeMap<NodeId, u64>,
-    /// How many entries by others each was promised at most, less those that came since.
+    /// How many entries by others each node was promised at most, minus those since then.
     ahead: BTreeMap<NodeId, u64>,
-    /// A node that was promised less than came before it.
+    /// A node before which more entries happened than it was promised.
     passed: Option<NodeId>,
 }
 
 impl History {
-    /// Whether no node is inside, and none waits.
+    /// Whether no node is inside or waiting.
     pub fn is_quiet(&self) -> bool {
         self.inside.is_empty() && self.waiting.is_empty()
     }
 
-    /// Whether entries that this node was asked for are still to come.
+    /// Whether requested entries of this node are still to come.
     pub fn waits(&self, node: NodeId) -> bool {
         self.waiting.contains_key(&node)
     }
@@ -101,7 +102,7 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
     }
 }
 
-/// Mutual exclusion: at most one of the nodes that are up is inside. A node that dies inside is inside no longer.
+/// Mutual exclusion: at most one of the nodes that are up is inside. A node that crashes inside is no longer inside.
 pub fn mutual_exclusion<P: Process<Event = Event>>(source: &'static str) -> Property<P, History> {
     Property { name: "mutual exclusion", source, when: When::Always, holds: at_most_one_is_inside }
 }

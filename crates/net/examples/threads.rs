@@ -4,8 +4,8 @@
 //! ```text
 //! cargo run --release -p volvox-net --example threads -- [seconds] [clients]
 //! ```
-//! Two nodes on this machine. Each client has one request under way. `quick` is answered by the other node from
-//! memory; `call` is written to the other node's disk first.
+//! Two nodes on this machine. Each client has one open request. `quick` is answered by the other node from memory;
+//! `call` is written to the other node's disk first.
 #![allow(clippy::disallowed_methods)]
 
 #[path = "../tests/support/mod.rs"]

@@ -1,4 +1,4 @@
-//! The receiving half of links: the peer port, and one task a connection.
+//! The receiving half of links: the peer port, and one task per connection.
 
 use crate::error::LinkError;
 use crate::frame::{FrameBuffer, Kind, put_frame};
@@ -32,7 +32,7 @@ pub(crate) async fn accept_links<M: Decode + Send + 'static>(
             Ok(accepted) => accepted,
             Err(error) => {
                 site.log_link("cannot accept", None, "", &LinkError::Io(error));
-                // Mostly no file descriptors are left, which trying again at once does not cure.
+                // Usually no file descriptors are left, and an immediate retry does not help.
                 sleep(Duration::from_millis(50)).await;
                 continue;
             }
@@ -42,7 +42,7 @@ pub(crate) async fn accept_links<M: Decode + Send + 'static>(
         if strangers.len() >= site.limits.strangers_max
             && let Some(oldest) = strangers.pop_front()
         {
-            // The newest wins: who holds a connection without a word cannot keep out a peer that comes back.
+            // The newest wins: a silent connection cannot keep out a peer that reconnects.
             site.tallies.connections_refused.add(1);
             oldest.task.abort();
         }
@@ -54,12 +54,12 @@ pub(crate) async fn accept_links<M: Decode + Send + 'static>(
         let known = Arc::new(AtomicBool::new(false));
         let task = connections.spawn(serve(socket, address, Arc::clone(&inbox), Arc::clone(&site), Arc::clone(&known)));
         strangers.push_back(Stranger { known, task });
-        // Let it speak before the next is taken, or a burst would push it out unheard.
+        // Let it send its Hello before the next is accepted, or a burst would push it out unread.
         yield_now().await;
     }
 }
 
-/// A connection that has not said who it is.
+/// A connection that has not identified itself.
 struct Stranger {
     known: Arc<AtomicBool>,
     task: AbortHandle,
@@ -94,7 +94,7 @@ async fn serve<M: Decode + Send + 'static>(
     }
     tracing::info!(node = %site.me, peer = %peer.node, incarnation = %peer.incarnation, %address, "link from the peer");
     site.poke(peer.node);
-    // The entry goes also when the task is aborted.
+    // The entry is removed also when the task is aborted.
     let _registration = Registration { inbox: &inbox, from: peer.node, order };
     let error = tokio::select! {
         received = receive(stream, buffer, peer.node, order, &inbox, &site) => match received {
@@ -138,7 +138,7 @@ async fn shake_hands(
 }
 
 const READ_BUFFER_BYTES: usize = 64 << 10;
-/// Bodies up to this are decoded in place: they hold no byte string worth sharing.
+/// Bodies up to this size are decoded in place: they contain no byte string worth sharing.
 const SMALL_BODY_BYTES: usize = 64;
 
 /// Reads until the connection ends; everything that one read brought is handed up at once.
@@ -180,7 +180,7 @@ async fn receive<M: Decode>(
                 silent_checks = 0;
             }
             _ = checks.tick() => {
-                // Counted, not measured: after this process itself stood still, the peer gets its full time to be heard.
+                // Counted, not measured: after a pause of this process itself, the peer gets its full time.
                 silent_checks += 1;
                 if silent_checks > 4 {
                     return Err(LinkError::Silent(silence));
@@ -190,7 +190,7 @@ async fn receive<M: Decode>(
     }
 }
 
-/// Takes every whole frame. What was decoded before a bad one is kept: it arrived in order.
+/// Takes every whole frame. Messages decoded before a bad frame are kept: they arrived in order.
 fn parse<M: Decode>(
     buffer: &mut FrameBuffer,
     batch: &mut Vec<(M, usize)>,

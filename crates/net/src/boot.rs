@@ -1,9 +1,9 @@
 //! The count of a node's starts, in a file of its folder.
 //!
 //! It is on the disk before the process starts, so that no boot of an incarnation ever returns. The file is replaced as a
-//! whole (written under another name, synced, renamed, and the folder synced), so that a crash leaves the count of before or
-//! the new one, and either way the next start takes a number that no process has had. It lies beside the log and not inside
-//! it: a log is of an incarnation, and counts records.
+//! whole (written under another name, synced, renamed, and the folder synced), so that a crash leaves the old count or
+//! the new one, and either way the next start takes a number that no process has had. It lies beside the log and not
+//! inside it: a log is of an incarnation, and counts records.
 //!
 //! ```text
 //! volvox boot 1: incarnation 1 boot 7 check 5b2f0c6e9d8a4317
@@ -18,9 +18,9 @@ const NAME: &str = "boot";
 const NAME_NEW: &str = "boot.new";
 const TITLE: &str = "volvox boot ";
 const VERSION: &str = "1: ";
-/// A longer file is none of ours, and is not read.
+/// A longer file is not ours, and is not read.
 const BYTES_MAX: u64 = 128;
-/// The greatest boot that is believed: at a start each millisecond, none that was counted.
+/// The greatest plausible boot: a start each millisecond would not reach it.
 const BOOT_MAX: u64 = 1 << 48;
 
 /// Why the starts of a node cannot be counted. The process has not started, and the log is as it was.
@@ -30,12 +30,12 @@ pub enum BootError {
     #[error("cannot read the file `boot` in the folder of the node: {0}")]
     Read(io::Error),
     /// The file cannot be written.
-    #[error("cannot write the file `boot` in the folder of the node: {0}; free some space, or mend the disk")]
+    #[error("cannot write the file `boot` in the folder of the node: {0}; free some space, or repair the disk")]
     Write(io::Error),
     /// A newer program wrote it.
     #[error("the file `boot` in the folder of the node was written by a newer program: run that one")]
     Newer,
-    /// It is not what any version of this program writes.
+    /// No version of this program writes such a file.
     #[error(
         "the file `boot` in the folder of the node is damaged, and no request may get the number of an earlier one: erase the folder, and let the node join under a fresh incarnation"
     )]
@@ -44,7 +44,7 @@ pub enum BootError {
 
 /// Counts one more start of this incarnation; the count is durable when this returns.
 ///
-/// A file of another incarnation counts nothing here, and an incarnation without a file has not started: the file is
+/// A file of another incarnation does not count here, and an incarnation without a file has not started: the file is
 /// written at its first start.
 ///
 /// # Errors
@@ -117,7 +117,7 @@ mod tests {
         let disk = SimulatedDirectory::new(1);
         assert_eq!((counted(&disk, ONE), counted(&disk, ONE)), (1, 2));
         disk.crash_to_synced();
-        assert_eq!(counted(&disk, ONE), 3, "it was durable when it was told");
+        assert_eq!(counted(&disk, ONE), 3, "it was durable when it was returned");
         assert_eq!(counted(&disk, Incarnation(9)), 1, "another incarnation begins");
         disk.erase();
         assert_eq!(counted(&disk, Incarnation(10)), 1);
@@ -128,7 +128,7 @@ mod tests {
         for seed in 0..200 {
             let disk = SimulatedDirectory::new(seed);
             let mut last = (0..seed % 3).fold(0, |_, _| counted(&disk, ONE));
-            // A start that had come as far as this when the power failed.
+            // A start that had come this far when the power failed.
             let file = disk.create(NAME_NEW).expect("creates");
             let text = line(ONE, Boot(last + 1));
             file.write_at(&text.as_bytes()[..seed as usize % text.len()], 0).expect("writes");

@@ -9,7 +9,7 @@ use volvox_core::{Duration, Instant, Wall};
 #[derive(Debug)]
 pub(crate) struct Clock {
     start: SystemInstant,
-    /// What the fault `skew` added to the wall clock, in nanoseconds.
+    /// The skew that a fault added to the wall clock, in nanoseconds.
     skew_nanos: AtomicI64,
 }
 
@@ -29,14 +29,14 @@ impl Clock {
         Wall(wall_nanos().saturating_add(self.skew_nanos.load(Ordering::Relaxed)))
     }
 
-    /// Sets how far the wall clock is off.
+    /// Sets the skew of the wall clock.
     pub(crate) fn set_skew(&self, nanos: i64) {
         self.skew_nanos.store(nanos, Ordering::Relaxed);
     }
 
     /// A monotonic reading in the terms of the runtime's timers.
     pub(crate) fn at(&self, instant: Instant) -> tokio::time::Instant {
-        // A deadline that does not fit is never; a day is as good, because whoever sleeps looks again.
+        // A deadline that does not fit never comes; a day is as good, because a sleeping loop looks again.
         let span = Duration::from_nanos(instant.0.min(self.now().0.saturating_add(DAY_NANOS)));
         tokio::time::Instant::from_std(self.start + span)
     }

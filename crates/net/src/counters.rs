@@ -1,4 +1,4 @@
-//! What a node counts about itself.
+//! The counters of a node.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_core::{Duration, Incarnation, NodeId};
@@ -20,13 +20,13 @@ pub struct Counters {
     pub records: u64,
     /// Times that a full disk refused a batch or a checkpoint.
     pub disk_full: u64,
-    /// How long the disk thread was at work.
+    /// The time that the disk thread worked.
     pub disk_busy: Duration,
-    /// How long batches took, fdatasync included.
+    /// The duration of batches, fdatasync included.
     pub batch_writes: Latencies,
-    /// How long pieces of checkpoints took.
+    /// The duration of pieces of checkpoints.
     pub checkpoint_writes: Latencies,
-    /// What the log itself counts.
+    /// The counters of the log.
     pub log: volvox_disk::Counters,
     /// Bytes of the log since the last checkpoint.
     pub log_live_bytes: u64,
@@ -59,10 +59,10 @@ pub struct Counters {
 /// The upper bounds of the buckets of [`Latencies`], in milliseconds, each twice the one before.
 pub const LATENCY_BOUNDS_MS: [u64; 14] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
 
-/// How often something took how long.
+/// A histogram of durations.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Latencies {
-    /// How often it took at most each bound and more than the one before; the last is for longer ones.
+    /// The number of durations up to each bound and above the one before; the last is for longer ones.
     pub counts: [u64; LATENCY_BOUNDS_MS.len() + 1],
     /// All of them together.
     pub sum: Duration,
@@ -93,19 +93,19 @@ impl LatencyTally {
 /// One link as the node sees it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PeerStatus {
-    /// Who.
+    /// The peer.
     pub id: NodeId,
-    /// Where it is dialled.
+    /// The address at which it is dialled.
     pub address: String,
-    /// Whether what we send leaves.
+    /// Whether our connection to it is up.
     pub connected: bool,
-    /// Whether its connection to us stands, so that we hear it.
+    /// Whether its connection to us is up.
     pub hears: bool,
-    /// Which life of its storage it last said it lives.
+    /// The incarnation that it last reported.
     pub incarnation: Option<Incarnation>,
-    /// Between a ping and its answer, the last time.
+    /// The last round trip of a ping.
     pub round_trip: Option<Duration>,
-    /// What waits to be sent.
+    /// The messages that wait to be sent.
     pub queued_bytes: usize,
     /// Messages given to its link.
     pub sent: u64,
@@ -115,7 +115,7 @@ pub struct PeerStatus {
     pub bytes_in: u64,
     /// Messages dropped because its queue was full.
     pub dropped: u64,
-    /// How often the link was made.
+    /// How often the link was established.
     pub connects: u64,
     /// Why the last attempt failed or the last link ended.
     pub last_error: Option<String>,

@@ -1,19 +1,19 @@
-//! What can go wrong: one enum an operation.
+//! Errors: one enum per operation.
 
 use crate::boot::BootError;
 use crate::frame::FrameError;
-use crate::handshake::Refusal;
+use crate::refusal::Refusal;
 use std::net::SocketAddr;
 use volvox_certificates::CertificatesError;
 use volvox_core::{DecodeError, NodeId, Position};
 
-/// Why a node cannot be opened. The disk is as it was, unless a fresh life had just been written to it.
+/// Why a node cannot be opened. The disk is as it was, unless a new life had just been written to it.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeOpenError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] volvox_disk::OpenError),
-    /// The identity of a fresh life cannot be written.
+    /// The identity of a new life cannot be written.
     #[error("cannot write the identity of the node: {0}")]
     Identity(volvox_disk::AppendError),
     /// The folder is another node's, or another cluster's.
@@ -21,35 +21,35 @@ pub enum NodeOpenError {
         "the folder belongs to {found_node} of cluster {found_cluster:016x}, not to {node} of cluster {cluster:016x}: name the right folder"
     )]
     Foreign {
-        /// Whose it is.
+        /// The node that it belongs to.
         found_node: NodeId,
-        /// Whose cluster.
+        /// The cluster of that node.
         found_cluster: u64,
         /// The node that opened it.
         node: NodeId,
-        /// In which cluster.
+        /// The cluster of that node.
         cluster: u64,
     },
     /// The starts of the node cannot be counted.
     #[error(transparent)]
     Boot(#[from] BootError),
-    /// A part of the checkpoint was there when the log was opened and is not now.
+    /// A part of the checkpoint existed when the log was opened and no longer does.
     #[error(transparent)]
     Part(#[from] volvox_disk::ReadPartError),
-    /// The record verified, but the program that wrote it speaks another language.
+    /// The record verified, but it has the format of another program version.
     #[error("record {position} cannot be read: {source}; was it written by a newer program?")]
     Record {
-        /// Which.
+        /// The record.
         position: Position,
-        /// What is wrong with it.
+        /// The error of decoding.
         source: DecodeError,
     },
     /// The peer address cannot be listened on.
-    #[error("cannot listen for peers on {address}: {source}; is another node running there?")]
+    #[error("cannot listen for peers on {address}: {source}; is another process using it?")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// What the operating system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// The files for TLS are not usable.
@@ -60,45 +60,46 @@ pub enum NodeOpenError {
     Thread(std::io::Error),
 }
 
-/// Why a running node stopped. What was acknowledged is on the disk.
+/// Why a running node stopped. Everything acknowledged is on the disk.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
-    /// The log failed: the node must not go on, because nobody knows what is on the disk until the log is read again.
+    /// The log failed: the node must not continue, because the content of the disk is unknown until the log is read
+    /// again.
     #[error("{node} stops: {source}")]
     Log {
-        /// Which node.
+        /// The node.
         node: NodeId,
-        /// What happened.
+        /// The error.
         source: volvox_disk::AppendError,
     },
     /// A checkpoint could not be written.
     #[error("{node} stops: {source}")]
     Checkpoint {
-        /// Which node.
+        /// The node.
         node: NodeId,
-        /// What happened.
+        /// The error.
         source: volvox_disk::CheckpointError,
     },
     /// The disk thread is gone.
     #[error("{node} stops: its disk thread ended")]
     DiskThread {
-        /// Which node.
+        /// The node.
         node: NodeId,
     },
-    /// The operating system would not give what the runtime needs.
+    /// The operating system refused a resource that the runtime needs.
     #[error("{node} stops: {source}")]
     System {
-        /// Which node.
+        /// The node.
         node: NodeId,
-        /// What happened.
+        /// The error.
         source: std::io::Error,
     },
 }
 
-/// The command was not taken: too many wait, or the node has stopped. Nothing happened.
+/// The command was refused: too many wait, or the node has stopped. Nothing happened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Overloaded {
-    /// The queue is full: answer with the protocol's own error, and let the client come back.
+    /// The queue is full: answer with the protocol's own error, and let the client retry.
     #[error("too many commands wait: try again later")]
     Full,
     /// The node has stopped.
@@ -129,15 +130,15 @@ pub(crate) enum LinkError {
     Unexpected,
     #[error("no answer within {0:?}")]
     TimedOut(volvox_core::Duration),
-    #[error("the other end refuses us: {0}")]
+    #[error("the other end refuses the connection: {0}")]
     RefusedByPeer(Refusal),
     #[error("refused: {0}")]
     Refused(Refusal),
     #[error("TLS: {0}")]
     Tls(String),
-    #[error("nothing heard for {0:?}")]
+    #[error("no data received for {0:?}")]
     Silent(volvox_core::Duration),
-    #[error("the same peer has connected anew")]
+    #[error("the same peer has connected again")]
     Superseded,
 }
 

@@ -6,11 +6,11 @@
 //!
 //! | fault | live |
 //! |---|---|
-//! | `partition`, one-way `partition 1->3` | messages are dropped by whoever should not hear them |
+//! | `partition`, one-way `partition 1->3` | messages are dropped by the node that should not receive them |
 //! | `slow` with `delay` and `loss` | at the receiver |
 //! | `skew` | of this node's wall clock |
 //! | `disk full`, `disk slow`, `disk failsync`, `disk ok` | between the node and its log |
-//! | `heal` | ends what stands before it in the list |
+//! | `heal` | ends the faults before it in the list |
 //! | everything else | refused: processes are paused and killed from outside, the rest is the simulator's |
 
 use crate::clock::Clock;
@@ -22,10 +22,10 @@ use volvox_core::{Duration, Fault, NodeId};
 /// Why faults were not accepted. Nothing changed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FaultRefused {
-    /// The node serves in earnest.
+    /// The node is not a development node.
     #[error("this node does not accept faults: start it with --development")]
     NotDevelopment,
-    /// The live world cannot do that.
+    /// The live world has no such fault.
     #[error(
         "'{0}' is not a fault of a live node: process faults are signals from outside, the rest needs the simulator"
     )]
@@ -36,7 +36,7 @@ pub enum FaultRefused {
 pub(crate) struct FaultTable {
     me: NodeId,
     development: bool,
-    /// Whether any network fault concerns this node, so that a good network pays one load a read.
+    /// Whether any network fault concerns this node, so that a good network costs one load per read.
     network: AtomicBool,
     active: Mutex<Active>,
 }
@@ -47,7 +47,7 @@ struct Active {
     disk: DiskState,
 }
 
-/// What happens to a message that arrived.
+/// The fate of a message that arrived.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     Pass,
@@ -55,7 +55,7 @@ pub(crate) enum Verdict {
     Drop,
 }
 
-/// What happens to the disk.
+/// The fault of the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct DiskState {
     pub(crate) full: bool,
@@ -113,12 +113,12 @@ impl FaultTable {
         self.active.lock().expect("no panic holds this lock").disk
     }
 
-    /// Whether [`FaultTable::verdict`] may say anything but pass.
+    /// Whether [`FaultTable::verdict`] may return anything but pass.
     pub(crate) fn any_on_network(&self) -> bool {
         self.network.load(Ordering::Acquire)
     }
 
-    /// What happens to one message from `from`.
+    /// The fate of one message from `from`.
     pub(crate) fn verdict(&self, from: NodeId) -> Verdict {
         let active = self.active.lock().expect("no panic holds this lock");
         let mut delay = Duration::ZERO;
@@ -151,7 +151,7 @@ fn only_delay_and_loss(link: &LinkFault) -> bool {
 }
 
 impl DiskState {
-    /// Says whether a live disk can do that.
+    /// Whether a live disk supports this fault.
     fn apply(&mut self, fault: DiskFault, mine: bool) -> bool {
         let mut after = *self;
         match fault {
@@ -182,7 +182,7 @@ mod tests {
     fn partitions_cut_both_ways_and_cuts_one_way() {
         let three = table(3, &["partition 1,2|3"]).expect("live");
         assert_eq!(three.verdict(NodeId(1)), Verdict::Drop);
-        assert_eq!(three.verdict(NodeId(4)), Verdict::Pass, "a node in no group hears everybody");
+        assert_eq!(three.verdict(NodeId(4)), Verdict::Pass, "a node in no group hears every other");
         let one = table(1, &["partition 1->3"]).expect("live");
         assert_eq!(one.verdict(NodeId(3)), Verdict::Pass);
         let three = table(3, &["partition 1->3"]).expect("live");

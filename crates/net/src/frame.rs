@@ -1,4 +1,4 @@
-//! Frames: how messages lie on a connection.
+//! Frames: the encoding of messages on a connection.
 //!
 //! ```text
 //!  0      4     5      6        8       12
@@ -15,23 +15,23 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The bytes before a body.
 pub const HEADER_BYTES: usize = 12;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Kind {
-    /// The dialling node says who it is and whom it wants.
+    /// The dialling node names itself and the node that it wants.
     Hello = 1,
-    /// The accepting node says who it is.
+    /// The accepting node names itself.
     Welcome = 2,
-    /// The accepting node says why not.
+    /// The accepting node refuses, with the reason.
     Refused = 3,
-    /// The dialling node goes on with this connection.
+    /// The dialling node continues with this connection.
     Ready = 4,
     /// A message of the protocol.
     Message = 5,
-    /// Is anybody there? Carries the sender's clock.
+    /// Is the peer there? Carries the sender's clock.
     Ping = 6,
-    /// Yes. Carries what the ping carried.
+    /// The answer to a ping. Carries the same clock value.
     Pong = 7,
 }
 
@@ -50,15 +50,15 @@ impl Kind {
     }
 }
 
-/// What is wrong with a frame. The sender is at fault.
+/// The error of a frame. The sender is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum FrameError {
     /// The length is over the limit.
     #[error("a frame of {length} bytes is over the limit of {limit}")]
     TooLong {
-        /// What the header says.
+        /// The length in the header.
         length: usize,
-        /// The most.
+        /// The limit.
         limit: usize,
     },
     /// The kind is unknown.
@@ -89,12 +89,12 @@ fn checksum(head: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(head), body)
 }
 
-/// What arrived on a connection and was not taken yet.
+/// The bytes that arrived on a connection and were not taken yet.
 pub struct FrameBuffer {
     bytes: Vec<u8>,
     start: usize,
     end: usize,
-    /// What the buffer holds when it need not hold a large frame.
+    /// The usual capacity of the buffer, when it need not hold a large frame.
     resting_bytes: usize,
 }
 
@@ -105,7 +105,7 @@ impl FrameBuffer {
         FrameBuffer { bytes: vec![0; resting_bytes], start: 0, end: 0, resting_bytes }
     }
 
-    /// Makes this a buffer for a connection that has earned a larger one.
+    /// Enlarges the buffer for a connection that has identified itself.
     pub fn rest_at(&mut self, resting_bytes: usize) {
         self.resting_bytes = resting_bytes.max(HEADER_BYTES);
         if self.bytes.len() < self.resting_bytes {
@@ -113,10 +113,10 @@ impl FrameBuffer {
         }
     }
 
-    /// The next frame, when it is here whole.
+    /// The next frame, once all of it has arrived.
     ///
     /// # Errors
-    /// When what is here cannot be a frame, or one longer than `limit`.
+    /// When the bytes cannot be a frame, or the frame is longer than `limit`.
     pub fn next(&mut self, limit: usize) -> Result<Option<(Kind, &[u8])>, FrameError> {
         let waiting = &self.bytes[self.start..self.end];
         if waiting.len() < HEADER_BYTES {
@@ -142,7 +142,7 @@ impl FrameBuffer {
         Ok(Some((kind, &self.bytes[body])))
     }
 
-    /// The next `count` raw bytes, when they are here.
+    /// The next `count` raw bytes, once they have arrived.
     pub fn raw(&mut self, count: usize) -> Option<&[u8]> {
         if self.end - self.start < count {
             return None;
@@ -151,7 +151,7 @@ impl FrameBuffer {
         Some(&self.bytes[self.start - count..self.start])
     }
 
-    /// Reads once; says how many bytes came, 0 at the end of the stream. May be cancelled without loss.
+    /// Reads once; returns the number of bytes, 0 at the end of the stream. May be cancelled without loss.
     ///
     /// # Errors
     /// When the connection broke.

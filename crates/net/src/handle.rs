@@ -1,10 +1,11 @@
-//! What the rest of the program sees of a running node.
+//! The interface of a running node to the rest of the program.
 
 use crate::counters::{Counters, PeerStatus};
 use crate::error::Overloaded;
 use crate::faults::FaultRefused;
 use crate::inbox::Inbox;
-use crate::node::{Life, Live};
+use crate::life::Life;
+use crate::live::Live;
 use crate::site::Site;
 use arc_swap::ArcSwap;
 use std::collections::VecDeque;
@@ -35,10 +36,10 @@ impl<P: Live> Clone for NodeHandle<P> {
 }
 
 impl<P: Live> NodeHandle<P> {
-    /// Asks the process for something. Commands are handled in their order.
+    /// Gives the process a command. Commands are handled in order.
     ///
     /// # Errors
-    /// When too many wait, or the node has stopped: the command was not taken.
+    /// When too many wait, or the node has stopped: the command was refused.
     pub fn command(&self, command: P::Command) -> Result<(), Overloaded> {
         let site = &self.shared.site;
         if site.stop.load(Ordering::Acquire) || site.stopped.load(Ordering::Acquire) {
@@ -60,7 +61,7 @@ impl<P: Live> NodeHandle<P> {
         Ok(())
     }
 
-    /// The picture that the process published after its last turn: at least as new as every event handed out so far.
+    /// The view that the process published after its last turn: at least as new as every event handed out so far.
     pub fn view(&self) -> Arc<P::View> {
         self.shared.view.load_full()
     }
@@ -70,7 +71,7 @@ impl<P: Live> NodeHandle<P> {
         &self.shared.life
     }
 
-    /// Where the node listens for peers.
+    /// The address at which the node listens for peers.
     pub fn listen_address(&self) -> SocketAddr {
         self.shared.listen
     }
@@ -80,7 +81,7 @@ impl<P: Live> NodeHandle<P> {
         self.shared.site.set_peer(id, address.into());
     }
 
-    /// Takes a peer out of the address book: its links end, and it may not connect.
+    /// Removes a peer from the address book: its links end, and it may not connect.
     pub fn remove_peer(&self, id: NodeId) {
         self.shared.site.remove_peer(id);
     }
@@ -100,7 +101,7 @@ impl<P: Live> NodeHandle<P> {
         self.shared.site.faults.list()
     }
 
-    /// Ends the node: what it persisted is still written, nothing new is taken.
+    /// Ends the node: its records are still written, and it accepts nothing new.
     pub fn stop(&self) {
         self.shared.site.stop.store(true, Ordering::Release);
         self.shared.site.wake.notify_one();
@@ -116,7 +117,7 @@ impl<P: Live> NodeHandle<P> {
         self.shared.commands.lock().expect("no panic holds this lock").len()
     }
 
-    /// What the node has counted since it started.
+    /// The counters of the node since its start.
     pub fn counters(&self) -> Counters {
         let site = &self.shared.site;
         Counters {

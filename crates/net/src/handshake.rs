@@ -1,4 +1,4 @@
-//! How two nodes agree to talk.
+//! The handshake of two nodes.
 //!
 //! ```text
 //! dialling node                          accepting node
@@ -14,96 +14,30 @@
 
 use crate::error::LinkError;
 use crate::frame::{FrameBuffer, Kind, put_frame};
+use crate::refusal::Refusal;
 use crate::site::Site;
 use crate::stream::Stream;
-use std::fmt;
 use std::sync::atomic::Ordering;
 use tokio::io::AsyncWriteExt;
 use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader, decode_all};
 
-/// The version of the peer protocol: framing, handshake, and nothing of what the messages say.
+/// The version of the peer protocol: framing and handshake, but not the content of messages.
 pub const PEER_PROTOCOL_VERSION: u16 = 1;
 
 const MAGIC: &[u8; 6] = b"VOLVOX";
 const PREAMBLE_BYTES: usize = 8;
-/// Far more than any frame of the handshake needs.
+/// Far longer than any frame of the handshake.
 const HANDSHAKE_FRAME_BYTES_MAX: usize = 128;
-/// What a connection may make us hold before it has said who it is.
+/// The most bytes buffered for a connection before it has identified itself.
 pub(crate) const STRANGER_BUFFER_BYTES: usize = 256;
 
-/// Why the accepting node does not want the connection. Sent back, so that both ends log it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refusal {
-    /// Two clusters.
-    Cluster {
-        /// The dialling node's.
-        theirs: u64,
-        /// The accepting node's.
-        ours: u64,
-    },
-    /// The accepting node is somebody else: an address points to the wrong place.
-    Addressee {
-        /// Whom the dialling node wanted.
-        wanted: NodeId,
-        /// The node that answered.
-        here: NodeId,
-    },
-    /// The dialling node has the accepting node's name: two nodes run under one id.
-    OwnId(NodeId),
-    /// The accepting node has no such peer.
-    UnknownNode(NodeId),
-    /// The certificate names other nodes.
-    Certificate(NodeId),
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Refusal::Cluster { theirs, ours } => {
-                write!(f, "wrong cluster: the dialling node is of {theirs:016x}, the accepting one of {ours:016x}")
-            }
-            Refusal::Addressee { wanted, here } => {
-                write!(f, "wrong address: {wanted} was dialled, and {here} answers there")
-            }
-            Refusal::OwnId(id) => write!(f, "two nodes run as {id}: stop one of them"),
-            Refusal::UnknownNode(id) => write!(f, "{id} is not a peer of the accepting node: add it there first"),
-            Refusal::Certificate(id) => write!(f, "the certificate names other nodes than {id}"),
-        }
-    }
-}
-
-impl Encode for Refusal {
-    fn encode(&self, out: &mut Vec<u8>) {
-        match self {
-            Refusal::Cluster { theirs, ours } => (1u8, (*theirs, *ours)).encode(out),
-            Refusal::Addressee { wanted, here } => (2u8, (*wanted, *here)).encode(out),
-            Refusal::OwnId(id) => (3u8, *id).encode(out),
-            Refusal::UnknownNode(id) => (4u8, *id).encode(out),
-            Refusal::Certificate(id) => (5u8, *id).encode(out),
-        }
-    }
-}
-
-impl Decode for Refusal {
-    fn decode(input: &mut Reader<'_>) -> Result<Refusal, DecodeError> {
-        Ok(match input.u8()? {
-            1 => Refusal::Cluster { theirs: u64::decode(input)?, ours: u64::decode(input)? },
-            2 => Refusal::Addressee { wanted: NodeId::decode(input)?, here: NodeId::decode(input)? },
-            3 => Refusal::OwnId(NodeId::decode(input)?),
-            4 => Refusal::UnknownNode(NodeId::decode(input)?),
-            5 => Refusal::Certificate(NodeId::decode(input)?),
-            other => return Err(DecodeError::Unknown("refusal", u64::from(other))),
-        })
-    }
-}
-
-/// What a node says about itself first.
+/// How a node introduces itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Introduction {
     pub(crate) cluster: u64,
     pub(crate) node: NodeId,
     pub(crate) incarnation: Incarnation,
-    /// Whom they talk to.
+    /// The node that it addresses.
     pub(crate) to: NodeId,
 }
 
@@ -125,7 +59,7 @@ impl Decode for Introduction {
     }
 }
 
-/// The dialling half. Gives back what the accepting node says of itself.
+/// The dialling half. Returns the introduction of the accepting node.
 pub(crate) async fn dial(
     stream: &mut Stream,
     buffer: &mut FrameBuffer,
@@ -156,8 +90,8 @@ pub(crate) async fn dial(
     Ok(welcome)
 }
 
-/// The accepting half. Gives back what the dialling node says of itself, and the order number of its connection.
-/// `claimed` names the dialling node also when it is refused, once it is known to be a peer.
+/// The accepting half. Returns the introduction of the dialling node, and the order number of its connection. `claimed`
+/// names the dialling node also when it is refused, once it is known to be a peer.
 pub(crate) async fn accept(
     stream: &mut Stream,
     buffer: &mut FrameBuffer,
@@ -166,7 +100,7 @@ pub(crate) async fn accept(
 ) -> Result<(Introduction, u64), LinkError> {
     if let Err(error) = read_preamble(stream, buffer).await {
         if let LinkError::Version { .. } = error {
-            // Our preamble tells them our version; what follows it would be in a language that they do not know.
+            // Our preamble tells the peer our version; it could not read the rest.
             send(stream, &preamble()).await?;
         }
         return Err(error);

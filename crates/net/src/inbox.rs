@@ -1,4 +1,4 @@
-//! What arrived for the node and waits for its next turn.
+//! Messages that have arrived and wait for the node's next turn.
 
 use crate::faults::{FaultTable, Verdict};
 use crate::site::Site;
@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use volvox_core::{Instant, NodeId};
 
-/// The received messages of one node, with a bound: who delivers waits while it is full, and so does the peer behind
-/// the connection, by TCP.
+/// The received messages of one node, with a bound: a delivering connection waits while it is full, and so does the
+/// peer behind it, by TCP.
 pub(crate) struct Inbox<M> {
     state: Mutex<State<M>>,
     space: Notify,
@@ -20,7 +20,7 @@ pub(crate) struct Inbox<M> {
 struct State<M> {
     waiting: VecDeque<Arrived<M>>,
     waiting_bytes: usize,
-    /// What a fault delays, what is due first on top.
+    /// Messages that a fault delays, the first due on top.
     delayed: BinaryHeap<Delayed<M>>,
     delayed_bytes: usize,
     delayed_count: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Arrived<M> {
     pub(crate) bytes: usize,
 }
 
-/// A message that a fault holds back until a moment; of equal moments, the one that came first is the first.
+/// A message that a fault holds back until a moment; of equal moments, the one that arrived first comes first.
 struct Delayed<M> {
     order: Reverse<(Instant, u64)>,
     arrived: Arrived<M>,
@@ -68,11 +68,11 @@ impl<M> PartialEq for Delayed<M> {
 
 impl<M> Eq for Delayed<M> {}
 
-/// The connection is not the peer's newest any more.
+/// The connection is no longer the peer's newest.
 #[derive(Debug)]
 pub(crate) struct Superseded;
 
-/// How a batch was taken.
+/// The result of taking a batch.
 #[derive(Default)]
 pub(crate) struct Taken {
     pub(crate) messages: u64,
@@ -95,7 +95,7 @@ impl<M> Inbox<M> {
         Inbox { state: Mutex::new(state), space: Notify::new(), messages_max, bytes_max }
     }
 
-    /// From here on only this connection delivers for `from`; an earlier one is asked to close. Refused when a newer
+    /// From now on only this connection delivers for `from`; an earlier one is asked to close. Refused when a newer
     /// connection delivers.
     pub(crate) fn register(&self, from: NodeId, order: u64, close: Arc<Notify>) -> Result<(), Superseded> {
         let mut state = self.lock();
@@ -117,7 +117,7 @@ impl<M> Inbox<M> {
         }
     }
 
-    /// Ends the connection of a node that is no peer any more.
+    /// Ends the connection of a node that is no longer a peer.
     pub(crate) fn close(&self, from: NodeId) {
         if let Some(connection) = self.lock().connections.remove(&from) {
             self.end(&connection);
@@ -130,12 +130,12 @@ impl<M> Inbox<M> {
         self.space.notify_waiters();
     }
 
-    /// Whether a connection from that peer stands.
+    /// Whether a connection from that peer is up.
     pub(crate) fn hears(&self, from: NodeId) -> bool {
         self.lock().connections.contains_key(&from)
     }
 
-    /// Hands up what one connection read; waits while the inbox is full. `batch` is empty afterwards.
+    /// Hands up the messages that one connection read; waits while the inbox is full. `batch` is empty afterwards.
     pub(crate) async fn deliver(
         &self,
         from: NodeId,
@@ -144,7 +144,7 @@ impl<M> Inbox<M> {
         site: &Site,
     ) -> Result<Taken, Superseded> {
         loop {
-            // Made before the look, so that space which appears in between is not missed.
+            // Created before the check, so that space which appears in between is not missed.
             let space = self.space.notified();
             {
                 let mut state = self.lock();
@@ -164,7 +164,7 @@ impl<M> Inbox<M> {
         let faulty = site.faults.any_on_network() || !state.last_due.is_empty();
         let now = site.clock.now();
         if faulty {
-            // What is due must stand before what comes now.
+            // Due messages must come before the new ones.
             state.release_due(now);
         }
         for (message, bytes) in batch.drain(..) {
@@ -181,7 +181,7 @@ impl<M> Inbox<M> {
         taken
     }
 
-    /// Moves up to `max` messages into `into`, those whose delay is over included; says how many are left.
+    /// Moves up to `max` messages into `into`, those whose delay is over included; returns how many are left.
     pub(crate) fn take(&self, max: usize, now: Instant, into: &mut Vec<Arrived<M>>) -> usize {
         let mut state = self.lock();
         state.release_due(now);
@@ -209,7 +209,7 @@ impl<M> Inbox<M> {
 }
 
 impl<M> State<M> {
-    /// Says whether the message was kept.
+    /// Whether the message was kept.
     fn judge(&mut self, arrived: Arrived<M>, faults: &FaultTable, now: Instant, bytes_max: usize) -> bool {
         let due = match faults.verdict(arrived.from) {
             Verdict::Drop => return false,

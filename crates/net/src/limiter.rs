@@ -1,10 +1,10 @@
-//! Log lines that repeat are printed once in a while, with how many were left out.
+//! Repeated log lines are printed once in a while, with the number that were left out.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use volvox_core::{Duration, Instant};
 
-/// One gate a reason. The reasons are fixed words of this program, so that their number is bounded.
+/// One gate per reason. The reasons are fixed words of this program, so that their number is bounded.
 #[derive(Debug, Default)]
 pub(crate) struct LogLimiter {
     gates: Mutex<BTreeMap<(&'static str, u64), Gate>>,
@@ -16,7 +16,7 @@ struct Gate {
     suppressed: u64,
 }
 
-/// The gates are keyed by reason and known node; this is far more than there can be of both.
+/// The gates are keyed by reason and known node; this is far more than both can have.
 const GATES_MAX: usize = 4096;
 
 impl LogLimiter {

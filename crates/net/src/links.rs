@@ -1,7 +1,8 @@
-//! The node loop's side of sending: one buffer a peer, filled during a turn and handed over at its end.
+//! The node loop's side of sending: one buffer per peer, filled during a turn and handed over at its end.
 
+use crate::dial::keep_link;
 use crate::frame::{Kind, put_frame};
-use crate::peer::{BUFFER_KEEP_BYTES, Peer, keep_link};
+use crate::peer::{BUFFER_KEEP_BYTES, Peer};
 use crate::site::Site;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ impl Links {
         Links { site, book_version: 0, links: BTreeMap::new() }
     }
 
-    /// Makes the links what the address book says, if it has changed; gives back who is no peer any more.
+    /// Updates the links from the address book, if it has changed; returns the nodes that are no longer peers.
     pub(crate) fn follow_book(&mut self) -> Vec<NodeId> {
         let version = self.site.book_version();
         if version == self.book_version {
@@ -59,7 +60,7 @@ impl Links {
             site.tallies.dropped_unroutable.add(1);
             return;
         };
-        if !link.peer.has_room(link.turn.len(), link.turn_messages, site) {
+        if !link.peer.has_room(link.turn.len(), link.turn_messages, &site.limits) {
             site.tallies.dropped_full.add(1);
             link.peer.dropped.fetch_add(1, Ordering::Relaxed);
             if let Some(suppressed) = site.limiter.admit("queue full", to.0, site.clock.now(), Duration::from_secs(1)) {

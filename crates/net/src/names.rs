@@ -1,8 +1,8 @@
-//! Which nodes a certificate names.
+//! The nodes that a certificate names.
 //!
 //! A certificate may carry DNS names of the form `node-<id>.volvox` among its subject alternative names. If it has
-//! any, the node that shows it must be one of those. A certificate without such names may stand for every node: then
-//! the authority alone vouches.
+//! any, the node that shows it must be one of those. A certificate without such names is valid for every node: then
+//! only the authority vouches for the node.
 
 use volvox_core::NodeId;
 
@@ -21,7 +21,7 @@ pub(crate) fn allows(certificate: &[u8], id: NodeId) -> bool {
     nodes.peek().is_none() || nodes.any(|named| named == id)
 }
 
-/// The DNS names among the subject alternative names (RFC 5280 4.2.1.6), or `None` for what is no certificate.
+/// The DNS names among the subject alternative names (RFC 5280 4.2.1.6), or `None` if the bytes are not a certificate.
 fn dns_names(certificate: &[u8]) -> Option<Vec<String>> {
     let mut names = Vec::new();
     let mut outer = Der(certificate);
@@ -75,7 +75,7 @@ impl<'a> Der<'a> {
         }
     }
 
-    /// The next tag and content; `Some(None)` at the end, `None` for what is malformed.
+    /// The next tag and content; `Some(None)` at the end, `None` if malformed.
     fn next(&mut self) -> Option<Option<(u8, &'a [u8])>> {
         let [tag, first, rest @ ..] = self.0 else {
             return if self.0.is_empty() { Some(None) } else { None };

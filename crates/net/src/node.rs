@@ -1,10 +1,12 @@
-//! Opening a node: from a folder to a process that knows what it knew.
+//! Opening a node: from a folder to a restored process.
 
 use crate::boot;
 use crate::clock::wall_nanos;
 use crate::error::{NodeError, NodeOpenError};
 use crate::handle::{NodeHandle, Shared};
 use crate::inbox::Inbox;
+use crate::life::{Began, Life};
+use crate::live::Live;
 use crate::options::{FreshLife, NodeOptions};
 use crate::run::Runner;
 use crate::site::{Name, Site};
@@ -14,60 +16,8 @@ use arc_swap::ArcSwap;
 use std::collections::VecDeque;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use volvox_core::{
-    Bytes, Decode, DecodeError, Encode, Environment, Incarnation, NodeId, Position, Process, Reader, Restored, Rng,
-    WhichBoot,
-};
+use volvox_core::{Environment, Incarnation, Position, Restored, Rng, WhichBoot, decode_shared};
 use volvox_disk::{Directory, Identity, Log, Loss, Outcome, Recovered};
-
-/// A process that the live world can run: its messages and records have an encoding, and what crosses threads may.
-pub trait Live:
-    Process<
-        Message: Encode + Decode + Send + 'static,
-        Record: Encode + Decode,
-        Command: Send + 'static,
-        Timer: 'static,
-        Event: 'static,
-        View: Send + Sync + 'static,
-    > + 'static
-{
-}
-
-impl<P> Live for P where
-    P: Process<
-            Message: Encode + Decode + Send + 'static,
-            Record: Encode + Decode,
-            Command: Send + 'static,
-            Timer: 'static,
-            Event: 'static,
-            View: Send + Sync + 'static,
-        > + 'static
-{
-}
-
-/// Which incarnation a node lives in, and how that began.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Life {
-    /// Which cluster.
-    pub cluster: u64,
-    /// Which node.
-    pub node: NodeId,
-    /// Which life.
-    pub incarnation: Incarnation,
-    /// How it began.
-    pub began: Began,
-}
-
-/// How this incarnation began.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Began {
-    /// The folder was empty.
-    Fresh,
-    /// The folder held everything that was ever acknowledged: the life before goes on.
-    Resumed,
-    /// The folder had lost records: the life before is over, and this is a fresh one.
-    AfterLoss(Loss),
-}
 
 /// A node that is open and does not run yet. [`Node::run`] runs it.
 pub struct Node<P: Live> {
@@ -75,7 +25,7 @@ pub struct Node<P: Live> {
 }
 
 impl<P: Live> Node<P> {
-    /// Opens the folder, decides which life this is, and restores the process. Blocks on the disk.
+    /// Opens the folder, determines the incarnation, and restores the process. Blocks on the disk.
     ///
     /// `config_of` makes the configuration of the process, which may depend on the life. `on_event` is handed every
     /// event, on the thread of the node and after the view that contains it was published; it must be quick.
@@ -120,17 +70,17 @@ impl<P: Live> Node<P> {
         Ok((Node { runner }, NodeHandle { shared }))
     }
 
-    /// Runs the node until it is asked to stop, or must. Any runtime of tokio with time and I/O will do; on a
+    /// Runs the node until it is asked to stop, or has to. Any runtime of tokio with time and I/O will do; on a
     /// current-thread one, node and sockets share its thread.
     ///
     /// # Errors
-    /// When the log failed: the node must not go on, because nobody knows what is on the disk.
+    /// When the log failed: the node must not continue, because the state of the disk is unknown.
     pub async fn run(self) -> Result<(), NodeError> {
         self.runner.run().await
     }
 }
 
-/// Decides which life this is; a fresh one is on the disk when this returns.
+/// Determines the incarnation; a new one is on the disk when this returns.
 fn begin_life<D: Directory>(
     log: &mut Log<D>,
     recovered: &Recovered,
@@ -152,7 +102,7 @@ fn begin_life<D: Directory>(
     let life = match (&recovered.outcome, before) {
         (Outcome::Fresh, _) => life(first_incarnation(options.fresh), Began::Fresh),
         (Outcome::Lost(loss), _) => {
-            tracing::error!(%node, ?before, "records are lost: {loss:?}; the node goes on as somebody else, with nothing");
+            tracing::error!(%node, ?before, "records are lost: {loss:?}; the node continues as a new incarnation, with nothing");
             life(fresh_incarnation(before), Began::AfterLoss(loss.clone()))
         }
         (Outcome::Intact | Outcome::TornTail { .. }, None) => {
@@ -165,7 +115,7 @@ fn begin_life<D: Directory>(
             return Ok(life(incarnation, Began::Resumed));
         }
     };
-    tracing::info!(%node, incarnation = %life.incarnation, began = ?life.began, "a fresh life");
+    tracing::info!(%node, incarnation = %life.incarnation, began = ?life.began, "a new life");
     let identity = Identity { cluster: life.cluster, node, incarnation: life.incarnation, nonce: random_u64() };
     log.start_life(identity).map_err(NodeOpenError::Identity)?;
     Ok(life)
@@ -178,8 +128,8 @@ fn first_incarnation(fresh: FreshLife) -> Incarnation {
     }
 }
 
-/// An incarnation that this node never had: the wall clock has moved since it last chose one, and where it is known
-/// that it has not, the next number is taken.
+/// An incarnation that this node never had: the wall clock has moved since the last choice, and if it is known not to
+/// have moved, the next number is taken.
 fn fresh_incarnation(before: Option<Incarnation>) -> Incarnation {
     let wall = u64::try_from(wall_nanos()).unwrap_or(0);
     Incarnation(wall.max(before.map_or(0, |before| before.0) + 1).max(2))
@@ -197,14 +147,6 @@ fn restore<P: Live, D: Directory>(process: &mut P, log: &Log<D>, recovered: Reco
         process.on_restore(Restored::Record { position, record });
     }
     Ok(())
-}
-
-/// The byte strings of a record share its allocation.
-fn decode_shared<T: Decode>(bytes: &Bytes) -> Result<T, DecodeError> {
-    let mut reader = Reader::shared(bytes);
-    let value = T::decode(&mut reader)?;
-    reader.finish()?;
-    Ok(value)
 }
 
 /// From the operating system.

@@ -1,30 +1,30 @@
-//! What is fixed when a node starts.
+//! The options that are fixed when a node starts.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use volvox_core::{Duration, NodeId};
 
-/// How a node runs in the live world.
+/// The options of a node in the live world.
 #[derive(Clone, Debug)]
 pub struct NodeOptions {
     /// The node's id.
     pub id: NodeId,
-    /// Which cluster it belongs to: a peer that names another one is refused.
+    /// The cluster that it belongs to: a peer that names another one is refused.
     pub cluster: u64,
     /// All nodes that the process knows at its start, this one included.
     pub members: Vec<NodeId>,
-    /// Where peers reach it. Port 0 takes a free one.
+    /// The address for peers. Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Where the peers are, `host:port`. Changeable later through the handle; only these nodes may connect.
+    /// The addresses of the peers, `host:port`. Changeable later through the handle; only these nodes may connect.
     pub peers: BTreeMap<NodeId, String>,
-    /// What an empty folder means.
+    /// The meaning of an empty folder.
     pub fresh: FreshLife,
     /// Mutual TLS between nodes; without it, links are plain.
     pub tls: Option<PeerTls>,
     /// Whether faults may be injected. Refused otherwise.
     pub development: bool,
-    /// Where chance comes from; drawn from the operating system when `None`.
+    /// The seed of randomness; drawn from the operating system when `None`.
     pub seed: Option<u64>,
     /// The log on the disk.
     pub log: volvox_disk::Options,
@@ -51,17 +51,17 @@ impl NodeOptions {
     }
 }
 
-/// What an empty folder means.
+/// The meaning of an empty folder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FreshLife {
     /// The first start of a new cluster: incarnation 1. The caller must know that this node never ran before: a wiped
     /// node that returns as incarnation 1 could vote twice.
     Bootstrap,
-    /// Anything else: a fresh incarnation, from the wall clock.
+    /// Anything else: a new incarnation, from the wall clock.
     Join,
 }
 
-/// Where the files for mutual TLS lie. They are read again for new connections when they have changed.
+/// The paths of the files for mutual TLS. They are read again for new connections when they have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerTls {
     /// Certificates of the authority that signed every node's certificate, PEM.
@@ -78,11 +78,11 @@ pub struct PeerTls {
 pub struct Limits {
     /// The longest message, encoded.
     pub frame_bytes_max: usize,
-    /// What waits to be sent to one peer; the newest is dropped beyond.
+    /// The bytes that may wait to be sent to one peer; beyond it the newest message is dropped.
     pub send_queue_bytes_max: usize,
-    /// What waits to be sent to one peer, in messages.
+    /// The messages that may wait to be sent to one peer.
     pub send_queue_messages_max: usize,
-    /// What waits while a peer is not connected: it would arrive late and all at once.
+    /// The bytes that may wait while a peer is not connected: they would arrive late and all at once.
     pub unconnected_queue_bytes_max: usize,
     /// Received messages that wait for the node; connections are not read beyond.
     pub inbox_messages_max: usize,
@@ -90,17 +90,17 @@ pub struct Limits {
     pub inbox_bytes_max: usize,
     /// Commands that wait; more are refused.
     pub commands_max: usize,
-    /// Inputs of one sort that a turn takes at most.
+    /// The most inputs of one kind per turn.
     pub turn_inputs_max: usize,
     /// Records that wait for the disk, in bytes; messages and commands wait beyond.
     pub unwritten_bytes_max: usize,
-    /// What one batch holds at most, unless a single record is larger.
+    /// The most bytes of one batch, unless a single record is larger.
     pub batch_bytes_max: usize,
     /// Connections on the peer port.
     pub connections_max: usize,
-    /// Connections on the peer port that have not said who they are; the oldest is closed beyond.
+    /// Connections on the peer port that have not identified themselves; beyond it the oldest is closed.
     pub strangers_max: usize,
-    /// How long a connection may take to say who it is, TLS included.
+    /// How long a connection may take to identify itself, TLS included.
     pub handshake_time_max: Duration,
     /// How long a link may be silent: a ping is sent at a third of it.
     pub silence_max: Duration,

@@ -1,6 +1,6 @@
 //! The node loop.
 //!
-//! A turn takes what waits, a bounded number of each sort: what the disk has done, messages, commands, and timers that
+//! A turn takes waiting inputs, a bounded number of each kind: results of the disk, messages, commands, and timers that
 //! are due. Each input is one step of the process; the clocks are read for each, after the input was taken. At the end
 //! of a turn, in this order: the disk gets its next batch, the links get their frames, the view is published, and the
 //! events are handed out.
@@ -10,7 +10,7 @@ use crate::error::NodeError;
 use crate::handle::Shared;
 use crate::inbox::Arrived;
 use crate::links::Links;
-use crate::node::Live;
+use crate::live::Live;
 use crate::site::Site;
 use crate::timers::Timers;
 use crate::unwritten::{DiskThreadEnded, Progress, Unwritten};
@@ -36,12 +36,12 @@ pub(crate) struct Runner<P: Live> {
     unwritten: Unwritten,
     links: Links,
     timers: Timers<P::Timer>,
-    /// Timers that this turn set for now, and for which moment.
+    /// Timers that this turn set for now, each with its moment.
     immediate: Vec<(P::Timer, Instant)>,
     outbox: Outbox<Outgoing<P>>,
-    /// Where handlers leave their effects; empty between steps.
+    /// The buffer of a handler's effects; empty between steps.
     effects: Vec<EffectOf<P>>,
-    /// What this turn tells the outside.
+    /// The events of this turn.
     events: Vec<P::Event>,
     on_event: Box<dyn FnMut(P::Event)>,
     messages: Vec<Arrived<P::Message>>,
@@ -49,15 +49,15 @@ pub(crate) struct Runner<P: Live> {
     stepped: bool,
     /// Inputs are left that this turn did not take.
     more_waits: bool,
-    /// Timers were due at the start of this turn, and the sockets have been looked at since.
+    /// Timers were due at the start of this turn, and the sockets have been polled since.
     sockets_were_read: bool,
-    /// Timers that could have fired waited for one more look at the sockets.
+    /// Due timers waited for one more poll of the sockets.
     timers_put_off: bool,
-    /// Turns since the loop last gave the thread away.
+    /// Turns since the loop last yielded the thread.
     hurried_turns: u32,
 }
 
-/// What may have to wait for the disk.
+/// An effect that may have to wait for the disk.
 enum Outgoing<P: Live> {
     Message(NodeId, P::Message),
     Event(P::Event),
@@ -65,9 +65,9 @@ enum Outgoing<P: Live> {
 
 /// A longer step keeps heartbeats and reads waiting.
 const STEP_TIME_MAX: Duration = Duration::from_millis(5);
-/// How many turns may follow one another before everybody else on the thread gets a chance.
+/// How many turns may follow one another before other tasks on the thread get a chance.
 const HURRIED_TURNS_MAX: u32 = 8;
-/// How long a node that was told to stop waits for its disk.
+/// How long a stopping node waits for its disk.
 const STOP_TIME_MAX: Duration = Duration::from_secs(5);
 
 impl<P: Live> Runner<P> {
@@ -123,14 +123,14 @@ impl<P: Live> Runner<P> {
         self.finish().await
     }
 
-    /// Returns when something is to be done.
+    /// Returns when there is something to do.
     async fn wait(&mut self, alarm: &mut Alarm) {
         if self.more_waits && !self.sockets_were_read {
-            // Sockets and doors share this thread: let them have it before the next turn.
+            // Sockets and doors share this thread: let them run before the next turn.
             yield_now().await;
             return;
         }
-        // What calls back from the events of a turn could wake the loop forever without letting anybody else run.
+        // A callback from the events of a turn could wake the loop forever without letting any other task run.
         let mut notified = std::pin::pin!(self.site.wake.notified());
         if std::future::poll_fn(|cx| Poll::Ready(notified.as_mut().poll(cx).is_ready())).await {
             self.hurried_turns += 1;
@@ -166,7 +166,7 @@ impl<P: Live> Runner<P> {
             self.take_messages(all);
             self.take_commands();
         }
-        // What arrived while this turn itself stood still is looked at first, but not forever.
+        // Messages that arrived during a stall of this turn are handled first, but not forever.
         let stood_still = self.site.clock.now().since(began) > STEP_TIME_MAX && !self.timers_put_off;
         let fires = all && !stood_still;
         self.timers_put_off = all && stood_still;
@@ -176,9 +176,9 @@ impl<P: Live> Runner<P> {
         self.fire_immediate();
         self.end_turn();
         if timers_are_due && !fires {
-            // After a stall, messages that already wait are handled before timers that are due: a follower that stood
-            // still must not call an election while the heartbeats lie in its socket. One yield polls the sockets, the
-            // next lets their tasks run whichever place this task has in the queue.
+            // After a stall, messages that already wait are handled before timers that are due: a follower that stalled
+            // must not call an election while the heartbeats wait in its socket. One yield polls the sockets, the next
+            // lets their tasks run whatever the place of this task in the queue.
             yield_now().await;
             yield_now().await;
             self.sockets_were_read = true;
@@ -187,7 +187,7 @@ impl<P: Live> Runner<P> {
         Ok(())
     }
 
-    /// While too much is unwritten, only timers and the disk go on: what is persisted has to wait somewhere.
+    /// While too much is unwritten, only timers and the disk proceed: records have to wait somewhere.
     fn takes_inputs(&self) -> bool {
         self.unwritten.bytes() < self.site.limits.unwritten_bytes_max
     }
@@ -223,11 +223,11 @@ impl<P: Live> Runner<P> {
         }
     }
 
-    /// Lets out what waited for these records, then tells the process.
+    /// Releases the effects that waited for these records, then informs the process.
     fn persisted(&mut self, through: Position) {
         self.outbox.advance(through);
         while let Some(outgoing) = self.outbox.pop() {
-            self.let_out(outgoing);
+            self.release(outgoing);
         }
         self.step("persisted", |process, cx| process.on_persisted(through, cx));
     }
@@ -259,7 +259,7 @@ impl<P: Live> Runner<P> {
         self.commands = commands;
     }
 
-    /// Fires what was due when this began: a timer that is set anew for now waits for the next turn.
+    /// Fires the timers that were due when this began: a timer that is restarted for now waits for the next turn.
     fn fire_timers(&mut self) {
         let now = self.site.clock.now();
         while let Some(timer) = self.timers.pop_due(now) {
@@ -270,8 +270,8 @@ impl<P: Live> Runner<P> {
         }
     }
 
-    /// Fires the timers that this turn set for now: the process wants to act once on all that the turn brought. One
-    /// that they set for now in turn waits for the next turn, so that a long work in small steps keeps nobody waiting.
+    /// Fires the timers that this turn set for now: the process wants to act once on all inputs of the turn. One that
+    /// they set for now in turn waits for the next turn, so that long work in small steps keeps no one else waiting.
     fn fire_immediate(&mut self) {
         let mut immediate = std::mem::take(&mut self.immediate);
         for (timer, at) in immediate.drain(..) {
@@ -283,7 +283,7 @@ impl<P: Live> Runner<P> {
         std::mem::swap(&mut self.immediate, &mut immediate);
     }
 
-    /// One step of the process, and what it asked for.
+    /// One step of the process, and its effects.
     fn step(&mut self, kind: &'static str, handle: impl FnOnce(&mut P, &mut Context<'_, P>)) {
         let now = self.begin_step();
         let mut effects = std::mem::take(&mut self.effects);
@@ -316,12 +316,12 @@ impl<P: Live> Runner<P> {
         match effect {
             Effect::Send { to, message, after } => {
                 if let Some(outgoing) = self.outbox.offer(after, Outgoing::Message(to, message)) {
-                    self.let_out(outgoing);
+                    self.release(outgoing);
                 }
             }
             Effect::Emit { event, after } => {
                 if let Some(outgoing) = self.outbox.offer(after, Outgoing::Event(event)) {
-                    self.let_out(outgoing);
+                    self.release(outgoing);
                 }
             }
             Effect::Persist { position, record } => {
@@ -344,7 +344,7 @@ impl<P: Live> Runner<P> {
         }
     }
 
-    fn let_out(&mut self, outgoing: Outgoing<P>) {
+    fn release(&mut self, outgoing: Outgoing<P>) {
         match outgoing {
             Outgoing::Message(to, message) => self.links.send(to, &message),
             Outgoing::Event(event) => self.events.push(event),
@@ -377,7 +377,7 @@ impl<P: Live> Runner<P> {
         }
     }
 
-    /// Writes what was persisted, unless the disk cannot.
+    /// Writes the new records, unless the disk is full.
     async fn finish(mut self) -> Result<(), NodeError> {
         let until = self.site.clock.now() + STOP_TIME_MAX;
         let mut alarm = Alarm::new();
@@ -400,8 +400,8 @@ impl<P: Live> Runner<P> {
     }
 }
 
-/// One timer of the runtime, moved only when it would ring too late: to ring early costs less than to move it with
-/// every heartbeat.
+/// One timer of the runtime, moved only when it would fire too late: firing early costs less than moving it with every
+/// heartbeat.
 struct Alarm {
     sleep: std::pin::Pin<Box<tokio::time::Sleep>>,
     at: Instant,

@@ -1,4 +1,4 @@
-//! What everything in one node shares: who it is, its clocks, its bounds, its address book and its counters.
+//! The shared parts of one node: its identity, clocks, bounds, address book and counters.
 
 use crate::clock::Clock;
 use crate::counters::{LatencyTally, Tallies, Tally};
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Notify;
 use volvox_core::{Duration, Incarnation, NodeId};
 
-/// How often the same trouble with the same peer is logged.
+/// The interval between log lines for the same error with the same peer.
 const LINK_LOG_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(crate) struct Site {
@@ -40,7 +40,7 @@ pub(crate) struct Site {
     pub(crate) stopped: AtomicBool,
     book: Mutex<BTreeMap<NodeId, String>>,
     book_version: AtomicU64,
-    /// The links as the node loop last made them from the book.
+    /// The links that the node loop last made from the book.
     pub(crate) peers: Mutex<BTreeMap<NodeId, Arc<Peer>>>,
 }
 
@@ -113,14 +113,14 @@ impl Site {
         self.book.lock().expect("no panic holds this lock").clone()
     }
 
-    /// The peer has just shown that it lives: do not wait out the pause before the next attempt.
+    /// The peer has just shown that it is alive: the next attempt need not wait for the rest of the pause.
     pub(crate) fn poke(&self, id: NodeId) {
         if let Some(peer) = self.peers.lock().expect("no panic holds this lock").get(&id) {
             peer.poke.notify_one();
         }
     }
 
-    /// Bytes of messages that a connection from that peer brought.
+    /// Bytes of messages received on a connection from that peer.
     pub(crate) fn count_in(&self, from: NodeId, bytes: u64) {
         self.tallies.bytes_in.add(bytes);
         if let Some(peer) = self.peers.lock().expect("no panic holds this lock").get(&from) {
@@ -128,14 +128,14 @@ impl Site {
         }
     }
 
-    /// Logs why a link failed; seldom, because a peer may be away for days.
+    /// Logs why a link failed; rarely, because a peer may be away for days.
     pub(crate) fn log_link(&self, what: &'static str, with: Option<NodeId>, address: &str, error: &LinkError) {
         let reason = error.reason();
         let node = with.map_or(0, |id| id.0);
         if let Some(suppressed) = self.limiter.admit(reason, node, self.clock.now(), LINK_LOG_INTERVAL) {
             let peer = with.map_or_else(|| String::from("a stranger"), |id| id.to_string());
             match error {
-                // What happens whenever a peer restarts.
+                // This happens whenever a peer restarts.
                 LinkError::Connect { .. } | LinkError::Closed | LinkError::Io(_) | LinkError::Superseded => {
                     tracing::info!(node = %self.me, %peer, address, suppressed, "{what}: {error}");
                 }

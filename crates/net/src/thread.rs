@@ -2,7 +2,8 @@
 
 use crate::error::{NodeError, NodeOpenError};
 use crate::handle::NodeHandle;
-use crate::node::{Live, Node};
+use crate::live::Live;
+use crate::node::Node;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -14,7 +15,7 @@ pub struct NodeThread {
 }
 
 impl NodeThread {
-    /// Waits until the node has ended, and says why.
+    /// Waits until the node has ended, and returns the reason.
     ///
     /// # Errors
     /// When it had to stop.
@@ -38,7 +39,7 @@ impl NodeThread {
 /// this, a caller polls [`Node::run`] on the runtime that its doors use, and nothing crosses threads but the disk.
 ///
 /// # Errors
-/// When the thread cannot be started or the node not be opened.
+/// When the thread cannot be started or the node cannot be opened.
 pub fn spawn_thread<P: Live>(
     name: &str,
     open: impl FnOnce() -> Result<(Node<P>, NodeHandle<P>), NodeOpenError> + Send + 'static,
@@ -70,14 +71,14 @@ pub fn spawn_thread<P: Live>(
         }
     };
     let thread = start(name, Box::new(body))?;
-    // It ends without a word when the thread does.
+    // It ends silently when the thread does.
     let _ = is_open.recv();
     let result = result.lock().expect("no panic holds this lock").take();
     let ended = || NodeOpenError::Thread(std::io::Error::other("the thread ended while it opened the node"));
     Ok((result.ok_or_else(ended)??, NodeThread { thread }))
 }
 
-/// What the thread does; one type for all processes, so that threads and channels are not compiled anew for each.
+/// The work of the thread; one type for all processes, so that threads and channels are not compiled again for each.
 type Body = Box<dyn FnOnce() -> Result<(), NodeError> + Send>;
 
 fn start(name: &str, body: Body) -> Result<thread::JoinHandle<Result<(), NodeError>>, NodeOpenError> {

@@ -1,8 +1,8 @@
-//! The timers of one node, ordered by deadline. A process sets some dozens at most; thousands would want a heap.
+//! The timers of one node, ordered by deadline. A process sets some dozens at most; thousands would need a heap.
 
 use volvox_core::{FlatMap, Instant};
 
-/// At most one deadline a timer.
+/// At most one deadline per timer.
 pub(crate) struct Timers<T> {
     deadlines: FlatMap<T, Instant>,
     order: FlatMap<(Instant, T), ()>,
@@ -13,7 +13,7 @@ impl<T: Clone + Ord> Timers<T> {
         Timers { deadlines: FlatMap::new(), order: FlatMap::new() }
     }
 
-    /// Starts a timer, or starts it anew.
+    /// Starts or restarts a timer.
     pub(crate) fn set(&mut self, timer: T, deadline: Instant) {
         if let Some(before) = self.deadlines.insert(timer.clone(), deadline) {
             self.order.remove(&(before, timer.clone()));
@@ -28,7 +28,7 @@ impl<T: Clone + Ord> Timers<T> {
         }
     }
 
-    /// Takes a timer if it still is to fire at exactly this moment.
+    /// Takes a timer if its deadline still is exactly this moment.
     pub(crate) fn take(&mut self, timer: &T, deadline: Instant) -> bool {
         let is_set = self.deadlines.get(timer) == Some(&deadline);
         if is_set {
@@ -37,7 +37,7 @@ impl<T: Clone + Ord> Timers<T> {
         is_set
     }
 
-    /// When the next one is due.
+    /// The deadline of the next timer.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.order.first().map(|((deadline, _), ())| *deadline)
     }

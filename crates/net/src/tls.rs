@@ -1,7 +1,7 @@
 //! Mutual TLS between nodes, from files.
 //!
 //! Both ends show a certificate that the authority signed. The dialling node also checks the name: the certificate
-//! must be valid for the host that was dialled, or name the node (see [`crate::names`]). The files are looked at for
+//! must be valid for the host that was dialled, or name the node (see [`crate::names`]). The files are checked for
 //! every new connection (see [`volvox_certificates::Files`]).
 
 use crate::error::LinkError;
@@ -19,10 +19,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use volvox_certificates::{Authorities, CertificatesError, Files, Identity};
 use volvox_core::NodeId;
 
-/// The files, and what was last made of them.
+/// The files, and the configurations last made from them.
 pub(crate) struct TlsFiles(Files<BothEnds>);
 
-/// What this node is when it is dialled, and when it dials.
+/// The configurations of this node for accepting and for dialling.
 struct BothEnds {
     server: Arc<ServerConfig>,
     servers: Arc<WebPkiServerVerifier>,

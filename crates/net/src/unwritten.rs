@@ -1,17 +1,17 @@
-//! What the process has persisted and the disk does not have yet.
+//! Records that the process has persisted and the disk does not have yet.
 
 use crate::writer::{Batch, CheckpointStep, Failure, Job, Outcome, Writer};
 use std::collections::VecDeque;
 use volvox_core::{Duration, Encode, Instant, Position};
 
-/// The loop's side of the disk: one job under way, the next batch collects.
+/// The loop's side of the disk: one job in progress, the next batch collects.
 pub(crate) struct Unwritten {
     writer: Writer,
     /// On the disk.
     durable: Position,
-    /// What the process was told.
+    /// The progress reported to the process.
     told: Position,
-    /// For each checkpoint that is not current yet, the last record persisted before it. What was persisted behind it
+    /// For each checkpoint that is not current yet, the last record persisted before it. Records persisted behind it
     /// may rest on it, as the log behind an installed snapshot does, and counts as durable only once it is current.
     barriers: VecDeque<Position>,
     batches: VecDeque<Batch>,
@@ -20,9 +20,9 @@ pub(crate) struct Unwritten {
     /// Pieces of checkpoints, each with the last record persisted before it.
     steps: VecDeque<(Position, CheckpointStep)>,
     under_way: bool,
-    /// Encoded records and checkpoint parts that wait or are under way.
+    /// Encoded records and checkpoint parts that wait or are being written.
     bytes: usize,
-    /// A full disk is asked again at these moments: a log that still has room in its segment goes on while a
+    /// A full disk is asked again at these moments: a log that still has room in its segment continues while a
     /// checkpoint has to wait.
     batches_again_at: Option<Instant>,
     steps_again_at: Option<Instant>,
@@ -32,7 +32,7 @@ pub(crate) struct Unwritten {
     step_is_next: bool,
 }
 
-/// What the disk has done.
+/// The results of the disk.
 pub(crate) enum Progress {
     /// The records of the batch are on the disk. Give the batch back with [`Unwritten::recycle`].
     Appended(Batch),
@@ -92,12 +92,12 @@ impl Unwritten {
         self.steps.push_back((after, step));
     }
 
-    /// How many bytes wait or are under way.
+    /// How many bytes wait or are being written.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Whether nothing waits and nothing is under way.
+    /// Whether nothing waits and nothing is being written.
     pub(crate) fn is_settled(&self) -> bool {
         !self.under_way && self.batches.is_empty() && self.steps.is_empty()
     }
@@ -107,7 +107,7 @@ impl Unwritten {
         self.batches_again_at.is_some() || self.steps_again_at.is_some()
     }
 
-    /// What the disk has done since the last call; `Err` when its thread is gone.
+    /// The results of the disk since the last call; `Err` when its thread is gone.
     pub(crate) fn progress(&mut self, now: Instant, idle_after: Duration) -> Result<Option<Progress>, DiskThreadEnded> {
         if !self.under_way {
             return Ok(None);
@@ -175,7 +175,7 @@ impl Unwritten {
         }
     }
 
-    /// Gives the disk its next job, when it has none under way.
+    /// Gives the disk its next job, when it has none in progress.
     pub(crate) fn submit(&mut self, now: Instant) {
         if !self.under_way
             && let Some(job) = self.next_job(now)

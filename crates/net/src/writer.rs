@@ -1,7 +1,7 @@
 //! The disk thread: it owns the log, and does one job after the other.
 //!
-//! Jobs go down a channel, outcomes come back through a queue that wakes the node loop. The loop keeps at most one
-//! batch and one piece of a checkpoint under way; what is persisted meanwhile collects in the next batch.
+//! Jobs go down a channel, outcomes return through a queue that wakes the node loop. The loop keeps at most one batch
+//! and one piece of a checkpoint in progress; records that are persisted meanwhile collect in the next batch.
 
 use crate::site::Site;
 use std::collections::VecDeque;
@@ -16,7 +16,7 @@ use volvox_disk::{AppendError, CheckpointError, Directory, Log};
 #[derive(Default)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
-    /// Where each record ends.
+    /// The end of each record.
     pub(crate) ends: Vec<usize>,
     /// The position of the first.
     pub(crate) first: Position,
@@ -33,7 +33,7 @@ impl Batch {
     }
 }
 
-/// What the disk is asked to do.
+/// A job for the disk.
 pub(crate) enum Job {
     Append(Batch),
     Checkpoint(CheckpointStep),
@@ -55,7 +55,7 @@ impl CheckpointStep {
     }
 }
 
-/// What became of a job.
+/// The outcome of a job.
 pub(crate) enum Outcome {
     Appended(Batch),
     /// A piece of the checkpoint is done.
@@ -65,7 +65,7 @@ pub(crate) enum Outcome {
         installed: bool,
     },
     IdleWritten,
-    /// No space is left; the job comes back, to be tried again.
+    /// No space is left; the job is returned, to be tried again.
     Full(Job),
     Failed(Failure),
 }
@@ -112,7 +112,7 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Waits for the job under way, so that the folder is free again when the node is gone.
+    /// Waits for the job in progress, so that the folder is free again when the node is gone.
     fn drop(&mut self) {
         let (closed, _) = channel();
         self.jobs = closed;
@@ -160,7 +160,7 @@ fn work<D: Directory>(mut log: Log<D>, todo: &Receiver<Job>, outcomes: &Mutex<Ve
 }
 
 fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
-    if let Err(error) = suffer(site) {
+    if let Err(error) = inject_disk_faults(site) {
         return match error {
             AppendError::Full => Outcome::Full(job),
             error => Outcome::Failed(Failure::Log(error)),
@@ -192,7 +192,7 @@ fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
 }
 
 /// The faults of the disk, for nodes in development.
-fn suffer(site: &Site) -> Result<(), AppendError> {
+fn inject_disk_faults(site: &Site) -> Result<(), AppendError> {
     let faults = site.faults.disk();
     if !faults.slow_by.is_zero() {
         let until = site.clock.now() + faults.slow_by;

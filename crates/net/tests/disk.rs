@@ -1,9 +1,6 @@
-//! What a node does when its disk misbehaves, and what it asks of one that does not.
-#![allow(clippy::disallowed_methods)]
+//! The behaviour of a node with a faulty disk, and its use of a good one.
 
-mod support;
-
-use support::{
+use crate::support::{
     Command, Event, Folder, PATIENCE, Running, answered, call, hold_key, introduce, options, release, start, start_in,
     try_start, until,
 };
@@ -232,7 +229,7 @@ fn a_disk_that_stays_full_bounds_what_waits_and_then_everything_goes_on() {
     let waiting = two.handle.view().count;
     assert!(waiting < 3000, "{waiting} records wait in memory");
     let ticks = two.handle.view().ticks;
-    until("timers go on", || two.handle.view().ticks > ticks);
+    until("timers continue", || two.handle.view().ticks > ticks);
 
     two.handle.set_faults(&[]).expect("healed");
     one.expect("the last call is answered", answered(calls));

@@ -1,9 +1,6 @@
 //! Nodes that answer one another over real sockets, and write to real files.
-#![allow(clippy::disallowed_methods)]
 
-mod support;
-
-use support::{Command, Event, Folder, answered, call, introduce, options, start_in, until};
+use crate::support::{Command, Event, Folder, answered, call, introduce, options, start_in, until};
 use volvox_core::{Incarnation, NodeId};
 use volvox_net::Began;
 

@@ -1,13 +1,12 @@
 //! The peer port faces strangers: wrong handshakes are refused with a reason at both ends, garbage costs nothing.
-#![allow(clippy::disallowed_methods)]
 
-mod support;
-
+use crate::support::{
+    Folder, Message, RawPeer, Running, answered, book, call, introduce, options, start, start_in, until,
+};
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-use support::{Folder, Message, RawPeer, Running, answered, book, call, introduce, options, start, start_in, until};
 use volvox_core::{NodeId, Rng, decode_all};
 use volvox_disk::SimulatedDirectory;
 use volvox_net::frame::{Kind, put_frame};
@@ -41,7 +40,7 @@ fn another_cluster_is_refused_and_both_ends_know_why() {
 fn another_version_is_refused_and_told_ours() {
     let one = node(NodeOptions { peers: book(&[(9, "127.0.0.1:1")]), ..options(1) });
     let mut peer = RawPeer::connect(&one.address());
-    peer.hello(PEER_PROTOCOL_VERSION + 1, support::CLUSTER, 9, 1);
+    peer.hello(PEER_PROTOCOL_VERSION + 1, crate::support::CLUSTER, 9, 1);
     let mut preamble = [0; 8];
     std::io::Read::read_exact(&mut peer.stream, &mut preamble).expect("our version");
     assert_eq!((&preamble[..6], preamble[6]), (&b"VOLVOX"[..], PEER_PROTOCOL_VERSION as u8));
@@ -66,7 +65,7 @@ fn strangers_and_namesakes_are_refused() {
     ];
     for (count, (from, to, refusal)) in (1..).zip(cases) {
         let mut peer = RawPeer::connect(&one.address());
-        peer.hello(PEER_PROTOCOL_VERSION, support::CLUSTER, from, to);
+        peer.hello(PEER_PROTOCOL_VERSION, crate::support::CLUSTER, from, to);
         let (kind, body) = peer.answer().expect("an answer");
         assert_eq!((kind, decode_all::<Refusal>(&body)), (Kind::Refused as u8, Ok(refusal)));
         peer.expect_closed();
@@ -135,7 +134,7 @@ fn a_bad_frame_closes_its_connection_and_no_other() {
         until("counted", || one.handle.counters().bad_frames == count);
     }
     good.say(&Message::Quick(5)).expect("still open");
-    one.expect("heard", |event| matches!(event, support::Event::Heard { number: 5, .. }));
+    one.expect("heard", |event| matches!(event, crate::support::Event::Heard { number: 5, .. }));
 }
 
 fn resident_bytes() -> u64 {
@@ -162,7 +161,7 @@ fn attack(address: &str, sort: u64, rng: &mut Rng) -> std::io::Result<()> {
         _ => {
             // A known peer's handshake, then frames whose lengths are wrong by a little.
             let mut peer = RawPeer { stream };
-            peer.try_hello(PEER_PROTOCOL_VERSION, support::CLUSTER, 9, 1)?;
+            peer.try_hello(PEER_PROTOCOL_VERSION, crate::support::CLUSTER, 9, 1)?;
             peer.answer()?;
             let mut ready = Vec::new();
             put_frame(Kind::Ready, &mut ready, |_| {});

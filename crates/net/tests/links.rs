@@ -1,15 +1,12 @@
-//! What a link promises: one connection that counts, in order, bounded; faults act at the receiver.
-#![allow(clippy::disallowed_methods)]
+//! The guarantees of a link: one valid connection, in order, bounded; faults act at the receiver.
 
-mod support;
-
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::time::{Duration, Instant};
-use support::{
+use crate::support::{
     CLUSTER, Command, Event, Message, RawPeer, Running, answered, book, call, hold_key, introduce, options, quick,
     release, start, until,
 };
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
 use volvox_core::{Bytes, Encode, Fault, NodeId};
 use volvox_disk::SimulatedDirectory;
 use volvox_net::frame::{Kind, put_frame};
@@ -123,7 +120,7 @@ fn the_newest_connection_of_a_peer_is_the_only_one_that_is_heard() {
     new.ready();
     new.say(&Message::Quick(2)).expect("sent");
     one.expect("the new connection", heard(2));
-    // What the old one says now arrives nowhere, and it is closed.
+    // Messages on the old connection arrive nowhere now, and it is closed.
     let _ = old.say(&Message::Quick(3));
     old.expect_closed();
     new.say(&Message::Quick(4)).expect("sent");
@@ -183,7 +180,7 @@ fn a_peer_that_does_not_read_costs_a_bounded_queue() {
 #[test]
 fn messages_for_a_peer_that_is_away_wait_up_to_a_bound() {
     let [one, two] = [1, 2].map(|id| node(options(id)));
-    // Nobody listens there.
+    // No process listens there.
     one.handle.set_peer(NodeId(2), "127.0.0.1:1");
     until("an attempt failed", || one.handle.peers().first().is_some_and(|peer| peer.last_error.is_some()));
     one.handle.command(quick(2, 1)).expect("room");
@@ -197,8 +194,8 @@ fn messages_for_a_peer_that_is_away_wait_up_to_a_bound() {
     });
     assert!(one.handle.peers()[0].queued_bytes <= (1 << 20) + (101 << 10));
     one.handle.command(quick(3, 1)).expect("room");
-    until("nobody knows n3", || one.handle.counters().dropped_unroutable == 1);
-    // An address that changes is a link made anew; messages go through again.
+    until("no route to n3 is known", || one.handle.counters().dropped_unroutable == 1);
+    // A changed address makes a new link; messages get through again.
     introduce(&[&one, &two]);
     one.handle.command(call(2, 100)).expect("room");
     one.expect("an answer", answered(100));
@@ -239,7 +236,7 @@ fn a_peer_that_is_removed_is_not_heard_any_more() {
     introduce(&[&one, &two]);
     one.handle.remove_peer(NodeId(2));
     until("both links end", || one.handle.peers().is_empty() && !two.handle.peers()[0].connected);
-    until("it may not come back", || {
+    until("it may not return", || {
         two.handle.peers()[0].last_error.as_ref().is_some_and(|error| error.contains("n2 is not a peer"))
     });
     one.handle.set_peer(NodeId(2), two.address());
@@ -269,5 +266,5 @@ fn a_link_that_falls_silent_is_made_anew() {
     }
     until("both were links", || one.handle.peers()[0].connects == 2);
     let error = one.handle.peers()[0].last_error.clone().expect("a reason");
-    assert!(error.contains("nothing heard"), "{error}");
+    assert!(error.contains("no data received"), "{error}");
 }

@@ -1,4 +1,4 @@
-//! What an operator reads: a wrong cluster is said at both ends, once a second and not more.
+//! The log that an operator reads: both ends report a wrong cluster, at most once per second.
 #![allow(clippy::disallowed_methods)]
 
 mod support;

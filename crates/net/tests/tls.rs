@@ -1,11 +1,8 @@
 //! Mutual TLS between nodes.
-#![allow(clippy::disallowed_methods)]
 
-mod support;
-
+use crate::support::{Folder, RawPeer, Running, answered, call, introduce, options, start, until};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::path::Path;
-use support::{Folder, RawPeer, Running, answered, call, introduce, options, start, until};
 use volvox_disk::SimulatedDirectory;
 use volvox_net::{NodeOpenError, NodeOptions, PeerTls};
 
@@ -75,7 +72,7 @@ fn another_authority_is_refused_until_the_files_are_replaced() {
         until("refused", || last_error(node).contains("TLS") && node.handle.counters().connections_refused > 0);
         assert_eq!(node.handle.counters().messages_in, 0);
     }
-    // Nobody is restarted.
+    // No node is restarted.
     right.issue(&folder.0.join("2"), &["127.0.0.1"]);
     introduce(&[&one, &two]);
     one.handle.command(call(2, 1)).expect("room");
@@ -92,7 +89,7 @@ fn a_plain_node_and_a_plain_stranger_are_refused() {
     until("the plain one is refused", || !last_error(&two).is_empty() && one.handle.counters().connections_refused > 0);
     until("it refuses as well", || last_error(&one).contains("TLS") && two.handle.counters().connections_refused > 0);
     let mut plain = RawPeer::connect(&one.address());
-    plain.hello(volvox_net::PEER_PROTOCOL_VERSION, support::CLUSTER, 2, 1);
+    plain.hello(volvox_net::PEER_PROTOCOL_VERSION, crate::support::CLUSTER, 2, 1);
     plain.expect_closed();
     assert!(!one.handle.peers()[0].connected && !two.handle.peers()[0].connected);
 }
@@ -127,7 +124,7 @@ fn each_of_the_three_files_is_read_at_the_start() {
     let good = Authority::new().issue(&folder.0, &["127.0.0.1"]);
     let open = |tls: PeerTls| {
         let options = NodeOptions { tls: Some(tls), ..options(1) };
-        match support::try_start(options, SimulatedDirectory::new(1), |_| {}) {
+        match crate::support::try_start(options, SimulatedDirectory::new(1), |_| {}) {
             Ok(_) => panic!("opened"),
             Err(NodeOpenError::Tls(error)) => error.to_string(),
             Err(other) => panic!("{other}"),

@@ -1,6 +1,6 @@
-//! Paxos: how several machines choose one value, although messages are lost and machines stop and come back.
+//! Paxos: how several machines choose one value, although messages are lost and machines crash and restart.
 //!
-//! One module a protocol; each begins with its problem, its idea and a run.
+//! One module per protocol; each begins with its problem, its idea and a run.
 //!
 //! | module | what |
 //! |---|---|

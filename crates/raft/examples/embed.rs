@@ -1,5 +1,5 @@
-//! Raft in a program of one's own: the duties that `README.md` lists under "Embed this", each at its number, over a world in
-//! memory. Three members elect a leader and apply what it is asked for; the leader crashes and comes back from its disk.
+//! Raft in an embedding program: the duties that `README.md` lists under "Embed this", by number, over a world in
+//! memory. Three members elect a leader and apply its proposals; the leader crashes and restarts from its disk.
 //!
 //! `cargo run -p volvox-raft --example embed`; `cargo test` runs it, too.
 
@@ -14,16 +14,16 @@ use volvox_raft::{
 
 const NODES: u64 = 3;
 
-/// What a crash leaves behind.
+/// The state that survives a crash.
 type Disk = Vec<(Position, Record)>;
 
-/// What a step lets out: to a peer, or to this program.
+/// The output of a step: to a peer, or to this program.
 enum Leaving {
     Message(NodeId, Message),
     Event(Event),
 }
 
-/// One member, and what it needs of the world.
+/// One member, and what it needs from the world.
 struct Node {
     raft: Raft,
     environment: Environment,
@@ -47,7 +47,7 @@ impl Node {
             raft.on_restore(Restored::Record { position, record });
         }
         let durable = disk.last().map_or(Position::NONE, |(position, _)| *position);
-        // Each member has a share of its own of the seed: or all would campaign at once.
+        // Each member has its own part of the seed; otherwise all would campaign at once.
         let environment = Environment::new(id, Incarnation::FIRST, durable, &Rng::new(now.0));
         let mut node = Node {
             raft,
@@ -74,7 +74,7 @@ impl Node {
 
     fn carry_out(&mut self, effect: EffectOf<Raft>, now: Instant) -> Option<Leaving> {
         match effect {
-            // 3: what is sent or told waits until the records before it are durable.
+            // 3: 3: messages and events wait until the records before them are durable.
             Effect::Send { to, message, after } => return self.outbox.offer(after, Leaving::Message(to, message)),
             Effect::Emit { event, after } => return self.outbox.offer(after, Leaving::Event(event)),
             Effect::Persist { position, record } => self.unsynced.push((position, record)),
@@ -83,13 +83,14 @@ impl Node {
             Effect::CancelTimer { timer } => drop(self.timers.remove(&timer)),
             Effect::Note(_) => {}
             Effect::CheckpointPart { .. } | Effect::CheckpointDone { .. } => {
-                unreachable!("this program makes no checkpoints, so its log is never cut")
+                unreachable!("this program makes no checkpoints, so its log is never truncated")
             }
         }
         None
     }
 
-    /// 3: one sync for all that was written since the last; what waited for it leaves, and the member is told.
+    /// 3: one sync for all that was written since the last; the effects that waited for it leave, and the member is
+    /// informed.
     fn sync(&mut self, now: Instant) -> Vec<Leaving> {
         let Some((through, _)) = self.unsynced.last().cloned() else { return Vec::new() };
         self.disk.append(&mut self.unsynced);
@@ -112,10 +113,10 @@ impl World {
     fn start(&mut self, id: NodeId, disk: Disk) {
         let (node, leaving) = Node::start(id, disk, self.now);
         self.nodes.insert(id, node);
-        self.let_out(id, leaving);
+        self.release(id, leaving);
     }
 
-    fn let_out(&mut self, from: NodeId, leaving: Vec<Leaving>) {
+    fn release(&mut self, from: NodeId, leaving: Vec<Leaving>) {
         for one in leaving {
             match one {
                 Leaving::Message(to, message) => self.links.push_back((from, to, message)),
@@ -124,7 +125,7 @@ impl World {
         }
     }
 
-    /// 5: committed entries are applied, in the order in which they come.
+    /// 5: 5: committed entries are applied in the order of their arrival.
     fn on_event(&mut self, id: NodeId, event: Event) {
         println!("{:>6} ms {id} {event}", self.now.0 / 1_000_000);
         let (Event::Committed { entries }, Some(node)) = (event, self.nodes.get_mut(&id)) else { return };
@@ -138,7 +139,7 @@ impl World {
     fn step(&mut self, id: NodeId, handler: impl FnOnce(&mut Raft, &mut Context<'_, Raft>)) {
         let Some(node) = self.nodes.get_mut(&id) else { return };
         let leaving = node.step(self.now, handler);
-        self.let_out(id, leaving);
+        self.release(id, leaving);
     }
 
     /// A message, or a sync, or the next timer.
@@ -148,7 +149,7 @@ impl World {
         }
         if let Some((id, node)) = self.nodes.iter_mut().find(|(_, node)| !node.unsynced.is_empty()) {
             let (id, leaving) = (*id, node.sync(self.now));
-            return self.let_out(id, leaving);
+            return self.release(id, leaving);
         }
         let timers = self.nodes.iter().flat_map(|(id, node)| node.timers.iter().map(|(timer, at)| (*at, *id, *timer)));
         let (at, id, timer) = timers.min().expect("a member always waits for something");
@@ -185,7 +186,7 @@ fn main() {
     (1..=NODES).for_each(|id| world.start(NodeId(id), Disk::new()));
     world.propose(1, "first");
 
-    // The process of the leader dies: its disk is what remains.
+    // The leader's process crashes: only its disk remains.
     let old = world.leader().expect("a leader");
     let disk = world.nodes.remove(&old).expect("it ran").disk;
     world.propose(2, "without the old leader");

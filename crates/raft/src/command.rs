@@ -34,10 +34,10 @@ fn list(members: &[Member], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     })
 }
 
-/// A text that is no command: what was expected there. The writer of the text is at fault.
+/// A text that is not a command, with what was expected. The author of the text is at fault.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CommandError {
-    /// What was expected.
+    /// The expected text.
     pub expected: &'static str,
 }
 

@@ -1,35 +1,35 @@
-//! Who the members are, and what a majority of them is (Raft 6, thesis 4.3).
+//! The members, and the majorities among them (Raft 6, thesis 4.3).
 
-use crate::entry::Index;
+use crate::index::Index;
 use crate::planted::{self, Bug};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader};
 
-/// The most members that each set of a configuration may hold.
+/// The most members in each set of a configuration.
 pub const MEMBERS_MAX: usize = 32;
 
-/// A member: a node in one life of its storage.
+/// A member: a node in one incarnation of its storage.
 ///
-/// A node that lost its disk is somebody else: its votes and acknowledgements do not count until the configuration
-/// names its new incarnation. Incarnation 0 names a node that was added and has never started: nobody answers to it.
+/// A node that lost its disk is a different member: its votes and acknowledgements do not count until the configuration
+/// names its new incarnation. Incarnation 0 names a node that was added and has never started: no member has it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Member {
     /// The node.
     pub node: NodeId,
-    /// Which life of its storage.
+    /// The incarnation of its storage.
     pub incarnation: Incarnation,
 }
 
 impl Member {
-    /// The member `node` in its life `incarnation`.
+    /// The member `node` in its incarnation `incarnation`.
     pub fn new(node: u64, incarnation: u64) -> Member {
         Member { node: NodeId(node), incarnation: Incarnation(incarnation) }
     }
 }
 
-/// Who votes and who listens.
+/// The voters and the learners.
 ///
 /// While `outgoing` is not empty the configuration is *joint*: elections and commitment need a majority of the voters
 /// and a majority of the outgoing voters, so the old and the new set can never decide apart (Raft 6).
@@ -37,24 +37,24 @@ impl Member {
 pub struct Configuration {
     /// The voters.
     pub voters: BTreeSet<Member>,
-    /// The voters before the change under way; empty when there is none.
+    /// The voters before the change in progress; empty when there is none.
     pub outgoing: BTreeSet<Member>,
     /// Members that receive the log and do not vote (thesis 4.2.1).
     pub learners: BTreeSet<Member>,
 }
 
 impl Configuration {
-    /// A configuration of these voters, with neither learners nor a change under way.
+    /// A configuration of these voters, with neither learners nor a change in progress.
     pub fn of(voters: impl IntoIterator<Item = Member>) -> Configuration {
         Configuration { voters: voters.into_iter().collect(), ..Configuration::default() }
     }
 
-    /// Whether a change is under way.
+    /// Whether a change is in progress.
     pub fn is_joint(&self) -> bool {
         !self.outgoing.is_empty()
     }
 
-    /// Whether nobody is named: what a node knows that has yet to join.
+    /// Whether it names no member: the knowledge of a node that has yet to join.
     pub fn is_empty(&self) -> bool {
         self.voters.is_empty() && self.outgoing.is_empty() && self.learners.is_empty()
     }
@@ -69,17 +69,17 @@ impl Configuration {
         self.votes(member) || self.learners.contains(&member)
     }
 
-    /// Everybody that is named, each once, in order.
+    /// All named members, each once, in order.
     pub fn members(&self) -> BTreeSet<Member> {
         self.all_voters().chain(self.learners.iter().copied()).collect()
     }
 
-    /// The voters of both halves, in no particular order; who is in both halves comes once.
+    /// The voters of both halves, each once, in no particular order.
     pub fn all_voters(&self) -> impl Iterator<Item = Member> + '_ {
         self.voters.iter().chain(self.outgoing.difference(&self.voters)).copied()
     }
 
-    /// Whether those for whom `agrees` holds are a majority, of each half while the configuration is joint.
+    /// Whether the members for which `agrees` holds are a majority, of each half while the configuration is joint.
     pub fn is_quorum(&self, agrees: impl Fn(Member) -> bool) -> bool {
         if self.is_joint() && planted::is(Bug::JointQuorumAsOneMajority) {
             let (count, agreeing) =
@@ -100,7 +100,7 @@ impl Configuration {
     }
 
     /// The configuration that begins the change to these voters and learners. Joint, unless the voters stay the same:
-    /// then no two majorities can miss one another, and one step is enough.
+    /// then any two majorities intersect, and one step is enough.
     pub(crate) fn change_to(&self, voters: &[Member], learners: &[Member]) -> Configuration {
         assert!(!self.is_joint(), "a change begins in a joint configuration");
         let voters: BTreeSet<Member> = voters.iter().copied().collect();
@@ -109,7 +109,7 @@ impl Configuration {
         Configuration { voters, outgoing, learners }
     }
 
-    /// The configuration that ends the change under way.
+    /// The configuration that ends the change in progress.
     pub(crate) fn leave_joint(&self) -> Configuration {
         Configuration { outgoing: BTreeSet::new(), ..self.clone() }
     }

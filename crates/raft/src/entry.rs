@@ -1,14 +1,11 @@
-//! Terms, indices and log entries.
+//! Log entries.
 
 use crate::configuration::Configuration;
+use crate::index::{Index, Term};
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::codec::put_varint;
 use volvox_core::{Bytes, Decode, DecodeError, Encode, Reader};
-
-/// Terms and indices beyond this cannot be true: at a billion a second it takes 146 years. What a peer says is refused
-/// there, so that no sum of a term or index overflows.
-pub const NUMBER_MAX: u64 = 1 << 62;
 
 /// The most entries that one message or record may hold.
 pub const ENTRIES_MAX: usize = 4_096;
@@ -19,39 +16,6 @@ pub const ENTRY_BYTES_MAX: usize = 16 << 20;
 /// The most bytes of data that the entries of one message or record may hold together.
 pub const ENTRIES_BYTES_MAX: usize = 32 << 20;
 
-/// A term: Raft's logical clock (Raft 5.1). Each has at most one leader. Term 0 is before the first election.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Term(pub u64);
-
-/// The place of an entry in the log. The first entry has index 1; index 0 is before it.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Index(pub u64);
-
-impl Term {
-    /// Before the first election.
-    pub const ZERO: Term = Term(0);
-
-    /// The term after this one.
-    pub fn next(self) -> Term {
-        Term(self.0 + 1)
-    }
-}
-
-impl Index {
-    /// Before the first entry.
-    pub const ZERO: Index = Index(0);
-
-    /// The index after this one.
-    pub fn next(self) -> Index {
-        Index(self.0 + 1)
-    }
-
-    /// The index before this one; 0 before 0.
-    pub fn previous(self) -> Index {
-        Index(self.0.saturating_sub(1))
-    }
-}
-
 /// One entry of the replicated log (Raft 5.3).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Entry {
@@ -59,23 +23,23 @@ pub struct Entry {
     pub term: Term,
     /// Its place.
     pub index: Index,
-    /// What it says.
+    /// The content.
     pub payload: Payload,
 }
 
-/// What an entry says.
+/// The content of an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Payload {
     /// Nothing: what a new leader appends first, so that it can commit the entries of earlier terms (Raft 8).
     Empty,
     /// The caller's data.
     Data(Bytes),
-    /// The configuration from here on: effective when appended, not when committed (Raft 6).
+    /// The configuration from here on: in force when appended, not when committed (Raft 6).
     Configuration(Configuration),
 }
 
 impl Entry {
-    /// How much this entry counts against limits in bytes: its data and what surrounds them.
+    /// The weight of this entry against limits in bytes: its data and overhead.
     pub fn weight(&self) -> usize {
         const OVERHEAD: usize = 64;
         match &self.payload {
@@ -96,7 +60,7 @@ pub(crate) fn encode_entries(entries: &[Entry], out: &mut Vec<u8>) {
     }
 }
 
-/// Reads a run of entries, which is bounded, without gaps, and of terms that never fall.
+/// Decodes a run of entries, which is bounded, without gaps, and whose terms never decrease.
 pub(crate) fn decode_entries(input: &mut Reader<'_>) -> Result<Vec<Entry>, DecodeError> {
     let count = input.count()?;
     if count > ENTRIES_MAX {
@@ -158,35 +122,6 @@ impl Decode for Payload {
         })
     }
 }
-
-macro_rules! numbers {
-    ($($name:ident, $what:literal, $letter:literal);*) => {$(
-        impl Encode for $name {
-            fn encode(&self, out: &mut Vec<u8>) {
-                put_varint(self.0, out);
-            }
-        }
-        impl Decode for $name {
-            fn decode(input: &mut Reader<'_>) -> Result<$name, DecodeError> {
-                match input.varint()? {
-                    number if number <= NUMBER_MAX => Ok($name(number)),
-                    _ => Err(DecodeError::Invalid($what)),
-                }
-            }
-        }
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($letter, "{}"), self.0)
-            }
-        }
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-    )*};
-}
-numbers!(Term, "term", "t"; Index, "index", "");
 
 impl fmt::Display for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,9 +1,10 @@
-//! What is asked of a member, and what it tells: its configuration, commands, events and view.
+//! The interface of a member: its configuration, commands, events and view.
 //!
-//! What a program around a member has to do, step by step: `README.md`, "Embed this", and `examples/embed.rs`.
+//! The duties of an embedding program, step by step: `README.md`, "Embed this", and `examples/embed.rs`.
 
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, Term};
+use crate::entry::Entry;
+use crate::index::{Index, Term};
 use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
 use core::fmt;
@@ -16,35 +17,37 @@ pub const COMMITTED_ENTRIES_MAX: usize = 256;
 /// The most bytes that one [`Event::Committed`] holds, unless a single entry is larger.
 pub const COMMITTED_BYTES_MAX: usize = 1 << 20;
 
-/// What is fixed for the life of a member.
+/// The configuration, fixed for the life of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// Which life of its storage this is; never 0.
+    /// The incarnation of its storage; never 0.
     pub incarnation: Incarnation,
     /// The configuration that the cluster starts with; `None` for a node that joins one and knows nothing.
     pub initial: Option<Configuration>,
-    /// How often a leader shows that it is alive.
+    /// The heartbeat interval of a leader.
     pub heartbeat: Duration,
-    /// How long a follower waits for a sign of the leader, at least; the wait is drawn in `[T, 2T)` (Raft 5.2).
+    /// The least time that a follower waits for a message from the leader; the timeout is drawn in `[T, 2T)` (Raft
+    /// 5.2).
     pub election_timeout: Duration,
     /// Whether to ask before campaigning (thesis 9.6).
     pub pre_vote: bool,
-    /// Whether a leader that hears no quorum steps down, and who hears a leader ignores candidates (thesis 6.2, 4.2.3).
+    /// Whether a leader that hears from no quorum steps down, and a member that hears from a leader ignores candidates
+    /// (thesis 6.2, 4.2.3).
     pub check_quorum: bool,
     /// The most bytes of entries in one message, unless a single entry is larger.
     pub append_bytes_max: usize,
-    /// The most bytes of entries on their way to one follower.
+    /// The most bytes of entries in flight to one follower.
     pub in_flight_bytes_max: usize,
-    /// The most messages with entries on their way to one follower.
+    /// The most messages with entries in flight to one follower.
     pub in_flight_messages_max: usize,
     /// The most bytes of entries that a leader accepts before it has committed them.
     pub proposals_bytes_max: usize,
     /// The most reads that wait for a confirmation.
     pub reads_waiting_max: usize,
-    /// How many bytes of entries are kept in memory behind a checkpoint, for slow followers.
+    /// How many bytes of entries before a checkpoint stay in memory, for slow followers.
     pub log_keep_bytes: usize,
-    /// Whether entries, commit indexes and questions of one moment leave together at its end, by a timer of zero, instead
-    /// of each at once. Under load that is one message where there would be hundreds.
+    /// Whether to coalesce: what one turn produces is sent once, at its end, by a timer of zero. Under load that is one
+    /// message instead of hundreds.
     pub gather: bool,
     /// This member has no parent: it makes its checkpoints from [`Command::Checkpoint`] and takes snapshots by itself.
     pub alone: bool,
@@ -75,14 +78,14 @@ impl Default for Config {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Ticket(pub u64);
 
-/// What is asked of a member.
+/// The commands to a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Append `data` to the log. Leader only.
     Propose {
         /// The caller's name for it.
         ticket: Ticket,
-        /// What to append.
+        /// The data to append.
         data: Bytes,
     },
     /// At which index is a read linearizable? Any member.
@@ -94,55 +97,55 @@ pub enum Command {
     Change {
         /// The caller's name for it.
         ticket: Ticket,
-        /// Who votes.
+        /// The voters.
         voters: Vec<Member>,
-        /// Who listens.
+        /// The learners.
         learners: Vec<Member>,
     },
     /// Hand leadership to a voter (thesis 3.10). Leader only.
     Transfer {
         /// The caller's name for it.
         ticket: Ticket,
-        /// To whom.
+        /// The voter that takes over.
         to: NodeId,
     },
     /// Make a checkpoint of one part at the commit index. Only where [`Config::alone`] is set.
     Checkpoint {
-        /// The state of the state machine there.
+        /// The state of the state machine at that index.
         data: Bytes,
     },
 }
 
-/// What a member tells the outside.
+/// The events of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// The entry was appended. Its fate is decided when `index` commits: with this term it is the one, with another
+    /// The entry was appended. Its fate is decided when `index` commits: with this term it has succeeded, with another
     /// term it is lost.
     Proposed {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
-        /// Where.
+        /// The index of the entry.
         index: Index,
-        /// In which term.
+        /// The term of the entry.
         term: Term,
     },
     /// Nothing was appended; the read is not served; leadership stays.
     Refused {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
-        /// Why.
+        /// The reason.
         reason: Refusal,
     },
-    /// These entries are committed: in order, each once a life.
+    /// These entries are committed: in order, each once per boot.
     Committed {
         /// The entries.
         entries: Vec<Entry>,
     },
     /// The read is linearizable once `index` is applied.
     ReadReady {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
-        /// What to wait for.
+        /// The index to wait for.
         index: Index,
     },
     /// The role, term or known leader changed.
@@ -151,10 +154,10 @@ pub enum Event {
         term: Term,
         /// The role.
         role: RoleKind,
-        /// Who leads, as far as known.
+        /// The leader, if known.
         leader: Option<NodeId>,
     },
-    /// Another configuration is in force (when appended), or is in force for good (when committed).
+    /// A different configuration is in force (when appended), or is final (when committed).
     ConfigurationChanged {
         /// The configuration.
         configuration: Configuration,
@@ -163,34 +166,34 @@ pub enum Event {
     },
     /// The receiver of a transfer leads.
     Transferred {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
     },
-    /// A node that the configuration does not name asks this leader to be taken in: it is new, or lost its disk.
+    /// A node that the configuration does not name asks this leader to join: it is new, or lost its disk.
     Joining {
-        /// Who.
+        /// The node.
         member: Member,
     },
     /// This leader wants a part of a snapshot for a follower whose entries it no longer has. The parent answers with
     /// [`Raft::send_snapshot_part`](crate::Raft::send_snapshot_part), now or later; it may be asked again.
     SnapshotPartWanted {
-        /// For whom.
+        /// The follower.
         to: Member,
-        /// Of which snapshot; `None` lets the parent choose, and take a fresh one.
+        /// The snapshot; `None` lets the parent choose, and take a new one.
         index: Option<Index>,
-        /// Which part.
+        /// The content of the part.
         part: u32,
     },
-    /// A part of a snapshot arrived, in the order 0 to `total` - 1. Part 0 begins a new transfer: what arrived of
-    /// another one is worthless. After the last part the parent calls
+    /// A part of a snapshot arrived, in the order 0 to `total` - 1. Part 0 begins a new transfer: the parts of an
+    /// earlier one are void. After the last part the parent calls
     /// [`Raft::install_snapshot`](crate::Raft::install_snapshot) or
     /// [`Raft::refuse_snapshot`](crate::Raft::refuse_snapshot).
     SnapshotPart {
-        /// Which snapshot.
+        /// The snapshot.
         meta: SnapshotMeta,
-        /// Which part.
+        /// The number of the part.
         part: u32,
-        /// How many there are.
+        /// The number of parts.
         total: u32,
         /// The part.
         data: Bytes,
@@ -232,59 +235,61 @@ impl Kinds for Event {
 pub enum Refusal {
     /// This member does not lead: ask `leader`.
     NotLeader {
-        /// Who leads, as far as known.
+        /// The leader, if known.
         leader: Option<NodeId>,
     },
     /// A limit is reached, or the data is too large: wait, or send less.
     TooMany,
-    /// Another change is under way, or this leader has yet to commit an entry of its own term: wait.
+    /// Another change is in progress, or this leader has yet to commit an entry of its own term: wait.
     ChangeInProgress,
-    /// Leadership is being handed over; for the transfer itself: it did not end in time, and was given up.
+    /// Leadership is being handed over: wait.
     Transferring,
     /// The leader changed, or could not be reached, before there was an answer: ask again.
     LeaderChanged,
-    /// The configuration already is what was asked for.
+    /// The configuration is already the requested one.
     NoChange,
     /// No such voter.
     UnknownMember,
+    /// The transfer timed out, and was abandoned.
+    TransferTimedOut,
 }
 
 /// The roles of Raft 5.1, and the one before candidate of thesis 9.6.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum RoleKind {
-    /// Answers.
+    /// Answers requests of leaders and candidates.
     Follower,
-    /// Asks whether a campaign would be won.
+    /// Asks whether it would win a campaign.
     PreCandidate,
-    /// Campaigns.
+    /// Asks for votes.
     Candidate,
-    /// Leads.
+    /// Replicates the log.
     Leader,
 }
 
 /// The timers of a member.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// Follower and candidate: no leader was heard for too long. Leader: time to count who was heard.
+    /// Follower and candidate: no message from a leader for too long. Leader: time to check the quorum.
     Election,
-    /// Leader: time to show that it is alive.
+    /// Leader: time for a heartbeat.
     Heartbeat,
     /// Leader: the transfer took too long.
     Transfer,
     /// Follower: its question for a read index has no answer yet.
     Read,
-    /// The end of a moment: what it gathered leaves.
+    /// The end of a turn: what it has gathered is sent.
     Gather,
 }
 
-/// A picture of a member for readers.
+/// A view of a member for readers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Status {
     /// The term.
     pub term: Term,
     /// The role.
     pub role: RoleKind,
-    /// Who leads, as far as known.
+    /// The leader, if known.
     pub leader: Option<NodeId>,
     /// Entries up to here are committed.
     pub commit: Index,
@@ -317,6 +322,7 @@ impl fmt::Display for Refusal {
             Refusal::TooMany => f.write_str("too many"),
             Refusal::ChangeInProgress => f.write_str("a change is in progress"),
             Refusal::Transferring => f.write_str("leadership is being transferred"),
+            Refusal::TransferTimedOut => f.write_str("the transfer of leadership did not end in time"),
             Refusal::LeaderChanged => f.write_str("the leader changed"),
             Refusal::NoChange => f.write_str("no change"),
             Refusal::UnknownMember => f.write_str("unknown member"),

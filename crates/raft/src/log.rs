@@ -1,21 +1,22 @@
-//! The log in memory: what is not yet in a checkpoint, and a tail behind it for slow followers.
+//! The log in memory: the entries that are not yet in a checkpoint, and some earlier ones for slow followers.
 
-use crate::entry::{Entry, Index, Term};
+use crate::entry::Entry;
+use crate::index::{Index, Term};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use volvox_core::Position;
 
 /// The log of one member.
 ///
-/// Every entry remembers the position of the record that holds it, so the log knows how far it is on the disk, and
-/// which records a checkpoint makes superfluous. Positions never fall along the log: who replaces an entry also drops
-/// all after it.
+/// Every entry remembers the position of the record that holds it, so the log knows how far it is durable, and which
+/// records a checkpoint makes superfluous. Positions never decrease along the log: replacing an entry also drops all
+/// after it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Log {
     /// The entry before the first one here; its data is part of a checkpoint.
     base_index: Index,
     base_term: Term,
-    /// Where the base is a snapshot that was received: the record behind which it is durable.
+    /// If the base is a received snapshot: the position at which it is durable.
     base_position: Position,
     slots: VecDeque<Slot>,
     weight: usize,
@@ -29,7 +30,7 @@ struct Slot {
 }
 
 impl Log {
-    /// A log that begins behind a snapshot, which is durable once the records up to `position` are.
+    /// A log that begins after a snapshot, which is durable once the records up to `position` are.
     pub fn behind(index: Index, term: Term, position: Position) -> Log {
         let durable = if position == Position::NONE { index } else { Index::ZERO };
         Log { base_index: index, base_term: term, base_position: position, durable, ..Log::default() }
@@ -40,7 +41,7 @@ impl Log {
         self.base_index
     }
 
-    /// The first entry in memory, or the place of the first one to come.
+    /// The index of the first entry in memory, or of the next one.
     pub fn first_index(&self) -> Index {
         self.base_index.next()
     }
@@ -55,22 +56,22 @@ impl Log {
         self.slots.back().map_or(self.base_term, |slot| slot.entry.term)
     }
 
-    /// Up to here the log is on the disk.
+    /// The last index that is durable.
     pub fn durable(&self) -> Index {
         self.durable
     }
 
-    /// What the entries in memory weigh.
+    /// The weight of the entries in memory.
     pub fn weight(&self) -> usize {
         self.weight
     }
 
-    /// The entry at `index`, when it is in memory.
+    /// The entry at `index`, if it is in memory.
     pub fn entry(&self, index: Index) -> Option<&Entry> {
         self.slot(index).map(|slot| &slot.entry)
     }
 
-    /// The term at `index`, as far as it is known.
+    /// The term at `index`, if known.
     pub fn term_at(&self, index: Index) -> Option<Term> {
         if index == self.base_index { Some(self.base_term) } else { self.slot(index).map(|slot| slot.entry.term) }
     }
@@ -123,7 +124,7 @@ impl Log {
         self.durable = self.durable.min(index.previous());
     }
 
-    /// The records up to `through` are on the disk.
+    /// Records that the records up to `through` are durable.
     pub fn persisted(&mut self, through: Position) {
         if self.base_position > through {
             return;
@@ -134,8 +135,8 @@ impl Log {
         }
     }
 
-    /// The first index of the run of entries with the same term as the one at `index`, as far as it is known: a
-    /// follower's hint, with which the leader skips a whole term instead of one entry (Raft 5.3).
+    /// The first index of the run of entries with the same term as the one at `index`, if known: a follower's hint,
+    /// with which the leader skips a whole term instead of one entry (Raft 5.3).
     pub fn first_of_term_at(&self, index: Index) -> Index {
         let Some(term) = self.term_at(index) else { return index };
         let mut first = index;
@@ -154,13 +155,13 @@ impl Log {
         index.max(self.base_index)
     }
 
-    /// The position of the first record that still counts once the entries up to `index` are in a checkpoint; `None`
+    /// The position of the first record that is still needed once the entries up to `index` are in a checkpoint; `None`
     /// when no entry is left.
     pub fn position_behind(&self, index: Index) -> Option<Position> {
         self.slot(index.next()).map(|slot| slot.position)
     }
 
-    /// Forgets entries up to `index`, oldest first, while the log weighs more than `keep`.
+    /// Drops entries up to `index`, oldest first, while the log weighs more than `keep`.
     pub fn trim(&mut self, index: Index, keep: usize) {
         while self.weight > keep && self.first_index() <= index {
             let Some(slot) = self.slots.pop_front() else { return };
@@ -171,7 +172,7 @@ impl Log {
     }
 
     fn place(&self, index: Index) -> usize {
-        // An index before the base has no place: callers ask behind the base, or take the base itself.
+        // An index before the base is invalid: callers use indices after the base, or the base itself.
         usize::try_from(index.0.saturating_sub(self.base_index.0 + 1)).unwrap_or(usize::MAX)
     }
 

@@ -1,7 +1,8 @@
-//! What members send one another. Reading the variants of [`Body`] is reading the protocol.
+//! The messages between members. The variants of [`Body`] are a summary of the protocol.
 
 use crate::configuration::Member;
-use crate::entry::{Entry, Index, Span, Term, decode_entries, encode_entries};
+use crate::entry::{Entry, Span, decode_entries, encode_entries};
+use crate::index::{Index, Term};
 use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
 use core::fmt;
@@ -15,21 +16,21 @@ pub const PARTS_MAX: u32 = 1 << 20;
 
 /// A message in its envelope.
 ///
-/// A node that lost its disk comes back as another incarnation, which never promised what the one before it promised.
-/// So every message says which life of the sender speaks and which life of the receiver is meant.
+/// A node that lost its disk returns as a new incarnation, which is not bound by the promises of the previous one. So
+/// every message names the incarnations of its sender and its receiver.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
     /// The incarnation of the sender.
     pub from: Incarnation,
-    /// The incarnation that is meant; 0 means whoever lives there.
+    /// The incarnation of the receiver; 0 means any.
     pub to: Incarnation,
     /// The sender's current term (Raft 5.1).
     pub term: Term,
-    /// What is said.
+    /// The content.
     pub body: Body,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Body {
     /// Would you vote for me in the next term? Changes nothing at the receiver (thesis 9.6).
@@ -50,7 +51,8 @@ pub enum Body {
         last_index: Index,
         /// Its term.
         last_term: Term,
-        /// The leader itself asked for this election: who hears a leader may vote all the same (thesis 3.10).
+        /// Whether the leader itself asked for this election: then a member that hears from a leader may vote
+        /// nevertheless (thesis 3.10).
         transfer: bool,
     },
     /// The answer to `Vote`. A granted vote is on the voter's disk when this is sent.
@@ -58,8 +60,8 @@ pub enum Body {
         /// Whether the sender votes for the receiver in this term.
         granted: bool,
     },
-    /// Entries to append behind `prev_index`, if that entry is of `prev_term` (Raft 5.3). Without entries it asks
-    /// whether the logs agree so far, or announces a new commit index at once.
+    /// Entries to append after `prev_index`, if that entry is of `prev_term` (Raft 5.3). Without entries it asks
+    /// whether the logs agree so far, or announces a new commit index.
     Append {
         /// The entry before the first of `entries`.
         prev_index: Index,
@@ -84,21 +86,21 @@ pub enum Body {
         /// The first index of that term in the sender's log, or the index after its last entry.
         conflict_index: Index,
     },
-    /// The leader is alive. Also asks whether it still is the leader, for reads (Raft 8).
+    /// The leader is alive. Also asks for a confirmation of leadership, for reads (Raft 8).
     Heartbeat {
-        /// What the receiver may commit: never beyond what it acknowledged.
+        /// The index up to which the receiver may commit: never beyond what it acknowledged.
         commit: Index,
         /// Counts heartbeats: the reply names it.
         round: u64,
     },
-    /// The answer to `Heartbeat`, which waits for no disk.
+    /// The answer to `Heartbeat`, which does not wait for the disk.
     HeartbeatReply {
         /// The round that is answered.
         round: u64,
-        /// Up to here the sender holds the leader's entries, on disk or not: less than what was sent tells the leader
-        /// that something was lost.
+        /// The last of the leader's entries that the sender holds, durable or not: if it is less than what was sent, a
+        /// message was lost.
         verified: Index,
-        /// Up to here it holds them on its disk: makes good for a lost `Appended`.
+        /// The last of them that is durable: makes up for a lost `Appended`.
         durable: Index,
     },
     /// A follower asks the leader for an index at which reads are linearizable (thesis 6.4).
@@ -108,7 +110,7 @@ pub enum Body {
     },
     /// The answer to `ReadIndex`.
     ReadIndexReply {
-        /// Which question.
+        /// The follower's name for the question.
         id: u64,
         /// Reads are linearizable once this entry is applied.
         index: Index,
@@ -117,31 +119,31 @@ pub enum Body {
     TimeoutNow,
     /// One part of a snapshot (Raft 7).
     Snapshot {
-        /// Which snapshot.
+        /// The snapshot.
         meta: SnapshotMeta,
-        /// Which part, from 0.
+        /// The number of the part, from 0.
         part: u32,
-        /// How many parts there are.
+        /// The number of parts.
         total: u32,
         /// The part, in the format of the state machine.
         data: Bytes,
     },
-    /// How far a snapshot has come.
+    /// The progress of a snapshot.
     SnapshotReply {
-        /// Which snapshot, by its index.
+        /// The index of the snapshot.
         index: Index,
         /// The part that the sender wants next; all before it have arrived.
         wanted: u32,
-        /// The state machine did not take it: begin with another one.
+        /// Whether the state machine refused it: then begin with another one.
         refused: bool,
     },
-    /// The receiver led, or asked, in a term that is over: the envelope names the sender's.
+    /// The receiver's message was of an earlier term: the envelope names the sender's.
     Stale,
-    /// A node that knows nothing asks to be taken in.
+    /// A node that knows nothing asks to join.
     Join,
-    /// A member hands on to its leader that a node asks to be taken in.
-    Joins {
-        /// Who asks.
+    /// A member forwards to its leader that a node asks to join.
+    ForwardJoin {
+        /// The node that asks.
         member: Member,
     },
 }
@@ -165,7 +167,7 @@ impl MessageKind for Message {
             Body::SnapshotReply { .. } => "SnapshotReply",
             Body::Stale => "Stale",
             Body::Join => "Join",
-            Body::Joins { .. } => "Joins",
+            Body::ForwardJoin { .. } => "ForwardJoin",
         }
     }
 }
@@ -202,7 +204,7 @@ impl fmt::Display for Message {
                 write!(f, " index={index} wanted={wanted}")?;
                 f.write_str(if *refused { " refused" } else { "" })
             }
-            Body::Joins { member } => write!(f, " {member}"),
+            Body::ForwardJoin { member } => write!(f, " {member}"),
             Body::TimeoutNow | Body::Stale | Body::Join => Ok(()),
         }
     }
@@ -244,7 +246,7 @@ impl Encode for Message {
             }
             Body::Stale => out.push(14),
             Body::Join => out.push(15),
-            Body::Joins { member } => {
+            Body::ForwardJoin { member } => {
                 out.push(16);
                 member.encode(out);
             }
@@ -313,7 +315,7 @@ impl Decode for Body {
             },
             14 => Body::Stale,
             15 => Body::Join,
-            16 => Body::Joins { member: Member::decode(input)? },
+            16 => Body::ForwardJoin { member: Member::decode(input)? },
             other => return Err(DecodeError::Unknown("raft message", u64::from(other))),
         })
     }

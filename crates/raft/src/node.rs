@@ -1,7 +1,7 @@
-//! The machine: one member, in one of the roles of Raft 5.1.
+//! One member, in one of the roles of Raft 5.1.
 //!
-//! `Server` is what a member is in every role; each role is a struct that owns what only it needs. The handlers of
-//! [`Process`] stand here; what they call stands in one file a role or mechanism.
+//! `Server` is the state that a member has in every role; each role is a struct with the state that only this role
+//! needs. The handlers of [`Process`] are here; the functions that they call are in one file per role or mechanism.
 
 mod candidate;
 mod follower;
@@ -14,7 +14,8 @@ mod snapshot;
 mod transfer;
 
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, NUMBER_MAX, Term};
+use crate::entry::Entry;
+use crate::index::{Index, NUMBER_MAX, Term};
 use crate::interface::{Command, Config, Event, Refusal, RoleKind, Status, Timer};
 use crate::message::{Body, Message};
 use crate::record::{Record, SnapshotMeta};
@@ -31,7 +32,7 @@ use volvox_core::{Context, NodeId, Position, Process, Restored};
 pub struct Raft {
     server: Server,
     role: Role,
-    /// What the outside was told last.
+    /// The state last reported to the outside.
     announced: Option<(Term, RoleKind, Option<NodeId>)>,
 }
 
@@ -129,7 +130,7 @@ impl Raft {
         }
     }
 
-    /// Who leads, as far as known.
+    /// The leader, if known.
     pub fn leader(&self) -> Option<NodeId> {
         match &self.role {
             Role::Follower(follower) => follower.leader.map(|leader| leader.node),
@@ -143,12 +144,12 @@ impl Raft {
         self.server.me
     }
 
-    /// Whom this member voted for in the current term.
+    /// The candidate that this member voted for in the current term.
     pub fn vote(&self) -> Option<Member> {
         self.server.vote
     }
 
-    /// Entries up to here are committed.
+    /// The commit index.
     pub fn commit_index(&self) -> Index {
         self.server.commit
     }
@@ -163,22 +164,22 @@ impl Raft {
         self.server.log.last_index()
     }
 
-    /// The first entry that is still in memory, or the place of the first one to come.
+    /// The index of the first entry in memory, or of the next one.
     pub fn first_index(&self) -> Index {
         self.server.log.first_index()
     }
 
-    /// Up to here the log is on this member's disk, as far as it was told.
+    /// The last index of the log that is known to be durable here.
     pub fn durable_index(&self) -> Index {
         self.server.log.durable()
     }
 
-    /// The entry at `index`, while it is in memory.
+    /// The entry at `index`, if it is in memory.
     pub fn entry(&self, index: Index) -> Option<&Entry> {
         self.server.log.entry(index)
     }
 
-    /// The term of the entry at `index`, as far as it is known.
+    /// The term of the entry at `index`, if known.
     pub fn term_at(&self, index: Index) -> Option<Term> {
         self.server.log.term_at(index)
     }
@@ -188,12 +189,13 @@ impl Raft {
         self.server.membership.active()
     }
 
-    /// What the entries in memory weigh, in bytes.
+    /// The weight of the entries in memory, in bytes.
     pub fn log_bytes(&self) -> usize {
         self.server.log.weight()
     }
 
-    /// Leader: each other member, up to where its log agrees with ours on its disk, and whether it was heard lately.
+    /// Leader: each other member, with the index up to which its durable log agrees with ours, and whether it answered
+    /// lately.
     pub fn progress(&self) -> impl Iterator<Item = (Member, Index, bool)> {
         let leader = match &self.role {
             Role::Leader(leader) => Some(leader),
@@ -210,7 +212,7 @@ impl Raft {
         self.server.meta_at(index)
     }
 
-    /// Sends what is due to everybody: at once, or once for all that this moment brings.
+    /// Sends what is due to all followers: at once, or once at the end of this turn.
     fn send_soon(&mut self, cx: &mut Context<'_, Raft>) {
         if !self.server.config.gather {
             self.send_due(cx);
@@ -251,13 +253,13 @@ impl Raft {
         if message.term < server.term {
             return self.on_stale_message(sender, &message, cx);
         }
-        // Before the term is looked at: a server that the leader can hear must not be disturbed by one that it cannot
+        // Before the term is examined: a server that hears from the leader must not be disturbed by one that does not
         // (thesis 4.2.3).
         let asks_for_vote = matches!(message.body, Body::PreVote { .. } | Body::Vote { transfer: false, .. });
         if asks_for_vote && self.hears_leader(cx) {
             return cx.note("ignored: a leader is alive", 0);
         }
-        // Raft 5.1: a server that learns of a later term takes it, and is a follower.
+        // Raft 5.1: a server that learns of a later term adopts it, and becomes a follower.
         if message.term > self.server.term {
             self.become_follower(message.term, None, cx);
         }
@@ -301,13 +303,13 @@ impl Raft {
             Body::ReadIndex { id } => self.on_read_index(from, id, cx),
             Body::ReadIndexReply { id, index } => self.on_read_index_reply(from, id, index, cx),
             Body::SnapshotReply { index, wanted, refused } => self.on_snapshot_reply(from, index, wanted, refused, cx),
-            Body::Joins { member } => self.on_joins(from, member, cx),
-            // The envelope said it all.
+            Body::ForwardJoin { member } => self.on_forward_join(from, member, cx),
+            // The envelope contains everything.
             Body::Stale | Body::Join => {}
         }
     }
 
-    /// A message of a term that is over: its sender must learn that, or a deposed leader would lead forever.
+    /// A message of an earlier term: its sender must learn that, or a deposed leader would lead forever.
     fn on_stale_message(&mut self, from: Member, message: &Message, cx: &mut Context<'_, Raft>) {
         let answer = match message.body {
             Body::PreVote { .. } => Body::PreVoteReply { granted: false },
@@ -322,7 +324,7 @@ impl Raft {
         self.server.send(from, answer, cx);
     }
 
-    /// Tells the outside when term, role or leader are others than it knows.
+    /// Reports to the outside when term, role or leader have changed.
     fn announce(&mut self, cx: &mut Context<'_, Raft>) {
         let now = (self.term(), self.role(), self.leader());
         if self.announced == Some(now) {

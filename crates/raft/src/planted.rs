@@ -1,12 +1,13 @@
-//! One-line bugs for the sweep to find: each is a rule of the paper, taken out.
+//! One-line bugs for the sweep to find: each removes a rule of the paper.
 //!
-//! Without the feature `planted-bugs` the question [`is`] is a constant `false`, and the compiler removes what asks it.
+//! Without the feature `planted-bugs` the query [`is`] is a constant `false`, and the compiler removes its callers'
+//! branches.
 
-/// A rule that is taken out.
+/// A removed rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Bug {
-    /// A vote is told before it is on the disk (Raft 5.2, figure 2).
+    /// A vote is sent before it is on the disk (Raft 5.2, figure 2).
     VoteNotSynced = 1,
     /// Entries are acknowledged before they are on the disk (Raft figure 2).
     AckBeforeFsync = 2,
@@ -22,7 +23,7 @@ pub enum Bug {
     JointQuorumAsOneMajority = 7,
 }
 
-/// All of them, with their names.
+/// All bugs, with their names.
 pub const BUGS: [(&str, Bug); 7] = [
     ("vote-not-synced", Bug::VoteNotSynced),
     ("ack-before-fsync", Bug::AckBeforeFsync),
@@ -40,7 +41,7 @@ mod chosen {
 
     extern crate std;
 
-    // A thread of its own choice: tests run side by side.
+    // Per thread, since tests run in parallel.
     std::thread_local! {
         static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) };
     }

@@ -1,55 +1,55 @@
-//! What a leader knows of one follower, and how much it may send it.
+//! A leader's knowledge about one follower, and the flow control to it.
 //!
-//! A follower is first *probed*: one message at a time, until the place is found where the logs agree. Then entries
-//! are *replicated* in a pipeline: `next` moves on as messages leave, not as they are acknowledged, and a window
-//! bounds what is under way. One that needs entries which are gone is sent a *snapshot*.
+//! A follower is first *probed*: one message at a time, until it is known where the logs agree. Then entries are
+//! *replicated* in a pipeline: `next` advances as messages leave, not as they are acknowledged, and a window bounds
+//! what is in flight. A follower that needs entries which are gone receives a *snapshot*.
 //!
-//! Nothing here runs on a clock of its own. Every so often a heartbeat is *marked* with what was sent before it. A link
-//! keeps its order, so a follower that answers the mark and has not seen what was sent before it has lost something,
-//! and it is sent again from what it did see. Where a link does not keep its order, something is sent twice: no harm.
+//! Nothing here has a timer of its own. From time to time a heartbeat is *marked* with what was sent before it. Links
+//! are FIFO, so if a follower answers the mark without having received what was sent before it, a message was lost, and
+//! the leader resends from there. On a link that reorders, a message may be sent twice, which does no harm.
 
-use crate::entry::Index;
+use crate::index::Index;
 use crate::record::SnapshotMeta;
 use alloc::collections::VecDeque;
 
-/// How many parts of a snapshot may be under way to one follower.
+/// How many parts of a snapshot may be in flight to one follower.
 pub(crate) const PARTS_IN_FLIGHT_MAX: u32 = 4;
 
-/// One follower in the eyes of the leader (Raft figure 2, `nextIndex` and `matchIndex`).
+/// One follower as the leader sees it (Raft figure 2, `nextIndex` and `matchIndex`).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Progress {
-    /// Up to here its log agrees with the leader's, on its disk.
+    /// The last index at which its durable log agrees with the leader's.
     pub matched: Index,
-    /// What is sent next.
+    /// The next index to send.
     pub next: Index,
     /// The last entry that was sent.
     pub sent: Index,
-    /// The commit index that it was told last.
+    /// The commit index last sent to it.
     pub told_commit: Index,
-    /// How it is served.
+    /// The mode of replication.
     pub mode: Mode,
-    /// Whether it was heard since the quorum was last checked (thesis 6.2).
+    /// Whether it has answered since the quorum was last checked (thesis 6.2).
     pub is_active: bool,
     /// The last heartbeat that it answered.
     pub round: u64,
     mark: Option<Mark>,
 }
 
-/// How a follower is served.
+/// The mode of replication to a follower.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Mode {
-    /// Where do the logs agree? At most one question is under way.
+    /// Searches where the logs agree, with at most one probe in flight.
     Probe {
-        /// Whether one is.
+        /// Whether a probe is in flight.
         is_waiting: bool,
     },
-    /// Entries leave as they come, within the window.
+    /// Sends entries as they are appended, within the window.
     Replicate(Window),
-    /// It is sent a snapshot.
+    /// Sends a snapshot.
     Snapshot(Sending),
 }
 
-/// The messages with entries that are under way.
+/// The messages with entries that are in flight.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Window {
     /// The last index and the weight of each.
@@ -57,16 +57,16 @@ pub(crate) struct Window {
     weight: usize,
 }
 
-/// A snapshot on its way.
+/// A snapshot in transfer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Sending {
-    /// Which one, once the parent has chosen.
+    /// The snapshot, once the parent has chosen.
     pub meta: Option<SnapshotMeta>,
-    /// How many parts it has; 0 until the first is there.
+    /// The number of parts; 0 until the first is available.
     pub total: u32,
     /// The parts before this one have arrived.
     pub arrived: u32,
-    /// The parts before this one were asked of the parent.
+    /// The parts before this one were requested from the parent.
     pub asked: u32,
     /// The parts before this one were sent.
     pub sent: u32,
@@ -75,23 +75,23 @@ pub(crate) struct Sending {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct Mark {
     round: u64,
-    /// What was sent before: an index, or a number of parts.
+    /// The progress sent before the mark: an index, or a number of parts.
     sent: u64,
 }
 
-/// What the answer to a marked heartbeat says.
+/// The meaning of an answer to a marked heartbeat.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Verdict {
     /// Nothing new.
     Nothing,
-    /// What was sent before the mark has arrived.
+    /// Everything sent before the mark has arrived.
     Arrived,
     /// Something that was sent before the mark has not.
     Lost,
 }
 
 impl Progress {
-    /// A follower of which nothing is known; the first guess is that it has everything before `next`.
+    /// A new follower; the first guess is that it has everything before `next`.
     pub fn new(next: Index) -> Progress {
         Progress {
             matched: Index::ZERO,
@@ -130,7 +130,7 @@ impl Progress {
         }
     }
 
-    /// It has everything up to `matched` on its disk. Returns whether that is new.
+    /// Records that everything up to `matched` is durable there. Returns whether that is new.
     pub fn on_matched(&mut self, matched: Index, log_base: Index) -> bool {
         let is_new = matched > self.matched;
         self.matched = self.matched.max(matched);
@@ -142,7 +142,7 @@ impl Progress {
             // A late acknowledgement, from before the probe, does not answer it.
             Mode::Probe { .. } if matched >= self.next.previous() => self.replicate_from(self.matched.next()),
             Mode::Snapshot(_) if self.matched >= log_base => self.replicate_from(self.matched.next()),
-            // It has this one, and meanwhile the log begins behind it: another one.
+            // It has this snapshot, but the log now begins after it: it needs another one.
             Mode::Snapshot(sending) if sending.meta.as_ref().is_some_and(|meta| meta.index <= matched) => {
                 self.send_snapshot();
             }
@@ -158,7 +158,7 @@ impl Progress {
         }
     }
 
-    /// The heartbeat `round` was answered by one who holds the leader's entries up to `verified`.
+    /// Handles the answer to the heartbeat `round` of a follower that holds the leader's entries up to `verified`.
     pub fn on_heartbeat_answered(&mut self, round: u64, verified: Index) -> Verdict {
         self.is_active = true;
         self.round = self.round.max(round);
@@ -171,7 +171,7 @@ impl Progress {
         if arrived < mark.sent { Verdict::Lost } else { Verdict::Arrived }
     }
 
-    /// Something was lost: goes on from what it holds.
+    /// Something was lost: continues from what it holds.
     pub fn resume(&mut self, verified: Index) {
         match &mut self.mode {
             Mode::Snapshot(sending) => {

@@ -1,7 +1,8 @@
-//! What a member persists.
+//! The records of a member.
 
 use crate::configuration::{Configuration, Member};
-use crate::entry::{Entry, Index, Span, Term, decode_entries, encode_entries};
+use crate::entry::{Entry, Span, decode_entries, encode_entries};
+use crate::index::{Index, Term};
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, Reader};
@@ -9,16 +10,16 @@ use volvox_core::{Decode, DecodeError, Encode, Reader};
 /// The version of the encodings in this file: the first byte of each.
 const VERSION: u8 = 1;
 
-/// What is persisted. The last `Hard` counts; entries replace whatever the log held from their first index on.
+/// A record. The last `Hard` counts; entries replace the log from their first index on.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// The state that must survive so that no term has two leaders (Raft figure 2, "persistent state").
     Hard {
         /// The current term.
         term: Term,
-        /// Whom this member voted for in it.
+        /// The candidate that this member voted for in that term.
         vote: Option<Member>,
-        /// The commit index when this was written: after a restart, what it names is applied before anything else.
+        /// The commit index when this was written: after a restart, the entries up to it are applied first.
         commit: Index,
     },
     /// Entries of the log, without gaps.
@@ -28,8 +29,8 @@ pub enum Record {
         /// The commit index when this was written.
         commit: Index,
     },
-    /// From here on the log rests on a received snapshot. When the checkpoint with it is not current after a restart, the
-    /// entries and commit indices from here on mean nothing; nobody was told of them.
+    /// From here on the log depends on a received snapshot. If the checkpoint with it is not current after a restart,
+    /// the entries and commit indices from here on are void; they were revealed to no other node.
     Rests {
         /// The last entry that the snapshot holds.
         index: Index,
@@ -38,7 +39,7 @@ pub enum Record {
     Void,
 }
 
-/// What a snapshot stands for: the log up to `index`.
+/// The description of a snapshot, which replaces the log up to `index`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SnapshotMeta {
     /// The last entry that it replaces.

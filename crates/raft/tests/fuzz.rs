@@ -2,12 +2,10 @@
 //! crash with what they had not synced, links are cut, members change, logs are checkpointed. The invariants are checked
 //! after every step; then all is healed, and the cluster must make progress.
 //!
-//! One seed decides a run. `SEED=n cargo test -p volvox-raft --test fuzz` runs one alone, and prints the
+//! One seed decides a run. `SEED=n cargo test -p volvox-raft --test raft fuzz` runs one alone, and prints the
 //! last `LINES` lines of its trace when it fails; `SEEDS=n` runs that many.
 
-mod harness;
-
-use harness::Cluster;
+use crate::harness::Cluster;
 use volvox_core::{Bytes, Duration, NodeId, Rng};
 use volvox_raft::{Command, Config, Event, Member, Payload, RoleKind, Ticket};
 
@@ -22,7 +20,7 @@ struct Run {
     duplicate_ppm: u32,
     reorder_ppm: u32,
     faults_ppm: u32,
-    /// What happens how often: deliver, sync, pass time, ask as a client, checkpoint, fault.
+    /// The weights of actions: deliver, sync, pass time, ask as a client, checkpoint, fault.
     weights: [u64; 6],
     /// Whether members change.
     changes_members: bool,
@@ -53,7 +51,7 @@ impl Run {
         let config = config(&mut rng);
         let voters = [1, 3, 3, 3, 5][rng.below(5) as usize];
         let mut cluster = Cluster::new(voters, seed, &config);
-        // Nodes that nobody knows yet.
+        // Nodes that no other node knows yet.
         for node in voters + 1..=voters + 2 {
             cluster.add(node, Config { initial: None, ..config.clone() }, voters);
         }
@@ -173,13 +171,17 @@ impl Run {
             16..18 if self.changes_members => self.change(ticket),
             18 => {
                 let Some(leader) = leader else { return };
-                let to = self.pick(&up).expect("somebody is up");
+                let to = self.pick(&up).expect("a node is up");
                 self.cluster.command(leader, Command::Transfer { ticket, to });
             }
-            // Everybody who believes to lead is asked: a deposed leader must not answer from the past.
+            // Every node that believes it leads is asked: a deposed leader must not answer from the past.
             _ => {
-                let believers: Vec<u64> =
-                    self.cluster.rafts().filter(|raft| raft.role() == RoleKind::Leader).map(harness::node_of).collect();
+                let believers: Vec<u64> = self
+                    .cluster
+                    .rafts()
+                    .filter(|raft| raft.role() == RoleKind::Leader)
+                    .map(crate::harness::node_of)
+                    .collect();
                 for believer in believers {
                     let ticket = self.ticket();
                     self.cluster.command(believer, Command::Read { ticket });
@@ -325,7 +327,7 @@ fn raft_view(raft: &volvox_raft::Raft) -> volvox_raft::Status {
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is not a number: {text}")))
 }
 
 #[test]
@@ -360,7 +362,7 @@ struct Replay(u64);
 
 impl Drop for Replay {
     fn drop(&mut self) {
-        eprintln!("replay: SEED={} cargo test -p volvox-raft --test fuzz", self.0);
+        eprintln!("replay: SEED={} cargo test -p volvox-raft --test raft fuzz", self.0);
     }
 }
 
@@ -444,7 +446,7 @@ fn a_seed_gives_one_run() {
     assert_ne!(trace(7), trace(8));
 }
 
-/// Each rule of the paper that is taken out is missed: the fuzz finds what it was for.
+/// Each rule of the paper is needed: without it the fuzz finds a violation.
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn every_planted_bug_is_found() {

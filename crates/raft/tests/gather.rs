@@ -1,12 +1,10 @@
-//! What one moment brings leaves together: as many messages for a hundred clients as for one.
+//! The proposals of one moment are sent together: as many messages for a hundred clients as for one.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::Duration;
 use volvox_raft::{Body, Config, Index, Timer};
 
-/// Three nodes that gather, of which n1 leads, with nothing under way.
+/// Three nodes that gather, of which n1 leads, with nothing in flight.
 fn led_by_one(config: Config) -> Cluster {
     let mut cluster = Cluster::new(3, 1, &Config { gather: true, ..config });
     cluster.elect(1);
@@ -54,7 +52,7 @@ fn reads_of_one_moment_share_a_round_at_the_leader_and_a_question_of_a_follower(
 
 #[test]
 fn a_leader_that_is_deposed_in_the_moment_leaves_nothing_behind() {
-    // Nobody sticks to a leader, so that it can be deposed at once.
+    // No node sticks to a leader, so that it can be deposed at once.
     let mut cluster = led_by_one(Config { pre_vote: false, check_quorum: false, ..Config::default() });
     let last = cluster.raft(1).last_index();
     cluster.propose(1, "lost");

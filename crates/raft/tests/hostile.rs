@@ -1,10 +1,9 @@
-//! What comes from outside is hostile until checked: bytes that are no message, and messages that cannot be true.
+//! Every input is hostile until checked: bytes that are not a message, and implausible messages.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Decode, DecodeError, Duration, Encode, Incarnation, NodeId, Part, Reader, Rng, decode_all};
-use volvox_raft::entry::{ENTRIES_MAX, NUMBER_MAX};
+use volvox_raft::entry::ENTRIES_MAX;
+use volvox_raft::index::NUMBER_MAX;
 use volvox_raft::{
     Body, Command, Config, Configuration, Entry, Event, Index, Member, Message, Payload, Raft, Record, SnapshotMeta,
     Term, Ticket,
@@ -57,7 +56,7 @@ fn message(rng: &mut Rng) -> Message {
             Body::SnapshotReply { index: index(rng), wanted, refused: rng.below(4) == 0 }
         }
         14 => Body::Stale,
-        15 => Body::Joins { member: Member::new(rng.below(5), rng.below(3)) },
+        15 => Body::ForwardJoin { member: Member::new(rng.below(5), rng.below(3)) },
         _ => Body::Join,
     };
     let incarnation = |rng: &mut Rng| Incarnation(rng.below(10).min(1));
@@ -225,7 +224,7 @@ fn a_member_without_a_parent_makes_and_takes_snapshots() {
     cluster.command(1, Command::Checkpoint { data: Bytes::from("state with a") });
     cluster.settle();
     assert!(cluster.raft(1).first_index() > cluster.raft(1).commit_index());
-    // It comes back from its checkpoint.
+    // It restarts from its checkpoint.
     cluster.crash(id(1), 0);
     cluster.start(id(1));
     assert_eq!(cluster.raft(1).commit_index(), Index(2));

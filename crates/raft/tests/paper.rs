@@ -1,16 +1,14 @@
 //! One test a claim of the paper. Each names the section, plays the schedule that the section warns of, and fails when the
-//! rule is taken out: by a planted bug (`--features planted-bugs`), or by the switch that turns the mechanism off.
+//! rule is removed: by a planted bug (`--features planted-bugs`), or by the switch that turns the mechanism off.
 //!
 //! Sections are those of Ongaro and Ousterhout, "In Search of an Understandable Consensus Algorithm" (extended version,
 //! 2014); "thesis" is Ongaro, "Consensus: Bridging Theory and Practice" (2014).
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::Duration;
 use volvox_raft::{Body, Config, Event, Index, Member, Message, Payload, Refusal, RoleKind, Term, Timer};
 
-/// Elections by hand: nobody asks first.
+/// Elections by hand: no server asks first.
 fn plain() -> Config {
     Config { pre_vote: false, check_quorum: false, ..Config::default() }
 }
@@ -32,7 +30,7 @@ fn assert_safe(cluster: &Cluster) {
     assert!(cluster.violation.is_none(), "{}", cluster.violation.as_ref().expect("one"));
 }
 
-/// The same schedule with the rule taken out must break a property.
+/// The same schedule without the rule must break a property.
 #[cfg(feature = "planted-bugs")]
 fn breaks_without(bug: volvox_raft::planted::Bug, schedule: impl Fn() -> Cluster) {
     volvox_raft::planted::plant(Some(bug));
@@ -99,7 +97,7 @@ fn section_5_3_acknowledgements_are_durable() {
         cluster.sync(id(1), usize::MAX);
         cluster.deliver_link(1, 2);
         cluster.deliver_link(2, 1);
-        // n2 forgets what it had not synced; the leader is gone; the others go on.
+        // n2 forgets what it had not synced; the leader is gone; the others continue.
         cluster.crash(id(2), 0);
         cluster.start(id(2));
         cluster.groups(&[&[2, 3]]);
@@ -149,7 +147,7 @@ fn section_5_4_2_figure_8() {
         cluster.sync(id(5), usize::MAX);
         assert_eq!(cluster.raft(5).term_at(Index(2)), Some(Term(2)));
         cluster.crash(id(5), 0);
-        // (c) S1 is elected again and goes on replicating index 2: it is on S1, S2 and S3 now.
+        // (c) S1 is elected again and continues to replicate index 2: it is on S1, S2 and S3 now.
         cluster.start(id(1));
         cluster.groups(&[&[1, 2, 3]]);
         cluster.elect_in_silence(1);
@@ -209,7 +207,7 @@ fn section_8_a_paused_leader_answers_no_reads() {
         cluster.elect(2);
         cluster.propose(2, "newer");
         cluster.settle();
-        // n1 goes on, as the leader that it believes to be.
+        // n1 continues as the leader that it believes itself to be.
         let ticket = cluster.read(1);
         cluster.settle();
         cluster.groups(&[&[1, 2, 3]]);
@@ -290,15 +288,15 @@ fn raft_dev_2015_the_bug_of_single_server_changes_is_impossible() {
     cluster.change(2, &[(2, 1), (3, 1), (4, 1)], &[]);
     cluster.settle();
     let removal = cluster.raft(2).last_index();
-    assert!(cluster.raft(2).commit_index() < removal, "{{2, 3}} is no majority of {{1, 2, 3, 4}}");
-    // S1 comes back from a pause as a follower, and asks S4 and S5.
+    assert!(cluster.raft(2).commit_index() < removal, "{{2, 3}} is not a majority of {{1, 2, 3, 4}}");
+    // S1 resumes after a pause as a follower, and asks S4 and S5.
     cluster.crash(id(1), usize::MAX);
     cluster.start(id(1));
     cluster.groups(&[&[1, 4, 5]]);
     for _ in 0..3 {
         cluster.fire(id(1), Timer::Election);
         cluster.settle();
-        assert_ne!(cluster.raft(1).role(), RoleKind::Leader, "{{1, 4, 5}} is no majority of {{1, 2, 3, 4}}");
+        assert_ne!(cluster.raft(1).role(), RoleKind::Leader, "{{1, 4, 5}} is not a majority of {{1, 2, 3, 4}}");
     }
     // All meet again, and agree on one history.
     cluster.groups(&[&[1, 2, 3, 4, 5]]);
@@ -316,7 +314,7 @@ fn raft_dev_2015_the_bug_of_single_server_changes_is_impossible() {
             return;
         }
     }
-    panic!("the change is finished by nobody");
+    panic!("no leader finishes the change");
 }
 
 /// Raft 6: a new leader finds a joint configuration, and leaves it.
@@ -324,7 +322,7 @@ fn raft_dev_2015_the_bug_of_single_server_changes_is_impossible() {
 fn section_6_a_new_leader_leaves_the_joint_configuration() {
     let mut cluster = led_by_one(&plain());
     cluster.add(4, Config { initial: None, ..plain() }, 3);
-    // The joint configuration reaches everybody's disk; its leader never hears of it.
+    // The joint configuration reaches every disk; its leader never learns of it.
     cluster.change(1, &[(2, 1), (3, 1), (4, 1)], &[]);
     for _ in 0..3 {
         cluster.sync_all();
@@ -372,7 +370,7 @@ fn section_6_a_leader_outside_the_new_configuration_goes_once_it_is_committed() 
         cluster.sync(id(2), usize::MAX);
         cluster.deliver_link(2, 1);
     }
-    // Joint: committed by n1 and n2 of the old half... and n2 alone is no majority of the new one.
+    // Joint: committed by n1 and n2 of the old half... and n2 alone is not a majority of the new one.
     assert_eq!(cluster.raft(1).role(), RoleKind::Leader);
     assert!(cluster.raft(1).configuration().is_joint());
     cluster.settle();
@@ -406,7 +404,7 @@ fn thesis_4_2_2_a_server_campaigns_until_its_removal_is_committed() {
     cluster.fire(id(1), Timer::Election);
     cluster.settle();
     cluster.elapse(Duration::from_millis(3_000));
-    let leader = cluster.leader().expect("somebody was elected");
+    let leader = cluster.leader().expect("a node was elected");
     assert!(!cluster.raft(leader).configuration().is_joint());
     assert_safe(&cluster);
 }
@@ -474,7 +472,7 @@ fn thesis_9_6_pre_vote_keeps_the_term() {
 }
 
 /// Thesis 9.6: a pre-candidate has only asked, so it still votes. One that refused would leave a candidate of its own term
-/// without a quorum, though nobody else campaigns.
+/// without a quorum, though no other server campaigns.
 #[test]
 fn thesis_9_6_a_pre_candidate_votes() {
     let mut cluster = cluster(3, &Config { pre_vote: true, ..plain() });
@@ -508,7 +506,7 @@ fn thesis_6_2_a_leader_that_hears_no_quorum_steps_down() {
         cluster.raft(1).role()
     };
     assert_eq!(role(true), RoleKind::Follower);
-    assert_eq!(role(false), RoleKind::Leader, "without the rule it leads nobody forever");
+    assert_eq!(role(false), RoleKind::Leader, "without the rule it leads no one forever");
 }
 
 /// Thesis 3.10: a transfer waits until the receiver has everything, and takes no proposals meanwhile.

@@ -1,13 +1,11 @@
 //! Two recoveries of a lost disk that look safe and are not, as negative models: each must find two leaders in one term.
-//! Ours, under the same schedule, does not (decisions/0008). And how a node that knows nothing is heard.
+//! Ours, under the same schedule, does not (decisions/0008). Another test shows how a node that knows nothing joins.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Duration, Incarnation};
 use volvox_raft::{Body, Config, Event, Member, Message, RoleKind, Term, Timer};
 
-/// How a node that lost its disk comes back.
+/// How a node that lost its disk returns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Recovery {
     /// As another incarnation (decisions/0008): ours.
@@ -18,10 +16,10 @@ enum Recovery {
     AdoptsAHigherTerm,
 }
 
-/// n3 votes for n1, and loses its disk before n1 hears of it. It comes back, catches up with n2, the leader of an earlier
-/// term, and is asked for its vote by n2 in the very same term. Then its first vote arrives.
+/// n3 votes for n1, and loses its disk before n1 receives the vote. It restarts, catches up with n2, the leader of an
+/// earlier term, and is asked for its vote by n2 in the very same term. Then its first vote arrives.
 fn lost_vote(recovery: Recovery) -> Cluster {
-    // Elections by hand: nobody asks first.
+    // Elections by hand: no server asks first.
     let mut cluster = Cluster::new(3, 1, &Config { pre_vote: false, check_quorum: false, ..Config::default() });
     cluster.groups(&[&[1, 2]]);
     cluster.elect(2);
@@ -33,7 +31,7 @@ fn lost_vote(recovery: Recovery) -> Cluster {
         cluster.deliver_link(1, 3);
         cluster.sync(id(3), usize::MAX);
     }
-    let votes = cluster.links.remove(&(id(3), id(1))).expect("two votes are under way");
+    let votes = cluster.links.remove(&(id(3), id(1))).expect("two votes are in flight");
     cluster.crash(id(3), 0);
     match recovery {
         Recovery::AnotherLife => cluster.lose_disk(id(3)),
@@ -94,7 +92,7 @@ fn negative_adopting_a_higher_term_gives_two_leaders() {
     assert_eq!(lost_vote(Recovery::AnotherLife).violation, None);
 }
 
-/// Who joins was told of members, and the leader may be one that joined later: a member hands on what it hears.
+/// A joining node was configured with members, and the leader may have joined later: a member forwards the request.
 #[test]
 fn a_node_that_cannot_ask_the_leader_is_taken_in_through_a_member() {
     let mut cluster = Cluster::new(3, 7, &Config::default());

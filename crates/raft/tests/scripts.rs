@@ -1,13 +1,13 @@
-//! Golden scripts: what a cluster is told, and every line of the trace that follows.
+//! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one that
-//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test scripts` writes the output
-//! anew: commit it only if you understand what changed it.
+//! begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-raft --test raft scripts` rewrites the
+//! output: commit it only if you understand the change.
 //!
 //! | command | what it does |
 //! |---|---|
 //! | `cluster 3 [pre-vote off] [check-quorum off] [keep 0]` | starts that many voters; `keep` is `log_keep_bytes` |
-//! | `add n4` | starts a node that nobody knows |
+//! | `add n4` | starts a node that no other knows |
 //! | `n1 propose #1 "a"` and all other commands of raft | asks a member |
 //! | `timeout n1`, `heartbeat n1` | its timer fires |
 //! | `elapse 50ms` | time passes: timers fire, and everything settles after each |
@@ -17,13 +17,11 @@
 //! | `crash n1`, `start n1`, `lose-disk n1` | with all that was not synced; again; as a new incarnation |
 //! | `partition 1,2|3`, `heal` | cuts links; mends them |
 //! | `checkpoint n1` | its parent makes a checkpoint of what it applied |
-//! | `status` | one line a member |
+//! | `status` | one line per member |
 //! | `quietly COMMAND` | does it and prints nothing |
 //! | `hide Heartbeat ...` | messages of these kinds are not printed from here on |
 
-mod harness;
-
-use harness::Cluster;
+use crate::harness::Cluster;
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Duration, Fault, NodeId, Process};
@@ -109,7 +107,7 @@ impl Runner {
     fn deliver(&mut self, name: &str, count: usize) {
         let (from, to) = link(name);
         let waiting = self.cluster.links.get(&(from, to)).map_or(0, |queue| queue.len());
-        assert!(waiting > 0, "nothing is under way from {from} to {to}");
+        assert!(waiting > 0, "nothing is in flight from {from} to {to}");
         for _ in 0..waiting.min(count) {
             self.cluster.deliver_at(from, to, 0);
         }

@@ -1,10 +1,10 @@
-//! Applying committed entries, in order, each once; and what follows from each.
+//! Applies committed entries, in order, each once; and handles their consequences.
 
 use crate::members::MemberAction;
 use crate::message::Timer;
 use crate::proposal::{Action, Origin, Proposal};
 use crate::replica::Replica;
-use crate::request::{Command, Event, Reply};
+use crate::request::{Event, Reply, WatchCommand};
 use crate::watch::WatchCreate;
 use crate::{Error, StreamId};
 use alloc::collections::BTreeSet;
@@ -14,10 +14,10 @@ use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
 use volvox_raft::{Entry, Index, Payload, Term};
 use volvox_store::Command as StoreCommand;
 
-/// No step applies more than this, so that heartbeats and reads go on between (decisions/0015).
+/// The most that one step applies, so that heartbeats and reads continue in between (decisions/0015).
 const ENTRIES_A_STEP: usize = 512;
 const BYTES_A_STEP: usize = 2 << 20;
-/// How many keys of a large delete are applied in a step.
+/// How many keys of a large delete one step applies.
 const KEYS_A_STEP: usize = 2048;
 
 /// The entry that is being applied.
@@ -29,7 +29,7 @@ pub(crate) struct HalfApplied {
 }
 
 impl Replica {
-    /// Applies what a step may, and sees to it that the rest follows.
+    /// Applies as much as one step may, and schedules the rest.
     pub(crate) fn apply_some(&mut self, cx: &mut Context<'_, Replica>) {
         if self.has_applied_all() {
             return;
@@ -78,7 +78,7 @@ impl Replica {
         }
     }
 
-    /// The entry was applied as a whole; only now does this node stand behind it.
+    /// The entry was applied completely; only now does this node count as having applied it.
     fn on_applied(&mut self, entry: HalfApplied, cx: &mut Context<'_, Replica>) {
         self.applied = entry.index;
         if entry.term > self.applied_term {
@@ -87,8 +87,8 @@ impl Replica {
         }
     }
 
-    /// Goes on with an entry that is too large for one step. Until it is through, everything else stands behind it,
-    /// and readers, watchers and checkpoints see the state before it.
+    /// Continues an entry that is too large for one step. Until it is done, everything else waits, and readers,
+    /// watchers and checkpoints see the state before it.
     fn apply_more(&mut self, half: HalfApplied, cx: &mut Context<'_, Replica>) {
         match self.store.apply_more(KEYS_A_STEP) {
             None => self.half_applied = Some(half),
@@ -108,14 +108,14 @@ impl Replica {
     }
 
     fn apply_proposal(&mut self, data: &Bytes, entry: HalfApplied, cx: &mut Context<'_, Replica>) {
-        // What is in the log was decoded before it was proposed; a version that this program does not know would make
-        // its state differ from the others', so it must stop.
+        // Entries of the log were decoded before they were proposed; an unknown version would make this member's state
+        // differ from the others', so it must stop.
         let proposal: Proposal = decode_shared(data)
-            .unwrap_or_else(|error| panic!("an entry of the log can't be read ({error}): update this node"));
+            .unwrap_or_else(|error| panic!("an entry of the log can't be decoded ({error}): update this node"));
         let origin = proposal.origin;
         let is_own = self.is_own(&origin);
         if self.members.was_removed(origin.node) {
-            // The window has forgotten it: nobody could tell a second copy from the first.
+            // The window no longer covers it: a second copy could not be told from the first.
             cx.note("a proposal of a node that was removed", origin.node.0);
             return self.on_applied(entry, cx);
         }
@@ -123,7 +123,8 @@ impl Replica {
         if !first {
             cx.note("a second copy of a proposal", origin.sequence);
             if is_own {
-                // The first copy answered, unless it went by in a snapshot, or never was and this one came too late.
+                // The first copy was answered, unless it was part of a snapshot, or never existed and this one came too
+                // late.
                 self.finish_write(origin.sequence, Err(Error::Timeout), cx);
             }
             return self.on_applied(entry, cx);
@@ -169,7 +170,7 @@ impl Replica {
         Ok(Reply::Members { added, members: self.members.list() })
     }
 
-    /// The table changed, or what consensus makes of it: readers and the live world must know.
+    /// The table or its Raft configuration changed: readers and the live world must know.
     pub(crate) fn on_members_changed(&mut self, cx: &mut Context<'_, Replica>) {
         self.members_list = Arc::new(self.members.list());
         let members = self.members.list();
@@ -199,7 +200,7 @@ impl Replica {
         }
     }
 
-    /// Compaction goes on in small steps between everything else; it never stops the node.
+    /// Compaction proceeds in small steps between everything else; it never stops the node.
     pub(crate) fn on_compact_step(&mut self, cx: &mut Context<'_, Replica>) {
         const RECORDS_A_STEP: usize = 4096;
         const PAUSE: Duration = Duration::from_millis(2);
@@ -208,20 +209,19 @@ impl Replica {
         }
     }
 
-    pub(crate) fn on_watch_command(&mut self, command: Command, cx: &mut Context<'_, Replica>) {
+    pub(crate) fn on_watch_command(&mut self, command: WatchCommand, cx: &mut Context<'_, Replica>) {
         let out = &mut self.watch_out;
         match command {
-            Command::WatchOpen { stream } => {
+            WatchCommand::Open { stream } => {
                 if !self.hub.on_open(stream) {
                     cx.note("too many watch streams", stream.0);
                 }
             }
-            Command::WatchCredit { stream, responses } => self.hub.on_credit(stream, responses, out),
-            Command::WatchCreate { stream, create } => self.on_watch_create(stream, create),
-            Command::WatchCancel { stream, watch_id } => self.hub.on_cancel(stream, watch_id, out),
-            Command::WatchProgress { stream } => self.hub.on_progress(stream, out),
-            Command::WatchClose { stream } => self.hub.on_close(stream),
-            Command::Request { .. } | Command::Forget { .. } => unreachable!("handled before"),
+            WatchCommand::Credit { stream, responses } => self.hub.on_credit(stream, responses, out),
+            WatchCommand::Create { stream, create } => self.on_watch_create(stream, create),
+            WatchCommand::Cancel { stream, watch_id } => self.hub.on_cancel(stream, watch_id, out),
+            WatchCommand::Progress { stream } => self.hub.on_progress(stream, out),
+            WatchCommand::Close { stream } => self.hub.on_close(stream),
         }
         if self.hub.wants_catch_up() {
             cx.set_timer(Timer::CatchUp, Duration::ZERO);
@@ -237,6 +237,6 @@ impl Replica {
         self.forget_write(ticket);
         self.forget_read(ticket);
         self.forget_lease_question(ticket);
-        self.moving.take_if(|(moving, _)| *moving == ticket);
+        self.moving.take_if(|moving| moving.ticket == ticket);
     }
 }

@@ -4,10 +4,10 @@
 //!   [ raft's own part ] [ this module's part: members, window, counters ] [ the store's parts ... ]
 //! ```
 //!
-//! The store names its parts by their content, so a part that lies in the last manifest is not written again, and one
-//! that a follower receives keeps its number. Raft's part has the top bit of its number set, ours the next one.
+//! The store names its parts by their content, so a part in the last manifest is not written again, and one that a
+//! follower receives keeps its number. Raft's part has the top bit of its number set, ours the next one.
 //!
-//! Only one of the two writes to the disk at a time: while a snapshot is coming in, no checkpoint of our own is made.
+//! Only one of the two writes to the disk at a time: while a snapshot is arriving, this node makes no checkpoint.
 
 use crate::members::{Member, Members};
 use crate::message::{Record, Timer};
@@ -28,17 +28,18 @@ const OWN_PART_VERSION: u8 = 1;
 /// Our own parts have this bit set, and not the one above it.
 const OWN_PART: u64 = 1 << 62;
 
-/// Between two parts the disk is left to the log. A checkpoint is spread over the time in which the log grows towards
-/// the next one: parts that come close together make every write behind them late, on all members at the same moment.
+/// The pause between two parts, in which the disk serves the log. A checkpoint is spread over the time in which the log
+/// grows towards the next one: parts in quick succession would delay every write after them, on all members at the same
+/// time.
 const PAUSE: Duration = Duration::from_millis(25);
 
-/// The same when the log has grown by half of what the next checkpoint waits for.
+/// The same once the log has grown by half of the distance to the next checkpoint.
 const PAUSE_IN_HASTE: Duration = Duration::from_millis(2);
 
-/// How many parts that are on disk already are passed over in a step.
+/// How many parts that are already on disk one step skips.
 const KNOWN_PARTS_A_STEP: usize = 256;
 
-/// A checkpoint of this node's own, under way.
+/// A checkpoint of this node, in progress.
 #[derive(Clone)]
 pub(crate) struct Checkpointing {
     meta: SnapshotMeta,
@@ -54,10 +55,10 @@ pub(crate) struct Outgoing {
     parts: Vec<PartRef>,
 }
 
-/// A snapshot from the leader, as far as it came.
+/// A snapshot from the leader, as far as it has arrived.
 #[derive(Clone)]
 pub(crate) struct Incoming {
-    /// In which term it began.
+    /// The term in which it began.
     term: Term,
     meta: SnapshotMeta,
     total: u32,
@@ -77,14 +78,14 @@ pub(crate) struct Own {
     window: Window,
 }
 
-/// What a restart has found so far.
+/// The state that a restart has found so far.
 #[derive(Clone, Default)]
 pub(crate) struct Restoring {
     own: Option<Own>,
     restore: Option<Restore>,
 }
 
-/// What stands around the store's parts in the first checkpoint of a cluster that begins with a given store.
+/// The frame around the store's parts in the first checkpoint of a cluster that begins with a given store.
 pub struct Seed {
     /// The parts before the store's, in this order.
     pub parts: Vec<Part>,
@@ -106,7 +107,7 @@ pub fn seed(members: &[Member]) -> Seed {
         window: Window::default(),
     };
     let parts = alloc::vec![Raft::checkpoint_part(&SnapshotMeta { index, term, configuration }), own.to_part()];
-    // The entry's term was seen: nobody may stand for election in it again.
+    // The entry's term is used: no member may stand for election in it again.
     let record = Record::Raft(volvox_raft::Record::Hard { term, vote: None, commit: index });
     Seed { parts, record }
 }
@@ -130,7 +131,7 @@ impl Replica {
     /// Begins a checkpoint when the log has grown enough since the last one: its size decides, never a count.
     pub(crate) fn begin_checkpoint_if_due(&mut self, cx: &mut Context<'_, Replica>) {
         let due = self.log_bytes_since_checkpoint >= self.config.checkpoint_log_bytes;
-        // A snapshot whose leader is gone, or that the log has overtaken, does not come to an end any more.
+        // A snapshot whose leader is gone, or that the log has overtaken, never completes.
         let term = self.raft.term();
         self.incoming.take_if(|incoming| incoming.term != term || incoming.meta.index <= self.applied);
         let free = self.checkpointing.is_none() && self.incoming.is_none();
@@ -205,7 +206,7 @@ impl Replica {
         self.with_raft(cx, |raft, cx| raft.send_snapshot_part(to, &meta, part, total, Bytes::from(data), cx));
     }
 
-    /// Lets go of snapshots that arrived.
+    /// Releases snapshots that have arrived.
     pub(crate) fn release_snapshots(&mut self) {
         if self.outgoing.is_empty() {
             return;
@@ -248,10 +249,10 @@ impl Replica {
             if own.applied != meta.index {
                 return Err("a snapshot's first part is of another snapshot");
             }
-            // Consensus hands up only what the log does not hold.
+            // Consensus delivers only what the log does not hold.
             assert!(meta.index > self.applied, "a snapshot at {} behind {}", meta.index, self.applied);
             if self.incoming.is_some() {
-                cx.note("a snapshot begins anew", meta.index.0);
+                cx.note("a snapshot transfer restarts", meta.index.0);
             }
             self.checkpointing = None;
             let restore = Store::restore(self.store_config());
@@ -278,13 +279,13 @@ impl Replica {
         Ok(())
     }
 
-    /// The whole snapshot is here: it takes the place of what was.
+    /// The whole snapshot has arrived: it replaces the state.
     fn install(&mut self, incoming: Incoming, cx: &mut Context<'_, Replica>) -> Result<(), &'static str> {
         let store = incoming.restore.finish().map_err(|_| "the parts of a snapshot do not make a store")?;
         if incoming.meta.index > self.applied && store.revision() < self.store.revision() {
             return Err("a snapshot would lose a committed revision");
         }
-        // Our own part is written anew: its boot number is this node's.
+        // Our own part is rewritten, with this node's boot number.
         let own = Own { boot: self.boot, ..incoming.own };
         let part = own.to_part();
         let mut numbers = alloc::vec![part.number];
@@ -300,7 +301,7 @@ impl Replica {
         }
         assert!(own.applied > self.applied, "a snapshot at {} installed over {}", own.applied, self.applied);
         self.store = store;
-        // What was half applied went with the store; the snapshot holds it whole.
+        // The half-applied entry is gone with the store; the snapshot contains it completely.
         self.half_applied = None;
         self.hub.on_replaced(self.store.revision());
         self.members = own.members;
@@ -323,7 +324,7 @@ impl Replica {
         Ok(())
     }
 
-    /// Takes in what survived the last life.
+    /// Restores the state that survived.
     ///
     /// # Panics
     /// When parts or records that the disk vouches for cannot be read: they were written by a newer program.
@@ -334,7 +335,7 @@ impl Replica {
                 if let Some(own) = self.restoring.own.take() {
                     let restore = self.restoring.restore.take().expect("our part begins the restore");
                     self.store =
-                        restore.finish().unwrap_or_else(|error| panic!("the checkpoint is no store: {error:?}"));
+                        restore.finish().unwrap_or_else(|error| panic!("the checkpoint is not a store: {error:?}"));
                     self.applied = own.applied;
                     self.applied_term = own.applied_term;
                     self.checkpoint_index = own.applied;

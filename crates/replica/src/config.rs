@@ -1,4 +1,4 @@
-//! What is fixed for the life of a node.
+//! The configuration, fixed for the life of a node.
 
 use crate::members::Member;
 use crate::watch::HubLimits;
@@ -16,11 +16,11 @@ pub struct Config {
     pub cluster: u64,
     /// The members of a cluster that is formed now; empty when joining one.
     pub bootstrap: Vec<Member>,
-    /// This node's name, said to the cluster once it runs.
+    /// This node's name, published to the cluster once it runs.
     pub name: String,
-    /// Where clients reach this node.
+    /// The addresses for clients of this node.
     pub client_urls: Vec<String>,
-    /// How much the store may hold, in bytes; 0 is etcd's default of 2 GiB, negative no limit.
+    /// The size limit of the store, in bytes; 0 is etcd's default of 2 GiB, negative no limit.
     pub quota_bytes: i64,
     /// Operations of one transaction.
     pub txn_ops_max: usize,
@@ -32,21 +32,21 @@ pub struct Config {
     pub request_bytes_in_flight_max: usize,
     /// Entries committed and not yet applied; above this, requests are refused (book/src/etcd.md#12).
     pub apply_lag_max: u64,
-    /// A checkpoint is begun once the log has grown by this many bytes since the last one.
+    /// A checkpoint begins once the log has grown by this many bytes since the last one.
     pub checkpoint_log_bytes: u64,
-    /// How often idle watchers that asked for it hear how far they have come.
+    /// The interval of progress notifications to idle watchers that requested them.
     pub watch_progress_interval: Duration,
     /// The limits of the watch hub.
     pub hub: HubLimits,
 }
 
 impl Config {
-    /// The time after which a request is given up (book/src/etcd.md#12): 5 s and two election timeouts.
+    /// The time after which a request times out (book/src/etcd.md#12): 5 s and two election timeouts.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(5) + 2 * self.raft.election_timeout
     }
 
-    /// A usual configuration around a Raft configuration.
+    /// A default configuration around a Raft configuration.
     pub fn new(raft: volvox_raft::Config, cluster: u64, bootstrap: Vec<Member>, id: NodeId) -> Config {
         Config {
             raft,

@@ -1,21 +1,22 @@
-//! The leader's side of a write: what it takes from others, and what it proposes itself.
+//! The leader's side of a write: the proposals that it accepts from others, and its own.
 //!
-//! A frame may come twice. What this leader decided of a forwarded proposal, it decided for its whole term: the second
-//! copy is dropped without a word, whether the first was proposed or refused. Else a client that was told "refused"
-//! would see its write happen.
+//! A frame may be duplicated. This leader's decision on a forwarded proposal is final for its whole term: the second
+//! copy is dropped silently, whether the first was proposed or refused. Otherwise a client that received a refusal
+//! could see its write happen.
 
 use crate::Replica;
 use crate::message::{Message, Refusal};
 use crate::proposal::{Action, Proposal, Window};
-use crate::request::Ticket;
 use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_shared};
-use volvox_raft::{Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term};
+use volvox_raft::{
+    Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term, Ticket as RaftTicket,
+};
 use volvox_store::Command as StoreCommand;
 
-/// The raft ticket of every proposal: its outcome is looked at in the same step.
-const PROPOSAL: Ticket = Ticket(u64::MAX);
+/// The raft ticket of every proposal: its outcome is examined in the same step.
+const PROPOSAL: RaftTicket = RaftTicket(u64::MAX);
 
-/// The forwarded proposals that a leader decided of in one term.
+/// The forwarded proposals that a leader has decided on in one term.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Decided {
     term: Term,
@@ -53,7 +54,7 @@ impl Replica {
         }
     }
 
-    /// Proposes what was forwarded, or says why not; `Some(None)`: not now.
+    /// Proposes a forwarded proposal, or returns why not; `Some(None)`: not now.
     fn decide(&mut self, proposal: &Proposal, data: Bytes, cx: &mut Context<'_, Replica>) -> Option<Option<Refusal>> {
         if self.decided.term != self.raft.term() {
             self.decided = Decided { term: self.raft.term(), window: Window::default() };
@@ -67,7 +68,7 @@ impl Replica {
             Ok(()) => match self.propose(data, cx) {
                 Ok(()) => None,
                 Err(RaftRefusal::TooMany) => Some(Some(Refusal::TooManyRequests)),
-                // Leadership is being handed over: that may come to nothing, and then it is taken.
+                // Leadership is being handed over: that may fail, and then the proposal is accepted.
                 Err(_) => return Some(None),
             },
         };
@@ -78,14 +79,14 @@ impl Replica {
         outcome
     }
 
-    /// What this leader appended has consequences for its clock already.
+    /// The entries that this leader appended have already been taken into account by its clock.
     fn on_proposed(&mut self, action: &Action) {
         if let Action::Store(StoreCommand::LeaseRevoke(revoke)) = action {
             self.on_lease_ending(revoke.id);
         }
     }
 
-    /// Proposes what holds in this term only, now or never. Says whether it was proposed.
+    /// Proposes an action that is valid only in this term, now or never. Returns whether it was proposed.
     pub(crate) fn propose_now(&mut self, action: Action, cx: &mut Context<'_, Replica>) -> bool {
         if !self.is_booted || self.raft.role() != RoleKind::Leader {
             return false;
@@ -117,8 +118,8 @@ impl Replica {
     }
 }
 
-/// What follows from the leader's own clock is nobody else's to propose: that the time of a lease is over is true by the
-/// clock of one leader in one term. The next one has given the lease its whole time again, and may have renewed it.
+/// Only the leader may propose consequences of its own clock: a lease has expired by the clock of one leader in one
+/// term. The next leader has restarted the lease's full time, and may have renewed it.
 fn is_for_the_leader(action: &Action) -> bool {
     matches!(action, Action::Store(StoreCommand::LeaseExpire(_) | StoreCommand::LeaseCheckpoint(_)))
 }

@@ -1,13 +1,13 @@
 //! The clock of leases, which only the leader has (book/src/etcd.md#6.6).
 //!
-//! What leases exist, and with which keys, is replicated; when they expire is not. A new leader cannot know how much of
-//! a lease was used up before it led, so it gives every lease its whole time again, and an election timeout on top: a
-//! lease never expires early. When its time is over, the leader *proposes* the expiry; from that moment a lease is not
-//! renewed any more, because the entry may already be on its way to being applied.
+//! The set of leases, with their keys, is replicated; when they expire is not. A new leader cannot know how much of a
+//! lease was used before it led, so it gives every lease its full time again, plus an election timeout: a lease never
+//! expires early. When its time is over, the leader *proposes* the expiry; from then on the lease cannot be renewed,
+//! because the entry may already be on its way to being applied.
 //!
-//! An expiry is proposed once. What a leader appended is committed in its term or not by it at all, so there is nothing
-//! to repeat; and a second entry could end a lease that was granted anew under the same id between the two. For the same
-//! reason a lease whose revocation is in the log is left to that.
+//! An expiry is proposed once. A leader's entry is committed in its term or never by it, so there is nothing to repeat;
+//! and a second entry could end a lease that was granted again under the same id in between. For the same reason a
+//! lease whose revocation is in the log is left alone.
 
 use crate::planted::{self, Bug};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use volvox_core::Instant;
 /// How many leases may expire in one entry.
 pub const EXPIRIES_MAX: usize = 500;
 
-/// How many entries with expiries may be on their way at a time.
+/// How many entries with expiries may be in flight at a time.
 pub const EXPIRY_ENTRIES_MAX: usize = 16;
 
 /// Of the leases that a new leader finds, not more than 750 expire in a second.
@@ -41,7 +41,7 @@ struct Running {
     is_ending: bool,
 }
 
-/// What is left of a lease.
+/// The rest of a lease.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TimeLeft {
     /// Whole seconds.
@@ -50,20 +50,20 @@ pub struct TimeLeft {
     pub granted_ttl: i64,
 }
 
-/// What becomes of the wish to renew a lease.
+/// The result of a renewal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Renewal {
-    /// It has its whole time again.
+    /// The lease has its full time again.
     Renewed(TimeLeft),
-    /// Its time is over, and it is about to be removed: it is never revived. There is no answer before it is gone.
+    /// The lease has expired and is about to be removed: it is never revived. There is no answer before it is gone.
     Ending,
     /// There is no such lease.
     Unknown,
 }
 
 impl LeaseClock {
-    /// A new leader's clock: every lease gets what it is known to have left, and `extension` on top; those that would
-    /// expire together are spread, each after the one before.
+    /// A new leader's clock: every lease gets its known remaining time plus `extension`; leases that would expire
+    /// together are spread out.
     pub fn start(leases: impl Iterator<Item = (i64, i64, i64)>, now: Instant, extension: Duration) -> LeaseClock {
         let mut clock = LeaseClock::default();
         let mut by_time: Vec<(Instant, i64, i64)> = leases
@@ -99,7 +99,7 @@ impl LeaseClock {
         }
     }
 
-    /// The end of a lease came to nothing.
+    /// The end of a lease was abandoned.
     pub fn on_kept(&mut self, lease: i64) {
         if let Some(running) = self.leases.get_mut(&lease) {
             running.is_ending = false;
@@ -128,7 +128,7 @@ impl LeaseClock {
         self.leases.is_empty()
     }
 
-    /// Gives a lease its whole time again, unless its time is over.
+    /// Gives a lease its full time again, unless it has expired.
     pub fn renew(&mut self, lease: i64, now: Instant) -> Renewal {
         let Some(running) = self.leases.get(&lease) else {
             return Renewal::Unknown;
@@ -143,7 +143,7 @@ impl LeaseClock {
         Renewal::Renewed(TimeLeft { ttl: granted_ttl, granted_ttl })
     }
 
-    /// How long a lease still lives; 0 seconds while its expiry is under way.
+    /// How long a lease still lives; 0 seconds while its expiry is in progress.
     pub fn time_left(&self, lease: i64, now: Instant) -> Option<TimeLeft> {
         let running = self.leases.get(&lease)?;
         let ttl = running.expires.since(now).as_secs() as i64;
@@ -151,7 +151,7 @@ impl LeaseClock {
     }
 
     /// The leases whose expiry should be proposed now: at most [`EXPIRIES_MAX`], and none while
-    /// [`EXPIRY_ENTRIES_MAX`] entries are on their way.
+    /// [`EXPIRY_ENTRIES_MAX`] entries are in flight.
     pub fn expired(&self, now: Instant) -> Vec<i64> {
         if self.entries_under_way >= EXPIRY_ENTRIES_MAX {
             return Vec::new();
@@ -199,7 +199,7 @@ mod tests {
         let mut clock = LeaseClock::default();
         clock.on_granted(7, 5, Instant(0));
         clock.on_ending(7);
-        assert!(clock.expired(Instant(9 * SECOND)).is_empty(), "it may be granted anew behind its revocation");
+        assert!(clock.expired(Instant(9 * SECOND)).is_empty(), "it may be granted again behind its revocation");
         clock.on_kept(7);
         assert_eq!(clock.expired(Instant(9 * SECOND)), [7], "the revocation was refused");
     }

@@ -1,21 +1,20 @@
-//! Questions about leases: only the leader has the clock, so every node asks it, and the leader answers from memory
-//! once it has made sure that it still leads (book/src/etcd.md#6.3). A renewal never goes through the log.
+//! Requests about leases: only the leader has the clock, so every node asks it, and the leader answers from memory once
+//! it has confirmed that it still leads (book/src/etcd.md#6.3). A renewal never goes through the log.
 //!
-//! The asking node repeats its question every half second, to the leader of the moment. So the leader need not remember
-//! questions that it cannot answer yet: that of a lease whose time is over, and which is about to be removed, gets its
-//! answer when it is asked again after the removal.
+//! The asking node repeats its question every half second, to the current leader. So the leader need not remember
+//! questions that it cannot answer yet: a question about an expired lease that is about to be removed is answered when
+//! it is repeated after the removal.
 
 use crate::Error;
 use crate::lease_clock::{LeaseClock, Renewal, TimeLeft};
 use crate::message::{Message, Timer};
 use crate::proposal::Action;
-use crate::reads::OWN_TICKETS;
 use crate::replica::Replica;
 use crate::request::{Reply, Ticket};
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Instant, NodeId, Position};
-use volvox_raft::{Index, RoleKind, Term};
+use volvox_raft::{Index, RoleKind, Term, Ticket as RaftTicket};
 use volvox_store::Command as StoreCommand;
 
 /// How often the leader looks for leases whose time is over.
@@ -31,13 +30,13 @@ pub(crate) struct LeaseQuestion {
     lease: i64,
     renew: bool,
     deadline: Instant,
-    /// Whom, and when.
+    /// The leader asked, and the time.
     asked: Option<(NodeId, Instant)>,
-    /// The answer is here, and waits until this node has come as far as the leader was.
+    /// The answer has arrived, and waits until this node has applied as much as the leader had.
     answer: Option<(Index, TimeLeft)>,
 }
 
-/// Whom the leader answers, once it knows that it leads.
+/// The askers that the leader answers, once it knows that it leads.
 #[derive(Clone, Debug)]
 pub(crate) struct LeaseOrigin {
     node: NodeId,
@@ -80,7 +79,7 @@ impl Replica {
         }
     }
 
-    /// Somebody asks this node, which should lead, about a lease.
+    /// A node asks this one, as the leader, about a lease.
     pub(crate) fn on_lease_ask(
         &mut self,
         node: NodeId,
@@ -99,9 +98,8 @@ impl Replica {
         self.ask_read(ticket, cx);
     }
 
-    /// This node led a moment ago, and has applied everything up to then: it may answer.
-    pub(crate) fn answer_lease(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        assert!(ticket.0 >= OWN_TICKETS, "a door's ticket");
+    /// This node's leadership was confirmed, and it has applied everything up to then: it may answer.
+    pub(crate) fn answer_lease(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
         let Some(origin) = self.lease_reads.remove(&ticket) else {
             return;
         };
@@ -114,7 +112,7 @@ impl Replica {
             true => match clock.renew(origin.lease, now) {
                 Renewal::Renewed(left) => left,
                 Renewal::Unknown => NO_LEASE,
-                // It is asked again, until the lease is gone.
+                // The question is repeated until the lease is gone.
                 Renewal::Ending => return cx.note("keep-alive of a lease that ends", origin.question),
             },
         };
@@ -127,7 +125,8 @@ impl Replica {
         cx.send_after(Position::NONE, origin.node, answer);
     }
 
-    /// The leader's answer. The keys of a lease are this node's to say: once it has applied what the leader had.
+    /// The leader's answer arrives. This node adds the keys of the lease, once it has applied as much as the leader
+    /// had.
     pub(crate) fn on_lease_answer(
         &mut self,
         from: NodeId,
@@ -140,7 +139,7 @@ impl Replica {
             return;
         };
         if pending.asked.is_none_or(|(asked, _)| asked != from) || pending.answer.is_some() {
-            return cx.note("an answer that nobody waits for", question);
+            return cx.note("an unexpected answer", question);
         }
         pending.answer = Some((applied, left));
         if pending.renew || applied <= self.applied {

@@ -2,13 +2,14 @@
 //!
 //! # The problem
 //! Consensus agrees on a log, and a store applies it. Between the two and a client lies what makes three machines
-//! *behave as one*: any node takes any request, a client never notices where the leader is or that it died, an
-//! acknowledged write is never lost and never happens twice, a read never goes back in time, a lease never expires
-//! early nor comes back, and a watcher misses nothing.
+//! *behave as one*: any node accepts any request, a client notices neither the leader's location nor its crash, an
+//! acknowledged write is never lost or applied twice, a read never goes back in time, a lease neither expires early nor
+//! returns, and a watcher misses nothing.
 //!
 //! # The idea
 //! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. Doors
-//! hold connections and codecs; whatever decides an answer to a client is in here, so the simulator runs it.
+//! consist of connections and codecs; the code that decides an answer to a client is in this crate, so the simulator
+//! runs it.
 //!
 //! ```text
 //!  client of n2         n2 (follower)                 n1 (leader)                        n3
@@ -22,29 +23,29 @@
 //! ```
 //!
 //! # The parts
-//! | module | what it decides |
+//! | module | responsibility |
 //! |---|---|
 //! | [`request`] | the vocabulary: requests, replies, errors |
-//! | `writes` | requests in flight at the node that was asked, and why a lost leader is not an error |
-//! | `forward` | what a leader takes from others, each proposal once |
+//! | `writes` | requests in flight at the receiving node, and why a lost leader is not an error |
+//! | `forward` | the proposals that a leader accepts from others, each once |
 //! | `reads` | linearizable reads by ReadIndex |
-//! | `apply` | entries into the store, and what follows from each |
-//! | [`proposal`] | what an entry holds; the window that makes duplicates harmless |
-//! | `leases`, [`lease_clock`] | who asks about leases, and when they expire |
+//! | `apply` | entries into the store, and their consequences |
+//! | [`proposal`] | the content of an entry; the window that makes duplicates harmless |
+//! | `leases`, [`lease_clock`] | requests about leases, and their expiry |
 //! | [`watch`] | the watch hub with its six guarantees |
 //! | [`members`], `membership` | the members, and the Raft configuration that follows them |
 //! | `checkpoint` | checkpoints, snapshots to others and from others, restart |
 //!
 //! # Why it is safe
-//! A write carries (node, incarnation, sequence). It is handed to the leader of one term, who takes it in that term
-//! only; it is handed over again only when an entry of a later term was applied, which no entry of the earlier term can
-//! follow. And if a frame was duplicated all the same, the replicated window drops the second copy. Reads are answered
-//! from a state that contains everything committed when they were asked. Leases live by the leader's clock alone, which
+//! A write carries (node, incarnation, sequence). It is handed to the leader of one term, which accepts it only in that
+//! term; it is handed over again only after an entry of a later term was applied, which no entry of the earlier term
+//! can follow. If a frame is duplicated nevertheless, the replicated window drops the second copy. Reads are answered
+//! from a state that contains everything committed when they arrived. Leases live by the leader's clock alone, which
 //! starts after the leader applied an entry of its own term, when it knows every lease there is.
 //!
 //! # Caveats
-//! A request whose outcome nobody can know in time ends in etcd's "request timed out". Users and roles (etcd's Auth
-//! service), and lease checkpoints proposed on their own, are not here yet.
+//! A request whose outcome cannot be known in time ends in etcd's "request timed out". Users and roles (etcd's Auth
+//! service), and lease checkpoints proposed on their own, are not included yet.
 //!
 //! References: Ongaro and Ousterhout 2014 (Raft); Ongaro's thesis, chapters 3, 4 and 6; the etcd v3 API.
 #![no_std]
@@ -55,6 +56,7 @@ extern crate alloc;
 mod apply;
 mod checkpoint;
 pub mod config;
+pub mod error;
 mod forward;
 pub mod lease_clock;
 mod leases;
@@ -72,9 +74,10 @@ mod writes;
 
 pub use checkpoint::{Seed, seed};
 pub use config::Config;
+pub use error::Error;
 pub use members::Member;
 pub use message::{Message, Record, Timer};
 pub use replica::Replica;
-pub use request::{Command, Error, Event, Reply, Request, Ticket};
+pub use request::{Command, Event, MemberRequest, Reply, Request, Ticket, WatchCommand};
 pub use view::{Status, View};
 pub use watch::{HubLimits, StreamId, WatchCreate, WatchResponse};

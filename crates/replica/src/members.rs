@@ -3,36 +3,36 @@
 //! This table is replicated state, changed by entries of the log. Which (node, incarnation) pairs vote in consensus
 //! follows from it: the leader brings the Raft configuration into line, step by step (see `reconcile`).
 
-use crate::request::Error;
+use crate::error::Error;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, NodeId, Reader};
 
-/// How many learners there may be.
+/// The most learners.
 pub const LEARNERS_MAX: usize = 1;
-/// How many members there may be; a voter more costs every write a message.
+/// The most members; each voter costs every write a message.
 pub const MEMBERS_MAX: usize = 32;
-/// How many URLs a member may have, of how many bytes each.
+/// The most URLs of a member, and their greatest length.
 const URLS_MAX: usize = 16;
 const URL_BYTES_MAX: usize = 1024;
 /// All URLs of one kind of a member, and its name: so that the whole table fits a part of a checkpoint.
 const URLS_BYTES_MAX: usize = 8 << 10;
 const NAME_BYTES_MAX: usize = 1024;
-/// How many of those that were removed are remembered. Ids only rise: an older one does not come back either.
+/// How many of those that were removed are remembered. Ids only rise, so an older one does not return either.
 const REMOVED_MAX: usize = 1024;
 
 /// One member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Member {
-    /// Who.
+    /// The node.
     pub id: NodeId,
     /// Its name; empty until it has started.
     pub name: String,
-    /// Where its peers reach it.
+    /// The addresses for its peers.
     pub peer_urls: Vec<String>,
-    /// Where its clients reach it; empty until it has started.
+    /// Its addresses for clients; empty until it has started.
     pub client_urls: Vec<String>,
     /// Without a vote.
     pub is_learner: bool,
@@ -45,24 +45,24 @@ pub enum MemberAction {
     Bootstrap(Vec<Member>),
     /// A new member; its id is the next that was never used.
     Add {
-        /// Where its peers reach it.
+        /// The addresses for its peers.
         peer_urls: Vec<String>,
-        /// Without a vote?
+        /// Whether it is a learner.
         is_learner: bool,
     },
-    /// One member less; its id never comes back.
+    /// Removes a member; its id never returns.
     Remove(NodeId),
     /// Other peer URLs.
     Update(NodeId, Vec<String>),
     /// A learner gets its vote.
     Promote(NodeId),
-    /// A member that started says its name and where clients reach it.
+    /// A started member publishes its name and the addresses for clients.
     Publish {
-        /// Who.
+        /// The member.
         id: NodeId,
         /// Its name.
         name: String,
-        /// Where its clients reach it.
+        /// Its addresses for clients.
         client_urls: Vec<String>,
     },
 }
@@ -233,7 +233,7 @@ impl Members {
     }
 }
 
-/// Whether what a member says of itself is not too long.
+/// Whether a member's name and URLs are not too long.
 pub fn are_attributes_bounded(name: &str, client_urls: &[String]) -> bool {
     name.len() <= NAME_BYTES_MAX && are_bounded(client_urls)
 }

@@ -3,32 +3,34 @@
 //! The table of members says who *should* vote; the Raft configuration says which (node, incarnation) pairs *do*. The
 //! leader compares the two whenever something changed, and proposes one step at a time:
 //!
-//! 1. whom the table does not name leaves the configuration;
+//! 1. a node that the table does not name leaves the configuration;
 //! 2. a named node that reports an incarnation newer than the configuration's — it is new, or lost its disk — comes in
 //!    as a learner under that incarnation;
 //! 3. a learner that caught up, and should vote, becomes a voter in place of the older incarnation.
 //!
-//! Each step is a joint change (Raft 6), and any leader can go on where another stopped, because nothing is remembered
-//! but the table, the configuration, and who says hello.
+//! Each step is a joint change (Raft 6), and any leader can continue where another stopped, because nothing is kept
+//! except the table, the configuration, and the nodes that say hello.
 
 use crate::Error;
 use crate::members::{Member, MemberAction, are_attributes_bounded, check_peer_urls};
 use crate::message::{Refusal, Timer};
 use crate::proposal::Action;
 use crate::replica::Replica;
-use crate::request::{Event, Reply, Request, Ticket};
+use crate::request::{Event, MemberRequest, Reply, Ticket};
 use crate::writes::Own;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Incarnation, Instant, NodeId, Position, Process};
-use volvox_raft::{Command as RaftCommand, Configuration, Member as RaftMember, Refusal as RaftRefusal, RoleKind};
+use volvox_raft::{
+    Command as RaftCommand, Configuration, Member as RaftMember, Refusal as RaftRefusal, RoleKind, Ticket as RaftTicket,
+};
 
 /// How often the leader compares, beside every change.
 const RECONCILE_TICK: Duration = Duration::from_millis(250);
 
-/// The raft ticket of every change of the configuration: nobody waits for it, the next comparison sees it.
-const CHANGE: Ticket = Ticket(u64::MAX - 1);
+/// The raft ticket of every change of the configuration: no request waits for it, and the next comparison sees it.
+const CHANGE: RaftTicket = RaftTicket(u64::MAX - 1);
 
 /// A learner may vote once it lacks at most this many entries: then it needs no snapshot, and catches up in one flight.
 const LEARNER_LAG_MAX: u64 = 1024;
@@ -36,28 +38,37 @@ const LEARNER_LAG_MAX: u64 = 1024;
 /// After this many election timeouts without a leader, a node that was removed leaves.
 const LEAVE_ANYWAY_TIMEOUTS: u32 = 30;
 
-/// How far a node that was removed has come with leaving.
+/// A transfer of leadership that a client waits for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moving {
+    /// The client's.
+    pub ticket: Ticket,
+    /// Its number in consensus.
+    pub asked: RaftTicket,
+    pub deadline: Instant,
+}
+
+/// The progress of a removed node in leaving.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Leaving {
     /// When it saw that it was removed.
     since: Option<Instant>,
-    /// The world was told.
+    /// Whether the world was informed.
     is_told: bool,
 }
 
 impl Replica {
     /// A client changes the members.
-    pub(crate) fn on_member_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
+    pub(crate) fn on_member_request(&mut self, ticket: Ticket, request: MemberRequest, cx: &mut Context<'_, Replica>) {
         let action = match request {
-            Request::MemberAdd { peer_urls, is_learner } => {
+            MemberRequest::Add { peer_urls, is_learner } => {
                 check_peer_urls(&peer_urls).map(|()| MemberAction::Add { peer_urls, is_learner })
             }
-            Request::MemberRemove { id } => Ok(MemberAction::Remove(id)),
-            Request::MemberUpdate { id, peer_urls } => {
+            MemberRequest::Remove { id } => Ok(MemberAction::Remove(id)),
+            MemberRequest::Update { id, peer_urls } => {
                 check_peer_urls(&peer_urls).map(|()| MemberAction::Update(id, peer_urls))
             }
-            Request::MemberPromote { id } => Ok(MemberAction::Promote(id)),
-            other => unreachable!("not a request about members: {other}"),
+            MemberRequest::Promote { id } => Ok(MemberAction::Promote(id)),
         };
         let checked = action.and_then(|action| {
             let leads = self.raft.role() == RoleKind::Leader;
@@ -76,8 +87,8 @@ impl Replica {
     }
 
     /// Checks what only the leader knows about a change of the members: whether a learner has caught up, and whether the
-    /// quorum after the change is connected (book/src/etcd.md#7.2). What the table of members says is checked when the
-    /// change is applied, on every member alike.
+    /// quorum after the change is connected (book/src/etcd.md#7.2). The table of members is checked when the change is
+    /// applied, on every member alike.
     pub(crate) fn check_member_action(&self, action: &Action, now: Instant) -> Result<(), Refusal> {
         match action {
             Action::Member(MemberAction::Add { is_learner: false, .. }) => self.check_health(None, now),
@@ -87,7 +98,7 @@ impl Replica {
         }
     }
 
-    /// A voter more, or this one less: who is connected of the others must be a quorum then. One voter may grow to two.
+    /// One voter more, or one less: then the connected others must be a quorum. One voter may grow to two.
     fn check_health(&self, without: Option<NodeId>, now: Instant) -> Result<(), Refusal> {
         let votes = |id: NodeId| self.members.get(id).is_some_and(|member| !member.is_learner);
         let voters = || self.members.iter().map(|member| member.id).filter(|id| votes(*id));
@@ -105,7 +116,7 @@ impl Replica {
         id == self.id || self.heard.iter().any(|(member, at)| member.node == id && now.since(*at) <= lately)
     }
 
-    /// Leader: remembers who was heard. Consensus itself forgets that every election timeout.
+    /// Leader: records which members answered. Consensus itself resets that every election timeout.
     pub(crate) fn hear_members(&mut self, now: Instant) {
         let progress: BTreeMap<RaftMember, bool> =
             self.raft.progress().map(|(member, _, is_active)| (member, is_active)).collect();
@@ -132,7 +143,7 @@ impl Replica {
         })
     }
 
-    /// A node says hello that the Raft configuration does not name so.
+    /// A node says hello that the Raft configuration does not name in this incarnation.
     pub(crate) fn on_joining(&mut self, member: RaftMember, cx: &mut Context<'_, Replica>) {
         if self.members.get(member.node).is_none() {
             return cx.note("a node that is no member wants to join", member.node.0);
@@ -194,7 +205,7 @@ impl Replica {
         if voters.is_empty() { (current.voters.clone(), learners) } else { (voters, learners) }
     }
 
-    /// A member says its name and URLs once it runs, and again whenever the table says otherwise.
+    /// A member publishes its name and URLs once it runs, and again whenever the table differs.
     pub(crate) fn publish_self(&mut self, cx: &mut Context<'_, Replica>) {
         let Some(member) = self.members.get(self.id) else {
             return;
@@ -220,29 +231,31 @@ impl Replica {
         if self.moving.is_some() || !self.raft.configuration().voters.iter().any(|voter| voter.node == to) {
             return self.reply(ticket, Err(Error::BadTransferee), cx);
         }
-        self.moving = Some((ticket, cx.now() + self.config.request_timeout()));
-        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Transfer { ticket, to }, cx));
+        let (asked, deadline) = (self.reads.next_ticket(), cx.now() + self.config.request_timeout());
+        self.moving = Some(Moving { ticket, asked, deadline });
+        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Transfer { ticket: asked, to }, cx));
     }
 
-    pub(crate) fn on_transferred(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        if self.moving.is_some_and(|(moving, _)| moving == ticket) {
-            self.moving = None;
-            self.reply(ticket, Ok(Reply::LeaderMoved), cx);
+    pub(crate) fn on_transferred(&mut self, asked: RaftTicket, cx: &mut Context<'_, Replica>) {
+        if let Some(moving) = self.moving.take_if(|moving| moving.asked == asked) {
+            self.reply(moving.ticket, Ok(Reply::LeaderMoved), cx);
         }
     }
 
     /// Consensus did not hand leadership over.
-    pub(crate) fn on_transfer_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
-        if self.moving.is_none_or(|(moving, _)| moving != ticket) {
-            return;
-        }
-        self.moving = None;
+    pub(crate) fn on_transfer_refused(
+        &mut self,
+        asked: RaftTicket,
+        reason: RaftRefusal,
+        cx: &mut Context<'_, Replica>,
+    ) {
+        let Some(moving) = self.moving.take_if(|moving| moving.asked == asked) else { return };
         let error = match reason {
             RaftRefusal::UnknownMember => Error::BadTransferee,
             RaftRefusal::NotLeader { .. } => Error::NotLeader,
             _ => Error::TransferTimeout,
         };
-        self.reply(ticket, Err(error), cx);
+        self.reply(moving.ticket, Err(error), cx);
     }
 
     /// A node that was removed leaves once consensus counts without it, and not before: its acknowledgement may be
@@ -255,7 +268,7 @@ impl Replica {
         let since = *self.leaving.since.get_or_insert(now);
         let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
         let is_named = committed.members().iter().any(|member| member.node == self.id);
-        // The leader may have been unable to say that it is done.
+        // The leader may have been unable to report that it is done.
         let is_forgotten = self.raft.leader().is_none()
             && now.since(since) >= LEAVE_ANYWAY_TIMEOUTS * self.config.raft.election_timeout;
         if !is_named || is_forgotten {

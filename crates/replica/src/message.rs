@@ -1,6 +1,6 @@
-//! What replicas send one another, persist, and wait for.
+//! The messages, records and timers of replicas.
 
-use crate::request::Error;
+use crate::error::Error;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Bytes, Decode, DecodeError, Encode, MessageKind, Reader};
@@ -15,7 +15,7 @@ pub enum Message {
     Forward {
         /// The origin's sequence.
         sequence: u64,
-        /// The term whose leader is meant.
+        /// The term of the addressed leader.
         term: u64,
         /// The encoded proposal.
         proposal: Bytes,
@@ -26,35 +26,35 @@ pub enum Message {
         sequence: u64,
         /// The term of the `Forward`.
         term: u64,
-        /// Why; `None`: it does not lead in that term.
+        /// The reason; `None`: it does not lead in that term.
         error: Option<Refusal>,
     },
     /// A follower's client asks the leader about a lease.
     LeaseAsk {
-        /// The asker's name for the question.
+        /// The requester's name for the question.
         question: u64,
-        /// Which lease.
+        /// The lease.
         lease: i64,
-        /// Renew it, or only say how long it lives.
+        /// Whether to renew it, or only report its remaining time.
         renew: bool,
     },
     /// The leader's answer about a lease.
     LeaseAnswer {
-        /// Which question.
+        /// The question.
         question: u64,
         /// Seconds left; -1 when there is no such lease.
         ttl: i64,
         /// Seconds given at the grant; 0 when there is no such lease.
         granted_ttl: i64,
-        /// The last entry that the leader had applied: its answer stands for the state after it.
+        /// The last entry that the leader had applied: its answer refers to the state after it.
         applied: u64,
     },
 }
 
-/// Why a leader does not propose what was forwarded to it; the request surely did nothing.
+/// Why a leader does not propose a forwarded write; the request certainly had no effect.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Refusal {
-    /// It has too much to do.
+    /// The leader is overloaded.
     TooManyRequests,
     /// The learner lags too far behind to vote.
     LearnerNotReady,
@@ -72,36 +72,36 @@ impl From<Refusal> for Error {
     }
 }
 
-/// What a replica persists.
+/// The records of a replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
     /// Of consensus.
     Raft(volvox_raft::Record),
-    /// The process started for the n-th time in this incarnation: sequences of different starts never meet.
+    /// The process started for the n-th time in this incarnation: sequences of different starts never collide.
     Boot {
         /// n, from 1.
         number: u64,
     },
 }
 
-/// What a replica waits for.
+/// The timers of a replica.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// Of consensus.
     Raft(volvox_raft::Timer),
-    /// Look for requests that wait too long, and hand over those that found no leader.
+    /// Check requests that wait too long, and hand over those that found no leader.
     Requests,
-    /// Go on applying.
+    /// Continue applying.
     Apply,
-    /// Look for leases whose time is over.
+    /// Check for expired leases.
     Leases,
-    /// Go on catching watchers up.
+    /// Continue catching watchers up.
     CatchUp,
-    /// Tell idle watchers how far they have come.
+    /// Send progress to idle watchers.
     Progress,
     /// Write the next part of a checkpoint.
     Checkpoint,
-    /// Go on compacting the store.
+    /// Continue compacting the store.
     Compact,
     /// Bring the Raft configuration into line with the members.
     Reconcile,

@@ -1,5 +1,5 @@
-//! Three bugs, one line each where its rule stands, for the sweep to find. Without the feature `planted-bugs` the
-//! question is answered at compile time, and nothing of them is left.
+//! Three bugs, one line each beside its rule, for the sweep to find. Without the feature `planted-bugs` the query is
+//! constant at compile time, and nothing of them remains.
 
 /// A bug that can be planted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -7,13 +7,13 @@
 pub enum Bug {
     /// A forwarded proposal is applied twice when its frame was duplicated.
     ForwardedAppliedTwice = 1,
-    /// A watcher behind the compaction point is not told so, and misses what was there.
+    /// A watcher behind the compaction point gets no error, and misses events.
     WatchGapAtCompaction = 2,
     /// A lease is renewed although its expiry was proposed.
     LeaseRevived = 3,
 }
 
-/// All of them, with their names.
+/// All bugs, with their names.
 pub const BUGS: [(&str, Bug); 3] = [
     ("forwarded-applied-twice", Bug::ForwardedAppliedTwice),
     ("watch-gap-at-compaction", Bug::WatchGapAtCompaction),
@@ -27,7 +27,7 @@ mod chosen {
 
     extern crate std;
 
-    // A thread of its own choice: tests run side by side.
+    // Per thread, since tests run in parallel.
     std::thread_local! {
         static CHOSEN: Cell<Option<Bug>> = const { Cell::new(None) };
     }

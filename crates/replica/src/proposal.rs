@@ -1,4 +1,4 @@
-//! What an entry of the log holds: who proposed it, and what it does.
+//! The content of a log entry: its proposer, and its action.
 //!
 //! The origin — node, incarnation, sequence — makes a duplicated frame harmless: the replicated [`Window`] remembers
 //! which sequences of each node were applied, and a second copy changes nothing.
@@ -24,15 +24,15 @@ const ORIGINS_MAX: usize = 256;
 /// The proposer of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Origin {
-    /// The node whose client asked.
+    /// The node that received the client's request.
     pub node: NodeId,
-    /// Which life of its storage.
+    /// The incarnation of its storage.
     pub incarnation: Incarnation,
-    /// Rises with each request of that life.
+    /// Rises with each request of that incarnation.
     pub sequence: u64,
 }
 
-/// What an entry does.
+/// The action of an entry.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Action {
     /// Changes the store.
@@ -46,7 +46,7 @@ pub enum Action {
 pub struct Proposal {
     /// Its proposer.
     pub origin: Origin,
-    /// What it does.
+    /// The command.
     pub action: Action,
 }
 
@@ -98,7 +98,7 @@ impl fmt::Display for Action {
     }
 }
 
-/// Which sequences were applied, for each node's newest incarnation: replicated state.
+/// The applied sequences, for each node's newest incarnation: replicated state.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Window {
     origins: BTreeMap<NodeId, Applied>,
@@ -113,7 +113,8 @@ struct Applied {
 }
 
 impl Window {
-    /// Notes that an entry of this origin is about to be applied; false when it was before, or is too old to tell.
+    /// Records that an entry of this origin is about to be applied; returns false when it was applied before, or is too
+    /// old to tell.
     pub fn admit(&mut self, origin: &Origin) -> bool {
         if self.origins.len() >= ORIGINS_MAX && !self.origins.contains_key(&origin.node) {
             self.origins.pop_first();

@@ -1,5 +1,6 @@
-//! Linearizable reads: a read waits until this node has applied everything that was committed when it was asked for,
-//! as a leader that was still the leader afterwards says (ReadIndex, thesis 6.4). It never waits for a disk or a lock.
+//! Linearizable reads: a read waits until this node has applied everything that was committed when the read arrived, as
+//! confirmed by a leader that was still the leader afterwards (ReadIndex, thesis 6.4). It never waits for a disk or a
+//! lock.
 
 use crate::Error;
 use crate::replica::Replica;
@@ -7,18 +8,25 @@ use crate::request::{Reply, Ticket};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use volvox_core::{Context, Instant, Process};
-use volvox_raft::{Command as RaftCommand, Index, Refusal as RaftRefusal};
+use volvox_raft::{Command as RaftCommand, Index, Refusal as RaftRefusal, Ticket as RaftTicket};
 
-/// Tickets from here on are the replica's own: reads on behalf of leases.
-pub(crate) const OWN_TICKETS: u64 = 1 << 62;
-
-/// An unanswered read is asked for again after this long: the question, or its answer, may be lost.
+/// An unanswered read index is requested again after this long: the question, or its answer, may be lost.
 const ASK_AGAIN: core::time::Duration = core::time::Duration::from_millis(500);
+
+/// The asker of a read, which decides what becomes of its answer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asker {
+    /// A client, by the ticket of its door.
+    Door(Ticket),
+    /// A member that asked about a lease.
+    Lease,
+}
 
 #[derive(Clone, Debug)]
 struct Read {
+    asker: Asker,
     deadline: Instant,
-    /// When consensus was asked; `None` while there is nobody to ask.
+    /// When consensus was asked; `None` while no leader is known.
     asked: Option<Instant>,
     /// Consensus has answered: it only waits for this index to be applied.
     ready_at: Option<Index>,
@@ -27,52 +35,62 @@ struct Read {
 /// Reads that wait.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Reads {
-    waiting: BTreeMap<Ticket, Read>,
+    waiting: BTreeMap<RaftTicket, Read>,
     /// Those that only wait for being applied up to an index.
-    ready: BTreeSet<(Index, Ticket)>,
-    next_own: u64,
+    ready: BTreeSet<(Index, RaftTicket)>,
+    /// Those of doors.
+    of_doors: BTreeMap<Ticket, RaftTicket>,
+    last_ticket: u64,
 }
 
 impl Reads {
-    fn remove(&mut self, ticket: Ticket) -> bool {
-        let Some(read) = self.waiting.remove(&ticket) else {
-            return false;
-        };
+    /// A ticket that this replica has given consensus for nothing else.
+    pub(crate) fn next_ticket(&mut self) -> RaftTicket {
+        self.last_ticket += 1;
+        RaftTicket(self.last_ticket)
+    }
+
+    /// Removes a read; returns its owner.
+    fn remove(&mut self, ticket: RaftTicket) -> Option<Asker> {
+        let read = self.waiting.remove(&ticket)?;
         if let Some(index) = read.ready_at {
             self.ready.remove(&(index, ticket));
         }
-        true
+        if let Asker::Door(door) = read.asker {
+            self.of_doors.remove(&door);
+        }
+        Some(read.asker)
     }
 }
 
 impl Replica {
     /// A client wants to read linearizably.
     pub(crate) fn on_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        // What other members ask about leases takes no client's place.
+        // Questions of other members about leases do not take a client's place.
         if self.reads.waiting.len().saturating_sub(self.lease_reads.len()) >= self.config.requests_max {
             return self.reply(ticket, Err(Error::TooManyRequests), cx);
         }
-        self.begin_read(ticket, cx);
-        self.ask_read(ticket, cx);
+        let asked = self.begin_read(Asker::Door(ticket), cx);
+        self.reads.of_doors.insert(ticket, asked);
+        self.ask_read(asked, cx);
     }
 
     /// A read of the replica's own, for a lease; `None` when too many wait. The caller remembers it in `lease_reads`.
-    pub(crate) fn own_read(&mut self, cx: &mut Context<'_, Replica>) -> Option<Ticket> {
+    pub(crate) fn own_read(&mut self, cx: &mut Context<'_, Replica>) -> Option<RaftTicket> {
         if self.lease_reads.len() >= self.config.requests_max {
             return None;
         }
-        let ticket = Ticket(OWN_TICKETS + self.reads.next_own);
-        self.reads.next_own += 1;
-        self.begin_read(ticket, cx);
-        Some(ticket)
+        Some(self.begin_read(Asker::Lease, cx))
     }
 
-    fn begin_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+    fn begin_read(&mut self, asker: Asker, cx: &mut Context<'_, Replica>) -> RaftTicket {
+        let ticket = self.reads.next_ticket();
         let deadline = cx.now() + self.config.request_timeout();
-        self.reads.waiting.insert(ticket, Read { deadline, asked: None, ready_at: None });
+        self.reads.waiting.insert(ticket, Read { asker, deadline, asked: None, ready_at: None });
+        ticket
     }
 
-    pub(crate) fn ask_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+    pub(crate) fn ask_read(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
         let now = cx.now();
         if let Some(read) = self.reads.waiting.get_mut(&ticket) {
             read.asked = Some(now);
@@ -80,7 +98,7 @@ impl Replica {
         }
     }
 
-    /// Asks again for reads that found nobody to ask, or whose answer is overdue. Asking twice does no harm.
+    /// Asks again for reads that found no leader, or whose answer is overdue. Asking twice does no harm.
     pub(crate) fn ask_reads_again(&mut self, cx: &mut Context<'_, Replica>) {
         if self.reads.waiting.is_empty() || self.raft.leader().is_none() {
             return;
@@ -88,20 +106,19 @@ impl Replica {
         let now = cx.now();
         let overdue =
             |read: &Read| read.ready_at.is_none() && read.asked.is_none_or(|asked| now.since(asked) >= ASK_AGAIN);
-        let again: Vec<Ticket> =
+        let again: Vec<RaftTicket> =
             self.reads.waiting.iter().filter(|(_, read)| overdue(read)).map(|(ticket, _)| *ticket).collect();
         for ticket in again {
             self.ask_read(ticket, cx);
         }
     }
 
-    /// Consensus says: linearizable once `index` is applied.
-    pub(crate) fn on_read_ready(&mut self, ticket: Ticket, index: Index, cx: &mut Context<'_, Replica>) {
+    /// Consensus reports: linearizable once `index` is applied.
+    pub(crate) fn on_read_ready(&mut self, ticket: RaftTicket, index: Index, cx: &mut Context<'_, Replica>) {
         let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) else {
             return;
         };
         if index <= self.applied {
-            self.reads.waiting.remove(&ticket);
             self.finish_read(ticket, cx);
         } else {
             read.ready_at = Some(index);
@@ -109,8 +126,8 @@ impl Replica {
         }
     }
 
-    /// Consensus refused something: a read is asked for again later, a transfer is over.
-    pub(crate) fn on_refused(&mut self, ticket: Ticket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
+    /// Consensus refused a request: a read is retried later, a transfer is over.
+    pub(crate) fn on_refused(&mut self, ticket: RaftTicket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
         if let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) {
             read.asked = None;
             if reason == RaftRefusal::TooMany {
@@ -127,38 +144,36 @@ impl Replica {
             if index > self.applied {
                 return;
             }
-            self.reads.remove(ticket);
             self.finish_read(ticket, cx);
         }
     }
 
-    fn finish_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
-        if ticket.0 >= OWN_TICKETS {
-            self.answer_lease(ticket, cx);
-        } else {
-            self.reply(ticket, Ok(Reply::ReadReady), cx);
+    fn finish_read(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
+        match self.reads.remove(ticket) {
+            Some(Asker::Door(door)) => self.reply(door, Ok(Reply::ReadReady), cx),
+            Some(Asker::Lease) => self.answer_lease(ticket, cx),
+            None => {}
         }
     }
 
-    fn end_read(&mut self, ticket: Ticket, error: Error, cx: &mut Context<'_, Replica>) {
-        self.reads.remove(ticket);
-        if ticket.0 < OWN_TICKETS {
-            self.reply(ticket, Err(error), cx);
-        } else {
-            self.lease_reads.remove(&ticket);
+    fn end_read(&mut self, ticket: RaftTicket, error: Error, cx: &mut Context<'_, Replica>) {
+        match self.reads.remove(ticket) {
+            Some(Asker::Door(door)) => self.reply(door, Err(error), cx),
+            Some(Asker::Lease) => drop(self.lease_reads.remove(&ticket)),
+            None => {}
         }
     }
 
-    /// Time is over for some, also for those that wait for entries which never come: this node may be cut off.
+    /// Some reads time out, including those that wait for entries which never arrive: this node may be partitioned.
     pub(crate) fn expire_reads(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
-        let late: Vec<Ticket> =
+        let late: Vec<RaftTicket> =
             self.reads.waiting.iter().filter(|(_, read)| read.deadline <= now).map(|(ticket, _)| *ticket).collect();
         for ticket in late {
             self.end_read(ticket, Error::Timeout, cx);
         }
     }
 
-    /// This node does not lead any more: whoever asked it about a lease asks another.
+    /// This node no longer leads: nodes that asked it about a lease ask another.
     pub(crate) fn drop_lease_reads(&mut self) {
         for ticket in core::mem::take(&mut self.lease_reads).into_keys() {
             self.reads.remove(ticket);
@@ -166,6 +181,8 @@ impl Replica {
     }
 
     pub(crate) fn forget_read(&mut self, ticket: Ticket) {
-        self.reads.remove(ticket);
+        if let Some(asked) = self.reads.of_doors.get(&ticket).copied() {
+            self.reads.remove(asked);
+        }
     }
 }

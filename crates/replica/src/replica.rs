@@ -1,7 +1,7 @@
 //! One member of the service, as a [`Process`].
 //!
-//! Everything between a commit and an answer happens here. The file shows the state and where each input goes; the
-//! work is in the modules named after it.
+//! Everything between a commit and an answer happens here. This file has the state and the dispatch of inputs; the work
+//! is in the other modules.
 
 use crate::apply::HalfApplied;
 use crate::checkpoint::{Checkpointing, Incoming, Outgoing as OutgoingSnapshot, Restoring};
@@ -10,10 +10,10 @@ use crate::forward::Decided;
 use crate::lease_clock::{LeaseClock, TimeLeft};
 use crate::leases::{LeaseOrigin, LeaseQuestion};
 use crate::members::Members;
-use crate::membership::Leaving;
+use crate::membership::{Leaving, Moving};
 use crate::message::{Message, Record, Timer};
 use crate::proposal::Window;
-use crate::reads::{OWN_TICKETS, Reads};
+use crate::reads::Reads;
 use crate::request::{Command, Event, Reply, Request, Ticket};
 use crate::view::{Status, View};
 use crate::watch::{Hub, StreamId, WatchResponse};
@@ -23,12 +23,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Context, Incarnation, NodeId, Position, Process, Restored, Scratch};
-use volvox_raft::{Entry, Event as RaftEvent, Index, Raft, RoleKind, Term};
+use volvox_raft::{Entry, Event as RaftEvent, Index, Raft, RoleKind, Term, Ticket as RaftTicket};
 use volvox_store::{Store, StoreConfig};
 
-/// How often requests in flight are looked at.
+/// The interval of checking requests in flight.
 const REQUESTS_TICK: Duration = Duration::from_millis(100);
-/// The lane of chance from which the numbers of questions begin.
+/// The lane of random numbers from which question numbers begin.
 const QUESTIONS: u64 = 0x9e57;
 
 /// One member of the service.
@@ -47,12 +47,12 @@ pub struct Replica {
     pub(crate) window: Window,
     /// Committed, not yet applied.
     pub(crate) committed: VecDeque<Entry>,
-    /// Taken from `committed`, and not through yet: `applied` is the one before it.
+    /// Taken from `committed`, and not finished yet: `applied` is the one before it.
     pub(crate) half_applied: Option<HalfApplied>,
     pub(crate) applied: Index,
     pub(crate) applied_term: Term,
 
-    /// Which start of this incarnation this is, and whether its record is durable: before that, nothing is proposed.
+    /// The boot of this incarnation, and whether its record is durable: before that, nothing is proposed.
     pub(crate) boot: u64,
     pub(crate) boot_position: Position,
     pub(crate) is_booted: bool,
@@ -64,18 +64,18 @@ pub struct Replica {
     pub(crate) next_question: u64,
     /// Answers that wait until this node has applied as much as the leader had.
     pub(crate) lease_answers: BTreeSet<(Index, u64)>,
-    pub(crate) lease_reads: BTreeMap<Ticket, LeaseOrigin>,
+    pub(crate) lease_reads: BTreeMap<RaftTicket, LeaseOrigin>,
     pub(crate) lease_clock: Option<LeaseClock>,
     pub(crate) leases_expired: u64,
     pub(crate) hub: Hub,
     pub(crate) watch_out: Vec<(StreamId, WatchResponse)>,
-    pub(crate) moving: Option<(Ticket, volvox_core::Instant)>,
+    pub(crate) moving: Option<Moving>,
 
-    /// The newest incarnation heard of nodes that the Raft configuration does not name so.
+    /// The newest known incarnation of nodes that the Raft configuration does not name in it.
     pub(crate) joining: BTreeMap<NodeId, Incarnation>,
-    /// Leader: when each other member was heard last.
+    /// Leader: when the last message from each other member arrived.
     pub(crate) heard: BTreeMap<volvox_raft::Member, volvox_core::Instant>,
-    /// Since when the members' table says that this node was removed, and whether that was told.
+    /// Since when the members' table says that this node was removed, and whether that was reported.
     pub(crate) leaving: Leaving,
     pub(crate) leader: Option<NodeId>,
     pub(crate) leader_changes: u64,
@@ -112,7 +112,7 @@ impl Replica {
         self.applied
     }
 
-    /// Runs one step of consensus; what it tells lies in `scratch.events` until [`Replica::settle`].
+    /// Runs one step of consensus; its events stay in `scratch.events` until [`Replica::settle`].
     pub(crate) fn with_raft(
         &mut self,
         cx: &mut Context<'_, Replica>,
@@ -122,7 +122,7 @@ impl Replica {
         cx.scope(&mut self.scratch, |cx| step(raft, cx), Message::Raft, Timer::Raft, Record::Raft);
     }
 
-    /// Handles what consensus told, until it has nothing more to tell, and sends what became due.
+    /// Handles the events of consensus, until there are no more, and sends what became due.
     fn settle(&mut self, cx: &mut Context<'_, Replica>) {
         while !self.scratch.events.is_empty() {
             let mut events = core::mem::take(&mut self.spare_events);
@@ -181,16 +181,16 @@ impl Replica {
         }
     }
 
-    /// Sends what the watch hub decided. It reveals committed changes only: those are durable on a majority already,
-    /// so nothing of this node's disk need be waited for.
+    /// Sends what the watch hub decided. It reveals only committed changes, which are already durable on a majority, so
+    /// it need not wait for this node's disk.
     fn flush_watch(&mut self, cx: &mut Context<'_, Replica>) {
         for (stream, response) in self.watch_out.drain(..) {
             cx.emit_after(Position::NONE, Event::Watch { stream, response });
         }
     }
 
-    /// Answers a request. What is answered is committed on a majority, or refused without a trace: this node's own disk
-    /// need not be waited for.
+    /// Answers a request. The result is committed on a majority, or refused without a trace, so it need not wait for
+    /// this node's disk.
     pub(crate) fn reply(&self, ticket: Ticket, result: Result<Reply, crate::Error>, cx: &mut Context<'_, Replica>) {
         cx.emit_after(Position::NONE, Event::Reply { ticket, result });
     }
@@ -200,10 +200,8 @@ impl Replica {
         self.expire_writes(now, cx);
         self.expire_reads(now, cx);
         self.expire_lease_questions(now, cx);
-        if self.moving.is_some_and(|(_, deadline)| deadline <= now)
-            && let Some((ticket, _)) = self.moving.take()
-        {
-            self.reply(ticket, Err(crate::Error::TransferTimeout), cx);
+        if let Some(moving) = self.moving.take_if(|moving| moving.deadline <= now) {
+            self.reply(moving.ticket, Err(crate::Error::TransferTimeout), cx);
         }
         self.hand_over_waiting(cx);
         self.forward_again(now, cx);
@@ -217,17 +215,13 @@ impl Replica {
     }
 
     fn on_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
-        assert!(ticket.0 < OWN_TICKETS, "ticket {} is not a door's", ticket.0);
         match request {
             Request::Write(command) => self.on_write(ticket, command, cx),
             Request::Read => self.on_read(ticket, cx),
             Request::LeaseKeepAlive { lease } => self.on_lease_question(ticket, lease, true, cx),
             Request::LeaseTimeToLive { lease } => self.on_lease_question(ticket, lease, false, cx),
             Request::MoveLeader { to } => self.on_move_leader(ticket, to, cx),
-            Request::MemberAdd { .. }
-            | Request::MemberRemove { .. }
-            | Request::MemberUpdate { .. }
-            | Request::MemberPromote { .. } => self.on_member_request(ticket, request, cx),
+            Request::Member(request) => self.on_member_request(ticket, request, cx),
         }
     }
 }
@@ -297,12 +291,12 @@ impl Process for Replica {
         self.boot += 1;
         self.boot_position = cx.persist(Record::Boot { number: self.boot });
         self.writes.start(self.boot);
-        // From a place drawn by chance: the answer to a question from before a restart must not answer one of now.
+        // From a random start: the answer to a question from before a restart must not answer a current one.
         self.next_question = cx.rng().split(QUESTIONS).next_u64() >> 1;
         self.with_raft(cx, |raft, cx| raft.on_start(cx));
         cx.set_timer(Timer::Requests, REQUESTS_TICK);
         cx.set_timer(Timer::Progress, self.config.watch_progress_interval);
-        // What was known committed is applied before the doors open, however long it takes.
+        // Entries known to be committed are applied before the doors open, however long it takes.
         self.settle(cx);
         while !self.has_applied_all() {
             self.apply_some(cx);
@@ -351,7 +345,7 @@ impl Process for Replica {
         match command {
             Command::Request { ticket, request } => self.on_request(ticket, request, cx),
             Command::Forget { ticket } => self.on_forget(ticket),
-            other => self.on_watch_command(other, cx),
+            Command::Watch(command) => self.on_watch_command(command, cx),
         }
         self.settle(cx);
     }

@@ -1,72 +1,84 @@
-//! The vocabulary between a door and its replica: what is asked, what is answered, and every error.
+//! The vocabulary between a door and its replica: requests and replies.
 //!
-//! A door holds a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own choosing,
-//! unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless it says
-//! [`Command::Forget`] first.
+//! A door consists of a connection and a codec; it decides nothing. It gives each request a [`Ticket`] of its own
+//! choosing, unique on this node while the request is in flight, and gets exactly one [`Event::Reply`] for it, unless
+//! it sends [`Command::Forget`] first.
 
+use crate::error::Error;
 use crate::members::Member;
 use crate::watch::{StreamId, WatchCreate, WatchResponse};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Bytes, NodeId};
-pub use volvox_raft::Ticket;
-use volvox_store::{Code, Command as StoreCommand, Error as StoreError, Reply as StoreReply};
+use volvox_store::{Command as StoreCommand, Reply as StoreReply};
 
-/// What a door asks of its replica.
+/// A door's name for a request in flight. The replica's own requests to consensus have tickets of another type, so that the
+/// two cannot be confused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(pub u64);
+
+/// The commands of a door to its replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// A request; exactly one reply follows.
     Request {
         /// The door's name for it.
         ticket: Ticket,
-        /// What is asked.
+        /// The request.
         request: Request,
     },
     /// The client went away: no reply is wanted any more. A write that was proposed may still happen.
     Forget {
-        /// Which request.
+        /// The request.
         ticket: Ticket,
     },
+    /// Concerns watch streams.
+    Watch(WatchCommand),
+}
+
+/// The commands of a door to its watch streams (book/src/etcd.md#5.2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum WatchCommand {
     /// A watch stream opens. It starts with no credit.
-    WatchOpen {
+    Open {
         /// The door's name for the stream; never used twice.
         stream: StreamId,
     },
     /// The stream may be sent this many more responses. Without credit a watcher holds a position, never a queue.
-    WatchCredit {
-        /// Which stream.
+    Credit {
+        /// The stream.
         stream: StreamId,
-        /// How many responses more.
+        /// The number of additional responses.
         responses: u32,
     },
     /// Creates a watcher (book/src/etcd.md#5.2). Answered by responses on the stream.
-    WatchCreate {
-        /// Which stream.
+    Create {
+        /// The stream.
         stream: StreamId,
-        /// What to watch.
+        /// The keys to watch.
         create: WatchCreate,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
-    WatchCancel {
-        /// Which stream.
+    Cancel {
+        /// The stream.
         stream: StreamId,
-        /// Which watcher.
+        /// The watcher.
         watch_id: i64,
     },
     /// Asks how far the stream has come (book/src/etcd.md#5.5).
-    WatchProgress {
-        /// Which stream.
+    Progress {
+        /// The stream.
         stream: StreamId,
     },
     /// The stream is gone, and its watchers with it.
-    WatchClose {
-        /// Which stream.
+    Close {
+        /// The stream.
         stream: StreamId,
     },
 }
 
-/// What can be asked. What only reads the state of this node is not here: the door reads its view.
+/// A request. Requests that only read the state of this node are not included: the door reads its view.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Request {
     /// A change of the store, through the log: answered by [`Reply::Written`].
@@ -76,58 +88,65 @@ pub enum Request {
     Read,
     /// Renews a lease (book/src/etcd.md#6.3).
     LeaseKeepAlive {
-        /// Which.
+        /// The lease.
         lease: i64,
     },
     /// How long a lease still lives, as its leader sees it (book/src/etcd.md#6.4).
     LeaseTimeToLive {
-        /// Which.
+        /// The lease.
         lease: i64,
     },
+    /// Changes the members.
+    Member(MemberRequest),
+    /// Hands leadership over.
+    MoveLeader {
+        /// The member that takes over.
+        to: NodeId,
+    },
+}
+
+/// The requests about members (book/src/etcd.md#7.2).
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum MemberRequest {
     /// Adds a member (book/src/etcd.md#7.2).
-    MemberAdd {
-        /// Where its peers reach it.
+    Add {
+        /// Its addresses for peers.
         peer_urls: Vec<String>,
         /// Without a vote?
         is_learner: bool,
     },
     /// Removes a member.
-    MemberRemove {
-        /// Which.
+    Remove {
+        /// The member.
         id: NodeId,
     },
     /// Replaces the peer URLs of a member.
-    MemberUpdate {
-        /// Which.
+    Update {
+        /// The member.
         id: NodeId,
-        /// Where its peers reach it from now on.
+        /// Its new addresses for peers.
         peer_urls: Vec<String>,
     },
-    /// Gives a learner its vote.
-    MemberPromote {
-        /// Which.
+    /// Promotes a learner to a voter.
+    Promote {
+        /// The member.
         id: NodeId,
-    },
-    /// Hands leadership over.
-    MoveLeader {
-        /// To whom.
-        to: NodeId,
     },
 }
 
-/// What is answered.
+/// A reply.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// The store's answer to a write.
     Written(StoreReply),
     /// The view is new enough for the read.
     ReadReady,
-    /// A lease was renewed; 0 when there is no such lease (any more).
+    /// A lease was renewed; 0 when there is no such lease, or no longer.
     KeptAlive {
         /// Seconds until it expires.
         ttl: i64,
     },
-    /// What is left of a lease.
+    /// The remaining time of a lease.
     TimeToLive {
         /// Whole seconds left; -1 when there is no such lease.
         ttl: i64,
@@ -147,7 +166,7 @@ pub enum Reply {
     LeaderMoved,
 }
 
-/// What a replica tells the outside.
+/// The events of a replica.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
     /// The answer to a request.
@@ -159,16 +178,16 @@ pub enum Event {
     },
     /// A response on a watch stream; it used up one credit.
     Watch {
-        /// Which stream.
+        /// The stream.
         stream: StreamId,
-        /// What is sent.
+        /// The messages.
         response: WatchResponse,
     },
     /// The members, or where they are reached, changed: the live world updates its address book.
     MembersChanged {
         /// All members, sorted by id.
         members: Vec<Member>,
-        /// Nodes that are no members any more, and that consensus still counts: they must be reached until it does not.
+        /// Nodes that are no longer members, but that consensus still counts: they must be reachable until it does not.
         leaving: Vec<NodeId>,
     },
     /// This node was removed from the cluster: it must stop.
@@ -182,139 +201,12 @@ pub enum Event {
     },
 }
 
-/// Why a request was refused. The texts and codes are etcd's (book/src/etcd.md#11).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Error {
-    /// The store refused it, on every member alike.
-    Store(StoreError),
-    /// No leader is known; nothing was done.
-    NoLeader,
-    /// The leader changed while the request waited.
-    LeaderChanged,
-    /// It took too long; a write may still happen.
-    Timeout,
-    /// It took too long and a leader was lost meanwhile; a write may still happen.
-    TimeoutLeaderFailure,
-    /// This node serves too many requests; nothing was done, try later.
-    TooManyRequests,
-    /// The request does not fit in an entry.
-    TooLarge,
-    /// Only the leader does this.
-    NotLeader,
-    /// Leadership can't go there.
-    BadTransferee,
-    /// The transfer did not happen in time.
-    TransferTimeout,
-    /// A learner serves nothing that needs the cluster.
-    Learner,
-    /// There is no such member.
-    MemberNotFound,
-    /// A member with this id exists.
-    MemberExists,
-    /// Another member has this peer URL.
-    PeerUrlExists,
-    /// A peer URL is not one.
-    BadPeerUrls,
-    /// The member has its vote already.
-    NotLearner,
-    /// The learner lags too far behind.
-    LearnerNotReady,
-    /// There may be no more learners.
-    TooManyLearners,
-    /// The change would leave too few started voters for a quorum.
-    NotEnoughStarted,
-    /// Too few members are connected for such a change.
-    Unhealthy,
-    /// The node stops.
-    Stopped,
-}
-
-impl Error {
-    /// The message, byte for byte as etcd's clients compare it.
-    pub fn message(&self) -> &'static str {
-        match self {
-            Error::Store(error) => error.message(),
-            Error::NoLeader => "etcdserver: no leader",
-            Error::LeaderChanged => "etcdserver: leader changed",
-            Error::Timeout => "etcdserver: request timed out",
-            Error::TimeoutLeaderFailure => "etcdserver: request timed out, possibly due to previous leader failure",
-            Error::TooManyRequests => "etcdserver: too many requests",
-            Error::TooLarge => "etcdserver: request is too large",
-            Error::NotLeader => "etcdserver: not leader",
-            Error::BadTransferee => "etcdserver: bad leader transferee",
-            Error::TransferTimeout => "etcdserver: request timed out, leader transfer took too long",
-            Error::Learner => "etcdserver: rpc not supported for learner",
-            Error::MemberNotFound => "etcdserver: member not found",
-            Error::MemberExists => "etcdserver: member ID already exist",
-            Error::PeerUrlExists => "etcdserver: Peer URLs already exists",
-            Error::BadPeerUrls => "etcdserver: given member URLs are invalid",
-            Error::NotLearner => "etcdserver: can only promote a learner member",
-            Error::LearnerNotReady => "etcdserver: can only promote a learner member which is in sync with leader",
-            Error::TooManyLearners => "etcdserver: too many learner members in cluster",
-            Error::NotEnoughStarted => "etcdserver: re-configuration failed due to not enough started members",
-            Error::Unhealthy => "etcdserver: unhealthy cluster",
-            Error::Stopped => "etcdserver: server stopped",
-        }
-    }
-
-    /// The gRPC code.
-    pub fn code(&self) -> Code {
-        match self {
-            Error::Store(error) => error.code(),
-            Error::NoLeader
-            | Error::LeaderChanged
-            | Error::Timeout
-            | Error::TimeoutLeaderFailure
-            | Error::Unhealthy
-            | Error::Stopped => Code::Unavailable,
-            Error::TooManyRequests => Code::ResourceExhausted,
-            Error::TooLarge | Error::BadPeerUrls => Code::InvalidArgument,
-            Error::TransferTimeout => Code::Unknown,
-            Error::MemberNotFound => Code::NotFound,
-            Error::NotLeader
-            | Error::BadTransferee
-            | Error::Learner
-            | Error::MemberExists
-            | Error::PeerUrlExists
-            | Error::NotLearner
-            | Error::LearnerNotReady
-            | Error::TooManyLearners
-            | Error::NotEnoughStarted => Code::FailedPrecondition,
-        }
-    }
-
-    /// Whether the request surely did nothing. After an indefinite error a write may have happened, or happen later.
-    pub fn is_definite(&self) -> bool {
-        !matches!(
-            self,
-            Error::LeaderChanged
-                | Error::Timeout
-                | Error::TimeoutLeaderFailure
-                | Error::TransferTimeout
-                | Error::Stopped
-        )
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
-    }
-}
-
-impl core::error::Error for Error {}
-
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Command::Request { ticket, request } => write!(f, "request {} {request}", ticket.0),
             Command::Forget { ticket } => write!(f, "forget {}", ticket.0),
-            Command::WatchOpen { stream } => write!(f, "watch {} open", stream.0),
-            Command::WatchCredit { stream, responses } => write!(f, "watch {} credit {responses}", stream.0),
-            Command::WatchCreate { stream, create } => write!(f, "watch {} create {create}", stream.0),
-            Command::WatchCancel { stream, watch_id } => write!(f, "watch {} cancel {watch_id}", stream.0),
-            Command::WatchProgress { stream } => write!(f, "watch {} progress", stream.0),
-            Command::WatchClose { stream } => write!(f, "watch {} close", stream.0),
+            Command::Watch(command) => write!(f, "watch {command}"),
         }
     }
 }
@@ -326,11 +218,32 @@ impl fmt::Display for Request {
             Request::Read => f.write_str("read"),
             Request::LeaseKeepAlive { lease } => write!(f, "keep-alive {lease:x}"),
             Request::LeaseTimeToLive { lease } => write!(f, "time-to-live {lease:x}"),
-            Request::MemberAdd { peer_urls, is_learner } => write!(f, "member-add {peer_urls:?} learner={is_learner}"),
-            Request::MemberRemove { id } => write!(f, "member-remove {id}"),
-            Request::MemberUpdate { id, peer_urls } => write!(f, "member-update {id} {peer_urls:?}"),
-            Request::MemberPromote { id } => write!(f, "member-promote {id}"),
+            Request::Member(request) => write!(f, "member-{request}"),
             Request::MoveLeader { to } => write!(f, "move-leader {to}"),
+        }
+    }
+}
+
+impl fmt::Display for WatchCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WatchCommand::Open { stream } => write!(f, "{} open", stream.0),
+            WatchCommand::Credit { stream, responses } => write!(f, "{} credit {responses}", stream.0),
+            WatchCommand::Create { stream, create } => write!(f, "{} create {create}", stream.0),
+            WatchCommand::Cancel { stream, watch_id } => write!(f, "{} cancel {watch_id}", stream.0),
+            WatchCommand::Progress { stream } => write!(f, "{} progress", stream.0),
+            WatchCommand::Close { stream } => write!(f, "{} close", stream.0),
+        }
+    }
+}
+
+impl fmt::Display for MemberRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MemberRequest::Add { peer_urls, is_learner } => write!(f, "add {peer_urls:?} learner={is_learner}"),
+            MemberRequest::Remove { id } => write!(f, "remove {id}"),
+            MemberRequest::Update { id, peer_urls } => write!(f, "update {id} {peer_urls:?}"),
+            MemberRequest::Promote { id } => write!(f, "promote {id}"),
         }
     }
 }

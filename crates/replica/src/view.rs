@@ -1,4 +1,4 @@
-//! The picture that readers see: immutable, and cloned in constant time.
+//! The view for readers: immutable, and cloned in constant time.
 
 use crate::members::Member;
 use alloc::sync::Arc;
@@ -6,31 +6,31 @@ use alloc::vec::Vec;
 use volvox_core::{Incarnation, NodeId};
 use volvox_raft::RoleKind;
 
-/// What a door reads.
+/// The view that a door reads.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The store, as it is after the last applied entry.
     pub store: volvox_store::View,
-    /// Where this node stands.
+    /// The status of this node.
     pub status: Status,
     /// All members, sorted by id.
     pub members: Arc<Vec<Member>>,
 }
 
-/// Where a node stands.
+/// The status of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Status {
-    /// Which node.
+    /// The node.
     pub id: NodeId,
-    /// Of which cluster.
+    /// The id of the cluster.
     pub cluster: u64,
-    /// In which life of its storage.
+    /// The incarnation of its storage.
     pub incarnation: Incarnation,
     /// Its term.
     pub term: u64,
-    /// What it is.
+    /// Its role.
     pub role: RoleKind,
-    /// Whom it follows; itself when it leads.
+    /// The leader that it follows; itself when it leads.
     pub leader: Option<NodeId>,
     /// Whether the members' table gives it no vote.
     pub is_learner: bool,
@@ -46,7 +46,7 @@ pub struct Status {
     pub quota_bytes: i64,
     /// Requests that wait for consensus.
     pub proposals_pending: u64,
-    /// Proposals of this node that came to nothing.
+    /// Proposals of this node that failed.
     pub proposals_failed: u64,
     /// Leases that this node revoked because their time was over.
     pub leases_expired: u64,

@@ -1,14 +1,14 @@
 //! Writes of this node's clients, from their arrival until their entry is applied.
 //!
-//! A write is *handed over* to the leader of one term: proposed here when this node leads, forwarded otherwise, and the
-//! leader takes a forwarded one only in exactly that term. When an entry of a later term is applied and the write was
-//! not, it is surely lost: an entry of the older term can't be committed behind it (Raft 5.4), and no leader of a later
-//! term takes the frame. So it is handed over again, under the same sequence, and the client never notices that a
-//! leader died. Only when time runs out is there doubt, and then the client gets etcd's error.
+//! A write is *handed over* to the leader of one term: proposed here if this node leads, forwarded otherwise, and the
+//! leader accepts a forwarded one only in exactly that term. When an entry of a later term is applied and the write was
+//! not, the write is certainly lost: an entry of the older term cannot be committed after it (Raft 5.4), and no leader
+//! of a later term accepts the frame. So the write is forwarded again, under the same sequence, and the client never
+//! notices that a leader crashed. Only a time-out leaves doubt, and then the client gets etcd's error.
 //!
 //! A frame may get lost while the leader stays. Then it is sent once more, in the same term: the leader knows what it
-//! took ([`crate::forward`]), and the replicated window stands behind that. But from then on a refusal proves nothing —
-//! it may be of the second copy, while the first is on its way — so it is not believed, and the client waits.
+//! accepted ([`crate::forward`]), backed by the replicated window. But from then on a refusal proves nothing — it may
+//! concern the second copy, while the first is in flight — so it is ignored, and the client waits.
 
 use crate::Error;
 use crate::message::{Message, Refusal};
@@ -22,36 +22,36 @@ use volvox_core::{Bytes, Context, Encode, Instant, NodeId, Position};
 use volvox_raft::{Refusal as RaftRefusal, RoleKind, Term};
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, Error as StoreError};
 
-/// Sequences of one start of the process; the start's number stands above them.
+/// Sequences of one boot; the boot number is in the bits above them.
 const SEQUENCES_A_BOOT: u64 = 1 << 40;
 
 /// A forwarded write without an answer is sent once more after this long: the frame may be lost.
 const FORWARD_AGAIN: Duration = Duration::from_secs(1);
 
-/// How many bytes are sent again at a time: a leader that is only slow must not be given twice the work.
+/// How many bytes are resent at a time: a merely slow leader must not get twice the work.
 const FORWARD_AGAIN_BYTES: usize = 256 << 10;
 
 /// One write in flight.
 #[derive(Clone, Debug)]
 struct Write {
-    /// Nobody waits for the node's own writes, nor for those whose client went away.
+    /// No client waits for the node's own writes, nor for those whose client went away.
     ticket: Option<Ticket>,
     proposal: Bytes,
     /// The lease that it revokes.
     revokes: Option<i64>,
-    /// Where it is; `None` while it waits.
+    /// The leader that has it; `None` while it waits.
     handed: Option<Handed>,
     /// The last term in which it was handed over.
     last_term: Term,
-    /// How often it was handed over since it was last known not to be in anybody's log.
+    /// How often it was handed over since it was last known not to be in any log.
     copies: u32,
     deadline: Instant,
     leader_lost: bool,
-    /// Its client went away: it is not handed over again.
+    /// Whether its client went away: then it is not handed over again.
     is_abandoned: bool,
 }
 
-/// To whom a write was handed over.
+/// The leader to which a write was handed over.
 #[derive(Clone, Copy, Debug)]
 struct Handed {
     term: Term,
@@ -68,11 +68,11 @@ pub(crate) struct Writes {
     by_ticket: BTreeMap<Ticket, u64>,
     /// Whether a write may wait for being handed over.
     some_wait: bool,
-    /// What the node wants by itself, one of each kind at a time.
+    /// The node's own writes, one of each kind at a time.
     own: BTreeMap<Own, u64>,
 }
 
-/// What a node writes without being asked.
+/// The writes of a node itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Own {
     /// Its quota is used up.
@@ -89,12 +89,12 @@ impl Writes {
         self.next_sequence = boot * SEQUENCES_A_BOOT;
     }
 
-    /// How many there are.
+    /// The number of writes in flight.
     pub fn len(&self) -> usize {
         self.in_flight.len()
     }
 
-    /// The leader is gone: what was handed over to it may be lost.
+    /// The leader is gone: writes handed over to it may be lost.
     pub fn on_leader_lost(&mut self) {
         for write in self.in_flight.values_mut() {
             write.leader_lost = true;
@@ -138,7 +138,7 @@ impl Replica {
         self.submit(Some(ticket), Action::Store(command), cx);
     }
 
-    /// Puts an action on its way through the log; its reply follows once it is applied. Says under which sequence.
+    /// Submits an action to the log; its reply follows once it is applied. Returns its sequence.
     pub(crate) fn submit(
         &mut self,
         ticket: Option<Ticket>,
@@ -178,7 +178,7 @@ impl Replica {
         Some(sequence)
     }
 
-    /// Writes what the node wants by itself, unless it is on its way already.
+    /// Submits the node's own writes, unless they are already in flight.
     pub(crate) fn submit_own(&mut self, own: Own, action: Action, cx: &mut Context<'_, Replica>) {
         if self.writes.own.contains_key(&own) {
             return;
@@ -233,7 +233,7 @@ impl Replica {
         }
     }
 
-    /// Hands over what waits: there may be a leader now.
+    /// Hands over waiting writes: there may be a leader now.
     pub(crate) fn hand_over_waiting(&mut self, cx: &mut Context<'_, Replica>) {
         if !self.writes.some_wait || !self.is_booted || self.raft.leader().is_none() {
             return;
@@ -244,7 +244,7 @@ impl Replica {
         let waiting: Vec<(u64, bool)> = self.writes.in_flight.iter().filter_map(waits).collect();
         for (sequence, is_abandoned) in waiting {
             if is_abandoned {
-                // What nobody waits for any more need not happen.
+                // A write that no client waits for need not happen.
                 self.writes.remove(sequence);
             } else {
                 self.hand_over(sequence, cx);
@@ -252,7 +252,7 @@ impl Replica {
         }
     }
 
-    /// Sends once more what the leader of this term may never have got.
+    /// Resends writes that the leader of this term may never have received.
     pub(crate) fn forward_again(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
         let (term, leader) = (self.raft.term(), self.raft.leader());
         if self.raft.role() == RoleKind::Leader {
@@ -288,15 +288,15 @@ impl Replica {
         cx: &mut Context<'_, Replica>,
     ) {
         let handed = self.writes.in_flight.get(&sequence).and_then(|write| write.handed);
-        // A late refusal of an earlier term says nothing of the copy that the next leader has.
+        // A late refusal of an earlier term says nothing about the copy at the next leader.
         if handed.is_none_or(|handed| handed.to != from || handed.term != term) {
             return cx.note("refuses what it was not given", sequence);
         }
         self.on_not_taken(sequence, refusal, cx);
     }
 
-    /// A copy of a write was not proposed. The client hears of it when there was no other copy; else the write waits,
-    /// and is handed over again.
+    /// A copy of a write was not proposed. The client learns of it if there was no other copy; otherwise the write
+    /// waits, and is handed over again.
     fn on_not_taken(&mut self, sequence: u64, refusal: Option<Refusal>, cx: &mut Context<'_, Replica>) {
         let is_only_copy = self.writes.in_flight.get(&sequence).is_some_and(|write| write.copies == 1);
         match refusal {
@@ -315,7 +315,7 @@ impl Replica {
         }
     }
 
-    /// An entry of this term was applied: what was handed over in earlier ones, and not applied, is lost.
+    /// An entry of this term was applied: writes handed over in earlier terms, and not applied, are lost.
     pub(crate) fn on_term_applied(&mut self, term: Term, cx: &mut Context<'_, Replica>) {
         for (sequence, write) in self.writes.in_flight.iter_mut().filter(|(_, write)| write.last_term < term) {
             if write.copies > 0 && !write.is_abandoned {
@@ -327,7 +327,7 @@ impl Replica {
         }
     }
 
-    /// A snapshot took the place of entries: of a write that was among them nobody here knows the result.
+    /// A snapshot replaced entries: the result of a write among them is unknown here.
     pub(crate) fn on_writes_skipped(&mut self, cx: &mut Context<'_, Replica>) {
         let gone = |sequence: &&u64| self.window.refuses(&self.origin(**sequence));
         let gone: Vec<u64> = self.writes.in_flight.keys().filter(gone).copied().collect();

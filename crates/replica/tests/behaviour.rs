@@ -1,13 +1,11 @@
-//! What a client may rely on, one story a test, in a world that the test holds in its hands.
+//! The guarantees to a client, one story per test, in a world that the test controls.
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use volvox_core::{Bytes, Duration, Encode, Incarnation, NodeId};
 use volvox_raft::RoleKind;
 use volvox_replica::message::Refusal;
 use volvox_replica::proposal::{Action, Origin, Proposal};
-use volvox_replica::{Command, Error, Event, Message, Reply, Request, Ticket};
+use volvox_replica::{Command, Error, Event, MemberRequest, Message, Reply, Request, Ticket};
 use volvox_store::{
     Command as StoreCommand, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, Reply as StoreReply,
 };
@@ -91,7 +89,7 @@ fn a_frame_that_is_lost_is_sent_again() {
     assert!(cluster.noted("a forwarded write sent once more"));
 }
 
-/// n1 refuses; before n2 hears of it, n3 leads and takes the write. The client must not be told that it was refused.
+/// n1 refuses; before n2 learns of it, n3 leads and accepts the write. The client must not receive a refusal.
 #[test]
 fn a_refusal_of_an_earlier_term_says_nothing() {
     let mut cluster = three();
@@ -110,7 +108,7 @@ fn a_refusal_of_an_earlier_term_says_nothing() {
     assert_eq!(written(&cluster, ticket), 2);
 }
 
-/// The first copy was taken, the second refused: the client waits for what becomes of the first.
+/// The first copy was taken, the second refused: the client waits for the fate of the first.
 #[test]
 fn a_refusal_of_the_second_copy_is_not_believed() {
     let mut cluster = three();
@@ -164,7 +162,7 @@ fn hostile_messages_do_nothing() {
         assert_eq!(cluster.value(1, key), None, "{key}");
     }
     assert!(cluster.replica(1).store().view().lease(7).is_some(), "a lease was ended by a follower");
-    // A sequence that is forged to the utmost harms only its sender.
+    // An extreme forged sequence harms only its sender.
     cluster.hand_over(2, 1, frame(2, u64::MAX, put_command("last")));
     cluster.settle();
     assert!(cluster.value(3, "last").is_some());
@@ -232,7 +230,7 @@ fn a_keep_alive_that_comes_too_late_waits_for_the_removal() {
     }
 }
 
-/// The leader's answer may be on its way while the node that asked stops and starts: the next life asks other questions.
+/// The leader's answer may be in flight while the asking node restarts: the next boot asks other questions.
 #[test]
 fn an_answer_to_a_question_from_before_a_restart_answers_no_other() {
     let mut cluster = three();
@@ -248,17 +246,17 @@ fn an_answer_to_a_question_from_before_a_restart_answers_no_other() {
     assert_eq!(cluster.reply(ticket), None, "the answer is about another lease");
     cluster.settle();
     assert_eq!(cluster.reply(ticket), Some(&Ok(Reply::KeptAlive { ttl: 0 })), "there is no lease 8");
-    assert_eq!(cluster.reply(before), None, "whoever asked is gone");
+    assert_eq!(cluster.reply(before), None, "the client is gone");
 }
 
-/// etcd-io/etcd#15247: a leader that was deposed must not end what the next leader has given its time again.
+/// etcd-io/etcd#15247: a deposed leader must not end a lease to which the next leader has given its full time again.
 #[test]
 fn a_deposed_leader_ends_no_lease() {
     let mut cluster = three();
     grant(&mut cluster, 1, 7, 2);
     cluster.elapse(SECOND);
     cluster.groups(&[&[1], &[2, 3]]);
-    // n1 still believes that it leads, and proposes the end of the lease to nobody.
+    // n1 still believes that it leads, and its proposal to end the lease reaches no other member.
     cluster.pause(Duration::from_millis(1500));
     cluster.fire(1, volvox_replica::Timer::Leases);
     cluster.sync(1);
@@ -294,7 +292,7 @@ fn a_lease_that_is_granted_anew_lives_its_whole_time() {
 fn a_removed_member_stops_only_when_it_is_not_needed() {
     for removed in [1, 2] {
         let mut cluster = Cluster::led_by_n1(2, |_| {});
-        let ticket = cluster.request(1, Request::MemberRemove { id: id(removed) });
+        let ticket = cluster.request(1, Request::Member(MemberRequest::Remove { id: id(removed) }));
         // It stops in the very step in which it learns that it must.
         for _ in 0..2000 {
             if was_removed(&cluster, removed) {
@@ -321,19 +319,19 @@ fn a_removed_member_stops_only_when_it_is_not_needed() {
 #[test]
 fn a_member_says_its_name_while_clients_keep_it_busy() {
     let mut cluster = Cluster::new(3, |_| {});
-    // A write that stays in flight: its frame is lost again and again.
+    // A write that stays in flight: its frame is lost repeatedly.
     cluster.elect(1);
     cluster.put(2, "a", "1");
     let held = cluster.take(2, 1, "Forward");
     cluster.elapse(SECOND);
-    assert!(cluster.replica(1).members().list().iter().all(|member| !member.name.is_empty()), "nobody was idle");
+    assert!(cluster.replica(1).members().list().iter().all(|member| !member.name.is_empty()), "no member was idle");
     drop(held);
 }
 
 #[test]
 fn a_snapshot_that_stops_half_way_does_not_stop_checkpoints() {
     let mut cluster = Cluster::led_by_n1(3, |config| {
-        // n2 keeps its whole log, n1 cuts it.
+        // n2 keeps its whole log, n1 truncates it.
         config.checkpoint_log_bytes = if config.name == "n2" { 1 << 40 } else { 2000 };
     });
     cluster.groups(&[&[1, 2], &[3]]);
@@ -393,23 +391,23 @@ fn members_change_only_where_a_quorum_is_there() {
     cluster.elapse(3 * SECOND);
     let add = |cluster: &mut Cluster, node: u64| {
         let peer_urls = vec!["http://n4:2380".to_string()];
-        cluster.request(node, Request::MemberAdd { peer_urls, is_learner: false })
+        cluster.request(node, Request::Member(MemberRequest::Add { peer_urls, is_learner: false }))
     };
     for node in [1, 2] {
         let refused = add(&mut cluster, node);
         cluster.elapse(SECOND);
         assert_eq!(cluster.reply(refused), Some(&Err(Error::Unhealthy)), "asked n{node}");
     }
-    let live = cluster.request(1, Request::MemberRemove { id: id(2) });
+    let live = cluster.request(1, Request::Member(MemberRequest::Remove { id: id(2) }));
     cluster.elapse(SECOND);
     assert_eq!(cluster.reply(live), Some(&Err(Error::Unhealthy)), "n1 would be alone with one that is down");
-    let dead = cluster.request(2, Request::MemberRemove { id: id(3) });
+    let dead = cluster.request(2, Request::Member(MemberRequest::Remove { id: id(3) }));
     cluster.elapse(2 * SECOND);
     assert!(matches!(cluster.reply(dead), Some(Ok(Reply::Members { .. }))), "{:?}", cluster.reply(dead));
     let added = add(&mut cluster, 2);
     cluster.elapse(SECOND);
     let Some(Ok(Reply::Members { added: Some(member), .. })) = cluster.reply(added) else { panic!("added") };
-    assert_eq!(member.id, NodeId(4), "ids never come back");
+    assert_eq!(member.id, NodeId(4), "ids never return");
     cluster.add(4, config(4), 4);
     cluster.elapse(3 * SECOND);
     assert_eq!(cluster.replica(1).raft().configuration().voters.len(), 3);
@@ -471,7 +469,8 @@ fn a_restart_remembers_leases_members_and_what_it_applied() {
     assert!(matches!(cluster.reply(ticket), Some(Ok(Reply::Written(StoreReply::Put(_))))));
 }
 
-/// Heartbeats and reads go on while very many keys are deleted; a checkpoint that is made meanwhile does not know of it.
+/// Heartbeats and reads continue while very many keys are deleted; a checkpoint that is made meanwhile does not know of
+/// it.
 #[test]
 fn a_large_delete_is_applied_in_steps() {
     let mut cluster = Cluster::led_by_n1(3, |config| config.checkpoint_log_bytes = 1 << 40);
@@ -498,7 +497,7 @@ fn a_large_delete_is_applied_in_steps() {
         }
     }
     assert_eq!(steps(&cluster), 1, "applied in one call");
-    // Half done: all is as it was, for readers, and for whoever restarts from here.
+    // Half done: nothing has changed, for readers and for a restart from here.
     let (applied, revision) = (cluster.replica(2).applied(), cluster.replica(2).store().revision());
     assert!(applied < cluster.replica(2).raft().commit_index());
     assert_eq!((cluster.replica(2).store().view().len(), cluster.reply(ticket)), (9000, None));
@@ -513,6 +512,6 @@ fn a_large_delete_is_applied_in_steps() {
         assert_eq!(cluster.replica(node).store().view().len(), 1, "n{node}");
         assert_eq!(cluster.replica(node).store().view().hash_kv(0), cluster.replica(1).store().view().hash_kv(0));
     }
-    // A checkpoint made in the midst of it restores the state before it.
+    // A checkpoint made in between restores the state before it.
     assert_eq!(cluster.replica(2).store().revision(), cluster.replica(3).store().revision());
 }

@@ -1,9 +1,7 @@
 //! Everything that comes from a peer or a disk is hostile until it was checked: mutations of good encodings, and noise,
 //! are read without a panic, without a large allocation, and what decodes is encoded to the same value again.
 
-mod harness;
-
-use harness::{Cluster, member};
+use crate::harness::{Cluster, member};
 use std::fmt::Debug;
 use volvox_core::{Bytes, Decode, Encode, Incarnation, NodeId, Rng, decode_all};
 use volvox_replica::members::{MemberAction, Members};
@@ -64,7 +62,7 @@ fn mutate(rng: &mut Rng, bytes: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Reads whatever it is given; what it accepts must be a value like any other.
+/// Decodes arbitrary bytes; an accepted value must be like any other.
 fn check_decoder<T: Encode + Decode + PartialEq + Debug>(bytes: &[u8]) {
     if let Ok(value) = decode_all::<T>(bytes) {
         let again: T = decode_all(&value.to_bytes()).expect("reads what it wrote");
@@ -117,7 +115,7 @@ fn tables_are_read_or_refused() {
     run(&[window], 5);
 }
 
-/// Whatever peers say, in whatever order, no node panics, and afterwards the cluster works.
+/// Whatever peers send, in whatever order, no node panics, and afterwards the cluster works.
 #[test]
 fn a_cluster_survives_what_liars_say() {
     let good = messages();
@@ -130,7 +128,7 @@ fn a_cluster_survives_what_liars_say() {
             let bytes = mutate(&mut rng, &message.to_bytes());
             let Ok(mut message) = decode_all::<Message>(&bytes) else { continue };
             match &mut message {
-                // Consensus has liars of its own in its own tests.
+                // Consensus has its own tests with hostile peers.
                 Message::Raft(_) => continue,
                 Message::Forward { term: of, .. } | Message::Refused { term: of, .. } if rng.below(2) == 0 => {
                     *of = term

@@ -1,10 +1,11 @@
 //! The golden cases of the etcd v3 specification that a replica decides, each under its number.
 
-mod harness;
-
-use harness::{Cluster, id};
+use crate::harness::{Cluster, id};
 use volvox_core::{Bytes, Duration};
-use volvox_replica::{Command, Error, Event, HubLimits, Reply, Request, StreamId, Ticket, WatchCreate, WatchResponse};
+use volvox_replica::{
+    Command, Error, Event, HubLimits, MemberRequest, Reply, Request, StreamId, Ticket, WatchCommand, WatchCreate,
+    WatchResponse,
+};
 use volvox_store::{
     AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, CompactionRequest, DeleteRangeRequest,
     Error as StoreError, EventKind, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, Reply as StoreReply,
@@ -20,8 +21,8 @@ struct Golden {
 impl Golden {
     fn new(nodes: u64, change: impl Fn(&mut volvox_replica::Config)) -> Golden {
         let mut golden = Golden { cluster: Cluster::led_by_n1(nodes, change), seen: 0 };
-        golden.cluster.command(1, Command::WatchOpen { stream: STREAM });
-        golden.cluster.command(1, Command::WatchCredit { stream: STREAM, responses: 1000 });
+        golden.cluster.command(1, Command::Watch(WatchCommand::Open { stream: STREAM }));
+        golden.cluster.command(1, Command::Watch(WatchCommand::Credit { stream: STREAM, responses: 1000 }));
         golden
     }
 
@@ -63,16 +64,16 @@ impl Golden {
     }
 
     fn watch(&mut self, create: WatchCreate) -> Vec<WatchResponse> {
-        self.cluster.command(1, Command::WatchCreate { stream: STREAM, create });
+        self.cluster.command(1, Command::Watch(WatchCommand::Create { stream: STREAM, create }));
         self.responses()
     }
 
     fn progress(&mut self) -> Vec<WatchResponse> {
-        self.cluster.command(1, Command::WatchProgress { stream: STREAM });
+        self.cluster.command(1, Command::Watch(WatchCommand::Progress { stream: STREAM }));
         self.responses()
     }
 
-    /// What came on the stream since the last look.
+    /// The responses on the stream since the last call.
     fn responses(&mut self) -> Vec<WatchResponse> {
         self.cluster.settle();
         let new = self.cluster.events[self.seen..].iter();
@@ -169,7 +170,7 @@ fn golden_31_cancel() {
     let mut golden = Golden::one();
     golden.watch(of("k"));
     let cancel = |golden: &mut Golden, watch_id| {
-        golden.cluster.command(1, Command::WatchCancel { stream: STREAM, watch_id });
+        golden.cluster.command(1, Command::Watch(WatchCommand::Cancel { stream: STREAM, watch_id }));
         golden.responses()
     };
     let answers = cancel(&mut golden, 0);
@@ -315,23 +316,24 @@ fn golden_46_members_that_are_refused() {
         golden.cluster.elapse(Duration::from_millis(200));
         golden.cluster.reply(ticket).cloned().expect("an answer")
     };
-    let add = |url: &str, is_learner| Request::MemberAdd { peer_urls: vec![url.to_string()], is_learner };
+    let add =
+        |url: &str, is_learner| Request::Member(MemberRequest::Add { peer_urls: vec![url.to_string()], is_learner });
     for url in ["n4:2380", "ftp://n4:2380", "http://n4", "http://n4:2380/path", "http://:2380", ""] {
         assert_eq!(ask(add(url, true)), Err(Error::BadPeerUrls), "{url}");
     }
     assert_eq!(ask(add("http://n3:2380", true)), Err(Error::PeerUrlExists));
     assert!(matches!(ask(add("http://n4:2380", true)), Ok(Reply::Members { added: Some(_), .. })));
     assert_eq!(ask(add("http://n5:2380", true)), Err(Error::TooManyLearners));
-    assert_eq!(ask(Request::MemberPromote { id: id(3) }), Err(Error::NotLearner));
-    assert_eq!(ask(Request::MemberPromote { id: id(4) }), Err(Error::LearnerNotReady));
+    assert_eq!(ask(Request::Member(MemberRequest::Promote { id: id(3) })), Err(Error::NotLearner));
+    assert_eq!(ask(Request::Member(MemberRequest::Promote { id: id(4) })), Err(Error::LearnerNotReady));
     for request in [
-        Request::MemberPromote { id: id(9) },
-        Request::MemberRemove { id: id(9) },
-        Request::MemberUpdate { id: id(9), peer_urls: vec!["http://n9:2380".to_string()] },
+        Request::Member(MemberRequest::Promote { id: id(9) }),
+        Request::Member(MemberRequest::Remove { id: id(9) }),
+        Request::Member(MemberRequest::Update { id: id(9), peer_urls: vec!["http://n9:2380".to_string()] }),
     ] {
         assert_eq!(ask(request), Err(Error::MemberNotFound));
     }
-    let update = Request::MemberUpdate { id: id(4), peer_urls: vec!["http://n3:2380".to_string()] };
+    let update = Request::Member(MemberRequest::Update { id: id(4), peer_urls: vec!["http://n3:2380".to_string()] });
     assert_eq!(ask(update), Err(Error::PeerUrlExists));
 }
 
@@ -358,7 +360,7 @@ fn golden_49_quota() {
     let revision = golden.cluster.replica(1).store().revision();
     golden.write(StoreCommand::Compact(CompactionRequest { revision, physical: false })).expect("compacts");
     golden.cluster.elapse(Duration::from_millis(200));
-    assert_eq!(golden.write(put("x")), no_space, "until somebody clears it");
+    assert_eq!(golden.write(put("x")), no_space, "until an operator clears it");
     golden.write(alarm(AlarmAction::Deactivate)).expect("clears it");
     assert!(golden.write(put("x")).is_ok());
 }

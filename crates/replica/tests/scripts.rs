@@ -1,8 +1,8 @@
 //! Golden scripts: the inputs of a cluster, and every line of the trace that follows.
 //!
 //! A script in `tests/scripts` is prose, commands and what they printed. A line that begins with `>` is a command, one
-//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test scripts` writes
-//! the output anew: commit it only if you understand what changed it.
+//! that begins with `#` is prose, all others are output. `UPDATE=1 cargo test -p volvox-replica --test replica scripts`
+//! rewrites the output: commit it only if you understand the change.
 //!
 //! Printed are the messages of replicas, the answers to clients and doors, and notes. The messages of consensus are in
 //! the scripts of `volvox-raft`; `show KIND ...` prints some of it here too.
@@ -20,19 +20,17 @@
 //! | `elapse 50ms`, `settle` | time passes; disks sync and messages arrive until nothing moves |
 //! | `hold KIND ...` | messages of these kinds stay on their links from here on; `hold` lets all go |
 //! | `deliver n1->n2 KIND`, `lose n1->n2 KIND`, `double n1->n2 KIND` | the first message of that kind arrives, is lost, arrives twice |
-//! | `crash n1`, `start n1`, `lose-disk n1` | with all that was not synced; again; as a new incarnation |
+//! | `crash n1`, `start n1`, `lose-disk n1` | losing unsynced records; again; as a new incarnation |
 //! | `partition 1,2|3`, `heal` | cuts links; mends them |
 //! | `elect n2` | its time-out fires until it leads |
-//! | `members n1` | one line a member, and who votes |
-//! | `quietly COMMAND` | does it and prints nothing |
+//! | `members n1` | one line per member, and the voters |
+//! | `quietly COMMAND` | runs it and prints nothing |
 
-mod harness;
-
-use harness::{Cluster, config, id};
+use crate::harness::{Cluster, config, id};
 use std::fmt::Write as _;
 use std::path::Path;
 use volvox_core::{Bytes, Duration, Fault, NodeId};
-use volvox_replica::{Command, Request, StreamId, Ticket, WatchCreate};
+use volvox_replica::{Command, MemberRequest, Request, StreamId, Ticket, WatchCommand, WatchCreate};
 use volvox_store::{
     AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, CompactionRequest, DeleteRangeRequest,
     LeaseGrantRequest, LeaseRevokeRequest, PutRequest,
@@ -150,14 +148,18 @@ impl Runner {
 fn command(words: &[&str]) -> Option<Command> {
     let stream = |name: &str| StreamId(number(name) as u64);
     Some(match *words {
-        ["open", name] => Command::WatchOpen { stream: stream(name) },
-        ["credit", name, count] => Command::WatchCredit { stream: stream(name), responses: number(count) as u32 },
-        ["progress", name] => Command::WatchProgress { stream: stream(name) },
-        ["cancel", name, watch_id] => Command::WatchCancel { stream: stream(name), watch_id: number(watch_id) },
+        ["open", name] => Command::Watch(WatchCommand::Open { stream: stream(name) }),
+        ["credit", name, count] => {
+            Command::Watch(WatchCommand::Credit { stream: stream(name), responses: number(count) as u32 })
+        }
+        ["progress", name] => Command::Watch(WatchCommand::Progress { stream: stream(name) }),
+        ["cancel", name, watch_id] => {
+            Command::Watch(WatchCommand::Cancel { stream: stream(name), watch_id: number(watch_id) })
+        }
         ["watch", name, key, end, "from", revision] => {
             let (key, range_end, start_revision) = (key.into(), end.into(), number(revision));
             let create = WatchCreate { key, range_end, start_revision, ..WatchCreate::default() };
-            Command::WatchCreate { stream: stream(name), create }
+            Command::Watch(WatchCommand::Create { stream: stream(name), create })
         }
         ["forget", ticket] => Command::Forget { ticket: self::ticket(ticket) },
         [verb, ticket, ref words @ ..] => {
@@ -196,10 +198,10 @@ fn request(verb: &str, words: &[&str]) -> Option<Request> {
         }
         ("add", [name, learner @ ..]) => {
             let peer_urls = vec![format!("http://{name}:2380")];
-            Request::MemberAdd { peer_urls, is_learner: learner == ["learner"] }
+            Request::Member(MemberRequest::Add { peer_urls, is_learner: learner == ["learner"] })
         }
-        ("remove", [name]) => Request::MemberRemove { id: id(node(name)) },
-        ("promote", [name]) => Request::MemberPromote { id: id(node(name)) },
+        ("remove", [name]) => Request::Member(MemberRequest::Remove { id: id(node(name)) }),
+        ("promote", [name]) => Request::Member(MemberRequest::Promote { id: id(node(name)) }),
         ("move", [name]) => Request::MoveLeader { to: NodeId(node(name)) },
         _ => return None,
     })

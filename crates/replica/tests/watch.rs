@@ -1,5 +1,5 @@
-//! The watch hub against an oracle that remembers everything: all six guarantees of book/src/etcd.md#5.6, over
-//! thousands of random histories of changes, credits, compactions, creations, cancellations and replaced stores.
+//! The watch hub against an oracle that keeps everything: all six guarantees of book/src/etcd.md#5.6, over thousands of
+//! random histories of changes, credits, compactions, creations, cancellations and replaced stores.
 
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Rng};
@@ -10,7 +10,7 @@ use volvox_store::{
     StoreConfig, TxnRequest,
 };
 
-/// What the oracle knows of a watcher.
+/// The oracle's knowledge about a watcher.
 struct Watched {
     create: WatchCreate,
     /// Everything below was delivered or does not concern it.
@@ -253,7 +253,7 @@ impl World {
         let (seed, watcher) = (self.seed, (stream, response.watch_id));
         let watched = self.watched.get_mut(&watcher).unwrap_or_else(|| panic!("seed {seed}: events before created"));
         assert!(!watched.canceled, "seed {seed}: events after the end");
-        assert!(!response.fragment || watched.create.fragment, "seed {seed}: pieces that nobody asked for");
+        assert!(!response.fragment || watched.create.fragment, "seed {seed}: fragments without a request for them");
         watched.pieces.extend(response.events);
         if response.fragment {
             return;
@@ -280,7 +280,7 @@ impl World {
         self.watched.get_mut(&watcher).expect("present").next = last + 1;
     }
 
-    /// What a watcher must still get up to a revision.
+    /// The events that a watcher must still get up to a revision.
     fn wanted<'a>(&'a self, watched: &'a Watched, through: i64) -> impl Iterator<Item = Event> + 'a {
         let create = &watched.create;
         let range = self.history.range(watched.next..(through + 1).max(watched.next));
@@ -373,7 +373,7 @@ fn no_end_of_a_watcher_is_lost_for_want_of_credit() {
     }
     store.apply(&Command::Compact(CompactionRequest { revision: 9, physical: false })).expect("a compaction");
     hub.catch_up(&store.view(), &mut out);
-    assert_eq!((out.len(), hub.counts()), (6000, (6000, 6000)), "without credit nothing is said, and nothing queued");
+    assert_eq!((out.len(), hub.counts()), (6000, (6000, 6000)), "without credit nothing is sent, and nothing queued");
     hub.on_credit(stream, 6000, &mut out);
     while hub.catch_up(&store.view(), &mut out) {}
     let ends = out.iter().filter(|(_, response)| response.canceled && response.compact_revision == 9).count();

@@ -1,8 +1,8 @@
 //! How fast the simulator is: `cargo run --release -p volvox-sim --example speed`.
 //!
 //! S1: node i pings node i+1, one ping outstanding each, 16 bytes, latency 1 ms, the hash chain on. S2: every node has
-//! a timer of 100 ms and nothing else. S1 runs typed, and erased as the laboratory runs its chapters. Prints deliveries (or timers) a second, nanoseconds and allocations for one, and
-//! the bytes that one node takes.
+//! only a timer of 100 ms. S1 runs typed, and erased as the laboratory runs its chapters. Prints deliveries (or timers)
+//! per second, nanoseconds and allocations for one, and the bytes per node.
 #![allow(unsafe_code, reason = "a global allocator that counts is unsafe by its trait")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
@@ -183,7 +183,7 @@ fn main() {
     for nodes in [2, 500, 10_000, 100_000] {
         ring::<Ring>(nodes, (), Latency::Uniform(Duration::from_millis(1), Duration::from_millis(10)));
     }
-    println!("S2 one timer of 100 ms a node");
+    println!("S2 one timer of 100 ms per node");
     println!(
         "{:>8} {:>12} {:>14} {:>8} {:>12} {:>12}",
         "nodes", "timers", "timers/s", "ns each", "allocs each", "sim s/wall s"
@@ -222,7 +222,7 @@ fn idle(nodes: u64) {
     let (timers, started) = (sim.statistics().timers, sim.now().0);
     let allocations = ALLOCATIONS.load(Ordering::Relaxed);
     let watch = Stopwatch::now();
-    // 60 s of the world's time, or as many timers as make a measurement.
+    // 60 s of the world's time, or enough timers for a measurement.
     while sim.now().0 - started < 60_000_000_000 && sim.statistics().timers < timers + 5_000_000 {
         sim.step();
     }

@@ -1,5 +1,5 @@
-//! What the tests of protocols stand on: a run that asks every property after every step, a bench for one node, and a trial
-//! of a binary form.
+//! Support for tests of protocols: a run that evaluates every property after every step, a bench for one node, and a
+//! check of a binary form.
 
 use crate::{Happening, Simulation, Stop};
 use std::fmt::{Debug, Display};
@@ -8,15 +8,15 @@ use volvox_core::{
     Position, Process, Property, Rng, When, WhichBoot, decode_all,
 };
 
-/// So many milliseconds.
+/// This many milliseconds.
 pub const fn ms(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// Runs until `done`, or until nothing can happen any more, and asks all properties; those of the end at the end.
+/// Runs until `done`, or until nothing can happen any more, and evaluates all properties; final ones at the end.
 ///
 /// # Errors
-/// When one does not hold: which, when, and what is wrong.
+/// When a property does not hold: names it, the time, and what is wrong.
 pub fn judge<P, H>(
     sim: &mut Simulation<P>,
     history: &mut H,
@@ -56,9 +56,9 @@ where
     Ok(())
 }
 
-/// One node on a bench: it is told, and what it answers is looked at.
+/// One node on a bench: it receives inputs, and its effects are examined.
 pub struct Bench<P: Process> {
-    /// What is looked at.
+    /// The process.
     pub process: P,
     environment: Environment,
     effects: Vec<EffectOf<P>>,
@@ -71,12 +71,12 @@ impl<P: Process> Bench<P> {
         Bench::start(P::new(NodeId(id), &members, config), id)
     }
 
-    /// A process that exists, started.
+    /// An existing process, started.
     pub fn start(process: P, id: u64) -> Bench<P> {
         Bench::restart(process, id, Boot::FIRST)
     }
 
-    /// A process that exists, started for this boot of its storage.
+    /// An existing process, started for this boot of its storage.
     pub fn restart(process: P, id: u64, boot: Boot) -> Bench<P> {
         let mut environment = Environment::new(NodeId(id), Incarnation::FIRST, Position::NONE, &Rng::new(1));
         environment.boot = WhichBoot::Known(boot);
@@ -85,17 +85,17 @@ impl<P: Process> Bench<P> {
         bench
     }
 
-    /// Somebody asks; what the step did, a line an effect.
+    /// Handles a command; returns the step's effects, one line each.
     pub fn command(&mut self, command: P::Command) -> Vec<String> {
         self.step(|process, cx| process.on_command(command, cx))
     }
 
-    /// A message arrives from that node; what the step did.
+    /// Handles a message from that node; returns the step's effects.
     pub fn message(&mut self, from: u64, message: P::Message) -> Vec<String> {
         self.step(|process, cx| process.on_message(NodeId(from), message, cx))
     }
 
-    /// A timer fires; what the step did.
+    /// Fires a timer; returns the step's effects.
     pub fn timer(&mut self, timer: P::Timer) -> Vec<String> {
         self.step(|process, cx| process.on_timer(timer, cx))
     }
@@ -118,10 +118,10 @@ fn shown<M: Display, T: Debug, R: Display, E: Display>(effect: &Effect<M, T, R, 
     }
 }
 
-/// Every message comes back from its bytes; a cut, an unknown tag and a byte too many do not pass.
+/// Checks that every message decodes to itself, and that truncation, an unknown tag and an extra byte are refused.
 ///
 /// # Panics
-/// When it is not so.
+/// When it is not the case.
 pub fn check_codec<M: Encode + Decode + PartialEq + Debug>(messages: &[M]) {
     for message in messages {
         let bytes = message.to_bytes();

@@ -1,13 +1,15 @@
-//! How a simulation is described.
+//! The description of a simulation.
 
+use crate::clock::Clocks;
+use crate::event::Pending;
 use crate::latency::Latency;
-use crate::network::{Links, Network};
-use crate::plan::{FaultPlan, Planner};
+use crate::links::{Links, Network};
+use crate::plan::FaultPlan;
 use crate::queue::Queue;
 use crate::recording::{Carrier, Recorder};
 use crate::replay::TraceRing;
 use crate::script::Journal;
-use crate::simulation::{ConfigByLife, Invariant, LeaderTest, MessageBytes, Pending, Simulation};
+use crate::simulation::{ConfigByLife, Invariant, LeaderTest, MessageBytes, Planner, RecoveryTest, Simulation};
 use crate::statistics::Statistics;
 use crate::storage::{RecordDisk, Storage, StorageFactory};
 use std::collections::VecDeque;
@@ -16,25 +18,7 @@ use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, FlatMap, NodeId, Process, Rng, StableHasher};
 
-/// How wrong the clocks are from the beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Clocks {
-    /// What a true wall clock shows when the run begins, in nanoseconds since 1970.
-    pub wall_start: i64,
-    /// Each wall clock is off by at most so much.
-    pub offset_max: Duration,
-    /// Each pair of clocks runs fast or slow by at most so many parts in a million.
-    pub drift_ppm_max: u32,
-}
-
-impl Default for Clocks {
-    fn default() -> Clocks {
-        // 2026-01-01T00:00:00Z
-        Clocks { wall_start: 1_767_225_600_000_000_000, offset_max: Duration::ZERO, drift_ppm_max: 0 }
-    }
-}
-
-/// Describes a [`Simulation`]. Nothing but the seed and what is said here has any influence on a run.
+/// Describes a [`Simulation`]. Only the seed and this description influence a run.
 pub struct Builder<P: Process> {
     seed: u64,
     ids: Vec<NodeId>,
@@ -48,7 +32,7 @@ pub struct Builder<P: Process> {
     start_within: Duration,
     schedule: Vec<Scheduled>,
     plan: Option<FaultPlan>,
-    recovered: Option<crate::plan::RecoveryTest<P>>,
+    recovered: Option<RecoveryTest<P>>,
     config_by_life: Option<ConfigByLife<P>>,
     leader: Option<LeaderTest<P>>,
     message_bytes: MessageBytes<P>,
@@ -93,20 +77,20 @@ impl<P: Process + 'static> Builder<P> {
         }
     }
 
-    /// Other names than 1, 2, 3.
+    /// Sets names other than 1, 2, 3.
     pub fn ids(mut self, ids: impl IntoIterator<Item = NodeId>) -> Self {
         self.ids = ids.into_iter().collect();
         self
     }
 
-    /// Another configuration for one node.
+    /// Sets the configuration of one node.
     pub fn config_of(mut self, id: NodeId, config: P::Config) -> Self {
         self.configs.insert(id, config);
         self
     }
 
-    /// Makes the configuration of each life of a node's storage from the one given: for processes that must be told
-    /// their incarnation, or that start otherwise when they know nothing.
+    /// Derives the configuration of each incarnation from the given one: for processes that need their incarnation, or
+    /// that start differently when they know nothing.
     pub fn config_by_life(
         mut self,
         make: impl Fn(&P::Config, NodeId, volvox_core::Incarnation) -> P::Config + 'static,
@@ -115,98 +99,98 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
-    /// This node is down until it is started.
+    /// Keeps this node down until it is started.
     pub fn down(mut self, id: NodeId) -> Self {
         self.down.push(id);
         self
     }
 
-    /// What every link is like.
+    /// Sets the model of every link.
     pub fn network(mut self, network: Network) -> Self {
         self.network = network;
         self
     }
 
-    /// Only the latency of every link.
+    /// Sets only the latency of every link.
     pub fn latency(mut self, latency: Latency) -> Self {
         self.network.latency = latency;
         self
     }
 
-    /// How wrong the clocks are.
+    /// Sets the initial errors of the clocks.
     pub fn clocks(mut self, clocks: Clocks) -> Self {
         self.clocks = clocks;
         self
     }
 
-    /// How long a sync of the built-in disk takes.
+    /// Sets how long a sync of the built-in disk takes.
     pub fn sync(mut self, sync: Latency) -> Self {
         self.sync = sync;
         self
     }
 
-    /// Another disk than the built-in one.
+    /// Replaces the built-in disk.
     pub fn storage(mut self, mut factory: impl FnMut(NodeId) -> Box<dyn Storage<P::Record>> + 'static) -> Self {
         self.storage = Some(Box::new(move |id| factory(id)));
         self
     }
 
-    /// Nodes start at moments drawn from this span, instead of all at once.
+    /// Starts nodes at random times within this span, instead of all at once.
     pub fn start_within(mut self, span: Duration) -> Self {
         self.start_within = span;
         self
     }
 
-    /// Faults at written moments.
+    /// Adds scheduled faults.
     pub fn schedule(mut self, schedule: impl IntoIterator<Item = Scheduled>) -> Self {
         self.schedule.extend(schedule);
         self
     }
 
-    /// Faults drawn from the seed.
+    /// Adds faults drawn from the seed.
     pub fn faults(mut self, plan: FaultPlan) -> Self {
         self.plan = Some(plan);
         self
     }
 
-    /// Says when a node whose storage was damaged or erased is whole again, such as a voter again. Without it, such a
-    /// node counts against the budget for the rest of the run.
+    /// Sets the test for when a node whose storage was damaged or erased has recovered, such as being a voter again.
+    /// Without it, such a node counts against the budget for the rest of the run.
     pub fn recovered(mut self, test: impl FnMut(&Simulation<P>, NodeId) -> bool + 'static) -> Self {
         self.recovered = Some(Box::new(test));
         self
     }
 
-    /// How to know a leader: for `crash leader`.
+    /// Sets how to recognise a leader, for `crash leader`.
     pub fn leader(mut self, test: impl Fn(&P) -> bool + 'static) -> Self {
         self.leader = Some(Box::new(test));
         self
     }
 
-    /// How large a message is on the wire: for links with a bandwidth.
+    /// Sets the size of a message on the wire, for links with a bandwidth.
     pub fn message_bytes(mut self, bytes: impl Fn(&P::Message) -> usize + 'static) -> Self {
         self.message_bytes = Box::new(bytes);
         self
     }
 
-    /// The run stops after so many steps.
+    /// Stops the run after this many steps.
     pub fn steps_max(mut self, steps: u64) -> Self {
         self.steps_max = steps;
         self
     }
 
-    /// How many happenings may wait to be taken, a million unless said otherwise; the run panics beyond.
+    /// Sets how many happenings may wait to be taken, by default a million; the run panics beyond.
     pub fn happened_max(mut self, count: usize) -> Self {
         self.happened_max = count;
         self
     }
 
-    /// Leaves the hash chain out.
+    /// Omits the hash chain.
     pub fn without_hash_chain(mut self) -> Self {
         self.hash_chain = false;
         self
     }
 
-    /// Writes a trace, at many times the cost of a run without.
+    /// Writes a trace, which makes a run many times as expensive.
     pub fn trace(mut self, ring: Option<&TraceRing>) -> Self {
         self.trace = ring.cloned();
         self
@@ -218,19 +202,19 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
-    /// Says what of each message is the protocol's own: recordings and counts tell the two apart.
+    /// Sets which part of each message is the protocol's own: recordings and counts distinguish the two.
     pub fn carrier(mut self, carrier: Rc<dyn Carrier<P>>) -> Self {
         self.carrier = Some(carrier);
         self
     }
 
-    /// Writes down the course of the run, so that it can be followed by hand.
+    /// Records the course of the run, so that it can be replayed by hand.
     pub fn journal(mut self, journal: Option<&Journal<P>>) -> Self {
         self.journal = journal.cloned();
         self
     }
 
-    /// What must hold after every step.
+    /// Adds an invariant that must hold after every step.
     pub fn invariant(
         mut self,
         name: &'static str,
@@ -240,7 +224,7 @@ impl<P: Process + 'static> Builder<P> {
         self
     }
 
-    /// The world at time zero; nothing has happened yet, not even the starts.
+    /// Builds the world at time zero; nothing has happened yet, not even the starts.
     pub fn build(self) -> Simulation<P> {
         let chance = Rng::new(self.seed);
         let lane = |number: u64| chance.split((1 << 40) + number);

@@ -1,9 +1,27 @@
-//! The two clocks of a node: one that only runs, one that can be set.
+//! The two clocks of a node: a monotonic one, and one that can be set.
 
-use volvox_core::{Instant, Wall};
+use volvox_core::{Duration, Instant, Wall};
 
-/// A node's clocks as functions of the world's time. Both run at the same, possibly wrong, rate; the wall clock can be
-/// off besides.
+/// The initial errors of the clocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clocks {
+    /// The reading of a true wall clock when the run begins, in nanoseconds since 1970.
+    pub wall_start: i64,
+    /// The largest offset of each wall clock.
+    pub offset_max: Duration,
+    /// The largest drift of each pair of clocks, in parts in a million.
+    pub drift_ppm_max: u32,
+}
+
+impl Default for Clocks {
+    fn default() -> Clocks {
+        // 2026-01-01T00:00:00Z
+        Clocks { wall_start: 1_767_225_600_000_000_000, offset_max: Duration::ZERO, drift_ppm_max: 0 }
+    }
+}
+
+/// A node's clocks as functions of the world's time. Both run at the same, possibly wrong, rate; the wall clock can
+/// also be off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Clock {
     /// The world's time at which the readings below were right.

@@ -1,12 +1,12 @@
-//! What each fault of the common vocabulary does to this world.
+//! The effect of each fault of the common vocabulary in this world.
 
-use crate::plan::Undo;
-use crate::simulation::{Pending, Simulation};
+use crate::event::{Pending, Undo};
+use crate::simulation::Simulation;
 use volvox_core::fault::{DiskFault, Scheduled, Target};
 use volvox_core::{Duration, Fault, NodeId, Process};
 
 impl<P: Process + 'static> Simulation<P> {
-    /// Does something to the world, now. A node that does not exist is left alone.
+    /// Injects a fault now. One that names a missing node has no effect.
     pub fn apply_fault(&mut self, fault: &Fault) {
         self.statistics.faults.add(verb(fault));
         self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_nanos(self.now) });
@@ -44,9 +44,9 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Does something to the world, and undoes it after a span.
+    /// Injects a fault, and undoes it after this span.
     pub(crate) fn apply_passing(&mut self, fault: &Fault, lasting: Duration) {
-        // Whoever leads may no longer do so afterwards.
+        // The leader may have changed by the end of the span.
         let crashed = match fault {
             Fault::Crash { who: Target::Node(id), .. } => self.find(*id),
             Fault::Crash { who: Target::Leader, .. } => self.leader(),
@@ -70,7 +70,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Every network, clock and disk fault ends. What is paused or down stays so: see [`Simulation::revive`].
+    /// Every network, clock and disk fault ends. Paused and crashed nodes stay so: see [`Simulation::revive`].
     pub fn heal(&mut self) {
         self.links.heal();
         for index in 0..self.nodes.len() as u32 {
@@ -107,7 +107,7 @@ impl<P: Process + 'static> Simulation<P> {
         let now = self.now;
         let cold = &self.cold[index as usize];
         let (origin, drift_ppm) = (cold.wall_origin, cold.drift_origin_ppm);
-        // Where the clock would stand if nothing had happened to it.
+        // The reading of the clock if it had no faults.
         let healthy = crate::clock::Clock::new(origin, drift_ppm).read(now).1;
         self.change_clock(index, |clock, now| clock.set_wall(now, healthy.0));
         if self.nodes[index as usize].clock.drift_ppm() != drift_ppm {
@@ -122,7 +122,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// The node that says of itself that it leads; where several do, the one with the highest id.
+    /// The node that believes that it leads; of several, the one with the highest id.
     pub(crate) fn leader(&self) -> Option<u32> {
         let leads = self.leader.as_ref()?;
         let found = self.nodes.iter().enumerate().rev().find(|(_, node)| node.process.as_ref().is_some_and(leads));

@@ -1,8 +1,8 @@
-//! How long things take: distributions drawn with integers only.
+//! Durations: distributions drawn with integer arithmetic only.
 //!
 //! One seed must give one run on every machine, so nothing here touches floating point. Logarithms and powers of two
 //! are tables of 257 entries, made by the compiler with exact integer arithmetic, and interpolated linearly; the error
-//! is below 1 part in 100,000, far below what a model of a network means.
+//! is below 1 part in 100,000, far below the precision of any network model.
 
 use volvox_core::time::nanos;
 use volvox_core::{Duration, Rng};
@@ -10,21 +10,21 @@ use volvox_core::{Duration, Rng};
 /// A distribution of spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
-    /// Always the same.
+    /// Always the same span.
     Constant(Duration),
     /// Every span between the two, the ends included, equally likely.
     Uniform(Duration, Duration),
     /// At least `minimum`, and beyond it memoryless with the mean `mean`.
     Exponential {
-        /// What no message beats.
+        /// The least span.
         minimum: Duration,
-        /// The mean of what comes on top.
+        /// The mean of the rest.
         mean: Duration,
     },
     /// Half of all spans are below `median`; their logarithm is normal with this standard deviation, in thousandths.
     /// 500 gives a tail of 3.2 times the median at one in a hundred, as real networks have.
     LogNormal {
-        /// The middle.
+        /// The median.
         median: Duration,
         /// The standard deviation of the natural logarithm, times 1,000.
         sigma_thousandths: u32,
@@ -32,7 +32,7 @@ pub enum Latency {
 }
 
 impl Latency {
-    /// One span, in nanoseconds.
+    /// Draws one span, in nanoseconds.
     pub fn draw(&self, rng: &mut Rng) -> u64 {
         match *self {
             Latency::Constant(span) => nanos(span),
@@ -50,7 +50,7 @@ impl Latency {
         }
     }
 
-    /// The same for every draw, when it is.
+    /// The constant span, if every draw is the same.
     pub(crate) fn constant(&self) -> Option<u64> {
         match *self {
             Latency::Constant(span) => Some(nanos(span)),

@@ -1,10 +1,10 @@
-//! Lives and deaths: how a node starts, stops, pauses and comes back.
+//! Starts, stops, pauses and restarts of nodes.
 
 use crate::clock::Clock;
+use crate::event::{Happening, Input, Pending};
 use crate::node::{Cold, Node};
 use crate::recording::What;
-use crate::simulation::{Happening, Pending, Simulation};
-use crate::step::Input;
+use crate::simulation::Simulation;
 use crate::storage::{Recovery, StorageError};
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -17,7 +17,7 @@ impl<P: Process + 'static> Simulation<P> {
     /// Adds a node that knows these members, with true clocks. It is down until it is started.
     ///
     /// # Panics
-    /// When there is such a node already.
+    /// When the node already exists.
     pub fn add_node(&mut self, id: NodeId, members: &[NodeId], config: P::Config) {
         self.insert_node(id, Rc::from(members), config, self.wall_start, 0);
     }
@@ -63,8 +63,8 @@ impl<P: Process + 'static> Simulation<P> {
         self.journal_node(index, wall_origin, drift_ppm);
     }
 
-    /// Nothing is wrong any more, and nothing more will be drawn: heals the world, lets paused nodes go on, starts
-    /// those that are down. What a schedule says still comes.
+    /// Ends all faults, and draws no more: heals the world, resumes paused nodes, starts those that are down. Scheduled
+    /// faults still come.
     pub fn revive(&mut self) {
         self.planner = None;
         self.heal();
@@ -122,7 +122,7 @@ impl<P: Process + 'static> Simulation<P> {
         self.run_step(index, Input::Start);
     }
 
-    /// The process dies, by itself or with its disk's `error`.
+    /// The process crashes, by itself or because of its disk's `error`.
     pub(crate) fn stop_node(&mut self, index: u32, error: Option<StorageError>) {
         let linger_max = 2 * self.links.network.latency.draw(&mut self.life_rng) + 1;
         let linger = self.now + self.life_rng.below(linger_max);
@@ -152,7 +152,7 @@ impl<P: Process + 'static> Simulation<P> {
         self.tell(id, Happening::Stopped(error));
     }
 
-    /// The disk of a node that is down is replaced by an empty one. The count of its starts was on it, so the new
+    /// The disk of a node that is down is replaced by an empty one. The count of starts was on the old disk, so the new
     /// incarnation begins with the first boot.
     pub(crate) fn erase_storage(&mut self, index: u32) {
         let cold = &mut self.cold[index as usize];

@@ -1,183 +1,12 @@
-//! The network: which messages arrive, when, and in what order.
+//! The network: which messages arrive, when, and in what order, over the links as they are.
 
-use crate::latency::Latency;
+use crate::event::Pending;
 use crate::queue::Lane;
 use crate::recording::Envelope;
-use crate::simulation::{Pending, Simulation};
+use crate::simulation::Simulation;
 use volvox_core::fault::LinkFault;
 use volvox_core::time::nanos;
-use volvox_core::{Duration, Instant, MessageKind, NodeId, Process, Rng};
-
-/// What every link is like before anything goes wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// How long a message is under way.
-    pub latency: Latency,
-    /// Loss, duplication, reordering, corruption, bandwidth and added delay that hold on every link.
-    pub fault: LinkFault,
-    /// Whether messages of one link stay in order (but for those that `fault` reorders). A stream does this, a
-    /// datagram does not.
-    pub ordered: bool,
-    /// How many messages may be under way on one link; the newest is dropped when there are so many.
-    pub queue_max: u32,
-}
-
-impl Default for Network {
-    fn default() -> Network {
-        Network {
-            latency: Latency::Uniform(Duration::from_micros(500), Duration::from_millis(2)),
-            fault: LinkFault::default(),
-            ordered: true,
-            queue_max: 4_096,
-        }
-    }
-}
-
-/// One direction between two nodes, made when it is first used.
-pub(crate) struct Link {
-    pub from: u32,
-    pub to: u32,
-    /// Counts the lives of both ends: what was sent in an earlier one is lost, or arrives before `linger`.
-    pub epoch: u32,
-    pub in_flight: u32,
-    last_arrival: u64,
-    busy_until: u64,
-    linger: u64,
-    /// Which entry of `Links::models` holds, 0 for the network's own.
-    model: u16,
-    cut: bool,
-}
-
-/// All links, and what is wrong with them.
-pub(crate) struct Links {
-    pub network: Network,
-    pub all: Vec<Link>,
-    models: Vec<LinkFault>,
-    /// Each partition gives every node a group; 0 hears everybody.
-    partitions: Vec<(u64, Vec<u16>)>,
-    cuts: Vec<(u32, u32)>,
-    slowed: Vec<(u32, u32, u16)>,
-    pub rng: Rng,
-}
-
-impl Links {
-    pub fn new(network: Network, rng: Rng) -> Links {
-        Links {
-            network,
-            all: Vec::new(),
-            models: vec![network.fault],
-            partitions: Vec::new(),
-            cuts: Vec::new(),
-            slowed: Vec::new(),
-            rng,
-        }
-    }
-
-    pub fn open(&mut self, from: u32, to: u32) -> u32 {
-        let index = self.all.len() as u32;
-        let model = self.model_between(from, to);
-        let cut = self.is_cut(from, to);
-        self.all.push(Link { from, to, epoch: 0, in_flight: 0, last_arrival: 0, busy_until: 0, linger: 0, model, cut });
-        index
-    }
-
-    /// Nobody hears anybody of another group. `token` names the partition for [`Links::mend_partition`].
-    pub fn partition(&mut self, token: u64, groups: Vec<u16>) {
-        self.partitions.push((token, groups));
-        self.refresh();
-    }
-
-    pub fn mend_partition(&mut self, token: u64) {
-        self.partitions.retain(|(other, _)| *other != token);
-        self.refresh();
-    }
-
-    pub fn cut(&mut self, from: u32, to: u32) {
-        self.cuts.push((from, to));
-        self.refresh();
-    }
-
-    pub fn mend_cut(&mut self, from: u32, to: u32) {
-        if let Some(place) = self.cuts.iter().position(|cut| *cut == (from, to)) {
-            self.cuts.swap_remove(place);
-        }
-        self.refresh();
-    }
-
-    pub fn slow(&mut self, from: u32, to: u32, fault: LinkFault) {
-        let model = combined(&self.network.fault, &fault);
-        let index = match self.models.iter().position(|known| *known == model) {
-            Some(index) => index,
-            None => {
-                self.models.push(model);
-                self.models.len() - 1
-            }
-        };
-        self.mend_slow(from, to);
-        self.slowed.push((from, to, u16::try_from(index).expect("at most 65,535 kinds of bad links in a run")));
-        self.refresh();
-    }
-
-    pub fn mend_slow(&mut self, from: u32, to: u32) {
-        self.slowed.retain(|(a, b, _)| (*a, *b) != (from, to));
-        self.refresh();
-    }
-
-    pub fn heal(&mut self) {
-        self.partitions.clear();
-        self.cuts.clear();
-        self.slowed.clear();
-        self.refresh();
-    }
-
-    /// A node died: what is under way to it is lost, and so is what it sent and has not arrived before `linger`.
-    pub fn break_links(&mut self, node: u32, linger: u64) {
-        for link in &mut self.all {
-            if link.from == node || link.to == node {
-                link.epoch = link.epoch.wrapping_add(1);
-                link.in_flight = 0;
-                link.linger = if link.from == node { linger } else { 0 };
-            }
-        }
-    }
-
-    fn is_cut(&self, from: u32, to: u32) -> bool {
-        let group = |groups: &Vec<u16>, node: u32| groups.get(node as usize).copied().unwrap_or(0);
-        self.cuts.contains(&(from, to))
-            || self.partitions.iter().any(|(_, groups)| {
-                let (a, b) = (group(groups, from), group(groups, to));
-                a != b && a != 0 && b != 0
-            })
-    }
-
-    fn model_between(&self, from: u32, to: u32) -> u16 {
-        self.slowed.iter().find(|(a, b, _)| (*a, *b) == (from, to)).map_or(0, |(_, _, model)| *model)
-    }
-
-    fn refresh(&mut self) {
-        for index in 0..self.all.len() {
-            let (from, to) = (self.all[index].from, self.all[index].to);
-            let (cut, model) = (self.is_cut(from, to), self.model_between(from, to));
-            self.all[index].cut = cut;
-            self.all[index].model = model;
-        }
-    }
-}
-
-fn combined(base: &LinkFault, more: &LinkFault) -> LinkFault {
-    let rate = |a: u32, b: u32| a.saturating_add(b).min(1_000_000);
-    LinkFault {
-        delay: base.delay + more.delay,
-        loss_ppm: rate(base.loss_ppm, more.loss_ppm),
-        duplicate_ppm: rate(base.duplicate_ppm, more.duplicate_ppm),
-        reorder_ppm: rate(base.reorder_ppm, more.reorder_ppm),
-        corrupt_ppm: rate(base.corrupt_ppm, more.corrupt_ppm),
-        bandwidth: match (base.bandwidth, more.bandwidth) {
-            (0, other) | (other, 0) => other,
-            (a, b) => a.min(b),
-        },
-    }
-}
+use volvox_core::{Instant, MessageKind, NodeId, Process};
 
 impl<P: Process + 'static> Simulation<P> {
     /// A message leaves `from`: decides here and now when it arrives, if at all.
@@ -211,7 +40,7 @@ impl<P: Process + 'static> Simulation<P> {
                 return;
             }
             if rng.chance_ppm(model.corrupt_ppm) {
-                // A bit flipped on the way; the receiver's checksum fails, which is a loss like any other.
+                // A bit flips on the way; the receiver's checksum fails, which is a loss like any other.
                 self.statistics.dropped_corrupt += 1;
                 self.refuse(from, self.cold[to as usize].id, &message, "corrupt");
                 return;
@@ -252,7 +81,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// A message, or one more copy of it, is under way on a link and will arrive then: for those who keep a record.
+    /// A message, or one more copy of it, is in flight on a link and will arrive then: for those who keep a record.
     fn write_down(&self, from: u32, to: u32, way: (u32, u64), message: &P::Message, is_copy: bool) {
         let ends = || (self.cold[from as usize].id, self.cold[to as usize].id);
         if let Some(recorder) = &self.recorder {
@@ -263,7 +92,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// A message is there. Gives back whether anybody may see it, with both ends.
+    /// A message has arrived. Returns whether it may be delivered, with both ends.
     pub(crate) fn arrives(&mut self, index: u32, epoch: u32, message: &P::Message) -> Option<(u32, u32)> {
         let link = &mut self.links.all[index as usize];
         let (from, to) = (link.from, link.to);

@@ -1,4 +1,4 @@
-//! What the world keeps for one node.
+//! The world's state of one node.
 
 use crate::clock::Clock;
 use crate::storage::{Finished, Storage, StorageError, Write};
@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use volvox_core::{Boot, Environment, Incarnation, Instant, NodeId, Outbox, Position, Process};
 
-/// Never: later than every moment of a run.
+/// Never: later than every time of a run.
 pub(crate) const NEVER: u64 = u64::MAX;
 
 /// The part that every step touches; kept small, so that many fit a cache.
@@ -15,39 +15,39 @@ pub(crate) struct Node<P: Process> {
     pub process: Option<P>,
     pub environment: Environment,
     pub clock: Clock,
-    /// Paused, or catching up after a pause: what arrives goes behind what already waits.
+    /// Paused, or catching up after a pause: arriving messages queue behind those that already wait.
     pub stalled: bool,
-    /// Counts the starts of the process, so that what was meant for an earlier life finds nobody.
+    /// Counts the starts of the process, so that inputs for an earlier boot are dropped.
     pub run: u32,
-    /// The peer spoken to last, and the link to it.
+    /// The last receiver, and the link to it.
     pub recent_link: (u32, u32),
     /// Peers by index, each with its link.
     pub links: Vec<(u32, u32)>,
     pub timers: Vec<Timer<P::Timer>>,
-    /// Made when the process first persists something.
+    /// Created when the process first persists a record.
     pub durability: Option<Box<Durability<P>>>,
 }
 
 /// A timer that was set, or cancelled and not yet forgotten.
 pub(crate) struct Timer<T> {
     pub timer: T,
-    /// When, on the node's monotonic clock; [`Instant::MAX`] once cancelled.
+    /// The deadline on the node's monotonic clock; [`Instant::MAX`] once cancelled.
     pub due: Instant,
-    /// For when the queue holds a key, in the world's time; [`NEVER`] when it holds none. A timer that is set again
-    /// to later keeps its key, which is pushed on when it comes up: a heartbeat costs no garbage.
+    /// For when the queue holds a key, in the world's time; [`NEVER`] when it holds none. A timer that is postponed
+    /// keeps its key, which is moved when it comes up: a heartbeat leaves no garbage.
     pub armed: u64,
 }
 
-/// What waits for the disk, and the disk.
+/// The disk, and the effects that wait for it.
 pub(crate) struct Durability<P: Process> {
     pub outbox: Outbox<Outgoing<P>>,
-    /// Collects while another batch is under way.
+    /// The batch that collects while another is being written.
     pub batch: Vec<Write<P::Record>>,
-    /// A batch is under way.
+    /// Whether a batch is being written.
     pub syncing: bool,
     /// The last record that the storage was handed.
     pub written: Position,
-    /// A disk that lets something wait will be asked again.
+    /// Whether a disk that defers something will be asked again.
     pub asks_again: bool,
     pub storage: Box<dyn Storage<P::Record>>,
 }
@@ -67,14 +67,14 @@ pub(crate) struct Cold<P: Process> {
     pub boot: Boot,
     pub paused: bool,
     pub waiting: VecDeque<Waiting<P>>,
-    /// What the wall clock would show at time zero if nobody had touched it.
+    /// The reading of the wall clock at time zero without any fault.
     pub wall_origin: i64,
     pub drift_origin_ppm: i32,
-    /// Its storage was damaged or erased, and nobody has said yet that this no longer matters.
+    /// Whether its storage was damaged or erased, and it has not recovered yet.
     pub damaged: bool,
 }
 
-/// What arrived while the process could not run.
+/// The inputs that arrived while the process could not run.
 pub(crate) enum Waiting<P: Process> {
     Message { link: u32, epoch: u32, message: P::Message },
     Command(P::Command),

@@ -1,24 +1,24 @@
-//! The future, in order: what happens next, with ties broken by the order of scheduling.
+//! The queue of future events, with ties broken by the order of scheduling.
 //!
-//! Keys of 16 bytes (time, sequence number, slot) are ordered; what happens lies in a slab, whose slots are used again.
-//! Most keys are later than all keys before them, because links and timers have typical spans: those go to the end of
-//! a *lane*, a plain queue, and never touch the heap. The rest goes into a 4-ary implicit heap, where the four children
+//! Keys of 16 bytes (time, sequence number, slot) are ordered; the events are in a slab, whose slots are reused. Most
+//! keys are later than all keys before them, because links and timers have typical spans: those go to the end of a
+//! *lane*, a plain queue, and never touch the heap. The rest goes into a 4-ary implicit heap, where the four children
 //! of a key fill one cache line. Nothing is allocated once the buffers have grown.
 
 use std::collections::VecDeque;
 
-/// How many events may ever be scheduled in one run, and how many may be pending at a time.
+/// How many events may be scheduled in one run in total, and how many may be pending at a time.
 const SEQUENCE_BITS: u32 = 40;
 const SLOT_BITS: u32 = 24;
 
-/// Where a key that rises goes. Two kinds of events with different typical spans do not share a lane, or the longer
-/// span would keep the shorter one out.
+/// The lane of a rising key. Two kinds of events with different typical delays must not share a lane, since the longer
+/// delay would keep the shorter one out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Lane {
     Messages = 0,
     Timers = 1,
     Syncs = 2,
-    /// No typical span: straight into the heap.
+    /// No typical delay: directly into the heap.
     Rest = 3,
 }
 
@@ -38,12 +38,12 @@ enum Slot<T> {
     Free { next: u32 },
 }
 
-/// Room from the beginning, so that a small run never grows a buffer.
+/// The initial capacity, so that a small run never grows a buffer.
 const PENDING_TYPICAL: usize = 256;
 
 const NO_SLOT: u32 = u32::MAX;
 
-/// What is taken from the queue.
+/// An event taken from the queue.
 pub(crate) struct Due<T> {
     pub time: u64,
     pub what: T,

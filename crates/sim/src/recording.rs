@@ -1,15 +1,13 @@
-//! A run as data: who did what when, and which message became what. From it diagrams are drawn.
+//! A run as data: the events of each node, and the fate of each message. Diagrams are drawn from it.
 //!
-//! A trace is text, for people who read. A recording knows which receipt belongs to which sending. It costs as much as a
-//! trace does, and nothing when nobody asked for one ([`Builder::record`](crate::Builder::record)).
+//! A trace is text, for people who read. A recording knows which receipt belongs to which sending. It costs as much as
+//! a trace does, and nothing if not requested ([`Builder::record`](crate::Builder::record)).
 
-use crate::simulation::Simulation;
-use crate::step::Input;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::rc::Rc;
-use volvox_core::{Effect, EffectOf, Fault, Incarnation, Instant, MessageKind, NodeId, Position, Process};
+use volvox_core::{Fault, Incarnation, Instant, MessageKind, NodeId, Position, Process};
 
 /// A message as a reader of a run sees it.
 pub trait Described: fmt::Display {
@@ -23,77 +21,77 @@ impl<M: MessageKind + fmt::Display> Described for M {
     }
 }
 
-/// What carries the messages of a protocol, such as a channel that repeats what is lost: it tells the protocol's own
-/// messages and timers apart from those that it needs for itself.
+/// The carrier of a protocol's messages, such as a channel that retransmits lost ones: it distinguishes the protocol's
+/// own messages and timers from its own.
 pub trait Carrier<P: Process> {
-    /// What is carried; `None` for what the carrier says for itself.
+    /// The carried message; `None` for the carrier's own messages.
     fn message<'a>(&self, message: &'a P::Message) -> Option<&'a dyn Described>;
 
-    /// The timer of what is carried; `None` for the carrier's own.
+    /// The timer of the carried protocol; `None` for the carrier's own.
     fn timer<'a>(&self, timer: &'a P::Timer) -> Option<&'a dyn fmt::Debug>;
 }
 
-/// Where a simulation writes what it does. A clone writes to the same recording, so its holder reads what the
-/// simulation wrote.
+/// The recording that a simulation writes. A clone shares the recording, so its holder can read what the simulation
+/// wrote.
 #[derive(Clone, Debug)]
-pub struct Recorder(Rc<RefCell<State>>);
+pub struct Recorder(pub(crate) Rc<RefCell<State>>);
 
 /// A run as data.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Recording {
-    /// What happened, in order.
+    /// The events, in order.
     pub moments: Vec<Moment>,
     /// Every copy of a message, in the order of sending; [`What::Sent`] and its kin name them by their place here.
     pub messages: Vec<Envelope>,
-    /// Whether more happened than there was room for.
+    /// Whether there were more events than room for them.
     pub is_cut: bool,
 }
 
 impl Recording {
-    /// Puts what happened in the order of time; of equal moments, what was told first stays first.
+    /// Sorts the events by time; events of equal times keep their order.
     pub fn sort(&mut self) {
         self.moments.sort_by_key(|moment| moment.at);
     }
 }
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Moment {
-    /// When, in the world's time.
+    /// The world's time.
     pub at: Instant,
-    /// Where; `NodeId(0)` for what concerns all.
+    /// The node; `NodeId(0)` if it concerns all.
     pub node: NodeId,
-    /// What.
+    /// The event itself.
     pub what: What,
 }
 
-/// A message under way, or one copy of it.
+/// A message in flight, or one copy of it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Envelope {
-    /// Who sent it.
+    /// The sender.
     pub from: NodeId,
-    /// To whom.
+    /// The receiver.
     pub to: NodeId,
     /// Its kind.
     pub kind: String,
-    /// All of it.
+    /// The whole text.
     pub text: String,
-    /// What is carried, in words; `None` when the carrier says it for itself. All of it where nothing carries.
+    /// The text of the carried message; `None` for the carrier's own messages; the whole text without a carrier.
     pub carried: Option<String>,
-    /// Whether the network made it: the second of two.
+    /// Whether it is a duplicate made by the network.
     pub is_copy: bool,
 }
 
 /// See [`Moment`].
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum What {
-    /// The process started, in this life of its storage.
+    /// The process started, in this incarnation.
     Started(Incarnation),
     /// The process is gone.
     Stopped,
-    /// The process stops in its tracks.
+    /// The process is paused.
     Paused,
-    /// It goes on.
+    /// The process resumes.
     Resumed,
     /// The node sent this message.
     Sent(usize),
@@ -103,46 +101,46 @@ pub enum What {
     Lost(usize, &'static str),
     /// A timer fired.
     Timer {
-        /// All of it.
+        /// The whole text.
         text: String,
-        /// What is carried of it; `None` when it is the carrier's own.
+        /// The text of the carried timer; `None` for the carrier's own.
         carried: Option<String>,
     },
-    /// Somebody asked for something.
+    /// A command arrived.
     Command(String),
-    /// The node told something.
+    /// The node emitted an event.
     Event(String),
     /// A remark of the process.
     Note(String),
     /// A record was handed to the disk.
     Persisted(String),
-    /// What was persisted up to here is durable.
+    /// The records up to here are durable.
     Durable(Position),
-    /// The node is something else now: written by whoever drives the run.
+    /// The state of the node changed: written by the driver of the run.
     State(String),
-    /// Something went wrong, or right again.
+    /// A fault began or ended.
     Fault(Fault),
-    /// Everything healed: written by whoever drives the run.
+    /// All faults ended: written by the driver of the run.
     Healed,
-    /// A property does not hold: written by whoever drives the run.
+    /// A property was violated: written by the driver of the run.
     Broken {
         /// Its name.
         property: &'static str,
-        /// What is wrong.
+        /// The reason.
         text: String,
     },
 }
 
 #[derive(Debug)]
-struct State {
+pub(crate) struct State {
     recording: Recording,
     moments_max: usize,
-    /// By link: when each message that is under way will arrive. Where two arrive together, the first sent is first.
+    /// By link: when each message in flight will arrive. Where two arrive together, the first sent is first.
     under_way: BTreeMap<u32, VecDeque<(u64, usize)>>,
     /// By node: what arrived while it was paused.
-    held: BTreeMap<u32, VecDeque<usize>>,
-    /// What just arrived.
-    arrived: Option<usize>,
+    pub(crate) held: BTreeMap<u32, VecDeque<usize>>,
+    /// The message that just arrived.
+    pub(crate) arrived: Option<usize>,
 }
 
 impl Envelope {
@@ -175,7 +173,7 @@ impl What {
 }
 
 impl Recorder {
-    /// An empty recording with room for so many moments.
+    /// An empty recording with room for this many events.
     pub fn new(moments_max: usize) -> Recorder {
         Recorder(Rc::new(RefCell::new(State {
             recording: Recording::default(),
@@ -186,7 +184,7 @@ impl Recorder {
         })))
     }
 
-    /// What was recorded so far.
+    /// The recording so far.
     pub fn recording(&self) -> Recording {
         self.0.borrow().recording.clone()
     }
@@ -205,7 +203,7 @@ impl Recorder {
 }
 
 impl State {
-    fn add(&mut self, at: Instant, node: NodeId, what: What) {
+    pub(crate) fn add(&mut self, at: Instant, node: NodeId, what: What) {
         if self.recording.moments.len() < self.moments_max {
             self.recording.moments.push(Moment { at, node, what });
         } else {
@@ -213,7 +211,7 @@ impl State {
         }
     }
 
-    fn send(&mut self, at: Instant, envelope: Envelope) -> usize {
+    pub(crate) fn send(&mut self, at: Instant, envelope: Envelope) -> usize {
         let (id, from) = (self.recording.messages.len(), envelope.from);
         if id < self.moments_max {
             self.recording.messages.push(envelope);
@@ -222,111 +220,10 @@ impl State {
         id
     }
 
-    /// The message of this link that arrives now is not under way any more.
-    fn take(&mut self, link: u32, now: u64) -> Option<usize> {
+    /// The message of this link that arrives now is no longer in flight.
+    pub(crate) fn take(&mut self, link: u32, now: u64) -> Option<usize> {
         let queue = self.under_way.get_mut(&link)?;
         let place = queue.iter().position(|(arrival, _)| *arrival == now)?;
         queue.remove(place).map(|(_, id)| id)
-    }
-}
-
-impl<P: Process + 'static> Simulation<P> {
-    /// A message leaves, and will not arrive.
-    pub(crate) fn record_refused(&self, from: u32, to: NodeId, message: &P::Message, why: &'static str) {
-        let Some(recorder) = &self.recorder else { return };
-        let ends = (self.cold[from as usize].id, to);
-        let mut state = recorder.0.borrow_mut();
-        let id = state.send(self.now(), Envelope::of(ends, message, false, self.carrier.as_deref()));
-        state.add(self.now(), to, What::Lost(id, why));
-    }
-
-    /// A message is there: for [`Simulation::record_input`], or lost for this reason.
-    pub(crate) fn record_arrival(&self, link: u32, lost: Option<&'static str>) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        let Some(id) = state.take(link, self.now) else { return };
-        match lost {
-            Some(why) => {
-                let to = self.cold[self.links.all[link as usize].to as usize].id;
-                state.add(self.now(), to, What::Lost(id, why));
-            }
-            None => state.arrived = Some(id),
-        }
-    }
-
-    /// What just arrived finds nobody.
-    pub(crate) fn record_nobody(&self, to: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        if let Some(id) = state.arrived.take() {
-            state.add(self.now(), self.cold[to as usize].id, What::Lost(id, "down"));
-        }
-    }
-
-    /// What just arrived waits, because the node is paused.
-    pub(crate) fn record_held(&self, to: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        if let Some(id) = state.arrived.take() {
-            state.held.entry(to).or_default().push_back(id);
-        }
-    }
-
-    /// The oldest message that waited for this node is handled next.
-    pub(crate) fn record_unheld(&self, to: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        state.arrived = state.held.get_mut(&to).and_then(VecDeque::pop_front);
-    }
-
-    pub(crate) fn record_input(&self, index: u32, input: &Input<P>) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        let cold = &self.cold[index as usize];
-        let what = match input {
-            Input::Start => What::Started(cold.incarnation),
-            Input::Message(..) => match state.arrived.take() {
-                Some(id) => What::Delivered(id),
-                None => return,
-            },
-            Input::Timer(timer) => What::timer(timer, self.carrier.as_deref()),
-            Input::Command(command) => What::Command(command.to_string()),
-            Input::Persisted(through) => What::Durable(*through),
-        };
-        state.add(self.now(), cold.id, what);
-    }
-
-    pub(crate) fn record_effect(&self, index: u32, effect: &EffectOf<P>) {
-        let Some(recorder) = &self.recorder else { return };
-        let what = match effect {
-            Effect::Persist { record, .. } => What::Persisted(record.to_string()),
-            Effect::Note(note) => What::Note(note.to_string()),
-            _ => return,
-        };
-        recorder.add(self.now(), self.cold[index as usize].id, what);
-    }
-
-    /// Something about one node that is neither an input nor an effect.
-    pub(crate) fn record(&self, index: u32, what: impl FnOnce() -> What) {
-        if let Some(recorder) = &self.recorder {
-            recorder.add(self.now(), self.cold[index as usize].id, what());
-        }
-    }
-
-    /// The process is gone, and so is what waited for it.
-    pub(crate) fn record_stopped(&self, index: u32) {
-        let Some(recorder) = &self.recorder else { return };
-        let mut state = recorder.0.borrow_mut();
-        let (now, id) = (self.now(), self.cold[index as usize].id);
-        state.add(now, id, What::Stopped);
-        for message in state.held.remove(&index).unwrap_or_default() {
-            state.add(now, id, What::Lost(message, "down"));
-        }
-    }
-
-    pub(crate) fn record_fault(&self, fault: &Fault) {
-        if let Some(recorder) = &self.recorder {
-            recorder.add(self.now(), NodeId(0), What::Fault(fault.clone()));
-        }
     }
 }

@@ -1,20 +1,16 @@
-//! How a failing run is told: one line that replays it, and the last lines of its trace.
+//! The report of a failing run: one line that replays it, and the last lines of its trace.
 //!
-//! Formatting costs many times what a step costs, so a run keeps no text. A run that fails is made again from its seed
-//! with the trace on.
+//! Formatting costs many times what a step costs, so a run keeps no text. A failing run is repeated from its seed with
+//! the trace on.
 
-use crate::simulation::Simulation;
-use crate::step::Input;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use volvox_core::trace::Line;
-use volvox_core::{EffectOf, Instant, Process};
 
-/// The last lines of a trace. A clone is the same ring: what the simulation writes, its holder reads, also after a
-/// panic took the simulation away.
+/// The last lines of a trace. A clone shares the ring, so its holder can read it even after a panic destroyed the
+/// simulation.
 #[derive(Clone, Debug)]
 pub struct TraceRing {
     lines: Rc<RefCell<VecDeque<String>>>,
@@ -32,7 +28,7 @@ impl TraceRing {
         self.lines.borrow().iter().cloned().collect()
     }
 
-    fn push(&self, line: String) {
+    pub(crate) fn push(&self, line: String) {
         let mut lines = self.lines.borrow_mut();
         if lines.len() >= self.lines_max {
             lines.pop_front();
@@ -46,7 +42,7 @@ impl TraceRing {
 pub struct Failure {
     /// The seed.
     pub seed: u64,
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
     /// The one line that replays it.
     pub replay: String,
@@ -66,7 +62,7 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
-/// Runs `body` with a seed; when it fails or panics, runs it again with a ring of `trace_lines` to fill, and says how
+/// Runs `body` with a seed; if it fails or panics, runs it again with a ring of `trace_lines` to fill, and reports how
 /// to replay it: `command --seed N`. `body` gives the ring to [`Builder::trace`](crate::Builder::trace).
 ///
 /// Where panics abort (every shipped profile), a panic is not caught: install a hook that prints the replay line.
@@ -87,7 +83,7 @@ pub fn run_seed<T>(
     let again = attempt(|| body(seed, Some(&ring)).map(|_| ()));
     let reason = match again {
         Err(second) if second == reason => reason,
-        other => format!("{reason}\nbut run again it gave {other:?}: this program is not deterministic"),
+        other => format!("{reason}\nbut a second run gave {other:?}: this program is not deterministic"),
     };
     Err(Failure { seed, reason, replay: format!("{command} --seed {seed}"), trace: ring.lines() })
 }
@@ -100,31 +96,5 @@ fn attempt<T>(body: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
             (_, Some(text)) => format!("panic: {text}"),
             _ => "panic".to_string(),
         }),
-    }
-}
-
-impl<P: Process + 'static> Simulation<P> {
-    pub(crate) fn trace_input(&self, index: u32, input: &Input<P>) {
-        let id = self.cold[index as usize].id;
-        match input {
-            Input::Start => self.trace_text(format_args!("{id} starts as {}", self.cold[index as usize].incarnation)),
-            Input::Message(from, message) => self.trace_text(format_args!("{id} <- {from} {message}")),
-            Input::Timer(timer) => self.trace_text(format_args!("{id} timer {timer:?} fires")),
-            Input::Command(command) => self.trace_text(format_args!("{id} command {command}")),
-            Input::Persisted(through) => self.trace_text(format_args!("{id} durable through {through}")),
-        }
-    }
-
-    pub(crate) fn trace_effect(&self, index: u32, effect: &EffectOf<P>) {
-        if let Some(ring) = &self.trace {
-            let node = self.cold[index as usize].id;
-            ring.push(Line { at: Instant(self.now), node, effect }.to_string());
-        }
-    }
-
-    pub(crate) fn trace_text(&self, text: fmt::Arguments<'_>) {
-        if let Some(ring) = &self.trace {
-            ring.push(format!("{} {text}", Instant(self.now)));
-        }
     }
 }

@@ -1,9 +1,9 @@
-//! Nodes that restart in the middle of a question, over links on which old messages linger.
+//! Nodes that restart while a request is open, over links on which old messages linger.
 //!
-//! The simulator cuts the links of a node that dies, as connections are cut: what was under way to it is lost. Datagrams
-//! are not, and no more is what a peer says after the restart in answer to a question from before it. So these runs are
-//! driven by hand ([`World`]): what is under way to or from a node that crashes stays under way, and may arrive at any later
-//! moment. Whoever numbers its questions from 1 in every life hears an answer to the wrong one here.
+//! The simulator breaks the links of a crashed node, as connections break: messages in flight to it are lost. Datagrams
+//! are not lost, nor is a peer's answer after the restart to a request from before it. So these runs are driven by hand
+//! ([`World`]): messages in flight to or from a crashed node stay in flight, and may arrive at any later time. A
+//! process that numbers its requests from 1 after every restart receives an answer to the wrong request here.
 //!
 //! ```text
 //! let outcome = Restarts { nodes: 4, order: Order::Free, commands: &commands, steps: 400 }
@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Clocks are true, and no timer is late: time stands still while messages arrive, and passes only up to the timer that is
-//! due next. So nothing is asked here of protocols that need a message to arrive in time, or a node to stay up.
+//! due next. So this is not for protocols that need a message to arrive in time, or a node to stay up.
 
 use crate::script::{Action, Order, What, Which, WhichTimer, World};
 use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Picture, Process, Property, Rng, When};
@@ -19,35 +19,35 @@ use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Picture, Proc
 /// The longest that time passes in one step.
 const PASS_MAX: Duration = Duration::from_millis(20);
 
-/// What is asked of which nodes, and for how long.
+/// The commands to each node, and the length of the run.
 #[derive(Clone, Copy, Debug)]
 pub struct Restarts<'a, C> {
-    /// How many nodes.
+    /// The number of nodes.
     pub nodes: u64,
-    /// What order links keep.
+    /// The order of links.
     pub order: Order,
-    /// The commands, each to a node, in any order and any number of times.
+    /// The commands, each to one node, in any order and any number of times.
     pub commands: &'a [(NodeId, C)],
-    /// How many things happen.
+    /// The number of events.
     pub steps: u32,
 }
 
-/// Where a run ended, and whether it showed something.
+/// The end of a run, and whether it tested anything.
 pub struct Outcome<P: Process, H> {
     /// All nodes, some of them down.
     pub world: World<P>,
-    /// What was told.
+    /// The history of events.
     pub history: H,
-    /// How often a node restarted while something that it had sent, or that was sent to it, was under way.
+    /// How often a node restarted while a message from or to it was in flight.
     pub amid_a_question: u32,
 }
 
 impl<C: Clone> Restarts<'_, C> {
-    /// One run: commands, deliveries in the order of the links, timers, syncs, crashes and starts, drawn from the seed; after
-    /// each, what must always hold is asked.
+    /// One run: commands, deliveries in the order of the links, timers, syncs, crashes and starts, drawn from the seed;
+    /// after each, the safety properties are evaluated.
     ///
     /// # Errors
-    /// With the property that does not hold, when, and what is wrong.
+    /// With the violated property, the time, and what is wrong.
     pub fn run<P, H>(
         &self,
         seed: u64,
@@ -71,7 +71,7 @@ impl<C: Clone> Restarts<'_, C> {
         Ok(outcome)
     }
 
-    /// What happens next, and how much later.
+    /// The next event, and its delay.
     fn draw<P: Process<Command = C>, H>(&self, rng: &mut Rng, outcome: &mut Outcome<P, H>) -> (What<P>, Duration) {
         let node = NodeId(rng.between(1, self.nodes));
         if outcome.world.node(node).is_none() {
@@ -108,19 +108,19 @@ impl<C: Clone> Restarts<'_, C> {
 }
 
 impl<P: Process, H: History<P>> Outcome<P, H> {
-    /// Lets something happen now, and asks what must always hold.
+    /// Lets an event happen now, and evaluates the safety properties.
     ///
     /// # Errors
-    /// With the property that does not hold.
+    /// With the violated property.
     pub fn act(&mut self, what: What<P>, properties: &[Property<P, H>]) -> Result<(), String> {
         self.act_at(self.world.now(), what, properties)
     }
 
-    /// Starts all that are down, then lets everything arrive and every disk sync until nothing is under way, without a timer
-    /// and without a crash.
+    /// Starts all nodes that are down, then delivers all messages and syncs every disk until nothing is in flight,
+    /// without timers or crashes.
     ///
     /// # Errors
-    /// With the property that does not hold, or when it does not end.
+    /// With the violated property, or when it does not end.
     pub fn settle(&mut self, properties: &[Property<P, H>]) -> Result<(), String> {
         const STEPS_MAX: u32 = 100_000;
         let down: Vec<NodeId> = self.world.ids().filter(|id| self.world.node(*id).is_none()).collect();
@@ -137,11 +137,11 @@ impl<P: Process, H: History<P>> Outcome<P, H> {
             };
             self.act(what, properties)?;
         }
-        Err(format!("something is still under way after {STEPS_MAX} steps"))
+        Err(format!("messages are still in flight after {STEPS_MAX} steps"))
     }
 
     fn act_at(&mut self, at: Instant, what: What<P>, properties: &[Property<P, H>]) -> Result<(), String> {
-        // What is not possible does not happen: a command to a node that is down, a sync of nothing.
+        // Impossible actions are skipped: a command to a node that is down, a sync of nothing.
         let _ = self.world.act(&Action { at, what, choices: Vec::new() });
         for (node, event) in self.world.take_told() {
             self.history.on_event(node, &event);

@@ -1,35 +1,35 @@
-//! The simulated world: its state, and how a run goes forward.
+//! The simulated world: its state, and how a run proceeds.
 
-use crate::network::Links;
+use crate::event::{Happened, Happening, Pending, Violation};
+use crate::links::Links;
 use crate::node::{Cold, Node};
-use crate::plan::{Planner, Undo};
+use crate::plan::FaultPlan;
 use crate::queue::{Lane, Queue};
 use crate::recording::{Carrier, Recorder};
 use crate::replay::TraceRing;
 use crate::script::Journal;
 use crate::statistics::Statistics;
-use crate::storage::{StorageError, StorageFactory};
+use crate::storage::StorageFactory;
 use std::collections::VecDeque;
-use std::fmt;
 use std::hash::Hasher;
 use std::rc::Rc;
 use volvox_core::fault::Scheduled;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, EffectOf, Fault, Incarnation, Instant, NodeId, Process, Rng, StableHasher};
 
-/// A world that runs one process a node, and decides everything else from one seed.
+/// A world that runs one process per node, and decides everything else from one seed.
 ///
-/// It is made by a [`Builder`](crate::Builder), and goes forward only when told to.
+/// A [`Builder`](crate::Builder) creates it, and it proceeds only on request.
 pub struct Simulation<P: Process> {
     pub(crate) seed: u64,
     /// The world's own time, in nanoseconds since the run began. No process sees it.
     pub(crate) now: u64,
-    /// What a true wall clock showed when the run began.
+    /// The reading of a true wall clock when the run began.
     pub(crate) wall_start: i64,
     pub(crate) queue: Queue<Pending<P>>,
     pub(crate) nodes: Vec<Node<P>>,
     pub(crate) cold: Vec<Cold<P>>,
-    /// By id; only asked when ids are not 1, 2, 3.
+    /// By id; only used when ids are not 1, 2, 3.
     pub(crate) directory: Vec<(NodeId, u32)>,
     pub(crate) links: Links,
     pub(crate) effects: Vec<EffectOf<P>>,
@@ -54,82 +54,30 @@ pub struct Simulation<P: Process> {
     pub(crate) violation: Option<Violation>,
 }
 
-/// The configuration of one life of a node's storage.
+/// The configuration of one incarnation of a node.
 pub(crate) type ConfigByLife<P> = Box<dyn Fn(&<P as Process>::Config, NodeId, Incarnation) -> <P as Process>::Config>;
 
-/// How large a message is on the wire.
+/// The size of a message on the wire.
 pub(crate) type MessageBytes<P> = Box<dyn Fn(&<P as Process>::Message) -> usize>;
 
-/// Whether a process would say of itself that it leads.
+/// Whether a process believes that it leads.
 pub(crate) type LeaderTest<P> = Box<dyn Fn(&P) -> bool>;
 
-/// What must hold after every step; the node is the one that made the step.
+/// Whether a node whose storage was damaged has recovered, such as being a voter again.
+pub(crate) type RecoveryTest<P> = Box<dyn FnMut(&Simulation<P>, NodeId) -> bool>;
+
+/// The plan of faults, and how far it is.
+pub(crate) struct Planner<P: Process> {
+    pub plan: FaultPlan,
+    pub rng: Rng,
+    /// Nodes that are down, paused or unable to write because of this plan.
+    pub afflicted: Vec<u32>,
+    pub recovered: Option<RecoveryTest<P>>,
+    pub token: u64,
+}
+
+/// The invariants, evaluated after every step; the node is the one that made the step.
 pub(crate) type Invariant<P> = (&'static str, Box<dyn FnMut(&Simulation<P>, NodeId) -> Result<(), String>>);
-
-/// Something that the world will do.
-pub(crate) enum Pending<P: Process> {
-    Message {
-        link: u32,
-        epoch: u32,
-        message: P::Message,
-    },
-    Timer {
-        node: u32,
-        run: u32,
-        timer: P::Timer,
-    },
-    Synced {
-        node: u32,
-        run: u32,
-    },
-    /// A disk that lets something wait is asked again.
-    AskDisk {
-        node: u32,
-        run: u32,
-    },
-    Command {
-        node: u32,
-        command: Box<P::Command>,
-    },
-    Start {
-        node: u32,
-    },
-    /// A node that was paused looks at what waits.
-    Wake {
-        node: u32,
-        run: u32,
-    },
-    Fault(Box<Fault>),
-    /// A fault that is undone after this span.
-    Passing(Box<(Fault, Duration)>),
-    Undo(Undo),
-    Plan,
-    Alarm(u64),
-}
-
-/// What the outside sees of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Happened<E> {
-    /// When, in the world's time.
-    pub at: Instant,
-    /// Whom it concerns; nobody for an alarm.
-    pub node: NodeId,
-    /// What.
-    pub what: Happening<E>,
-}
-
-/// See [`Happened`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Happening<E> {
-    /// The process told something.
-    Event(E),
-    /// The process started, in this life of its storage.
-    Started(Incarnation),
-    /// The process is gone; with the reason when its disk was it.
-    Stopped(Option<StorageError>),
-    /// An alarm set with [`Simulation::alarm`] is due.
-    Alarm(u64),
-}
 
 /// Why a run stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +85,7 @@ pub enum Happening<E> {
 pub enum Stop {
     /// The time is over.
     Deadline,
-    /// What was waited for is so.
+    /// The awaited condition holds.
     Done,
     /// Nothing is left to happen.
     Idle,
@@ -147,27 +95,8 @@ pub enum Stop {
     Violated,
 }
 
-/// An invariant that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// When, in the world's time.
-    pub at: Instant,
-    /// Whose step broke it.
-    pub node: NodeId,
-    /// Its name.
-    pub invariant: &'static str,
-    /// What is wrong.
-    pub text: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {} does not hold: {}", self.at, self.node, self.invariant, self.text)
-    }
-}
-
 impl<P: Process + 'static> Simulation<P> {
-    /// Lets the next thing happen; says whether there was one.
+    /// Executes the next event; returns whether there was one.
     pub fn step(&mut self) -> bool {
         let Some(due) = self.queue.pop() else { return false };
         assert!(due.time >= self.now, "time went back");
@@ -176,7 +105,7 @@ impl<P: Process + 'static> Simulation<P> {
         true
     }
 
-    /// Runs for a span of the world's time, also when nothing is left to happen in it.
+    /// Runs for a span of the world's time, even if nothing is left to happen in it.
     pub fn run_for(&mut self, span: Duration) -> Stop {
         let deadline = self.now.saturating_add(nanos(span));
         match self.run_until(span, |_| false) {
@@ -188,8 +117,8 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Runs until `done` says so, which is asked before the first step and after each, for at most `span`. It may
-    /// inspect everything, drain what happened, and inject commands and faults.
+    /// Runs until `done` returns true, for at most `span`. `done` is called before the first step and after each; it
+    /// may inspect everything, drain happenings, and inject commands and faults.
     pub fn run_until(&mut self, span: Duration, mut done: impl FnMut(&mut Simulation<P>) -> bool) -> Stop {
         let deadline = self.now() + span;
         loop {
@@ -205,8 +134,8 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// One round of [`Simulation::run_until`], for whoever asks its own question between the rounds: the next step, or why
-    /// there is none by `deadline`.
+    /// One round of [`Simulation::run_until`], for callers that check their own condition between rounds: the next
+    /// step, or why there is none by `deadline`.
     pub fn advance(&mut self, deadline: Instant) -> Option<Stop> {
         if self.statistics.steps >= self.steps_max {
             return Some(Stop::StepsMax);
@@ -224,39 +153,39 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// Asks something of a node, now. A node that is down never hears of it.
+    /// Sends a command to a node, now. A node that is down never receives it.
     pub fn command(&mut self, id: NodeId, command: P::Command) {
         self.command_after(Duration::ZERO, id, command);
     }
 
-    /// Asks something of a node later.
+    /// Sends a command to a node later.
     pub fn command_after(&mut self, after: Duration, id: NodeId, command: P::Command) {
         let node = self.expect(id);
         self.schedule(after, Pending::Command { node, command: Box::new(command) });
     }
 
-    /// Wakes whoever drives this run: [`Happening::Alarm`] appears after this span.
+    /// Wakes the driver of this run: [`Happening::Alarm`] appears after this span.
     pub fn alarm(&mut self, after: Duration, token: u64) {
         self.schedule(after, Pending::Alarm(token));
     }
 
-    /// Does something to the world later.
+    /// Injects a fault later.
     pub fn fault_after(&mut self, after: Duration, fault: Fault) {
         self.schedule(after, Pending::Fault(Box::new(fault)));
     }
 
-    /// Does something to the world later, and undoes it after `lasting`: a partition ends, who crashed or was paused goes
-    /// on, a clock is right again.
+    /// Injects a fault later, and undoes it after `lasting`: a partition ends, a crashed or paused node resumes, a
+    /// clock is right again.
     pub fn fault_for(&mut self, after: Duration, fault: Fault, lasting: Duration) {
         self.schedule(after, Pending::Passing(Box::new((fault, lasting))));
     }
 
-    /// What happened since the last call, oldest first.
+    /// The happenings since the last call, oldest first.
     pub fn happened(&mut self) -> impl Iterator<Item = Happened<P::Event>> + '_ {
         self.happened.drain(..)
     }
 
-    /// The oldest thing that happened and was not taken yet.
+    /// The oldest happening that was not taken yet.
     pub fn next_happened(&mut self) -> Option<Happened<P::Event>> {
         self.happened.pop_front()
     }
@@ -282,7 +211,7 @@ impl<P: Process + 'static> Simulation<P> {
             .is_some_and(|node| self.nodes[node as usize].process.is_some() && !self.cold[node as usize].paused)
     }
 
-    /// Which life of its storage a node lives.
+    /// The incarnation of a node.
     pub fn incarnation(&self, id: NodeId) -> Option<Incarnation> {
         self.find(id).map(|node| self.cold[node as usize].incarnation)
     }
@@ -292,7 +221,7 @@ impl<P: Process + 'static> Simulation<P> {
         Instant(self.now)
     }
 
-    /// What this run was made from.
+    /// The seed of this run.
     pub fn seed(&self) -> u64 {
         self.seed
     }
@@ -302,7 +231,7 @@ impl<P: Process + 'static> Simulation<P> {
         &self.statistics
     }
 
-    /// The faults of the run so far, with their moments.
+    /// The faults of the run so far, with their times.
     pub fn applied_faults(&self) -> &[Scheduled] {
         &self.applied
     }
@@ -312,26 +241,26 @@ impl<P: Process + 'static> Simulation<P> {
         self.violation.as_ref()
     }
 
-    /// Says that the world is wrong, from outside of an invariant; the run stops.
+    /// Reports a violation from outside an invariant; the run stops.
     pub fn report(&mut self, node: NodeId, invariant: &'static str, text: String) {
         let at = self.now();
         self.violation.get_or_insert(Violation { at, node, invariant, text });
     }
 
-    /// The hash over everything that processes were told and answered: equal for equal runs.
+    /// The hash over all inputs and effects of processes: equal for equal runs.
     ///
     /// # Panics
-    /// When the builder left the chain out.
+    /// When the builder omitted the chain.
     pub fn chain(&self) -> u64 {
         self.chain.as_ref().expect("a run that keeps its hash chain").finish()
     }
 
-    /// How many things are yet to happen.
+    /// The number of pending events.
     pub fn pending(&self) -> usize {
         self.queue.len()
     }
 
-    /// A stream of chance for whoever drives the run, the same for the same seed.
+    /// A random stream for the driver of the run, the same for the same seed.
     pub fn rng(&self, lane: u64) -> Rng {
         Rng::new(self.seed).split(lane.wrapping_add(1 << 32))
     }
@@ -351,13 +280,13 @@ impl<P: Process + 'static> Simulation<P> {
     }
 
     pub(crate) fn expect(&self, id: NodeId) -> u32 {
-        self.find(id).unwrap_or_else(|| panic!("{id} is no node of this simulation"))
+        self.find(id).unwrap_or_else(|| panic!("{id} is not a node of this simulation"))
     }
 
     pub(crate) fn tell(&mut self, node: NodeId, what: Happening<P::Event>) {
         assert!(
             self.happened.len() < self.happened_max,
-            "{} happenings wait and nobody takes them: call happened()",
+            "{} happenings wait and are never taken: call happened()",
             self.happened_max
         );
         self.happened.push_back(Happened { at: Instant(self.now), node, what });

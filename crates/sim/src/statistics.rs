@@ -1,4 +1,4 @@
-//! What a run counted.
+//! The counters of a run.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ impl Counts {
         self.add_many(name, 1);
     }
 
-    /// Counts so many more.
+    /// Counts this many more.
     pub fn add_many(&mut self, name: &'static str, more: u64) {
-        // The same literal mostly has the same address; the text decides where it has not.
+        // The same literal usually has the same address; otherwise the text decides.
         match self.0.iter_mut().find(|(known, _)| std::ptr::eq(*known, name) || *known == name) {
             Some((_, count)) => *count += more,
             None => self.0.push((name, more)),
@@ -42,7 +42,7 @@ impl Counts {
     }
 }
 
-/// What happened in a run, in numbers.
+/// The counters of a run.
 #[derive(Clone, Default, Debug, PartialEq, Eq)]
 pub struct Statistics {
     /// Steps of all processes.
@@ -51,13 +51,13 @@ pub struct Statistics {
     pub sent: u64,
     /// Messages handled.
     pub delivered: u64,
-    /// Messages by kind, as sent; without those of what carries them, where the world knows it.
+    /// Messages by kind, as sent; without those of a carrier, if the world knows one.
     pub kinds: Counts,
     /// Messages that the carrier sent for itself.
     pub carrier_kinds: Counts,
     /// Copies that the network made.
     pub duplicated: u64,
-    /// Messages that it let others overtake.
+    /// Messages that the network reordered.
     pub reordered: u64,
     /// Lost by chance.
     pub dropped_lost: u64,
@@ -67,7 +67,7 @@ pub struct Statistics {
     pub dropped_full: u64,
     /// Dropped at a partition.
     pub dropped_partition: u64,
-    /// Lost because one end died.
+    /// Lost because one end crashed.
     pub dropped_broken: u64,
     /// Arrived at a node that is down.
     pub dropped_down: u64,
@@ -77,7 +77,7 @@ pub struct Statistics {
     pub timers: u64,
     /// Commands handled.
     pub commands: u64,
-    /// Events told.
+    /// Events emitted.
     pub events: u64,
     /// Records written.
     pub records: u64,

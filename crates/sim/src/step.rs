@@ -1,25 +1,17 @@
-//! How one thing happens: a step of a process, and what its effects do to the world.
+//! One event: a step of a process, and the results of its effects.
 
+use crate::event::{Happening, Input, Pending, Violation};
 use crate::node::{Durability, NEVER, Outgoing, Timer, Waiting};
 use crate::queue::Lane;
 use crate::recording::What;
-use crate::simulation::{Happening, Pending, Simulation, Violation};
+use crate::simulation::Simulation;
 use crate::storage::{Finished, StorageError, Write};
 use std::hash::{Hash, Hasher};
 use volvox_core::time::nanos;
 use volvox_core::{Context, Duration, Effect, EffectOf, Instant, NodeId, Now, Outbox, Position, Process};
 
-/// How long a disk that lets something wait is left alone.
+/// How long a disk that defers something is left alone.
 const DISK_ASKED_AGAIN: Duration = Duration::from_millis(50);
-
-/// What a process is told.
-pub(crate) enum Input<P: Process> {
-    Start,
-    Message(NodeId, P::Message),
-    Timer(P::Timer),
-    Command(P::Command),
-    Persisted(Position),
-}
 
 impl<P: Process + 'static> Simulation<P> {
     pub(crate) fn handle(&mut self, what: Pending<P>) {
@@ -160,15 +152,7 @@ impl<P: Process + 'static> Simulation<P> {
             chain.write_u32(index);
             hash_input(&input, chain);
         }
-        if self.trace.is_some() {
-            self.trace_input(index, &input);
-        }
-        if self.recorder.is_some() {
-            self.record_input(index, &input);
-        }
-        if self.journal.is_some() {
-            self.journal_input(index, &input);
-        }
+        self.observe_input(index, &input);
         self.statistics.steps += 1;
         let node = &mut self.nodes[index as usize];
         let process = node.process.as_mut().expect("a step of a node that is up");
@@ -196,7 +180,7 @@ impl<P: Process + 'static> Simulation<P> {
         if !self.invariants.is_empty() {
             self.check_invariants(index);
         }
-        // Last, because a disk that refuses takes the process away, and what this step told is told.
+        // Last, because a disk that refuses ends the process, and the events of this step were already emitted.
         if self.nodes[index as usize].durability.is_some() {
             self.begin_sync(index);
         }
@@ -208,12 +192,7 @@ impl<P: Process + 'static> Simulation<P> {
             if let Some(chain) = &mut self.chain {
                 effect.hash(chain);
             }
-            if self.trace.is_some() {
-                self.trace_effect(index, &effect);
-            }
-            if self.recorder.is_some() {
-                self.record_effect(index, &effect);
-            }
+            self.observe_effect(index, &effect);
             self.apply_effect(index, effect);
         }
         self.effects = effects;
@@ -338,7 +317,7 @@ impl<P: Process + 'static> Simulation<P> {
         }
     }
 
-    /// A disk let something wait: perhaps it need not any longer. A batch under way looks at that when it returns.
+    /// A disk deferred something: perhaps it is possible now. A batch in progress checks that when it completes.
     fn ask_disk(&mut self, index: u32, run: u32) {
         let node = &mut self.nodes[index as usize];
         if node.run != run || node.process.is_none() {
@@ -412,7 +391,7 @@ impl<P: Process + 'static> Simulation<P> {
 fn hash_input<P: Process>(input: &Input<P>, chain: &mut impl Hasher) {
     match input {
         Input::Start => chain.write_u8(0),
-        // The message itself was hashed when it was sent; time and ends say which one this is.
+        // The message itself was hashed when it was sent; time and ends identify it.
         Input::Message(from, _) => {
             chain.write_u8(1);
             from.hash(chain);

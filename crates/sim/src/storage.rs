@@ -1,8 +1,8 @@
-//! What a node's disk does, as far as the world must know.
+//! The interface of a node's disk to the world.
 //!
-//! The world writes in batches, one at a time: what a process persists while a batch is under way is collected and
-//! written as the next one (group commit). Two implementations exist: [`RecordDisk`] keeps whole records and is for
-//! textbook protocols; the laboratory plugs in the real log code over a simulated directory for the services.
+//! The world writes in batches, one at a time: records persisted while a batch is being written are collected for the
+//! next one (group commit). Two implementations exist: [`RecordDisk`] keeps whole records and is for textbook
+//! protocols; the laboratory plugs in the real log code over a simulated directory for the services.
 
 use crate::latency::Latency;
 use std::collections::{BTreeMap, VecDeque};
@@ -17,16 +17,16 @@ pub enum Write<R> {
     Record(Position, R),
     /// A part of a checkpoint.
     Part(Part),
-    /// These parts stand for the records up to `covers`.
+    /// These parts replace the records up to `covers`.
     CheckpointDone {
-        /// The last record that the parts stand for.
+        /// The last record that the parts replace.
         covers: Position,
         /// The parts, in their order.
         parts: Vec<u64>,
     },
 }
 
-/// Why a disk refuses. The node stops either way: what it has told itself can no longer be made durable.
+/// Why a disk refuses. The node stops in both cases: its state can no longer be made durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StorageError {
     /// No space is left. Free some, then start the node.
@@ -46,27 +46,28 @@ impl fmt::Display for StorageError {
 
 impl std::error::Error for StorageError {}
 
-/// What a restart found.
+/// The result of a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Recovery {
-    /// Everything that was ever synced.
+    /// All synced records were found.
     Intact {
         /// The last record.
         last: Position,
     },
-    /// Records that were synced are gone or damaged. What was given back before this was noticed is thrown away, and
-    /// the node takes a fresh incarnation.
+    /// Records that were synced are gone or damaged. Records returned before this was noticed are discarded, and the
+    /// node takes a new incarnation.
     Lost,
 }
 
-/// What is durable once a sync has returned.
+/// The records that are durable once a sync has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finished {
-    /// All that was ever handed over.
+    /// All records received so far.
     All,
-    /// Only the records up to here: the rest waits for space, or rests on a checkpoint that does. The world asks again.
+    /// Only the records up to here: the rest waits for space, or depends on a checkpoint that does. The world asks
+    /// again.
     Waits {
-        /// The last record that counts.
+        /// The last durable record.
         through: Position,
     },
 }
@@ -83,26 +84,26 @@ pub trait Storage<R> {
     /// When the write itself is refused.
     fn write(&mut self, batch: &mut Vec<Write<R>>, rng: &mut Rng) -> Result<Duration, StorageError>;
 
-    /// The sync returns, or a disk that lets something wait is asked again. Says what is durable.
+    /// The sync returns, or a disk that lets something wait is asked again. Returns what is durable.
     ///
     /// # Errors
-    /// When it failed: what of the batch is on the disk is then unknown.
+    /// When it failed: then it is unknown which part of the batch is on the disk.
     fn finish(&mut self) -> Result<Finished, StorageError>;
 
-    /// The power goes, or the process dies: chance decides what of an unfinished batch is on the disk.
+    /// The power fails, or the process crashes: it is random which part of an unfinished batch is on the disk.
     fn crash(&mut self, rng: &mut Rng);
 
     /// Reads everything back: the parts of the current checkpoint, [`Restored::CheckpointEnd`], the records after it.
     fn restore(&mut self, give: &mut dyn FnMut(Restored<R>)) -> Recovery;
 
-    /// Something goes wrong with the disk, or right again.
+    /// A fault of the disk begins or ends.
     fn fault(&mut self, fault: DiskFault, rng: &mut Rng);
 }
 
-/// Makes the disk of a node when it first needs one.
+/// Creates the disk of a node when it first needs one.
 pub type StorageFactory<R> = Box<dyn FnMut(volvox_core::NodeId) -> Box<dyn Storage<R>>>;
 
-/// A disk that keeps records, not bytes: a batch is on it whole or not at all, and damage is always noticed.
+/// A disk that keeps records, not bytes: a batch is on it completely or not at all, and damage is always noticed.
 pub struct RecordDisk<R> {
     sync: Latency,
     slow: Duration,
@@ -117,7 +118,7 @@ pub struct RecordDisk<R> {
 }
 
 impl<R> RecordDisk<R> {
-    /// An empty disk whose syncs take so long.
+    /// An empty disk whose syncs take this long.
     pub fn new(sync: Latency) -> RecordDisk<R> {
         RecordDisk {
             sync,

@@ -50,7 +50,7 @@ impl MessageKind for Word {
     }
 }
 
-/// Uses every verb once a message: two sends, a timer, a record, an event, a note.
+/// Uses every verb once per message: two sends, a timer, a record, an event, a note.
 struct Busy {
     peers: [NodeId; 2],
     count: u64,
@@ -202,7 +202,7 @@ fn a_step_through_a_parent_allocates_nothing_and_keeps_the_order() {
     assert_eq!(shape, ["persist", "send", "send", "set", "cancel", "note", "emit"]);
 }
 
-/// A ring of messages with timers that are set anew all the time: nothing but the world is at work.
+/// A ring of messages with timers that are restarted all the time: only the world does work.
 struct Ring(NodeId);
 
 impl Process for Ring {

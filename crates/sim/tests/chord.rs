@@ -18,7 +18,7 @@ macro_rules! shown_as_debugged {
     )*};
 }
 
-/// What cannot be.
+/// A type without values.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Never {}
 
@@ -36,7 +36,7 @@ fn between(after: u64, what: u64, until: u64) -> bool {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Message {
-    /// Whose is this place? Passed on until somebody knows; `hops` bounds that.
+    /// Whose is this place? Forwarded until a node knows; `hops` bounds that.
     Find {
         place: u64,
         origin: NodeId,
@@ -87,12 +87,12 @@ enum Timer {
     Stabilise,
     /// The successor did not answer.
     Silence,
-    /// The predecessor has not been heard of.
+    /// The predecessor has been silent.
     Forgotten,
 }
 
 const SUCCESSORS: usize = 4;
-/// Longer than a way there and back, shorter than a period: setting a timer anew replaces it.
+/// Longer than a way there and back, shorter than a period: restarting a timer replaces it.
 const SILENCE: Duration = Duration::from_millis(60);
 const HOPS_MAX: u32 = 256;
 
@@ -230,7 +230,8 @@ impl Chord {
         let more = successors.into_iter().filter(|id| *id != self.id);
         self.successors.extend(more.take(SUCCESSORS - 1));
         cx.send(from, Message::Notify);
-        // Somebody joined between this node and its successor. Asked before it is believed (Zave 2017): it may be dead.
+        // A node joined between this node and its successor. It is pinged before it is believed (Zave 2017): it may be
+        // dead.
         if let Some(nearer) = predecessor
             && nearer != self.id
             && between(place(self.id), place(nearer), place(from).wrapping_sub(1))

@@ -1,4 +1,4 @@
-//! What was written down of a run is the run: followed by hand it ends in the same processes.
+//! The record of a run is complete: replayed by hand it ends in the same processes.
 
 use std::hash::Hash;
 use volvox_clocks::ntp::{self, Ntp};

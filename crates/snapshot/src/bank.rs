@@ -1,14 +1,15 @@
 //! Branches of a bank that pay one another: an application whose total never changes.
 //!
-//! At every moment the balances and what is under way add up to what the branches opened with. An observer that writes
-//! down each balance at another moment, or forgets what is under way, gets another sum: money made or lost by looking.
+//! At every moment the balances and the money in transit add up to the opening balances. An observer that reads the
+//! balances at different moments, or ignores money in transit, gets a different sum: money appears or disappears by
+//! observation.
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
 use core::fmt;
 use volvox_core::{Context, NodeId, Process, commands, payload};
 
-/// What a branch opens with.
+/// The opening balance of a branch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// The balance.
@@ -21,43 +22,43 @@ impl Default for Config {
     }
 }
 
-/// Money under way.
+/// Money in transit.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Message(pub u64);
 
 payload! { struct Message(amount) as "Payment" => "Payment {amount}" }
 
-/// What a branch is asked.
+/// The commands to a branch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Pays another branch: `pay 10 to n2`.
     Pay {
-        /// How much.
+        /// The amount.
         amount: u64,
-        /// Whom.
+        /// The receiver.
         to: NodeId,
     },
 }
 
 commands! { Command; Pay { amount, to } = "pay {amount} to {to}" }
 
-/// What a branch tells.
+/// The events of a branch.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It opens with this balance.
+    /// The branch opens with this balance.
     Opened(u64),
-    /// It pays.
+    /// The branch pays.
     Paid {
-        /// How much.
+        /// The amount.
         amount: u64,
-        /// Whom.
+        /// The receiver.
         to: NodeId,
     },
-    /// It was paid.
+    /// The branch was paid.
     Received {
-        /// How much.
+        /// The amount.
         amount: u64,
-        /// By whom.
+        /// The payer.
         from: NodeId,
     },
 }
@@ -99,7 +100,7 @@ impl Process for Bank {
                 self.balance = balance;
                 cx.emit(Event::Received { amount, from });
             }
-            _ => cx.note("ignored: nobody has so much", from.0),
+            _ => cx.note("ignored: more money than there is", from.0),
         }
     }
 
@@ -122,7 +123,7 @@ impl Process for Bank {
 }
 
 impl Bank {
-    /// What it has.
+    /// The balance.
     pub fn balance(&self) -> u64 {
         self.balance
     }

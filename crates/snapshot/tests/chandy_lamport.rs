@@ -1,4 +1,4 @@
-//! Chandy and Lamport's snapshots of a bank: rule by rule, over foul networks, and in every schedule of a small bank.
+//! Chandy and Lamport's snapshots of a bank: rule by rule, over faulty networks, and in every schedule of a small bank.
 
 mod theorem;
 
@@ -45,7 +45,7 @@ fn told<P: Process<Event = BankEvent> + 'static>(sim: &mut Simulation<P>) -> Vec
         .collect()
 }
 
-/// What happened since, told to the history; then every property of this kind is asked.
+/// Adds the new events to the history; then evaluates every property of this kind.
 fn judge<P: Process<Event = BankEvent> + 'static>(
     sim: &mut Simulation<P>,
     history: &mut History,
@@ -132,7 +132,7 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
     sim.command(ONE, ask("pay 1 to n1"));
     sim.command(ONE, ask("pay 1 to n9"));
     let _ = sim.run_for(ms(10));
-    assert_eq!(sim.statistics().notes.of("refused: too many snapshots are under way"), 3);
+    assert_eq!(sim.statistics().notes.of("refused: too many snapshots are in progress"), 3);
     assert_eq!(sim.statistics().notes.of("refused: no such branch, or not enough money"), 3);
     assert_eq!(sim.node(ONE).map(|node| (node.recording(), node.application().balance())), Some((SNAPSHOTS_MAX, 100)));
 
@@ -146,7 +146,7 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
         (NodeId(9), marker(9)),
         (NodeId(9), Message::Application(bank::Message(5))),
         (TWO, marker(9)),
-        // Of its own, begun by an earlier boot.
+        // A snapshot of its own, begun by an earlier boot.
         (TWO, marker(1)),
         (TWO, Message::Application(bank::Message(u64::MAX))),
     ] {
@@ -155,7 +155,7 @@ fn too_many_snapshots_are_refused_and_strangers_ignored() {
     assert!(effects.iter().all(|effect| matches!(effect, volvox_core::Effect::Note(_))), "{effects:?}");
 }
 
-/// Payments everywhere, snapshots now and then.
+/// Payments everywhere, with occasional snapshots.
 fn busy<P>(sim: &mut Simulation<P>, nodes: u64, snapshots: u64)
 where
     P: Process<Command = Command<bank::Command>> + 'static,
@@ -290,7 +290,7 @@ fn every_schedule_of_a_small_bank() {
         (2, Links::ordered(), Some(Rule::Fifo), "channel states"),
         (2, Links::ordered(), Some(Rule::ChannelState), "channel states"),
         (2, Links::ordered(), Some(Rule::PassOn), "termination"),
-        // What n2 sends n3 after it recorded is not parted from what it sent before.
+        // No marker separates what n2 sends to n3 after it recorded from what it sent before.
         (3, Links::ordered(), Some(Rule::PassOn), "consistent cut"),
     ] {
         let (_, _, broken) = every_schedule(nodes, links, without, 1);

@@ -4,25 +4,25 @@
 //!   [ meta ] [ leases ]* [ segment | segment | ... ]* [ tail ]? [ end ]
 //! ```
 //!
-//! - *meta*: revision, compaction point, counters, alarms, and how many leases and living keys there are.
-//! - *leases*: a page of them. Which keys hang on a lease is in the newest versions of the keys.
+//! - *meta*: revision, compaction point, counters, alarms, and the number of leases and live keys.
+//! - *leases*: a page of them. The newest versions of the keys record which keys are attached to a lease.
 //! - *segment*: the bytes of one segment of the log as they lie in memory; one part, or several when a record in it is
 //!   very large. The tail is written as if it were sealed.
 //!
-//! **Numbers.** The number of a part is a hash of what it is: its kind, which records of the log it holds (first and
-//! last original segment, compaction), how many bytes, their digest, and which piece of them. So a number never stands
-//! for other bytes, on any node, at any time:
-//! - a part whose number is in the last manifest is on disk already, and is not written again: between two
-//!   checkpoints these are all segments that were sealed before the first and not rewritten by compaction since;
+//! **Numbers.** The number of a part is a hash of its content: its kind, which records of the log it holds (first and
+//! last original segment, compaction), how many bytes, their digest, and which piece of them. So a number always
+//! identifies the same bytes, on any node, at any time:
+//! - a part whose number is in the last manifest is already on disk, and is not written again: between two checkpoints
+//!   these are all segments that were sealed before the first and not rewritten by compaction since;
 //! - a part received from another member may be stored under its number as it is, and one whose number is on disk
 //!   already need not be received.
 //!
-//! Numbers stay below 2^62 ([`PART_NUMBER_MAX`]), so that a caller can put parts of its own beside them.
+//! Numbers stay below 2^62 ([`PART_NUMBER_MAX`]), so that a caller can add its own parts.
 //!
-//! A checkpoint is walked from a pinned view: parts are made one at a time, when they are asked for, while the store
-//! moves on. Numbers without bytes cost nothing for sealed segments.
+//! A checkpoint is made from a pinned view: parts are produced one at a time, on request, while the store moves on.
+//! Numbers without bytes cost nothing for sealed segments.
 //!
-//! What a caller does:
+//! The caller's steps:
 //!
 //! ```text
 //!   checkpoint = view.checkpoint()
@@ -49,10 +49,10 @@ pub(crate) const PIECE_BYTES: usize = (1 << 20) - 256;
 /// How many leases a page has.
 const LEASES_PER_PAGE: usize = 16 * 1024;
 
-/// No part has a larger number: the two bits above are for parts of those who put their own beside the store's.
+/// No part has a larger number: the two bits above are for a caller's own parts.
 pub const PART_NUMBER_MAX: u64 = (1 << 62) - 1;
 
-/// What a part says of itself, before its content.
+/// The header of a part, before its content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Header {
     pub kind: Kind,
@@ -62,7 +62,7 @@ pub(crate) struct Header {
     pub length: u64,
     /// Of the whole content.
     pub digest: u64,
-    /// Which piece, from 0 on.
+    /// The index of the piece, from 0 on.
     pub piece: u32,
 }
 
@@ -74,7 +74,7 @@ pub(crate) enum Kind {
     End,
 }
 
-/// What is not in the log.
+/// The state that is not in the log.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Meta {
     pub revision: i64,
@@ -92,7 +92,7 @@ pub(crate) struct Meta {
 pub struct Checkpoint {
     view: View,
     stage: Stage,
-    /// Pieces of what was looked at last.
+    /// Parts of the item that was read last.
     pieces: VecDeque<PartRef>,
     /// Of the parts so far.
     chain: u64,
@@ -110,7 +110,7 @@ enum Stage {
     Done,
 }
 
-/// A part by its number; its bytes are put together when they are wanted.
+/// A part by its number; its bytes are assembled on demand.
 #[derive(Clone)]
 pub struct PartRef {
     header: Header,
@@ -143,7 +143,7 @@ impl Checkpoint {
         self.view.revision
     }
 
-    /// Makes the pieces of the next thing that goes into the checkpoint.
+    /// Makes the pieces of the next item of the checkpoint.
     fn advance(&mut self) {
         let applied = self.view.applied;
         match self.stage {
@@ -216,7 +216,7 @@ impl Iterator for Checkpoint {
     }
 }
 
-/// What the end says of the parts before it.
+/// The summary, at the end, of the parts before it.
 pub(crate) fn chain(before: u64, number: u64) -> u64 {
     mix(before ^ number)
 }
@@ -248,7 +248,7 @@ impl Header {
             self.digest,
             u64::from(self.piece),
         ];
-        // The two top bits stay clear: they name the parts of those who run a store.
+        // The two top bits stay clear: they mark the parts of the store's caller.
         fields.iter().fold(u64::from(PART_VERSION), |hash, field| mix(hash ^ mix(*field))) >> 2
     }
 }

@@ -1,4 +1,4 @@
-//! What can be said of a request without looking at the store: etcd's static checks, in its order.
+//! The checks of a request that need no store: etcd's static checks, in its order.
 
 use crate::error::Error;
 use crate::request::*;
@@ -6,10 +6,10 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
 
-/// The longest life a lease may be given.
+/// The longest time to live of a lease.
 pub const LEASE_TTL_SECONDS_MAX: i64 = 9_000_000_000;
 
-/// The single byte that stands for "no upper bound".
+/// The single byte that means "no upper bound".
 pub const UNBOUNDED: &[u8] = &[0];
 
 /// Checks a read.
@@ -53,7 +53,7 @@ pub fn check_delete_range(request: &DeleteRangeRequest) -> Result<(), Error> {
 /// Checks a transaction: sizes, then every operation, then that no key is written twice.
 ///
 /// # Errors
-/// As the parts say; [`Error::TooManyOperations`] first, [`Error::DuplicateKey`] last.
+/// As for the parts; [`Error::TooManyOperations`] first, [`Error::DuplicateKey`] last.
 pub fn check_txn(request: &TxnRequest, max_ops: usize) -> Result<(), Error> {
     check_txn_parts(request, max_ops)?;
     Writes::of_branch(&request.success)?;
@@ -61,7 +61,7 @@ pub fn check_txn(request: &TxnRequest, max_ops: usize) -> Result<(), Error> {
     Ok(())
 }
 
-/// The time to live that a lease gets: what was wished, but not below `minimum`.
+/// The time to live that a lease gets: the requested one, but at least `minimum`.
 ///
 /// # Errors
 /// [`Error::LeaseTtlTooLarge`].
@@ -72,12 +72,12 @@ pub fn check_lease_grant(request: &LeaseGrantRequest, minimum: i64) -> Result<i6
     Ok(request.ttl.max(minimum))
 }
 
-/// Whether a transaction can only read: such a one needs no consensus.
+/// Whether a transaction only reads: such a transaction needs no consensus.
 pub fn is_read_only(request: &TxnRequest) -> bool {
     request.success.iter().chain(&request.failure).all(|op| matches!(op, RequestOp::Range(_)))
 }
 
-/// Whether a read-only transaction may be served from local state: no read in it insists on the newest.
+/// Whether a read-only transaction may be served from local state: no read in it requires the newest state.
 pub fn is_serializable(request: &TxnRequest) -> bool {
     request.success.iter().chain(&request.failure).all(|op| match op {
         RequestOp::Range(range) => range.serializable,
@@ -107,7 +107,7 @@ fn check_txn_parts(request: &TxnRequest, allowance: usize) -> Result<(), Error> 
             RequestOp::Range(range) => check_range(range)?,
             RequestOp::Put(put) => check_put(put)?,
             RequestOp::DeleteRange(delete) => check_delete_range(delete)?,
-            // A level of a transaction takes from the allowance of those inside it, siblings do not take from each other.
+            // A level of a transaction reduces the allowance of those inside it; siblings do not reduce each other's.
             RequestOp::Txn(inner) => check_txn_parts(inner, allowance - size)?,
             RequestOp::Empty => return Err(Error::KeyNotFound),
         }
@@ -115,7 +115,7 @@ fn check_txn_parts(request: &TxnRequest, allowance: usize) -> Result<(), Error> 
     Ok(())
 }
 
-/// What a branch writes, itself and nested.
+/// The writes of a branch, itself and nested.
 #[derive(Default)]
 struct Writes<'a> {
     puts: BTreeSet<&'a Bytes>,
@@ -140,7 +140,7 @@ impl<'a> Writes<'a> {
     ///
     /// Nested transactions come first, in order: a put of theirs must not lie in a delete of an *earlier* sibling, but
     /// may lie in one of a later sibling, which the original does not notice (the second gap). Then the branch's own
-    /// deletes join, and at last its own puts.
+    /// deletes join, and finally its own puts.
     fn of_branch(ops: &'a [RequestOp]) -> Result<Writes<'a>, Error> {
         let mut writes = Writes::default();
         for op in ops {

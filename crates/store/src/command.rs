@@ -1,4 +1,4 @@
-//! What goes through the log, and what comes out of applying it.
+//! The commands in the log, and the results of applying them.
 //!
 //! An encoded command begins with the version of its format. The meaning of a version never changes, so members of
 //! different age that apply the same log stay equal; a new one is proposed only once every member can read it.
@@ -12,7 +12,7 @@ use volvox_core::{Bytes, Decode, DecodeError, Encode, Reader};
 /// The only format so far.
 pub const COMMAND_VERSION: u8 = 1;
 
-/// Transactions may be nested so deep. A check admits at most max-txn-ops levels, since each takes an operation from
+/// How deep transactions may be nested. A check admits at most max-txn-ops levels, since each takes an operation from
 /// the allowance of the next; a decoder recurses, and must be bounded by itself.
 pub const TXN_DEPTH_MAX: usize = 128;
 
@@ -29,20 +29,20 @@ pub enum Command {
     Compact(CompactionRequest),
     /// Makes a lease; `id` and `ttl` are final.
     LeaseGrant(LeaseGrantRequest),
-    /// Ends a lease because a client wants so.
+    /// Ends a lease on a client's request.
     LeaseRevoke(LeaseRevokeRequest),
-    /// Ends leases whose time is over, as the leader measured it. Those already gone are passed over.
+    /// Ends leases whose time is over, as the leader measured it. Leases that are already gone are skipped.
     LeaseExpire(
         /// The leases; each that has keys makes a revision of its own, in this order.
         Vec<i64>,
     ),
-    /// Remembers how much time leases have left. Unknown ones are passed over.
+    /// Records the remaining time of leases. Unknown ones are skipped.
     LeaseCheckpoint(Vec<LeaseCheckpoint>),
     /// Lists, raises or clears alarms.
     Alarm(AlarmRequest),
 }
 
-/// What applying a [`Command`] answers.
+/// The result of applying a [`Command`].
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Reply {
     /// To a put.

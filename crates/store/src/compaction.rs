@@ -1,12 +1,12 @@
-//! Removing what a compaction made unreachable, a little at a time.
+//! Frees what a compaction made unreachable, a little at a time.
 //!
-//! A compaction takes effect at once, when its command is applied: nothing below the compaction point is answered any
-//! more. The memory is freed afterwards by a *pass* over the sealed segments, oldest first, a bounded number of
-//! records a step. A segment that loses records is written anew; small neighbours are joined. A segment that loses
-//! none stays the same object with the same number, so the next checkpoint does not write it again.
+//! A compaction takes effect at once, when its command is applied: reads below the compaction point are refused. The
+//! memory is freed afterwards by a *pass* over the sealed segments, oldest first, a bounded number of records per step.
+//! A segment that loses records is rewritten; small neighbours are joined. A segment that loses none stays the same
+//! object with the same number, so the next checkpoint does not write it again.
 //!
-//! How far a pass has come is each member's own affair: no answer depends on it. The order matters: a tombstone goes
-//! only after every older version of its key went, or a restart in between would raise the dead.
+//! The progress of a pass is local to each member: no answer depends on it. The order matters: a tombstone is removed
+//! only after every older version of its key; otherwise a restart in between would resurrect a deleted key.
 
 use crate::log::{SEGMENT_RECORDS, Segment, SegmentId};
 use crate::store::Store;
@@ -14,10 +14,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
 
-/// A compaction under way.
+/// A compaction in progress.
 #[derive(Clone)]
 pub(crate) struct Pass {
-    /// Which compaction this is.
+    /// The number of this compaction.
     generation: u64,
     /// Up to which revision it drops.
     revision: i64,
@@ -26,8 +26,8 @@ pub(crate) struct Pass {
 }
 
 impl Store {
-    /// Begins the pass of the newest compaction, unless one is under way: that one is finished first, so that
-    /// compactions in quick succession cannot keep it from ever reaching the end.
+    /// Begins the pass of the newest compaction, unless one is in progress: that one is finished first, so that
+    /// frequent compactions cannot prevent it from ever finishing.
     pub(crate) fn start_pass(&mut self) {
         let state = self.state();
         if self.pass.is_none() && state.compactions > 0 {
@@ -40,8 +40,8 @@ impl Store {
         self.pass.is_some()
     }
 
-    /// Looks at some `budget` records (at least at one segment) and frees what is no longer needed. Whether there is
-    /// more to do.
+    /// Examines about `budget` records (at least one segment) and frees those no longer needed. Returns whether there
+    /// is more to do.
     pub fn compact_step(&mut self, budget: usize) -> bool {
         if self.is_applying() {
             // The copy that it works in would bring back what is freed here.
@@ -88,7 +88,7 @@ impl Store {
         Some(looked_at)
     }
 
-    /// Which records stay. Keys whose last trace goes leave the index.
+    /// The records that stay. Keys whose last record is removed leave the index.
     fn keep(&mut self, segment: &Segment, pass: &Pass) -> Vec<bool> {
         let mut kept = Vec::with_capacity(SEGMENT_RECORDS);
         for found in segment.records_from(0) {

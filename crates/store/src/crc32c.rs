@@ -1,4 +1,4 @@
-//! CRC-32C (Castagnoli), eight bytes a step: the hash of `HashKV`.
+//! CRC-32C (Castagnoli), eight bytes per step: the hash of `HashKV`.
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 

@@ -1,8 +1,8 @@
-//! A 64-bit digest of the content of a checkpoint part: what its number is made of, and what shows damage.
+//! A 64-bit digest of the content of a checkpoint part: part of its number, and a check against damage.
 //!
 //! CRC-32C would do for damage, but 32 bits are few for a name, and without the instruction it costs a tenth of a put.
-//! This takes 16 bytes a step by one wide multiplication (the construction of wyhash). It does not withstand somebody
-//! who looks for collisions; it need not: what differs under one name otherwise, a client cannot choose.
+//! This takes 16 bytes per step by one wide multiplication (the construction of wyhash). It does not resist deliberate
+//! collisions, and need not: a client cannot choose the rest of the name.
 
 const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
 const LEFT: u64 = 0xa076_1d64_78bd_642f;

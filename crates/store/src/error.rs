@@ -1,18 +1,18 @@
-//! Why a request was refused. A refused request changed nothing, on every member alike.
+//! Why a request was refused. A refused request changed nothing, on any member.
 
 use core::fmt;
 
-/// What the caller did wrong, or what is in the way. Texts and codes are etcd's, byte for byte: clients tell
-/// errors apart by the text first.
+/// The caller's mistake, or the obstacle. Texts and codes are etcd's, byte for byte: clients distinguish errors by the
+/// text first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Error {
     /// The request names no key. The caller must name one.
     EmptyKey,
-    /// A put wants to keep what a missing key does not have, or an operation of a transaction is empty.
+    /// A put is to keep the value or lease of a missing key, or an operation of a transaction is empty.
     KeyNotFound,
-    /// A put wants to keep the value and gives one.
+    /// A put is to keep the value but gives one.
     ValueProvided,
-    /// A put wants to keep the lease and gives one.
+    /// A put is to keep the lease but gives one.
     LeaseProvided,
     /// A transaction is too large. The caller must split it.
     TooManyOperations,
@@ -20,19 +20,19 @@ pub enum Error {
     DuplicateKey,
     /// A sort order or target that does not exist.
     InvalidSortOption,
-    /// The revision is gone. The caller must begin anew from a newer one.
+    /// The revision is gone. The caller must start from a newer one.
     Compacted,
     /// The revision does not exist yet.
     FutureRevision,
     /// The quota is used up. The operator must compact or delete, then clear the alarm.
     NoSpace,
-    /// The lease does not exist (any more). The caller must grant a new one.
+    /// The lease does not exist, or no longer exists. The caller must grant a new one.
     LeaseNotFound,
     /// The lease exists. The caller must choose another id.
     LeaseExists,
-    /// The time asked for a lease is too long.
+    /// The requested time to live is too long.
     LeaseTtlTooLarge,
-    /// The data of members differ. The operator must find out which are right.
+    /// The data of members differ. The operator must find out which are correct.
     Corrupt,
 }
 

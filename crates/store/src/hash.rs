@@ -11,11 +11,12 @@ use volvox_core::Encode;
 /// The hash of the history up to a revision.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HashKv {
-    /// CRC-32C. Equal on members with equal `compact_revision` and `hash_revision`, however far their compaction came.
+    /// CRC-32C. Equal on members with equal `compact_revision` and `hash_revision`, whatever the progress of their
+    /// compaction.
     pub hash: u32,
     /// The compaction point; -1 before any.
     pub compact_revision: i64,
-    /// What it is the hash of.
+    /// The revision of the hash.
     pub hash_revision: i64,
 }
 
@@ -30,7 +31,7 @@ impl View {
         Ok(hasher.finish())
     }
 
-    /// The same in steps, for who must not be busy for long: a large store takes seconds.
+    /// The same in steps, for a caller that must not block: a large store takes seconds.
     ///
     /// # Errors
     /// As [`View::hash_kv`].
@@ -46,7 +47,7 @@ impl View {
     }
 }
 
-/// A hash under way.
+/// A hash in progress.
 pub struct Hasher<'a> {
     view: &'a View,
     revision: i64,

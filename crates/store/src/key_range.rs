@@ -1,4 +1,4 @@
-//! Which keys a request selects: the convention that reads, deletes, compares and watches share.
+//! The keys that a request selects: the convention shared by reads, deletes, compares and watches.
 
 use crate::checks::UNBOUNDED;
 
@@ -7,7 +7,7 @@ use crate::checks::UNBOUNDED;
 pub struct KeyRange<'a> {
     /// The first key.
     pub begin: &'a [u8],
-    /// Where it ends.
+    /// Its end.
     pub end: RangeEnd<'a>,
 }
 
@@ -26,7 +26,7 @@ impl<'a> KeyRange<'a> {
     /// Every key.
     pub const ALL: KeyRange<'static> = KeyRange { begin: &[], end: RangeEnd::Unbounded };
 
-    /// What `key` and `range_end` of a request select.
+    /// The range that `key` and `range_end` of a request select.
     pub fn new(key: &'a [u8], range_end: &'a [u8]) -> KeyRange<'a> {
         let end = match range_end {
             [] => RangeEnd::Single,

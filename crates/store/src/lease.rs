@@ -1,7 +1,7 @@
-//! The replicated part of leases: which exist, for how long they were granted, and which keys hang on them.
+//! The replicated part of leases: which leases exist, for how long they were granted, and which keys are attached.
 //!
-//! When a lease is over is for the leader's clock to say, and no affair of the store. Nor is an attachment stored: it
-//! is in the newest version of the key, and the tree of attachments only finds the keys of a lease.
+//! The leader's clock decides when a lease expires, not the store. Attachments are not stored separately: each is in
+//! the newest version of the key, and the tree of attachments only finds the keys of a lease.
 
 use crate::tree::Value;
 use crate::view::View;
@@ -15,7 +15,7 @@ pub struct Lease {
     pub id: i64,
     /// Seconds granted.
     pub granted_ttl: i64,
-    /// Seconds left when a leader last remembered it; 0: never.
+    /// Seconds left when a leader last recorded it; 0: never.
     pub remaining_ttl: i64,
 }
 

@@ -3,13 +3,13 @@
 //! # The problem
 //!
 //! Every member of the cluster applies the same log of commands, and must come to the same state and give the same
-//! answers, while readers look at any revision of the last hours, watchers replay history, and checkpoints are written,
-//! none of them ever in the way of a write. The contract is etcd's, to the letter of its error texts.
+//! answers, while readers read any revision of the last hours, watchers replay history, and checkpoints are written,
+//! none of which ever blocks a write. The contract is etcd's, to the letter of its error texts.
 //!
 //! # The idea
 //!
-//! The store is a value. [`Store::apply`] takes a [`Command`] and makes the next revision; [`Store::view`] takes a
-//! picture of it in constant time, and a [`View`] never changes again. Two structures make that cheap:
+//! The store is a value. [`Store::apply`] takes a [`Command`] and creates the next revision; [`Store::view`] returns a
+//! view of it in constant time, and a [`View`] never changes again. Two structures make that cheap:
 //!
 //! - an **index** from each key to its newest change: a B+tree of shared nodes that knows how much lies below each node,
 //!   so that the number of keys in a range is exact and costs two descents;
@@ -26,16 +26,16 @@
 //!   compaction at 5:             2 goes at once for readers, soon from memory. 3, 6, 5 and 7 stay.
 //! ```
 //!
-//! What history costs a read is proportional to how often *the keys it returns* changed since; a paged list at a fixed
-//! revision costs its pages, however many keys there are and however many are written meanwhile.
+//! The cost of history for a read is proportional to how often *the keys it returns* changed since; a paged list at a
+//! fixed revision costs its pages, however many keys exist and however many are written meanwhile.
 //!
 //! # The parts
 //!
-//! | module | what it holds |
+//! | module | contents |
 //! |---|---|
 //! | [`request`], [`response`], [`error`] | the vocabulary, named as in the protocol |
-//! | [`command`] | what goes through the log, versioned, and what applying it answers |
-//! | [`checks`] | what is refused without looking at the store |
+//! | [`command`] | the versioned commands in the log, and the results of applying them |
+//! | [`checks`] | the checks that need no store |
 //! | [`store`] | the state machine: alarms, leases, compaction |
 //! | `writer`, `txn` | one revision in the making; how a transaction chooses, is checked, and runs |
 //! | [`view`], [`range`], [`hash`], [`lease`] | what can be read |
@@ -43,14 +43,14 @@
 //! | `compaction` | freeing memory, a little at a time |
 //! | [`stepwise`] | deleting very many keys, a little at a time |
 //! | [`checkpoint`], [`restore`] | the state as numbered parts, and back |
-//! | [`quota`] | how much is in use, and what a command will add |
+//! | [`quota`] | the space in use, and the size of a command |
 //!
 //! # Why members stay equal
 //!
-//! Nothing but commands changes what is answered. Time is no input: a lease ends when the leader says so. Chance is
-//! none: ids are chosen before a command is proposed. Configuration is none: what members may configure differently is
-//! asked before the proposal, never when it is applied. How far a member has freed memory shows in no answer, and not
-//! in the bytes of a record either. Therefore [`View::hash_kv`] is equal wherever the revisions are.
+//! Only commands change the answers. Time is not an input: a lease ends when the leader says so. Nor is randomness: ids
+//! are chosen before a command is proposed. Nor is configuration: settings that may differ between members are checked
+//! before the proposal, never when it is applied. A member's progress in freeing memory shows in no answer, nor in the
+//! bytes of a record. Therefore [`View::hash_kv`] is equal wherever the revisions are.
 //!
 //! # Caveats
 //!
@@ -58,7 +58,12 @@
 //!   about a microsecond each. A plain delete can be applied in steps.
 //! - An old revision of a key that changed n times since is found in n/64 + 64 steps.
 //! - The records of the tail, at most half a MiB, are copied once more when it is sealed.
-//! - Users and roles are not here yet; permission is the caller's affair.
+//! - Users and roles are not included yet; the caller checks permissions.
+//!
+//! # Files that import one another
+//!
+//! `store`, `compaction` and `stepwise` contain one type's methods, one file per task. A [`View`] hands out its
+//! [`Lease`]s, which are read from it; a pair of the log is read from a record, and a record is written from pairs.
 //!
 //! # References
 //!

@@ -1,4 +1,4 @@
-//! The revision log: every change that is still needed, in the order it was made.
+//! The revision log: every change that is still needed, in order.
 //!
 //! The log is bytes. A record is encoded once, when the change is applied, and stays so: in memory, in a checkpoint, on
 //! the way to a peer; it is decoded where it is read, and its key and value are handed out as slices of the same
@@ -27,10 +27,10 @@ pub(crate) use segment::{Segment, SegmentId};
 use tail::Tail;
 use volvox_core::Bytes;
 
-/// The tail is sealed when it has this many bytes. A segment is a checkpoint part; half a part leaves room for one
-/// record of usual size that comes on top.
+/// The tail is sealed when it has this many bytes. A segment is a checkpoint part; half a part leaves room for one more
+/// record of usual size.
 pub(crate) const SEGMENT_BYTES: usize = 512 * 1024;
-/// The tail is sealed when it has this many records; also bounds what one step of compaction looks at.
+/// The tail is sealed when it has this many records; this also bounds the records that one step of compaction examines.
 pub(crate) const SEGMENT_RECORDS: usize = 4096;
 
 /// The log.
@@ -42,9 +42,9 @@ pub(crate) struct Log {
     sealed_bytes: u64,
 }
 
-/// Where two searches ended, the last one first. Keys that lie side by side were often written one after the other, and
-/// so were their records: the next one is looked for behind the last. A key between them that was written again lies
-/// elsewhere, and behind it the walk goes on where it was, two records further.
+/// The ends of the last two searches, the latest first. Adjacent keys were often written one after the other, and so
+/// were their records: the search for the next one starts after the last. A key between them that was rewritten is
+/// elsewhere, and after it the walk continues where it was, two records further.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Near {
     last: Place,
@@ -105,7 +105,8 @@ impl Log {
         self.sealed[segment].segment.record_if(slot, revision)
     }
 
-    /// The pair of a revision, by one who looks for many; `None` when there is no such record, or it is a tombstone.
+    /// The pair of a revision, for a caller that looks up many; `None` when there is no such record, or it is a
+    /// tombstone.
     pub fn pair_near(&self, revision: Revision, near: &mut Near) -> Option<Pair<'_>> {
         if self.is_in_tail(revision) {
             return self.tail.pair(revision);
@@ -128,7 +129,7 @@ impl Log {
         self.tail.first().is_some_and(|first| first <= revision)
     }
 
-    /// Where a record lies, or would lie, in the sealed segments.
+    /// The place of a record in the sealed segments, present or not.
     fn place_of(&self, revision: Revision) -> Option<Place> {
         let segment = self.sealed.partition_point(|sealed| sealed.first <= revision).checked_sub(1)?;
         Some(Place { segment, slot: self.sealed[segment].segment.slot_from(revision) })
@@ -195,7 +196,7 @@ impl Log {
         self.tail.as_segment()
     }
 
-    /// Which number the next sealed segment gets.
+    /// The number of the next sealed segment.
     pub fn tail_index(&self) -> u64 {
         self.tail.index()
     }

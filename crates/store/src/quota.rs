@@ -1,18 +1,19 @@
-//! How much a store may hold, and what a command will add. The member that receives a request asks before it proposes.
+//! The size limit of a store, and the size of a command. The member that receives a request checks it before it
+//! proposes.
 
 use crate::command::Command;
 use crate::request::{PutRequest, RequestOp, TxnRequest};
 use crate::view::View;
 
-/// What etcd allows when nothing is configured.
+/// etcd's default quota.
 pub const QUOTA_BYTES_DEFAULT: i64 = 2 * 1024 * 1024 * 1024;
 
-/// What a pair costs beside its key and value.
+/// The overhead of a pair beside its key and value.
 const PAIR_BYTES: u64 = 256;
-/// What a lease costs.
+/// The cost of a lease.
 const LEASE_BYTES: u64 = 64;
 
-/// An estimate of what a command adds; 0 for those that pass whatever the quota says.
+/// An estimate of the size of a command; 0 for commands that are exempt from the quota.
 pub fn cost(command: &Command) -> u64 {
     match command {
         Command::Put(put) => cost_of_put(put),

@@ -23,8 +23,8 @@ impl View {
         Ok(self.range_at(request, at, self.revision))
     }
 
-    /// Answers a read pair by pair, each where it lies in the store; nothing is counted, copied or kept. `None` when
-    /// `visit` broke off.
+    /// Answers a read pair by pair, each in place; nothing is counted, copied or kept. `None` when `visit` stopped
+    /// early.
     ///
     /// # Errors
     /// As [`View::range`].
@@ -63,7 +63,7 @@ impl View {
         visit: &mut impl FnMut(Pair<'a>) -> ControlFlow<()>,
     ) -> ControlFlow<(), RangeSummary> {
         let range = KeyRange::new(&request.key, &request.range_end);
-        // Where the newest state is asked for by its number, nothing need be looked up in history.
+        // If the newest state is requested by its number, no history lookup is needed.
         let at = at.filter(|at| *at < header);
         let mut summary = RangeSummary { revision: header, more: false, count: 0 };
         if range.end == RangeEnd::Single {
@@ -111,7 +111,7 @@ impl View {
         ControlFlow::Continue(visited == limit && passing.next().is_some())
     }
 
-    /// The pairs of a range, in key order or backwards.
+    /// The pairs of a range, in ascending or descending key order.
     fn pairs<'a, 'r>(
         &'a self,
         range: KeyRange<'r>,
@@ -121,7 +121,7 @@ impl View {
     where
         'a: 'r,
     {
-        // The dead count for nothing now, but may have been alive then.
+        // Dead keys do not count now, but may have been alive then.
         let newest = at.is_none();
         let (forward, backward) = if backward {
             (None, Some(self.index.backward(range, newest)))
@@ -133,7 +133,7 @@ impl View {
         slots.filter_map(move |(_, slot)| self.pair_near(slot, at, &mut near))
     }
 
-    /// How many keys of a range are, or were, alive.
+    /// The number of keys of a range that are, or were, alive.
     ///
     /// At an old revision: those alive now, less the births since, plus the deaths since. That costs nothing but the
     /// changes since; where these are more than the keys, the keys are looked at one by one.
@@ -155,7 +155,7 @@ impl View {
     /// History for watchers: the changes from `from_revision` on, each with all its events in the order they were
     /// made, at most `max_revisions` of them. `previous` is not filled: see [`View::previous_of`].
     ///
-    /// History below [`View::compacted`] is incomplete: whoever asks for it must be told that it is gone.
+    /// History below [`View::compacted`] is incomplete: a caller that asks for it must get an error.
     pub fn changes(&self, from_revision: i64, max_revisions: usize) -> Changes<'_> {
         let mut records = self.log.records_from(from_revision.max(1).max(self.compacted));
         let next = records.next();
@@ -184,7 +184,7 @@ impl Iterator for Changes<'_> {
             return None;
         }
         let mut found = self.next.take();
-        // What compaction has yet to remove, or removed on another member already, must not be seen.
+        // Records that compaction has yet to remove, or has already removed on another member, must not be visible.
         while let Some(record) = &found
             && !self.view.survives_as_event(record)
         {

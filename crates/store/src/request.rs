@@ -1,7 +1,7 @@
-//! What can be asked of the store: the requests of etcd's `KV`, `Lease` and `Maintenance` services.
+//! The requests to the store: those of etcd's `KV`, `Lease` and `Maintenance` services.
 //!
-//! Field names are those of the protocol, so that a door maps one to one. Enumerations keep what they do not know
-//! (`Other`), because the order of checks decides which error such a request gets, and that is not the codec's affair.
+//! Field names are those of the protocol, so that a door maps one to one. Enumerations keep unknown values (`Other`),
+//! because the order of checks decides which error such a request gets, and the codec does not.
 
 use alloc::vec::Vec;
 use volvox_core::Bytes;
@@ -57,7 +57,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// By what a range is sorted.
+    /// The sort key of a range.
     SortTarget {
         /// The key.
         Key = 0,
@@ -87,7 +87,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which property of the key a [`Compare`] looks at.
+    /// The property of the key that a [`Compare`] compares.
     CompareTarget {
         /// The version.
         Version = 0,
@@ -103,7 +103,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// Which alarm.
+    /// The alarm.
     AlarmType {
         /// None; with `Get`: all kinds.
         None = 0,
@@ -115,7 +115,7 @@ wire_enum! {
 }
 
 wire_enum! {
-    /// What to do with alarms.
+    /// An action on alarms.
     AlarmAction {
         /// List.
         Get = 0,
@@ -128,7 +128,7 @@ wire_enum! {
 
 /// Reads a key or a range of keys.
 ///
-/// Which keys `key` and `range_end` select, here and everywhere: an empty `range_end` exactly `key`; the single byte
+/// The keys that `key` and `range_end` select, here and everywhere: an empty `range_end` exactly `key`; the single byte
 /// 0x00 all keys from `key` on; else `key <= k < range_end`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct RangeRequest {
@@ -142,9 +142,9 @@ pub struct RangeRequest {
     pub revision: i64,
     /// Direction of sorting.
     pub sort_order: SortOrder,
-    /// What is sorted by.
+    /// The sort key.
     pub sort_target: SortTarget,
-    /// Local state is good enough. The store itself does not look at it.
+    /// Local state is sufficient. The store itself ignores this.
     pub serializable: bool,
     /// Blank the values.
     pub keys_only: bool,
@@ -253,11 +253,11 @@ pub enum RequestOp {
 pub struct CompactionRequest {
     /// History up to here goes.
     pub revision: i64,
-    /// Answer only once the memory is freed. The store itself does not look at it.
+    /// Answer only once the memory is freed. The store itself ignores this.
     pub physical: bool,
 }
 
-/// Makes a lease. What goes through the log has an `id` other than 0 and a granted `ttl`: see [`crate::checks`].
+/// Makes a lease. A grant in the log has an `id` other than 0 and a granted `ttl`: see [`crate::checks`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct LeaseGrantRequest {
     /// Seconds.
@@ -273,7 +273,7 @@ pub struct LeaseRevokeRequest {
     pub id: i64,
 }
 
-/// The rest of a lease's time as its leader last saw it, so that a new leader need not begin anew.
+/// The rest of a lease's time as its leader last saw it, so that a new leader need not restart it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct LeaseCheckpoint {
     /// The lease.
@@ -285,10 +285,10 @@ pub struct LeaseCheckpoint {
 /// Lists, raises or clears alarms.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct AlarmRequest {
-    /// What to do.
+    /// The action.
     pub action: AlarmAction,
     /// The member that the alarm is about. `Get` does not filter by it.
     pub member_id: u64,
-    /// Which alarm.
+    /// The alarm.
     pub alarm: AlarmType,
 }

@@ -1,4 +1,4 @@
-//! What the store answers. `revision` stands for the header: the store's revision when the request was applied or
+//! The responses of the store. `revision` represents the header: the store's revision when the request was applied or
 //! served, never less than the one the request itself made. A door adds cluster, member and term.
 
 use crate::request::AlarmType;
@@ -22,7 +22,7 @@ pub struct KeyValue {
     pub lease: i64,
 }
 
-/// A pair as it is at some revision, where it lies in the store: see [`KeyValue`].
+/// A pair as it is at some revision, in place: see [`KeyValue`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PairRef<'a> {
     /// Never empty.
@@ -53,7 +53,7 @@ impl KeyValue {
     }
 }
 
-/// What happened to a key.
+/// The kind of a key's change.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum EventKind {
     /// It was written.
@@ -89,7 +89,7 @@ pub struct RangeSummary {
     pub revision: i64,
     /// Whether the limit cut pairs off.
     pub more: bool,
-    /// How many keys the range has, whatever limit and filters leave of them.
+    /// The number of keys in the range, before limit and filters.
     pub count: i64,
 }
 
@@ -111,7 +111,7 @@ pub struct RangeResponse {
 pub struct PutResponse {
     /// Header.
     pub revision: i64,
-    /// The pair before, when it was asked for and there was one.
+    /// The pair before, if it was requested and there was one.
     pub prev_kv: Option<KeyValue>,
 }
 
@@ -122,7 +122,7 @@ pub struct DeleteRangeResponse {
     pub revision: i64,
     /// How many keys were deleted.
     pub deleted: i64,
-    /// The deleted pairs in key order, when they were asked for.
+    /// The deleted pairs in key order, if they were requested.
     pub prev_kvs: Vec<KeyValue>,
 }
 
@@ -180,7 +180,7 @@ pub struct LeaseRevokeResponse {
 pub struct AlarmMember {
     /// The member it is about.
     pub member_id: u64,
-    /// Which alarm.
+    /// The alarm.
     pub alarm: AlarmType,
 }
 

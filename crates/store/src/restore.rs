@@ -1,7 +1,7 @@
-//! Putting a store together again from the parts of a checkpoint.
+//! Restores a store from the parts of a checkpoint.
 //!
 //! Parts come from a file or a peer and are hostile until checked: sizes are bounded by what really arrives, contents
-//! by their digest, and what they say by the rules that a store keeps. A part does bounded work: it indexes the
+//! are checked by their digest, and values by the invariants of a store. A part does bounded work: it indexes the
 //! records of at most one segment.
 
 use crate::checkpoint::{Header, Kind, Meta, PIECE_BYTES, chain};
@@ -16,14 +16,14 @@ use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Bytes, Decode, DecodeError, Part, Reader, decode_all};
 
-/// Why parts do not make a store. The file or the sender is at fault; nothing was changed.
+/// Why parts do not form a store. The file or the sender is at fault; nothing was changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RestoreError {
     /// A part is not well formed.
     Malformed(DecodeError),
-    /// A part is not what its number or digest says: it was damaged, or stored under a wrong name.
+    /// A part does not match its number or digest: it was damaged, or stored under a wrong name.
     Damaged,
-    /// Parts are missing, doubled, or in the wrong order.
+    /// Parts are missing, duplicated, or in the wrong order.
     OutOfOrder,
     /// The parts contradict each other.
     Inconsistent(&'static str),
@@ -33,8 +33,8 @@ impl fmt::Display for RestoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RestoreError::Malformed(error) => write!(f, "a checkpoint part is malformed: {error}"),
-            RestoreError::Damaged => write!(f, "a checkpoint part is not what its number or digest says"),
-            RestoreError::OutOfOrder => write!(f, "checkpoint parts are missing, doubled or in the wrong order"),
+            RestoreError::Damaged => write!(f, "a checkpoint part does not match its number or digest"),
+            RestoreError::OutOfOrder => write!(f, "checkpoint parts are missing, duplicated or in the wrong order"),
             RestoreError::Inconsistent(what) => write!(f, "checkpoint parts contradict each other: {what}"),
         }
     }
@@ -48,7 +48,7 @@ impl From<DecodeError> for RestoreError {
     }
 }
 
-/// A store that is being put together.
+/// A store that is being restored.
 #[derive(Clone)]
 pub struct Restore {
     config: StoreConfig,
@@ -67,7 +67,7 @@ pub struct Restore {
 }
 
 impl Store {
-    /// Begins to put a store together: give the parts of a checkpoint in their order, then finish.
+    /// Begins a restore: add the parts of a checkpoint in order, then finish.
     pub fn restore(config: StoreConfig) -> Restore {
         Restore {
             config,
@@ -86,7 +86,7 @@ impl Restore {
     /// Adds the next part.
     ///
     /// # Errors
-    /// When it is damaged, out of order or senseless. The restore cannot be continued then.
+    /// When it is damaged, out of order or invalid. Then the restore cannot be continued.
     pub fn part(&mut self, part: &Part) -> Result<(), RestoreError> {
         let mut input = Reader::new(&part.data);
         let header = Header::decode(&mut input)?;
@@ -119,10 +119,10 @@ impl Restore {
         }
     }
 
-    /// The store, once all parts are there. Compaction begins anew where it was under way.
+    /// The store, once all parts are there. A compaction that was in progress starts over.
     ///
     /// # Errors
-    /// When parts are missing, or do not make a store.
+    /// When parts are missing, or do not form a store.
     pub fn finish(self) -> Result<Store, RestoreError> {
         let meta = self.meta.ok_or(RestoreError::OutOfOrder)?;
         let state = self.state;

@@ -1,8 +1,8 @@
 //! Deleting very many keys, a little at a time.
 //!
-//! No step of a node may take long, and a range may hold a million keys. So a large delete is worked on beside the state,
-//! in a copy that shares everything it has not yet changed: readers go on seeing the revision before, and the new one
-//! comes into sight whole, once the last key is dead. What is written is the same as if it had been done in one call.
+//! No step of a node may take long, and a range may hold a million keys. So a large delete proceeds beside the state,
+//! in a copy that shares everything it has not yet changed: readers keep seeing the previous revision, and the new one
+//! becomes visible as a whole, once the last key is dead. The result is the same as if it had been done in one call.
 //!
 //! Nothing else may be applied meanwhile, and compaction waits.
 
@@ -20,7 +20,7 @@ use volvox_core::Bytes;
 /// A delete of more keys than this is worth doing in steps.
 pub const KEYS_AT_ONCE: usize = 2048;
 
-/// A large delete under way.
+/// A large delete in progress.
 #[derive(Clone)]
 pub(crate) struct Pending {
     /// The state as it will be.
@@ -33,7 +33,7 @@ pub(crate) struct Pending {
 }
 
 impl Store {
-    /// Applies a command, or begins to: then there is no reply yet, and [`Store::apply_more`] goes on with it.
+    /// Applies a command, or begins to: then there is no reply yet, and [`Store::apply_more`] continues it.
     ///
     /// # Errors
     /// As [`Store::apply`].
@@ -72,9 +72,9 @@ impl Store {
     /// Continues a large delete for about this many keys, and returns the reply once it is done.
     ///
     /// # Panics
-    /// When none is under way.
+    /// When none is in progress.
     pub fn apply_more(&mut self, keys: usize) -> Option<Reply> {
-        let mut pending = self.pending.take().expect("a large delete is under way");
+        let mut pending = self.pending.take().expect("a large delete is in progress");
         let range = KeyRange::new(&pending.next, &pending.request.range_end);
         let alive = pending.state.index.forward(range, true).take(keys.max(1));
         let alive: Vec<Bytes> = alive.map(|(key, _)| Bytes::from(key)).collect();

@@ -14,7 +14,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What is fixed for the life of a store. None of it takes part in applying a command: members may differ in it.
+/// The configuration of a store. None of it affects the application of a command: members may differ in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StoreConfig {
     /// How many bytes may be in use; 0: 2 GiB; negative: no limit. See [`View::exceeds_quota`].
@@ -36,11 +36,11 @@ pub struct Store {
     state: View,
     /// Of the commands applied since they were last taken.
     pub(crate) changes: Vec<Change>,
-    /// The compaction that is under way.
+    /// The compaction in progress.
     pub(crate) pass: Option<Pass>,
-    /// The large delete that is under way.
+    /// The large delete in progress.
     pub(crate) pending: Option<Pending>,
-    /// Where records are encoded; empty between commands.
+    /// The buffer in which records are encoded; empty between commands.
     pub(crate) scratch: Vec<u8>,
 }
 
@@ -60,17 +60,17 @@ impl Store {
         Store { config, state, changes: Vec::new(), pass: None, pending: None, scratch: Vec::new() }
     }
 
-    /// What it was made with.
+    /// Its configuration.
     pub fn config(&self) -> StoreConfig {
         self.config
     }
 
-    /// A picture of the state as it is now, in constant time.
+    /// A view of the current state, in constant time.
     pub fn view(&self) -> View {
         self.state.clone()
     }
 
-    /// The state, for a look in passing.
+    /// The current state, for a brief look.
     pub fn state(&self) -> &View {
         &self.state
     }
@@ -98,10 +98,10 @@ impl Store {
     /// Applies a command. Every member that applies the same commands in the same order gives the same answers.
     ///
     /// # Errors
-    /// A refused command changed nothing, on every member alike.
+    /// A refused command changed nothing, on any member.
     ///
     /// # Panics
-    /// While a large delete is under way.
+    /// While a large delete is in progress.
     pub fn apply(&mut self, command: &Command) -> Result<Reply, Error> {
         assert!(self.pending.is_none(), "another command is half applied");
         self.state.applied += 1;
@@ -119,7 +119,7 @@ impl Store {
         }
     }
 
-    /// What alarms forbid. Without space nothing may grow; where members differ nothing may change.
+    /// The restrictions of alarms. Without space nothing may grow; if members differ nothing may change.
     pub(crate) fn check_alarms(&self, command: &Command) -> Result<(), Error> {
         if self.state.alarms.is_empty() {
             return Ok(());
@@ -157,7 +157,7 @@ impl Store {
     }
 
     fn txn(&mut self, request: &TxnRequest) -> Result<TxnResponse, Error> {
-        // How many operations are allowed is each member's own setting, and was asked before the proposal.
+        // How many operations are allowed is each member's own setting, and was checked before the proposal.
         crate::checks::check_txn(request, usize::MAX)?;
         let choice = self.state.choose(request);
         self.state.check_choice(request, &choice)?;

@@ -1,11 +1,11 @@
 //! An ordered map from byte strings, as a persistent B+tree: a clone costs one reference count, and then shares every
 //! node until one side changes it.
 //!
-//! A leaf is plain memory: its keys lie end to end in one buffer, its values beside them. Copying a leaf that a view
+//! A leaf is plain memory: its keys are end to end in one buffer, its values beside them. Copying a leaf that a view
 //! still holds is three `memcpy`s, and touches no reference count: that is what keeps a write cheap while each batch
-//! publishes a view. An inner node knows for each child how many entries lie below it, and how many of these *count*
-//! (a deleted key that old revisions still need is an entry that does not), so the exact size of a range takes two
-//! descents, and a walk passes over subtrees in which nothing counts.
+//! publishes a view. An inner node knows for each child how many entries lie below it, and how many of these *count* (a
+//! deleted key that old revisions still need is an entry that does not), so the exact size of a range takes two
+//! descents, and a walk skips subtrees in which nothing counts.
 //!
 //! Balance is simple: a node that grows too large is split, one that shrinks is joined with a neighbour when both fit.
 //! All leaves are equally deep. Nodes are bounded by bytes too, so that large keys do not make large copies.
@@ -22,7 +22,7 @@ use core::ops::{Add, AddAssign, Sub};
 pub(crate) use iter::{Backward, Forward};
 use node::{Inner, Leaf, Node};
 
-/// What a tree holds.
+/// An item of a tree.
 pub(crate) trait Value: Clone {
     /// Whether it counts.
     fn counts(&self) -> bool {
@@ -32,7 +32,7 @@ pub(crate) trait Value: Clone {
 
 impl Value for () {}
 
-/// How much lies in a subtree or range.
+/// The size of a subtree or range.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Weight {
     /// All entries.
@@ -75,7 +75,7 @@ impl<V: Value> Default for Tree<V> {
 }
 
 impl<V: Value> Tree<V> {
-    /// How much it holds.
+    /// The size of the map.
     pub fn weight(&self) -> Weight {
         self.weight
     }
@@ -108,7 +108,7 @@ impl<V: Value> Tree<V> {
         before
     }
 
-    /// Takes a key out.
+    /// Removes a key.
     pub fn remove(&mut self, key: &[u8]) -> Option<V> {
         // Looking first keeps a miss from copying a path.
         self.get(key)?;
@@ -124,7 +124,7 @@ impl<V: Value> Tree<V> {
         Some(value)
     }
 
-    /// How much lies in a range: two descents.
+    /// The size of a range, in two descents.
     pub fn weight_of(&self, range: &KeyRange<'_>) -> Weight {
         if range.is_empty() {
             return Weight::default();

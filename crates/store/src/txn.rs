@@ -1,7 +1,7 @@
 //! Transactions: compares choose a branch at every level, then everything that could fail is checked, then it runs.
 //!
-//! All compares, nested ones included, see the store as it was before the outermost transaction: a nested one does
-//! not see what its parent wrote when it chooses its branch, but its operations do.
+//! All compares, nested ones included, see the store as it was before the outermost transaction: when a nested one
+//! chooses its branch it does not see its parent's writes, but its operations do.
 
 use crate::checks::is_read_only;
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::writer::Writer;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// Which branches run: one for the transaction, and one for each nested transaction in its chosen branch.
+/// The branches that run: one for the transaction, and one for each nested transaction in its chosen branch.
 pub(crate) struct Choice {
     succeeded: bool,
     nested: Vec<Choice>,
@@ -26,7 +26,7 @@ impl View {
     /// As [`View::range`], for any read in the branch that runs.
     ///
     /// # Panics
-    /// When it has anything but reads: see [`is_read_only`].
+    /// When it contains anything other than reads: see [`is_read_only`].
     pub fn txn(&self, request: &TxnRequest) -> Result<TxnResponse, Error> {
         assert!(is_read_only(request), "a transaction that writes goes through the log");
         let choice = self.choose(request);
@@ -67,7 +67,7 @@ impl View {
         Ok(())
     }
 
-    /// What only the store can say of a put.
+    /// The checks of a put that need the store.
     pub(crate) fn check_put_now(&self, put: &PutRequest) -> Result<(), Error> {
         if put.lease != 0 && self.lease(put.lease).is_none() {
             return Err(Error::LeaseNotFound);

@@ -1,7 +1,7 @@
-//! An immutable picture of the store, in constant time.
+//! An immutable view of the store, in constant time.
 //!
-//! Readers, watchers and checkpoints each hold a [`View`] and are never in the way of a write: what they share with
-//! the store is copied when the store changes it, node by node.
+//! Readers, watchers and checkpoints each hold a [`View`] and never block a write: nodes that they share with the store
+//! are copied when the store changes them.
 
 use crate::error::Error;
 use crate::lease::Lease;
@@ -13,7 +13,7 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use core::fmt;
 
-/// What the index knows of a key: its newest change.
+/// The index entry of a key: its newest change.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Slot {
     pub revision: Revision,
@@ -34,7 +34,7 @@ pub struct View {
     pub(crate) compacted: i64,
     /// How many compactions there were.
     pub(crate) compactions: u64,
-    /// How many commands were applied, refused ones included.
+    /// The number of commands applied, including refused ones.
     pub(crate) applied: u64,
     pub(crate) index: Tree<Slot>,
     pub(crate) log: Log,
@@ -117,7 +117,7 @@ impl View {
         Some(self.newest(self.index.get(key)?)?.key_value())
     }
 
-    /// A revision as a request gives it: 0 or less stands for the newest.
+    /// A revision as in a request: 0 or less means the newest.
     pub(crate) fn resolve(&self, revision: i64) -> Result<Option<i64>, Error> {
         if revision > self.revision {
             return Err(Error::FutureRevision);
@@ -128,7 +128,7 @@ impl View {
         Ok((revision > 0).then_some(revision))
     }
 
-    /// The pair of a key that was alive at a revision, or is alive now, for one who reads key after key.
+    /// The pair of a key that was alive at a revision, or is alive now, for a caller that reads key after key.
     pub(crate) fn pair_near(&self, slot: &Slot, at: Option<i64>, near: &mut Near) -> Option<Pair<'_>> {
         match at {
             Some(at) if slot.revision.main > at => self.log.pair_near(self.change_until(slot, at)?, near),

@@ -1,4 +1,4 @@
-//! One revision in the making: all changes of one command (or of one expired lease) share its number.
+//! One revision under construction: all changes of one command (or of one expired lease) share its number.
 
 use crate::key_range::KeyRange;
 use crate::lease::attachment_key;
@@ -9,7 +9,7 @@ use crate::view::{Slot, View};
 use alloc::vec::Vec;
 use volvox_core::Bytes;
 
-/// Changes the state. What was checked before does not fail here.
+/// Changes the state. Requests were checked before and do not fail here.
 pub(crate) struct Writer<'a> {
     pub state: &'a mut View,
     scratch: &'a mut Vec<u8>,
@@ -23,7 +23,7 @@ impl<'a> Writer<'a> {
         Writer { state, scratch, main, events: Vec::new() }
     }
 
-    /// Goes on with a revision that was put aside.
+    /// Continues a revision that was put aside.
     pub fn resume(state: &'a mut View, scratch: &'a mut Vec<u8>, events: Vec<Event>) -> Writer<'a> {
         Writer { events, ..Writer::new(state, scratch) }
     }
@@ -54,7 +54,7 @@ impl<'a> Writer<'a> {
         // One descent finds the slot before and sets the new one.
         let slot = self.state.index.insert(&request.key, Slot { revision, alive: true });
         let (link, before) = self.before(slot);
-        // A key that the same transaction deleted has nothing left to keep.
+        // A key that the same transaction deleted has no value or lease to keep.
         let kept = before.as_ref();
         let lease = if request.ignore_lease { kept.map_or(0, |pair| pair.lease) } else { request.lease };
         let value = if request.ignore_value { kept.map(|pair| pair.value.clone()) } else { None };
@@ -100,7 +100,7 @@ impl<'a> Writer<'a> {
 
     /// The change before, to link to, and the pair if the key is alive.
     ///
-    /// A tombstone below the compaction point is gone, whether or not this member has removed it already: records must
+    /// A tombstone below the compaction point is gone, whether or not this member has already removed it: records must
     /// be the same on all members.
     fn before(&self, slot: Option<Slot>) -> (Option<Record>, Option<KeyValue>) {
         let reachable = slot.filter(|slot| slot.alive || slot.revision.main >= self.state.compacted);
@@ -134,8 +134,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Remembers the event. What it replaced is what the key was one revision before: not what an earlier change of
-    /// the same revision made of it.
+    /// Remembers the event. The pair that it replaced is the key's state one revision before: not what an earlier
+    /// change of the same revision made of it.
     fn note(&mut self, kind: EventKind, key_value: KeyValue, slot: Option<Slot>, before: Option<KeyValue>) {
         let previous = match slot {
             Some(slot) if slot.revision.main == self.main => {

@@ -1,4 +1,4 @@
-//! Checkpoints: what is written again, how large things are cut, what steps cost.
+//! Checkpoints: which parts are rewritten, how large contents are split, the cost of steps.
 
 use std::collections::BTreeSet;
 use volvox_core::{Bytes, PART_BYTES_MAX, Part};
@@ -56,7 +56,7 @@ fn the_empty_store_comes_back() {
     let store = Store::new(StoreConfig::default());
     let restored = restore(store.view().checkpoint().map(|part| part.to_part()));
     assert_eq!((restored.revision(), restored.compacted()), (1, -1));
-    assert!(Store::restore(StoreConfig::default()).finish().is_err(), "no parts are no store");
+    assert!(Store::restore(StoreConfig::default()).finish().is_err(), "a store needs parts");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_step_of_compaction_looks_at_little() {
     let mut steps = 0;
     while store.compact_step(1) {
         steps += 1;
-        // Writes and further compactions go on between the steps.
+        // Writes and further compactions continue between the steps.
         put(&mut store, "other", 1);
     }
     assert!(steps >= 7, "{steps} steps for 30,000 records");

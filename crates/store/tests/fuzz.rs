@@ -1,19 +1,16 @@
 //! Decoders of hostile input, as plain functions run over seeded mutations of good inputs.
 
-#[path = "support/maker.rs"]
-mod maker;
-
-use maker::Maker;
+use crate::maker::Maker;
 use volvox_core::{Encode, Part, Rng, decode_all};
 use volvox_store::*;
 
-/// A command from anywhere: it is refused, or it is one, and then it encodes to what it came from and can be applied.
+/// A command from arbitrary bytes: it is refused, or it encodes to the same bytes and can be applied.
 fn fuzz_command(input: &[u8]) -> bool {
     let Ok(command) = decode_all::<Command>(input) else { return false };
     let again = decode_all::<Command>(&command.to_bytes());
     assert_eq!(again.as_ref(), Ok(&command));
     let mut store = Store::new(StoreConfig::default());
-    // What the checks would have refused must be harmless too: a peer may not have asked them.
+    // Commands that the checks would have refused must be harmless too: a peer may have skipped the checks.
     for _ in 0..2 {
         let _ = store.apply(&command);
     }
@@ -21,7 +18,7 @@ fn fuzz_command(input: &[u8]) -> bool {
     true
 }
 
-/// A checkpoint part from anywhere.
+/// A checkpoint part from arbitrary bytes.
 fn fuzz_part(input: &[u8]) -> bool {
     let Ok(part) = decode_all::<Part>(input) else { return false };
     let mut restore = Store::restore(StoreConfig::default());

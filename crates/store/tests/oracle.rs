@@ -1,17 +1,12 @@
-//! The store against the dumb one: the same random commands, then the same questions, in the present and the past.
+//! The store against a naive one: the same random commands, then the same queries, about the present and the past.
 
-#[path = "support/oracle.rs"]
-mod dumb;
-#[path = "support/maker.rs"]
-mod maker;
-
-use dumb::Oracle;
-use maker::Maker;
+use crate::dumb::Oracle;
+use crate::maker::Maker;
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Decode, Encode, Part, Rng, decode_all};
 use volvox_store::*;
 
-/// Every part that any store ever made, by number: a number never stands for other bytes.
+/// Every part that any store ever made, by number: a number always identifies the same bytes.
 type Parts = BTreeMap<u64, Bytes>;
 
 fn checkpoint(view: &View, known: &mut Parts) -> Vec<Part> {
@@ -19,7 +14,7 @@ fn checkpoint(view: &View, known: &mut Parts) -> Vec<Part> {
     for part in &parts {
         assert!(part.data.len() <= volvox_core::PART_BYTES_MAX && part.number <= PART_NUMBER_MAX);
         let before = known.entry(part.number).or_insert_with(|| part.data.clone());
-        assert_eq!(*before, part.data, "part {} came back with other content", part.number);
+        assert_eq!(*before, part.data, "part {} was restored with other content", part.number);
     }
     parts
 }
@@ -100,7 +95,7 @@ fn check_compaction_point(view: &View, oracle: &Oracle, context: &str) {
 fn run(seed: u64, steps: usize, keys: u64, value_bytes: u64) {
     let mut maker = Maker { rng: Rng::new(seed), keys, value_bytes };
     let mut oracle = Oracle::new();
-    // One member frees memory at once, the other when it pleases, and restarts now and then.
+    // One member frees memory at once, the other at arbitrary times, and restarts occasionally.
     let (mut eager, mut lazy) = (Store::new(StoreConfig::default()), Store::new(StoreConfig::default()));
     let mut parts = Parts::new();
     let mut kept: Vec<(View, Oracle)> = Vec::new();

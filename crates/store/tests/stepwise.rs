@@ -1,4 +1,4 @@
-//! A large delete in steps leaves exactly what it leaves in one call, and nobody sees it half done.
+//! A large delete in steps has exactly the result of one call, and is never visible half done.
 
 use volvox_core::Rng;
 use volvox_store::*;

@@ -3,9 +3,8 @@
 //! ```text
 //! cargo run -p volvox-sweep --release --features planted-bugs --example planted [-- NAME...]
 //! ```
-//! Each bug has a process of its own: what it breaks may end one, and that is a find like any other. Fails when a bug
-//! is not found within [`SEEDS_MAX`] seeds. `-- --seed NAME SEED` runs one seed with one bug, and prints the end of its
-//! trace.
+//! Each bug has its own process: a bug may crash it, which counts as a finding. Fails when a bug is not found within
+//! [`SEEDS_MAX`] seeds. `-- --seed NAME SEED` runs one seed with one bug, and prints the end of its trace.
 
 #[cfg(not(feature = "planted-bugs"))]
 fn main() {
@@ -24,13 +23,13 @@ mod hunt {
     use volvox_sweep::plants;
     use volvox_sweep::sweep::{Sweep, TraceRing, replay, running};
 
-    /// A bug that is not found within so many seeds is not found.
+    /// A bug counts as not found after this many seeds.
     const SEEDS_MAX: u64 = 1_000;
     /// Lines of the trace that one seed prints.
     const TRACE_LINES: usize = 200;
-    /// What runs this program.
+    /// The command line of this program.
     const COMMAND: &str = "cargo run -p volvox-sweep --release --features planted-bugs --example planted";
-    /// What a process that hunts one bug begins its line with.
+    /// The prefix of the line of a process that hunts one bug.
     const FOUND: &str = "found at seed ";
 
     pub fn main() {

@@ -1,14 +1,14 @@
-//! How short the planted bugs of the store become.
+//! The shrunk sizes of the planted bugs of the store.
 //!
 //! ```text
 //! cargo run -p volvox-sweep --profile unwinding --features planted-bugs --example planted_shrunk [-- [--show] NAME...]
 //! ```
-//! Each bug is looked for in lean seeds of the sweep, and in short walks through the world that is driven by hand. What
-//! breaks in the fewest actions is made shorter; what is left must break nothing once the bug is taken out. `--show` prints
-//! it. Work is bounded in seeds and in actions that are followed, so the table is the same on every machine. Fails when a bug
-//! is not among those that became short, or the median is over [`MEDIAN_MAX`].
+//! Each bug is looked for in lean seeds of the sweep, and in short walks through the world that is driven by hand. The
+//! failure with the fewest actions is shrunk; the rest must break nothing once the bug is removed. `--show` prints it.
+//! Work is bounded in seeds and in actions that are followed, so the table is the same on every machine. Fails when a
+//! bug is not among those that became short, or the median is over [`MEDIAN_MAX`].
 
-#![allow(clippy::disallowed_methods, reason = "how long it took is told to people, and decides nothing")]
+#![allow(clippy::disallowed_methods, reason = "the duration is only printed for people")]
 
 #[cfg(not(feature = "planted-bugs"))]
 fn main() {
@@ -32,21 +32,21 @@ mod table {
 
     /// The longest median that is short.
     const MEDIAN_MAX: usize = 25;
-    /// So many seeds of the sweep are looked at with one client a node, and so many with all clients,
+    /// How many seeds of the sweep are tried with one client per node, and how many with all clients,
     const CALM_SEEDS: u64 = 150;
     const SEEDS: u64 = 450;
-    /// until so many of them found it.
+    /// until this many of them found it.
     const FOUND: usize = 60;
-    /// So many walks are looked at, and so many when nothing else found it,
+    /// How many walks are tried, and how many when nothing else found it,
     const FEW_WALKS: u64 = 30_000;
     const WALKS: u64 = 450_000;
-    /// until so many of them found it.
+    /// until this many of them found it.
     const WALKS_FOUND: usize = 12;
-    /// Of those that found it, so many of each kind, those of the fewest actions, are made shorter.
+    /// How many of those that found it are shrunk, per kind: those of the fewest actions.
     const TRIED: usize = 8;
     /// How many actions may be followed for one of them.
     const FOLLOWED_MAX: usize = 3_000_000;
-    /// What the process of one bug begins its line with.
+    /// The prefix of the line of one bug's process.
     const ROW: &str = "row ";
 
     /// Each bug has a process of its own; as many run as there are cores.

@@ -1,15 +1,16 @@
-//! Clients: each asks one question at a time, always of the same node, and waits for the answer as long as it likes.
+//! Clients: each has one open request at a time, always to the same node, and waits for the answer up to its own limit.
 
+use crate::driver::{Run, Wake, World};
 use crate::linearizability::{Action, Operation as RegisterOperation};
 use crate::operations::{Asked, Operation, check_read, check_written, fits};
-use crate::run::{Run, Wake, World, unanswered};
+use crate::run::unanswered;
 use crate::workload::{Known, is_register, number_of};
 use volvox_core::{Bytes, Duration, NodeId};
 use volvox_replica::{Command, Error, Reply, Request, Ticket};
 use volvox_store::{Error as StoreError, RangeRequest, RangeResponse, Reply as StoreReply, ResponseOp};
 
-/// A replica answers every request within this, or the one who asks for it has found a bug: five seconds, two election
-/// timeouts, and what a late timer costs.
+/// The time within which a replica must answer every request: five seconds, two election timeouts, and the delay of a
+/// late timer.
 const ANSWER_TIME_MAX: Duration = Duration::from_millis(6_700);
 
 impl Run {
@@ -174,13 +175,13 @@ impl Run {
         }
         self.refused.extend(asked.operation.values());
         if let (Some(place), Some(key)) = (asked.register, register_of(&asked.operation)) {
-            // It surely did nothing: it is as if nobody had asked, which a read without an answer is.
+            // It certainly had no effect: it counts as a read without an answer.
             let operations = self.registers.get_mut(&key).expect("its register");
             operations[place].action = Action::Read(0);
         }
     }
 
-    /// The client does not wait any longer; what it asked may still happen.
+    /// The client stops waiting; its request may still take effect.
     pub(crate) fn on_patience_over(&mut self, world: &mut World, ticket: Ticket) -> Result<(), String> {
         let Some(asked) = self.asked.get(&ticket) else {
             return Ok(());
@@ -196,7 +197,7 @@ impl Run {
         Ok(())
     }
 
-    /// Nobody will ever hear the answer.
+    /// No client will ever receive the answer.
     pub(crate) fn give_up(&mut self, world: &mut World, ticket: Ticket) {
         let Some(asked) = self.asked.remove(&ticket) else {
             return;

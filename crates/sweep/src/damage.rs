@@ -3,34 +3,13 @@
 //! A damaged disk counts until its node is seen to vote again in the present life of its storage, which is a fresh one
 //! if it lost anything. While the members change, no disk is damaged: the budget would be unclear.
 
+use crate::driver::{Hurt, Run, Wake, World};
 use crate::membership::{committed, newest};
-use crate::run::{Run, Wake, World};
-use std::collections::BTreeMap;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Duration, Fault, Incarnation, Instant, NodeId};
+use volvox_core::{Duration, Fault, Instant, NodeId};
 
 /// Until then the first change of the members goes before: it finds no moment when disks are always being repaired.
 const MEMBERS_FIRST: Duration = Duration::from_secs(15);
-
-/// What is wrong with which disk.
-#[derive(Default)]
-pub(crate) struct Damage {
-    outstanding: BTreeMap<NodeId, Hurt>,
-}
-
-#[derive(Clone, Copy)]
-struct Hurt {
-    /// Its life when it was damaged.
-    before: Incarnation,
-    /// It was started since: what is lost has been noticed.
-    restarted: bool,
-}
-
-impl Damage {
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.outstanding.is_empty()
-    }
-}
 
 impl Run {
     /// Damages a disk, if one more may be.
@@ -95,7 +74,7 @@ impl Run {
     pub(crate) fn power_goes(&mut self, world: &mut World) {
         let slowest_ms = if self.rng.below(2) == 0 { 500 } else { 4_000 };
         for node in world.ids().filter(|node| world.is_running(*node)).collect::<Vec<_>>() {
-            // What no sync has confirmed is gone, or torn.
+            // Writes that no sync has confirmed are gone, or torn.
             world.apply_fault(&Fault::Disk(node, DiskFault::Tear));
             world.apply_fault(&Fault::Crash { who: Target::Node(node), without_disk: false });
             let after = Duration::from_millis(self.rng.between(50, slowest_ms));
@@ -124,7 +103,7 @@ impl Run {
         }
     }
 
-    /// Who votes again is whole again.
+    /// A node that votes again has recovered.
     pub(crate) fn damage_look(&mut self, world: &World) {
         let Some((_, replica)) = newest(world) else { return };
         if replica.applied().0 < self.truth.borrow().frontier() {

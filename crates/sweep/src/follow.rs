@@ -1,12 +1,12 @@
 //! A course, followed by hand and judged after every action.
 //!
 //! The sweep of the store runs the real log over a simulated folder; here the same course is followed with disks that keep
-//! whole records. What that world can judge is judged: Raft's invariants, that replicas are equal, what clients are told
-//! (`told`), and that nothing panics. What breaks in the log itself does not come again. Panics are caught where they
-//! unwind: in every profile but that of a release.
+//! whole records. It judges everything that this world can judge: Raft's invariants, that replicas are equal, answers
+//! to clients (`history`), and that nothing panics. A violation in the log itself does not recur. Panics are caught where
+//! they unwind: in every profile but that of a release.
 
+use crate::history::History;
 use crate::shape::Shape;
-use crate::told::Told;
 use crate::truth::Truth;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use volvox_core::{Incarnation, Instant, NodeId};
@@ -15,20 +15,20 @@ use volvox_raft::invariants::Observer;
 use volvox_replica::Replica;
 use volvox_sim::script::{Action, Breach, Course, Order, What, World};
 
-/// A moment of a course that is followed: the world, and what was seen of it. A clone goes on by itself.
+/// A moment of a course that is followed: the world, and what was seen of it. A clone continues independently.
 #[derive(Clone)]
 pub(crate) struct Moment {
     world: World<Replica>,
     observer: Observer,
     truth: Truth,
-    told: Told,
+    history: History,
 }
 
-/// What became of an action.
+/// The outcome of an action.
 pub(crate) enum Became {
     /// It cannot happen, and nothing changed.
     Impossible,
-    /// It happened, and made so many choices.
+    /// It happened, with this many choices.
     Done(usize),
     /// It broke something.
     Broke(Breach),
@@ -46,7 +46,7 @@ impl Moment {
             world: course.world(config_of).order(Order::Lossy),
             observer: Observer::new(),
             truth: Truth::default(),
-            told: Told::default(),
+            history: History::default(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Moment {
         if let What::Command { node, command } = what
             && life.is_some()
         {
-            self.told.on_command(*node, command, &mut self.truth, self.world.now());
+            self.history.on_command(*node, command, &mut self.truth, self.world.now());
         }
         if self.world.act_at(at, action).is_err() {
             return Became::Impossible;
@@ -89,7 +89,7 @@ impl Moment {
         let node = node_of(what)?;
         if let (What::Crash { .. }, Some(Member { incarnation: Incarnation(life), .. })) = (what, life) {
             self.truth.forget(node);
-            self.told.on_crashed(node);
+            self.history.on_crashed(node);
             self.observer.crashed(Member::new(node.0, life));
             return None;
         }
@@ -101,15 +101,15 @@ impl Moment {
             return Some(Breach { property: "equal replicas".to_string(), text });
         }
         for (node, event) in told {
-            if let Err(text) = self.told.on_event(node, &event, self.world.node(node), &mut self.truth) {
-                return Some(Breach { property: "what clients are told".to_string(), text });
+            if let Err(text) = self.history.on_event(node, &event, self.world.node(node), &mut self.truth) {
+                return Some(Breach { property: "answers to clients".to_string(), text });
             }
         }
         None
     }
 }
 
-/// Who makes a step.
+/// The node that makes a step.
 fn node_of(what: &What<Replica>) -> Option<NodeId> {
     match what {
         What::Start { node }

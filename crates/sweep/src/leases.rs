@@ -1,4 +1,4 @@
-//! What is true of leases: when each may end at the earliest, and that none comes back.
+//! The rules of leases: the earliest end of each, and that none returns.
 
 use std::collections::BTreeMap;
 use volvox_core::time::nanos;
@@ -14,17 +14,17 @@ pub struct LeaseTruth {
     leases: BTreeMap<i64, Lease>,
     /// Leases that ended because their time was over.
     expired: u64,
-    /// Of those, such as ended while nobody led.
+    /// Of those, the leases that ended without a leader.
     expired_in_election: u64,
 }
 
 #[derive(Clone, Default)]
 struct Lease {
-    /// It lives at least until then: its clients were told so.
+    /// It lives at least until then, as promised to its clients.
     until: Instant,
-    /// Somebody asked to revoke it: it may end at any time.
+    /// A client asked to revoke it: it may end at any time.
     revoking: bool,
-    /// Nobody led when its time was over.
+    /// There was no leader when its time was over.
     due_in_election: bool,
     exists: bool,
     gone: Option<Instant>,
@@ -34,12 +34,12 @@ impl LeaseTruth {
     /// The newest state that any node has reached.
     ///
     /// # Errors
-    /// When a lease ended too early, or came back.
+    /// When a lease ended too early, or existed again.
     pub fn on_frontier(&mut self, view: &View, now: Instant) -> Result<(), String> {
         for lease in view.leases() {
             let known = self.leases.entry(lease.id).or_default();
             if known.gone.is_some() {
-                return Err(format!("lease {} came back after it had ended", lease.id));
+                return Err(format!("lease {} exists again after it had ended", lease.id));
             }
             known.exists = true;
         }
@@ -56,7 +56,7 @@ impl LeaseTruth {
             self.expired_in_election += u64::from(lease.due_in_election);
             if now < lease.until {
                 return Err(format!(
-                    "lease {id} expired at {now}, and its client was told it lives until {}",
+                    "lease {id} expired at {now}, but its client was promised that it lives until {}",
                     lease.until
                 ));
             }
@@ -64,14 +64,14 @@ impl LeaseTruth {
         Ok(())
     }
 
-    /// A grant or keep-alive that was asked at `asked` was answered with so many seconds.
+    /// A grant or keep-alive requested at `asked` was answered with this many seconds.
     ///
     /// # Errors
     /// When the lease had ended before it was asked.
     pub fn on_alive(&mut self, id: i64, asked: Instant, ttl: i64) -> Result<Instant, String> {
         let lease = self.leases.entry(id).or_default();
         if lease.gone.is_some_and(|gone| gone < asked) {
-            return Err(format!("lease {id} had ended, and is answered as alive for {ttl} s when asked at {asked}"));
+            return Err(format!("lease {id} had ended, but was reported as alive for {ttl} s when asked at {asked}"));
         }
         let seconds = nanos(Duration::from_secs(ttl.max(0) as u64));
         let until = asked + Duration::from_nanos(seconds - seconds / 1_000_000 * DRIFT_PPM);
@@ -83,19 +83,19 @@ impl LeaseTruth {
         Ok(lease.until)
     }
 
-    /// Somebody asks to revoke it.
+    /// A client asks to revoke it.
     pub fn on_revoke(&mut self, id: i64) {
         self.leases.entry(id).or_default().revoking = true;
     }
 
-    /// Nobody leads: leases whose time is over now end during an election.
+    /// No node leads: leases that expire now end during an election.
     pub fn on_no_leader(&mut self, now: Instant) {
         for lease in self.leases.values_mut().filter(|lease| lease.exists && lease.until <= now) {
             lease.due_in_election = true;
         }
     }
 
-    /// How many leases expired, and how many of those while nobody led.
+    /// How many leases expired, and how many of those without a leader.
     pub fn expired(&self) -> (u64, u64) {
         (self.expired, self.expired_in_election)
     }

@@ -1,14 +1,14 @@
-//! The whole service, in the simulated world, tormented from a seed.
+//! The whole service in the simulated world, under faults from a seed.
 //!
 //! # The sweep of the store
 //! Three or five nodes, each the [`Replica`](volvox_replica::Replica) that serves production traffic: consensus, store,
 //! forwarding, reads, leases, watch hub, checkpoints. Each has the real log code of `volvox-disk`, byte for byte, over
 //! a simulated folder. Clients on every node write, read, hold leases and watch for thirty simulated seconds, members
-//! join and leave, and everything goes wrong that the service claims to survive. Then the world heals, and everything
-//! must be well again within a bound.
+//! join and leave, under every fault that the service claims to survive. Then the world heals, and everything must
+//! recover within a bound.
 //!
 //! ```text
-//!    clients, watchers, operators            what they are told is compared with
+//!    clients, watchers, operators            their answers are compared with
 //!      |  commands        ^  events            +-- the one true history (truth)
 //!      v                  |                    +-- a search for a linearizable order (linearizability)
 //!    +----------------------------+            +-- the six watch guarantees (watchers)
@@ -22,17 +22,17 @@
 //! ```
 //!
 //! # What is checked
-//! | property | how it is seen to break | module |
+//! | property | violation | module |
 //! |---|---|---|
 //! | Raft's invariants | after every step, as the paper states them | `volvox_raft::invariants` |
 //! | replicas are equal | a revision or the state at an applied index differs between two nodes | `truth` |
 //! | nothing acknowledged is lost | an answer names a revision whose history does not hold the write | `operations` |
 //! | nothing happens twice | a value, which is unique, is written at two revisions | `truth` |
 //! | what is refused does not happen | a value of a definitely refused write is found in the history | `run` |
-//! | reads never go back | a header names a revision below one that anybody was told before | `operations` |
+//! | reads never go back | a header names a revision below that of an earlier answer to any client | `operations` |
 //! | single keys are linearizable | no order of their operations fits | [`linearizability`] |
 //! | the six watch guarantees | each response against the history | `watchers` |
-//! | leases end neither early nor twice | a lease ends before its client was told it would, or comes back | `leases` |
+//! | leases end neither early nor twice | a lease ends before the time promised to its client, or returns | `leases` |
 //! | every request is answered in time | no reply although the node ran | `clients` |
 //! | progress | after everything healed: writes, members, replicas, watchers | `progress` |
 //!
@@ -41,25 +41,28 @@
 //!
 //! # How to use it
 //! `volvox lab sweep store` runs a thousand seeds on all cores and prints how often each rare path ran
-//! ([`MUST_RUN`]): one that never ran fails the sweep, because nothing was shown about it. A failing seed prints the
+//! ([`MUST_RUN`]): one that never ran fails the sweep, because nothing was tested about it. A failing seed prints the
 //! property, the end of its trace, and the line that replays it. Seeds that found something are kept in `seeds.txt`,
 //! and a test replays them. `examples/planted.rs` plants ten bugs, one at a time, and counts the seeds until the same
 //! sweep finds each. Half of the seeds draw faults for the moments in which they hurt most (`strikes`).
 //!
-//! What a planted bug breaks is made short by hand: [`shrink`], `examples/planted_shrunk.rs`.
+//! The failures of planted bugs are shrunk by replaying them by hand: [`shrink`], `examples/planted_shrunk.rs`.
 //!
 //! # Caveats
-//! A step takes no time. Rot of the last unwitnessed batch
-//! cannot be told from a torn write (decisions/0009) and is not inflicted.
+//! A step takes no time. Decay of the last unwitnessed batch cannot be distinguished from a torn write (decisions/0009)
+//! and is not inflicted.
 #![forbid(unsafe_code)]
 
 mod clients;
 mod damage;
+mod driver;
 mod follow;
+mod history;
 mod leases;
 pub mod linearizability;
 mod log_disk;
 mod membership;
+mod moments;
 mod operations;
 #[cfg(feature = "planted-bugs")]
 pub mod plants;
@@ -72,7 +75,6 @@ pub mod shrink;
 mod streams;
 mod strikes;
 pub mod sweep;
-mod told;
 mod truth;
 mod wander;
 mod watchers;

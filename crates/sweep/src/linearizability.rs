@@ -1,9 +1,9 @@
-//! Is there an order of these operations that a single register could have served?
+//! Searches for an order of operations that a single register could have served.
 //!
 //! A history is linearizable when every operation can be given one moment between its invocation and its response such
 //! that, in the order of these moments, each saw what a register would have shown it (Herlihy and Wing 1990). The
 //! search is that of Wing and Gong (1993) with the memory of Lowe (2017): take any operation that no other precedes in
-//! time, let it happen if its response fits, go on with the rest; when stuck, go back and take another. A set of
+//! time, let it happen if its response fits, continue with the rest; when stuck, go back and take another. A set of
 //! operations done, together with the value they left, is tried only once.
 //!
 //! An operation that was never answered may have happened at any moment after its invocation, or never.
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 /// A value; 0 is absence.
 pub type Value = u64;
 
-/// What an operation does to the register, and what it was answered.
+/// An operation on the register, with its answer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Action {
     /// Puts a value there.
@@ -32,9 +32,9 @@ pub enum Action {
     Read(Value),
     /// Puts a value there when another one is; did it?
     CompareAndSet {
-        /// What must be there.
+        /// The expected value.
         expected: Value,
-        /// What is put there.
+        /// The new value.
         new: Value,
         /// The answer.
         succeeded: Option<bool>,
@@ -44,7 +44,7 @@ pub enum Action {
 /// One operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Operation {
-    /// What.
+    /// The action.
     pub action: Action,
     /// When it was asked.
     pub invoked: u64,
@@ -52,14 +52,14 @@ pub struct Operation {
     pub answered: Option<u64>,
 }
 
-/// What the search found.
+/// The result of the search.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// There is such an order.
+    /// A linearization exists.
     Linearizable,
-    /// There is none.
+    /// There is no linearization.
     Violated {
-        /// How many operations, in order of their invocation, the longest order that fits reaches.
+        /// The length of the longest order that fits, in operations.
         longest: usize,
     },
     /// The search was given up after as many steps as it may take.
@@ -146,7 +146,7 @@ impl<'a> Search<'a> {
 
     /// The next operation, from `from` on, that may come first of those left, and the value it leaves.
     fn next_candidate(&self, from: usize) -> Option<(usize, Value)> {
-        // Whatever is invoked after the earliest answer of those left comes behind that one.
+        // An operation invoked after the earliest remaining answer comes after that one.
         let mut earliest_answer = u64::MAX;
         for index in self.low..self.operations.len() {
             let operation = &self.operations[index];

@@ -2,11 +2,11 @@
 //!
 //! The simulator hands over batches and says when power goes; this module turns that into calls of
 //! [`Log`] over a [`SimulatedDirectory`], which loses unsynced sectors, tears them, forgets or
-//! misdirects writes, and flips bits. What a restart gives back is whatever the log code makes of what is left.
+//! misdirects writes, and flips bits. A restart restores whatever the log code makes of the remaining data.
 //!
-//! A full disk is no end, as in the live world (`Unwritten` of `volvox-net`): what does not fit waits, and is tried again.
-//! A log that still has room in its segment goes on while a checkpoint waits, and what was persisted behind a
-//! checkpoint counts as durable only once that is current.
+//! A full disk does not end the run, as in the live world (`Unwritten` of `volvox-net`): writes that do not fit wait,
+//! and are tried again. A log that still has room in its segment continues while a checkpoint waits, and what was
+//! persisted behind a checkpoint counts as durable only once that is current.
 //!
 //! Two things are checked here, because only the disk can know them: a disk that nothing happened to loses nothing that
 //! it said was synced, and says so only of damaged disks.
@@ -121,14 +121,14 @@ impl Disks {
         }
     }
 
-    /// What a disk did that none may do.
+    /// A forbidden behaviour of a disk.
     pub fn problem(&self) -> Option<String> {
         self.0.borrow().iter().find_map(|(node, disk)| {
             disk.borrow().problem.as_ref().map(|problem| format!("the disk of {node}: {problem}"))
         })
     }
 
-    /// What restarts found, by kind.
+    /// The outcomes of restarts, by kind.
     pub fn counts(&self) -> Counts {
         let mut all = Counts::default();
         for disk in self.0.borrow().values() {
@@ -201,7 +201,7 @@ impl Disk {
             self.directory.set_faults(Faults { failed_sync: true, ..self.faults() });
         }
         if !self.unsynced {
-            // What waited for space is tried again; what is written now is synced at once.
+            // Writes that waited for space are tried again; new writes are synced at once.
             self.write_batch()?;
         }
         let log = self.log.as_mut().expect("a disk in use has a log");
@@ -219,7 +219,7 @@ impl Disk {
         }
     }
 
-    /// What was persisted behind a checkpoint may rest on it, as the log behind an installed snapshot does, and counts
+    /// Records persisted behind a checkpoint may depend on it, as the log behind an installed snapshot does, and counts
     /// as durable only once the checkpoint is current.
     fn finished(&self) -> Finished {
         if self.batch.ends.is_empty() && self.steps.is_empty() {
@@ -274,7 +274,7 @@ impl Disk {
                 let _ = self.take_steps();
                 self.counts.add("power cut in the midst of a checkpoint");
             }
-            // Nobody was told of it.
+            // It was never acknowledged.
             self.acknowledged = before;
         }
         self.log = None;

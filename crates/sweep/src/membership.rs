@@ -3,53 +3,20 @@
 //! A few changes at a time, and none while a disk is damaged: an operator who removes a healthy member while another has
 //! lost its disk can leave too few, which no protocol repairs.
 
+use crate::driver::{Change, Client, Run, Wake, World};
 use crate::operations::Operation;
-use crate::run::{Run, Wake, World};
 use crate::shape::peer_url;
 use volvox_core::{Duration, Incarnation, NodeId};
 use volvox_raft::{Configuration, Member};
-use volvox_replica::{Replica, Request};
+use volvox_replica::{MemberRequest, Replica, Request};
 
 /// There are never more members than the cluster began with and this many.
 const MEMBERS_MORE: usize = 2;
 /// And never fewer than this, or no fault is survived.
 const MEMBERS_LEAST: usize = 3;
 
-/// A change that is under way.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Change {
-    Add {
-        is_learner: bool,
-        /// The new node's address is this one's, whatever id it gets.
-        address: u64,
-    },
-    Promote(NodeId),
-    Remove(NodeId),
-}
-
-impl Change {
-    fn request(self) -> Request {
-        match self {
-            Change::Add { is_learner, address } => {
-                Request::MemberAdd { peer_urls: vec![peer_url(NodeId(address))], is_learner }
-            }
-            Change::Promote(id) => Request::MemberPromote { id },
-            Change::Remove(id) => Request::MemberRemove { id },
-        }
-    }
-}
-
-/// Who changes the members.
-#[derive(Default)]
-pub(crate) struct Membership {
-    pub under_way: Vec<Change>,
-    additions: u64,
-    pub changes: u64,
-    pub removed: Vec<NodeId>,
-}
-
 impl Run {
-    /// Goes on with the changes under way, or begins others.
+    /// Continues the changes in progress, or begins others.
     pub(crate) fn change_members(&mut self, world: &mut World) {
         self.finish_changes(world);
         if self.membership.under_way.is_empty() {
@@ -147,7 +114,7 @@ impl Run {
 
     /// A request about members was answered.
     pub(crate) fn on_members_changed(&mut self, world: &mut World, request: &Request, added: Option<NodeId>) {
-        if let (Request::MemberAdd { .. }, Some(id)) = (request, added) {
+        if let (Request::Member(MemberRequest::Add { .. }), Some(id)) = (request, added) {
             self.add_node(world, id);
         }
     }
@@ -166,19 +133,19 @@ impl Run {
         let after = Duration::from_millis(self.rng.between(10, 400));
         world.fault_after(after, volvox_core::Fault::Start(id));
         for _ in 0..self.shape.clients_a_node {
-            self.clients.push(crate::run::Client { node: id, busy: None });
+            self.clients.push(Client { node: id, busy: None });
             let client = self.clients.len() - 1;
             self.wake_between(world, 500, 3_000, Wake::Client(client));
         }
     }
 
-    /// A removed node stops, as it was told to.
+    /// A removed node stops, as ordered.
     pub(crate) fn retire(&mut self, world: &mut World, node: NodeId) {
         let who = volvox_core::fault::Target::Node(node);
         world.apply_fault(&volvox_core::Fault::Crash { who, without_disk: false });
     }
 
-    /// Whether consensus stands where the table of members says, with everybody in the present life of its storage.
+    /// Whether consensus matches the table of members, with every member in its current incarnation.
     pub(crate) fn is_settled(&self, world: &World) -> bool {
         let Some((_, replica)) = newest(world) else { return false };
         if replica.applied().0 < self.truth.borrow().frontier() {
@@ -198,7 +165,7 @@ impl Run {
     }
 }
 
-/// The configuration that stays, whoever is elected next: the one in force may yet be lost with its leader.
+/// The configuration that stays under any next leader: the one in force may yet be lost with its leader.
 pub(crate) fn committed(replica: &Replica) -> Configuration {
     replica.raft().meta_at(replica.raft().commit_index()).configuration
 }

@@ -1,7 +1,7 @@
-//! What clients ask, and whether the answer is true.
+//! The requests of clients, and whether the answers are correct.
 //!
-//! Every answer is compared with the history at the revision that its header names, and that revision with the highest
-//! that anybody had been told before the question was asked.
+//! Every answer is compared with the history at the revision in its header, and that revision with the highest one in
+//! any answer before the request.
 
 use crate::truth::Truth;
 use volvox_core::{Bytes, Instant, NodeId};
@@ -24,9 +24,9 @@ pub enum Operation {
     CompareAndSet {
         /// The key.
         key: Bytes,
-        /// What it must hold.
+        /// The expected value.
         expected: Option<Bytes>,
-        /// What is written.
+        /// The new value.
         value: Bytes,
     },
     /// Writes several pairs at once if one of the keys was not changed after a revision.
@@ -59,22 +59,22 @@ pub enum Operation {
 /// A question that is not answered yet.
 #[derive(Clone, Debug)]
 pub struct Asked {
-    /// Who asks.
+    /// The client.
     pub client: usize,
-    /// Whom.
+    /// The node.
     pub node: NodeId,
-    /// When.
+    /// The time.
     pub at: Instant,
-    /// The highest revision that anybody had been told by then.
+    /// The highest revision in any answer by then.
     pub floor: i64,
-    /// What.
+    /// The operation.
     pub operation: Operation,
     /// Its place in the history of its register.
     pub register: Option<usize>,
 }
 
 impl Operation {
-    /// What is asked of the replica; `None` for what the door reads from the view at once.
+    /// The request to the replica; `None` for a request that the door answers from the view at once.
     pub fn request(&self) -> Option<Request> {
         let command = match self {
             Operation::Put(put) => Command::Put(put.clone()),
@@ -124,7 +124,7 @@ pub fn check_written(truth: &Truth, asked: &Asked, reply: &StoreReply) -> Result
         return Err(format!("answered at revision {revision}, and {} was known before it was asked", asked.floor));
     }
     if revision > truth.revision() {
-        return Err(format!("answered at revision {revision}, which nobody has"));
+        return Err(format!("answered at revision {revision}, which no replica has"));
     }
     match (&asked.operation, reply) {
         (Operation::Put(put), StoreReply::Put(_)) => {
@@ -146,7 +146,7 @@ pub fn check_written(truth: &Truth, asked: &Asked, reply: &StoreReply) -> Result
             check_branch(truth, asked, revision, reply, puts.iter().map(|(key, value)| (key, value)))?;
         }
         (Operation::Compact(at), StoreReply::Compact(_)) if truth.compacted() < *at => {
-            return Err(format!("compaction at {at} was acknowledged, and nobody is compacted there"));
+            return Err(format!("compaction at {at} was acknowledged, and no replica is compacted there"));
         }
         (Operation::Compact(_), StoreReply::Compact(_))
         | (Operation::Grant(_), StoreReply::LeaseGrant(_))

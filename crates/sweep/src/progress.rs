@@ -1,19 +1,19 @@
-//! What must be so once everything healed: liveness, seen from outside.
+//! The liveness properties after everything healed, seen from outside.
 
+use crate::driver::{Run, World};
 use crate::membership::newest;
 use crate::operations::Operation;
-use crate::run::{Run, World};
 use volvox_core::NodeId;
 use volvox_store::DeleteRangeRequest;
 
 impl Run {
     /// Whether everything is well again; asks what must be asked to find out.
-    pub(crate) fn is_healed(&mut self, world: &mut World) -> bool {
+    pub(crate) fn check_healed(&mut self, world: &mut World) -> bool {
         self.send_probes(world);
         self.probed.values().all(|answered| *answered) && self.missing(world).is_none()
     }
 
-    /// What is not yet as it should be, for people.
+    /// The unfinished parts, for people.
     pub(crate) fn what_is_missing(&self, world: &World) -> String {
         let unanswered: Vec<NodeId> =
             self.probed.iter().filter(|(_, answered)| !**answered).map(|(node, _)| *node).collect();

@@ -1,8 +1,8 @@
-//! The first stage of making a course short: whole stretches of many thousands of actions are left out at a time.
+//! The first stage of shrinking a course: drops whole ranges of many thousands of actions at a time.
 //!
-//! Three things make a try cheap. Actions are never copied: what is left of them is a list of places. Whoever leaves
-//! something out begins where the two courses part: moments along the course are kept, and a clone of the last one before
-//! that place goes on. And the largest things are tried first: everything of one node, every command of a kind, halves and
+//! Three things make an attempt cheap. Actions are never copied: the remaining ones are a list of indices. An attempt
+//! starts where the two courses part: snapshots along the course are kept, and a clone of the last one before that
+//! place continues. And the largest things are tried first: everything of one node, every command of a kind, halves and
 //! quarters of the run; one action at a time comes last, when the list is short.
 //!
 //! Work is counted in actions that were followed, never in seconds: what comes out is the same on every machine.
@@ -11,12 +11,12 @@ use crate::follow::{Became, Moment};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use volvox_core::{Instant, MessageKind, NodeId};
-use volvox_replica::{Command, Replica, Request};
+use volvox_replica::{Command, Replica, Request, WatchCommand};
 use volvox_sim::script::{Action, Breach, What, Which, WhichTimer};
 
-/// So many moments are kept along a course.
+/// How many snapshots are kept along a course.
 const MOMENTS: usize = 24;
-/// Moments so near to one another are not worth their memory.
+/// Snapshots this close to one another are not worth their memory.
 const SPACING_MIN: usize = 16;
 
 /// An action that is left.
@@ -41,15 +41,15 @@ pub type Planting<'p> = &'p dyn Fn(bool);
 pub(crate) struct Pruner<'c> {
     plant: Option<Planting<'c>>,
     left: Vec<Left>,
-    /// What must break.
+    /// The property that must break.
     wanted: String,
     planted: Lane,
-    /// Where a bug is planted: without it nothing may break.
+    /// If a bug is planted: without it nothing may break.
     sound: Option<Lane>,
     run: Run<'c>,
 }
 
-/// What following takes, and what it took so far.
+/// The limits of replaying, and the cost so far.
 struct Run<'c> {
     actions: &'c [Action<Replica>],
     /// By place: how far behind the revision of its node the one is that a command names.
@@ -91,12 +91,12 @@ impl<'c> Pruner<'c> {
         pruner.is_harmless(0, &pruner.left.clone()).then_some(pruner)
     }
 
-    /// What must break.
+    /// The property that must break.
     pub fn wanted(&self) -> &str {
         &self.wanted
     }
 
-    /// What is left, copied.
+    /// A copy of the remaining actions.
     pub fn actions(&self) -> Vec<Action<Replica>> {
         let mut moment = self.planted.moments[0].1.clone();
         let copy = |left: &Left| {
@@ -153,8 +153,8 @@ impl<'c> Pruner<'c> {
         }
     }
 
-    /// Everything of one kind, of one node, or of one kind at one node; what there is most of first, and nothing that is
-    /// less than one of so many pieces.
+    /// Everything of one kind, of one node, or of one kind at one node; the most frequent first, and nothing smaller
+    /// than one of this many pieces.
     fn leave_out_groups(&mut self, pieces: usize) {
         let mut groups: BTreeMap<String, usize> = BTreeMap::new();
         for left in &self.left {
@@ -174,8 +174,8 @@ impl<'c> Pruner<'c> {
         }
     }
 
-    /// Stretches of the actions for which `counts` says so: halves, quarters, down to one of so many pieces. From the end,
-    /// since what comes later rests on what comes before.
+    /// Ranges of the actions for which `counts` holds: halves, quarters, down to one of this many pieces. From the end,
+    /// since later actions depend on earlier ones.
     fn leave_out_stretches(&mut self, counts: impl Fn(&What<Replica>) -> bool, pieces: usize) {
         let count = self.places(&counts).len();
         let (mut size, smallest) = (count.div_ceil(2), (count / pieces).max(1));
@@ -207,7 +207,7 @@ impl<'c> Pruner<'c> {
         self.try_tail(first, &tail)
     }
 
-    /// What is left up to `first`, and this behind it.
+    /// The remaining actions up to `first`, and this one behind them.
     fn try_tail(&mut self, first: usize, tail: &[Left]) -> bool {
         if self.run.is_over() {
             return false;
@@ -330,7 +330,9 @@ fn revision_in(command: &mut Command) -> Option<&mut i64> {
         Command::Request { request: Request::Write(volvox_store::Command::Compact(compact)), .. } => {
             Some(&mut compact.revision)
         }
-        Command::WatchCreate { create, .. } if create.start_revision > 0 => Some(&mut create.start_revision),
+        Command::Watch(WatchCommand::Create { create, .. }) if create.start_revision > 0 => {
+            Some(&mut create.start_revision)
+        }
         _ => None,
     }
 }

@@ -1,21 +1,21 @@
-//! How often each rare path ran: a sweep that never went there has shown nothing about it.
+//! How often each rare path ran: a sweep that never took it has tested nothing about it.
 //!
 //! Most paths say so themselves, in a note of the trace. The others are seen from outside, by comparing a node with
 //! itself before the step.
 
-use crate::strikes::Moment;
+use crate::moments::Moment;
 use std::collections::BTreeMap;
 use volvox_core::NodeId;
 use volvox_raft::{Index, RoleKind, Term};
 use volvox_replica::Replica;
 use volvox_sim::Counts;
 
-/// What must have run in a sweep of some size: the name of the count, and what it stands for.
+/// The rare paths that must have run in a sweep of some size: the name of the count, and its meaning.
 pub const MUST_RUN: &[(&str, &str)] = &[
     ("leaders elected", "a new leader"),
     ("logs truncated", "uncommitted entries of a deposed leader removed"),
     ("snapshots installed", "a snapshot, always of more than one part, takes the place of a log"),
-    ("a snapshot begins anew", "a transfer was broken off and another one begun"),
+    ("a snapshot transfer restarts", "a transfer was abandoned and another one begun"),
     ("checkpoints made", "a checkpoint, after which the log is cut"),
     ("power cuts", "the power of all nodes goes at once"),
     ("torn tails cut", "a restart finds a write that the power cut tore"),
@@ -23,7 +23,7 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("power cut in the midst of a checkpoint", "a crash between the syncs of a checkpoint"),
     ("nodes stopped by a failed sync", "the page cache can no longer be trusted"),
     ("records waited for space", "a full disk, and no room in the segment"),
-    ("a checkpoint waited for space", "a full disk, while the log goes on"),
+    ("a checkpoint waited for space", "a full disk, while the log continues"),
     ("nodes recovered under a fresh incarnation", "a node that lost its storage votes again"),
     ("joint configurations left by a new leader", "the leader that began the change is gone"),
     ("steps down: no longer a voter", "a leader that was removed goes"),
@@ -36,11 +36,11 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("steps down: hears no quorum", "check-quorum"),
     ("a second copy of a proposal", "a duplicated forward is dropped by the window"),
     ("writes handed over again", "the leader that had it is gone, and the next one gets it"),
-    ("compaction under a watcher", "a watcher loses the history it needs, and is told so"),
+    ("compaction under a watcher", "a watcher loses the history it needs, and gets an error"),
     ("watch responses in fragments", "a response too large for one message"),
     ("watch progress told", "a stream says how far it has come"),
     ("leases expired", "a lease ends by itself"),
-    ("leases expired during an election", "its time was over while nobody led"),
+    ("leases expired during an election", "its time was over while no node led"),
     ("keep-alives of ended leases refused", "a lease is never revived"),
     ("compactions", "history is forgotten"),
     ("refused for want of space", "the quota is used up"),
@@ -49,13 +49,13 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("registers found linearizable", "the search for an order ends with one"),
 ];
 
-/// What was seen of every node at its last step.
+/// The state of every node after its last step.
 #[derive(Default)]
 pub struct RarePaths {
     nodes: BTreeMap<NodeId, Last>,
     counts: Counts,
     leaders: BTreeMap<Term, NodeId>,
-    /// What began in the last step that a fault would fit.
+    /// The operation that began in the last step and that a fault would suit.
     pub(crate) moment: Option<Moment>,
 }
 
@@ -121,7 +121,7 @@ impl RarePaths {
         self.nodes.remove(&id);
     }
 
-    /// What was counted.
+    /// The counts.
     pub fn counts(&self) -> Counts {
         self.counts.clone()
     }

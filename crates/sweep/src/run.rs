@@ -1,35 +1,26 @@
 //! One seed: thirty simulated seconds of load and faults, then everything heals and progress is demanded.
 
-use crate::damage::Damage;
-use crate::linearizability::{self, Action, Operation as RegisterOperation, Verdict};
+use crate::driver::{Run, Wake, World};
+use crate::linearizability::{self, Action, Verdict};
 use crate::log_disk::Disks;
-use crate::membership::Membership;
-use crate::operations::Asked;
 use crate::rare::RarePaths;
 use crate::shape::{LOAD, Shape};
-use crate::strikes::Strike;
 use crate::truth::Truth;
-use crate::watchers::Stream;
-use crate::workload::Workload;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
-use volvox_core::{Bytes, Duration, Instant, NodeId, Rng};
+use volvox_core::{Bytes, Duration, NodeId};
 use volvox_raft::RoleKind;
 use volvox_raft::invariants::Observer;
-use volvox_replica::{Event, Replica, StreamId, Ticket};
+use volvox_replica::{Event, Replica, Ticket};
 use volvox_sim::script::Journal;
-use volvox_sim::{Builder, Counts, Happening, Simulation, Stop, TraceRing};
-
-/// The simulated world of a run.
-pub type World = Simulation<Replica>;
+use volvox_sim::{Builder, Counts, Happening, Stop, TraceRing};
 
 /// Faults are over, and everything must be well again after this long.
 const PROGRESS: Duration = Duration::from_secs(40);
-/// A search for a linearizable order may take so many steps a register.
+/// The limit of steps per register in the search for a linearizable order.
 const SEARCH_STEPS: u64 = 400_000;
 
-/// What a run of one seed counted.
+/// The counts of one seed's run.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The hash over everything that happened.
@@ -37,77 +28,6 @@ pub struct Report {
     /// The steps of all nodes.
     pub steps: u64,
     /// How often each rare path ran, and other numbers.
-    pub counts: Counts,
-}
-
-/// Something that the driver of a run wants to do later.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Wake {
-    /// A client asks its next question.
-    Client(usize),
-    /// A client has waited long enough.
-    Patience(Ticket),
-    /// A watch stream is opened, or looked after.
-    Stream(usize),
-    /// The members change.
-    Members,
-    /// A disk is damaged.
-    Damage,
-    /// The power of all nodes goes.
-    PowerCut,
-    /// A fault that came with a moment comes now.
-    Strike(Strike),
-    /// A disk no longer lies; the node loses its power.
-    LieEnds(NodeId),
-    /// A node that was removed stops.
-    Retire(NodeId),
-    /// Look at all nodes.
-    Look,
-}
-
-/// One client; it asks one question at a time, always of the same node.
-pub(crate) struct Client {
-    pub node: NodeId,
-    pub busy: Option<Ticket>,
-}
-
-/// The driver of a run: the clients, and everything that is known.
-pub(crate) struct Run {
-    pub shape: Shape,
-    pub rng: Rng,
-    /// What decides of strikes, apart, so that a seed without any is what it is anyway.
-    pub striking: Rng,
-    pub truth: Rc<RefCell<Truth>>,
-    pub rare: Rc<RefCell<RarePaths>>,
-    pub observer: Rc<RefCell<Observer>>,
-    pub disks: Disks,
-    pub workload: Workload,
-    pub clients: Vec<Client>,
-    pub asked: BTreeMap<Ticket, Asked>,
-    pub next_ticket: u64,
-    /// The highest revision that anybody was told.
-    pub floor: i64,
-    pub registers: BTreeMap<Bytes, Vec<RegisterOperation>>,
-    /// Values of writes that were refused for sure.
-    pub refused: Vec<Bytes>,
-    pub streams: Vec<Stream>,
-    pub stream_of: BTreeMap<StreamId, usize>,
-    pub next_stream: u64,
-    pub wakes: BTreeMap<u64, Wake>,
-    pub next_wake: u64,
-    pub membership: Membership,
-    pub damage: Damage,
-    /// The member whose quota is used up, as far as clients know.
-    pub alarm: Option<NodeId>,
-    /// The last step towards more room.
-    pub room_made: u32,
-    /// When a node was last seen stopped, paused or started.
-    pub troubled: BTreeMap<NodeId, Instant>,
-    pub healing: bool,
-    /// And all is well again.
-    pub healed: bool,
-    /// Nodes whose last probe was acknowledged since the world healed.
-    pub probed: BTreeMap<NodeId, bool>,
     pub counts: Counts,
 }
 
@@ -195,50 +115,6 @@ fn build(
 }
 
 impl Run {
-    fn new(
-        shape: Shape,
-        rng: Rng,
-        truth: Rc<RefCell<Truth>>,
-        rare: Rc<RefCell<RarePaths>>,
-        observer: Rc<RefCell<Observer>>,
-        disks: Disks,
-    ) -> Run {
-        let node_of = |client: usize| NodeId(client as u64 / shape.clients_a_node as u64 + 1);
-        let clients = (0..shape.clients_a_node * shape.nodes as usize)
-            .map(|client| Client { node: node_of(client), busy: None })
-            .collect();
-        Run {
-            workload: Workload::new(rng.split(1), &shape),
-            clients,
-            striking: rng.split(2),
-            rng,
-            truth,
-            rare,
-            observer,
-            disks,
-            asked: BTreeMap::new(),
-            next_ticket: 1,
-            floor: 1,
-            registers: BTreeMap::new(),
-            refused: Vec::new(),
-            streams: Vec::new(),
-            stream_of: BTreeMap::new(),
-            next_stream: 1,
-            wakes: BTreeMap::new(),
-            next_wake: 1,
-            membership: Membership::default(),
-            damage: Damage::default(),
-            alarm: None,
-            room_made: 0,
-            troubled: BTreeMap::new(),
-            healing: false,
-            healed: false,
-            probed: BTreeMap::new(),
-            counts: Counts::default(),
-            shape,
-        }
-    }
-
     fn begin(&mut self, world: &mut World) {
         for client in 0..self.clients.len() {
             self.wake_between(world, 100, 1_500, Wake::Client(client));
@@ -284,7 +160,7 @@ impl Run {
                 },
             };
             if let Err(text) = result {
-                world.report(happened.node, "what clients are told", text);
+                world.report(happened.node, "answers to clients", text);
                 return true;
             }
         }
@@ -340,7 +216,7 @@ impl Run {
         drop(truth);
         self.damage_look(world);
         if self.healing {
-            self.healed = self.is_healed(world);
+            self.healed = self.check_healed(world);
         }
         self.wake(world, Duration::from_millis(100), Wake::Look);
         Ok(())
@@ -363,7 +239,7 @@ impl Run {
         self.interrupt_streams(node);
     }
 
-    /// Everything that is wrong with the world ends, and nobody asks any more but to see that it works.
+    /// All faults end, and the only further requests check that the service works.
     fn heal(&mut self, world: &mut World) {
         self.healing = true;
         for node in world.ids().collect::<Vec<_>>() {
@@ -373,30 +249,6 @@ impl Run {
         for (id, _) in world.live() {
             self.probed.insert(id, false);
         }
-    }
-
-    pub(crate) fn wake(&mut self, world: &mut World, after: Duration, wake: Wake) {
-        let token = self.next_wake;
-        self.next_wake += 1;
-        self.wakes.insert(token, wake);
-        world.alarm(after, token);
-    }
-
-    pub(crate) fn wake_between(&mut self, world: &mut World, low_ms: u64, high_ms: u64, wake: Wake) {
-        let after = Duration::from_millis(self.rng.between(low_ms, high_ms));
-        self.wake(world, after, wake);
-    }
-
-    /// A node that runs, by chance.
-    pub(crate) fn some_running(&mut self, world: &World) -> Option<NodeId> {
-        let running: Vec<NodeId> = world.ids().filter(|id| world.is_running(*id)).collect();
-        if running.is_empty() { None } else { Some(running[self.rng.below(running.len() as u64) as usize]) }
-    }
-
-    /// A node that runs and was not removed; while the world is bad, also one that was.
-    pub(crate) fn some_member(&mut self, world: &World) -> Option<NodeId> {
-        let node = self.some_running(world)?;
-        (!self.healing || !self.membership.removed.contains(&node)).then_some(node)
     }
 
     /// Everything that is checked once, at the end.
@@ -448,7 +300,7 @@ pub(crate) fn short(value: &Bytes) -> String {
     value.slice(0..value.len().min(20)).to_string()
 }
 
-/// What an unanswered operation on a register did.
+/// The effect of an unanswered operation on a register.
 pub(crate) fn unanswered(action: Action) -> Action {
     match action {
         Action::Delete(_) => Action::Delete(None),

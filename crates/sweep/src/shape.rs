@@ -1,7 +1,7 @@
-//! What a seed decides before its run begins: how the world is, how much is asked of it, and how small its limits are.
+//! The decisions of a seed before its run begins: the world, the load, and the limits.
 
 use crate::log_disk::DiskModel;
-use crate::strikes::Strikes;
+use crate::moments::Strikes;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Incarnation, NodeId, Rng};
 use volvox_disk::Options;
@@ -32,7 +32,7 @@ pub struct Shape {
     pub power_cut_every: Latency,
     /// From one change of the members to the next.
     pub members_every: Latency,
-    /// So many members change at a time, at most.
+    /// The most members that change at a time.
     pub changes_at_once: u64,
     /// The links.
     pub network: Network,
@@ -104,8 +104,8 @@ impl Shape {
         }
     }
 
-    /// The same with disks that keep whole records, and faults at most of the moments that they hurt in; and with so many
-    /// clients a node, where that is said: what breaks then is soon followed by hand.
+    /// The same with disks that keep whole records, and faults at most of the moments that they hurt in; and with this
+    /// many clients per node, if given: failures are then quickly replayed by hand.
     pub fn lean(self, clients: Option<usize>) -> Shape {
         let clients_a_node = clients.unwrap_or(self.clients_a_node);
         Shape { clients_a_node, is_lean: true, strikes: self.strikes.often(), ..self }
@@ -139,7 +139,7 @@ impl Shape {
     }
 }
 
-/// Where the peers of a node reach it.
+/// The address of a node for its peers.
 pub fn peer_url(id: NodeId) -> String {
     format!("http://10.0.0.{}:2380", id.0)
 }
@@ -148,7 +148,7 @@ fn client_url(id: NodeId) -> String {
     format!("http://10.0.0.{}:2379", id.0)
 }
 
-/// How much goes wrong.
+/// The intensity of faults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Temper {
     /// Little: there is time for all that takes long.
@@ -179,7 +179,7 @@ fn sync(rng: &mut Rng) -> Latency {
     }
 }
 
-/// What is usual at worst.
+/// The usual worst case.
 fn worst_ms(latency: Latency) -> u128 {
     match latency {
         Latency::Uniform(_, most) => most.as_millis(),

@@ -1,9 +1,9 @@
-//! A failing seed of the store's sweep, made shorter.
+//! Shrinks a failing seed of the store's sweep.
 //!
 //! Its course is followed by hand (`follow`). First whole stretches are left out (`prune`), until the list is short enough
 //! to look at each action ([`reduce`]).
 //!
-//! Where the bug is a planted one, what is left must do no harm without it: otherwise the run shows what was never
+//! If the bug is a planted one, the rest must break nothing without it: otherwise the run shows what was never
 //! promised, such as the loss of a majority of the disks.
 
 use crate::follow::{Became, Moment};
@@ -26,16 +26,16 @@ const REDUCED_MAX: usize = 1_500;
 pub struct Failing {
     /// The seed.
     pub seed: u64,
-    /// What the sweep said.
+    /// The message of the sweep.
     pub reason: String,
     nodes: u64,
     course: Course<Replica>,
 }
 
-/// What is left of a course.
+/// The rest of a course.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ByHand {
-    /// What breaks.
+    /// The violation.
     pub breach: Breach,
     /// The actions, one a line.
     pub lines: Vec<String>,
@@ -43,8 +43,8 @@ pub struct ByHand {
     pub events: usize,
 }
 
-/// Runs a lean seed of the sweep: its disks keep whole records, faults come at most of the moments at which they hurt, and
-/// there are so many clients a node, where that is said. Gives back its course when it fails.
+/// Runs a lean seed of the sweep: its disks keep whole records, faults come at most of the moments at which they hurt,
+/// and there are this many clients per node, if given. Returns its course when it fails.
 pub fn failing(seed: u64, nodes: u64, clients: Option<usize>) -> Option<Failing> {
     let journal = Journal::new(ACTIONS_MAX);
     let shape = Shape::draw(seed, nodes).lean(clients);
@@ -68,8 +68,8 @@ impl Failing {
         self.course.actions.len()
     }
 
-    /// Makes it shorter, following at most so many actions; `None` when it cannot be followed by hand, does not
-    /// break there, or is still long.
+    /// Shrinks it, replaying at most this many actions; `None` when it cannot be followed by hand, does not break
+    /// there, or is still long.
     pub fn shrink(&self, followed_max: usize, plant: Option<Planting<'_>>) -> Option<ByHand> {
         if self.course.is_cut {
             return None;
@@ -99,7 +99,7 @@ impl Failing {
             (found.breach.property == wanted && is_harmless(&found.actions)).then_some(found.actions)
         });
         let breach = follow(&first, &short)?.breach;
-        // Every node must start, and that is no event where it comes first.
+        // Every node must start, and a first start is not an event.
         let starts = |action: &&Action<Replica>| matches!(action.what, What::Start { .. });
         let first_starts = short.iter().take_while(starts).count().min(self.nodes as usize);
         let lines = short.iter().map(ToString::to_string).collect();
@@ -109,7 +109,7 @@ impl Failing {
 
 struct Found {
     breach: Breach,
-    /// What was possible of the actions.
+    /// The possible actions.
     actions: Vec<Action<Replica>>,
 }
 

@@ -1,9 +1,9 @@
-//! The clients' ends of watch streams: opening them, granting credit quickly or slowly, and beginning anew elsewhere.
+//! The clients' ends of watch streams: opening them, granting credit quickly or slowly, and starting over elsewhere.
 
-use crate::run::{Run, Wake, World};
+use crate::driver::{Run, Wake, World};
 use crate::watchers::{Heard, Stream, Watcher, watch};
 use volvox_core::NodeId;
-use volvox_replica::{Command, StreamId, WatchCreate, WatchResponse};
+use volvox_replica::{Command, StreamId, WatchCommand, WatchCreate, WatchResponse};
 
 /// How many streams there are.
 const STREAMS: usize = 6;
@@ -34,7 +34,8 @@ impl Run {
         }
     }
 
-    /// Opens the stream if it is not, grants credit, asks for progress; by chance gives it up or rests for long.
+    /// Opens the stream if it is not, grants credit, asks for progress; at random gives it up or pauses for a long
+    /// time.
     pub(crate) fn look_after_stream(&mut self, world: &mut World, place: usize) {
         let removed = &self.membership.removed;
         if self.healing && self.streams[place].node.is_some_and(|node| removed.contains(&node)) {
@@ -49,18 +50,18 @@ impl Run {
         let stream = self.streams[place].id;
         let chance = self.rng.below(100);
         if chance < 2 && !self.healing {
-            world.command(node, Command::WatchClose { stream });
+            world.command(node, Command::Watch(WatchCommand::Close { stream }));
             self.streams[place].interrupt();
             return self.wake_between(world, 10, 3_000, Wake::Stream(place));
         }
         if chance < 10 {
-            world.command(node, Command::WatchProgress { stream });
+            world.command(node, Command::Watch(WatchCommand::Progress { stream }));
         }
         let most = if place.is_multiple_of(2) { CREDIT_MAX } else { 4 };
         let responses = (most - self.streams[place].credit).max(0) as u32;
         if responses > 0 {
             self.streams[place].credit += i64::from(responses);
-            world.command(node, Command::WatchCredit { stream, responses });
+            world.command(node, Command::Watch(WatchCommand::Credit { stream, responses }));
         }
         self.create_missing(world, place);
         let slow = !place.is_multiple_of(2) && !self.healing;
@@ -75,13 +76,13 @@ impl Run {
         let stream = &mut self.streams[place];
         stream.id = id;
         stream.node = Some(node);
-        world.command(node, Command::WatchOpen { stream: id });
+        world.command(node, Command::Watch(WatchCommand::Open { stream: id }));
         for watch_place in 0..self.streams[place].watchers.len() {
             self.create_watcher(world, place, watch_place);
         }
     }
 
-    /// Watchers that were canceled begin anew.
+    /// Canceled watchers start over.
     fn create_missing(&mut self, world: &mut World, place: usize) {
         for watch_place in 0..self.streams[place].watchers.len() {
             if self.streams[place].watchers[watch_place].must_begin {
@@ -101,7 +102,7 @@ impl Run {
         }
         watcher.must_begin = false;
         let create = watcher.request(watch_place);
-        world.command(node, Command::WatchCreate { stream: stream.id, create });
+        world.command(node, Command::Watch(WatchCommand::Create { stream: stream.id, create }));
     }
 
     pub(crate) fn on_watch_response(
@@ -111,7 +112,7 @@ impl Run {
         response: &WatchResponse,
     ) -> Result<(), String> {
         let Some(place) = self.stream_of.get(&id).copied() else {
-            return Err(format!("a response on stream {}, which nobody opened", id.0));
+            return Err(format!("a response on stream {}, which no client opened", id.0));
         };
         let stream = &mut self.streams[place];
         if stream.id != id || stream.node != Some(node) {

@@ -1,82 +1,23 @@
 //! Faults that come when they hurt most.
 //!
 //! A fault at a random moment seldom falls into the few milliseconds in which a leader is new and its log unsettled, or a
-//! configuration is joint. Yet the rules of such moments are the ones that nobody misses elsewhere (Raft figure 8, Raft 6).
-//! So in some seeds the moment itself draws the fault: at once, or so much later that a few messages have gone through.
-//! What comes are the faults that come anyway, and nothing is known of the rule that they try.
+//! configuration is joint. Yet the rules of such moments are needed nowhere else (Raft figure 8, Raft 6). So in some
+//! seeds the moment itself draws the fault: at once, or after a few messages have gone through. The strikes are the
+//! faults that come anyway, and nothing is known of the rule that they try.
 
-use crate::run::{Run, Wake, World};
+use crate::driver::{Run, Wake, World};
+use crate::moments::{Moment, Strike};
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Duration, Fault, Instant, NodeId, Rng};
-use volvox_sim::Latency;
+use volvox_core::{Duration, Fault, Instant, NodeId};
 
 /// From then on a first change of the members goes before.
 const MEMBERS_BY: Duration = Duration::from_secs(6);
-
-/// How many of a hundred moments draw a fault where that is wanted.
-const OFTEN_PERCENT: u64 = 70;
-
-/// A moment at which little has to go wrong.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Moment {
-    /// This node leads from now on.
-    Elected(NodeId),
-    /// The configuration that this leader has appended is joint.
-    Joint(NodeId),
-}
-
-/// How a seed treats such moments.
-#[derive(Clone, Debug)]
-pub(crate) struct Strikes {
-    /// So many of a hundred draw a fault.
-    chance_percent: u64,
-    /// How long the fault waits, when it does not come at once.
-    after: Latency,
-    /// How long it lasts.
-    lasting: Latency,
-}
-
-/// What comes.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Strike {
-    Crash(NodeId),
-    Pause(NodeId),
-    /// The leader hears nobody, and nobody hears it.
-    Isolate(NodeId),
-    /// Two groups hear nothing from one another.
-    Split,
-    /// Machines that came together fail together: who is in one half only of this leader's joint configuration, with the
-    /// leader or without, hears nothing from the others.
-    Rack(NodeId),
-    /// The power of all nodes goes.
-    Power,
-}
-
-impl Strikes {
-    /// The same, at most of the moments.
-    pub fn often(self) -> Strikes {
-        Strikes { chance_percent: self.chance_percent.max(OFTEN_PERCENT), ..self }
-    }
-
-    /// Draws how a seed treats them; half of the seeds leave them alone.
-    pub fn draw(rng: &mut Rng) -> Strikes {
-        let mean = |rng: &mut Rng, from: &[u64]| Latency::Exponential {
-            minimum: Duration::from_micros(100),
-            mean: Duration::from_millis(from[rng.below(from.len() as u64) as usize]),
-        };
-        Strikes {
-            chance_percent: [0, 0, 0, 0, 15, 40, 70, 95][rng.below(8) as usize],
-            after: mean(rng, &[3, 10, 40, 150]),
-            lasting: mean(rng, &[200, 600, 2_000]),
-        }
-    }
-}
 
 impl Run {
     /// Something began that may draw a fault.
     pub(crate) fn on_moment(&mut self, world: &mut World, moment: Moment) {
         let strikes = &self.shape.strikes;
-        // Every seed sees a change of its members: one that has had none for long gets the time for it.
+        // Every seed sees a change of its members: a seed that has had none for a long time gets the time for it.
         let is_late = self.membership.changes == 0 && world.now().since(Instant::ZERO) > MEMBERS_BY;
         if self.healing || is_late || self.striking.below(100) >= strikes.chance_percent {
             return;

@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub use volvox_sim::TraceRing;
 use volvox_sim::{Counts, Failure, run_seed};
 
-/// A sweep of at least so many seeds must have gone down every rare path.
+/// The size of a sweep that must have taken every rare path.
 pub const SEEDS_FOR_EVERY_PATH: u64 = 200;
 /// Lines of the trace that a failing seed prints.
 const TRACE_LINES: usize = 60;
 
-/// What to sweep.
+/// The options of a sweep.
 #[derive(Clone, Debug)]
 pub struct Sweep {
     /// The first seed.
     pub first_seed: u64,
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
     /// How many nodes; `None`: 3 and 5 in turn.
     pub nodes: Option<u64>,
@@ -29,7 +29,7 @@ pub struct Sweep {
     pub stop_at_failure: bool,
 }
 
-/// What a sweep found.
+/// The findings of a sweep.
 #[derive(Debug, Default)]
 pub struct Outcome {
     /// Seeds that were run.
@@ -112,7 +112,7 @@ thread_local! {
     static RUNNING: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
 }
 
-/// The seed that runs on this thread, and its nodes: for whoever must say so when a panic ends the program.
+/// The seed that runs on this thread, and its nodes: for the report when a panic ends the program.
 pub fn running() -> Option<(u64, u64)> {
     RUNNING.with(Cell::get)
 }

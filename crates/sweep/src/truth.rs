@@ -2,8 +2,8 @@
 //!
 //! Every node applies the same log, so whichever node reaches a revision first writes the truth, and all others are
 //! compared with it: the events of every revision, and a fingerprint of leases, alarms and members at every applied
-//! index. What clients and watchers are told is compared with the same truth. It is also replayed into a dumb model,
-//! a list of versions a key, which knows what every range held at every revision.
+//! index. The answers to clients and watchers are compared with the same truth. It is also replayed into a naive model,
+//! a list of versions per key, which knows the content of every range at every revision.
 
 use crate::leases::LeaseTruth;
 use std::collections::BTreeMap;
@@ -12,14 +12,14 @@ use volvox_core::{Bytes, Instant, NodeId, fingerprint_of};
 use volvox_replica::Replica;
 use volvox_store::{Change, Event, EventKind, HashKv, KeyRange, KeyValue, View};
 
-/// What was seen of all nodes so far.
+/// The observations of all nodes so far.
 #[derive(Clone, Default)]
 pub struct Truth {
     /// By revision, from 2 on.
     changes: Vec<Change>,
     /// Every version of every key: the revision, and the pair unless it was deleted.
     keys: BTreeMap<Bytes, Vec<(i64, Option<KeyValue>)>>,
-    /// Where each value was written; values that clients write are unique.
+    /// The revision of each value; values that clients write are unique.
     values: BTreeMap<Bytes, i64>,
     nodes: BTreeMap<NodeId, Seen>,
     states: BTreeMap<u64, u128>,
@@ -28,11 +28,11 @@ pub struct Truth {
     compacted: i64,
     /// The highest index that any node has applied.
     frontier: u64,
-    /// What is true of leases.
+    /// The truth about leases.
     pub leases: LeaseTruth,
 }
 
-/// How far a node was looked at in this life of its process.
+/// The extent of the checks of a node in this life of its process.
 #[derive(Clone, Copy, Default)]
 struct Seen {
     revision: i64,
@@ -96,7 +96,7 @@ impl Truth {
 
     fn append(&mut self, id: NodeId, change: Change) -> Result<(), String> {
         if change.revision != self.revision() + 1 {
-            return Err(format!("{id} has revision {}, and nobody had {}", change.revision, self.revision() + 1));
+            return Err(format!("{id} has revision {}, and no replica had {}", change.revision, self.revision() + 1));
         }
         for event in &change.events {
             self.replay(change.revision, event).map_err(|text| format!("{id} at {}: {text}", change.revision))?;
@@ -185,7 +185,7 @@ impl Truth {
         self.changes[low..high].iter().flat_map(|change| &change.events)
     }
 
-    /// Where a value was written, if it was.
+    /// The revision of a value, if it was written.
     pub fn written_at(&self, value: &Bytes) -> Option<i64> {
         self.values.get(value).copied()
     }
@@ -204,7 +204,7 @@ impl Truth {
     }
 }
 
-/// What must be equal on all nodes that applied the same entries, beside the history.
+/// The state that must be equal on all nodes that applied the same entries, besides the history.
 struct State<'a> {
     replica: &'a Replica,
     view: &'a View,

@@ -1,9 +1,10 @@
 //! Short walks, for what the sweep shows only in runs of many thousands of actions.
 //!
-//! The members of the sweep are led by chance through the world that is driven by hand, where nothing takes time: for a
-//! while some of them hear one another and the others hear nobody, then others do; meanwhile clients write and read, timers
-//! fire, disks sync, processes end and start. It is judged as a course is that is followed by hand. What is asynchronous in
-//! the protocol must bear this; what counts on clocks must too, because they are right here.
+//! The members of the sweep take a random walk through the world that is driven by hand, where nothing takes time: for
+//! a while some of them can communicate and the others are isolated, then others can; meanwhile clients write and read,
+//! timers fire, disks sync, processes crash and start. It is judged like a course that is replayed by hand. The
+//! asynchronous parts of the protocol must survive this; those that rely on clocks must too, because clocks are correct
+//! here.
 
 use crate::follow::{Became, Moment};
 use crate::shape::Shape;
@@ -15,9 +16,9 @@ use volvox_sim::Clocks;
 use volvox_sim::script::{Action, Breach, Course, Keeps, Setup, What, Which, WhichTimer};
 use volvox_store::{Command as Write, PutRequest};
 
-/// So many actions make a walk.
+/// The number of actions of a walk.
 const STEPS: usize = 320;
-/// So many keys are written.
+/// The number of keys that are written.
 const KEYS: u64 = 3;
 
 /// Walks once; gives back the course and what it broke.
@@ -66,7 +67,7 @@ impl Walk {
         }
     }
 
-    /// What may happen next; nothing when it cannot.
+    /// The next action; none if it is impossible.
     fn next(&mut self) -> Option<What<Replica>> {
         if self.left == 0 {
             return self.regroup();
@@ -80,7 +81,8 @@ impl Walk {
         }
     }
 
-    /// Others hear one another from now on. Often somebody dies or comes back with that, or stands for election.
+    /// Other nodes reach one another from now on. Often a node crashes or restarts at the same moment, or becomes a
+    /// candidate.
     fn regroup(&mut self) -> Option<What<Replica>> {
         self.left = 6 + self.rng.below(30);
         let size = 1 + self.rng.below(self.ids.len() as u64) as usize;

@@ -1,10 +1,10 @@
 //! Watchers, and the six guarantees (book/src/etcd.md#5.6), each checked on every response.
 //!
-//! | guarantee | how it would be seen to break |
+//! | guarantee | violation |
 //! |---|---|
 //! | ordered, unique, reliable | what a watcher got since its position is not exactly what the history holds for it |
-//! | atomic | a response that is no fragment ends within a revision |
-//! | resumable | a watcher that begins anew at its position, on any node, misses something or gets it twice |
+//! | atomic | a response that is not a fragment ends within a revision |
+//! | resumable | a watcher that resumes at its position, on any node, misses something or gets it twice |
 //! | bookmarkable | progress names a revision below which something was not delivered |
 //!
 //! The only excuse is a cancellation because history up to a revision beyond the watcher's position was compacted.
@@ -21,7 +21,7 @@ pub struct Watcher {
     pub create: WatchCreate,
     /// All below was received; 0 while it waits for its first answer and said no revision.
     pub next: i64,
-    /// It was told that it exists, on the present stream.
+    /// Whether it was created on the current stream.
     pub created: bool,
     /// It was canceled, and must be created again.
     pub must_begin: bool,
@@ -30,7 +30,7 @@ pub struct Watcher {
 }
 
 /// The client's end of a watch stream with its watchers. It outlives the stream: when its node dies, it opens another,
-/// there or elsewhere, and goes on.
+/// there or elsewhere, and continues.
 #[derive(Clone, Debug)]
 pub struct Stream {
     /// The present stream.
@@ -43,7 +43,7 @@ pub struct Stream {
     pub credit: i64,
 }
 
-/// What a response was, for counting.
+/// The kind of a response, for counting.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Heard {
     /// The answer to a create request.
@@ -54,7 +54,7 @@ pub enum Heard {
     Fragment,
     /// Progress.
     Progress,
-    /// The watcher was canceled: history is gone. It must begin anew at this revision.
+    /// The watcher was canceled: history is gone. It must start over at this revision.
     Compacted,
 }
 
@@ -64,7 +64,7 @@ impl Watcher {
         Watcher { next: create.start_revision, create, created: false, must_begin: false, pieces: Vec::new() }
     }
 
-    /// The request that begins it anew where it is.
+    /// The request that resumes it where it is.
     pub fn request(&self, place: usize) -> WatchCreate {
         WatchCreate { start_revision: self.next, watch_id: place as i64 + 1, ..self.create.clone() }
     }
@@ -101,7 +101,11 @@ impl Watcher {
     fn on_events(&mut self, truth: &Truth, response: &WatchResponse) -> Result<Heard, String> {
         self.pieces.extend(response.events.iter().cloned());
         if response.fragment {
-            return if self.create.fragment { Ok(Heard::Fragment) } else { Err("a fragment nobody asked for".into()) };
+            return if self.create.fragment {
+                Ok(Heard::Fragment)
+            } else {
+                Err("a fragment without a request for it".into())
+            };
         }
         let received = std::mem::take(&mut self.pieces);
         let Some(last) = received.last().map(|event| event.key_value.mod_revision) else {
@@ -180,8 +184,8 @@ impl Stream {
             }
             return Ok((Heard::Progress, 0));
         }
-        let place = usize::try_from(response.watch_id - 1).map_err(|_| "a watch id of nobody".to_string())?;
-        let watcher = self.watchers.get_mut(place).ok_or("a watch id of nobody")?;
+        let place = usize::try_from(response.watch_id - 1).map_err(|_| "a watch id of no watcher".to_string())?;
+        let watcher = self.watchers.get_mut(place).ok_or("a watch id of no watcher")?;
         let heard = if response.created {
             if watcher.created || response.canceled {
                 return Err(format!("created twice, or created and canceled: {response}"));

@@ -1,4 +1,4 @@
-//! What clients ask next: drawn from the seed, with an eye on what the protocol must get right.
+//! The next requests of clients: drawn from the seed, with a focus on what the protocol must get right.
 //!
 //! | keys | who touches them | checked by |
 //! |---|---|---|
@@ -16,7 +16,7 @@ use volvox_store::{DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeReque
 const REGISTERS: u64 = 12;
 /// How many mixed keys there are.
 const MIXED: u64 = 40;
-/// A lease is renewed at most so often before its holder falls silent.
+/// How often a lease is renewed at most before its holder falls silent.
 const RENEWALS_MAX: u64 = 4;
 
 /// Draws questions.
@@ -25,20 +25,20 @@ pub struct Workload {
     value_bytes: (usize, usize),
     next_value: u64,
     next_lease: i64,
-    /// What each register was last seen to hold.
+    /// The last observed value of each register.
     seen: BTreeMap<Bytes, Option<Bytes>>,
     /// Leases held by clients, with the renewals left.
     held: BTreeMap<usize, (i64, u64)>,
-    /// Leases whose holders fell silent: somebody may still come late.
+    /// Leases whose holders fell silent: a late keep-alive may still arrive.
     silent: Vec<i64>,
 }
 
-/// What the laboratory knows when it draws.
+/// The knowledge of the laboratory when it draws.
 #[derive(Clone, Copy, Debug)]
 pub struct Known {
-    /// Who asks.
+    /// The client.
     pub client: usize,
-    /// The newest revision that anybody was told.
+    /// The newest revision in any answer.
     pub revision: i64,
     /// A voter that is not the node asked.
     pub other: NodeId,
@@ -93,7 +93,7 @@ impl Workload {
         self.held.remove(&client);
     }
 
-    /// A value that nobody wrote yet.
+    /// A value that no client has written yet.
     pub fn value(&mut self) -> Bytes {
         let large = self.rng.below(30) == 0;
         let most = if large { self.value_bytes.1 } else { self.value_bytes.0 };
@@ -101,7 +101,7 @@ impl Workload {
         self.numbered(bytes)
     }
 
-    /// A value that begins with a number of its own, of so many bytes at least.
+    /// A value that begins with a unique number, of at least this many bytes.
     fn numbered(&mut self, bytes: usize) -> Bytes {
         let number = self.next_value;
         self.next_value += 1;

@@ -1,4 +1,4 @@
-//! A short sweep, the seeds that found something before, and that a seed is a run.
+//! A short sweep, the seeds that found a bug before, and the determinism of a seed.
 
 use volvox_sweep::run;
 use volvox_sweep::shrink::wandering;
@@ -63,9 +63,9 @@ fn short_walks_hold() {
 fn planted_bugs_become_short() {
     use volvox_sweep::plants::plant;
     use volvox_sweep::shrink::failing;
-    // What breaks, in so many events at most, and without the bug not at all.
+    // The violated property, in at most this many events, and none without the bug.
     for (bug, property, events_max) in
-        [("forwarded-applied-twice", "equal replicas", 16), ("watch-gap-at-compaction", "what clients are told", 60)]
+        [("forwarded-applied-twice", "equal replicas", 16), ("watch-gap-at-compaction", "answers to clients", 60)]
     {
         let planted = |planted: bool| plant(planted.then_some(bug));
         planted(true);

@@ -1,4 +1,4 @@
-//! What must hold in every world, one function a protocol.
+//! The test bodies that must hold in every world, one function per protocol.
 
 use crate::echo::{Answered, Call, Echo};
 use crate::talk::{Say, Talk, Word};
@@ -16,8 +16,7 @@ fn fault(text: &str) -> Fault {
     text.parse().expect("a fault")
 }
 
-/// The echo: answers come from those who were called, what was answered is on a disk, and a node that restarts knows
-/// it. Links keep their order.
+/// The echo: answers come from the called nodes, answered calls are on a disk, and survive a restart. Links are FIFO.
 pub mod echoes {
     use super::*;
 
@@ -64,8 +63,8 @@ pub mod echoes {
     }
 }
 
-/// The channel: everything arrives once and in order over a link that drops, through a partition, and to a receiver
-/// that starts anew everything that its old life was not sent.
+/// The channel: everything arrives once and in order over a lossy link, through a partition, and a restarted receiver
+/// gets everything that was not sent to its previous boot.
 pub mod channel {
     use super::*;
 
@@ -96,7 +95,8 @@ pub mod channel {
 
         world.crash(TWO);
         world.start(TWO);
-        // What is sent to the life that is over is lost with it: say something until it is heard, then it must hold.
+        // Messages to the previous boot are lost with it: say something until it is delivered; from then on the
+        // guarantee must hold.
         let mut number = 1_000;
         let mut met = false;
         while !met {
@@ -133,8 +133,8 @@ pub mod channel {
     }
 }
 
-/// Raft: a leader is elected, what is committed is committed everywhere in the same order, also when the leader dies
-/// and comes back, and no committed entry is lost.
+/// Raft: a leader is elected, entries are committed everywhere in the same order, even when the leader crashes and
+/// restarts, and no committed entry is lost.
 pub mod raft {
     use super::*;
 
@@ -153,7 +153,7 @@ pub mod raft {
         }
     }
 
-    /// What the nodes told so far.
+    /// The events of the nodes so far.
     #[derive(Default)]
     struct Told {
         leader: Option<NodeId>,
@@ -204,7 +204,7 @@ pub mod raft {
         for number in 40..60 {
             commit(world, &mut told, number, 2);
         }
-        world.wait("the node that came back has everything", |id, event| {
+        world.wait("the restarted node has everything", |id, event| {
             told.note(id, event);
             told.agree();
             told.committed.get(&dead).is_some_and(|log| log.len() >= 60)

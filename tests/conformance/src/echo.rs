@@ -21,7 +21,7 @@ pub enum Message {
 /// Call `to`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Call {
-    /// Whom.
+    /// The receiver.
     pub to: NodeId,
     /// With what.
     pub number: u64,

@@ -53,7 +53,7 @@ impl<P: volvox_net::Live<Event: Send, Config: Send>> Live<P> {
 
     fn start_node(&mut self, id: NodeId) {
         let any: SocketAddr = "127.0.0.1:0".parse().expect("an address");
-        // A node that comes back is where it was before.
+        // A node that restarts is where it was before.
         let mut options = NodeOptions::new(id, 0xc0f0, self.addresses.get(&id).copied().unwrap_or(any));
         options.members = self.members.clone();
         options.seed = Some(id.0);
@@ -66,7 +66,7 @@ impl<P: volvox_net::Live<Event: Send, Config: Send>> Live<P> {
             let directory = RealDirectory::open(&folder).expect("the folder opens");
             let config_of = move |life: &volvox_net::Life| config(id, life.incarnation);
             Node::<P>::open(options, directory, config_of, move |event| {
-                // Nobody listens any more when the test is over.
+                // There is no receiver any more when the test is over.
                 let _ = sender.send((id, event));
             })
         });
@@ -96,7 +96,7 @@ impl<P: volvox_net::Live<Event: Send, Config: Send>> World<P> for Live<P> {
             match self.events.recv_timeout(left) {
                 Ok((id, event)) if done(id, &event) => return,
                 Ok(_) => {}
-                Err(_) => panic!("waited in vain: {what}"),
+                Err(_) => panic!("timed out: {what}"),
             }
         }
     }

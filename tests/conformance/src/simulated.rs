@@ -49,7 +49,7 @@ impl<P: Process + 'static> World<P> for Simulated<P> {
             false
         });
         let seed = self.simulation.seed();
-        assert_eq!(stop, Stop::Done, "seed {seed}: waited in vain: {what}\n{}", self.simulation.statistics());
+        assert_eq!(stop, Stop::Done, "seed {seed}: timed out: {what}\n{}", self.simulation.statistics());
     }
 
     fn crash(&mut self, id: NodeId) {

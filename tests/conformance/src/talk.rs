@@ -1,4 +1,4 @@
-//! A child for the channel: says what it is told to, tells what it hears.
+//! A child for the channel: says words on command, and reports what it hears.
 
 use core::convert::Infallible;
 use core::fmt;
@@ -7,20 +7,20 @@ use volvox_core::{Context, Decode, DecodeError, Encode, MessageKind, NodeId, Pro
 /// See the module.
 pub struct Talk;
 
-/// What is said.
+/// The words.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Word(pub u64);
 
 /// Say `number` to `to`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Say {
-    /// Whom.
+    /// The receiver.
     pub to: NodeId,
-    /// What.
+    /// The number.
     pub number: u64,
 }
 
-/// What is never written: the talker has no records.
+/// The record type, never written: the talker has no records.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct NoRecord(Infallible);
 

@@ -72,7 +72,7 @@ impl Process for Greatest {
 fn everybody_learns(world: &mut impl World<Greatest>) {
     [(1, 4), (2, 9)].into_iter().for_each(|(node, number)| world.command(NodeId(node), number));
     let mut learned = BTreeSet::new();
-    world.wait("everybody knows 9", |node, known| *known == 9 && learned.insert(node) && learned.len() == 3);
+    world.wait("all know 9", |node, known| *known == 9 && learned.insert(node) && learned.len() == 3);
 }
 
 #[test]
@@ -89,10 +89,10 @@ fn checked() {
     let world = System::<Greatest>::new(3, ()).network(Network::unordered().losses(2).queue_max(1));
     let world = world.command(NodeId(1), 4, 1).command(NodeId(2), 9, 1);
     let report = Checker::new(&world)
-        .bounds_are_budgets("a full link drops the newest rumour, as every link does; it is told again")
+        .bounds_are_budgets("a full link drops the newest rumour, as every link does; it is sent again")
         .invariant("9 is the greatest", |world, state| world.view(state).nodes().all(|(_, node)| node.known <= 9))
         .leads_to(
-            "9 reaches everybody",
+            "9 reaches every node",
             |world, state| world.view(state).nodes().any(|(_, node)| node.known == 9),
             |world, state| world.view(state).nodes().all(|(_, node)| node.known == 9),
         )

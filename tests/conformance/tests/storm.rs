@@ -26,7 +26,7 @@ fn storm(seed: u64, ring: Option<&TraceRing>) -> Result<u64, String> {
             sim.command_after(Duration::from_millis(number * 10), NodeId(id), propose);
         }
     }
-    // The entry that somebody told as committed, by its index.
+    // The entry that some node reported as committed, by its index.
     let mut committed = BTreeMap::<u64, String>::new();
     let mut wrong = None;
     let mut watch = |sim: &mut Simulation<Raft>| {
@@ -46,7 +46,7 @@ fn storm(seed: u64, ring: Option<&TraceRing>) -> Result<u64, String> {
     sim.revive();
     let _ = sim.run_until(Duration::from_secs(5), &mut watch);
     let Some(leader) = sim.live().find(|(_, raft)| raft.role() == RoleKind::Leader).map(|(id, _)| id) else {
-        return Err("nobody leads, 5 s after the storm".to_string());
+        return Err("no node leads, 5 s after the storm".to_string());
     };
     let last = sim.node(leader).expect("leads").commit_index();
     sim.command(leader, Command::Propose { ticket: Ticket(1 << 40), data: Bytes::from("after the storm") });
@@ -63,7 +63,7 @@ fn storm(seed: u64, ring: Option<&TraceRing>) -> Result<u64, String> {
 fn raft_weathers_the_storm() {
     let mut committed = 0;
     for seed in 0..60 {
-        let run = run_seed("cargo test -p volvox-conformance --test storm", seed, 100, storm);
+        let run = run_seed("cargo test -p volvox-conformance --test conformance storm", seed, 100, storm);
         committed += run.unwrap_or_else(|failure| panic!("{failure}"));
     }
     assert!(committed > 60 * 300, "a storm in which little commits proves little: {committed} entries");

@@ -49,7 +49,7 @@ impl LiveCluster {
         1..=self.nodes
     }
 
-    /// Where a node serves clients.
+    /// The client address of a node.
     pub fn endpoint(&self, id: u64) -> String {
         format!("http://127.0.0.1:{}", self.client_port(id))
     }
@@ -103,7 +103,7 @@ impl LiveCluster {
         Ok(pages * 4096)
     }
 
-    /// Where a node stands, as its admin port says; `None` when it does not answer.
+    /// The status of a node from its admin port; `None` when it does not answer.
     pub async fn status(&self, id: u64) -> Option<Value> {
         let port = self.client_port(id) + 2;
         let ask = async {
@@ -119,10 +119,10 @@ impl LiveCluster {
         tokio::time::timeout(Duration::from_millis(500), ask).await.ok()?
     }
 
-    /// Who leads, as soon as somebody knows.
+    /// The leader, as soon as some node knows it.
     ///
     /// # Errors
-    /// When nobody does in time.
+    /// When no node does in time.
     pub async fn leader(&self) -> Result<u64> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while Instant::now() < deadline {
@@ -135,7 +135,7 @@ impl LiveCluster {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        bail!("nobody leads after 10 s")
+        bail!("no leader after 10 s")
     }
 
     /// Waits until every node answers, knows the same leader, and has applied what the leader has.

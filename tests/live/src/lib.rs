@@ -1,4 +1,4 @@
-//! The built program under real faults: a cluster of OS processes, and clients that remember what they were promised.
+//! The built program under real faults: a cluster of OS processes, and clients that record what was acknowledged.
 
 // These tests live in real time by intent.
 #![allow(clippy::disallowed_methods)]

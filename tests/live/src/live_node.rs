@@ -1,7 +1,7 @@
 //! A node of the live world inside this process: real sockets and a real disk thread, over any folder.
 //!
-//! What only the binary can show is tested on the binary. This is for what needs the folder in hand: every write and
-//! sync recorded, a disk that fills up, a crash image restarted.
+//! Tests that need the binary use the binary. This is for tests that need control over the folder: every write and sync
+//! recorded, a disk that fills up, a crash image restarted.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,18 +18,18 @@ use volvox_replica::{Command, Config, Error, Event, Member, Replica, Reply, Requ
 /// The cluster that all of them belong to.
 pub const CLUSTER: u64 = 0x11fe;
 
-/// What all nodes of a small cluster have in common.
+/// The common configuration of all nodes of a small cluster.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// How many nodes there are, 1 to n.
     pub nodes: u64,
     /// Raft's heartbeat; elections take ten times as long, at least.
     pub heartbeat: Duration,
-    /// A checkpoint follows so many bytes of log.
+    /// The bytes of log between two checkpoints.
     pub checkpoint_log_bytes: u64,
     /// How the log uses the disk.
     pub log: Options,
-    /// What a node may leave unwritten before it takes no more input.
+    /// The most bytes that a node may leave unwritten before it takes no more input.
     pub unwritten_bytes_max: usize,
 }
 
@@ -82,7 +82,7 @@ impl Plan {
     }
 }
 
-/// Who waits for which answer.
+/// The waiters for each answer.
 #[derive(Default)]
 struct Waiters {
     last_ticket: u64,
@@ -115,7 +115,7 @@ impl LiveNode {
                 if let Event::Reply { ticket, result } = event
                     && let Some(waiter) = waiters.borrow_mut().waiting.remove(&ticket)
                 {
-                    // Who has given up waiting needs no answer.
+                    // A client that has given up needs no answer.
                     let _ = waiter.send(result);
                 }
             }
@@ -181,7 +181,7 @@ pub fn introduce(nodes: &[LiveNode]) {
 /// Runs something on a runtime of its own.
 ///
 /// # Panics
-/// When the operating system gives no runtime.
+/// When the operating system provides no runtime.
 pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("the operating system gives a runtime");

@@ -14,7 +14,7 @@ const PORT_BASE: u16 = 24_100;
 const WRITERS: usize = 6;
 /// The scenario that has a cluster of its own, because nothing is left of it afterwards.
 const REPLACE: &str = "replace-members";
-/// What the issue promises of an election: the median, and the worst.
+/// The limits for an election: the median, and the worst case.
 const MEDIAN_MAX: Duration = Duration::from_secs(1);
 const WORST_MAX: Duration = Duration::from_secs(3);
 
@@ -31,7 +31,7 @@ async fn main() -> Result<()> {
         } else {
             let known = Scenario::ALL.iter().find(|scenario| scenario.name() == argument);
             let names = Scenario::ALL.map(Scenario::name).join(", ");
-            let unknown = || format!("{argument:?} is no scenario; these are: {names}, {REPLACE}");
+            let unknown = || format!("{argument:?} is not a scenario; these are: {names}, {REPLACE}");
             chosen.push(*known.with_context(unknown)?);
         }
     }

@@ -1,4 +1,4 @@
-//! The built program, found or built, and ports that nobody has.
+//! The built program, found or built, and free ports.
 
 use crate::cluster::LiveCluster;
 use std::net::TcpListener;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Where ports are looked for: below those that the kernel gives to whoever asks for any.
+/// The range in which ports are searched: below those that the kernel gives to a request for any port.
 const FIRST_PORT: u16 = 10_000;
 const LAST_PORT: u16 = 31_000;
 /// A cluster of six nodes has room in it.

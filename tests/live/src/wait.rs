@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// What has not happened by then will not.
+/// The longest wait for any condition.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(5);
@@ -14,7 +14,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let began = Instant::now();
     while !condition() {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(began.elapsed() < PATIENCE, "timed out: {what}");
         std::thread::sleep(LOOK);
     }
 }
@@ -26,7 +26,7 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !condition().await {
-        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        assert!(began.elapsed() < PATIENCE, "timed out: {what}");
         tokio::time::sleep(LOOK).await;
     }
 }

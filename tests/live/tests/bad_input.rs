@@ -4,7 +4,6 @@
 //! `VOLVOX_LONG=1` makes the attack last ten seconds.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -19,14 +18,14 @@ use volvox_live::live_node::block_on;
 use volvox_live::program::cluster;
 use volvox_live::wait::{eventually, until};
 
-/// What an attack may cost in memory.
+/// The most memory that an attack may cost.
 const GROWTH_MAX: u64 = 20 << 20;
 
 fn attack_time() -> Duration {
     Duration::from_millis(if std::env::var_os("VOLVOX_LONG").is_some() { 10_000 } else { 2_500 })
 }
 
-/// What is sent to a port.
+/// The bytes sent to a port.
 #[derive(Clone, Copy, Debug)]
 enum Attack {
     /// Bytes without any sense.
@@ -181,7 +180,7 @@ fn requests_too_large_are_refused_as_etcd_does() {
         let (code, message) = put(3_000_000).await.expect_err("more than a message may have");
         assert_eq!(code, Code::ResourceExhausted, "{message}");
         assert!(message.contains("received message larger than max") && message.contains("2097152"), "{message}");
-        assert_eq!(put(10).await, Ok(()), "and it goes on");
+        assert_eq!(put(10).await, Ok(()), "and it continues");
     });
 }
 
@@ -229,7 +228,7 @@ fn another_version_and_another_cluster_are_refused_with_a_reason() {
     let foreign_log = std::fs::read_to_string(&log).expect("it logged");
     assert!(foreign_log.contains("wrong cluster"), "it knows too:\n{foreign_log}");
 
-    // Its folder is no folder for ours, which comes back.
+    // Our node refuses that folder, and restarts in its own.
     let taken = std::process::Command::new(volvox_live::program::program())
         .args(["node", "--id", "2", "--cluster", "99", "--initial-cluster", &members, "--folder"])
         .arg(&folder)
@@ -261,7 +260,7 @@ fn a_damaged_log_makes_a_fresh_incarnation_that_becomes_a_voter() {
     let status = block_on(wait_for_vote(&cluster, 3));
     assert!(status["incarnation"].as_u64().is_some_and(|incarnation| incarnation > 1), "{status}");
     let log = read_log(&cluster, 3);
-    assert!(log.contains("records are lost") && log.contains("goes on as somebody else"), "{log}");
+    assert!(log.contains("records are lost") && log.contains("continues as a new incarnation"), "{log}");
     // It has everything again, and is counted: with node 1 gone it makes the majority.
     cluster.volvox(&["kill", "1"]).expect("it runs");
     let found = cluster.volvox(&["get", "key-", "--prefix", "--count-only"]).expect("a majority serves");

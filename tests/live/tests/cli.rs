@@ -1,7 +1,6 @@
 //! The contract of the command line, over the built program: book/src/command-line.md.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -43,7 +42,7 @@ fn a_cluster_stops_and_resumes_with_its_data() {
     let before = processes(&cluster);
     assert!(said(&cluster, &["down"]).contains("stopped 3 of 3 nodes"));
     assert!(before.iter().all(|pid| !is_running(*pid)), "all have ended when down returns");
-    assert!(said(&cluster, &["down"]).contains("stopped 0 of 3 nodes"), "again: nothing to do is no error");
+    assert!(said(&cluster, &["down"]).contains("stopped 0 of 3 nodes"), "again: nothing to do is not an error");
     let up = said(&cluster, &["up", "--detach"]);
     assert!(up.ends_with("ready") && up.contains("try: "), "{up}");
     assert_eq!(said(&cluster, &["get", "greeting"]), "greeting\nhello");
@@ -57,7 +56,7 @@ fn a_cluster_stops_and_resumes_with_its_data() {
 #[test]
 fn nodes_are_killed_started_paused_and_resumed() {
     let cluster = cluster("signals", 3, &[]);
-    let leader = block_on(cluster.leader()).expect("somebody leads").to_string();
+    let leader = block_on(cluster.leader()).expect("a node leads").to_string();
     let id: u64 = leader.parse().expect("a number");
     let pid = cluster.process(id).expect("it runs");
     said(&cluster, &["kill", &leader]);
@@ -94,7 +93,7 @@ fn faults_act_are_listed_and_survive_restarts() {
     let faults = ["slow 1->2 delay 50ms", "slow 2->1 delay 50ms", "partition 1,2|3"];
     assert_eq!(document(&cluster, &["fault", "list"]), serde_json::json!(faults));
     assert_eq!(said(&cluster, &["fault", "list"]).lines().collect::<Vec<_>>(), faults);
-    // Node 3 hears nobody: it has no leader soon, and still none after a restart.
+    // Node 3 reaches no other node: it has no leader soon, and still none after a restart.
     let alone = || block_on(cluster.status(3)).is_some_and(|status| status["leader"].is_null());
     until("node 3 is alone", alone);
     said(&cluster, &["kill", "3"]);
@@ -196,13 +195,13 @@ fn leases_and_locks_are_held_and_given_back() {
     let (first, mut lines) = Running::start(cluster.command(&["lock", "door"]));
     assert!(lines.next().expect("its key").starts_with("door/"));
     let (second, mut output) = Running::start(cluster.command(&["lock", "door", "--", "echo", "held"]));
-    until("both stand in line", || said(&cluster, &["get", "door/", "--prefix", "--count-only"]).contains('2'));
+    until("both are in the queue", || said(&cluster, &["get", "door/", "--prefix", "--count-only"]).contains('2'));
     interrupt(&first.0);
     first.wait();
     assert_eq!(output.next().as_deref(), Some("held"));
     assert!(second.wait().success());
     assert_eq!(cluster.output(&["lock", "door", "--", "false"]).expect("runs").status.code(), Some(1), "passed on");
-    assert_eq!(said(&cluster, &["get", "door/", "--prefix", "--keys-only"]), "", "nobody is left in line");
+    assert_eq!(said(&cluster, &["get", "door/", "--prefix", "--keys-only"]), "", "no client is left in line");
 }
 
 #[test]
@@ -251,7 +250,7 @@ fn people_see_members_by_name() {
 fn no_signal_goes_to_a_stranger() {
     let cluster = cluster("stranger", 1, &[]);
     said(&cluster, &["kill", "1"]);
-    // The pid of the dead node now belongs to somebody else, who started at another time.
+    // The pid of the dead node now belongs to another process, which started at another time.
     let stranger = Running(Command::new("sleep").arg("600").spawn().expect("sleep runs"));
     let file = cluster.data().join("n1").join("process");
     let old = std::fs::read_to_string(&file).expect("there is one");
@@ -259,7 +258,7 @@ fn no_signal_goes_to_a_stranger() {
     std::fs::write(&file, format!("{} {started}\n", stranger.0.id())).expect("written");
     for command in ["kill", "pause", "resume"] {
         let output = cluster.output(&[command, "1"]).expect("runs");
-        assert!(String::from_utf8_lossy(&output.stderr).contains("does not run"), "{output:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is not running"), "{output:?}");
     }
     assert!(said(&cluster, &["down"]).contains("stopped 0 of 1"));
     let state = std::fs::read_to_string(format!("/proc/{}/stat", stranger.0.id())).expect("still there");

@@ -1,7 +1,6 @@
 //! Nodes whose folders a test has in its hands: every fsync counted, and disks that fill up.
 
 // Live nodes live in real time.
-#![allow(clippy::disallowed_methods)]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -69,8 +68,8 @@ fn no_put_is_acknowledged_without_a_sync_on_a_majority() {
             let synced = before.iter().zip(syncs()).filter(|(before, after)| after > *before).count();
             assert!(synced >= 2, "put {number} was acknowledged after {synced} of 3 nodes had synced");
         }
-        // One fdatasync a batch, no more and no fewer; and as nothing else was under way, no two puts shared one on the
-        // majority that acknowledged them.
+        // One fdatasync a batch, no more and no fewer; and as nothing else was in progress, no two puts shared one on
+        // the majority that acknowledged them.
         let mut batches = 0;
         for (node, recording) in nodes.iter().zip(&recordings) {
             let same = async || {
@@ -139,7 +138,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_goes_on_when_there_is_space() {
         until_ready(&nodes).await;
         nodes[0].request(put("before", "1")).await.expect("there is space");
 
-        // One full disk is nobody's trouble but its own.
+        // One full disk troubles only its own node.
         let full = Faults { full: true, ..Faults::default() };
         disks[2].set_faults(full.clone());
         for (number, node) in nodes[..2].iter().enumerate() {
@@ -167,11 +166,11 @@ fn a_full_disk_refuses_writes_serves_reads_and_goes_on_when_there_is_space() {
         assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
         assert!(reads > 50, "{reads} reads in 2 s");
 
-        // With space they go on, and nothing acknowledged is missing anywhere.
+        // With space they resume, and nothing acknowledged is missing anywhere.
         for disk in &disks {
             disk.set_faults(Faults::default());
         }
-        eventually("writes go on", async || nodes[1].request(put("after", "1")).await.is_ok()).await;
+        eventually("writes resume", async || nodes[1].request(put("after", "1")).await.is_ok()).await;
         until_ready(&nodes).await;
         for node in &nodes {
             let view = node.view();
@@ -183,7 +182,8 @@ fn a_full_disk_refuses_writes_serves_reads_and_goes_on_when_there_is_space() {
     });
 }
 
-/// Which follows from the log alone, but is said of a whole node: it does not come back as who it was.
+/// This follows from the log alone, but is asserted for a whole node: it does not return as the incarnation that it
+/// was.
 #[test]
 fn a_disk_that_grows_beyond_its_capacity_keeps_what_it_acknowledged() {
     block_on(async {

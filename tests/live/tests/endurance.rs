@@ -39,7 +39,7 @@ fn sleep_time() -> Duration {
 fn a_watcher_that_does_not_read_gets_everything_and_costs_nothing() {
     let cluster = cluster("sleeper", 3, &[]);
     block_on(async {
-        let leader = cluster.leader().await.expect("somebody leads");
+        let leader = cluster.leader().await.expect("a node leads");
         let followers: Vec<u64> = cluster.nodes().filter(|id| *id != leader).collect();
         let channel = Endpoint::from_shared(cluster.endpoint(followers[0])).expect("a URL").connect().await;
         let mut watch = WatchClient::new(channel.expect("it serves")).max_decoding_message_size(64 << 20);
@@ -71,7 +71,7 @@ fn a_watcher_that_does_not_read_gets_everything_and_costs_nothing() {
         let began = Instant::now();
         while seen < written {
             assert!(began.elapsed() < PATIENCE, "{seen} of {written} events after {PATIENCE:?}");
-            let response = responses.message().await.expect("no error").expect("the stream goes on");
+            let response = responses.message().await.expect("no error").expect("the stream continues");
             assert!(!response.canceled, "{response:?}");
             for event in response.events {
                 let pair = event.kv.expect("an event has a pair");
@@ -130,7 +130,7 @@ const SNAPSHOT_VALUES: u64 = 256;
 const SNAPSHOT_BYTES: u64 = SNAPSHOT_VALUES * SNAPSHOT_VALUE_BYTES as u64;
 const BREAKS: u64 = 3;
 
-/// Every break loses what was under way. Were the snapshot begun again each time, the follower would read it from the
+/// Every break loses the messages in flight. If the snapshot restarted each time, the follower would read it from the
 /// start after 16, 32 and 48 MiB: 160 MiB in all.
 #[test]
 fn a_snapshot_of_64_mib_resumes_over_a_link_that_breaks_three_times() {
@@ -179,7 +179,7 @@ fn a_snapshot_of_64_mib_resumes_over_a_link_that_breaks_three_times() {
     });
 }
 
-/// Values differ, and cannot be had from anywhere but the snapshot.
+/// Values differ, and exist only in the snapshot.
 fn large_put(number: u64) -> Request {
     let value = number.to_le_bytes().repeat(SNAPSHOT_VALUE_BYTES / 8);
     let key = format!("key-{number:04}");
@@ -220,7 +220,7 @@ fn metric(cluster: &LiveCluster, id: u64, name: &str, label: &str) -> f64 {
 fn metrics_show_puts_gets_and_a_lost_leader() {
     let cluster = cluster("metrics", 3, &[]);
     block_on(async {
-        let leader = cluster.leader().await.expect("somebody leads");
+        let leader = cluster.leader().await.expect("a node leads");
         cluster.wait_whole(PATIENCE).await.expect("all know it");
         let follower = cluster.nodes().find(|id| *id != leader).expect("there are three");
         let mut kv = KvClient::connect(cluster.endpoint(follower)).await.expect("it serves");

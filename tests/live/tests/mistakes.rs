@@ -1,7 +1,6 @@
-//! What a person can get wrong on the command line: each is refused with what was tried, what is there and what to do.
+//! Mistakes on the command line: each is refused with the attempt, the actual state and the remedy.
 
 // The built program lives in real time.
-#![allow(clippy::disallowed_methods)]
 
 use std::net::TcpListener;
 use std::process::Output;
@@ -67,7 +66,7 @@ fn a_node_alone_says_which_port_or_folder_is_taken() {
     let elsewhere = cluster.data().join("elsewhere");
     refused(&node(&elsewhere, &client), &["cannot listen for clients on", &client]);
     refused(&node(&running, "127.0.0.1:0"), &[running.to_str().expect("plain"), "in use"]);
-    let answer = cluster.volvox(&["put", "k", "v"]).expect("the node that runs goes on");
+    let answer = cluster.volvox(&["put", "k", "v"]).expect("the running node continues");
     assert_eq!(answer.trim(), "OK");
 }
 
@@ -114,8 +113,8 @@ fn faults_that_cannot_be_are_refused() {
     refused(&cluster.output(&["fault", "partition 1|9"]).expect("runs"), &["no node 9"]);
     refused(&cluster.output(&["fault", "disk 1 tear"]).expect("runs"), &["simulator"]);
     refused(&cluster.output(&["kill", "4"]).expect("runs"), &["no node 4", "there are 1"]);
-    refused(&cluster.output(&["start", "1"]).expect("runs"), &["runs already"]);
+    refused(&cluster.output(&["start", "1"]).expect("runs"), &["is already running"]);
     assert_eq!(cluster.volvox(&["fault", "list"]).expect("runs").trim(), "");
     cluster.volvox(&["kill", "1"]).expect("it runs");
-    refused(&cluster.output(&["kill", "1"]).expect("runs"), &["does not run", "volvox start 1"]);
+    refused(&cluster.output(&["kill", "1"]).expect("runs"), &["is not running", "volvox start 1"]);
 }

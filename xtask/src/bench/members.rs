@@ -1,4 +1,4 @@
-//! Three members of either side on this machine, each a process of its own.
+//! Three members of either side on this machine, each a separate OS process.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -21,7 +21,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Below the ports that the system gives to connections, and apart from those of `compat`.
 const FIRST_PORT: u16 = 30_000;
 
-/// Who is measured.
+/// The side that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// Our own nodes.
@@ -118,7 +118,7 @@ impl Members {
         Ok(())
     }
 
-    /// Where clients come, in the order of the members.
+    /// The addresses for clients, in the order of the members.
     pub fn endpoints(&self) -> &[String] {
         &self.endpoints
     }
@@ -161,7 +161,7 @@ impl Members {
         Ok(())
     }
 
-    /// What `volvox bench` says of these members, as one document.
+    /// The result of `volvox bench` on these members, as one document.
     pub fn bench(&self, endpoints: &[String], arguments: &[&str], limit: Duration) -> Result<Value> {
         let mut command = Command::new(&self.client);
         command.arg("bench").args(arguments).args(["--json", "--endpoints", &endpoints.join(",")]);

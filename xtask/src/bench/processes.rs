@@ -1,17 +1,17 @@
-//! What the system tells of processes: their time, their memory, and who else is at work.
+//! The operating system's figures about processes: their time, their memory, and other load.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-/// What Linux counts processor time in, a second.
+/// Linux's clock ticks of processor time per second.
 const CLOCK_TICKS: f64 = 100.0;
 
-/// Others may use so many cores: a machine is never wholly still.
+/// The load of others that is tolerated, in cores: a machine is never wholly idle.
 pub const FOREIGN_CORES_MAX: f64 = 0.1;
 
-/// So many names of others are printed.
+/// How many names of others are printed.
 const NAMES_MAX: usize = 5;
 
 /// The load averages of the machine.
@@ -54,7 +54,7 @@ impl Stat {
     }
 
     fn parse(text: &str) -> Option<Stat> {
-        // The name stands in parentheses and may hold anything.
+        // The name is in parentheses and may contain anything.
         let (name, rest) = (text.get(text.find('(')? + 1..text.rfind(')')?)?, &text[text.rfind(')')? + 1..]);
         let fields: Vec<&str> = rest.split_whitespace().collect();
         let number = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
@@ -64,14 +64,14 @@ impl Stat {
     }
 }
 
-/// Watches everybody who does not belong to the measurement.
+/// Watches all processes that do not belong to the measurement.
 pub struct Foreigners {
     begun: Instant,
     before: BTreeMap<u32, u64>,
     ours: Vec<u32>,
 }
 
-/// What others did meanwhile.
+/// The load of other processes meanwhile.
 #[derive(Clone, Debug, Default)]
 pub struct Strangers {
     /// Cores that they kept busy on average.
@@ -81,14 +81,14 @@ pub struct Strangers {
 }
 
 impl Strangers {
-    /// Who they are, the busiest first.
+    /// Their names, the busiest first.
     pub fn names(&self) -> String {
         self.names.join(", ")
     }
 }
 
 impl Foreigners {
-    /// Begins to watch. This process, the one that started it, its children and `members` are no strangers.
+    /// Begins to watch. This process, its parent, its children and `members` do not count as others.
     pub fn start(members: &[u32]) -> Result<Foreigners> {
         let mut ours = members.to_vec();
         let mut ancestor = std::process::id();
@@ -100,18 +100,18 @@ impl Foreigners {
         Ok(Foreigners { begun: Instant::now(), before, ours })
     }
 
-    /// What they do for so long.
+    /// Their load over this time.
     pub fn after(self, time: Duration) -> Result<Strangers> {
         std::thread::sleep(time);
         self.stop()
     }
 
-    /// What they did since the start.
+    /// Their load since the start.
     pub fn stop(self) -> Result<Strangers> {
         let own = std::process::id();
         let mut busy = Vec::new();
         for (pid, stat) in everybody()? {
-            // Threads of the kernel work for us, or for nobody: 2 is their parent.
+            // Kernel threads do not count as strangers: 2 is their parent.
             if pid == 2 || stat.parent == 2 || stat.parent == own || self.ours.contains(&pid) {
                 continue;
             }

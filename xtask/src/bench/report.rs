@@ -7,16 +7,16 @@ use super::members::Side;
 use super::processes::{FOREIGN_CORES_MAX, Strangers};
 use super::row::{Bar, Figure, Row};
 
-/// What one run gave.
+/// The results of one run.
 pub struct Outcome {
     /// Its figures.
     pub figures: Vec<Figure>,
-    /// Who else was at work.
+    /// The other load.
     pub strangers: Strangers,
 }
 
 impl Outcome {
-    /// One line while the rest is under way.
+    /// One line while the rest runs.
     pub fn line(&self, row: &Row, side: Side, round: usize) -> String {
         let figures: Vec<_> =
             self.figures.iter().map(|figure| format!("{} {:.0}", figure.name, figure.value)).collect();
@@ -116,7 +116,7 @@ impl Report {
         Report { load, rounds, secs, etcd, lines: Vec::new(), voids: Vec::new() }
     }
 
-    /// The comparison says nothing, for this reason.
+    /// Marks the comparison as void, for this reason.
     pub fn void(&mut self, reason: String) {
         self.voids.push(reason);
     }

@@ -1,4 +1,4 @@
-//! What is measured, and what is demanded of it.
+//! The measurements, and their bars.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ const AROUND: Duration = Duration::from_secs(120);
 const WARMUP_S: f64 = 2.0;
 const KEYS: i64 = 100_000;
 const OVERWRITES: i64 = 200_000;
-/// What the memory row waits for after its compaction.
+/// The wait of the memory row after its compaction.
 const REST: Duration = Duration::from_secs(10);
 
 /// How a measurement is made.
@@ -28,18 +28,18 @@ pub struct Bench<'a> {
 /// One figure of one run.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// What it is called; the same on both sides.
+    /// Its name; the same on both sides.
     pub name: &'static str,
-    /// How much.
+    /// The value.
     pub value: f64,
 }
 
-/// What is demanded of ours divided by the peer's.
+/// The bound on our figure divided by the peer's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Bar {
-    /// So many times at least.
+    /// At least this ratio.
     AtLeast(f64),
-    /// So many times at most.
+    /// At most this ratio.
     AtMost(f64),
     /// Printed for the explanation.
     None,
@@ -58,7 +58,7 @@ impl Bar {
 
 /// One row of the comparison: one cluster, one load, some figures.
 pub struct Row {
-    /// What `--only` calls it.
+    /// Its name for `--only`.
     pub name: &'static str,
     /// Its figures, their units and their bars.
     pub figures: &'static [(&'static str, &'static str, Bar)],

@@ -1,5 +1,5 @@
-//! What a check is, and the verbs that checks are written in: each runs `etcdctl` against one node, logs the command and
-//! the answer, and says what it expected when it is disappointed.
+//! A check, and the verbs of checks: each runs `etcdctl` against one node, logs the command and the answer, and says
+//! what it expected when it is disappointed.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::child::{self, Output, Speaker};
 /// No single command takes longer; etcdctl itself gives up after 5 s.
 const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 
-/// What is awaited comes by then, or not at all.
+/// The longest wait for an expected output.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers longer than this are cut in the log.
@@ -23,7 +23,7 @@ const LOG_ANSWER_CHARACTERS_MAX: usize = 2000;
 
 /// One named thing that a client must find, at any node.
 pub struct Check {
-    /// What is shown in the table.
+    /// The text in the table.
     pub name: &'static str,
     /// Fails with what was expected and what came.
     pub run: fn(&Node) -> Result<()>,
@@ -141,7 +141,7 @@ impl Node {
         count.with_context(|| format!("no count in {text:?}"))
     }
 
-    /// Starts a command that goes on speaking.
+    /// Starts a command that keeps printing.
     pub fn start(&self, arguments: &[&str], input: &str) -> Result<Speaker> {
         let mut command = self.command(arguments);
         self.write_log(&format!("$ {} &\n", child::show(&command)))?;
@@ -188,7 +188,7 @@ impl Node {
 pub fn number(document: &Value, pointer: &str) -> Result<i64> {
     match document.pointer(pointer) {
         None => Ok(0),
-        Some(value) => value.as_i64().with_context(|| format!("{pointer} of {document} is no whole number")),
+        Some(value) => value.as_i64().with_context(|| format!("{pointer} of {document} is not a whole number")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The NTP of `crates/clocks` against `chronyd`: each asks the other, over UDP on the loopback.
 //!
-//! Our side is the crate's example `ntp`: the process that the simulator runs, with a socket. Where chronyd cannot be had,
-//! that is said in a line that begins with ABSENT, and what needs it is counted as skipped.
+//! Our side is the crate's example `ntp`: the process that the simulator runs, with a socket. Where chronyd is not
+//! installed, a line that begins with ABSENT says so, and the checks that need it are counted as skipped.
 
 use std::fs;
 use std::net::UdpSocket;
@@ -13,15 +13,16 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::chronyd::Chronyd;
 use super::working_folder;
+use crate::cargo;
 use crate::child::{self, Speaker};
-use crate::verify::{self, Tally};
+use crate::tally::Tally;
 use crate::workspace::Workspace;
 
 /// No asking of ours takes longer: the client itself gives up after 10 s.
 const ASK_LIMIT: Duration = Duration::from_secs(20);
-/// How far ahead a server of ours is that is wrong.
+/// The error of our wrong server.
 const WRONG_MS: i64 = 2_500;
-/// How far chrony may be from what we know. What it measures is good to microseconds, and a machine under load is late.
+/// The tolerance for chrony's measurement. It measures to microseconds, but a machine under load is late.
 const CHRONY_SECONDS: f64 = 0.1;
 /// How exactly our client knows its machine's own clock: it reads two, one after the other.
 const READING_NS: u64 = 2_000;
@@ -44,7 +45,7 @@ const CHECKS: &[Check] = &[
     Check { name: "chrony: our server answers requests only", needs_chronyd: false, run: hostile },
 ];
 
-/// What the checks work with.
+/// The setup of the checks.
 struct Bench {
     chronyd: Option<Chronyd>,
     /// The example of ours.
@@ -74,7 +75,7 @@ pub fn run(workspace: &Workspace, selected: impl Fn(&str) -> bool, tally: &mut T
     if checks.is_empty() {
         return Ok(());
     }
-    verify::run_cargo(&mut verify::offline(workspace, &["build", "--package", "volvox-clocks", "--example", "ntp"]))?;
+    cargo::run(&mut cargo::offline(workspace, &["build", "--package", "volvox-clocks", "--example", "ntp"]))?;
     let program = workspace.volvox();
     let ntp = program.parent().context("the program lies in a folder")?.join("examples").join("ntp");
     let bench = Bench { chronyd: fetch(workspace), ntp, folder: working_folder()?.join("chrony") };
@@ -169,8 +170,8 @@ fn chrony_outvotes(bench: &Bench) -> Result<String> {
     Ok(format!("it says {seconds:+.6} s"))
 }
 
-/// Behind every datagram that is no request comes one that is: the answer to it is the first thing, and the only one, that
-/// comes back.
+/// After every datagram that is not a request comes one that is: the answer to it is the first, and the only one, that
+/// returns.
 fn hostile(bench: &Bench) -> Result<String> {
     let server = bench.serve("127.0.0.1", 0)?;
     let socket = UdpSocket::bind("127.0.0.1:0")?;
@@ -234,7 +235,7 @@ impl Bench {
     }
 }
 
-/// What our client found out.
+/// The findings of our client.
 #[derive(Debug, PartialEq)]
 struct Found {
     ahead_ns: i64,
@@ -242,7 +243,7 @@ struct Found {
     servers: Vec<OneServer>,
 }
 
-/// What it found out about one server.
+/// The findings about one server.
 #[derive(Debug, PartialEq)]
 struct OneServer {
     ahead_ns: i64,
@@ -274,7 +275,7 @@ impl OneServer {
     /// Of a server with the same clock as ours: the filter is full, and zero lies within the bound.
     fn check_right(&self) -> Result<()> {
         ensure!(self.samples == 8 && self.believed, "{self:?} has not eight samples, or is not believed");
-        ensure!(self.delay_ns / 2 < BOUND_NS_MAX, "{self:?} was under way for too long to show anything");
+        ensure!(self.delay_ns / 2 < BOUND_NS_MAX, "{self:?} was in flight for too long to show anything");
         let bound = self.delay_ns / 2 + READING_NS;
         ensure!(
             self.ahead_ns.unsigned_abs() <= bound,

@@ -18,9 +18,9 @@ const FOLDER: &str = "chrony";
 const FETCH_LIMIT: Duration = Duration::from_secs(60);
 /// A daemon answers by then, or not at all.
 const START_LIMIT: Duration = Duration::from_secs(5);
-/// How often a free port is looked for: somebody may take it before the daemon does.
+/// How often a free port is searched for: another process may take it before the daemon does.
 const PORTS_TRIED: usize = 3;
-/// A client that has heard nothing gives up after so many seconds, and is given up a little later.
+/// A client without an answer gives up after this many seconds, and is killed a little later.
 const CLIENT_SECONDS: u64 = 8;
 
 /// A program that works on this machine.
@@ -28,7 +28,7 @@ pub struct Chronyd {
     program: PathBuf,
     /// The libraries that were fetched with it, if it needs any that the machine has not.
     libraries: Option<PathBuf>,
-    /// What it says of itself.
+    /// Its version output.
     pub version: String,
 }
 
@@ -124,7 +124,7 @@ impl Chronyd {
         command.args(["-Q", "-t", &CLIENT_SECONDS.to_string(), "-u", "root", "-U", "-f", "/dev/null"]);
         for server in servers {
             let (host, port) = server.rsplit_once(':').with_context(|| format!("{server} has no port"))?;
-            // Sixteen times a second, which it does on a local network only.
+            // Sixteen times per second, which it does on a local network only.
             command.arg(format!("server {host} port {port} iburst minpoll -4 maxpoll -4"));
         }
         command.args(private(folder, name));
@@ -138,7 +138,7 @@ impl Chronyd {
 /// A daemon that serves. It is killed when this is dropped.
 pub struct Server {
     child: Child,
-    /// Where it answers.
+    /// Its address.
     pub address: String,
 }
 
@@ -148,7 +148,7 @@ impl Drop for Server {
     }
 }
 
-/// What keeps a daemon out of the way of the system's own: no port and no socket for commands, its own file for its number.
+/// The options that separate a daemon from the system's own: no port and no socket for commands, its own pid file.
 fn private(folder: &Path, name: &str) -> Vec<String> {
     let pid = folder.join(format!("{name}.pid"));
     vec!["cmdport 0".to_string(), "bindcmdaddress /".to_string(), format!("pidfile {}", pid.display())]
@@ -186,7 +186,7 @@ fn on_the_path() -> Vec<PathBuf> {
 
 /// Debian's package manager, which checks the signatures of what it downloads.
 struct Apt {
-    /// Where the lists of packages are, if not where the system has them.
+    /// The folder of the package lists, if not the system's.
     options: Vec<String>,
 }
 
@@ -196,7 +196,7 @@ impl Apt {
         Self { options: Vec::new() }
     }
 
-    /// Over lists of the checkout's own, fetched anew.
+    /// Over lists of the checkout's own, fetched again.
     fn of_our_own(folder: &Path) -> Result<Self> {
         let (lists, cache) = (folder.join("lists"), folder.join("cache"));
         for partial in [lists.join("partial"), cache.join("archives/partial")] {

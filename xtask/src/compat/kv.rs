@@ -1,4 +1,4 @@
-//! `put`, `get` and `del` with everything that they can be asked.
+//! `put`, `get` and `del` with all their options.
 
 use anyhow::{Result, ensure};
 
@@ -68,7 +68,7 @@ fn get(node: &Node) -> Result<()> {
     node.expect(&["get", &key, "--consistency=l"], &lines(&[&key, "τιμή 🜁"]))?;
     node.expect(&["get", &missing], "")?;
     node.expect(&["get", &missing, "--consistency=s"], "")?;
-    // A serializable read may be old, but not for ever.
+    // A serializable read may be stale, but not forever.
     node.until(|| node.expect(&["get", &key, "--consistency=s"], &lines(&[&key, "τιμή 🜁"])))
 }
 

@@ -1,4 +1,4 @@
-//! `lease`: keys that live as long as somebody keeps them alive.
+//! `lease`: keys that live as long as a client keeps them alive.
 
 use anyhow::{Context, Result, ensure};
 

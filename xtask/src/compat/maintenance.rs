@@ -83,7 +83,7 @@ fn cluster_status(node: &Node) -> Result<()> {
         let (leaders, members) = (values("/Status/leader"), values("/Status/header/member_id"));
         same("members that the nodes say they are", members.len(), node.endpoints().len())?;
         same("leaders that they follow", leaders.len(), 1)?;
-        ensure!(members.contains(&leaders[0]), "the leader {leaders:?} is none of {members:?}");
+        ensure!(members.contains(&leaders[0]), "the leader {leaders:?} is not one of {members:?}");
         same("clusters that they belong to", values("/Status/header/cluster_id").len(), 1)?;
         same("terms that they are in", values("/Status/raftTerm").len(), 1)
     })
@@ -139,7 +139,7 @@ fn snapshot(node: &Node) -> Result<()> {
     let bytes = std::fs::read(&file).with_context(|| format!("cannot read {path}"))?;
     // An image in blocks of 512, and the 32 bytes of its SHA-256 behind it.
     same("the size modulo 512", bytes.len() % 512, 32)?;
-    ensure!(bytes.len() > 512, "{} bytes are no image", bytes.len());
+    ensure!(bytes.len() > 512, "{} bytes are not an image", bytes.len());
     let marker = b"a value that can be recognised";
     ensure!(bytes.windows(marker.len()).any(|window| window == marker), "the snapshot does not hold what was put");
     Ok(())
@@ -180,10 +180,10 @@ fn compaction_and_watches(node: &Node) -> Result<()> {
     running.hear(PATIENCE, |heard| heard.len() >= 6)?;
     node.expect(&["compaction", &(first + 1).to_string()], &format!("compacted revision {}\n", first + 1))?;
     let late = node.said(&["watch", &key, "--rev", &first.to_string()], "")?;
-    ensure!(!late.status.success(), "a watch of a compacted revision goes on");
+    ensure!(!late.status.success(), "a watch of a compacted revision continues");
     let text = format!("{}{}", late.stdout, late.stderr);
     ensure!(text.contains(&format!("watch was canceled ({COMPACTED})")), "expected {COMPACTED:?}, found {text:?}");
-    // Who has already seen those events is not disturbed.
+    // A watcher that has already seen those events is not disturbed.
     node.put(&key, "three")?;
     let heard = running.hear(PATIENCE, |heard| heard.len() >= 9)?;
     same("the running watch", heard[8].as_str(), "three")

@@ -1,4 +1,4 @@
-//! `member`: who belongs to the cluster, and how that changes. Nothing is started at the added addresses.
+//! `member`: the members of the cluster, and changes of them. Nothing is started at the added addresses.
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -13,8 +13,8 @@ pub const CHECKS: &[Check] = &[
     Check { name: "member: refusals", run: refusals },
 ];
 
-/// An address where nobody listens: the discard port of an address that is never a node of this cluster.
-const NOBODY: &str = "http://127.0.0.1:9";
+/// An address where no process listens: the discard port of an address that is never a node of this cluster.
+const NO_LISTENER: &str = "http://127.0.0.1:9";
 
 /// The rows of `member list`, each split into its cells.
 fn members(node: &Node) -> Result<Vec<Vec<String>>> {
@@ -33,7 +33,7 @@ fn list(node: &Node) -> Result<()> {
     same("members", rows.len(), 3)?;
     for row in &rows {
         ensure!(row.len() == 6, "not six cells: {row:?}");
-        ensure!(u64::from_str_radix(&row[0], 16).is_ok_and(|id| id > 0), "{} is no id", row[0]);
+        ensure!(u64::from_str_radix(&row[0], 16).is_ok_and(|id| id > 0), "{} is not an id", row[0]);
         same("state", row[1].as_str(), "started")?;
         ensure!(!row[2].is_empty(), "a started member without a name: {row:?}");
         ensure!(row[3].starts_with("http://127.0.0.1:"), "{} is no peer URL", row[3]);
@@ -55,9 +55,9 @@ fn list(node: &Node) -> Result<()> {
     same("ids of both forms", ids, rows.iter().filter_map(|row| u64::from_str_radix(&row[0], 16).ok()).collect())
 }
 
-/// What `member add` prints, checked, and the new member's id.
+/// Checks the output of `member add`, and returns the new member's id.
 fn add(node: &Node, name: &str, flags: &[&str]) -> Result<String> {
-    let peers = format!("--peer-urls={NOBODY}");
+    let peers = format!("--peer-urls={NO_LISTENER}");
     let arguments = [&["member", "add", name, &peers], flags].concat();
     // Right after another change the cluster may say that it is not ready for the next; it soon is.
     let said = node.until(|| node.ask(&arguments))?;
@@ -73,10 +73,10 @@ fn add(node: &Node, name: &str, flags: &[&str]) -> Result<String> {
         found.next().and_then(|line| line.strip_prefix("ETCD_INITIAL_CLUSTER=\"")?.strip_suffix('"')).unwrap_or("");
     same("members in the initial cluster", cluster.split(',').count(), 4)?;
     ensure!(
-        cluster.split(',').any(|member| member == format!("{name}={NOBODY}")),
+        cluster.split(',').any(|member| member == format!("{name}={NO_LISTENER}")),
         "not in the initial cluster: {cluster}"
     );
-    same("the peers", found.next(), Some(format!("ETCD_INITIAL_ADVERTISE_PEER_URLS=\"{NOBODY}\"").as_str()))?;
+    same("the peers", found.next(), Some(format!("ETCD_INITIAL_ADVERTISE_PEER_URLS=\"{NO_LISTENER}\"").as_str()))?;
     same("the state", found.next(), Some("ETCD_INITIAL_CLUSTER_STATE=\"existing\""))?;
     Ok((*id).to_string())
 }
@@ -87,13 +87,13 @@ fn remove(node: &Node, id: &str) -> Result<()> {
     same("members after the removal", members(node)?.len(), 3)
 }
 
-/// The member is listed by every node as not started, and writes go on.
+/// The member is listed by every node as not started, and writes continue.
 fn is_listed(node: &Node, id: &str, learner: bool) -> Result<()> {
     for other in node.others() {
         let rows = members(&other)?;
         let row = rows.iter().find(|row| row[0] == id).with_context(|| format!("{id} is not listed"))?;
         let expected: Vec<_> =
-            [id, "unstarted", "", NOBODY, "", if learner { "true" } else { "false" }].map(str::to_string).to_vec();
+            [id, "unstarted", "", NO_LISTENER, "", if learner { "true" } else { "false" }].map(str::to_string).to_vec();
         same("the row", row.clone(), expected)?;
     }
     let key = node.key("written meanwhile");
@@ -135,7 +135,10 @@ fn update(node: &Node) -> Result<()> {
 fn refusals(node: &Node) -> Result<()> {
     node.refused(&["member", "remove", "1234abcd"], "etcdserver: member not found")?;
     node.refused(&["member", "promote", "1234abcd"], "etcdserver: member not found")?;
-    node.refused(&["member", "update", "1234abcd", &format!("--peer-urls={NOBODY}")], "etcdserver: member not found")?;
+    node.refused(
+        &["member", "update", "1234abcd", &format!("--peer-urls={NO_LISTENER}")],
+        "etcdserver: member not found",
+    )?;
     let rows = members(node)?;
     let voter = rows.iter().find(|row| row[1] == "started").context("no member has started")?;
     node.refused(&["member", "promote", &voter[0]], "etcdserver: can only promote a learner member")?;

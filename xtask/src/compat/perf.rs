@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::cargo;
 use crate::child;
-use crate::verify;
 use crate::workspace::Workspace;
 
 use super::clients::Clients;
@@ -27,7 +27,7 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     };
     let clients = Clients::fetch(workspace)?;
     if etcd.is_empty() {
-        verify::run_cargo(&mut verify::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
+        cargo::run(&mut cargo::offline(workspace, &["build", "--release", "--package", "volvox"]))?;
     }
     let folder = working_folder()?;
     let cluster = if etcd.is_empty() {

@@ -6,7 +6,7 @@ use super::check::{Check, Node, PATIENCE, lines, same};
 
 pub const CHECKS: &[Check] = &[
     Check { name: "lock: with a command", run: lock_command },
-    Check { name: "lock: one holder at a time", run: lock_order },
+    Check { name: "lock: mutual exclusion", run: lock_order },
     Check { name: "lock: a dead holder's lease ends", run: lock_expiry },
     Check { name: "elect: campaign and observe", run: elect },
     Check { name: "make-mirror", run: mirror },
@@ -18,7 +18,7 @@ fn lock_command(node: &Node) -> Result<()> {
     let mut words = said.lines();
     ensure!(words.next().is_some_and(|key| key.starts_with(&format!("{name}/"))), "no key of the lock in {said:?}");
     let revision: i64 = words.next().unwrap_or("").parse()?;
-    ensure!(revision > 0 && revision <= node.revision()?, "{revision} is no revision of the lock");
+    ensure!(revision > 0 && revision <= node.revision()?, "{revision} is not a revision of the lock");
     let output = node.said(&["lock", &name, "--", "sh", "-c", "exit 3"], "")?;
     same("the command's exit code", output.status.code(), Some(3))?;
     node.expect(&["get", &name, "--prefix"], "")
@@ -50,7 +50,7 @@ fn lock_expiry(node: &Node) -> Result<()> {
     first.hear(PATIENCE, |heard| !heard.is_empty())?;
     let mut second = node.start(&["lock", &name, "--ttl", "2"], "")?;
     node.until(|| same("contenders", contenders(node, &name)?, 2))?;
-    // Dropped is killed: nobody releases the lock, and only its lease can.
+    // Dropping kills it: no client releases the lock, only its lease does.
     drop(first);
     second.hear(PATIENCE, |heard| !heard.is_empty())?;
     second.interrupt(PATIENCE)?;

@@ -40,7 +40,7 @@ fn branches(node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// All but `lease(...)`: etcdctl 3.5.1 panics on it before it asks anybody.
+/// All but `lease(...)`: etcdctl 3.5.1 panics on it before it sends a request.
 fn comparisons(node: &Node) -> Result<()> {
     let (key, missing) = (node.key("k"), node.key("missing"));
     node.put(&key, "m")?;

@@ -23,7 +23,7 @@ fn hears(watch: &mut Speaker, expected: &[&str]) -> Result<()> {
     same("the events", heard.iter().map(String::as_str).collect::<Vec<_>>(), expected.to_vec())
 }
 
-/// Puts `key` until the watch has heard of it, so that what follows is heard live; answers how many lines that took.
+/// Puts `key` until the watch reports it, so that later events arrive live; returns the number of lines that this took.
 fn until_awake(node: &Node, watch: &mut Speaker, key: &str) -> Result<usize> {
     node.until(|| {
         node.put(key, "awake?")?;
@@ -84,7 +84,7 @@ fn from_the_past(node: &Node) -> Result<()> {
     for other in node.others() {
         hears(&mut other.start(&["watch", &key, "--rev", &first], "")?, &expected)?;
     }
-    // A revision that is still to come: nothing before it is heard.
+    // A future revision: no event before it arrives.
     let future = node.revision()? + 2;
     let mut watch = node.start(&["watch", &key, "--rev", &future.to_string()], "")?;
     node.put(&key, "before")?;

@@ -39,7 +39,7 @@ const FAMILY: &str = r#"//! Chapters of the family `{{family}}`: cards, scenario
 
 use volvox_lab::registry::{Family, protocol};
 
-/// The family. One line an entry.
+/// The family, with one line per entry.
 pub static FAMILY: Family = Family {
     name: "{{family}}",
     entries: &[
@@ -49,7 +49,7 @@ pub static FAMILY: Family = Family {
 };
 "#;
 
-const FAMILY_TEST: &str = r#"//! Everything that makes an entry of this family sound.
+const FAMILY_TEST: &str = r#"//! Every check of every entry of this family.
 
 #[test]
 fn every_chapter_is_what_the_coverage_says() {
@@ -60,13 +60,13 @@ fn every_chapter_is_what_the_coverage_says() {
 "#;
 
 const EVIDENCE: &str = "\
-# What shows what the catalogue demands of the rows that this family claims: `DEMAND = EVIDENCE; ...`, all of which must pass.
-# The demands are those of crates/lab/catalogue.txt; the kinds of evidence are in crates/lab/src/evidence.rs. A claim that a row
-# demands needs no line. What has no line is open, and `volvox lab show ID` prints it so.
+# The evidence for each demand of the catalogue on the rows that this family claims: `DEMAND = EVIDENCE; ...`, all of which must
+# pass. The demands are those of crates/lab/catalogue.txt; the kinds of evidence are in crates/lab/src/evidence.rs. A claim that a
+# row demands needs no line. A demand without a line is open, and `volvox lab show ID` prints it as open.
 ";
 
 const COVERAGE: &str = "\
-# What the test of this family found of each entry; `volvox lab list` reads it. Written by
+# The results of this family's test, entry by entry; `volvox lab list` reads it. Written by
 # UPDATE=1 cargo test -p volvox-chapters-{{family}}
 ";
 
@@ -76,7 +76,7 @@ impl Family {
         if family == "new" {
             let path = format!("crates/{name}");
             if root.join(&path).exists() || root.join(format!("chapters/{name}")).exists() {
-                bail!("there is a crate {path} already; say which family it belongs to: --family F");
+                bail!("the crate {path} already exists; name the family it belongs to: --family F");
             }
             return Ok(Family { name: name.id.clone(), is_new: true });
         }
@@ -103,7 +103,7 @@ impl Family {
         text.replace("{{family}}", &self.name).replace("{{family_module}}", &self.name.replace('-', "_"))
     }
 
-    /// Where the test of a protocol is: a module of the one program that the crate has, else a program of its own.
+    /// The place of a protocol's test: a module of the one program that the crate has, else a program of its own.
     pub fn test_of(&self, root: &Path, module: &str) -> Result<String> {
         Ok(match self.program(root)? {
             Some(program) => format!("{program}/{module}.rs"),
@@ -144,12 +144,12 @@ impl Family {
         let shown = format!("chapters of the family `{name}`");
         let dependencies = "volvox-core.workspace = true\n\n[dev-dependencies]\nvolvox-sim.workspace = true\n";
         let readme = format!(
-            "# volvox-{name}\n\nProtocols of the family `{name}`. One module a protocol; each begins with its problem, its idea and a run.\n"
+            "# volvox-{name}\n\nProtocols of the family `{name}`. One module per protocol; each begins with its problem, its idea and a run.\n"
         );
         let readme_of_chapters = format!(
             "# volvox-chapters-{name}\n\nThe chapters of the family `{name}`. The protocols themselves are in [crates/{name}](../../crates/{name}/).\n\n\
-             Begin with `src/lib.rs`, which lists the entries. `cargo test -p volvox-chapters-{name}` does everything that makes an \
-             entry sound,\nand compares it with `coverage.txt`; `evidence.txt` says what shows what the catalogue demands.\n"
+             Begin with `src/lib.rs`, which lists the entries. `cargo test -p volvox-chapters-{name}` runs every check of every \
+             entry\nand compares the results with `coverage.txt`; `evidence.txt` names the evidence for each demand of the catalogue.\n"
         );
         let mut written = Vec::new();
         for (path, text) in [
@@ -186,7 +186,8 @@ impl Family {
                     "volvox-chapters-",
                     &format!("volvox-chapters-{name} = {{ path = \"chapters/{name}\" }}"),
                 )?;
-                before(&text, "volvox-core = ", &format!("volvox-{name} = {{ path = \"crates/{name}\" }}"))
+                let text = before(&text, "volvox-core = ", &format!("volvox-{name} = {{ path = \"crates/{name}\" }}"))?;
+                before(&text, "volvox-lab.opt-level", &format!("volvox-chapters-{name}.opt-level = 1"))
             })?,
             change(root, "crates/chapters/Cargo.toml", |text| {
                 let text = before(text, "    \"dep:volvox-chapters-", &format!("    \"dep:volvox-chapters-{name}\","))?;
@@ -205,7 +206,7 @@ impl Family {
                     text,
                     "| `chapters-",
                     &format!(
-                        "| `chapters-{name}` | `core`, `lab`, `{name}` | - | what is shown about a family of protocols; an edit rebuilds one family |"
+                        "| `chapters-{name}` | `core`, `lab`, `{name}` | - | the chapters of a family; an edit rebuilds one family |"
                     ),
                 )?;
                 let text = before(&text, "| `mutex` |", &format!("| `{name}` | `core` | - | a family of protocols |"))?;

@@ -44,7 +44,7 @@ impl Name {
             bail!("`{id}`: a name has at most {LETTERS_MAX} letters");
         }
         if KEYWORDS.contains(&id) {
-            bail!("`{id}` is a word of Rust; no module can be called so");
+            bail!("`{id}` is a keyword of Rust and cannot name a module");
         }
         Ok(Name { id: id.to_string() })
     }
@@ -56,11 +56,11 @@ impl Name {
         for family in fs::read_dir(&chapters).with_context(|| format!("cannot list {}", chapters.display()))? {
             let family = family?.file_name().to_string_lossy().into_owned();
             if mentions(&chapters.join(&family).join("src"), &quoted)? {
-                bail!("there is an entry `{}` already", self.id);
+                bail!("the entry `{}` already exists", self.id);
             }
             for path in [format!("crates/{family}/src/{module}.rs"), format!("crates/{family}/src/{module}/mod.rs")] {
                 if root.join(&path).exists() {
-                    bail!("there is a module {path} already");
+                    bail!("the module {path} already exists");
                 }
             }
         }
@@ -78,7 +78,7 @@ impl Name {
     }
 
     /// As a title: `My protocol`.
-    fn title(&self) -> String {
+    pub fn title(&self) -> String {
         capital(&self.id.replace('-', " "))
     }
 

@@ -3,7 +3,7 @@
 use super::Finding;
 use super::tree::{File, PURE, Tree, library};
 
-/// Something that must not stand somewhere.
+/// Something that is banned in some places.
 struct Ban {
     /// The text to find in code, at word boundaries.
     text: &'static str,
@@ -11,7 +11,7 @@ struct Ban {
     in_comments: bool,
     /// Whether the ban holds on a line of this file; the flag says that the line belongs to a test.
     applies: fn(&File, bool) -> bool,
-    /// What to do instead.
+    /// The remedy.
     instead: &'static str,
 }
 
@@ -93,13 +93,13 @@ const BANS: &[Ban] = &[
         text: concat!("FIX", "ME"),
         in_comments: true,
         applies: everywhere,
-        instead: "mend it now, or open an issue and say in words what does not hold",
+        instead: "fix it now, or open an issue and say in words what does not hold",
     },
     Ban {
         text: concat!("XX", "X"),
         in_comments: true,
         applies: everywhere,
-        instead: "mend it now, or open an issue and say in words what does not hold",
+        instead: "fix it now, or open an issue and say in words what does not hold",
     },
     Ban {
         text: concat!("TO", "DO"),

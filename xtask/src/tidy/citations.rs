@@ -1,5 +1,5 @@
-//! What sources and pages cite is in the repository: mechanisms and claims have an anchor in the catalogue, decisions have
-//! a page, and an anchor of a page of the book is on that page.
+//! Citations of sources and pages resolve in the repository: mechanisms and claims have an anchor in the catalogue,
+//! decisions have a page, and an anchor of a page of the book is on that page.
 
 use std::collections::BTreeSet;
 
@@ -7,10 +7,10 @@ use super::Finding;
 use super::links::has_anchor;
 use super::tree::{File, Tree};
 
-/// Where the mechanisms and the claims are.
+/// The folder of the mechanisms and the claims.
 const CATALOGUE: &str = "book/src/catalogue/";
 
-/// What looks like the id of a mechanism and is none.
+/// Words that look like the id of a mechanism but are not.
 const OTHER_PREFIXES: [&str; 4] = ["CRC", "ISO", "SHA", "UTF"];
 
 /// Citations that lead nowhere.

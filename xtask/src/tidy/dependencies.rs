@@ -9,7 +9,7 @@ use super::Finding;
 use super::manifests;
 use super::tree::{PURE, Tree};
 
-/// Where the table is.
+/// The file with the table.
 const PAGE: &str = "ARCHITECTURE.md";
 
 /// The line above the table.
@@ -25,13 +25,13 @@ struct Row {
     foreign: Foreign,
 }
 
-/// Which packages of others a crate may use.
+/// The third-party packages that a crate may use.
 enum Foreign {
     Any,
     Only(BTreeSet<String>),
 }
 
-/// Where manifests and table disagree.
+/// The differences between manifests and table.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let (rows, mut findings) = match read_table(tree) {
         Ok(rows) => (rows, Vec::new()),
@@ -156,7 +156,7 @@ fn read_table(tree: &Tree) -> Result<BTreeMap<String, Row>, Box<Finding>> {
     Ok(rows)
 }
 
-/// `a, b` and the like; a dash or nothing is the empty set.
+/// A list such as `a, b`; a dash or nothing is the empty set.
 fn names(cell: &str) -> BTreeSet<String> {
     cell.split(',')
         .map(|name| name.trim().trim_matches('`'))

@@ -1,5 +1,5 @@
 //! Words and turns that have a better twin, by ratchet: how often each may still be found is listed in `xtask/ratchet.txt`
-//! as `word:<name> count reason`, and the count only goes down. What is not listed may not be found at all.
+//! as `word:<name> count reason`, and the count only goes down. A turn that is not listed may not be found at all.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::tree::{File, Tree};
 /// The list of what is still allowed, shared with the lengths.
 const RATCHET: &str = "xtask/ratchet.txt";
 
-/// What the lines of this rule begin with in the list.
+/// The prefix of this rule's lines in the list.
 pub const PREFIX: &str = "word:";
 
 /// Files that must name the words: the table below, the list, and the page that teaches them.
@@ -19,9 +19,9 @@ const NOT_SEARCHED: [&str; 3] = ["xtask/src/tidy/english.rs", RATCHET, "STYLE.md
 enum Pattern {
     /// Any of these texts, as whole words, in any case.
     Text(&'static [&'static str]),
-    /// Any of these texts, where the sentence does not go on with "that" or "as".
+    /// Any of these texts, where the sentence does not continue with "that" or "as".
     Uncompared(&'static [&'static str]),
-    /// A sentence of a comment or of a page that begins with this word and is no question.
+    /// A sentence of a comment or of a page that begins with this word and is neither a question nor a heading.
     Opens(&'static [&'static str]),
     /// A number of three digits that begins with 00: the name of a note that no reader has.
     PrivateNumber,
@@ -32,7 +32,7 @@ struct Twin {
     /// Its name in the list.
     name: &'static str,
     pattern: Pattern,
-    /// What to write.
+    /// The better text.
     instead: &'static str,
 }
 
@@ -55,6 +55,35 @@ const TWINS: &[Twin] = &[
         pattern: Pattern::Opens(&["Who", "Whoever"]),
         instead: "the actor first: A node that ..., The leader ...",
     },
+    Twin {
+        name: "what-opens",
+        pattern: Pattern::Opens(&["What", "Whose", "Whom"]),
+        instead: "a noun phrase or the actor first: The records that ..., A message that ...",
+    },
+    Twin {
+        name: "somebody",
+        pattern: Pattern::Text(&["somebody", "whoever"]),
+        instead: "the actor: a node, a client, an operator, another process",
+    },
+    Twin { name: "anew", pattern: Pattern::Text(&["anew"]), instead: "again; restarts, rewrites, rebuilds" },
+    Twin {
+        name: "under-way",
+        pattern: Pattern::Text(&["under way"]),
+        instead: "in flight (a message), in progress (a job, an election)",
+    },
+    Twin { name: "taken-out", pattern: Pattern::Text(&["taken out", "takes out", "take out"]), instead: "is removed" },
+    Twin { name: "taken-for", pattern: Pattern::Text(&["taken for"]), instead: "is believed to be, is mistaken for" },
+    Twin { name: "in-the-mean", pattern: Pattern::Text(&["in the mean"]), instead: "on average" },
+    Twin {
+        name: "wants-in",
+        pattern: Pattern::Text(&["wants in", "want in"]),
+        instead: "wants to enter, requests entry",
+    },
+    Twin {
+        name: "archaic",
+        pattern: Pattern::Text(&["lest", "whence", "hitherto", "at hand", "beyond belief", "in its stead"]),
+        instead: "so that ... not, from which, so far, available, out of range, in its place",
+    },
     Twin { name: "news-are", pattern: Pattern::Text(&["news are"]), instead: "an update is" },
     Twin { name: "this-house", pattern: Pattern::Text(&["this house"]), instead: "here, this code base" },
     Twin { name: "course-notes", pattern: Pattern::Text(&["course notes"]), instead: "textbooks often ..." },
@@ -65,7 +94,7 @@ const TWINS: &[Twin] = &[
     },
     Twin {
         name: "private-page",
-        pattern: Pattern::Text(&["DESIGN section", "etcd-v3 section", "spec/etcd-v3"]),
+        pattern: Pattern::Text(&["DESIGN section", "etcd-v3 section", "spec/etcd-v3", "spec/lab"]),
         instead: "ARCHITECTURE.md, a page of decisions/, or book/src/etcd.md with its section",
     },
 ];
@@ -121,7 +150,7 @@ pub fn proposal(tree: &Tree) -> String {
     TWINS.iter().map(line).collect()
 }
 
-/// Where a turn is found, once for each time.
+/// The places of a turn, once for each time.
 fn places(tree: &Tree, twin: &Twin) -> Vec<(String, usize)> {
     let searched = |file: &&File| {
         let is_text = [".rs", ".md", ".txt"].iter().any(|end| file.path.ends_with(end));
@@ -153,13 +182,16 @@ fn count(pattern: &Pattern, file: &File, line: &str, next: &str) -> usize {
             texts.iter().map(|text| ends_of(line, text).filter(|end| !compared(end)).count()).sum()
         }
         Pattern::Opens(words) => {
-            let Some(prose) = prose(file, line) else { return 0 };
+            let Some(prose) = prose(file, line).filter(|prose| !prose.starts_with('#')) else { return 0 };
             let opens = |sentence: &&str| {
-                let sentence = sentence.trim_start_matches(['-', '*', '`', '"', '(', '#', ' ']);
+                let sentence = sentence.trim_start_matches(['-', '*', '`', '"', '(', ' ']);
                 words.iter().any(|word| sentence.strip_prefix(word).is_some_and(|rest| rest.starts_with(' ')))
-                    && !sentence.trim_end().ends_with('?')
             };
-            sentences(prose).into_iter().filter(opens).count()
+            let is_question = |sentence: &str| {
+                let is_whole = sentence.ends_with(['.', '!', '?']);
+                sentence.contains('?') || (!is_whole && sentences(next)[0].ends_with('?'))
+            };
+            sentences(prose).into_iter().filter(opens).filter(|sentence| !is_question(sentence.trim_end())).count()
         }
         Pattern::PrivateNumber => {
             let Some(prose) = prose(file, line) else { return 0 };
@@ -201,7 +233,7 @@ fn without_marker(line: &str) -> &str {
     line.trim_start().trim_start_matches(['/', '!']).trim_start()
 }
 
-/// Where `text` ends in a line, wherever it is found as whole words, in any case.
+/// The ends of `text` in a line, wherever it is found as whole words, in any case.
 fn ends_of(line: &str, text: &str) -> impl Iterator<Item = usize> {
     let is_letter = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let (line, text) = (line.to_ascii_lowercase(), text.to_ascii_lowercase());
@@ -253,6 +285,27 @@ mod tests {
     }
 
     #[test]
+    fn vague_and_archaic_turns_are_found() {
+        for (text, name) in [
+            ("// Somebody asks, and the lease ends.\n", "somebody"),
+            ("/// The lock is free for whoever asks first.\n", "somebody"),
+            ("//! Begins anew after a crash.\n", "anew"),
+            ("let note = \"an election is under way\";\n", "under-way"),
+            ("// The rule is taken out.\n", "taken-out"),
+            ("// A slow node is taken for dead.\n", "taken-for"),
+            ("// 10 ms in the mean.\n", "in-the-mean"),
+            ("// A node that wants in.\n", "wants-in"),
+            ("// Waits, lest it forget.\n", "archaic"),
+        ] {
+            let found = check("a.rs", text, "");
+            assert_eq!(found.len(), 1, "{text}");
+            assert!(found[0].contains(&format!("`{name}` is not said here")), "{found:?}");
+        }
+        let plain = "// In the meantime the latest node wants into the manifest; take outputs for what they are.\n";
+        assert!(check("a.rs", plain, "").is_empty());
+    }
+
+    #[test]
     fn so_many_needs_its_that() {
         assert_eq!(check("a.md", "after so many seconds\n", "").len(), 1);
         assert!(check("a.md", "so many that none\nand twice as so many\nas there are\n", "").is_empty());
@@ -260,9 +313,18 @@ mod tests {
 
     #[test]
     fn a_bare_who_opens_no_sentence() {
-        assert_eq!(check("a.rs", "/// Who asks enters.\n// Done. Whoever asks waits.\n", "").len(), 2);
+        assert_eq!(check("a.rs", "/// Who asks enters.\n// Done. Who asks waits.\n", "").len(), 2);
         assert!(check("a.rs", "/// Who asks?\n/// A node, who asks.\nlet x = \"Who asks enters\";\n", "").is_empty());
-        assert!(check("a.md", "Whose turn is it\n", "").is_empty());
+        assert!(check("a.md", "Whole lines are kept\n", "").is_empty());
+    }
+
+    #[test]
+    fn a_bare_what_opens_no_sentence_but_a_question_or_a_heading() {
+        assert_eq!(check("a.rs", "/// What is wrong.\n// Done. What it sent is lost.\n", "").len(), 2);
+        assert!(check("a.md", "## What to try next\n**What time is it?** Read on.\n", "").is_empty());
+        assert!(
+            check("a.rs", "//! Two nodes lead. What must be added, and what\n//! does it cost? Much.\n", "").is_empty()
+        );
     }
 
     #[test]

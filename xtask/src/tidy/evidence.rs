@@ -24,10 +24,12 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// What is wrong with `PACKAGE PROGRAM NAME`, if anything is.
+/// The error in `PACKAGE PROGRAM NAME`, if any.
 fn missing(tree: &Tree, test: &str) -> Option<String> {
     let words: Vec<&str> = test.split_whitespace().collect();
-    let [package, program, name] = words[..] else { return Some(format!("`{test}` is no package, program and name")) };
+    let [package, program, name] = words[..] else {
+        return Some(format!("`{test}` is not a package, program and name"));
+    };
     let Some(folder) = folder_of(tree, package) else { return Some(format!("there is no package `{package}`")) };
     let files = sources_of(tree, &folder, program);
     if files.is_empty() {
@@ -52,13 +54,25 @@ fn sources_of<'a>(tree: &'a Tree, folder: &str, program: &str) -> Vec<&'a File> 
     if program == "lib" {
         return below(format!("{folder}/src/")).collect();
     }
-    let alone = tree.file(&format!("{folder}/tests/{program}.rs"));
+    let root = root_of(tree, folder, program).unwrap_or_else(|| format!("tests/{program}.rs"));
+    let alone = tree.file(&format!("{folder}/{root}"));
     let mut files: Vec<&File> = below(format!("{folder}/tests/{program}/")).chain(alone).collect();
     if let Some(text) = alone.and_then(|file| file.text.as_deref()) {
         let modules = text.lines().filter_map(|line| line.trim().strip_prefix("mod ")?.strip_suffix(';'));
-        files.extend(modules.flat_map(|module| below(format!("{folder}/tests/{module}/"))));
+        for module in modules {
+            files.extend(below(format!("{folder}/tests/{module}/")));
+            files.extend(tree.file(&format!("{folder}/tests/{module}.rs")));
+        }
     }
     files
+}
+
+/// The root of a program of tests that the manifest names.
+fn root_of(tree: &Tree, folder: &str, program: &str) -> Option<String> {
+    let table = manifests::parse(tree, &format!("{folder}/Cargo.toml")).ok()?;
+    let programs = table.get("test")?.as_array()?;
+    let named = programs.iter().find(|one| one.get("name").and_then(|name| name.as_str()) == Some(program))?;
+    Some(named.get("path")?.as_str()?.to_string())
 }
 
 /// Whether a function of this name is marked as a test.
@@ -85,6 +99,12 @@ mod tests {
             ("crates/raft/Cargo.toml", "[package]\nname = \"volvox-raft\"\n"),
             ("crates/raft/tests/paper.rs", "mod theorem;\n#[test]\nfn figure_8() {}\n\nfn schedule() {}\n"),
             ("crates/raft/tests/theorem/mod.rs", "#[tokio::test(start_paused = true)]\nasync fn it_holds() {}\n"),
+            (
+                "crates/disk/Cargo.toml",
+                "[package]\nname = \"volvox-disk\"\n[[test]]\nname = \"disk\"\npath = \"tests/main.rs\"\n",
+            ),
+            ("crates/disk/tests/main.rs", "mod crash;\n"),
+            ("crates/disk/tests/crash.rs", "#[test]\nfn a_batch_is_whole() {}\n"),
             ("crates/raft/src/log.rs", "mod tests {\n    #[test]\n    fn is_empty() {}\n}\n"),
         ]);
         findings(&tree).iter().map(ToString::to_string).collect()
@@ -93,6 +113,7 @@ mod tests {
     #[test]
     fn tests_that_are_there_are_found() {
         assert_eq!(check("model two terms; test volvox-raft paper figure_8"), Vec::<String>::new());
+        assert_eq!(check("test volvox-disk disk a_batch_is_whole"), Vec::<String>::new());
         assert_eq!(check("test volvox-raft paper it_holds; test volvox-raft lib is_empty"), Vec::<String>::new());
     }
 
@@ -103,7 +124,7 @@ mod tests {
             ("test volvox-raft paper schedule", "there is no test `schedule`"),
             ("test volvox-raft thesis figure_8", "`volvox-raft` has no tests called `thesis`"),
             ("test volvox-rift paper figure_8", "there is no package `volvox-rift`"),
-            ("scenario; test volvox-raft paper", "is no package, program and name"),
+            ("scenario; test volvox-raft paper", "is not a package, program and name"),
         ] {
             let found = check(line);
             assert!(found.len() == 1 && found[0].contains(what) && found[0].contains("evidence.txt:3"), "{found:?}");

@@ -4,10 +4,16 @@
 use std::collections::BTreeMap;
 
 use super::tree::Tree;
-use super::{Finding, english};
+use super::{Finding, circles, english};
 
-/// Lines of a file, its own test module not counted.
-const FILE_LINES_MAX: usize = 600;
+/// Lines of a file of tests.
+const TEST_FILE_LINES_MAX: usize = 600;
+
+/// Lines of any other file, its own test module not counted. One that is longer is listed, and has 600 at most.
+const FILE_LINES_MAX: usize = 400;
+
+/// No file has more, listed or not.
+const LISTED_FILE_LINES_MAX: usize = 600;
 
 /// Lines of a function, from the word `fn` to its closing brace.
 const FUNCTION_LINES_MAX: usize = 70;
@@ -22,12 +28,19 @@ struct Allowance {
     reason: String,
 }
 
-/// What is too long and not allowed to be, and what the list allows without need.
+/// Files and functions that are too long, and allowances that are not needed.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let (mut allowances, mut findings) = read_list(tree);
     for (name, (lines, at, limit)) in measure(tree) {
         let path = name.split("::").next().unwrap_or(&name);
+        let is_file = name == path;
         match allowances.remove(&name) {
+            Some(_) if is_file && lines > LISTED_FILE_LINES_MAX => {
+                let what = format!(
+                    "{name} has {lines} lines, more than the {LISTED_FILE_LINES_MAX} that a listed file may have"
+                );
+                findings.push(Finding::new(path, at, what, "split it where a reader would look for the second part"));
+            }
             None if lines > limit => {
                 let what = format!("{name} has {lines} lines, more than {limit}");
                 findings.push(Finding::new(path, at, what, "split it where a reader would look for the second part"));
@@ -70,7 +83,8 @@ fn measure(tree: &Tree) -> BTreeMap<String, (usize, usize, usize)> {
     for (file, source) in tree.sources() {
         let tests_only = source.test.iter().all(|test| *test);
         let lines = if tests_only { source.test.len() } else { source.test.iter().filter(|test| !**test).count() };
-        lengths.insert(file.path.clone(), (lines, 1, FILE_LINES_MAX));
+        let limit = if tests_only { TEST_FILE_LINES_MAX } else { FILE_LINES_MAX };
+        lengths.insert(file.path.clone(), (lines, 1, limit));
         for function in &source.functions {
             let entry =
                 lengths.entry(format!("{}::{}", file.path, function.name)).or_insert((0, 1, FUNCTION_LINES_MAX));
@@ -87,7 +101,8 @@ fn read_list(tree: &Tree) -> (BTreeMap<String, Allowance>, Vec<Finding>) {
     let (mut allowances, mut findings) = (BTreeMap::new(), Vec::new());
     let Some(file) = tree.file(RATCHET) else { return (allowances, findings) };
     for (number, line) in file.lines() {
-        if line.trim().is_empty() || line.starts_with('#') || line.starts_with(english::PREFIX) {
+        let is_of_another_rule = [english::PREFIX, circles::PREFIX].iter().any(|prefix| line.starts_with(prefix));
+        if line.trim().is_empty() || line.starts_with('#') || is_of_another_rule {
             continue;
         }
         let mut words = line.splitn(3, ' ');
@@ -131,9 +146,19 @@ mod tests {
     #[test]
     fn a_file_over_the_limit_fails_but_its_tests_do_not_count() {
         let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "// a line\n".repeat(300));
-        assert!(check("", &("// a line\n".repeat(600) + &tests)).is_empty());
-        let found = check("", &("// a line\n".repeat(601) + &tests));
-        assert!(found.len() == 1 && found[0].contains("has 601 lines, more than 600"), "{found:?}");
+        assert!(check("", &("// a line\n".repeat(400) + &tests)).is_empty());
+        let found = check("", &("// a line\n".repeat(401) + &tests));
+        assert!(found.len() == 1 && found[0].contains("has 401 lines, more than 400"), "{found:?}");
+    }
+
+    #[test]
+    fn a_listed_file_has_600_lines_at_most_and_so_has_a_file_of_tests() {
+        let lines = |count| "// a line\n".repeat(count);
+        assert!(check("crates/x/src/lib.rs 600 a table\n", &lines(600)).is_empty());
+        let found = check("crates/x/src/lib.rs 601 a table\n", &lines(601));
+        assert!(found.len() == 1 && found[0].contains("that a listed file may have"), "{found:?}");
+        let test = |count| findings(&Tree::of(&[("crates/x/tests/all.rs", &lines(count))]));
+        assert!(test(600).is_empty() && test(601).len() == 1);
     }
 
     #[test]
@@ -147,7 +172,7 @@ mod tests {
         assert!(
             check("crates/x/src/lib.rs::long 80 a flat table\n", &long_function(60))[0].contains("needs no exception")
         );
-        assert!(check("crates/x/src/gone.rs 700 a table\n", "")[0].contains("there is no crates/x/src/gone.rs"));
+        assert!(check("crates/x/src/gone.rs 500 a table\n", "")[0].contains("there is no crates/x/src/gone.rs"));
         assert!(check("crates/x/src/lib.rs 700\n", "")[0].contains("and a reason"));
     }
 

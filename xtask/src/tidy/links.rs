@@ -14,7 +14,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
                         &file.path,
                         number,
                         what,
-                        "mend the link, or remove it with what it promised",
+                        "fix the link, or remove it with what it promised",
                     ));
                 }
             }

@@ -17,7 +17,7 @@ const TEST_ONLY: [&str; 1] = ["planted-bugs"];
 /// Sections whose dependencies reach a shipped or a tested binary.
 const SECTIONS: [&str; 3] = ["dependencies", "dev-dependencies", "build-dependencies"];
 
-/// What each package's manifest and folder lack.
+/// The missing parts of each package's manifest and folder.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (folder, file) in tree.manifests() {
@@ -46,6 +46,14 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
                 ));
             }
         }
+        if folder.starts_with("chapters/") && !builds_quickly(tree, &table) {
+            findings.push(Finding::new(
+                &file.path,
+                1,
+                "a release compiles this family at the level of the services",
+                "give it a line in `[profile.release.package]` of the root manifest",
+            ));
+        }
         if !inherits(table.get("lints")) {
             findings.push(Finding::new(
                 &file.path,
@@ -56,6 +64,15 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Whether the release profile of the workspace compiles this package at level 1.
+fn builds_quickly(tree: &Tree, table: &Table) -> bool {
+    let name = table.get("package").and_then(|package| package.get("name")).and_then(Value::as_str);
+    let Ok(root) = parse(tree, "Cargo.toml") else { return false };
+    let packages = root.get("profile").and_then(|profile| profile.get("release")?.get("package"));
+    let level = packages.zip(name).and_then(|(packages, name)| packages.get(name)?.get("opt-level"));
+    level.and_then(Value::as_integer) == Some(1)
 }
 
 /// Sources in the lock file that are neither this checkout nor a package registry.
@@ -71,7 +88,7 @@ pub fn lock_findings(tree: &Tree) -> Vec<Finding> {
         .collect()
 }
 
-/// Ways by which a test-only feature would get into a build that nobody asked to have it.
+/// Ways by which a test-only feature would get into a build that did not ask for it.
 pub fn feature_findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for file in tree.files().filter(|file| file.path.ends_with("Cargo.toml")) {
@@ -135,7 +152,7 @@ fn inherits(value: Option<&Value>) -> bool {
 pub fn parse(tree: &Tree, path: &str) -> Result<Table, Box<Finding>> {
     let text = tree.file(path).and_then(|file| file.text.as_deref()).unwrap_or("");
     text.parse::<Table>().map_err(|error| {
-        Box::new(Finding::new(path, 1, format!("no TOML: {}", error.message()), "mend it; cargo cannot read it either"))
+        Box::new(Finding::new(path, 1, format!("no TOML: {}", error.message()), "fix it; cargo cannot read it either"))
     })
 }
 
@@ -161,6 +178,16 @@ mod tests {
             found.iter().any(|line| line.contains("README")) && found.iter().any(|line| line.contains("`edition`")),
             "{found:?}"
         );
+    }
+
+    #[test]
+    fn a_family_of_chapters_is_compiled_quickly() {
+        let check = |root: &str| {
+            let files = [("chapters/x/Cargo.toml", GOOD), ("chapters/x/README.md", "# x\n"), ("Cargo.toml", root)];
+            shown(&findings(&Tree::of(&files))).iter().filter(|line| line.contains("level of the services")).count()
+        };
+        assert_eq!(check("[profile.release.package]\nvolvox-x.opt-level = 1\n"), 0);
+        assert_eq!(check("[profile.release.package]\nvolvox-y.opt-level = 1\n"), 1);
     }
 
     #[test]

@@ -1,14 +1,18 @@
-//! Modules: every source file is named by the one above it, and no name excludes nothing.
+//! Modules: every source file is declared by its parent, every name is specific, and a crate lays its modules out in one
+//! way: `x.rs` beside the folder `x`, or `x/mod.rs` in it.
+
+use std::collections::BTreeMap;
 
 use super::Finding;
+use super::manifests;
 use super::tree::Tree;
 
 /// Names under which everything fits and nothing is found.
 const EMPTY_NAMES: [&str; 6] = ["utils", "util", "common", "helpers", "misc", "shared"];
 
-/// Files that no module names, and modules whose name says nothing.
+/// Files that no module names, modules whose name says nothing, and modules that are laid out as few others of their crate.
 pub fn findings(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = layouts(tree);
     for (file, _) in tree.sources() {
         let Some((folder, name)) = file.path.rsplit_once('/') else { continue };
         let stem = name.trim_end_matches(".rs");
@@ -16,6 +20,13 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         if EMPTY_NAMES.contains(&module) {
             let instead = "name it after what it knows, or move each part to where it is used";
             findings.push(Finding::new(&file.path, 1, format!("a module called `{module}`"), instead));
+        }
+        if let Some(package) = folder.strip_suffix("/tests")
+            && is_closed(tree, package)
+            && !has_program(tree, package, stem)
+        {
+            let instead = format!("say `mod {stem};` in {folder}/main.rs, or make it a program in the manifest");
+            findings.push(Finding::new(&file.path, 1, "no program of tests names this file: it never runs", instead));
         }
         if let Some(parents) = parents(folder, stem)
             && !parents.iter().any(|parent| declares(tree, parent, module))
@@ -26,6 +37,47 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Modules with files of their own, where a crate has both layouts: those of the rarer one, `x/mod.rs` when both are as
+/// frequent.
+fn layouts(tree: &Tree) -> Vec<Finding> {
+    let mut crates: BTreeMap<&str, (Vec<&str>, Vec<&str>)> = BTreeMap::new();
+    for (file, _) in tree.sources() {
+        let Some((package, inside)) = file.path.split_once("/src/") else { continue };
+        let (inner, beside) = crates.entry(package).or_default();
+        if inside.ends_with("/mod.rs") {
+            inner.push(&file.path);
+        } else if tree.exists(file.path.trim_end_matches(".rs")) {
+            beside.push(&file.path);
+        }
+    }
+    let mut findings = Vec::new();
+    for (inner, beside) in crates.into_values().filter(|(inner, beside)| !inner.is_empty() && !beside.is_empty()) {
+        let is_inner_rarer = inner.len() <= beside.len();
+        for path in if is_inner_rarer { inner } else { beside } {
+            let stem = path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+            let instead = if is_inner_rarer { format!("{stem}.rs") } else { format!("{stem}/mod.rs") };
+            let what = "most modules with files of their own are laid out the other way in this crate";
+            findings.push(Finding::new(path, 1, what, format!("move it to {instead}")));
+        }
+    }
+    findings
+}
+
+/// Whether a package lists its programs of tests, and cargo looks for no others.
+fn is_closed(tree: &Tree, package: &str) -> bool {
+    let table = manifests::parse(tree, &format!("{package}/Cargo.toml")).ok();
+    table.and_then(|table| table.get("package")?.get("autotests")?.as_bool()) == Some(false)
+}
+
+/// Whether the program of tests of a package is this file, or declares it as a module.
+fn has_program(tree: &Tree, package: &str, stem: &str) -> bool {
+    let path = format!("tests/{stem}.rs");
+    let table = manifests::parse(tree, &format!("{package}/Cargo.toml")).ok();
+    let programs = table.and_then(|table| table.get("test")?.as_array().cloned()).unwrap_or_default();
+    programs.iter().any(|one| one.get("path").and_then(|path| path.as_str()) == Some(&path))
+        || declares(tree, &format!("{package}/tests/main.rs"), stem)
 }
 
 /// The files that may declare the module of `folder/stem.rs`; `None` when cargo finds it by itself.
@@ -67,7 +119,7 @@ mod tests {
             ("crates/x/src/lib.rs", "pub mod a;\n#[cfg(test)]\nmod tests;\n"),
             ("crates/x/src/a.rs", "pub(crate) mod b;\nmod c;\n"),
             ("crates/x/src/a/b.rs", ""),
-            ("crates/x/src/a/c/mod.rs", "mod d;\n"),
+            ("crates/x/src/a/c.rs", "mod d;\n"),
             ("crates/x/src/a/c/d.rs", ""),
             ("crates/x/src/tests.rs", ""),
             ("crates/x/src/bin/tool.rs", ""),
@@ -85,6 +137,37 @@ mod tests {
             ("crates/x/src/a.rs", ""),
         ]);
         assert!(found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1: no module names"), "{found:?}");
+    }
+
+    #[test]
+    fn a_crate_has_one_layout_and_the_rarer_one_fails() {
+        let lib = ("crates/x/src/lib.rs", "mod a;\nmod b;\nmod c;\n");
+        let (a, b) = (("crates/x/src/a.rs", "mod z;\n"), ("crates/x/src/b/mod.rs", "mod z;\n"));
+        let (az, bz) = (("crates/x/src/a/z.rs", ""), ("crates/x/src/b/z.rs", ""));
+        let found = check(&[lib, a, az, b, bz, ("crates/x/src/c.rs", "")]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("crates/x/src/b/mod.rs:1") && found[0].ends_with("src/b.rs"),
+            "{found:?}"
+        );
+        let (c, cz) = (("crates/x/src/c/mod.rs", "mod z;\n"), ("crates/x/src/c/z.rs", ""));
+        let found = check(&[lib, a, az, b, bz, c, cz]);
+        assert!(
+            found.len() == 1 && found[0].starts_with("crates/x/src/a.rs:1") && found[0].ends_with("src/a/mod.rs"),
+            "{found:?}"
+        );
+        assert!(check(&[lib, b, bz, c, cz, ("crates/x/src/a.rs", "")]).is_empty());
+    }
+
+    #[test]
+    fn a_test_that_no_program_names_fails() {
+        let manifest = "[package]\nautotests = false\n[[test]]\nname = \"x\"\npath = \"tests/main.rs\"\n";
+        let found = check(&[
+            ("crates/x/Cargo.toml", manifest),
+            ("crates/x/tests/main.rs", "mod a;\n"),
+            ("crates/x/tests/a.rs", ""),
+            ("crates/x/tests/b.rs", ""),
+        ]);
+        assert!(found.len() == 1 && found[0].starts_with("crates/x/tests/b.rs:1: no program"), "{found:?}");
     }
 
     #[test]

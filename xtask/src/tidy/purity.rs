@@ -3,7 +3,7 @@
 use super::Finding;
 use super::tree::{PURE, Tree};
 
-/// What breaks the purity of the crates in [`PURE`].
+/// The violations of purity in the crates of [`PURE`].
 pub fn findings(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
     for name in PURE {

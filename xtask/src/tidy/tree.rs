@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 
 use super::source::Source;
 
-/// Folders that hold nothing of ours.
-const FOREIGN: [&str; 6] = ["target", ".git", ".tools", "volvox-data", "__pycache__", "node_modules"];
+/// Folders that hold nothing a person wrote.
+const FOREIGN: [&str; 7] = ["target", ".git", ".tools", "volvox-data", "__pycache__", "node_modules", "generated"];
 
 /// Larger files are data, not text to be checked.
 const TEXT_BYTES_MAX: u64 = 1 << 20;
@@ -95,7 +95,7 @@ impl Tree {
     }
 
     /// The manifests of all packages of this workspace but the root's, each with its folder (`crates/raft`). Benchmarks
-    /// against peers are workspaces of their own, so that nobody builds the peers by accident.
+    /// against peers are workspaces of their own, so that no one builds the peers by accident.
     pub fn manifests(&self) -> impl Iterator<Item = (&str, &File)> {
         let foreign = |file: &File| file.lines().any(|(_, line)| line.trim() == "[workspace]");
         self.files()

@@ -1,5 +1,5 @@
-//! Words that have no place in the repository: where it was written and with what is nobody's concern who reads it, and
-//! the hosts of package registries belong into the configuration of the clients that use them.
+//! Words that have no place in the repository: where and with what it was written does not concern its readers, and the
+//! hosts of package registries belong in the configuration of the clients that use them.
 
 use super::Finding;
 use super::tree::Tree;

@@ -1,4 +1,5 @@
-//! What building takes: wall and CPU time, which a load changes; so they are measured in pairs, and the load stands beside.
+//! The cost of building: wall and CPU time, which depend on the load; so they are measured in pairs, with the load
+//! beside them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,12 +8,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::figures::Figures;
-use crate::verify;
+use crate::cargo;
 use crate::workspace::Workspace;
 
 /// The edited file, the family whose test it is in, and the chapter.
 const EDITS: [(&str, &str, &str); 3] = [
-    ("crates/mutex/src/token_ring/mod.rs", "mutex", "token-ring"),
+    ("crates/mutex/src/token_ring.rs", "mutex", "token-ring"),
     ("crates/paxos/src/single/process.rs", "paxos", "paxos"),
     ("crates/raft/src/node/leader.rs", "raft", "raft"),
 ];
@@ -22,9 +23,9 @@ pub fn edits(workspace: &Workspace, figures: &mut Figures) -> Result<()> {
     for (file, family, chapter) in EDITS {
         let package = format!("volvox-chapters-{family}");
         let test = |no_run: bool| {
-            let mut command = verify::offline(workspace, &["test", "--quiet", "--package", &package]);
+            let mut command = cargo::offline(workspace, &["test", "--quiet", "--package", &package]);
             command.args(no_run.then_some("--no-run")).env("CHAPTER", chapter);
-            verify::run_cargo(&mut command)
+            cargo::run(&mut command)
         };
         test(true)?;
         let path = workspace.root().join(file);
@@ -115,7 +116,7 @@ fn build(root: &Path, folder: &Path) -> Result<Took> {
     command.args(["build", "--quiet", "--release", "--locked", "--package", "volvox"]).current_dir(root);
     command.env("CARGO_TARGET_DIR", &target).env("CARGO_NET_OFFLINE", "true");
     let (begun, cpu) = (Instant::now(), children_cpu()?);
-    verify::run_cargo(&mut command)?;
+    cargo::run(&mut command)?;
     let took = Took { wall: millis(begun.elapsed()), cpu: children_cpu()? - cpu };
     println!("{}: {} s, {} CPU-seconds", root.display(), took.wall / 1_000, took.cpu / 1_000);
     Ok(took)

@@ -24,7 +24,7 @@ pub struct Figures {
 }
 
 impl Figures {
-    /// What was measured so far.
+    /// The measurements so far.
     pub fn read(workspace: &Workspace) -> Result<Figures> {
         let folder = workspace.root().join("benches/weight");
         let text = std::fs::read_to_string(folder.join("figures.txt")).unwrap_or_default();

@@ -4,17 +4,17 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::verify;
+use crate::cargo;
 use crate::workspace::Workspace;
 
 /// The lines of the functions of a library, before any pass: at level 1 with assertions, as tests build it, in one unit, over
 /// dependencies of a release, which share no generic code with it.
 pub fn of_package(workspace: &Workspace, folder: &Path, package: &str) -> Result<u64> {
-    let mut command = verify::offline(workspace, &["rustc", "--quiet", "--release", "--lib", "--package", package]);
+    let mut command = cargo::offline(workspace, &["rustc", "--quiet", "--release", "--lib", "--package", package]);
     command.args(["--", "--emit=llvm-ir", "-Cno-prepopulate-passes", "-Ccodegen-units=1"]);
     command.args(["-Copt-level=1", "-Cdebug-assertions=yes"]);
     let folder = folder.join("lines");
-    verify::run_cargo(command.env("CARGO_TARGET_DIR", &folder))?;
+    cargo::run(command.env("CARGO_TARGET_DIR", &folder))?;
     let prefix = format!("{}-", package.replace('-', "_"));
     let deps = folder.join("release/deps");
     let mut newest = None;

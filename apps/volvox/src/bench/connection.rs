@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to a member, shared by some clients.
+//! One HTTP/2 connection to a member, shared by several clients.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -23,14 +23,14 @@ use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use crate::client::Endpoint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Answers of many clients are under way at once: the windows must not be what limits them.
+/// Responses to many clients are in flight at once: flow control must not be the bottleneck.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 32 << 20;
-/// A page comes in a few frames, each of which leaves its sender, head and all, as one segment: a loopback's has 65,483
-/// bytes, and whatever hangs over would be a segment of its own.
+/// A page arrives in a few frames. Each frame should fit in one TCP segment, header included: on loopback a segment
+/// holds 65,483 bytes, and any excess would need a segment of its own.
 const FRAME_BYTES: u32 = 60 << 10;
 
-/// A connection that is opened again when it breaks.
+/// A connection that is reopened when it breaks.
 #[derive(Clone)]
 pub struct Link {
     shared: Arc<Shared>,
@@ -62,13 +62,13 @@ impl Service<Request<Body>> for Wire {
 
 /// The calls of a loop over one connection.
 pub struct Client {
-    /// What the generated client does.
+    /// The generated client's calls.
     pub key_values: KvClient<Wire>,
     /// Ranges, without an object for each pair.
     pub ranges: Grpc<Wire>,
 }
 
-/// Opens `count` connections (at least one a member), in turn to each member.
+/// Opens `count` connections, at least one per member, round-robin over the members.
 pub async fn open_all(endpoints: &[Endpoint], count: u32) -> Result<Vec<Link>> {
     let count = (count as usize).max(1);
     let mut links = Vec::with_capacity(count);
@@ -96,12 +96,12 @@ pub async fn open_all(endpoints: &[Endpoint], count: u32) -> Result<Vec<Link>> {
 }
 
 impl Link {
-    /// Which of the endpoints it leads to.
+    /// The index of the endpoint that it connects to.
     pub fn endpoint_index(&self) -> usize {
         self.shared.endpoint_index
     }
 
-    /// Where it leads to, as gRPC wants it.
+    /// The target address, in gRPC's form.
     pub fn origin(&self) -> http::Uri {
         self.shared.endpoint.uri()
     }
@@ -113,12 +113,12 @@ impl Link {
             return Ok(Wire(open.clone()));
         }
         let connected = timeout(CONNECT_TIMEOUT, connect(&self.shared.endpoint)).await;
-        let new = connected.map_err(|_| "cannot connect: it takes too long".to_owned())??;
+        let new = connected.map_err(|_| "cannot connect: timed out".to_owned())??;
         *sender = Some(new.clone());
         Ok(Wire(new))
     }
 
-    /// What a loop sends its operations with: the open connection, or a new one.
+    /// The transport for a loop's operations: the open connection, or a new one.
     pub async fn client(&self) -> Result<Client, String> {
         let wire = self.wire().await?;
         let key_values = KvClient::with_origin(wire.clone(), self.origin()).max_decoding_message_size(usize::MAX);
@@ -151,7 +151,7 @@ async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> 
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| format!("cannot connect: {error}"))?;
-    // Its end is seen by the requests that it leaves without an answer.
+    // Requests that it leaves unanswered notice its end.
     tokio::spawn(async move { connection.await.ok() });
     Ok(sender)
 }

@@ -1,8 +1,8 @@
-//! `bench watch`: how fast an event reaches everybody who watches.
+//! `bench watch`: how fast an event reaches all watchers.
 //!
 //! Writers put under one prefix in a closed loop; the first bytes of each value are the time at
 //! which it was sent. Every watcher has a stream of its own and counts what arrives. Afterwards
-//! every watcher must have seen every put: what is missing is reported as an error.
+//! every watcher must have seen every put: each missing event is reported as an error.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,13 +29,13 @@ use super::work::Done;
 use crate::client::Endpoint;
 
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Watchers that receive nothing for so long after the last put will not receive more.
+/// Watchers that receive nothing for this long after the last put will receive nothing more.
 const SILENCE_MAX: Duration = Duration::from_secs(5);
 const POLL_PAUSE: Duration = Duration::from_millis(5);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const STAMP_BYTES: usize = 8;
 
-/// What watchers and writers share.
+/// The state that watchers and writers share.
 struct Shared {
     /// Stamps count nanoseconds from here.
     epoch: Instant,
@@ -64,7 +64,7 @@ pub async fn measure(
     let mut watchers = Vec::new();
     for number in 0..arguments.clients as usize {
         let opening = timeout(OPEN_TIMEOUT, open(&links[number % links.len()])).await;
-        let opened = opening.unwrap_or_else(|_| Err("it takes too long".to_owned()));
+        let opened = opening.unwrap_or_else(|_| Err("timed out".to_owned()));
         watchers.push(opened.map_err(|reason| anyhow!("bench: cannot open watcher {number}: {reason}"))?);
     }
     let secs = Duration::from_secs_f64(arguments.secs);
@@ -119,7 +119,7 @@ async fn open(link: &Link) -> Result<Watcher, String> {
     Ok(Watcher { endpoint_index: link.endpoint_index(), _requests: requests, responses })
 }
 
-/// Counts what reaches one watcher.
+/// Counts the events that reach one watcher.
 async fn receive(shared: Arc<Shared>, mut watcher: Watcher) {
     let measure_from = shared.window.measure_from();
     loop {
@@ -192,7 +192,7 @@ fn stamped(shared: &Shared, random: &mut fastrand::Rng, begun: Instant) -> Bytes
     value.freeze()
 }
 
-/// Waits until every watcher has every put; what does not come is an error.
+/// Waits until every watcher has received every put; a missing event is an error.
 async fn await_delivery(shared: &Shared, watchers: u64) {
     let expected = shared.acknowledged.load(Ordering::Relaxed) * watchers;
     let mut seen = 0;

@@ -1,4 +1,4 @@
-//! Before reading is measured there must be something to read.
+//! Fills the store, so that there is something to read before reading is measured.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ const BATCH_KEYS: u64 = 100;
 const BATCH_BYTES: u64 = 1 << 20;
 const TASKS: usize = 8;
 
-/// Writes all keys, unless they are there with values of the right length.
+/// Writes all keys, unless they already exist with values of the right length.
 pub async fn ensure_filled(links: &[Link], keyspace: &Arc<Keyspace>) -> Result<()> {
     if is_filled(&links[0], keyspace).await? {
         return Ok(());
@@ -43,7 +43,7 @@ pub async fn ensure_filled(links: &[Link], keyspace: &Arc<Keyspace>) -> Result<(
 }
 
 async fn is_filled(link: &Link, keyspace: &Keyspace) -> Result<bool> {
-    let failed = |reason: String| anyhow!("bench: cannot look what is there: {reason}");
+    let failed = |reason: String| anyhow!("bench: cannot read the existing keys: {reason}");
     let mut client = link.key_values().await.map_err(failed)?;
     let request = RangeRequest {
         key: keyspace.key(0),

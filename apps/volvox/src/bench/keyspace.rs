@@ -1,14 +1,14 @@
-//! The keys and values of a measurement: made in advance, so that load is cheap.
+//! The keys and values of a measurement: prepared in advance, so that generating load is cheap.
 
 use bytes::Bytes;
 
-/// All keys begin so; with ten digits they are 16 bytes.
+/// The prefix of all keys; with ten digits after it a key has 16 bytes.
 pub const PREFIX: &[u8] = b"bench/";
 /// The first key behind all keys.
 pub const PREFIX_END: &[u8] = b"bench0";
 const DIGITS: usize = 10;
 const KEY_BYTES: usize = PREFIX.len() + DIGITS;
-/// Values begin anywhere in this much noise, so that they differ.
+/// Values are slices at random offsets of this many random bytes, so that they differ.
 const NOISE_BYTES: usize = 4096;
 
 /// `count` keys, and noise for values.

@@ -1,4 +1,4 @@
-//! The closed loop, and the window in which it counts.
+//! The closed loop, and the window in which operations are counted.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,12 +11,12 @@ use super::connection::{Client, Link};
 use super::tally::{Summary, Tally};
 use super::work::{Done, Work};
 
-/// An operation without an answer for so long has failed.
+/// An operation without a response after this long has failed.
 const OPERATION_TIMEOUT: Duration = Duration::from_secs(10);
-/// A client whose operation failed waits so long, lest it fail a million times a second.
+/// A client whose operation failed waits this long, so that it does not fail a million times per second.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
-/// When load begins, when counting begins, and when both end.
+/// The times at which load begins, counting begins, and both end.
 #[derive(Clone, Copy)]
 pub struct Window {
     measure_from: Instant,
@@ -25,7 +25,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// A window that begins now: either of time or of a number of operations.
+    /// A window that begins now, limited either by time or by a number of operations.
     pub fn new(warmup: Duration, secs: Duration, total: Option<u64>) -> Window {
         let measure_from = Instant::now() + warmup;
         let stop_at = total.is_none().then(|| measure_from + secs);
@@ -43,7 +43,7 @@ impl Window {
     }
 }
 
-/// One kind of load: what its clients share.
+/// One kind of load: the state that its clients share.
 pub struct Load {
     window: Window,
     issued: AtomicU64,
@@ -51,13 +51,13 @@ pub struct Load {
 }
 
 impl Load {
-    /// A load on so many members.
+    /// A load on this many members.
     pub fn new(window: Window, endpoints: usize) -> Load {
         let tallies = (0..endpoints).map(|_| Mutex::new(Tally::new())).collect();
         Load { window, issued: AtomicU64::new(0), tallies }
     }
 
-    /// The number of the next operation, unless it is time to stop.
+    /// Takes the number of the next operation, unless it is time to stop.
     pub fn next(&self, now: Instant) -> Option<u64> {
         if self.window.stop_at.is_some_and(|stop_at| now >= stop_at) {
             return None;
@@ -67,7 +67,7 @@ impl Load {
         within.then_some(number)
     }
 
-    /// What one member did.
+    /// The work of one member.
     pub fn tally(&self, endpoint_index: usize) -> MutexGuard<'_, Tally> {
         self.tallies[endpoint_index].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -78,7 +78,7 @@ impl Load {
         let by_endpoint: Vec<Tally> = endpoints.map(|index| self.tally(index).clone()).collect();
         let last_end = by_endpoint.iter().filter_map(|tally| tally.last_end).max();
         let from = self.window.measure_from;
-        // A member that fell silent before the window ended does not shorten it.
+        // A member that stops responding before the window ends does not shorten the window.
         let last_end = last_end.max(self.window.stop_at);
         let elapsed = last_end.map_or(Duration::ZERO, |end| end.saturating_duration_since(from));
         Summary { by_endpoint, elapsed }
@@ -111,7 +111,7 @@ pub async fn closed_loop(load: Arc<Load>, link: Link, mut work: Work) {
         let outcome = attempt(&link, &mut open, &mut work, number).await;
         load.on_end(link.endpoint_index(), begun, &outcome);
         if outcome.is_err() {
-            // If the connection is well the link gives it back.
+            // If the connection still works, the link returns it.
             open = None;
             sleep(ERROR_PAUSE).await;
         }

@@ -1,14 +1,13 @@
 //! `volvox bench`: how fast a cluster is, ours or any other that serves etcd v3.
 //!
-//! A closed loop: each of `--clients` has one request under way, and sends the next when the
-//! answer has come. Clients are spread over `--conns` connections, and these evenly over the
-//! members. A latency is what a client waits for, from before the request is encoded until its
-//! answer is decoded.
+//! A closed loop: each of `--clients` has one request in flight, and sends the next when the response has arrived.
+//! Clients are spread over `--conns` connections, and these evenly over the members. A latency is the time a client
+//! waits, from before the request is encoded until its response is decoded.
 //!
-//! What is measured must be the cluster and not this program, which often shares its two cores.
-//! So it runs on the runtime of its caller (which should have one thread), speaks HTTP/2 without
-//! the layers of a patient client, slices keys and values from buffers made in advance, and says
-//! how much processor time it used itself.
+//! The measurement must show the cluster and not this program, which often shares the cluster's two cores. So the
+//! program runs on the runtime of its caller (which should have one thread), speaks HTTP/2 without the layers of a
+//! patient client, slices keys and values from buffers made in advance, and reports how much processor time it used
+//! itself.
 
 mod connection;
 mod fan_out;
@@ -36,14 +35,14 @@ use load::{Load, Window, closed_loop};
 use report::Report;
 use work::{Work, WorkPlan};
 
-/// Writing needs names for that many keys, of ten digits each.
+/// Key names have ten digits, which limits how many keys there are.
 const KEYS_MAX: u64 = 10_000_000_000;
 const KEYS_DEFAULT: u64 = 100_000;
-/// What fits in a request under etcd's limit of 1.5 MiB.
+/// The largest value that fits in a request under etcd's limit of 1.5 MiB.
 const VALUE_BYTES_MAX: u64 = 1 << 20;
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// What the clients do.
+/// The operation of the clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Workload {
     /// Write random keys
@@ -56,22 +55,22 @@ pub enum Workload {
     Page,
     /// Transactions of one compare and one put on random keys
     Txn,
-    /// One prefix with `--clients` watchers: how fast events reach all of them
+    /// `--clients` watchers of one prefix: how fast events reach all of them
     Watch,
 }
 
 impl Workload {
-    /// The word on the command line.
+    /// Its name on the command line.
     pub fn name(self) -> String {
         self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
     }
 }
 
-/// What to measure, and how.
+/// The options of `bench`.
 #[derive(Args, Clone, Debug)]
 pub struct BenchArguments {
     workload: Workload,
-    /// Requests under way at once; for `watch` the number of watchers
+    /// Concurrent requests; for `watch` the number of watchers
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     clients: u32,
     /// Connections, spread evenly over the members
@@ -90,17 +89,17 @@ pub struct BenchArguments {
     /// Seconds of load before measuring [default: 2, none with --total]
     #[arg(long, value_parser = parse_seconds, value_name = "S")]
     warmup: Option<f64>,
-    /// Stop after exactly N operations, in order of keys, each key once before any comes again
+    /// Stop after exactly N operations, in key order, each key once before any repeats
     #[arg(long, conflicts_with_all = ["secs", "warmup"], value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..KEYS_MAX))]
     total: Option<u64>,
-    /// Read what the member has at hand, perhaps old
+    /// Read the member's local state, which may be stale
     #[arg(long)]
     serializable: bool,
-    /// Pairs in an answer [default: 100 for range, 500 for page]
+    /// Pairs per response [default: 100 for range, 500 for page]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i64).range(1..))]
     limit: Option<i64>,
-    /// Clients that write meanwhile, for `page` and `watch` [default: 0 for page, 1 for watch]
+    /// Clients that write at the same time, for `page` and `watch` [default: 0 for page, 1 for watch]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     writers: Option<u32>,
 }
@@ -129,7 +128,7 @@ fn parse_seconds(text: &str) -> Result<f64, String> {
     if (0.0..=86_400.0).contains(&seconds) { Ok(seconds) } else { Err("0 to 86400".to_owned()) }
 }
 
-/// Measures, and prints what was measured.
+/// Measures, and prints the results.
 ///
 /// # Errors
 /// No endpoint can be reached, or the cluster refuses to be filled.
@@ -143,11 +142,11 @@ pub async fn run(arguments: BenchArguments, options: ClientOptions) -> Result<Ex
     let text = if options.json { format!("{}\n", report.document()) } else { report.text() };
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        // The reader has seen enough.
+        // The reader closed the pipe.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
         other => other?,
     }
-    // What was to be done exactly must be done wholly; a measurement needs something measured.
+    // With `--total` every operation must succeed; a measurement needs at least one.
     let succeeded = report.operations() >= arguments.total.unwrap_or(1);
     Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,8 +1,8 @@
-//! Ranges, read as a client that wants their pairs and no objects made of them.
+//! Ranges, read without building an object for each pair.
 //!
-//! The generated decoder makes an object of every pair. At 500 pairs an answer, that work would be a third of what is
-//! measured on a machine that members and clients share. This one walks over the answer: it counts the pairs, and
-//! remembers the last key.
+//! The generated decoder makes an object of every pair. At 500 pairs per response that work would be a third of the
+//! measured time on a machine that members and clients share. This decoder only walks over the response: it counts the
+//! pairs and remembers the last key.
 
 use bytes::{Buf, Bytes};
 use http::uri::PathAndQuery;
@@ -14,25 +14,25 @@ use volvox_etcd::proto::etcdserverpb::RangeRequest;
 
 use super::connection::Wire;
 
-/// What an answer to a range holds.
+/// The content of a range response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pairs {
     /// The revision of the store.
     pub revision: i64,
-    /// How many pairs came.
+    /// The number of pairs received.
     pub received: i64,
-    /// The key of the last of them.
+    /// The key of the last pair.
     pub last_key: Bytes,
-    /// Whether there are more.
+    /// Whether more pairs follow.
     pub more: bool,
-    /// How many there are.
+    /// The number of pairs in the whole range.
     pub count: i64,
 }
 
-/// Asks for a range.
+/// Requests a range.
 ///
 /// # Errors
-/// What the member answered instead, or that there was no answer.
+/// The member's error, or that there was no response.
 pub async fn range(client: &mut Grpc<Wire>, request: RangeRequest) -> Result<Pairs, Status> {
     client.ready().await.map_err(|error| Status::unavailable(error.to_string()))?;
     let path = PathAndQuery::from_static("/etcdserverpb.KV/Range");
@@ -72,7 +72,7 @@ impl Decoder for PairsCodec {
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Pairs>, Status> {
         let answer = buffer.copy_to_bytes(buffer.remaining());
-        walk(&answer).map(Some).ok_or_else(|| Status::internal("the answer to a range can't be read"))
+        walk(&answer).map(Some).ok_or_else(|| Status::internal("the range response can't be decoded"))
     }
 }
 
@@ -106,13 +106,13 @@ fn revision_of(field: Option<(u64, Field<'_>)>) -> Option<i64> {
     }
 }
 
-/// A field of a message (protobuf's encoding): of the kinds that an answer to a range has.
+/// A field of a message in protobuf's encoding, of the wire types that a range response has.
 enum Field<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
 
-/// The fields of a message, by number; `None` where it can't be read on.
+/// The fields of a message, by number; `None` where decoding fails.
 struct Fields<'a>(&'a [u8]);
 
 impl<'a> Iterator for Fields<'a> {

@@ -1,4 +1,4 @@
-//! What was measured, for people and for machines.
+//! The report of a measurement, for people and for machines.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -17,14 +17,14 @@ pub struct Report {
     endpoints: Vec<String>,
     summary: Summary,
     total: Tally,
-    /// What the writers beside it did.
+    /// The operations of the concurrent writers.
     writes: Option<Summary>,
-    /// Cores that were busy with this program.
+    /// How many cores this program kept busy.
     cores: Option<f64>,
 }
 
 impl Report {
-    /// The report of a load, and of the writers beside it.
+    /// The report of a load, and of its concurrent writers.
     pub fn new(
         arguments: &BenchArguments,
         endpoints: &[Endpoint],
@@ -46,7 +46,7 @@ impl Report {
         self.summary.elapsed.as_secs_f64()
     }
 
-    /// One document.
+    /// The report as one JSON document.
     pub fn document(&self) -> Value {
         let arguments = &self.arguments;
         let mut document = json!({
@@ -87,7 +87,7 @@ impl Report {
         matches!(self.arguments.workload, Workload::Range | Workload::Page)
     }
 
-    /// Some lines.
+    /// The report as lines of text.
     pub fn text(&self) -> String {
         let mut text = String::new();
         self.write_text(&mut text).expect("writing to a string does not fail");
@@ -116,7 +116,7 @@ impl Report {
         writeln!(text, "  latency     {}", latency_line(&self.total))?;
         if self.takes_limit() {
             let pairs = self.summary.rate(self.total.items);
-            write!(text, "  pairs       {pairs:.0} /s, {} in an answer", arguments.limit())?;
+            write!(text, "  pairs       {pairs:.0} /s, {} per response", arguments.limit())?;
             match arguments.workload {
                 Workload::Page => writeln!(text, ", {} whole passes", self.total.passes)?,
                 _ => writeln!(text)?,
@@ -145,7 +145,7 @@ impl Report {
     }
 }
 
-/// What every load is measured by.
+/// The figures that every load reports.
 fn figures(summary: &Summary, tally: &Tally) -> Value {
     let latencies = &tally.latencies;
     let microseconds = |nanoseconds: u64| nanoseconds as f64 / 1e3;

@@ -1,4 +1,4 @@
-//! What is counted while a load runs.
+//! Counters of a running load.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -8,19 +8,19 @@ use hdrhistogram::Histogram;
 const LATENCY_NS_MIN: u64 = 1_000;
 const LATENCY_NS_MAX: u64 = 100_000_000_000;
 const SIGNIFICANT_DIGITS: u8 = 3;
-/// How many kinds of errors are told apart.
+/// The number of kinds of errors that are distinguished.
 const ERROR_KINDS_MAX: usize = 16;
-/// What Linux counts processor time in, a second.
+/// Linux's clock ticks of processor time per second.
 const CLOCK_TICKS: f64 = 100.0;
 
-/// What one member did for all clients that asked it.
+/// The counters of one member, over all clients.
 #[derive(Clone)]
 pub struct Tally {
-    /// Of operations that succeeded, in nanoseconds.
+    /// Latencies of operations that succeeded, in nanoseconds.
     pub latencies: Histogram<u64>,
-    /// Pairs or events that came with the answers.
+    /// Pairs or events in the responses.
     pub items: u64,
-    /// Whole passes over all keys.
+    /// Complete passes over all keys.
     pub passes: u64,
     /// Why operations failed, and how often.
     pub errors: BTreeMap<String, u64>,
@@ -37,14 +37,14 @@ impl Tally {
         Tally { latencies, items: 0, passes: 0, errors, last_end: None }
     }
 
-    /// An operation succeeded.
+    /// Counts an operation that succeeded.
     pub fn on_success(&mut self, latency: Duration, ended: Instant) {
         let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX);
         self.latencies.saturating_record(nanoseconds);
         self.last_end = self.last_end.max(Some(ended));
     }
 
-    /// An operation failed.
+    /// Counts an operation that failed.
     pub fn on_error(&mut self, reason: String, count: u64) {
         let is_new = !self.errors.contains_key(&reason);
         let full = self.errors.len() >= ERROR_KINDS_MAX;
@@ -52,7 +52,7 @@ impl Tally {
         *self.errors.entry(kind).or_default() += count;
     }
 
-    /// Takes in what another one counted.
+    /// Adds the counts of another tally.
     pub fn add(&mut self, other: &Tally) {
         self.latencies.add(&other.latencies).expect("all histograms have the same bounds");
         self.items += other.items;
@@ -76,21 +76,21 @@ impl Tally {
 
 /// All tallies of a load, and how long it was measured.
 pub struct Summary {
-    /// One a member.
+    /// One per member.
     pub by_endpoint: Vec<Tally>,
     /// From the end of the warm-up to the end of the last operation.
     pub elapsed: Duration,
 }
 
 impl Summary {
-    /// Everything in one.
+    /// All members' tallies merged into one.
     pub fn total(&self) -> Tally {
         let mut total = Tally::new();
         self.by_endpoint.iter().for_each(|tally| total.add(tally));
         total
     }
 
-    /// So many of something, a second.
+    /// A count as a rate per second.
     pub fn rate(&self, count: u64) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
         if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
@@ -104,12 +104,12 @@ pub struct CpuMeter {
 }
 
 impl CpuMeter {
-    /// Begins to measure.
+    /// Starts to measure.
     pub fn start() -> CpuMeter {
         CpuMeter { begun: Instant::now(), used_s: processor_seconds() }
     }
 
-    /// The cores that were busy with this program on average, where the system tells.
+    /// The cores that were busy with this program on average, where the system reports it.
     pub fn stop(self) -> Option<f64> {
         let used_s = processor_seconds()? - self.used_s?;
         Some(used_s / self.begun.elapsed().as_secs_f64().max(f64::EPSILON))

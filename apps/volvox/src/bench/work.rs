@@ -1,4 +1,4 @@
-//! What one client does, operation after operation.
+//! The operations of one client.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::connection::Client;
 use super::keyspace::{Keyspace, PREFIX, PREFIX_END};
 use super::pairs;
 
-/// What all clients of a load do.
+/// The work of all clients of a load.
 #[derive(Clone)]
 pub struct WorkPlan {
     pub workload: Workload,
@@ -24,12 +24,12 @@ pub struct WorkPlan {
     pub in_order: bool,
 }
 
-/// What an operation brought.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Done {
     /// Pairs that were read or written.
     pub items: u64,
-    /// Did it end a pass over all keys?
+    /// Whether it completed a pass over all keys.
     pub whole_pass: bool,
 }
 
@@ -40,14 +40,14 @@ pub struct Work {
     pass: Pass,
 }
 
-/// Where a client is in its pass over all keys.
+/// The progress of a client's pass over all keys.
 #[derive(Default)]
 struct Pass {
     /// The revision of the first page, at which the others are read; 0 before it.
     revision: i64,
-    /// The key to go on from; empty before the first page.
+    /// The key to continue from; empty before the first page.
     next_key: Bytes,
-    /// Keys seen, and keys there are at the revision.
+    /// Keys seen so far, and keys in total at the revision.
     seen: i64,
     expected: i64,
 }
@@ -59,7 +59,7 @@ impl Work {
         Work { plan: plan.clone(), random, pass: Pass::default() }
     }
 
-    /// One operation.
+    /// Runs one operation.
     pub async fn perform(&mut self, client: &mut Client, number: u64) -> Result<Done, Status> {
         match self.plan.workload {
             Workload::Put | Workload::Watch => self.put(client, number).await,
@@ -91,7 +91,7 @@ impl Work {
             RangeRequest { key: self.key(number), serializable: self.plan.serializable, ..RangeRequest::default() };
         let response = client.key_values.range(request).await?.into_inner();
         if response.kvs.len() != 1 {
-            return Err(Status::data_loss("a key that was written is not there"));
+            return Err(Status::data_loss("a key that was written is missing"));
         }
         Ok(Done { items: 1, whole_pass: false })
     }
@@ -127,7 +127,7 @@ impl Work {
         let response = match pairs::range(&mut client.ranges, request).await {
             Ok(response) => response,
             Err(status) => {
-                // The revision may have been compacted: another pass begins anew.
+                // The revision may have been compacted: start another pass.
                 self.pass = Pass::default();
                 return Err(status);
             }

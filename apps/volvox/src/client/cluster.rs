@@ -1,10 +1,9 @@
-//! A cluster as a client sees it: some endpoints, of which one will answer.
+//! A cluster as a client sees it: several endpoints, of which one answers.
 //!
-//! The rule of trying the next endpoint: a request that changes nothing may be sent again whenever
-//! the member could not serve it, so `get` outlives the loss of any member. A write may be sent
-//! again only when it surely was not executed. So a member is asked whether it is alive and knows
-//! a leader before a write is sent to it, and when the write fails afterwards its outcome is
-//! unknown, and we say so.
+//! The rule for trying the next endpoint: a request that changes nothing may be sent again whenever the member could
+//! not serve it, so `get` outlives the loss of any member. A write may be sent again only when it certainly was not
+//! executed. So the client first asks a member whether it is alive and knows a leader, then sends the write; when the
+//! write fails afterwards, its outcome is unknown, and the error says so.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -27,42 +26,42 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// etcd closes connections that ping more often than every 5 s.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a member may take to say that it is alive.
+/// How long a member may take to answer that it is alive.
 const PROBE_PATIENCE: Duration = Duration::from_secs(1);
-/// Less patience than this with a member would mean nothing.
+/// The shortest time-out per member that makes sense.
 const PATIENCE_MIN: Duration = Duration::from_millis(500);
-/// The pause before all endpoints are tried once more.
+/// The pause before all endpoints are tried again.
 const ROUND_PAUSE: Duration = Duration::from_millis(200);
-/// No answer of a well-behaved member is larger, as in etcd's own client.
+/// The largest response that a well-behaved member sends; the limit of etcd's own client.
 pub const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
 
-/// May a request be sent again when a member failed while it was under way?
+/// Whether a request may be sent again when a member failed while it was in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repeat {
-    /// It changes nothing, or executing it twice is the same as once.
+    /// The request changes nothing, or is idempotent.
     Safe,
-    /// Its outcome would be unknown.
+    /// The outcome would be unknown.
     Unsafe,
 }
 
-/// The members of a cluster that were named to us.
+/// The members of a cluster that the user named.
 pub struct Cluster {
     endpoints: Vec<Endpoint>,
     timeout: Duration,
-    /// The endpoint that answered last, with its connection: the first to be tried.
+    /// The endpoint that answered last, with its connection; tried first.
     current: RefCell<Option<(usize, Channel)>>,
     /// The endpoint to begin with when none is current.
     first: Cell<usize>,
 }
 
-/// One endpoint that did not help, and why.
+/// One endpoint that failed, and why.
 struct Attempt {
     endpoint: Endpoint,
     reason: String,
 }
 
 impl Cluster {
-    /// A cluster of at least one endpoint; a request is given up after `timeout`.
+    /// A cluster of at least one endpoint; a request times out after `timeout`.
     pub fn new(endpoints: Vec<Endpoint>, timeout: Duration) -> Cluster {
         assert!(!endpoints.is_empty(), "a cluster has at least one endpoint");
         Cluster { endpoints, timeout, current: RefCell::new(None), first: Cell::new(0) }
@@ -129,7 +128,7 @@ impl Cluster {
                 }
                 tried.push(attempt);
             }
-            // Whoever comes here has sent nothing that must not be sent again.
+            // Nothing has been sent yet that must not be sent again.
             if !someone_connected || Instant::now() + ROUND_PAUSE + PATIENCE_MIN >= deadline {
                 return Err(exhaustion(what, begun.elapsed(), &tried));
             }
@@ -137,7 +136,7 @@ impl Cluster {
         }
     }
 
-    /// A connection to any endpoint, for streams; the caller comes back when it breaks.
+    /// A connection to any endpoint, for streams; the caller calls again when it breaks.
     pub async fn connect_any(&self, what: &str) -> Result<(Endpoint, Channel)> {
         let begun = Instant::now();
         let mut tried = Vec::new();
@@ -166,7 +165,7 @@ impl Cluster {
         self.current.borrow().as_ref().map_or(self.first.get(), |(index, _)| *index)
     }
 
-    /// A connection to the endpoint at `position` after the first: the open one if it is that.
+    /// A connection to the endpoint at `position` after the first: the open one if it leads there.
     async fn connect(&self, first: usize, position: usize) -> Result<(usize, Channel), Attempt> {
         let wanted = (first + position) % self.endpoints.len();
         let current = self.current.borrow().clone();
@@ -186,7 +185,7 @@ impl Cluster {
     }
 }
 
-/// Waits for an answer, but not for ever.
+/// Waits for an answer, up to a limit.
 async fn attempt<T>(
     patience: Duration,
     answer: impl Future<Output = Result<Response<T>, Status>>,
@@ -195,20 +194,20 @@ async fn attempt<T>(
     timeout(patience, answer).await.map_err(silent)?.map(Response::into_inner)
 }
 
-/// Is this a member that a write may be sent to? Asked first, because a write cannot be taken
-/// back: a member that is paused, cut off or a learner is passed over before anything is sent.
+/// Whether a write may be sent to this member. Checked first, because a write cannot be undone: a member that is
+/// paused, partitioned or a learner is skipped before anything is sent.
 async fn can_write(channel: Channel, patience: Duration) -> Result<(), String> {
     let mut client = MaintenanceClient::new(channel);
     match attempt(patience, client.status(StatusRequest {})).await {
         Ok(status) if status.is_learner => Err("it is a learner, which takes no writes".to_owned()),
         Ok(status) if status.leader == 0 => Err("it knows no leader".to_owned()),
         Err(status) if is_unavailable(&status) => Err(describe(&status)),
-        // A member that will not tell (there may be users and rights) is alive all the same.
+        // A member that refuses to tell (access control may be on) is alive nevertheless.
         Ok(_) | Err(_) => Ok(()),
     }
 }
 
-/// Connects to one endpoint, or says why that failed.
+/// Connects to one endpoint, or returns why that failed.
 pub async fn connect(endpoint: &Endpoint) -> Result<Channel, String> {
     let connecting = Channel::builder(endpoint.uri())
         .connect_timeout(CONNECT_TIMEOUT)
@@ -228,7 +227,7 @@ pub async fn connect(endpoint: &Endpoint) -> Result<Channel, String> {
     connected.map_err(|error| innermost(&error))
 }
 
-/// The cause at the end of the chain: the one that says something.
+/// The last cause in the chain, which is the informative one.
 fn innermost(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
@@ -237,7 +236,7 @@ fn innermost(error: &dyn Error) -> String {
     tls::in_words(cause.to_string())
 }
 
-/// A refusal in one line: the member's text, or what broke on the way to it.
+/// A refusal in one line: the member's text, or the transport's error.
 pub fn describe(status: &Status) -> String {
     match status.source() {
         Some(source) => innermost(source),
@@ -246,7 +245,7 @@ pub fn describe(status: &Status) -> String {
     }
 }
 
-/// Could the member not serve the request, so that another one might?
+/// Whether the member could not serve the request, but another one might.
 pub fn is_unavailable(status: &Status) -> bool {
     let broke_on_the_way = status.source().is_some();
     broke_on_the_way || matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled)
@@ -259,7 +258,7 @@ fn may_try_next(status: &Status, repeat: Repeat) -> bool {
 
 fn refusal(what: &str, attempt: &Attempt, status: &Status, repeat: Repeat) -> anyhow::Error {
     let Attempt { endpoint, reason } = attempt;
-    // Said before anything is proposed, whatever its code.
+    // Returned before anything is proposed, whatever its code.
     let definite = status.message() == "etcdserver: unhealthy cluster";
     if repeat == Repeat::Unsafe && is_unavailable(status) && !definite {
         return anyhow!(

@@ -1,7 +1,7 @@
-//! Which members a command speaks to.
+//! The members that a command talks to.
 //!
-//! `--endpoints` names them. Else the manifest of the cluster in `--data` does, else that of
-//! `./volvox-data`, else it is one member on this machine, on etcd's port.
+//! `--endpoints` names them; otherwise the manifest of the cluster in `--data`, otherwise that of `./volvox-data`;
+//! otherwise the command uses one member on this machine, on etcd's port.
 
 use std::fmt;
 use std::path::Path;
@@ -11,14 +11,14 @@ use serde::Deserialize;
 
 use super::tls::Tls;
 
-/// Where `volvox up` keeps its cluster when nobody says otherwise.
+/// The default folder of `volvox up`.
 const DEFAULT_DATA_FOLDER: &str = "./volvox-data";
-/// Where an etcd serves clients when nobody says otherwise.
+/// The default client address of etcd.
 const DEFAULT_ENDPOINT: &str = "127.0.0.1:2379";
 const DEFAULT_PORT: u16 = 2379;
 const MANIFEST_FILE: &str = "cluster.toml";
 
-/// The client address of one member: a host and a port, and how to speak there.
+/// The client address of one member: a host and a port, and whether it uses TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     authority: String,
@@ -26,11 +26,11 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `host`, `host:port`, `http://host:port` or `https://host:port`. Without a scheme it is TLS when there are
-    /// files for it, as with `etcdctl`.
+    /// Reads `host`, `host:port`, `http://host:port` or `https://host:port`. Without a scheme, TLS is used when its
+    /// files are given, as with `etcdctl`.
     ///
     /// # Errors
-    /// Says what is wrong with the text.
+    /// When the text is malformed; says what is wrong.
     pub fn parse(text: &str, tls: Option<&Tls>) -> Result<Endpoint> {
         let text = text.trim();
         let (rest, tls) = match text.split_once("://") {
@@ -56,12 +56,12 @@ impl Endpoint {
         &self.authority
     }
 
-    /// How TLS is spoken there, if it is.
+    /// How to use TLS there, if at all.
     pub fn tls(&self) -> Option<&Tls> {
         self.tls.as_ref()
     }
 
-    /// `http://host:port`, or with `https`.
+    /// `http://host:port` or `https://host:port`.
     pub fn uri(&self) -> http::Uri {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.authority).parse().expect("the authority was checked")
@@ -100,10 +100,10 @@ struct ManifestNode {
     flags: Vec<String>,
 }
 
-/// The endpoints that a command speaks to: named ones, else those of a local cluster.
+/// The endpoints that a command talks to: named ones, otherwise those of a local cluster.
 ///
 /// # Errors
-/// An endpoint that is none, or a manifest that is missing where it was named, or broken.
+/// An invalid endpoint, or a manifest that is broken, or missing where it was named.
 pub fn find_endpoints(named: &[String], data: Option<&Path>, tls: Option<&Tls>) -> Result<Vec<Endpoint>> {
     if !named.is_empty() {
         return parse_list(named, tls);
@@ -140,7 +140,7 @@ fn parse_list(named: &[String], tls: Option<&Tls>) -> Result<Vec<Endpoint>> {
     Ok(endpoints)
 }
 
-/// A cluster whose nodes were given a certificate speaks TLS.
+/// A cluster whose nodes have a certificate uses TLS.
 fn manifest_endpoints(text: &str, tls: Option<&Tls>) -> Result<Vec<Endpoint>> {
     let manifest: Manifest = toml::from_str(text)?;
     if manifest.node.is_empty() {

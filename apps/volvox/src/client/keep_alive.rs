@@ -1,4 +1,4 @@
-//! Keeping a lease alive, at whichever member answers.
+//! Keeps a lease alive through any member that answers.
 
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -17,14 +17,14 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How long one member may take to answer before another is asked.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why a lease is not kept alive any more.
+/// Why a lease is no longer kept alive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// The caller has had enough renewals.
+    /// The caller asked to stop.
     Enough,
-    /// A member said so: it expired or was revoked.
+    /// A member reported that the lease expired or was revoked.
     Gone,
-    /// No member renewed it for its whole time to live.
+    /// No member renewed the lease for its whole time to live.
     Unrenewed,
 }
 
@@ -34,11 +34,11 @@ struct Stream {
     responses: Streaming<LeaseKeepAliveResponse>,
 }
 
-/// Renews a lease three times in its life until it is lost; tells of every renewal, and is told
-/// whether to go on.
+/// Renews a lease three times per time to live until it is lost; calls `on_renewal` after each renewal, which decides
+/// whether to continue.
 ///
 /// # Errors
-/// A member refuses, or `on_renewal` fails.
+/// When a member refuses, or `on_renewal` fails.
 pub async fn keep_alive(
     cluster: &Cluster,
     id: i64,
@@ -76,7 +76,7 @@ fn seconds(ttl_s: i64) -> Duration {
     Duration::from_secs(ttl_s.max(1).unsigned_abs())
 }
 
-/// Renews once, over the open stream or a new one.
+/// Renews the lease once, over the open stream or a new one.
 async fn renew(
     cluster: &Cluster,
     stream: &mut Option<Stream>,

@@ -1,8 +1,8 @@
 //! `put`, `del` and `compact`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
@@ -18,13 +18,13 @@ use super::cluster::{Cluster, Repeat};
 use super::document;
 use super::lease::parse_lease;
 use super::output::Printer;
-use super::range::Span;
+use super::span::Span;
 
-/// What to write.
+/// The arguments of `put`.
 #[derive(Args, Debug)]
 pub struct PutArguments {
     key: OsString,
-    /// The value; read from standard input when left out
+    /// The value; read from standard input if omitted
     #[arg(allow_negative_numbers = true)]
     value: Option<OsString>,
     /// Attach the key to this lease (hexadecimal)
@@ -42,7 +42,7 @@ pub struct PutArguments {
 }
 
 impl PutArguments {
-    /// The request; a missing value is what `read_value` gives.
+    /// The request; a missing value comes from `read_value`.
     pub fn request(self, read_value: impl FnOnce() -> Result<Bytes>) -> Result<PutRequest> {
         let value = match self.value {
             Some(value) => Bytes::from(value.into_vec()),
@@ -60,7 +60,7 @@ impl PutArguments {
     }
 }
 
-/// What to delete.
+/// The arguments of `del`.
 #[derive(Args, Debug)]
 pub struct DeleteArguments {
     #[command(flatten)]
@@ -78,12 +78,12 @@ impl DeleteArguments {
     }
 }
 
-/// How much history to forget.
+/// The arguments of `compact`.
 #[derive(Args, Debug)]
 pub struct CompactArguments {
     /// The oldest revision to keep
     revision: i64,
-    /// Answer only after the old data is gone
+    /// Return only after the old data is gone
     #[arg(long)]
     physical: bool,
 }
@@ -152,13 +152,8 @@ pub fn print_delete(out: &mut Printer, response: &DeleteRangeResponse) -> Result
     response.prev_kvs.iter().try_for_each(|pair| print_pair(out, pair))
 }
 
-/// A key on a line, its value on the next.
+/// Prints a key on one line and its value on the next.
 pub fn print_pair(out: &mut Printer, pair: &KeyValue) -> Result<()> {
     out.line(&pair.key)?;
     out.line(&pair.value)
-}
-
-/// The bytes of an argument: keys and values need not be text.
-pub fn argument_bytes(argument: &OsStr) -> Bytes {
-    Bytes::copy_from_slice(argument.as_bytes())
 }

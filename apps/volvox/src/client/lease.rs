@@ -18,15 +18,15 @@ use super::document;
 use super::keep_alive::{Ended, keep_alive};
 use super::output::Printer;
 
-/// What to do with leases. IDs are hexadecimal, as they are printed.
+/// Leases. IDs are hexadecimal, as printed.
 #[derive(Subcommand, Debug)]
 pub enum LeaseCommand {
-    /// Make a lease of so many seconds
+    /// Grant a lease
     Grant {
-        /// Seconds to live
+        /// Time to live, in seconds
         #[arg(value_name = "TTL")]
         ttl_s: i64,
-        /// The ID of the lease, chosen by the cluster when left out
+        /// The ID of the lease, chosen by the cluster if omitted
         #[arg(long, value_parser = parse_lease, default_value = "0", hide_default_value = true)]
         id: i64,
     },
@@ -35,23 +35,23 @@ pub enum LeaseCommand {
         #[arg(value_parser = parse_lease)]
         id: i64,
     },
-    /// Keep a lease alive until Ctrl-C
+    /// Renew a lease until Ctrl-C
     #[command(alias = "keepalive")]
     KeepAlive {
         #[arg(value_parser = parse_lease)]
         id: i64,
-        /// Only once
+        /// Renew it only once
         #[arg(long)]
         once: bool,
     },
     /// List all leases
     List,
-    /// How long a lease has to live
+    /// Show the remaining time to live of a lease
     #[command(alias = "timetolive")]
     Ttl {
         #[arg(value_parser = parse_lease)]
         id: i64,
-        /// Print its keys, too
+        /// Also print its keys
         #[arg(long)]
         keys: bool,
     },
@@ -93,7 +93,7 @@ pub async fn lease(cluster: &Cluster, out: &mut Printer, command: LeaseCommand) 
     Ok(ExitCode::SUCCESS)
 }
 
-/// Makes a lease.
+/// Grants a lease.
 pub async fn grant(cluster: &Cluster, ttl: i64, id: i64, repeat: Repeat) -> Result<LeaseGrantResponse> {
     cluster
         .call("lease grant", repeat, async |channel| {
@@ -137,7 +137,7 @@ async fn renewals(cluster: &Cluster, out: &mut Printer, id: i64, once: bool) -> 
         Ended::Gone if out.json() => out.document(&json!({ "ID": id, "TTL": 0 }))?,
         Ended::Gone => out.line(format!("lease {id:016x} expired or revoked."))?,
         Ended::Unrenewed => bail!(
-            "lease keep-alive: no endpoint renewed lease {id:016x} in its time to live; \
+            "lease keep-alive: no endpoint renewed lease {id:016x} within its time to live; \
              see `volvox status`"
         ),
     }

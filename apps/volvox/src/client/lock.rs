@@ -1,4 +1,4 @@
-//! `lock` and `elect`: owning a name while we live.
+//! `lock` and `elect`: owning a name while this client lives.
 
 use std::ffi::{OsStr, OsString};
 use std::ops::ControlFlow;
@@ -12,37 +12,37 @@ use serde_json::json;
 
 use super::cluster::{Cluster, Repeat};
 use super::keep_alive::{Ended, keep_alive};
-use super::keys::{argument_bytes, print_pair};
+use super::keys::print_pair;
 use super::lease::{grant, revoke};
 use super::output::Printer;
 use super::ownership::{Place, join_queue, owner, queue_prefix, wait_for_turn};
-use super::range::prefix_end;
+use super::span::{argument_bytes, prefix_end};
 use super::subscription::{Interest, Subscription};
 use super::{EXIT_INTERRUPTED, Interruption, base64, document, interrupted};
 
-/// Which lock, and what to do under it.
+/// The arguments of `lock`.
 #[derive(Args, Debug)]
 pub struct LockArguments {
     name: OsString,
-    /// Run this while holding the lock; it is killed if the lock is lost
+    /// Run this command while holding the lock; it is killed if the lock is lost
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
-    /// After so many seconds without us the lock is free
+    /// The lock is released this many seconds after this client dies
     #[arg(long = "ttl", default_value_t = 10, value_name = "SECONDS")]
     ttl_s: i64,
 }
 
-/// Which election.
+/// The arguments of `elect`.
 #[derive(Args, Debug)]
 pub struct ElectArguments {
     name: OsString,
-    /// What to announce as the leader
+    /// The value to announce as the leader
     #[arg(required_unless_present = "listen", conflicts_with = "listen")]
     value: Option<OsString>,
-    /// Only print who leads, and every change of it
+    /// Only print the leader and every change of leader
     #[arg(long)]
     listen: bool,
-    /// After so many seconds without us another one leads
+    /// Another candidate takes over this many seconds after this client dies
     #[arg(long = "ttl", default_value_t = 60, value_name = "SECONDS")]
     ttl_s: i64,
 }
@@ -80,7 +80,7 @@ async fn run_command(program: &OsStr, rest: &[OsString], place: &Place) -> Resul
         .kill_on_drop(true)
         .spawn()
         .with_context(|| format!("lock: cannot run {}", program.display()))?;
-    // The terminal sends Ctrl-C to the command as well: how it ends is how we end.
+    // The terminal sends Ctrl-C to the command as well: its exit status becomes ours.
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
@@ -128,14 +128,14 @@ async fn take_turn(cluster: &Cluster, name: &[u8], lease: i64, value: Bytes) -> 
     Ok(place)
 }
 
-/// Runs `body` while a lease of its own is kept alive, and ends the lease afterwards.
+/// Runs `body` while a new lease is kept alive, and revokes the lease afterwards.
 async fn under_lease(
     cluster: &Cluster,
     what: &str,
     ttl_s: i64,
     body: impl AsyncFnOnce(i64) -> Result<ExitCode>,
 ) -> Result<ExitCode> {
-    // A lease granted twice does no harm: the one that nobody uses expires.
+    // A lease granted twice does no harm: the unused one expires.
     let lease = grant(cluster, ttl_s, 0, Repeat::Safe).await?;
     let go_on = |_: &_| Ok(ControlFlow::Continue(()));
     let outcome = tokio::select! {
@@ -144,14 +144,14 @@ async fn under_lease(
     };
     let revoked = revoke(cluster, lease.id).await;
     let outcome = outcome?;
-    revoked.with_context(|| format!("{what}: cannot give it up now; it becomes free after {} s", lease.ttl))?;
+    revoked.with_context(|| format!("{what}: cannot release it now; it becomes free after {} s", lease.ttl))?;
     Ok(outcome)
 }
 
 fn lease_lost(what: &str, ended: Result<Ended>) -> anyhow::Error {
     match ended {
         Ok(Ended::Unrenewed) => anyhow!(
-            "{what}: no endpoint renewed the lease in its time to live; what it protects may \
+            "{what}: no endpoint renewed the lease within its time to live; what it protects may \
              belong to another one now"
         ),
         Ok(Ended::Gone | Ended::Enough) => anyhow!(
@@ -162,7 +162,7 @@ fn lease_lost(what: &str, ended: Result<Ended>) -> anyhow::Error {
     }
 }
 
-/// Prints the leader and every change of it.
+/// Prints the leader and every change of leader.
 async fn listen(cluster: &Cluster, out: &mut Printer, name: &[u8]) -> Result<ExitCode> {
     let prefix = queue_prefix(name);
     let (mut leader, revision) = owner(cluster, name).await?;

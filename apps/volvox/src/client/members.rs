@@ -1,4 +1,4 @@
-//! `members`: who belongs to the cluster, and changes of that.
+//! `members`: lists and changes the members of the cluster.
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -13,33 +13,33 @@ use super::cluster::{Cluster, Repeat};
 use super::document;
 use super::output::Printer;
 
-/// What to do with the members; lists them when nothing is said.
+/// Lists or changes the members; lists them by default.
 #[derive(Args, Debug)]
 pub struct MembersArguments {
     #[command(subcommand)]
     command: Option<MembersCommand>,
 }
 
-/// A member is named by its ID (hexadecimal, as it is printed) or by its name.
+/// A member is named by its ID (hexadecimal, as printed) or by its name.
 #[derive(Subcommand, Debug)]
 enum MembersCommand {
     /// List the members
     List,
-    /// Admit a member, which is then to be started
+    /// Add a member, which is to be started afterwards
     Add {
-        /// For people; the member says its own name when it has started
+        /// A label for people; the member reports its own name once started
         name: String,
         #[arg(long, required = true, value_delimiter = ',', value_name = "URL")]
         peer_urls: Vec<String>,
-        /// Without a vote until it is promoted
+        /// Add it as a learner, without a vote until it is promoted
         #[arg(long)]
         learner: bool,
     },
     /// Remove a member
     Remove { member: String },
-    /// Give a learner a vote
+    /// Promote a learner to a voter
     Promote { member: String },
-    /// Change where a member's peers reach it
+    /// Change the peer addresses of a member
     Update {
         member: String,
         #[arg(long, required = true, value_delimiter = ',', value_name = "URL")]
@@ -70,7 +70,7 @@ pub async fn members(cluster: &Cluster, out: &mut Printer, arguments: MembersArg
     out.flush()
 }
 
-/// The members, as one of them (`linearizable`: as a majority) knows them.
+/// Returns the members as one of them knows them, or with `linearizable` as a majority does.
 pub async fn list(cluster: &Cluster, linearizable: bool) -> Result<(Option<ResponseHeader>, Vec<Member>)> {
     let response = cluster
         .call("members list", Repeat::Safe, async |channel| {
@@ -80,7 +80,7 @@ pub async fn list(cluster: &Cluster, linearizable: bool) -> Result<(Option<Respo
     Ok((response.header, response.members))
 }
 
-/// What was done in a line, the header, and the members after it.
+/// Prints what was done in one line, with the header and the resulting members as JSON.
 type Change = (Option<String>, Option<ResponseHeader>, Vec<Member>);
 
 async fn add(cluster: &Cluster, name: String, peer_ur_ls: Vec<String>, is_learner: bool) -> Result<Change> {

@@ -1,13 +1,12 @@
-//! The commands that speak to a running cluster: ours or any other that serves etcd v3.
+//! The commands that talk to a running cluster: ours or any other that serves etcd v3.
 //!
 //! Every command is a pair of clap arguments and one function over a [`Cluster`], which knows the
-//! endpoints, tries the next one when that is safe, and says what it tried when nothing helped.
-//! What a command prints goes through a [`Printer`]: lines as `etcdctl` prints them, or with
-//! `--json` one document (one a line where a command streams), in the shape of `etcdctl -w json`
-//! with keys and values in base64.
+//! endpoints, tries the next one when that is safe, and reports what it tried when all fail. A command prints through a
+//! [`Printer`]: lines as `etcdctl` prints them, or with `--json` one document (one per line where a command streams),
+//! in the shape of `etcdctl -w json` with keys and values in base64.
 //!
-//! Ctrl-C ends every command quietly with status 130; `lock` and `elect` give up what they hold
-//! first. A reader that goes away (`volvox watch k | head`) ends it quietly too.
+//! Ctrl-C ends every command quietly with status 130; `lock` and `elect` release what they hold first. A reader that
+//! goes away (`volvox watch k | head`) ends it quietly too.
 
 mod base64;
 mod cluster;
@@ -22,6 +21,7 @@ mod output;
 mod ownership;
 mod range;
 mod snapshot;
+mod span;
 mod status;
 mod subscription;
 mod tls;
@@ -40,19 +40,19 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub use cluster::{Cluster, Repeat};
 pub use endpoints::{Endpoint, find_endpoints, serves_tls};
 use output::{Printer, reader_is_gone};
-pub use snapshot::{Progress, SnapshotCommand};
+pub use snapshot::SnapshotCommand;
 pub use tls::TlsOptions;
 
 /// The exit status of a command ended by Ctrl-C, as shells count it.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// The options of every command stand below its own.
+/// The heading under which the options shared by all commands are listed.
 const HEADING: &str = "Cluster and output";
 
-/// Which cluster to speak to, and how to print; the same for every command.
+/// Which cluster to talk to, and how to print; shared by all commands.
 #[derive(Args, Clone, Debug)]
 pub struct ClientOptions {
-    /// The members to speak to, separated by commas
+    /// The members to talk to, separated by commas
     #[arg(long, global = true, help_heading = HEADING, value_delimiter = ',', env = "VOLVOX_ENDPOINTS", value_name = "HOST:PORT")]
     pub endpoints: Vec<String>,
     /// The folder of a cluster on this machine [default: ./volvox-data]
@@ -61,7 +61,7 @@ pub struct ClientOptions {
     /// Print one machine-readable document
     #[arg(long, global = true, help_heading = HEADING)]
     pub json: bool,
-    /// Give up after so many seconds (what waits by nature, as watch or lock, goes on)
+    /// Time out after this many seconds (no effect on watch and lock)
     #[arg(long, global = true, help_heading = HEADING, default_value_t = 5, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub command_timeout: u64,
@@ -79,24 +79,24 @@ pub enum ClientCommand {
     Get(range::GetArguments),
     /// Delete a key or a range of keys
     Del(keys::DeleteArguments),
-    /// Print every change of a key or a range of keys
+    /// Print each change of a key or a range of keys
     Watch(watch::WatchArguments),
     /// Run a transaction: compares, then one of two lists of operations
     #[command(after_help = txn::FORMAT_HELP)]
     Txn(txn::TxnArguments),
-    /// Forget the history before a revision
+    /// Discard the history before a revision
     Compact(keys::CompactArguments),
     /// Hold a lock until Ctrl-C, or while a command runs
     Lock(lock::LockArguments),
-    /// Stand for election and lead until Ctrl-C, or listen to who leads
+    /// Stand for election and lead until Ctrl-C, or observe the leader
     Elect(lock::ElectArguments),
-    /// Leases: keys that vanish when nobody keeps them alive
+    /// Leases: keys attached to a lease vanish when it expires
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
-    /// Save a snapshot of the store, or make a new cluster from one
+    /// Save a snapshot of the store, or create a new cluster from one
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
-    /// Who leads; term, indexes, revision and health of every member
+    /// Show the leader, and the term, indexes, revision and health of every member
     Status,
     /// List the members, or change them
     Members(members::MembersArguments),
@@ -105,7 +105,7 @@ pub enum ClientCommand {
 /// Runs one command.
 ///
 /// # Errors
-/// What was tried, what happened and what to do, to be printed as it is.
+/// Says what was tried, what happened and what to do; to be printed as it is.
 pub async fn run(command: ClientCommand, options: ClientOptions) -> Result<ExitCode> {
     let result = execute(command, &options).await;
     match result {
@@ -120,7 +120,7 @@ async fn execute(command: ClientCommand, options: &ClientOptions) -> Result<Exit
     let cluster = Cluster::new(endpoints, Duration::from_secs(options.command_timeout));
     let mut printer = Printer::new(options.json);
     match command {
-        // These two hold something that they give up when interrupted.
+        // These two hold something that they release when interrupted.
         ClientCommand::Lock(arguments) => lock::lock(&cluster, &mut printer, arguments).await,
         ClientCommand::Elect(arguments) => lock::elect(&cluster, &mut printer, arguments).await,
         other => tokio::select! {
@@ -150,12 +150,12 @@ async fn execute_interruptible(command: ClientCommand, cluster: &Cluster, printe
     Ok(ExitCode::SUCCESS)
 }
 
-/// Waits for Ctrl-C or a polite request to end.
+/// Waits for Ctrl-C or SIGTERM.
 pub async fn interrupted() {
     Interruption::listen().happened().await;
 }
 
-/// Ctrl-C or a polite request to end, remembered from the moment one listens.
+/// Ctrl-C or SIGTERM, remembered from the moment of subscribing.
 struct Interruption {
     interrupt: Signal,
     terminate: Signal,

@@ -1,4 +1,4 @@
-//! Where commands print: lines of bytes for people, documents for machines.
+//! The output of commands: lines of bytes for people, JSON documents for machines.
 
 use std::io::{self, BufWriter, Stdout, Write};
 
@@ -18,7 +18,7 @@ impl Printer {
         Printer { json, out }
     }
 
-    /// Are documents wanted, not lines?
+    /// Whether it prints documents, not lines.
     pub fn json(&self) -> bool {
         self.json
     }
@@ -30,14 +30,14 @@ impl Printer {
         Ok(())
     }
 
-    /// Prints a document on one line and hands it to the reader at once.
+    /// Prints a document on one line and flushes it.
     pub fn document(&mut self, document: &Value) -> Result<()> {
         serde_json::to_writer(&mut self.out, document).map_err(io::Error::from)?;
         self.line("")?;
         self.flush()
     }
 
-    /// Hands everything printed so far to the reader.
+    /// Flushes everything printed so far.
     pub fn flush(&mut self) -> Result<()> {
         Ok(self.out.flush()?)
     }
@@ -45,12 +45,12 @@ impl Printer {
 
 impl Drop for Printer {
     fn drop(&mut self) {
-        // Nobody is left to tell when this fails: the commands flush where it matters.
+        // A failure here cannot be reported to anyone: the commands flush where it matters.
         let _ = self.out.flush();
     }
 }
 
-/// Has the reader of our output gone away (`volvox get ... | head -1`)?
+/// Whether the reader of our output has closed the pipe (`volvox get ... | head -1`).
 pub fn reader_is_gone(error: &anyhow::Error) -> bool {
     error
         .chain()

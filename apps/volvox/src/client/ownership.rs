@@ -1,12 +1,11 @@
-//! The queue for a name: who comes first owns it.
+//! The queue for a name: the client that comes first owns it.
 //!
-//! Everyone who wants the name writes a key under it, bound to a lease of its own. The key with
-//! the smallest create revision owns the name; each of the others watches only the one before it,
-//! so an owner that leaves wakes one client, not all. This is the layout that every etcd client
-//! uses, so ours stand in one queue with them.
+//! Each client that wants the name writes a key under it, attached to its own lease. The key with the smallest create
+//! revision owns the name; each of the others watches only the one before it, so an owner that leaves wakes one client,
+//! not all. All etcd clients use this layout, so ours share one queue with them.
 //!
-//! A lock does not stop a client that was paused while its lease ran out. Who must not be wrong
-//! compares the create revision of its key in every transaction that the lock protects.
+//! A lock does not stop a client that was paused while its lease ran out. A client that needs certainty compares the
+//! create revision of its key in every transaction that the lock protects.
 
 use anyhow::{Result, ensure};
 use bytes::Bytes;
@@ -21,15 +20,16 @@ use volvox_etcd::proto::mvccpb::KeyValue;
 use volvox_etcd::proto::mvccpb::event::EventType;
 
 use super::cluster::{Cluster, Repeat};
-use super::range::{prefix_end, read};
+use super::range::read;
+use super::span::prefix_end;
 use super::subscription::{Interest, Subscription};
 
 /// A place in the queue for a name.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// The key that stands for us.
+    /// Our key.
     pub key: Bytes,
-    /// Its create revision: our rank.
+    /// The create revision of our key: our rank.
     pub revision: i64,
 }
 
@@ -56,7 +56,7 @@ pub async fn join_queue(cluster: &Cluster, name: &[u8], lease: i64, value: Bytes
         success: vec![operation(Request::RequestPut(put))],
         failure: vec![operation(Request::RequestRange(get))],
     };
-    // Executed twice it is the same as once: the second time finds the key of the first.
+    // Idempotent: a second execution finds the key of the first.
     let response = cluster
         .call("joining the queue", Repeat::Safe, async |channel| KvClient::new(channel).txn(request.clone()).await)
         .await?;
@@ -69,7 +69,7 @@ pub async fn join_queue(cluster: &Cluster, name: &[u8], lease: i64, value: Bytes
     Ok(Place { key, revision })
 }
 
-/// Waits until everybody before us has left, and we are still there.
+/// Waits until every client before us has left, and checks that our key still exists.
 pub async fn wait_for_turn(cluster: &Cluster, name: &[u8], place: &Place) -> Result<()> {
     let prefix = queue_prefix(name);
     loop {
@@ -105,7 +105,7 @@ async fn wait_for_deletion(cluster: &Cluster, key: Bytes, start_revision: i64) -
     }
 }
 
-/// The first in the queue, if there is any, and the revision at which it was.
+/// The first in the queue, if any, and the revision at which it was read.
 pub async fn owner(cluster: &Cluster, name: &[u8]) -> Result<(Option<KeyValue>, i64)> {
     let prefix = queue_prefix(name);
     let request = RangeRequest {

@@ -1,9 +1,6 @@
 //! `get`, and the ranges of keys that several commands take.
 
-use std::ffi::OsString;
-
 use anyhow::Result;
-use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
 use volvox_etcd::proto::etcdserverpb::range_request::{SortOrder, SortTarget};
@@ -11,56 +8,9 @@ use volvox_etcd::proto::etcdserverpb::{RangeRequest, RangeResponse};
 
 use super::cluster::{Cluster, MESSAGE_BYTES_MAX, Repeat};
 use super::document;
-use super::keys::{argument_bytes, print_pair};
+use super::keys::print_pair;
 use super::output::Printer;
-
-/// One key or a range of keys.
-#[derive(Args, Debug)]
-pub struct Span {
-    key: OsString,
-    /// The end of a range of keys, itself not in it
-    #[arg(conflicts_with_all = ["prefix", "from_key"])]
-    range_end: Option<OsString>,
-    /// All keys that begin with KEY
-    #[arg(long, conflicts_with = "from_key")]
-    prefix: bool,
-    /// All keys from KEY on
-    #[arg(long)]
-    from_key: bool,
-}
-
-impl Span {
-    /// `key` and `range_end` as the protocol wants them.
-    pub fn bounds(&self) -> (Bytes, Bytes) {
-        let mut key = argument_bytes(&self.key);
-        let everything_from = Bytes::from_static(&[0]);
-        let whole = key.is_empty() && (self.prefix || self.from_key);
-        let range_end = if self.from_key || whole {
-            everything_from.clone()
-        } else if self.prefix {
-            prefix_end(&key)
-        } else {
-            self.range_end.as_deref().map(argument_bytes).unwrap_or_default()
-        };
-        if whole {
-            // There is no empty key; the smallest one is a single zero byte.
-            key = everything_from;
-        }
-        (key, range_end)
-    }
-}
-
-/// The first key after all keys that begin with `prefix`; the byte 0 means there is none.
-pub fn prefix_end(prefix: &[u8]) -> Bytes {
-    let mut end = prefix.to_vec();
-    while let Some(last) = end.pop() {
-        if last < u8::MAX {
-            end.push(last + 1);
-            return Bytes::from(end);
-        }
-    }
-    Bytes::from_static(&[0])
-}
+use super::span::Span;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Order {
@@ -79,13 +29,13 @@ enum SortBy {
 
 #[derive(Clone, Copy, Debug, ValueEnum, PartialEq, Eq)]
 enum Consistency {
-    /// Linearizable: never older than what anybody has seen
+    /// Linearizable: never older than what any client has seen
     L,
-    /// Serializable: what the member has at hand, perhaps old
+    /// Serializable: the member's local state, which may be stale
     S,
 }
 
-/// What to read.
+/// The arguments of `get`.
 #[derive(Args, Debug)]
 pub struct GetArguments {
     #[command(flatten)]
@@ -93,16 +43,16 @@ pub struct GetArguments {
     /// Read as of this revision
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "REVISION")]
     rev: i64,
-    /// At most so many pairs
+    /// Return at most this many pairs
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "N")]
     limit: i64,
-    /// Only keys, values left empty
+    /// Return keys only, with empty values
     #[arg(long)]
     keys_only: bool,
-    /// Only the number of keys
+    /// Print only the number of keys
     #[arg(long, conflicts_with = "keys_only")]
     count_only: bool,
-    /// Only values
+    /// Print only the values
     #[arg(long, conflicts_with_all = ["keys_only", "count_only"])]
     print_value_only: bool,
     #[arg(long, value_enum, ignore_case = true)]
@@ -171,35 +121,4 @@ pub async fn read(cluster: &Cluster, what: &str, request: RangeRequest) -> Resul
             KvClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX).range(request.clone()).await
         })
         .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn span(key: &str, end: Option<&str>, prefix: bool, from_key: bool) -> (Bytes, Bytes) {
-        let span = Span { key: key.into(), range_end: end.map(Into::into), prefix, from_key };
-        span.bounds()
-    }
-
-    fn pair(key: &'static [u8], end: &'static [u8]) -> (Bytes, Bytes) {
-        (Bytes::from_static(key), Bytes::from_static(end))
-    }
-
-    #[test]
-    fn one_key_a_range_a_prefix_and_the_rest() {
-        assert_eq!(span("k", None, false, false), pair(b"k", b""));
-        assert_eq!(span("a", Some("c"), false, false), pair(b"a", b"c"));
-        assert_eq!(span("k", None, true, false), pair(b"k", b"l"));
-        assert_eq!(span("k", None, false, true), pair(b"k", b"\0"));
-        assert_eq!(span("", None, true, false), pair(b"\0", b"\0"));
-        assert_eq!(span("", None, false, true), pair(b"\0", b"\0"));
-    }
-
-    #[test]
-    fn the_end_of_a_prefix_carries() {
-        assert_eq!(prefix_end(b"a\xff"), Bytes::from_static(b"b"));
-        assert_eq!(prefix_end(b"a\x00"), Bytes::from_static(b"a\x01"));
-        assert_eq!(prefix_end(b"\xff\xff"), Bytes::from_static(b"\0"));
-    }
 }

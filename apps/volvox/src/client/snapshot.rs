@@ -1,33 +1,33 @@
 //! `snapshot save`: a copy of the store in a file, complete or not at all.
 
 use std::fs::{self, File};
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use tokio::time::{Duration, Instant, timeout};
+use tokio::time::{Duration, timeout};
 use volvox_etcd::proto::etcdserverpb::SnapshotRequest;
 use volvox_etcd::proto::etcdserverpb::maintenance_client::MaintenanceClient;
 
 use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe};
 use super::output::Printer;
 use crate::local::restore::RestoreArguments;
+use crate::progress::Progress;
 
-/// The last bytes of a snapshot: the SHA-256 of all before it.
+/// The length of a snapshot's trailer: the SHA-256 of everything before it.
 const CHECKSUM_BYTES: usize = 32;
-const PROGRESS_PAUSE: Duration = Duration::from_millis(200);
-/// A member that sends nothing for so long has failed.
+/// A member that sends nothing for this long has failed.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
-/// What to do with snapshots.
+/// Snapshots.
 #[derive(Subcommand, Debug)]
 pub enum SnapshotCommand {
-    /// Save a snapshot of one member in a file
+    /// Save a snapshot of one member to a file
     Save { file: PathBuf },
-    /// Make a new cluster on this machine from a snapshot; the same as `volvox restore`
+    /// Create a new cluster on this machine from a snapshot; the same as `volvox restore`
     Restore(RestoreArguments),
 }
 
@@ -36,7 +36,7 @@ pub async fn save(cluster: &Cluster, out: &mut Printer, file: PathBuf) -> Result
     name.push(".part");
     let part = PathBuf::from(name);
     let bytes = save_from_any(cluster, &part).await.inspect_err(|_| {
-        // What is left is of no use; the error that matters is the one reported.
+        // The remains are useless, and the error that matters is the one reported.
         let _ = fs::remove_file(&part);
     })?;
     let renamed = fs::rename(&part, &file).and_then(|()| sync_folder(&file));
@@ -48,7 +48,7 @@ pub async fn save(cluster: &Cluster, out: &mut Printer, file: PathBuf) -> Result
     out.flush()
 }
 
-/// Tries every endpoint once: a snapshot that broke off begins anew elsewhere.
+/// Tries every endpoint once: an interrupted snapshot restarts at another member.
 async fn save_from_any(cluster: &Cluster, part: &Path) -> Result<u64> {
     let mut tried = Vec::new();
     for _ in cluster.endpoints() {
@@ -71,7 +71,7 @@ async fn receive(client: MaintenanceClient<tonic::transport::Channel>, mut file:
     let mut checksum = TrailingChecksum::default();
     let mut progress = Progress::new();
     loop {
-        let message = timeout(SILENCE_MAX, stream.message()).await.context("it went silent")?;
+        let message = timeout(SILENCE_MAX, stream.message()).await.context("it stopped sending")?;
         let Some(message) = message.map_err(|status| anyhow::anyhow!(describe(&status)))? else {
             break;
         };
@@ -80,7 +80,7 @@ async fn receive(client: MaintenanceClient<tonic::transport::Channel>, mut file:
         progress.show(checksum.bytes, message.remaining_bytes);
     }
     progress.clear();
-    ensure!(checksum.is_right(), "the snapshot is damaged or cut: its checksum is wrong");
+    ensure!(checksum.is_right(), "the snapshot is damaged or truncated: its checksum is wrong");
     file.sync_all()?;
     Ok(checksum.bytes)
 }
@@ -109,39 +109,6 @@ impl TrailingChecksum {
 
     fn is_right(&self) -> bool {
         self.bytes > CHECKSUM_BYTES as u64 && self.hash.clone().finalize()[..] == self.tail[..]
-    }
-}
-
-/// One line on a terminal, nothing in a pipe.
-pub struct Progress {
-    shown: bool,
-    is_terminal: bool,
-    next: Instant,
-}
-
-impl Progress {
-    /// Nothing is shown yet.
-    pub fn new() -> Progress {
-        let is_terminal = std::io::stderr().is_terminal();
-        Progress { shown: false, is_terminal, next: Instant::now() + PROGRESS_PAUSE }
-    }
-
-    /// How much is done, and how much is left, now and then.
-    pub fn show(&mut self, received: u64, remaining: u64) {
-        if !self.is_terminal || Instant::now() < self.next {
-            return;
-        }
-        self.next = Instant::now() + PROGRESS_PAUSE;
-        self.shown = true;
-        let total = (received + remaining).max(1);
-        eprint!("\r{:3} % of {} KiB", received * 100 / total, total / 1024);
-    }
-
-    /// The work is over.
-    pub fn clear(&mut self) {
-        if self.shown {
-            eprint!("\r{:30}\r", "");
-        }
     }
 }
 

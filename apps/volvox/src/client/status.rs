@@ -1,4 +1,4 @@
-//! `status`: every member asked on its own, so that one that is down does not hide the others.
+//! `status`: asks every member separately, so that one that is down does not hide the others.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::endpoints::Endpoint;
 use super::members;
 use super::output::Printer;
 
-/// What one endpoint told of itself.
+/// The status that one endpoint reports.
 struct Report {
     endpoint: Endpoint,
     outcome: Result<Answer, String>,
@@ -27,7 +27,7 @@ struct Report {
 
 struct Answer {
     status: StatusResponse,
-    /// How long a linearizable read took, or why there was none.
+    /// How long a linearizable read took, or why it failed.
     read: Result<Duration, String>,
 }
 
@@ -59,7 +59,7 @@ impl Answer {
         }
     }
 
-    /// Everything that is wrong; nothing when the member is healthy.
+    /// All problems; empty when the member is healthy.
     fn trouble(&self) -> Vec<String> {
         let mut trouble = self.status.errors.clone();
         if let Err(reason) = &self.read
@@ -75,7 +75,7 @@ pub async fn status(cluster: &Cluster, out: &mut Printer) -> Result<ExitCode> {
     let asking = cluster.endpoints().iter().map(|endpoint| ask(endpoint, cluster.timeout()));
     let reports = join_all(asking).await;
     let known = if reports.iter().any(|report| report.outcome.is_ok()) {
-        // A member that lags may not have heard the names yet: a majority is asked, where there is one.
+        // A lagging member may not know the names yet, so a majority is asked if there is one.
         let has_majority = reports.iter().any(Report::has_majority);
         members::list(cluster, has_majority).await.map(|(_, members)| members).unwrap_or_default()
     } else {
@@ -110,14 +110,14 @@ async fn ask(endpoint: &Endpoint, patience: Duration) -> Report {
     Report { endpoint: endpoint.clone(), outcome: outcome.unwrap_or_else(silent) }
 }
 
-/// A linearizable read: it succeeds only where a majority stands behind the leader.
+/// A linearizable read: it succeeds only if a majority follows the leader.
 async fn try_read(channel: Channel) -> Result<Duration, String> {
     const PATIENCE: Duration = Duration::from_secs(2);
     let request = RangeRequest { key: Bytes::from_static(b"health"), ..RangeRequest::default() };
     let begun = Instant::now();
     match timeout(PATIENCE, KvClient::new(channel).range(request)).await {
         Ok(Ok(_)) => Ok(begun.elapsed()),
-        // It took a majority to refuse us.
+        // A majority was needed to refuse the request.
         Ok(Err(status)) if refused_by_majority(&status) => Ok(begun.elapsed()),
         Ok(Err(status)) => Err(describe(&status)),
         Err(_) => Err("no linearizable read within 2 s".to_owned()),
@@ -198,7 +198,7 @@ fn row(report: &Report, name: &impl Fn(u64) -> String) -> Vec<String> {
     row
 }
 
-/// Columns as wide as their widest cell.
+/// Pads columns to the width of their widest cell.
 fn align(rows: &[Vec<String>]) -> Vec<String> {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..rows.first().map_or(0, Vec::len)).map(width).collect();

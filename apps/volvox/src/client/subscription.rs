@@ -1,7 +1,7 @@
 //! A watch that outlives the member that serves it.
 //!
-//! Events carry their revision, so after a lost connection the watch goes on at another member
-//! with the first revision not seen yet: none is missed and none comes twice.
+//! Events carry their revision, so after a lost connection the watch continues at another member with the first
+//! revision not seen yet: no event is missed, and none is delivered twice.
 
 use std::time::Duration;
 
@@ -17,11 +17,11 @@ use volvox_etcd::proto::etcdserverpb::{WatchCreateRequest, WatchRequest, WatchRe
 
 use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe, is_unavailable};
 
-/// How long no member may serve a watch before it is given up.
+/// How long a watch may go unserved by all members before it fails.
 const OUTAGE_MAX: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// What to watch, and from where on.
+/// The keys to watch, and the first revision.
 #[derive(Clone, Debug)]
 pub struct Interest {
     /// The first key.
@@ -30,11 +30,11 @@ pub struct Interest {
     pub range_end: Bytes,
     /// The first revision to see; 0 for the next one.
     pub start_revision: i64,
-    /// Are the pairs wanted as they were before?
+    /// Whether to include the previous pairs.
     pub prev_kv: bool,
 }
 
-/// A watch that is under way.
+/// A running watch.
 pub struct Subscription<'a> {
     cluster: &'a Cluster,
     interest: Interest,
@@ -42,18 +42,18 @@ pub struct Subscription<'a> {
 }
 
 struct Stream {
-    /// Kept, because the member ends the watch when we have nothing more to ask.
+    /// Kept open, because the member ends the watch when the request stream closes.
     _requests: mpsc::Sender<WatchRequest>,
     responses: Streaming<WatchResponse>,
 }
 
 impl<'a> Subscription<'a> {
-    /// A watch that begins with the first call of [`Subscription::next`].
+    /// A watch that starts with the first call of [`Subscription::next`].
     pub fn new(cluster: &'a Cluster, interest: Interest) -> Subscription<'a> {
         Subscription { cluster, interest, stream: None }
     }
 
-    /// The next response that carries events. Goes on at other members while that is possible.
+    /// The next response that carries events. Continues at other members while that is possible.
     pub async fn next(&mut self) -> Result<WatchResponse> {
         loop {
             if self.stream.is_none() {
@@ -92,7 +92,7 @@ impl<'a> Subscription<'a> {
         }
         let revision = response.header.as_ref().map_or(0, |header| header.revision);
         if response.created && self.interest.start_revision == 0 {
-            // From here on nothing may be missed, whoever serves us next.
+            // From here on no event may be missed, whichever member serves the watch next.
             self.interest.start_revision = revision + 1;
         }
         let Some(last) = response.events.last() else { return Ok(None) };
@@ -134,7 +134,7 @@ impl<'a> Subscription<'a> {
         let first = WatchRequest { request_union: Some(RequestUnion::CreateRequest(create)) };
         sender.try_send(first).expect("the channel is new and has room");
         let mut request = Request::new(ReceiverStream::new(receiver));
-        // A member that lost its leader shall end the stream, so that we can go elsewhere.
+        // A member that loses its leader must end the stream, so that the watch can move to another member.
         let required = "true".parse().expect("plain ASCII");
         request.metadata_mut().insert("hasleader", required);
         let mut client = WatchClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);

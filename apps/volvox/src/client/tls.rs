@@ -16,25 +16,25 @@ use volvox_certificates::{Authorities, Identity};
 
 use super::HEADING;
 
-/// The files that a client shows and trusts. Their ids are not their names: commands have a `key` of their own.
+/// The files of a client's TLS. Their clap ids differ from their names, because some commands have a `key` argument.
 #[derive(Args, Clone, Debug, Default)]
 pub struct TlsOptions {
-    /// Certificates of the authority that signed those of the members, PEM: speak TLS
+    /// Certificates of the authority that signed those of the members, PEM; enables TLS
     #[arg(id = "tls_cacert", long = "cacert", global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_CACERT")]
     cacert: Option<PathBuf>,
-    /// Our certificate, PEM, for members that want one
+    /// The client's certificate, PEM, for members that require one
     #[arg(id = "tls_cert", long = "cert", global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_CERT")]
     cert: Option<PathBuf>,
-    /// Its private key, PEM
+    /// The client's private key, PEM
     #[arg(id = "tls_key", long = "key", global = true, help_heading = HEADING, value_name = "FILE", env = "VOLVOX_KEY")]
     key: Option<PathBuf>,
 }
 
 impl TlsOptions {
-    /// What the files make; `None` without `--cacert`.
+    /// Builds the TLS configuration from the files; `None` without `--cacert`.
     ///
     /// # Errors
-    /// When a file cannot be used, or one is missing beside another.
+    /// When a file cannot be used, or a file that another one needs is missing.
     pub fn load(&self) -> Result<Option<Tls>> {
         let Some(authority) = &self.cacert else {
             if self.cert.is_some() || self.key.is_some() {
@@ -54,7 +54,7 @@ impl TlsOptions {
     }
 }
 
-/// How to speak TLS to members.
+/// The TLS configuration for members.
 #[derive(Clone)]
 pub struct Tls(Arc<ClientConfig>);
 
@@ -76,7 +76,7 @@ impl Tls {
     /// Connects to `host:port` and shakes hands.
     ///
     /// # Errors
-    /// Says who refused whom, and what to do.
+    /// Says which side refused the other, and what to do.
     pub async fn connect(&self, authority: &str) -> io::Result<TlsStream<TcpStream>> {
         let socket = TcpStream::connect(authority).await?;
         socket.set_nodelay(true)?;
@@ -107,13 +107,13 @@ fn explain(error: io::Error) -> io::Error {
 }
 
 /// A member's refusal of us, in words that say what to do: with TLS 1.3 it looks at our certificate after the handshake,
-/// and what comes back to a request is the text of its alert.
+/// and the answer to a request is the text of its alert.
 pub fn in_words(text: String) -> String {
     let Some((_, alert)) = text.split_once("received fatal alert: ") else {
         return text;
     };
     match alert {
-        "CertificateRequired" => format!("it wants a certificate of ours: --cert and --key ({text})"),
+        "CertificateRequired" => format!("it requires a client certificate: --cert and --key ({text})"),
         "UnknownCA" | "BadCertificate" | "DecryptError" | "CertificateExpired" => {
             format!("it does not trust the certificate in --cert ({text})")
         }
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn an_alert_says_what_to_do() {
         let said = |alert: &str| in_words(format!("connection error: received fatal alert: {alert}"));
-        assert!(said("CertificateRequired").starts_with("it wants a certificate of ours: --cert and --key"));
+        assert!(said("CertificateRequired").starts_with("it requires a client certificate: --cert and --key"));
         assert!(said("UnknownCA").starts_with("it does not trust the certificate in --cert"));
         assert_eq!(in_words("connection refused".to_owned()), "connection refused");
     }

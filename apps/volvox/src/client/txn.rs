@@ -16,7 +16,7 @@ use super::output::Printer;
 use super::range::print_range;
 use super::txn_text;
 
-/// Shown below `volvox txn --help`.
+/// Printed at the end of `volvox txn --help`.
 pub const FORMAT_HELP: &str = "\
 The file has three paragraphs, each ended by an empty line: compares, operations when all of
 them hold, operations otherwise.
@@ -30,7 +30,7 @@ them hold, operations otherwise.
 
 Compares: version, create, mod, value or lease, with =, !=, < or >. Operations: put, get, del.";
 
-/// Which transaction.
+/// The arguments of `txn`.
 #[derive(Args, Debug)]
 pub struct TxnArguments {
     /// The file to read the transaction from; `-` for standard input

@@ -2,8 +2,8 @@
 //!
 //! Three paragraphs, each ended by an empty line: compares, operations when all of them hold,
 //! operations otherwise. A line of the first is `target("key") relation "value"`; a line of the
-//! others is a `put`, `get` or `del` command with its flags. Double quotes take escapes (`\n`,
-//! `\x00`, `\u00e9`), single quotes take everything as it is.
+//! others is a `put`, `get` or `del` command with its flags. Double-quoted strings take escapes (`\n`, `\x00`,
+//! `\u00e9`), single-quoted strings are literal.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -35,7 +35,7 @@ enum Operation {
 /// Reads a whole transaction.
 ///
 /// # Errors
-/// Names the line and what is wrong with it.
+/// When the text is malformed; names the line and the mistake.
 pub fn parse(text: &str) -> Result<TxnRequest> {
     let mut request = TxnRequest::default();
     let mut paragraph = 0;
@@ -61,13 +61,13 @@ pub fn parse(text: &str) -> Result<TxnRequest> {
 }
 
 fn parse_compare(line: &str) -> Result<Compare> {
-    const FORM: &str = "a compare looks like: mod(\"key\") > \"0\"";
+    const FORM: &str = "a compare has the form mod(\"key\") > \"0\"";
     let (target, rest) = line.split_once('(').context(FORM)?;
     let (key, rest) = take_quoted(rest.trim_start())?;
     let rest = rest.trim_start().strip_prefix(')').context(FORM)?.trim_start();
     let (relation, rest) = rest.split_at(rest.find(['"', '`', ' ']).context(FORM)?);
     let (value, rest) = take_quoted(rest.trim_start())?;
-    ensure!(rest.trim().is_empty(), "nothing may follow the value; {FORM}");
+    ensure!(rest.trim().is_empty(), "unexpected text after the value; {FORM}");
     let result = match relation {
         "=" => CompareResult::Equal,
         "!=" => CompareResult::NotEqual,
@@ -109,7 +109,7 @@ fn parse_operation(line: &str) -> Result<RequestOp> {
     })?;
     let request = match line.operation {
         Operation::Put(arguments) => {
-            let missing = || bail!("put needs a value here");
+            let missing = || bail!("put needs a value");
             Request::RequestPut(arguments.request(missing)?)
         }
         Operation::Get(arguments) => Request::RequestRange(arguments.request()),
@@ -118,7 +118,7 @@ fn parse_operation(line: &str) -> Result<RequestOp> {
     Ok(RequestOp { request: Some(request) })
 }
 
-/// Splits a line at spaces outside of quotes.
+/// Splits a line at spaces outside quotes.
 fn split_words(line: &str) -> Result<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -155,18 +155,18 @@ fn take_quoted(text: &str) -> Result<(Vec<u8>, &str)> {
             bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
         }
     }
-    bail!("a quote is not closed in {text:?}")
+    bail!("unclosed quote in {text:?}")
 }
 
-/// Reads what follows a backslash; returns how many bytes of text it took.
+/// Reads what follows a backslash; returns how many bytes of text it used.
 fn unescape(text: &str, bytes: &mut Vec<u8>) -> Result<usize> {
-    let kind = text.chars().next().context("a backslash ends the line")?;
+    let kind = text.chars().next().context("the line ends with a backslash")?;
     let digits = |from: usize, count: usize, radix: u32| -> Result<u32> {
         let digits = text.get(from..from + count);
         digits
             .filter(|digits| digits.chars().all(|digit| digit.is_digit(radix)))
             .and_then(|digits| u32::from_str_radix(digits, radix).ok())
-            .with_context(|| format!("the escape \\{kind} needs {count} digits"))
+            .with_context(|| format!("the escape \\{kind} needs {count} hexadecimal digits"))
     };
     let (code, length) = match kind {
         'x' => (digits(1, 2, 16)?, 3),
@@ -262,9 +262,9 @@ mod tests {
             ("mod(\"key\") >= \"0\"", "unknown relation"),
             ("size(\"key\") > \"0\"", "unknown target"),
             ("mod(\"key\") > \"zero\"", "invalid digit"),
-            ("mod(\"key\") > \"0\" x", "nothing may follow"),
-            ("mod(\"key", "not closed"),
-            ("mod(\"\\xg0\") > \"0\"", "2 digits"),
+            ("mod(\"key\") > \"0\" x", "unexpected text"),
+            ("mod(\"key", "unclosed quote"),
+            ("mod(\"\\xg0\") > \"0\"", "2 hexadecimal digits"),
             ("mod(\"\\", "backslash"),
             ("\nput k", "line 2"),
             ("\nfrobnicate k", "use put, get or del"),

@@ -1,4 +1,4 @@
-//! `watch`: every change of some keys, as it happens.
+//! `watch`: prints every change of some keys as it happens.
 
 use anyhow::Result;
 use clap::Args;
@@ -10,18 +10,18 @@ use super::cluster::Cluster;
 use super::document;
 use super::keys::print_pair;
 use super::output::Printer;
-use super::range::Span;
+use super::span::Span;
 use super::subscription::{Interest, Subscription};
 
-/// What to watch.
+/// The arguments of `watch`.
 #[derive(Args, Debug)]
 pub struct WatchArguments {
     #[command(flatten)]
     span: Span,
-    /// Begin with the changes of this revision
+    /// Start with the changes of this revision
     #[arg(long, default_value_t = 0, hide_default_value = true, value_name = "REVISION")]
     rev: i64,
-    /// Print the pairs as they were before, too
+    /// Also print the previous pairs
     #[arg(long)]
     prev_kv: bool,
 }

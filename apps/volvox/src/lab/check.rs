@@ -18,33 +18,33 @@ use volvox_lab::diagram::{self, Diagram};
 use volvox_lab::exploring::{self, Exploring};
 use volvox_lab::model::{CheckedModel, Expects, Explored, Found};
 use volvox_lab::registry::Entry;
-use volvox_lab::shell::Shell;
+use volvox_lab::shell::{Carried, Shell};
 
-/// An exploration that takes more memory than this ends, where nothing else is said: a machine for development has more.
+/// The default limit of an exploration's memory: a development machine has more.
 const MEMORY_MIB: u64 = 8_192;
 
 /// The least time between two lines of progress, in milliseconds.
 const PROGRESS_EVERY: u64 = 200;
 
-/// The models and protocols that `lab check` explores, and within which bounds.
+/// Which models and protocols `lab check` explores, and within which bounds.
 #[derive(Args, Debug)]
 #[group(skip)]
 pub struct CheckArguments {
-    /// Which protocol; `volvox lab list` names them
+    /// The protocol; `volvox lab list` names them
     pub protocol: Option<String>,
-    /// Every model of every protocol
+    /// Explore every model of every protocol
     #[arg(long, conflicts_with = "protocol")]
     pub all: bool,
-    /// Only models whose name contains this
+    /// Explore only models whose name contains this
     #[arg(long, value_name = "WORDS")]
     pub model: Option<String>,
-    /// Print every counterexample step by step
+    /// Print each counterexample step by step
     #[arg(long)]
     pub trace: bool,
     /// Draw the counterexample
     #[arg(long)]
     pub diagram: bool,
-    /// Write the counterexample as a script with its trace into this file
+    /// Write the counterexample as a script with its trace to this file
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
     #[command(flatten)]
@@ -52,13 +52,13 @@ pub struct CheckArguments {
     /// Stop at this many states
     #[arg(long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub states: Option<u64>,
-    /// Stop at this much memory, by the checker's own estimate, in MiB
+    /// Stop at this much memory in MiB, by the checker's own estimate
     #[arg(long, value_name = "MIB", default_value_t = MEMORY_MIB, value_parser = clap::value_parser!(u64).range(1..))]
     pub memory: u64,
 }
 
 impl CheckArguments {
-    /// Whether a counterexample is asked for, of which there is one.
+    /// Whether a counterexample is requested, of which only one can be drawn.
     fn wants_one(&self) -> bool {
         self.diagram || self.picture.svg.is_some() || self.save.is_some()
     }
@@ -98,9 +98,7 @@ pub fn check(arguments: &CheckArguments, json: bool) -> Result<ExitCode> {
         }
     }
     if arguments.wants_one() && !is_written {
-        bail!(
-            "nothing is drawn or written: no model that was explored has a counterexample that can be followed by hand"
-        );
+        bail!("nothing drawn or written: no explored model has a counterexample that can be followed by hand");
     }
     let is_good = total.wrong == 0;
     total.say(json, begun.elapsed().as_secs_f64());
@@ -132,7 +130,7 @@ fn with_models(id: &str) -> Result<Entry> {
     let entry = REGISTRY.entry(id)?;
     if entry.models().is_empty() && entry.protocol().is_none() {
         bail!(
-            "{id} has no model to explore, since its kind is {}; `volvox lab show {id}` tells what shows it",
+            "{id} has no model to explore, since its kind is {}; `volvox lab show {id}` prints its evidence",
             entry.kind()
         );
     }
@@ -174,7 +172,7 @@ fn explored(
         bytes_max: Some(arguments.memory << 20),
         progress: tell,
         cancel: Some(&INTERRUPTED),
-        shell: shell.filter(|_| arguments.wants_one()),
+        shown: shell.filter(|_| arguments.wants_one()).map(|shell| Carried(shell).shown()),
     };
     let explored = exploring::with(exploring, model.explore);
     terminal::progress(json, "");
@@ -212,13 +210,13 @@ impl Total {
         }
         let models = if count == 1 { "model" } else { "models" };
         let verdict = match wrong {
-            0 => "all as they must be".to_string(),
-            1 => "one is NOT as it must be".to_string(),
-            _ => format!("{wrong} are NOT as they must be"),
+            0 => "all as expected".to_string(),
+            1 => "one is NOT as expected".to_string(),
+            _ => format!("{wrong} are NOT as expected"),
         };
         say(format_args!("\n{count} {models}, {states} states, {seconds:.1} s: {verdict}\n"));
         if outside > 0 {
-            say(format_args!("{outside} states at the bounds of their models were not looked behind\n"));
+            say(format_args!("{outside} states at the bounds of their models were not explored further\n"));
         }
         if let Some(bits) = collision_bits {
             say(format_args!("the chance that two states were confused is below 2^-{bits} in each model\n"));
@@ -237,12 +235,12 @@ fn print(
     let text = match (verdict, &explored.found) {
         (Err(text), _) => format!("WRONG: {text}"),
         (Ok(()), None) => "holds".to_string(),
-        (Ok(()), Some(found)) => format!("as it must, breaks \"{}\" in {} steps", found.property, found.actions.len()),
+        (Ok(()), Some(found)) => format!("as expected, breaks \"{}\" in {} steps", found.property, found.actions.len()),
     };
     let name = format!("{id}: {}", model.name);
     let seconds = explored.took.as_secs_f64();
     say(format_args!("{name:<62} {:>10} {:>6} {seconds:>6.1} s  {text}\n", explored.states, explored.depth));
-    // A counterexample is one whatever was cut; what holds, holds of what was looked at.
+    // A counterexample is valid whatever was cut; a property that holds, holds for what was explored.
     if explored.found.is_none() {
         explored.caveats().iter().for_each(|caveat| say(format_args!("      {caveat}\n")));
     }
@@ -251,7 +249,7 @@ fn print(
     {
         for (number, action) in found.actions.iter().enumerate() {
             if found.cycle_from == Some(number) {
-                say(format_args!("      and from here on, again and again:\n"));
+                say(format_args!("      and from here on, in a cycle:\n"));
             }
             say(format_args!("  {:>3}. {action}\n", number + 1));
         }
@@ -260,7 +258,7 @@ fn print(
     }
 }
 
-/// Draws and writes a counterexample, as was asked; says whether it could.
+/// Draws and writes a counterexample as requested; returns whether it could.
 fn keep(
     arguments: &CheckArguments,
     json: bool,
@@ -280,7 +278,7 @@ fn keep(
     if let Some(file) = &arguments.save {
         let (card, nodes) = (shell.card(), found.nodes);
         let text = format!(
-            "# {}, {}: {property} is broken\n# of the model's own configuration, which `volvox lab check {} --model {:?}` \
+            "# {}, {}: {property} is broken\n# in the model's own configuration, which `volvox lab check {} --model {:?}` \
              explores\nprotocol {}\nnodes {nodes}\n\n{}",
             card.title, model.name, card.id, model.name, card.id, found.script
         );

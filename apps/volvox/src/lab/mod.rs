@@ -3,40 +3,44 @@
 mod catalogue;
 mod check;
 mod prove;
+mod questions;
 mod run;
 mod script;
 mod show;
 mod step;
 mod store_sweep;
 mod sweep;
+mod sweep_arguments;
 mod terminal;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use std::process::ExitCode;
 
-/// What the laboratory does.
+/// The laboratory's commands.
 #[derive(Subcommand, Debug)]
 pub enum LabCommand {
-    /// Which mechanisms of the catalogue are done, by group, and the entries that cover them
+    /// List the entries in a reading order, each after those that it needs, and the coverage of the catalogue
     List,
-    /// An entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with what shows it
+    /// Show an entry (the problem, the idea, a run, why it is safe), or a row of the catalogue with its evidence
     Show(show::ShowArguments),
+    /// Questions whose answers a reader predicts, each with the command that answers it
+    Questions(questions::QuestionArguments),
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
     /// Explore every schedule of the small instances of a protocol
     Check(check::CheckArguments),
     /// Run many seeds of a protocol under every fault it claims to survive
-    Sweep(sweep::SweepArguments),
-    /// Measure the numbers of the textbook
+    Sweep(sweep_arguments::SweepArguments),
+    /// Measure the numbers that the textbooks claim
     Claim(prove::ClaimArguments),
-    /// Follow a run that is written down: by hand, step by step, or as a sweep found it
+    /// Replay a script: written by hand, by `step`, or by a sweep
     Script(script::ScriptArguments),
-    /// Follow a counterexample that a sweep found; the same as `script`
+    /// Replay a counterexample that a sweep found; the same as `script`
     Replay(script::ScriptArguments),
-    /// Choose what happens next, step by step
+    /// Step through a run, choosing what happens next
     Step(step::StepArguments),
-    /// One node of a live run
+    /// Run one node of a live run
     #[command(hide = true)]
     Node(run::NodeArguments),
 }
@@ -44,18 +48,32 @@ pub enum LabCommand {
 /// Runs a laboratory command.
 ///
 /// # Errors
-/// When an argument makes no sense.
+/// When an argument is invalid.
 pub fn run(command: LabCommand, json: bool) -> Result<ExitCode> {
+    if json && is_for_people(&command) {
+        bail!("--json prints one document, so leave --diagram and --trace out; --svg FILE draws beside it");
+    }
     match command {
         LabCommand::List => catalogue::list(json),
         LabCommand::Show(arguments) => show::show(&arguments, json),
+        LabCommand::Questions(arguments) => questions::ask(&arguments, json),
         LabCommand::Run(arguments) => run::run(&arguments, json),
         LabCommand::Check(arguments) => check::check(&arguments, json),
         LabCommand::Sweep(arguments) => sweep::run(&arguments, json),
-        LabCommand::Claim(arguments) => prove::claim(&arguments, json),
+        LabCommand::Claim(arguments) => prove::measure(&arguments, json),
         LabCommand::Script(arguments) | LabCommand::Replay(arguments) => script::run(&arguments, json),
         LabCommand::Step(arguments) => step::run(&arguments),
         LabCommand::Node(arguments) => run::node(arguments),
+    }
+}
+
+/// Whether the output is for people only.
+fn is_for_people(command: &LabCommand) -> bool {
+    match command {
+        LabCommand::Run(arguments) => arguments.diagram || arguments.trace,
+        LabCommand::Check(arguments) => arguments.diagram || arguments.trace,
+        LabCommand::Script(arguments) | LabCommand::Replay(arguments) => arguments.diagram,
+        _ => false,
     }
 }
 

@@ -4,6 +4,7 @@ use super::terminal::say;
 use super::{code, terminal};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use volvox_chapters::REGISTRY;
@@ -13,45 +14,48 @@ use volvox_lab::live::{self, LiveNode};
 use volvox_lab::scenario::{Scenario, span_of};
 use volvox_lab::study::{self, Ran, Request};
 
-/// More moments than any diagram shows.
+/// The most steps that a diagram shows.
 const MOMENTS_MAX: usize = 200_000;
-/// More lines than anybody reads; of a longer trace the end is printed.
+/// The most lines of a trace that are printed; of a longer trace, its end.
 const TRACE_LINES_MAX: usize = 1_000_000;
 
-/// What is run, and how it is shown.
+/// The interval between progress lines of a live run.
+const PROGRESS_EVERY_NS: u64 = 200_000_000;
+
+/// The run, and how to show it.
 #[derive(Args, Debug)]
 pub struct RunArguments {
-    /// Which protocol; `volvox lab list` names them
+    /// The protocol; `volvox lab list` names them
     pub protocol: String,
-    /// From which everything is drawn
-    #[arg(long, default_value_t = 1)]
+    /// The seed of all random choices
+    #[arg(long, default_value_t = 1, value_parser = seed, allow_negative_numbers = true)]
     pub seed: u64,
-    /// How many nodes; what the scenario says when not given
+    /// The number of nodes [default: the scenario's]
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
     pub nodes: Option<u64>,
-    /// Something that goes wrong, such as 'partition 1,2|3 @ 40ms' or 'crash leader @ 1s', in place of what goes wrong in
-    /// the scenario; may be given often
+    /// A fault, such as 'partition 1,2|3 @ 40ms' or 'crash leader @ 1s', in place of the scenario's faults; may be
+    /// repeated
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
     pub faults: Vec<Scheduled>,
-    /// Take a rule of the protocol out, to see what it was for; `volvox lab show` names them
+    /// Remove a rule of the protocol, to see what it is for; `volvox lab show` names them
     #[arg(long, value_name = "RULE")]
     pub without: Option<String>,
-    /// Another scenario than the chapter's
+    /// A scenario to use instead of the chapter's
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
-    /// Run it in the live world: real sockets and files, one operating system process a node
+    /// Run it in the live world: real sockets and files, one OS process per node
     #[arg(long)]
     pub live: bool,
-    /// Draw what happens: a column a node, time downwards, messages as arrows
+    /// Draw the run as a space-time diagram: one column per node, time downwards, messages as arrows
     #[arg(long)]
     pub diagram: bool,
-    /// Leave nothing out of the drawing, and draw every arrow in a line of its own: also what only carries the messages,
+    /// Omit nothing from the drawing, and draw every arrow on its own line: also messages of the underlying channel,
     /// remarks, and rounds in which nothing is decided
     #[arg(long)]
     pub all_messages: bool,
     #[command(flatten)]
     pub picture: PictureArguments,
-    /// Print the trace: a line for each thing that a node was told, and for each that it did
+    /// Print the trace: a line for each input of a node, and for each of its effects
     #[arg(long, conflicts_with = "live")]
     pub trace: bool,
     /// Write the run as a log with vector clocks for ShiViz; its first line is the
@@ -60,28 +64,28 @@ pub struct RunArguments {
     pub shiviz: Option<PathBuf>,
 }
 
-/// How a picture is drawn.
+/// How to draw a picture.
 #[derive(Args, Debug)]
 pub struct PictureArguments {
-    /// Draw it as a picture
+    /// Write the drawing as an SVG picture to this file
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// Draw nothing before this moment, such as 240ms
+    /// Draw nothing before this time, such as 240ms
     #[arg(long, value_name = "T", value_parser = moment)]
     pub from: Option<Instant>,
-    /// Draw nothing after this moment
+    /// Draw nothing after this time
     #[arg(long, value_name = "T", value_parser = moment)]
     pub to: Option<Instant>,
-    /// The format of the picture, 16:9 or 4:3, for a slide; as wide and high as it needs when not said
+    /// The aspect ratio of the picture, 16:9 or 4:3, for a slide [default: as large as needed]
     #[arg(long, value_name = "W:H", requires = "svg")]
     pub size: Option<Format>,
 }
 
 impl PictureArguments {
-    /// Refuses what makes no sense before anything is run.
+    /// Refuses contradictory arguments before anything is run.
     ///
     /// # Errors
-    /// When the time ends before it begins, or the file cannot be written.
+    /// When `--from` is not before `--to`, or the file cannot be written.
     pub fn check(&self) -> Result<()> {
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from >= to
@@ -91,13 +95,13 @@ impl PictureArguments {
         self.svg.as_deref().map_or(Ok(()), check_writable)
     }
 
-    /// What of a run is drawn.
+    /// The part of a run that is drawn.
     pub fn view(&self, is_all: bool) -> View {
         let detail = if is_all { Detail::Everything } else { Detail::Protocol };
         View { detail, window: Window { from: self.from, to: self.to } }
     }
 
-    /// Writes the picture, where one is asked for.
+    /// Writes the picture if one is requested.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -105,16 +109,16 @@ impl PictureArguments {
         let Some(file) = &self.svg else { return Ok(()) };
         let drawn = diagram::drawn(diagram, self.size.unwrap_or(Format::Free));
         if !drawn.is_legible {
-            eprintln!("the letters are small on a slide: show a part of the time with --from and --to");
+            eprintln!("the text is small on a slide: show a part of the run with --from and --to");
         }
         write_file(file, &drawn.svg)
     }
 }
 
-/// Reads a moment of a run.
+/// Parses a time within a run.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is not a time.
 fn moment(text: &str) -> Result<Instant, String> {
     span_of(text).map(|span| Instant::ZERO + span).ok_or_else(|| "expected a time such as 240ms or 2s".to_string())
 }
@@ -144,19 +148,26 @@ pub fn write_file(file: &Path, text: &str) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Reads how many nodes there are; which numbers a protocol takes is for the protocol to say.
+/// Parses a number of nodes; the protocol decides which numbers it accepts.
 ///
 /// # Errors
-/// When it is no number.
+/// When the text is not a number.
 pub fn count(text: &str) -> Result<u64, String> {
-    text.parse()
-        .map_err(|_| "expected a whole number such as 3; `volvox lab show P` says from where to where".to_string())
+    text.parse().map_err(|_| "expected a whole number such as 3; `volvox lab show P` prints the range".to_string())
 }
 
-/// Reads a fault with its moment.
+/// Parses a seed.
 ///
 /// # Errors
-/// When it is none: with the place and what was expected there.
+/// When it is not a number.
+pub fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("expected a whole number from 0 to {}, such as 7", u64::MAX))
+}
+
+/// Parses a fault with its time.
+///
+/// # Errors
+/// When the text is not a fault: names the place and what was expected there.
 pub fn fault(text: &str) -> Result<Scheduled, String> {
     text.parse::<Scheduled>()
         .map_err(|error| format!("{error}\n  {text}\n  {:>column$}", "^", column = error.column + 1))
@@ -165,7 +176,7 @@ pub fn fault(text: &str) -> Result<Scheduled, String> {
 /// Runs.
 ///
 /// # Errors
-/// When an argument makes no sense, or a file cannot be read or written.
+/// When an argument is invalid, or a file cannot be read or written.
 pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     let shell = REGISTRY.find(&arguments.protocol)?;
     arguments.picture.check()?;
@@ -182,9 +193,18 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
         trace_lines: if arguments.trace { TRACE_LINES_MAX } else { 0 },
     };
     let ran = if arguments.live {
-        // The nodes end too, and no folder is left behind.
+        // The nodes end as well, and no folder is left behind.
         when_interrupted(live::interrupt);
-        live::run(shell, &request, &node_command)?
+        let last = Cell::new(None);
+        let tell = |progress: &live::Progress| {
+            let at = progress.at.0 / PROGRESS_EVERY_NS;
+            if last.replace(Some(at)) != Some(at) {
+                terminal::progress(json, &progress.to_string());
+            }
+        };
+        let ran = live::run(shell, &request, &node_command, &tell);
+        terminal::progress(json, "");
+        ran?
     } else {
         study::run(shell, &request)?
     };
@@ -253,7 +273,7 @@ pub struct NodeArguments {
     replaced: bool,
 }
 
-/// Is one node of a live run.
+/// Runs one node of a live run.
 ///
 /// # Errors
 /// When the node cannot be opened, or its log fails.
@@ -283,6 +303,6 @@ fn node_command(node: &LiveNode) -> Command {
 
 fn read_scenario(file: &Path) -> Result<Scenario> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    // Its message is the place in the file, with the line: nothing to add.
+    // The error already names the place in the file, and shows the line.
     Scenario::parse(&file.display().to_string(), &text).map_err(|error| anyhow!("{error}"))
 }

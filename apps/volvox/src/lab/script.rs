@@ -1,4 +1,4 @@
-//! `volvox lab script` and `volvox lab replay`: a run that somebody wrote down, followed and judged.
+//! `volvox lab script` and `volvox lab replay`: replays a script and judges the run.
 
 use super::run::PictureArguments;
 use super::terminal::say;
@@ -12,9 +12,9 @@ use volvox_chapters::REGISTRY;
 use volvox_lab::diagram::{self, Diagram};
 use volvox_lab::shrink::{self, protocol_of};
 
-/// The longest file that is read.
+/// The size of the largest file that is read.
 const BYTES_MAX: u64 = 4 << 20;
-/// The most lines of a script: more than anybody writes, and few enough to be followed.
+/// The most lines of a script: more than a person writes, and few enough to replay.
 const LINES_MAX: usize = 50_000;
 
 /// The format of a script, for `--help`.
@@ -23,20 +23,20 @@ A script is a text. Its header says what runs:
 
   protocol ricart-agrawala       one that `volvox lab list` names
   nodes 3                        how many; the protocol's own number when not said
-  without order                  a rule that is taken out; none when not said
+  without order                  a rule to remove; none unless given
   property mutual exclusion      what is asked, by its name in `volvox lab show P`
   seed 1                         where jitter comes from
   links free                     free: any message may be next; lossy: one that arrives leaves those before it lost;
                                  strict: only the oldest arrives
 
 Behind it each line with > lets one thing happen; lines with # are prose, and all others are what followed, which is
-written anew. Every node has started.
+rewritten. Every node has started.
 
   > command n1 enter             asks a node, in the protocol's own words
-  > deliver                      everything that is under way now arrives
+  > deliver                      everything in flight now arrives
   > deliver n1->n2               the oldest message of this link arrives
   > deliver n1->n2 Reply         the oldest of this kind; `#2` is the second oldest
-  > drop n1->n2, duplicate n1->n2   it is lost; it is under way twice
+  > drop n1->n2, duplicate n1->n2   it is lost; it is in flight twice
   > timer n1 Election            this timer fires, and time advances to its moment
   > timeout n1                   the timer of n1 that is due first
   > wait 20ms                    time passes, and timers fire
@@ -50,26 +50,26 @@ written anew. Every node has started.
 
 `volvox lab step P` writes such a script while you choose, and `volvox lab sweep P --save FILE` writes what it found.";
 
-/// What is followed.
+/// The arguments of `lab script`.
 #[derive(Args, Debug)]
 #[command(after_long_help = FORMAT)]
 pub struct ScriptArguments {
     /// A script, written by hand, by `volvox lab step` or by `volvox lab sweep P --save FILE`
     pub file: PathBuf,
-    /// Draw it
+    /// Draw the run
     #[arg(long)]
     pub diagram: bool,
-    /// Leave nothing out of the drawing
+    /// Omit nothing from the drawing
     #[arg(long)]
     pub all_messages: bool,
     #[command(flatten)]
     pub picture: PictureArguments,
 }
 
-/// Follows a script.
+/// Replays a script.
 ///
 /// # Errors
-/// When the file cannot be read or is no script, or when something in it cannot happen.
+/// When the file cannot be read or is not a script, or when a step in it cannot happen.
 pub fn run(arguments: &ScriptArguments, json: bool) -> Result<ExitCode> {
     let name = arguments.file.display();
     arguments.picture.check()?;
@@ -84,7 +84,7 @@ pub fn run(arguments: &ScriptArguments, json: bool) -> Result<ExitCode> {
             replayed.breach.as_ref().map(|breach| json!({ "property": breach.property, "reason": breach.text }));
         say(format_args!("{}\n", json!({ "protocol": shell.card().id, "broken": breach, "script": replayed.text })));
     } else {
-        // A picture shows what the text says.
+        // The picture shows the same as the text.
         match arguments.diagram {
             true => say(format_args!("{}\n", diagram::terminal(&diagram, terminal::paper()))),
             false => say(format_args!("{}\n\n", replayed.text.trim_end())),
@@ -108,7 +108,7 @@ fn read(arguments: &ScriptArguments) -> Result<String> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let line =
             1 + error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count();
-        anyhow!("{name}: line {line}: these bytes are no text")
+        anyhow!("{name}: line {line}: these bytes are not text")
     })?;
     match text.lines().count() {
         lines if lines > LINES_MAX => Err(anyhow!("{name}: a script of {lines} lines; {LINES_MAX} at most")),

@@ -1,5 +1,6 @@
-//! `volvox lab show`: an entry, a row of the catalogue with what shows each of its demands, or a claim.
+//! `volvox lab show`: prints an entry, a row of the catalogue with the evidence for each of its demands, or a claim.
 
+use super::questions;
 use super::terminal::say;
 use anyhow::{Result, bail};
 use clap::Args;
@@ -8,29 +9,35 @@ use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_core::When;
 use volvox_lab::catalogue::{Catalogue, ClaimRow, Demand, DemandKind, Mechanism};
-use volvox_lab::chapter::World;
-use volvox_lab::coverage::{Line, evidence_of, standing};
+use volvox_lab::chapter::{Golden, World};
+use volvox_lab::coverage::{evidence_of, standing};
 use volvox_lab::evidence::{Evidence, recorded_clients};
 use volvox_lab::model::Expects;
+use volvox_lab::prose;
+use volvox_lab::reading::Reading;
+use volvox_lab::recorded::Line;
 use volvox_lab::registry::{Entry, Experiment};
 use volvox_lab::shell::Shell;
 
-/// What is shown.
+/// The arguments of `lab show`.
 #[derive(Args, Debug)]
 pub struct ShowArguments {
     /// An entry, such as raft; a row of the catalogue, such as MTX-03; or a claim, such as Q-MTX-3. `volvox lab list`
     /// names the entries
     #[arg(value_name = "ID")]
     pub id: String,
-    /// Show all of the module
+    /// Show the whole module
     #[arg(long)]
     pub source: bool,
+    /// Show the golden scripts as well: runs with the effects of each message
+    #[arg(long)]
+    pub scripts: bool,
 }
 
 /// Prints an entry, a row or a claim.
 ///
 /// # Errors
-/// When there is none of this name.
+/// When nothing has this name.
 pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
     let (catalogue, upper) = (Catalogue::get(), arguments.id.to_uppercase());
     if let Some(row) = catalogue.mechanism(&upper) {
@@ -44,12 +51,12 @@ pub fn show(arguments: &ShowArguments, json: bool) -> Result<ExitCode> {
             catalogue.nearest(&upper)
         );
     } else {
-        entry(REGISTRY.entry(&arguments.id)?, arguments, json);
+        entry(REGISTRY.entry(&arguments.id)?, arguments, json)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Whether it is written as an identifier of the catalogue is: `MTX-03`, `Q-MTX-3`.
+/// Whether a name has the form of an identifier of the catalogue: `MTX-03`, `Q-MTX-3`.
 fn is_identifier(text: &str) -> bool {
     let letters_and_number = text.trim_start_matches("Q-").split_once('-');
     letters_and_number.is_some_and(|(letters, number)| {
@@ -94,7 +101,7 @@ fn mechanism(row: &Mechanism, json: bool) {
     say(format_args!("{} {}: {state}\n", row.id, row.title));
     if standing.entries.is_empty() {
         return say(format_args!(
-            "no entry covers it yet; it is to be shown in these worlds: {}\n",
+            "no entry covers it yet; it must be shown in these worlds: {}\n",
             row.worlds.join(", ")
         ));
     }
@@ -102,15 +109,18 @@ fn mechanism(row: &Mechanism, json: bool) {
     for demand in &row.demands {
         say(format_args!("{demand}\n"));
         if standing.open.contains(demand) {
-            let why =
-                if demand.is_asked() { "" } else { ": there is no door that it could use, so it is not asked for" };
+            let why = if demand.is_asked() {
+                ""
+            } else {
+                ": there is no interface that it could use yet, so it is not required"
+            };
             say(format_args!("        open{why}\n"));
         }
         evidence(*demand).iter().for_each(|(entry, one)| say(format_args!("        {} ({entry})\n", told(one))));
     }
 }
 
-/// The evidence in words; of a foreign client, when it last ran.
+/// The evidence in words; for a foreign client, when it last ran.
 fn told(evidence: &Evidence) -> String {
     let green = recorded_clients().into_iter().find(|green| *evidence == Evidence::Compat(green.client.clone()));
     green.map_or_else(
@@ -137,7 +147,7 @@ fn claim(row: &ClaimRow, json: bool) {
     }
     say(format_args!("{}: {}\n", row.id, row.about));
     if !rows.is_empty() {
-        say(format_args!("demanded by {}\n", rows.join(", ")));
+        say(format_args!("required by {}\n", rows.join(", ")));
     }
     match measured {
         Some((entry, claim)) => say(format_args!(
@@ -148,23 +158,25 @@ fn claim(row: &ClaimRow, json: bool) {
     }
 }
 
-fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
+fn entry(entry: Entry, arguments: &ShowArguments, json: bool) -> Result<()> {
     let (card, lines) = (entry.card(), REGISTRY.recorded());
     if json {
-        return say(format_args!("{}\n", document(entry, &lines)));
+        say(format_args!("{}\n", document(entry, &lines)));
+        return Ok(());
     }
     if arguments.source {
-        return say(format_args!("{}", card.source));
+        say(format_args!("{}", card.source));
+        return Ok(());
     }
     let mechanisms = match card.mechanisms {
-        [] => "no row of the catalogue".to_string(),
+        [] => "not a row of the catalogue".to_string(),
         rows => rows.join(", "),
     };
-    say(format_args!("{} ({}, {mechanisms})\n{}\n\n", card.title, entry.kind(), card.reference));
-    // The prose of a module is its header.
-    for line in card.source.lines().take_while(|line| line.starts_with("//!")) {
-        say(format_args!("{}\n", line.trim_start_matches("//!").strip_prefix(' ').unwrap_or("")));
-    }
+    say(format_args!("{} ({}, {mechanisms})\n{}\n", card.title, entry.kind(), card.reference));
+    before(entry);
+    // The title is that of the card.
+    let prose = prose::of(card.source);
+    say(prose.split_once('\n').map_or("", |(_, rest)| rest).trim_start());
     match entry {
         Entry::Protocol(shell) => properties(shell),
         Entry::Experiment(experiment) => parameters(experiment),
@@ -181,29 +193,46 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) {
         say(format_args!("\n# What is measured (volvox lab claim {})\n\n", card.id));
         claims.iter().for_each(|claim| say(format_args!("- {}: {}\n", claim.id, claim.text)));
     }
+    let questions = questions::of(entry)?;
+    if !questions.is_empty() {
+        say(format_args!("\n# Predict, then run (volvox lab questions {} --answers)\n", card.id));
+        questions.iter().for_each(|one| say(format_args!("\n{}\n\n    volvox {}\n", one.text, one.command)));
+    }
     if let Entry::Protocol(shell) = entry {
         let card = shell.card();
         say(format_args!("\n# The scenario (volvox lab run {} --diagram)\n\n{}\n", card.id, card.scenario.trim_end()));
-        for golden in card.golden {
-            say(format_args!("\n# The golden script {}\n\n{}\n", golden.name, golden.text.trim_end()));
-        }
+        scripts(card.golden, arguments.scripts);
     }
     rows(entry, &lines);
+    Ok(())
+}
+
+/// The golden scripts: their names, or all of them.
+fn scripts(all: &[Golden], are_whole: bool) {
+    let names: Vec<&str> = all.iter().map(|golden| golden.name).collect();
+    say(format_args!("\n# Runs message by message (--scripts)\n\n{}\n", names.join(", ")));
+    for golden in all.iter().filter(|_| are_whole) {
+        say(format_args!("\n## {}\n\n{}\n", golden.name, golden.text.trim_end()));
+    }
+}
+
+/// The entries that a reader needs before this one, the reading time, and the lesson.
+fn before(entry: Entry) {
+    let Reading { needs, level, teaches } = entry.card().reading;
+    let needs = if needs.is_empty() { "no other chapter".to_string() } else { needs.join(", ") };
+    say(format_args!("teaches {teaches}\nneeds {needs}; takes a reader one {level}\n\n"));
 }
 
 fn properties(shell: &dyn Shell) {
     let card = shell.card();
     let (least, most) = (card.nodes.least, card.nodes.most);
-    say(format_args!(
-        "\nIt runs with {least} to {most} nodes, and with {} when nothing is said.\n",
-        card.nodes.default
-    ));
+    say(format_args!("\nIt runs with {least} to {most} nodes, {} by default.\n", card.nodes.default));
     say(format_args!("\n# What must hold\n\n"));
     for property in shell.properties().cards() {
         say(format_args!("- {} ({}): {}\n", property.name, when(property.when), property.source));
     }
     if !card.rules.is_empty() {
-        say(format_args!("\n# Rules that can be taken out (--without RULE)\n\n"));
+        say(format_args!("\n# Rules that can be removed (--without RULE)\n\n"));
         card.rules.iter().for_each(|rule| say(format_args!("- {}: {}\n", rule.name, rule.text)));
     }
 }
@@ -213,7 +242,7 @@ fn parameters(experiment: &Experiment) {
     experiment.parameters.iter().for_each(|(name, value)| say(format_args!("- {name}: {value}\n")));
 }
 
-/// How the rows that it covers stand.
+/// The state of the rows that it covers.
 fn rows(entry: Entry, lines: &[Line]) {
     let card = entry.card();
     if card.mechanisms.is_empty() {
@@ -225,13 +254,15 @@ fn rows(entry: Entry, lines: &[Line]) {
         let open: Vec<&str> = standing.open.iter().map(|demand| demand.name).collect();
         match (standing.is_done(), open.is_empty()) {
             (true, true) => say(format_args!("- {id}: done\n")),
-            (true, false) => say(format_args!("- {id}: done, but for what has no door yet: {}\n", open.join("; "))),
+            (true, false) => {
+                say(format_args!("- {id}: done, except for what has no interface yet: {}\n", open.join("; ")))
+            }
             (false, _) => say(format_args!("- {id}: open: {}\n", open.join("; "))),
         }
     }
 }
 
-/// An entry as a document.
+/// An entry as a JSON document.
 pub fn document(entry: Entry, lines: &[Line]) -> Value {
     let card = entry.card();
     let is_done = |id: &str| standing(lines, id, Catalogue::get()).is_some_and(|standing| standing.is_done());
@@ -246,6 +277,9 @@ pub fn document(entry: Entry, lines: &[Line]) -> Value {
         "title": card.title,
         "mechanisms": card.mechanisms,
         "reference": card.reference,
+        "needs": card.reading.needs,
+        "level": card.reading.level.to_string(),
+        "teaches": card.reading.teaches,
         "models": models.collect::<Vec<_>>(),
         "claims": claims.collect::<Vec<_>>(),
         "sound": lines.iter().any(|line| line.id == card.id && line.is_sound),

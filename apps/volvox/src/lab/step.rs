@@ -1,4 +1,4 @@
-//! `volvox lab step`: what may happen, and one of it chosen, step by step.
+//! `volvox lab step`: lists what may happen next, and takes the step that the user chooses.
 
 use super::run::{check_writable, count, write_file};
 use super::terminal;
@@ -23,21 +23,21 @@ list            what may happen, once more
 quit            ends; so does the end of the input
 ";
 
-/// What is chosen from.
+/// The arguments of `lab step`.
 #[derive(Args, Debug)]
 pub struct StepArguments {
-    /// Which protocol; `volvox lab list` names them
+    /// The protocol; `volvox lab list` names them
     pub protocol: String,
-    /// How many nodes; what the scenario says when not given
+    /// The number of nodes [default: the scenario's]
     #[arg(long, value_parser = count, allow_negative_numbers = true)]
     pub nodes: Option<u64>,
-    /// Take a rule of the protocol out
+    /// Remove a rule of the protocol
     #[arg(long, value_name = "RULE")]
     pub without: Option<String>,
-    /// From which jitter is drawn
+    /// The seed of all jitter
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
-    /// Write the run as a script into this file at the end, for `volvox lab script`
+    /// Write the run as a script to this file at the end, for `volvox lab script`
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 }
@@ -45,7 +45,7 @@ pub struct StepArguments {
 /// Reads choices from the standard input, a terminal or a pipe, until it ends.
 ///
 /// # Errors
-/// When an argument makes no sense, or the script cannot be written.
+/// When an argument is invalid, or the script cannot be written.
 pub fn run(arguments: &StepArguments) -> Result<ExitCode> {
     let shell = REGISTRY.find(&arguments.protocol)?;
     arguments.save.as_deref().map_or(Ok(()), check_writable)?;
@@ -88,10 +88,10 @@ pub fn run(arguments: &StepArguments) -> Result<ExitCode> {
     Ok(super::code(is_good))
 }
 
-/// In a pipe nobody corrects a wrong line: then the end tells that there was one.
+/// In a pipe no one corrects a wrong line, so the exit status reports it at the end.
 fn refuse(is_good: &mut bool, is_terminal: bool, error: &str) {
     *is_good &= is_terminal;
-    say(format_args!("{error}; `help` says what can be typed\n"));
+    say(format_args!("{error}; `help` lists what can be typed\n"));
 }
 
 fn act(walk: &mut Walk, chosen: &str) -> Result<String, String> {
@@ -128,7 +128,7 @@ fn draw(shell: &'static dyn volvox_lab::shell::Shell, walk: &mut Walk) {
             let diagram = Diagram::of_script(shell, shell.card().title, &replayed, &View::PROTOCOL);
             say(diagram::terminal(&diagram, terminal::paper()));
         }
-        None => say("this run went on after a property broke: go back to draw it\n"),
+        None => say("this run continued after a property broke: go back to draw it\n"),
     }
 }
 

@@ -1,25 +1,25 @@
 //! `volvox lab sweep store`: the whole service over the real log, under every fault.
 
-use super::sweep::SweepArguments;
+use super::sweep_arguments::SweepArguments;
 use anyhow::{Result, bail};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use volvox_sweep::sweep::{Outcome, Sweep, TraceRing, replay, replay_line, running};
 
-/// Lines of the trace that `--seed` prints.
+/// How many lines of the trace `--seed` prints.
 const TRACE_LINES: usize = 200;
 
 /// Sweeps the store, or runs one of its seeds.
 ///
 /// # Errors
-/// When an argument makes no sense.
+/// When an argument is invalid.
 pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     let SweepArguments { seeds, from, seed, nodes, jobs, .. } = *arguments;
     if let Some(nodes) = nodes
         && nodes != 3
         && nodes != 5
     {
-        bail!("the sweep of the store runs with 3 or 5 nodes, or both in turn when nothing is said, not with {nodes}");
+        bail!("the sweep of the store runs with 3 or 5 nodes, by default with both in turn, not with {nodes}");
     }
     let jobs = jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get));
     if jobs == 0 || seeds == 0 {
@@ -51,7 +51,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Runs one seed with its trace on, and prints the end of it.
+/// Runs one seed with its trace on, and prints the end of the trace.
 fn run_one(sweep: &Sweep, seed: u64, json: bool) -> Result<ExitCode> {
     let nodes = sweep.nodes_of(seed);
     say_what_panics();
@@ -70,14 +70,14 @@ fn run_one(sweep: &Sweep, seed: u64, json: bool) -> Result<ExitCode> {
     } else {
         ring.lines().iter().for_each(|line| println!("{line}"));
         match &result {
-            Ok(report) => println!("seed {seed} with {nodes} nodes: good, hash chain {:016x}", report.chain),
+            Ok(report) => println!("seed {seed} with {nodes} nodes: passed, hash chain {:016x}", report.chain),
             Err(reason) => println!("{reason}\nreplay: {}", replay_line(seed, nodes)),
         }
     }
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A panic ends this program: before it does, it says which seed it was.
+/// A panic ends this program; the hook first prints the seed.
 fn say_what_panics() {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,58 +1,26 @@
-//! `volvox lab sweep`: many seeds of a protocol under every fault that it claims to survive, and what they found, made
-//! short.
+//! `volvox lab sweep`: runs many seeds of a protocol under every fault that it claims to survive, and shrinks the
+//! failures.
 
-use super::run::{check_writable, count, write_file};
+use super::run::{check_writable, write_file};
+use super::sweep_arguments::SweepArguments;
 use super::terminal::say;
 use super::{code, store_sweep, terminal};
 use anyhow::{Result, bail};
-use clap::Args;
 use serde_json::{Value, json};
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_lab::diagram::{self, Diagram, View};
 use volvox_lab::shrink::{self, Shrunk, SweepRequest};
 
-/// What is swept.
-#[derive(Args, Debug)]
-pub struct SweepArguments {
-    /// What to run: a protocol, or `store`, which is the replicated store with the real log
-    pub protocol: String,
-    /// How many seeds
-    #[arg(long, default_value_t = 1000)]
-    pub seeds: u64,
-    /// The first of them
-    #[arg(long, default_value_t = 1)]
-    pub from: u64,
-    /// Run only this seed
-    #[arg(long, conflicts_with_all = ["seeds", "from"])]
-    pub seed: Option<u64>,
-    /// How many nodes; the store takes 3, 5, or both in turn
-    #[arg(long, value_parser = count, allow_negative_numbers = true)]
-    pub nodes: Option<u64>,
-    /// Seeds that run at a time; as many as there are cores when not said
-    #[arg(long)]
-    pub jobs: Option<usize>,
-    /// Take a rule of the protocol out, to see the sweep find it
-    #[arg(long, value_name = "RULE")]
-    pub without: Option<String>,
-    /// How many failures are made shorter and told; the sweep ends with the last of them
-    #[arg(long, default_value_t = 1)]
-    pub failures: usize,
-    /// Write the counterexample of the first failure into this file, for `volvox lab replay`
-    #[arg(long, value_name = "FILE")]
-    pub save: Option<PathBuf>,
-}
-
 /// Sweeps.
 ///
 /// # Errors
-/// When an argument makes no sense, or the counterexample cannot be written.
+/// When an argument is invalid, or the counterexample cannot be written.
 pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     if arguments.protocol == "store" {
         if arguments.without.is_some() || arguments.save.is_some() {
-            bail!("the sweep of the store takes no rule out, and a failure is replayed from its seed: --seed N");
+            bail!("the sweep of the store cannot remove a rule, and a failure is replayed from its seed: --seed N");
         }
         return store_sweep::run(arguments, json);
     }
@@ -60,7 +28,7 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
     let jobs = arguments.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
     let seeds = if arguments.seed.is_some() { 1 } else { arguments.seeds };
     if jobs == 0 || seeds == 0 || arguments.failures == 0 {
-        bail!("a sweep needs at least one seed, one job and one failure to tell: give 1 or more");
+        bail!("a sweep needs at least one seed, one job and one failure to print: give 1 or more");
     }
     arguments.save.as_deref().map_or(Ok(()), check_writable)?;
     let request = SweepRequest {
@@ -103,6 +71,13 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
                 let diagram = Diagram::of_script(shell, &title, &replayed, &View::PROTOCOL);
                 say(format_args!("\n{}\n", diagram::terminal(&diagram, terminal::paper())));
             }
+        }
+        if let (Some(rule), true) = (&arguments.without, report.found.is_empty()) {
+            let protocol = &arguments.protocol;
+            say(format_args!(
+                "nothing broke without {rule} in these runs; `volvox lab check {protocol}` explores all runs of small \
+                 instances, and finds one that breaks\n"
+            ));
         }
         if let (Some(file), Some(_)) = (&arguments.save, script) {
             say(format_args!("replay: volvox lab replay {}\n", file.display()));

@@ -1,15 +1,15 @@
-//! What the terminal can show.
+//! The width and colours of the terminal.
 
 use std::io::{IsTerminal, Write};
 use std::process::{Command, Stdio};
 use volvox_lab::diagram::Paper;
 
-/// When nothing says how wide the paper is.
+/// The width when neither the terminal nor `COLUMNS` gives one.
 const COLUMNS: usize = 100;
 const COLUMNS_MAX: usize = 400;
 
-/// What diagrams are drawn on: as wide as the terminal or as `COLUMNS` says, coloured on a terminal unless `NO_COLOR`
-/// is set (<https://no-color.org>).
+/// The canvas of diagrams: as wide as the terminal or `COLUMNS`, coloured on a terminal unless `NO_COLOR` is set
+/// (<https://no-color.org>).
 pub fn paper() -> Paper {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let columns = said.or_else(terminal_columns).unwrap_or(COLUMNS).clamp(1, COLUMNS_MAX);
@@ -17,7 +17,7 @@ pub fn paper() -> Paper {
     Paper { columns, is_coloured: std::io::stdout().is_terminal() && !refused }
 }
 
-/// Prints. Nobody reads on who closed the pipe: `volvox lab list | head` ends well.
+/// Prints to standard output; ignores a closed pipe, so that `volvox lab list | head` ends well.
 pub fn say(text: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     if write!(out, "{text}").and_then(|()| out.flush()).is_err() {
@@ -34,7 +34,7 @@ fn terminal_columns() -> Option<usize> {
     String::from_utf8(output.stdout).ok()?.split_whitespace().nth(1)?.parse().ok().filter(|columns| *columns > 0)
 }
 
-/// On a terminal, says in one line what takes a while, until the next line takes its place.
+/// Shows progress in one line of a terminal, which the next line overwrites.
 pub fn progress(json: bool, text: &str) {
     if !json && std::io::stdout().is_terminal() {
         say(format_args!("\r\x1b[K{text}"));

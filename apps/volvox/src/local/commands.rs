@@ -1,45 +1,43 @@
 //! `kill`, `start`, `pause`, `resume`: one node of a local cluster at a time.
 
-use super::faults::forget_failed_sync;
 use super::manifest::Manifest;
-use super::processes::NodeProcess;
-use super::up::{last_words, spawn};
+use super::processes::{NodeProcess, last_words, spawn};
 use crate::node::admin_client;
 use anyhow::{Result, bail};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// A killed process is gone, and a started one has opened its folder, well within this.
+/// The time within which a killed process is gone and a started one has opened its folder.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A node that reads its log does not answer yet, and is asked again.
+/// The pause before asking again: a node that still reads its log does not answer yet.
 const ASKED_LIMIT: Duration = Duration::from_millis(200);
 
 /// `kill -9`.
 ///
 /// # Errors
-/// When there is no such node, or it does not run.
+/// When there is no such node, or it is not running.
 pub fn kill(data: &Path, id: u64) -> Result<String> {
     let process = running(data, id)?;
     process.signal(libc::SIGKILL)?;
     if !process.wait_ended(LIMIT) {
-        bail!("node {id} (process {}) was killed and is still there after {} s", process.pid, LIMIT.as_secs());
+        bail!("node {id} (process {}) was killed but still exists after {} s", process.pid, LIMIT.as_secs());
     }
     Ok(format!("killed node {id}"))
 }
 
-/// Starts a node again, with the flags and faults of the manifest, and waits until it has opened its folder: a log that
-/// it cannot use must be said here, not in a file that nobody looks at.
+/// Starts a node again, with the flags and faults of the manifest, and waits until it has opened its folder: an
+/// unusable log must be reported here, not in a file that is easily overlooked.
 ///
 /// # Errors
-/// When there is no such node, it runs already, or ends at once.
+/// When there is no such node, it is already running, or it ends at once.
 pub async fn start(data: &Path, id: u64) -> Result<String> {
     let mut manifest = Manifest::require(data)?;
     manifest.node(id)?;
     if NodeProcess::of_node(data, id).is_some() {
-        bail!("node {id} runs already");
+        bail!("node {id} is already running");
     }
-    forget_failed_sync(&mut manifest, id);
+    manifest.forget_failed_sync(id);
     manifest.save(data)?;
     let node = manifest.node(id)?;
     let mut child = spawn(&manifest, node, data)?;
@@ -56,7 +54,7 @@ pub async fn start(data: &Path, id: u64) -> Result<String> {
         }
         if Instant::now() >= deadline {
             if has_folder {
-                return Ok(format!("started node {id}, which still reads its log"));
+                return Ok(format!("started node {id}, which is still reading its log"));
             }
             bail!("node {id} has not opened its folder after {} s: {}", LIMIT.as_secs(), last_words(data, id));
         }
@@ -64,19 +62,19 @@ pub async fn start(data: &Path, id: u64) -> Result<String> {
     }
 }
 
-/// Stops a process in its tracks; its sockets stay open.
+/// Suspends a process; its sockets stay open.
 ///
 /// # Errors
-/// When there is no such node, or it does not run.
+/// When there is no such node, or it is not running.
 pub fn pause(data: &Path, id: u64) -> Result<String> {
     running(data, id)?.signal(libc::SIGSTOP)?;
     Ok(format!("paused node {id}"))
 }
 
-/// Lets it go on.
+/// Resumes a paused process.
 ///
 /// # Errors
-/// When there is no such node, or it does not run.
+/// When there is no such node, or it is not running.
 pub fn resume(data: &Path, id: u64) -> Result<String> {
     running(data, id)?.signal(libc::SIGCONT)?;
     Ok(format!("resumed node {id}"))
@@ -86,6 +84,6 @@ fn running(data: &Path, id: u64) -> Result<NodeProcess> {
     Manifest::require(data)?.node(id)?;
     match NodeProcess::of_node(data, id) {
         Some(process) => Ok(process),
-        None => bail!("node {id} does not run; 'volvox start {id}' starts it"),
+        None => bail!("node {id} is not running; 'volvox start {id}' starts it"),
     }
 }

@@ -1,16 +1,16 @@
-//! Which fault works in which world: decided here, and printed from here.
+//! The table of faults by world: defined and printed here.
 
 use volvox_core::Fault;
 use volvox_core::fault::{DiskFault, LinkFault};
 
-/// How a live cluster comes by a fault.
+/// How a fault is injected into a live cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Live {
-    /// A signal, a start, or a removed folder: from outside of the process.
+    /// From outside the process: a signal, a start, or a removed folder.
     Process,
     /// The receiving nodes drop or delay messages; kept in the manifest.
     Network,
-    /// The node's wall clock is moved; kept in the manifest.
+    /// The node's wall clock is shifted; kept in the manifest.
     Clock,
     /// Between the node and its log; kept in the manifest.
     Disk,
@@ -18,7 +18,7 @@ pub enum Live {
     End,
 }
 
-/// How a live cluster comes by this fault; `None`: only the simulator knows it.
+/// How this fault is injected into a live cluster; `None` if only the simulator supports it.
 pub fn live(fault: &Fault) -> Option<Live> {
     match fault {
         Fault::Partition(_) | Fault::Cut(..) => Some(Live::Network),
@@ -35,30 +35,30 @@ pub fn live(fault: &Fault) -> Option<Live> {
     }
 }
 
-/// A fault of every sort, and what it does. The simulator has all of them: the vocabulary is its own.
+/// One fault of every kind, and its effect. The simulator supports all of them: the vocabulary is its own.
 const SORTS: [(&str, &str); 22] = [
-    ("partition 1,2|3", "nobody left of the bar hears anybody right of it, and the reverse"),
-    ("partition 1->3", "3 hears nothing from 1"),
-    ("slow 1->2 delay 50ms", "messages come late"),
+    ("partition 1,2|3", "no message crosses between the nodes left and right of the bar"),
+    ("partition 1->3", "node 3 receives nothing from node 1"),
+    ("slow 1->2 delay 50ms", "messages are delayed"),
     ("slow 1->2 loss 1%", "messages are lost"),
-    ("slow 1->2 duplicate 1%", "messages come twice"),
+    ("slow 1->2 duplicate 1%", "messages are duplicated"),
     ("slow 1->2 reorder 1%", "messages overtake one another"),
-    ("slow 1->2 corrupt 1%", "bits flip on the way; a checksum sees it"),
-    ("slow 1->2 bandwidth 100000", "so many bytes a second"),
-    ("pause 2", "the process stands still; its sockets stay"),
-    ("resume 2", "it goes on"),
+    ("slow 1->2 corrupt 1%", "bits flip on the way; a checksum detects it"),
+    ("slow 1->2 bandwidth 100000", "at most this many bytes per second"),
+    ("pause 2", "the process is suspended; its sockets stay open"),
+    ("resume 2", "the process continues"),
     ("crash 2", "the process dies; also 'crash leader'"),
-    ("crash 2 without disk", "and its folder is gone"),
+    ("crash 2 without disk", "the process dies, and its folder is removed"),
     ("start 2", "a dead process starts again"),
     ("skew 2 +200ms", "the wall clock jumps"),
     ("drift 2 100ppm", "both clocks run fast, or slow with -100ppm"),
     ("disk 2 full", "no space is left"),
-    ("disk 2 slow 20ms", "every sync takes so much longer"),
+    ("disk 2 slow 20ms", "every sync takes this much longer"),
     ("disk 2 failsync", "the next sync fails, and the node stops itself"),
     ("disk 2 flip", "a bit at rest flips"),
-    ("disk 2 tear", "the next crash tears the write that is under way"),
-    ("disk 2 ok", "the disk is well again"),
-    ("heal", "every fault of network, clock and disk ends; live, who is paused goes on"),
+    ("disk 2 tear", "the next crash tears the write in progress"),
+    ("disk 2 ok", "the disk works again"),
+    ("heal", "all faults of network, clock and disk end; live, paused nodes resume"),
 ];
 
 /// The table, in Markdown that reads well on a terminal.
@@ -88,7 +88,7 @@ pub fn table() -> String {
 mod tests {
     use super::*;
 
-    /// Which sort a fault is of: does not compile when the vocabulary has grown.
+    /// The kind of a fault; an exhaustive match, so that it fails to compile when the vocabulary grows.
     fn sort(fault: &Fault) -> usize {
         match fault {
             Fault::Partition(_) => 0,

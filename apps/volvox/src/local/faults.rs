@@ -1,8 +1,9 @@
 //! `volvox fault`: the one vocabulary of faults, on a running local cluster.
 //!
-//! Faults of the process are signals. Faults of the network, the clocks and the disks are told to every node's admin
-//! port, act in the node that they concern, and are kept in the manifest, so that they survive a restart. What only the
-//! simulator can do is refused. A node is always told the whole list: what is not in it has ended.
+//! Faults of the process are signals. Faults of the network, the clocks and the disks go to every node's admin port,
+//! take effect in the node that they concern, and are kept in the manifest, so that they survive a restart. Faults that
+//! only the simulator supports are refused. A node always receives the whole list: a fault that is missing from it has
+//! ended.
 
 use super::commands;
 use super::fault_table::{self, Live};
@@ -11,13 +12,13 @@ use super::processes::NodeProcess;
 use crate::node::admin_client;
 use anyhow::{Context, Result, bail};
 use std::path::Path;
+use volvox_core::Fault;
 use volvox_core::fault::{DiskFault, Target};
-use volvox_core::{Fault, NodeId};
 
-/// Does what the fault says.
+/// Injects the fault.
 ///
 /// # Errors
-/// When it is no fault, or none that a live cluster can have.
+/// When the text is not a fault, or the fault is not possible in a live cluster.
 pub async fn inject(data: &Path, text: &str) -> Result<String> {
     let fault: Fault = text.parse().map_err(|error| anyhow::anyhow!("{text:?}: {error}"))?;
     match (fault_table::live(&fault), &fault) {
@@ -38,17 +39,17 @@ pub async fn inject(data: &Path, text: &str) -> Result<String> {
     }
 }
 
-/// Lets a paused node go on, and tells it the faults that it has missed.
+/// Resumes a paused node, and sends it the faults that it has missed.
 ///
 /// # Errors
-/// When there is no such node, it does not run, or it cannot be told.
+/// When there is no such node, it is not running, or it cannot be reached.
 pub async fn resume(data: &Path, id: u64) -> Result<String> {
     let said = commands::resume(data, id)?;
     tell(&Manifest::require(data)?, data).await?;
     Ok(said)
 }
 
-/// The active faults, one a line.
+/// Lists the active faults, one per line.
 ///
 /// # Errors
 /// When there is no cluster.
@@ -56,10 +57,10 @@ pub fn list(data: &Path) -> Result<Vec<String>> {
     Ok(Manifest::require(data)?.faults)
 }
 
-/// Ends every fault of network, clocks and disks, and resumes who is paused.
+/// Ends every fault of network, clocks and disks, and resumes paused nodes.
 ///
 /// # Errors
-/// When there is no cluster, or a node cannot be told.
+/// When there is no cluster, or a node cannot be reached.
 pub async fn heal(data: &Path) -> Result<String> {
     let mut manifest = Manifest::require(data)?;
     manifest.faults.clear();
@@ -73,7 +74,7 @@ pub async fn heal(data: &Path) -> Result<String> {
     Ok("healed".to_owned())
 }
 
-/// Tells every node that runs the faults of the manifest; one that does not run gets them as flags when it starts.
+/// Sends the faults of the manifest to every running node; other nodes get them as flags when they start.
 pub async fn apply(manifest: &Manifest) {
     for node in &manifest.nodes {
         if let Err(error) = admin_client::set_faults(node.admin_port, &manifest.faults).await {
@@ -84,11 +85,11 @@ pub async fn apply(manifest: &Manifest) {
 
 async fn tell(manifest: &Manifest, data: &Path) -> Result<()> {
     for node in &manifest.nodes {
-        // A paused node would not answer; it is told when it is resumed by `heal`, or at its next start.
+        // A paused node would not answer; it receives the faults when `heal` resumes it, or at its next start.
         if NodeProcess::of_node(data, node.id).is_some_and(|process| !process.is_paused()) {
             admin_client::set_faults(node.admin_port, &manifest.faults)
                 .await
-                .with_context(|| format!("node {} was not told", node.id))?;
+                .with_context(|| format!("cannot send the faults to node {}", node.id))?;
         }
     }
     Ok(())
@@ -134,7 +135,7 @@ fn check_nodes(manifest: &Manifest, fault: &Fault) -> Result<()> {
 }
 
 /// Adds a fault to the active ones: a second partition takes the place of the first, a link and a disk have one
-/// slowness, a clock that jumps twice has jumped by the sum, and a disk that is well has no faults.
+/// slowness, a clock that jumps twice has jumped by the sum, and `disk N ok` removes the faults of a disk.
 fn add(active: &mut Vec<String>, fault: &Fault) {
     let mut added = Some(fault.clone());
     active.retain(|text| match (fault, text.parse()) {
@@ -154,12 +155,6 @@ fn add(active: &mut Vec<String>, fault: &Fault) {
         added = None;
     }
     active.extend(added.map(|fault| fault.to_string()));
-}
-
-/// A sync fails once: the node that starts again has a disk that works.
-pub fn forget_failed_sync(manifest: &mut Manifest, id: u64) {
-    let failed = Fault::Disk(NodeId(id), DiskFault::FailSync).to_string();
-    manifest.faults.retain(|active| *active != failed);
 }
 
 #[cfg(test)]

@@ -1,26 +1,28 @@
-//! `cluster.toml`: what a local cluster is made of.
+//! `cluster.toml`: the description of a local cluster.
 
 use crate::client::serves_tls;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use volvox_core::fault::DiskFault;
+use volvox_core::{Fault, NodeId};
 
-/// Node 1 of a cluster without `--port-base` serves clients here; node 2 ten thousand times two above, and so on.
+/// The client port of node 1 without `--port-base`; node 2 serves clients twenty thousand above, and so on.
 const DEFAULT_CLIENT_PORT: u16 = 2379;
-/// Ports run out beyond.
+/// The most nodes: beyond this, ports run out.
 pub const NODES_MAX: u64 = 6;
 const VERSION: u32 = 1;
 
-/// The whole file.
+/// The content of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
     /// The version of this format.
     pub version: u32,
     /// The id of the cluster.
     pub cluster: u64,
-    /// Where the ports begin, when `--port-base` said so.
+    /// The first port, if `--port-base` was given.
     pub port_base: Option<u16>,
-    /// Whether the nodes have formed a cluster once: an empty folder is then a lost disk, not a new node.
+    /// Whether the nodes have formed a cluster before: then an empty folder is a lost disk, not a new node.
     #[serde(default)]
     pub formed: bool,
     /// The active faults, as `volvox fault` takes them.
@@ -36,28 +38,34 @@ pub struct Manifest {
 pub struct ManifestNode {
     /// 1, 2, 3, ...
     pub id: u64,
-    /// Serves clients.
+    /// The port for clients.
     pub client_port: u16,
-    /// Serves peers.
+    /// The port for peers.
     pub peer_port: u16,
-    /// Serves administration, on loopback.
+    /// The port for administration, on loopback.
     pub admin_port: u16,
-    /// Further flags of `volvox node`.
+    /// Additional flags of `volvox node`.
     #[serde(default)]
     pub flags: Vec<String>,
 }
 
 impl Manifest {
+    /// Takes back a sync that fails: it fails once, and after a restart the disk of the node works again.
+    pub fn forget_failed_sync(&mut self, id: u64) {
+        let failed = Fault::Disk(NodeId(id), DiskFault::FailSync).to_string();
+        self.faults.retain(|active| *active != failed);
+    }
+
     /// A new cluster.
     ///
     /// # Errors
-    /// When there would be no nodes, too many, or ports beyond the last.
+    /// When there are no nodes, too many nodes, or too few ports.
     pub fn new(nodes: u64, port_base: Option<u16>, flags: &[String]) -> Result<Manifest> {
         if nodes == 0 || nodes > NODES_MAX {
             bail!("--nodes {nodes}: a local cluster has 1 to {NODES_MAX} nodes");
         }
         let nodes = (1..=nodes).map(|id| node(id, port_base, flags)).collect::<Result<Vec<_>>>()?;
-        // Drawn once: nodes of two clusters that reach one another by mistake must not talk.
+        // Random: nodes of two clusters that reach one another by mistake must not communicate.
         let cluster = fastrand::u64(1..u64::MAX >> 1);
         Ok(Manifest { version: VERSION, cluster, port_base, formed: false, faults: Vec::new(), nodes })
     }
@@ -65,7 +73,7 @@ impl Manifest {
     /// Reads the manifest of a folder; `None` when there is none.
     ///
     /// # Errors
-    /// When the file cannot be read, or is of a newer program.
+    /// When the file cannot be read, or was written by a newer program.
     pub fn load(data: &Path) -> Result<Option<Manifest>> {
         let path = path(data);
         let text = match std::fs::read_to_string(&path) {
@@ -77,7 +85,7 @@ impl Manifest {
             toml::from_str(&text).with_context(|| format!("{} is not a cluster manifest", path.display()))?;
         if manifest.version > VERSION {
             bail!(
-                "{} is of version {}; this program knows {VERSION}: use a newer one",
+                "{} has version {}; this program supports {VERSION}: use a newer one",
                 path.display(),
                 manifest.version
             );
@@ -88,21 +96,21 @@ impl Manifest {
     /// Reads the manifest of a folder that must have one.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// When there is no manifest, or it cannot be read.
     pub fn require(data: &Path) -> Result<Manifest> {
         Manifest::load(data)?.with_context(|| {
             format!("there is no cluster in {} (no cluster.toml); start one with 'volvox up', or name its folder with --data", data.display())
         })
     }
 
-    /// Writes the manifest: whole or not at all.
+    /// Writes the manifest atomically.
     ///
     /// # Errors
     /// When the folder cannot be written.
     pub fn save(&self, data: &Path) -> Result<()> {
         let path = path(data);
         let temporary = data.join("cluster.toml.new");
-        let text = toml::to_string(self).context("the manifest has no text form")?;
+        let text = toml::to_string(self).context("cannot encode the manifest")?;
         let write = || {
             std::fs::create_dir_all(data)?;
             std::fs::write(&temporary, text)?;
@@ -112,10 +120,10 @@ impl Manifest {
         write().with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// One node, by its id.
+    /// Finds a node by its id.
     ///
     /// # Errors
-    /// When there is no such node; says which there are.
+    /// When there is no such node; lists the existing ones.
     pub fn node(&self, id: u64) -> Result<&ManifestNode> {
         let known = || self.nodes.iter().map(|node| node.id.to_string()).collect::<Vec<_>>().join(", ");
         self.nodes
@@ -124,14 +132,15 @@ impl Manifest {
             .with_context(|| format!("there is no node {id}; there are {}", known()))
     }
 
-    /// Where clients reach the cluster.
+    /// The addresses at which clients reach the cluster.
     pub fn endpoints(&self) -> Vec<String> {
         let scheme = |node: &ManifestNode| if serves_tls(&node.flags) { "https://" } else { "" };
         self.nodes.iter().map(|node| format!("{}127.0.0.1:{}", scheme(node), node.client_port)).collect()
     }
 }
 
-/// The default ports: 2379 to 2381 for node 1, 22379 for node 2, 32379 for node 3, and so on; with a base, ten a node.
+/// The default ports: 2379 to 2381 for node 1, 22379 for node 2, 32379 for node 3, and so on; with a base, ten ports
+/// per node.
 fn node(id: u64, port_base: Option<u16>, flags: &[String]) -> Result<ManifestNode> {
     let first = match port_base {
         Some(base) => u64::from(base) + 10 * (id - 1),
@@ -156,7 +165,7 @@ pub fn node_folder(data: &Path, id: u64) -> PathBuf {
     data.join(format!("n{id}"))
 }
 
-/// Where a node writes what happens.
+/// The log file of a node.
 pub fn node_log(data: &Path, id: u64) -> PathBuf {
     data.join(format!("n{id}.log"))
 }

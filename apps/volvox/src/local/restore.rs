@@ -1,14 +1,14 @@
 //! `volvox restore`: a new cluster on this machine, from a snapshot file.
 //!
-//! Every node gets a fresh life whose checkpoint holds the store of the file: keys with all their revisions, leases and
-//! alarms. The cluster is another one than the snapshot was taken from: it has an id of its own, and its members are
-//! those of a new cluster, so that nodes of the two never talk. The next `volvox up` resumes.
+//! Every node gets a new incarnation whose checkpoint holds the store of the file: keys with all their revisions,
+//! leases and alarms. The result is a different cluster from the one that the snapshot was taken from: it has its own
+//! id and new members, so that nodes of the two never communicate. The next `volvox up` resumes.
 //!
-//! The nodes are made in a folder aside and moved into place once all of them are whole; the manifest comes last. A
-//! restore that was cut off leaves no cluster.
+//! The nodes are created in a temporary folder and moved into place once all of them are complete; the manifest comes
+//! last. An interrupted restore leaves no cluster.
 
 use super::manifest::{Manifest, node_folder};
-use crate::client::Progress;
+use crate::progress::Progress;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use std::fs::File;
@@ -21,25 +21,25 @@ use volvox_etcd::snapshot::{self, Head, SnapshotError};
 use volvox_replica::{Member, Seed};
 use volvox_store::{Store, StoreConfig};
 
-/// Where the nodes are made before they are moved into place.
+/// The folder in which nodes are created before they are moved into place.
 const ASIDE: &str = "restore.new";
 
-/// What every database of etcd has behind the first page's header: the magic number of bbolt.
+/// The magic number of bbolt, which every database of etcd has after the header of its first page.
 const BBOLT_MAGIC: [u8; 4] = 0xed0c_daed_u32.to_le_bytes();
 const BBOLT_MAGIC_AT: usize = 16;
 
 /// The flags of `volvox restore`.
 #[derive(Args, Clone, Debug)]
 pub struct RestoreArguments {
-    /// What `volvox snapshot save`, or `etcdctl snapshot save` from a volvox cluster, wrote
+    /// A file written by `volvox snapshot save`, or by `etcdctl snapshot save` from a volvox cluster
     file: PathBuf,
-    /// How many nodes the new cluster has
+    /// The number of nodes of the new cluster
     #[arg(long, default_value_t = 3)]
     nodes: u64,
     /// As for `volvox up`
     #[arg(long, value_name = "P")]
     port_base: Option<u16>,
-    /// Further flags for every node, as `volvox node` takes them (after `--`)
+    /// Additional flags for every node, as `volvox node` takes them (after `--`)
     #[arg(last = true, value_name = "NODE FLAGS")]
     node_flags: Vec<String>,
 }
@@ -47,7 +47,7 @@ pub struct RestoreArguments {
 /// Runs `volvox restore`.
 ///
 /// # Errors
-/// When the file is no whole snapshot of ours, or the folder is in use; nothing is left behind then.
+/// When the file is not a complete snapshot of ours, or the folder is in use; then nothing is left behind.
 pub fn restore(arguments: &RestoreArguments, data: &Path, json: bool) -> Result<ExitCode> {
     let RestoreArguments { file, nodes, port_base, node_flags } = arguments;
     let mut manifest = Manifest::new(*nodes, *port_base, node_flags)?;
@@ -60,7 +60,7 @@ pub fn restore(arguments: &RestoreArguments, data: &Path, json: bool) -> Result<
         move_into_place(&manifest, data, &aside)
     });
     progress.clear();
-    // What is left of it is of no use; the error that matters is the one reported.
+    // The remains are useless, and the error that matters is the one reported.
     let _ = std::fs::remove_dir_all(&aside);
     result?;
     if json {
@@ -79,7 +79,7 @@ pub fn restore(arguments: &RestoreArguments, data: &Path, json: bool) -> Result<
 fn refuse_what_is_there(manifest: &Manifest, data: &Path) -> Result<()> {
     if Manifest::load(data)?.is_some() {
         bail!(
-            "{} holds a cluster already, and a snapshot is restored to a new one: name another folder with --data",
+            "{} already holds a cluster, and a snapshot is restored to a new one: name another folder with --data",
             data.display()
         );
     }
@@ -87,7 +87,7 @@ fn refuse_what_is_there(manifest: &Manifest, data: &Path) -> Result<()> {
         let folder = node_folder(data, node.id);
         if folder.exists() {
             bail!(
-                "{} is there already, and is not part of a cluster: remove it, or name another --data",
+                "{} already exists and is not part of a cluster: remove it, or name another --data",
                 folder.display()
             );
         }
@@ -95,7 +95,7 @@ fn refuse_what_is_there(manifest: &Manifest, data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads the whole file, and puts the store together: what is restored is known to be one.
+/// Reads the whole file and assembles the store, so that only a valid store is restored.
 fn verify(file: &Path, progress: &mut Progress) -> Result<Head> {
     let mut restore = Store::restore(StoreConfig::default());
     let mut wrong = None;
@@ -109,10 +109,11 @@ fn verify(file: &Path, progress: &mut Progress) -> Result<Head> {
         None => restore.finish(),
     };
     let name = file.display();
-    let store = store.map_err(|error| anyhow::anyhow!("{name} is whole, but its parts make no store: {error:?}"))?;
+    let store =
+        store.map_err(|error| anyhow::anyhow!("{name} is complete, but its parts do not form a store: {error:?}"))?;
     ensure!(
         store.revision() == head.revision,
-        "{name} says revision {}, but holds {}: it was not written by this program",
+        "{name} states revision {}, but contains {}: it was not written by this program",
         head.revision,
         store.revision()
     );
@@ -147,7 +148,7 @@ fn is_bbolt(file: &Path) -> bool {
 
 fn write_nodes(manifest: &Manifest, head: Head, file: &Path, aside: &Path, progress: &mut Progress) -> Result<()> {
     if aside.exists() {
-        // Another restore was cut off here.
+        // An earlier restore was interrupted here.
         std::fs::remove_dir_all(aside).with_context(|| format!("cannot remove {}", aside.display()))?;
     }
     let scheme = if manifest.nodes.iter().any(|node| node.flags.iter().any(|flag| flag.starts_with("--peer-ca"))) {
@@ -176,12 +177,12 @@ fn write_nodes(manifest: &Manifest, head: Head, file: &Path, aside: &Path, progr
         };
         let again = write_node(&node_folder(aside, node.id), identity, &seed, file, progress)
             .with_context(|| format!("cannot write node {}", node.id))?;
-        ensure!(again == head, "{} changed while it was read", file.display());
+        ensure!(again == head, "{} changed while it was being read", file.display());
     }
     Ok(())
 }
 
-/// One node: a fresh life, the checkpoint, and the record behind it.
+/// Writes one node: a new incarnation, the checkpoint, and the record after it.
 fn write_node(folder: &Path, identity: Identity, seed: &Seed, file: &Path, progress: &mut Progress) -> Result<Head> {
     let (mut log, recovered) = Log::open(RealDirectory::open(folder)?, Options::default())?;
     ensure!(recovered.outcome == Outcome::Fresh, "{} is not empty", folder.display());
@@ -222,10 +223,10 @@ fn move_into_place(manifest: &Manifest, data: &Path, aside: &Path) -> Result<()>
     sync(data)
 }
 
-/// From the operating system: nobody outside the folder may guess it.
+/// From the operating system: no one without access to the folder may guess it.
 fn random_u64() -> Result<u64> {
     let mut bytes = [0; 8];
     let read = File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
-    read.context("the operating system gives no random numbers")?;
+    read.context("the operating system provides no random numbers")?;
     Ok(u64::from_le_bytes(bytes))
 }

@@ -1,15 +1,14 @@
-//! `volvox up`: starts every node of a local cluster, and says when a put would succeed.
+//! `volvox up`: starts every node of a local cluster, and reports when a put would succeed.
 
 use super::faults;
-use super::manifest::{Manifest, ManifestNode, node_folder, node_log};
-use super::processes::NodeProcess;
+use super::manifest::{Manifest, ManifestNode, node_log};
+use super::processes::{NodeProcess, last_words, spawn};
 use crate::client::{ClientOptions, Cluster, Endpoint, Repeat, find_endpoints, serves_tls};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::cell::RefCell;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, ExitCode};
 use std::time::{Duration, Instant};
 use volvox_etcd::proto::etcdserverpb::cluster_client::ClusterClient;
 use volvox_etcd::proto::etcdserverpb::kv_client::KvClient;
@@ -18,25 +17,26 @@ use volvox_etcd::proto::etcdserverpb::{
     Compare, DeleteRangeRequest, Member, MemberListRequest, RequestOp, TxnRequest, compare,
 };
 
-/// A cluster that is not ready by then has a problem that waiting does not solve.
+/// The time after which a cluster that is not ready has a problem that waiting does not solve.
 const READY_LIMIT: Duration = Duration::from_secs(60);
 
-/// A node that was told to stop, and has not by then, is killed.
+/// The time after which a node that has not obeyed the order to stop is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
 /// The flags of `volvox up`.
 #[derive(Args, Clone, Debug)]
 pub struct UpArguments {
-    /// How many nodes [default: 3]
+    /// The number of nodes [default: 3]
     #[arg(long)]
     nodes: Option<u64>,
-    /// Node i serves clients on P+10(i-1), peers and administration on the next two [default: 2379, 22379, 32379, ...]
+    /// Node i serves clients on port P+10(i-1), peers and administration on the next two [default: 2379, 22379, 32379,
+    /// ...]
     #[arg(long, value_name = "P")]
     port_base: Option<u16>,
-    /// Return once the cluster is ready; the nodes go on
+    /// Return once the cluster is ready; the nodes keep running
     #[arg(long)]
     detach: bool,
-    /// Further flags for every node, as `volvox node` takes them (after `--`)
+    /// Additional flags for every node, as `volvox node` takes them (after `--`)
     #[arg(last = true, value_name = "NODE FLAGS")]
     node_flags: Vec<String>,
 }
@@ -51,10 +51,10 @@ pub async fn up(arguments: UpArguments, data: &Path, options: &ClientOptions) ->
     check_ports(&manifest, data)?;
     let starting = |id: u64| NodeProcess::of_node(data, id).is_none();
     for id in manifest.nodes.iter().map(|node| node.id).filter(|id| starting(*id)).collect::<Vec<u64>>() {
-        faults::forget_failed_sync(&mut manifest, id);
+        manifest.forget_failed_sync(id);
     }
     manifest.save(data)?;
-    // Before a node is started: a file that is missing is said at once.
+    // Checked before a node is started: a missing file is reported at once.
     let endpoints = find_endpoints(&[], Some(data), tls.as_ref())?;
     let mut children = Vec::new();
     for node in &manifest.nodes {
@@ -87,7 +87,7 @@ pub async fn up(arguments: UpArguments, data: &Path, options: &ClientOptions) ->
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs `volvox down`: without a cluster it says so, and succeeds.
+/// Runs `volvox down`; without a cluster it says so and succeeds.
 ///
 /// # Errors
 /// When the manifest cannot be read.
@@ -111,7 +111,7 @@ fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
         && wanted != nodes
     {
         bail!(
-            "{} holds a cluster of {nodes} nodes, not {wanted}; use --nodes {nodes}, or another --data",
+            "{} contains a cluster of {nodes} nodes, not {wanted}; use --nodes {nodes}, or another --data",
             data.display()
         );
     }
@@ -119,15 +119,12 @@ fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
         let base =
             |base: Option<u16>| base.map_or("the default ports".to_owned(), |base| format!("--port-base {base}"));
         let (had, wanted) = (base(manifest.port_base), base(arguments.port_base));
-        bail!(
-            "{} holds a cluster on {had}, not on {wanted}; leave the flag out, or use another --data",
-            data.display()
-        );
+        bail!("{} contains a cluster on {had}, not on {wanted}; omit the flag, or use another --data", data.display());
     }
     Ok(manifest)
 }
 
-/// A port that somebody else has is found out here, where it can be said clearly.
+/// An occupied port is detected here, where it can be reported clearly.
 fn check_ports(manifest: &Manifest, data: &Path) -> Result<()> {
     for node in manifest.nodes.iter().filter(|node| NodeProcess::of_node(data, node.id).is_none()) {
         for port in [node.client_port, node.peer_port, node.admin_port] {
@@ -140,49 +137,6 @@ fn check_ports(manifest: &Manifest, data: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Starts one node in a process group of its own: Ctrl-C in `up` reaches `up` alone, which then stops the nodes.
-///
-/// # Errors
-/// When the program cannot be started.
-pub fn spawn(manifest: &Manifest, node: &ManifestNode, data: &Path) -> Result<Child> {
-    let program = std::env::current_exe().context("cannot find this program's own file")?;
-    let peers: Vec<String> =
-        manifest.nodes.iter().map(|other| format!("{}=127.0.0.1:{}", other.id, other.peer_port)).collect();
-    let folder = node_folder(data, node.id);
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make {}", data.display()))?;
-    let mut command = Command::new(program);
-    command
-        .arg("node")
-        .arg("--id")
-        .arg(node.id.to_string())
-        .arg("--folder")
-        .arg(&folder)
-        .arg("--cluster")
-        .arg(manifest.cluster.to_string())
-        .arg("--initial-cluster")
-        .arg(peers.join(","))
-        .arg("--initial-cluster-state")
-        .arg(if manifest.formed { "existing" } else { "new" })
-        .arg("--listen-client")
-        .arg(format!("127.0.0.1:{}", node.client_port))
-        .arg("--listen-peer")
-        .arg(format!("127.0.0.1:{}", node.peer_port))
-        .arg("--listen-admin")
-        .arg(format!("127.0.0.1:{}", node.admin_port))
-        .arg("--log-file")
-        .arg(node_log(data, node.id))
-        .arg("--development");
-    for fault in &manifest.faults {
-        command.arg("--fault").arg(fault);
-    }
-    command.args(&node.flags).stdin(Stdio::null()).stdout(Stdio::null()).process_group(0);
-    // What a node says before its log file is open, or when it panics, must be found afterwards.
-    let last_words = data.join(format!("n{}.stderr", node.id));
-    command
-        .stderr(std::fs::File::create(&last_words).with_context(|| format!("cannot write {}", last_words.display()))?);
-    command.spawn().context("cannot start a node")
 }
 
 async fn wait_ready(
@@ -203,7 +157,8 @@ async fn wait_ready(
                 bail!("node {id} ended ({status}): {}", last_words(data, *id));
             }
         }
-        // Every node has said who it is, so that `kill 2` finds it; a majority alone can take a write before that.
+        // Every node has recorded its process, so that `kill 2` finds it; a mere majority can accept a write before
+        // that.
         let is_known = |id: u64| NodeProcess::of_node(data, id).is_some();
         if is_serving && children.iter().all(|(id, _)| is_known(*id)) {
             return Ok(());
@@ -221,8 +176,8 @@ async fn wait_ready(
     }
 }
 
-/// Waits until a write goes through, and every node of ours has told the cluster its name: it does so once it hears of a
-/// leader, and until then `status` could not name it.
+/// Waits until a write goes through, and every node of ours has published its name to the cluster: a node does so once
+/// it knows a leader, and until then `status` could not name it.
 async fn wait_serving(cluster: &Cluster, manifest: &Manifest, trouble: &RefCell<String>) -> Result<()> {
     wait_writable(cluster, trouble).await?;
     let is_ours = |id: u64| manifest.nodes.iter().any(|node| node.id == id);
@@ -230,7 +185,7 @@ async fn wait_serving(cluster: &Cluster, manifest: &Manifest, trouble: &RefCell<
         let call =
             async |channel| ClusterClient::new(channel).member_list(MemberListRequest { linearizable: true }).await;
         let listed = cluster.call("waiting for the names of the nodes", Repeat::Safe, call).await;
-        // The table is empty until the first leader has written who forms the cluster.
+        // The table is empty until the first leader has written the cluster's members.
         let is_named = |member: &Member| !is_ours(member.id) || !member.name.is_empty();
         if listed.is_ok_and(|list| !list.members.is_empty() && list.members.iter().all(is_named)) {
             return Ok(());
@@ -239,9 +194,9 @@ async fn wait_serving(cluster: &Cluster, manifest: &Manifest, trouble: &RefCell<
     }
 }
 
-/// Waits until a write goes through: one that changes nothing, but must be agreed on by a majority.
+/// Waits until a write succeeds: one that changes nothing, but needs the agreement of a majority.
 async fn wait_writable(cluster: &Cluster, trouble: &RefCell<String>) -> Result<()> {
-    // The branch that deletes is never taken: no version is below 0. But the server must agree on that.
+    // The branch that deletes is never taken: no version is below 0. But the servers must agree on that.
     let never = Compare {
         result: compare::CompareResult::Less.into(),
         target: compare::CompareTarget::Version.into(),
@@ -264,15 +219,6 @@ async fn wait_writable(cluster: &Cluster, trouble: &RefCell<String>) -> Result<(
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
-    }
-}
-
-/// The reason a node gave before it ended.
-pub fn last_words(data: &Path, id: u64) -> String {
-    let said = std::fs::read_to_string(data.join(format!("n{id}.stderr"))).unwrap_or_default();
-    match said.trim() {
-        "" => format!("see {}", node_log(data, id).display()),
-        text => text.to_owned(),
     }
 }
 
@@ -321,7 +267,7 @@ async fn watch_until_signal(manifest: &Manifest, data: &Path, children: &mut [(u
         }
         let running = |node: &ManifestNode| NodeProcess::of_node(data, node.id).is_some();
         if !manifest.nodes.iter().any(running) {
-            eprintln!("no node runs any more");
+            eprintln!("no node is running any more");
             return;
         }
     }
@@ -338,12 +284,12 @@ async fn stop_signal() {
     }
 }
 
-/// Stops every node of the manifest, whoever started it.
+/// Stops every node of the manifest, no matter which command started it.
 pub fn stop_all(manifest: &Manifest, data: &Path) {
     let processes: Vec<NodeProcess> =
         manifest.nodes.iter().filter_map(|node| NodeProcess::of_node(data, node.id)).collect();
     for process in &processes {
-        // A paused process sees the order to stop only when it goes on.
+        // A paused process sees the order to stop only when it is resumed.
         let told = process.signal(libc::SIGTERM).and_then(|()| process.signal(libc::SIGCONT));
         if let Err(error) = told {
             eprintln!("{error:#}");
@@ -351,14 +297,14 @@ pub fn stop_all(manifest: &Manifest, data: &Path) {
     }
     for process in processes {
         if !process.wait_ended(STOP_LIMIT) {
-            eprintln!("process {} did not stop in {} s and is killed", process.pid, STOP_LIMIT.as_secs());
+            eprintln!("process {} did not stop within {} s and is killed", process.pid, STOP_LIMIT.as_secs());
             let _ = process.signal(libc::SIGKILL);
             process.wait_ended(STOP_LIMIT);
         }
     }
 }
 
-/// The folder of the local cluster that a command means.
+/// The folder of the local cluster that a command refers to.
 pub fn data_folder(data: Option<&PathBuf>) -> PathBuf {
     data.cloned().unwrap_or_else(|| PathBuf::from("./volvox-data"))
 }

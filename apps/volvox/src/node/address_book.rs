@@ -1,11 +1,11 @@
 //! Keeps the addresses of the peers in line with the members of the cluster.
 //!
-//! A node that joins replays history: at first the table of members is that of long ago, without those that it was told
-//! to join. It must not forget them then, or nobody could tell it the rest. Ids only rise, so whoever is newer than
-//! everybody in the table is not known to it yet; whoever is older, and not in it, was removed.
+//! A joining node replays history: at first its table of members is an old one, without the members that it was
+//! configured to join. It must not forget those, or no node could send it the rest. Ids only rise, so a member newer
+//! than all in the table is not in it yet; a member that is older and not in it was removed.
 
-//! Whoever was removed stays in the book while consensus counts it, and a little longer, until it has heard that it may
-//! go: of two members, the one that stays cannot agree on that without the other.
+//! A removed member stays in the address book while consensus counts it, and a little longer, until it has learned that
+//! it may leave: of two members, the one that stays cannot commit that without the other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,19 +15,19 @@ use volvox_core::NodeId;
 use volvox_net::NodeHandle;
 use volvox_replica::{Member, Replica};
 
-/// Whoever is not counted any more hears of it within this, if it can be reached at all.
+/// The time within which a member that is no longer counted learns of it, if it can be reached at all.
 const FAREWELL: Duration = Duration::from_secs(5);
 
-/// Who must be reached.
+/// The members that must be reachable.
 #[derive(Clone, Default)]
 pub struct Table {
     ids: BTreeSet<NodeId>,
-    /// Where members are, `host:port`.
+    /// The addresses of members, `host:port`.
     addresses: Vec<(NodeId, String)>,
 }
 
 impl Table {
-    /// Of the members, and of those that consensus still counts.
+    /// The ids of the members, and of those that consensus still counts.
     pub fn new(members: &[Member], leaving: &[NodeId]) -> Table {
         let address = |member: &Member| {
             let (_, address) = member.peer_urls.first()?.split_once("://")?;
@@ -67,18 +67,18 @@ pub async fn follow(handle: NodeHandle<Replica>, mut tables: watch::Receiver<Tab
     }
 }
 
-/// Who is in the address book, and why.
+/// The entries of the address book, and why each is in it.
 struct Book {
-    /// The node was told of them when it started.
+    /// Configured when the node started.
     told: BTreeSet<NodeId>,
-    /// The last table named them.
+    /// Named by the last table.
     named: BTreeSet<NodeId>,
-    /// They were removed, and are forgotten at that moment.
+    /// Removed, and forgotten at that time.
     leaving: BTreeMap<NodeId, Instant>,
 }
 
 impl Book {
-    /// This is the table now: says whom to forget.
+    /// Takes the current table, and returns the members to forget.
     fn turn(&mut self, table: &BTreeSet<NodeId>, now: Instant) -> Vec<NodeId> {
         let newest = table.last().copied();
         let removed = |id: &&NodeId| !table.contains(id) && newest.is_some_and(|newest| **id < newest);
@@ -106,7 +106,7 @@ mod tests {
         let mut now = Instant::now();
         let mut forgotten = Vec::new();
         for table in tables {
-            assert_eq!(book.turn(&ids(table), now), [], "nobody is forgotten at once");
+            assert_eq!(book.turn(&ids(table), now), [], "no address is forgotten at once");
             now += Duration::from_secs(3600);
             forgotten.push(book.turn(&ids(table), now).into_iter().map(|id| id.0).collect());
         }

@@ -2,7 +2,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `GET /status` | where the node stands, and its links, as JSON |
+//! | `GET /status` | the progress of the node, and its links, as JSON |
 //! | `GET /faults` | the active faults, as a JSON list of texts |
 //! | `PUT /faults` | replaces them; only with `--development` |
 
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use volvox_net::NodeHandle;
 use volvox_replica::Replica;
 
-/// A list of faults is short.
+/// The size limit of a request: a list of faults is short.
 const BODY_BYTES_MAX: usize = 64 << 10;
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 const CONNECTIONS_MAX: usize = 64;
@@ -36,7 +36,7 @@ pub async fn serve(listener: TcpListener, node: NodeHandle<Replica>) {
             let connection = hyper::server::conn::http1::Builder::new()
                 .keep_alive(false)
                 .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
-            // A client that is slow or speaks something else is nobody that must be told.
+            // A client that is slow or speaks another protocol gets no answer.
             let _ = tokio::time::timeout(REQUEST_LIMIT, connection).await;
             drop(permit);
         });
@@ -51,7 +51,7 @@ async fn answer(node: NodeHandle<Replica>, request: Request<Incoming>) -> Result
             Ok(()) => (StatusCode::OK, faults_document(&node)),
             Err(error) => (StatusCode::BAD_REQUEST, json!({ "error": error })),
         },
-        _ => (StatusCode::NOT_FOUND, json!({ "error": "there is /status and /faults" })),
+        _ => (StatusCode::NOT_FOUND, json!({ "error": "not found: there are /status and /faults" })),
     };
     let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
     *response.status_mut() = status;
@@ -66,7 +66,7 @@ fn faults_document(node: &NodeHandle<Replica>) -> Value {
 async fn set_faults(node: &NodeHandle<Replica>, request: Request<Incoming>) -> Result<(), String> {
     let body = Limited::new(request.into_body(), BODY_BYTES_MAX).collect().await.map_err(|error| error.to_string())?;
     let texts: Vec<String> =
-        serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("a list of texts: {error}"))?;
+        serde_json::from_slice(&body.to_bytes()).map_err(|error| format!("expected a list of texts: {error}"))?;
     let faults = texts.iter().map(|text| text.parse().map_err(|error| format!("{text:?}: {error}")));
     let faults = faults.collect::<Result<Vec<_>, String>>()?;
     node.set_faults(&faults).map_err(|error| error.to_string())

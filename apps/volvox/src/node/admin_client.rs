@@ -1,4 +1,4 @@
-//! Speaks to a node's admin port.
+//! The client of a node's admin port.
 
 use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Full};
@@ -9,10 +9,10 @@ use std::time::Duration;
 
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// Where a node stands.
+/// Fetches the status of a node.
 ///
 /// # Errors
-/// When it does not answer.
+/// When the node does not answer.
 pub async fn status(port: u16) -> Result<Value> {
     ask(port, Method::GET, "/status", String::new()).await
 }
@@ -20,7 +20,7 @@ pub async fn status(port: u16) -> Result<Value> {
 /// Replaces a node's active faults.
 ///
 /// # Errors
-/// When it does not answer, or refuses.
+/// When the node does not answer, or refuses.
 pub async fn set_faults(port: u16, faults: &[String]) -> Result<()> {
     ask(port, Method::PUT, "/faults", serde_json::to_string(faults)?).await.map(drop)
 }

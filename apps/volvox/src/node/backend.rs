@@ -1,4 +1,4 @@
-//! The replica as the etcd door reaches it: through the handle of the live node.
+//! The replica behind the etcd door, reached through the handle of the live node.
 
 use std::sync::Arc;
 use volvox_etcd::{Backend, Counters, Histogram, Overloaded, PeerCounters};

@@ -1,32 +1,38 @@
-//! The log of what happens: readable lines, one file a node, rotated.
+//! The log of events: readable lines, one file per node, rotated.
 
 use anyhow::{Context, Result};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
-/// A file is set aside as `FILE.1` once it is this long; the one before it is dropped.
+/// A file is renamed to `FILE.1` once it is this long; its predecessor is deleted.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Sends the log to a file or to standard error.
 ///
 /// # Errors
-/// When the file cannot be opened, or the filter is none.
+/// When the file cannot be opened, or the filter is invalid.
 pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).with_context(|| format!("--log {filter:?}"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(false);
-    match path {
+    // Directives of targets and levels, without patterns: those would bring two crates of regular expressions along.
+    let filter: Targets = filter.parse().with_context(|| format!("--log {filter:?}"))?;
+    let writer = match path {
         Some(path) => {
             let rotating = Rotating::open(path)?;
-            builder.with_writer(move || rotating.clone()).init();
+            BoxMakeWriter::new(move || rotating.clone())
         }
-        None => builder.with_writer(std::io::stderr).init(),
-    }
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
+    tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
 }
 
-/// A file that starts anew when it has become long.
+/// A file that is rotated when it has become long.
 #[derive(Clone)]
 struct Rotating {
     inner: Arc<Mutex<(File, u64)>>,
@@ -64,5 +70,14 @@ impl Write for Rotating {
 
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_filter_that_is_none_is_refused_with_its_text() {
+        let error = super::start("warn,volvox_net=loud", None).unwrap_err();
+        assert!(format!("{error:#}").starts_with("--log \"warn,volvox_net=loud\": "), "{error:#}");
     }
 }

@@ -8,74 +8,75 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What `--election-timeout` is when nobody says otherwise, and five heartbeats' worth at least.
+/// The default of `--election-timeout`; the least is five heartbeats.
 const ELECTION_TIMEOUT_MS: u64 = 500;
 const HEARTBEAT_MS: u64 = 50;
 
-/// The flags of `volvox node`. All are optional here, because the file may give them.
+/// The flags of `volvox node`. All are optional here, because the configuration file may give them.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct NodeArguments {
-    /// A file with the same names as these flags (TOML); flags and variables win
+    /// A TOML file with the same names as these flags; flags and variables take precedence
     #[arg(long, value_name = "FILE", env = "VOLVOX_CONFIG")]
     #[serde(skip)]
     config: Option<PathBuf>,
-    /// Which node this is: 1, 2, 3, ...
+    /// The id of this node: 1, 2, 3, ...
     #[arg(long, env = "VOLVOX_ID")]
     id: Option<u64>,
-    /// Its name for people (default: `n` and the id)
+    /// The name of this node, for people (default: `n` and the id)
     #[arg(long, env = "VOLVOX_NAME")]
     name: Option<String>,
-    /// The folder of its log and checkpoints
+    /// The folder of this node's log and checkpoints
     #[arg(long, env = "VOLVOX_FOLDER", value_name = "FOLDER")]
     folder: Option<PathBuf>,
-    /// The number that all nodes of the cluster share
+    /// The id of the cluster, shared by all its nodes
     #[arg(long, env = "VOLVOX_CLUSTER", value_name = "NUMBER")]
     cluster: Option<u64>,
     /// All nodes, this one included: 1=host:port,2=host:port,...
     #[arg(long, env = "VOLVOX_INITIAL_CLUSTER", value_delimiter = ',', value_name = "ID=HOST:PORT,...")]
     initial_cluster: Vec<String>,
-    /// `new` forms a cluster of the nodes named; `existing` joins it. An empty folder of an existing member must say
-    /// `existing`: it was lost, and comes back as a new incarnation
+    /// `new` forms a cluster of the named nodes; `existing` joins one. An existing member that lost its folder must use
+    /// `existing`: it returns as a new incarnation
     #[arg(long, env = "VOLVOX_INITIAL_CLUSTER_STATE", value_parser = ["new", "existing"])]
     initial_cluster_state: Option<String>,
-    /// Where clients are served [default: 127.0.0.1:2379]
+    /// The address for clients [default: 127.0.0.1:2379]
     #[arg(long, env = "VOLVOX_LISTEN_CLIENT", value_name = "ADDRESS:PORT")]
     listen_client: Option<SocketAddr>,
-    /// Where peers are served [default: 127.0.0.1:2380]
+    /// The address for peers [default: 127.0.0.1:2380]
     #[arg(long, env = "VOLVOX_LISTEN_PEER", value_name = "ADDRESS:PORT")]
     listen_peer: Option<SocketAddr>,
-    /// Where administration is served, on loopback only [default: 127.0.0.1:2381]
+    /// The address for administration, on loopback only [default: 127.0.0.1:2381]
     #[arg(long, env = "VOLVOX_LISTEN_ADMIN", value_name = "ADDRESS:PORT")]
     listen_admin: Option<SocketAddr>,
-    /// Where clients are told to come [default: http:// or https://, and --listen-client]
+    /// The URLs advertised to clients [default: http:// or https://, and --listen-client]
     #[arg(long, env = "VOLVOX_ADVERTISE_CLIENT", value_delimiter = ',', value_name = "URL,...")]
     advertise_client: Vec<String>,
-    /// How often a leader shows that it is alive [default: 50]
+    /// The leader's heartbeat interval, in milliseconds [default: 50]
     #[arg(long, env = "VOLVOX_HEARTBEAT_INTERVAL", value_name = "MS")]
     heartbeat_interval: Option<u64>,
-    /// How long without a leader until somebody stands for election, at least; up to twice that [default: 500]
+    /// The election timeout in milliseconds: a node stands for election after one to two times this without a leader
+    /// [default: 500]
     #[arg(long, env = "VOLVOX_ELECTION_TIMEOUT", value_name = "MS")]
     election_timeout: Option<u64>,
-    /// How much the store may hold; 0 is 2 GiB, negative no limit
+    /// The size limit of the store in bytes; 0 means 2 GiB, negative means no limit
     #[arg(long, env = "VOLVOX_QUOTA_BYTES", value_name = "BYTES", allow_hyphen_values = true)]
     quota_bytes: Option<i64>,
-    /// A checkpoint follows so many bytes of log [default: 16777216]
+    /// Write a checkpoint after this many bytes of log [default: 16777216]
     #[arg(long, env = "VOLVOX_CHECKPOINT_LOG_BYTES", value_name = "BYTES")]
     checkpoint_log_bytes: Option<u64>,
-    /// How often idle watchers that asked for it hear how far they have come [default: 600000]
+    /// The interval of progress notifications to idle watchers that requested them, in milliseconds [default: 600000]
     #[arg(long, env = "VOLVOX_WATCH_PROGRESS_INTERVAL", value_name = "MS")]
     watch_progress_interval: Option<u64>,
-    /// This node's certificate for clients, PEM: the client port then speaks TLS and nothing else; goes with --key-file
+    /// This node's certificate for clients, PEM: the client port then accepts TLS only; goes with --key-file
     #[arg(long, env = "VOLVOX_CERT_FILE", value_name = "FILE")]
     cert_file: Option<PathBuf>,
-    /// Its private key, PEM
+    /// The private key of --cert-file, PEM
     #[arg(long, env = "VOLVOX_KEY_FILE", value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Certificates of the authority for clients, PEM: a client must then show a certificate that it signed
+    /// Certificates of the authority for clients, PEM: a client must then present a certificate signed by it
     #[arg(long, env = "VOLVOX_TRUSTED_CA_FILE", value_name = "FILE")]
     trusted_ca_file: Option<PathBuf>,
-    /// Demand certificates of clients; needs --trusted-ca-file, which alone means the same
+    /// Require certificates from clients; needs --trusted-ca-file, which implies this flag
     #[arg(long, env = "VOLVOX_CLIENT_CERT_AUTH")]
     #[serde(default)]
     client_cert_auth: bool,
@@ -83,34 +84,34 @@ pub struct NodeArguments {
     #[serde(alias = "peer-trusted-ca-file")]
     #[arg(long, visible_alias = "peer-trusted-ca-file", env = "VOLVOX_PEER_CA", value_name = "FILE")]
     peer_ca: Option<PathBuf>,
-    /// This node's certificate, PEM
+    /// This node's certificate for peers, PEM
     #[serde(alias = "peer-cert-file")]
     #[arg(long, visible_alias = "peer-cert-file", env = "VOLVOX_PEER_CERT", value_name = "FILE")]
     peer_cert: Option<PathBuf>,
-    /// This node's private key, PEM
+    /// The private key of --peer-cert, PEM
     #[serde(alias = "peer-key-file")]
     #[arg(long, visible_alias = "peer-key-file", env = "VOLVOX_PEER_KEY", value_name = "FILE")]
     peer_key: Option<PathBuf>,
-    /// Threads for clients; 0 shares one thread with the node, which is best on a small machine [default: 0]
+    /// Threads for clients; 0 shares the node's thread, which is best on a small machine [default: 0]
     #[arg(long, env = "VOLVOX_DOOR_THREADS", value_name = "N")]
     door_threads: Option<usize>,
-    /// Write the log of what happens to this file, and rotate it; without it, to standard error
+    /// Write the log to this file, and rotate it [default: standard error]
     #[arg(long, env = "VOLVOX_LOG_FILE", value_name = "FILE")]
     log_file: Option<PathBuf>,
-    /// What is logged, such as `info` or `warn,volvox_net=debug` [default: info]
+    /// The log filter, such as `info` or `warn,volvox_net=debug` [default: info]
     #[arg(long, env = "VOLVOX_LOG", value_name = "FILTER")]
     log: Option<String>,
     /// Accept faults on the admin port
     #[arg(long, env = "VOLVOX_DEVELOPMENT")]
     #[serde(default)]
     development: bool,
-    /// A fault that is active from the start (development only)
+    /// A fault that is active from the start; needs --development
     #[arg(long = "fault", value_name = "FAULT")]
     #[serde(default)]
     faults: Vec<String>,
 }
 
-/// What a node runs with, checked.
+/// The checked configuration of a node.
 #[derive(Clone, Debug)]
 pub struct NodeSettings {
     pub id: u64,
@@ -138,14 +139,15 @@ pub struct NodeSettings {
 }
 
 impl NodeArguments {
-    /// Fills in what the file gives, and checks everything.
+    /// Merges the configuration file into the flags, and checks everything.
     ///
     /// # Errors
-    /// Says which flag is missing or wrong, and what it should be.
+    /// When a flag is missing or wrong; says which, and what it should be.
     pub fn settings(self) -> Result<NodeSettings> {
         let merged = self.with_file()?;
-        let id = merged.id.filter(|id| *id > 0).context("--id is missing: which node is this (1, 2, 3, ...)?")?;
-        let folder = merged.folder.clone().context("--folder is missing: where are the node's log and checkpoints?")?;
+        let id = merged.id.filter(|id| *id > 0).context("--id is missing: the id of this node (1, 2, 3, ...)")?;
+        let folder =
+            merged.folder.clone().context("--folder is missing: the folder of the node's log and checkpoints")?;
         let members = parse_members(&merged.initial_cluster)?;
         if !members.contains_key(&id) {
             bail!("--initial-cluster does not name node {id}; it names {:?}", members.keys().collect::<Vec<_>>());
@@ -161,7 +163,7 @@ impl NodeArguments {
         let listen_client = merged.listen_client.unwrap_or(local(2379));
         let listen_admin = merged.listen_admin.unwrap_or(local(2381));
         if !listen_admin.ip().is_loopback() {
-            bail!("--listen-admin {listen_admin} must be on loopback: whoever reaches it can stop the node's work");
+            bail!("--listen-admin {listen_admin} must be on loopback: anyone who reaches it can disrupt the node");
         }
         let faults =
             merged.faults.iter().map(|text| text.parse().map_err(|error| anyhow::anyhow!("--fault {text:?}: {error}")));
@@ -182,7 +184,7 @@ impl NodeArguments {
             cluster: merged
                 .cluster
                 .filter(|cluster| *cluster > 0)
-                .context("--cluster is missing: the number that all nodes share")?,
+                .context("--cluster is missing: the id that all nodes share")?,
             members,
             is_new: merged.initial_cluster_state.as_deref().unwrap_or("new") == "new",
             listen_client,
@@ -245,11 +247,13 @@ impl NodeArguments {
 
     fn client_tls(&self) -> Result<Option<volvox_etcd::TlsPaths>> {
         if self.client_cert_auth && self.trusted_ca_file.is_none() {
-            bail!("--client-cert-auth needs --trusted-ca-file: who signs the certificates of clients?");
+            bail!("--client-cert-auth needs --trusted-ca-file, the authority that signs the certificates of clients");
         }
         match (&self.cert_file, &self.key_file) {
             (None, None) if self.trusted_ca_file.is_some() => {
-                bail!("--trusted-ca-file needs --cert-file and --key-file: without them the client port is plain")
+                bail!(
+                    "--trusted-ca-file needs --cert-file and --key-file: without them the client port does not use TLS"
+                )
             }
             (None, None) => Ok(None),
             (Some(certificate), Some(key)) => Ok(Some(volvox_etcd::TlsPaths {

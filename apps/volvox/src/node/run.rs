@@ -1,8 +1,8 @@
 //! Runs one node: the replica in the live world, with the etcd door in front of it.
 //!
-//! Where the machine has two cores or fewer a node, the door, the node loop and the sockets of the peers share one
+//! On a machine with at most two cores per node, the door, the node loop and the sockets of the peers share one
 //! current-thread runtime: a request then never waits for another thread to wake up. With `--door-threads N` the door
-//! has a runtime of its own. The disk has its own thread always.
+//! has its own runtime. The disk always has its own thread.
 
 use super::address_book;
 use super::admin;
@@ -29,7 +29,7 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 /// Runs `volvox node`.
 ///
 /// # Errors
-/// When the node cannot start, or must stop.
+/// When the node cannot start, or has to stop.
 pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
     let settings = arguments.settings()?;
     log_file::start(&settings.log, settings.log_file.as_deref())?;
@@ -37,7 +37,7 @@ pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
     let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the operating system gives no runtime")?
+        .context("cannot start the runtime")?
         .block_on(tokio::task::LocalSet::new().run_until(run(settings)));
     if let Err(error) = &result {
         tracing::error!("the node stops: {error:#}");
@@ -45,11 +45,11 @@ pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// A bug ends the node, in every profile: a task that dies alone would leave a node that lies.
+/// A panic ends the node in every profile: if only the task died, the node could give wrong answers.
 fn abort_on_panic() {
     let say = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        tracing::error!("a bug: {panic}; the node ends, and what it acknowledged is on the disks of a majority");
+        tracing::error!("a bug: {panic}; the node ends, and everything it acknowledged is on the disks of a majority");
         say(panic);
         std::process::abort();
     }));
@@ -94,7 +94,7 @@ async fn run(settings: NodeSettings) -> Result<()> {
     tokio::task::spawn_local(address_book::follow(handle.clone(), members));
     tokio::spawn(admin::serve(admin_listener, handle.clone()));
     let door = serve_door(&settings, client_listener, &handle, dispatcher, stopping.clone())?;
-    // A follower with nobody to vote for it is no reason to stay for longer than an election takes.
+    // Handing over is not worth waiting longer than an election takes.
     let hand_over_limit = 2 * settings.election_timeout;
     tokio::task::spawn_local(shutdown::on_signal(handle.clone(), stop.clone(), hand_over_limit));
     tokio::task::spawn_local(stop_node(handle.clone(), stopping));
@@ -109,7 +109,7 @@ async fn run(settings: NodeSettings) -> Result<()> {
 async fn listen(address: SocketAddr, whom: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
-        .with_context(|| format!("cannot listen for {whom} on {address}; is another node running there?"))
+        .with_context(|| format!("cannot listen for {whom} on {address}; is another process using it?"))
 }
 
 fn node_options(settings: &NodeSettings) -> NodeOptions {
@@ -123,15 +123,15 @@ fn node_options(settings: &NodeSettings) -> NodeOptions {
         .collect();
     options.fresh = if settings.is_new { FreshLife::Bootstrap } else { FreshLife::Join };
     options.tls = settings.tls.clone();
-    // As long as the log between two checkpoints: then a segment comes back as a spare before the next one is needed, and
-    // the disk is not kept busy with zeros while clients wait for it.
+    // As long as the log between two checkpoints: then a segment becomes a spare before the next one is needed, and the
+    // disk is not busy writing zeros while clients wait.
     options.log.segment_bytes = SEGMENT_BYTES;
     options.development = settings.development;
     options
 }
 
-/// The configuration of the replica in this life. Only the first life of a node that forms a cluster knows the members
-/// from the start; any other learns them from the log.
+/// The configuration of the replica in this incarnation. Only the first incarnation of a node that forms a cluster
+/// knows the members from the start; any other learns them from the log.
 fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     let id = NodeId(settings.id);
     let scheme = if settings.tls.is_some() { "https" } else { "http" };
@@ -154,7 +154,7 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
         heartbeat: settings.heartbeat,
         election_timeout: settings.election_timeout,
         log_keep_bytes: 4 << 20,
-        // Many clients ask in one moment, and their requests travel together.
+        // Many clients send requests at the same time, and their requests are sent to peers in batches.
         gather: true,
         ..volvox_raft::Config::default()
     };
@@ -167,7 +167,7 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     config
 }
 
-/// The door, on this runtime or on one of its own.
+/// Starts the door, on this runtime or on its own.
 enum DoorTask {
     Here(tokio::task::JoinHandle<()>),
     Apart(std::thread::JoinHandle<()>),
@@ -203,18 +203,18 @@ fn serve_door(
         let door = volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown);
         return Ok(DoorTask::Here(tokio::spawn(door)));
     }
-    let listener = listener.into_std().context("the client listener can't move to another thread")?;
+    let listener = listener.into_std().context("cannot move the client listener to another thread")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.door_threads)
         .thread_name("door")
         .enable_all()
         .build()
-        .context("the operating system gives no threads for --door-threads")?;
+        .context("cannot start the threads of --door-threads")?;
     let thread = std::thread::Builder::new().name("doors".into()).spawn(move || {
         runtime.block_on(async move {
             match TcpListener::from_std(listener) {
                 Ok(listener) => volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown).await,
-                Err(error) => tracing::error!("the client listener can't be used: {error}"),
+                Err(error) => tracing::error!("cannot use the client listener: {error}"),
             }
         });
     });

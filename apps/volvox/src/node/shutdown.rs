@@ -9,31 +9,32 @@ use volvox_net::NodeHandle;
 use volvox_raft::RoleKind;
 use volvox_replica::{Command, Replica, Request, Ticket};
 
-/// The door's tickets name a place in their low half, of which there are far fewer: nobody waits for this one.
+/// The door's tickets name a slot in their low half, and there are far fewer slots: no request waits for this ticket.
 const HAND_OVER: Ticket = Ticket(u32::MAX as u64);
 
-/// How often the progress is looked at.
+/// The interval of looking at the progress.
 const GLANCE: Duration = Duration::from_millis(5);
 
-/// Waits for the order to stop, by Ctrl-C or SIGTERM, and hands over within `limit`. A second order is obeyed at once.
+/// Waits for the order to stop (Ctrl-C or SIGTERM), and hands leadership over within `limit`. A second order stops the
+/// node at once.
 pub async fn on_signal(handle: NodeHandle<Replica>, stop: watch::Sender<bool>, limit: Duration) {
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
     else {
-        return tracing::error!("signals can't be waited for");
+        return tracing::error!("cannot wait for signals");
     };
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop"),
+        _ = terminate.recv() => tracing::info!("asked to stop"),
         _ = interrupt.recv() => tracing::info!("interrupted"),
     }
     tokio::select! {
         () = hand_over(&handle, limit) => {}
-        _ = terminate.recv() => tracing::info!("told to stop again"),
+        _ = terminate.recv() => tracing::info!("asked to stop again"),
         _ = interrupt.recv() => tracing::info!("interrupted again"),
     }
     stop.send_replace(true);
 }
 
-/// Asks one voter after the other to lead, until one does or none is left.
+/// Asks one voter after the other to take over, until one does or none is left.
 async fn hand_over(handle: &NodeHandle<Replica>, limit: Duration) {
     let leads = || handle.view().status.role == RoleKind::Leader;
     let deadline = Instant::now() + limit;
@@ -52,7 +53,7 @@ async fn hand_over(handle: &NodeHandle<Replica>, limit: Duration) {
             tokio::time::sleep(GLANCE).await;
         }
     }
-    // Whoever comes next is known, or it takes an election anyway.
+    // Either the next leader is known, or an election is needed anyway.
     while handle.view().status.leader.is_none() && is_any_reachable(handle) && Instant::now() < deadline {
         tokio::time::sleep(GLANCE).await;
     }

@@ -1,4 +1,4 @@
-//! What the client port tells operators: health, metrics, names.
+//! The client port informs operators: health, metrics, names.
 
 use crate::volvox::{Folder, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +53,8 @@ fn a_minority_is_alive_and_neither_healthy_nor_ready() {
     assert_eq!(get(base, "/readyz?exclude=linearizable_read"), (200, "ok\n".to_owned()));
 }
 
-/// What is zero as long as nothing goes wrong, or nobody does what it counts; and what is one of several states.
+/// The metrics that are zero while nothing goes wrong, or while no client does what they count; and those that are one
+/// of several states.
 const ZERO_IS_TRUE: &[&str] = &[
     "etcd_disk_backend_commit_duration_seconds",
     "etcd_debugging_mvcc_compact_revision",

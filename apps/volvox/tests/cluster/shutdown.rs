@@ -1,4 +1,4 @@
-//! A leader that is told to stop hands over first.
+//! A leader that is asked to stop hands over first.
 
 use crate::volvox::{Folder, pid, wait_until};
 
@@ -16,7 +16,7 @@ fn a_leader_that_is_told_to_stop_hands_over() {
     let mut folder = Folder::new("shutdown");
     folder.up("a");
     let mut first = None;
-    wait_until("somebody leads", || {
+    wait_until("a node leads", || {
         first = leader(&folder);
         first.is_some()
     });
@@ -24,7 +24,7 @@ fn a_leader_that_is_told_to_stop_hands_over() {
     let process = pid(&folder.path("a"), old).expect("the leader runs");
     let killed = std::process::Command::new("kill").args(["-TERM", &process]).status().expect("kill runs");
     assert!(killed.success());
-    wait_until("somebody else leads", || leader(&folder).is_some_and(|(now, _)| now != old));
+    wait_until("another node leads", || leader(&folder).is_some_and(|(now, _)| now != old));
     let (_, later) = leader(&folder).expect("just found");
     assert_eq!(later, term + 1, "one handover, no election that failed");
     let log = std::fs::read_to_string(folder.path("a").join(format!("n{old}.log"))).expect("the log of the node");

@@ -83,7 +83,7 @@ impl Drop for Folder {
     }
 }
 
-/// Ports for three nodes that nobody has. Tests run side by side in one process and in several: each begins elsewhere.
+/// Free ports for three nodes. Tests run side by side in one process and in several: each begins elsewhere.
 pub fn free_ports() -> u16 {
     static NEXT: std::sync::atomic::AtomicU16 = std::sync::atomic::AtomicU16::new(0);
     let free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
@@ -100,7 +100,7 @@ pub fn free_ports() -> u16 {
 /// Waits until something is so.
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
-    // Nobody ever says anything here: it is a pause between two looks.
+    // No message ever arrives here: this is a pause between two checks.
     let (_silent, pause) = std::sync::mpsc::channel::<()>();
     while !is_so() {
         assert!(Instant::now() < deadline, "not after 30 s: {what}");

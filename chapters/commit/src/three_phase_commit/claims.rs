@@ -1,4 +1,4 @@
-//! What three-phase commit costs, counted.
+//! The cost of three-phase commit.
 
 use volvox_commit::three_phase::{Config, Rule, ThreePhase};
 use volvox_commit::transaction::Command;
@@ -19,7 +19,7 @@ pub(super) static CLAIMS: [Claim; 1] = [Claim {
     plot: None,
 }];
 
-/// How long every message is under way.
+/// The delay of every message.
 const DELAY: Duration = Duration::from_millis(10);
 const COORDINATOR: NodeId = NodeId(1);
 
@@ -31,8 +31,8 @@ fn simulation(n: u64, without: Option<Rule>) -> Simulation<ThreePhase> {
     sim
 }
 
-/// One transaction from its beginning to its end. Counts rounds: moments at which messages leave; after each, `then` may
-/// do something to the world.
+/// Runs one transaction from beginning to end. Counts rounds, that is, times at which messages leave; after each,
+/// `then` may act on the world.
 fn rounds(sim: &mut Simulation<ThreePhase>, mut then: impl FnMut(&mut Simulation<ThreePhase>, u64)) -> u64 {
     sim.command(COORDINATOR, Command::Begin);
     let (mut count, mut last, mut sent) = (0, None, sim.statistics().sent);
@@ -71,11 +71,11 @@ fn without_failures(n: u64, without: Option<Rule>) -> Vec<Row> {
     ]
 }
 
-/// Every coordinator but the last dies when it has asked for something, at the latest moment at which that helps no other:
-/// the first when all have voted, its successors when all have answered how far they are.
+/// Every coordinator but the last crashes after a request, at the latest time at which the answers help no other: the
+/// first when all have voted, its successors when all have reported their states.
 fn with_crashes(n: u64, crashes: u64, without: Option<Rule>) -> Row {
     let mut most = 0;
-    // Which round of each coordinator is its last: all combinations up to five rounds each.
+    // The last round of each coordinator: all combinations up to five rounds each.
     for choice in 0..5u64.pow(crashes as u32) {
         let mut sim = simulation(n, without);
         let (mut left, mut choice, mut begun) = (crashes, choice, 0);
@@ -99,6 +99,6 @@ fn with_crashes(n: u64, crashes: u64, without: Option<Rule>) -> Row {
         measured: most as f64,
         tolerance: Tolerance::AtMost,
         unit: "rounds",
-        over: "coordinators that die in each of their rounds".to_string(),
+        over: "coordinators that crash in each of their rounds".to_string(),
     }
 }

@@ -1,10 +1,11 @@
-//! What two-phase commit costs, counted.
+//! The cost of two-phase commit.
 
 use volvox_commit::transaction::{Command, Decision, Event, Vote};
 use volvox_commit::two_phase::{Config, Rule, TwoPhase};
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, Instant, NodeId, Serial};
 use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::plot::Against;
 use volvox_lab::sim::{Builder, Happening, Latency, Simulation};
 
 pub(super) static CLAIMS: [Claim; 4] = [
@@ -12,15 +13,25 @@ pub(super) static CLAIMS: [Claim; 4] = [
         id: "Q-ACP-1",
         text: "two-phase commit without failures: 3 rounds, 3n messages for n participants, 4n with acknowledgements",
         measure: || [2, 4, 8].into_iter().flat_map(|n| without_failures(n, Config::default())).collect(),
-        breakage: "the coordinator does not wait for votes as long as they need",
+        breakage: "the coordinator does not wait long enough for votes",
         measure_broken: || without_failures(4, Config { vote_timeout: DELAY, ..Config::default() }),
-        plot: None,
+        plot: Some(|rows| {
+            let (values, names) = (&[2.0, 4.0, 8.0], &["", "3n", "4n, with Ack"]);
+            Against {
+                title: "Two-phase commit without failures",
+                x_label: "participants n",
+                y_label: "messages",
+                values,
+                names,
+            }
+            .svg(rows)
+        }),
     },
     Claim {
         id: "Q-ACP-2",
-        text: "two-phase commit with failures: at most 5 rounds for who is not blocked, at most n(3n+7)/2 messages",
+        text: "two-phase commit with failures: at most 5 rounds for a participant that is not blocked, at most n(3n+7)/2 messages",
         measure: || vec![worst_case(4, None), worst_case(8, None), most_rounds(4), over_seeds(4, Config::default())],
-        breakage: "who is uncertain asks before the decision could have arrived, and again",
+        breakage: "an uncertain participant asks before the decision could have arrived, and again",
         measure_broken: || {
             let decision_timeout = Duration::from_micros(700);
             vec![over_seeds(4, Config { decision_timeout, ..Config::default() })]
@@ -32,21 +43,21 @@ pub(super) static CLAIMS: [Claim; 4] = [
         text: "two-phase commit as counted by Gray and Lamport: 3N-1 messages, 4 delays, 3 writes on the path; \
                with the coordinator where it begins 3N-3 messages, 3 delays, 2 writes",
         measure: || [3, 5].into_iter().flat_map(|n| gray_and_lamport(n, None)).collect(),
-        breakage: "a commit is told before it is written down",
+        breakage: "a commit is announced before it is durable",
         measure_broken: || gray_and_lamport(5, Some(Rule::Committed)),
         plot: None,
     },
     Claim {
         id: "Q-ACP-7",
-        text: "the blocking window: two delays and a write; a coordinator that dies inside blocks for as long as its repair",
+        text: "the blocking window: two delays and a write; a coordinator that crashes within it blocks until its repair",
         measure: || vec![window(None), blocked(None)],
-        breakage: "who is uncertain aborts when its patience ends",
+        breakage: "an uncertain participant aborts after its timeout",
         measure_broken: || vec![window(None), blocked(Some(Rule::Uncertain))],
         plot: None,
     },
 ];
 
-/// How long every message is under way.
+/// The delay of every message.
 const DELAY: Duration = Duration::from_millis(1);
 const COORDINATOR: NodeId = NodeId(1);
 
@@ -61,7 +72,7 @@ fn simulation(seed: u64, nodes: u64, config: Config, sync: Duration) -> Simulati
     sim
 }
 
-/// Messages, acknowledgements apart.
+/// Messages, not counting acknowledgements.
 fn messages(sim: &Simulation<TwoPhase>) -> u64 {
     sim.statistics().sent - acknowledgements(sim)
 }
@@ -70,7 +81,8 @@ fn acknowledgements(sim: &Simulation<TwoPhase>) -> u64 {
     sim.statistics().kinds.of("Ack")
 }
 
-/// Runs to the end, or for so long. Counts rounds: moments at which messages leave, acknowledgements apart.
+/// Runs to the end, or for this long. Counts rounds, that is, times at which messages other than acknowledgements
+/// leave.
 fn rounds(sim: &mut Simulation<TwoPhase>, span: Duration) -> u64 {
     let (mut count, mut last, mut sent) = (0, None, messages(sim));
     let _ = sim.run_until(span, |sim| {
@@ -99,14 +111,14 @@ fn bound(n: u64) -> f64 {
     (n * (3 * n + 7)) as f64 / 2.0
 }
 
-/// The commits are lost at a cut. Then one participant after the other asks everybody, and is answered by all who know.
+/// A partition loses the commits. Then one participant after the other asks all nodes, and all that know answer.
 fn worst_case(n: u64, _: Option<Rule>) -> Row {
     let mut sim = lost_commits(n, |id| Duration::from_millis(10 * id.0));
     let _ = sim.run_for(Duration::from_millis(150));
     exactly(format!("n={n}, the worst run"), bound(n), messages(&sim) as f64, "messages")
 }
 
-/// As before, and all ask at once.
+/// As before, but all ask at once.
 fn most_rounds(n: u64) -> Row {
     let mut sim = simulation(1, n + 1, patient(Duration::from_millis(10)), Duration::ZERO);
     cut_off_commits(&mut sim);
@@ -116,7 +128,7 @@ fn most_rounds(n: u64) -> Row {
     row
 }
 
-/// The coordinator does not repeat what it told: who is uncertain asks.
+/// The coordinator does not repeat its decision: uncertain participants ask.
 fn patient(decision_timeout: Duration) -> Config {
     Config { decision_timeout, ack_timeout: Duration::from_secs(3600), ..Config::default() }
 }
@@ -130,7 +142,7 @@ fn lost_commits(n: u64, patience: impl Fn(NodeId) -> Duration) -> Simulation<Two
     sim
 }
 
-/// Requests leave at 0 and votes at 1 ms; commits leave at 2 ms and find the coordinator cut off.
+/// Requests leave at 0 and votes at 1 ms; commits leave at 2 ms, when the coordinator is isolated.
 fn cut_off_commits(sim: &mut Simulation<TwoPhase>) {
     let others = sim.ids().filter(|id| *id != COORDINATOR).collect();
     sim.command(COORDINATOR, Command::Begin);
@@ -138,8 +150,8 @@ fn cut_off_commits(sim: &mut Simulation<TwoPhase>) {
     sim.fault_after(Duration::from_micros(4_500), Fault::Heal);
 }
 
-/// Messages take a while, are lost, and participants are cut off for a moment: the most that one transaction took, of
-/// those in which nobody had to ask twice.
+/// Messages take time or are lost, and participants are briefly isolated: the most that one transaction took, among
+/// those in which no participant had to ask twice.
 fn over_seeds(n: u64, config: Config) -> Row {
     const SEEDS: u64 = 300;
     let (mut most, mut decided) = (0, 0);
@@ -162,7 +174,7 @@ fn over_seeds(n: u64, config: Config) -> Row {
         }
     }
     Row {
-        label: format!("n={n}, the most of {SEEDS} runs with cuts"),
+        label: format!("n={n}, the most of {SEEDS} runs with partitions"),
         expected: bound(n),
         measured: most as f64,
         tolerance: Tolerance::AtMost,
@@ -171,7 +183,8 @@ fn over_seeds(n: u64, config: Config) -> Row {
     }
 }
 
-/// N resource managers. Begun by one of them, with the coordinator apart; and by one that coordinates.
+/// N resource managers: the transaction is begun by one of them with a separate coordinator, and by one that is the
+/// coordinator.
 fn gray_and_lamport(n: u64, without: Option<Rule>) -> Vec<Row> {
     let apart = Config { without, ..Config::default() };
     let colocated = Config { is_colocated: true, ..apart };
@@ -180,7 +193,7 @@ fn gray_and_lamport(n: u64, without: Option<Rule>) -> Vec<Row> {
         ("coordinator apart", n + 1, NodeId(2), apart, 1, 4.0, 3.0),
         ("coordinator where it begins", n, COORDINATOR, colocated, 3, 3.0, 2.0),
     ] {
-        // What a message takes and what a write takes are told apart by their length.
+        // The delay of a message and the time of a write are distinguished by their length.
         let mut sim = simulation(1, nodes, config, Duration::ZERO);
         let took = until_all_know(&mut sim, begins);
         let _ = sim.run_for(Duration::from_millis(50));
@@ -231,7 +244,7 @@ fn window(without: Option<Rule>) -> Row {
     Row { over: "4 participants, all at once".to_string(), ..row }
 }
 
-/// The coordinator dies when all have voted and is repaired after a time that is drawn.
+/// The coordinator crashes when all have voted and is repaired after a random time.
 fn blocked(without: Option<Rule>) -> Row {
     const RUNS: u64 = 200;
     let repair = Latency::Exponential { minimum: Duration::ZERO, mean: Duration::from_secs(10) };
@@ -251,11 +264,11 @@ fn blocked(without: Option<Rule>) -> Row {
         waited += sim.now().since(from);
     }
     Row {
-        label: "the coordinator dies inside the window; mean".to_string(),
+        label: "the coordinator crashes within the window; mean, expected as long as its repair".to_string(),
         expected: repaired.as_secs_f64() / RUNS as f64,
         measured: waited.as_secs_f64() / RUNS as f64,
         tolerance: Tolerance::Relative(0.05),
-        unit: "s until all decide, against s until repaired",
+        unit: "s until all decide",
         over: format!("{RUNS} runs"),
     }
 }

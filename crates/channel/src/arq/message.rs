@@ -1,18 +1,18 @@
-//! What goes over the link.
+//! The messages on the link.
 
 use volvox_core::{NodeId, payload};
 
 /// The messages of sliding windows that carry messages of kind `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message<M> {
-    /// A message, perhaps not for the first time.
+    /// A message, possibly retransmitted.
     Data {
-        /// Its number, modulo 2^k.
+        /// The sequence number, modulo 2^k.
         sequence: u16,
-        /// What is carried.
+        /// The payload.
         message: M,
     },
-    /// It arrived; in go-back-N, all up to it did.
+    /// The message arrived; in go-back-N, so did all before it.
     Ack {
         /// The number.
         sequence: u16,
@@ -35,13 +35,13 @@ impl<M> Message<M> {
 /// The timers of sliding windows over a process with timers `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer<T> {
-    /// Nothing more is acknowledged: all again (stop-and-wait, go-back-N).
+    /// No further acknowledgement: retransmit all (stop-and-wait, go-back-N).
     RepeatAll(NodeId),
-    /// This one is not acknowledged: again (selective repeat).
+    /// This message is not acknowledged: retransmit it (selective repeat).
     RepeatOne(NodeId, u16),
-    /// Only without order: slow copies arrive at the link.
+    /// Only without the rule `order`: slow copies enter the link.
     Late,
-    /// The process's own.
+    /// A timer of the process above.
     Child(T),
 }
 

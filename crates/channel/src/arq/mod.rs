@@ -1,21 +1,21 @@
-//! Sliding windows: reliable order with sequence numbers of few bits.
+//! Sliding windows: reliable FIFO delivery with short sequence numbers.
 //!
 //! # The problem
 //!
-//! A link keeps order and loses: a wire, a radio, a tunnel. The sender repeats what is not acknowledged (*automatic
-//! repeat request*), so the receiver must recognise a repetition. Headers are short, so numbers have few bits
-//! and come round again. How many messages may be under way at a time before an old number is taken for a new one? And
-//! how few are too few to fill the link?
+//! A link is FIFO but lossy: a wire, a radio, a tunnel. The sender retransmits unacknowledged messages (*automatic
+//! repeat request*), so the receiver must recognise a duplicate. Headers are short, so sequence numbers have few bits
+//! and wrap. How many messages may be in flight at a time before an old number is mistaken for a new one? And how few
+//! are too few to fill the link?
 //!
 //! # The idea
 //!
-//! Numbers count modulo 2^k. At most a *window* of W messages is under way. Three schemes ([`Scheme`]):
+//! Numbers count modulo 2^k. At most a *window* of W messages is in flight. Three schemes ([`Scheme`]):
 //!
-//! | scheme | the receiver | the sender repeats | window |
+//! | scheme | the receiver | the sender retransmits | window |
 //! |---|---|---|---|
-//! | stop-and-wait | takes the next only | the one that is under way | 1, one bit is enough: the alternating bit |
-//! | go-back-N | takes the next only; acknowledges the last that it took | all that are under way | at most 2^k - 1 |
-//! | selective repeat | keeps early ones; acknowledges each | the one that is not acknowledged | at most 2^(k-1) |
+//! | stop-and-wait | accepts only the next | the one in flight | 1, one bit is enough: the alternating bit |
+//! | go-back-N | accepts only the next; acknowledges the last accepted | all in flight | at most 2^k - 1 |
+//! | selective repeat | buffers early ones; acknowledges each | the unacknowledged one | at most 2^(k-1) |
 //!
 //! # The messages
 //!
@@ -41,22 +41,24 @@
 //! # Why it is safe
 //!
 //! Let the receiver expect message r, counted from 0 without wrapping. The sender's window begins at some s with
-//! r - W <= s <= r: nothing beyond s + W - 1 was sent, and r is not beyond the window, as everything before s was
-//! acknowledged. On a link that keeps order, what still arrives was sent with such a window.
+//! r - W <= s <= r: nothing beyond s + W - 1 was sent, and r is not beyond the window, since everything before s was
+//! acknowledged. On a FIFO link, every message that still arrives was sent with such a window.
 //!
-//! *Go-back-N* takes a message if its number equals r modulo 2^k. Those that may arrive are r - W to r + W - 1; another
-//! one that equals r modulo 2^k would be r - 2^k, which needs W >= 2^k. So W <= 2^k - 1.
-//! *Selective repeat* takes r to r + W - 1. An old one, r - W to r - 1, is mistaken for one of these if the 2W numbers
-//! are not all different: so 2W <= 2^k.
-//! *It ends*: what is not acknowledged is repeated, and fair loss lets it through at last.
+//! *Go-back-N* accepts a message if its number equals r modulo 2^k. Those that may arrive are r - W to r + W - 1;
+//! another one that equals r modulo 2^k would be r - 2^k, which needs W >= 2^k. So W <= 2^k - 1. *Selective repeat*
+//! accepts r to r + W - 1. An old one, r - W to r - 1, is mistaken for one of these if the 2W numbers are not all
+//! different: so 2W <= 2^k. *Termination*: an unacknowledged message is retransmitted, and fair loss eventually lets it
+//! through.
 //!
 //! # Caveats
 //!
-//! - The link must keep order. A copy that is slow enough to be overtaken by 2^k others is taken for a new message, with
-//!   any window; a bound on the life of messages would help, and 2^64 numbers, as in [`Channel`](crate::Channel), do.
-//! - Both ends live as long as their link. One that starts again begins at 0, and what was under way is mistaken.
-//! - A timer that is too short costs repetitions, and nothing else.
-//! - At most [`QUEUE_MAX`] messages wait for one peer; the newest is dropped beyond, before it has a number.
+//! - The link must be FIFO. A copy that is slow enough to be overtaken by 2^k others is mistaken for a new message,
+//!   with any window; a bound on the lifetime of messages would help, and 2^64 numbers, as in
+//!   [`Channel`](crate::Channel), do help.
+//! - Both ends must live as long as their link. One that restarts begins at 0, and messages in flight are mistaken for
+//!   new ones.
+//! - A timer that is too short costs only retransmissions.
+//! - At most [`QUEUE_MAX`] messages wait for one peer; any further one is dropped before it gets a number.
 //!
 //! # References
 //!
@@ -76,24 +78,24 @@ use core::hash::Hash;
 use volvox_core::{Context, Duration, NodeId, Position, Process, Restored, Scratch, rules};
 use window::{Inward, Outward};
 
-/// How many messages wait for one peer.
+/// The most messages that wait for one peer.
 pub const QUEUE_MAX: usize = 4_096;
 
-/// Only without order: how late a slow copy is, in timers, and how many there are.
+/// Only without the rule `order`: how late a slow copy is, in timer periods, and how many there are.
 const LATE: u32 = 4;
 const LATE_MAX: usize = 64;
 
 /// The most bits of a number.
 const BITS_MAX: u32 = 15;
 
-/// What the receiver keeps, and what the sender repeats.
+/// The packets that the receiver buffers and the sender retransmits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Scheme {
     /// One message at a time.
     StopAndWait,
-    /// The receiver takes messages in order only, and the sender repeats all that are under way.
+    /// The receiver accepts messages only in order, and the sender retransmits all that are in flight.
     GoBackN,
-    /// The receiver keeps early messages, and the sender repeats those that are missing.
+    /// The receiver buffers early messages, and the sender retransmits missing ones.
     SelectiveRepeat,
 }
 
@@ -108,30 +110,30 @@ impl Scheme {
     }
 }
 
-/// What is fixed, over a process with configuration `C`.
+/// The configuration, over a process with configuration `C`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config<C> {
-    /// The process's.
+    /// The configuration of the process above.
     pub child: C,
-    /// What the receiver keeps, and what the sender repeats.
+    /// The packets that the receiver buffers and the sender retransmits.
     pub scheme: Scheme,
     /// How many bits a number has: 1 to 15.
     pub bits: u32,
-    /// How many messages may be under way: 1 to [`Scheme::window_max`].
+    /// How many messages may be in flight: 1 to [`Scheme::window_max`].
     pub window: u16,
     /// How long the sender waits for an acknowledgement.
     pub repeat_after: Duration,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config<C>;
     Window = "window": "the window is no larger than the numbers allow" /
-        "it is one larger, and an old message is taken for a new one",
-    Fifo = "fifo": "the link keeps the order" / "a slow copy of a repetition is taken for a new message",
-    Repetition = "repetition": "a message that is not acknowledged is sent again" / "a lost message is never heard",
+        "it is one larger, and an old message is mistaken for a new one",
+    Fifo = "fifo": "the link keeps the order" / "a slow copy of a retransmission is mistaken for a new message",
+    Repetition = "repetition": "an unacknowledged message is retransmitted" / "a lost message never arrives",
 }
 
 impl<C> Config<C> {
@@ -141,7 +143,7 @@ impl<C> Config<C> {
         Config { child, scheme, bits, window, repeat_after: Duration::from_millis(50), without: None }
     }
 
-    /// The window that is used.
+    /// The window in use.
     fn window_used(&self) -> u16 {
         if self.keeps(Rule::Window) { self.window } else { self.scheme.window_max(self.bits) + 1 }
     }
@@ -151,20 +153,20 @@ impl<C> Config<C> {
         ((usize::from(sequence) + count) % (1 << self.bits)) as u16
     }
 
-    /// How far it is from one number to another, upwards.
+    /// The distance from one number up to another.
     fn distance(&self, from: u16, to: u16) -> usize {
         usize::from(to.wrapping_sub(from)) % (1 << self.bits)
     }
 }
 
-/// Sliding windows under a process: what is said is heard, once, in order.
+/// Sliding windows under a process: every message is delivered once, in order.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Arq<P: Process<Message: Clone + Eq + Hash + Debug>> {
     child: P,
     config: Config<()>,
     outward: BTreeMap<NodeId, Outward<P::Message>>,
     inward: BTreeMap<NodeId, Inward<P::Message>>,
-    /// Only without order: slow copies.
+    /// Only without the rule `order`: slow copies.
     late: VecDeque<(NodeId, Position, Message<P::Message>)>,
     scratch: Scratch<P>,
 }
@@ -205,7 +207,7 @@ where
 
     fn on_message(&mut self, from: NodeId, frame: Self::Message, cx: &mut Context<'_, Self>) {
         if !self.outward.contains_key(&from) || frame.sequence() >> self.config.bits != 0 {
-            return cx.note("ignored: from a stranger, or a number out of range", from.0);
+            return cx.note("ignored: not from a member, or a number out of range", from.0);
         }
         match frame {
             Message::Data { sequence, message } => self.on_data(from, sequence, message, cx),
@@ -219,7 +221,7 @@ where
             Timer::RepeatOne(to, sequence) => self.repeat_one(to, sequence, cx),
             Timer::Late => {
                 for (to, after, frame) in core::mem::take(&mut self.late) {
-                    // Waits for what it waited for when it was on time.
+                    // Waits for the same position as the original.
                     cx.send_after(after, to, frame);
                 }
             }
@@ -244,7 +246,7 @@ impl<P> Arq<P>
 where
     P: Process<Message: Clone + Eq + Hash + Debug>,
 {
-    /// How many messages are under way, or wait to be.
+    /// The number of messages that are in flight or queued.
     pub fn waiting(&self) -> usize {
         self.outward.values().map(|outward| outward.queue.len()).sum()
     }
@@ -264,9 +266,9 @@ where
             self.run_child(cx, |child, cx| child.on_message(from, message, cx));
         }
         let acknowledged = match config.scheme {
-            // This one, also if it came before: the last acknowledgement may be lost.
+            // Acknowledges this message even if it arrived before: the last acknowledgement may be lost.
             Scheme::SelectiveRepeat => sequence,
-            // The last that was taken. Before the first, that is a number that the sender has not used.
+            // Acknowledges the last accepted message. Before the first, that is a number that the sender has not used.
             _ => self.inward.get(&from).map_or(0, |inward| config.after(inward.expected, (1 << config.bits) - 1)),
         };
         cx.send(from, Message::Ack { sequence: acknowledged });
@@ -293,13 +295,13 @@ where
         self.fill_window(from, cx);
     }
 
-    /// Sends what the window admits.
+    /// Sends the messages that the window admits.
     fn fill_window(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let config = self.config;
         let Some(outward) = self.outward.get_mut(&to) else { return };
         while outward.sent < outward.queue.len().min(config.window_used().into()) {
             let (sequence, after, frame) = outward.frame(outward.sent, &config);
-            // Waits for what the process above waits for.
+            // Waits for the position of the process above.
             cx.send_after(after, to, frame);
             match config.scheme {
                 Scheme::SelectiveRepeat => cx.set_timer(Timer::RepeatOne(to, sequence), config.repeat_after),
@@ -310,7 +312,7 @@ where
         }
     }
 
-    /// Go-back-N: everything that is under way, from the first.
+    /// Go-back-N: retransmits everything in flight, from the first.
     fn repeat_all(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let config = self.config;
         for place in 0..self.outward.get(&to).map_or(0, |outward| outward.sent) {
@@ -319,7 +321,7 @@ where
         cx.set_timer(Timer::RepeatAll(to), config.repeat_after);
     }
 
-    /// Selective repeat: the one that is not acknowledged.
+    /// Selective repeat: retransmits the unacknowledged one.
     fn repeat_one(&mut self, to: NodeId, sequence: u16, cx: &mut Context<'_, Self>) {
         let config = self.config;
         let Some(outward) = self.outward.get(&to) else { return };
@@ -342,11 +344,11 @@ where
             }
             self.late.push_back((to, after, frame.clone()));
         }
-        // Waits for what the process above waits for.
+        // Waits for the position of the process above.
         cx.send_after(after, to, frame);
     }
 
-    /// The process above sends: the message takes its place in the queue.
+    /// The process above sends: the message is appended to the queue.
     fn enqueue(&mut self, to: NodeId, message: P::Message, after: Position, cx: &mut Context<'_, Self>) {
         match self.outward.get_mut(&to) {
             Some(outward) if outward.queue.len() < QUEUE_MAX => {

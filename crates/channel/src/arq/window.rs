@@ -1,4 +1,4 @@
-//! The two ends of one direction: what is under way, and what is expected.
+//! The two ends of one direction: the messages in flight, and the expected ones.
 
 use super::{Config, Message};
 use alloc::collections::{BTreeMap, VecDeque};
@@ -9,19 +9,19 @@ use volvox_core::Position;
 pub(super) struct Outward<M> {
     /// The number of the first of the queue.
     pub base: u16,
-    /// From the first that is not acknowledged: what must be durable before it may be seen, the message, and whether it
-    /// was acknowledged by itself.
+    /// From the first unacknowledged message: the position that must be durable first, the message, and whether it was
+    /// acknowledged individually.
     pub queue: VecDeque<(Position, M, bool)>,
-    /// How many of the queue were sent.
+    /// How many messages of the queue were sent.
     pub sent: usize,
 }
 
 /// The receiver's end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Inward<M> {
-    /// The number that is handed up next.
+    /// The number that is delivered next.
     pub expected: u16,
-    /// What arrived before its turn.
+    /// The messages that arrived before their turn.
     pub early: BTreeMap<u16, M>,
 }
 
@@ -38,21 +38,21 @@ impl<M> Default for Inward<M> {
 }
 
 impl<M: Clone> Outward<M> {
-    /// The message at a place of the queue, with its number and what it waits for.
+    /// The message at a place of the queue, with its number and the position that it waits for.
     pub fn frame(&self, place: usize, config: &Config<()>) -> (u16, Position, Message<M>) {
         let sequence = config.after(self.base, place);
         let (after, message, _) = &self.queue[place];
         (sequence, *after, Message::Data { sequence, message: message.clone() })
     }
 
-    /// Everything up to this place arrived.
+    /// Records that everything up to this place arrived.
     pub fn acknowledge_through(&mut self, place: usize, config: &Config<()>) {
         self.queue.drain(..=place);
         self.sent -= place + 1;
         self.base = config.after(self.base, place + 1);
     }
 
-    /// The message at this place arrived; the window moves behind the first that did not.
+    /// Records that the message at this place arrived; the window advances to the first that did not.
     pub fn acknowledge_one(&mut self, place: usize, config: &Config<()>) {
         self.queue[place].2 = true;
         let arrived = self.queue.iter().take(self.sent).take_while(|(_, _, acknowledged)| *acknowledged).count();
@@ -63,7 +63,7 @@ impl<M: Clone> Outward<M> {
 }
 
 impl<M> Inward<M> {
-    /// The next message, when it is there.
+    /// The next message, if it has arrived.
     pub fn take_next(&mut self, config: &Config<()>) -> Option<M> {
         let message = self.early.remove(&self.expected)?;
         self.expected = config.after(self.expected, 1);

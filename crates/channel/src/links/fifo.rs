@@ -1,4 +1,4 @@
-//! FIFO order: a message that comes early waits.
+//! FIFO order: a message that arrives early waits.
 
 use super::{Config, Rule, WAITING_MAX, pass_on};
 use alloc::collections::BTreeMap;
@@ -6,18 +6,18 @@ use core::fmt::Debug;
 use core::hash::Hash;
 use volvox_core::{Context, NodeId, Position, Process, Restored, Scratch, payload};
 
-/// A message with its place.
+/// A message with its number.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message<M> {
-    /// Which one of this sender to this receiver, from 1.
+    /// The number among the messages of this sender to this receiver, from 1.
     pub number: u64,
-    /// What is carried.
+    /// The payload.
     pub message: M,
 }
 
 payload! { struct Message<M> { number, message } as message: M => "place {number} {message}" }
 
-/// FIFO order under a process, over perfect links: what is said is heard, once, in the order of saying.
+/// FIFO order under a process, over perfect links: every message is delivered once, in the order of sending.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Fifo<P: Process<Message: Clone + Eq + Hash + Debug>> {
     child: P,
@@ -29,11 +29,11 @@ pub struct Fifo<P: Process<Message: Clone + Eq + Hash + Debug>> {
 /// One peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Peer<M> {
-    /// How much was sent to it.
+    /// The number of messages sent to it.
     sent: u64,
-    /// All its numbers up to here were handed up.
+    /// All its numbers up to here were delivered.
     through: u64,
-    /// What comes after that, and arrived early.
+    /// Later messages, which arrived early.
     early: BTreeMap<u64, M>,
 }
 
@@ -44,7 +44,7 @@ impl<M> Default for Peer<M> {
 }
 
 impl<M> Peer<M> {
-    /// The next message, when it is there.
+    /// The next message, if it has arrived.
     fn take_next(&mut self) -> Option<M> {
         let message = self.early.remove(&(self.through + 1))?;
         self.through += 1;
@@ -83,7 +83,7 @@ where
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
         let Message { number, message } = message;
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: not from a member", from.0) };
         let is_repeated = number <= peer.through;
         if !self.config.keeps(Rule::Order) || is_repeated && !self.config.keeps(Rule::Once) {
             return self.run_child(cx, |child, cx| child.on_message(from, message, cx));
@@ -131,10 +131,10 @@ where
                     |timer| timer,
                     |to, message, after, cx| {
                         let Some(peer) = layer.peers.get_mut(&to) else {
-                            return cx.note("dropped: to a stranger", to.0);
+                            return cx.note("dropped: not to a member", to.0);
                         };
                         peer.sent += 1;
-                        // Waits for what the process above waits for.
+                        // Waits for the position of the process above.
                         cx.send_after(after, to, Message { number: peer.sent, message });
                     },
                 );

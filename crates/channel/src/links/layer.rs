@@ -1,8 +1,8 @@
-//! What every layer does with what the process above it does.
+//! How every layer handles the effects of the process above it.
 
 use volvox_core::{Context, Effect, EffectOf, NodeId, Position, Process};
 
-/// Passes an effect of the process above on to the world as it is, but for what it sends: that is the layer's business.
+/// Forwards an effect of the process above to the world unchanged, except for messages, which the layer handles.
 /// `timer` maps its timers into the layer's.
 pub(crate) fn pass_on<L, P>(
     effect: EffectOf<P>,
@@ -15,7 +15,7 @@ pub(crate) fn pass_on<L, P>(
 {
     match effect {
         Effect::Send { to, message, after } => send(to, message, after, cx),
-        // An event waits for what it waited for above.
+        // An event waits for the same position as above.
         other => cx.forward(other.map(
             |_| unreachable!("the arm above takes every message"),
             timer,

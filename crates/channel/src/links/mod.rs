@@ -2,29 +2,29 @@
 //!
 //! # The problem
 //!
-//! A *fair-loss* link loses, repeats and reorders; it only does not lose forever what is sent forever. Programs want to
-//! be written for more: that everything arrives, once, in order. What exactly has to be added, and what does each
+//! A *fair-loss* link loses, duplicates and reorders messages; but a message that is sent forever eventually arrives.
+//! Programs need more: that every message arrives, once, in order. What exactly has to be added, and what does each
 //! addition cost?
 //!
 //! # The idea
 //!
-//! Each layer is a parent of the process above it, and repairs one thing. The process above knows nothing of it, so
+//! Each layer is a parent of the process above it, and adds one guarantee. The process above is unaware of it, so
 //! layers stack by type: `Stubborn<Perfect<Fifo<Talk>>>`, the lowest outside.
 //!
-//! | layer | adds | promises | still allows |
+//! | layer | adds | guarantees | still allows |
 //! |---|---|---|---|
-//! | none: fair loss | | no word is invented | loss, repetition, any order |
-//! | [`Stubborn`] | sends again until acknowledged | what is said is heard | repetition, any order |
-//! | [`Perfect`] | numbers; refuses what it handed up before | once | any order |
-//! | [`Fifo`] | numbers; keeps what comes early | in order | |
+//! | none: fair loss | | no creation | loss, duplication, any order |
+//! | [`Stubborn`] | retransmits until acknowledged | reliable delivery | duplication, any order |
+//! | [`Perfect`] | numbers; refuses what it has already delivered | no duplication | any order |
+//! | [`Fifo`] | numbers; buffers early messages | FIFO order | |
 //!
 //! # The messages
 //!
 //! | message | of | says |
 //! |---|---|---|
-//! | `Try 3 ...` | [`Stubborn`] | the third message to you; I shall repeat it until you say that you have it |
-//! | `Ack 3` | [`Stubborn`] | I have the third |
-//! | `once 3 ...` | [`Perfect`] | do not hand this up if you did before |
+//! | `Try 3 ...` | [`Stubborn`] | the third message to you; I retransmit it until you acknowledge it |
+//! | `Ack 3` | [`Stubborn`] | I have received the third |
+//! | `once 3 ...` | [`Perfect`] | do not deliver this twice |
 //! | `place 3 ...` | [`Fifo`] | this comes after the second |
 //!
 //! # A run
@@ -42,23 +42,25 @@
 //!
 //! # Why it is safe
 //!
-//! *Nothing is invented*: each layer hands up only what came from below, and fair-loss links invent nothing. *What is said
-//! is heard*: a message is repeated until an acknowledgement arrives, and that is sent only for what arrived; fair loss
-//! lets one of the repetitions through, and one of the acknowledgements. *Once*: a number is handed up when it is seen
-//! for the first time, and numbers are not used again. *In order*: number n + 1 is handed up right after n.
+//! *No creation*: each layer delivers only what came from below, and fair-loss links create nothing. *Reliable
+//! delivery*: a message is retransmitted until an acknowledgement arrives, which is sent only for a message that
+//! arrived; fair loss eventually lets one of the copies through, and one of the acknowledgements. *No duplication*: a
+//! number is delivered when it is seen for the first time, and numbers are not reused. *FIFO order*: number n + 1 is
+//! delivered right after n.
 //!
 //! # Caveats
 //!
-//! - In Cachin's stubborn links a message is repeated forever. Here an acknowledgement ends it; so the same process works
-//!   as a remote call that is repeated until it is answered, and measures what that costs (Q-FND-3, Q-FND-4).
-//! - Each layer has a number of its own, although one would do for all three: [`Fifo`] could refuse what was handed up
-//!   before by its own numbers, and the layer below it exists for those who need no order. Every message is acknowledged by
-//!   itself. [`Channel`](crate::Channel), which protocols run on in production, does the same in one process: one
-//!   number, one cumulative acknowledgement, and a window. It also does what is left out here: it outlives the lives of
-//!   its ends. A node that starts again begins its numbers anew, and is not heard by these layers.
-//! - Numbers here never wrap. With few bits for them there must be a window, and it cannot be large: [`crate::arq`].
-//! - What a peer may make a layer keep is bounded ([`WAITING_MAX`]). Beyond, the newest is dropped with a note, and the
-//!   layers above miss it forever.
+//! - In Cachin's stubborn links a message is retransmitted forever. Here an acknowledgement ends it; so the same
+//!   process works as a remote call that is retried until it is answered, and measures the cost of that (Q-FND-3,
+//!   Q-FND-4).
+//! - Each layer has a number of its own, although one would do for all three: [`Fifo`] could refuse duplicates by its
+//!   own numbers, and the layer below it exists for processes that need no order. Every message is acknowledged
+//!   individually. [`Channel`](crate::Channel), which protocols run on in production, does the same in one process: one
+//!   number, one cumulative acknowledgement, and a window. It also survives restarts of its ends, which these layers do
+//!   not: a node that restarts begins its numbers at 1, and these layers ignore it.
+//! - Numbers here never wrap. Short numbers need a window, and a small one: [`crate::arq`].
+//! - The messages that a peer can make a layer buffer are bounded ([`WAITING_MAX`]). Beyond the bound the newest is
+//!   dropped with a note, and the layers above never receive it.
 //!
 //! # References
 //!
@@ -78,32 +80,32 @@ pub(crate) use layer::pass_on;
 
 use volvox_core::{Duration, rules};
 
-/// How many messages to one peer may wait for the oldest of them, and how many early ones of one peer are kept.
+/// How many messages to one peer may wait for the oldest of them, and how many early ones from one peer are buffered.
 pub const WAITING_MAX: u64 = 65_536;
 
 /// The whole stack over a process.
 pub type Reliable<P> = Stubborn<Perfect<Fifo<P>>>;
 
-/// What is fixed in a layer over something with configuration `C`. Each layer takes what concerns it.
+/// The configuration of a layer over a process with configuration `C`. Each layer takes the part that concerns it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config<C> {
-    /// What is above.
+    /// The configuration of the process above.
     pub child: C,
     /// How long the sender waits for an acknowledgement.
     pub repeat_after: Duration,
-    /// After how many repetitions the sender gives up; `None` for never.
+    /// The number of retransmissions after which the sender gives up; `None` for never.
     pub repetitions_max: Option<u32>,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config<C>;
-    Repetition = "repetition": "a message that is not acknowledged is sent again" / "a lost message is never heard",
-    Once = "once": "a message that was handed up is not handed up again, by either layer that could tell" /
-        "a repetition is heard",
-    Order = "order": "a message that comes early waits" / "it is heard before its turn",
+    Repetition = "repetition": "an unacknowledged message is retransmitted" / "a lost message never arrives",
+    Once = "once": "a delivered message is not delivered again, by either layer that could tell" /
+        "a duplicate is delivered",
+    Order = "order": "a message that arrives early waits" / "it is delivered before its turn",
 }
 
 impl<C: Default> Default for Config<C> {
@@ -113,7 +115,7 @@ impl<C: Default> Default for Config<C> {
 }
 
 impl<C> Config<C> {
-    /// The configuration of the whole stack over a process with this one: the same for every layer.
+    /// The configuration of the whole stack over a process with this configuration: the same for every layer.
     pub fn stack(&self) -> Config<Config<Config<C>>>
     where
         C: Clone,
@@ -121,7 +123,7 @@ impl<C> Config<C> {
         self.over(self.over(self.clone()))
     }
 
-    /// The same, over something else.
+    /// The same layer configuration over another process.
     pub fn over<D>(&self, child: D) -> Config<D> {
         let Config { repeat_after, repetitions_max, without, .. } = *self;
         Config { child, repeat_after, repetitions_max, without }

@@ -1,4 +1,4 @@
-//! Perfect links: a message that was handed up before is not handed up again.
+//! Perfect links: no message is delivered twice.
 
 use super::{Config, Rule, WAITING_MAX, pass_on};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -6,18 +6,18 @@ use core::fmt::Debug;
 use core::hash::Hash;
 use volvox_core::{Context, NodeId, Position, Process, Restored, Scratch, payload};
 
-/// A message with the number by which it is known again.
+/// A message with the number by which a duplicate is recognised.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message<M> {
-    /// Which one of this sender to this receiver, from 1.
+    /// The number among the messages of this sender to this receiver, from 1.
     pub number: u64,
-    /// What is carried.
+    /// The payload.
     pub message: M,
 }
 
 payload! { struct Message<M> { number, message } as message: M => "once {number} {message}" }
 
-/// Perfect links under a process, over stubborn ones: what is said is heard, once.
+/// Perfect links under a process, over stubborn ones: every message is delivered once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Perfect<P: Process<Message: Clone + Eq + Hash + Debug>> {
     child: P,
@@ -29,16 +29,16 @@ pub struct Perfect<P: Process<Message: Clone + Eq + Hash + Debug>> {
 /// One peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Peer {
-    /// How much was sent to it.
+    /// The number of messages sent to it.
     sent: u64,
-    /// All its numbers up to here were handed up.
+    /// All its numbers up to here were delivered.
     through: u64,
-    /// Handed up beyond that.
+    /// The delivered numbers beyond that.
     beyond: BTreeSet<u64>,
 }
 
 impl Peer {
-    /// Remembers this number; whether it is seen for the first time.
+    /// Records this number; returns whether it is seen for the first time.
     fn remember(&mut self, number: u64) -> bool {
         let is_new = number > self.through && self.beyond.insert(number);
         while self.beyond.remove(&(self.through + 1)) {
@@ -79,7 +79,7 @@ where
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
         let Message { number, message } = message;
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: not from a member", from.0) };
         if number.saturating_sub(peer.through) > WAITING_MAX {
             return cx.note("ignored: too far ahead", number);
         }
@@ -123,10 +123,10 @@ where
                     |timer| timer,
                     |to, message, after, cx| {
                         let Some(peer) = layer.peers.get_mut(&to) else {
-                            return cx.note("dropped: to a stranger", to.0);
+                            return cx.note("dropped: not to a member", to.0);
                         };
                         peer.sent += 1;
-                        // Waits for what the process above waits for.
+                        // Waits for the position of the process above.
                         cx.send_after(after, to, Message { number: peer.sent, message });
                     },
                 );

@@ -1,4 +1,4 @@
-//! Stubborn links: a message that is not acknowledged is sent again.
+//! Stubborn links: an unacknowledged message is retransmitted.
 
 use super::{Config, Rule, WAITING_MAX, pass_on};
 use alloc::collections::BTreeMap;
@@ -9,16 +9,16 @@ use volvox_core::{Context, NodeId, Position, Process, Restored, Scratch, payload
 /// The messages of stubborn links that carry messages of kind `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message<M> {
-    /// One message, perhaps not for the first time.
+    /// A message, possibly retransmitted.
     Try {
-        /// Which one of this sender to this receiver, from 1.
+        /// The number among the messages of this sender to this receiver, from 1.
         number: u64,
-        /// What is carried.
+        /// The payload.
         message: M,
     },
     /// That message arrived.
     Ack {
-        /// Which one.
+        /// The number of the message.
         number: u64,
     },
 }
@@ -33,13 +33,13 @@ payload! { Message<M>: "message of a stubborn link";
 pub enum Timer<T> {
     /// This peer has not acknowledged this number.
     Repeat(NodeId, u64),
-    /// The process's own.
+    /// A timer of the process above.
     Child(T),
 }
 
 payload! { Timer<T>; Repeat(peer, number), Child(timer) as timer: T }
 
-/// Stubborn links under a process: what is said is heard, at least once.
+/// Stubborn links under a process: every message is delivered at least once.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Stubborn<P: Process<Message: Clone + Eq + Hash + Debug>> {
     child: P,
@@ -48,13 +48,12 @@ pub struct Stubborn<P: Process<Message: Clone + Eq + Hash + Debug>> {
     scratch: Scratch<P>,
 }
 
-/// What goes to one peer.
+/// The messages to one peer.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Outward<M> {
     /// The number of the last message.
     last: u64,
-    /// The messages that are not acknowledged: how many times each was repeated, and what must be durable before it may be
-    /// seen.
+    /// The unacknowledged messages: how many times each was retransmitted, and the position that must be durable first.
     waiting: BTreeMap<u64, (u32, Position, M)>,
 }
 
@@ -88,11 +87,11 @@ where
     }
 
     fn on_message(&mut self, from: NodeId, message: Self::Message, cx: &mut Context<'_, Self>) {
-        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: from a stranger", from.0) };
+        let Some(peer) = self.peers.get_mut(&from) else { return cx.note("ignored: not from a member", from.0) };
         match message {
             Message::Try { number, message } => {
                 self.run_child(cx, |child, cx| child.on_message(from, message, cx));
-                // Every time, as the last acknowledgement may be lost.
+                // Every time, since the last acknowledgement may be lost.
                 cx.send(from, Message::Ack { number });
             }
             Message::Ack { number } => {
@@ -127,7 +126,7 @@ impl<P> Stubborn<P>
 where
     P: Process<Message: Clone + Eq + Hash + Debug>,
 {
-    /// How many messages are not acknowledged.
+    /// The number of unacknowledged messages.
     pub fn waiting(&self) -> usize {
         self.peers.values().map(|peer| peer.waiting.len()).sum()
     }
@@ -139,15 +138,15 @@ where
             waiting.remove(&number);
             return cx.note("gave up", number);
         }
-        // Counted only where the count decides something: a process that repeats forever stays in one state.
+        // Counted only where the count matters: a process that retransmits forever stays in one state.
         *repeated += u32::from(self.config.repetitions_max.is_some());
-        // Waits for what the process above waits for.
+        // Waits for the position of the process above.
         cx.send_after(*after, to, Message::Try { number, message: message.clone() });
         cx.set_timer(Timer::Repeat(to, number), self.config.repeat_after);
     }
 
     fn send(&mut self, to: NodeId, message: P::Message, after: Position, cx: &mut Context<'_, Self>) {
-        let Some(peer) = self.peers.get_mut(&to) else { return cx.note("dropped: to a stranger", to.0) };
+        let Some(peer) = self.peers.get_mut(&to) else { return cx.note("dropped: not to a member", to.0) };
         let oldest = peer.waiting.first_key_value().map_or(peer.last + 1, |(number, _)| *number);
         if peer.last + 1 - oldest >= WAITING_MAX {
             return cx.note("queue full: newest dropped", to.0);
@@ -155,7 +154,7 @@ where
         peer.last += 1;
         let number = peer.last;
         peer.waiting.insert(number, (0, after, message.clone()));
-        // Waits for what the process above waits for.
+        // Waits for the position of the process above.
         cx.send_after(after, to, Message::Try { number, message });
         cx.set_timer(Timer::Repeat(to, number), self.config.repeat_after);
     }

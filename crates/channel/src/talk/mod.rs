@@ -1,7 +1,7 @@
-//! The simplest process over a channel: it says words, and tells the words that it hears.
+//! The simplest process over a channel: it says words, and reports the words that it hears.
 //!
-//! Words are numbered for each listener, so that an observer can tell two equal words apart, and say of any link under
-//! it whether it invents, repeats, reorders or loses: see [`properties`]. The talker itself does not look at the numbers.
+//! Words are numbered for each listener, so that an observer can tell two equal words apart, and detect whether a link
+//! creates, duplicates, reorders or loses messages: see [`properties`]. The talker itself does not look at the numbers.
 
 mod properties;
 
@@ -14,10 +14,10 @@ use volvox_core::{Context, Line, NodeId, Process, commands, payload};
 /// The longest word, in bytes.
 pub const TEXT_MAX: usize = 1_024;
 
-/// What a word says: one line.
+/// The text of a word: one line.
 pub type Text = Line<TEXT_MAX>;
 
-/// A word on its way.
+/// A word in flight.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Message {
     /// Counts the words from this speaker to this listener, from 1.
@@ -28,7 +28,7 @@ pub struct Message {
 
 payload! { struct Message { number, text } as "Word" => "{text}" }
 
-/// What a talker is asked.
+/// The commands to a talker.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Say this word.
@@ -42,17 +42,17 @@ pub enum Command {
 
 commands! { Command; Say { text, to } = "say {text} to {to}" }
 
-/// What a talker tells.
+/// The events of a talker.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It says a word.
+    /// The talker says a word.
     Said {
         /// The listener.
         to: NodeId,
         /// The word.
         word: Message,
     },
-    /// It hears a word.
+    /// The talker hears a word.
     Heard {
         /// The speaker.
         from: NodeId,
@@ -70,7 +70,7 @@ payload! { Event;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Talk {
     id: NodeId,
-    /// How many words were said to each of the others.
+    /// The number of words said to each of the others.
     said: BTreeMap<NodeId, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What channels promise (Cachin, Guerraoui, Rodrigues 2011, 2.4 and 3.9), judged by what was said and heard.
+//! The guarantees of channels (Cachin, Guerraoui, Rodrigues 2011, 2.4 and 3.9), judged by the words said and heard.
 
 use super::Event;
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -8,11 +8,11 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Process, Property, When};
 
-/// What was said and heard, from each to each.
+/// The words said and heard, for each pair.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     ways: BTreeMap<(NodeId, NodeId), Way>,
-    /// The listener, the speaker and the number of the last word that broke a promise.
+    /// The listener, the speaker and the number of the last word that violated a guarantee.
     invented: Option<(NodeId, NodeId, u64)>,
     repeated: Option<(NodeId, NodeId, u64)>,
     disordered: Option<(NodeId, NodeId, u64)>,
@@ -21,9 +21,9 @@ pub struct History {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Way {
     said: u64,
-    /// Everything up to here was heard.
+    /// All numbers up to here were heard.
     through: u64,
-    /// Heard beyond that.
+    /// The numbers heard beyond that.
     beyond: BTreeSet<u64>,
 }
 
@@ -37,12 +37,12 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
 }
 
 impl History {
-    /// How many words were said.
+    /// The number of words said.
     pub fn said(&self) -> u64 {
         self.ways.values().map(|way| way.said).sum()
     }
 
-    /// How many different words were heard.
+    /// The number of different words heard.
     pub fn heard(&self) -> u64 {
         self.ways.values().map(|way| way.through + way.beyond.len() as u64).sum()
     }
@@ -66,7 +66,7 @@ impl History {
     }
 }
 
-/// What must hold of a reliable FIFO channel; a lower one keeps fewer of these.
+/// The properties of a reliable FIFO channel; a lower layer satisfies fewer of these.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property {

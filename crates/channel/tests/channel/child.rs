@@ -1,4 +1,4 @@
-//! A process that says what it is told to, and tells what it hears.
+//! A process that says words on command, and reports what it hears.
 
 use core::fmt;
 use volvox_core::{
@@ -11,7 +11,7 @@ pub struct Talk {
     pub number: u64,
 }
 
-/// What was heard, and which life of the speaker said it.
+/// The words heard, with the boot of the speaker.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Told {
     pub from: NodeId,

@@ -1,4 +1,4 @@
-//! One run as text. `UPDATE=1 cargo test -p volvox-channel golden` writes it anew: read the difference.
+//! One run as text. `UPDATE=1 cargo test -p volvox-channel golden` rewrites it: review the difference.
 
 use super::*;
 use volvox_sim::TraceRing;

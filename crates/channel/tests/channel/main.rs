@@ -39,7 +39,7 @@ fn say(sim: &mut World, numbers: std::ops::Range<u64>) {
     }
 }
 
-/// What node 2 heard within a span.
+/// The words that node 2 heard within a time span.
 fn heard(sim: &mut World, span: Duration) -> Vec<u64> {
     assert_eq!(sim.run_for(span), Stop::Deadline);
     sim.happened()

@@ -1,4 +1,4 @@
-//! Many seeds, every fault of the network, and lives that end.
+//! Many seeds, every fault of the network, and crashes.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -6,7 +6,7 @@ use volvox_core::{Instant, Wall};
 use volvox_sim::{FaultPlan, FaultWeights, Network, run_seed};
 
 /// The network at its worst within fair loss.
-fn foul() -> Network {
+fn lossy() -> Network {
     Network {
         latency: Latency::Exponential { minimum: ms(1), mean: ms(5) },
         fault: volvox_core::fault::LinkFault {
@@ -27,7 +27,7 @@ fn everything_arrives_once_and_in_order_when_nobody_dies() {
         let outcome = run_seed("cargo test -p volvox-channel everything_arrives", seed, 60, |seed, ring| {
             let plan =
                 FaultPlan { weights: FaultWeights::NETWORK, until: Duration::from_secs(5), ..FaultPlan::default() };
-            let mut sim = world(seed, 3).network(foul()).faults(plan).trace(ring).build();
+            let mut sim = world(seed, 3).network(lossy()).faults(plan).trace(ring).build();
             let mut sent = BTreeMap::<(NodeId, NodeId), Vec<u64>>::new();
             let mut rng = sim.rng(0);
             for number in 0..300 {
@@ -67,7 +67,7 @@ fn nothing_is_handed_up_twice_whoever_dies() {
                 lasting: Latency::Exponential { minimum: ms(1), mean: ms(100) },
                 ..FaultPlan::default()
             };
-            let mut sim = world(seed, 3).network(foul()).faults(plan).trace(ring).build();
+            let mut sim = world(seed, 3).network(lossy()).faults(plan).trace(ring).build();
             let mut rng = sim.rng(0);
             for number in 0..1_000 {
                 let from = NodeId(rng.between(1, 3));
@@ -92,8 +92,8 @@ fn nothing_is_handed_up_twice_whoever_dies() {
                 return Err(wrong);
             }
             assert!(matches!(stop, Stop::Deadline | Stop::Idle), "{stop:?}");
-            // When all is well again, everybody reaches everybody.
-            // The first word may still go to a life that is over, and tells its speaker so.
+            // When the faults are over, every node reaches every other. The first word may still go to an old session,
+            // and the speaker learns that.
             sim.revive();
             for number in [4_999, 5_000] {
                 for from in 1..=3 {

@@ -53,7 +53,7 @@ fn a_receiver_that_starts_anew_gets_what_its_old_life_was_not_sent() {
     say(&mut sim, 3..5);
     assert_eq!(heard(&mut sim, ms(100)), []);
     fault(&mut sim, "start 2");
-    // 3 and 4 were sent to the life that is over; who knows what it did with them.
+    // 3 and 4 were sent to the old session, which may or may not have delivered them.
     assert_eq!(heard(&mut sim, ms(3_000)), []);
     say(&mut sim, 5..8);
     assert_eq!(heard(&mut sim, ms(3_000)), [5, 6, 7]);
@@ -89,7 +89,7 @@ fn a_message_waits_for_its_records_also_when_it_is_repeated() {
     let sync = Latency::Constant(ms(500));
     let mut sim = world(1, 2).sync(sync).build();
     say(&mut sim, 0..2);
-    // The child persists when it starts; what it sends waits for that, the meeting of the channels does not.
+    // The child persists when it starts; its messages wait for that, the handshake of the channels does not.
     assert_eq!(heard(&mut sim, ms(499)), []);
     assert_eq!(sim.statistics().kinds.of("Welcome"), 1);
     assert_eq!(heard(&mut sim, ms(10)), [0, 1]);

@@ -14,7 +14,7 @@ fn config(without: Option<Rule>) -> Config<()> {
     Config { without, ..Config::default() }
 }
 
-fn foul() -> Network {
+fn lossy() -> Network {
     let fault = LinkFault {
         loss_ppm: 150_000,
         duplicate_ppm: 150_000,
@@ -33,7 +33,7 @@ fn the_whole_stack_keeps_every_promise_over_foul_networks() {
             let plan = FaultPlan { weights, from: ms(0), until: ms(1_000), ..FaultPlan::default() };
             let nodes = 2 + seed % 3;
             let mut sim = Builder::<Reliable<Talk>>::new(seed, nodes, config(None).stack())
-                .network(foul())
+                .network(lossy())
                 .faults(plan)
                 .trace(ring)
                 .build();
@@ -50,9 +50,9 @@ fn the_whole_stack_keeps_every_promise_over_foul_networks() {
 #[test]
 fn each_rule_is_needed_over_the_same_networks() {
     for (rule, property) in [(Rule::Repetition, "reliable delivery"), (Rule::Once, TWICE), (Rule::Order, ORDER)] {
-        let mut sim = Builder::<Reliable<Talk>>::new(3, 2, config(Some(rule)).stack()).network(foul()).build();
+        let mut sim = Builder::<Reliable<Talk>>::new(3, 2, config(Some(rule)).stack()).network(lossy()).build();
         chatter(&mut sim, 2, 60);
-        // Without repetition a place stays empty, and all behind it unheard.
+        // Without retransmission a gap remains, and nothing after it is delivered.
         let verdict = until_all_is_heard(&mut sim, 60).expect_err("a rule is missing");
         assert!(verdict.contains(property), "{rule:?}: {verdict}");
     }
@@ -69,7 +69,7 @@ fn a_sender_that_repeats_a_bounded_number_of_times_gives_up() {
     assert_eq!((statistics.kinds.of("Word"), statistics.notes.of("gave up")), (3, 1));
 }
 
-/// The table of the chapter, row by row: what each layer promises, and what it still allows.
+/// The table of the chapter, row by row: what each layer guarantees, and what it still allows.
 #[test]
 fn every_schedule_layer_by_layer() {
     let any = Links::duplicating().lossy();
@@ -77,19 +77,19 @@ fn every_schedule_layer_by_layer() {
     let losing = Links::unordered().losses(2).queue_max(2);
     let wrong = |broken: Option<(String, usize)>| broken.map(|(name, _)| name);
 
-    // Fair loss: nothing is invented, and that is all.
+    // Fair loss: only no creation.
     let (ended, _, broken) = every_schedule::<Talk>((), any, 2, &[INVENTED], false);
     assert_eq!((ended, broken), (Ended::Exhausted, None));
     let broken = every_schedule::<Talk>((), losing, 2, &[], true).2;
     assert_eq!(wrong(broken).as_deref(), Some("reliable delivery"));
 
-    // Stubborn: everything is heard, perhaps twice.
+    // Stubborn: every word is delivered, possibly twice.
     let (ended, _, broken) = every_schedule::<Stubborn<Talk>>(config(None), losing, 2, &[INVENTED], true);
     assert_eq!((ended, broken), (Ended::Exhausted, None));
     let broken = every_schedule::<Stubborn<Talk>>(config(None), twice, 2, &[TWICE], false).2;
     assert_eq!(wrong(broken).as_deref(), Some(TWICE));
 
-    // Perfect: once, in any order.
+    // Perfect: every word once, in any order.
     type OverPerfect = Stubborn<Perfect<Talk>>;
     let told = config(None).over(config(None));
     let (ended, _, broken) = every_schedule::<OverPerfect>(told, losing, 2, &[INVENTED, TWICE], true);
@@ -98,7 +98,7 @@ fn every_schedule_layer_by_layer() {
     assert_eq!((ended, broken), (Ended::Exhausted, None));
     assert_eq!(wrong(every_schedule::<OverPerfect>(told, any, 2, &[ORDER], false).2).as_deref(), Some(ORDER));
 
-    // FIFO: all of it.
+    // FIFO: every guarantee.
     let all = [INVENTED, TWICE, ORDER];
     let (ended, _, broken) = every_schedule::<Reliable<Talk>>(config(None).stack(), losing, 2, &all, true);
     assert_eq!((ended, broken), (Ended::Exhausted, None));
@@ -106,7 +106,7 @@ fn every_schedule_layer_by_layer() {
     assert_eq!((ended, broken), (Ended::Exhausted, None));
 }
 
-/// What a hostile peer can make a layer keep is bounded.
+/// A hostile peer can make a layer buffer only a bounded number of messages.
 #[test]
 fn numbers_far_ahead_are_ignored() {
     use volvox_channel::links::{WAITING_MAX, fifo, perfect};

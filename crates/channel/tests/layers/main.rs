@@ -1,4 +1,5 @@
-//! The layers and the windows: each promise over the worst link that it is made for, and broken where a rule is missing.
+//! The layers and the windows: each guarantee over the worst link that it is made for, and violated where a rule is
+//! missing.
 
 mod codec;
 mod links;
@@ -21,7 +22,7 @@ fn say(text: &str, to: u64) -> Command {
     format!("say {text} to n{to}").parse().expect("a command")
 }
 
-/// What happened since, told to the history; then every property of this kind is asked.
+/// Adds the new events to the history; then evaluates every property of this kind.
 fn judge<P>(sim: &mut Simulation<P>, words: &mut History, when: When) -> Result<(), String>
 where
     P: Process<Event = Event> + 'static,
@@ -40,7 +41,7 @@ where
     Ok(())
 }
 
-/// Words between all, at drawn moments within a second.
+/// Words between all nodes, at random times within a second.
 fn chatter<P: Process<Command = Command> + 'static>(sim: &mut Simulation<P>, nodes: u64, words: u64) {
     let mut rng = sim.rng(0);
     for number in 0..words {
@@ -50,7 +51,7 @@ fn chatter<P: Process<Command = Command> + 'static>(sim: &mut Simulation<P>, nod
     }
 }
 
-/// Runs until everything said is heard; every promise is asked on the way.
+/// Runs until every word said is heard; evaluates every guarantee on the way.
 fn until_all_is_heard<P>(sim: &mut Simulation<P>, words: u64) -> Result<(), String>
 where
     P: Process<Event = Event> + 'static,
@@ -66,8 +67,8 @@ where
     judge(sim, &mut history, When::AtEnd)
 }
 
-/// Every schedule of this many words from n1 to n2: what breaks first, if anything does. `promised` are the properties
-/// that are asked; with `live` also that what is said is heard.
+/// Every schedule of this many words from n1 to n2: returns the first property that breaks, if any. `promised` are the
+/// properties that are evaluated; with `live` also reliable delivery.
 fn every_schedule<P>(
     config: P::Config,
     links: Links,
@@ -83,7 +84,9 @@ where
     let world = world.command(ONE, say("w", 2), words);
     let mut checker = Checker::new(&world)
         .bounds_are_budgets("a full link drops the newest message, as every link does; it is sent again")
-        .reachable("all is heard", move |world, state| world.view(state).history().heard() == u64::from(words));
+        .reachable("all words are delivered", move |world, state| {
+            world.view(state).history().heard() == u64::from(words)
+        });
     for property in properties::<P>() {
         if property.when == When::Always && promised.contains(&property.name) {
             checker = checker.invariant(property.name, move |world, state| {

@@ -1,4 +1,4 @@
-//! Golden scripts. `UPDATE=1` writes their output anew: read the difference.
+//! Golden scripts. `UPDATE=1` rewrites their output: review the difference.
 
 use volvox_channel::arq::{Arq, Config as Windows, Rule, Scheme};
 use volvox_channel::links::{Config, Reliable};

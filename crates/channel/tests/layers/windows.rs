@@ -20,7 +20,7 @@ fn config(scheme: Scheme, bits: u32, without: Option<Rule>) -> Config<()> {
     Config { without, ..Config::new((), scheme, bits) }
 }
 
-/// Loses, and keeps order.
+/// A lossy FIFO link.
 fn lossy(loss_ppm: u32) -> Network {
     let fault = LinkFault { loss_ppm, ..LinkFault::default() };
     Network { latency: Latency::Uniform(ms(1), ms(20)), fault, ordered: true, queue_max: 4_096 }
@@ -64,7 +64,7 @@ fn each_rule_is_needed_in_the_simulator_too() {
     }
 }
 
-/// The windows of NET-06, from both sides: the largest that is allowed holds in every schedule, and one more does not.
+/// The windows of NET-06, from both sides: the largest allowed window holds in every schedule, and one more does not.
 #[test]
 fn every_schedule_of_the_largest_window_and_of_one_more() {
     for (scheme, bits, words) in [

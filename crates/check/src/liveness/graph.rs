@@ -1,19 +1,19 @@
 //! The explicit graph of a model, and its strongly connected components.
 
-use crate::checker::Checker;
 use crate::model::{Collected, Model};
-use crate::report::Ended;
+use crate::progress::Ended;
+use crate::search::Search;
 use crate::watch::{Done, Watch};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where an edge leads that leaves the bounds of the model.
+/// The target of an edge that leaves the bounds of the model.
 pub const OUTSIDE: u32 = u32::MAX;
 
 /// A step of the graph.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Edge {
     pub to: u32,
-    /// The class of fairness, numbered from 1; 0 for an action that may be put off for ever.
+    /// The class of fairness, numbered from 1; 0 for an action that may be postponed forever.
     pub class: u32,
 }
 
@@ -23,17 +23,18 @@ pub struct Graph<M: Model> {
     /// From where each state was found first; itself for an initial state.
     pub parents: Vec<u32>,
     edges: Vec<Edge>,
-    /// Where the edges of each state begin; one more at the end.
+    /// The first edge of each state; one more at the end.
     starts: Vec<usize>,
 }
 
 /// After how many states limits are looked at.
 const REPORT_EVERY: usize = 256;
 
-/// What a state takes beside itself and its edges: its place in the index, and the marks of the search for components.
+/// The memory of a state besides itself and its edges: its place in the index, and the marks of the search for
+/// components.
 const AROUND_STATE: u64 = 96;
 
-/// What was reported of a graph that grows.
+/// The last report of a growing graph.
 #[derive(Default)]
 struct Reported {
     looked_behind: usize,
@@ -59,8 +60,8 @@ impl Reported {
 
 impl<M: Model> Graph<M> {
     /// The graph of a model, or the limit that is met before it is complete. `bytes` becomes the most that it took.
-    pub fn build(checker: &Checker<'_, M>, bytes: &mut u64) -> Result<Graph<M>, Ended> {
-        let (model, watch) = (checker.model, Watch::new(&checker.limits, true));
+    pub fn build(search: &Search<'_, '_, M>, bytes: &mut u64) -> Result<Graph<M>, Ended> {
+        let (model, watch) = (search.model, Watch::new(search.limits, true));
         let mut graph = Graph { states: Vec::new(), parents: Vec::new(), edges: Vec::new(), starts: Vec::new() };
         let (mut index, mut classes) = (BTreeMap::new(), BTreeMap::new());
         graph.begin(model, &mut index);
@@ -77,7 +78,7 @@ impl<M: Model> Graph<M> {
                 break;
             }
             graph.expand(model, at, &mut index, &mut classes);
-            if graph.states.len() as u64 > checker.limits.states_max {
+            if graph.states.len() as u64 > search.limits.states_max {
                 return Err(Ended::StatesMax);
             }
         }
@@ -106,7 +107,7 @@ impl<M: Model> Graph<M> {
             .into_iter()
             .map(|(action, next)| (model.fingerprint(&next), model.fairness(&action), next))
             .collect();
-        // The order in which a model names its steps may differ from run to run; that of fingerprints does not.
+        // The order of a model's steps may differ from run to run; that of fingerprints does not.
         steps.sort_by_key(|(fingerprint, class, _)| (*fingerprint, *class));
         for (fingerprint, class, next) in steps {
             let count = classes.len() as u32 + 1;
@@ -126,7 +127,7 @@ impl<M: Model> Graph<M> {
         }
     }
 
-    /// Whether a run may begin here.
+    /// Whether a state is initial.
     pub fn is_initial(&self, at: usize) -> bool {
         self.parents[at] as usize == at
     }

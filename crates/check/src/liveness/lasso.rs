@@ -1,12 +1,13 @@
-//! A fair run without the goal: a way to a component, and round in it for ever.
+//! A fair run without the goal: a path to a component, and a cycle in it forever.
 
 use super::graph::{Edge, Graph, OUTSIDE};
 use crate::model::{Collected, Model};
-use crate::report::{Broken, Counterexample, Run};
+use crate::path::{CounterexampleOf, Run};
+use crate::report::Broken;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// A run as places of the graph: a way in, then the cycle, which begins and ends where the way ends. An empty cycle
-/// stays there for ever.
+/// A run as vertices of the graph: a path, then a cycle, which begins and ends where the path ends. An empty cycle
+/// stays there forever.
 pub struct Lasso {
     way: Vec<Edge>,
     first: u32,
@@ -21,14 +22,14 @@ pub fn find<M: Model>(graph: &Graph<M>, without_goal: &[bool], sources: &[u32]) 
         .into_iter()
         .filter(|component| is_fair(graph, component))
         .min_by_key(|component| component[0])?;
-    // The state that was found first is the nearest to a beginning.
+    // The state that was found first is the nearest to an initial one.
     let entry = fair[0];
     let inside: BTreeSet<u32> = fair.into_iter().collect();
     let (first, way) = search.way_to(graph, entry);
     Some(Lasso { way, first, cycle: round(graph, &inside, entry) })
 }
 
-/// The states that are reached without the goal, and from where.
+/// The states that are reached without the goal, with their predecessors.
 struct Search {
     is_reached: Vec<bool>,
     came_by: BTreeMap<u32, (u32, Edge)>,
@@ -72,10 +73,10 @@ impl Search {
     }
 }
 
-/// What a component offers a class of fairness.
+/// The relation of a component to a class of fairness.
 #[derive(Default)]
 struct Offer {
-    /// In how many of its states an action of the class is possible.
+    /// The number of its states in which an action of the class is possible.
     possible_in: usize,
     is_taken_inside: bool,
 }
@@ -103,7 +104,7 @@ fn is_fair<M: Model>(graph: &Graph<M>, component: &[u32]) -> bool {
     offers(graph, &component).values().all(|offer| offer.is_taken_inside || offer.possible_in < component.len())
 }
 
-/// A way round inside a fair component that treats every class fairly: it passes a state where the class is not possible,
+/// A cycle inside a fair component that treats every class fairly: it passes a state where the class is not possible,
 /// or takes a step of it.
 fn round<M: Model>(graph: &Graph<M>, component: &BTreeSet<u32>, entry: u32) -> Vec<Edge> {
     let mut cycle: Vec<Edge> = Vec::new();
@@ -128,7 +129,7 @@ fn round<M: Model>(graph: &Graph<M>, component: &BTreeSet<u32>, entry: u32) -> V
     cycle
 }
 
-/// Extends `cycle` by the shortest way inside to a state for which `is_goal` holds.
+/// Extends `cycle` by the shortest path inside to a state for which `is_goal` holds.
 fn walk<M: Model>(
     graph: &Graph<M>,
     component: &BTreeSet<u32>,
@@ -162,7 +163,7 @@ fn walk<M: Model>(
 
 impl Lasso {
     /// The run with its actions, which the graph does not keep.
-    pub fn tell<M: Model>(&self, model: &M, graph: &Graph<M>, name: &str) -> Counterexample<M> {
+    pub fn tell<M: Model>(&self, model: &M, graph: &Graph<M>, name: &str) -> CounterexampleOf<M> {
         let initial = graph.states[self.first as usize].clone();
         let mut steps: Vec<(M::Action, M::State)> = Vec::new();
         for edge in self.way.iter().chain(&self.cycle) {
@@ -178,7 +179,7 @@ impl Lasso {
                 .expect("a model has the same steps every time it is asked");
             steps.push(step);
         }
-        let run = Run { initial, steps, failed: None, cycle_from: Some(self.way.len()) };
-        Counterexample::of(model, name.to_string(), Broken::Liveness, run)
+        let run: Run<M> = Run { initial, steps, failed: None, cycle_from: Some(self.way.len()) };
+        run.told(model, name.to_string(), Broken::Liveness)
     }
 }

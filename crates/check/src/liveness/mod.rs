@@ -1,45 +1,36 @@
-//! Liveness under weak fairness: what should come, does it always come?
+//! Liveness under weak fairness: whether the goal is always reached.
 //!
-//! A run that breaks "in the end, goal" never shows the goal and is infinite: in a finite graph it goes round for ever
+//! A run that violates "eventually goal" never shows the goal and is infinite: in a finite graph it cycles forever
 //! among states that reach one another, or stops. So the search is for strongly connected components of the states
-//! *without* the goal (every state can also stay as it is for ever, so a single state is a component too). A component
-//! hosts a fair run exactly when, for each class of fairness, it has a state in which no action of the class is possible,
-//! or a step of the class inside. If so, going round through all of it is such a run; if not, no run in it is fair, and
-//! none in a part of it is either: there too the class is possible everywhere, and never taken. The test is exact, so
-//! neither a cycle that joins an earlier path nor one that starves somebody is missed.
+//! *without* the goal (every state can also stay as it is forever, so a single state is also a component). A component
+//! hosts a fair run exactly when, for each class of fairness, it has a state in which no action of the class is
+//! possible, or a step of the class inside. If so, a cycle through all of it is such a run; if not, no run in it is
+//! fair, nor is any in a part of it: there too the class is possible everywhere, and never taken. The test is exact, so
+//! neither a cycle that joins an earlier path nor one that starves a node is missed.
 //!
-//! The graph is explored once more, with its edges and without symmetry: renaming nodes does not respect who was treated
-//! fairly. Only of initial states that differ by names alone, one is taken, which is why the property has to be declared
-//! symmetric.
+//! The graph is explored once more, with its edges and without symmetry: renaming nodes does not preserve fairness.
+//! Only initial states that differ merely by names are joined, which is why the property has to be declared symmetric.
 
 mod graph;
 mod lasso;
 
-use crate::checker::{Checker, OnState};
-use crate::model::Model;
-use crate::report::{Ended, Report};
+use crate::model::{Model, ReportOf};
+use crate::progress::Ended;
+use crate::search::Search;
 use graph::Graph;
 
-/// A liveness property: whenever `trigger` holds (or at the beginning), `goal` follows.
-pub(crate) struct Eventuality<'m, S> {
-    pub name: String,
-    pub trigger: Option<OnState<'m, S>>,
-    pub goal: OnState<'m, S>,
-    pub is_symmetric: bool,
-}
-
-/// Checks every liveness property of a checker whose safety properties hold, and writes the first that does not, or that
-/// none can be decided, into the report.
-pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) {
-    let model = checker.model;
-    let graph = match Graph::build(checker, &mut report.bytes) {
+/// Checks every liveness property of a search whose safety properties hold, and reports the first that does not hold,
+/// or that none can be decided.
+pub(crate) fn check<M: Model>(search: &Search<'_, '_, M>, report: &mut ReportOf<M>) {
+    let model = search.model;
+    let graph = match Graph::build(search, &mut report.bytes) {
         Ok(graph) => graph,
         Err(ended) => {
             report.ended = ended;
             return;
         }
     };
-    for live in &checker.asked.eventualities {
+    for live in &search.asked.eventualities {
         let without_goal: Vec<bool> = graph.states.iter().map(|state| !(live.goal)(state)).collect();
         let is_source = |at: usize| match &live.trigger {
             Some(trigger) => trigger(&graph.states[at]),
@@ -53,9 +44,10 @@ pub(crate) fn check<M: Model>(checker: &Checker<'_, M>, report: &mut Report<M>) 
             return;
         }
     }
-    // A run that was found is a run of the model whatever was cut. That none was found says nothing of runs that leave.
+    // A run that was found is a run of the model whatever was cut. If none was found, that says nothing about runs that
+    // leave the bounds.
     if report.is_cut() {
-        match &checker.limits.budgets {
+        match &search.limits.budgets {
             Some(why) => report.budgets = Some(why.clone()),
             None => report.ended = Ended::Undecided,
         }

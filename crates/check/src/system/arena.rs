@@ -1,14 +1,14 @@
 //! Values kept once each, and named by a number (hash-consing).
 //!
-//! A global state is then a short list of numbers, and what a handler does with a node state and an input is computed
-//! once. The numbers depend on which thread came first; whatever must not depend on that uses the fingerprints.
+//! A global state is then a short list of numbers, and the result of a handler for a node state and an input is
+//! computed once. The numbers depend on the order of threads; code that must not depend on that uses the fingerprints.
 
 use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use volvox_core::StableHasher;
 
-#[allow(clippy::disallowed_types, reason = "looked up and never walked: its order reaches nobody")]
+#[allow(clippy::disallowed_types, reason = "looked up and never iterated: its order has no effect")]
 type Map<K, V> = std::collections::HashMap<K, V, BuildHasherDefault<StableHasher>>;
 
 const SHARDS: usize = 64;
@@ -21,11 +21,11 @@ pub struct Arena<T> {
     /// Chunk k holds 32 * 2^k items.
     chunks: Vec<OnceLock<Chunk<T>>>,
     count: AtomicU32,
-    /// What chunks take, and what the items said that they keep elsewhere.
+    /// The size of the chunks, and the reported memory of the items elsewhere.
     bytes: AtomicU64,
 }
 
-/// What the index takes for an item, at a guess: an entry and the empty places beside it.
+/// The estimated size of the index per item: an entry and the empty slots beside it.
 const INDEX_BYTES: u64 = 56;
 
 type Chunk<T> = Box<[OnceLock<Item<T>>]>;
@@ -45,7 +45,7 @@ impl<T> Arena<T> {
         }
     }
 
-    /// All values so far, with their numbers. While others add to it, those that are not complete yet are missing.
+    /// All values so far, with their numbers. While other threads add to it, incomplete values are missing.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         let count = self.count.load(Ordering::Acquire);
         (0..count).filter_map(|id| {
@@ -54,17 +54,17 @@ impl<T> Arena<T> {
         })
     }
 
-    /// Adds to what the values keep elsewhere, as an estimate.
+    /// Adds to the estimated memory of the values elsewhere.
     pub fn add_bytes(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// What everything here takes, as an estimate.
+    /// The estimated memory of the arena.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed) + u64::from(self.count.load(Ordering::Relaxed)) * INDEX_BYTES
     }
 
-    /// The number of the value with this fingerprint, which `make` makes when it is new.
+    /// The number of the value with this fingerprint, which `make` creates if it is new.
     pub fn intern(&self, fingerprint: u128, make: impl FnOnce() -> T) -> u32 {
         let mut index = lock(&self.index[(fingerprint >> 64) as usize % SHARDS]);
         if let Some(id) = index.get(&fingerprint) {
@@ -113,7 +113,7 @@ impl Memo {
         Memo { shards: (0..SHARDS).map(|_| Mutex::default()).collect() }
     }
 
-    /// The result for `key`. It is computed outside the lock: two threads may both do it, and come to the same.
+    /// The result for `key`. It is computed outside the lock: two threads may both do so, with the same result.
     pub fn get_or(&self, key: (u32, u32), compute: impl FnOnce() -> u32) -> u32 {
         let shard = &self.shards[(key.0 ^ key.1.wrapping_mul(31)) as usize % SHARDS];
         let key = u64::from(key.0) << 32 | u64::from(key.1);

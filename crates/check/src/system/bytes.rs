@@ -1,12 +1,12 @@
-//! How much memory a value takes outside of itself, as an estimate.
+//! An estimate of the memory that a value takes outside itself.
 
 use std::hash::{Hash, Hasher};
 
-/// What allocators and the spare room of collections add, at a guess: a value takes twice what it says.
+/// An estimate of the overhead of allocators and spare capacity: a value takes twice its reported size.
 const ROOM: u64 = 2;
 
-/// The bytes of what a value has on the heap. Only the value knows where it keeps what; but to be hashed it has to show
-/// all of it, so what it shows is counted. That of itself is counted too, where there is any.
+/// The bytes of a value on the heap. Only the value knows its layout; but hashing visits all of it, so the hashed bytes
+/// are counted, including those of the value itself.
 pub(super) fn heap_bytes<T: Hash + ?Sized>(value: &T) -> u64 {
     let mut counting = Counting(0);
     value.hash(&mut counting);

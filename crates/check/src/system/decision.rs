@@ -1,25 +1,25 @@
-//! A decision of the world by numbers, and what it stands for.
+//! A decision of the world by numbers, and its meaning.
 //!
-//! The numbers are those of one [`System`] value: of its nodes, and of what it has interned. Explorer, search for cycles
-//! and paths copy and compare them and know no protocol; the system says on request what they mean.
+//! The numbers are those of one [`System`] value: of its nodes, and of what it has interned. The explorer, the search
+//! for cycles and the paths copy and compare them without knowing the protocol; the system translates them on request.
 
+use super::action::{Action, What};
 use super::network::LinkOrder;
-use super::schedule::{Action, What};
 use super::{Checked, System};
 use std::hash::Hash;
 use volvox_core::{Position, fingerprint_of};
 
-/// A decision of the world, and how the choices of the step that it caused turned out, as numbers of one [`System`].
+/// A decision of the world, with the choices of the step that it caused, as numbers of one [`System`].
 /// [`System::action`] gives the values.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Decision {
     pub(super) kind: Kind,
-    /// Where the outcomes of the step are, and which of them came; `None` where no choice is asked for.
+    /// The outcomes of the step, and which of them was taken; `None` if the step makes no choice.
     pub(super) outcome: Option<(u32, u32)>,
 }
 
-/// What was decided: see [`What`]. Nodes are named by their places, messages and timers by their numbers, commands by
-/// their places in the alphabet.
+/// The decision: see [`What`]. Nodes are named by their places, messages and timers by their numbers, commands by their
+/// places in the alphabet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Kind {
     Deliver { envelope: u32, kept: bool },
@@ -41,7 +41,7 @@ impl Kind {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// What a decision of an exploration of this system stands for.
+    /// The meaning of a decision of an exploration of this system.
     ///
     /// # Panics
     /// When it is a decision of another system.
@@ -76,8 +76,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         Action { what, choices: choices.unwrap_or_default() }
     }
 
-    /// A link delivers in the end, a timer that stays set fires, a disk writes, a node that may come back does, and time
-    /// passes. Losses, doublings, crashes and commands may never come.
+    /// A link eventually delivers, a timer that stays set fires, a disk writes, a node that may restart does, and time
+    /// passes. Losses, duplications, crashes and commands may never happen.
     pub(super) fn class_of(&self, decision: &Decision) -> Option<u64> {
         let id = |node: u32| self.ids[node as usize];
         let class = match decision.kind {

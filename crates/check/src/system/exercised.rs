@@ -1,8 +1,8 @@
-//! What happened in an exploration, and what never did.
+//! The actions that happened in an exploration, and those that never did.
 //!
-//! A property that holds says nothing about a command that was never given, or a message that no node ever sent. All steps
-//! are remembered with what they did, so this is read from there once the exploration is over, and costs it nothing. Only
-//! what is no step of a node is noted where it becomes possible: losses, doublings and restarts.
+//! A property that holds says nothing about a command that was never given, or a message that no node ever sent. All
+//! steps are kept with their effects, so the exercised parts are read from there after the exploration, at no cost.
+//! Only events that are not steps of a node are noted where they become possible: losses, duplications and restarts.
 
 use super::network::envelope_of;
 use super::outcomes::{Key, Outcome};
@@ -12,13 +12,13 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_core::{MessageKind, fingerprint_of};
 
-/// What happened in some state that was explored. Commands, timers, records and events go by the first word of their
+/// The actions in the explored states. Commands, timers, records and events are identified by the first word of their
 /// text, messages by their kind.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Exercised {
     /// Commands that were given.
     pub commands: BTreeSet<String>,
-    /// Commands of the alphabet that never were, in full: `n3 release`. They are never possible where nobody is up, or
+    /// Commands of the alphabet that never were, in full: `n3 release`. They are impossible when no node is up, or
     /// where [`System::commands`] does not allow them.
     pub never_given: BTreeSet<String>,
     /// Messages that left a node.
@@ -27,7 +27,7 @@ pub struct Exercised {
     pub delivered: BTreeSet<String>,
     /// Messages that the network lost.
     pub lost: BTreeSet<String>,
-    /// Messages that arrived once more than they were sent.
+    /// Messages that were duplicated.
     pub doubled: BTreeSet<String>,
     /// Timers that fired.
     pub timers: BTreeSet<String>,
@@ -37,11 +37,11 @@ pub struct Exercised {
     pub events: BTreeSet<String>,
     /// Faults that happened.
     pub faults: BTreeSet<&'static str>,
-    /// Faults that the system allows and that never happened.
+    /// Faults that the system allows but that never happened.
     pub never_failed: BTreeSet<&'static str>,
 }
 
-/// The kinds that a protocol has, by their words: what [`Exercised::missing`] compares with.
+/// The kinds of a protocol, by their words, for the comparison in [`Exercised::missing`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Universe<'a> {
     /// Of commands.
@@ -60,18 +60,18 @@ pub struct Universe<'a> {
 const CRASH: &str = "crash";
 /// A process that had ended started again.
 const RESTART: &str = "restart";
-/// The network lost a message to somebody who was there.
+/// The network lost a message to a node that was up.
 const LOSS: &str = "loss";
-/// A message arrived once more than it was sent.
+/// A message was duplicated.
 const DOUBLING: &str = "doubling";
-/// Records became durable by an event of their own.
+/// Records became durable by a separate event.
 const LATE_SYNC: &str = "late sync";
-/// A message arrived where nobody was.
+/// A message arrived at a node that was down.
 const NOBODY: &str = "nobody there";
 
 impl Exercised {
-    /// What never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault crash`. A message
-    /// that was sent and never arrived is listed as `delivery of Release`.
+    /// The actions that never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault
+    /// crash`. A message that was sent and never arrived is listed as `delivery of Release`.
     pub fn missing(&self, universe: &Universe<'_>) -> Vec<String> {
         let mut missing = Vec::new();
         let mut compare = |what: &str, all: &[&str], happened: &BTreeSet<String>| {
@@ -92,7 +92,7 @@ impl Exercised {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// What happened in the states that were explored so far.
+    /// The actions in the states explored so far.
     pub fn exercised(&self) -> Exercised {
         let mut happened = Exercised::default();
         let mut given = vec![false; self.alphabet.len()];
@@ -177,7 +177,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 }
 
-/// The values whose words are known already, by their fingerprints: there are few words and many values.
+/// The values whose words are already known, by fingerprint: there are few words and many values.
 #[derive(Default)]
 struct Known {
     timers: BTreeSet<u128>,

@@ -1,22 +1,23 @@
 //! A system of [`Process`]es as one [`Model`](crate::Model).
 //!
 //! The world decides everything that a process does not, in every possible way: which message arrives next, which timer
-//! fires, who crashes and what its disk keeps, how a choice turns out, when a command comes. Handlers are the production
-//! code, called through the same [`Context`](volvox_core::Context) as everywhere.
+//! fires, which node crashes and what its disk keeps, the result of a choice, when a command arrives. Handlers are the
+//! production code, called through the same [`Context`](volvox_core::Context) as everywhere.
 //!
 //! | file | what |
 //! |---|---|
 //! | `node` | one node as a value, and one step of it |
-//! | `outcomes` | what a step of a node can come to: computed once, then looked up |
-//! | `network` | what is under way, and what may arrive next |
-//! | `state` | a global state: a list of numbers; what properties see of it |
+//! | `outcomes` | the possible outcomes of a node's step: computed once, then looked up |
+//! | `network` | the messages in flight, and which may arrive next |
+//! | `state` | a global state: a list of numbers; the view for properties |
 //! | `next` | every step that is possible |
-//! | `decision` | a step by numbers, and what it stands for |
-//! | `space` | a system with its types forgotten, as the explorer sees it |
+//! | `decision` | a step by numbers, and its meaning |
+//! | `space` | a system with its types erased, as the explorer sees it |
 //! | `exercised` | what happened in an exploration, and what never did |
 //! | `symmetry` | states that differ by the names of equal nodes |
 //! | `schedule` | a run as data and as a trace |
 
+mod action;
 mod arena;
 mod bytes;
 mod decision;
@@ -32,10 +33,11 @@ mod symmetry;
 #[cfg(test)]
 mod tests;
 
+pub use action::{Action, What};
 pub use decision::Decision;
 pub use exercised::{Exercised, Universe};
 pub use network::Network;
-pub use schedule::{Action, Schedule, What};
+pub use schedule::Schedule;
 pub use state::{State, View};
 pub use symmetry::{Names, Symmetric};
 
@@ -46,7 +48,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use symmetry::Symmetry;
 use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Process};
 
-/// A process that can be checked: a value, all of it.
+/// A process that can be checked: its whole state is a value.
 pub trait Checked:
     Process<
         Config: Send + Sync,
@@ -82,30 +84,30 @@ impl<P> Checked for P where
 /// When records are durable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Durability {
-    /// At once: a step and its records are atomic. Exact for protocols that use only the verbs that wait: what nobody
-    /// could hear of did not happen. A positional verb is an error here.
+    /// At once: a step and its records are atomic. Exact for protocols that use only the waiting verbs, since an
+    /// unobserved step did not happen. A positional verb is an error here.
     Atomic,
-    /// At once, also where positional verbs are used. What only a slow disk shows is left out, and much is saved: for the
-    /// larger instances of what is explored with [`Durability::Separate`] in smaller ones.
+    /// At once, even with positional verbs. This omits behaviour that only a slow disk shows, and saves many states:
+    /// for larger instances of models whose smaller instances are explored with [`Durability::Separate`].
     Prompt,
-    /// By an event of its own, in order, a whole number of steps at a time; a crash keeps any such number.
+    /// By a separate event, in order, a whole number of steps at a time; a crash keeps any such number.
     Separate,
 }
 
-/// Time that passes in small equal ticks, for protocols that are synchronous: they count on messages to arrive in time.
+/// Time that passes in small equal ticks, for synchronous protocols, which rely on messages to arrive in time.
 ///
 /// A message arrives `delivery_min` to `delivery_max` ticks after it was sent; a timer fires exactly when it is due by the
 /// clock of its node; and no tick passes while something is overdue. Each node's clock runs at one of `drifts_ppm` for the
 /// whole run, and every combination is explored.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Timed {
-    /// What one tick is on a true clock.
+    /// The duration of one tick on a true clock.
     pub tick: Duration,
-    /// The soonest that a message arrives, in ticks.
+    /// The least delay of a message, in ticks.
     pub delivery_min: u32,
-    /// The latest, in ticks; 200 at most.
+    /// The greatest delay, in ticks; at most 200.
     pub delivery_max: u32,
-    /// How much faster than true a node's clock may run.
+    /// The possible drifts of a node's clock.
     pub drifts_ppm: Vec<i32>,
 }
 
@@ -118,7 +120,7 @@ type CommandTest<P> = Box<dyn Fn(&P, &<P as Process>::Command) -> bool + Send + 
 type NodeTest<P> = Box<dyn Fn(NodeId, &P) -> bool + Send + Sync>;
 type Within<P, H> = Box<dyn Fn(&View<'_, P, H>) -> bool + Send + Sync>;
 
-/// A message with its link, and what became of it in some run.
+/// A message with its link, and its fate in some run.
 struct Envelope<M> {
     from: usize,
     to: usize,
@@ -168,7 +170,7 @@ pub struct System<P: Checked, H = ()> {
     timers: Arena<TimerKind<P::Timer>>,
     histories: Arena<H>,
     outcomes: Arena<Remembered<P>>,
-    /// How many messages full queues dropped, for each link: see `link_of`.
+    /// The number of messages dropped by full queues, for each link: see `link_of`.
     dropped: Box<[AtomicU64]>,
     has_restarted: AtomicBool,
 }
@@ -182,8 +184,8 @@ impl<P: Checked> System<P> {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// As [`System::new`], with an observer: what it remembers of the events of all nodes is part of the state, so it
-    /// should remember little.
+    /// As [`System::new`], with an observer: its history of the events of all nodes is part of the state, so it should
+    /// remember little.
     pub fn observed(
         nodes: u64,
         config: P::Config,
@@ -221,7 +223,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         }
     }
 
-    /// As [`System::new`], observed by the history that the protocol's own properties speak about.
+    /// As [`System::new`], observed by the history that the protocol's own properties use.
     pub fn with_history(nodes: u64, config: P::Config) -> System<P, H>
     where
         H: History<P> + 'static,
@@ -229,29 +231,29 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         System::observed(nodes, config, H::default(), H::on_event)
     }
 
-    /// A configuration for each node.
+    /// Sets the configuration of each node.
     pub fn configs(mut self, config_of: impl Fn(NodeId) -> P::Config + Send + Sync + 'static) -> Self {
         self.config_of = Box::new(config_of);
         self
     }
 
-    /// The links.
+    /// Sets the links.
     pub fn network(mut self, network: Network) -> Self {
         self.network = network;
         (self.budgets[LOSSES], self.budgets[DOUBLES]) = (network.losses, network.doubles);
         self
     }
 
-    /// When records are durable.
+    /// Sets when records are durable.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.durability = durability;
         self
     }
 
-    /// Time passes in ticks, instead of not at all.
+    /// Lets time pass in ticks, instead of not at all.
     ///
     /// # Panics
-    /// When `timed` is not a time: no delay that is possible, no clock, a tick of zero.
+    /// When `timed` is invalid: no possible delay, no clock, or a tick of zero.
     pub fn timed(mut self, timed: Timed) -> Self {
         assert!(timed.delivery_min <= timed.delivery_max && timed.delivery_max <= 200, "delays of {timed:?}");
         assert!(!timed.tick.is_zero() && !timed.drifts_ppm.is_empty(), "ticks of {timed:?}");
@@ -259,28 +261,28 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         self
     }
 
-    /// At most so many crashes in a run; who crashed stays down.
+    /// Allows at most this many crashes in a run; a crashed node stays down.
     pub fn crashes(mut self, at_most: u32) -> Self {
         self.budgets[CRASHES] = at_most;
         self
     }
 
-    /// At most so many crashes in a run; who crashed comes back with what its disk kept, at any later moment, and for
-    /// liveness in the end.
+    /// Allows at most this many crashes in a run; a crashed node restarts with what its disk kept, at any later moment,
+    /// and for liveness eventually.
     pub fn crashes_and_restarts(mut self, at_most: u32) -> Self {
         self.restarts = true;
         self.crashes(at_most)
     }
 
-    /// Counts the starts of each process, for protocols that ask for [`boot()`](volvox_core::Context::boot). The count is
-    /// then part of a node's state, which costs states; without it a process that asks fails in that step where nodes
-    /// restart. Where none does every boot is the first, and there is nothing to count.
+    /// Counts the starts of each process, for protocols that read [`boot()`](volvox_core::Context::boot). The count is
+    /// then part of a node's state, which costs states; without it a process that reads it fails in that step if nodes
+    /// restart. If none does, every boot is the first, and there is nothing to count.
     pub fn counting_boots(mut self) -> Self {
         self.counts_boots = true;
         self
     }
 
-    /// A command that may be given to a node at any moment, so often in a run.
+    /// Adds a command that may be given to a node at any moment, this many times in a run.
     ///
     /// # Panics
     /// When there is no such node.
@@ -290,11 +292,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         self
     }
 
-    /// Timers for which `test` holds fire at most so often in a run, on all nodes together. The first such budget that
-    /// a timer falls under is its own.
+    /// Timers for which `test` holds fire at most this many times in a run, on all nodes together. The first budget
+    /// that matches a timer applies.
     ///
     /// # Panics
-    /// After the first command: budgets stand in this order.
+    /// After the first command: budgets are kept in this order.
     pub fn timer_budget(mut self, test: impl Fn(&P::Timer) -> bool + Send + Sync + 'static, times: u32) -> Self {
         assert!(self.alphabet.is_empty(), "budgets of timers come before commands");
         self.timer_budgets.push(Box::new(test));
@@ -302,7 +304,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         self
     }
 
-    /// Only timers for which `test` holds fire. The others stay set, and hold up no tick.
+    /// Only timers for which `test` holds fire. The others stay set, and do not delay ticks.
     pub fn timers(mut self, test: impl Fn(&P, &P::Timer) -> bool + Send + Sync + 'static) -> Self {
         self.may_fire = Some(Box::new(test));
         self
@@ -314,36 +316,36 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         self
     }
 
-    /// States in which some node fails this test are not looked behind: a bound on terms, on lengths of logs.
+    /// States in which some node fails this test are not expanded: a bound on terms, or on lengths of logs.
     pub fn nodes_within(mut self, test: impl Fn(NodeId, &P) -> bool + Send + Sync + 'static) -> Self {
         self.node_within = Some(Box::new(test));
         self
     }
 
-    /// States that fail this test are not looked behind.
+    /// States that fail this test are not expanded.
     pub fn within(mut self, test: impl Fn(&View<'_, P, H>) -> bool + Send + Sync + 'static) -> Self {
         self.within = Some(Box::new(test));
         self
     }
 
-    /// How processes compare: by this fingerprint instead of by their whole value, to leave out counters. Right only if
-    /// processes with equal fingerprints behave alike, as far as properties see: one of them stands for all.
+    /// Compares processes by this fingerprint instead of by their whole value, to omit counters. Correct only if
+    /// processes with equal fingerprints behave alike, as far as properties see: one of them represents all.
     pub fn fingerprint(mut self, projection: impl Fn(&P) -> u128 + Send + Sync + 'static) -> Self {
         self.projection = Some(Box::new(projection));
         self
     }
 
-    /// In timed models, for processes that ask for `now()`: how they compare, with the instants that they keep taken
-    /// relative to now. Without it `now()` is an error, as in asynchronous time.
+    /// In timed models, for processes that read `now()`: compares them with their instants relative to now. Without it
+    /// `now()` is an error, as in asynchronous models.
     pub fn relative_to_now(mut self, relative: impl Fn(&P, Instant) -> u128 + Send + Sync + 'static) -> Self {
         self.relative = Some(Box::new(relative));
         self
     }
 
-    /// Nodes of each group are equal: states that differ by their names alone are one.
+    /// Nodes of each group are equal: states that differ only by their names are one.
     ///
     /// # Panics
-    /// When the permutations are more than 120, or commands are not given to all of a group alike.
+    /// When there are more than 120 permutations, or the commands differ within a group.
     pub fn symmetric(mut self, groups: &[&[NodeId]], rename_history: fn(&H, &Names) -> H) -> Self
     where
         P: Symmetric,
@@ -353,7 +355,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     }
 
     /// Whether the queue of some link was full in some state explored so far, and a message was dropped: then the bound
-    /// is part of what was explored. [`Report::overflowed`](crate::Report::overflowed) says which, and how often.
+    /// is part of what was explored. [`Report::overflowed`](crate::Report::overflowed) lists the links, with counts.
     pub fn has_overflowed(&self) -> bool {
         self.dropped.iter().any(|dropped| dropped.load(Ordering::Relaxed) > 0)
     }

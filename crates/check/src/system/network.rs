@@ -1,18 +1,19 @@
-//! What is under way, and in which order it may arrive.
+//! The messages in flight, and the order in which they may arrive.
 
 use super::{Checked, System};
 use crate::model::share;
 
 /// A link in the model.
 ///
-/// Loss and doubling have budgets, so that a model is finite and a liveness property can hold: a link that loses for ever
-/// delivers nothing, and a budget is what "fair loss" means in a finite run.
+/// Loss and duplication have budgets, so that a model is finite and a liveness property can hold: a link that loses
+/// forever delivers nothing, and in a finite run "fair loss" means a budget.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Network {
     pub(super) order: LinkOrder,
     pub(super) losses: u32,
     pub(super) doubles: u32,
-    /// The most messages of one link under way; the newest beyond it is dropped, as by the bounded queues of real links.
+    /// The most messages in flight on one link; beyond it the newest is dropped, as by the bounded queues of real
+    /// links.
     pub(super) queue_max: usize,
     pub(super) keep_ignored: bool,
 }
@@ -27,7 +28,7 @@ pub(super) enum LinkOrder {
 /// Any number of losses.
 pub(super) const ANY: u32 = u32::MAX;
 
-/// The age of a message, in ticks, stands above its number.
+/// The position of a message's age, in ticks, above its number.
 const AGE_SHIFT: u32 = 24;
 const ENVELOPES_MAX: u32 = 1 << AGE_SHIFT;
 
@@ -37,50 +38,50 @@ impl Network {
         Network { order: LinkOrder::Ordered, losses: 0, doubles: 0, queue_max: 16, keep_ignored: false }
     }
 
-    /// Messages arrive in any order. A safety property that holds here holds over links that lose, too: a message that
+    /// Messages arrive in any order. A safety property that holds here also holds over lossy links: a message that
     /// never arrives is one that arrives after the end.
     pub fn unordered() -> Network {
         Network { order: LinkOrder::Unordered, ..Network::ordered() }
     }
 
-    /// What was sent once may arrive any number of times, in any order.
+    /// A message may arrive any number of times, in any order.
     pub fn duplicating() -> Network {
         Network { order: LinkOrder::Duplicating, ..Network::ordered() }
     }
 
-    /// At most so many messages are lost in a run.
+    /// Loses at most this many messages in a run.
     pub fn losses(self, at_most: u32) -> Network {
         Network { losses: at_most, ..self }
     }
 
-    /// Any message may be lost.
+    /// Allows the loss of any message.
     pub fn lossy(self) -> Network {
         self.losses(ANY)
     }
 
-    /// At most so many messages arrive once more than they were sent.
+    /// Duplicates at most this many messages.
     pub fn doubles(self, at_most: u32) -> Network {
         Network { doubles: at_most, ..self }
     }
 
-    /// At most so many messages of one link are under way; 16 unless said.
+    /// Allows at most this many messages in flight on one link; the default is 16.
     pub fn queue_max(self, messages: usize) -> Network {
         Network { queue_max: messages, ..self }
     }
 
-    /// A delivery that changes nothing and does nothing is no step: the message stays under way. Fewer states, and the
-    /// same behaviour of nodes: what is ignored now and heard later is one more thing that the network may do. For
-    /// safety on unordered links.
+    /// Skips deliveries that change nothing and have no effects: the message stays in flight. That saves states without
+    /// changing the behaviour of nodes, since the network may also deliver the message later. For safety on unordered
+    /// links.
     ///
     /// # Panics
-    /// On ordered links, where it would hold up those behind it.
+    /// On ordered links, where the message would block those behind it.
     pub fn keep_ignored(self) -> Network {
         assert!(self.order != LinkOrder::Ordered, "an ignored message would hold up those behind it");
         Network { keep_ignored: true, ..self }
     }
 }
 
-/// A message under way: its number and its age in ticks, in one word.
+/// A message in flight: its number and its age in ticks, in one word.
 pub(super) fn flight(envelope: u32, age: u32) -> u32 {
     assert!(envelope < ENVELOPES_MAX, "more than {ENVELOPES_MAX} different messages");
     age << AGE_SHIFT | envelope
@@ -101,8 +102,8 @@ impl<P: Checked, H> System<P, H> {
         (envelope.from * self.ids.len() + envelope.to) as u32
     }
 
-    /// Adds a message to the network, which begins at `start` of the words. Where its queue is full it is dropped, and the
-    /// answer is false.
+    /// Adds a message to the network, which begins at `start` of the words. If its queue is full the message is
+    /// dropped, and the result is false.
     pub(super) fn push(&self, words: &mut Vec<u32>, start: usize, flight: u32) -> bool {
         let link = self.link_of(flight);
         let network = &words[start..];
@@ -156,7 +157,7 @@ impl<P: Checked, H> System<P, H> {
         (3 << 32) + u64::from(age_of(flight))
     }
 
-    /// Where in the network the messages stand that may arrive next: the heads of links, or one of each kind.
+    /// The places of the messages that may arrive next: the heads of links, or one of each kind.
     pub(super) fn arrivals<'n>(&'n self, network: &'n [u32]) -> impl Iterator<Item = usize> + 'n {
         let ordered = self.network.order == LinkOrder::Ordered;
         let age_min = self.timed.as_ref().map_or(0, |timed| timed.delivery_min);

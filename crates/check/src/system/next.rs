@@ -8,14 +8,14 @@ use super::space::{Erased, StateSpace};
 use super::state::{Draft, State};
 use super::{CRASHES, Checked, DOUBLES, LOSSES, System};
 use crate::model::Steps;
-use crate::report::Overflow;
+use crate::overflow::Overflow;
 use std::hash::Hash;
 use std::sync::atomic::{AtomicBool, Ordering};
 use volvox_core::Position;
 use volvox_core::time::nanos;
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// How fast clocks may run.
+    /// The possible rates of clocks.
     fn drifts_ppm(&self) -> &[i32] {
         self.timed.as_ref().map_or(&[0], |timed| &timed.drifts_ppm)
     }
@@ -70,7 +70,7 @@ struct Pushing<'a, 's, P: Checked, H: Clone + Eq + Hash + Send + Sync> {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
-    /// A step of node `index`, in every way in which it can turn out.
+    /// A step of node `index`, with each of its outcomes.
     fn node_step(
         &mut self,
         index: usize,
@@ -127,7 +127,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
                     self.node_step(envelope.to, key, &input, None, Some(DOUBLES), kind(true));
                 }
             }
-            // What arrives where nobody is, is lost, and no fault of the network.
+            // A message that arrives at a node that is down is lost, which is not a fault of the network.
             if !is_up || system.has_budget(state, LOSSES) {
                 let budget = if is_up { Some(LOSSES) } else { None };
                 let history = state.words[system.layout().history()];
@@ -173,8 +173,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
         }
     }
 
-    /// The process ends. Over ordered links, what was under way to it is lost with the connection, and what was under way
-    /// from it may be.
+    /// The process ends. Over ordered links, messages in flight to it are lost with the connection, and those from it
+    /// may be.
     fn crash(&mut self, index: usize, keeps: Position, silenced: bool) {
         let (system, state) = (self.system, self.state);
         let layout = system.layout();
@@ -211,7 +211,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
         }
     }
 
-    /// One tick, for everybody and everything under way.
+    /// One tick, for all nodes and all messages in flight.
     fn pass(&mut self) {
         let (system, state) = (self.system, self.state);
         let Some(timed) = &system.timed else { return };
@@ -247,7 +247,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> StateSpace for System<P, H>
         for index in 0..self.ids.len() {
             let mut started = Vec::new();
             for state in &states {
-                // One that fails begins nothing: see `failed_start`.
+                // A failing start has no outcome: see `failed_start`.
                 let outcomes = self.outcomes_of(state.words[index], Key::Start, &|| Input::Start);
                 for outcome in outcomes.iter().filter(|outcome| outcome.failure.is_none()) {
                     let history = state.words[self.layout().history()];
@@ -328,7 +328,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> StateSpace for System<P, H>
     }
 }
 
-/// Notes that something happened. It is looked at before it is written: a line that nobody writes is shared by all cores.
+/// Notes that something happened. It reads before it writes: a cache line that no core writes is shared by all.
 fn note(happened: &AtomicBool) {
     if !happened.load(Ordering::Relaxed) {
         happened.store(true, Ordering::Relaxed);

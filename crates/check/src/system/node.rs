@@ -1,4 +1,4 @@
-//! One node as a value: the process, its timers, its disk, and what waits for the disk; and what a step makes of it.
+//! One node as a value: the process, its timers, its disk, and the effects that wait for the disk; and one step of it.
 
 use super::{Checked, Durability, System};
 use std::cell::Cell;
@@ -13,37 +13,37 @@ use volvox_core::{
 /// The most effects of one kind of follow-up: a process that persists in every `on_persisted` never comes to rest.
 const FOLLOW_UPS_MAX: u32 = 64;
 
-/// A node. Two nodes with equal parts behave alike, so this is what is interned.
+/// A node. Two nodes with equal parts behave alike, so this value is interned.
 #[derive(Clone)]
 pub struct Node<P: Process> {
-    /// Which node.
+    /// The index of the node.
     pub index: usize,
     /// `None` while it is down.
     pub process: Option<P>,
-    /// What is set, and for how long yet on the node's clock; always zero in asynchronous time.
+    /// The timers that are set, with the remaining time on the node's clock; always zero in asynchronous models.
     pub timers: FlatMap<P::Timer, u64>,
     /// The monotonic clock of the node; always zero in asynchronous time.
     pub now: u64,
-    /// How much faster than true its clock runs.
+    /// The drift of its clock.
     pub drift_ppm: i32,
-    /// How often its process started; always zero where boots are not counted.
+    /// The number of starts of its process; always zero if boots are not counted.
     pub boots: u64,
     pub disk: Disk<P::Record>,
-    /// What waits until the records up to a position are durable, in the order of `volvox_core::Outbox`, which is no
-    /// value that could be compared.
+    /// The effects that wait until the records up to a position are durable, in the order of `volvox_core::Outbox`,
+    /// which cannot be compared.
     pub gate: Vec<(Position, Held<P>)>,
 }
 
-/// What was persisted.
+/// The persisted records.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Disk<R> {
-    /// The parts of the current checkpoint, and what they stand for.
+    /// The parts of the current checkpoint, and the position that they cover.
     pub checkpoint: Vec<Part>,
     pub covers: Position,
-    /// What follows the checkpoint, durable or not.
+    /// The records after the checkpoint, durable or not.
     pub records: Vec<R>,
     pub durable: Position,
-    /// Where each step that is not durable ended: a sync writes whole steps.
+    /// The last position of each step that is not durable: a sync writes whole steps.
     pub ends: Vec<Position>,
     /// Parts that no checkpoint names yet.
     staged: Vec<Part>,
@@ -51,14 +51,14 @@ pub struct Disk<R> {
     pending: Vec<(Position, Position, Vec<u64>)>,
 }
 
-/// What waits at the gate.
+/// An effect that waits at the gate.
 #[derive(Clone, Hash)]
 pub enum Held<P: Process> {
     Send(NodeId, P::Message),
     Emit(P::Event),
 }
 
-/// What a node is told.
+/// An input of a node.
 #[derive(Clone)]
 pub enum Input<P: Process> {
     Start,
@@ -67,20 +67,20 @@ pub enum Input<P: Process> {
     Command(P::Command),
     /// The records up to here are durable.
     Sync(Position),
-    /// The process ends; of what is not durable, the records up to here survive.
+    /// The process ends; the records up to here survive, durable or not.
     Crash(Position),
-    /// Time passes, so much on a true clock.
+    /// Time passes, by this much on a true clock.
     Pass(u64),
 }
 
-/// What a step did.
+/// The effects of a step.
 pub struct Ran<P: Process> {
     pub node: Node<P>,
-    /// What left the node, in order.
+    /// The messages and events that left the node, in order.
     pub left: Vec<Held<P>>,
     /// All effects, in program order.
     pub effects: Vec<EffectOf<P>>,
-    /// The bounds of the choices that were asked for.
+    /// The bounds of the choices that the step made.
     pub asked: Vec<u32>,
     pub failure: Option<String>,
 }
@@ -163,7 +163,7 @@ impl<P: Checked, H> System<P, H> {
     /// One step of one node, with these answers to its choices.
     pub(super) fn run(&self, node: &Node<P>, input: &Input<P>, answers: Vec<u32>) -> Ran<P> {
         let mut stepping = Stepping::new(self, node, answers);
-        // The process is a clone: what a panic leaves half done is thrown away with it.
+        // The process is a clone: a panic's half-finished state is discarded with it.
         let outcome = catch_unwind(AssertUnwindSafe(|| stepping.take(input)));
         if let Err(panic) = outcome {
             stepping.failure = Some(match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
@@ -177,22 +177,21 @@ impl<P: Checked, H> System<P, H> {
             Choices::Random(_) | Choices::Noted { .. } => Vec::new(),
         };
         if stepping.environment.now == Now::Noted(Cell::new(true)) {
-            // Whatever it did then, right or wrong, it did at a time that was none.
+            // Its other effects do not matter: there was no time to read.
             let failure = Some(self.asks_for_now(stepping.environment.id));
             return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
         }
         if stepping.environment.boot == WhichBoot::Noted(Cell::new(true)) {
             let id = stepping.environment.id;
-            let failure = Some(format!(
-                "{id} asks for boot(), and nodes restart here without being counted: say System::counting_boots"
-            ));
+            let failure =
+                Some(format!("{id} reads boot(), but restarts are not counted here: use System::counting_boots"));
             return Ran { node: node.clone(), left: Vec::new(), effects: Vec::new(), asked, failure };
         }
         let Stepping { node, left, all: effects, failure, .. } = stepping;
         Ran { node, left, effects, asked, failure }
     }
 
-    /// Where nobody returns every boot is the first, whether boots are counted or not.
+    /// If no node restarts every boot is the first, whether boots are counted or not.
     fn boot_of(&self, node: &Node<P>) -> WhichBoot {
         match (self.counts_boots, self.restarts) {
             (true, _) => WhichBoot::Known(Boot(node.boots)),
@@ -203,13 +202,13 @@ impl<P: Checked, H> System<P, H> {
 
     fn asks_for_now(&self, id: NodeId) -> String {
         match &self.timed {
-            None => format!("{id} asks for now(), and in an asynchronous model no time passes"),
-            Some(_) => format!("{id} asks for now(): say how processes compare at it with System::relative_to_now"),
+            None => format!("{id} reads now(), but in an asynchronous model no time passes"),
+            Some(_) => format!("{id} reads now(): define how processes compare at it with System::relative_to_now"),
         }
     }
 }
 
-/// A step under way.
+/// A step in progress.
 struct Stepping<'s, P: Checked, H> {
     system: &'s System<P, H>,
     node: Node<P>,
@@ -223,7 +222,7 @@ struct Stepping<'s, P: Checked, H> {
 impl<'s, P: Checked, H> Stepping<'s, P, H> {
     fn new(system: &'s System<P, H>, node: &Node<P>, answers: Vec<u32>) -> Self {
         let id = system.ids[node.index];
-        // Who says how a process compares relative to now may ask for it.
+        // A system that defines how processes compare relative to now may read it.
         let now = match (&system.timed, &system.relative) {
             (Some(_), Some(_)) => Now::Known(Instant(node.now)),
             _ => Now::Noted(Cell::new(false)),
@@ -285,7 +284,7 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
         self.node.process = Some(process);
     }
 
-    /// Runs a handler, then, where a step and its records are atomic, tells the process of its records at once.
+    /// Runs a handler; if a step and its records are atomic, then reports the records as durable at once.
     fn handle(&mut self, handler: &dyn Fn(&mut P, &mut Context<'_, P>)) {
         let before = self.node.disk.last();
         self.handle_once(handler);

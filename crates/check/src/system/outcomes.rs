@@ -1,4 +1,4 @@
-//! What a step of a node can come to: computed once for each node state and input, and then looked up.
+//! The possible outcomes of a node's step: computed once for each node state and input, and then looked up.
 
 use super::bytes::heap_bytes;
 use super::network::flight;
@@ -9,17 +9,18 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicU64, Ordering};
 use volvox_core::{Process, fingerprint_of};
 
-/// The most ways that the choices of one step may turn out.
+/// The most combinations of choices of one step.
 const BRANCHES_MAX: usize = 4_096;
 
-/// A node state, with what can be said of it once and for all.
+/// A node state, with derived data that never changes.
 pub(super) struct Known<P: Process> {
     pub node: Node<P>,
     /// The timers that may fire now, by their numbers.
     pub fires: Box<[u32]>,
     pub is_within: bool,
-    /// Where the outcomes of some steps are: looking them up for every message under way is most of the work of an
-    /// expansion, and this needs neither a lock nor a hash. A slot is a key and the number of its outcomes plus one.
+    /// A cache of the outcomes of some steps: looking them up for every message in flight is most of the work of an
+    /// expansion, and the cache needs neither a lock nor a hash. A slot is a key and the number of its outcomes plus
+    /// one.
     near: [AtomicU64; NEAR],
 }
 
@@ -55,20 +56,20 @@ impl<P: Process> Known<P> {
     }
 }
 
-/// A timer, and the budget that it falls under.
+/// A timer, with the budget that applies.
 pub(super) struct TimerKind<T> {
     pub timer: T,
     pub budget: Option<usize>,
 }
 
-/// A step of a node state, and all ways in which it can turn out.
+/// A step of a node state, with all its outcomes.
 pub(super) struct Remembered<P: Process> {
     pub node: u32,
     pub key: Key,
     pub outcomes: Box<[Outcome<P>]>,
 }
 
-/// One way in which a step can turn out.
+/// One outcome of a step.
 pub(super) struct Outcome<P: Process> {
     pub answers: Box<[u32]>,
     pub node: u32,
@@ -78,7 +79,7 @@ pub(super) struct Outcome<P: Process> {
     pub failure: Option<String>,
 }
 
-/// What a step is remembered by, beside the node state: 3 bits for the kind, the rest for what it is about.
+/// The key of a step, beside the node state: 3 bits for the kind, the rest for its subject.
 #[derive(Clone, Copy)]
 pub(super) enum Key {
     Deliver(u32),
@@ -137,8 +138,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         })
     }
 
-    /// The number of a step, under which all ways in which it can turn out are: computed once for each node state and
-    /// input.
+    /// The number of a step, under which all its outcomes are kept: computed once for each node state and input.
     pub(super) fn step_of(&self, node: u32, key: Key, input: &dyn Fn() -> Input<P>) -> u32 {
         let (known, packed) = (self.nodes.get(node), key.packed());
         if let Some(found) = known.near(packed) {
@@ -172,11 +172,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                     Held::Emit(event) => events.push(event),
                     Held::Send(to, message) => match self.ids.iter().position(|id| *id == to) {
                         Some(to) => sends.push(flight(self.intern_envelope(before.index, to, message), 0)),
-                        None => failure = Some(format!("sends to {to}, who does not exist")),
+                        None => failure = Some(format!("sends to {to}, which does not exist")),
                     },
                 }
             }
-            // A node that failed half-way is no state.
+            // A node that failed midway is not a state.
             let after = if failure.is_some() { node } else { self.intern_node(ran.node) };
             let answered = answers.clone().into();
             outcomes.push(Outcome {
@@ -195,7 +195,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         outcomes.into()
     }
 
-    /// How the choices of a node's start turned out, when it made this node.
+    /// The choices of a node's start that led to this node.
     pub(super) fn answers_to_start(&self, index: usize, drift_ppm: i32, node: u32) -> Box<[u32]> {
         let before = self.intern_node(Node::new(index, drift_ppm));
         let outcomes = self.outcomes_of(before, Key::Start, &|| Input::Start);

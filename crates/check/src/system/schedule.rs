@@ -1,5 +1,6 @@
-//! A run as data: what a counterexample is made of, and what another world can follow.
+//! A run as data: the content of a counterexample, which another world can replay.
 
+use super::action::{Action, What};
 use super::decision::{Decision, Kind};
 use super::network::LinkOrder;
 use super::node::{Input, Node, Ran};
@@ -10,153 +11,23 @@ use std::fmt::Write;
 use std::hash::Hash;
 use volvox_core::time::nanos;
 use volvox_core::trace::Line;
-use volvox_core::{Instant, NodeId, Position, Process};
+use volvox_core::{Instant, NodeId, Process};
 
-/// One decision of the world, and how the choices of the step that it caused turned out.
-pub struct Action<P: Process> {
-    /// The decision.
-    pub what: What<P>,
-    /// The answers to `choose`, in the order of asking.
-    pub choices: Box<[u32]>,
-}
-
-/// A decision of the world.
-pub enum What<P: Process> {
-    /// A message arrives.
-    Deliver {
-        /// From whom.
-        from: NodeId,
-        /// To whom.
-        to: NodeId,
-        /// What.
-        message: P::Message,
-        /// Whether it stays under way, to arrive once more.
-        kept: bool,
-    },
-    /// A message never arrives.
-    Lose {
-        /// From whom.
-        from: NodeId,
-        /// To whom.
-        to: NodeId,
-        /// What.
-        message: P::Message,
-        /// Whether that is because the receiver is down.
-        nobody: bool,
-    },
-    /// A timer fires.
-    Fire {
-        /// Whose.
-        node: NodeId,
-        /// Which.
-        timer: P::Timer,
-    },
-    /// Somebody outside asks for something.
-    Command {
-        /// Whom.
-        node: NodeId,
-        /// What.
-        command: P::Command,
-    },
-    /// Records are durable.
-    Sync {
-        /// Whose.
-        node: NodeId,
-        /// Up to which.
-        through: Position,
-    },
-    /// A process ends.
-    Crash {
-        /// Whose.
-        node: NodeId,
-        /// The last record that survives.
-        keeps: Position,
-        /// Whether what it had under way, over ordered links, is lost with it.
-        silenced: bool,
-    },
-    /// A process starts for the first time. All do before a run begins, so this is told of a start that fails.
-    Start {
-        /// Whose.
-        node: NodeId,
-    },
-    /// A process starts again.
-    Restart {
-        /// Whose.
-        node: NodeId,
-    },
-    /// A tick.
-    Pass,
-}
-
-/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as told, and then the
-/// world decides as told. It holds values and no numbers of a particular exploration.
+/// A run of a [`System`]: its first state is that in which every node has started, its clocks drift as given, and then
+/// the world decides as given. It holds values and no numbers of a particular exploration.
 ///
-/// To follow it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
+/// To replay it in the simulated world: build a simulation of the same nodes and configurations whose links deliver
 /// nothing by themselves and whose timers do not run, and carry out one decision after the other: hand over the oldest
-/// message under way that equals the one named, fire the timer, give the command, let the disk be durable up to a
-/// position, crash, restart. Choices are answered from the script. What the checker found to be possible is possible
+/// message in flight that equals the one named, fire the timer, give the command, let the disk be durable up to a
+/// position, crash, restart. Choices are answered from the script. Every schedule that the checker found is possible
 /// there, and the property fails in the same state.
 pub struct Schedule<P: Process> {
     /// The drift of each node's clock, in parts per million.
     pub drifts_ppm: Vec<i32>,
-    /// How the choices of each node's start turned out; empty where a start fails, which is then the only decision.
+    /// The choices of each node's start; empty if a start fails, which is then the only decision.
     pub starts: Vec<Box<[u32]>>,
     /// The decisions.
     pub actions: Vec<Action<P>>,
-}
-
-// Not derived: that would ask for a process that can be cloned, and there is none inside.
-impl<P: Process> Clone for Action<P> {
-    fn clone(&self) -> Action<P> {
-        Action { what: self.what.clone(), choices: self.choices.clone() }
-    }
-}
-
-impl<P: Process> Clone for What<P> {
-    fn clone(&self) -> What<P> {
-        match self {
-            What::Deliver { from, to, message, kept } => {
-                What::Deliver { from: *from, to: *to, message: message.clone(), kept: *kept }
-            }
-            What::Lose { from, to, message, nobody } => {
-                What::Lose { from: *from, to: *to, message: message.clone(), nobody: *nobody }
-            }
-            What::Fire { node, timer } => What::Fire { node: *node, timer: timer.clone() },
-            What::Command { node, command } => What::Command { node: *node, command: command.clone() },
-            What::Sync { node, through } => What::Sync { node: *node, through: *through },
-            What::Crash { node, keeps, silenced } => What::Crash { node: *node, keeps: *keeps, silenced: *silenced },
-            What::Start { node } => What::Start { node: *node },
-            What::Restart { node } => What::Restart { node: *node },
-            What::Pass => What::Pass,
-        }
-    }
-}
-
-impl<P: Process> fmt::Display for Action<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::Deliver { from, to, message, kept } => {
-                write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays under way)" } else { "" })?;
-            }
-            What::Lose { from, to, message, nobody } => {
-                write!(f, "lost {from} -> {to} {message}{}", if *nobody { " (nobody there)" } else { "" })?;
-            }
-            What::Fire { node, timer } => write!(f, "{node} timer {timer:?} fires")?,
-            What::Command { node, command } => write!(f, "{node} command {command}")?,
-            What::Sync { node, through } => write!(f, "{node} durable through {through}")?,
-            What::Crash { node, keeps, silenced } => {
-                write!(f, "{node} crashes, its disk keeps {keeps}")?;
-                f.write_str(if *silenced { ", and what it sent is lost" } else { "" })?;
-            }
-            What::Start { node } => write!(f, "{node} starts")?,
-            What::Restart { node } => write!(f, "{node} starts again")?,
-            What::Pass => f.write_str("a tick passes")?,
-        }
-        if !self.choices.is_empty() {
-            write!(f, " choosing {:?}", self.choices)?;
-        }
-        Ok(())
-    }
 }
 
 impl<P: Process> fmt::Display for Schedule<P> {
@@ -166,7 +37,7 @@ impl<P: Process> fmt::Display for Schedule<P> {
 }
 
 impl<P: Process> Action<P> {
-    /// The node that makes a step, and what it is told.
+    /// The node that makes a step, and its input.
     fn input(&self) -> Option<(NodeId, Input<P>)> {
         Some(match self.what.clone() {
             What::Deliver { from, to, message, .. } => (to, Input::Message(from, message)),
@@ -182,7 +53,7 @@ impl<P: Process> Action<P> {
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// The run of a counterexample as data: values, and no numbers of this system.
-    pub fn schedule(&self, counterexample: &Counterexample<System<P, H>>) -> Schedule<P> {
+    pub fn schedule(&self, counterexample: &Counterexample<State, Decision>) -> Schedule<P> {
         let nodes = &counterexample.initial.words[..self.ids.len()];
         let drifts_ppm: Vec<i32> = nodes.iter().map(|node| self.nodes.get(*node).node.drift_ppm).collect();
         let has_begun = !matches!(&counterexample.failed, Some((Decision { kind: Kind::Start { .. }, .. }, _)));
@@ -193,11 +64,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         Schedule { drifts_ppm, starts, actions: steps.chain(failed).map(|decision| self.action(decision)).collect() }
     }
 
-    /// Runs a schedule with fresh processes, and writes the trace: each decision, then what the node did, one line an
-    /// effect. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
+    /// Runs a schedule with fresh processes, and writes the trace: each decision, then the node's effects, one per
+    /// line. The time of a line is that of its tick in timed models, and otherwise the number of its decision in
     /// milliseconds.
     ///
-    /// This shares nothing with the exploration but the step of a single node: no numbers, no fingerprints, no memory of
+    /// This shares only the step of a single node with the exploration: no numbers, no fingerprints, no memory of
     /// earlier results.
     pub fn trace(&self, schedule: &Schedule<P>) -> String {
         let mut text = String::new();
@@ -216,15 +87,15 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         text
     }
 
-    /// Whether following a schedule with fresh processes ends in nodes equal to those of `state`: that what was explored
-    /// is what happens.
+    /// Whether replaying a schedule with fresh processes ends in nodes equal to those of `state`, to validate the
+    /// exploration.
     pub fn ends_in(&self, schedule: &Schedule<P>, state: &State) -> bool {
         let nodes = self.follow(schedule, |_, _, _, _| {});
         let fingerprints = nodes.iter().map(|node| self.fingerprint_of_node(node));
         fingerprints.eq(state.words[..self.ids.len()].iter().map(|node| self.nodes.fingerprint(*node)))
     }
 
-    /// Who the nodes are: for worlds that follow a schedule of this one.
+    /// The ids of the nodes, for worlds that replay a schedule of this one.
     pub fn ids(&self) -> &[NodeId] {
         &self.ids
     }
@@ -257,7 +128,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         was == process.map(|process| self.fingerprint_of_process(process, now))
     }
 
-    /// Runs a schedule, and shows each decision, whose step it is, and what the step did, where there is one.
+    /// Runs a schedule, and shows each decision, with the node and the effects of its step, if any.
     fn follow(
         &self,
         schedule: &Schedule<P>,

@@ -1,17 +1,19 @@
-//! A system as a model, with its types forgotten.
+//! A system as a model, with its types erased.
 //!
-//! States and decisions of all systems are the same numbers. So the explorer, the search for cycles and the making of
-//! counterexamples are compiled once, here, for [`Erased`]; a system costs its own steps and no more.
+//! States and decisions of all systems are the same numbers. So the explorer, the search for cycles and the
+//! construction of counterexamples are compiled once, here, for [`Erased`]; a system adds only its own steps.
 
 use super::decision::Decision;
 use super::{Checked, State, System};
-use crate::checker::Checker;
-use crate::model::{Model, Steps};
-use crate::report::{Overflow, Report};
+use crate::checker;
+use crate::model::{Model, QuestionsOf, ReportOf, Steps};
+use crate::overflow::Overflow;
+use crate::questions::Questions;
+use crate::report::Report;
 use std::hash::Hash;
 use std::marker::PhantomData;
 
-/// A system of which nothing is known but its states and decisions. The methods are those of [`Model`].
+/// A system of which only its states and decisions are known. The methods are those of [`Model`].
 pub(super) trait StateSpace: Sync {
     fn initial_states(&self) -> Vec<State>;
     fn start_that_fails(&self) -> Option<(State, Decision, String)>;
@@ -82,11 +84,11 @@ impl Model for Erased<'_> {
 }
 
 /// Explores any system: the one place where the explorer is compiled for systems.
-fn explore(checker: Checker<'_, Erased<'_>>) -> Report<Erased<'static>> {
-    checker.explore().of_same()
+fn explore(system: &dyn StateSpace, questions: &Questions<'_, State, Decision>) -> Report<State, Decision> {
+    checker::explore(&Erased(system), questions)
 }
 
-/// Hands the steps of a system to who asked for those of its type.
+/// Passes the steps of a system to a sink for its own type.
 struct Typed<'s, M, S> {
     steps: &'s mut S,
     model: PhantomData<fn(M)>,
@@ -110,7 +112,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
     type State = State;
     type Action = Decision;
 
-    /// Every node has started, in every way in which its start can turn out, with every combination of clocks.
+    /// Every node has started, with every outcome of its start, and with every combination of clocks.
     fn initial(&self) -> Vec<State> {
         self.initial_states()
     }
@@ -140,8 +142,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
         self.is_within(state)
     }
 
-    /// A link delivers in the end, a timer that stays set fires, a disk writes, a node that may come back does, and time
-    /// passes. Losses, doublings, crashes and commands may never come.
+    /// A link eventually delivers, a timer that stays set fires, a disk writes, a node that may restart does, and time
+    /// passes. Losses, duplications, crashes and commands may never happen.
     fn fairness(&self, decision: &Decision) -> Option<u64> {
         self.fairness_of(decision)
     }
@@ -162,8 +164,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Model for System<P, H> {
         state.bytes()
     }
 
-    fn explore(checker: Checker<'_, Self>) -> Report<Self> {
-        let erased = Erased(checker.model);
-        explore(Checker { model: &erased, asked: checker.asked, limits: checker.limits }).of_same()
+    fn explore<'m>(&self, questions: Box<QuestionsOf<'m, Self>>) -> Result<ReportOf<Self>, Box<QuestionsOf<'m, Self>>> {
+        Ok(explore(self, &questions))
     }
 }

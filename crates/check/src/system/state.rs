@@ -8,8 +8,8 @@ use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use volvox_core::{NodeId, fingerprint_of};
 
-/// A state of a [`System`]: the numbers of its node states, what is left of its budgets, the number of its history, and
-/// the messages under way. [`System::view`] shows what they stand for.
+/// A state of a [`System`]: the numbers of its node states, the rest of its budgets, the number of its history, and the
+/// messages in flight. [`System::view`] shows their meaning.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct State {
     /// The sum of the shares of all parts.
@@ -18,14 +18,14 @@ pub struct State {
 }
 
 impl State {
-    /// What it takes, with what an allocation costs beside.
+    /// Its size, including the overhead of an allocation.
     pub(super) fn bytes(&self) -> u64 {
         const ALLOCATION: usize = 16;
         (size_of::<State>() + size_of_val(&*self.words) + ALLOCATION) as u64
     }
 }
 
-/// What stands where in the words: nodes, budgets, history, network.
+/// The layout of the words: nodes, budgets, history, network.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
     pub nodes: usize,
@@ -42,7 +42,7 @@ impl Layout {
     }
 }
 
-/// The shares of nodes, budgets and the history are told apart by their places; those of messages have places above.
+/// The shares of nodes, budgets and the history differ by their places; those of messages have places above.
 const HISTORY_PLACE: u64 = 2 << 32;
 const BUDGETS_PLACE: u64 = 1 << 32;
 
@@ -58,11 +58,11 @@ pub(super) fn history_share(fingerprint: u128) -> u128 {
     share(HISTORY_PLACE, fingerprint)
 }
 
-/// A step that is not made yet: what it changes.
+/// A step before it is computed, as its changes.
 pub(super) struct Draft<'a> {
     pub state: &'a State,
     pub node: Option<(usize, u32)>,
-    /// The place in the network of the message that is used up.
+    /// The place in the network of the consumed message.
     pub used: Option<usize>,
     pub sends: &'a [u32],
     pub history: u32,
@@ -99,7 +99,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         State { sum, words: words.into() }
     }
 
-    /// The fingerprint of the state after a step: the old sum, and the shares of what changes.
+    /// The fingerprint of the state after a step: the old sum, and the shares of the changes.
     pub(super) fn sum_of(&self, draft: &Draft<'_>, scratch: &mut Vec<u32>) -> u128 {
         let (state, layout) = (draft.state, self.layout());
         let mut sum = state.sum;
@@ -123,7 +123,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             return sum;
         }
         let network = self.network_of(state);
-        // A multiset needs no more than what comes and goes, unless a queue could be full.
+        // A multiset needs only the added and removed messages, unless a queue could be full.
         let fits = draft.sends.is_empty() || network.len() + draft.sends.len() <= self.network.queue_max;
         if self.network.order == LinkOrder::Unordered && fits {
             let used = draft.used.map_or(0, |used| self.flight_share(network[used]));
@@ -171,13 +171,13 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         State { sum, words: words.into() }
     }
 
-    /// What a state stands for.
+    /// The meaning of a state.
     pub fn view<'a>(&'a self, state: &'a State) -> View<'a, P, H> {
         View { system: self, state }
     }
 }
 
-/// A state, shown: what properties look at.
+/// A view of a state, for properties.
 pub struct View<'a, P: Checked, H> {
     system: &'a System<P, H>,
     state: &'a State,
@@ -193,7 +193,7 @@ impl<P: Checked, H> Clone for View<'_, P, H> {
 impl<P: Checked, H> Copy for View<'_, P, H> {}
 
 impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
-    /// A node; `None` while it is down, and for a name that nobody has.
+    /// A node; `None` while it is down, and for an unknown id.
     pub fn node(&self, id: NodeId) -> Option<&'a P> {
         let index = self.system.ids.iter().position(|one| *one == id)?;
         self.system.nodes.get(self.state.words[index]).node.process.as_ref()
@@ -204,7 +204,7 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
         self.system.ids.iter().filter_map(|id| Some((*id, self.node(*id)?)))
     }
 
-    /// What a node has on its disk, behind its checkpoint, and how many of these records are durable.
+    /// The records of a node after its checkpoint, and how many of them are durable.
     pub fn records(&self, id: NodeId) -> (&'a [P::Record], usize) {
         let Some(index) = self.system.ids.iter().position(|one| *one == id) else { return (&[], 0) };
         let disk = &self.system.nodes.get(self.state.words[index]).node.disk;
@@ -217,12 +217,12 @@ impl<'a, P: Checked, H: Clone + Eq + Hash + Send + Sync> View<'a, P, H> {
         index.is_some_and(|index| self.system.nodes.get(self.state.words[index]).node.timers.contains_key(&timer))
     }
 
-    /// What the observer made of all events so far.
+    /// The observer's history of all events so far.
     pub fn history(&self) -> &'a H {
         self.system.histories.get(self.state.words[self.system.layout().history()])
     }
 
-    /// The messages under way: from whom, to whom, what.
+    /// The messages in flight: sender, receiver, content.
     pub fn in_flight(&self) -> impl Iterator<Item = (NodeId, NodeId, &'a P::Message)> + '_ {
         self.system.network_of(self.state).iter().map(|flight| {
             let envelope = self.system.envelopes.get(envelope_of(*flight));

@@ -27,10 +27,10 @@ impl Names {
     }
 }
 
-/// A process whose nodes can be renamed, wherever they are named: in its state, and in all that it sends and keeps. What
-/// is sorted by name has to be sorted again. What names nobody needs no renaming.
+/// A process whose nodes can be renamed, wherever they are named: in its state, and in all that it sends and keeps.
+/// Lists sorted by name must be sorted again. Values without names need no renaming.
 pub trait Symmetric: Process {
-    /// The process with other names, its own included.
+    /// The process with other names, including its own.
     fn renamed(&self, names: &Names) -> Self;
 
     /// A message with other names.
@@ -58,7 +58,7 @@ pub trait Symmetric: Process {
     }
 }
 
-/// What a system knows of its symmetry.
+/// The symmetry of a system.
 pub(super) struct Symmetry<P: Checked, H> {
     permutations: Vec<Permutation>,
     rename_node: fn(&Node<P>, &Permutation) -> Node<P>,
@@ -71,9 +71,9 @@ pub(super) struct Symmetry<P: Checked, H> {
 
 pub(super) struct Permutation {
     names: Names,
-    /// Where each node goes.
+    /// The new name of each node.
     places: Vec<usize>,
-    /// Where each command goes.
+    /// The new index of each command.
     commands: Vec<usize>,
 }
 
@@ -182,7 +182,7 @@ fn rename_node<P: Checked + Symmetric>(node: &Node<P>, permutation: &Permutation
     renamed
 }
 
-/// Where each command goes when nodes are renamed: to the same command of the node with the new name.
+/// The new index of each command when nodes are renamed: that of the same command of the node with the new name.
 fn commands_under<P: Checked, H>(system: &System<P, H>, places: &[usize]) -> Vec<usize> {
     let moved = |(index, command): &(usize, P::Command)| {
         let here = system.alphabet.iter().position(|other| other.0 == places[*index] && other.1 == *command);

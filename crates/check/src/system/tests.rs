@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use volvox_core::{Context, Duration, MessageKind, NodeId, Process, Restored};
 
-/// Two nodes that count what they hear, write it down, and answer until they have heard enough.
+/// Two nodes that count what they receive, persist it, and answer until they have received enough.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Counter {
     peer: NodeId,
@@ -87,7 +87,7 @@ fn system(network: Network) -> System<Counter, BTreeSet<(NodeId, u8)>> {
     )
 }
 
-/// Every state by its words, found one after the other, with every fingerprint computed anew.
+/// Every state by its words, found one after the other, with every fingerprint recomputed.
 fn explored_slowly(system: &System<Counter, BTreeSet<(NodeId, u8)>>) -> usize {
     let mut seen = BTreeSet::new();
     let mut sums = BTreeSet::new();
@@ -138,10 +138,10 @@ fn limits_stop_clearly_and_a_counterexample_is_the_same_on_any_number_of_threads
     let report = Checker::new(&system).depth_max(3).run();
     assert_eq!((report.ended, report.depth), (Ended::DepthMax, 3));
     let told = |threads| {
-        let checker = Checker::new(&system)
-            .threads(threads)
-            .invariant("nobody hears 3", |system, state| system.view(state).nodes().all(|(_, node)| node.heard < 3));
-        checker.run().violation.expect("somebody does").actions()
+        let checker = Checker::new(&system).threads(threads).invariant("no node receives 3", |system, state| {
+            system.view(state).nodes().all(|(_, node)| node.heard < 3)
+        });
+        checker.run().violation.expect("a node does").actions()
     };
     assert!((1..=4).all(|threads| told(threads) == told(1)));
 }

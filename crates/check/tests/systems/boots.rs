@@ -1,11 +1,11 @@
-//! A process that asks which boot it is: counted where a model says so, and a step that fails where nodes restart uncounted.
+//! A process that reads its boot: counted where a model says so, and a failing step where nodes restart uncounted.
 
 use super::{Never, shown_as_debugged};
 use std::collections::BTreeSet;
 use volvox_check::{Broken, Checker, Ended, NO_STEP_FAILS, Network, System};
 use volvox_core::{Boot, Context, MessageKind, NodeId, Process, Serial, Serials};
 
-/// A question and its answer, each with the boot of the asker, which the asker itself does not look at.
+/// A request and its answer, each with the boot of the requester, which the requester itself ignores.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Message {
     Ask(Serial, Boot),
@@ -31,7 +31,7 @@ struct Asker {
     serials: Serials,
     boot: Boot,
     asking: Option<Serial>,
-    /// An answer that was believed, and answers the question of an earlier boot.
+    /// An answer that was believed although it answers a request of an earlier boot.
     misled: bool,
     is_unique: bool,
 }
@@ -88,7 +88,7 @@ fn a_boot_that_nobody_counts_is_a_step_that_fails() {
     let found = report.violation.expect("a step that fails");
     assert_eq!((found.broken, found.property.as_str()), (Broken::Failure, NO_STEP_FAILS));
     let why = found.failed.map(|(_, why)| why).expect("the step");
-    assert!(why.starts_with("n1 asks for boot()") && why.ends_with("System::counting_boots"), "{why}");
+    assert!(why.starts_with("n1 reads boot()") && why.ends_with("System::counting_boots"), "{why}");
 }
 
 #[test]
@@ -117,6 +117,6 @@ fn each_start_is_counted_and_an_old_answer_is_not_believed() {
         report.violation.map(|found| (found.actions().len(), world.ends_in(&world.schedule(&found), found.last())))
     };
     assert_eq!(misled(true), None);
-    // It asks, crashes, starts again, asks again; its first question arrives, and the answer is believed.
+    // It asks, crashes, restarts, asks again; its first request arrives, and the answer is believed.
     assert_eq!(misled(false), Some((6, true)));
 }

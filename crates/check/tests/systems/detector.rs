@@ -1,4 +1,4 @@
-//! A failure detector that reads the clock: right while links keep their promise, and only comparable relative to now.
+//! A failure detector that reads the clock: right while links keep their bound, and only comparable relative to now.
 
 use super::{Never, shown_as_debugged};
 use volvox_check::{Checker, Ended, Network, System, Timed, hash_of};
@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(10);
 const PERIOD_TICKS: u32 = 2;
 const PATIENCE_TICKS: u32 = 4;
 
-/// Node 1 watches node 2, which says every period that it is alive.
+/// Node 1 watches node 2, which sends a heartbeat every period.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Detector {
     is_watcher: bool,
@@ -70,7 +70,7 @@ fn world(delivery_max: u32) -> System<Detector> {
         .network(Network::ordered())
         .timed(Timed { tick: TICK, delivery_min: 0, delivery_max, drifts_ppm: vec![0] })
         .relative_to_now(|detector: &Detector, now| {
-            // Longer ago than its patience is all the same.
+            // All times beyond its timeout are equivalent.
             let ago = now.since(detector.heard).min(TICK * (PATIENCE_TICKS + 1));
             hash_of(&(detector.is_watcher, ago, detector.suspects))
         })
@@ -78,7 +78,7 @@ fn world(delivery_max: u32) -> System<Detector> {
 
 fn checker(world: &System<Detector>) -> Checker<'_, System<Detector>> {
     let suspects = |world: &System<Detector>, state: &_| world.view(state).nodes().any(|(_, node)| node.suspects);
-    Checker::new(world).invariant("who lives is not suspected", move |world, state| !suspects(world, state))
+    Checker::new(world).invariant("accuracy", move |world, state| !suspects(world, state))
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn who_dies_is_suspected_in_the_end() {
         .leads_to(
             "the dead are suspected",
             |world, state| world.view(state).node(NodeId(2)).is_none(),
-            // Or nobody is left to suspect.
+            // Or no node is left to suspect.
             |world, state| world.view(state).node(NodeId(1)).is_none_or(|watcher| watcher.suspects),
         )
         .run();

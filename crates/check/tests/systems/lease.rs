@@ -1,8 +1,8 @@
-//! A lock with leases: safe while clocks and links keep their promises, and no longer. What is safe without promises is
-//! the fencing number that the store compares.
+//! A lock with leases: safe while clocks and links keep their bounds, and no longer. The fencing token that the store
+//! compares is safe without bounds.
 //!
-//! Node 1 hands out the lock and is the store that it protects; the others are clients. A client counts its lease from
-//! when it *asked*, so it ends before the server's, by the time that the grant needs at least.
+//! Node 1 grants the lock and is the store that it protects; the others are clients. A client counts its lease from
+//! when it *asked*, so it ends before the server's, by the least delay of the grant.
 
 use super::{Never, shown_as_debugged};
 use volvox_check::{Checker, Ended, Network, System, Timed};
@@ -21,7 +21,7 @@ pub enum Ask {
     Write,
 }
 
-/// The store took a write with this number.
+/// The store accepted a write with this token.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Stored(u64);
 
@@ -41,7 +41,7 @@ impl MessageKind for Message {
 struct Rules {
     /// How long a client believes in its lease, in ticks, counted from when it asked.
     client_ticks: u32,
-    /// Whether the store refuses numbers that are behind one that it has seen.
+    /// Whether the store refuses tokens smaller than one that it has seen.
     fencing: bool,
 }
 
@@ -52,11 +52,11 @@ const LEASE_TICKS: u32 = 4;
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Node {
     rules: Rules,
-    /// Of the server: the last number given, whether the lease runs, and the highest number that was written.
+    /// On the server: the last token issued, whether the lease is active, and the highest token that was written.
     number: u64,
     is_taken: bool,
     written: u64,
-    /// Of a client: whether it waits for a grant that would still be of use, and the number under which it holds.
+    /// On a client: whether it waits for a grant that would still be useful, and the token under which it holds.
     asking: bool,
     holds: Option<u64>,
 }
@@ -121,7 +121,7 @@ impl Process for Node {
     fn view(&self) {}
 }
 
-/// The highest number stored, and whether a lower one came after it.
+/// The highest token stored, and whether a lower one came after it.
 type Stores = (u64, bool);
 type World = System<Node, Stores>;
 
@@ -142,7 +142,7 @@ fn timed(rules: Rules, drift_ppm: i32) -> World {
 
 fn one_holder(world: &World) -> Checker<'_, World> {
     Checker::new(world)
-        .invariant("one holder", |world, state| {
+        .invariant("mutual exclusion", |world, state| {
             world.view(state).nodes().filter(|(_, node)| node.holds.is_some()).count() < 2
         })
         .reachable("both in turn", |world, state| {
@@ -161,7 +161,8 @@ fn with_true_clocks_and_timely_links_there_is_one_holder() {
 
 #[test]
 fn clocks_that_drift_need_a_margin() {
-    // A quarter slow at the client, a quarter fast at the server: four ticks last six here and four there.
+    // A quarter slow at the client, a quarter fast at the server: the same four ticks last six on one and four on the
+    // other.
     let world = timed(PLAIN, 250_000);
     let report = one_holder(&world).run();
     println!("{report}");
@@ -186,7 +187,7 @@ fn in_order(world: &World) -> Checker<'_, World> {
         .reachable("both write", |world, state| world.view(state).history().0 == 2)
 }
 
-/// The lease is checked when the write is sent, and the write may take its time. No clock helps, only the store.
+/// The lease is checked when the write is sent, and the write may be delayed. No clock helps, only the store.
 #[test]
 fn only_fencing_keeps_late_writes_out() {
     assert!(in_order(&world(PLAIN)).run().violation.is_some());
@@ -225,5 +226,5 @@ fn asking_for_the_time_in_a_model_without_is_an_error() {
     assert_eq!(found.actions(), ["n1 command Lock"]);
     let (action, why) = found.failed.expect("the step that failed");
     assert_eq!(world.action(&action).to_string(), "n1 command Lock");
-    assert_eq!(why, "n1 asks for now(), and in an asynchronous model no time passes");
+    assert_eq!(why, "n1 reads now(), but in an asynchronous model no time passes");
 }

@@ -1,5 +1,5 @@
-//! Protocols as they are written for every world, explored: what holds with exact counts, and for each rule a model
-//! without it, in which the counterexample is found.
+//! Explorations of protocols as they are written for every world: the properties with exact counts, and for each rule a
+//! model without it, in which the counterexample is found.
 
 mod boots;
 mod detector;
@@ -23,7 +23,7 @@ macro_rules! shown_as_debugged {
 }
 pub(crate) use shown_as_debugged;
 
-/// What cannot be.
+/// A type without values.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) enum Never {}
 

@@ -1,5 +1,5 @@
-//! A promise that is told before it is on the disk is broken by a crash: durability as an event of its own, and what the
-//! short verbs are worth. And a counter that would never come to rest, left out of the fingerprint.
+//! A crash breaks a promise that is sent before it is on the disk: durability as a separate event, and the value of the
+//! short verbs. And an unbounded counter, omitted from the fingerprint.
 
 use super::shown_as_debugged;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ impl MessageKind for Message {
     }
 }
 
-/// How a promise is told.
+/// How a promise is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Rules {
     Behind,
@@ -34,7 +34,7 @@ enum Rules {
     Ahead,
 }
 
-/// Node 1 asks for a promise of one value or another; node 2 promises one, once and for all.
+/// Node 1 asks for a promise of one value or another; node 2 promises one, irrevocably.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Node {
     rules: Rules,
@@ -146,7 +146,7 @@ fn positional_verbs_are_refused_where_a_step_and_its_records_are_atomic() {
     assert!(found.failed.expect("the step that failed").1.contains("Durability::Separate"));
 }
 
-/// A statistic makes a small model infinite, and leaving it out makes it finite again.
+/// A statistic makes a small model infinite, and omitting it makes it finite again.
 #[test]
 fn a_counter_is_left_out_of_the_fingerprint() {
     let counting = || world(Rules::Behind, Durability::Atomic).timers(|_, _| true);

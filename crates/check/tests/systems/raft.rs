@@ -1,7 +1,7 @@
-//! Production Raft within bounds: every schedule of its members on ordered links, which lose what was under way to and from
-//! whoever crashes.
+//! Production Raft within bounds: every schedule of its members on ordered links, which lose messages in flight to and
+//! from a crashed member.
 //!
-//! Disks take their time: every sync, and every crash between two syncs, is a step of its own. `examples/explore.rs` goes
+//! Disks are slow: every sync, and every crash between two syncs, is a separate step. `examples/explore.rs` goes
 //! further than a test has time for.
 
 #[path = "../../models/raft.rs"]
@@ -43,7 +43,7 @@ fn raft_is_not_explored_as_if_its_steps_and_records_were_atomic() {
     assert_eq!(found.broken, Broken::Failure);
 }
 
-/// Each rule of the paper, taken out, is found by the property that rests on it: `--features planted-bugs`.
+/// The removal of each rule of the paper violates the property that relies on it: `--features planted-bugs`.
 #[cfg(feature = "planted-bugs")]
 mod planted {
     use super::{Bounds, ONE_TERM, checker, model};
@@ -51,7 +51,7 @@ mod planted {
 
     const TWO_TERMS: Bounds = Bounds { terms: 2, slow_disks: false, ..ONE_TERM };
 
-    /// Which property breaks, and after how many steps. Bugs are planted on one thread, so that is where it explores.
+    /// The property that breaks, and the number of steps. Bugs are planted on one thread, so that is where it explores.
     fn found(bug: Bug, bounds: Bounds) -> (String, usize) {
         let world = model::raft(bounds);
         plant(Some(bug));

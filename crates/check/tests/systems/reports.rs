@@ -1,5 +1,5 @@
-//! What a report says of what was not explored: states at the bounds, full queues, limits; and what never happened in what
-//! was.
+//! Reports name unexplored parts: states at the bounds, full queues, limits; and what never happened in the explored
+//! part.
 
 use super::shown_as_debugged;
 use std::collections::BTreeSet;
@@ -111,12 +111,12 @@ fn a_property_of_states_holds_in_a_space_that_was_cut_and_the_report_counts_what
     let world = up_to(3);
     let report = Checker::new(&world).invariant("anything", |_, _| true).run();
     assert!(report.holds() && report.is_cut() && report.outside > 0, "{report}");
-    assert!(report.to_string().contains(&format!(", {} more at the bounds not looked behind", report.outside)));
+    assert!(report.to_string().contains(&format!(", {} more at the bounds not expanded", report.outside)));
     assert_eq!((report.overflowed.len(), report.budgets), (0, None));
 }
 
-/// Within the bound every fair run delivers an acknowledgement. Behind it a node could count forever and hear nothing, for
-/// all that this exploration knows.
+/// Within the bound every fair run delivers an acknowledgement. Beyond it a node could count forever and receive
+/// nothing, as far as this exploration knows.
 #[test]
 fn liveness_is_undecided_in_a_space_that_was_cut_unless_the_bound_is_a_budget() {
     let world = up_to(3);
@@ -133,7 +133,7 @@ fn liveness_is_undecided_in_a_space_that_was_cut_unless_the_bound_is_a_budget() 
     assert_eq!(report.ended, Ended::Violated, "{report}");
 }
 
-/// The same bound without a state behind it cuts nothing, and needs no declaration.
+/// The same bound without a state beyond it cuts nothing, and needs no declaration.
 #[test]
 fn a_bound_that_is_never_met_leaves_liveness_decided() {
     let world = System::new(2, ())
@@ -155,10 +155,10 @@ fn full_queues_are_reported_by_link_and_leave_liveness_undecided() {
     assert!(report.to_string().contains("full queues dropped"), "{report}");
     // Explored again, and on another number of threads, it is the same: no step is counted twice.
     let again = Checker::new(&world).threads(1).run();
-    let anew =
+    let rebuilt =
         Checker::new(&narrow()).threads(3).leads_to("a number is acknowledged", has_counted, is_acknowledged).run();
-    assert_eq!((&again.overflowed, &anew.overflowed), (&report.overflowed, &report.overflowed));
-    assert_eq!(anew.ended, Ended::Undecided);
+    assert_eq!((&again.overflowed, &rebuilt.overflowed), (&report.overflowed, &report.overflowed));
+    assert_eq!(rebuilt.ended, Ended::Undecided);
     let deep = Checker::new(&narrow()).depth_first().run();
     assert_eq!(deep.overflowed, report.overflowed);
 }
@@ -274,9 +274,9 @@ fn progress_is_reported_within_a_large_level_too() {
     let report = Checker::new(&world)
         .leads_to("a number is acknowledged", has_counted, is_acknowledged)
         .threads(2)
-        .progress(|progress: &Progress| reports.lock().expect("nobody panics").push(*progress))
+        .progress(|progress: &Progress| reports.lock().expect("no thread panics").push(*progress))
         .run();
-    let reports = reports.into_inner().expect("nobody panics");
+    let reports = reports.into_inner().expect("no thread panics");
     for is_liveness in [false, true] {
         let phase: Vec<_> = reports.iter().filter(|progress| progress.is_liveness == is_liveness).collect();
         let levels = if is_liveness { 0 } else { u64::from(report.depth) };

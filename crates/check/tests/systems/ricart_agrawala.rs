@@ -1,4 +1,4 @@
-//! Mutual exclusion after Ricart and Agrawala (1981), over links that lose nothing and keep no order.
+//! Mutual exclusion after Ricart and Agrawala (1981), over lossless links without order.
 
 use super::{Never, shown_as_debugged};
 use std::collections::BTreeSet;
@@ -25,13 +25,13 @@ impl MessageKind for Message {
     }
 }
 
-/// The rules, one of which a negative model takes out.
+/// The rules, one of which a negative model removes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Rules {
     All,
-    /// Who asks replies to everybody, also to those who asked later.
+    /// A requesting node replies to every request, even a later one.
     NoOrder,
-    /// Whoever leaves replies to nobody.
+    /// A leaving node sends no replies.
     NoLateReply,
 }
 
@@ -117,11 +117,11 @@ fn world(nodes: u64, entries: u32, rules: Rules) -> System<Mutex> {
 
 fn checker(world: &System<Mutex>) -> Checker<'_, System<Mutex>> {
     Checker::new(world)
-        .invariant("one at a time", |world, state| {
+        .invariant("mutual exclusion", |world, state| {
             world.view(state).nodes().filter(|(_, node)| node.inside).count() < 2
         })
         .leads_to(
-            "who asks enters",
+            "no starvation",
             |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.asking.is_some()),
             |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.inside),
         )
@@ -150,5 +150,5 @@ fn without_an_order_of_requests_two_are_inside() {
 fn without_late_replies_somebody_waits_for_ever() {
     let report = checker(&world(2, 1, Rules::NoLateReply)).run();
     println!("{report}");
-    assert_eq!(report.violation.expect("nobody replies to node 1").property, "who asks enters");
+    assert_eq!(report.violation.expect("no node replies to node 1").property, "no starvation");
 }

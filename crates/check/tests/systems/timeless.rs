@@ -1,10 +1,10 @@
-//! A process that asks for the time where none passes: a step that fails, and says who asked for what.
+//! A process that reads a clock in an asynchronous model: a failing step that names the node and the call.
 
 use super::{Never, shown_as_debugged};
-use volvox_check::{Broken, Checker, Counterexample, Ended, NO_STEP_FAILS, System, Timed};
+use volvox_check::{Broken, Checker, Counterexample, Decision, Ended, NO_STEP_FAILS, State, System, Timed};
 use volvox_core::{Context, Duration, Instant, MessageKind, NodeId, Process, Wall, fingerprint_of};
 
-/// When a node looks at its clock.
+/// When a node reads its clock.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Asks {
     Never,
@@ -12,7 +12,7 @@ enum Asks {
     /// At its start, if it chooses so.
     ByChoice,
     WhenTold,
-    /// At the wall, at its start.
+    /// It reads the wall clock, at its start.
     TheWall,
 }
 
@@ -51,7 +51,7 @@ impl Process for Watch {
         match self.asks {
             Asks::AtItsStart => {
                 self.read = Some(cx.now());
-                // No trace tells of this where there is no now.
+                // A trace without a clock does not show this.
                 cx.set_timer((), Duration::from_millis(1));
             }
             Asks::ByChoice if cx.choose(2) == 1 => self.read = Some(cx.now()),
@@ -77,7 +77,7 @@ impl Process for Watch {
 
 type World = System<Watch>;
 
-/// Three nodes, of which the second looks at its clock.
+/// Three nodes, of which the second reads its clock.
 fn world(asks: Asks) -> World {
     World::new(3, Asks::Never)
         .configs(move |id| if id == NodeId(2) { asks } else { Asks::Never })
@@ -90,9 +90,9 @@ fn timed(asks: Asks) -> World {
     world(asks).timed(time)
 }
 
-fn failure(world: &World) -> (Counterexample<World>, String, String) {
+fn failure(world: &World) -> (Counterexample<State, Decision>, String, String) {
     let report = Checker::new(world)
-        .reachable("somebody read", |world, state| world.view(state).nodes().any(|(_, node)| node.read.is_some()));
+        .reachable("a node read", |world, state| world.view(state).nodes().any(|(_, node)| node.read.is_some()));
     let report = report.run();
     assert_eq!((report.ended, report.holds()), (Ended::Violated, false), "{report}");
     let found = report.violation.expect("a step that fails");
@@ -107,7 +107,7 @@ fn failure(world: &World) -> (Counterexample<World>, String, String) {
 fn who_asks_for_now_in_asynchronous_time_fails_in_that_step_and_is_named() {
     let (found, why, _) = failure(&world(Asks::WhenTold));
     assert_eq!(found.actions(), ["n2 command Look"]);
-    assert_eq!(why, "n2 asks for now(), and in an asynchronous model no time passes");
+    assert_eq!(why, "n2 reads now(), but in an asynchronous model no time passes");
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn a_start_that_asks_for_now_is_a_counterexample_of_one_decision() {
     let world = world(Asks::AtItsStart);
     let (found, why, trace) = failure(&world);
     assert_eq!(found.actions(), ["n2 starts"]);
-    assert_eq!(why, "n2 asks for now(), and in an asynchronous model no time passes");
+    assert_eq!(why, "n2 reads now(), but in an asynchronous model no time passes");
     assert_eq!(trace, format!("1.000ms n2 starts\n1.000ms {why}\n"));
     let nobody_runs = world.view(&found.initial).nodes().next().is_none();
-    assert!(nobody_runs && found.steps.is_empty(), "nobody has started before it");
+    assert!(nobody_runs && found.steps.is_empty(), "no node has started before it");
 }
 
 #[test]
@@ -132,13 +132,13 @@ fn of_a_start_that_has_a_choice_the_one_is_told_that_fails() {
 fn a_timed_model_says_what_it_needs_for_now() {
     for asks in [Asks::AtItsStart, Asks::WhenTold] {
         let (_, why, _) = failure(&timed(asks));
-        assert!(why.starts_with("n2 asks for now()") && why.contains("System::relative_to_now"), "{why}");
+        assert!(why.starts_with("n2 reads now()") && why.contains("System::relative_to_now"), "{why}");
     }
 }
 
 #[test]
 fn now_is_answered_in_timed_models_and_the_wall_in_all() {
-    // What is kept is never looked at again, so it does not tell states apart.
+    // The stored value is never read, so it does not distinguish states.
     let relative = |process: &Watch, _| fingerprint_of(&(process.asks, process.read.is_some()));
     for asks in [Asks::AtItsStart, Asks::ByChoice, Asks::WhenTold] {
         let report = Checker::new(&timed(asks).relative_to_now(relative)).run();

@@ -1,5 +1,5 @@
-//! Two-phase commit with recovery, presumed abort (the spike of `sim`, one transaction): safe whoever crashes, blocked
-//! while a dead coordinator keeps its decision to itself.
+//! Two-phase commit with recovery, presumed abort (the spike of `sim`, one transaction): safe whichever node crashes,
+//! blocked while a dead coordinator has not announced its decision.
 
 use super::shown_as_debugged;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,11 +43,11 @@ impl MessageKind for Message {
     }
 }
 
-/// The rules, one of which a negative model takes out.
+/// The rules, one of which a negative model removes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Rules {
     All,
-    /// The coordinator tells a commit that it has not written down.
+    /// The coordinator announces a commit that it has not persisted.
     CommitNotWritten,
 }
 
@@ -212,7 +212,7 @@ impl Symmetric for Node {
     }
 }
 
-/// The outcomes that anybody applied.
+/// The outcomes that any node applied.
 type Outcomes = BTreeMap<bool, ()>;
 type World = System<Node, Outcomes>;
 
@@ -230,7 +230,7 @@ const ASKS_AGAIN: &str = "a node in doubt asks again: what a full queue drops wa
 
 fn checker(world: &World) -> Checker<'_, World> {
     Checker::new(world)
-        .invariant("all that decide decide the same", |world, state| world.view(state).history().len() < 2)
+        .invariant("agreement", |world, state| world.view(state).history().len() < 2)
         .reachable("commit", |world, state| world.view(state).history().contains_key(&true))
         .reachable("abort", |world, state| world.view(state).history().contains_key(&false))
 }
@@ -241,7 +241,7 @@ fn all_that_decide_decide_the_same_whoever_crashes() {
     let report = checker(&world).run();
     println!("{report}");
     assert_eq!((report.ended, report.states), (Ended::Exhausted, 7_742), "{report}");
-    assert!(world.has_overflowed(), "who asks again and again fills the queue");
+    assert!(world.has_overflowed(), "a node that asks repeatedly fills the queue");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn equal_participants_need_not_be_told_apart() {
     }
 }
 
-/// What presumed abort rests on: a commit that may be forgotten is answered with abort after a restart.
+/// The rule behind presumed abort: after a restart a forgotten commit is answered with abort.
 #[test]
 fn a_commit_that_is_not_written_down_is_found() {
     let world = world(2, Rules::CommitNotWritten).crashes_and_restarts(1);
@@ -275,7 +275,7 @@ fn who_is_in_doubt_learns_the_outcome_if_the_dead_come_back() {
     let settled =
         |id: u64| move |world: &World, state: &_| world.view(state).node(NodeId(id)).is_some_and(|node| !node.in_doubt);
     let returning = world(2, Rules::All).crashes_and_restarts(1);
-    let in_the_end = || checker(&returning).leads_to("doubt ends", doubt(2), settled(2));
+    let in_the_end = || checker(&returning).leads_to("termination", doubt(2), settled(2));
     let report = in_the_end().bounds_are_budgets(ASKS_AGAIN).run();
     println!("{report}");
     assert!(report.holds() && report.to_string().contains(ASKS_AGAIN), "{report}");
@@ -284,8 +284,8 @@ fn who_is_in_doubt_learns_the_outcome_if_the_dead_come_back() {
 
     // The blocking that three-phase commit was invented against.
     let dying = world(2, Rules::All).crashes(1);
-    let report = checker(&dying).leads_to("doubt ends", doubt(2), settled(2)).run();
-    let found = report.violation.as_ref().expect("nobody may decide alone");
+    let report = checker(&dying).leads_to("termination", doubt(2), settled(2)).run();
+    let found = report.violation.as_ref().expect("no node may decide alone");
     println!("{report}");
     assert!(found.actions().iter().any(|action| action.starts_with("n1 crashes")), "{found}");
 }
@@ -294,7 +294,7 @@ fn who_is_in_doubt_learns_the_outcome_if_the_dead_come_back() {
 #[should_panic(expected = "liveness and symmetry")]
 fn liveness_and_symmetry_are_refused_together() {
     let world = world(2, Rules::All).symmetric(&[&[NodeId(2), NodeId(3)]], |outcomes, _| outcomes.clone());
-    let _ = checker(&world).eventually("an outcome", |world, state| !world.view(state).history().is_empty()).run();
+    let _ = checker(&world).eventually("termination", |world, state| !world.view(state).history().is_empty()).run();
 }
 
 #[test]
@@ -302,7 +302,7 @@ fn a_symmetric_liveness_property_is_checked_on_every_state() {
     let world = world(2, Rules::All).symmetric(&[&[NodeId(2), NodeId(3)]], |outcomes, _| outcomes.clone());
     let report = checker(&world)
         .leads_to(
-            "what begins ends",
+            "termination",
             |world, state| world.view(state).commands_left(0) == 0,
             |world, state| !world.view(state).history().is_empty(),
         )

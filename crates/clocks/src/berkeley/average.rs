@@ -1,8 +1,8 @@
-//! The fault-tolerant average (TIM-06): of the clocks that agree.
+//! The fault-tolerant average (TIM-06): the average of the clocks that agree.
 
 /// The largest set of offsets of which no two differ by more than `gamma_ns`, as the range from its least to its greatest.
-/// Among equally large ones the one that holds 0, which is the master's own, and then the one that lies closest together: a
-/// single other clock does not outvote the master. Nothing when there are no offsets.
+/// Among equally large sets it prefers one that contains 0, the master's own offset, and then the narrowest: so a
+/// single other clock does not outvote the master. `None` when there are no offsets.
 pub fn largest_agreeing(offsets: &mut [i64], gamma_ns: u64) -> Option<(i64, i64, usize)> {
     offsets.sort_unstable();
     let mut best: Option<(i64, i64, usize)> = None;
@@ -19,6 +19,14 @@ pub fn largest_agreeing(offsets: &mut [i64], gamma_ns: u64) -> Option<(i64, i64,
         }
     }
     best
+}
+
+/// The offsets without the `wrong` least and the `wrong` greatest, as the range from their least to their greatest.
+/// Nothing where that is nothing.
+pub fn without_extremes(offsets: &mut [i64], wrong: usize) -> Option<(i64, i64, usize)> {
+    offsets.sort_unstable();
+    let left = offsets.get(wrong..offsets.len().checked_sub(wrong)?)?;
+    Some((*left.first()?, *left.last()?, left.len()))
 }
 
 /// The mean of the offsets between `low` and `high`, both included.
@@ -41,6 +49,19 @@ mod tests {
         assert_eq!(largest_agreeing(&mut offsets, 0), Some((0, 0, 1)), "one against one: its own");
         assert_eq!(largest_agreeing(&mut [-900, 0], 35), Some((0, 0, 1)));
         assert_eq!(largest_agreeing(&mut [], 5), None);
+    }
+
+    #[test]
+    fn as_many_as_may_be_wrong_are_dropped_at_each_end() {
+        assert_eq!(without_extremes(&mut [19, 0, -1, 1], 1), Some((0, 1, 2)));
+        assert_eq!(without_extremes(&mut [900, 0, -900], 1), Some((0, 0, 1)));
+        assert_eq!(
+            without_extremes(&mut [5, 0], 1),
+            None,
+            "two clocks, of which one is wrong: the master cannot tell which"
+        );
+        assert_eq!(without_extremes(&mut [5], 1), None);
+        assert_eq!(without_extremes(&mut [5], 0), Some((5, 5, 1)));
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! What is sent, asked and told.
+//! The messages, commands and events.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
 use volvox_core::{commands, payload};
 
-/// A round: the life of the master in which it was begun, by the clock of its machine, and its number in that life.
+/// A round: the master's start, by its machine's clock, and a number since that start.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Round {
-    /// When the master started. A master that comes back is heard, since its rounds are later ones.
+    /// When the master started. Slaves accept a restarted master, since its rounds are later.
     pub life: i64,
     /// Counted from 1.
     pub number: u64,
@@ -14,14 +14,14 @@ pub struct Round {
 
 payload! { struct Round { life, number } => "{number}" }
 
-/// What is sent.
+/// The messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// The master: what does your clock show?
+    /// From the master: what does your clock show?
     Poll(Round),
-    /// A slave: this.
+    /// From a slave: the reading of its clock.
     Clock(Round, i64),
-    /// The master: change it by this much. Never a time: that would be old on arrival.
+    /// From the master: change your clock by this much. Never a time, which would be outdated on arrival.
     Adjust(Round, i64),
 }
 
@@ -31,21 +31,21 @@ payload! { Message: "message of the Berkeley algorithm";
     2 Adjust(round, by)  => ("Adjust {round} {}", Signed(*by)),
 }
 
-/// What is waited for, by the master.
+/// The timers of the master.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
     /// Until the next round.
     Next,
-    /// For answers: later ones are not used.
+    /// For answers; later ones are not used.
     Close,
 }
 
 payload! { Timer; Next, Close }
 
-/// What is asked of a node.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Of the master: begin a round now: `poll`.
+    /// On the master: begin a round now: `poll`.
     Poll,
     /// Show the clock: `show`.
     Show,
@@ -53,29 +53,29 @@ pub enum Command {
 
 commands! { Command; Poll = "poll", Show = "show" }
 
-/// What a node tells.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It started, and its clock shows this.
+    /// The node started, and its clock shows this.
     Started(Reading),
-    /// It was asked for its clock.
+    /// The node was asked for its clock, which shows this.
     Shows(Reading),
-    /// The master has made its average.
+    /// The master has computed the average.
     Averaged {
-        /// Of how many clocks that agree, its own included.
+        /// The number of clocks that agree, including its own.
         of: usize,
-        /// Out of how many.
+        /// The number of clocks that answered.
         answered: usize,
-        /// How far the average is ahead of its own clock.
+        /// The lead of the average over its own clock.
         by_ns: i64,
     },
-    /// Its clock is being set by this much: what it showed just before and just after.
+    /// The node's clock is being adjusted by this much, with its reading just before and just after.
     Adjusted {
         /// The delta.
         by_ns: i64,
-        /// Before.
+        /// The reading before.
         before: Reading,
-        /// After.
+        /// The reading after.
         after: Reading,
     },
 }

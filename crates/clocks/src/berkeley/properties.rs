@@ -1,4 +1,4 @@
-//! What must hold of the Berkeley algorithm.
+//! The properties of the Berkeley algorithm.
 
 use super::{Berkeley, Event};
 use crate::software_clock::Readings;
@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use volvox_core::time::nanos;
 use volvox_core::{Duration, NodeId, Picture, Property, When};
 
-/// What properties remember: readings of clocks, and how many averages were made.
+/// The history: readings of clocks, and the number of averages.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     readings: Readings,
@@ -30,7 +30,7 @@ impl volvox_core::History<Berkeley> for History {
     }
 }
 
-/// What must hold. The first two compare clocks at one moment, and can where the machines' own clocks agree.
+/// The properties. The first two compare clocks at one moment, which is possible where the machines' own clocks agree.
 pub fn properties() -> Vec<Property<Berkeley, History>> {
     vec![
         Property {
@@ -73,7 +73,7 @@ fn precision(picture: &Picture<'_, Berkeley, History>) -> Result<(), String> {
     for (at, (id, node)) in picture.nodes.iter().enumerate() {
         for (other_id, other) in &picture.nodes[..at] {
             let apart = node.clock.ahead().abs_diff(other.clock.ahead());
-            // A nanosecond for each half that was rounded.
+            // One nanosecond for each rounded half.
             let most = 2 * nanos(node.config.error_max()) + 2;
             if node.adjusted.is_some() && node.adjusted == other.adjusted && apart > most {
                 return Err(format!("{other_id} and {id} are {apart} ns apart, but at most {most} ns are allowed"));
@@ -86,15 +86,15 @@ fn precision(picture: &Picture<'_, Berkeley, History>) -> Result<(), String> {
 /// The average of every round lies among the good clocks: what is *not* promised while a broken one is within gamma of them.
 ///
 /// # Errors
-/// When a clock was set to something else.
+/// When a clock was set to another value.
 pub fn among_the_good(picture: &Picture<'_, Berkeley, History>) -> Result<(), String> {
     near_the_good(picture, 0)
 }
 
-/// Every clock that was set shows what is at most `far_ns` from the good clocks, but for e in each round. Which clocks are good
-/// is known from how the run was made, and not from what the algorithm made of it: those that start at most half of gamma off,
-/// so that any two agree. Where more than one is broken, or the master, nothing is said: so few may have answered that the
-/// good ones were not the most.
+/// Every clock that was set is at most `far_ns` from the good clocks, plus e per round. The setup of the run determines
+/// which clocks are good, not the algorithm: those that start at most half of gamma off, so that any two agree. Where
+/// more than one clock is broken, or the master's, nothing is claimed: too few may have answered for the good ones to
+/// be the majority.
 fn near_the_good(picture: &Picture<'_, Berkeley, History>, far_ns: u64) -> Result<(), String> {
     let Some((_, any)) = picture.nodes.first() else { return Ok(()) };
     let off_ns = |place: usize| any.config.starts_off_ns.get(place).copied().unwrap_or(0);

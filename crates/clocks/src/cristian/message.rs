@@ -1,24 +1,24 @@
-//! What is sent, asked and told.
+//! The messages, commands and events.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
 use core::fmt;
 use volvox_core::{Duration, NodeId, Serial, commands, payload};
 
-/// What is sent.
+/// The messages.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// What time is it?
     Request {
-        /// Names the request forever.
+        /// Identifies the request forever.
         number: Serial,
     },
-    /// It is this time.
+    /// The reply.
     Reply {
         /// The number of the request.
         number: Serial,
         /// C: the server's clock when this left.
         time: i64,
-        /// I: how long the request lay at the server, in nanoseconds.
+        /// I: how long the request waited at the server, in nanoseconds.
         handling: u64,
     },
 }
@@ -28,7 +28,7 @@ payload! { Message: "message of Cristian's algorithm";
     1 Reply { number, time, handling } => ("Reply #{number} {}{}", TimeOfDay(*time), Held(*handling)),
 }
 
-/// How long a request lay at the server, unless it was answered at once.
+/// How long a request waited at the server, unless it was answered at once.
 struct Held(u64);
 
 impl fmt::Display for Held {
@@ -37,20 +37,20 @@ impl fmt::Display for Held {
     }
 }
 
-/// What is waited for.
+/// The timers.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// For an answer that can be used.
+    /// For a usable answer.
     Try,
     /// For the next synchronisation.
     Again,
-    /// Of the server: until the request of this client is handled.
+    /// On the server: until the request of this client is handled.
     Handled(NodeId),
 }
 
 payload! { Timer; Try, Again, Handled(client) }
 
-/// What is asked of a node.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Synchronise now: `sync`.
@@ -61,25 +61,25 @@ pub enum Command {
 
 commands! { Command; Sync = "sync", Show = "show" }
 
-/// What a node tells.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It started, and its clock shows this.
+    /// The node started, and its clock shows this.
     Started(Reading),
-    /// It was asked for its clock.
+    /// The node was asked for its clock, which shows this.
     Shows(Reading),
-    /// Its clock is being set by this much: what it showed just before and just after.
+    /// The node's clock is being adjusted by this much, with its reading just before and just after.
     Adjusted {
         /// The offset.
         by_ns: i64,
-        /// The round trip that it was estimated from, without the handling.
+        /// The round trip of the estimate, without the handling.
         round_trip: Duration,
-        /// Before.
+        /// The reading before.
         before: Reading,
-        /// After.
+        /// The reading after.
         after: Reading,
     },
-    /// It asked as often as it may, and there was no answer that it could use.
+    /// The node asked as often as it may, and got no usable answer.
     NoContact,
 }
 

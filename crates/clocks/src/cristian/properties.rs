@@ -1,4 +1,4 @@
-//! What must hold of Cristian's algorithm.
+//! The properties of Cristian's algorithm.
 
 use super::{Config, Cristian, Estimate, Event, History};
 use alloc::format;
@@ -22,8 +22,8 @@ impl volvox_core::History<Cristian> for History {
     }
 }
 
-/// What must hold. The first two compare with the truth, and know it where the machines' own clocks agree; the third asks
-/// for clocks that do not drift, and sees what the others see only where the bound is tight: an answer to another request.
+/// The properties. The first two compare with the true time, which is known where the machines' own clocks agree; the
+/// third needs clocks that do not drift, and detects an answer to another request even where the bound is not tight.
 pub fn properties() -> Vec<Property<Cristian, History>> {
     vec![
         Property {
@@ -49,7 +49,7 @@ pub fn properties() -> Vec<Property<Cristian, History>> {
                     let Some(estimate) = node.estimate else { continue };
                     if estimate.round_trip < node.config.delay_min * 2 {
                         return Err(format!(
-                            "{id} used a round trip of {:?}, and no message is faster than {:?}",
+                            "{id} used a round trip of {:?}, but no message is faster than {:?}",
                             estimate.round_trip, node.config.delay_min
                         ));
                     }
@@ -72,7 +72,7 @@ pub fn properties() -> Vec<Property<Cristian, History>> {
             when: When::AtEnd,
             holds: |picture| {
                 let missing = picture.nodes.iter().find(|(_, node)| !node.is_server() && node.estimate.is_none());
-                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} never received an answer that it could use")))
+                missing.map_or(Ok(()), |(id, _)| Err(format!("{id} never received a usable answer")))
             },
         },
     ]
@@ -84,7 +84,7 @@ fn errors(picture: &Picture<'_, Cristian, History>, bound: fn(&Config, &Estimate
     for (id, node) in picture.nodes {
         let Some(estimate) = node.estimate else { continue };
         let error = estimate.ahead_ns.saturating_sub(server.clock.ahead());
-        // A nanosecond for the half that was rounded.
+        // One nanosecond for the rounded half.
         let bound = nanos(bound(&node.config, &estimate)) + 1;
         if error.unsigned_abs() > bound {
             return Err(format!("{id} is off by {error} ns, but at most {bound} ns are allowed"));

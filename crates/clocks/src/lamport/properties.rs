@@ -1,4 +1,4 @@
-//! What must hold of Lamport clocks.
+//! The properties of Lamport clocks.
 
 use super::{Lamport, Time};
 use crate::happened_before::{History, clock_condition, distinct_stamps, partial_order};
@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<Lamport, History<Time>>> {
     vec![
         Property {

@@ -1,5 +1,5 @@
-//! What is done about an offset (RFC 5905, section 11.3): slewed when it is small, stepped when it is large and stays so,
-//! and nothing at all when it cannot be true.
+//! The treatment of an offset (RFC 5905, section 11.3): the clock is slewed if it is small, stepped if it is large for
+//! long, and left alone if it is implausible.
 
 use volvox_core::time::nanos;
 use volvox_core::{Duration, Instant};
@@ -7,11 +7,11 @@ use volvox_core::{Duration, Instant};
 /// The thresholds.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Thresholds {
-    /// What is larger is stepped, in the end (STEPT).
+    /// Larger offsets are eventually stepped (STEPT).
     pub step: Duration,
-    /// How long it must have been so (WATCH): a spike is no reason.
+    /// How long an offset must stay that large (WATCH): a spike is ignored.
     pub stepout: Duration,
-    /// What is larger is not believed at all (PANICT): somebody must look at it.
+    /// Larger offsets are not believed at all (PANICT): an operator must look at them.
     pub panic: Duration,
 }
 
@@ -25,16 +25,16 @@ impl Default for Thresholds {
     }
 }
 
-/// What is done.
+/// The action.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verdict {
     /// The clock is slewed.
     Slew,
-    /// Too large to slew; it may be a spike.
+    /// The offset is too large to slew; it may be a spike.
     Wait,
     /// The clock is stepped.
     Step,
-    /// It is not believed.
+    /// The offset is not believed.
     Panic,
 }
 
@@ -45,7 +45,7 @@ pub struct Discipline {
 }
 
 impl Discipline {
-    /// What to do about an offset.
+    /// Decides what to do about an offset.
     pub fn judge(&mut self, offset_ns: i64, now: Instant, thresholds: &Thresholds) -> Verdict {
         let size = offset_ns.unsigned_abs();
         if size > nanos(thresholds.panic) {

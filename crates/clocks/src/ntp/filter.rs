@@ -1,34 +1,34 @@
-//! The clock filter (RFC 5905, section 10): of the last samples of one server, the one that was under way for the least
-//! time is believed.
+//! The clock filter (RFC 5905, section 10): of the last samples of one server, the one with the least delay is
+//! believed.
 //!
-//! A message that waited in a queue says that the server's clock is further away than it is. The shorter the round trip, the
-//! less there was of that. So chance is not averaged away but avoided.
+//! A message that waited in a queue makes the server's clock appear further off than it is. The shorter the round trip,
+//! the smaller this error. So noise is not averaged away but avoided.
 
 use alloc::vec::Vec;
 use volvox_core::Instant;
 use volvox_core::time::nanos;
 
-/// How many samples are kept of each server (NSTAGE).
+/// The number of samples kept per server (NSTAGE).
 pub const REGISTER: usize = 8;
 /// How fast the uncertainty of a sample grows with its age, in parts in a million (PHI).
 pub const DISPERSION_PPM: u64 = 15;
-/// How exactly a clock can be read, in nanoseconds: what even a fresh sample of no delay is uncertain by.
+/// The precision of reading a clock, in nanoseconds: the uncertainty even of a fresh sample without delay.
 pub const PRECISION_NS: u64 = 1;
 
 /// One exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Sample {
-    /// How far the server's clock is ahead of this machine's own, as far as can be told.
+    /// The estimated lead of the server's clock over this machine's own.
     pub ahead_ns: i64,
-    /// delta: how long the messages were under way.
+    /// delta: the time that the messages were in flight.
     pub delay_ns: u64,
-    /// When.
+    /// The time of the exchange.
     pub at: Instant,
 }
 
 impl Sample {
-    /// What the four readings of an exchange say; nothing when they contradict one another. T1 and T4 are by the client's
-    /// clock, T2 and T3 by the server's.
+    /// The sample from the four readings of an exchange; `None` if they contradict one another. T1 and T4 are by the
+    /// client's clock, T2 and T3 by the server's.
     pub fn of(t1: i64, t2: i64, t3: i64, t4: i64, at: Instant) -> Option<Sample> {
         let away = i128::from(t4) - i128::from(t1);
         let handling = i128::from(t3) - i128::from(t2);
@@ -40,12 +40,12 @@ impl Sample {
         Some(Sample { ahead_ns: i64::try_from(ahead).ok()?, delay_ns: u64::try_from(delay).ok()?, at })
     }
 
-    /// epsilon: what drift may have added since.
+    /// epsilon: the error that drift may have added since.
     pub fn dispersion_ns(&self, now: Instant) -> u64 {
         PRECISION_NS + nanos(now.since(self.at)) / 1_000_000 * DISPERSION_PPM
     }
 
-    /// lambda: how wrong it may be in all, half the delay and the dispersion.
+    /// lambda: the largest possible error, half the delay plus the dispersion.
     pub fn distance_ns(&self, now: Instant) -> u64 {
         (self.delay_ns / 2).saturating_add(self.dispersion_ns(now))
     }
@@ -58,7 +58,7 @@ pub struct Register {
 }
 
 impl Register {
-    /// A new sample; the oldest goes.
+    /// Adds a sample; drops the oldest.
     pub fn push(&mut self, sample: Sample) {
         if self.samples.len() == REGISTER {
             self.samples.remove(0);
@@ -66,7 +66,7 @@ impl Register {
         self.samples.push(sample);
     }
 
-    /// What is kept, oldest first.
+    /// The kept samples, oldest first.
     pub fn samples(&self) -> &[Sample] {
         &self.samples
     }
@@ -76,14 +76,14 @@ impl Register {
         self.samples.iter().rev().min_by_key(|sample| sample.delay_ns)
     }
 
-    /// psi: how much the others differ from the best, as the root of the mean square.
+    /// psi: how much the others differ from the best, as the root mean square.
     pub fn jitter_ns(&self) -> u64 {
         let Some(best) = self.best() else { return 0 };
         root_mean_square(self.samples.iter().map(|one| one.ahead_ns.abs_diff(best.ahead_ns)), self.samples.len() - 1)
     }
 }
 
-/// Over `count` differences, of which those that are missing are zero.
+/// Over `count` differences; missing ones count as zero.
 pub(super) fn root_mean_square(differences: impl Iterator<Item = u64>, count: usize) -> u64 {
     let sum = differences.fold(0u128, |sum, one| sum.saturating_add(u128::from(one) * u128::from(one)));
     u64::try_from((sum / count.max(1) as u128).isqrt()).unwrap_or(u64::MAX)

@@ -1,18 +1,19 @@
-//! What is sent, asked and told between the nodes of a world. A foreign server is sent a [`Packet`](super::Packet) with the
-//! same four times.
+//! The messages, commands and events of the nodes of a world. A foreign server receives a [`Packet`](super::Packet)
+//! with the same four times.
 
 use crate::software_clock::{Reading, Signed, TimeOfDay};
 use volvox_core::{commands, payload};
 
-/// What nodes send to one another.
+/// The messages between nodes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// What time is it? With T1, by the machine's own clock: it comes back untouched, and says which answer is which.
+    /// What time is it? With T1, by the machine's own clock: the server returns it unchanged, which identifies the
+    /// answer.
     Request {
         /// When the client sent it.
         t1: i64,
     },
-    /// It is this time.
+    /// The response.
     Response {
         /// T1, as the client sent it (the origin timestamp).
         t1: i64,
@@ -37,10 +38,10 @@ pub enum Timer {
 
 payload! { Timer; Poll }
 
-/// What a node is asked.
+/// The commands to a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Of a client: ask all servers now.
+    /// On a client: ask all servers now.
     Poll,
     /// Show the clock.
     Show,
@@ -48,39 +49,39 @@ pub enum Command {
 
 commands! { Command; Poll = "poll", Show = "show" }
 
-/// What a node tells.
+/// The events of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It started, and its clock shows this.
+    /// The node started, and its clock shows this.
     Started(Reading),
-    /// It was asked for its clock.
+    /// The node was asked for its clock, which shows this.
     Shows(Reading),
-    /// An offset was chosen from the answers of the servers, and its clock is being slewed by it.
+    /// The client chose an offset from the answers of the servers, and slews its clock by it.
     Slewed {
         /// The offset.
         by_ns: i64,
-        /// How many servers it was chosen from.
+        /// The number of servers from which it was chosen.
         survivors: usize,
-        /// How many servers were heard.
+        /// The number of servers that answered.
         heard: usize,
-        /// What the clock showed just before.
+        /// The clock's reading just before.
         before: Reading,
-        /// What it showed just after.
+        /// The reading just after.
         after: Reading,
     },
     /// A large offset has lasted, and the clock was stepped.
     Stepped {
         /// The offset.
         by_ns: i64,
-        /// What the clock showed just after.
+        /// The clock's reading just after.
         after: Reading,
     },
     /// No majority of the servers agrees.
     NoMajority {
-        /// How many were heard.
+        /// The number of servers that answered.
         heard: usize,
     },
-    /// An offset that cannot be true: a person must look at it.
+    /// An implausible offset: an operator must look at it.
     Panicked {
         /// The offset.
         by_ns: i64,
@@ -91,7 +92,7 @@ payload! { Event;
     Started(reading)         => "starts at {reading}",
     Shows(reading)           => "shows {reading}",
     Slewed { by_ns, survivors, heard, before, after } =>
-        ("slews by {} as {survivors} of {heard} say", Signed(*by_ns)),
+        ("slews by {} on the word of {survivors} of {heard}", Signed(*by_ns)),
     Stepped { by_ns, after } => ("steps by {}", Signed(*by_ns)),
     NoMajority { heard }     => "no majority among {heard}",
     Panicked { by_ns }       => ("does not believe {}", Signed(*by_ns)),

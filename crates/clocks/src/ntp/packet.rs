@@ -12,17 +12,17 @@
 //! ```
 //!
 //! Times are 32.32 fixed point, in seconds since 1900-01-01; they wrap in 2036 and every 136 years after. A time is
-//! understood as the one that is nearest to a pivot, such as the reader's own clock.
+//! interpreted as the one nearest to a pivot, such as the reader's own clock.
 
 use core::fmt;
 
-/// How long a packet is, without extensions.
+/// The length of a packet without extensions.
 pub const PACKET_BYTES: usize = 48;
-/// From 1900 to 1970, in seconds.
+/// The seconds from 1900 to 1970.
 const TO_UNIX: i64 = 2_208_988_800;
 const NANOS: i128 = 1_000_000_000;
 
-/// A time on the wire: seconds since 1900, with 32 bits after the point. Zero is no time.
+/// A time on the wire: seconds since 1900, with 32 bits after the point. Zero means no time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Timestamp(pub u64);
 
@@ -48,37 +48,39 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// What role a packet plays.
+/// The mode of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Mode {
-    /// Mode 3: a request.
+    /// Mode 3: a client's request.
     Client,
-    /// Mode 4: its answer.
+    /// Mode 4: a server's answer.
     Server,
-    /// One of the others, which are not spoken here: symmetric active 1 and passive 2, broadcast 5, control 6, private 7.
+    /// One of the other modes, which are not supported here: symmetric active 1 and passive 2, broadcast 5, control 6,
+    /// private 7.
     Other(u8),
 }
 
 /// A packet.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Packet {
-    /// Whether a leap second is near; 3 is a clock that was never set.
+    /// The leap second warning; 3 means a clock that was never set.
     pub leap: u8,
     /// 4, or 3 from old clients.
     pub version: u8,
-    /// The role.
+    /// The mode.
     pub mode: Mode,
-    /// 1 is attached to a reference, 2 to 15 were set from one before; 0 is a kiss of death, 16 was never set.
+    /// The stratum: 1 is attached to a reference, 2 to 15 were set from the stratum above; 0 is a kiss of death, 16 was
+    /// never set.
     pub stratum: u8,
-    /// How often the client asks, as the binary logarithm of seconds.
+    /// The polling interval, as the binary logarithm of seconds.
     pub poll: i8,
-    /// How exactly the clock is read, as the binary logarithm of seconds.
+    /// The clock's precision, as the binary logarithm of seconds.
     pub precision: i8,
     /// The round trip to the reference, in 16.16 seconds.
     pub root_delay: u32,
-    /// How wrong the time may be besides, in 16.16 seconds.
+    /// The dispersion: the further error of the time, in 16.16 seconds.
     pub root_dispersion: u32,
-    /// What the clock was set from: four letters at stratum 1, or the code of a kiss of death at stratum 0.
+    /// The reference of the clock: four letters at stratum 1, or the code of a kiss of death at stratum 0.
     pub reference_id: [u8; 4],
     /// When the clock was last set.
     pub reference: Timestamp,
@@ -86,11 +88,11 @@ pub struct Packet {
     pub origin: Timestamp,
     /// T2.
     pub receive: Timestamp,
-    /// T3; of a request, T1.
+    /// T3; in a request, T1.
     pub transmit: Timestamp,
 }
 
-/// Why bytes are no packet that is spoken here.
+/// Why bytes are not a supported packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PacketError {
     /// Fewer than 48 bytes.
@@ -103,7 +105,7 @@ impl fmt::Display for PacketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PacketError::TooShort => write!(f, "the sender sent fewer than {PACKET_BYTES} bytes"),
-            PacketError::Version(version) => write!(f, "the sender speaks version {version}, and not 3 or 4"),
+            PacketError::Version(version) => write!(f, "the sender uses version {version}, not 3 or 4"),
         }
     }
 }
@@ -113,25 +115,25 @@ impl core::error::Error for PacketError {}
 /// Why an answer is not believed (RFC 5905, section 8: the packet sanity tests).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Distrust {
-    /// It is no answer of a server.
+    /// The packet is not a server's answer.
     Mode,
-    /// The origin is not what was sent: an old answer, or a forged one.
+    /// The origin is not that of the request: an old answer, or a forged one.
     Bogus,
-    /// A time is zero.
+    /// The transmit time is zero.
     NoTime,
-    /// The server was never set, or says why it will not answer.
+    /// The server's clock was never set, or the server says why it refuses.
     Unsynchronised,
-    /// Its root distance is a second or more.
+    /// The server's root distance is a second or more.
     TooFar,
 }
 
 impl fmt::Display for Distrust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Distrust::Mode => "the packet is no answer of a server",
-            Distrust::Bogus => "the answer is not to what was asked",
+            Distrust::Mode => "the packet is not a server's answer",
+            Distrust::Bogus => "the answer is not to this request",
             Distrust::NoTime => "the server sent no time",
-            Distrust::Unsynchronised => "the server was never set, or does not want to answer",
+            Distrust::Unsynchronised => "the server's clock was never set, or it refuses to answer",
             Distrust::TooFar => "the server is too far from its reference",
         })
     }
@@ -140,7 +142,7 @@ impl fmt::Display for Distrust {
 impl core::error::Error for Distrust {}
 
 impl Packet {
-    /// A request whose transmit timestamp is `transmit`: T1, or any number that nobody can guess.
+    /// A request whose transmit timestamp is `transmit`: T1, or any unpredictable number.
     pub fn request(transmit: Timestamp) -> Packet {
         let zero = Timestamp::default();
         Packet {
@@ -160,7 +162,7 @@ impl Packet {
         }
     }
 
-    /// The answer of a server at stratum 1 that reads its own clock.
+    /// The answer of a stratum 1 server that reads its own clock.
     pub fn answer(&self, receive: Timestamp, transmit: Timestamp) -> Packet {
         Packet {
             leap: 0,
@@ -182,7 +184,7 @@ impl Packet {
     /// Whether this answers the request with this transmit timestamp, and may be used.
     ///
     /// # Errors
-    /// When it does not, or may not.
+    /// When it does not answer the request, or may not be used.
     pub fn check_answer(&self, asked: Timestamp) -> Result<(), Distrust> {
         let (none, second) = (Timestamp::default(), 1 << 16);
         if self.mode != Mode::Server {
@@ -200,7 +202,7 @@ impl Packet {
         }
     }
 
-    /// As it is on the wire.
+    /// The encoded packet.
     pub fn encode(&self) -> [u8; PACKET_BYTES] {
         let mode = match self.mode {
             Mode::Client => 3,
@@ -221,10 +223,10 @@ impl Packet {
         bytes
     }
 
-    /// From the wire. What follows the first 48 bytes (extensions, a signature) is not read.
+    /// Decodes a packet. Anything after the first 48 bytes (extensions, a signature) is ignored.
     ///
     /// # Errors
-    /// When the bytes are no packet.
+    /// When the bytes are not a packet.
     pub fn decode(bytes: &[u8]) -> Result<Packet, PacketError> {
         let (bytes, _) = bytes.split_first_chunk::<PACKET_BYTES>().ok_or(PacketError::TooShort)?;
         let word = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().expect("four bytes"));

@@ -1,5 +1,5 @@
-//! What must hold. Most properties compare with the truth, which is known where the machines' own clocks agree: a server's
-//! clock is then ahead of the truth by what it was off at its start.
+//! The properties. Most compare with the true time, which is known where the machines' own clocks agree: a server's
+//! clock is then ahead by its initial offset.
 
 use super::filter::Sample;
 use super::{History, Ntp};
@@ -9,7 +9,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<Ntp, History>> {
     vec![
         Property {
@@ -48,7 +48,7 @@ pub fn properties() -> Vec<Property<Ntp, History>> {
     ]
 }
 
-/// Judges the samples of each client about each server, with the truth about that server.
+/// Judges the samples of each client about each server against the true offset of that server.
 fn each_register(
     picture: &Picture<'_, Ntp, History>,
     wrong: impl Fn(&[Sample], i64) -> Option<String>,
@@ -63,13 +63,14 @@ fn each_register(
     Ok(())
 }
 
-/// Whether the truth is further from a sample than half the delay of another, with a nanosecond for the rounding.
+/// Whether the true offset is further from a sample than half the delay of another, with one nanosecond for the
+/// rounding.
 fn miss(sample: &Sample, truth: i64, least: &Sample) -> Option<String> {
     let (error, bound) = (sample.ahead_ns.abs_diff(truth), least.delay_ns / 2 + 1);
     (error > bound).then(|| format!("off by {error} ns, where at most {bound} ns are possible"))
 }
 
-/// The sample of a server that is believed is off by at most half of its least delay.
+/// The believed sample of a server is off by at most half of its least delay.
 fn clock_filter(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         for (server, samples) in node.registers() {
@@ -86,8 +87,8 @@ fn clock_filter(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     Ok(())
 }
 
-/// While falsetickers are a minority, what was chosen lies in the interval of some server that is right, and so does the
-/// truth: twice the widest of theirs.
+/// While falsetickers are a minority, the chosen offset lies in the interval of some correct server, and so does the
+/// true one: hence within twice the widest of these intervals.
 fn accuracy(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         let Some(chosen) = node.chosen() else { continue };

@@ -1,27 +1,27 @@
-//! Selection among servers (RFC 5905, section 11.2): who agrees, who agrees best, and what they say together.
+//! Selection among servers (RFC 5905, section 11.2): which servers agree, which agree best, and their combined offset.
 //!
-//! Each server claims an interval in which the true time lies. Servers that are right have intervals that contain the truth,
-//! so their intervals all meet. The intersection algorithm finds where more than half of them do; who is not there tells
-//! falsely. Among those that remain, the cluster algorithm drops the one that disperses them most, as long as that helps;
-//! and what is left is averaged, with more weight for who is more certain.
+//! Each server claims an interval in which the true time lies. The intervals of correct servers contain the true time,
+//! so they all intersect. The intersection algorithm finds where more than half of the intervals intersect; the other
+//! servers are falsetickers. Among the rest, the cluster algorithm drops the server that increases the dispersion most,
+//! as long as that helps; the remaining servers are averaged, with more weight for more certain ones.
 
 use super::filter::root_mean_square;
 use alloc::vec::Vec;
 use volvox_core::NodeId;
 
-/// How many survivors the cluster algorithm leaves (NMIN).
+/// The number of survivors that the cluster algorithm leaves (NMIN).
 pub const SURVIVORS_MIN: usize = 3;
 
-/// What one server claims.
+/// The claim of one server.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Candidate {
-    /// Which.
+    /// The server.
     pub server: NodeId,
-    /// theta: how far it is ahead.
+    /// theta: how far its clock is ahead.
     pub ahead_ns: i64,
-    /// lambda: how wrong that may be.
+    /// lambda: the largest possible error of theta.
     pub distance_ns: u64,
-    /// psi: how much its samples differ.
+    /// psi: the jitter of its samples.
     pub jitter_ns: u64,
 }
 
@@ -35,15 +35,15 @@ impl Candidate {
     }
 }
 
-/// The intersection algorithm (section 11.2.1; Marzullo 1984, as changed by DTSS): the range in which the intervals of a
-/// majority meet and their midpoints lie. Nothing when there is no such majority.
+/// The intersection algorithm (section 11.2.1; Marzullo 1984, as changed by DTSS): the range in which the intervals of
+/// a majority intersect and their midpoints lie. `None` when there is no such majority.
 pub fn intersection(candidates: &[Candidate]) -> Option<(i64, i64)> {
     let count = candidates.len();
     let mut lows: Vec<i64> = candidates.iter().map(Candidate::low).collect();
     let mut highs: Vec<i64> = candidates.iter().map(Candidate::high).collect();
     lows.sort_unstable();
     highs.sort_unstable();
-    // How many falsetickers are allowed: as few as possible, and fewer than half.
+    // The number of falsetickers to allow: as few as possible, and fewer than half.
     for allowed in (0..count).take_while(|allowed| 2 * allowed < count) {
         let wanted = count - allowed;
         let Some(low) = lows.iter().copied().find(|edge| meeting(candidates, *edge) >= wanted) else { continue };
@@ -58,13 +58,13 @@ pub fn intersection(candidates: &[Candidate]) -> Option<(i64, i64)> {
     None
 }
 
-/// How many intervals contain this point.
+/// The number of intervals that contain this point.
 fn meeting(candidates: &[Candidate], point: i64) -> usize {
     candidates.iter().filter(|one| (one.low()..=one.high()).contains(&point)).count()
 }
 
-/// The truechimers, then the cluster algorithm (section 11.2.2): while more than three are left, the one whose distance from
-/// the others is greatest goes, unless even the best of them varies by more than that by itself.
+/// The truechimers, then the cluster algorithm (section 11.2.2): while more than three are left, the one with the
+/// greatest distance from the others is dropped, unless that distance is below the jitter of even the best.
 pub fn survivors(candidates: &[Candidate], (low, high): (i64, i64)) -> Vec<Candidate> {
     let mut left: Vec<Candidate> =
         candidates.iter().copied().filter(|one| (low..=high).contains(&one.ahead_ns)).collect();
@@ -85,7 +85,7 @@ pub fn survivors(candidates: &[Candidate], (low, high): (i64, i64)) -> Vec<Candi
     left
 }
 
-/// The combine algorithm (section 11.2.3): the mean, weighted by 1/lambda. Nothing when nobody is left.
+/// The combine algorithm (section 11.2.3): the mean, weighted by 1/lambda. `None` when no server is left.
 pub fn combine(survivors: &[Candidate]) -> Option<i64> {
     const ONE: i128 = 1 << 40;
     let weight = |one: &Candidate| (ONE / i128::from(one.distance_ns.max(1))).max(1);
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn intervals_that_only_touch_do_not_count_as_agreement() {
-        // All three meet at 20, but only one midpoint is there: one falseticker is needed, and then two agree.
+        // All three intersect at 20, but only one midpoint is there: with one falseticker allowed, two agree.
         let touching = claims(&[(0, 20), (20, 3), (22, 2)]);
         assert_eq!(intersection(&touching), Some((17, 23)));
         assert_eq!(survivors(&touching, (17, 23)).len(), 2);
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(combine(&[]), None);
     }
 
-    /// Against the definition, tried out: a point where more than half meet.
+    /// Compared with the definition by brute force: a point where more than half intersect.
     #[test]
     fn the_intersection_lies_where_a_majority_meets() {
         let mut rng = volvox_core::Rng::new(3);

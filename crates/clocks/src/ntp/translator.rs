@@ -1,11 +1,11 @@
-//! Between a process and strangers: what it says as packets, and packets as what it understands.
+//! Translates between a process and foreign programs: messages to packets, and packets to messages.
 //!
-//! A [`Message`] names T1 in nanoseconds. What a stranger sends as its T1 need not be a time at all: careful clients send a
-//! random number, so that nobody can answer who has not seen the question, and want it back bit by bit. So each request is
-//! kept here until it is answered, and the process is told the times alone.
+//! A [`Message`] gives T1 in nanoseconds. The T1 of a foreign client need not be a time at all: careful clients send a
+//! random number, so that only a server that has seen the request can answer, and expect it back bit by bit. So each
+//! request is kept here until it is answered, and the process receives only the times.
 //!
-//! Of strangers nothing is believed that [`Packet::decode`] and [`Packet::check_answer`] do not pass; and since an answer is
-//! never longer than its request, nobody can make a server shout at somebody else.
+//! Packets from foreign programs must pass [`Packet::decode`] and [`Packet::check_answer`]; and since an answer is
+//! never longer than its request, the server cannot be abused for amplification.
 
 use super::Message;
 use super::packet::{Distrust, Mode, PACKET_BYTES, Packet, PacketError, Timestamp};
@@ -13,10 +13,10 @@ use alloc::collections::BTreeMap;
 use core::fmt;
 use volvox_core::NodeId;
 
-/// Why bytes are not passed on.
+/// Why a datagram is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refusal {
-    /// The sender sent no packet.
+    /// The sender's bytes are not a packet.
     NoPacket(PacketError),
     /// The sender sent an answer that may not be used.
     Distrusted(Distrust),
@@ -29,25 +29,25 @@ impl fmt::Display for Refusal {
         match self {
             Refusal::NoPacket(why) => why.fmt(f),
             Refusal::Distrusted(why) => why.fmt(f),
-            Refusal::Mode(mode) => write!(f, "the sender speaks in mode {mode}, and not in 3 or 4"),
+            Refusal::Mode(mode) => write!(f, "the sender uses mode {mode}, not 3 or 4"),
         }
     }
 }
 
 impl core::error::Error for Refusal {}
 
-/// See the [module](self). One for a process; its memory is one timestamp for each server that the process asks, and one
+/// See the [module](self). One per process; it stores one timestamp for each server that the process asks, and one
 /// request.
 #[derive(Clone, Debug, Default)]
 pub struct Translator {
     /// The transmit timestamp of the last request to each server.
     asked: BTreeMap<NodeId, Timestamp>,
-    /// The request that the process hears now, and whose it is.
+    /// The request that the process currently handles, and its sender.
     heard: Option<(NodeId, Packet)>,
 }
 
 impl Translator {
-    /// What the process says, for the wire. Nothing when it answers somebody who did not ask just now.
+    /// Encodes a message of the process for the wire. `None` when it answers a node without an open request.
     pub fn encode(&mut self, to: NodeId, message: &Message) -> Option<[u8; PACKET_BYTES]> {
         match message {
             Message::Request { t1 } => {
@@ -62,11 +62,11 @@ impl Translator {
         }
     }
 
-    /// What arrived from the wire, for the process. `machine_ns` is what the machine's own clock shows, in nanoseconds since
-    /// 1970: it tells the era that times on the wire leave open.
+    /// Decodes a datagram for the process. `machine_ns` is the reading of the machine's own clock, in nanoseconds since
+    /// 1970: it determines the era that times on the wire leave open.
     ///
     /// # Errors
-    /// When it is not to be listened to; nothing has changed then.
+    /// When the datagram is refused; then nothing has changed.
     pub fn decode(&mut self, from: NodeId, bytes: &[u8], machine_ns: i64) -> Result<Message, Refusal> {
         let packet = Packet::decode(bytes).map_err(Refusal::NoPacket)?;
         match packet.mode {
@@ -77,7 +77,7 @@ impl Translator {
             Mode::Server => {
                 let asked = self.asked.get(&from).copied().unwrap_or_default();
                 packet.check_answer(asked).map_err(Refusal::Distrusted)?;
-                // A nanosecond is more than the wire rounds away, so T1 comes back as the process said it.
+                // The wire's rounding is below a nanosecond, so T1 comes back as the process sent it.
                 let [t1, t2, t3] = [asked, packet.receive, packet.transmit].map(|time| time.near(machine_ns));
                 Ok(Message::Response { t1, t2, t3 })
             }
@@ -135,10 +135,10 @@ mod tests {
     fn an_answer_goes_to_who_asked() {
         let mut server = Translator::default();
         let response = Message::Response { t1: 0, t2: NOW, t3: NOW };
-        assert_eq!(server.encode(CLIENT, &response), None, "nobody asked");
+        assert_eq!(server.encode(CLIENT, &response), None, "no client asked");
         let request = Packet::request(Timestamp::of(NOW)).encode();
         assert!(server.decode(CLIENT, &request, NOW).is_ok());
-        assert_eq!(server.encode(NodeId(3), &response), None, "somebody else asked");
+        assert_eq!(server.encode(NodeId(3), &response), None, "another client asked");
         assert!(server.encode(CLIENT, &response).is_some());
     }
 
@@ -167,7 +167,7 @@ mod tests {
         assert!(client.decode(SERVER, &answer.encode(), NOW).is_ok(), "and what is one is taken after all that");
     }
 
-    /// Whoever guesses has one chance in 2^64; here, that nothing panics and nothing gets through.
+    /// A guess succeeds with probability 2^-64; this shows that nothing panics and nothing gets through.
     #[test]
     fn bytes_of_chance_are_no_answers() {
         let (mut client, mut rng) = (Translator::default(), volvox_core::Rng::new(7));

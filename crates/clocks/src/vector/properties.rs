@@ -1,4 +1,4 @@
-//! What must hold of vector clocks.
+//! The properties of vector clocks.
 
 use super::{Vector, VectorClock};
 use crate::happened_before::{History, clock_condition, distinct_stamps, partial_order, strong_clock_condition};
@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<VectorClock, History<Vector>>> {
     vec![
         Property {
@@ -27,6 +27,11 @@ pub fn properties() -> Vec<Property<VectorClock, History<Vector>>> {
             when: When::Always,
             holds: strong_clock_condition,
         },
-        Property { name: "distinct stamps", source: "Fidge 1988; ORD-04", when: When::Always, holds: distinct_stamps },
+        Property {
+            name: "distinct timestamps",
+            source: "Fidge 1988; ORD-04",
+            when: When::Always,
+            holds: distinct_stamps,
+        },
     ]
 }

@@ -17,7 +17,7 @@ fn config() -> Config {
     }
 }
 
-/// Over links that lose, repeat, reorder and break, between nodes that stop, die and come back.
+/// Over links that lose, duplicate and reorder messages and break, between nodes that pause, crash and restart.
 fn troubled(seed: u64) -> Simulation<Berkeley> {
     let fault = LinkFault { loss_ppm: 50_000, duplicate_ppm: 50_000, reorder_ppm: 100_000, ..LinkFault::default() };
     let latency = Latency::Exponential { minimum: ms(1), mean: ms(2) };
@@ -39,7 +39,7 @@ fn clocks_of_a_round_agree_and_the_broken_one_moves_nobody_whatever_the_network_
     assert!(events > 2_000, "{events}");
 }
 
-/// Section II: e is all that remains after a round, and the clocks part at 2 rho until the next.
+/// Section II: only e remains after a round, and the clocks drift apart at 2 rho until the next.
 #[test]
 fn drift_adds_what_it_must_and_no_more() {
     for seed in 0..30 {

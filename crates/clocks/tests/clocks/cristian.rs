@@ -15,7 +15,7 @@ fn config() -> Config {
     Config { every: Some(ms(300)), starts_off_ns: vec![0, 40_000_000, -25_000_000, 3_000_000], ..Config::default() }
 }
 
-/// Over links that lose, repeat, reorder and break, between nodes that stop, die and come back.
+/// Over links that lose, duplicate and reorder messages and break, between nodes that pause, crash and restart.
 fn troubled(seed: u64) -> Simulation<Cristian> {
     let fault = LinkFault { loss_ppm: 50_000, duplicate_ppm: 50_000, reorder_ppm: 100_000, ..LinkFault::default() };
     let latency = Latency::Exponential { minimum: ms(1), mean: ms(3) };
@@ -67,7 +67,7 @@ fn drift_adds_what_it_must_and_no_more() {
     }
 }
 
-/// Section 4: contact is made with a probability, and a client that made none says so.
+/// Section 4: contact is made with some probability, and a client that made none reports it.
 #[test]
 fn a_client_that_nobody_answers_gives_up_and_tries_again_later() {
     let mut sim = Builder::<Cristian>::new(1, 2, config()).latency(Latency::Constant(ms(1))).build();
@@ -89,7 +89,7 @@ fn without_the_half_the_clock_is_late_by_the_way_back() {
     assert!(sim.node(SERVER).is_some_and(Cristian::is_server));
 }
 
-/// A reply to a dead life's request would look fast.
+/// A reply to a request from before a crash would look fast.
 #[test]
 fn a_reply_to_an_earlier_boot_is_not_used() {
     for (without, text) in [

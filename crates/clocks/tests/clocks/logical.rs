@@ -10,7 +10,7 @@ use volvox_sim::{Builder, FaultPlan, FaultWeights, Latency, Network, Simulation,
 
 const NODES: u64 = 5;
 
-/// Everything that a network may do to messages.
+/// All faults that a network may inflict on messages.
 fn bad_network<P: Process + 'static>(builder: Builder<P>) -> Simulation<P> {
     let fault = LinkFault { loss_ppm: 100_000, duplicate_ppm: 100_000, reorder_ppm: 200_000, ..LinkFault::default() };
     let latency = Latency::Uniform(ms(1), ms(20));
@@ -40,7 +40,7 @@ fn the_clock_condition_holds_over_links_that_lose_repeat_and_reorder() {
     for seed in 0..30 {
         let history = told::<Lamport, Time>(seed, lamport::Config::default(), &lamport::properties());
         assert!(history.events().count() > 60, "seed {seed}: nothing was heard");
-        // Lamport 1978: concurrent events get ordered all the same, which is all that the stamps cannot say.
+        // Lamport 1978: concurrent events are ordered nevertheless, and the stamps cannot tell.
         assert!(history.concurrent().iter().any(|(one, other)| one.count != other.count), "seed {seed}");
     }
 }
@@ -89,7 +89,7 @@ fn what_no_process_reaches_by_counting_is_not_believed() {
     let mut node = Lamport::new(NodeId(1), &members, &lamport::Config::default());
     let mut effects = Vec::new();
     node.on_message(NodeId(9), message(5), &mut Context::new(&mut environment, &mut effects));
-    assert_eq!(node.clock(), 0, "from a stranger");
+    assert_eq!(node.clock(), 0, "not from a member");
 
     let mut node = VectorClock::new(NodeId(1), &members, &vector::Config::default());
     let mut effects = Vec::new();

@@ -9,7 +9,7 @@ use std::fmt::Debug;
 use volvox_core::{Decode, Duration, Encode, History, NodeId, Picture, Process, Property, Rng, When, decode_all};
 use volvox_sim::{Happening, Simulation, Stop};
 
-/// Lets a simulation run, asks every property after each step and, when the time is over, those of the end.
+/// Runs a simulation, evaluates every property after each step and, when the time is over, those of the end.
 fn watch<P, H>(sim: &mut Simulation<P>, properties: &[Property<P, H>], span: Duration) -> H
 where
     P: Process + 'static,
@@ -41,7 +41,7 @@ where
     history
 }
 
-/// What is encoded comes back, cut short it is refused, and no bytes make a decoder panic.
+/// An encoded value decodes to itself, a truncated one is refused, and no bytes make a decoder panic.
 fn round_trip<T: Encode + Decode + PartialEq + Debug>(value: &T) {
     let bytes = value.to_bytes();
     assert_eq!(decode_all::<T>(&bytes).as_ref(), Ok(value));

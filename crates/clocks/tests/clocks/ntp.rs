@@ -20,7 +20,7 @@ fn config() -> Config {
     }
 }
 
-/// Over links that lose, repeat, reorder and break, between nodes that stop, die and come back.
+/// Over links that lose, duplicate and reorder messages and break, between nodes that pause, crash and restart.
 fn troubled(seed: u64) -> Simulation<Ntp> {
     let fault = LinkFault { loss_ppm: 100_000, duplicate_ppm: 50_000, reorder_ppm: 100_000, ..LinkFault::default() };
     let latency = Latency::Exponential { minimum: ms(1), mean: ms(5) };
@@ -42,7 +42,7 @@ fn samples_contain_the_truth_and_falsetickers_are_outvoted_whatever_the_network_
     assert!(events > 5_000, "{events}");
 }
 
-/// Section 8: the error is at most half the delay, and what drift adds.
+/// Section 8: the error is at most half the delay, plus drift.
 #[test]
 fn clocks_that_drift_stay_within_root_distance() {
     for seed in 0..30 {
@@ -68,8 +68,8 @@ fn clocks_that_drift_stay_within_root_distance() {
     }
 }
 
-/// A.5.5.2 (MINDISP): over links of microseconds, clocks that are right to some more microseconds contradict each other,
-/// unless nobody is taken to be that certain.
+/// A.5.5.2 (MINDISP): over links of microseconds, clocks that are right within a few microseconds more contradict each
+/// other, unless a least uncertainty is assumed.
 #[test]
 fn servers_that_are_near_agree_unless_they_are_taken_to_be_more_certain_than_clocks_are() {
     for (distance_min_ns, agree) in [(0, false), (1_000_000, true)] {
@@ -90,7 +90,7 @@ fn servers_that_are_near_agree_unless_they_are_taken_to_be_more_certain_than_clo
     }
 }
 
-/// Section 11.3: an offset beyond the threshold is stepped once it has lasted, and one beyond all belief is not.
+/// Section 11.3: an offset beyond the threshold is stepped once it has lasted, and an implausible one is not.
 #[test]
 fn large_offsets_are_stepped_if_they_last() {
     let thresholds = Thresholds { stepout: ms(450), ..Thresholds::default() };

@@ -1,4 +1,4 @@
-//! What a coordinator does: the first, and one that was elected.
+//! The coordinator: the first, and an elected one.
 
 use super::{Collecting, Message, Part, Phase, Record, Rule, ThreePhase, Timer, UNDER_WAY_MAX};
 use crate::transaction::{Content, Decision, Event, Transaction, Vote};
@@ -9,9 +9,10 @@ impl ThreePhase {
     /// The first phase: the votes.
     pub(super) fn begin(&mut self, content: Content, cx: &mut Context<'_, ThreePhase>) {
         if self.undecided().count() >= UNDER_WAY_MAX {
-            return cx.note("too many transactions under way", UNDER_WAY_MAX as u64);
+            return cx.note("too many transactions in progress", UNDER_WAY_MAX as u64);
         }
-        // The request waits for the record, so the log holds every number that anybody heard of, and no boot is needed.
+        // The request waits for the record, so the log holds every number that any node has seen, and no boot is
+        // needed.
         self.last_number += 1;
         let transaction = Transaction { origin: self.id, number: Serial::first_boot(self.last_number) };
         cx.persist(Record::Entered(transaction, content));
@@ -51,7 +52,7 @@ impl ThreePhase {
         }
     }
 
-    /// The second phase: all learn that all voted yes.
+    /// The second phase: all nodes learn that all voted yes.
     fn pre_commit(&mut self, transaction: Transaction, who: BTreeSet<NodeId>, cx: &mut Context<'_, ThreePhase>) {
         let Some(part) = self.parts.get_mut(&transaction) else { return };
         part.phase = Phase::PreCommitted;
@@ -107,12 +108,12 @@ impl ThreePhase {
         match part.phase {
             Phase::Decided(decision) => cx.send(from, Message::Decision(transaction, decision)),
             _ if part.recovering.is_some() => cx.note("was dead, and takes no part", from.0),
-            _ if part.coordinator >= self.id => cx.note("is elected already, or too late", from.0),
+            _ if part.coordinator >= self.id => cx.note("already elected, or too late", from.0),
             _ => self.become_coordinator(transaction, cx),
         }
     }
 
-    /// Termination: asks the nodes that are left how far they are.
+    /// Termination: asks the remaining nodes for their states.
     pub(super) fn become_coordinator(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let id = self.id;
         let Some(part) = self.parts.get_mut(&transaction) else { return };
@@ -178,7 +179,7 @@ impl ThreePhase {
         self.parts.get_mut(&transaction)?.collecting.as_mut()
     }
 
-    /// What this node did when it entered: it began the transaction, or voted yes.
+    /// How this node entered: it began the transaction, or voted yes.
     pub(super) fn tell_entered(&self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         if transaction.origin == self.id {
             cx.emit(Event::Begun(transaction, self.participants().len() as u64));

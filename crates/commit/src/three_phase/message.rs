@@ -1,18 +1,18 @@
-//! What is sent and what is written down.
+//! The messages and records.
 
 use crate::transaction::{Content, Decision, Transaction, Vote};
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Decode, DecodeError, Encode, Kinds, Reader, payload};
 
-/// How far a node is, as it reports to a new coordinator.
+/// The state of a node, as it reports to a new coordinator.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Phase {
-    /// It voted yes, and cannot know whether all others did.
+    /// The node voted yes, and cannot know whether all others did.
     Uncertain,
-    /// It knows that all voted yes, and not whether all others know.
+    /// The node knows that all voted yes, but not whether all others know.
     PreCommitted,
-    /// It is over.
+    /// The node knows the outcome.
     Decided(Decision),
 }
 
@@ -51,28 +51,28 @@ impl Decode for Phase {
     }
 }
 
-/// What nodes send to one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
+/// The messages between nodes, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.5).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The coordinator asks a participant whether it can commit this content.
     VoteReq(Transaction, Content),
     /// A participant answers.
     Vote(Transaction, Vote),
-    /// All voted yes; prepare to hear that it is committed.
+    /// All voted yes; prepare to commit.
     PreCommit(Transaction),
     /// A participant knows that all voted yes.
     Ack(Transaction),
-    /// It is over.
+    /// The decision.
     Decision(Transaction, Decision),
-    /// The coordinator is dead: coordinate.
+    /// The coordinator is dead: take over.
     Elect(Transaction),
-    /// A new coordinator asks how far a participant is.
+    /// A new coordinator asks for a participant's state.
     StateReq(Transaction),
     /// A participant answers.
     State(Transaction, Phase),
-    /// A node that was dead asks how it ended.
+    /// A restarted node asks for the outcome.
     DecisionReq(Transaction),
-    /// The sender was dead, too, and does not know.
+    /// The sender restarted, too, and does not know.
     Recovering(Transaction),
 }
 
@@ -106,12 +106,12 @@ impl Message {
     }
 }
 
-/// What survives a crash.
+/// The records, which survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// It takes part: it began the transaction with this content, or voted yes on it.
+    /// The node takes part: it began the transaction with this content, or voted yes on it.
     Entered(Transaction, Content),
-    /// How it ended.
+    /// The outcome.
     Decided(Transaction, Decision),
 }
 
@@ -125,9 +125,9 @@ payload! { Record: "record of three-phase commit";
 pub enum Timer {
     /// A coordinator has waited for two delays: a node that has not answered is dead.
     Answers(Transaction),
-    /// The coordinator has been silent for longer than a living one would be: it is dead.
+    /// The coordinator has been silent for longer than a living one can be: it is dead.
     Silence(Transaction),
-    /// A node that was dead asks again.
+    /// A restarted node asks again.
     Recovery(Transaction),
 }
 

@@ -2,18 +2,18 @@
 //!
 //! # The problem
 //!
-//! Two-phase commit blocks: a participant that voted yes and hears nothing may neither commit, because another node may have
-//! voted no, nor abort, because another may have committed. It waits, with its locks, until the coordinator is repaired.
-//! Can the living decide without the dead?
+//! Two-phase commit blocks: a participant that voted yes and receives nothing may neither commit, because another node
+//! may have voted no, nor abort, because another may have committed. It waits, with its locks, until the coordinator is
+//! repaired. Can the living nodes decide without the dead ones?
 //!
 //! # The idea
 //!
-//! They can if no node is ever committed while a living node is still **uncertain**: then a node that finds only uncertain
-//! ones may abort. So between the votes and the commit comes a third phase. The coordinator first makes every node know that
-//! all voted yes (**pre-commit**), and commits only when every node has acknowledged that, or is dead.
+//! They can if no node ever commits while a living node is still **uncertain**: then a node that finds only uncertain
+//! ones may abort. So between the votes and the commit comes a third phase. The coordinator first informs every node
+//! that all voted yes (**pre-commit**), and commits only when every node has acknowledged that, or is dead.
 //!
-//! When the coordinator is silent for longer than any message takes, it is dead: that is what *synchronous* means here, and
-//! the protocol depends on it. The next participant by id is **elected**, asks the others how far they are, and decides
+//! When the coordinator is silent for longer than any message takes, it is dead: the system is *synchronous*, and the
+//! protocol depends on that. The next participant by id is **elected**, asks the others for their states, and decides
 //! (the termination rules TR1 to TR4 of 7.5):
 //!
 //! | it finds | then |
@@ -29,10 +29,10 @@
 //! |---|---|
 //! | `Vote-req 1.1`, `Yes`, `No` | as in two-phase commit |
 //! | `Pre-commit 1.1`, `Ack` | all voted yes; I know it |
-//! | `Commit`, `Abort` | it is over |
-//! | `Elect 1.1` | the coordinator is dead; you are next |
-//! | `State-req 1.1`, `State 1.1 uncertain` | how far are you? |
-//! | `Decision-req 1.1`, `Recovering 1.1` | I was dead; how did it end? I was dead, too |
+//! | `Commit`, `Abort` | the decision |
+//! | `Elect 1.1` | the coordinator is dead; take over |
+//! | `State-req 1.1`, `State 1.1 uncertain` | what is your state? |
+//! | `Decision-req 1.1`, `Recovering 1.1` | I restarted; what is the outcome? I restarted, too |
 //!
 //! Without failures 5 rounds and 5n messages for n participants (claim Q-ACP-4); an abort takes 3 rounds, as before.
 //!
@@ -57,30 +57,32 @@
 //!
 //! # Why it is safe
 //!
-//! *No living node is uncertain when a node commits.* A coordinator that commits has made all pre-commit and waited for
-//! their acknowledgements or for longer than those take; a node that has not answered is dead. So a later coordinator finds
-//! no uncertain node beside a committed one, dead or alive, and its rules decide the same: if a node committed, all it finds
-//! are pre-committed or committed. If a node aborted, only a coordinator that found no abort makes others pre-commit; and it
-//! would have found that one, since a living node answers in time.
+//! *No living node is uncertain when a node commits.* A coordinator that commits has sent a pre-commit to all nodes and
+//! waited for their acknowledgements, or for longer than those take; a node that has not answered is dead. So a later
+//! coordinator finds no uncertain node beside a committed one, dead or alive, and its rules lead to the same decision:
+//! if a node committed, all nodes that it finds are pre-committed or committed. If a node aborted, only a coordinator
+//! that found no aborted node makes others pre-commit; and it would have found that one, since a living node answers in
+//! time.
 //!
-//! *Two never coordinate at once*, because a node that is silent for this long is dead, and the ids say which is next. How
-//! long that is, in [`Config::delay`]s: an answer takes two; a node that serves its coordinator hears from it within three
-//! (it may collect for two, and a message takes one more); a node that asked another to coordinate hears within two.
+//! *Two never coordinate at once*, because a node that is silent for the time-out is dead, and the ids determine the
+//! next. The time-outs, in multiples of [`Config::delay`]: an answer takes two; a node that serves its coordinator
+//! hears from it within three (it may collect for two, and a message takes one more); a node that asked another to take
+//! over hears from it within two.
 //!
-//! A node that comes back from the dead takes no part in what it missed: it asks how it ended. If *every* node was dead, and
-//! none had written down a decision, none was ever announced; then it is aborted.
+//! A node that restarts does not take part in what it missed: it asks for the outcome. If *every* node crashed, and
+//! none had persisted a decision, none was ever announced; then the transaction is aborted.
 //!
 //! # Caveats
 //!
-//! - **It is not safe in an asynchronous world, nor across a partition.** Textbooks call it "non-blocking"; it is
-//!   so for crashes of nodes, reliable links and known bounds on time, and only then. Cut the network between a
-//!   pre-committed and an uncertain node, and each side takes the other for dead: one commits, one aborts. Try
-//!   `volvox lab run three-phase-commit --fault 'partition 1,2|3 @ 40ms' --diagram`. A late message is as good as a cut.
-//!   That is why databases rather block, or replicate the coordinator.
-//! - A decision is believed from any member.
-//! - A transaction's name is safe without a count of boots: the coordinator writes it down before it asks, so a restart finds
-//!   every name that anybody has heard of. That costs the write that two-phase commit saves.
-//! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions, and the log is not cut.
+//! - **It is not safe in an asynchronous world, nor across a partition.** Textbooks call it "non-blocking"; this is
+//!   true for node crashes, reliable links and known bounds on delay, and only then. Partition the network between a
+//!   pre-committed and an uncertain node, and each side believes the other to be dead: one commits, the other aborts.
+//!   Try `volvox lab run three-phase-commit --fault 'partition 1,2|3 @ 40ms' --diagram`. A late message has the same
+//!   effect as a partition. That is why databases prefer to block, or replicate the coordinator.
+//! - A decision is accepted from any member.
+//! - A transaction's name is safe without a count of boots: the coordinator persists it before it asks, so a restart
+//!   finds every name that any node has seen. That costs the write that two-phase commit saves.
+//! - Outcomes are kept for the last [`OUTCOMES_MAX`] transactions, and the log is not truncated.
 //!
 //! # References
 //!
@@ -105,18 +107,18 @@ use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Context, Duration, NodeId, Process, Restored, Serial, rules};
 
-/// The most transactions that one coordinator has under way; more are refused.
+/// The most transactions in progress at one coordinator; more are refused.
 pub const UNDER_WAY_MAX: usize = 64;
 
 /// The most outcomes that a node remembers.
 pub const OUTCOMES_MAX: usize = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// Longer than any message takes, with the write that it waits for.
+    /// The bound on message delay, including the write that a message waits for.
     pub delay: Duration,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -127,18 +129,18 @@ impl Default for Config {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     PreCommit = "pre-commit": "every node learns that all voted yes before any commits" /
-        "the living abort what a dead node committed",
+        "living nodes abort what a dead node committed",
     Acks = "acks": "the coordinator commits only when every node has learned it" /
         "it commits while a node is still uncertain",
     Again = "again": "a new coordinator makes the uncertain nodes pre-commit before it commits" /
         "two crashes leave an uncertain node beside a committed one",
-    Unanimity = "unanimity": "the coordinator goes on when all have voted yes" / "the first yes commits",
+    Unanimity = "unanimity": "the coordinator proceeds when all have voted yes" / "it commits at the first yes",
 }
 
-/// One node: the first member coordinates, the others take part.
+/// One node: the first member is the coordinator, the others are participants.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ThreePhase {
     id: NodeId,
@@ -147,21 +149,21 @@ pub struct ThreePhase {
     /// The last transaction that this node began.
     last_number: u64,
     parts: BTreeMap<Transaction, Part>,
-    /// The number up to which outcomes may have been forgotten.
+    /// The number up to which outcomes may have been discarded.
     forgotten: Option<Serial>,
     refuses_next: bool,
 }
 
-/// What a node knows of a transaction.
+/// A node's knowledge about a transaction.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Part {
     phase: Phase,
     content: Content,
-    /// The node that it listens to. All before that one, by id, are dead.
+    /// Its current coordinator. All nodes before that one, by id, are dead.
     coordinator: NodeId,
-    /// What it collects, while it coordinates itself.
+    /// The answers that it collects while it is the coordinator.
     collecting: Option<Collecting>,
-    /// When it was dead meanwhile: the other nodes that were, as far as it heard.
+    /// If it crashed meanwhile: the other nodes that did, as far as it knows.
     recovering: Option<BTreeSet<NodeId>>,
 }
 
@@ -211,7 +213,7 @@ impl Process for ThreePhase {
     fn on_start(&mut self, cx: &mut Context<'_, ThreePhase>) {
         let missed: Vec<Transaction> = self.undecided().collect();
         for transaction in missed {
-            // What the disk kept of the last life may not have been announced.
+            // A decision on the disk from before the crash may not have been announced.
             self.tell_entered(transaction, cx);
             self.ask_how_it_ended(transaction, cx);
         }
@@ -224,7 +226,7 @@ impl Process for ThreePhase {
             return cx.note("ignored: from or about an unknown node", from.0);
         }
         if Some(transaction.number) <= self.forgotten && !self.parts.contains_key(&transaction) {
-            return cx.note("ignored: about a transaction of long ago", from.0);
+            return cx.note("ignored: about a discarded transaction", from.0);
         }
         match message {
             Message::VoteReq(_, content) => self.on_vote_req(from, transaction, content, cx),
@@ -261,18 +263,18 @@ impl Process for ThreePhase {
 }
 
 impl ThreePhase {
-    /// The transactions that this node takes part in and whose outcome it does not know.
+    /// The transactions in which this node takes part and whose outcome it does not know.
     pub fn undecided(&self) -> impl Iterator<Item = Transaction> + '_ {
         let open = self.parts.iter().filter(|(_, part)| !matches!(part.phase, Phase::Decided(_)));
         open.map(|(transaction, _)| *transaction)
     }
 
-    /// How far this node is with a transaction.
+    /// The state of a transaction at this node.
     pub fn phase(&self, transaction: Transaction) -> Option<Phase> {
         self.parts.get(&transaction).map(|part| part.phase)
     }
 
-    /// Whether this node coordinates something, as the first or elected.
+    /// Whether this node coordinates a transaction, as the first coordinator or an elected one.
     pub fn is_coordinating(&self) -> bool {
         self.parts.values().any(|part| part.collecting.is_some())
     }
@@ -286,12 +288,12 @@ impl ThreePhase {
         self.members.iter().copied().skip(1).collect()
     }
 
-    /// The others that are not dead as far as this node knows, when it coordinates: all behind it.
+    /// The others that are not dead as far as this node knows while it coordinates: all after it.
     fn behind(&self) -> BTreeSet<NodeId> {
         self.members.iter().copied().filter(|node| *node > self.id).collect()
     }
 
-    /// Remembers it, and forgets the oldest that is over when there is no more room.
+    /// Adds a transaction, and discards the oldest finished one when there is no more room.
     fn keep(&mut self, transaction: Transaction, part: Part) {
         self.parts.insert(transaction, part);
         while self.parts.len() > OUTCOMES_MAX {
@@ -311,13 +313,13 @@ impl Part {
     }
 
     fn decided(transaction: Transaction, decision: Decision) -> Part {
-        // What is over needs no content: whoever was bound to it has told.
+        // A finished transaction needs no content: every participant bound to it has announced it.
         Part { phase: Phase::Decided(decision), ..Part::uncertain(transaction, Content::default()) }
     }
 }
 
 impl fmt::Display for ThreePhase {
-    /// The newest transaction, in a word.
+    /// The state of the newest transaction in one word.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parts.last_key_value() {
             Some((_, part)) if part.recovering.is_some() => f.write_str("recovering"),

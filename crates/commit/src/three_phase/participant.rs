@@ -1,4 +1,4 @@
-//! What a participant does, and one that was dead.
+//! The participant, including one that restarted.
 
 use super::{Message, OUTCOMES_MAX, Part, Phase, Record, ThreePhase, Timer};
 use crate::transaction::{Content, Decision, Event, Transaction, Vote};
@@ -35,7 +35,7 @@ impl ThreePhase {
         self.listen(transaction, 3, cx);
     }
 
-    /// A new coordinator. Those before it are dead.
+    /// Follows a new coordinator. Those before it are dead.
     pub(super) fn on_state_req(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         self.refuse_unknown(transaction, cx);
         let Some(part) = self.parts.get_mut(&transaction) else { return };
@@ -50,7 +50,7 @@ impl ThreePhase {
         }
     }
 
-    /// The coordinator is dead. The next node by id is asked to coordinate, unless that is this one.
+    /// The coordinator is dead. Asks the next node by id to take over, unless that is this one.
     pub(super) fn suspect_coordinator(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let Some(part) = self.parts.get_mut(&transaction) else { return };
         let next = self.members.iter().copied().find(|node| *node > part.coordinator).unwrap_or(self.id);
@@ -62,7 +62,7 @@ impl ThreePhase {
         self.listen(transaction, 2, cx);
     }
 
-    /// Also what a coordinator does when it has decided.
+    /// Also used by a coordinator that has decided.
     pub(super) fn decide(&mut self, transaction: Transaction, decision: Decision, cx: &mut Context<'_, ThreePhase>) {
         let timer = match self.parts.get(&transaction) {
             Some(part) if matches!(part.phase, Phase::Decided(_)) => return,
@@ -86,7 +86,7 @@ impl ThreePhase {
         }
     }
 
-    /// A node that was dead asks all others, until one of them knows.
+    /// A restarted node asks all others, until one of them knows the outcome.
     pub(super) fn ask_how_it_ended(&mut self, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         cx.broadcast(&self.members, Message::DecisionReq(transaction));
         cx.set_timer(Timer::Recovery(transaction), self.config.delay * 4);
@@ -102,7 +102,7 @@ impl ThreePhase {
         }
     }
 
-    /// Total failure: if no node that took part has written down a decision, none was announced (7.5).
+    /// Total failure: if no node that took part has persisted a decision, none was announced (7.5).
     pub(super) fn on_recovering(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, ThreePhase>) {
         let members = self.members.len();
         let Some(dead) = self.parts.get_mut(&transaction).and_then(|part| part.recovering.as_mut()) else { return };
@@ -117,7 +117,7 @@ impl ThreePhase {
         cx.set_timer(Timer::Silence(transaction), self.config.delay * delays);
     }
 
-    /// The part of a participant that is alive, listens to this coordinator and does not know the outcome.
+    /// The state of a living participant that follows this coordinator and does not know the outcome.
     fn serving(&mut self, coordinator: NodeId, transaction: Transaction) -> Option<&mut Part> {
         let part = self.parts.get_mut(&transaction)?;
         let serves = part.coordinator == coordinator && part.recovering.is_none();

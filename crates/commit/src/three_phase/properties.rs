@@ -1,4 +1,4 @@
-//! What must hold of three-phase commit.
+//! The properties of three-phase commit.
 
 use super::{History, ThreePhase};
 use crate::transaction;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use volvox_core::{Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<ThreePhase, History>> {
     let mut properties = transaction::properties::<ThreePhase>();
     properties.push(Property {
@@ -19,11 +19,11 @@ pub fn properties() -> Vec<Property<ThreePhase, History>> {
     properties
 }
 
-/// Every node that takes part in a transaction and is up knows in the end how it ended.
+/// Every node that takes part in a transaction and is up eventually knows its outcome.
 fn termination(picture: &Picture<'_, ThreePhase, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         if let Some(transaction) = node.undecided().next() {
-            return Err(format!("{id} does not know how {transaction} ended"));
+            return Err(format!("{id} does not know the outcome of {transaction}"));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! What the coordinator does.
+//! The coordinator.
 
 use super::{Coordinating, Message, NOTHING, Participating, Record, Rule, Timer, TwoPhase, UNDER_WAY_MAX};
 use crate::transaction::{Content, Decision, Event, Transaction, Vote};
@@ -6,7 +6,7 @@ use alloc::collections::BTreeSet;
 use volvox_core::{Context, NodeId};
 
 impl TwoPhase {
-    /// The first phase. A participant that begins the transaction has `voted` yes already.
+    /// The first phase. A participant that begins the transaction has already `voted` yes.
     pub(super) fn begin(
         &mut self,
         transaction: Transaction,
@@ -15,7 +15,7 @@ impl TwoPhase {
         cx: &mut Context<'_, TwoPhase>,
     ) {
         if self.coordinating.len() >= UNDER_WAY_MAX {
-            return cx.note("too many transactions under way", UNDER_WAY_MAX as u64);
+            return cx.note("too many transactions in progress", UNDER_WAY_MAX as u64);
         }
         self.note_begun(transaction);
         cx.persist(Record::Begun(transaction));
@@ -28,9 +28,9 @@ impl TwoPhase {
         if let Some(voted) = voted {
             missing.remove(&voted);
         }
-        // A request reveals the transaction's name and nothing else that "begun" is for: that record is read before an
-        // abort is told, and aborts wait for it. The name needs no record, since no later boot gives it again. So no
-        // request waits for a disk (Gray and Lamport 2006, section 3.2, count no write here).
+        // A request reveals the transaction's name, but nothing else that "begun" protects: that record matters when an
+        // abort is announced, and aborts wait for it. The name needs no record, since no later boot reuses it. So no
+        // request waits for the disk (Gray and Lamport 2006, section 3.2, count no write here).
         for participant in &missing {
             cx.send_after(NOTHING, *participant, Message::VoteReq(transaction, content));
         }
@@ -41,7 +41,7 @@ impl TwoPhase {
         cx.set_timer(Timer::Votes(transaction), self.config.vote_timeout);
     }
 
-    /// A coordinator that takes part needs no record of its own yes: "committed" will stand in the same log.
+    /// A coordinator that takes part needs no record of its own yes: "committed" will be in the same log.
     fn votes_itself(&mut self, transaction: Transaction, content: Content, cx: &mut Context<'_, TwoPhase>) -> bool {
         let refuses = core::mem::take(&mut self.refuses_next);
         cx.emit(Event::Voted(transaction, if refuses { Vote::No } else { Vote::Yes }, content));
@@ -68,7 +68,7 @@ impl TwoPhase {
         }
     }
 
-    /// A participant begins: its first message is its yes.
+    /// A participant begins the transaction: its first message is its yes.
     pub(super) fn on_begin(
         &mut self,
         from: NodeId,
@@ -77,7 +77,7 @@ impl TwoPhase {
         cx: &mut Context<'_, TwoPhase>,
     ) {
         if from != transaction.origin || self.was_begun(transaction) {
-            return cx.note("begun already, or too late to begin", from.0);
+            return cx.note("already begun, or too late to begin", from.0);
         }
         self.begin(transaction, content, Some(from), cx);
     }
@@ -93,7 +93,7 @@ impl TwoPhase {
         self.tell_commit(transaction, cx);
     }
 
-    /// Also what a record "committed" means after a restart.
+    /// Also restores a record "committed" after a restart.
     pub(super) fn keep_committed(&mut self, transaction: Transaction, content: Content) {
         let mut missing = self.participants.clone();
         if missing.remove(&self.id) {
@@ -119,15 +119,15 @@ impl TwoPhase {
         }
     }
 
-    /// Nobody will ask about it any more: who would, would hear that it is aborted.
+    /// No participant will ask about it any more; one that did would be told that it is aborted.
     fn forget(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
         self.coordinating.remove(&transaction);
         cx.persist(Record::Ended(transaction));
         cx.cancel_timer(Timer::Acks(transaction));
     }
 
-    /// The second phase, when a vote is no or missing. Who voted no knows already. Nothing is written down: what is begun
-    /// and not committed is aborted.
+    /// The second phase, when a vote is no or missing. A participant that voted no already knows. Nothing is persisted:
+    /// a transaction that is begun and not committed is aborted.
     pub(super) fn abort(&mut self, transaction: Transaction, said_no: Option<NodeId>, cx: &mut Context<'_, TwoPhase>) {
         self.coordinating.remove(&transaction);
         cx.cancel_timer(Timer::Votes(transaction));
@@ -139,7 +139,7 @@ impl TwoPhase {
         cx.broadcast(&told, Message::Decision(transaction, Decision::Abort));
     }
 
-    /// Somebody is uncertain. While votes are missing, so is the coordinator.
+    /// A participant is uncertain. While votes are missing, so is the coordinator.
     pub(super) fn on_decision_req(&mut self, from: NodeId, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
         let decision = match self.coordinating.get(&transaction) {
             Some(Coordinating::Voting { .. }) => return,
@@ -147,7 +147,7 @@ impl TwoPhase {
             None => Decision::Abort,
         };
         if !self.was_begun(transaction) {
-            // The yes that would begin it may still be under way: it must find the door shut, also after a crash.
+            // The yes that would begin it may still be in flight: it must be refused, even after a crash.
             self.note_begun(transaction);
             cx.persist(Record::Begun(transaction));
         }
@@ -163,7 +163,7 @@ impl TwoPhase {
         self.begun.get(&transaction.origin).is_some_and(|begun| transaction.number <= *begun)
     }
 
-    /// Also for a coordinator that takes part.
+    /// Also used by a coordinator that is a participant.
     pub(super) fn remember(&mut self, transaction: Transaction, decision: Decision) {
         self.participating.insert(transaction, Participating::Decided(decision));
         self.forget_oldest();

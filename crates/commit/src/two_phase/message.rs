@@ -1,9 +1,9 @@
-//! What is sent and what is written down.
+//! The messages and records.
 
 use crate::transaction::{Content, Decision, Transaction, Vote};
 use volvox_core::{Kinds, payload};
 
-/// What nodes send to one another, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.4).
+/// The messages between nodes, in the words of Bernstein, Hadzilacos and Goodman (1987, 7.4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The coordinator asks a participant whether it can commit this content.
@@ -12,11 +12,11 @@ pub enum Message {
     Vote(Transaction, Vote),
     /// A participant begins a transaction, and votes yes on it.
     Begin(Transaction, Content),
-    /// The decision: from the coordinator, or from whoever knows it to one who asked.
+    /// The decision: from the coordinator, or from any node that knows it to one that asked.
     Decision(Transaction, Decision),
-    /// One who voted yes and has heard nothing since asks everybody.
+    /// A participant that voted yes and has received nothing since asks all nodes.
     DecisionReq(Transaction),
-    /// A participant has written down the commit, and will not ask any more.
+    /// A participant has persisted the commit, and will not ask any more.
     Ack(Transaction),
 }
 
@@ -42,18 +42,18 @@ impl Message {
     }
 }
 
-/// What survives a crash.
+/// The records, which survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// Coordinator: this one and all before it, of this origin, were begun or refused.
+    /// Coordinator: this transaction and all before it, of this origin, were begun or refused.
     Begun(Transaction),
-    /// Coordinator: all voted yes on this content. From here on it is committed, whatever happens.
+    /// Coordinator: all voted yes on this content. From here on the transaction is committed, whatever happens.
     Committed(Transaction, Content),
-    /// Coordinator: every participant has written down the commit, so nobody will ever ask.
+    /// Coordinator: every participant has persisted the commit, so none will ever ask.
     Ended(Transaction),
-    /// Participant: it can commit this content, also after a crash, and may not abort by itself any more.
+    /// Participant: it can commit this content, even after a crash, and may no longer abort unilaterally.
     Prepared(Transaction, Content),
-    /// Participant: the decision, heard or its own.
+    /// Participant: the decision, received or its own.
     Decided(Transaction, Decision),
 }
 

@@ -2,34 +2,35 @@
 //!
 //! # The problem
 //!
-//! A transfer takes money from an account on one node and puts it into one on another. Both must happen, or neither:
-//! also when a node dies in the middle and comes back, and when messages are lost. Each node can do its part, or undo
-//! it, by itself; what no node can do by itself is to know what the others do. "Just do it, everywhere" fails at the
-//! first crash between two sends.
+//! A transfer takes money from an account on one node and puts it into an account on another. Both must happen, or
+//! neither, even if a node crashes halfway and restarts, and if messages are lost. Each node can do its part, or undo
+//! it, by itself; but no node knows by itself what the others do. "Just do it, everywhere" fails at the first crash
+//! between two sends.
 //!
 //! # The idea
 //!
-//! First ask, then tell. In the **first phase** the coordinator asks every participant whether it *can* commit. A
-//! participant that says yes has written down all that it needs to commit, even after a crash, and gives away its right
-//! to abort by itself: it is **uncertain** from now on. In the **second phase** the coordinator decides, commit if all
-//! said yes and abort otherwise, writes that down, and tells. The moment at which "committed" is on the coordinator's disk
-//! is the moment at which the transaction is committed.
+//! First ask, then decide. In the **first phase** the coordinator asks every participant whether it *can* commit. A
+//! participant that says yes has persisted all that it needs to commit, even after a crash, and gives up its right to
+//! abort unilaterally: it is **uncertain** from now on. In the **second phase** the coordinator decides, commit if all
+//! said yes and abort otherwise, persists the decision, and announces it. The transaction is committed at the moment at
+//! which "committed" is on the coordinator's disk.
 //!
-//! What is on a disk decides what happens after a crash:
+//! The records on the disk determine what happens after a crash:
 //!
-//! | found in the log | then |
+//! | in the log | action |
 //! |---|---|
-//! | coordinator: begun, no more | it is aborted. *Presumed abort*: an abort needs no record of its own |
-//! | coordinator: committed | it is committed: tell those who have not acknowledged |
-//! | coordinator: committed, ended | all know; nobody will ask |
-//! | participant: nothing | it has not voted, so it may abort |
-//! | participant: prepared | it is uncertain: ask |
-//! | participant: decided | it is over |
+//! | coordinator: begun, no more | abort. *Presumed abort*: an abort needs no record of its own |
+//! | coordinator: committed | commit: tell the participants that have not acknowledged |
+//! | coordinator: committed, ended | none: all participants know |
+//! | participant: nothing | it may abort, since it has not voted |
+//! | participant: prepared | ask: it is uncertain |
+//! | participant: decided | none |
 //!
-//! Who is uncertain for too long asks everybody, not only the coordinator: **cooperative termination**. Whoever knows the
-//! decision says it. Whoever has not voted aborts, which then is the decision. Whoever is uncertain itself is silent.
-//! If all are uncertain and the coordinator is dead, they wait: two-phase commit **blocks**. No protocol that survives
-//! partitions avoids that (Skeen and Stonebraker 1983); three-phase commit trades it for a belief in time.
+//! A participant that is uncertain for too long asks all nodes, not only the coordinator: **cooperative termination**.
+//! A node that knows the decision replies with it. A participant that has not voted aborts, which then is the decision.
+//! One that is uncertain itself does not reply. If all are uncertain and the coordinator is dead, they wait: two-phase
+//! commit **blocks**. No protocol that survives partitions avoids that (Skeen and Stonebraker 1983); three-phase commit
+//! avoids it by relying on bounds on delay.
 //!
 //! # The messages
 //!
@@ -39,12 +40,12 @@
 //! | `Yes`, `No` | I can, and am bound by it; I cannot |
 //! | `Begin 2.1 (30)` | a participant begins a transaction, and votes yes on it |
 //! | `Commit`, `Abort` | the decision |
-//! | `Ack` | I have written down the commit; forget me |
-//! | `Decision-req` | I voted yes and know no more; do you? |
+//! | `Ack` | I have persisted the commit; forget me |
+//! | `Decision-req` | I voted yes and do not know the outcome; do you? |
 //!
-//! Without failures three rounds and 3n messages for n participants, acknowledgements apart (claim Q-ACP-1). A participant
-//! may begin a transaction itself: its `Begin` is its yes, and one request is saved (Gray and Lamport 2006, section 3.2;
-//! claim Q-ACP-5). The coordinator may be a participant, too, with [`Config::is_colocated`].
+//! Without failures it takes three rounds and 3n messages for n participants, not counting acknowledgements (claim
+//! Q-ACP-1). A participant may begin a transaction itself: its `Begin` is its yes, and one request is saved (Gray and
+//! Lamport 2006, section 3.2; claim Q-ACP-5). The coordinator may also be a participant, with [`Config::is_colocated`].
 //!
 //! # A run
 //!
@@ -67,47 +68,50 @@
 //!
 //! # Why it is safe
 //!
-//! *AC3.* The coordinator writes "committed" only when every participant's yes has arrived, and nobody else decides to
-//! commit: all other commits are repeated from somebody.
+//! *AC3.* The coordinator writes "committed" only when every participant's yes has arrived, and no other node decides
+//! to commit: all other commits are repetitions of its decision.
 //!
-//! *AC1.* Say somebody aborts what is committed. Whoever aborts is the coordinator, when it presumes; or a participant
-//! that has not voted yes; or somebody who was told. The coordinator presumes abort only while "committed" is not on its
-//! disk, and once it has told an abort it never begins that transaction again: "begun" is on its disk before. A
-//! participant that aborts without having voted writes that down before it tells, and never votes yes afterwards, so not
-//! all vote yes. Who voted yes has "prepared" on its disk before the yes leaves, and so knows it after every crash.
-//! And the coordinator forgets a commit, after which it would presume abort, only when nobody is left who could ask.
+//! *AC1.* Suppose a node aborts a committed transaction. That node is the coordinator, which presumes abort; or a
+//! participant that has not voted yes; or a node that received the abort from another. The coordinator presumes abort
+//! only while "committed" is not on its disk, and once it has announced an abort it never begins that transaction
+//! again: "begun" is on its disk before. A participant that aborts without having voted persists that before it
+//! replies, and never votes yes afterwards, so not all vote yes. A participant that voted yes has "prepared" on its
+//! disk before the yes leaves, and so knows it after every crash. And the coordinator forgets a commit, after which it
+//! would presume abort, only when no participant is left that could ask.
 //!
-//! *Those who commit commit the same content.* A participant is bound to a name, and votes yes again when it is asked about
-//! that name again. So no two transactions may have one name. The request leaves before "begun" is on the coordinator's
-//! disk, and a crash in between leaves no trace of the transaction but a participant that is bound to it. Numbers that go on
-//! behind the last one in the log would give its name to the next transaction: the participant, asked about content 2, says
-//! yes for content 1, and all votes are there (script `01-one-name-for-two`). So a name is a [`Serial`]: its boot was counted
-//! on the disk before the process started, and a later boot cannot give it again. That is enough, and no block of numbers is
-//! reserved on the disk, because the coordinator promises nothing by a name. Whatever an earlier boot began and did not
-//! commit is aborted, whether a record of it is left or not: a participant that is bound to a lost name asks, and the
-//! coordinator, which finds no commit, answers with an abort and never begins that name again.
+//! *All nodes that commit a transaction commit the same content.* A participant is bound to a name, and votes yes again
+//! when it is asked about that name again. So no two transactions may have one name. The request leaves before "begun"
+//! is on the coordinator's disk, and a crash in between leaves no trace of the transaction except a participant that is
+//! bound to it. Numbers that continued after the last one in the log would reuse its name for the next transaction: the
+//! participant, asked about content 2, says yes for content 1, and all votes are complete (script
+//! `01-one-name-for-two`). So a name is a [`Serial`]: its boot was counted on the disk before the process started, and
+//! a later boot cannot reuse it. That is enough, and no block of numbers is reserved on the disk, because the
+//! coordinator promises nothing by a name. Every transaction that an earlier boot began and did not commit is aborted,
+//! whether or not a record of it is left: a participant that is bound to a lost name asks, and the coordinator, which
+//! finds no commit, answers with an abort and never begins that name again.
 //!
-//! *It ends* when the coordinator, or one who decided, and who is uncertain, are up for long enough and hear one another.
+//! *Termination*: all decide once the uncertain participants and either the coordinator or a node that knows the
+//! decision are up and connected for long enough.
 //!
 //! # Caveats
 //!
-//! - **It blocks.** The window is from a participant's yes to the decision's arrival: two message delays and one write. A
-//!   coordinator that dies inside of it holds everybody up, with all their locks, until it is repaired (claim Q-ACP-7).
-//!   Where that cannot be borne, replicate the coordinator: Paxos Commit, or decisions in a log of Raft.
-//! - Outcomes are remembered for the last [`OUTCOMES_MAX`] transactions. About older ones a participant says nothing, and
-//!   votes no; only the coordinator then helps who is uncertain.
-//! - Presumed abort, as R* has it, writes nothing before the commit record. Here "begun" is written, and an abort waits for
-//!   it. Since names are not given twice, the coordinator's own transactions do not need that record; those that a
-//!   participant begins do: an abort that was told must find the door shut when a late `Begin` arrives after a crash.
+//! - **It blocks.** The window is from a participant's yes to the decision's arrival: two message delays and one write.
+//!   A coordinator that crashes within it blocks all participants, with all their locks, until it is repaired (claim
+//!   Q-ACP-7). Where that is unacceptable, replicate the coordinator: Paxos Commit, or decisions in a log of Raft.
+//! - Outcomes are kept for the last [`OUTCOMES_MAX`] transactions. About older ones a participant does not reply, and
+//!   votes no; then only the coordinator helps an uncertain participant.
+//! - Presumed abort, as in R*, writes nothing before the commit record. Here "begun" is written, and an abort waits for
+//!   it. Since names are never reused, the coordinator's own transactions do not need that record; those that a
+//!   participant begins do: after an announced abort, a late `Begin` that arrives after a crash must be refused.
 //! - A coordinator whose disk is lost has lost its commits, and its count of boots with them: it is not covered.
-//! - The log is not cut. A store that runs this would put the two tables into its checkpoints.
-//! - Each rule of [`Rule`] can be taken out, to see what it is for.
+//! - The log is not truncated. A store that runs this would put the two tables into its checkpoints.
+//! - Each rule of [`Rule`] can be removed, to see what it is for.
 //!
 //! # References
 //!
 //! - J. Gray: *Notes on data base operating systems*, 1978, section 5.8.3.3.
 //! - P. Bernstein, V. Hadzilacos, N. Goodman: *Concurrency control and recovery in database systems*, 1987, sections 7.3
-//!   (the problem), 7.4 (the protocol, cooperative termination, what is written down, costs).
+//!   (the problem), 7.4 (the protocol, cooperative termination, records, costs).
 //! - C. Mohan, B. Lindsay, R. Obermarck: *Transaction management in the R\* distributed database management system*, TODS
 //!   11(4), 1986, section 3: presumed abort.
 //! - J. Gray, L. Lamport: *Consensus on transaction commit*, TODS 31(1), 2006, section 3.
@@ -128,24 +132,24 @@ use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Boot, Context, Duration, NodeId, Position, Process, Restored, Serial, Serials, rules};
 
-/// The most transactions that one coordinator has under way; more are refused.
+/// The most transactions in progress at one coordinator; more are refused.
 pub const UNDER_WAY_MAX: usize = 64;
 
-/// The most outcomes that a participant remembers.
+/// The most outcomes that a participant keeps.
 pub const OUTCOMES_MAX: usize = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How long the coordinator waits for votes before it aborts.
     pub vote_timeout: Duration,
     /// How long a participant is uncertain before it asks, and asks again.
     pub decision_timeout: Duration,
-    /// How long the coordinator waits for acknowledgements before it tells again.
+    /// How long the coordinator waits for acknowledgements before it resends the decision.
     pub ack_timeout: Duration,
     /// Whether the coordinator is a participant.
     pub is_colocated: bool,
-    /// A rule that is taken out, to see what it was for.
+    /// A rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
@@ -162,22 +166,22 @@ impl Default for Config {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Prepared = "prepared": "a participant writes down that it is prepared before it votes yes" /
+    Prepared = "prepared": "a participant persists that it is prepared before it votes yes" /
         "a restart forgets the promise",
-    Committed = "committed": "the coordinator writes down a commit before it sends it" /
+    Committed = "committed": "the coordinator persists a commit before it sends it" /
         "a restart presumes abort",
-    Unanimity = "unanimity": "the coordinator commits when all have voted yes" / "the first yes commits",
-    Uncertain = "uncertain": "a participant that voted yes does not decide alone" / "its timeout ends in an abort",
-    Refusal = "refusal": "a participant that said abort never votes yes later" / "a late request is answered yes",
+    Unanimity = "unanimity": "the coordinator commits when all have voted yes" / "it commits at the first yes",
+    Uncertain = "uncertain": "a participant that voted yes does not decide unilaterally" / "its timeout ends in an abort",
+    Refusal = "refusal": "a participant that aborted never votes yes later" / "a late request is answered with yes",
     Acknowledged = "acknowledged": "the coordinator forgets a commit when all have acknowledged it" /
         "the last participant to ask hears abort",
-    Unique = "unique": "no name is given twice, also after a crash" /
-        "numbers go on behind the last that the log kept, and two transactions commit as one",
+    Unique = "unique": "no name is used twice, even after a crash" /
+        "numbers continue after the last one in the log, and two transactions commit as one",
 }
 
-/// One node: the first member coordinates, the others take part.
+/// One node: the first member is the coordinator, the others are participants.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TwoPhase {
     id: NodeId,
@@ -187,28 +191,28 @@ pub struct TwoPhase {
     participants: BTreeSet<NodeId>,
     /// The numbers of the transactions that this node begins.
     numbers: Serials,
-    /// Coordinator: what is under way, and commits that are not acknowledged.
+    /// Coordinator: transactions in progress, and commits that are not acknowledged.
     coordinating: BTreeMap<Transaction, Coordinating>,
     /// Coordinator: the greatest number of each origin that was begun or refused.
     begun: BTreeMap<NodeId, Serial>,
-    /// Participant: who voted yes or decided.
+    /// Participant: the transactions in which it voted yes or that are decided.
     participating: BTreeMap<Transaction, Participating>,
-    /// Participant: of each origin, up to which number outcomes may have been forgotten.
+    /// Participant: for each origin, the number up to which outcomes may have been discarded.
     forgotten: BTreeMap<NodeId, Serial>,
     refuses_next: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Coordinating {
-    /// Who has not voted yet.
+    /// The participants that have not voted yet.
     Voting { missing: BTreeSet<NodeId>, content: Content },
-    /// Who has not acknowledged yet.
+    /// The participants that have not acknowledged yet.
     Committed { missing: BTreeSet<NodeId>, content: Content },
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Participating {
-    /// It voted yes on this, and knows no decision.
+    /// It voted yes on this content, and knows no decision.
     Uncertain(Content),
     Decided(Decision),
 }
@@ -260,7 +264,7 @@ impl Process for TwoPhase {
         });
         let committed: Vec<(Transaction, Content)> = committed.collect();
         for (transaction, content) in committed {
-            // What the disk kept of the last life may not have been told.
+            // A decision on the disk from before the crash may not have been announced.
             cx.emit(Event::Begun(transaction, self.participants.len() as u64));
             if self.takes_part() {
                 cx.emit(Event::Voted(transaction, Vote::Yes, content));
@@ -277,7 +281,7 @@ impl Process for TwoPhase {
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, TwoPhase>) {
         let transaction = message.transaction();
         if !self.members.contains(&from) || !self.members.contains(&transaction.origin) {
-            return cx.note("from or about somebody unknown", from.0);
+            return cx.note("from or about an unknown node", from.0);
         }
         let coordinates = self.id == self.coordinator;
         match message {
@@ -319,7 +323,7 @@ impl TwoPhase {
         self.bound().map(|(transaction, _)| transaction)
     }
 
-    /// The same, each with the content that it voted yes on.
+    /// The same transactions, each with the content on which it voted yes.
     fn bound(&self) -> impl Iterator<Item = (Transaction, Content)> + '_ {
         self.participating.iter().filter_map(|(transaction, state)| match state {
             Participating::Uncertain(content) => Some((*transaction, *content)),
@@ -327,7 +331,7 @@ impl TwoPhase {
         })
     }
 
-    /// What this node, as a participant, knows to be decided.
+    /// The decision that this node knows as a participant.
     pub fn decision(&self, transaction: Transaction) -> Option<Decision> {
         match self.participating.get(&transaction) {
             Some(Participating::Decided(decision)) => Some(*decision),
@@ -362,7 +366,7 @@ impl TwoPhase {
         Transaction { origin: self.id, number: self.numbers.issue() }
     }
 
-    /// Where that rule is taken out: the log may have lost the last number that was given.
+    /// Only if that rule is removed: the log may have lost the last number that was used.
     fn numbers_of_log(&self) -> Serials {
         let own = self.participating.keys().filter(|transaction| transaction.origin == self.id);
         let last = own.map(|transaction| transaction.number).chain(self.begun.get(&self.id).copied()).max();
@@ -371,7 +375,7 @@ impl TwoPhase {
 }
 
 impl fmt::Display for TwoPhase {
-    /// The newest transaction, in a word: `uncertain`, `committed`.
+    /// The state of the newest transaction in one word: `uncertain`, `committed`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((_, coordinating)) = self.coordinating.last_key_value() {
             return f.write_str(match coordinating {
@@ -388,5 +392,5 @@ impl fmt::Display for TwoPhase {
     }
 }
 
-/// Before anything that is written down: what waits for this waits for nothing.
+/// Before the first record: an effect that waits for this waits for nothing.
 const NOTHING: Position = Position::NONE;

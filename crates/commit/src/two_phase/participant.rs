@@ -1,4 +1,4 @@
-//! What a participant does.
+//! The participant.
 
 use super::{Message, OUTCOMES_MAX, Participating, Record, Rule, Timer, TwoPhase};
 use crate::transaction::{Content, Decision, Event, Transaction, Vote};
@@ -8,7 +8,7 @@ impl TwoPhase {
     /// Its yes is the first message (Gray and Lamport 2006, section 3.2).
     pub(super) fn begin_as_participant(&mut self, content: Content, cx: &mut Context<'_, TwoPhase>) {
         if !self.has_room() {
-            return cx.note("too many outcomes unknown", 0);
+            return cx.note("too many unknown outcomes", 0);
         }
         let transaction = self.next_transaction();
         self.vote_yes(transaction, content, Message::Begin(transaction, content), cx);
@@ -20,7 +20,7 @@ impl TwoPhase {
             Some(Participating::Decided(Decision::Abort)) => {
                 cx.send(self.coordinator, Message::Vote(transaction, Vote::No));
             }
-            // Bound to the content that was asked for first: no other has this name.
+            // Bound to the content of the first request: no other has this name.
             Some(Participating::Uncertain(_)) => cx.send(self.coordinator, Message::Vote(transaction, Vote::Yes)),
             None if self.is_forgotten(transaction) => {
                 cx.send(self.coordinator, Message::Vote(transaction, Vote::No));
@@ -35,7 +35,7 @@ impl TwoPhase {
         }
     }
 
-    /// From here on it may not abort by itself, also after a crash: that is what the record is for.
+    /// From here on it may not abort unilaterally, even after a crash; the record ensures that.
     fn vote_yes(&mut self, transaction: Transaction, content: Content, yes: Message, cx: &mut Context<'_, TwoPhase>) {
         self.keep_uncertain(transaction, content);
         if self.config.keeps(Rule::Prepared) {
@@ -46,7 +46,7 @@ impl TwoPhase {
         cx.set_timer(Timer::Decision(transaction), self.config.decision_timeout);
     }
 
-    /// Also what a record "prepared" means after a restart.
+    /// Also restores a record "prepared" after a restart.
     pub(super) fn keep_uncertain(&mut self, transaction: Transaction, content: Content) {
         self.participating.insert(transaction, Participating::Uncertain(content));
         self.forget_oldest();
@@ -81,7 +81,7 @@ impl TwoPhase {
         cx.emit(Event::Decided(transaction, decision));
     }
 
-    /// Cooperative termination, of one who is uncertain (7.4).
+    /// Cooperative termination on the side of the uncertain participant (7.4).
     pub(super) fn ask_for_decision(&mut self, transaction: Transaction, cx: &mut Context<'_, TwoPhase>) {
         if !self.config.keeps(Rule::Uncertain) {
             return self.decide(transaction, Decision::Abort, cx);
@@ -90,7 +90,7 @@ impl TwoPhase {
         cx.set_timer(Timer::Decision(transaction), self.config.decision_timeout);
     }
 
-    /// Cooperative termination, of one who is asked (7.4).
+    /// Cooperative termination on the side of the participant that is asked (7.4).
     pub(super) fn on_decision_req_of_peer(
         &mut self,
         from: NodeId,
@@ -100,9 +100,9 @@ impl TwoPhase {
         let decision = match self.participating.get(&transaction) {
             Some(Participating::Decided(decision)) => *decision,
             Some(Participating::Uncertain(_)) => return cx.note("uncertain itself", from.0),
-            None if self.is_forgotten(transaction) => return cx.note("asked about something long ago", from.0),
+            None if self.is_forgotten(transaction) => return cx.note("asked about a discarded transaction", from.0),
             None => {
-                // It has not voted, so it may abort; and it must never vote yes from now on.
+                // It has not voted, so it may abort; and from now on it must never vote yes.
                 if self.config.keeps(Rule::Refusal) {
                     self.decide(transaction, Decision::Abort, cx);
                 }
@@ -116,7 +116,7 @@ impl TwoPhase {
         self.participating.len() < OUTCOMES_MAX || self.oldest_decided().is_some()
     }
 
-    /// Also after a restart in this order: what is forgotten is a function of the log.
+    /// A restart uses the same order, so that the log alone determines which outcomes are discarded.
     pub(super) fn forget_oldest(&mut self) {
         while self.participating.len() > OUTCOMES_MAX {
             let Some(oldest) = self.oldest_decided() else { return };

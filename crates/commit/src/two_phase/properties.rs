@@ -1,4 +1,4 @@
-//! What must hold of two-phase commit.
+//! The properties of two-phase commit.
 
 use super::{History, TwoPhase};
 use crate::transaction;
@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use volvox_core::{Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<TwoPhase, History>> {
     let mut properties = transaction::properties::<TwoPhase>();
     properties.push(Property {
@@ -19,8 +19,8 @@ pub fn properties() -> Vec<Property<TwoPhase, History>> {
     properties
 }
 
-/// Every node that voted yes in a transaction, and is up, knows in the end how it ended.
+/// Every node that voted yes in a transaction, and is up, eventually knows its outcome.
 fn termination(picture: &Picture<'_, TwoPhase, History>) -> Result<(), String> {
     let uncertain = picture.nodes.iter().find_map(|(id, node)| Some((id, node.uncertain().next()?)));
-    uncertain.map_or(Ok(()), |(id, transaction)| Err(format!("{id} does not know how {transaction} ended")))
+    uncertain.map_or(Ok(()), |(id, transaction)| Err(format!("{id} does not know the outcome of {transaction}")))
 }

@@ -22,7 +22,7 @@ fn voted(id: u64) -> Bench<ThreePhase> {
     bench
 }
 
-/// A node that comes back, having entered.
+/// A node that restarts after it entered.
 fn restored(id: u64) -> Bench<ThreePhase> {
     let members: Vec<NodeId> = (1..=4).map(NodeId).collect();
     let mut process = ThreePhase::new(NodeId(id), &members, &Config::default());
@@ -46,7 +46,7 @@ fn all_know_that_all_voted_yes_before_any_commits() {
     assert_eq!((told[0].as_str(), last(&told)), ("persist decided commit 1.1", "-> n4 Commit 1.1"));
 }
 
-/// A silent node is dead: a vote that is missing aborts, an acknowledgement that is missing does not matter.
+/// A silent node is dead: a missing vote aborts, a missing acknowledgement does not matter.
 #[test]
 fn silence_of_a_participant() {
     let mut n1 = bench(1);
@@ -84,7 +84,7 @@ fn the_next_by_id_is_elected() {
     assert_eq!(last(&alone), "event decided abort 1.1", "{alone:?}");
     let mut n2 = voted(2);
     assert_eq!(n2.message(4, Message::Elect(FIRST))[1], "-> n3 State-req 1.1");
-    assert_eq!(n2.message(3, Message::Elect(FIRST)), ["note is elected already, or too late 3"]);
+    assert_eq!(n2.message(3, Message::Elect(FIRST)), ["note already elected, or too late 3"]);
     let mut ended = voted(2);
     let _ = ended.message(1, Message::Decision(FIRST, Decision::Commit));
     assert_eq!(ended.message(4, Message::Elect(FIRST)), ["-> n4 Commit 1.1"]);
@@ -93,7 +93,8 @@ fn the_next_by_id_is_elected() {
     assert_eq!(unasked.message(1, REQUEST), ["note asked for a vote too late 1"]);
 }
 
-/// A node that was dead is silent about what it missed; when all were, and none has decided, nothing was announced.
+/// A restarted node does not answer about what it missed; if all restarted, and none has decided, nothing was
+/// announced.
 #[test]
 fn recovery_and_total_failure() {
     let mut n3 = restored(3);
@@ -116,7 +117,7 @@ fn strangers_are_not_heard_and_tables_are_bounded() {
         let _ = n2.message(1, Message::Decision(transaction, Decision::Abort));
     }
     assert_eq!(n2.process.phase(FIRST), None);
-    assert_eq!(n2.message(1, REQUEST), ["note ignored: about a transaction of long ago 1"]);
+    assert_eq!(n2.message(1, REQUEST), ["note ignored: about a discarded transaction 1"]);
 }
 
 #[test]
@@ -136,7 +137,7 @@ fn messages_and_records_come_back() {
     check_codec(&[Record::Entered(FIRST, Content(0)), Record::Decided(FIRST, Decision::Commit)]);
 }
 
-/// Nodes die and come back, also all of them; messages arrive in time.
+/// Nodes crash and restart, even all of them; messages arrive in time.
 #[test]
 fn all_that_decide_decide_the_same_whoever_dies() {
     let plan = FaultPlan {

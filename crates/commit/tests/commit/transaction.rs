@@ -8,7 +8,7 @@ use volvox_sim::bench::check_codec;
 const FIRST: Transaction = Transaction { origin: NodeId(1), number: Serial::first_boot(1) };
 const NONE: Content = Content(0);
 
-/// What is wrong after these events, by the name of the property.
+/// The names of the properties that are violated after these events.
 fn broken(events: &[(u64, Event)]) -> Vec<&'static str> {
     let mut history = History::default();
     for (node, event) in events {
@@ -37,7 +37,7 @@ fn each_property_breaks_by_what_it_forbids() {
     assert_eq!(broken(&[begun, yes(2), decided(1, commit)]), ["validity"]);
     assert_eq!(broken(&[decided(1, commit)]), ["validity"]);
     let other = (3, Event::Voted(FIRST, Vote::Yes, Content(2)));
-    assert!(broken(&[begun, yes(2), other]).is_empty(), "nobody commits");
+    assert!(broken(&[begun, yes(2), other]).is_empty(), "no node commits");
     assert_eq!(broken(&[begun, yes(2), other, decided(1, commit)]), ["agreement on the content"]);
 }
 
@@ -46,8 +46,8 @@ fn commands_are_read_as_they_are_printed() {
     for command in [Command::Begin, Command::BeginWith(Content(30)), Command::Refuse] {
         assert_eq!(command.to_string().parse(), Ok(command));
     }
-    let error = "commit".parse::<Command>().expect_err("no command").to_string();
-    assert_eq!(error, "`commit` is no command; the commands are `begin`, `begin <content>` or `refuse`");
+    let error = "commit".parse::<Command>().expect_err("incomplete").to_string();
+    assert_eq!(error, "`commit` is not a command; the commands are `begin`, `begin <content>` or `refuse`");
     assert!("begin -1".parse::<Command>().is_err());
     check_codec(&[FIRST, Transaction { origin: NodeId(u64::MAX), number: Serial { boot: Boot(300), count: 1 << 62 } }]);
 }

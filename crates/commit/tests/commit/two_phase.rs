@@ -21,7 +21,7 @@ fn bench(id: u64) -> Bench<TwoPhase> {
     Bench::new(id, 3, &Config::default())
 }
 
-/// A node that comes back with these records.
+/// A node that restarts with these records.
 fn restored(id: u64, records: &[Record]) -> Bench<TwoPhase> {
     let mut process = TwoPhase::new(NodeId(id), &[NodeId(1), NodeId(2), NodeId(3)], &Config::default());
     for (position, record) in (1..).zip(records) {
@@ -37,7 +37,7 @@ fn begun() -> Bench<TwoPhase> {
     n1
 }
 
-/// 7.4, steps 1 and 3: commit when all have voted yes, and write it down first.
+/// 7.4, steps 1 and 3: commit when all have voted yes, and persist it first.
 #[test]
 fn the_coordinator_commits_when_all_have_voted_yes() {
     let mut n1 = begun();
@@ -51,7 +51,7 @@ fn the_coordinator_commits_when_all_have_voted_yes() {
     assert_eq!(n1.process.coordinating().count(), 0);
 }
 
-/// 7.4, step 3: a no needs no more votes, and whoever said it needs no answer.
+/// 7.4, step 3: a no makes further votes unnecessary, and the participant that sent it needs no answer.
 #[test]
 fn one_no_aborts_and_so_does_silence() {
     let mut n1 = begun();
@@ -61,7 +61,7 @@ fn one_no_aborts_and_so_does_silence() {
     assert_eq!(n1.timer(Timer::Votes(FIRST))[1..], ["event decided abort 1.1", "-> n2 Abort 1.1", "-> n3 Abort 1.1"]);
 }
 
-/// 7.4, steps 2 and 4: written down before it is said.
+/// 7.4, steps 2 and 4: persisted before it is sent.
 #[test]
 fn a_participant_writes_before_it_votes_and_before_it_acknowledges() {
     let mut n2 = bench(2);
@@ -76,7 +76,7 @@ fn a_participant_writes_before_it_votes_and_before_it_acknowledges() {
     assert_eq!(n2.process.decision(FIRST), Some(Decision::Commit));
 }
 
-/// 7.4: who has not voted may abort, and then never votes yes.
+/// 7.4: a participant that has not voted may abort, and then never votes yes.
 #[test]
 fn cooperative_termination() {
     let mut n2 = bench(2);
@@ -111,8 +111,8 @@ fn the_log_says_what_to_do_after_a_crash() {
     assert_eq!(decided.process.decision(FIRST), Some(Decision::Commit));
 }
 
-/// Gray and Lamport 2006, 3.2. Asked about a transaction whose first message it has not seen, the coordinator shuts the
-/// door on it.
+/// Gray and Lamport 2006, 3.2. Asked about a transaction whose first message it has not seen, the coordinator refuses
+/// it for good.
 #[test]
 fn a_participant_may_begin() {
     let second = Transaction { origin: NodeId(2), number: Serial::first_boot(1) };
@@ -122,15 +122,15 @@ fn a_participant_may_begin() {
     assert_eq!(n1.message(2, Message::Begin(second, Content(5)))[2], "-> n3 Vote-req 2.1 (5)");
     let mut late = bench(1);
     assert_eq!(late.message(2, Message::DecisionReq(second)), ["persist begun 2.1", "-> n2 Abort 2.1"]);
-    let too_late = ["note begun already, or too late to begin 2"];
+    let too_late = ["note already begun, or too late to begin 2"];
     assert_eq!(late.message(2, Message::Begin(second, NONE)), too_late);
-    assert_eq!(bench(1).message(3, Message::Begin(second, NONE)), ["note begun already, or too late to begin 3"]);
+    assert_eq!(bench(1).message(3, Message::Begin(second, NONE)), ["note already begun, or too late to begin 3"]);
 }
 
 #[test]
 fn strangers_are_not_heard_and_tables_are_bounded() {
     let mut n1 = begun();
-    assert_eq!(n1.message(9, YES), ["note from or about somebody unknown 9"]);
+    assert_eq!(n1.message(9, YES), ["note from or about an unknown node 9"]);
     for _ in 0..70 {
         let _ = n1.command(Command::Begin);
     }
@@ -143,7 +143,7 @@ fn strangers_are_not_heard_and_tables_are_bounded() {
     assert_eq!(n2.process.decision(FIRST), None);
     let long_ago = Transaction { origin: NodeId(1), number: Serial::first_boot(7) };
     assert_eq!(n2.message(1, Message::VoteReq(long_ago, NONE)), ["-> n1 No 1.7"]);
-    assert_eq!(n2.message(3, Message::DecisionReq(long_ago)), ["note asked about something long ago 3"]);
+    assert_eq!(n2.message(3, Message::DecisionReq(long_ago)), ["note asked about a discarded transaction 3"]);
 }
 
 #[test]
@@ -159,7 +159,8 @@ fn messages_and_records_come_back() {
     ]);
 }
 
-/// Links lose, repeat and reorder, nodes stop and die, all at once too. When all are back, nobody is uncertain.
+/// Links lose, duplicate and reorder messages, nodes pause and crash, even all at once. When all are back, no node is
+/// uncertain.
 #[test]
 fn all_that_decide_decide_the_same_and_nobody_waits_for_ever() {
     let plan = FaultPlan {
@@ -209,7 +210,7 @@ fn a_coordinator_that_lost_a_name_does_not_give_it_again() {
     let mut n2 = bench(2);
     let voted = n2.message(1, Message::VoteReq(FIRST, Content(1)));
     assert_eq!(voted[..3], ["persist prepared 1.1 (1)", "event voted yes 1.1 (1)", "-> n1 Yes 1.1"]);
-    // Nothing of the first is on the coordinator's disk.
+    // The coordinator's disk holds nothing of the first transaction.
     let begins = restored(1, &[]).command(Command::BeginWith(Content(2)));
     assert_eq!(begins[2], "-> n2 Vote-req 1.2.1 (2)");
     let config = Config { without: Some(Rule::Unique), ..Config::default() };

@@ -1,10 +1,10 @@
-//! What is remembered of events, without its type.
+//! A history of events, without its type.
 
 use alloc::boxed::Box;
 use core::any::{Any, type_name};
 use core::hash::{Hash, Hasher};
 
-/// What every history can do without its type.
+/// The operations of every history that need no type.
 trait HistoryValue: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
@@ -35,7 +35,7 @@ impl<H: Clone + Eq + Hash + Send + Sync + 'static> HistoryValue for H {
     }
 }
 
-/// What any observer remembers of the events of all nodes.
+/// A history of any type, of the events of all nodes.
 pub struct AnyHistory(Box<dyn HistoryValue>);
 
 impl AnyHistory {
@@ -47,19 +47,19 @@ impl AnyHistory {
     /// The history.
     ///
     /// # Panics
-    /// When it is no `H`.
+    /// When it is not an `H`.
     pub fn expect<H: 'static>(&self) -> &H {
         let history = (*self.0).as_any().downcast_ref();
-        history.unwrap_or_else(|| panic!("an erased history is not the {} it is taken for", type_name::<H>()))
+        history.unwrap_or_else(|| panic!("an erased history is not the expected {}", type_name::<H>()))
     }
 
-    /// The history, to be changed.
+    /// The history, mutably.
     ///
     /// # Panics
-    /// When it is no `H`.
+    /// When it is not an `H`.
     pub fn expect_mut<H: 'static>(&mut self) -> &mut H {
         let history = (*self.0).as_any_mut().downcast_mut();
-        history.unwrap_or_else(|| panic!("an erased history is not the {} it is taken for", type_name::<H>()))
+        history.unwrap_or_else(|| panic!("an erased history is not the expected {}", type_name::<H>()))
     }
 }
 

@@ -13,8 +13,8 @@ use core::any::{Any, type_name};
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-/// A process whose type can be forgotten: a value, whose messages and records have a binary form, and which any thread may
-/// hold.
+/// A process whose type can be erased: a value that any thread may own, and whose messages and records have a binary
+/// form.
 pub trait Erasable:
     Process<
         Config: Send + Sync + 'static,
@@ -47,7 +47,7 @@ impl<P> Erasable for P where
 {
 }
 
-/// The configuration of an erased process: how it is made.
+/// The configuration of an erased process: its constructor.
 #[derive(Clone)]
 pub struct AnyConfig(Arc<Make>);
 
@@ -74,9 +74,9 @@ impl AnyProcess {
     /// The process.
     ///
     /// # Panics
-    /// When it is no `P`.
+    /// When it is not a `P`.
     pub fn expect<P: 'static>(&self) -> &P {
-        self.get().unwrap_or_else(|| panic!("an erased process is not the {} it is taken for", type_name::<P>()))
+        self.get().unwrap_or_else(|| panic!("an erased process is not the expected {}", type_name::<P>()))
     }
 }
 
@@ -132,7 +132,7 @@ impl Process for AnyProcess {
     fn view(&self) {}
 }
 
-/// What a step is about.
+/// The input of a step.
 enum Input {
     Start,
     Message(NodeId, AnyMessage),
@@ -141,7 +141,7 @@ enum Input {
     Persisted(Position),
 }
 
-/// A holder without the type of what it holds.
+/// A holder without the type of its process.
 trait Hosted: Send + Sync {
     fn step(&mut self, input: Input, cx: &mut Context<'_, AnyProcess>);
     fn restore(&mut self, restored: Restored<AnyRecord>);
@@ -150,7 +150,7 @@ trait Hosted: Send + Sync {
     fn hash_into(&self, hasher: &mut dyn Hasher);
 }
 
-/// Holds a process, and the buffer of its effects, which is empty between steps and no part of its value.
+/// Holds a process, and the buffer of its effects, which is empty between steps and not part of its value.
 struct Holder<P: Process> {
     process: P,
     effects: Vec<EffectOf<P>>,
@@ -181,8 +181,8 @@ impl<P: Erasable> Hosted for Holder<P> {
             Restored::CheckpointEnd { covers } => Restored::CheckpointEnd { covers },
             Restored::Record { position, record } => match record.read() {
                 Ok(record) => Restored::Record { position, record },
-                // The world checked its sum: it was written so, by another version or another protocol.
-                Err(error) => panic!("the record at {position} is none of {}: {error}", type_name::<P>()),
+                // The world verified its checksum, so another version or another protocol wrote it.
+                Err(error) => panic!("the record at {position} is not one of {}: {error}", type_name::<P>()),
             },
         });
     }

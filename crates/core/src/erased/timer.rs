@@ -7,7 +7,7 @@ use core::fmt;
 use core::fmt::Debug;
 use core::hash::{Hash, Hasher};
 
-/// What every timer can do without its type.
+/// The operations of every timer that need no type.
 trait TimerValue: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn order(&self, other: &dyn Any) -> Ordering;
@@ -45,7 +45,7 @@ impl<T: Clone + Ord + Hash + Debug + Send + Sync + 'static> TimerValue for T {
 pub struct AnyTimer(Box<dyn TimerValue>);
 
 impl AnyTimer {
-    /// Forgets the type of a timer.
+    /// Erases the type of a timer.
     pub fn of<T: Clone + Ord + Hash + Debug + Send + Sync + 'static>(timer: T) -> AnyTimer {
         AnyTimer(Box::new(timer))
     }
@@ -53,10 +53,10 @@ impl AnyTimer {
     /// The timer.
     ///
     /// # Panics
-    /// When it is no `T`.
+    /// When it is not a `T`.
     pub fn get<T: 'static>(&self) -> &T {
         let timer = (*self.0).as_any().downcast_ref();
-        timer.unwrap_or_else(|| panic!("an erased timer is not the {} it is taken for", type_name::<T>()))
+        timer.unwrap_or_else(|| panic!("an erased timer is not the expected {}", type_name::<T>()))
     }
 }
 

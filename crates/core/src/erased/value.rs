@@ -9,7 +9,7 @@ use core::any::{Any, type_name};
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-/// What every payload can do without its type.
+/// The operations of every payload that need no type.
 trait Value: Any + Send + Sync {
     fn as_any(&self) -> &dyn Any;
     fn into_any(self: Box<Self>) -> Box<dyn Any>;
@@ -91,7 +91,7 @@ impl<T: Payload + MessageKind + Encode + Send + Sync + 'static> MessageValue for
 fn taken<T: 'static>(value: Box<dyn Any>) -> T {
     match value.downcast::<T>() {
         Ok(value) => *value,
-        Err(_) => panic!("an erased value is not the {} it is taken for", type_name::<T>()),
+        Err(_) => panic!("an erased value is not the expected {}", type_name::<T>()),
     }
 }
 
@@ -107,7 +107,7 @@ macro_rules! erased_payload {
             /// The value.
             ///
             /// # Panics
-            /// When it is no `T`.
+            /// When it is not a `T`.
             pub fn take<T: 'static>(self) -> T {
                 taken(self.0.into_any())
             }
@@ -165,29 +165,29 @@ erased_payload!(AnyRecord, EncodedValue, clone_encoded);
 erased_payload!(AnyMessage, MessageValue, clone_message);
 
 impl AnyCommand {
-    /// Forgets the type of a command.
+    /// Erases the type of a command.
     pub fn of<T: Payload + Send + Sync + 'static>(command: T) -> AnyCommand {
         AnyCommand(Box::new(command))
     }
 }
 
 impl AnyEvent {
-    /// Forgets the type of an event.
+    /// Erases the type of an event.
     pub fn of<T: Payload + Send + Sync + 'static>(event: T) -> AnyEvent {
         AnyEvent(Box::new(event))
     }
 }
 
 impl AnyRecord {
-    /// Forgets the type of a record.
+    /// Erases the type of a record.
     pub fn of<T: Payload + Encode + Send + Sync + 'static>(record: T) -> AnyRecord {
         AnyRecord(Box::new(record))
     }
 
-    /// The record as the process that persisted it knows it: bytes that came from a disk are read now.
+    /// The record as the process persisted it; bytes from a disk are decoded now.
     ///
     /// # Errors
-    /// When the bytes are no `T`.
+    /// When the bytes are not a `T`.
     ///
     /// # Panics
     /// When it is the record of another process.
@@ -200,15 +200,15 @@ impl AnyRecord {
 }
 
 impl AnyMessage {
-    /// Forgets the type of a message.
+    /// Erases the type of a message.
     pub fn of<T: Payload + MessageKind + Encode + Send + Sync + 'static>(message: T) -> AnyMessage {
         AnyMessage(Box::new(message))
     }
 
-    /// The message as the process that receives it knows it: bytes that came from a socket are read now.
+    /// The message as the receiving process knows it; bytes from a socket are decoded now.
     ///
     /// # Errors
-    /// When the bytes are no `T`.
+    /// When the bytes are not a `T`.
     ///
     /// # Panics
     /// When it is the message of another process.
@@ -238,7 +238,8 @@ impl Encode for AnyRecord {
     }
 }
 
-/// A message or a record as it came from outside: who decodes has no process at hand, so the holder of the process reads it.
+/// A message or a record as it came from outside: a decoder does not know the process, so the holder of the process
+/// decodes it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Raw(Bytes);
 
@@ -260,14 +261,14 @@ impl fmt::Display for Raw {
     }
 }
 
-/// Takes all that is left: a frame holds one message, and a position one record.
+/// Takes all remaining input: a frame holds one message, and a position one record.
 impl Decode for AnyMessage {
     fn decode(input: &mut Reader<'_>) -> Result<AnyMessage, DecodeError> {
         Ok(AnyMessage::of(Raw(input.rest())))
     }
 }
 
-/// Takes all that is left.
+/// Takes all remaining input.
 impl Decode for AnyRecord {
     fn decode(input: &mut Reader<'_>) -> Result<AnyRecord, DecodeError> {
         Ok(AnyRecord::of(Raw(input.rest())))

@@ -1,11 +1,11 @@
-//! Commands as a person types them.
+//! Commands as text that a person types.
 
 use crate::vocabulary::nearest;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Writes the kinds, the text and the parser of the commands of a protocol, from one table.
+/// Generates the kinds, the text and the parser of the commands of a protocol from one table.
 ///
 /// ```text
 /// commands! { Command;
@@ -13,7 +13,7 @@ use core::fmt;
 ///     Say { text, to } = "say {text} to {to}",
 ///     Learn            = "learn",
 /// }
-/// commands! { Command<C>; Snapshot = "snapshot"; else Application: C }        what is none of these is a command of C
+/// commands! { Command<C>; Snapshot = "snapshot"; else Application: C }        any other text is a command of C
 /// ```
 ///
 /// A form is words and names of fields. Rows are tried in their order, so two may begin with the same word.
@@ -75,25 +75,25 @@ macro_rules! commands {
     };
 }
 
-/// How much of a line an error repeats, in characters.
+/// The number of characters of a line that an error repeats.
 const READ_MAX: usize = 80;
 
-/// A line that is no command. The writer of the line is at fault, and nothing happened.
+/// A line that is not a command. The author of the line is at fault, and nothing happened.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommandError {
-    /// The beginning of what was read.
+    /// The beginning of the line.
     pub read: String,
-    /// The forms of the commands that are known.
+    /// The forms of the known commands.
     pub known: Vec<&'static str>,
 }
 
 impl CommandError {
-    /// Of a line that none of these forms fits.
+    /// The error for a line that fits none of these forms.
     pub fn new(line: &str, known: Vec<&'static str>) -> CommandError {
         CommandError { read: line.trim().chars().take(READ_MAX).collect(), known }
     }
 
-    /// The same of a process that knows these commands beside those of the one that it carries.
+    /// The same error for a process that also knows these commands, beside those of its child.
     pub fn or(mut self, known: Vec<&'static str>) -> CommandError {
         self.known.splice(0..0, known);
         self
@@ -102,7 +102,7 @@ impl CommandError {
 
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is no command", self.read)?;
+        write!(f, "`{}` is not a command", self.read)?;
         let verb = first_word(&self.read);
         let same: Vec<&str> = self.known.iter().copied().filter(|form| first_word(form) == verb).collect();
         if !same.is_empty() {
@@ -137,13 +137,13 @@ fn write_forms(forms: &[&str], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// What a line says at the holes of a form: `n2` at `to` for the form `tell {to}` and the line `tell n2`.
+/// The texts of a line at the holes of a form: `n2` at `to` for the form `tell {to}` and the line `tell n2`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Holes<'a>(Vec<(&'static str, &'a str)>);
 
 impl<'a> Holes<'a> {
-    /// Reads a line by a form. A hole ends at the first space, or before the last occurrence of the words that follow it;
-    /// the last hole takes all that is left. Space around a hole does not count.
+    /// Matches a line with a form. A hole ends at the first space, or before the last occurrence of the words that
+    /// follow it; the last hole takes the rest. Space around a hole does not count.
     pub fn read(form: &'static str, line: &'a str) -> Option<Holes<'a>> {
         let (mut form, mut line, mut holes) = (form, line.trim(), Vec::new());
         while let Some((words, after)) = form.split_once('{') {

@@ -1,20 +1,20 @@
-//! What kinds of words there are.
+//! The kinds of words.
 
 use core::convert::Infallible;
 
 /// A value that is of one of a few kinds, each with a short fixed name such as `Append`.
 ///
-/// A world counts by kind, a fault picks by kind, and a checker tells which kinds never occurred. All payloads and timers
-/// of a protocol have kinds: [`payload!`](crate::payload) and [`commands!`](crate::commands) write this trait.
+/// A world counts by kind, a fault selects by kind, and a checker reports which kinds never occurred. All payloads and
+/// timers of a protocol have kinds: [`payload!`](crate::payload) and [`commands!`](crate::commands) write this trait.
 pub trait Kinds {
-    /// All kinds, in the order of the variants. Empty where they are written by hand and not listed.
+    /// All kinds, in the order of the variants. Empty where the trait is implemented by hand without a list.
     const KINDS: &'static [&'static str] = &[];
 
     /// The kind of this value: one of [`Kinds::KINDS`].
     fn kind(&self) -> &'static str;
 }
 
-/// Of a protocol that has no such word.
+/// For a protocol that has no such word.
 impl Kinds for Infallible {
     const KINDS: &'static [&'static str] = &[];
 
@@ -23,7 +23,7 @@ impl Kinds for Infallible {
     }
 }
 
-/// The most kinds that a type has, those that it carries included.
+/// The most kinds that a type may have, those of its child included.
 const KINDS_MAX: usize = 64;
 
 /// The kinds of a type whose variants carry values with kinds of their own.
@@ -34,7 +34,7 @@ pub struct JoinedKinds {
 }
 
 impl JoinedKinds {
-    /// Puts lists one behind the other.
+    /// Concatenates lists.
     ///
     /// # Panics
     /// At compile time, when there are more than 64 kinds.

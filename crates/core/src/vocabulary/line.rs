@@ -1,4 +1,4 @@
-//! Text that a trace can show.
+//! Text that fits into a line of a trace.
 
 use crate::codec::{Decode, DecodeError, Encode, Reader};
 use alloc::string::String;
@@ -7,7 +7,7 @@ use core::fmt;
 use core::ops::Deref;
 use core::str::FromStr;
 
-/// One line of 1 to `MOST` bytes that begins and ends visibly, so that it is read back from every trace as it was.
+/// One line of 1 to `MOST` bytes that begins and ends visibly, so that it can be read back from every trace unchanged.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Line<const MOST: usize>(String);
 
@@ -22,7 +22,7 @@ impl<const MOST: usize> FromStr for Line<MOST> {
     type Err = DecodeError;
 
     fn from_str(text: &str) -> Result<Line<MOST>, DecodeError> {
-        // The length first: a text that is refused is not copied.
+        // The length is checked first, so that a refused text is not copied.
         if text.len() > MOST { Err(DecodeError::TooLong) } else { Line::new(String::from(text)) }
     }
 }

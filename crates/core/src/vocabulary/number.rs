@@ -1,6 +1,6 @@
 //! Numbers with a bound.
 
-/// Writes the binary form, the text and the parser of numbers that are structures around a `u64`, from one table.
+/// Generates the binary form, the text and the parser of newtypes around a `u64` from one table.
 ///
 /// ```text
 /// numbers! {
@@ -9,8 +9,8 @@
 /// }
 /// ```
 ///
-/// `Decode` refuses a number beyond the bound, so that no handler has to: the bound lies far beyond what is reached by
-/// counting, and far from where counting ends, so that a liar cannot drive the others to where there is no next number.
+/// `Decode` refuses a number beyond the bound, so that no handler has to: the bound is far beyond anything reached by
+/// counting, and far below the maximum, so that a faulty peer cannot drive the others to a number without a successor.
 #[macro_export]
 macro_rules! numbers {
     ($($name:ident <= $most:expr , $what:literal $(=> $prefix:literal)?);+ $(;)?) => {$(

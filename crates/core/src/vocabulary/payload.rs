@@ -5,7 +5,7 @@ use crate::codec::{Decode, DecodeError, Reader};
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Writes what a message, record, event or timer needs beside its declaration, from one table.
+/// Generates what a message, record, event or timer needs beside its declaration from one table.
 ///
 /// ```text
 /// payload! { Message: "ring message";                                   a name for errors: Encode and Decode
@@ -177,13 +177,13 @@ macro_rules! payload {
 
 /// A value that a table can bound by `<=`.
 pub trait Bounded {
-    /// What bounds it.
+    /// The type of its bound.
     type Most;
 
-    /// Refuses it beyond the bound.
+    /// Refuses a value beyond the bound.
     ///
     /// # Errors
-    /// When it is.
+    /// When the value is beyond the bound.
     fn at_most(self, most: Self::Most) -> Result<Self, DecodeError>
     where
         Self: Sized;
@@ -210,7 +210,7 @@ impl Bounded for u64 {
     }
 }
 
-/// Reads a collection of at most `most` elements, or a number of at most `most`.
+/// Decodes a collection of at most `most` elements, or a number of at most `most`.
 ///
 /// # Errors
 /// When it does not decode, or is beyond the bound.

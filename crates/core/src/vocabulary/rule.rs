@@ -1,19 +1,19 @@
-//! The rules that can be taken out of a protocol.
+//! The removable rules of a protocol.
 
-/// A rule of a protocol that can be taken out, so that everyone sees what it is for.
+/// A rule of a protocol that can be removed, to show what it is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RuleCard {
     /// Its name on the command line: `--without order`.
     pub name: &'static str,
-    /// What the rule says, and what happens without it.
+    /// The statement of the rule, and what happens without it.
     pub text: &'static str,
 }
 
-/// Declares the rules of a protocol that can be taken out: the name and the sentence of each, once.
+/// Declares the removable rules of a protocol: the name and the sentence of each, once.
 ///
 /// ```text
 /// rules! {
-///     /// The rules that can be taken out.
+///     /// The removable rules.
 ///     pub enum Rule of Config;
 ///     Order = "order": "a node that is behind waits for the reply" / "every node replies at once, and two are inside",
 /// }
@@ -37,10 +37,10 @@ macro_rules! rules {
         }
 
         impl $rule {
-            /// All of them.
+            /// All rules.
             pub const ALL: &'static [$rule] = &[$($rule::$variant),+];
 
-            /// All of them, with their names and sentences.
+            /// All rules, with their names and sentences.
             pub const CARDS: &'static [$crate::RuleCard] = &[
                 $($crate::RuleCard { name: $name, text: concat!($says, "; without it ", $without) }),+
             ];
@@ -58,7 +58,7 @@ macro_rules! rules {
                 $rule::CARDS[self as usize].name
             }
 
-            /// What the rule says, and what happens without it.
+            /// The statement of the rule, and what happens without it.
             pub const fn text(self) -> &'static str {
                 $rule::CARDS[self as usize].text
             }

@@ -1,17 +1,19 @@
-//! What somebody may have meant.
+//! Suggestions for misspelled words.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// Which of the known words a person meant who wrote `word`: the one with the fewest edits, when these are few.
+/// The known word that the author of `word` probably meant: the one with the fewest edits, if these are few.
 pub fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_lowercase();
     let near = known.map(|name| (edits(&word, &name.to_lowercase()), name)).min()?;
     let is_part = word.len() >= 3 && near.1.to_lowercase().contains(&word);
-    (is_part || near.0 <= 2.max(word.chars().count() / 3)).then_some(near.1)
+    let letters = word.chars().count();
+    // Of a short word half the letters are no near miss: `nope` is not `ntp`.
+    (is_part || (near.0 <= 2.max(letters / 3) && 2 * near.0 < letters.max(near.1.len()))).then_some(near.1)
 }
 
-/// How many letters must be inserted, deleted or replaced (Levenshtein 1966); two exchanged neighbours count as one.
+/// The number of letters to insert, delete or replace (Levenshtein 1966); a swap of two neighbours counts as one edit.
 /// Only the first 64 letters of each word count.
 pub fn edits(from: &str, to: &str) -> usize {
     let letters = |word: &str| word.chars().take(64).collect::<Vec<char>>();

@@ -201,20 +201,20 @@ fn commands_are_read_back_as_they_are_printed() {
 
 #[test]
 fn an_error_says_what_was_read_and_what_is_known() {
-    let error = |line: &str| line.parse::<Command>().expect_err("is no command").to_string();
-    assert_eq!(error("propose x"), "`propose x` is no command; expected `propose <ballot>`");
-    assert_eq!(error("propose 1048577"), "`propose 1048577` is no command; expected `propose <ballot>`");
-    assert_eq!(error("propose"), "`propose` is no command; expected `propose <ballot>`");
-    assert_eq!(error("tell n2 n3"), "`tell n2 n3` is no command; expected `tell <to>` or `tell`");
-    assert_eq!(error("say \u{7} to n2"), "`say \u{7} to n2` is no command; expected `say <text> to <to>`");
+    let error = |line: &str| line.parse::<Command>().expect_err("is not a command").to_string();
+    assert_eq!(error("propose x"), "`propose x` is not a command; expected `propose <ballot>`");
+    assert_eq!(error("propose 1048577"), "`propose 1048577` is not a command; expected `propose <ballot>`");
+    assert_eq!(error("propose"), "`propose` is not a command; expected `propose <ballot>`");
+    assert_eq!(error("tell n2 n3"), "`tell n2 n3` is not a command; expected `tell <to>` or `tell`");
+    assert_eq!(error("say \u{7} to n2"), "`say \u{7} to n2` is not a command; expected `say <text> to <to>`");
     let long = "say 12345678901234567 to n2";
-    assert_eq!(error(long), alloc::format!("`{long}` is no command; expected `say <text> to <to>`"));
+    assert_eq!(error(long), alloc::format!("`{long}` is not a command; expected `say <text> to <to>`"));
     let known = "he commands are `propose <ballot>`, `say <text> to <to>`, `tell <to>`, `tell` or `learn`";
-    assert_eq!(error("laern"), alloc::format!("`laern` is no command; did you mean `learn`? T{known}"));
-    assert_eq!(error(""), alloc::format!("`` is no command; t{known}"));
-    let error = "snapshto".parse::<Parent<Command>>().expect_err("is no command");
+    assert_eq!(error("laern"), alloc::format!("`laern` is not a command; did you mean `learn`? T{known}"));
+    assert_eq!(error(""), alloc::format!("`` is not a command; t{known}"));
+    let error = "snapshto".parse::<Parent<Command>>().expect_err("is not a command");
     assert_eq!((error.known.len(), error.known[0]), (6, "snapshot"));
-    assert!(error.to_string().starts_with("`snapshto` is no command; did you mean `snapshot`?"), "{error}");
+    assert!(error.to_string().starts_with("`snapshto` is not a command; did you mean `snapshot`?"), "{error}");
     let long = CommandError::new(&"x".repeat(1_000_000), Vec::new());
     assert_eq!(long.read.len(), 80);
 }

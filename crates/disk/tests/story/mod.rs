@@ -40,7 +40,7 @@ pub struct Checkpoint {
     pub acknowledged: Option<u64>,
 }
 
-/// What was done, on a disk that records it.
+/// The operations, on a disk that records them.
 pub struct Story {
     pub disk: RecordingDirectory<SimulatedDirectory>,
     pub sequence: SequenceCounter,
@@ -140,7 +140,7 @@ impl Story {
         check_records(&recovered, self.lives.last().expect("a life"), self.sequence.now());
         self.log = Some(log);
         let now = self.sequence.tick();
-        // What a restart gave back is as good as acknowledged: the process builds on it.
+        // Records that a restart restored count as acknowledged: the process builds on them.
         let life = self.lives.last_mut().expect("a life");
         life.records.truncate((recovered.next_position.0 - 1) as usize);
         for (_, acknowledged) in &mut life.records {
@@ -180,7 +180,7 @@ pub fn part(number: u64) -> Part {
 }
 
 /// Opens what a power cut at `cut` left, and asserts what must be true of it. Gives back what was recovered when a
-/// life goes on.
+/// life continues.
 pub fn check_image(story: &Story, image: &SimulatedDirectory, cut: u64) -> Option<Recovered> {
     let (log, recovered) = open(image.clone());
     let acknowledged = story.lives.iter().rposition(|life| life.acknowledged <= cut);
@@ -208,7 +208,7 @@ pub fn check_image(story: &Story, image: &SimulatedDirectory, cut: u64) -> Optio
     }
 }
 
-/// What was acknowledged by `cut` is there, in its place, and nothing that was never written.
+/// Every record acknowledged by `cut` is there, in its place, and no record that was never written.
 pub fn check_records(recovered: &Recovered, life: &Life, cut: u64) {
     let covers = recovered.covers.0;
     let checkpoint = life.checkpoints.iter().rfind(|checkpoint| checkpoint.acknowledged.is_some_and(|at| at <= cut));

@@ -1,4 +1,4 @@
-//! What must hold of the bully algorithm.
+//! The properties of the bully algorithm.
 
 use super::Bully;
 use alloc::format;
@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<Bully, ()>> {
     vec![
         Property {
@@ -37,7 +37,7 @@ fn at_most_one_leader(picture: &Picture<'_, Bully, ()>) -> Result<(), String> {
     }
 }
 
-/// In the end one node leads, and all others that are up follow it.
+/// Eventually one node leads, and all others that are up follow it.
 fn termination(picture: &Picture<'_, Bully, ()>) -> Result<(), String> {
     let Some(leader) = leaders(picture).next() else {
         return if picture.nodes.is_empty() { Ok(()) } else { Err(String::from("no node leads")) };

@@ -1,4 +1,4 @@
-//! What must hold of the algorithm of Chang and Roberts.
+//! The properties of the algorithm of Chang and Roberts.
 
 use super::ChangRoberts;
 use alloc::format;
@@ -7,7 +7,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<ChangRoberts, ()>> {
     vec![
         Property {
@@ -29,18 +29,18 @@ fn highest(picture: &Picture<'_, ChangRoberts, ()>) -> Option<NodeId> {
     picture.nodes.iter().map(|(id, _)| *id).max()
 }
 
-/// No node takes any but the highest for the leader.
+/// No node believes any but the highest to be the leader.
 fn agreement(picture: &Picture<'_, ChangRoberts, ()>) -> Result<(), String> {
     let Some(highest) = highest(picture) else { return Ok(()) };
     for (id, node) in picture.nodes {
         if let Some(leader) = node.leader().filter(|leader| *leader < highest) {
-            return Err(format!("{id} takes {leader} for the leader, but {highest} is higher"));
+            return Err(format!("{id} believes that {leader} leads, but {highest} is higher"));
         }
     }
     Ok(())
 }
 
-/// Once any node has begun, all know the highest in the end.
+/// Once any node has begun, all eventually know the highest.
 fn termination(picture: &Picture<'_, ChangRoberts, ()>) -> Result<(), String> {
     let Some(highest) = highest(picture) else { return Ok(()) };
     if !picture.nodes.iter().any(|(_, node)| node.participates() || node.leader().is_some()) {

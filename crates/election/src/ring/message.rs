@@ -1,4 +1,4 @@
-//! What is sent, written down and told.
+//! The messages, records and events.
 
 use super::RING_MAX;
 use alloc::vec::Vec;
@@ -10,7 +10,7 @@ use volvox_core::{NodeId, payload};
 pub struct Election {
     /// The node that began it.
     pub initiator: NodeId,
-    /// Which of those that it began, from 1.
+    /// The number among its elections, from 1.
     pub number: u64,
 }
 
@@ -22,10 +22,10 @@ impl fmt::Debug for Election {
     }
 }
 
-/// Which of the two rounds of an election.
+/// One of the two rounds of an election.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Round {
-    /// The list is made.
+    /// The list is collected.
     Election,
     /// The result is announced.
     Coordinator,
@@ -33,19 +33,19 @@ pub enum Round {
 
 payload! { Round: "round of an election"; 0 Election, 1 Coordinator }
 
-/// What nodes send to one another.
+/// The messages between nodes.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The first round.
     Election {
-        /// Of which election.
+        /// The election.
         election: Election,
-        /// Where it has been.
+        /// The nodes that the list has visited.
         list: Vec<NodeId>,
     },
     /// The second round.
     Coordinator {
-        /// Of which election.
+        /// The election.
         election: Election,
         /// The leader.
         leader: NodeId,
@@ -54,9 +54,9 @@ pub enum Message {
     },
     /// The predecessor need not try another successor.
     Ack {
-        /// Of which election.
+        /// The election.
         election: Election,
-        /// Of which round.
+        /// The round.
         round: Round,
     },
 }
@@ -68,7 +68,7 @@ payload! { Message: "message of the ring election";
 }
 
 impl Message {
-    /// Which round of which election it belongs to.
+    /// The election and round to which it belongs.
     pub(super) fn key(&self) -> (Election, Round) {
         match self {
             Message::Election { election, .. } => (*election, Round::Election),
@@ -91,7 +91,7 @@ impl fmt::Display for List<'_> {
     }
 }
 
-/// What is written down: this election, and all before it, were begun here.
+/// The record: this election, and all before it, were begun here.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Record {
     /// Its number.
@@ -100,10 +100,10 @@ pub struct Record {
 
 payload! { struct Record { number } as "Begun" => "begun {number}" }
 
-/// What a node tells the outside: an election has a result.
+/// A node's event: an election has a result.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Event {
-    /// Which election.
+    /// The election.
     pub election: Election,
     /// The leader.
     pub leader: NodeId,
@@ -114,9 +114,9 @@ payload! { struct Event { election, leader } as "Elected" => "elected {leader} b
 /// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// The acknowledgement of the successor would be here.
+    /// The acknowledgement of the successor would have arrived.
     Ack(Election, Round),
-    /// The round would be over.
+    /// The round would be complete.
     Round,
 }
 

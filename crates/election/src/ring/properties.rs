@@ -1,4 +1,4 @@
-//! What must hold of the election on a ring.
+//! The properties of the election on a ring.
 
 use super::{Election, Event, Ring};
 use alloc::collections::BTreeMap;
@@ -24,7 +24,7 @@ impl volvox_core::History<Ring> for History {
     }
 }
 
-/// What must hold.
+/// The properties.
 pub fn properties() -> Vec<Property<Ring, History>> {
     vec![
         Property {
@@ -45,7 +45,7 @@ pub fn properties() -> Vec<Property<Ring, History>> {
     ]
 }
 
-/// In the end all nodes that are up follow one of them.
+/// Eventually all nodes that are up follow one of them.
 fn termination(picture: &Picture<'_, Ring, History>) -> Result<(), String> {
     let Some((first, node)) = picture.nodes.first() else { return Ok(()) };
     let Some(leader) = node.leader() else { return Err(format!("{first} knows no leader")) };

@@ -26,7 +26,7 @@ fn who_is_answered_waits_and_begins_again_when_nobody_wins() {
     let mut n1 = bench(1);
     assert_eq!(n1.message(2, Message::Answer), ["cancel Answer", "timer Coordinator in 44ms"]);
     assert_eq!(n1.message(3, Message::Answer), ["note an answer to nothing 3"]);
-    assert_eq!(n1.command(Command::Suspect), ["note an election is under way"]);
+    assert_eq!(n1.command(Command::Suspect), ["note an election is in progress"]);
     let again = n1.timer(Timer::Coordinator);
     assert_eq!(again, ["-> n2 Election", "-> n3 Election", "timer Answer in 22ms"]);
 }
@@ -52,7 +52,7 @@ fn a_higher_one_takes_the_lead_away_and_a_lower_one_does_not() {
     assert_eq!(n2.message(3, Message::Election), ["note ignored: not from or about a node of that kind 3"]);
 }
 
-/// Those below follow n2, whatever it has begun since it led, and however long that is ago.
+/// The lower nodes follow n2, whatever it has begun since it led, and however long ago that was.
 #[test]
 fn who_led_passes_the_next_leader_on_although_it_asks_again() {
     let mut n2 = bench(2);
@@ -63,7 +63,7 @@ fn who_led_passes_the_next_leader_on_although_it_asks_again() {
     assert_eq!(told, ["cancel Answer", "event follows n3", "-> n1 Coordinator n3", "timer Arrived in 22ms"]);
 }
 
-/// In the life before it may have stood up, and that may arrive at n1 behind what n3 says.
+/// In its previous boot it may have announced itself, and that may arrive at n1 after the announcement of n3.
 #[test]
 fn who_has_just_started_passes_the_leader_on_and_later_does_not() {
     let mut early = bench(2);
@@ -79,7 +79,7 @@ fn messages_come_back() {
     check_codec(&[Message::Election, Message::Answer, coordinator(u64::MAX)]);
 }
 
-/// Nodes die and come back, also all of them; messages arrive in time; anybody suspects anybody.
+/// Nodes crash and restart, even all of them; messages arrive in time; any node suspects any other.
 #[test]
 fn one_leads_at_a_time_and_all_follow_in_the_end() {
     let plan = FaultPlan {

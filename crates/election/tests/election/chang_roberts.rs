@@ -48,7 +48,7 @@ fn messages_come_back() {
     check_codec(&[election(1), Message::Elected(NodeId(u64::MAX))]);
 }
 
-/// Links are slow, nodes stop for a while; nothing is lost, and nothing overtakes.
+/// Links are slow, nodes stop for a while; nothing is lost or reordered.
 #[test]
 fn all_follow_the_highest() {
     let plan = FaultPlan {

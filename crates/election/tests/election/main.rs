@@ -9,6 +9,6 @@ use volvox_election::Command;
 #[test]
 fn commands_are_read_as_they_are_printed() {
     assert_eq!(Command::Suspect.to_string().parse(), Ok(Command::Suspect));
-    let error = "elect".parse::<Command>().expect_err("is no command");
-    assert_eq!(error.to_string(), "`elect` is no command; the only command is `suspect`");
+    let error = "elect".parse::<Command>().expect_err("is not a command");
+    assert_eq!(error.to_string(), "`elect` is not a command; the only command is `suspect`");
 }

@@ -1,4 +1,4 @@
-//! The rules of ELE-02: the list, the second round, the dead.
+//! The rules of ELE-02: the list, the second round, dead nodes.
 
 use volvox_core::{NodeId, Position, Process, Restored, When};
 use volvox_election::ring::{
@@ -59,7 +59,7 @@ fn the_dead_are_skipped_until_the_list_is_back() {
 #[test]
 fn a_list_without_its_initiator_is_dropped_and_a_result_stops_where_it_is_known() {
     let mut n2 = bench(2);
-    assert_eq!(n2.message(1, list(4, &[4, 1, 2])), ["-> n1 Ack 4.1"], "an election of its own is under way");
+    assert_eq!(n2.message(1, list(4, &[4, 1, 2])), ["-> n1 Ack 4.1"], "an election of its own is in progress");
     assert_eq!(n2.message(1, result(1, 4, &[1, 4]))[1], "event elected n4 by 1.1");
     assert_eq!(n2.message(1, result(1, 4, &[1, 4]))[1..], ["note learned already 1"]);
     let _ = (n2.message(1, list(2, &[2])), n2.message(1, result(2, 2, &[2])));
@@ -107,7 +107,7 @@ fn messages_and_records_come_back() {
     assert!(volvox_core::decode_all::<Message>(&bytes).is_err());
 }
 
-/// Nodes die and come back, also all of them; messages arrive in time; anybody suspects anybody.
+/// Nodes crash and restart, even all of them; messages arrive in time; any node suspects any other.
 #[test]
 fn one_election_has_one_result_and_all_follow_in_the_end() {
     let plan = FaultPlan {

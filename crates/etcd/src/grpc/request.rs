@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// How many bytes of unfinished messages the door holds, over all connections: what bounds the memory of clients that
+/// How many bytes of unfinished messages the door holds, over all connections: this bounds the memory of clients that
 /// begin long messages and do not end them.
 #[derive(Debug)]
 pub struct Budget {
@@ -33,14 +33,14 @@ impl Budget {
 
 /// The messages of one request body.
 ///
-/// A message that came in one piece is handed out without copying it; only what spans pieces is collected.
+/// A message that arrived in one piece is returned without copying; only messages that span pieces are collected.
 pub struct Messages<B> {
     body: B,
-    /// What is left of the last piece, while nothing is collected.
+    /// The rest of the last piece, while nothing is collected.
     piece: Bytes,
     /// A message that spans pieces, so far.
     collected: BytesMut,
-    /// What `collected` took from the budget.
+    /// The part of the budget that `collected` took.
     held: usize,
     budget: Arc<Budget>,
     message_bytes_max: usize,
@@ -60,7 +60,7 @@ where
     /// The next message; `None` when the client has no more.
     ///
     /// # Errors
-    /// What to tell the client: its message is too large, compressed or cut off, or it went away.
+    /// The status for the client: its message is too large, compressed or truncated, or it went away.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Status> {
         loop {
             if let Some(message) = self.take()? {

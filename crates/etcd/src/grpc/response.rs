@@ -1,4 +1,4 @@
-//! What is sent back: one message, a long one in pieces, a stream of them, or plain HTTP.
+//! Responses: one message, a long one in pieces, a stream of messages, or plain HTTP.
 
 use super::{Code, Status, status::GRPC_STATUS};
 use crate::metrics::Call;

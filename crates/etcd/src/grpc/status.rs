@@ -15,11 +15,11 @@ pub enum Code {
     Unknown = 2,
     /// The request can never succeed.
     InvalidArgument = 3,
-    /// The caller's time was over.
+    /// The caller's deadline expired.
     DeadlineExceeded = 4,
-    /// What was named does not exist.
+    /// The named object does not exist.
     NotFound = 5,
-    /// What is to be made exists.
+    /// The object to create exists.
     AlreadyExists = 6,
     /// Not allowed.
     PermissionDenied = 7,
@@ -98,7 +98,7 @@ impl Code {
 pub struct Status {
     /// The code.
     pub code: Code,
-    /// The message. Clients of etcd tell errors apart by it.
+    /// The message. Clients of etcd distinguish errors by it.
     pub message: Cow<'static, str>,
 }
 
@@ -108,7 +108,7 @@ impl Status {
         Status { code, message: Cow::Borrowed(message) }
     }
 
-    /// A status whose message is made for the occasion.
+    /// A status with a formatted message.
     pub fn with(code: Code, message: String) -> Status {
         Status { code, message: Cow::Owned(message) }
     }

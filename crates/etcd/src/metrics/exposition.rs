@@ -1,4 +1,4 @@
-//! `/metrics`: what the view, the node, the door and the operating system say at this moment, under etcd's names
+//! `/metrics`: the current state of the view, the node, the door and the operating system, under etcd's names
 //! (book/src/etcd.md#16), so that its dashboards and alert rules work.
 
 use super::process::Process;
@@ -35,7 +35,7 @@ pub fn render<B: Backend>(door: &Door<B>) -> String {
     text
 }
 
-/// One moment.
+/// A snapshot of all sources.
 #[derive(Debug)]
 struct Scrape {
     view: Arc<View>,
@@ -91,7 +91,7 @@ impl Scrape {
         let size = store.size_in_use();
         out.gauge("etcd_mvcc_db_total_size_in_bytes", "Bytes allocated", size)?;
         out.gauge("etcd_mvcc_db_total_size_in_use_in_bytes", "Bytes in use", size)?;
-        // Each member counts what its own clients did: the sum over the members is what the cluster did.
+        // Each member counts the operations of its own clients: the sum over the members is the cluster's total.
         out.counter("etcd_mvcc_put", "Puts of clients of this member", operations.puts.get())?;
         out.counter("etcd_mvcc_delete", "Deletes of clients of this member", operations.deletes.get())?;
         out.counter("etcd_mvcc_txn", "Transactions of clients of this member", txns)?;

@@ -1,6 +1,6 @@
-//! What the operating system says of this process.
+//! The operating system's figures about this process.
 
-/// Resident memory, file descriptors, processor time; what cannot be read is left out.
+/// Resident memory, file descriptors, processor time; unreadable ones are omitted.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Process {
     /// Memory in use.

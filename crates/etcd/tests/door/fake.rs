@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use volvox_core::{NodeId, Process};
 use volvox_etcd::{Backend, Dispatcher, Overloaded};
 use volvox_replica::members::{MemberAction, Members};
-use volvox_replica::{Command, Config, Error, Event, Member, Replica, Reply, Request, Ticket, View};
+use volvox_replica::{Command, Config, Error, Event, Member, MemberRequest, Replica, Reply, Request, Ticket, View};
 use volvox_store::quota::cost;
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as Write, Store, StoreConfig};
 
@@ -124,10 +124,14 @@ impl State {
                     keys: self.store.state().lease_keys(lease),
                 },
             }),
-            Request::MemberAdd { peer_urls, is_learner } => self.change(&MemberAction::Add { peer_urls, is_learner }),
-            Request::MemberRemove { id } => self.change(&MemberAction::Remove(id)),
-            Request::MemberUpdate { id, peer_urls } => self.change(&MemberAction::Update(id, peer_urls)),
-            Request::MemberPromote { id } => self.change(&MemberAction::Promote(id)),
+            Request::Member(MemberRequest::Add { peer_urls, is_learner }) => {
+                self.change(&MemberAction::Add { peer_urls, is_learner })
+            }
+            Request::Member(MemberRequest::Remove { id }) => self.change(&MemberAction::Remove(id)),
+            Request::Member(MemberRequest::Update { id, peer_urls }) => {
+                self.change(&MemberAction::Update(id, peer_urls))
+            }
+            Request::Member(MemberRequest::Promote { id }) => self.change(&MemberAction::Promote(id)),
             Request::MoveLeader { to } if self.leader != Some(NodeId(MEMBER)) => {
                 let _ = to;
                 Err(Error::NotLeader)

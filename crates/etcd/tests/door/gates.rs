@@ -1,4 +1,4 @@
-//! Which calls are served: learners, callers that demand a leader, services that are not there; and how calls end.
+//! The calls that are served: learners, callers that demand a leader, missing services; and how calls end.
 
 use crate::fake::{Fake, MEMBER};
 use crate::golden_watch::open;
@@ -10,7 +10,7 @@ use volvox_core::NodeId;
 use volvox_etcd::proto::etcdserverpb as pb;
 use volvox_etcd::proto::v3lockpb;
 use volvox_etcd::{HealthCheckRequest, HealthCheckResponse, Options};
-use volvox_replica::{Command, Event, watch::WatchResponse};
+use volvox_replica::{Command, Event, WatchCommand, watch::WatchResponse};
 
 fn range(serializable: bool) -> pb::RangeRequest {
     pb::RangeRequest { key: "a".into(), serializable, ..Default::default() }
@@ -87,7 +87,7 @@ async fn streams_that_demand_a_leader_end_without_one() {
     fake.dispatcher.on_event(Event::LeaderChanged { term: 9, leader: Some(NodeId(MEMBER)) });
     let stream = fake.with(|state| {
         let mut opened = state.others.iter().filter_map(|command| match command {
-            Command::WatchOpen { stream } => Some(*stream),
+            Command::Watch(WatchCommand::Open { stream }) => Some(*stream),
             _ => None,
         });
         opened.next_back().unwrap()
@@ -105,7 +105,7 @@ async fn credit_is_returned_as_responses_are_taken() {
     let credits = || {
         fake.with(|state| {
             let granted = state.others.iter().filter_map(|command| match command {
-                Command::WatchCredit { stream, responses } => Some((*stream, *responses)),
+                Command::Watch(WatchCommand::Credit { stream, responses }) => Some((*stream, *responses)),
                 _ => None,
             });
             granted.collect::<Vec<_>>()

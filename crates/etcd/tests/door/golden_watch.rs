@@ -44,7 +44,7 @@ impl Watching {
     }
 
     async fn next(&mut self) -> pb::WatchResponse {
-        within(self.responses.message()).await.unwrap().expect("the stream goes on")
+        within(self.responses.message()).await.unwrap().expect("the stream continues")
     }
 
     /// The next response belongs to this marker: nothing came before it.

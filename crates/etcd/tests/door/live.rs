@@ -129,7 +129,7 @@ impl World {
             self.replica.on_persisted(through, &mut Context::new(&mut self.environment, &mut self.effects));
             durable = self.carry_out();
         }
-        // The view comes first: whoever hears of an event may look at once.
+        // The view comes first: a client that receives an event may look at once.
         *self.view.lock().unwrap() = Arc::new(self.replica.view());
         for event in self.events.drain(..) {
             self.dispatcher.on_event(event);

@@ -1,4 +1,4 @@
-//! A door on a socket of its own, and clients of it.
+//! A door on its own socket, and its clients.
 
 use crate::fake::Fake;
 use crate::live::Live;

@@ -102,7 +102,7 @@ async fn put_over(channel: Channel) -> Result<i64, String> {
     answer.map(|answer| answer.into_inner().header.unwrap().revision).map_err(|error| format!("{error:?}"))
 }
 
-/// What the port answers to these bytes, until it closes.
+/// The port's answer to these bytes, until it closes.
 async fn say(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut stream = within(TcpStream::connect(address)).await.unwrap();
     within(stream.write_all(bytes)).await.unwrap();

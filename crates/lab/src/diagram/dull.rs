@@ -1,130 +1,20 @@
-//! Rows in which nothing is decided, told in one line.
+//! Summarises rows without a decision in one line.
 //!
-//! A row stays when it shows a mark that decides something, when what it receives was sent by such a row, when its message
-//! is of a kind that is rare in this run, and when it belongs to the first round of its kind. So does the first message
-//! that is lost on a link for a reason; how many more were lost is said.
+//! A row stays if it shows a mark that decides something, if its message was sent by such a row, if its message is of a
+//! kind that is rare in this run, or if it belongs to the first round of its kind. So does the first message that is
+//! lost on a link for each reason; the rest of the losses are counted.
 
-use super::{Mark, Row};
+use super::left_out::{DULL_MIN, LeftOut};
+use super::rounds::Rounds;
+use super::routine::is_news;
+use super::row::{Mark, Row};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use volvox_core::{Instant, NodeId};
+use volvox_core::Instant;
 use volvox_sim::Envelope;
 
-/// This many rows in which nothing is decided are told in one line.
-pub(super) const DULL_MIN: usize = 4;
-/// This many rows behind a fault or a command are never left out.
+/// This many rows after a fault or a command are never omitted.
 const NEAR_NEWS: usize = 3;
-/// Fewer rounds than these are not called rounds.
-const ROUNDS_MIN: usize = 2;
-
-/// The messages that one step of a node sent to several, of one kind.
-#[derive(Default)]
-pub(super) struct Rounds {
-    /// The first message of the round to which a message belongs.
-    of: BTreeMap<usize, usize>,
-}
-
-impl Rounds {
-    /// Of all rows, before any is left out.
-    pub fn of(rows: &[Row], messages: &[Envelope]) -> Rounds {
-        let mut of = BTreeMap::new();
-        for step in rows.iter().flat_map(Row::steps) {
-            let mut kinds: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-            for id in &step.sent {
-                kinds.entry(&messages[*id].kind).or_default().push(*id);
-            }
-            let to_several = |ids: &&Vec<usize>| ids.iter().any(|id| messages[*id].to != messages[ids[0]].to);
-            for ids in kinds.values().filter(to_several) {
-                of.extend(ids.iter().map(|id| (*id, ids[0])));
-            }
-        }
-        Rounds { of }
-    }
-
-    /// What names the round of a message, if it was sent to several.
-    pub fn round(&self, message: usize) -> Option<usize> {
-        self.of.get(&message).copied()
-    }
-}
-
-/// What is told instead of rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LeftOut {
-    /// Messages by kind, received or lost, in the order in which they came.
-    pub kinds: Vec<(String, usize)>,
-    /// The lost of them, by reason.
-    pub lost: Vec<(&'static str, usize)>,
-    /// Who sent to several at once, and when.
-    pub rounds: BTreeSet<(NodeId, Instant)>,
-    /// Steps in which nothing was received.
-    pub steps: usize,
-}
-
-impl LeftOut {
-    /// Whether there is nothing to tell.
-    pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty() && self.steps == 0
-    }
-
-    /// Tells of both.
-    pub fn add(&mut self, other: &LeftOut) {
-        for (kind, count) in &other.kinds {
-            count_in(&mut self.kinds, kind.clone(), *count);
-        }
-        for (why, count) in &other.lost {
-            count_in(&mut self.lost, *why, *count);
-        }
-        self.rounds.extend(&other.rounds);
-        self.steps += other.steps;
-    }
-
-    pub(super) fn row(&mut self, row: &Row, (messages, sent_at): (&[Envelope], &[Instant]), rounds: &Rounds) {
-        if let Row::Lost { why, .. } = row {
-            count_in(&mut self.lost, *why, 1);
-        }
-        if let Row::Gap { left_out, .. } = row {
-            self.add(left_out);
-        }
-        self.steps += row.steps().iter().filter(|step| step.received.is_none()).count();
-        let lost = if let Row::Lost { message, .. } = row { Some(*message) } else { None };
-        for id in row.steps().iter().filter_map(|step| step.received).chain(lost) {
-            count_in(&mut self.kinds, messages[id].kind.clone(), 1);
-            if rounds.round(id).is_some() {
-                self.rounds.insert((messages[id].from, sent_at[id]));
-            }
-        }
-    }
-}
-
-fn count_in<K: PartialEq>(counts: &mut Vec<(K, usize)>, key: K, more: usize) {
-    match counts.iter_mut().find(|(known, _)| *known == key) {
-        Some((_, count)) => *count += more,
-        None => counts.push((key, more)),
-    }
-}
-
-impl fmt::Display for LeftOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let (Some((node, _)), true) = (self.rounds.first(), self.rounds.len() >= ROUNDS_MIN) {
-            write!(f, "{} rounds of ", self.rounds.len())?;
-            match self.rounds.iter().all(|(other, _)| other == node) {
-                true => write!(f, "{node}: ")?,
-                false => write!(f, "several: ")?,
-            }
-        }
-        let kinds: Vec<String> = self.kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect();
-        write!(f, "{}", kinds.join(", "))?;
-        if kinds.is_empty() {
-            write!(f, "{} {} like those before", self.steps, if self.steps == 1 { "step" } else { "steps" })?;
-        }
-        for (place, (why, count)) in self.lost.iter().enumerate() {
-            write!(f, "{}{count} lost ({why})", if place == 0 { "; " } else { ", " })?;
-        }
-        Ok(())
-    }
-}
-
-/// Joins rows in which nothing is decided.
+/// Joins rows without a decision.
 pub(super) fn without_the_dull(
     rows: Vec<Row>,
     (messages, sent_at): (&[Envelope], &[Instant]),
@@ -180,9 +70,9 @@ pub(super) fn without_the_dull(
     kept
 }
 
-/// Whether something comes from outside here, or came a few rows before: what follows from it stays.
+/// Whether an input from outside comes here, or came a few rows before: its consequences stay.
 fn is_near_news(row: &Row, since: &mut usize) -> bool {
-    if super::routine::is_news(row) {
+    if is_news(row) {
         *since = 0;
     } else {
         *since += 1;
@@ -190,7 +80,7 @@ fn is_near_news(row: &Row, since: &mut usize) -> bool {
     *since <= NEAR_NEWS && !matches!(row, Row::Gap { .. })
 }
 
-/// The first message of each kind, with all that was sent in its round.
+/// The first message of each kind, with all messages of its round.
 fn firsts(messages: &[Envelope], rounds: &Rounds) -> BTreeSet<usize> {
     let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for (id, message) in messages.iter().enumerate() {

@@ -1,39 +1,39 @@
-//! Rows that belong together, in one line.
+//! Joins rows that belong together in one line.
 //!
-//! What one step sent to several is one line with an arrow to each of them; so are the answers that a node receives one
-//! after the other, and what several nodes tell alike without a message. Nothing is left out by this: every arrow and
-//! every mark is drawn.
+//! The messages of one step to several nodes are one line with an arrow to each of them; so are the answers that a node
+//! receives one after the other, and equal events of several nodes without a message. This omits nothing: every arrow
+//! and every mark is drawn.
 //!
 //! ```text
 //!   a  |---- Vote --->|              |          a  |---- Vote --->+---- Vote --->|
 //!   b  |---- Vote ----+------------->|
 //! ```
-//! A row moves past another only if neither is at the node of the other, and neither receives what the other sent. Such
-//! rows could have happened in either order and nobody could tell (Lamport 1978), so what came before what is drawn as it
-//! was: only the moment is that of one of them. Nothing moves past a fault, and nothing moves far.
+//! A row moves past another only if neither is at the node of the other, and neither receives the other's message. Such
+//! rows could have happened in either order without any node noticing (Lamport 1978), so the causal order is drawn
+//! correctly: only the time is that of one of them. Nothing moves past a fault, and nothing moves far.
 
-use super::dull::Rounds;
+use super::rounds::Rounds;
 use super::{Mark, Row, Step};
 use volvox_core::{Duration, Instant};
 use volvox_sim::Envelope;
 
-/// How many rows further on a partner is looked for.
+/// How many rows ahead a partner is searched for.
 const ROWS_AHEAD: usize = 64;
-/// A row moves so many times as far as the median message is long under way.
+/// A row moves this many times as far as the median message is in flight.
 const DELAYS_MAX: u32 = 2;
 
-/// What two rows have in common.
+/// The common part of two rows.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Bond {
-    /// Both receive what one step sent.
+    /// Both receive messages of one step.
     Broadcast,
     /// Both are at one node, and receive one kind of message from different nodes.
     Answers,
-    /// Different nodes tell the same.
+    /// Different nodes emit the same event.
     Chorus,
 }
 
-/// Joins rows, and says how many now share a line.
+/// Joins rows, and returns how many now share a line.
 pub(super) fn together(rows: &mut Vec<Row>, (messages, sent_at): (&[Envelope], &[Instant]), rounds: &Rounds) -> usize {
     let reach = median_delay(rows, sent_at) * DELAYS_MAX;
     let folding = Folding { messages, sent_at, rounds, reach };
@@ -80,7 +80,7 @@ impl Folding<'_> {
         }
     }
 
-    /// The next row that shares a line with this one, and whether it moves up to it or this one down.
+    /// The next row that shares a line with this one, and whether it moves up or this one moves down.
     fn partner(&self, rows: &[Row], place: usize, bond: Bond) -> Option<(usize, bool)> {
         let first = rows[place].steps();
         if first.is_empty() || !first.iter().all(may_move) {
@@ -104,7 +104,7 @@ impl Folding<'_> {
                     return Some((other, false));
                 }
             }
-            // Answers are in one line when nothing comes between them.
+            // Answers are in one line if nothing comes between them.
             if bond == Bond::Answers && row.steps().iter().any(|step| step.node == first[0].node) {
                 return None;
             }
@@ -133,7 +133,7 @@ impl Folding<'_> {
         }
     }
 
-    /// Whether nobody could tell if the step had happened before these.
+    /// Whether no node could tell if the step had happened before these.
     fn moves_up(&self, step: &Step, between: &[Row], to: Instant) -> bool {
         let is_sent = step.received.is_none_or(|id| self.sent_at[id] <= to);
         is_sent
@@ -143,7 +143,7 @@ impl Folding<'_> {
                 .all(|other| other.node != step.node && step.received.is_none_or(|id| !other.sent.contains(&id)))
     }
 
-    /// Whether nobody could tell if the step had happened after these.
+    /// Whether no node could tell if the step had happened after these.
     fn moves_down(&self, step: &Step, between: &[Row]) -> bool {
         between.iter().all(|row| match row {
             Row::Lost { message, .. } => !step.sent.contains(message),
@@ -155,7 +155,7 @@ impl Folding<'_> {
     }
 }
 
-/// What somebody asked, and who lives, has its own moment.
+/// Commands, starts and crashes keep their own time.
 fn may_move(step: &Step) -> bool {
     let is_fixed =
         |mark: &Mark| matches!(mark, Mark::Started | Mark::Stopped | Mark::Paused | Mark::Resumed | Mark::Command(_));
@@ -222,14 +222,14 @@ mod tests {
         }
     }
 
-    /// How many steps each line has that has several.
+    /// The number of steps in each line with several.
     fn shared(rows: &[Row]) -> Vec<usize> {
         rows.iter()
             .filter_map(|row| if let Row::Together { steps, .. } = row { Some(steps.len()) } else { None })
             .collect()
     }
 
-    /// n1 asks all, and all answer; who is asked tells it.
+    /// n1 asks all, and all answer; each node that is asked emits an event.
     fn round(run: &mut Run, at: u64) {
         let asked = run.sends(at, 1, &[2, 3, 4], "Ask");
         let mut answers = Vec::new();

@@ -1,4 +1,4 @@
-//! What is left out of a diagram everywhere, and counted.
+//! Omits routine parts everywhere in a diagram, and counts them.
 
 use super::{Mark, Row};
 use std::collections::BTreeMap;
@@ -6,19 +6,19 @@ use std::fmt;
 use volvox_core::NodeId;
 use volvox_sim::{Recording, What};
 
-/// How much was left out.
+/// The amount that was omitted.
 #[derive(Default)]
 pub(super) struct Hidden {
-    /// Messages of what carries the protocol's, by kind, in the order in which they first came.
+    /// Messages of the carrier, by kind, in the order of first occurrence.
     carried: Vec<(String, usize)>,
     remarks: usize,
     records: usize,
-    /// Steps that share a line with others, so that their moment is not said.
+    /// Steps that share a line with others, so that their time is not shown.
     pub sharing: usize,
 }
 
 impl Hidden {
-    /// The recording without what the carrier says for itself. What it carries stays.
+    /// The recording without the carrier's own messages.
     pub fn carrier(&mut self, recording: &Recording) -> Recording {
         let mut shown = recording.clone();
         let mut is_hidden = vec![false; shown.messages.len()];
@@ -48,7 +48,7 @@ impl Hidden {
         shown
     }
 
-    /// Takes remarks out, and events that say no more than the state of their node does.
+    /// Removes remarks, and events that only repeat the state of their node.
     pub fn remarks(&mut self, rows: &mut Vec<Row>) {
         let mut states: BTreeMap<NodeId, String> = BTreeMap::new();
         for row in rows.iter_mut() {
@@ -99,8 +99,8 @@ impl fmt::Display for Hidden {
     }
 }
 
-/// Takes out what the next record of the same step replaces, which begins with the same two words: `hard t2 vote=-`
-/// before `hard t2 vote=n1`.
+/// Removes a record that the next record of the same step replaces, which begins with the same two words: `hard t2
+/// vote=-` before `hard t2 vote=n1`.
 fn superseded(marks: &mut Vec<Mark>) -> usize {
     let begin = |mark: &Mark| match mark {
         Mark::Record(text) => Some(text.split_whitespace().take(2).map(str::to_string).collect::<Vec<_>>()),

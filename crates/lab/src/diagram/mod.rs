@@ -1,26 +1,30 @@
-//! Space-time diagrams: one column a node, time downwards, messages as arrows between them.
+//! Space-time diagrams: one column per node, time downwards, messages as arrows between them.
 //!
-//! A recording becomes rows (this file), and rows become text for a terminal ([`terminal`]) or a picture for a slide
+//! A recording becomes rows (`row.rs`), and rows become text for a terminal ([`terminal`]) or a picture for a slide
 //! ([`svg`]). Lamport drew the first of these in 1978, with time upwards.
 //!
 //! A run of a second can hold a thousand heartbeats that show nothing. When there are more rows than a reader wants,
-//! those in which nothing is decided are told in one line: how many rounds and messages of which kind in how much time
-//! (`dull.rs`). A message stays when something that is seen sent it, or when it makes something seen happen. Remarks go
-//! then as well, and events that say no more than the state beside them (`hidden.rs`); and rows that belong together share
-//! a line (`fold.rs`). What carries the messages of a chapter is never shown. How much is left out is said below;
-//! [`Detail::Everything`] leaves out nothing, and draws every arrow in a line of its own.
+//! those in which nothing is decided are summarised in one line: how many rounds and messages of which kind in how much
+//! time (`dull.rs`). A message stays if a visible step sent it, or if it causes a visible step. Remarks are then
+//! removed as well, and events that only repeat the state beside them (`hidden.rs`); and rows that belong together
+//! share a line (`fold.rs`). The carrier's own messages are never shown. The amount omitted is stated below the
+//! diagram; [`Detail::Everything`] omits nothing, and draws every arrow on its own line.
 
 mod dull;
 mod fold;
 mod hidden;
+mod left_out;
 mod moments;
+mod rounds;
 mod routine;
+mod row;
 mod svg;
 mod terminal;
 mod text;
 mod window;
 
-pub use dull::LeftOut;
+pub use left_out::LeftOut;
+pub use row::{Mark, Row, Step, Tone};
 pub use svg::{Drawn, Format, FormatError, drawn, svg};
 pub use terminal::{Paper, terminal};
 pub use window::{Begin, Window};
@@ -30,42 +34,42 @@ use crate::model::{CheckedModel, Expects, Found};
 use crate::shell::Shell;
 use crate::shrink::Replayed;
 use crate::study::{Ran, roles};
-use dull::Rounds;
 use hidden::Hidden;
 use moments::{rows_of, with_pauses};
+use rounds::Rounds;
 use text::{fitted, lines_of_text};
 use volvox_core::{Instant, NodeId};
 use volvox_sim::{Envelope, Moment, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
-/// And with more than these only what is near to a fault, a command or a death is shown.
+/// With more than these, only rows near a fault, a command or a crash are shown.
 const ROWS_MAX: usize = 400;
-/// What comes after this many rows is not drawn; only a run with hundreds of faults has as many.
+/// Rows beyond this many are not drawn; only a run with hundreds of faults has as many.
 const ROWS_DRAWN_MAX: usize = 10 * ROWS_MAX;
 
-/// What of a run is shown.
+/// The part of a run that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct View {
-    /// How much.
+    /// The level of detail.
     pub detail: Detail,
     /// Of which time.
     pub window: Window,
 }
 
 impl View {
-    /// What a reader wants to see of the protocol, from the beginning to the end.
+    /// The detail at which the whole protocol run is shown.
     pub const PROTOCOL: View = View { detail: Detail::Protocol, window: Window::ALL };
 }
 
-/// What stands over and below a diagram.
+/// The texts above and below a diagram.
 #[derive(Clone, Default, Debug)]
 pub struct Heading {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
-    /// What each node is from the beginning to the end; empty where all are alike.
+    /// The fixed role of each node; empty if all are alike.
     pub roles: Vec<&'static str>,
     /// The replicated log of each node at the end, where there is one.
     pub logs: Vec<(NodeId, Vec<Cell>)>,
@@ -74,7 +78,7 @@ pub struct Heading {
 /// How much is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Detail {
-    /// What a reader wants to see of the protocol.
+    /// The events of the protocol that a reader wants to see.
     Protocol,
     /// All that was recorded.
     Everything,
@@ -83,13 +87,13 @@ pub enum Detail {
 /// A run as rows.
 #[derive(Clone, Debug)]
 pub struct Diagram {
-    /// What is shown.
+    /// The title.
     pub title: String,
     /// The columns.
     pub nodes: Vec<NodeId>,
-    /// What each node is from the beginning to the end; empty where all are alike.
+    /// The fixed role of each node; empty if all are alike.
     pub roles: Vec<&'static str>,
-    /// What each node is before the first row.
+    /// The state of each node before the first row.
     pub begin: Vec<Begin>,
     /// The replicated log of each node at the end.
     pub logs: Vec<(NodeId, Vec<Cell>)>,
@@ -99,155 +103,10 @@ pub struct Diagram {
     pub messages: Vec<Envelope>,
     /// When each message was sent.
     pub sent_at: Vec<Instant>,
-    /// What was left out everywhere, in words; nothing when empty.
+    /// The omitted parts, in words; empty if nothing was omitted.
     pub left_out: String,
-    /// Whether there was more than is shown.
+    /// Whether the diagram is truncated.
     pub is_cut: bool,
-}
-
-/// One row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Row {
-    /// A node did something.
-    Step(Step),
-    /// Several steps that belong together: they receive what one step sent, or one node receives them all, or their
-    /// nodes tell the same.
-    Together {
-        /// When one of them was.
-        at: Instant,
-        /// Two or more, in the order in which they happened.
-        steps: Vec<Step>,
-    },
-    /// A message ends before it arrives.
-    Lost {
-        /// When.
-        at: Instant,
-        /// Which.
-        message: usize,
-        /// Why.
-        why: &'static str,
-    },
-    /// Something that concerns all.
-    Bar {
-        /// When.
-        at: Instant,
-        /// What.
-        text: String,
-        /// How it is meant.
-        tone: Tone,
-        /// Whether the network is cut here; `false` where it is made whole, and nothing where it stays as it is.
-        cuts: Option<bool>,
-    },
-    /// Time in which nothing is shown.
-    Gap {
-        /// From here.
-        from: Instant,
-        /// To here.
-        to: Instant,
-        /// Messages that were left out.
-        left_out: LeftOut,
-    },
-}
-
-/// How a bar is meant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tone {
-    /// Something goes wrong.
-    Bad,
-    /// Something goes right again.
-    Good,
-    /// A property does not hold.
-    Broken,
-}
-
-/// What a node did at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// When.
-    pub at: Instant,
-    /// Who.
-    pub node: NodeId,
-    /// What it received.
-    pub received: Option<usize>,
-    /// What else there is to see.
-    pub marks: Vec<Mark>,
-    /// What it sent.
-    pub sent: Vec<usize>,
-}
-
-/// Something to see at a node.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Mark {
-    /// It started, after it had been gone.
-    Started,
-    /// It is gone.
-    Stopped,
-    /// It stands still.
-    Paused,
-    /// It goes on.
-    Resumed,
-    /// It was asked for something.
-    Command(String),
-    /// A timer fired.
-    Timer(String),
-    /// It told something.
-    Event(String),
-    /// It is something else now; nothing special when empty.
-    State(String),
-    /// It wrote something down.
-    Record(String),
-    /// A remark.
-    Note(String),
-}
-
-impl Mark {
-    /// Whether something is decided here, so that it is always shown.
-    fn decides(&self) -> bool {
-        !matches!(self, Mark::Timer(_) | Mark::Record(_) | Mark::Note(_))
-    }
-}
-
-impl Step {
-    /// Whether there is nothing to see: a timer that fires shows only what it does.
-    fn shows_nothing(&self) -> bool {
-        let is_idle = self.marks.iter().all(|mark| matches!(mark, Mark::Timer(_)));
-        self.received.is_none() && self.sent.is_empty() && is_idle
-    }
-}
-
-impl Row {
-    /// When.
-    pub fn at(&self) -> Instant {
-        match self {
-            Row::Step(step) => step.at,
-            Row::Together { at, .. } | Row::Lost { at, .. } | Row::Bar { at, .. } => *at,
-            Row::Gap { from, .. } => *from,
-        }
-    }
-
-    /// What each node did here, as one step: what it received first, and all that is to be seen.
-    fn by_node(&self) -> Vec<Step> {
-        let mut merged: Vec<Step> = Vec::new();
-        for step in self.steps() {
-            match merged.iter_mut().find(|known| known.node == step.node) {
-                Some(known) => {
-                    known.marks.extend_from_slice(&step.marks);
-                    known.sent.extend_from_slice(&step.sent);
-                }
-                None => merged.push(step.clone()),
-            }
-        }
-        merged
-    }
-
-    /// What nodes did here.
-    pub fn steps(&self) -> &[Step] {
-        match self {
-            Row::Step(step) => std::slice::from_ref(step),
-            Row::Together { steps, .. } => steps,
-            Row::Lost { .. } | Row::Bar { .. } | Row::Gap { .. } => &[],
-        }
-    }
 }
 
 impl Diagram {
@@ -350,7 +209,7 @@ impl Diagram {
         self.nodes.binary_search(&node).ok()
     }
 
-    /// What a node is from the beginning to the end.
+    /// The fixed role of a node.
     fn role(&self, column: usize) -> &'static str {
         self.roles.get(column).copied().unwrap_or_default()
     }

@@ -9,7 +9,7 @@ use volvox_sim::{Moment, Recording, What};
 /// Moments of one node at one time are one row.
 pub(super) fn rows_of(recording: &Recording) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
-    // What a step sent in vain comes after the step.
+    // Messages of a step that were lost come after the step.
     let mut lost: Vec<Row> = Vec::new();
     let mut known: BTreeSet<NodeId> = BTreeSet::new();
     let mut open: Option<Step> = None;
@@ -100,8 +100,8 @@ fn bar_of(at: Instant, what: &What) -> Option<Row> {
     Some(Row::Bar { at, text, tone, cuts })
 }
 
-/// Where much time passes between two rows, it is said how much; a row that tells what was left out tells of all the time
-/// between the rows beside it.
+/// Where much time passes between two rows, a line says how much; a row that tells what was left out tells of all the
+/// time between the rows beside it.
 pub(super) fn with_pauses(rows: Vec<Row>) -> Vec<Row> {
     let mut spans: Vec<Duration> = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at())).collect();
     spans.retain(|span| !span.is_zero());

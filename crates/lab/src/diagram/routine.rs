@@ -1,22 +1,24 @@
-//! A protocol at rest: steps that come again and again while nothing happens from outside.
+//! A protocol at rest: steps that recur while nothing happens from outside.
 //!
-//! A token that goes round, or a probe in every period, decides something in each step, and says nothing new. After each
-//! piece of *news* (something from outside: a command, a fault, a death, a broken property) a step is shown the first times
-//! that it comes, and later ones of its like are told in one line until there is news again. So a fault is never folded
-//! away, and neither is what follows from it.
+//! A circulating token, or a probe in every period, decides something in each step, but shows nothing new. After each
+//! external event (a command, a fault, a crash, a violated property) a step is shown the first times that it occurs,
+//! and later ones like it are summarised in one line until the next external event. So a fault is never folded away,
+//! nor are its consequences.
 
-use super::dull::{DULL_MIN, LeftOut, Rounds};
-use super::{Mark, Row, Step};
+use super::left_out::{DULL_MIN, LeftOut};
+use super::rounds::Rounds;
+use super::row::{Mark, Row, Step};
 use std::collections::BTreeMap;
 use volvox_core::Instant;
 use volvox_sim::Envelope;
 
-/// How often a step is shown after each piece of news.
+/// How often a step is shown after each external event.
 const SHOWN: usize = 2;
-/// More rows than these are shown without what is routine.
+/// Diagrams with more rows than this omit routine steps.
 const ROWS_WITH_ROUTINE: usize = 100;
 
-/// Rows without what is routine; and when there are still more than `rows_max`, without what is far from any news.
+/// Rows without routine steps; if there are still more than `rows_max`, also without rows that are far from any new
+/// event.
 pub(super) fn without_routine(
     mut rows: Vec<Row>,
     messages: (&[Envelope], &[Instant]),
@@ -38,7 +40,7 @@ pub(super) fn without_routine(
     }
     if rows.len() > rows_max {
         let news = rows.iter().filter(|row| is_news(row)).count();
-        // The first rows count as news.
+        // The first rows count as new.
         let near = (rows_max / (news + 1)).saturating_sub(2).max(4);
         let mut since = 0;
         rows = leave_out(rows, messages, rounds, |row| {
@@ -49,14 +51,14 @@ pub(super) fn without_routine(
     rows
 }
 
-/// Whether something comes from outside, or is wrong.
+/// Whether the row has an input from outside, or a violation.
 pub(super) fn is_news(row: &Row) -> bool {
     let is_outside =
         |mark: &Mark| matches!(mark, Mark::Started | Mark::Stopped | Mark::Paused | Mark::Resumed | Mark::Command(_));
     matches!(row, Row::Bar { .. }) || row.steps().iter().any(|step| step.marks.iter().any(is_outside))
 }
 
-/// What a step has in common with those that differ in their numbers only.
+/// The form of a step, which is equal for steps that differ only in their numbers.
 fn likeness(step: &Step, messages: &[Envelope]) -> String {
     let mut likeness = format!("{} ", step.node);
     if let Some(id) = step.received {
@@ -134,7 +136,7 @@ mod tests {
         rows.extend((201..260).map(|turn| step(turn, 1, vec![Mark::Event(format!("holds {turn}"))])));
         let kept = folded(rows);
         let shown: Vec<u64> = kept.iter().filter(|row| matches!(row, Row::Step(_))).map(|row| row.at().0).collect();
-        // Twice at each node; the crash begins anew.
+        // Twice at each node; the crash starts over.
         assert_eq!(shown[..6], [0, 1, 2, 3, 4, 5]);
         assert!(shown.contains(&200) && shown.contains(&201) && shown.contains(&202) && !shown.contains(&203));
         assert!(matches!(kept.last(), Some(Row::Gap { from: Instant(203), to: Instant(259), .. })), "{kept:?}");

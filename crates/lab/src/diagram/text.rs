@@ -1,7 +1,7 @@
-//! Texts where there is little room: words and numbers stay whole.
+//! Texts in narrow places: words and numbers stay whole.
 
-/// As much of the text as fits. A word that does not fit goes as a whole where that leaves something: half a number is
-/// another number.
+/// As much of the text as fits. A word that does not fit is dropped as a whole if that leaves something: half a number
+/// is another number.
 pub(super) fn fitted(text: &str, room: usize) -> String {
     if text.chars().count() <= room {
         return text.to_string();

@@ -1,9 +1,9 @@
-//! A part of the time of a run.
+//! A time window of a run.
 
 use super::{Mark, Row};
 use volvox_core::{Instant, NodeId};
 
-/// From when to when a run is shown.
+/// The time window that is shown.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
     /// Not before this moment.
@@ -12,12 +12,12 @@ pub struct Window {
     pub to: Option<Instant>,
 }
 
-/// What a node is when a diagram begins.
+/// The state of a node when a diagram begins.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct Begin {
-    /// Whether its process is gone.
+    /// Whether its process is down.
     pub is_down: bool,
-    /// What it is, in a word or two.
+    /// Its state, in a word or two.
     pub state: String,
 }
 
@@ -25,7 +25,7 @@ impl Window {
     /// From the beginning to the end.
     pub const ALL: Window = Window { from: None, to: None };
 
-    /// The rows of this time, and what each node is when it begins.
+    /// The rows of this window, and the state of each node when it begins.
     pub(super) fn of(self, rows: Vec<Row>, nodes: &[NodeId]) -> (Vec<Row>, Vec<Begin>) {
         let mut begin = vec![Begin::default(); nodes.len()];
         let mut shown = Vec::new();

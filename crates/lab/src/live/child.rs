@@ -1,4 +1,4 @@
-//! One node as a process of its own: commands come on standard input, inputs are told on standard output.
+//! One node as a separate OS process: commands come on standard input, inputs are reported on standard output.
 
 use super::observed::Observed;
 use super::{LiveError, LiveNode};
@@ -54,19 +54,19 @@ pub fn node(shell: &'static dyn Shell, node: &LiveNode) -> Result<(), LiveError>
     thread.join().map_err(|error| failed(format!("ends badly: {error}")))
 }
 
-/// Prints a line at once. Nobody listens any more when the parent is gone: then the input ends as well.
+/// Prints a line at once. If the parent is gone, no one reads it; then the input ends as well.
 fn say(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{line}").and_then(|()| out.flush());
 }
 
-/// Does what a line of the parent says; false when it says that this is the end.
+/// Obeys a line of the parent; returns false if it is the order to stop.
 fn obey(shell: &dyn Shell, line: &str, handle: &NodeHandle<Observed>) -> bool {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
     match verb {
         "command" => {
             if let Ok(command) = shell.command(rest) {
-                // One that finds the queue full is lost, as for every client of a node that is overloaded.
+                // A command that finds the queue full is lost, as for every client of an overloaded node.
                 let _ = handle.command(command);
             }
         }
@@ -74,7 +74,7 @@ fn obey(shell: &dyn Shell, line: &str, handle: &NodeHandle<Observed>) -> bool {
             let faults: Option<Vec<Fault>> =
                 rest.split(';').filter(|text| !text.is_empty()).map(|text| text.parse().ok()).collect();
             if let Some(faults) = faults {
-                // The parent gives none that a live node refuses.
+                // The parent sends no fault that a live node refuses.
                 let _ = handle.set_faults(&faults);
             }
         }

@@ -1,4 +1,4 @@
-//! A process that tells every input before it hands it on.
+//! A process that reports every input before it forwards it.
 
 use std::fmt;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{Context, Decode, Encode, NodeId, Position, Process, Restored, Scratch, decode_all};
 
-/// The process inside, and what it was given back before it started.
+/// The process inside, and its restored records before it started.
 pub(crate) struct Observed {
     inner: AnyProcess,
     restored: Vec<String>,
@@ -15,7 +15,7 @@ pub(crate) struct Observed {
 
 /// An input, with the clocks.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
-pub(crate) struct Told {
+pub(crate) struct Observation {
     /// The machine's clock when the step began, in nanoseconds since 1970.
     pub at: u64,
     /// The node's monotonic clock.
@@ -26,18 +26,18 @@ pub(crate) struct Told {
     pub input: String,
 }
 
-impl fmt::Display for Told {
+impl fmt::Display for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Told { at, now, wall, input } = self;
+        let Observation { at, now, wall, input } = self;
         write!(f, "{}", serde_json::json!({ "at": at, "now": now, "wall": wall, "input": input }))
     }
 }
 
-impl Told {
-    /// Reads what [`Told`] prints.
-    pub fn read(line: &str) -> Option<Told> {
+impl Observation {
+    /// Reads what [`Observation`] prints.
+    pub fn read(line: &str) -> Option<Observation> {
         let document: serde_json::Value = serde_json::from_str(line).ok()?;
-        Some(Told {
+        Some(Observation {
             at: document.get("at")?.as_u64()?,
             now: document.get("now")?.as_u64()?,
             wall: document.get("wall")?.as_i64()?,
@@ -54,7 +54,7 @@ pub(crate) fn machine_clock() -> u64 {
 
 impl Observed {
     fn tell(cx: &mut Context<'_, Self>, input: String) {
-        let told = Told { at: machine_clock(), now: cx.now().0, wall: cx.wall().0, input };
+        let told = Observation { at: machine_clock(), now: cx.now().0, wall: cx.wall().0, input };
         // An input reveals nothing that the node promised: it need not wait for the disk.
         cx.emit_after(Position::NONE, told);
     }
@@ -73,7 +73,7 @@ impl Process for Observed {
     type Timer = AnyTimer;
     type Record = AnyRecord;
     type Command = AnyCommand;
-    type Event = Told;
+    type Event = Observation;
     type View = ();
 
     fn new(id: NodeId, members: &[NodeId], config: &AnyConfig) -> Self {
@@ -144,10 +144,10 @@ mod tests {
 
     #[test]
     fn what_is_told_is_read_back() {
-        let told = Told { at: 1 << 60, now: 7, wall: -3, input: "timer Resend { to: \"n2\" }".to_string() };
-        assert_eq!(Told::read(&told.to_string()), Some(told));
-        assert_eq!(Told::read("{\"at\":1}"), None);
-        assert_eq!(Told::read("no json"), None);
+        let told = Observation { at: 1 << 60, now: 7, wall: -3, input: "timer Resend { to: \"n2\" }".to_string() };
+        assert_eq!(Observation::read(&told.to_string()), Some(told));
+        assert_eq!(Observation::read("{\"at\":1}"), None);
+        assert_eq!(Observation::read("no json"), None);
         assert_eq!(unhex::<u64>(&hex(&300u64)), Some(300));
         assert_eq!((unhex::<u64>("abc"), unhex::<u64>("zz")), (None, None));
     }

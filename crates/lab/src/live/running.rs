@@ -1,9 +1,9 @@
-//! What a live run holds of the outside: the processes of its nodes, what they said, and the folder of their disks.
+//! The external resources of a live run: the processes of its nodes, their output, and the folder of their disks.
 // This is the outside world: it kills processes.
 #![allow(clippy::disallowed_methods)]
 
 use super::LiveError;
-use super::observed::{Told, machine_clock};
+use super::observed::{Observation, machine_clock};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command};
@@ -27,13 +27,13 @@ impl Drop for Folder {
     }
 }
 
-/// A line of a node, ordered by when it was told, the earliest first.
+/// A line of a node, ordered by the time of its report, the earliest first.
 #[derive(PartialEq, Eq)]
 pub(super) struct Heard {
     pub at: u64,
     pub number: u64,
     pub node: NodeId,
-    pub told: Told,
+    pub told: Observation,
 }
 
 impl Ord for Heard {
@@ -48,7 +48,7 @@ impl PartialOrd for Heard {
     }
 }
 
-/// A node's process. It is killed when it is dropped: no run leaves processes behind.
+/// A node's process. It is killed on drop: no run leaves processes behind.
 pub(super) struct Running {
     pub child: Child,
     pub input: Option<ChildStdin>,
@@ -64,7 +64,7 @@ impl Drop for Running {
 
 impl Running {
     pub fn say(&mut self, line: &str) {
-        // A process that has just died is told nothing.
+        // A process that has just died receives nothing.
         if let Some(input) = &mut self.input {
             let _ = writeln!(input, "{line}").and_then(|()| input.flush());
         }

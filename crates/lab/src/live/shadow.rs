@@ -1,6 +1,6 @@
-//! Shadows of all nodes, which are fed what the nodes were told.
+//! Shadows of all nodes, which receive the inputs of the nodes.
 
-use super::observed::{Told, unhex};
+use super::observed::{Observation, unhex};
 use crate::chapter::Settings;
 use crate::shell::{Carried, Shell};
 use crate::study::Judge;
@@ -12,7 +12,7 @@ use volvox_core::{
 };
 use volvox_sim::{Envelope, Moment, Recording, Statistics, What};
 
-/// More messages under way on a link than this, and the oldest count as lost.
+/// More messages in flight on a link than this, and the oldest count as lost.
 const UNDER_WAY_MAX: usize = 10_000;
 
 /// Shadows of all nodes, what is judged of them, and what is recorded.
@@ -28,14 +28,24 @@ pub(crate) struct Shadows {
     pub recording: Recording,
     moments_max: usize,
     states: BTreeMap<NodeId, String>,
+    /// When each node was killed, the last time.
+    killed: BTreeMap<NodeId, Instant>,
     /// The property that broke first.
     pub broken: Option<(&'static str, String)>,
 }
 
-/// What is under way on one link, oldest first, each with its place in the recording.
-type UnderWay = VecDeque<(usize, AnyMessage)>;
+/// The messages in flight on one link, oldest first.
+type UnderWay = VecDeque<InFlight>;
 
-/// What a step was, what the disk let out before it, and its effects.
+/// A message that was sent and has not been received yet.
+struct InFlight {
+    /// Its place in the recording.
+    id: usize,
+    message: AnyMessage,
+    sent: Instant,
+}
+
+/// A step, the effects that the disk released before it, and its own effects.
 type Followed = (What, Vec<Outgoing>, Vec<EffectOf<AnyProcess>>);
 
 enum Outgoing {
@@ -48,7 +58,7 @@ struct Shadow {
     process: AnyProcess,
     environment: Environment,
     outbox: Outbox<Outgoing>,
-    /// What is set.
+    /// The timers that are set.
     timers: Vec<AnyTimer>,
     is_up: bool,
 }
@@ -67,6 +77,7 @@ impl Shadows {
             recording: Recording::default(),
             moments_max,
             states: BTreeMap::new(),
+            killed: BTreeMap::new(),
             broken: None,
         }
     }
@@ -96,21 +107,39 @@ impl Shadows {
             shadow.is_up = false;
         }
         self.states.remove(&node);
+        self.killed.insert(node, at);
         self.record(at, node, What::Stopped);
     }
 
-    /// What was never received, when it is all over.
-    pub fn lose_the_rest(&mut self, at: Instant) {
+    /// Records the messages that were never received, at the end: those sent to a node before it was killed are lost with it.
+    /// Others are still in flight, unless faults take messages away.
+    pub fn lose_the_rest(&mut self, at: Instant, links_lose: bool) {
         for ((_, to), messages) in std::mem::take(&mut self.under_way) {
-            for (id, _) in messages {
-                self.statistics.dropped_lost += 1;
-                self.record(at, to, What::Lost(id, "never received"));
+            for InFlight { id, sent, .. } in messages {
+                if links_lose || self.is_lost_with(to, sent) {
+                    self.lose(id, to, sent, at);
+                }
             }
         }
     }
 
+    /// Whether a node was killed after this moment, or is down.
+    fn is_lost_with(&self, node: NodeId, sent: Instant) -> bool {
+        let is_down = self.nodes.get(&node).is_some_and(|shadow| !shadow.is_up);
+        is_down || self.killed.get(&node).is_some_and(|killed| *killed >= sent)
+    }
+
+    fn lose(&mut self, id: usize, to: NodeId, sent: Instant, at: Instant) {
+        let (count, why) = match self.is_lost_with(to, sent) {
+            true => (&mut self.statistics.dropped_down, "down"),
+            false => (&mut self.statistics.dropped_lost, "lost"),
+        };
+        *count += 1;
+        self.record(at, to, What::Lost(id, why));
+    }
+
     /// Follows what a node was told. `None` when it makes no sense.
-    pub fn follow(&mut self, node: NodeId, told: &Told, at: Instant) -> Option<()> {
+    pub fn follow(&mut self, node: NodeId, told: &Observation, at: Instant) -> Option<()> {
         let (verb, rest) = told.input.split_once(' ').unwrap_or((&told.input, ""));
         if let "part" | "covers" | "record" | "start" = verb {
             return self.follow_start(node, told, verb, rest, at);
@@ -128,7 +157,7 @@ impl Shadows {
         &mut self,
         node: NodeId,
         shadow: &mut Shadow,
-        told: &Told,
+        told: &Observation,
         verb: &str,
         rest: &str,
         at: Instant,
@@ -176,7 +205,7 @@ impl Shadows {
         Some((what, released, effects))
     }
 
-    fn follow_start(&mut self, node: NodeId, told: &Told, verb: &str, rest: &str, at: Instant) -> Option<()> {
+    fn follow_start(&mut self, node: NodeId, told: &Observation, verb: &str, rest: &str, at: Instant) -> Option<()> {
         let mut words = rest.split(' ');
         if !self.nodes.get(&node).is_some_and(|shadow| shadow.is_up) {
             let process = AnyProcess::new(node, &self.members, &self.shell.config(&self.settings));
@@ -214,15 +243,14 @@ impl Shadows {
         Some(())
     }
 
-    /// Finds the message among those that are under way; what was sent before it on its link and did not come is lost.
+    /// Finds the message among those in flight; messages sent before it on its link that have not arrived are lost.
     fn receive(&mut self, from: NodeId, to: NodeId, message: &AnyMessage, at: Instant) -> What {
         let queue = self.under_way.get_or_default((from, to));
-        let place = queue.iter().position(|(_, sent)| sent == message);
-        let before: Vec<usize> = (0..place.unwrap_or(0)).filter_map(|_| queue.pop_front()).map(|(id, _)| id).collect();
-        let found = place.and_then(|_| queue.pop_front()).map(|(id, _)| id);
-        for id in before {
-            self.statistics.dropped_lost += 1;
-            self.record(at, to, What::Lost(id, "lost"));
+        let place = queue.iter().position(|sent| sent.message == *message);
+        let before: Vec<InFlight> = (0..place.unwrap_or(0)).filter_map(|_| queue.pop_front()).collect();
+        let found = place.and_then(|_| queue.pop_front()).map(|sent| sent.id);
+        for InFlight { id, sent, .. } in before {
+            self.lose(id, to, sent, at);
         }
         // Its sender was killed before it could tell.
         let id = found.unwrap_or_else(|| self.sent(from, to, message, at));
@@ -245,19 +273,19 @@ impl Shadows {
     fn after_step(&mut self, node: NodeId, released: Vec<Outgoing>, effects: Vec<EffectOf<AnyProcess>>, at: Instant) {
         self.statistics.steps += 1;
         for outgoing in released {
-            self.let_out(node, outgoing, at);
+            self.release(node, outgoing, at);
         }
         for effect in effects {
             let Some(shadow) = self.nodes.get_mut(&node) else { return };
             match effect {
                 Effect::Send { to, message, after } => {
                     if let Some(outgoing) = shadow.outbox.offer(after, Outgoing::Send(to, message)) {
-                        self.let_out(node, outgoing, at);
+                        self.release(node, outgoing, at);
                     }
                 }
                 Effect::Emit { event, after } => {
                     if let Some(outgoing) = shadow.outbox.offer(after, Outgoing::Emit(event)) {
-                        self.let_out(node, outgoing, at);
+                        self.release(node, outgoing, at);
                     }
                 }
                 Effect::SetTimer { timer, .. } => {
@@ -282,12 +310,12 @@ impl Shadows {
         self.judge_now(node, at);
     }
 
-    fn let_out(&mut self, node: NodeId, outgoing: Outgoing, at: Instant) {
+    fn release(&mut self, node: NodeId, outgoing: Outgoing, at: Instant) {
         match outgoing {
             Outgoing::Send(to, message) => {
                 let id = self.sent(node, to, &message, at);
                 let queue = self.under_way.get_or_default((node, to));
-                queue.push_back((id, message));
+                queue.push_back(InFlight { id, message, sent: at });
                 if queue.len() > UNDER_WAY_MAX {
                     queue.pop_front();
                 }

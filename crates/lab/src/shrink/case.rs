@@ -1,4 +1,4 @@
-//! A case of a sweep: commands, faults and chance, drawn from a stream of decisions, and run in the simulator.
+//! A case of a sweep: commands, faults and random choices, drawn from a stream of decisions, and run in the simulator.
 
 use super::Breach;
 use super::stream::Stream;
@@ -15,16 +15,16 @@ use volvox_core::{Duration, Fault, Instant, NodeId, Picture, Rng, When};
 use volvox_sim::script::{Course, Journal, Order};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, Happening, Latency, Simulation, Stop};
 
-/// More steps than any case takes that a person can follow.
+/// The most steps of a case: more than a person can follow.
 const STEPS_MAX: u64 = 300_000;
-/// More actions than that are not written down.
+/// More actions than this are not recorded.
 const ACTIONS_MAX: usize = 400_000;
-/// More faults in one case hide one another.
+/// More faults in one case would hide one another.
 const FAULTS_MAX: u64 = 24;
-/// After everything healed, good things have so long to come to pass.
+/// The time after everything has healed in which liveness properties must be fulfilled.
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
-/// What all cases of a sweep have in common.
+/// The common part of all cases of a sweep.
 pub(super) struct Terms {
     pub shell: &'static dyn Shell,
     pub settings: Settings,
@@ -32,20 +32,20 @@ pub(super) struct Terms {
     /// The scenario's commands, and the latest moment of them.
     commands: Vec<(Duration, Whom, AnyCommand)>,
     plan: FaultPlan,
-    /// When the last command or fault may come.
+    /// The latest moment of a command or fault.
     until: Duration,
 }
 
 /// One case.
 pub(super) struct Case {
-    /// Latencies, jitter and what links and disks do by chance.
+    /// Latencies, jitter and the random behaviour of links and disks.
     pub seed: u64,
     commands: Vec<(Duration, Whom, AnyCommand)>,
-    /// When, what, and for how long.
+    /// Each fault with its moment and duration.
     faults: Vec<(Duration, Fault, Duration)>,
 }
 
-/// The properties of the chapter, sorted by when they are asked.
+/// The properties of the chapter, sorted by the time of their evaluation.
 pub(super) struct Asked {
     pub properties: Box<dyn Properties>,
     pub cards: Vec<PropertyCard>,
@@ -62,17 +62,17 @@ impl Asked {
     }
 }
 
-/// How a case went.
+/// The outcome of a case.
 pub(super) struct Outcome {
     pub breach: Option<Breach>,
     pub steps: u64,
-    /// What happened, and how many actions of it came before everything healed.
+    /// The actions, and the number of them before everything healed.
     pub course: Option<(Course<AnyProcess>, usize)>,
 }
 
 impl Terms {
     /// # Errors
-    /// When the chapter has no such rule, or does not run with so many nodes.
+    /// When the chapter has no such rule, or does not run with this many nodes.
     pub fn new(shell: &'static dyn Shell, nodes: Option<u64>, without: Option<String>) -> Result<Terms, RequestError> {
         let request = Request { nodes, without, ..Request::default() };
         let prepared = Prepared::new(shell.card(), &request)?;
@@ -90,13 +90,13 @@ impl Terms {
         Ok(Terms { shell, settings, scenario, commands, plan, until })
     }
 
-    /// Whether who dies comes back.
+    /// Whether crashed nodes restart.
     pub fn starts_again(&self) -> bool {
         let weights = &self.plan.weights;
         weights.crash + weights.crash_all + weights.crash_without_disk + weights.disk_flip + weights.disk_tear > 0
     }
 
-    /// What order links keep as far as the chapter counts on it.
+    /// The order of links, as far as the chapter relies on it.
     pub fn order(&self) -> Order {
         let (network, weights) = (&self.scenario.network, &self.plan.weights);
         let slow = if weights.slow > 0 { self.plan.link } else { LinkFault::default() };
@@ -120,7 +120,7 @@ impl Terms {
             if !stream.often(15, 16) {
                 continue;
             }
-            // In its order, over a time that is stretched by as much as fits; or at any moment.
+            // In order, stretched over the time that is available; or at any moment.
             let most = last + (nanos(self.until) - last) * stretched / 1_000;
             let ordered = (u128::from(nanos(*at)) * u128::from(most) / u128::from(last)) as u64;
             let at = if is_spread { self.moment(stream) } else { Duration::from_nanos(ordered) };
@@ -140,7 +140,7 @@ impl Terms {
         Duration::from_micros(100) * stream.draw(nanos(self.until) / 100_000) as u32
     }
 
-    /// Runs a case; writes down its course when asked to.
+    /// Runs a case; records its course on request.
     pub fn run(&self, case: &Case, asked: &Asked, written: bool) -> Outcome {
         let journal = written.then(|| Journal::new(ACTIONS_MAX));
         let mut healed_at = None;
@@ -204,10 +204,10 @@ impl Terms {
     }
 }
 
-/// Draws faults within what the chapter claims to survive.
+/// Draws faults that the chapter claims to survive.
 struct Drawing<'t> {
     terms: &'t Terms,
-    /// From when to when a node is out of service.
+    /// The interval in which a node is out of service.
     down: Vec<(Duration, Duration, NodeId)>,
     damaged: Vec<NodeId>,
 }
@@ -285,7 +285,7 @@ impl Drawing<'_> {
         faults.push((at, fault, lasting));
     }
 
-    /// What takes a node out of service for a while, when not too many are.
+    /// A fault that makes a node unavailable for a while, unless too many are.
     fn affliction(
         &mut self,
         kind: &'static str,
@@ -361,19 +361,19 @@ fn kinds(weights: &FaultWeights) -> [(&'static str, u32); 14] {
     ]
 }
 
-/// Looks at a run: gives the commands that are due, and asks the properties.
+/// Observes a run: gives the commands that are due, and evaluates the properties.
 struct Watch<'c> {
     shell: &'static dyn Shell,
     asked: &'c Asked,
     history: AnyHistory,
     commands: &'c [(Duration, Whom, AnyCommand)],
-    /// Commands for a leader, while nobody leads.
+    /// Commands for a leader, while no node leads.
     waiting: VecDeque<usize>,
     steps: u64,
 }
 
 impl Watch<'_> {
-    /// Says whether the work is done, when it may be.
+    /// Whether the work is done, if that can be known.
     fn look(&mut self, sim: &mut Simulation<AnyProcess>, not_before: Duration) -> bool {
         while let Some(happened) = sim.next_happened() {
             match happened.what {
@@ -420,7 +420,7 @@ impl Watch<'_> {
         Some(Breach { property: property.to_string(), text })
     }
 
-    /// The first property that does not hold, with what is wrong.
+    /// The first property that does not hold, with the reason.
     fn broken(&self, when: When, sim: &Simulation<AnyProcess>) -> Option<(&'static str, String)> {
         let nodes: Vec<_> = sim.live().collect();
         let numbers = if when == When::Always { &self.asked.always } else { &self.asked.at_end };
@@ -430,7 +430,7 @@ impl Watch<'_> {
     }
 }
 
-/// Adds a command behind those of its moment.
+/// Adds a command after those of its moment.
 fn add_in_order<T>(commands: &mut Vec<(Duration, Whom, T)>, command: (Duration, Whom, T)) {
     let place = commands.partition_point(|(at, ..)| *at <= command.0);
     commands.insert(place, command);

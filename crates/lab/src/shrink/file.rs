@@ -12,9 +12,9 @@
 //! > command n1 enter
 //! 0.000ms n1 -> n2 Request 1
 //! ```
-//! Behind the header it is a script ([`volvox_sim::script`]): lines with `>` happen, the others are what followed from
-//! them. `seed` is where jitter comes from; `links` says what order links keep: `free`, `lossy` (what arrives leaves what
-//! was sent before it lost) or `strict`.
+//! Behind the header it is a script ([`volvox_sim::script`]): lines with `>` happen, the others are the results. `seed`
+//! determines jitter; `links` is the order of links: `free`, `lossy` (a message that arrives makes those sent before it
+//! lost) or `strict`.
 
 use super::Breach;
 use super::follow::{Field, property_of};
@@ -32,12 +32,12 @@ use volvox_sim::{Moment, Recording, What};
 /// The longest text that is read.
 const TEXT_MAX: usize = 4 << 20;
 
-/// A counterexample that was followed again.
+/// A replayed counterexample.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
     /// The text, with what happens now below each line.
     pub text: String,
-    /// What broke, and how; nothing when the property that is named held.
+    /// The violation, and its reason; nothing if the named property held.
     pub breach: Option<Breach>,
     /// The run as data, for a diagram.
     pub recording: Recording,
@@ -47,12 +47,12 @@ pub struct Replayed {
     pub logs: Vec<(NodeId, Vec<Cell>)>,
 }
 
-/// Why a text cannot be followed.
+/// Why a text cannot be replayed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayError {
     /// The line, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The reason.
     pub problem: String,
 }
 
@@ -74,10 +74,10 @@ pub fn protocol_of(text: &str) -> Result<&str, ReplayError> {
     named.ok_or(ReplayError { line: 1, problem: "expected `protocol NAME` before the first command".to_string() })
 }
 
-/// Follows a counterexample of this chapter.
+/// Replays a counterexample of this chapter.
 ///
 /// # Errors
-/// When the text is no counterexample, or something in it cannot happen.
+/// When the text is not a counterexample, or a step in it cannot happen.
 pub fn replay(shell: &'static dyn Shell, text: &str) -> Result<Replayed, ReplayError> {
     let at = |line: usize| move |problem: String| ReplayError { line: line + 1, problem };
     if text.len() > TEXT_MAX {

@@ -1,4 +1,4 @@
-//! Follows a list of actions by hand, as far as it goes, and asks the one property that must break.
+//! Replays a list of actions by hand, as far as possible, and evaluates the one property that must break.
 
 use super::{Breach, PANIC};
 use crate::chapter::Settings;
@@ -8,30 +8,30 @@ use volvox_core::erased::{AnyHistory, AnyProcess};
 use volvox_core::{Duration, Incarnation, Instant, Picture, When};
 use volvox_sim::script::{Action, Order, What, Which, WhichTimer, World};
 
-/// What stays the same while a run is made shorter.
+/// The constants while a run is shortened.
 pub(super) struct Field {
     pub shell: &'static dyn Shell,
     pub properties: Box<dyn Properties>,
     pub settings: Settings,
-    /// From which jitter comes.
+    /// The source of jitter.
     pub seed: u64,
     pub order: Order,
-    /// What must break: a property, or nothing where a panic is looked for.
+    /// The property that must break, or nothing for a panic.
     pub property: Option<(usize, PropertyCard)>,
-    /// When the property is one of the end: for how long the world rests before it is asked.
+    /// For a property of the end: how long the world rests before its evaluation.
     pub rest: Option<Duration>,
-    /// Whether those that are down start before that.
+    /// Whether crashed nodes start before that.
     pub starts_again: bool,
-    /// Whether the same actions must do no harm to the protocol with all of its rules.
+    /// Whether the same actions must not break the protocol with all of its rules.
     pub is_controlled: bool,
 }
 
-/// How following went.
+/// The outcome of a replay.
 pub(super) struct Followed {
-    /// What was possible, in order.
+    /// The possible actions, in order.
     pub actions: Vec<Action<AnyProcess>>,
     pub breach: Option<Breach>,
-    /// How many actions were tried.
+    /// The number of actions tried.
     pub tried: usize,
 }
 
@@ -56,8 +56,8 @@ impl Field {
         world
     }
 
-    /// Follows the actions; with what was possible of them when the property breaks, and where it must not break with all
-    /// rules, does not.
+    /// Replays the actions; returns the possible ones if the property breaks, and, where required, does not break with
+    /// all rules.
     pub fn breaks(&self, actions: &[Action<AnyProcess>], tried: &mut usize) -> Option<Vec<Action<AnyProcess>>> {
         let followed = self.follow(actions, &self.settings);
         *tried += followed.tried;
@@ -72,7 +72,7 @@ impl Field {
         Some(followed.actions)
     }
 
-    /// Follows the actions until the property breaks.
+    /// Replays the actions until the property breaks.
     pub fn follow(&self, actions: &[Action<AnyProcess>], settings: &Settings) -> Followed {
         let mut possible = Vec::new();
         let mut tried = 0;
@@ -97,7 +97,7 @@ impl Field {
             self.rest_and_ask(&mut world, &mut history, &mut tried)
         }));
         let breach = ran.unwrap_or_else(|panic| {
-            // The action that panicked is not among those that were possible: it never ended.
+            // The action that panicked is not among the possible ones: it never ended.
             possible.extend(actions.get(tried.saturating_sub(1)).cloned());
             let breach = Breach::of_panic(panic.as_ref());
             self.property.is_none().then_some(breach)
@@ -114,7 +114,7 @@ impl Field {
         let rest = self.rest?;
         if self.starts_again {
             for node in world.ids().collect::<Vec<_>>() {
-                // Who is up stays up.
+                // Nodes that are up stay up.
                 let _ = world.act(&Action::now(What::Start { node }));
             }
         }
@@ -133,7 +133,7 @@ impl Field {
         if property.1.when == When::Always { self.ask(world, history) } else { None }
     }
 
-    /// Asks the property now.
+    /// Evaluates the property now.
     pub fn ask(&self, world: &World<AnyProcess>, history: &AnyHistory) -> Option<Breach> {
         let property = self.property.as_ref()?;
         let nodes: Vec<_> = world.live().collect();
@@ -141,8 +141,8 @@ impl Field {
         Some(Breach { property: property.1.name.to_string(), text: answer.err()? })
     }
 
-    /// The same actions in the fewest words: each message and timer is named as a person would, choices that come out
-    /// that way by themselves are left out, and so are moments that it would happen at anyway.
+    /// The same actions in the fewest words: each message and timer is named as a person would name it; choices and
+    /// moments that equal their defaults are left out.
     pub fn named(&self, actions: &[Action<AnyProcess>]) -> Vec<Action<AnyProcess>> {
         let mut world = self.world(&self.settings);
         let mut named = Vec::new();

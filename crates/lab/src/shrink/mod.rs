@@ -1,25 +1,25 @@
-//! Sweeps of chapters, and how what they find is made short enough to be read.
+//! Sweeps of chapters, and the shrinking of their findings to a readable length.
 //!
 //! # Two stages
-//! A sweep runs a chapter with commands and faults that are drawn from a seed, and asks its properties. What fails is made
-//! shorter in two stages, and in each only what breaks **the same property** counts.
+//! A sweep runs a chapter with commands and faults drawn from a seed, and evaluates its properties. A failure is shrunk
+//! in two stages, and in each only a violation of **the same property** counts.
 //!
-//! 1. *The decisions.* Everything that was drawn is one list of numbers ([`stream`]); the list is made shorter and smaller,
-//!    and the simulator runs each time. What is left are the commands and faults that matter.
-//! 2. *The course.* That run is written down as actions ([`volvox_sim::script::Journal`]): this message arrived, that timer
-//!    fired, here a process died. Delta debugging takes actions out; the rest is followed by hand, and what is not possible
-//!    any more is skipped. Time stays consistent: a timer never fires before it is due, and no moment comes before one that
-//!    was earlier in the list. Links keep the order that the chapter counts on.
+//! 1. *The decisions.* All random draws are one list of numbers ([`stream`]); the list is made shorter and smaller, and
+//!    the simulator runs each time. The relevant commands and faults remain.
+//! 2. *The course.* That run is recorded as actions ([`volvox_sim::script::Journal`]): this message arrived, that timer
+//!    fired, here a process crashed. Delta debugging removes actions; the rest is replayed by hand, and impossible
+//!    actions are skipped. Time stays consistent: a timer never fires before it is due, and times in the list never
+//!    decrease. Links keep the order on which the chapter relies.
 //!
-//! Where a rule was taken out, what is left must do no harm to the protocol with all of its rules: so the shrunk run shows
-//! what the rule is for, and not what the protocol never promised.
+//! If a rule was removed, the remaining actions must do no harm to the protocol with all its rules: so the shrunk run
+//! shows what the rule is for, and not what the protocol never promised.
 //!
-//! A property of the end ("no starvation") breaks when the run has come to rest: those that died start again where the
-//! chapter claims to survive that, everything that is sent arrives, timers fire, and then it is asked.
+//! A final property ("no starvation") is evaluated when the run has come to rest: crashed nodes restart if the chapter
+//! claims to survive that, all messages arrive, timers fire, and then it is evaluated.
 //!
 //! # What comes out
 //! A script of a few lines with the trace below each ([`mod@file`]), which `volvox lab replay FILE` runs. Its length is counted
-//! in events: what came from outside (commands, crashes, starts, clocks) and deliveries.
+//! in events: external events (commands, crashes, starts, clocks) and deliveries.
 //!
 //! Counterexamples of the checker are followed by the same world: [`schedule`].
 
@@ -49,22 +49,22 @@ const CASES_MAX: usize = 400;
 /// How many actions the second stage may follow.
 const FOLLOWED_MAX: usize = 30_000_000;
 
-/// What is asked of a sweep.
+/// The parameters of a sweep.
 #[derive(Clone, Debug)]
 pub struct SweepRequest {
     /// The first seed.
     pub first_seed: u64,
-    /// How many.
+    /// The number of seeds.
     pub seeds: u64,
     /// How many nodes; what the scenario says, or the chapter, when not given.
     pub nodes: Option<u64>,
-    /// A rule that is taken out.
+    /// A rule to remove.
     pub without: Option<String>,
     /// Only failures of this property count.
     pub property: Option<String>,
-    /// How many seeds run at a time.
+    /// The number of seeds that run in parallel.
     pub jobs: usize,
-    /// How many failures are made shorter and told; the sweep ends with the last of them.
+    /// How many failures to shrink and report; the sweep ends with the last of them.
     pub failures_max: usize,
 }
 
@@ -75,7 +75,7 @@ impl Default for SweepRequest {
     }
 }
 
-/// What a sweep found.
+/// The findings of a sweep.
 #[derive(Clone, Debug, Default)]
 pub struct SweepReport {
     /// The chapter.
@@ -84,16 +84,16 @@ pub struct SweepReport {
     pub seeds: u64,
     /// Steps of all nodes in them.
     pub steps: u64,
-    /// What was found, by seed.
+    /// The findings, by seed.
     pub found: Vec<Shrunk>,
 }
 
-/// A failure that was made shorter.
+/// A shrunk failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shrunk {
     /// The seed of the sweep.
     pub seed: u64,
-    /// What broke.
+    /// The violation.
     pub breach: Breach,
     /// How many decisions the case was drawn from, and how many are left of them.
     pub decisions: (usize, usize),
@@ -120,7 +120,8 @@ impl fmt::Display for Shrunk {
         let Breach { property, text } = &self.breach;
         writeln!(f, "seed {}: {property} is broken: {text}", self.seed)?;
         let ((decisions, left), (actions, few)) = (self.decisions, self.actions);
-        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} events", self.events)?;
+        let events = if self.events == 1 { "event" } else { "events" };
+        writeln!(f, "{decisions} decisions became {left}, {actions} actions became {few}: {} {events}", self.events)?;
         match &self.text {
             Some(text) => write!(f, "\n{}", text.trim_end()),
             None => write!(f, "the course could not be followed by hand"),
@@ -128,8 +129,8 @@ impl fmt::Display for Shrunk {
     }
 }
 
-/// Runs a chapter under commands and faults drawn from seeds; makes shorter what fails. `progress` hears how many seeds are
-/// done, and how many failed.
+/// Runs a chapter under commands and faults drawn from seeds; shrinks failures. Calls `progress` with the number of
+/// seeds done and failed.
 ///
 /// # Errors
 /// When the request does not fit the chapter.
@@ -165,7 +166,7 @@ pub fn sweep(
     Ok(report)
 }
 
-/// Does the same on so many threads. What knows no chapter is made once, and not for each.
+/// Does the same on this many threads. The code that does not depend on the chapter is compiled once.
 fn on_threads(count: usize, work: &(dyn Fn() + Sync)) {
     std::thread::scope(|scope| {
         for _ in 0..count.max(1) {
@@ -208,7 +209,7 @@ fn one_seed(terms: &Terms, seed: u64, wanted: Option<&str>) -> (u64, Option<Shru
         text: None,
     };
     if let Some((course, healed_at)) = outcome.course {
-        // A property of the end is asked of a world that rests, and whatever broke before that breaks by itself.
+        // A final property is evaluated in a world at rest; a property that broke earlier breaks without that.
         let is_always = asked.cards.iter().any(|one| one.name == shrunk.breach.property && one.when == When::Always);
         let kept = if is_always { &course.actions[..] } else { &course.actions[..healed_at] };
         shrunk.events = script::events(without_starts(kept, terms.settings.nodes));
@@ -221,7 +222,7 @@ fn course_length(outcome: &Outcome) -> usize {
     outcome.course.as_ref().map_or(0, |(_, before_healing)| *before_healing)
 }
 
-/// The nodes start first of all, in every run.
+/// In every run the nodes start first.
 fn without_starts(actions: &[Action<AnyProcess>], nodes: u64) -> &[Action<AnyProcess>] {
     let starts = actions.iter().take(nodes as usize).take_while(|action| matches!(action.what, What::Start { .. }));
     &actions[starts.count()..]
@@ -253,7 +254,7 @@ fn by_hand(
     first.extend_from_slice(without_starts(actions, terms.settings.nodes));
     let mut followed = 0;
     if field.breaks(&first, &mut followed).is_none() {
-        // What broke it may be beyond what the protocol promises with all of its rules.
+        // The cause may be beyond the guarantees of the protocol with all of its rules.
         field.is_controlled = false;
         if field.breaks(&first, &mut followed).is_none() {
             return;
@@ -267,7 +268,7 @@ fn by_hand(
     shrunk.events = script::events(&short);
     let text = field.text(&short, &breach);
     shrunk.breach = breach;
-    // What is printed is what was read again: a line that could not be read would show here.
+    // The output is what was parsed again: a line that could not be parsed would show here.
     shrunk.text = match replay(terms.shell, &text) {
         Ok(Replayed { text, breach: Some(_), .. }) => Some(text),
         _ if shrunk.breach.property == PANIC => Some(text),

@@ -1,12 +1,11 @@
-//! Counterexamples of the checker, followed by the world that is driven by hand.
+//! Counterexamples of the checker, replayed by the world that is driven by hand.
 //!
 //! The checker decides on states and never runs a system twice; this world runs one system and knows no states. When both
 //! end in equal processes, what was explored is what happens.
 
 use crate::check::AnySystem;
-use crate::shell::{Carried, Shell};
+use crate::exploring::Shown;
 use std::fmt::Write;
-use std::rc::Rc;
 use volvox_check::{Durability, Schedule, State, What as Decision};
 use volvox_core::erased::{AnyConfig, AnyMessage, AnyProcess};
 use volvox_core::time::nanos;
@@ -15,7 +14,7 @@ use volvox_sim::script::{Action, Clockwork, Impossible, Keeps, What, Which, Whic
 
 /// A schedule that was carried out by hand.
 pub(crate) struct Followed {
-    /// Where it ended.
+    /// The end of the schedule.
     pub world: World<AnyProcess>,
     /// Whether all of it could happen.
     pub is_whole: bool,
@@ -24,11 +23,7 @@ pub(crate) struct Followed {
 }
 
 /// Carries out a schedule of the checker by hand, as far as it can happen.
-pub(crate) fn follow(
-    system: &AnySystem,
-    schedule: &Schedule<AnyProcess>,
-    shell: Option<&'static dyn Shell>,
-) -> Followed {
+pub(crate) fn follow(system: &AnySystem, schedule: &Schedule<AnyProcess>, shown: Option<Shown>) -> Followed {
     let ids = system.ids();
     let configs: FlatMap<NodeId, AnyConfig> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
@@ -42,8 +37,8 @@ pub(crate) fn follow(
     if !system.is_ordered() {
         world = world.links_survive();
     }
-    if let Some(shell) = shell {
-        world = world.recorded(Rc::new(Carried(shell)), |node| shell.state(node));
+    if let Some(Shown { carrier, state_of }) = shown {
+        world = world.recorded(carrier, move |node| state_of(node));
     }
     let mut following = Following { world: world.traced(), script: String::new(), now: Instant::ZERO };
     let is_whole = following.all(system, schedule).is_ok();
@@ -80,7 +75,7 @@ impl Following {
         let action = Action { at: self.now, what, choices: choices.to_vec() };
         let name = self.named(&action);
         self.world.act(&action)?;
-        // The nodes start first of all, in every run: no line of a script.
+        // In every run the nodes start first, without a line of the script.
         if !matches!(action.what, What::Start { .. }) || self.script.contains('>') {
             let _ = writeln!(self.script, "> {name}");
         }
@@ -102,7 +97,7 @@ impl Following {
         named
     }
 
-    /// The message that is meant, and no like one.
+    /// Exactly the named message, not a similar one.
     fn exactly(&self, from: NodeId, to: NodeId, message: &AnyMessage) -> Result<Which<AnyMessage>, Impossible> {
         let queues = self.world.under_way().filter(|(one, other, _)| (*one, *other) == (from, to));
         let place = queues.into_iter().find_map(|(_, _, queue)| queue.iter().position(|one| one == message));

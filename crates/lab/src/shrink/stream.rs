@@ -1,13 +1,13 @@
-//! A stream of decisions, and how it is made shorter and smaller.
+//! A stream of decisions, and its shrinking.
 //!
-//! Everything that a case is made of is drawn from one list of numbers. To make the case simpler one makes the list
-//! simpler, and draws again: no part of a case needs to know how it is shrunk (MacIver and Donaldson, *Test-case reduction
-//! via test-case generation: insights from the Hypothesis reducer*, ECOOP 2020). Of two lists the shorter is simpler, and
-//! of two of one length the one that is first in the dictionary; so a generator lets 0 mean the simplest.
+//! A whole case is drawn from one list of numbers. To simplify the case, simplify the list and draw again: no part of a
+//! case needs to know how it is shrunk (MacIver and Donaldson, *Test-case reduction via test-case generation: insights
+//! from the Hypothesis reducer*, ECOOP 2020). Of two lists the shorter is simpler, and of two of one length the one
+//! that is lexicographically first; so a generator lets 0 mean the simplest.
 
 use volvox_core::Rng;
 
-/// Decisions: first those that are given, then from chance, or 0 where there is none.
+/// Decisions: first the given ones, then random ones, or 0 without a random stream.
 pub struct Stream {
     given: Vec<u64>,
     chance: Option<Rng>,
@@ -15,7 +15,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Everything from chance.
+    /// All decisions are random.
     pub fn of_seed(seed: u64) -> Stream {
         Stream { given: Vec::new(), chance: Some(Rng::new(seed).split(SWEEP_LANE)), made: Vec::new() }
     }
@@ -25,7 +25,7 @@ impl Stream {
         Stream { given: given.to_vec(), chance: None, made: Vec::new() }
     }
 
-    /// A decision in `0..bound`; one that was given and is too large stands for the largest.
+    /// A decision in `0..bound`; a given one that is too large counts as the largest.
     pub fn draw(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "a decision among none");
         let decided = match (self.given.get(self.made.len()), &mut self.chance) {
@@ -42,17 +42,17 @@ impl Stream {
         self.draw(of) >= of - times
     }
 
-    /// What was decided.
+    /// The decisions.
     pub fn made(self) -> Vec<u64> {
         self.made
     }
 }
 
-/// Sweeps draw from a lane of their own, so that what a seed means elsewhere is something else.
+/// The lane of sweeps, so that their draws are independent of other uses of a seed.
 const SWEEP_LANE: u64 = u64::MAX - 7;
 
-/// Makes a list of decisions simpler for as long as `test` finds the same failure. `test` gives back the decisions that
-/// were really made, and is asked at most `attempts` times.
+/// Simplifies a list of decisions as long as `test` finds the same failure. `test` returns the decisions that were
+/// really made, and is called at most `attempts` times.
 pub fn reduce(decisions: Vec<u64>, attempts: usize, test: &mut dyn FnMut(&[u64]) -> Option<Vec<u64>>) -> Vec<u64> {
     let mut reducer = Reducer { best: decisions, attempts, test };
     loop {
@@ -82,7 +82,7 @@ impl Reducer<'_> {
         self.attempts -= 1;
         match (self.test)(decisions) {
             Some(made) => {
-                // Zeros at the end say nothing.
+                // Zeros at the end are redundant.
                 let made = &made[..made.iter().rposition(|one| *one > 0).map_or(0, |last| last + 1)];
                 if is_simpler(made, &self.best) {
                     self.best = made.to_vec();

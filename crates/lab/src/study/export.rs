@@ -1,4 +1,4 @@
-//! What happened, moment by moment, for programs: as documents, and in the log format of ShiViz.
+//! The events of a run, for programs: as JSON documents, and in the log format of ShiViz.
 //!
 //! ShiViz (Beschastnikh, Wang, Brun, Ernst: *Debugging distributed systems*, CACM 59(8), 2016) reads a log whose every event
 //! carries a vector clock. A recording knows which receipt belongs to which sending, so the clocks are computed here.
@@ -14,7 +14,7 @@ use volvox_sim::{Envelope, Recording, What};
 pub const SHIVIZ_PARSER: &str = r"(?<host>\S*) (?<clock>{.*})\n(?<event>.*)";
 
 impl Ran {
-    /// What happened, as documents in order; nothing when the run was not recorded.
+    /// The happenings, as documents in order; nothing when the run was not recorded.
     pub fn happened(&self) -> Vec<Value> {
         let Some(recording) = &self.recording else { return Vec::new() };
         let documents = recording.moments.iter().map(|moment| {
@@ -57,14 +57,14 @@ impl Ran {
     }
 }
 
-/// The text of an event; nothing for what is no event of a node.
+/// The text of an event; nothing if it is not an event of a node.
 fn told(recording: &Recording, what: &What) -> Option<String> {
     let message = |id: &usize| recording.messages.get(*id);
     Some(match what {
         What::Started(incarnation) => format!("starts as {incarnation}"),
         What::Stopped => "is gone".to_string(),
         What::Paused => "stands still".to_string(),
-        What::Resumed => "goes on".to_string(),
+        What::Resumed => "resumes".to_string(),
         What::Sent(id) => message(id).map(|envelope| format!("-> {} {}", envelope.to, envelope.text))?,
         What::Delivered(id) => message(id).map(|envelope| format!("<- {} {}", envelope.from, envelope.text))?,
         What::Timer { text, .. } => format!("timer {text}"),
@@ -73,7 +73,7 @@ fn told(recording: &Recording, what: &What) -> Option<String> {
         What::Note(text) => format!("note {text}"),
         What::Persisted(text) => format!("persist {text}"),
         What::Durable(through) => format!("durable through {through}"),
-        // A message that is lost is no event of its receiver.
+        // A lost message is not an event of its receiver.
         What::Lost(..) | What::State(_) | What::Fault(_) | What::Healed | What::Broken { .. } => return None,
     })
 }

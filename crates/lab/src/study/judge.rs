@@ -1,11 +1,11 @@
-//! Asks the properties.
+//! Evaluates the properties.
 
 use super::Held;
 use crate::shell::{AnyPicture, Properties, PropertyCard, Shell};
 use volvox_core::erased::{AnyEvent, AnyHistory, AnyProcess};
 use volvox_core::{Instant, NodeId, Picture, When};
 
-/// The properties of a chapter, what they remember, and what became of them.
+/// The properties of a chapter, their history, and their verdicts.
 pub(crate) struct Judge {
     shell: &'static dyn Shell,
     properties: Box<dyn Properties>,
@@ -22,7 +22,7 @@ impl Judge {
         Judge { shell, held: vec![Held::NotAsked; cards.len()], properties, cards, history, events: Vec::new() }
     }
 
-    /// A node told something.
+    /// A node emitted an event.
     pub fn event(&mut self, node: NodeId, event: &AnyEvent) {
         self.properties.observe(&mut self.history, node, event);
         let kind = self.shell.event_kind(event);
@@ -32,12 +32,12 @@ impl Judge {
         }
     }
 
-    /// Asks what must hold in every state; the property that does not, with what is wrong.
+    /// Evaluates the safety properties; returns the first violated one, with the reason.
     pub fn always(&mut self, at: Instant, nodes: &[(NodeId, &AnyProcess)]) -> Option<(&'static str, String)> {
         self.ask(When::Always, at, nodes)
     }
 
-    /// Asks what must hold at the end.
+    /// Evaluates the final properties.
     pub fn at_end(&mut self, at: Instant, nodes: &[(NodeId, &AnyProcess)]) -> Option<(&'static str, String)> {
         self.ask(When::AtEnd, at, nodes)
     }
@@ -60,7 +60,7 @@ impl Judge {
         first
     }
 
-    /// Whether what must hold at the end would hold if this were it.
+    /// Whether the properties of the end would hold now.
     pub fn could_end(&self, nodes: &[(NodeId, &AnyProcess)]) -> bool {
         let at_end = |number: &usize| self.cards[*number].when == When::AtEnd;
         let numbers: Vec<usize> = (0..self.cards.len()).filter(at_end).collect();
@@ -76,11 +76,11 @@ impl Judge {
         Picture { nodes, history: &self.history }
     }
 
-    /// What became of each property, and the events by their kind.
+    /// The verdict on each property, and the events by their kind.
     pub fn verdict(self) -> Verdict {
         (self.cards.into_iter().zip(self.held).collect(), self.events)
     }
 }
 
-/// What became of each property, and how often each event was told.
+/// The verdict on each property, and how often each event occurred.
 pub(crate) type Verdict = (Vec<(PropertyCard, Held)>, Vec<(&'static str, u64)>);

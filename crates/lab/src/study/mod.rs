@@ -1,17 +1,17 @@
-//! A chapter in the simulated world: one run of a scenario, judged and told.
+//! A chapter in the simulated world: one run of a scenario, judged and reported.
 //!
 //! | file | what |
 //! |---|---|
 //! | `simulate` | runs a scenario of a chapter from a seed |
-//! | `judge` | asks the properties at every moment |
-//! | `summary` | tells what came out, for people and for programs |
-//! | `export` | what happened, moment by moment, for programs and for ShiViz |
-//! | `vain` | faults that changed nothing, and why |
+//! | `judge` | evaluates the properties at every moment |
+//! | `summary` | the summary, for people and for programs |
+//! | `export` | the events of a run, for programs and for ShiViz |
+//! | `vain` | faults without effect, and why |
 //!
-//! A run has two parts. In the first, the scenario happens: commands, faults, until everything is done or its time is
-//! over. If something is broken then (a link, a disk, a node), everything heals, and the second part is the time
-//! in which good things must come to pass; those that died start again where the chapter claims to survive that.
-//! Properties that hold always are asked after every step, the others at the end.
+//! A run has two parts. The first is the scenario: commands and faults, until everything is done or its time is over.
+//! If something is broken then (a link, a disk, a node), everything heals, and the second part is the time in which
+//! liveness properties must be fulfilled; crashed nodes restart if the chapter claims to survive that. Safety
+//! properties are evaluated after every step, the others at the end.
 
 mod export;
 mod judge;
@@ -33,20 +33,20 @@ use volvox_core::vocabulary::nearest;
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
 use volvox_sim::{Recording, Statistics};
 
-/// What is asked of a run.
+/// The parameters of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// From which everything is drawn.
+    /// The seed.
     pub seed: u64,
     /// How many nodes; what the scenario says, or the chapter, when not given.
     pub nodes: Option<u64>,
     /// Faults in place of the scenario's; those of the scenario when there are none.
     pub faults: Vec<Scheduled>,
-    /// A rule that is taken out.
+    /// A rule to remove.
     pub without: Option<String>,
     /// Another scenario than the chapter's.
     pub scenario: Option<Scenario>,
-    /// How many moments are recorded for a diagram; none when 0.
+    /// The most events recorded for a diagram; 0 for none.
     pub moments_max: usize,
     /// How many lines of the trace are kept, the last ones; none when 0.
     pub trace_lines: usize,
@@ -55,20 +55,20 @@ pub struct Request {
 /// Why a run could not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestError {
-    /// The chapter has no such rule to take out.
+    /// The chapter has no such removable rule.
     Rule {
         /// The chapter.
         chapter: &'static str,
-        /// What was asked for.
+        /// The requested name.
         rule: String,
-        /// What it has.
+        /// The existing names.
         known: Vec<&'static str>,
     },
-    /// The chapter does not run with so many nodes.
+    /// The chapter does not run with this many nodes.
     Nodes {
         /// The chapter.
         chapter: &'static str,
-        /// What was asked for.
+        /// The requested number.
         nodes: u64,
         /// The fewest.
         least: u64,
@@ -92,10 +92,10 @@ impl fmt::Display for RequestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             RequestError::Rule { chapter, rule, known } if known.is_empty() => {
-                write!(f, "{chapter} has no rule that can be taken out; {rule:?} was asked for")
+                write!(f, "{chapter} has no removable rule; {rule:?} was requested")
             }
             RequestError::Rule { chapter, rule, known } => {
-                write!(f, "{chapter} has no rule {rule:?} that can be taken out")?;
+                write!(f, "{chapter} has no removable rule {rule:?}")?;
                 if let Some(near) = nearest(rule, known.iter().copied()) {
                     write!(f, "; did you mean {near}?")?;
                 }
@@ -120,19 +120,19 @@ impl From<ScenarioError> for RequestError {
     }
 }
 
-/// What became of a property.
+/// The verdict on a property.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// It held whenever it was asked.
+    /// It held whenever it was evaluated.
     Yes,
     /// It did not.
     No {
-        /// When.
+        /// The time.
         at: Instant,
-        /// What is wrong.
+        /// The reason.
         text: String,
     },
-    /// The run ended before it could be asked.
+    /// The run ended before it could be evaluated.
     NotAsked,
 }
 
@@ -151,48 +151,48 @@ pub enum End {
     StepsMax,
 }
 
-/// A run, told.
+/// The report of a run.
 #[derive(Clone, Debug)]
 pub struct Ran {
     /// The chapter.
     pub chapter: &'static str,
     /// Its title.
     pub title: &'static str,
-    /// What each node is from the beginning to the end; empty where all are alike.
+    /// The fixed role of each node; empty if all are alike.
     pub roles: Vec<&'static str>,
     /// The replicated log of each node at the end, where the protocol has one.
     pub logs: Vec<(NodeId, Vec<Cell>)>,
-    /// Where it ran.
+    /// The world in which it ran.
     pub world: World,
-    /// From which everything was drawn.
+    /// The seed.
     pub seed: u64,
     /// How many nodes.
     pub nodes: u64,
-    /// The rule that was taken out.
+    /// The removed rule.
     pub without: Option<&'static str>,
-    /// How it ended.
+    /// The end of the run.
     pub end: End,
     /// How long it took, in the world's time.
     pub took: Instant,
-    /// What was counted.
+    /// The counts.
     pub statistics: Statistics,
     /// Events by their kind, in the order in which they first came.
     pub events: Vec<(&'static str, u64)>,
     /// Faults that happened.
     pub faults: Vec<Scheduled>,
-    /// What was asked for and had no effect, and why.
+    /// Faults and commands without effect, and why.
     pub in_vain: Vec<String>,
     /// When everything healed, if something was broken.
     pub healed: Option<Instant>,
-    /// What became of each property.
+    /// The verdict on each property.
     pub properties: Vec<(PropertyCard, Held)>,
-    /// What of the scenario was left out, because there are fewer nodes.
+    /// The parts of the scenario that were left out, because there are fewer nodes.
     pub left_out: usize,
-    /// The hash over everything that processes were told and answered, where one seed gives one run.
+    /// The hash over all inputs and effects of processes, if one seed gives one run.
     pub chain: Option<u64>,
     /// The run as data.
     pub recording: Option<Recording>,
-    /// Where a diagram begins when nobody asks for another moment.
+    /// The beginning of a diagram unless another moment is given.
     pub draw_from: Option<Instant>,
     /// The lines of the trace, as many as were asked for.
     pub trace: Vec<String>,
@@ -222,7 +222,7 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
-    /// Where a diagram begins: where the scenario says, unless something else goes wrong than it says.
+    /// The beginning of a diagram: as the scenario says, unless something else goes wrong than it says.
     pub fn draw_from(&self, request: &Request) -> Option<Instant> {
         let from = self.scenario.draw_from.filter(|_| request.faults.is_empty());
         from.map(|from| Instant::ZERO + from)
@@ -266,7 +266,7 @@ impl Prepared {
             }
         }
         let mut faults = Vec::new();
-        // Who says what goes wrong wants to see that, and nothing else.
+        // A caller that names faults wants to see only those.
         let own_faults = if request.faults.is_empty() { scenario.faults.as_slice() } else { &[] };
         for (fault, place) in own_faults {
             match named(&fault.fault).into_iter().find(|id| id.0 > nodes) {

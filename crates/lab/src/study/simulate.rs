@@ -10,11 +10,11 @@ use volvox_core::erased::{AnyCommand, AnyMessage, AnyProcess};
 use volvox_core::{Duration, Encode, Fault, Instant, NodeId, Rng, Scheduled};
 use volvox_sim::{Builder, Happening, Recorder, Simulation, Stop, TraceRing, What};
 
-/// More steps than any scenario takes that a person can follow.
+/// The most steps of a scenario: more than a person can follow.
 const STEPS_MAX: u64 = 5_000_000;
-/// After everything healed, good things have at least so long to come to pass.
+/// After everything healed, liveness properties have at least this long to be fulfilled.
 const GRACE_MIN: Duration = Duration::from_secs(10);
-/// After everything healed a run goes on for this part of its span at least.
+/// After everything has healed a run continues for at least this part of its span.
 const SETTLES: u32 = 20;
 /// Alarms with tokens from here on are commands of the scenario.
 const FIRST_COMMAND: u64 = 1;
@@ -22,7 +22,7 @@ const FIRST_COMMAND: u64 = 1;
 /// Runs a scenario in the simulated world.
 ///
 /// # Errors
-/// When the request does not fit the chapter. A property that breaks is no error: see [`Ran::is_good`].
+/// When the request does not fit the chapter. A property that breaks is not an error: see [`Ran::is_good`].
 pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, RequestError> {
     let prepared = Prepared::new(shell.card(), request)?;
     let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
@@ -89,11 +89,11 @@ struct Run {
     sim: Simulation<AnyProcess>,
     judge: Judge,
     commands: Vec<(Duration, Whom, AnyCommand)>,
-    /// Commands for a leader, while nobody leads.
+    /// Commands for a leader, while no node leads.
     waiting: VecDeque<usize>,
     recorder: Option<Recorder>,
     states: BTreeMap<NodeId, String>,
-    /// Commands that nobody heard.
+    /// Commands that no node received.
     in_vain: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ impl Run {
         }
     }
 
-    /// What the scenario says, and where something is broken then, what comes after everything healed.
+    /// The scenario, and, if something is broken then, the time after everything healed.
     fn both_parts(&mut self, prepared: &Prepared, last: Duration) -> (Stop, Option<Instant>) {
         let claimed = self.shell.faults(&prepared.settings);
         let starts_again = claimed.weights.crash + claimed.weights.crash_all + claimed.weights.crash_without_disk > 0;
@@ -129,7 +129,7 @@ impl Run {
             let settles = self.sim.now().since(Instant::ZERO) + span / SETTLES;
             stop = self.part(span.max(GRACE_MIN), settles, true);
         }
-        let unheard = self.waiting.iter().map(|number| format!("{}: nobody led", self.commands[*number].2));
+        let unheard = self.waiting.iter().map(|number| format!("{}: no leader", self.commands[*number].2));
         self.in_vain.extend(unheard);
         (stop, healed)
     }
@@ -246,7 +246,7 @@ impl Run {
     }
 }
 
-/// What each node is from the beginning to the end; nothing where all are alike.
+/// The fixed role of each node; nothing if all are alike.
 pub(crate) fn roles(shell: &dyn Shell, nodes: u64) -> Vec<&'static str> {
     (1..=nodes).map(|id| shell.role(NodeId(id), nodes)).collect()
 }
@@ -256,7 +256,7 @@ pub(crate) fn logs(shell: &dyn Shell, nodes: &[(NodeId, &AnyProcess)]) -> Vec<(N
     nodes.iter().filter_map(|(id, process)| Some((*id, shell.log(process)?))).collect()
 }
 
-/// Gives the commands that are due. One for a leader waits until somebody leads.
+/// Gives the commands that are due. One for a leader waits until some node leads.
 fn ask(
     shell: &dyn Shell,
     sim: &mut Simulation<AnyProcess>,

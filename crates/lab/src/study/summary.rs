@@ -1,4 +1,4 @@
-//! What came out of a run, for people and for programs.
+//! The summary of a run, for people and for programs.
 
 use super::{End, Held, Ran};
 use crate::chapter::World;
@@ -15,7 +15,7 @@ impl fmt::Display for Ran {
             write!(f, ", without {rule}")?;
         }
         if self.world == World::Live {
-            write!(f, ", live: a process a node")?;
+            write!(f, ", live: one OS process per node")?;
         }
         let statistics = &self.statistics;
         writeln!(f, "\n\n{:<11}{}, {}", "time", self.took, ended(self.end))?;
@@ -34,7 +34,7 @@ impl fmt::Display for Ran {
         listed(f, "events", &if events.is_empty() { "none".to_string() } else { events.join(", ") })?;
         if statistics.records > 0 {
             write!(f, "{:<11}{}", "records", statistics.records)?;
-            // How a live node gathers them is its own business.
+            // How a live node batches them is its own choice.
             if statistics.batches > 0 {
                 write!(f, " in {} writes", statistics.batches)?;
             }
@@ -49,11 +49,7 @@ impl fmt::Display for Ran {
             writeln!(f, "{:<11}{healed}", "healed")?;
         }
         if self.left_out > 0 {
-            writeln!(
-                f,
-                "{:<11}{} statements of the scenario, for nodes that are not there",
-                "left out", self.left_out
-            )?;
+            writeln!(f, "{:<11}{} statements of the scenario, for nodes that do not exist", "left out", self.left_out)?;
         }
         writeln!(f)?;
         for (property, held) in &self.properties {
@@ -61,7 +57,7 @@ impl fmt::Display for Ran {
             match held {
                 Held::Yes => writeln!(f, "  holds     {} ({when})", property.name)?,
                 Held::No { at, text } => writeln!(f, "  BROKEN    {} ({when}): {at}: {text}", property.name)?,
-                Held::NotAsked => writeln!(f, "  not asked {} ({when})", property.name)?,
+                Held::NotAsked => writeln!(f, "  not evaluated {} ({when})", property.name)?,
             }
         }
         if let (Some(rule), true) = (self.without, self.is_good()) {
@@ -76,9 +72,9 @@ impl fmt::Display for Ran {
     }
 }
 
-/// The widest line of a summary, where words allow it: what fits a slide.
+/// The widest line of a summary, where words allow it: it fits a slide.
 const COLUMNS: usize = 80;
-/// Where the second column begins.
+/// The first character of the second column.
 const INDENT: usize = 11;
 
 /// A name and a list, over as many lines as it needs; no item is broken.

@@ -1,4 +1,4 @@
-//! What is sent, asked and told.
+//! The messages, commands and events.
 
 use super::MEMBERS_MAX;
 use super::standing::{Standing, Update};
@@ -9,16 +9,16 @@ use volvox_core::{NodeId, commands, payload};
 /// The most updates that one message may carry.
 pub const UPDATES_MAX: usize = 16;
 
-/// What members send to one another.
+/// The messages between members.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// Are you alive?
     Ping {
-        /// The member that wants to know: the sender, or one that asked the sender to ping.
+        /// The origin: the sender, or a member that asked the sender to ping.
         origin: NodeId,
         /// The origin's number for this probe.
         number: u32,
-        /// What the sender spreads.
+        /// The updates that the sender spreads.
         updates: Vec<Update>,
     },
     /// Ping the target for me.
@@ -27,21 +27,21 @@ pub enum Message {
         target: NodeId,
         /// The sender's number for this probe.
         number: u32,
-        /// What the sender spreads.
+        /// The updates that the sender spreads.
         updates: Vec<Update>,
     },
-    /// It is alive.
+    /// The member is alive.
     Ack {
         /// The member that is alive.
         about: NodeId,
-        /// The member that wanted to know.
+        /// The origin of the probe.
         origin: NodeId,
         /// The origin's number for this probe.
         number: u32,
-        /// What the sender spreads.
+        /// The updates that the sender spreads.
         updates: Vec<Update>,
     },
-    /// Take me in: this is my standing.
+    /// Admit me: this is my standing.
     Join(Standing),
     /// All members that the contact knows.
     Members(Vec<Update>),
@@ -59,7 +59,7 @@ payload! { Message: "message of SWIM";
 }
 
 impl Message {
-    /// The updates that it carries.
+    /// The updates that the message carries.
     pub fn updates(&self) -> &[Update] {
         match self {
             Message::Ping { updates, .. } | Message::PingReq { updates, .. } | Message::Ack { updates, .. } => updates,
@@ -91,23 +91,23 @@ pub enum Timer {
 
 payload! { Timer; Period, Ack, Suspicion(member) }
 
-/// What a member is asked.
+/// The commands to a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
-    /// Leave the group, and let the others know.
+    /// Leave the group, and inform the others.
     Leave,
 }
 
 commands! { Command; Leave = "leave" }
 
-/// What a member tells.
+/// The events of a member.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It says this of itself: at its start, and whenever it refutes or comes back.
+    /// The member's statement about itself: at its start, and whenever it refutes or rejoins.
     Announces(Standing),
-    /// It believes this of another member, which it did not before.
+    /// The member's new belief about another member.
     Believes(Update),
-    /// It is out: it left, or was declared faulty and does not come back.
+    /// The member is out: it left, or was declared faulty and does not rejoin.
     Out,
 }
 

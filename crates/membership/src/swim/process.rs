@@ -1,4 +1,4 @@
-//! A member.
+//! A member of the group: the process.
 
 use super::message::{Command, Event, Message, Timer, UPDATES_MAX};
 use super::standing::{Standing, Update, Verdict};
@@ -13,16 +13,16 @@ use volvox_core::{Context, Duration, NodeId, Process};
 pub struct Swim {
     id: NodeId,
     config: Config,
-    /// Its own standing: alive, unless it left or was expelled.
+    /// The standing of this member: alive, unless it left or was expelled.
     own: Standing,
-    /// What it believes of the others, the dead included.
+    /// Its beliefs about the others, including dead ones.
     members: BTreeMap<NodeId, Standing>,
-    /// The members about which it spreads an update, and how many times it was passed on.
+    /// The members about which it spreads an update, and how many times it has forwarded it.
     news: BTreeMap<NodeId, u32>,
-    /// The order in which the others are probed, and the place of the next.
+    /// The order in which the others are probed, and the index of the next.
     order: Vec<NodeId>,
     next: usize,
-    /// The member that it probes in this period, and has not heard.
+    /// The member that it probes in this period and that has not answered.
     probing: Option<NodeId>,
     number: u32,
     is_joined: bool,
@@ -35,7 +35,7 @@ impl Process for Swim {
     type Record = Infallible;
     type Command = Command;
     type Event = Event;
-    /// How many members it believes to be alive or suspect, itself included.
+    /// The number of members that it believes to be alive or suspect, including itself.
     type View = usize;
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Swim {
@@ -92,7 +92,7 @@ impl Process for Swim {
                     cx.cancel_timer(Timer::Ack);
                 }
             }
-            // It is for a member that had asked for it.
+            // The ack is for a member that had asked for it.
             Message::Ack { about, origin, number, .. } if about == from => {
                 let updates = self.updates_for(origin);
                 cx.send(origin, Message::Ack { about, origin, number, updates });
@@ -152,7 +152,7 @@ impl Swim {
         cx.set_timer(Timer::Ack, self.config.ack_timeout);
     }
 
-    /// The next of the list; after the last it is shuffled anew (section 4.3).
+    /// The next of the list, which is reshuffled after the last (section 4.3).
     fn next_target(&mut self, cx: &mut Context<'_, Swim>) -> Option<NodeId> {
         if self.order.is_empty() {
             return None;
@@ -175,7 +175,7 @@ impl Swim {
         self.next = 0;
     }
 
-    /// Neither a lost message nor a bad link between the two decides.
+    /// So neither a lost message nor a bad link between the two leads to an accusation.
     fn ask_relays(&mut self, cx: &mut Context<'_, Swim>) {
         let Some(target) = self.probing else { return };
         if !self.config.keeps(Rule::Relays) {
@@ -187,7 +187,7 @@ impl Swim {
         }
     }
 
-    /// This many of the members not believed faulty, drawn.
+    /// A random choice of this many of the members that are not believed faulty.
     fn draw_others(&self, count: u32, but: Option<NodeId>, cx: &mut Context<'_, Swim>) -> Vec<NodeId> {
         let mut others: Vec<NodeId> = self.order.iter().copied().filter(|other| Some(*other) != but).collect();
         let mut drawn = Vec::new();
@@ -207,18 +207,18 @@ impl Swim {
     }
 }
 
-/// Dissemination (sections 3.2, 4.1) and what is believed (section 4.2).
+/// Dissemination (sections 3.2, 4.1) and beliefs (section 4.2).
 impl Swim {
     /// Adopts an update that this member observed first-hand, and starts to spread it.
     fn observe(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
         if self.config.dissemination == Dissemination::Multicast {
-            // The accused as well: it may refute, or learn that it is out.
+            // The accused is informed as well: it may refute, or learn that it is out.
             cx.broadcast(self.members.keys(), Message::News(alloc::vec![update]));
         }
         self.believe(update, cx);
     }
 
-    /// An update that another member spreads.
+    /// Adopts an update that another member spreads.
     fn on_update(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
         if update.member != self.id {
             self.believe(update, cx);
@@ -230,7 +230,7 @@ impl Swim {
     /// Another member accuses this one.
     fn refute(&mut self, accusation: Standing, cx: &mut Context<'_, Swim>) {
         match accusation.verdict {
-            // The accuser is behind: tell it again.
+            // The accuser is behind: inform it again.
             _ if self.own.overrides(accusation) => {}
             Verdict::Suspect(incarnation) => {
                 let raised = incarnation + u64::from(self.config.keeps(Rule::Incarnation));
@@ -250,7 +250,7 @@ impl Swim {
         }
     }
 
-    /// Keeps the stronger, and passes on what is new.
+    /// Keeps the stronger update, and spreads it if it is new.
     fn believe(&mut self, update: Update, cx: &mut Context<'_, Swim>) {
         let Update { member, standing } = update;
         let known = self.members.get(&member).copied();
@@ -276,7 +276,7 @@ impl Swim {
         cx.emit(Event::Believes(update));
     }
 
-    /// The dead are not probed; a new member gets a random place in the list (section 4.3).
+    /// Dead members are not probed; a new member gets a random place in the list (section 4.3).
     fn keep_order(&mut self, member: NodeId, standing: Standing, cx: &mut Context<'_, Swim>) {
         match (self.order.iter().position(|other| *other == member), standing.is_faulty()) {
             (Some(place), true) => {
@@ -296,7 +296,7 @@ impl Swim {
         }
     }
 
-    /// A few updates, those passed on least often first; each a limited number of times (section 4.1).
+    /// Selects a few updates, the least forwarded first; each a limited number of times (section 4.1).
     fn updates_for(&mut self, to: NodeId) -> Vec<Update> {
         let mut updates = Vec::new();
         if self.config.dissemination == Dissemination::Multicast {
@@ -344,35 +344,35 @@ impl Swim {
     }
 }
 
-/// What an observer reads.
+/// Queries for observers.
 impl Swim {
-    /// Its own standing.
+    /// The standing of this member.
     pub fn own(&self) -> Standing {
         self.own
     }
 
-    /// What it believes of another.
+    /// Its belief about another member.
     pub fn standing(&self, member: NodeId) -> Option<Standing> {
         self.members.get(&member).copied()
     }
 
-    /// What it believes of all others.
+    /// Its beliefs about all others.
     pub fn members(&self) -> impl Iterator<Item = (NodeId, Standing)> + '_ {
         self.members.iter().map(|(member, standing)| (*member, *standing))
     }
 
-    /// How many times each update was passed on that still is.
+    /// How many times each update that is still spread has been forwarded.
     pub fn passed_on(&self) -> impl Iterator<Item = (NodeId, u32)> + '_ {
         self.news.iter().map(|(member, passed)| (*member, *passed))
     }
 
-    /// How many times one update is passed on at most: lambda * ln(N + 1), with the logarithm rounded up.
+    /// How many times one update is forwarded at most: lambda * ln(N + 1), with the logarithm rounded up.
     pub fn limit(&self) -> u32 {
         self.config.lambda * natural_logarithm(self.members.len() as u64 + 2)
     }
 }
 
-/// The smallest k with e^k at least `n`: with integers, so that it is the same everywhere.
+/// The smallest k with e^k at least `n`: in integers, so that the result is the same on every platform.
 pub(super) fn natural_logarithm(n: u64) -> u32 {
     let (mut power, mut exponent) = (1_000_000u64, 0);
     while power < n * 1_000_000 {

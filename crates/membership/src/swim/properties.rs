@@ -1,4 +1,4 @@
-//! What must hold, in one place for every world.
+//! The properties, in one place for every world.
 
 use super::message::Event;
 use super::process::Swim;
@@ -10,14 +10,14 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Property, When};
 
-/// What the members said of themselves and believed of one another.
+/// The members' announcements about themselves and beliefs about one another.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
-    /// The strongest standing that each member announced of itself.
+    /// The strongest standing that each member announced about itself.
     pub announced: BTreeMap<NodeId, Standing>,
-    /// What each member believes of each other, since its start.
+    /// The belief of each member about each other, since its start.
     pub believed: BTreeMap<(NodeId, NodeId), Standing>,
-    /// The first member that went back to a weaker update, and the member that the update is about.
+    /// The first member that returned to a weaker update, and the member that the update is about.
     pub went_back: Option<(NodeId, NodeId)>,
 }
 
@@ -26,7 +26,7 @@ impl volvox_core::History<Swim> for History {
         match event {
             Event::Announces(standing) => {
                 if *standing == Standing::FIRST {
-                    // A start: it knows nothing any more.
+                    // A start: it has forgotten everything.
                     self.believed.retain(|(believer, _), _| *believer != node);
                 }
                 let strongest = self.announced.entry(node).or_insert(*standing);
@@ -45,7 +45,7 @@ impl volvox_core::History<Swim> for History {
     }
 }
 
-/// What must hold of SWIM, whatever the links and clocks do; and what has come about when the faults are over.
+/// The properties of SWIM: those that hold whatever links and clocks do, and those that hold once the faults are over.
 pub fn properties() -> Vec<Property<Swim, History>> {
     vec![
         Property { name: "monotonic views", source: "SWIM, 4.2", when: When::Always, holds: monotonic_views },
@@ -97,13 +97,13 @@ fn own_incarnation_numbers(picture: &Picture<'_, Swim, History>) -> Result<(), S
     Ok(())
 }
 
-/// An update that was passed on as often as it may be is passed on no more: it is still kept only while it has a time to go.
+/// An update is forwarded a bounded number of times: a member keeps it only while it may forward it again.
 fn bounded_dissemination(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         let limit = node.limit();
         if let Some((member, passed)) = node.passed_on().find(|(_, passed)| *passed >= limit.max(1)) {
             return Err(format!(
-                "{id} passed an update about {member} on {passed} times, and would again; the limit is {limit}"
+                "{id} forwarded an update about {member} {passed} times, and would again; the limit is {limit}"
             ));
         }
     }
@@ -121,18 +121,18 @@ fn completeness(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     Ok(())
 }
 
-/// No member that is alive is believed suspect or faulty: while messages come in time, and few are lost.
+/// No living member is believed suspect or faulty: while messages arrive in time, and few are lost.
 ///
 /// # Errors
-/// When one is.
+/// When one is believed suspect or faulty.
 pub fn no_living_member_is_suspected(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     no_living_member(picture, |believed| !believed.is_alive())
 }
 
-/// No member that is alive is believed faulty: while refutations come in time.
+/// No living member is believed faulty: while refutations arrive in time.
 ///
 /// # Errors
-/// When one is.
+/// When one is believed faulty.
 pub fn no_living_member_is_faulty(picture: &Picture<'_, Swim, History>) -> Result<(), String> {
     no_living_member(picture, Standing::is_faulty)
 }

@@ -1,19 +1,19 @@
-//! What is believed of a member, and which of two updates prevails (section 4.2).
+//! Beliefs about a member, and which of two updates prevails (section 4.2).
 
 use core::fmt;
 use volvox_core::{NodeId, payload};
 
-/// Incarnations and lives beyond this are refused: far beyond what is reached, and far from where counting ends.
+/// The greatest incarnation and life that are accepted: far beyond any that occur, and far below the maximum.
 const NUMBER_MAX: u64 = 1 << 48;
 
-/// What an update says of a member.
+/// The status of a member in an update.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Verdict {
-    /// It is alive, in this incarnation.
+    /// The member is alive, in this incarnation.
     Alive(u64),
-    /// It did not answer, in this incarnation.
+    /// The member did not answer, in this incarnation.
     Suspect(u64),
-    /// It is dead, or has left (`Confirm` in the paper).
+    /// The member is dead, or has left (`Confirm` in the paper).
     Faulty,
 }
 
@@ -23,12 +23,12 @@ payload! { Verdict: "verdict";
     2 Faulty                             => "faulty",
 }
 
-/// What is believed of a member.
+/// A belief about a member.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Standing {
-    /// Which life is meant: a member that was declared faulty, and is alive, begins another.
+    /// The life of the member: a living member that was declared faulty begins another.
     pub life: u64,
-    /// What is said of it.
+    /// The status of the member.
     pub verdict: Verdict,
 }
 
@@ -39,18 +39,18 @@ payload! { struct Standing { life <= NUMBER_MAX, verdict } }
 pub struct Update {
     /// The member.
     pub member: NodeId,
-    /// What is said of it.
+    /// The standing of the member.
     pub standing: Standing,
 }
 
 payload! { struct Update { member, standing } => "{member} {standing}" }
 
 impl Standing {
-    /// What is believed of a member of which only the id is known.
+    /// The initial belief about a member of which only the id is known.
     pub const FIRST: Standing = Standing { life: 0, verdict: Verdict::Alive(0) };
 
-    /// Whether this one prevails when both were heard. A total order: in whatever order updates are heard, and however
-    /// often, the strongest remains.
+    /// Whether this standing prevails when both were received. A total order: in whatever order updates arrive, and
+    /// however often, the strongest remains.
     pub fn overrides(self, other: Standing) -> bool {
         self.strength() > other.strength()
     }
@@ -63,17 +63,17 @@ impl Standing {
         }
     }
 
-    /// Whether it says that the member is alive and answers.
+    /// Whether the standing says that the member is alive and answers.
     pub fn is_alive(self) -> bool {
         matches!(self.verdict, Verdict::Alive(_))
     }
 
-    /// Whether it says that the member did not answer.
+    /// Whether the standing says that the member did not answer.
     pub fn is_suspect(self) -> bool {
         matches!(self.verdict, Verdict::Suspect(_))
     }
 
-    /// Whether it says that the member is dead, or has left.
+    /// Whether the standing says that the member is dead, or has left.
     pub fn is_faulty(self) -> bool {
         self.verdict == Verdict::Faulty
     }

@@ -52,7 +52,7 @@ fn the_table_of_the_paper_holds() {
     }
 }
 
-/// 4.2 (MEM-06): in whichever order updates are heard, and however often, the same remains.
+/// 4.2 (MEM-06): in whatever order updates arrive, and however often, the same one remains.
 #[test]
 fn updates_commute() {
     let merged = |order: [Standing; 3]| {
@@ -70,7 +70,7 @@ fn updates_commute() {
     }
 }
 
-/// 3.1: a dead member is found by all, and no other is suspected.
+/// 3.1: all members detect a dead one, and suspect no other.
 #[test]
 fn a_dead_member_is_found_by_all_and_no_other_is_suspected() {
     for seed in 0..20 {
@@ -99,7 +99,7 @@ fn a_bad_link_accuses_no_member() {
     assert!(relayed > 100, "{relayed}");
 }
 
-/// 4.2: a member that stood still for a moment is suspected, and refutes with a greater incarnation.
+/// 4.2: a member that was paused for a moment is suspected, and refutes with a greater incarnation.
 #[test]
 fn a_member_that_stood_still_refutes() {
     for seed in 0..40 {
@@ -125,7 +125,7 @@ fn a_crash_is_found_by_each_within_two_passes() {
             assert_eq!(sim.run_for(ms(199 + 200 * (seed % 9))), Stop::Deadline);
             apply(&mut sim, "crash 7");
             let crashed = sim.now();
-            // No updates: each finds out by itself.
+            // No updates: each member detects it by itself.
             let all = |sim: &mut Simulation<Swim>| held(sim, 7).iter().all(|held| !held.is_alive());
             assert_eq!(sim.run_until(ms(200_000), all), Stop::Done, "seed {seed}");
             sim.now().since(crashed).as_millis() as u64 / 200
@@ -149,7 +149,7 @@ fn load_is_the_same_in_every_group() {
     assert!(loads.values().all(|load| (99..=101).contains(load)), "{loads:?}");
 }
 
-/// 4.3: a member that joins is known by all, and knows all; one that leaves is believed gone by all.
+/// 4.3: all know a member that joins, and it knows all; all believe that one that leaves is gone.
 #[test]
 fn members_come_and_go() {
     let config = Config { contact: Some(NodeId(1)), ..Config::default() };

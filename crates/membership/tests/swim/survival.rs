@@ -1,4 +1,4 @@
-//! Many schedules, with everything that SWIM claims to survive; then all know which members are alive.
+//! Many schedules, under every fault that SWIM claims to survive; afterwards all know which members are alive.
 
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Picture, When};
@@ -56,7 +56,7 @@ fn whatever_happens_all_know_in_the_end_which_members_are_alive() {
     let mut announced = 0;
     for seed in 0..30 {
         let (mut sim, mut heard) = torment(seed, None).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
-        // One dies for good; the others are well.
+        // One member crashes for good; the others are well.
         for text in ["heal", "crash 4"] {
             sim.apply_fault(&text.parse().expect("a fault"));
         }
@@ -69,10 +69,10 @@ fn whatever_happens_all_know_in_the_end_which_members_are_alive() {
         assert_eq!(stop, Stop::Done, "seed {seed}: {:?}", ask(&mut sim, &mut heard, When::AtEnd));
         announced += heard.announced.values().filter(|standing| standing.life > 0).count();
     }
-    assert!(announced > 10, "only {announced} members were taken for dead and came back");
+    assert!(announced > 10, "only {announced} members were declared faulty and rejoined");
 }
 
-/// That the test above can fail.
+/// Shows that the test above can fail.
 #[test]
 fn without_a_rule_something_breaks() {
     for (rule, name) in [(Rule::Precedence, "monotonic views"), (Rule::Limit, "bounded dissemination")] {

@@ -1,4 +1,4 @@
-//! Every message comes back as it was; nothing that arrives breaks the reader.
+//! Every message decodes to what was encoded; no input breaks the decoder.
 
 use volvox_core::{Encode, NodeId, Rng, decode_all};
 use volvox_membership::swim::{Command, MEMBERS_MAX, Message, Standing, UPDATES_MAX, Update, Verdict};
@@ -51,7 +51,7 @@ fn hostile_bytes_are_refused() {
     assert!(decode_all::<Message>(&Message::News(many(UPDATES_MAX)).to_bytes()).is_ok());
     assert!(decode_all::<Message>(&Message::News(many(UPDATES_MAX + 1)).to_bytes()).is_err());
     assert!(decode_all::<Message>(&Message::Members(many(MEMBERS_MAX + 1)).to_bytes()).is_err());
-    // A life or an incarnation with which counting would end.
+    // A life or an incarnation that would leave no room to count.
     for verdict in [Verdict::Alive(u64::MAX), Verdict::Suspect(u64::MAX)] {
         assert!(decode_all::<Update>(&update(1, 0, verdict).to_bytes()).is_err());
     }

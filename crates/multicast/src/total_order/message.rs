@@ -1,18 +1,18 @@
-//! What the processes of a group say to one another, are asked, and tell.
+//! The messages, commands and events of the processes of a group.
 
 use volvox_core::{Line, NodeId, commands, numbers, payload};
 
 /// The longest text of a message, in bytes.
 pub const TEXT_MAX: usize = 4_096;
 
-/// What a message says: one line.
+/// The text of a message: one line.
 pub type Text = Line<TEXT_MAX>;
 
-/// What a Lamport clock shows.
+/// The time of a Lamport clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Time(pub u64);
 
-/// No clock comes this far by counting, and a liar must not drive the others to where there is no later stamp.
+/// No clock reaches this by counting, and a faulty peer must not drive the others to a stamp without a successor.
 const TIME_MAX: u64 = (1 << 62) - 1;
 
 numbers! { Time <= TIME_MAX, "time of a multicast" }
@@ -24,7 +24,7 @@ impl Time {
     }
 }
 
-/// The place of a message in the sequence of every process: the clock of its sender, and its id where clocks are equal.
+/// The place of a message in the sequence of every process: its sender's clock, with the sender's id to break ties.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Stamp {
     /// The sender's clock.
@@ -35,17 +35,17 @@ pub struct Stamp {
 
 payload! { struct Stamp { time, process } => "{time}@{process}" }
 
-/// What the processes of a group say to one another.
+/// The messages between the processes of a group.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
-    /// Deliver this in its place.
+    /// Deliver this text in its place.
     Multicast {
-        /// Its place.
+        /// The place of the message.
         stamp: Stamp,
-        /// What it says.
+        /// The text.
         text: Text,
     },
-    /// Nothing stamped earlier will come from the sender of this.
+    /// Nothing with an earlier stamp will come from the sender of this.
     Ack {
         /// The sender's clock.
         time: Time,
@@ -70,13 +70,13 @@ impl Message {
 /// The timers of a process.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// Only without the rule `fifo`: what was held back is put on the links.
+    /// Only without the rule `fifo`: sends the messages that were held back.
     Late,
 }
 
 payload! { Timer; Late }
 
-/// What a process is asked.
+/// The commands to a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Multicast this text to the group.
@@ -85,21 +85,21 @@ pub enum Command {
 
 commands! { Command; Multicast(text) = "multicast {text}" }
 
-/// What a process tells.
+/// The events of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It multicasts a message.
+    /// The process multicasts a message.
     Multicast {
-        /// Its place.
+        /// The place of the message.
         stamp: Stamp,
-        /// What it says.
+        /// The text.
         text: Text,
     },
-    /// It delivers a message.
+    /// The process delivers a message.
     Delivered {
-        /// Its place.
+        /// The place of the message.
         stamp: Stamp,
-        /// What it says.
+        /// The text.
         text: Text,
     },
 }

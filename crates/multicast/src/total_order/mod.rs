@@ -3,22 +3,22 @@
 //! # The problem
 //!
 //! Two customers of a replicated account act at the same time: one pays in 100, the other adds 1 % of interest. Each
-//! replica hears of both, and if one hears them in another order than its neighbour, the two accounts differ forever.
-//! The replicas need one order that all of them follow, and there is no process to ask for it.
+//! replica receives both, and if two replicas receive them in different orders, the accounts differ forever. The
+//! replicas need one order that all of them follow, and no process decides it for them.
 //!
 //! # The idea
 //!
 //! Lamport's clocks give every message a stamp, and the stamps, with the ids of the processes to break ties, are a
-//! total order. Every process could deliver in the order of stamps, if only it knew that no message with a smaller stamp
-//! is still under way. Acknowledgements say so: links are FIFO and clocks only grow, so a process that has sent
+//! total order. Every process could deliver in the order of stamps, if only it knew that no message with a smaller
+//! stamp is still in flight. Acknowledgements tell it: links are FIFO and clocks only grow, so a process that has sent
 //! something with a later stamp will never again send anything with an earlier one.
 //!
-//! 1. The sender stamps its message with (its clock, its id) and multicasts it to all, itself included.
+//! 1. The sender stamps its message with (its clock, its id) and multicasts it to all, including itself.
 //! 2. A process that receives a message puts it into its queue, in the order of stamps, and multicasts an
 //!    acknowledgement, which has a later stamp.
 //! 3. The head of the queue is delivered when something with a later stamp has come from every process.
 //!
-//! The message itself can count as the acknowledgement of its sender, which saves N - 1 messages
+//! The message itself can count as its sender's acknowledgement, which saves N - 1 messages
 //! ([`Config::sender_acknowledges`]).
 //!
 //! # The messages
@@ -44,10 +44,11 @@
 //!
 //! # Why it is safe
 //!
-//! *Total order.* A process delivers m when it has heard something stamped later than m from every process p. FIFO: all
-//! that p sent before has arrived, and all that p sends afterwards is stamped later still. So everything stamped
-//! earlier than m is already in the queue or delivered, and the head of the queue is the least. Every process
-//! therefore delivers in the order of stamps, without gaps, and two of them differ only in how far they are.
+//! *Total order.* A process delivers m when it has received something stamped later than m from every process p. Since
+//! links are FIFO, everything that p sent before has arrived, and everything that p sends afterwards is stamped later
+//! still. So everything stamped earlier than m is already in the queue or delivered, and the head of the queue is the
+//! least. Every process therefore delivers in the order of stamps, without gaps, and two processes differ only in how
+//! far they have come.
 //!
 //! *Causal order.* A process that has received m has a clock beyond the stamp of m; what it multicasts then is stamped
 //! later, and comes later in the sequence of every process.
@@ -56,15 +57,15 @@
 //!
 //! # Caveats
 //!
-//! - Textbooks often say that the *sender* "sends a timestamped acknowledgement to all". It is the message that the
-//!   sender multicasts; each *receiver* multicasts the acknowledgement.
-//! - Links must be FIFO and lose nothing: run it as `Channel<TotalOrder>` where they do. Over links without order two
-//!   processes deliver in different orders: this is one of the models.
-//! - The group is fixed, and one member that crashes stops all others forever, as nothing later is ever heard from it.
-//!   It has no memory of a former life: one that starts again is a stranger to its own group. A view of the membership
-//!   is what is missing, and not built here.
+//! - Textbooks often say that the *sender* "sends a timestamped acknowledgement to all". The sender multicasts the
+//!   message; each *receiver* multicasts the acknowledgement.
+//! - Links must be FIFO and lose nothing: run it as `Channel<TotalOrder>` where they do. Over links that reorder
+//!   messages two processes deliver in different orders: this is one of the models.
+//! - The group is fixed, and one member that crashes stops all others forever, as they never receive anything later
+//!   from it. It has no memory of a previous boot: a restarted process is unknown to its own group. A membership view
+//!   would help, and is not built here.
 //! - A process that is asked for more than [`OWN_MAX`] messages before they were delivered refuses. One whose queue is
-//!   full ([`QUEUE_MAX`]) can neither drop a message nor go on: it stops for good, and says so.
+//!   full ([`QUEUE_MAX`]) can neither drop a message nor continue: it stops for good, with a note.
 //!
 //! # References
 //!
@@ -83,30 +84,31 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 use volvox_core::{Context, Duration, NodeId, Process, rules};
 
-/// How many messages of its own a process may wait for.
+/// The most messages of its own that a process may wait for.
 pub const OWN_MAX: usize = 1_024;
 
-/// How many messages a process keeps that it cannot deliver yet.
+/// The most messages that a process keeps until it can deliver them.
 pub const QUEUE_MAX: usize = 65_536;
 
-/// How late a message is when FIFO is taken out: longer than a round.
+/// How late a message is when FIFO is removed: longer than a round.
 const LATE: Duration = Duration::from_millis(20);
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config {
-    /// Whether the sender of a message acknowledges it like every other process, or the message counts as that.
+    /// Whether the sender of a message acknowledges it like every other process, or the message itself counts as its
+    /// acknowledgement.
     pub sender_acknowledges: bool,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Acknowledgements = "acknowledgements": "a message waits until every process was heard" /
-        "each process delivers as messages come, in an order of its own",
-    Fifo = "fifo": "links keep the order" / "an acknowledgement overtakes an earlier message, which then comes too late",
+    Acknowledgements = "acknowledgements": "a message waits until every process has acknowledged it" /
+        "each process delivers messages as they arrive, in its own order",
+    Fifo = "fifo": "links keep the order" / "an acknowledgement overtakes an earlier message, which then arrives too late",
 }
 
 /// One process of the group.
@@ -116,15 +118,15 @@ pub struct TotalOrder {
     config: Config,
     /// Lamport's clock: grows with every message sent or received.
     clock: Time,
-    /// What cannot be delivered yet, in the order of stamps.
+    /// The messages that cannot be delivered yet, in the order of stamps.
     queue: BTreeMap<Stamp, Text>,
     /// The latest stamp of each member, this one included: nothing earlier will come from it.
     heard: BTreeMap<NodeId, Time>,
-    /// How much of the queue is this process's own.
+    /// How many messages in the queue are this process's own.
     own: usize,
-    /// The queue was full.
+    /// Whether the queue was full.
     has_stopped: bool,
-    /// Only without the rule `fifo`: what was multicast and will be put on the links later.
+    /// Only without the rule `fifo`: messages that were multicast and will be sent later.
     late: VecDeque<(Stamp, Text)>,
 }
 
@@ -208,7 +210,7 @@ impl Process for TotalOrder {
 }
 
 impl TotalOrder {
-    /// How many messages wait for their turn.
+    /// The number of messages that wait for their turn.
     pub fn waiting(&self) -> usize {
         self.queue.len()
     }
@@ -218,7 +220,7 @@ impl TotalOrder {
         self.clock
     }
 
-    /// Rule 2: with a later stamp than all that was received.
+    /// Rule 2: with a later stamp than all received ones.
     fn acknowledge(&mut self, cx: &mut Context<'_, TotalOrder>) {
         if !self.config.keeps(Rule::Acknowledgements) {
             return;

@@ -1,4 +1,4 @@
-//! What must hold, judged by the events alone: so it is the same over a channel and without.
+//! The properties, judged by the events alone, so that they are the same with and without a channel.
 
 use super::{Event, Stamp};
 use alloc::collections::BTreeMap;
@@ -8,18 +8,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Process, Property, When};
 
-/// What was multicast and delivered.
+/// The history of multicasts and deliveries.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     /// The longest sequence that any process delivered.
     sequence: Vec<Stamp>,
-    /// How far each process is in it.
+    /// The place of each process in it.
     delivered: BTreeMap<NodeId, usize>,
     /// How many messages the sender of each message had delivered before it, and how many it had multicast.
     multicast: BTreeMap<Stamp, (usize, usize)>,
-    /// The process that delivered, at this place, another message than the sequence says.
+    /// The process that delivered, at this place, a message other than the one in the sequence.
     other_order: Option<(NodeId, usize, Stamp)>,
-    /// The process that delivered a message that was never multicast, or that it had delivered before.
+    /// The process that delivered a message that was never multicast, or that it had already delivered.
     not_once: Option<(NodeId, Stamp)>,
     /// The process that delivered a message before one that it depends on.
     before_its_cause: Option<(NodeId, Stamp)>,
@@ -39,12 +39,12 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
 }
 
 impl History {
-    /// How many messages were multicast.
+    /// The number of messages multicast.
     pub fn multicasts(&self) -> usize {
         self.multicast.len()
     }
 
-    /// How many messages a process delivered.
+    /// The number of messages that a process delivered.
     pub fn delivered(&self, node: NodeId) -> usize {
         self.delivered.get(&node).copied().unwrap_or(0)
     }
@@ -72,7 +72,7 @@ impl History {
     }
 }
 
-/// What must hold of the protocol, over a channel or not.
+/// The properties of the protocol, with or without a channel.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         Property { name: "total order", source: "Lamport 1978; ORD-03", when: When::Always, holds: total_order },
@@ -82,7 +82,7 @@ pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     ]
 }
 
-/// All processes deliver the same messages in the same order, as far as they have come.
+/// All processes deliver the same messages in the same order, up to the point that each has reached.
 fn total_order<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     match picture.history.other_order {
         None => Ok(()),
@@ -112,7 +112,7 @@ fn causal_order<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     }
 }
 
-/// Every message that was multicast is delivered by every process in the end.
+/// Every process eventually delivers every message that was multicast.
 fn validity<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let wanted = picture.history.multicasts();
     for (node, _) in picture.nodes {

@@ -1,4 +1,4 @@
-//! What must hold of mutual exclusion by a coordinator.
+//! The properties of mutual exclusion by a coordinator.
 
 use super::{Centralised, History};
 use crate::section::{first_come_first_served, mutual_exclusion, no_starvation};
@@ -8,7 +8,7 @@ use volvox_core::Property;
 
 const SOURCE: &str = "van Steen and Tanenbaum, 6.3; MTX-01";
 
-/// What must hold.
+/// The properties of the protocol.
 pub fn properties() -> Vec<Property<Centralised, History>> {
     vec![mutual_exclusion(SOURCE), first_come_first_served(SOURCE), no_starvation(SOURCE)]
 }

@@ -1,4 +1,4 @@
-//! What must hold of Lamport's mutual exclusion.
+//! The properties of Lamport's mutual exclusion.
 
 use super::{Event, History, LamportMutex, Stamp};
 use crate::section::{mutual_exclusion, no_starvation};
@@ -8,13 +8,13 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Picture, Process, Property, When};
 
-/// How a property finds the protocol within what runs: it may run over a channel.
+/// How a property finds the protocol inside the running process: it may run over a channel.
 pub trait Within<P> {
     /// The protocol itself.
     fn within(process: &P) -> &LamportMutex;
 }
 
-/// It runs by itself.
+/// The protocol runs by itself.
 pub struct Itself;
 
 impl Within<LamportMutex> for Itself {
@@ -23,12 +23,12 @@ impl Within<LamportMutex> for Itself {
     }
 }
 
-/// What must hold, of the protocol itself or of one that carries it over a channel.
+/// The properties of the protocol itself, or of a process that runs it over a channel.
 pub fn properties<P: Process<Event = Event>, W: Within<P>>() -> Vec<Property<P, History>> {
     vec![
         mutual_exclusion("Lamport 1978, condition I; MTX-02"),
         Property {
-            name: "order of the stamps",
+            name: "timestamp order",
             source: "Lamport 1978, rule 5 and condition II by the clock condition; MTX-02",
             when: When::Always,
             holds: is_in_order::<P, W>,
@@ -37,8 +37,8 @@ pub fn properties<P: Process<Event = Event>, W: Within<P>>() -> Vec<Property<P, 
     ]
 }
 
-/// The request that is inside comes before every other that waits, and before every other that will be made: then no later
-/// entry has a smaller stamp, whatever happens.
+/// The request of the node inside comes before every other that waits, and before every other that will be made: then
+/// no later entry has a smaller stamp.
 fn is_in_order<P, W: Within<P>>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     let nodes = || picture.nodes.iter().map(|(_, process)| W::within(process));
     let requests = || nodes().filter_map(LamportMutex::request);

@@ -1,14 +1,14 @@
-//! What a client does: it asks, believes a grant until its own clock says that the lease is over, and gives it back.
+//! The client: it requests a lease, believes a grant until the lease is over by its own clock, and releases it.
 
 use super::{Config, Event, Leases, Message, Role, Rule, Timer};
 use volvox_core::{Context, Serial, Serials};
 
-/// What a client wants.
+/// A resource that a client wants to hold.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) enum Wish {
     #[default]
     Nothing,
-    /// The lease, for one term; granted when it is had.
+    /// The lease, for one term; the wish ends with the grant.
     Once,
     /// The lease, until it is released.
     Keep,
@@ -16,7 +16,7 @@ pub(super) enum Wish {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Lease {
-    /// The request that brought it, or its last extension.
+    /// The request that obtained it, or its last extension.
     pub(super) request: Serial,
     pub(super) token: u64,
 }
@@ -24,9 +24,9 @@ pub(super) struct Lease {
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Client {
     pub(super) wish: Wish,
-    /// The numbers of its requests.
+    /// The serials of its requests.
     pub(super) requests: Serials,
-    /// The request that is not answered.
+    /// The unanswered request.
     pub(super) asking: Option<Serial>,
     pub(super) lease: Option<Lease>,
 }
@@ -59,7 +59,7 @@ impl Leases {
         }
         let request = client.requests.issue();
         client.asking = Some(request);
-        // The clock of the lease starts here, whenever the grant may come.
+        // The lease's term starts here, whenever the grant arrives.
         cx.set_timer(Timer::End(request), config.holder_term());
         let message = match client.lease {
             Some(Lease { token, .. }) => Message::Extend { request, token },
@@ -71,7 +71,7 @@ impl Leases {
     pub(super) fn on_granted(&mut self, request: Serial, token: u64, cx: &mut Context<'_, Self>) {
         let (config, client) = (self.config, self.client());
         if client.asking != Some(request) {
-            return cx.note("ignored: a grant that nobody awaits any more", request.count);
+            return cx.note("ignored: an outdated grant", request.count);
         }
         client.asking = None;
         if !config.keeps(Rule::FromSend) {
@@ -87,7 +87,7 @@ impl Leases {
         }
     }
 
-    /// What this request brought is over, or will not be had any more.
+    /// The lease of this request is over, or can no longer be obtained.
     pub(super) fn on_end(&mut self, request: Serial, cx: &mut Context<'_, Self>) {
         let client = self.client();
         if client.asking == Some(request) {

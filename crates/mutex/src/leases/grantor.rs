@@ -1,15 +1,15 @@
-//! What the grantor does: it lends the lease to one client for a term, by its own clock.
+//! The grantor: it grants the lease to one client for a term, by its own clock.
 
 use super::{Config, Leases, Message, Record, Rule, Timer};
 use volvox_core::{Context, NodeId, Serial};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Grantor {
-    /// The last token that was given.
+    /// The last token that was issued.
     pub(super) token: u64,
-    /// To whom, and for which of its requests, while its term lasts.
+    /// The client that holds the lease, and which of its requests obtained it, during the term.
     pub(super) granted: Option<(NodeId, Serial)>,
-    /// It came back, and whatever it granted before may still be held.
+    /// The grantor restarted, and a lease that it granted before may still be held.
     pub(super) waits_out: bool,
 }
 
@@ -18,14 +18,14 @@ impl Grantor {
         match self.granted {
             _ if self.waits_out => return cx.send(from, Message::Busy { request }),
             Some((holder, _)) if holder != from => return cx.send(from, Message::Busy { request }),
-            // One that was under way twice is answered twice, and brings no more time.
+            // A duplicated request is answered twice, and extends nothing.
             Some((_, last)) if request == last => {
                 return cx.send(from, Message::Granted { request, token: self.token });
             }
             Some((_, last)) if request < last => return cx.note("ignored: an older request of the holder", from.0),
             Some(_) if !config.keeps(Rule::NewToken) => {}
-            // The holder holds none as far as it knows: it gave the lease back, let it end, or died. What it sent under
-            // the last token may still arrive, and is not meant for this lease.
+            // The holder believes that it holds none: it released the lease, let it expire, or crashed. Its messages
+            // under the last token may still arrive, and do not belong to this lease.
             Some(_) | None => {
                 self.token += 1;
                 cx.persist(Record::Given(self.token));

@@ -1,4 +1,4 @@
-//! What clients, the grantor and the store say; what they write down, tell, and are asked.
+//! The messages, records, commands and events of clients, the grantor and the store.
 
 use volvox_core::{Serial, commands, payload};
 
@@ -7,46 +7,46 @@ use volvox_core::{Serial, commands, payload};
 pub enum Message {
     /// Client to grantor: give me the lease; I hold none.
     Acquire {
-        /// Names the request forever, so that a grant is known to answer the one whose sending was timed.
+        /// Identifies the request forever, so that a grant is matched with the request whose sending was timed.
         request: Serial,
     },
     /// Client to grantor: I hold the lease of this token; give me more time.
     Extend {
-        /// Names the request, as in [`Message::Acquire`].
+        /// Identifies the request, as in [`Message::Acquire`].
         request: Serial,
-        /// That of the lease.
+        /// The token of the lease.
         token: u64,
     },
     /// Grantor to client: it is yours for a term, counted from your request.
     Granted {
-        /// What it answers.
+        /// The request that it answers.
         request: Serial,
-        /// That of the lease that is extended; of a new lease, greater than those of all before.
+        /// The token of the extended lease; for a new lease, greater than all before.
         token: u64,
     },
     /// Grantor to client: you cannot have it now.
     Busy {
-        /// What it answers.
+        /// The request that it answers.
         request: Serial,
     },
     /// Client to grantor: I do not need it any more.
     Release {
-        /// That of the lease.
+        /// The token of the lease.
         token: u64,
     },
     /// Client to store: write, under this lease.
     Write {
-        /// That of the lease.
+        /// The token of the lease.
         token: u64,
     },
     /// Store to client: written.
     Written {
-        /// That of the write.
+        /// The token of the write.
         token: u64,
     },
-    /// Store to client: a later holder has written; you are none any more.
+    /// Store to client: a later holder has written; you no longer hold the lease.
     Rejected {
-        /// The greatest seen.
+        /// The greatest token seen.
         token: u64,
     },
 }
@@ -62,10 +62,10 @@ payload! { Message: "message of leases";
     7 Rejected { token }         => "Rejected token {token}",
 }
 
-/// What is written down before any other node hears of it.
+/// A record, persisted before any other node learns of it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// By the grantor: this token is given.
+    /// By the grantor: this token is issued.
     Given(u64),
     /// By the store: this token has written.
     Seen(u64),
@@ -73,7 +73,7 @@ pub enum Record {
 
 payload! { Record: "record of leases"; 1 Given(token) => "given token {token}", 2 Seen(token) => "seen token {token}" }
 
-/// What a node is asked to do.
+/// The commands.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Get the lease, for one term.
@@ -82,29 +82,29 @@ pub enum Command {
     Keep,
     /// Write to the store, under the lease.
     Write,
-    /// Give the lease back.
+    /// Release the lease.
     Release,
 }
 
 commands! { Command; Acquire = "acquire", Keep = "keep", Write = "write", Release = "release" }
 
-/// What a node tells.
+/// The events.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// A life begins, without a lease.
+    /// The process starts, without a lease.
     Started,
     /// A client wants the lease, and has none.
     Asked,
     /// A client that held none holds the lease from now on.
     Acquired {
-        /// That of the lease.
+        /// The token of the lease.
         token: u64,
     },
     /// A client holds no lease, and wants none, from now on.
     Ended,
     /// The store took a write.
     Stored {
-        /// That of the lease under which it was sent.
+        /// The token of the lease under which it was sent.
         token: u64,
     },
 }
@@ -120,13 +120,13 @@ payload! { Event;
 /// The timers of a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer {
-    /// Of a client: a lease that this request brings ends.
+    /// On a client: the lease obtained by this request ends.
     End(Serial),
-    /// Of a client: time to ask for more.
+    /// On a client: time to renew.
     Renew,
-    /// Of a client: time to ask again.
+    /// On a client: time to ask again.
     Retry,
-    /// Of the grantor: the term is over.
+    /// On the grantor: the term is over.
     Term,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold of leases.
+//! The properties of leases.
 
 use super::{Event, Leases};
 use alloc::collections::BTreeSet;
@@ -8,18 +8,18 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{NodeId, Picture, Process, Property, When};
 
-/// The nodes that hold the lease, those that want it, and what the store took.
+/// The nodes that hold the lease, those that want it, and the writes that the store took.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     holders: BTreeSet<NodeId>,
     waiting: BTreeSet<NodeId>,
     /// The greatest token whose write was stored.
     stored: u64,
-    /// A write that was stored after one of a later holder: its token.
+    /// The token of a write that was stored after one of a later holder.
     late: Option<u64>,
-    /// The token under which the lease was acquired last, and by whom; by nobody any more once that life is over.
+    /// The token under which the lease was last acquired, and by which node; no node once that boot is over.
     last: (u64, Option<NodeId>),
-    /// A token under which the lease was acquired after a later one, or by two lives.
+    /// A token under which the lease was acquired after a later one, or in two boots.
     reused: Option<u64>,
 }
 
@@ -56,7 +56,7 @@ impl History {
     }
 }
 
-/// What must hold while clocks drift within the bound and no node stands still.
+/// The properties that hold while clocks drift within the bound and no node is suspended.
 pub fn properties() -> Vec<Property<Leases, History>> {
     vec![mutual_exclusion(), fencing(), tokens_grow(), no_starvation()]
 }
@@ -81,10 +81,10 @@ pub fn fencing() -> Property<Leases, History> {
     }
 }
 
-/// No node acquires the lease under the token of another, nor of an earlier life of its own.
+/// No node acquires the lease under the token of another, or of its own earlier boot.
 pub fn tokens_grow() -> Property<Leases, History> {
     Property {
-        name: "tokens grow",
+        name: "increasing tokens",
         source: "Burrows 2006, section 2.2 (lock generation numbers); LCK-03",
         when: When::Always,
         holds: do_tokens_grow,
@@ -124,7 +124,7 @@ fn no_node_waits(picture: &Picture<'_, Leases, History>) -> Result<(), String> {
     }
 }
 
-/// Those of them that are up.
+/// The nodes among them that are up.
 fn named(picture: &Picture<'_, Leases, History>, of: &BTreeSet<NodeId>) -> Vec<String> {
     picture.nodes.iter().filter(|(id, _)| of.contains(id)).map(|(id, _)| id.to_string()).collect()
 }

@@ -1,4 +1,4 @@
-//! What must hold of the protocol of Ricart and Agrawala.
+//! The properties of the protocol of Ricart and Agrawala.
 
 use super::{Event, History};
 use crate::section::{mutual_exclusion, no_starvation};
@@ -6,7 +6,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Process, Property};
 
-/// What must hold, of the protocol itself or of one that carries it over a channel.
+/// The properties of the protocol itself, or of a process that runs it over a channel.
 pub fn properties<P: Process<Event = Event>>() -> Vec<Property<P, History>> {
     vec![
         mutual_exclusion("Ricart and Agrawala 1981, 3.1; MTX-03"),

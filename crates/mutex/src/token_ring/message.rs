@@ -1,34 +1,34 @@
-//! What the nodes of a ring say, and what they write down.
+//! The messages and records of the nodes of a ring.
 
 use volvox_core::{NodeId, payload};
 
-/// Which token: a later one has a greater epoch, and no two nodes ever make the same.
+/// Identifies a token: a later one has a greater epoch, and no two nodes ever create the same.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub struct Epoch {
-    /// Greater than any that its maker knew.
+    /// Greater than any that its creator knew.
     pub number: u64,
-    /// Who made it: it decides where numbers are equal.
+    /// The node that created it, which breaks ties.
     pub by: NodeId,
 }
 
 payload! { struct Epoch { number, by } => "{number}.{by}" }
 
-/// What two neighbours say to one another.
+/// The messages between two neighbours.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// The token: you may enter, once.
     Token {
-        /// Which.
+        /// The epoch of the token.
         epoch: Epoch,
     },
-    /// I miss the token: let go of any older one, and pass this on; when it is back, I make a new token.
+    /// I miss the token: discard any older one, and forward this; when it has come round, I create a new token.
     Claim {
-        /// That of the new token.
+        /// The epoch of the new token.
         epoch: Epoch,
     },
-    /// I live, and have what you sent.
+    /// I am alive, and received what you sent.
     Received {
-        /// What it carried.
+        /// The epoch that the acknowledged message carried.
         epoch: Epoch,
     },
 }
@@ -39,12 +39,12 @@ payload! { Message: "message of the token ring";
     3 Received { epoch } => "Received {epoch}",
 }
 
-/// What survives a crash.
+/// The records, which survive a crash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// The greatest epoch that the node knows, written before any other node hears of it.
+    /// The greatest epoch that the node knows, persisted before any other node learns of it.
     Known {
-        /// It.
+        /// The epoch.
         epoch: Epoch,
     },
 }
@@ -65,11 +65,11 @@ impl Message {
 pub enum Timer {
     /// The stay inside is over.
     Leave,
-    /// The token rested long enough where nobody wants in.
+    /// An idle holder has kept the token long enough.
     Rest,
     /// The neighbour did not answer.
     Unanswered,
-    /// The token was not seen for too long.
+    /// The token has been missing for too long.
     Missing,
 }
 

@@ -1,4 +1,4 @@
-//! What must hold of the token ring.
+//! The properties of the token ring.
 
 use super::{History, TokenRing};
 use crate::section::{mutual_exclusion, no_starvation};
@@ -9,12 +9,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Picture, Property, When};
 
-/// What must hold.
+/// The properties that need a bound on delay.
 pub fn properties() -> Vec<Property<TokenRing, History>> {
     vec![mutual_exclusion("Le Lann 1977; MTX-04"), one_token_per_epoch(), no_starvation("Le Lann 1977; MTX-04")]
 }
 
-/// What holds also where nothing is known about time: two tokens of one epoch never are.
+/// The property that also holds without a bound on delay: there are never two tokens of one epoch.
 pub fn one_token_per_epoch() -> Property<TokenRing, History> {
     Property {
         name: "one token per epoch",

@@ -24,7 +24,7 @@ fn grants_when_free_and_queues_in_the_order_of_arrival() {
     assert_eq!(n1.message(3, Message::Release), ["-> n4 Granted"]);
     assert_eq!(n1.timer(Timer::Repeat), ["-> n2 Queued 1 1", "timer Repeat in 50ms"]);
     assert_eq!(n1.message(4, Message::Release), ["-> n2 Granted"]);
-    assert!(n1.timer(Timer::Repeat).is_empty(), "nobody waits");
+    assert!(n1.timer(Timer::Repeat).is_empty(), "no node waits");
 }
 
 /// The correction: silence means something.
@@ -38,7 +38,7 @@ fn who_waits_hears_so_and_knows_a_dead_coordinator_from_a_busy_one() {
     assert_eq!(n2.message(1, queued(1, 1)), ["event queued 1", "timer Silence in 200ms"]);
     assert_eq!(n2.timer(Timer::Silence), ["note the coordinator is silent 1"]);
     assert!(n2.process.suspects_coordinator());
-    assert_eq!(n2.process.place(), Place::Waiting, "nobody may grant in its place");
+    assert_eq!(n2.process.place(), Place::Waiting, "no other node may grant in its place");
     assert_eq!(n2.message(1, Message::Granted), ["cancel Silence", "event entered", "timer Leave in 10ms"]);
     assert!(!n2.process.suspects_coordinator());
     assert_eq!(n2.timer(Timer::Leave), ["event left", "-> n1 Release"]);
@@ -69,7 +69,7 @@ fn each_rule_can_be_taken_out_and_others_are_ignored() {
     assert_eq!(mute.timer(Timer::Leave), ["event left", "note leaves without a word"]);
     let mut n2 = bench(2, None);
     assert_eq!(n2.message(3, Message::Granted), ["note ignored: not for this node, or not from the coordinator 3"]);
-    assert_eq!(n2.message(1, Message::Granted), ["note ignored: a grant that nobody awaits 1"]);
+    assert_eq!(n2.message(1, Message::Granted), ["note ignored: an unexpected grant 1"]);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn each_rule_can_be_taken_out() {
 #[test]
 fn strangers_liars_and_impatience_are_bounded() {
     let mut n1 = bench(1, None);
-    let ignored = "note ignored: from no member, or from a time beyond belief";
+    let ignored = "note ignored: not from a member, or time out of range";
     assert_eq!(n1.message(9, request(1)), [format!("{ignored} 9")]);
     assert_eq!(n1.message(2, request(u64::MAX)), [format!("{ignored} 2")]);
     let _ = n1.message(2, request(1));
@@ -99,7 +99,7 @@ impl Within<Channel<LamportMutex>> for Through {
     }
 }
 
-/// Over the channel, links lose, overtake, break and stop.
+/// Over the channel, links may lose and reorder messages, break and stop.
 #[test]
 fn one_at_a_time_in_order_and_everybody_in_the_end() {
     let weights = FaultWeights { pause: 2, ..FaultWeights::NETWORK };

@@ -50,7 +50,7 @@ fn a_grant_of_another_request_is_not_believed() {
     let mut n3 = bench(3, None);
     let _ = n3.command(Command::Acquire);
     assert_eq!(n3.timer(Timer::End(ONE))[1], "-> n1 Acquire r2");
-    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: a grant that nobody awaits any more 1"]);
+    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: an outdated grant 1"]);
     assert_eq!(n3.message(1, granted(TWO, 7)), ["event acquired token 7"]);
 }
 
@@ -80,12 +80,13 @@ fn the_grantor_writes_each_token_down_and_grants_to_one() {
     assert_eq!(n1.message(4, Message::Release { token: 2 }), ["cancel Term"]);
 }
 
-/// Chubby's lock generation: whoever lost the lease, or gave it back, holds it anew, and what it sent before is not meant.
+/// Chubby's lock generation: a client that lost or released the lease acquires a new one, and its earlier messages do
+/// not belong to it.
 #[test]
 fn a_holder_that_holds_none_gets_a_new_token() {
     let mut n1 = bench(1, None);
     let _ = n1.message(3, acquire(ONE));
-    assert_eq!(n1.message(3, acquire(ONE)), ["-> n3 Granted r1 token 1"], "it was under way twice");
+    assert_eq!(n1.message(3, acquire(ONE)), ["-> n3 Granted r1 token 1"], "it was in flight twice");
     assert_eq!(n1.message(3, acquire(TWO))[2], "-> n3 Granted r2 token 2", "overtakes its release");
     assert!(n1.message(3, Message::Release { token: 1 }).is_empty());
     assert_eq!(n1.process.granted_to(), Some(NodeId(3)));
@@ -106,7 +107,7 @@ fn a_grant_of_an_earlier_boot_is_not_believed() {
     };
     let mut n3 = again(None);
     assert_eq!(n3.command(Command::Acquire)[2], "-> n1 Acquire r2.1");
-    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: a grant that nobody awaits any more 1"]);
+    assert_eq!(n3.message(1, granted(ONE, 7)), ["note ignored: an outdated grant 1"]);
     let mut naive = again(Some(Rule::Unique));
     assert_eq!(naive.command(Command::Acquire)[2], "-> n1 Acquire r1");
     assert_eq!(naive.message(1, granted(ONE, 7)), ["event acquired token 7"]);
@@ -136,7 +137,7 @@ fn the_store_refuses_what_is_behind() {
 
 #[test]
 fn others_are_ignored() {
-    let ignored = "note ignored: not for this node, or not from whom it should be";
+    let ignored = "note ignored: not for this node, or from the wrong sender";
     assert_eq!(bench(3, None).message(4, granted(ONE, 1)), [format!("{ignored} 4")]);
     assert_eq!(bench(2, None).message(3, acquire(ONE)), [format!("{ignored} 3")]);
     assert_eq!(bench(1, None).command(Command::Write), ["note refused: clients do that"]);
@@ -162,7 +163,7 @@ fn messages_records_and_commands_come_back() {
     assert!("hold".parse::<Command>().is_err());
 }
 
-/// Everything that leaves clocks within the bound: deaths, partitions, losses, drift.
+/// All faults that keep clocks within the bound: crashes, partitions, losses, drift.
 #[test]
 fn mutual_exclusion_fencing_and_everybody_in_the_end() {
     let weights = FaultWeights { crash: 3, drift: 3, skew: 1, ..FaultWeights::NETWORK };
@@ -191,7 +192,7 @@ fn mutual_exclusion_fencing_and_everybody_in_the_end() {
     assert!(stored > 200, "{stored} writes");
 }
 
-/// A holder that stands still does not look at its clock. Tokens do not need it to.
+/// A suspended holder does not look at its clock. Tokens do not rely on it.
 #[test]
 fn writes_are_in_order_though_holders_stand_still() {
     let plan = FaultPlan {
@@ -222,7 +223,7 @@ fn writes_are_in_order_though_holders_stand_still() {
     assert!(rejected > 10, "late writes come, and are refused: {rejected}");
 }
 
-/// A release that the next request of its sender overtakes: 18 of seeds 1 to 60 broke when it freed what was granted
+/// A release that the next request of its sender overtakes: 18 of seeds 1 to 60 broke when it freed the lease granted
 /// after it.
 #[test]
 fn a_release_that_is_overtaken_frees_nothing() {

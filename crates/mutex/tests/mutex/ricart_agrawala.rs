@@ -23,13 +23,13 @@ fn enters_after_a_reply_from_everybody() {
     assert_eq!(n1.command(Command::Enter), ["event asked", "-> n2 Request 1", "-> n3 Request 1"]);
     assert!(n1.message(2, Message::Reply).is_empty());
     assert!(n1.process.is_requesting());
-    assert_eq!(n1.message(2, Message::Reply), ["note ignored: a reply that nobody awaits 2"]);
+    assert_eq!(n1.message(2, Message::Reply), ["note ignored: an unexpected reply 2"]);
     assert_eq!(n1.message(3, Message::Reply), ["event entered", "timer Leave in 10ms"]);
     assert!(n1.process.is_inside());
     assert_eq!(n1.timer(Timer::Leave), ["event left"]);
 }
 
-/// Event 2.1: who does not want replies at once; who wants compares numbers, then names.
+/// Event 2.1: a node that does not want to enter replies at once; a node that wants to compares numbers, then names.
 #[test]
 fn whoever_is_ahead_replies_later() {
     let mut n2 = bench(2, None);
@@ -39,7 +39,7 @@ fn whoever_is_ahead_replies_later() {
     assert!(n2.message(3, request(5)).is_empty(), "equal numbers, and n2 < n3");
     let _ = n2.message(1, Message::Reply);
     let _ = n2.message(3, Message::Reply);
-    assert!(n2.message(1, request(6)).is_empty(), "whoever is inside is ahead");
+    assert!(n2.message(1, request(6)).is_empty(), "the node inside is ahead");
     assert_eq!(n2.timer(Timer::Leave), ["event left", "-> n1 Reply", "-> n3 Reply"]);
 }
 
@@ -66,9 +66,9 @@ fn each_rule_can_be_taken_out() {
 #[test]
 fn strangers_and_absurd_numbers_are_ignored() {
     let mut n1 = bench(1, None);
-    assert_eq!(n1.message(9, request(1)), ["note ignored: from no member 9"]);
+    assert_eq!(n1.message(9, request(1)), ["note ignored: not from a member 9"]);
     let absurd = n1.message(2, request(u64::MAX));
-    assert_eq!(absurd, [format!("note ignored: a sequence number beyond belief {}", u64::MAX)]);
+    assert_eq!(absurd, [format!("note ignored: sequence number out of range {}", u64::MAX)]);
     for _ in 0..1_025 {
         let _ = n1.command(Command::Enter);
     }
@@ -85,7 +85,7 @@ fn messages_come_back_and_commands_read_as_they_print() {
 const NODES: u64 = 5;
 const ENTRIES: u64 = 60;
 
-/// Asks `ENTRIES` times at random, through whatever `builder` does to the world; then everybody must have entered.
+/// Asks `ENTRIES` times at random, under the faults of `builder`; then every node must have entered.
 fn torment<P: Process<Event = Event, Command = Command> + 'static>(
     seed: u64,
     builder: impl Fn(u64) -> Builder<P>,
@@ -102,7 +102,7 @@ fn torment<P: Process<Event = Event, Command = Command> + 'static>(
     outcome.unwrap_or_else(|failure| panic!("{failure}"))
 }
 
-/// What the algorithm claims: delays and overtaking, as long as everything arrives.
+/// The algorithm's claim: it tolerates delays and reordering, as long as everything arrives.
 #[test]
 fn one_at_a_time_and_everybody_in_the_end() {
     let weights = FaultWeights { slow: 4, pause: 3, skew: 1, drift: 1, ..FaultWeights::NONE };

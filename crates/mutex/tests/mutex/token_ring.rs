@@ -1,4 +1,4 @@
-//! The token ring: rules one by one, and what it lives with.
+//! The token ring: its rules one by one, and what it tolerates.
 
 use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Position, Process, Restored, decode_all};
@@ -71,7 +71,7 @@ fn who_does_not_answer_is_skipped_and_heard_again_when_it_claims() {
     assert_eq!(claims[0], "persist epoch 2.n1", "never the token again");
     assert!(claims.contains(&"-> n2 Claim 2.n1".to_string()) && n1.process.is_claiming());
     assert_eq!(n1.timer(Timer::Unanswered)[0], "-> n2 Claim 2.n1");
-    assert_eq!(n1.timer(Timer::Unanswered)[..2], ["note taken for dead 2", "-> n3 Claim 2.n1"]);
+    assert_eq!(n1.timer(Timer::Unanswered)[..2], ["note believed to be dead 2", "-> n3 Claim 2.n1"]);
     let _ = n1.message(3, claim(2, 1));
     assert_eq!(n1.process.token(), Some(epoch(2, 1)), "it is back");
     assert_eq!(n1.timer(Timer::Rest)[1], "-> n3 Token 2.n1");
@@ -96,7 +96,7 @@ fn epochs_are_remembered_and_strangers_ignored() {
         assert_eq!(n1.message(2, token(3, 2)).len() == 2, remembered);
     }
     let mut n1 = bench(1, None);
-    let ignored = "note ignored: from or of no member, or an epoch beyond belief";
+    let ignored = "note ignored: not of a member, or epoch out of range";
     assert_eq!(n1.message(9, token(2, 1)), [format!("{ignored} 9")]);
     assert_eq!(n1.message(2, token(2, 9)), [format!("{ignored} 2")]);
     assert_eq!(n1.message(2, token(u64::MAX, 2)), [format!("{ignored} 2")]);
@@ -109,7 +109,7 @@ fn messages_and_records_come_back() {
     assert!(decode_all::<Record>(&[9, 1, 1]).is_err());
 }
 
-/// Nodes die and come back, messages are lost and late, as long as answers come in time.
+/// Nodes crash and restart, messages are lost and late, as long as answers arrive in time.
 #[test]
 fn one_at_a_time_and_everybody_that_lives_in_the_end() {
     let weights = FaultWeights { slow: 4, crash: 3, skew: 1, drift: 1, ..FaultWeights::NONE };
@@ -130,7 +130,7 @@ fn one_at_a_time_and_everybody_that_lives_in_the_end() {
         });
         claims += outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }
-    assert!(claims > 1_000, "tokens were lost and made anew: {claims}");
+    assert!(claims > 1_000, "tokens were lost and regenerated: {claims}");
 }
 
 #[test]

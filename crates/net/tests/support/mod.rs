@@ -1,4 +1,4 @@
-//! What the live tests share: a process that exercises every effect, and a cluster of it over loopback.
+//! The shared part of the live tests: a process that exercises every effect, and a cluster of it over loopback.
 #![allow(dead_code, clippy::disallowed_methods)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,7 +28,7 @@ pub struct Echo {
     tick_every: Duration,
 }
 
-/// What readers see.
+/// The view of readers.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Picture {
     /// The first records.
@@ -297,7 +297,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 pub fn until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < deadline, "waited in vain: {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         std::thread::park_timeout(Duration::from_millis(2));
     }
 }

@@ -5,22 +5,22 @@ use core::num::ParseIntError;
 use core::str::FromStr;
 use volvox_core::{NodeId, commands, payload};
 
-/// The highest round that is believed: far beyond what proposers reach, and far from where counting ends.
+/// The highest round that is accepted: far beyond what proposers reach, and far below the maximum.
 const ROUND_MAX: u64 = 1 << 48;
 
-/// An attempt's name and age (section 2.2: proposals are numbered, and different proposals have different numbers):
-/// rounds are compared first, and the name of the proposer makes it unique.
+/// The number of an attempt (section 2.2: proposals are numbered, and different proposals have different numbers):
+/// rounds are compared first, and the id of the proposer makes it unique.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Ballot {
-    /// One more than the proposer had seen.
+    /// One more than any round that the proposer had seen.
     pub round: u64,
-    /// Whose it is.
+    /// The proposer.
     pub node: NodeId,
 }
 
 payload! { struct Ballot { round <= ROUND_MAX, node } => ("{round}.{}", node.0) }
 
-/// What is chosen.
+/// A value to choose.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Value(pub u64);
 
@@ -34,20 +34,20 @@ impl FromStr for Value {
     }
 }
 
-/// What processes send to one another: see the table of the module.
+/// The messages between processes: see the table of the module.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message {
     /// Propose this, since you are the distinguished proposer (section 2.4).
     Request(Value),
     /// Phase 1a: promise to accept nothing older, and say what you accepted.
     Prepare(Ballot),
-    /// Phase 1b: promised; and the newest that I accepted.
+    /// Phase 1b: promised; and the newest proposal that I accepted.
     Promise(Ballot, Option<(Ballot, Value)>),
     /// Phase 2a: accept this value in this ballot.
     Accept(Ballot, Value),
     /// Phase 2b: accepted.
     Accepted(Ballot, Value),
-    /// The ballot is too old: I promised the second.
+    /// The first ballot is too old: I promised the second.
     Refused(Ballot, Ballot),
     /// This value was chosen.
     Chosen(Value),
@@ -66,7 +66,7 @@ payload! { Message: "message of Paxos";
     7 Inquire                   => "Inquire",
 }
 
-/// What a promise reports to be accepted.
+/// The accepted proposal that a promise reports.
 struct Has<'a>(&'a Option<(Ballot, Value)>);
 
 impl fmt::Display for Has<'_> {
@@ -95,12 +95,12 @@ impl Message {
     }
 }
 
-/// What an acceptor persists.
+/// The records of an acceptor.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Record {
-    /// It accepts nothing older any more.
+    /// It no longer accepts anything older.
     Promised(Ballot),
-    /// It accepted, which promises the same.
+    /// It accepted this proposal, which implies the promise.
     Accepted(Ballot, Value),
 }
 
@@ -109,7 +109,7 @@ payload! { Record: "record of Paxos";
     1 Accepted(ballot, value) => "accepted {ballot}={value}",
 }
 
-/// What is asked of a process.
+/// The commands to a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command {
     /// Propose this value: `propose 7`.
@@ -120,12 +120,12 @@ pub enum Command {
 
 commands! { Command; Propose(value) = "propose {value}", Learn = "learn" }
 
-/// What a process tells.
+/// The events of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event {
-    /// It was asked to propose this.
+    /// The process was asked to propose this.
     Proposed(Value),
-    /// It learned that this was chosen.
+    /// The process learned that this was chosen.
     Chosen(Value),
 }
 

@@ -1,18 +1,18 @@
-//! Single-decree Paxos: one value is chosen, once and for all.
+//! Single-decree Paxos: several processes choose one value, irrevocably.
 //!
 //! # The problem
 //!
 //! Several processes propose values, and one of these is to be *chosen*: all processes that learn what was chosen learn the
-//! same. Messages are lost, doubled, late and out of order; processes stop, and come back with their disks. Nobody can
-//! tell a slow process from a dead one, so nobody may wait for all.
+//! same. Messages are lost, duplicated, delayed and reordered; processes crash, and restart with their disks. No
+//! process can tell a slow process from a dead one, so none may wait for all.
 //!
 //! # The idea
 //!
-//! A value is chosen when a *majority* of the acceptors has accepted it. One attempt at that can fail half-way, so there
-//! are many, told apart and ordered by *ballots*. The danger is a later attempt that chooses something else. Therefore
-//! each begins with a question to a majority: *promise* to take part in nothing older, and tell what you have accepted.
-//! What the newest of the answers accepted may have been chosen; so this value, and no other, is what the attempt goes on
-//! with. Only when nobody in that majority has accepted anything is the proposer free to propose its own.
+//! A value is chosen when a *majority* of the acceptors has accepted it. One attempt can fail halfway, so there are
+//! many, which *ballots* number and order. The danger is a later attempt that chooses a different value. Therefore each
+//! attempt begins with a request to a majority: *promise* to ignore older ballots, and report what you have accepted.
+//! The newest accepted value among the answers may have been chosen, so the attempt must continue with this value. Only
+//! if no acceptor in that majority has accepted anything is the proposer free to propose its own.
 //!
 //! # The messages
 //!
@@ -20,9 +20,9 @@
 //! |---|---|---|
 //! | `Request v` | a client's request | propose this: to the distinguished proposer |
 //! | `Prepare b` | phase 1a | promise to accept nothing older than `b`; what have you accepted? |
-//! | `Promise b` | phase 1b | promised; this was the newest that I accepted (behind the record of the promise) |
+//! | `Promise b` | phase 1b | promised; this is the newest proposal that I accepted (sent after the promise is durable) |
 //! | `Accept b v` | phase 2a | accept `v` in ballot `b` |
-//! | `Accepted b v` | phase 2b | accepted (behind the record of it) |
+//! | `Accepted b v` | phase 2b | accepted (sent after it is durable) |
 //! | `Refused b` | (section 2.2, last paragraph) | I promised a newer ballot, this one |
 //! | `Chosen v` | (section 2.3) | a learner tells the others |
 //! | `Inquire` | (section 2.3) | find out what was chosen: to the distinguished proposer |
@@ -48,29 +48,30 @@
 //!
 //! *If `v` was chosen in ballot `b`, every later ballot proposes `v`* (P2b of section 2.2). Take the first later ballot
 //! `c`. Its majority of promises shares an acceptor with the majority that accepted `v` in `b`. That acceptor accepted
-//! first and promised `c` afterwards, or its promise would have kept it from accepting: so it told of `b`. Nobody told of
-//! a ballot between `b` and `c` with another value, since `c` is the first. So the newest that `c` hears of carries `v`.
-//! By induction this goes on.
+//! first and promised `c` afterwards, since its promise would otherwise have prevented it from accepting: so it
+//! reported `b`. No acceptor reported a ballot between `b` and `c` with another value, since `c` is the first. So the
+//! newest proposal reported to `c` carries `v`. The rest follows by induction.
 //!
-//! Each step leans on one rule, and each can be taken out ([`Rule`]): majorities intersect; a promise is kept; the newest
-//! accepted value is adopted; what was promised and accepted survives a crash, so both are on the disk before anybody
-//! hears of them; and a learner counts acceptances of one ballot, not of several.
+//! Each step relies on one rule, and each rule can be removed ([`Rule`]): majorities intersect; a promise is kept; the
+//! newest accepted value is adopted; promises and acceptances survive a crash, so both are durable before any other
+//! process learns of them; and a learner counts acceptances of one ballot, not of several.
 //!
 //! # Caveats
 //!
-//! - **It need not end.** Two proposers can pre-empt one another forever: each `Prepare` kills the other's `Accept`
-//!   (section 2.4; by Fischer, Lynch and Paterson 1985 no protocol can exclude this altogether). A random pause before
-//!   the next ballot makes it unlikely; a distinguished proposer ([`Config::distinguished`]) makes it impossible while
-//!   that one lives. Who it is, is configured here, not elected.
-//! - An acceptor whose disk is gone is not the acceptor that promised: it must not answer under the old name.
-//! - A learner that missed `Chosen` has a ballot begun (section 2.3; command `learn`): its own, or by `Inquire` one of the
-//!   distinguished proposer, which alone begins ballots where it is configured. Until something was chosen it learns nothing.
-//! - A proposer gives its ballot up at the first `Refused`, though a majority may still promise and accept it. The paper allows
-//!   that (section 2.2, last paragraph, as an optimisation); it costs a ballot, never safety.
-//! - An acceptor refuses a ballot only for a newer one, and ignores a copy of a `Prepare` that it has promised: links double
-//!   messages, and a healthy ballot would be given up.
-//! - The proposer's ballot is new in every life because it is promised by its own acceptor, on its own disk, before it is
-//!   sent.
+//! - **Termination is not guaranteed.** Two proposers can pre-empt one another forever: each `Prepare` kills the
+//!   other's `Accept` (section 2.4; by Fischer, Lynch and Paterson 1985 no protocol can exclude this altogether). A
+//!   random pause before the next ballot makes it unlikely; a distinguished proposer ([`Config::distinguished`]) makes
+//!   it impossible while that proposer is alive. Here it is configured, not elected.
+//! - An acceptor that has lost its disk is not the acceptor that promised: it must not answer under the old id.
+//! - A learner that missed `Chosen` starts a ballot (section 2.3; command `learn`): its own, or, by `Inquire`, one of
+//!   the distinguished proposer, the only one to begin ballots where it is configured. Until a value is chosen it
+//!   learns nothing.
+//! - A proposer abandons its ballot at the first `Refused`, though a majority may still promise and accept it. The
+//!   paper allows that (section 2.2, last paragraph, as an optimisation); it costs a ballot, never safety.
+//! - An acceptor refuses a ballot only for a newer one, and ignores a copy of a `Prepare` that it has promised: links
+//!   duplicate messages, and the proposer would abandon a healthy ballot.
+//! - A ballot is new after every restart, because the proposer's own acceptor promises it, on its own disk, before it
+//!   is sent.
 //!
 //! # References
 //!
@@ -87,18 +88,18 @@ pub use properties::{History, properties};
 
 use volvox_core::{Duration, NodeId, rules};
 
-/// What is fixed for the life of a process.
+/// The configuration, fixed for the life of a process.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// Who hears that something was accepted (section 2.3).
+    /// The processes that learn of an acceptance (section 2.3).
     pub learning: Learning,
-    /// The only process that begins ballots (section 2.4); every process does when none is named.
+    /// The only process that begins ballots (section 2.4); if none is named, every process does.
     pub distinguished: Option<NodeId>,
     /// How long a proposer waits for the answers to a ballot, and after a refusal, before it begins the next.
     pub patience: Duration,
-    /// How much longer at most, drawn each time.
+    /// The largest random addition to it, drawn each time.
     pub backoff_max: Duration,
-    /// The rule that is taken out: a feature of the laboratory.
+    /// The rule to remove, for the laboratory.
     pub without: Option<Rule>,
 }
 
@@ -114,7 +115,7 @@ impl Default for Config {
     }
 }
 
-/// Who hears that something was accepted (section 2.3): few messages, or few delays.
+/// The processes that learn of an acceptance (section 2.3): few messages, or few delays.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Learning {
     /// The proposer of the ballot is the distinguished learner, and tells the others what was chosen.
@@ -124,17 +125,17 @@ pub enum Learning {
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Intersection = "intersection": "two majorities share an acceptor" / "two halves of the acceptors choose two values",
     PromiseOnDisk = "promise-on-disk": "a promise is on the disk before it is sent" /
         "a crash makes the acceptor forget it, and an older ballot gets through",
     AcceptanceOnDisk = "acceptance-on-disk": "an acceptance is on the disk before it is sent" /
-        "a crash makes the acceptor forget it, and the next ballot hears of none",
-    PromiseKept = "promise-kept": "an acceptor that promised a ballot accepts nothing older" / "two ballots choose",
+        "a crash makes the acceptor forget it, and the next ballot does not learn of it",
+    PromiseKept = "promise-kept": "an acceptor that promised a ballot accepts nothing older" / "two ballots choose different values",
     AdoptNewest = "adopt-newest": "a proposer adopts the newest value that its majority accepted" /
         "each ballot proposes its own value",
     SameBallot = "same-ballot": "a learner counts the acceptances of one ballot" /
-        "two minorities of two ballots are taken for a majority",
+        "two minorities of two ballots count as a majority",
     Backoff = "backoff": "a proposer pauses for a random time after a refusal" / "two proposers duel forever",
 }

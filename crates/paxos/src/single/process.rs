@@ -6,26 +6,26 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use volvox_core::{Context, Duration, NodeId, Process, Restored, payload};
 
-/// What an acceptor remembers: all of it is on the disk.
+/// The state of an acceptor, all of which is on the disk.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Acceptor {
-    /// Nothing older than this is accepted any more.
+    /// The promised ballot: nothing older is accepted any more.
     pub promised: Option<Ballot>,
-    /// The newest that was accepted.
+    /// The newest accepted proposal.
     pub accepted: Option<(Ballot, Value)>,
 }
 
-/// How far a proposer is with its ballot.
+/// The phase of a proposer's ballot.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Attempt {
-    /// Phase 1: who promised, and what each had accepted.
+    /// Phase 1: the acceptors that promised, and what each had accepted.
     Preparing {
         /// The ballot.
         ballot: Ballot,
-        /// By acceptor; its own included.
+        /// By acceptor, including its own.
         promises: BTreeMap<NodeId, Option<(Ballot, Value)>>,
     },
-    /// Phase 2: the value went out, and learners count.
+    /// Phase 2: the value was sent, and learners count.
     Accepting {
         /// The ballot.
         ballot: Ballot,
@@ -50,12 +50,12 @@ pub struct Paxos {
     config: Config,
     members: Vec<NodeId>,
     acceptor: Acceptor,
-    /// Proposer: what it was asked to propose; the first wish stays.
+    /// Proposer: the value that it was asked to propose; the first request is kept.
     wish: Option<Value>,
-    /// Proposer: the newest ballot that it heard of from those who refused.
+    /// Proposer: the newest ballot reported by a refusal.
     seen: Option<Ballot>,
     attempt: Option<Attempt>,
-    /// Learner: the newest that each acceptor is known to have accepted.
+    /// Learner: the newest proposal that each acceptor is known to have accepted.
     heard: BTreeMap<NodeId, (Ballot, Value)>,
     chosen: Option<Value>,
 }
@@ -67,7 +67,7 @@ impl Process for Paxos {
     type Record = Record;
     type Command = Command;
     type Event = Event;
-    /// What was chosen, as far as this process knows.
+    /// The chosen value, if this process knows it.
     type View = Option<Value>;
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Paxos {
@@ -137,8 +137,8 @@ impl Process for Paxos {
 
 /// Proposer.
 impl Paxos {
-    /// Begins a ballot for its wish, or to learn what was chosen; where another process alone may begin ballots, asks that
-    /// one, again and again until it knows.
+    /// Begins a ballot for its value, or to learn what was chosen; where only another process may begin ballots, asks
+    /// that one repeatedly until it knows.
     fn pursue(&mut self, cx: &mut Context<'_, Paxos>) {
         if self.chosen.is_some() {
             return;
@@ -152,13 +152,13 @@ impl Paxos {
         }
     }
 
-    /// Another process wants this value to be proposed, or only wants to learn what was chosen.
+    /// Another process requests a proposal of this value, or only wants to learn what was chosen.
     fn on_request(&mut self, from: NodeId, value: Option<Value>, cx: &mut Context<'_, Paxos>) {
         if let Some(chosen) = self.chosen {
             return cx.send(from, Message::Chosen(chosen));
         }
         if self.config.distinguished != Some(self.id) {
-            return cx.note("ignored: somebody else proposes", 0);
+            return cx.note("ignored: another process proposes", 0);
         }
         self.wish = self.wish.or(value);
         if self.attempt.is_none() {
@@ -166,8 +166,8 @@ impl Paxos {
         }
     }
 
-    /// Phase 1a. Its own acceptor promises first, behind whose record the question leaves: so a ballot that anybody
-    /// heard of is on this disk, and is not used again by a later life.
+    /// Phase 1a. Its own acceptor promises first, and the request leaves once that record is durable: so every ballot
+    /// that any process has seen is on this disk, and is not reused after a restart.
     fn begin_ballot(&mut self, cx: &mut Context<'_, Paxos>) {
         let newest = self.seen.max(self.acceptor.promised);
         let ballot = Ballot { round: newest.map_or(0, |ballot| ballot.round) + 1, node: self.id };
@@ -203,7 +203,7 @@ impl Paxos {
         let ballot = *ballot;
         let newest = promises.values().flatten().max_by_key(|(accepted, _)| *accepted).map(|(_, value)| *value);
         let free = match newest {
-            // What may have been chosen goes on (P2c, section 2.2).
+            // A value that may have been chosen is kept (P2c, section 2.2).
             Some(value) if self.config.keeps(Rule::AdoptNewest) => Some(value),
             _ => self.wish.or(newest),
         };
@@ -221,8 +221,8 @@ impl Paxos {
         }
     }
 
-    /// Gives the ballot up at the first refusal, as section 2.2 allows, though a majority may still promise and accept it: that
-    /// costs a ballot, and never safety.
+    /// Abandons the ballot at the first refusal, as section 2.2 allows, though a majority may still promise and accept
+    /// it: that costs a ballot, and never safety.
     fn on_refused(&mut self, ballot: Ballot, promised: Ballot, cx: &mut Context<'_, Paxos>) {
         let mine = match &self.attempt {
             Some(Attempt::Preparing { ballot, .. } | Attempt::Accepting { ballot, .. }) => *ballot,
@@ -250,13 +250,13 @@ impl Paxos {
 impl Paxos {
     fn on_prepare(&mut self, from: NodeId, ballot: Ballot, cx: &mut Context<'_, Paxos>) {
         if ballot.node != from {
-            return cx.note("ignored: a ballot of somebody else", from.0);
+            return cx.note("ignored: a ballot of another process", from.0);
         }
         if let Some(value) = self.chosen {
             return cx.send(from, Message::Chosen(value));
         }
         match self.acceptor.promised {
-            // Only for a newer ballot (section 2.2). A copy of a question that was answered is no reason to give up.
+            // Only for a newer ballot (section 2.2). A copy of a request that was answered is no reason to abandon it.
             Some(promised) if promised > ballot => cx.send(from, Message::Refused(ballot, promised)),
             Some(promised) if promised == ballot => cx.note("ignored: promised already", ballot.round),
             _ => {
@@ -277,7 +277,7 @@ impl Paxos {
 
     fn on_accept(&mut self, from: NodeId, ballot: Ballot, value: Value, cx: &mut Context<'_, Paxos>) {
         if ballot.node != from {
-            return cx.note("ignored: a ballot of somebody else", from.0);
+            return cx.note("ignored: a ballot of another process", from.0);
         }
         if let Err(promised) = self.accept(ballot, value, cx) {
             return cx.send(from, Message::Refused(ballot, promised));
@@ -288,7 +288,7 @@ impl Paxos {
         }
     }
 
-    /// Phase 2b: accepts, unless it promised something newer, which it then tells.
+    /// Phase 2b: accepts, unless it promised a newer ballot, which it then reports.
     fn accept(&mut self, ballot: Ballot, value: Value, cx: &mut Context<'_, Paxos>) -> Result<(), Ballot> {
         if let Some(promised) = self.acceptor.promised
             && promised > ballot
@@ -337,12 +337,12 @@ impl Paxos {
                 self.heard.clear();
                 cx.emit(Event::Chosen(value));
             }
-            Some(known) if known != value => cx.note("told of another value", value.0),
+            Some(known) if known != value => cx.note("informed of a different value", value.0),
             Some(_) => {}
         }
     }
 
-    /// How many acceptors are a majority: two such sets share one.
+    /// The size of a majority: two such sets share an acceptor.
     fn quorum(&self) -> usize {
         match self.config.keeps(Rule::Intersection) {
             true => self.members.len() / 2 + 1,
@@ -351,24 +351,24 @@ impl Paxos {
     }
 }
 
-/// For those who look at it.
+/// Queries for observers.
 impl Paxos {
-    /// What its acceptor promised and accepted.
+    /// The state of its acceptor.
     pub fn acceptor(&self) -> &Acceptor {
         &self.acceptor
     }
 
-    /// How far its proposer is, while it has a ballot.
+    /// The phase of its proposer, while it has a ballot.
     pub fn attempt(&self) -> Option<&Attempt> {
         self.attempt.as_ref()
     }
 
-    /// What it was asked to propose first.
+    /// The first value that it was asked to propose.
     pub fn wish(&self) -> Option<Value> {
         self.wish
     }
 
-    /// What was chosen, as far as it knows.
+    /// The chosen value, if it knows it.
     pub fn chosen(&self) -> Option<Value> {
         self.chosen
     }

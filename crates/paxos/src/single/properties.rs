@@ -1,4 +1,4 @@
-//! What must hold, in one place for every world: consensus, and what an acceptor may not forget.
+//! The properties, in one place for every world: consensus, and the memory of an acceptor.
 
 use super::message::{Event, Value};
 use super::process::Paxos;
@@ -27,7 +27,7 @@ impl volvox_core::History<Paxos> for History {
     }
 }
 
-/// What must hold of single-decree Paxos.
+/// The properties of single-decree Paxos.
 pub fn properties() -> Vec<Property<Paxos, History>> {
     vec![
         Property { name: "agreement", source: "Paxos Made Simple, 2.1", when: When::Always, holds: agreement },
@@ -56,7 +56,7 @@ fn agreement(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     }
 }
 
-/// Only a value that was proposed is chosen.
+/// Only a proposed value is chosen.
 fn validity(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     let History { proposed, chosen } = picture.history;
     match chosen.difference(proposed).next() {
@@ -65,7 +65,7 @@ fn validity(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     }
 }
 
-/// No acceptor has accepted a ballot that it has not promised as well: an older one could be accepted after it.
+/// No acceptor has accepted a ballot that it has not also promised: it could accept an older one afterwards.
 fn acceptance_is_a_promise(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         let acceptor = node.acceptor();
@@ -78,12 +78,12 @@ fn acceptance_is_a_promise(picture: &Picture<'_, Paxos, History>) -> Result<(), 
     Ok(())
 }
 
-/// Every process that has a wish, and is up, learns what was chosen in the end.
+/// Every process that proposes a value, and is up, eventually learns what was chosen.
 fn termination(picture: &Picture<'_, Paxos, History>) -> Result<(), String> {
     match picture.nodes.iter().find(|(_, node)| node.wish().is_some() && node.chosen().is_none()) {
         None => Ok(()),
         Some((id, node)) => {
-            Err(format!("{id} wished for {} and never learned what was chosen", node.wish().map_or(0, |value| value.0)))
+            Err(format!("{id} proposed {} and never learned what was chosen", node.wish().map_or(0, |value| value.0)))
         }
     }
 }

@@ -31,7 +31,7 @@ fn a_lone_proposal_is_chosen() {
     }
 }
 
-/// 2.2: a majority of the acceptors is enough, and less is not.
+/// 2.2: a majority of the acceptors is necessary and sufficient.
 #[test]
 fn a_minority_chooses_nothing() {
     let mut sim = cluster(5, Config::default());
@@ -69,7 +69,7 @@ fn a_learner_asks_the_distinguished_proposer() {
     sim.command(NodeId(1), Command::Propose(Value(7)));
     assert_eq!(sim.run_for(ms(500)), Stop::Deadline);
     sim.apply_fault(&"start 3".parse().expect("a fault"));
-    // The first question is lost.
+    // The first request is lost.
     sim.apply_fault(&"partition 1,2|3".parse().expect("a fault"));
     sim.command(NodeId(3), Command::Learn);
     sim.fault_after(ms(10), "heal".parse().expect("a fault"));
@@ -79,7 +79,7 @@ fn a_learner_asks_the_distinguished_proposer() {
     assert!(sim.statistics().kinds.of("Inquire") > 0);
 }
 
-/// 2.2: an acceptor refuses a ballot for a newer one only. It ignores a copy of a question that it has answered.
+/// 2.2: an acceptor refuses a ballot for a newer one only. It ignores a copy of a request that it has answered.
 #[test]
 fn a_copy_of_a_prepare_is_ignored() {
     let mut acceptor: Bench<Paxos> = Bench::new(2, 3, &Config::default());
@@ -114,7 +114,7 @@ fn a_pause_ends_duels() {
     assert!(without > 2 * with, "{with} ballots with a pause, {without} without, in 50 runs");
 }
 
-/// 2.4: a distinguished proposer ends the duel; the others ask it, again when a request is lost.
+/// 2.4: a distinguished proposer ends the duel; the others ask it, and ask again when a request is lost.
 #[test]
 fn a_distinguished_proposer_proposes_for_all() {
     let mut sim = cluster(3, Config { distinguished: Some(NodeId(1)), ..Config::default() });

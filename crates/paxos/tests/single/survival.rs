@@ -38,7 +38,7 @@ fn simulation(seed: u64, config: Config) -> Simulation<Paxos> {
     Builder::new(seed, NODES, config).network(network).faults(plan()).build()
 }
 
-/// Runs, and asks the properties after every step; the name of the first that breaks.
+/// Runs, evaluates the properties after every step, and returns the name of the first that breaks.
 fn run_for(sim: &mut Simulation<Paxos>, told: &mut History, span: Duration) -> Result<(), String> {
     let mut broken = Ok(());
     let stop = sim.run_until(span, |sim| {
@@ -63,7 +63,7 @@ fn ask(sim: &mut Simulation<Paxos>, told: &mut History, when: When) -> Result<()
         .try_for_each(|property| (property.holds)(&picture).map_err(|why| format!("{}: {why}", property.name)))
 }
 
-/// Wishes everywhere while everything goes wrong.
+/// Proposals at all processes, under every kind of fault.
 fn torment(seed: u64, config: Config) -> Result<(Simulation<Paxos>, History), String> {
     let mut sim = simulation(seed, config);
     let mut told = History::default();
@@ -96,7 +96,7 @@ fn one_value_is_chosen_whatever_happens_and_everybody_learns_it_in_the_end() {
     assert!(contested > 20, "proposers met in {contested} runs only");
 }
 
-/// That the test above can fail: each rule whose loss the simulator is able to see within so many seeds.
+/// Shows that the test above can fail: each rule whose absence the simulator detects within this many seeds.
 #[test]
 fn without_a_rule_two_values_are_chosen() {
     for rule in [Rule::Intersection, Rule::PromiseKept, Rule::AdoptNewest, Rule::SameBallot, Rule::AcceptanceOnDisk] {

@@ -1,4 +1,4 @@
-//! Every message and record comes back as it was; nothing that arrives breaks the reader.
+//! Every message and record decodes to what was encoded; no input breaks the decoder.
 
 use volvox_core::{Decode, Encode, NodeId, Rng, decode_all};
 use volvox_paxos::single::{Ballot, Command, Message, Record, Value};
@@ -41,13 +41,13 @@ fn hostile_bytes_are_refused() {
             let mut damaged = bytes.clone();
             let place = rng.below(bytes.len() as u64) as usize;
             damaged[place] ^= 1 << rng.below(8);
-            // Another message, or none; in any case no panic, and nothing is made up.
+            // The result is another message or none; never a panic.
             if let Ok(other) = decode_all::<Message>(&damaged) {
                 assert_eq!(decode_all::<Message>(&other.to_bytes()), Ok(other));
             }
         }
     }
-    // A round with which counting would end.
+    // A round that would leave no room to count.
     let far = Ballot { round: u64::MAX, node: NodeId(1) };
     assert!(decode_all::<Ballot>(&far.to_bytes()).is_err());
     assert!(Message::decode(&mut volvox_core::Reader::new(&[8])).is_err());

@@ -2,13 +2,13 @@
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::Term;
+use crate::index::Term;
 use crate::interface::RoleKind;
 use crate::node::Raft;
 use alloc::collections::BTreeMap;
 use alloc::format;
 
-/// Who led which term.
+/// The leader of each term.
 #[derive(Clone, Default, Debug)]
 pub struct Leaders {
     by_term: BTreeMap<Term, Member>,
@@ -20,10 +20,10 @@ impl Leaders {
     }
 }
 
-/// Whether nobody else led the member's term. Says whether it is seen to lead for the first time.
+/// Checks that no other member led this member's term. Returns whether it is seen as leader for the first time.
 ///
 /// # Errors
-/// When somebody else did.
+/// When another member did.
 pub fn check(leaders: &mut Leaders, raft: &Raft) -> Result<bool, Violation> {
     if raft.role() != RoleKind::Leader {
         return Ok(false);

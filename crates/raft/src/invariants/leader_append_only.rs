@@ -2,13 +2,13 @@
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::{Index, Term};
+use crate::index::{Index, Term};
 use crate::interface::RoleKind;
 use crate::node::Raft;
 use alloc::collections::BTreeMap;
 use alloc::format;
 
-/// The end of each leader's log when it was seen last.
+/// The end of each leader's log when it was last seen.
 #[derive(Clone, Default, Debug)]
 pub struct Appended {
     by_leader: BTreeMap<Member, End>,
@@ -27,10 +27,10 @@ impl Appended {
     }
 }
 
-/// Whether what ended a leader's log before is still in it.
+/// Checks that the previous last entry of a leader's log is still in it.
 ///
 /// # Errors
-/// When it is not.
+/// When it is missing.
 pub fn check(appended: &mut Appended, raft: &Raft) -> Result<(), Violation> {
     let (led, member) = (raft.term(), raft.member());
     if raft.role() != RoleKind::Leader {

@@ -6,7 +6,7 @@ use super::state_machine_safety::Committed;
 use crate::node::Raft;
 use alloc::format;
 
-/// Whether a member that has just become leader has everything that was committed in earlier terms.
+/// Checks that a new leader has everything that was committed in earlier terms.
 ///
 /// # Errors
 /// When something is missing.

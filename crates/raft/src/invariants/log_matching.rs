@@ -1,12 +1,12 @@
 //! Log matching: if two logs contain an entry with the same index and term, then the logs are identical in all entries
 //! up through that index (Raft 5.3).
 //!
-//! Checked by induction, as the paper proves it: index and term of an entry determine what it says and the term of the
+//! Checked by induction, as the paper proves it: index and term of an entry determine its content and the term of the
 //! entry before it.
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::{Index, Term};
+use crate::index::{Index, Term};
 use crate::node::Raft;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -15,9 +15,9 @@ use volvox_core::fingerprint_of;
 /// Every entry ever seen in a log.
 #[derive(Clone, Default, Debug)]
 pub struct Entries {
-    /// What it says, as a hash, and the term before it.
+    /// The hash of its content, and the term before it.
     seen: BTreeMap<(Index, Term), (u128, Term)>,
-    /// How far each member's log was looked at: while this entry is in it, so is all that was before it.
+    /// The last entry checked in each member's log: while it is in the log, so is everything before it.
     looked_at: BTreeMap<Member, (Index, Term)>,
 }
 
@@ -27,10 +27,10 @@ impl Entries {
     }
 }
 
-/// Whether the entries that are new in the member's log are what was seen elsewhere.
+/// Checks that the new entries in the member's log are those seen elsewhere.
 ///
 /// # Errors
-/// When one is not.
+/// When one differs.
 pub fn check(entries: &mut Entries, raft: &Raft) -> Result<(), Violation> {
     let known = entries.looked_at.get(&raft.member()).copied();
     let from = match known {

@@ -3,12 +3,12 @@
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::{Index, Term};
+use crate::index::{Index, Term};
 use crate::node::Raft;
 use alloc::collections::BTreeMap;
 use alloc::format;
 
-/// What each member has said in its present life.
+/// The term, vote and commit index of each member since its last start.
 #[derive(Clone, Default, Debug)]
 pub struct Lives {
     by_member: BTreeMap<Member, Life>,
@@ -27,7 +27,7 @@ impl Lives {
     }
 }
 
-/// Whether the member takes nothing back.
+/// Checks that the member takes nothing back.
 ///
 /// # Errors
 /// When it does.
@@ -43,5 +43,5 @@ pub fn check(lives: &mut Lives, raft: &Raft) -> Result<(), Violation> {
     } else {
         return Ok(());
     };
-    Err(Violation { property: "no way back", section: "5.1", detail: format!("{} goes {what}", raft.member()) })
+    Err(Violation { property: "monotonic state", section: "5.1", detail: format!("{} goes {what}", raft.member()) })
 }

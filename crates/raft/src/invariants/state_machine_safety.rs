@@ -3,7 +3,7 @@
 
 use super::Violation;
 use crate::configuration::Member;
-use crate::entry::{Index, Term};
+use crate::index::{Index, Term};
 use crate::node::Raft;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -13,7 +13,7 @@ use volvox_core::fingerprint_of;
 #[derive(Clone, Default, Debug)]
 pub struct Committed {
     entries: BTreeMap<Index, CommittedEntry>,
-    /// How far each member's commit index was looked at.
+    /// The commit index up to which each member was checked.
     looked_at: BTreeMap<Member, Index>,
 }
 
@@ -22,7 +22,7 @@ pub struct Committed {
 pub struct CommittedEntry {
     /// Its term.
     pub term: Term,
-    /// The term of the leader that committed it: of whoever was seen to commit it first.
+    /// The term in which it was first seen to be committed.
     pub committed_in: Term,
     said: u128,
 }
@@ -42,10 +42,10 @@ impl Committed {
     }
 }
 
-/// Whether what the member committed newly is what the others committed there.
+/// Checks that the member's newly committed entries are those that the others committed there.
 ///
 /// # Errors
-/// When it is not.
+/// When one differs.
 pub fn check(committed: &mut Committed, raft: &Raft) -> Result<(), Violation> {
     let looked_at = committed.looked_at.insert(raft.member(), raft.commit_index()).unwrap_or_default();
     let mut index = looked_at.next().max(raft.first_index());

@@ -6,11 +6,11 @@ use crate::message::Body;
 use alloc::collections::BTreeMap;
 use volvox_core::{Context, Position};
 
-/// What only a candidate needs.
+/// The state that only a candidate needs.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Candidate {
     stage: Stage,
-    /// Who answered, and whether with yes.
+    /// The members that answered, and whether with yes.
     votes: BTreeMap<Member, bool>,
 }
 
@@ -18,8 +18,8 @@ pub(super) struct Candidate {
 enum Stage {
     /// Asks whether it would be elected; the term stays.
     Asking,
-    /// Campaigns. Its own vote counts once the record at this position is durable: until then it could forget it and
-    /// vote for somebody else, in the same term.
+    /// Campaigns. Its own vote counts once the record at this position is durable: until then it could lose it and vote
+    /// for another candidate in the same term.
     Campaigning(Position),
 }
 
@@ -34,8 +34,8 @@ impl Raft {
         if self.server.config.pre_vote { self.become_pre_candidate(cx) } else { self.become_candidate(false, cx) }
     }
 
-    /// Asks first: a server that was cut off would otherwise come back with a later term and depose a leader that
-    /// everybody else is content with.
+    /// Asks first: an isolated server would otherwise return with a later term and depose a leader that all others
+    /// follow.
     fn become_pre_candidate(&mut self, cx: &mut Context<'_, Raft>) {
         let votes = [(self.server.me, true)].into_iter().collect();
         self.leave_role(Role::Candidate(Candidate { stage: Stage::Asking, votes }), cx);
@@ -45,7 +45,7 @@ impl Raft {
         self.count_votes(cx);
     }
 
-    /// Begins a term and asks for votes. `transfer` says that the leader asked for it.
+    /// Begins a term and asks for votes. `transfer` means that the leader asked for it.
     pub(super) fn become_candidate(&mut self, transfer: bool, cx: &mut Context<'_, Raft>) {
         let server = &mut self.server;
         assert!(server.may_campaign(), "{} campaigns without a vote", server.me);

@@ -3,7 +3,8 @@
 use super::read::FollowerReads;
 use super::{Raft, Role};
 use crate::configuration::Member;
-use crate::entry::{Entry, Index, NUMBER_MAX, Term};
+use crate::entry::Entry;
+use crate::index::{Index, NUMBER_MAX, Term};
 use crate::interface::Timer;
 use crate::message::Body;
 use crate::planted::{self, Bug};
@@ -11,7 +12,7 @@ use alloc::vec::Vec;
 use core::mem;
 use volvox_core::{Context, Position};
 
-/// What only a follower needs.
+/// The state that only a follower needs.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct Follower {
     pub leader: Option<Member>,
@@ -32,7 +33,7 @@ impl Raft {
         self.server.arm_election(cx);
     }
 
-    /// Ends the role so far: whoever waits for its answers is told.
+    /// Ends the previous role, and informs those that wait for its answers.
     pub(super) fn leave_role(&mut self, next: Role, cx: &mut Context<'_, Raft>) {
         match mem::replace(&mut self.role, next) {
             Role::Follower(follower) => self.server.refuse_follower_reads(follower.reads, cx),
@@ -44,11 +45,11 @@ impl Raft {
         }
     }
 
-    /// A message that only the leader of the current term sends. Says whether to go on with it.
+    /// Handles a message that only the leader of the current term sends. Returns whether to continue with it.
     pub(super) fn follow(&mut self, from: Member, cx: &mut Context<'_, Raft>) -> bool {
         match &self.role {
             Role::Follower(Follower { leader: Some(leader), .. }) if *leader == from => {}
-            // Election safety (Raft 5.2): a term has one leader. Whoever claims otherwise is not believed.
+            // Election safety (Raft 5.2): a term has one leader. A second claimant is not believed.
             Role::Follower(Follower { leader: Some(_), .. }) | Role::Leader(_) => {
                 cx.note("ignored: a second leader in the term", from.node.0);
                 return false;
@@ -59,7 +60,7 @@ impl Raft {
         true
     }
 
-    /// Whether a leader was heard within the minimum election timeout, or this is one (thesis 4.2.3).
+    /// Whether this member heard from a leader within the minimum election timeout, or is one (thesis 4.2.3).
     pub(super) fn hears_leader(&self, cx: &Context<'_, Raft>) -> bool {
         let config = &self.server.config;
         config.check_quorum
@@ -74,14 +75,14 @@ impl Raft {
     }
 
     pub(super) fn on_pre_vote(&self, from: Member, last_index: Index, last_term: Term, cx: &mut Context<'_, Raft>) {
-        // Thesis 9.6: a yes promises nothing and is not written down.
+        // Thesis 9.6: a yes promises nothing and is not persisted.
         let granted = self.server.log.is_covered_by(last_index, last_term);
         self.server.send(from, Body::PreVoteReply { granted }, cx);
     }
 
     pub(super) fn on_vote(&mut self, from: Member, last_index: Index, last_term: Term, cx: &mut Context<'_, Raft>) {
         let server = &mut self.server;
-        // Raft 5.2: one vote a term, first come first served.
+        // Raft 5.2: one vote per term, first come first served.
         let is_free = server.vote.is_none() || server.vote == Some(from);
         // Raft 5.4.1: a candidate whose log lacks a committed entry cannot win.
         let is_covered = server.log.is_covered_by(last_index, last_term) || planted::is(Bug::CandidateLogNotCompared);
@@ -92,7 +93,7 @@ impl Raft {
             return server.send(from, Body::VoteReply { granted }, cx);
         }
         if only_asks {
-            // It wants to win no more: an answer that comes late must not take it past the term that it votes in.
+            // It no longer wants to win: a late answer must not take it past the term in which it votes.
             self.become_follower(self.server.term, None, cx);
         }
         let server = &mut self.server;
@@ -148,8 +149,8 @@ impl Raft {
         }
     }
 
-    /// The disk has come further: one acknowledgement for all entries that one sync made durable. What a majority has
-    /// acknowledged may not be forgotten (Raft figure 2: "updated on stable storage before responding").
+    /// The disk has progressed: one acknowledgement for all entries that one sync made durable. An entry that a
+    /// majority has acknowledged must not be lost (Raft figure 2: "updated on stable storage before responding").
     pub(super) fn acknowledge(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Follower(follower) = &mut self.role else { return };
         let server = &self.server;
@@ -158,7 +159,7 @@ impl Raft {
             && matched > follower.answered
         {
             follower.answered = matched;
-            // Waits for the term, and for the entries no more.
+            // Waits for the term, and no longer for the entries.
             server.send_after(server.hard_position, leader, Body::Appended { matched }, cx);
         }
     }
@@ -178,12 +179,12 @@ impl Raft {
         let verified = server.verified;
         let durable = verified.min(server.log.durable());
         // Waits for the term only: `verified` promises nothing, and `durable` is on the disk already. A read must not
-        // queue behind the disk.
+        // wait for the disk.
         let reply = Body::HeartbeatReply { round, verified, durable };
         server.send_after(server.hard_position, from, reply, cx);
     }
 
-    /// No leader was heard for too long.
+    /// No message from a leader for too long.
     pub(super) fn on_election_timer(&mut self, cx: &mut Context<'_, Raft>) {
         if let Role::Leader(_) = &self.role {
             return self.on_check_quorum(cx);
@@ -199,7 +200,7 @@ impl Raft {
     }
 }
 
-/// Entries without gaps behind `prev`, of terms that never fall and are not of the future.
+/// Whether the entries follow `prev` without gaps, with terms that never decrease and are not in the future.
 fn is_run_behind(prev_index: Index, prev_term: Term, entries: &[Entry], term: Term) -> bool {
     if prev_index.0 > NUMBER_MAX || prev_term > term {
         return false;

@@ -4,7 +4,8 @@ use super::read::LeaderReads;
 use super::transfer::Transfer;
 use super::{Raft, Role, Server};
 use crate::configuration::{Configuration, Member};
-use crate::entry::{ENTRIES_MAX, ENTRY_BYTES_MAX, Entry, Index, Payload, Term};
+use crate::entry::{ENTRIES_MAX, ENTRY_BYTES_MAX, Entry, Payload};
+use crate::index::{Index, Term};
 use crate::interface::{Event, Refusal, Ticket, Timer};
 use crate::message::Body;
 use crate::planted::{self, Bug};
@@ -14,20 +15,20 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, Context, Position};
 
-/// What only a leader needs.
+/// The state that only a leader needs.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Leader {
     /// Every other member.
     pub progress: BTreeMap<Member, Progress>,
-    /// Its first entry: once that is committed, the leader knows what is committed (Raft 8).
+    /// The index of its first entry: once that is committed, the leader knows what is committed (Raft 8).
     pub first_entry: Index,
     /// Counts heartbeats.
     pub round: u64,
     pub reads: LeaderReads,
     pub transfer: Option<Transfer>,
-    /// Whether somebody is served that the configuration in force does not name.
+    /// Whether a member is served that the configuration in force does not name.
     pub has_leavers: bool,
-    /// What the entries weigh that are appended and not committed.
+    /// The weight of the entries that are appended and not committed.
     uncommitted_weight: usize,
 }
 
@@ -56,10 +57,9 @@ impl Raft {
         cx.set_timer(Timer::Heartbeat, self.server.config.heartbeat);
         cx.set_timer(Timer::Election, self.server.config.election_timeout);
         self.follow_configuration(before.next());
-        // Raft 8: a no-op before anything else. It tells all of the new leader at once, and commits what earlier terms
-        // left behind, which must not be committed by counting (Raft 5.4.2).
-        // The first entry of all is the configuration that the cluster began with, so that the log says all that a
-        // node needs which joins later (thesis 4.4).
+        // Raft 8: a no-op before anything else. It informs all members of the new leader at once, and commits entries
+        // left by earlier terms, which must not be committed by counting (Raft 5.4.2). The first entry of all is the
+        // initial configuration of the cluster, so that the log contains all that a later member needs (thesis 4.4).
         let first = match before {
             Index::ZERO => Payload::Configuration(self.server.configuration().clone()),
             _ => Payload::Empty,
@@ -67,8 +67,8 @@ impl Raft {
         self.append_as_leader(first, cx);
     }
 
-    /// One [`Progress`] for each member of a configuration that is in force or not yet replaced for good, and for nobody
-    /// else: a member that leaves learns of it, if it listens, and does not campaign forever.
+    /// Keeps one [`Progress`] for each member of a configuration that is in force or not yet finally replaced, and for
+    /// no other: a leaving member that is reachable learns of it, and does not campaign forever.
     pub(super) fn follow_configuration(&mut self, next: Index) {
         let Role::Leader(leader) = &mut self.role else { return };
         let server = &self.server;
@@ -86,7 +86,7 @@ impl Raft {
             return self.server.refuse(ticket, self.not_leader(), cx);
         };
         if leader.transfer.is_some() {
-            // Thesis 3.10: or the receiver would never have caught up.
+            // Thesis 3.10: otherwise the receiver might never catch up.
             return self.server.refuse(ticket, Refusal::Transferring, cx);
         }
         let is_full = leader.uncommitted_weight > 0
@@ -132,14 +132,14 @@ impl Raft {
         if self.server.config.gather { self.send_soon(cx) } else { self.replicate_to(to, cx) }
     }
 
-    /// What the leader knows of the sender of an answer; `None`, with a note, when the answer does not count.
+    /// The progress of the sender of an answer; `None`, with a note, when the answer does not count.
     pub(super) fn progress_of(&mut self, from: Member, cx: &mut Context<'_, Raft>) -> Option<&mut Progress> {
         let progress = match &mut self.role {
             Role::Leader(leader) => leader.progress.get_mut(&from),
             Role::Follower(_) | Role::Candidate(_) => None,
         };
         if progress.is_none() {
-            cx.note("ignored: an answer that nobody waits for", from.node.0);
+            cx.note("ignored: an unexpected answer", from.node.0);
         }
         progress
     }
@@ -159,7 +159,7 @@ impl Raft {
         self.want_parts(from, cx);
     }
 
-    /// The logs differ before what was sent: goes back, a term at a time (Raft 5.3).
+    /// The logs differ before the entries sent: goes back, one term at a time (Raft 5.3).
     pub(super) fn on_conflict(
         &mut self,
         from: Member,
@@ -180,10 +180,11 @@ impl Raft {
             return cx.note("ignored: refuses what was not asked", prev_index.0);
         }
         if prev_index <= progress.matched {
-            // A late answer; or it has lost what it acknowledged, and asking faster than by heartbeats will not help.
+            // A late answer; or the follower has lost what it acknowledged, and asking more often than heartbeats do
+            // will not help.
             return cx.note("ignored: refuses what it acknowledged", prev_index.0);
         }
-        // A term that the leader has too agrees up to the leader's last entry of it, or before; one that it has not is
+        // A term that the leader also has agrees up to the leader's last entry of it, or less far; another term is
         // skipped.
         let agreed = match conflict_term {
             Term::ZERO => conflict_index.previous(),
@@ -206,7 +207,7 @@ impl Raft {
         }
     }
 
-    /// Shows everybody that the leader is alive. Returns the round that the answers will name.
+    /// Sends a heartbeat to all. Returns the round that the answers will name.
     pub(super) fn send_heartbeats(&mut self, cx: &mut Context<'_, Raft>) -> u64 {
         let Role::Leader(leader) = &mut self.role else { unreachable!("only a leader sends heartbeats") };
         leader.round += 1;
@@ -245,7 +246,7 @@ impl Raft {
                 }
             }
         }
-        // A lost acknowledgement is made good here.
+        // This makes up for a lost acknowledgement.
         if durable > progress.matched && progress.on_matched(durable, base) {
             self.advance_commit(cx);
         }
@@ -255,7 +256,7 @@ impl Raft {
         self.want_parts(from, cx);
     }
 
-    /// Commits what a quorum holds on its disks.
+    /// Commits the entries that are durable on a quorum.
     pub(super) fn advance_commit(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let server = &mut self.server;
@@ -280,7 +281,8 @@ impl Raft {
         self.on_configuration_committed(cx);
     }
 
-    /// A leader that no quorum answered for an election timeout is none (thesis 6.2): its clients should find another.
+    /// A leader that received answers from no quorum for an election timeout steps down (thesis 6.2): its clients
+    /// should find another.
     pub(super) fn on_check_quorum(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let server = &self.server;
@@ -299,7 +301,7 @@ impl Raft {
     }
 }
 
-/// Sends a follower what it may be sent, and a new commit index at once.
+/// Sends a follower the entries that its window admits, and a new commit index at once.
 fn replicate(server: &Server, to: Member, progress: &mut Progress, cx: &mut Context<'_, Raft>) {
     if !server.can_reach(to) {
         return;
@@ -318,7 +320,7 @@ fn replicate(server: &Server, to: Member, progress: &mut Progress, cx: &mut Cont
         }
         append(server, to, progress, entries, cx);
     }
-    // Not where the window is full and the log behind it is gone: then a snapshot will tell.
+    // Not if the window is full and the log before it is gone: then a snapshot will carry it.
     let can_tell = matches!(progress.mode, Mode::Replicate(_)) && progress.next > server.log.base_index();
     if can_tell && progress.told_commit < server.commit {
         append(server, to, progress, Vec::new(), cx);

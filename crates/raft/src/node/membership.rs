@@ -3,16 +3,17 @@
 use super::follower::Follower;
 use super::{Raft, Role};
 use crate::configuration::{Configuration, MEMBERS_MAX, Member};
-use crate::entry::{Index, Payload};
+use crate::entry::Payload;
+use crate::index::Index;
 use crate::interface::{Event, Refusal, Ticket};
 use crate::message::{Body, Message};
 use alloc::vec::Vec;
 use volvox_core::{Context, Incarnation, NodeId, Position};
 
-/// How many nodes this one keeps in mind, to ask them to be taken in.
+/// The most nodes that this one remembers, to ask them to let it join.
 const KNOWN_NODES_MAX: usize = 2 * MEMBERS_MAX;
 
-/// The configurations of the log, each with the index from which it is in force. The first is that of the checkpoint.
+/// The configurations of the log, each with the index from which it is in force. The first is the checkpoint's.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Membership {
     history: Vec<(Index, Configuration)>,
@@ -28,7 +29,7 @@ impl Membership {
         &self.last().1
     }
 
-    /// Where the configuration in force was appended.
+    /// The index at which the configuration in force was appended.
     pub fn active_since(&self) -> Index {
         self.last().0
     }
@@ -39,7 +40,7 @@ impl Membership {
         &known.expect("the history reaches back to the checkpoint").1
     }
 
-    /// The configuration at the commit index and those behind it: one of them is the true one.
+    /// The configuration at the commit index and the later ones: one of them will prevail.
     pub fn in_doubt(&self, commit: Index) -> impl Iterator<Item = &Configuration> {
         let committed = self.history.iter().rposition(|(since, _)| *since <= commit).unwrap_or(0);
         self.history[committed..].iter().map(|(_, configuration)| configuration)
@@ -50,7 +51,7 @@ impl Membership {
         self.history.push((index, configuration));
     }
 
-    /// The entries from `index` on are gone. Says whether another configuration is in force now.
+    /// Drops the entries from `index` on. Returns whether a different configuration is in force now.
     pub fn truncate_from(&mut self, index: Index) -> bool {
         let before = self.history.len();
         self.history.retain(|(since, _)| *since < index);
@@ -58,7 +59,7 @@ impl Membership {
         self.history.len() < before
     }
 
-    /// Forgets what was over before `index`.
+    /// Drops the configurations that were replaced before `index`.
     pub fn forget_before(&mut self, index: Index) {
         let over = self.history.iter().filter(|(since, _)| *since <= index).count().saturating_sub(1);
         self.history.drain(..over);
@@ -117,8 +118,8 @@ impl Raft {
         Ok(next)
     }
 
-    /// The commit index has moved: a joint configuration that is committed is left, by whoever leads now; a leader that
-    /// is no longer a voter goes.
+    /// The commit index has moved: the current leader leaves a committed joint configuration; a leader that is no
+    /// longer a voter steps down.
     pub(super) fn on_configuration_committed(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &self.role else { return };
         let server = &self.server;
@@ -132,7 +133,7 @@ impl Raft {
             return;
         }
         if leader.has_leavers {
-            // What is gathered for later would no longer reach those who leave: they hear now that they may go.
+            // Messages gathered for later would no longer reach the leaving members: inform them now.
             let next = server.log.last_index().next();
             self.replicate_to_all(cx);
             self.follow_configuration(next);
@@ -148,9 +149,9 @@ impl Raft {
         }
     }
 
-    /// A node that has no vote and hears no leader asks every node that it knows of, until a leader talks to it: it is
-    /// new, or it lost its storage, or the leader that took it in was deposed before anybody else knew. A leader that
-    /// names it already, or is not to name it, does not mind.
+    /// A node that has no vote and hears from no leader asks every node that it knows, until it hears from a leader: it
+    /// is new, or it lost its storage, or the leader that added it was deposed before any other member knew. A leader
+    /// that has already added it, or is not to add it, ignores the request.
     pub(super) fn ask_to_join(&mut self, cx: &mut Context<'_, Raft>) {
         let (from, term) = (self.server.me.incarnation, self.server.term);
         let message = Message { from, to: Default::default(), term, body: Body::Join };
@@ -158,8 +159,8 @@ impl Raft {
         cx.broadcast(known_nodes, message);
     }
 
-    /// A node that speaks to an earlier incarnation of this one: when everybody that this node was told of has been
-    /// replaced meanwhile, the leader is found by the heartbeats that it sends to who is gone.
+    /// A node sends to an earlier incarnation of this one: if all nodes known to this one have been replaced meanwhile,
+    /// it finds the leader by the heartbeats for the lost incarnation.
     pub(super) fn on_message_for_another(&mut self, from: NodeId, to: Incarnation, cx: &mut Context<'_, Raft>) {
         cx.note("ignored: for another incarnation", to.0);
         let known_nodes = &mut self.server.known_nodes;
@@ -168,26 +169,26 @@ impl Raft {
         }
     }
 
-    /// A node asks to be taken in. The leader may be one that it was never told of: a member that joined later.
+    /// A node asks to join. It may not know the leader, which may have joined later.
     pub(super) fn on_join(&mut self, from: Member, cx: &mut Context<'_, Raft>) {
         match &self.role {
             Role::Leader(_) if !self.server.configuration().names(from) => {
-                // Waits for nothing: it reveals only what was just heard.
+                // Waits for nothing: it reveals only what was just received.
                 cx.emit_after(Position::NONE, Event::Joining { member: from });
             }
             Role::Follower(Follower { leader: Some(leader), .. }) if leader.node != from.node => {
                 // Waits for the term only.
-                self.server.send_after(self.server.hard_position, *leader, Body::Joins { member: from }, cx);
+                self.server.send_after(self.server.hard_position, *leader, Body::ForwardJoin { member: from }, cx);
             }
             Role::Leader(_) | Role::Follower(_) | Role::Candidate(_) => {}
         }
     }
 
-    /// Leader: a member has heard of a node that asks to be taken in.
-    pub(super) fn on_joins(&mut self, from: Member, member: Member, cx: &mut Context<'_, Raft>) {
+    /// Leader: a member forwards that a node asks to join.
+    pub(super) fn on_forward_join(&mut self, from: Member, member: Member, cx: &mut Context<'_, Raft>) {
         let is_led = matches!(self.role, Role::Leader(_)) && self.server.configuration().names(from);
         if !is_led || member.node == self.server.me.node || member.incarnation.0 == 0 {
-            return cx.note("ignored: hands on what nobody can use", from.node.0);
+            return cx.note("ignored: forwards nothing usable", from.node.0);
         }
         self.on_join(member, cx);
     }

@@ -1,12 +1,13 @@
 //! Reads without the log (Raft 8, thesis 6.4).
 //!
-//! A leader that wants to answer a read must know that it still is the leader: another may have been elected behind its
-//! back, and may have committed what it does not know. So it remembers its commit index, asks everybody, and answers
-//! once a quorum of this term has spoken. One round of heartbeats serves all reads that wait for one.
+//! A leader that wants to answer a read must know that it still is the leader: another may have been elected without
+//! its knowledge, and may have committed entries that it does not know. So it records its commit index, asks all
+//! members, and answers once a quorum of this term has replied. One round of heartbeats serves all reads that wait for
+//! one.
 
 use super::{Leader, Raft, Role, Server};
 use crate::configuration::Member;
-use crate::entry::Index;
+use crate::index::Index;
 use crate::interface::{Event, Refusal, Ticket, Timer};
 use crate::message::Body;
 use crate::planted::{self, Bug};
@@ -14,14 +15,14 @@ use alloc::vec::Vec;
 use core::mem;
 use volvox_core::{Context, Position};
 
-/// The reads that a leader was asked for.
+/// The reads on a leader.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct LeaderReads {
-    /// Those that wait for the next round.
+    /// The reads that wait for the next round.
     waiting: Vec<Reader>,
-    /// Those that wait for the round under way.
+    /// The reads that wait for the current round.
     confirming: Vec<Reader>,
-    /// The round under way.
+    /// The current round.
     round: u64,
     /// The commit index when it began.
     index: Index,
@@ -33,7 +34,7 @@ enum Reader {
     Follower(Member, u64),
 }
 
-/// The reads that a follower was asked for. One question to the leader serves all that wait when it is asked.
+/// The reads on a follower. One question to the leader serves all that wait when it is sent.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(super) struct FollowerReads {
     waiting: Vec<Ticket>,
@@ -42,10 +43,10 @@ pub(super) struct FollowerReads {
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Asked {
-    /// Drawn by chance: the answer to a question from before a restart must not answer this one.
+    /// Random, so that an answer to a question from before a restart does not answer this one.
     id: u64,
     tickets: Vec<Ticket>,
-    /// How often it was asked.
+    /// How often the question was sent.
     times: u32,
 }
 
@@ -84,7 +85,7 @@ impl Raft {
         self.read_soon(cx);
     }
 
-    /// Asks for all reads that wait: at once, or at the end of this moment, when more of them may wait.
+    /// Asks for all waiting reads: at once, or at the end of this turn, when more may wait.
     fn read_soon(&mut self, cx: &mut Context<'_, Raft>) {
         match &self.role {
             _ if self.server.config.gather => self.send_soon(cx),
@@ -93,7 +94,7 @@ impl Raft {
         }
     }
 
-    /// Leader: asks for a confirmation for all who wait, unless a round is under way.
+    /// Leader: asks for a confirmation for all waiting reads, unless a round is in progress.
     pub(super) fn begin_read_round(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let reads = &mut leader.reads;
@@ -109,7 +110,7 @@ impl Raft {
         self.confirm_reads(cx);
     }
 
-    /// Leader: answers the reads whose round a quorum has answered.
+    /// Leader: answers the reads whose round a quorum has confirmed.
     pub(super) fn confirm_reads(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let (server, reads, progress) = (&self.server, &mut leader.reads, &leader.progress);
@@ -135,7 +136,7 @@ impl Raft {
         self.read_soon(cx);
     }
 
-    /// Follower: asks the leader for all who wait, unless a question is under way.
+    /// Follower: asks the leader for all waiting reads, unless a question is open.
     pub(super) fn ask_for_read_index(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Follower(follower) = &mut self.role else { return };
         let Some(leader) = follower.leader else { return };
@@ -165,10 +166,10 @@ impl Raft {
         self.read_soon(cx);
     }
 
-    /// Follower: question or answer were lost, or the leader is. Asks again, and after a while gives up.
+    /// Follower: the question, the answer or the leader was lost. Asks again, and after a while gives up.
     pub(super) fn on_read_timer(&mut self, cx: &mut Context<'_, Raft>) {
         let config = &self.server.config;
-        // The longest that an election timer waits, in heartbeats: then the leader is gone.
+        // The longest election timeout, in heartbeats: after that the leader is gone.
         let times_max = 2 * config.election_timeout.as_nanos() / config.heartbeat.as_nanos() + 1;
         let Role::Follower(follower) = &mut self.role else { return };
         let (Some(leader), Some(asked)) = (follower.leader, &mut follower.reads.asked) else { return };
@@ -206,7 +207,7 @@ impl Server {
         }
     }
 
-    /// The leader steps down: its own readers are told; followers find out for themselves.
+    /// The leader steps down: its own readers are informed; followers find out themselves.
     pub(super) fn refuse_leader_reads(&mut self, leader: Leader, cx: &mut Context<'_, Raft>) {
         if leader.reads.len() > 0 {
             cx.note("deposed leader's reads refused", leader.reads.len() as u64);
@@ -216,7 +217,7 @@ impl Server {
                 self.refuse(ticket, Refusal::LeaderChanged, cx);
             }
         }
-        // Who leads next decides what becomes of a transfer.
+        // The next leader decides the fate of a transfer.
         self.handover = self.handover.take().or(leader.transfer.map(|transfer| (transfer.ticket, transfer.to.node)));
     }
 }

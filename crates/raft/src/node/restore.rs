@@ -1,9 +1,9 @@
-//! What a member makes of what survived (Raft figure 2, "persistent state").
+//! Restores a member from the records that survived (Raft figure 2, "persistent state").
 
 use super::server::Server;
 use super::snapshot::is_checkpoint_part;
 use super::{Raft, Role};
-use crate::entry::Index;
+use crate::index::Index;
 use crate::log::Log;
 use crate::node::membership::Membership;
 use crate::record::{Record, SnapshotMeta};
@@ -23,7 +23,7 @@ impl Server {
             self.checkpoint_data = self.config.alone.then_some(part.data);
             return;
         }
-        // The disk has verified what it gives back: what does not decode was never written by this program.
+        // The disk has verified its records: one that does not decode was not written by this program.
         let meta: SnapshotMeta = decode_all(&part.data).expect("a checkpoint part that this version wrote");
         assert!(self.log.last_index() == Index::ZERO, "a checkpoint part after records");
         self.log = Log::behind(meta.index, meta.term, Position::NONE);
@@ -48,7 +48,7 @@ impl Server {
             Record::Void => self.is_void = false,
             Record::Entries { .. } if self.is_void => {}
             Record::Entries { entries, commit } => {
-                // Records may reach back behind the checkpoint; what it holds is not taken twice.
+                // Records may reach back before the checkpoint; entries that it covers are skipped.
                 let checkpoint = self.checkpoint.index;
                 for entry in entries.into_iter().filter(|entry| entry.index > checkpoint) {
                     if entry.index <= self.log.last_index() {
@@ -68,7 +68,7 @@ impl Raft {
         let server = &mut self.server;
         assert!(server.me.node == cx.id(), "{} runs as {}", server.me.node, cx.id());
         assert!(matches!(self.role, Role::Follower(_)), "started twice");
-        // A record names a commit index only behind the records that hold the entries up to it.
+        // A record names a commit index only after the records that hold the entries up to it.
         assert!(server.commit <= server.log.last_index(), "committed entries are missing: {}", server.commit);
         if server.is_void {
             server.is_void = false;
@@ -80,7 +80,7 @@ impl Raft {
         let is_only_voter = server.configuration().is_quorum(|member| member == server.me) && server.may_campaign();
         server.arm_election(cx);
         if is_only_voter {
-            // Nobody else could be the leader: no need to wait for one.
+            // No other member could be the leader: no need to wait for one.
             return self.campaign(cx);
         }
         if self.server.is_joining() {

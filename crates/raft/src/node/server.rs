@@ -1,10 +1,11 @@
-//! What a member is in every role (Raft figure 2, "state on all servers").
+//! The state of a member in every role (Raft figure 2, "state on all servers").
 
 use super::Raft;
 use super::membership::Membership;
 use super::snapshot::Receiving;
 use crate::configuration::{Configuration, Member};
-use crate::entry::{ENTRIES_BYTES_MAX, Entry, Index, Payload, Term};
+use crate::entry::{ENTRIES_BYTES_MAX, Entry, Payload};
+use crate::index::{Index, Term};
 use crate::interface::{COMMITTED_BYTES_MAX, COMMITTED_ENTRIES_MAX, Config, Event, Refusal, Ticket, Timer};
 use crate::log::Log;
 use crate::message::{Body, Message};
@@ -14,37 +15,37 @@ use core::time::Duration;
 use volvox_core::time::nanos;
 use volvox_core::{Bytes, Context, Incarnation, Instant, NodeId, Position};
 
-/// What a member is in every role.
+/// The state of a member in every role.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Server {
     pub me: Member,
-    /// The nodes that the world started with: whom one that knows no configuration can ask.
+    /// The nodes that the world started with, which a member without a configuration can ask.
     pub known_nodes: Vec<NodeId>,
     pub config: Config,
     pub term: Term,
     pub vote: Option<Member>,
-    /// The record with `term` and `vote`: whoever hears of them must wait for it.
+    /// The position of the record with `term` and `vote`: messages that reveal them must wait for it.
     pub hard_position: Position,
     pub log: Log,
     pub membership: Membership,
     pub commit: Index,
-    /// The last entry that the parent was given.
+    /// The last entry given to the parent.
     pub applied: Index,
-    /// While restoring: what is read rests on a snapshot that is not here.
+    /// While restoring: whether the records depend on a snapshot that is missing.
     pub is_void: bool,
-    /// Up to here the log is known to agree with that of the leader of the current term.
+    /// The last index at which the log is known to agree with that of the current leader.
     pub verified: Index,
     pub checkpoint: SnapshotMeta,
-    /// The data of the checkpoint, where there is no parent that keeps it.
+    /// The data of the checkpoint, if no parent keeps it.
     pub checkpoint_data: Option<Bytes>,
     pub receiving: Option<Receiving>,
-    /// When the leader was heard last; only kept when `check_quorum` asks for it.
+    /// When the last message from the leader arrived; only kept if `check_quorum` needs it.
     pub heard_at: Option<Instant>,
-    /// How long to wait for a leader this time.
+    /// The current election timeout.
     pub patience: Duration,
-    /// The timer that sends what this moment gathers is set.
+    /// Whether the timer that sends what this turn gathers is set.
     pub gathers: bool,
-    /// A transfer that this member began, and that another leader will end.
+    /// A transfer that this member began, and that the next leader will conclude.
     pub handover: Option<(Ticket, NodeId)>,
 }
 
@@ -81,24 +82,24 @@ impl Server {
         self.membership.active()
     }
 
-    /// Who may campaign: a voter, in this very incarnation, of the configuration in force, or of one that is not yet
-    /// replaced for good. A server that holds the uncommitted entry of its own removal may be the only one whose log is
-    /// long enough to be elected; it does not count its own vote (thesis 4.2.2).
+    /// Whether this member may campaign: it must be a voter, in this incarnation, of the configuration in force, or of
+    /// one that is not yet finally replaced. A server that holds the uncommitted entry of its own removal may be the
+    /// only one with a log long enough to be elected; it does not count its own vote (thesis 4.2.2).
     pub fn may_campaign(&self) -> bool {
         self.membership.in_doubt(self.commit).any(|configuration| configuration.votes(self.me))
     }
 
-    /// Whether this node has yet to be taken in: it holds nothing, and no configuration that it knows names it.
+    /// Whether this node has yet to join: it holds nothing, and no configuration that it knows names it.
     pub fn is_joining(&self) -> bool {
         self.log.last_index() == Index::ZERO && !self.configuration().names(self.me)
     }
 
-    /// Takes another term or gives the vote of this one, and writes it down before anybody hears of it.
+    /// Adopts another term or casts this term's vote, and persists it before any other node learns of it.
     pub fn set_term(&mut self, term: Term, vote: Option<Member>, cx: &mut Context<'_, Raft>) {
         assert!(term >= self.term, "{term} after {}", self.term);
         assert!(term > self.term || self.vote.is_none() || self.vote == vote, "a second vote in {term}");
         if term > self.term {
-            // Leader completeness (Raft 5.4.3): whoever leads has what is committed.
+            // Leader completeness (Raft 5.4.3): a leader has every committed entry.
             self.verified = self.commit;
             self.receiving = None;
         }
@@ -111,7 +112,7 @@ impl Server {
         self.hard_position = cx.persist(Record::Hard { term: self.term, vote: self.vote, commit: self.commit });
     }
 
-    /// Appends entries that follow the log, to the log and the disk.
+    /// Appends the next entries to the log and the disk.
     pub fn append(&mut self, entries: Vec<Entry>, cx: &mut Context<'_, Raft>) {
         assert!(!entries.is_empty(), "appends nothing");
         let since = self.membership.active_since();
@@ -127,7 +128,7 @@ impl Server {
         }
     }
 
-    /// Keeps an entry that the record at `position` holds.
+    /// Adds an entry that the record at `position` holds.
     pub fn keep(&mut self, entry: Entry, position: Position) {
         if let Payload::Configuration(configuration) = &entry.payload {
             // Raft 6: a server uses the latest configuration in its log, whether or not it is committed.
@@ -156,7 +157,7 @@ impl Server {
         self.give_committed(cx);
     }
 
-    /// Gives the parent what is committed and was not given yet.
+    /// Gives the parent the committed entries that it has not received yet.
     pub fn give_committed(&mut self, cx: &mut Context<'_, Raft>) {
         while self.applied < self.commit {
             let left = usize::try_from(self.commit.0 - self.applied.0).unwrap_or(usize::MAX);
@@ -164,7 +165,7 @@ impl Server {
             let entries = self.log.slice(self.applied.next(), count_max, COMMITTED_BYTES_MAX);
             let last = entries.last().expect("committed entries are in the log").index;
             let configurations = self.membership.between(self.applied, last);
-            // Waits for nothing: committed means that it is on the disks of a quorum, of which ours need not be one.
+            // Waits for nothing: a committed entry is durable on a quorum, which need not include this member.
             cx.emit_after(Position::NONE, Event::Committed { entries });
             for configuration in configurations {
                 cx.emit_after(Position::NONE, Event::ConfigurationChanged { configuration, committed: true });
@@ -183,7 +184,7 @@ impl Server {
         SnapshotMeta { index, term, configuration: self.membership.at(index).clone() }
     }
 
-    /// Sends behind everything persisted so far.
+    /// Sends once everything persisted so far is durable.
     pub fn send(&self, to: Member, body: Body, cx: &mut Context<'_, Raft>) {
         self.send_after(cx.last_position(), to, body, cx);
     }
@@ -202,11 +203,11 @@ impl Server {
     }
 
     pub fn refuse(&self, ticket: Ticket, reason: Refusal, cx: &mut Context<'_, Raft>) {
-        // Waits for nothing: it says that nothing was done.
+        // Waits for nothing: it reports that nothing was done.
         cx.emit_after(Position::NONE, Event::Refused { ticket, reason });
     }
 
-    /// Waits for a leader anew, for a time drawn in `[T, 2T)`: split votes are rare (Raft 5.2).
+    /// Restarts the election timeout, drawn in `[T, 2T)`, so that split votes are rare (Raft 5.2).
     pub fn arm_election(&mut self, cx: &mut Context<'_, Raft>) {
         let base = self.config.election_timeout;
         let jitter = cx.rng().below(nanos(base).max(1));
@@ -214,8 +215,8 @@ impl Server {
         cx.set_timer(Timer::Election, self.patience);
     }
 
-    /// The leader was heard. Where there is a clock, the timer is left alone and looks at it when it fires: a busy
-    /// leader would set it again thousands of times a second.
+    /// Records a message from the leader. If there is a clock, the timer is left alone and checks the clock when it
+    /// fires: under load it would be restarted thousands of times per second.
     pub fn hear_leader(&mut self, cx: &mut Context<'_, Raft>) {
         if self.config.check_quorum {
             self.heard_at = Some(cx.now());
@@ -224,7 +225,7 @@ impl Server {
         }
     }
 
-    /// How long the election timer has yet to wait, because a leader was heard since it was set.
+    /// The remaining election timeout, if a message from a leader arrived since the timer was set.
     pub fn patience_left(&self, cx: &Context<'_, Raft>) -> Option<Duration> {
         let heard_at = self.heard_at?;
         self.patience.checked_sub(cx.now().since(heard_at)).filter(|left| !left.is_zero())

@@ -1,13 +1,13 @@
-//! Checkpoints of the own log, and snapshots for others (Raft 7).
+//! Checkpoints of this member's log, and snapshots for others (Raft 7).
 //!
 //! The data is the parent's: it cuts its state into parts, and raft sends, counts and orders them. A part is one
-//! message; a few are under way at a time; the receiver answers each with the part that it wants next, so a link that
-//! broke goes on where it stopped.
+//! message; a few are in flight at a time; the receiver answers each with the part that it wants next, so a transfer
+//! continues after a broken link.
 
 use super::membership::Membership;
 use super::{Raft, Role, Server};
 use crate::configuration::Member;
-use crate::entry::{Index, NUMBER_MAX, Term};
+use crate::index::{Index, NUMBER_MAX, Term};
 use crate::interface::Event;
 use crate::log::Log;
 use crate::message::{Body, PARTS_MAX};
@@ -18,17 +18,17 @@ use alloc::vec;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, Context, Encode, PART_BYTES_MAX, Part, Position};
 
-/// Raft's own parts have this bit in their number.
+/// The bit that marks the numbers of raft's own parts.
 const OWN_PART: u64 = 1 << 63;
 
 pub(super) fn is_checkpoint_part(part: &Part) -> bool {
     part.number & OWN_PART != 0
 }
 
-/// A snapshot on its way in.
+/// An incoming snapshot.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Receiving {
-    /// Parts of two senders are never mixed: each cuts its state as it likes.
+    /// Parts of two senders are never mixed: each may split its state differently.
     from: Member,
     meta: SnapshotMeta,
     total: u32,
@@ -42,14 +42,15 @@ impl Raft {
         is_checkpoint_part(part)
     }
 
-    /// Raft's own part of a checkpoint at `meta`, for tools that make one while no node runs.
+    /// Raft's own part of a checkpoint at `meta`, for tools that create one while no node runs.
     pub fn checkpoint_part(meta: &SnapshotMeta) -> Part {
-        // One index, one content, forever: the index names the part.
+        // The content at an index never changes, so the index names the part.
         Part { number: OWN_PART | meta.index.0, data: Bytes::from(meta.to_bytes()) }
     }
 
     /// The parent has written all its parts of a checkpoint at `meta` with [`Context::checkpoint`]: adds raft's own,
-    /// makes the checkpoint current, and forgets the log behind it. One that is not behind the last is ignored.
+    /// makes the checkpoint current, and drops the log before it. A checkpoint that is not after the last one is
+    /// ignored.
     ///
     /// # Panics
     /// When `meta` is not [`Raft::meta_at`] an entry that the parent was given.
@@ -77,7 +78,7 @@ impl Raft {
             cx.note("ignored: a snapshot that did not arrive", meta.index.0);
             return false;
         };
-        let is_here = server.has_snapshot(&meta, cx);
+        let is_here = server.commit_covered(&meta, cx);
         if is_here {
             cx.note("ignored: a snapshot of what the log holds", meta.index.0);
         } else {
@@ -125,7 +126,7 @@ impl Raft {
         self.want_parts(to, cx);
     }
 
-    /// Leader: how far the snapshot has come.
+    /// Leader: the progress of the snapshot.
     pub(super) fn on_snapshot_reply(
         &mut self,
         from: Member,
@@ -141,20 +142,20 @@ impl Raft {
             return cx.note("ignored: asks for a part of another snapshot", index.0);
         }
         if refused {
-            // Another one, at the next check of the quorum: not in a loop as fast as the link.
+            // Sends another one at the next check of the quorum, not in a loop as fast as the link.
             sending.meta = None;
             (sending.total, sending.arrived, sending.asked, sending.sent) = (0, 0, u32::MAX, 0);
             return;
         }
         if wanted < sending.arrived {
-            // The receiver has started anew.
+            // The receiver has restarted.
             (sending.asked, sending.sent) = (wanted, wanted);
         }
         sending.arrived = wanted;
         self.want_parts(from, cx);
     }
 
-    /// Leader: asks the parent for the parts that may be under way.
+    /// Leader: asks the parent for the parts that the window admits.
     pub(super) fn want_parts(&mut self, to: Member, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         let Some(progress) = leader.progress.get_mut(&to) else { return };
@@ -162,7 +163,7 @@ impl Raft {
     }
 
     /// Leader: the parent may have forgotten, or have had nothing to send; a receiver that has all parts and is silent
-    /// may have crashed before it installed them, and says so when it sees the last part again.
+    /// may have crashed before it installed them, and reports it when it sees the last part again.
     pub(super) fn ask_again_for_parts(&mut self, cx: &mut Context<'_, Raft>) {
         let Role::Leader(leader) = &mut self.role else { return };
         for (member, progress) in &mut leader.progress {
@@ -191,7 +192,7 @@ impl Raft {
         if !is_possible || meta.term > server.term || meta.term == Term::ZERO {
             return cx.note("ignored: an impossible snapshot", meta.index.0);
         }
-        if server.has_snapshot(&meta, cx) {
+        if server.commit_covered(&meta, cx) {
             cx.note("a snapshot of what the log holds", meta.index.0);
             return server.send(from, Body::Appended { matched: server.verified }, cx);
         }
@@ -213,7 +214,7 @@ impl Raft {
         if !is_next {
             return;
         }
-        // Waits for nothing: it came from outside and reveals nothing of this member.
+        // Waits for nothing: it came from outside and reveals nothing about this member.
         cx.emit_after(Position::NONE, Event::SnapshotPart { meta: meta.clone(), part, total, data: data.clone() });
         if server.config.alone && wanted == total {
             self.install_alone(meta, data, cx);
@@ -242,13 +243,13 @@ impl Raft {
 }
 
 impl Server {
-    /// Whether the log already holds all that a snapshot stands for; then that is committed.
-    fn has_snapshot(&mut self, meta: &SnapshotMeta, cx: &mut Context<'_, Raft>) -> bool {
+    /// Whether the log already holds everything that a snapshot covers; then that is committed.
+    fn commit_covered(&mut self, meta: &SnapshotMeta, cx: &mut Context<'_, Raft>) -> bool {
         if planted::is(Bug::SnapshotOverLongerLog) {
             return false;
         }
-        // Raft 7: an entry with the snapshot's last index and term: it, and what follows it, is kept. What a snapshot
-        // holds is committed.
+        // Raft 7: an entry with the snapshot's last index and term: it, and what follows it, is kept. The content of a
+        // snapshot is committed.
         if self.log.term_at(meta.index) == Some(meta.term) {
             self.verified = self.verified.max(meta.index);
             self.commit_to(meta.index, cx);
@@ -259,13 +260,13 @@ impl Server {
     fn replace_log(&mut self, meta: &SnapshotMeta, parts: Vec<u64>, cx: &mut Context<'_, Raft>) {
         self.membership = Membership::new(meta.index, meta.configuration.clone());
         let covers = cx.last_position();
-        // The commit index moves behind the checkpoint only: on a disk that has the one and not the other it would
-        // commit what the old log holds there.
+        // The commit index is persisted only after the checkpoint: on a disk that has the one without the other it
+        // would commit the old log's entries there.
         self.write_checkpoint(meta.clone(), covers, parts, cx);
         self.commit = meta.index;
         self.applied = meta.index;
-        // What follows rests on the snapshot, so nobody may hear of it before the checkpoint is current: worlds do not
-        // report a record as durable before a checkpoint that was made before it.
+        // Later records depend on the snapshot, so no other member may learn of it before the checkpoint is current:
+        // worlds do not report a record as durable before a checkpoint that was made before it.
         let rests = cx.persist(Record::Rests { index: meta.index });
         self.log = Log::behind(meta.index, meta.term, rests);
         self.verified = self.verified.max(meta.index);
@@ -284,7 +285,7 @@ impl Server {
         let own = Raft::checkpoint_part(&meta);
         parts.insert(0, own.number);
         cx.checkpoint(own);
-        // The records that are cut hold the term and the vote: they are written anew, behind the cut.
+        // The truncated records hold the term and the vote: they are written again, after the truncation.
         self.persist_hard(cx);
         cx.checkpoint_done(covers, parts);
         self.membership.forget_before(meta.index);
@@ -292,7 +293,7 @@ impl Server {
     }
 }
 
-/// Asks the parent for the parts that may be under way. Without a parent, answers in its place.
+/// Asks the parent for the parts that the window admits. Without a parent, answers in its place.
 pub(super) fn want_parts_for(server: &Server, to: Member, progress: &mut Progress, cx: &mut Context<'_, Raft>) {
     let Mode::Snapshot(sending) = &mut progress.mode else { return };
     while let Some(part) = sending.next_part() {

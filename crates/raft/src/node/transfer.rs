@@ -3,12 +3,12 @@
 
 use super::{Raft, Role};
 use crate::configuration::Member;
-use crate::entry::Index;
+use crate::index::Index;
 use crate::interface::{Event, Refusal, Ticket, Timer};
 use crate::message::Body;
 use volvox_core::{Context, NodeId};
 
-/// A transfer under way.
+/// A transfer in progress.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Transfer {
     pub ticket: Ticket,
@@ -27,7 +27,7 @@ impl Raft {
         if to == server.me.node && server.configuration().votes(server.me) {
             return cx.emit(Event::Transferred { ticket });
         }
-        // During a swap a node may be named in two lives: the one that has come further is the one that is alive.
+        // During a swap a node may be named in two incarnations: the one with more progress is the living one.
         let voters = server.configuration().voters.iter().copied();
         let heir = voters
             .filter(|voter| voter.node == to && server.can_reach(*voter))
@@ -48,7 +48,7 @@ impl Raft {
         }
     }
 
-    /// Receiver: an election timeout, without the wait and without asking first; the leader wants it so.
+    /// Receiver: campaigns at once, without a timeout and without a pre-vote, as the leader requested.
     pub(super) fn on_timeout_now(&mut self, cx: &mut Context<'_, Raft>) {
         if self.server.may_campaign() {
             self.become_candidate(true, cx);
@@ -57,19 +57,19 @@ impl Raft {
         }
     }
 
-    /// Thesis 3.10: if the transfer does not end within an election timeout, the leader goes on.
+    /// Thesis 3.10: if the transfer does not end within an election timeout, the leader resumes.
     pub(super) fn on_transfer_timer(&mut self, cx: &mut Context<'_, Raft>) {
         if let Role::Leader(leader) = &mut self.role
             && let Some(transfer) = leader.transfer.take()
         {
-            return self.server.refuse(transfer.ticket, Refusal::Transferring, cx);
+            return self.server.refuse(transfer.ticket, Refusal::TransferTimedOut, cx);
         }
         if let Some((ticket, _)) = self.server.handover.take() {
             self.server.refuse(ticket, Refusal::LeaderChanged, cx);
         }
     }
 
-    /// Somebody leads, or nobody: whoever began a transfer here learns how it ended.
+    /// The leader changed, or there is none: informs the initiator of a transfer here how it ended.
     pub(super) fn on_leader_known(&mut self, leader: Option<NodeId>, cx: &mut Context<'_, Raft>) {
         let Some(leader) = leader else { return };
         let Some((ticket, to)) = self.server.handover.take() else { return };

@@ -7,7 +7,7 @@ use volvox_raft::Record;
 #[derive(Default)]
 pub struct Disk {
     waiting: VecDeque<Operation>,
-    /// Records in their encoding: what comes back was written and read.
+    /// Records in their encoding: whatever is restored was written and read.
     records: Vec<(Position, Vec<u8>)>,
     parts: BTreeMap<u64, Bytes>,
     checkpoint: Option<(Position, Vec<u64>)>,
@@ -64,7 +64,7 @@ impl Disk {
             }
             Operation::Part(part) => {
                 let old = self.parts.insert(part.number, part.data.clone());
-                assert!(old.is_none_or(|old| old == part.data), "part {} came back as another", part.number);
+                assert!(old.is_none_or(|old| old == part.data), "part {} was restored with other content", part.number);
             }
             Operation::Done { covers, parts } => {
                 assert!(covers <= self.written, "covers records that were never written");

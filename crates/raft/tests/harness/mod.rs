@@ -25,9 +25,9 @@ pub struct Cluster {
     pub violation: Option<Violation>,
     /// Lines of the trace, when it is kept.
     pub trace: Option<Vec<String>>,
-    /// What the parents were told, in order.
+    /// The events to the parents, in order.
     pub events: Vec<(NodeId, Event)>,
-    /// The state of the state machine at each index: whoever applied it first.
+    /// The state of the state machine at each index, as the first node applied it.
     pub states: BTreeMap<Index, u64>,
     /// The highest commit index anywhere when each read was asked.
     pub reads: BTreeMap<Ticket, Index>,
@@ -100,7 +100,7 @@ impl Cluster {
         self.nodes.values().filter_map(|node| node.raft.as_ref())
     }
 
-    // What happens in the world.
+    // Actions of the world.
 
     pub fn start(&mut self, node: NodeId) {
         let now = self.now;
@@ -114,11 +114,11 @@ impl Cluster {
         let member = self.nodes[&node].raft.as_ref().expect("the node runs").member();
         self.observer.crashed(member);
         self.node(node).crash(kept);
-        // What it has sent may still arrive.
+        // Its messages may still arrive.
         self.links.retain(|(_, to), _| *to != node);
     }
 
-    /// The disk is gone: the node is somebody else from now on.
+    /// The disk is gone: the node is a new incarnation from now on.
     pub fn lose_disk(&mut self, node: NodeId) {
         assert!(!self.is_up(node), "a running node loses its disk");
         let node = self.node(node);
@@ -166,7 +166,7 @@ impl Cluster {
         self.step(to, |raft, cx| raft.on_message(from, message, cx));
     }
 
-    /// Delivers everything that is under way, oldest first a link, link by link.
+    /// Delivers everything in flight, oldest first per link, link by link.
     pub fn deliver_all(&mut self) -> bool {
         let mut any = false;
         let links: Vec<(NodeId, NodeId)> = self.links.keys().copied().collect();
@@ -239,7 +239,7 @@ impl Cluster {
         }
     }
 
-    /// Only nodes of one group hear one another; who is in no group hears nobody.
+    /// Only nodes of one group hear one another; a node in no group hears none.
     pub fn groups(&mut self, groups: &[&[u64]]) {
         let together =
             |from: NodeId, to: NodeId| groups.iter().any(|group| group.contains(&from.0) && group.contains(&to.0));
@@ -250,7 +250,7 @@ impl Cluster {
         self.links.retain(|link, _| !cut.contains(link));
     }
 
-    /// Makes one node time out, and goes on until it leads; what it then sends is lost.
+    /// Makes one node time out, and continues until it leads; its messages after that are lost.
     pub fn elect_in_silence(&mut self, node: u64) {
         for round in 0..20 {
             if round % 10 == 0 {
@@ -317,7 +317,7 @@ impl Cluster {
         assert_eq!(self.leader(), Some(node), "the election was lost");
     }
 
-    // What follows from a step.
+    // The consequences of a step.
 
     pub fn step(&mut self, node: NodeId, step: impl FnOnce(&mut Raft, &mut volvox_core::Context<'_, Raft>)) {
         let now = self.now;

@@ -14,7 +14,7 @@ pub struct Node {
     pub raft: Option<Raft>,
     pub disk: Disk,
     pub outbox: Outbox<Out>,
-    /// What has passed the gate.
+    /// The effects that have passed the gate.
     pub ready: VecDeque<Out>,
     pub timers: BTreeMap<Timer, Instant>,
     pub is_paused: bool,

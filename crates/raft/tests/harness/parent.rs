@@ -13,7 +13,7 @@ pub const PARTS: u32 = 3;
 pub struct State {
     pub applied: Index,
     pub hash: u64,
-    /// The snapshot that is being sent: pinned while somebody wants its parts.
+    /// The snapshot that is being sent: pinned while a follower wants its parts.
     pinned: Option<(SnapshotMeta, State0)>,
     received: Vec<Bytes>,
     /// How often a transfer began, and how many were installed.

@@ -10,18 +10,18 @@ use alloc::vec::Vec;
 use core::ops::Bound;
 use volvox_store::{Event, View as StoreView};
 
-/// How many watchers one pass looks at.
+/// How many watchers one pass examines.
 const WATCHERS_A_SCAN: usize = 4096;
 /// How many watchers one pass serves.
 const WATCHERS_A_PASS: usize = 512;
 /// How many revisions one pass reads, and one response holds at most.
 const REVISIONS_A_PASS: usize = 1000;
-/// A watcher is given no more than this in one response, but always one whole revision.
+/// The most bytes for a watcher in one response, but always one whole revision.
 const BYTES_A_RESPONSE: usize = 1 << 20;
 /// One pass collects no more than this in all.
 const BYTES_A_PASS: usize = 8 << 20;
 
-/// What one watcher gets from a pass.
+/// The events for one watcher in a pass.
 #[derive(Default)]
 struct Harvest {
     events: Vec<Event>,
@@ -64,7 +64,7 @@ impl Hub {
         self.wants_catch_up()
     }
 
-    /// Watchers that are behind and could be served, not more than one step can look at; the next pass goes on where
+    /// Watchers that are behind and could be served, not more than one step can look at; the next pass continues where
     /// this one stopped.
     fn scan(&mut self) -> Vec<WatcherRef> {
         let (first, from) = self.cursor;
@@ -90,7 +90,7 @@ impl Hub {
         self.streams[&id].watchers[&watch_id].next_revision
     }
 
-    /// Reads history from `from`; returns what each watcher gets, and the last revision read.
+    /// Reads history from `from`; returns the events for each watcher, and the last revision read.
     fn read(&self, index: &Index, view: &StoreView, from: i64) -> (BTreeMap<WatcherRef, Harvest>, i64) {
         let mut harvests: BTreeMap<WatcherRef, Harvest> = BTreeMap::new();
         let mut through = from - 1;
@@ -157,7 +157,7 @@ impl Hub {
         self.review(id);
     }
 
-    /// Answers who asked how far they had come while they were still behind.
+    /// Answers progress requests that arrived while watchers were still behind.
     fn answer_late_progress(&mut self, group: &[WatcherRef], out: &mut Outgoing) {
         let synced = |stream: &Stream| stream.watchers.values().all(|watcher| watcher.synced);
         let due = |id: &StreamId| {

@@ -1,4 +1,4 @@
-//! The hub: takes the doors' watch commands and the store's changes, and decides what each stream is sent.
+//! The hub: takes the doors' watch commands and the store's changes, and decides what to send on each stream.
 
 use super::index::{Index, WatcherRef};
 use super::stream::{Outgoing, Stream, Watcher};
@@ -16,7 +16,7 @@ const TOO_MANY: &str = "etcdserver: too many requests";
 /// The limits of a hub.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct HubLimits {
-    /// A response larger than this is split for who asked for that (max-request-bytes + 512 KiB).
+    /// A response larger than this is split for watchers that requested it (max-request-bytes + 512 KiB).
     pub response_bytes_max: usize,
     /// Streams on this node.
     pub streams_max: usize,
@@ -41,7 +41,7 @@ pub struct Hub {
     pub(super) behind: BTreeSet<WatcherRef>,
     /// The streams that have credit, and watchers that are behind.
     pub(super) serviceable: BTreeSet<StreamId>,
-    /// Where the next pass begins to look for watchers that are behind.
+    /// The place at which the next pass starts to search for watchers that are behind.
     pub(super) cursor: WatcherRef,
     pub(super) watcher_count: usize,
     /// Every change up to here went through [`Hub::on_changes`].
@@ -63,7 +63,7 @@ impl Hub {
         }
     }
 
-    /// How many watchers there are: all, and those behind.
+    /// The number of watchers: all, and those behind.
     pub fn counts(&self) -> (usize, usize) {
         (self.watcher_count, self.behind.len())
     }
@@ -78,7 +78,7 @@ impl Hub {
         !self.serviceable.is_empty()
     }
 
-    /// Keeps account of whether a stream has credit for watchers that are behind.
+    /// Tracks whether a stream has credit for watchers that are behind.
     pub(super) fn review(&mut self, id: StreamId) {
         let is_open = self.streams.get(&id).is_some_and(Stream::is_open);
         if is_open && self.behind.range((id, i64::MIN)..=(id, i64::MAX)).next().is_some() {
@@ -128,7 +128,7 @@ impl Hub {
         }
         let limits = self.limits;
         let Some(stream) = self.streams.get_mut(&id) else {
-            // It was not opened: there were too many. The client must not wait forever.
+            // The stream was not opened, because there were too many. The client must not wait forever.
             out.push((id, WatchResponse::refused(view.revision(), TOO_MANY)));
             return;
         };
@@ -204,7 +204,7 @@ impl Hub {
         self.review(id);
     }
 
-    /// Tells the watchers that asked for it, and heard nothing since the last time, how far they have come.
+    /// Sends progress to the watchers that requested it and received nothing since the last time.
     pub fn on_progress_tick(&mut self, out: &mut Outgoing) {
         let revision = self.revision;
         for (id, stream) in &mut self.streams {
@@ -266,13 +266,14 @@ impl Hub {
         }
     }
 
-    /// The store was replaced by a snapshot that stands at `revision`: who was synced is behind now, at its position.
+    /// The store was replaced by a snapshot that stands at `revision`: synced watchers are now behind, at their
+    /// positions.
     pub fn on_replaced(&mut self, revision: i64) {
         for (id, stream) in &mut self.streams {
             let is_open = stream.is_open();
             for (watch_id, watcher) in stream.watchers.iter_mut().filter(|(_, watcher)| watcher.synced) {
                 watcher.synced = false;
-                // A synced watcher was told all up to the old revision, whatever its last event was.
+                // A synced watcher received everything up to the old revision, whatever its last event was.
                 watcher.next_revision = watcher.next_revision.max(self.revision + 1);
                 self.index.remove(&watcher.key, &watcher.range_end, (*id, *watch_id));
                 self.behind.insert((*id, *watch_id));

@@ -1,9 +1,9 @@
-//! Which watchers want a key, found once for each event.
+//! Finds the watchers of a key, once per event.
 //!
 //! Single keys are kept in an ordered map, ranges in an interval tree (Cormen et al., Introduction to Algorithms,
 //! 14.3): a balanced search tree by where a range starts, in which every node knows the furthest end below it. A key
-//! walks down; it leaves out what ends before the key, and what starts behind it. So n distinct ranges cost n nodes
-//! however they overlap, a change costs a path, and a look-up a path for each range found, or less.
+//! walks down; it skips ranges that end before the key or start after it. So n distinct ranges cost n nodes however
+//! they overlap, a change costs a path, and a look-up a path for each range found, or less.
 //!
 //! Watchers of the same range share one node, as the thousands of watchers of one prefix do.
 
@@ -35,7 +35,7 @@ impl Index {
         }
     }
 
-    /// Takes a watcher out; nothing happens when it is not in.
+    /// Removes a watcher, if it is in the index.
     pub fn remove(&mut self, key: &Bytes, range_end: &Bytes, watcher: WatcherRef) {
         match Range::of(key, range_end) {
             None => {
@@ -66,7 +66,7 @@ struct Range {
     end: End,
 }
 
-/// Where a range ends; unbounded is behind every bound.
+/// The end of a range; unbounded is behind every bound.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 enum End {
     Below(Bytes),
@@ -109,7 +109,7 @@ struct Node {
 }
 
 impl Node {
-    /// Computes what a node knows of those below it.
+    /// Computes the summary of a node's subtree.
     fn refresh(&mut self) {
         self.height = 1 + height(&self.left).max(height(&self.right));
         let below = [&self.left, &self.right].into_iter().flatten().map(|node| &node.furthest);
@@ -257,7 +257,7 @@ mod tests {
         assert!(height(&node.left).abs_diff(height(&node.right)) <= 1, "out of balance at {:?}", node.range);
         assert!(node.left.as_ref().is_none_or(|left| left.range < node.range), "out of order at {:?}", node.range);
         assert!(node.right.as_ref().is_none_or(|right| right.range > node.range), "out of order at {:?}", node.range);
-        assert!(!node.watchers.is_empty(), "nobody watches {:?}", node.range);
+        assert!(!node.watchers.is_empty(), "no client watches {:?}", node.range);
         let mut fresh = node.clone();
         fresh.refresh();
         assert_eq!((fresh.height, &fresh.furthest), (node.height, &node.furthest), "at {:?}", node.range);

@@ -1,15 +1,16 @@
-//! The watch hub: who wants to hear of which keys, and how far each has come (book/src/etcd.md#5).
+//! The watch hub: the watchers, their keys, and their positions (book/src/etcd.md#5).
 //!
 //! A door opens a stream, grants it credit, and creates watchers on it. A watcher is either *synced* — it is in the
 //! `index`, and gets every change in the step that applies it — or it is *behind* and holds a position, never a queue:
 //! it is caught up from the store's history (`catch_up`), many watchers in one pass, as far as its stream's credit
-//! goes. A synced watcher whose stream has no credit when an event comes falls behind at exactly that revision. So a
+//! goes. A synced watcher whose stream has no credit when an event arrives falls behind at exactly that revision. So a
 //! client that does not read costs a few numbers, whatever happens meanwhile, and afterwards it gets every event.
 //!
-//! The six guarantees of book/src/etcd.md#5.6 follow from three rules. *One position*: all that a watcher was told lies below
-//! `next_revision`, all that it was not told lies at or above it, and only delivery moves it forward (ordered, unique,
-//! reliable, resumable). *A revision is never split* over two responses but as fragments (atomic). *Progress is
-//! answered only when every watcher of the stream is synced* and everything before it was handed over (bookmarkable).
+//! The six guarantees of book/src/etcd.md#5.6 follow from three rules. *One position*: everything delivered to a
+//! watcher is below `next_revision`, everything not delivered is at or above it, and only delivery moves it forward
+//! (ordered, unique, reliable, resumable). *A revision is never split* over two responses, except as fragments
+//! (atomic). *Progress is answered only when every watcher of the stream is synced* and everything before it was handed
+//! over (bookmarkable).
 
 mod catch_up;
 mod hub;
@@ -23,11 +24,11 @@ use volvox_store::Event;
 
 pub use hub::{Hub, HubLimits};
 
-/// The door's name for a watch stream, never used twice in a life of the node.
+/// The door's name for a watch stream, never reused in a boot of the node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct StreamId(pub u64);
 
-/// What to watch.
+/// The keys to watch.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct WatchCreate {
     /// First key, or the only one; empty is read as the byte 0x00.
@@ -36,7 +37,7 @@ pub struct WatchCreate {
     pub range_end: Bytes,
     /// First revision to deliver; 0 is the next one.
     pub start_revision: i64,
-    /// Send an empty response now and then while nothing happens.
+    /// Send an occasional empty response while nothing happens.
     pub progress_notify: bool,
     /// Leave out puts.
     pub no_put: bool,
@@ -55,7 +56,7 @@ pub struct WatchCreate {
 pub struct WatchResponse {
     /// For the header.
     pub revision: i64,
-    /// Which watcher; -1 for none of them or all.
+    /// The watcher; -1 for none of them or all.
     pub watch_id: i64,
     /// The answer to a create request.
     pub created: bool,
@@ -67,7 +68,7 @@ pub struct WatchResponse {
     pub cancel_reason: &'static str,
     /// More pieces of this response follow.
     pub fragment: bool,
-    /// What happened, in revision order.
+    /// The events, in revision order.
     pub events: Vec<Event>,
 }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use volvox_core::Bytes;
 use volvox_store::{Event, EventKind};
 
-/// What the hub has decided to send, in order.
+/// The responses that the hub has decided to send, in order.
 pub type Outgoing = Vec<(StreamId, WatchResponse)>;
 
 /// How many answers to requests may wait for credit. A door stops reading requests long before.
@@ -19,7 +19,7 @@ pub struct Watcher {
     pub range_end: Bytes,
     /// Nothing below this is delivered, no progress below it is claimed.
     pub start_revision: i64,
-    /// All below was delivered or does not concern it; nothing at or above was delivered.
+    /// Everything below was delivered or does not concern it; nothing at or above was delivered.
     pub next_revision: i64,
     /// In the index of live events.
     pub synced: bool,
@@ -84,7 +84,7 @@ impl Stream {
         self.credit > 0 && self.answers.is_empty()
     }
 
-    /// Sends an answer to a request, or keeps it until there is credit. False when too many wait.
+    /// Sends an answer to a request, or keeps it until there is credit. Returns false when too many wait.
     pub fn answer(&mut self, id: StreamId, response: WatchResponse, out: &mut Outgoing) -> bool {
         if self.is_open() {
             self.credit -= 1;
@@ -137,7 +137,7 @@ impl Stream {
     }
 }
 
-/// About the encoded size of an event.
+/// The approximate encoded size of an event.
 pub fn size_of_event(event: &Event) -> usize {
     let pair = |kv: &volvox_store::KeyValue| kv.key.len() + kv.value.len() + 40;
     pair(&event.key_value) + event.previous.as_ref().map_or(0, pair) + 8

@@ -1,4 +1,4 @@
-//! A disk that does one thing after another, and forgets what it had not done when the power goes.
+//! A disk that performs its operations in order, and loses the unfinished ones at a power failure.
 
 use std::collections::{BTreeMap, VecDeque};
 use volvox_core::{Bytes, Decode, Encode, Part, Position, Restored, decode_all};
@@ -7,7 +7,7 @@ use volvox_replica::Record;
 #[derive(Default)]
 pub struct Disk {
     waiting: VecDeque<Operation>,
-    /// Records in their encoding: what comes back was written and read.
+    /// Encoded records, so that a restored record was really encoded and decoded.
     records: Vec<(Position, Vec<u8>)>,
     parts: BTreeMap<u64, Bytes>,
     checkpoint: Option<(Position, Vec<u64>)>,
@@ -34,7 +34,7 @@ impl Disk {
         self.waiting.len() + self.steps.len()
     }
 
-    /// Carries out the first `count` operations; says how far the records are durable.
+    /// Performs the first `count` operations; returns how far the records are durable.
     pub fn sync(&mut self, count: usize) -> Position {
         let mut left = count;
         while left > 0 {
@@ -64,7 +64,7 @@ impl Disk {
             }
             Operation::Part(part) => {
                 let old = self.parts.insert(part.number, part.data.clone());
-                assert!(old.is_none_or(|old| old == part.data), "part {} came back as another", part.number);
+                assert!(old.is_none_or(|old| old == part.data), "part {} was restored with other content", part.number);
             }
             Operation::Done { covers, parts } => {
                 assert!(covers <= self.written, "covers records that were never written");

@@ -1,7 +1,7 @@
-//! A world that a test holds in its hands: a queue a link, a disk that syncs when told, a clock that moves when told.
+//! A world that a test controls: one queue per link, a disk that syncs on command, a clock that moves on command.
 //!
-//! The simulator finds what nobody thought of; here stands what somebody did: deliver this frame, lose that one, crash
-//! here. Nothing happens by chance.
+//! The simulator finds unforeseen cases; these tests contain the foreseen ones: deliver this frame, lose that one,
+//! crash here. Nothing is random.
 #![allow(dead_code)]
 
 pub mod disk;
@@ -22,7 +22,7 @@ pub struct Cluster {
     pub now: Instant,
     /// Lines of the trace that are worth one.
     pub trace: Vec<String>,
-    /// What clients were told, in order.
+    /// The replies to clients, in order.
     pub events: Vec<(NodeId, Event)>,
     next_ticket: u64,
     seed: Rng,
@@ -95,7 +95,7 @@ impl Cluster {
         self.nodes.keys().copied().filter(|node| self.is_up(*node)).collect()
     }
 
-    // What happens in the world.
+    // Actions of the world.
 
     pub fn start(&mut self, node: u64) {
         let now = self.now;
@@ -103,7 +103,7 @@ impl Cluster {
         self.step(node, |replica, cx| replica.on_start(cx));
     }
 
-    /// The process dies, and with it what was not synced. What it has sent may still arrive.
+    /// The process crashes, and unsynced records are lost. Its messages may still arrive.
     pub fn crash(&mut self, node: u64) {
         self.node(node).crash();
         self.links.retain(|(_, to), _| *to != id(node));
@@ -259,7 +259,7 @@ impl Cluster {
         Some(String::from_utf8_lossy(&pair.value).into_owned())
     }
 
-    /// Only nodes of one group hear one another; who is in no group hears nobody.
+    /// Only nodes of one group receive from one another; a node in no group receives nothing.
     pub fn groups(&mut self, groups: &[&[u64]]) {
         let together =
             |from: NodeId, to: NodeId| groups.iter().any(|group| group.contains(&from.0) && group.contains(&to.0));
@@ -275,7 +275,7 @@ impl Cluster {
         self.trace.iter().any(|line| line.contains(&format!("note {text}")))
     }
 
-    // What follows from a step.
+    // The consequences of a step.
 
     pub fn step(&mut self, node: u64, step: impl FnOnce(&mut Replica, &mut volvox_core::Context<'_, Replica>)) {
         let now = self.now;

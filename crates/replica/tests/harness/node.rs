@@ -13,7 +13,7 @@ pub struct Node {
     pub replica: Option<Replica>,
     pub disk: Disk,
     pub outbox: Outbox<Out>,
-    /// What has passed the gate.
+    /// The effects that have passed the gate.
     pub ready: VecDeque<Out>,
     pub timers: BTreeMap<Timer, Instant>,
     lives: u64,
@@ -46,7 +46,7 @@ impl Node {
         }
     }
 
-    /// The process is made anew from what is on the disk.
+    /// The process is recreated from the disk.
     pub fn boot(&mut self, now: Instant) {
         assert!(self.replica.is_none(), "started twice");
         let (position, restored) = self.disk.restore();
@@ -68,7 +68,7 @@ impl Node {
         self.disk.crash(0);
     }
 
-    /// The folder is gone: the node is somebody else from now on, and must be taken in.
+    /// The folder is gone: the node is a new incarnation from now on, and must join.
     pub fn lose_disk(&mut self) {
         assert!(self.replica.is_none(), "a running node loses its disk");
         self.config.raft.incarnation = Incarnation(self.config.raft.incarnation.0 + 1);
@@ -90,7 +90,7 @@ impl Node {
         effects
     }
 
-    /// Does what a step asked for.
+    /// Performs the effects of a step.
     pub fn take(&mut self, effects: Vec<EffectOf<Replica>>, now: Instant) {
         for effect in effects {
             match effect {

@@ -1,15 +1,15 @@
-//! What may happen in a world that is driven by hand, as data.
+//! The actions in a world that is driven by hand, as data.
 
 use std::fmt;
 use volvox_core::{Duration, Instant, MessageKind, NodeId, Position, Process};
 
-/// One thing that happens, and how the choices of the step that it causes turn out.
+/// One action, with the choices of the step that it causes.
 pub struct Action<P: Process> {
-    /// Not before this moment of the world's time; [`Instant::ZERO`] is as soon as possible.
+    /// The earliest world's time; [`Instant::ZERO`] is as soon as possible.
     pub at: Instant,
-    /// What happens.
+    /// The action.
     pub what: What<P>,
-    /// The answers to `choose`, in the order of asking. Those that are missing are 0.
+    /// The answers to `choose`, in the order of asking. Missing ones are 0.
     pub choices: Vec<u32>,
 }
 
@@ -17,87 +17,87 @@ pub struct Action<P: Process> {
 pub enum What<P: Process> {
     /// A node that is down starts.
     Start {
-        /// Whose process.
+        /// The node.
         node: NodeId,
     },
-    /// Somebody outside asks for something.
+    /// A command arrives from outside.
     Command {
-        /// Whom.
+        /// The node.
         node: NodeId,
-        /// What.
+        /// The command.
         command: P::Command,
     },
-    /// A message arrives. Where nobody is, it is lost.
+    /// A message arrives. If the node is down, it is lost.
     Deliver {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// Which of those under way.
+        /// The index among the messages in flight.
         which: Which<P::Message>,
     },
     /// A message never arrives.
     Drop {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// Which of those under way.
+        /// The index among the messages in flight.
         which: Which<P::Message>,
     },
-    /// A message is under way a second time, right behind the first.
+    /// A message is duplicated, right behind the first.
     Duplicate {
-        /// From whom.
+        /// The sender.
         from: NodeId,
-        /// To whom.
+        /// The receiver.
         to: NodeId,
-        /// Which of those under way.
+        /// The index among the messages in flight.
         which: Which<P::Message>,
     },
     /// A timer fires; the clock of the world advances to its moment if that is later.
     Fire {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// Which.
+        /// The timer.
         timer: WhichTimer<P::Timer>,
     },
     /// Records are durable.
     Sync {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// Up to which; all that was handed to the disk when nothing is said.
+        /// The last durable record; by default all that the disk has received.
         through: Option<Position>,
     },
     /// The process ends.
     Crash {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// What is found on its disk afterwards.
+        /// The records that its disk keeps.
         keeps: Keeps,
     },
     /// A node's clocks change.
     Clock {
-        /// Whose.
+        /// The node.
         node: NodeId,
-        /// By how many nanoseconds the wall clock jumps.
+        /// The jump of the wall clock, in nanoseconds.
         jump: i64,
-        /// How fast both run from now on, in parts per million over the true rate.
+        /// The drift of both clocks from now on, in parts per million.
         drift_ppm: Option<i32>,
     },
-    /// Nothing but time.
+    /// Only time passes.
     Wait,
 }
 
-/// One of the messages that are under way on a link.
+/// One of the messages in flight on a link.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Which<M> {
     /// The one sent first.
     Oldest,
-    /// The one at this place, counted from 0 for the oldest.
+    /// The message at this place, counted from 0 for the oldest.
     Place(usize),
     /// The oldest of this kind.
     Kind(String),
-    /// The oldest that equals this one. While a run is made shorter, a like one must do: then the oldest of its kind.
+    /// The oldest that equals this one; while a run is being shrunk, otherwise the oldest of its kind.
     Equal(M),
 }
 
@@ -110,12 +110,12 @@ pub enum WhichTimer<T> {
     Earliest,
 }
 
-/// What a crash leaves on the disk.
+/// The records that a crash leaves on the disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keeps {
-    /// What was synced.
+    /// The synced records.
     Durable,
-    /// Of what was not synced, what was written up to here.
+    /// Also the unsynced records up to here.
     Through(Position),
     /// Nothing: the disk is gone, and the next start is that of another incarnation.
     Nothing,
@@ -128,7 +128,7 @@ impl<P: Process> Action<P> {
     }
 }
 
-// Not derived: that would ask for a process that can be cloned, and there is none inside.
+// Not derived: that would require a clonable process, and there is none inside.
 impl<P: Process> Clone for Action<P> {
     fn clone(&self) -> Action<P> {
         Action { at: self.at, what: self.what.clone(), choices: self.choices.clone() }
@@ -158,7 +158,7 @@ impl<P: Process> fmt::Debug for Action<P> {
     }
 }
 
-/// The line of a script. Its choices are lines of their own, before it.
+/// The line of a script. Its choices are separate lines before it.
 impl<P: Process> fmt::Display for Action<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.at > Instant::ZERO {

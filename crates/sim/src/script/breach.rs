@@ -1,21 +1,21 @@
-//! What broke in a run.
+//! The violation in a run.
 
 use std::any::Any;
 
-/// What a panic breaks.
+/// The property that a panic violates.
 pub const PANIC: &str = "no panic";
 
-/// What broke, and how.
+/// A violated property, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
     /// The name of the property.
     pub property: String,
-    /// What is wrong.
+    /// The reason.
     pub text: String,
 }
 
 impl Breach {
-    /// What a panic says.
+    /// The message of a panic.
     pub fn of_panic(panic: &(dyn Any + Send)) -> Breach {
         let text = match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
             (Some(text), _) => text.clone(),

@@ -19,11 +19,11 @@ pub(super) struct Node<P: Process> {
     pub clock: Clock,
     /// Counts the starts of the process.
     pub run: u32,
-    /// What is set, and when it is due on the node's monotonic clock.
+    /// The timers that are set, with their deadlines on the node's monotonic clock.
     pub timers: FlatMap<P::Timer, Instant>,
     pub disk: Disk<P::Record>,
     pub outbox: Outbox<Outgoing<P>>,
-    /// The answers to the next choices, told beforehand.
+    /// The prepared answers to the next choices.
     pub answers: Vec<u32>,
 }
 
@@ -52,10 +52,10 @@ impl<P: Process> Node<P> {
     }
 }
 
-/// A disk that does one thing after another when told, and forgets what it had not done when the power goes.
+/// A disk that performs its operations in order on command, and loses the unfinished ones at a power failure.
 #[derive(Clone)]
 pub(super) struct Disk<R> {
-    /// Written, and not synced.
+    /// Written but not synced.
     waiting: VecDeque<Write<R>>,
     records: VecDeque<(Position, R)>,
     parts: BTreeMap<u64, Part>,
@@ -90,7 +90,8 @@ impl<R: Clone> Disk<R> {
         self.waiting.is_empty()
     }
 
-    /// Syncs what was written up to a record, and pieces of checkpoints before the next record. Says what is durable.
+    /// Syncs what was written up to a record, and pieces of checkpoints before the next record. Returns what is
+    /// durable.
     pub fn sync(&mut self, through: Position) -> Position {
         while let Some(write) = self.waiting.pop_front() {
             match write {
@@ -117,7 +118,7 @@ impl<R: Clone> Disk<R> {
         self.durable
     }
 
-    /// The power goes. What was written up to `through` had reached the disk, synced or not.
+    /// The power fails. Records up to `through` had reached the disk, synced or not.
     pub fn crash(&mut self, through: Position) {
         if through > self.durable {
             self.sync(through);
@@ -125,7 +126,7 @@ impl<R: Clone> Disk<R> {
         self.waiting.clear();
     }
 
-    /// Reads everything back; says which record is the last.
+    /// Reads everything back; returns the last record's position.
     pub fn restore(&self, mut give: impl FnMut(Restored<R>)) -> Position {
         if let Some((covers, parts)) = &self.checkpoint {
             for part in parts.iter().filter_map(|number| self.parts.get(number)) {

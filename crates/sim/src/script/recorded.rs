@@ -1,10 +1,11 @@
 //! A world driven by hand, recorded as data: the same [`Recording`] that a simulation writes, so that the same diagrams
 //! show both.
 //!
-//! What waits for the disk is recorded when the disk lets it go: a message is sent then, and an event is told then. What
-//! a crash takes with it never was.
+//! Effects that wait for the disk are recorded when they become visible: a message is sent then, and an event is
+//! emitted then. Effects lost in a crash are not recorded.
 
 use super::action::{Action, What};
+use super::ledger::Ledger;
 use super::world::World;
 use crate::recording::{Carrier, Envelope, Moment, Recording, What as Happened};
 use std::collections::BTreeMap;
@@ -12,34 +13,9 @@ use std::fmt::Display;
 use std::rc::Rc;
 use volvox_core::{Effect, EffectOf, Fault, FlatMap, Instant, NodeId, Process};
 
-/// What a node is, in a word or two.
-type StateOf<P> = Rc<dyn Fn(&P) -> String>;
-
-/// What a world writes down about itself.
-pub(super) struct Ledger<P: Process> {
-    recording: Recording,
-    carrier: Rc<dyn Carrier<P>>,
-    state_of: StateOf<P>,
-    states: BTreeMap<NodeId, String>,
-    /// Beside the links of the world: the place of each message in the recording.
-    under_way: FlatMap<(NodeId, NodeId), Vec<usize>>,
-}
-
-// Not derived: that would ask for a process that can be cloned.
-impl<P: Process> Clone for Ledger<P> {
-    fn clone(&self) -> Ledger<P> {
-        Ledger {
-            recording: self.recording.clone(),
-            carrier: Rc::clone(&self.carrier),
-            state_of: Rc::clone(&self.state_of),
-            states: self.states.clone(),
-            under_way: self.under_way.clone(),
-        }
-    }
-}
-
 impl<P: Process> World<P> {
-    /// Records what happens from here on, for [`World::recording`]. `state_of` says what a node is, in a word or two.
+    /// Records what happens from here on, for [`World::recording`]. `state_of` describes the state of a node, in a word
+    /// or two.
     pub fn recorded(mut self, carrier: Rc<dyn Carrier<P>>, state_of: impl Fn(&P) -> String + 'static) -> Self {
         self.ledger = Some(Ledger {
             recording: Recording::default(),
@@ -51,7 +27,7 @@ impl<P: Process> World<P> {
         self
     }
 
-    /// What was recorded.
+    /// The recording.
     pub fn recording(&self) -> Recording {
         self.ledger.as_ref().map(|ledger| ledger.recording.clone()).unwrap_or_default()
     }
@@ -63,7 +39,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// A message is under way, at this place of its link.
+    /// A message is in flight, at this place of its link.
     pub(super) fn enter_sent(&mut self, ends: (NodeId, NodeId), place: usize, is_copy: bool) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };
@@ -74,7 +50,7 @@ impl<P: Process> World<P> {
         ledger.recording.moments.push(Moment { at, node: ends.0, what: Happened::Sent(id) });
     }
 
-    /// The message at this place of a link is not under way any more; says which one it was.
+    /// The message at this place of a link is no longer in flight; returns its number.
     pub(super) fn enter_taken(&mut self, ends: (NodeId, NodeId), place: usize) {
         let Some(ledger) = &mut self.ledger else { return };
         if let Some(queue) = ledger.under_way.get_mut(&ends)
@@ -86,7 +62,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// The message that was just taken from its link is handled, or finds nobody.
+    /// The message that was just taken from its link is handled, or finds no node.
     pub(super) fn enter_arrival(&mut self, is_handled: bool) {
         let Some(ledger) = &mut self.ledger else { return };
         if let Some(Moment { what, .. }) = ledger.recording.moments.last_mut()
@@ -96,7 +72,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// What was under way to a node is lost with it.
+    /// Messages in flight to a node are lost with it.
     pub(super) fn enter_broken(&mut self, node: NodeId) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };
@@ -111,7 +87,7 @@ impl<P: Process> World<P> {
         });
     }
 
-    /// What an action is, before its step.
+    /// The record of an action, before its step.
     pub(super) fn enter_action(&mut self, action: &Action<P>) {
         let said = |text: &dyn Display| text.to_string();
         match &action.what {
@@ -149,7 +125,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// What nodes are now, where that is news.
+    /// The states of nodes, where they have changed.
     pub(super) fn enter_states(&mut self) {
         let at = Instant(self.now);
         let Some(ledger) = &mut self.ledger else { return };

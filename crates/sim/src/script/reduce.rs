@@ -1,24 +1,24 @@
-//! Makes a list of actions shorter for as long as it breaks the same property.
+//! Shrinks a list of actions as long as it violates the same property.
 //!
 //! Delta debugging (Zeller and Hildebrandt, *Simplifying and isolating failure-inducing input*, 2002), in the order of Scott
-//! and others (*Minimizing faulty executions of distributed systems*, NSDI 2016): first what came from outside, since much
-//! of the rest falls with it, then timers, deliveries and syncs. What is not possible any more, because what led to it is
-//! gone, is skipped when the list is followed, and is not in the list that comes back.
+//! and others (*Minimizing faulty executions of distributed systems*, NSDI 2016): first external inputs, since much of
+//! the rest disappears with them, then timers, deliveries and syncs. Actions that have become impossible, because their
+//! causes are gone, are skipped during replay, and are not in the resulting list.
 
 use super::{Action, What};
 use volvox_core::{Instant, Process};
 
-/// Follows a list; gives back what of it was possible when it breaks the property.
+/// Replays a list; returns its possible actions if it violates the property.
 pub type Test<'t, P> = &'t mut dyn FnMut(&[Action<P>]) -> Option<Vec<Action<P>>>;
 
-/// What an action counts as.
+/// The class of an action.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Class {
     /// A command, a crash, a start, a clock that changes.
     External,
     Timer,
     Delivery,
-    /// A loss or a duplicate: what the network did.
+    /// A loss or a duplicate, by the network.
     Network,
     Sync,
     Wait,
@@ -40,7 +40,7 @@ pub fn events<P: Process>(actions: &[Action<P>]) -> usize {
     actions.iter().filter(|action| matches!(class_of(action), Class::External | Class::Delivery)).count()
 }
 
-/// Makes a list shorter, and what is left simpler.
+/// Shrinks a list, and simplifies the rest.
 pub fn reduce<P: Process>(actions: Vec<Action<P>>, test: Test<'_, P>) -> Vec<Action<P>> {
     let mut reducer = Reducer { best: actions, test };
     reducer.forget_moments();
@@ -82,7 +82,7 @@ impl<P: Process> Reducer<'_, P> {
     }
 
     /// Removes actions of these classes (of all, when none is named): halves, quarters, and so on, down to one at a time
-    /// until none can go. From the end, since what comes later rests on what comes before.
+    /// until none can go. From the end, since later actions depend on earlier ones.
     fn remove_of(&mut self, classes: &[Class]) {
         let mut size = self.places(classes).len().div_ceil(2);
         while size > 0 {
@@ -107,7 +107,7 @@ impl<P: Process> Reducer<'_, P> {
         self.best.iter().enumerate().filter(|(_, action)| of_class(action)).map(|(place, _)| place).collect()
     }
 
-    /// Two that only go together: a crash and the start after it, a message and what answers it.
+    /// Removes pairs that only go together: a crash and the start after it, a message and its answer.
     fn remove_pairs(&mut self) {
         if self.best.len() > PAIRS_MAX {
             return;
@@ -127,7 +127,7 @@ impl<P: Process> Reducer<'_, P> {
         }
     }
 
-    /// Everything as soon as possible; where that does not break it, as much of it as does.
+    /// Makes every action as early as possible; if the violation disappears, as many as keep it.
     fn forget_moments(&mut self) {
         let mut size = self.best.len();
         while size > 0 {
@@ -148,7 +148,7 @@ impl<P: Process> Reducer<'_, P> {
         }
     }
 
-    /// Choices that are 0 are no choices.
+    /// Choices that are 0 do not count as choices.
     fn lower_choices(&mut self) {
         for place in 0..self.best.len() {
             for choice in 0..self.best.get(place).map_or(0, |action| action.choices.len()) {
@@ -165,5 +165,5 @@ impl<P: Process> Reducer<'_, P> {
     }
 }
 
-/// Moments are not forgotten one at a time in long lists: the list becomes short first.
+/// Times are not removed one by one in long lists: the list is shortened first.
 const MOMENTS_CHUNK_MIN: usize = 4;

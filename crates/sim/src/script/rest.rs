@@ -1,18 +1,18 @@
-//! A world that is left alone, and good.
+//! A world without faults or external inputs.
 
 use super::action::{Action, What, Which, WhichTimer};
 use super::world::World;
 use volvox_core::{Duration, NodeId, Process};
 
-/// A world that does so much has no rest.
+/// The number of actions after which a world does not come to rest.
 const REST_ACTIONS_MAX: usize = 1_000_000;
-/// How long a message is under way while a world rests.
+/// The delay of a message while a world rests.
 const REST_STEP: Duration = Duration::from_millis(1);
 
 impl<P: Process> World<P> {
-    /// Time passes as in a good world: what is under way arrives within a millisecond, disks sync, timers fire when they
-    /// are due. Ends when nothing is left to happen, or after this span, or when `done` says so; it is asked after each
-    /// action. Who is down stays down.
+    /// Lets time pass without faults: messages arrive within a millisecond, disks sync, timers fire when they are due.
+    /// Ends when nothing is left to happen, after this span, or when `done` returns true; it is called after each
+    /// action. Nodes that are down stay down.
     pub fn rest(&mut self, span: Duration, mut done: impl FnMut(&mut World<P>, &Action<P>) -> bool) {
         let end = self.now() + span;
         let mut left = REST_ACTIONS_MAX;

@@ -1,4 +1,4 @@
-//! What an action does: lives and deaths of a node, and steps with their effects.
+//! The effect of an action: starts and crashes of a node, and steps with their effects.
 
 use super::action::Keeps;
 use super::node::{Disk, Node, Outgoing};
@@ -78,7 +78,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// Runs a handler and does what it asked for; says how many choices it made.
+    /// Runs a handler and performs its effects; returns how many choices it made.
     fn step_once(&mut self, id: NodeId, choices: &[u32], handler: impl FnOnce(&mut P, &mut Context<'_, P>)) -> usize {
         self.begin_step(id, choices);
         let mut effects = std::mem::take(&mut self.effects);
@@ -106,7 +106,7 @@ impl<P: Process> World<P> {
         environment.choices = Choices::Noted { given, rng: None, answers: Vec::new() };
     }
 
-    /// Says how many choices the step made; `told` are those that came with its action.
+    /// Returns how many choices the step made; `told` are the answers that came with its action.
     fn end_step(&mut self, id: NodeId, told: usize, mut effects: Vec<EffectOf<P>>) -> usize {
         let now = self.now;
         let node = self.expect(id);
@@ -115,7 +115,7 @@ impl<P: Process> World<P> {
         if let Choices::Noted { mut given, answers, .. } = std::mem::replace(&mut node.environment.choices, no_choices)
         {
             used = answers.len();
-            // What was told beforehand waits for a step that asks.
+            // Prepared answers wait for a step that makes choices.
             let of_action = used.max(told).min(given.len());
             node.answers = given.split_off(of_action);
         }

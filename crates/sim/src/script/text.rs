@@ -1,4 +1,4 @@
-//! Scripts: lines of text, read and carried out.
+//! Scripts: lines of text, parsed and executed.
 
 use super::action::{Action, Keeps, What, Which, WhichTimer};
 use super::world::{Impossible, World};
@@ -8,17 +8,17 @@ use std::rc::Rc;
 use std::str::FromStr;
 use volvox_core::{Duration, Incarnation, Instant, NodeId, Position, Process};
 
-/// So many rounds of syncs and deliveries without an end are no rest.
+/// The number of rounds of syncs and deliveries after which nodes do not come to rest.
 const ROUNDS_MAX: usize = 10_000;
-/// So many timers that fire in one wait are a mistake.
+/// The number of timers firing in one wait that indicates a mistake.
 const TIMERS_MAX: usize = 100_000;
 
-/// Why a line of a script cannot be carried out.
+/// Why a line of a script cannot be executed.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ScriptError {
-    /// It is no line of a script; what was expected.
+    /// The line is not a line of a script; what was expected.
     Unreadable(String),
-    /// It cannot happen.
+    /// The action is impossible.
     Impossible(Impossible),
     /// Nodes send and sync without end.
     Restless,
@@ -51,16 +51,16 @@ fn unreadable<T>(expected: impl Into<String>) -> Result<T, ScriptError> {
 
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
 
-/// Reads a command of the protocol; what is wrong with it otherwise.
+/// Parses a command of the protocol, or returns what is wrong with it.
 pub type ReadCommand<P> = Rc<dyn Fn(&str) -> Result<<P as Process>::Command, String>>;
 
 fn parsed<P: Process<Command: FromStr<Err: Display>>>(text: &str) -> Result<P::Command, String> {
     text.parse().map_err(|error: <P::Command as FromStr>::Err| error.to_string())
 }
 
-/// Carries out a script, line by line.
+/// Runs a script, line by line.
 pub struct Runner<P: Process> {
-    /// Nothing where the world is given, and no other is made.
+    /// `None` if the world is given, and no other may be created.
     config_of: Option<ConfigOf<P>>,
     world: Option<World<P>>,
     read_command: ReadCommand<P>,
@@ -69,14 +69,14 @@ pub struct Runner<P: Process> {
 }
 
 impl<P: Process<Command: FromStr<Err: Display>> + 'static> Runner<P> {
-    /// Without a world: `cluster` makes one, with nodes of these configurations.
+    /// A script without a world: `cluster` creates one, with nodes of these configurations.
     pub fn new(config_of: ConfigOf<P>) -> Runner<P> {
         Runner { config_of: Some(config_of), world: None, read_command: Rc::new(parsed::<P>), hidden: Vec::new() }
     }
 }
 
 impl<P: Process + 'static> Runner<P> {
-    /// Over a world that exists and is traced.
+    /// A script over an existing, traced world.
     pub fn over(world: World<P>, read_command: ReadCommand<P>) -> Runner<P> {
         Runner { config_of: None, world: Some(world), read_command, hidden: Vec::new() }
     }
@@ -86,10 +86,10 @@ impl<P: Process + 'static> Runner<P> {
         self.world.as_mut()
     }
 
-    /// Carries out what stands behind a `>`; gives back the lines that it caused.
+    /// Executes a command after `>`; returns the lines that it caused.
     ///
     /// # Errors
-    /// When it cannot be read, or cannot happen.
+    /// When it cannot be parsed, or is impossible.
     pub fn line(&mut self, line: &str) -> Result<String, ScriptError> {
         let (line, is_quiet) = match line.strip_prefix("quietly ") {
             Some(rest) => (rest.trim_start(), true),
@@ -145,7 +145,7 @@ impl<P: Process + 'static> Runner<P> {
             return unreadable("a number of nodes, from 1 to 1000");
         };
         let Some(config_of) = self.config_of.clone() else {
-            return unreadable("a command for the nodes that there are");
+            return unreadable("a command for the existing nodes");
         };
         let mut world = World::new(count, move |id, incarnation| config_of(id, incarnation)).traced();
         match rest {
@@ -162,7 +162,7 @@ impl<P: Process + 'static> Runner<P> {
     }
 }
 
-/// Everything that is under way arrives, link by link; says whether there was something.
+/// Delivers everything in flight, link by link; returns whether there was anything.
 fn deliver_all<P: Process>(world: &mut World<P>) -> Result<bool, ScriptError> {
     let links: Vec<_> = world.under_way().map(|(from, to, queue)| (from, to, queue.len())).collect();
     for (from, to, count) in &links {
@@ -186,7 +186,7 @@ fn settle<P: Process>(world: &mut World<P>) -> Result<(), ScriptError> {
     Err(ScriptError::Restless)
 }
 
-/// Time passes, and timers fire in the order in which they are due.
+/// Lets time pass; timers fire in the order in which they are due.
 fn wait<P: Process>(world: &mut World<P>, span: Duration) -> Result<(), ScriptError> {
     let end = world.now() + span;
     for _ in 0..TIMERS_MAX {
@@ -199,10 +199,10 @@ fn wait<P: Process>(world: &mut World<P>, span: Duration) -> Result<(), ScriptEr
     Err(ScriptError::Restless)
 }
 
-/// Reads one action, as [`Action`] prints it. Timers are those that are set in `world`, by their names.
+/// Parses one action, as [`Action`] prints it. Timers are those set in `world`, by name.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is not an action.
 pub fn read_action<P: Process>(
     world: &World<P>,
     line: &str,
@@ -284,7 +284,7 @@ fn read_what<P: Process>(
     })
 }
 
-/// What stands behind the first occurrence of a word, or behind the first word where it is empty.
+/// The text after the first occurrence of a word, or after the first word if it is empty.
 fn behind<'l>(line: &'l str, word: &str) -> &'l str {
     let rest = line.split_once(' ').map_or("", |(_, rest)| rest);
     rest.split_once(word).map_or("", |(_, rest)| rest).trim()
@@ -325,10 +325,10 @@ fn position(word: &str) -> Result<Position, ScriptError> {
     }
 }
 
-/// Reads a span such as `20ms`.
+/// Parses a span such as `20ms`.
 ///
 /// # Errors
-/// When it is none.
+/// When the text is not a span.
 pub fn duration(word: &str) -> Result<Duration, ScriptError> {
     for (unit, nanos) in [("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000u64)] {
         let number = word.strip_suffix(unit).and_then(|number| number.parse::<u64>().ok());
@@ -348,7 +348,7 @@ fn signed(word: &str) -> Result<i64, ScriptError> {
     Ok(sign * nanos)
 }
 
-/// The script as it reads when it is carried out now.
+/// The script with its current output.
 pub(super) fn rerun<P>(text: &str, config_of: ConfigOf<P>) -> Result<String, (usize, ScriptError)>
 where
     P: Process<Command: FromStr<Err: Display>> + 'static,

@@ -1,42 +1,43 @@
-//! A world that does nothing by itself: every delivery, timer, sync and crash is an [`Action`] from outside.
+//! A world in which nothing happens by itself: every delivery, timer, sync and crash is an [`Action`] from outside.
 
 use super::action::{Action, What, Which, WhichTimer};
+use super::ledger::Ledger;
 use super::node::Node;
-use super::recorded::Ledger;
-use crate::builder::Clocks;
+use crate::clock::Clocks;
 use std::fmt;
 use std::rc::Rc;
 use volvox_core::time::nanos;
 use volvox_core::{EffectOf, FlatMap, Incarnation, Instant, MessageKind, NodeId, Position, Process, Rng, Wall};
 
-/// The configuration of one life of a node's storage.
+/// The configuration of one incarnation of a node.
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
 
-/// Which time processes see.
+/// The time that processes see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Clockwork {
     /// Clocks run, may be wrong, and a timer fires when it is due or later. Jitter comes from the seed.
     Running,
-    /// As in an asynchronous model: nobody may ask for the time, a timer that is set may fire, and jitter is the same in
-    /// every step.
+    /// As in an asynchronous model: no process may read a clock, any timer that is set may fire, and jitter is the same
+    /// in every step.
     Stopped,
     /// As in a timed model: as [`Clockwork::Running`], but the wall clock shows the monotonic one, and jitter is the same
     /// in every step.
     Modelled,
 }
 
-/// What order a link keeps.
+/// The order of a link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Order {
-    /// None: any message that is under way may arrive.
+    /// None: any message in flight may arrive.
     Free,
-    /// A message that arrives leaves those sent before it lost.
+    /// A message that arrives makes those sent before it lost.
     Lossy,
-    /// Only the oldest arrives, whichever is meant: nothing is lost but what is dropped.
+    /// Only the oldest arrives, whichever is named: only dropped messages are lost.
     Strict,
 }
 
-/// A world driven by hand. A clone goes on by itself: whoever tries many ends of one run begins each where they part.
+/// A world driven by hand. A clone continues independently, so that many endings of one run can be tried from the same
+/// point.
 #[derive(Clone)]
 pub struct World<P: Process> {
     pub(super) now: u64,
@@ -47,7 +48,7 @@ pub struct World<P: Process> {
     pub(super) order: Order,
     pub(super) config_of: ConfigOf<P>,
     pub(super) nodes: FlatMap<NodeId, Node<P>>,
-    /// What is under way, oldest first.
+    /// The messages in flight, oldest first.
     pub(super) links: FlatMap<(NodeId, NodeId), Vec<P::Message>>,
     pub(super) effects: Vec<EffectOf<P>>,
     pub(super) told: Vec<(NodeId, P::Event)>,
@@ -67,7 +68,7 @@ pub enum Impossible {
     Down(NodeId),
     /// The node is up.
     Up(NodeId),
-    /// No such message is under way on this link.
+    /// No such message is in flight on this link.
     NoMessage(NodeId, NodeId),
     /// The node has set no such timer.
     NoTimer(NodeId),
@@ -81,7 +82,7 @@ impl fmt::Display for Impossible {
             Impossible::NoNode(node) => write!(f, "there is no {node}"),
             Impossible::Down(node) => write!(f, "{node} is down"),
             Impossible::Up(node) => write!(f, "{node} is up"),
-            Impossible::NoMessage(from, to) => write!(f, "no such message is under way from {from} to {to}"),
+            Impossible::NoMessage(from, to) => write!(f, "no such message is in flight from {from} to {to}"),
             Impossible::NoTimer(node) => write!(f, "{node} has set no such timer"),
             Impossible::Synced(node) => write!(f, "everything of {node} is synced"),
         }
@@ -91,7 +92,7 @@ impl fmt::Display for Impossible {
 impl std::error::Error for Impossible {}
 
 impl<P: Process> World<P> {
-    /// Nodes 1 to `nodes`, all of them down. `config_of` makes the configuration of each life of a node's storage.
+    /// Nodes 1 to `nodes`, all of them down. `config_of` returns the configuration of each incarnation of a node.
     pub fn new(nodes: u64, config_of: impl Fn(NodeId, Incarnation) -> P::Config + 'static) -> World<P> {
         let wall_start = Clocks::default().wall_start;
         let mut world = World {
@@ -117,32 +118,31 @@ impl<P: Process> World<P> {
         world
     }
 
-    /// Another seed than 1: jitter comes from it.
+    /// Sets the seed of jitter; the default is 1.
     pub fn seed(mut self, seed: u64) -> Self {
         self.chance = Rng::new(seed);
         self
     }
 
-    /// Another time than that of [`Clockwork::Running`].
+    /// Sets the time that processes see; the default is [`Clockwork::Running`].
     pub fn clockwork(mut self, clockwork: Clockwork) -> Self {
         self.clockwork = clockwork;
         self
     }
 
-    /// What is persisted is durable when the step is over.
+    /// Makes records durable at the end of each step.
     pub fn prompt_disks(mut self) -> Self {
         self.prompt_disks = true;
         self
     }
 
-    /// What is under way to a node that crashes stays under way, as datagrams do. Otherwise it is lost with the
-    /// connection.
+    /// Keeps messages to a crashed node in flight, like datagrams. Otherwise they are lost with the connection.
     pub fn links_survive(mut self) -> Self {
         self.links_survive = true;
         self
     }
 
-    /// Another order than that of [`Order::Free`].
+    /// Sets the order of links; the default is [`Order::Free`].
     pub fn order(mut self, order: Order) -> Self {
         self.order = order;
         self
@@ -174,12 +174,12 @@ impl<P: Process> World<P> {
         self.nodes.get(&id)?.process.as_ref()
     }
 
-    /// What the clocks of a node show.
+    /// The readings of a node's clocks.
     pub fn clocks(&self, id: NodeId) -> Option<(Instant, Wall)> {
         Some(self.nodes.get(&id)?.clock.read(self.now))
     }
 
-    /// How many choices the last step made.
+    /// The number of choices in the last step.
     pub fn choices_made(&self) -> usize {
         self.choices_made
     }
@@ -189,7 +189,7 @@ impl<P: Process> World<P> {
         self.nodes.keys().copied()
     }
 
-    /// What is under way, link by link, the oldest first.
+    /// The messages in flight, link by link, the oldest first.
     pub fn under_way(&self) -> impl Iterator<Item = (NodeId, NodeId, &[P::Message])> + '_ {
         self.links
             .iter()
@@ -202,7 +202,7 @@ impl<P: Process> World<P> {
         self.nodes.get(&id).is_some_and(|node| node.process.is_some() && !node.disk.is_synced())
     }
 
-    /// The timers that are set, with the moments of the world's time at which they are due, the first one first.
+    /// The timers that are set, with their deadlines in the world's time, the earliest first.
     pub fn timers(&self) -> Vec<(Instant, NodeId, P::Timer)> {
         let timers = self.nodes.iter().flat_map(|(id, node)| {
             node.timers.iter().map(|(timer, due)| (Instant(self.moment_of(node, *due)), *id, timer.clone()))
@@ -212,7 +212,7 @@ impl<P: Process> World<P> {
         timers
     }
 
-    /// What nodes told since the last call, oldest first.
+    /// The events of nodes since the last call, oldest first.
     pub fn take_told(&mut self) -> Vec<(NodeId, P::Event)> {
         std::mem::take(&mut self.told)
     }
@@ -222,24 +222,24 @@ impl<P: Process> World<P> {
         self.lines.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// The answers to the next choices of a node, besides those of its next action.
+    /// Sets the answers to the next choices of a node, besides those of its next action.
     pub fn choose(&mut self, id: NodeId, answers: impl IntoIterator<Item = u32>) -> Result<(), Impossible> {
         self.nodes.get_mut(&id).ok_or(Impossible::NoNode(id))?.answers.extend(answers);
         Ok(())
     }
 
-    /// Lets something happen.
+    /// Performs an action.
     ///
     /// # Errors
-    /// When it cannot; then nothing changed.
+    /// When it is impossible; then nothing changed.
     pub fn act(&mut self, action: &Action<P>) -> Result<(), Impossible> {
         self.act_at(action.at, action)
     }
 
-    /// Lets something happen, not before this moment and whatever its own is.
+    /// Performs an action, not before this time, whatever its own is.
     ///
     /// # Errors
-    /// When it cannot; then nothing changed.
+    /// When it is impossible; then nothing changed.
     pub fn act_at(&mut self, at: Instant, action: &Action<P>) -> Result<(), Impossible> {
         self.now = self.check(&action.what, self.now.max(at.0))?;
         self.enter_action(action);
@@ -289,12 +289,12 @@ impl<P: Process> World<P> {
         Ok(())
     }
 
-    /// Lets one thing after another happen; says how many of them were not possible.
+    /// Performs one action after another; returns how many of them were impossible.
     pub fn follow(&mut self, actions: &[Action<P>]) -> usize {
         actions.iter().filter(|action| self.act(action).is_err()).count()
     }
 
-    /// Whether something can happen, and when: not before `at`.
+    /// Whether an action is possible, and when: not before `at`.
     fn check(&self, what: &What<P>, at: u64) -> Result<u64, Impossible> {
         let node = |id: &NodeId| self.nodes.get(id).ok_or(Impossible::NoNode(*id));
         let up = |id: &NodeId| node(id)?.process.as_ref().map(|_| ()).ok_or(Impossible::Down(*id));
@@ -306,7 +306,7 @@ impl<P: Process> World<P> {
             }
             What::Sync { node: id, through } => {
                 up(id)?;
-                // A disk may say once more what it has said.
+                // A disk may repeat a report.
                 if through.is_none() && !self.has_unsynced(*id) {
                     return Err(Impossible::Synced(*id));
                 }
@@ -330,7 +330,7 @@ impl<P: Process> World<P> {
         Ok(at)
     }
 
-    /// Where on its link the message is that is meant.
+    /// The place of the named message on its link.
     pub fn place(&self, from: NodeId, to: NodeId, which: &Which<P::Message>) -> Option<usize> {
         let queue = self.links.get(&(from, to)).filter(|queue| !queue.is_empty())?;
         match which {
@@ -355,7 +355,7 @@ impl<P: Process> World<P> {
         }
     }
 
-    /// The timer that is meant, when it is set.
+    /// The named timer, if it is set.
     pub fn timer(&self, id: NodeId, which: &WhichTimer<P::Timer>) -> Option<P::Timer> {
         let timers = &self.nodes.get(&id)?.timers;
         match which {

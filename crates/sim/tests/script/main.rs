@@ -116,7 +116,7 @@ fn timers_fire_in_their_moment_or_later_and_clocks_may_be_wrong() {
     let mut stopped = started(World::new(3, |_, _| ()).clockwork(Clockwork::Stopped));
     act(&mut stopped, What::Command { node: ONE, command: Do::Poll });
     act(&mut stopped, What::Fire { node: ONE, timer: WhichTimer::Exactly(Timer::GiveUp) });
-    assert_eq!(stopped.now(), Instant::ZERO, "no time passes where nobody may ask for it");
+    assert_eq!(stopped.now(), Instant::ZERO, "no time passes where no process may ask for it");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! A process small enough to know by heart: whoever is asked to poll asks everybody for a yes, once, and repeats the
-//! question. Who says yes writes it down first, and never says it to anybody else.
+//! A process small enough to know by heart: a node with the command to poll asks all nodes for a yes, once, and repeats
+//! the request. A node that says yes persists it first, and never says it to another node.
 
 use std::fmt;
 use std::str::FromStr;

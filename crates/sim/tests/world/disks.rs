@@ -99,7 +99,7 @@ fn a_checkpoint_stands_for_the_records_it_covers() {
     }
     sim.command(ONE, Do::Store(5));
     run(&mut sim, 10);
-    assert!(saw(&mut sim, ONE).contains(&Saw::Durable(Position(5))), "positions go on");
+    assert!(saw(&mut sim, ONE).contains(&Saw::Durable(Position(5))), "positions continue");
 }
 
 #[test]
@@ -222,5 +222,5 @@ fn what_waits_for_space_is_not_durable_and_the_disk_is_asked_again() {
     assert_eq!(saw(&mut sim, ONE), [Saw::Stored(6), Saw::Stored(7), Saw::Durable(Position(3))]);
     let so_far = asked.get();
     run(&mut sim, 1_000);
-    assert_eq!(asked.get(), so_far, "nothing waits: nobody asks");
+    assert_eq!(asked.get(), so_far, "nothing waits: no query");
 }

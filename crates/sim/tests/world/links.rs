@@ -66,7 +66,7 @@ fn bandwidth_spaces_messages() {
     run(&mut sim, 1);
     send(&mut sim, 0..3);
     run(&mut sim, 100);
-    // 10 bytes at 1,000 bytes a second take 10 ms; then 1 ms of latency.
+    // 10 bytes at 1,000 bytes per second take 10 ms; then 1 ms of latency.
     let at: Vec<u64> = timed(&mut sim, TWO).iter().map(|(at, _)| at.0 / 1_000_000).collect();
     assert_eq!(at, [12, 22, 32]);
 }

@@ -1,4 +1,4 @@
-//! The promises of the simulated world, one test each.
+//! The guarantees of the simulated world, one test each.
 
 mod clocks;
 mod disks;
@@ -34,7 +34,7 @@ fn run(sim: &mut Simulation<Probe>, millis: u64) {
     assert_eq!(stop, Stop::Deadline, "{:?}", sim.violation());
 }
 
-/// What one node told since the last call of this or [`saw`].
+/// The events of one node since the last call of this or [`saw`].
 fn saw(sim: &mut Simulation<Probe>, id: NodeId) -> Vec<Saw> {
     timed(sim, id).into_iter().map(|(_, event)| event).collect()
 }

@@ -2,7 +2,7 @@ use super::*;
 use std::collections::BTreeSet;
 use volvox_sim::{Clocks, FaultPlan, TraceRing, run_seed};
 
-/// Everything goes wrong while all nodes talk, store and set timers.
+/// All faults, while all nodes send, store and set timers.
 fn tormented(seed: u64, ring: Option<&TraceRing>) -> Simulation<Probe> {
     let clocks = Clocks { offset_max: ms(50), drift_ppm_max: 100, ..Clocks::default() };
     let latency = Latency::Exponential { minimum: ms(1), mean: ms(3) };
@@ -126,7 +126,7 @@ fn a_minority_is_down_at_a_time() {
             false
         });
         assert_eq!(stop, Stop::Deadline);
-        // Nobody said that an erased node is whole again, so at most a minority ever is erased.
+        // No erased node is reported as recovered, so at most a minority is ever erased.
         let erased: BTreeSet<NodeId> =
             sim.ids().filter(|id| sim.incarnation(*id) > Some(volvox_core::Incarnation(1))).collect();
         assert!(erased.len() <= 2, "seed {seed}: {erased:?}");

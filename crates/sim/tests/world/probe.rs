@@ -1,27 +1,27 @@
-//! A process that does what it is told and tells what it sees: the instrument with which the world is measured.
+//! A process that obeys commands and reports what it sees: the instrument that measures the world.
 
 use std::fmt;
 use volvox_core::{
     Boot, Bytes, Context, Duration, Instant, MessageKind, NodeId, Part, Position, Process, Restored, Wall,
 };
 
-/// What is asked of it.
+/// Its commands.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Do {
     Send(NodeId, u64),
     Set(u8, Duration),
     Cancel(u8),
-    /// Persists, and tells it once durable.
+    /// Persists, and reports it once durable.
     Store(u64),
-    /// Persists, and tells it before it is durable: the mistake that the gate exists for.
+    /// Persists, and reports it before it is durable: the mistake that the gate exists for.
     StoreHastily(u64),
-    /// Tells at once, although records may wait.
+    /// Reports at once, although records may wait.
     TellNow(u64),
     Checkpoint,
     ReadClocks,
 }
 
-/// What it tells.
+/// Its events.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Saw {
     Got(NodeId, u64),

@@ -98,7 +98,7 @@ fn crash_leader_asks_who_leads() {
     let mut sim = plain(1, 3).leader(|probe| probe.numbers == [9]).build();
     run(&mut sim, 1);
     fault(&mut sim, "crash leader");
-    assert_eq!(sim.live().count(), 3, "nobody leads");
+    assert_eq!(sim.live().count(), 3, "no node leads");
     sim.command(TWO, Do::Store(9));
     run(&mut sim, 10);
     fault(&mut sim, "crash leader");

@@ -1,16 +1,16 @@
-//! What is said, asked and told when snapshots are taken over an application.
+//! The messages, commands and events of snapshots over an application.
 
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{NodeId, Serial, commands, payload};
 
-/// The name of a snapshot, given once: the second that node 1 began prints as `n1#2`, the first after its restart as
-/// `n1#2.1`.
+/// The name of a snapshot, which is never reused: the second that node 1 began prints as `n1#2`, the first after its
+/// restart as `n1#2.1`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct SnapshotId {
-    /// Who began it.
+    /// The initiator.
     pub beginner: NodeId,
-    /// Which of those that it began.
+    /// The number among the initiator's snapshots.
     pub number: Serial,
 }
 
@@ -19,9 +19,9 @@ payload! { struct SnapshotId { beginner, number } => "{beginner}#{number}" }
 /// The messages over an application with messages `M`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Message<M> {
-    /// Parts what was sent before its sender recorded its state from what was sent after.
+    /// Separates messages sent before its sender recorded its state from those sent after.
     Marker(SnapshotId),
-    /// The application's own.
+    /// A message of the application.
     Application(M),
 }
 
@@ -30,39 +30,39 @@ payload! { Message<M>: "snapshot message";
     2 Application(message) as message: M => "{message}",
 }
 
-/// What can be asked over an application with commands `C`.
+/// The commands over an application with commands `C`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Command<C> {
     /// Begin a snapshot: `snapshot`.
     Snapshot,
-    /// The application's own.
+    /// A command of the application.
     Application(C),
 }
 
 commands! { Command<C>; Snapshot = "snapshot"; else Application: C }
 
-/// What is told over an application with states `S`, messages `M` and events `E`.
+/// The events over an application with states `S`, messages `M` and events `E`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Event<S, M, E> {
     /// The state of this process is recorded.
     State {
-        /// In which snapshot.
+        /// The snapshot.
         snapshot: SnapshotId,
         /// The state.
         state: S,
     },
     /// The state of an incoming channel is recorded.
     Channel {
-        /// In which snapshot.
+        /// The snapshot.
         snapshot: SnapshotId,
-        /// Whence the channel comes.
+        /// The sender of the channel.
         from: NodeId,
-        /// What was under way in it, oldest first.
+        /// The messages in transit, oldest first.
         messages: Vec<M>,
     },
     /// This process's part of a snapshot is complete.
     Complete(SnapshotId),
-    /// The application's own.
+    /// An event of the application.
     Application(E),
 }
 
@@ -73,7 +73,7 @@ payload! { Event<S, M, E>;
     Application(event) as event: E       => "{event}",
 }
 
-/// What was under way in a channel.
+/// The messages in transit in a channel.
 struct Content<'a, M>(&'a [M]);
 
 impl<M: fmt::Display> fmt::Display for Content<'_, M> {

@@ -2,35 +2,36 @@
 //!
 //! # The problem
 //!
-//! How much money is in the bank? Each branch knows its own balance, and nobody sees what is under way between them.
-//! If all write down their balance at noon by their own clocks, a payment sent at 11:59 from a slow clock to a fast one
-//! is in both balances, or in neither. There is no common noon, and the bank cannot stop to be counted. The same
-//! question hides in "has everybody finished?", "is there a deadlock?", and in a checkpoint from which all could go on.
+//! How much money is in the bank? Each branch knows its own balance, and none sees the money in transit between them.
+//! If all record their balance at noon by their own clocks, a payment sent at 11:59 from a slow clock to a fast one is
+//! in both balances, or in neither. There is no common noon, and the bank cannot stop to be counted. The same question
+//! arises in termination detection, in deadlock detection, and in a checkpoint from which all processes could restart.
 //!
 //! # The idea
 //!
-//! A *marker* travels every channel once, and parts what was sent before the sender wrote down its state from what was
-//! sent after. Channels are FIFO, so nothing passes a marker.
+//! A *marker* travels every channel once, and separates messages sent before the sender recorded its state from those
+//! sent after. Channels are FIFO, so nothing overtakes a marker.
 //!
-//! - Who begins records its own state, and sends a marker on each outgoing channel before any other message there.
-//! - Who receives a marker for the first time, on a channel c, does the same at once, and c was empty. On every other
-//!   incoming channel it records what arrives from now on.
-//! - When the marker comes on such a channel, too, what was recorded there until then is the state of that channel.
-//! - With markers from everywhere, this process's part is complete.
+//! - The initiator records its own state, and sends a marker on each outgoing channel before any other message there.
+//! - A process that receives its first marker, on a channel c, does the same at once, and records c as empty. On every
+//!   other incoming channel it records the messages that arrive from now on.
+//! - When the marker arrives on such a channel, the messages recorded there until then are the state of that channel.
+//! - Once markers have arrived on all channels, this process's part is complete.
 //!
-//! The parts together are a **consistent cut**: if a receipt is in it, so is the sending. Nobody may ever have been in
-//! just these states at one moment, but the system could have been: it is reachable from where the snapshot began, and
-//! where it ended is reachable from it.
+//! The parts together are a **consistent cut**: if a receipt is in it, so is the sending. The system may never have
+//! been in this global state, but it could have been: the state is reachable from the one in which the snapshot began,
+//! and the one in which it ended is reachable from it.
 //!
-//! [`ChandyLamport`] is a parent of any process that is a value, and that process knows nothing of it: recording a state
-//! is cloning it. Several snapshots, also from several beginners, run at the same time, told apart by who began them.
+//! [`ChandyLamport`] is a parent of any process that is a value, and that process is unaware of it: recording a state
+//! is cloning it. Several snapshots, even of several initiators, run at the same time, distinguished by their
+//! initiators.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
-//! | `Marker n1#1` | all that I sent before this belongs to before snapshot 1 of n1, all after it to after |
-//! | any other | the application's own |
+//! | `Marker n1#1` | everything that I sent before this belongs before snapshot 1 of n1, everything later after it |
+//! | any other | a message of the application |
 //!
 //! # A run
 //!
@@ -48,31 +49,32 @@
 //!
 //! # Why it is safe
 //!
-//! *Consistent.* Let a message be received at q before q records. No marker was ahead of it on its channel, else q would
-//! have recorded. So, as the channel is FIFO and the marker goes first, p sent it before p recorded.
+//! *Consistent.* Let a message be received at q before q records. No marker was ahead of it on its channel, since q
+//! would have recorded then. So, as the channel is FIFO and the marker goes first, p sent it before p recorded.
 //!
 //! *Complete.* A message that p sent before it recorded is ahead of the marker. q receives it either before q records,
-//! and then it is in q's state, or between that and the marker, and then it is in the recorded channel.
+//! in which case it is in q's state, or between that and the marker, in which case it is in the recorded channel.
 //!
-//! *It ends*: one marker on each channel, wherever a way of channels leads from the beginner.
+//! *Termination*: there is one marker on each channel, wherever a path of channels leads from the initiator.
 //!
 //! # Caveats
 //!
-//! - Channels must be FIFO and lose nothing: run it as `Channel<ChandyLamport<P>>` where they do. Without FIFO it loses
-//!   money, which is one of the models. The graph must be strongly connected, and is fixed ([`Graph`]).
-//! - A process that crashes ends every snapshot under way: nobody hears its marker, and those that recorded their state wait
-//!   for it in vain. It has no memory of them; a marker of one may make it record its new state, which belongs to no cut. The
-//!   snapshots that it begins after its return have names that no earlier life gave (a [`Serial`]), and complete. With a
-//!   number that starts at 1 again they would be over for all others before they begin.
-//! - The parts are told where they are recorded ([`Event`]); carrying them to one place is left to whoever wants them.
-//! - At most [`SNAPSHOTS_MAX`] are under way in one process, and at most [`RECORDED_MAX`] messages are kept of one. What
-//!   is beyond is refused or given up, with a note.
-//! - Each application keeps its commands apart from the word `snapshot`.
+//! - Channels must be FIFO and lossless: run it as `Channel<ChandyLamport<P>>` where they are not. Without FIFO it
+//!   loses money, which is one of the models. The graph must be strongly connected, and is fixed ([`Graph`]).
+//! - A process that crashes prevents every snapshot in progress from completing: its marker never arrives, and those
+//!   that recorded their state wait for it forever. It has lost its memory of them; a marker of one may make it record
+//!   its new state, which belongs to no cut. The snapshots that it begins after its restart have names that no earlier
+//!   boot used (a [`Serial`]), and complete. If the numbers started at 1 again, all others would believe those
+//!   snapshots to be complete before they begin.
+//! - Each process emits its part ([`Event`]); collecting them in one place is left to the application.
+//! - At most [`SNAPSHOTS_MAX`] are in progress at one process, with at most [`RECORDED_MAX`] recorded messages each.
+//!   Beyond that a snapshot is refused or abandoned, with a note.
+//! - An application must not use the word `snapshot` as a command.
 //!
 //! # References
 //!
 //! Chandy, Lamport: *Distributed snapshots: determining global states of distributed systems*, ACM TOCS 3(1), 1985:
-//! section 3.2 for the marker-sending and marker-receiving rules, section 4 for the theorem about what was recorded.
+//! section 3.2 for the marker-sending and marker-receiving rules, section 4 for the theorem about the recorded state.
 
 mod message;
 mod properties;
@@ -88,44 +90,44 @@ use volvox_core::{
     Boot, Context, Duration, Effect, NodeId, Position, Process, Restored, Scratch, Serial, Serials, rules,
 };
 
-/// The most snapshots that are under way in one process.
+/// The most snapshots in progress at one process.
 pub const SNAPSHOTS_MAX: usize = 64;
 
-/// The most messages that are kept of one snapshot.
+/// The most recorded messages of one snapshot.
 pub const RECORDED_MAX: usize = 65_536;
 
-/// Only where a rule is taken out: how late what is late is sent, and how much of it is kept.
+/// Only if a rule is removed: how late a delayed message is sent, and how many are kept.
 const LATE: Duration = Duration::from_millis(20);
 const LATE_MAX: usize = 4_096;
 
-/// What can be recorded: a process whose state is a value.
+/// A process that can be recorded: its state is a value.
 pub trait Application: Process<Message: Clone + Eq + Hash + Debug> + Clone + Eq + Hash + Debug + Display {}
 
 impl<P: Process<Message: Clone + Eq + Hash + Debug> + Clone + Eq + Hash + Debug + Display> Application for P {}
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config<C>;
     MarkerFirst = "marker-first": "the marker goes before any other message" /
         "a payment is received that was never sent",
-    Fifo = "fifo": "channels keep order" / "a marker overtakes a payment, which is lost",
-    ChannelState = "channel-state": "what comes before the marker of its channel is recorded" /
-        "money under way is lost",
-    PassOn = "pass-on": "a process that receives the first marker passes it on" /
-        "the cut is not consistent, and the snapshot never complete",
+    Fifo = "fifo": "channels are FIFO" / "a marker overtakes a payment, which is lost",
+    ChannelState = "channel-state": "what arrives before the marker of its channel is recorded" /
+        "money in transit is lost",
+    PassOn = "pass-on": "a process that receives its first marker forwards it" /
+        "the cut is not consistent, and the snapshot never completes",
     Unique = "unique": "no snapshot has the number of an earlier boot" /
-        "those of a beginner that returned never complete",
+        "those of a restarted initiator never complete",
 }
 
-/// Which channels there are. What the application sends elsewhere is not sent.
+/// The graph of channels. Messages of the application to other nodes are dropped.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Graph {
-    /// From each to each.
+    /// From each node to each other.
     #[default]
     Mesh,
-    /// Both ways between each and the next, in the order of the members.
+    /// In both directions between neighbours, in the order of the members.
     Line,
-    /// From each to the next, and from the last to the first.
+    /// From each node to the next, and from the last to the first.
     Ring,
 }
 
@@ -141,18 +143,18 @@ impl Graph {
     }
 }
 
-/// What is fixed, over an application with configuration `C`.
+/// The configuration, over an application with configuration `C`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Config<C> {
-    /// The application's.
+    /// The configuration of the application.
     pub application: C,
-    /// Which channels there are.
+    /// The graph of channels.
     pub graph: Graph,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
 }
 
-/// A process over which snapshots are taken.
+/// A process with snapshots taken over it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ChandyLamport<P: Application> {
     id: NodeId,
@@ -160,13 +162,13 @@ pub struct ChandyLamport<P: Application> {
     without: Option<Rule>,
     outgoing: Vec<NodeId>,
     incoming: Vec<NodeId>,
-    /// The numbers of the snapshots that this process begins.
+    /// The serials of the snapshots that this process begins.
     numbers: Serials,
-    /// Recorded here, with the incoming channels whose marker has not come, and what came on them instead.
+    /// The snapshots recorded here, with the incoming channels whose marker has not arrived, and the messages that did.
     recording: BTreeMap<SnapshotId, BTreeMap<NodeId, Vec<P::Message>>>,
-    /// The last snapshot of each beginner that is complete here: its markers do not begin it again.
+    /// The last snapshot of each initiator that is complete here: its markers do not start it again.
     complete: BTreeMap<NodeId, Option<Serial>>,
-    /// Only where a rule is taken out: what is sent later.
+    /// Only if a rule is removed: the delayed messages.
     late: VecDeque<(Position, NodeId, Message<P::Message>)>,
     scratch: Scratch<P>,
 }
@@ -174,9 +176,9 @@ pub struct ChandyLamport<P: Application> {
 /// The timers over an application with timers `T`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Timer<T> {
-    /// Only where a rule is taken out: sends what is late.
+    /// Only if a rule is removed: sends the delayed messages.
     Late,
-    /// The application's own.
+    /// A timer of the application.
     Application(T),
 }
 
@@ -235,7 +237,7 @@ impl<P: Application> Process for ChandyLamport<P> {
         match timer {
             Timer::Late => {
                 for (after, to, message) in core::mem::take(&mut self.late) {
-                    // Waits for what it waited for when it was on time.
+                    // Waits for the same position as the original.
                     cx.send_after(after, to, message);
                 }
             }
@@ -248,7 +250,7 @@ impl<P: Application> Process for ChandyLamport<P> {
     fn on_command(&mut self, command: Self::Command, cx: &mut Context<'_, Self>) {
         match command {
             Command::Snapshot if self.recording.len() >= SNAPSHOTS_MAX => {
-                cx.note("refused: too many snapshots are under way", SNAPSHOTS_MAX as u64);
+                cx.note("refused: too many snapshots are in progress", SNAPSHOTS_MAX as u64);
             }
             Command::Snapshot => {
                 let snapshot = SnapshotId { beginner: self.id, number: self.numbers.issue() };
@@ -270,12 +272,12 @@ impl<P: Application> Process for ChandyLamport<P> {
 }
 
 impl<P: Application> ChandyLamport<P> {
-    /// The process inside.
+    /// The application.
     pub fn application(&self) -> &P {
         &self.application
     }
 
-    /// How many snapshots are under way here.
+    /// The number of snapshots in progress here.
     pub fn recording(&self) -> usize {
         self.recording.len()
     }
@@ -283,7 +285,8 @@ impl<P: Application> ChandyLamport<P> {
     /// The marker-receiving rule (3.2).
     fn on_marker(&mut self, from: NodeId, snapshot: SnapshotId, cx: &mut Context<'_, Self>) {
         let is_over = self.complete.get(&snapshot.beginner).is_none_or(|last| Some(snapshot.number) <= *last);
-        // What this process began and does not record is complete, or of an earlier boot, whose state is gone.
+        // A snapshot that this process began and does not record is complete, or of an earlier boot, whose state is
+        // lost.
         let is_over = is_over || snapshot.beginner == self.id;
         let is_full = self.recording.len() >= SNAPSHOTS_MAX;
         match self.recording.get_mut(&snapshot) {
@@ -296,7 +299,7 @@ impl<P: Application> ChandyLamport<P> {
             },
             None if is_over => cx.note("ignored: a marker of a snapshot that is over", from.0),
             None if is_full => {
-                cx.note("ignored: too many snapshots are under way", SNAPSHOTS_MAX as u64);
+                cx.note("ignored: too many snapshots are in progress", SNAPSHOTS_MAX as u64);
             }
             None => self.record_state(snapshot, Some(from), cx),
         }
@@ -320,8 +323,8 @@ impl<P: Application> ChandyLamport<P> {
         self.complete_if_all_came(snapshot, cx);
     }
 
-    /// A message arrives on a channel: it belongs to each snapshot that was recorded here and whose marker did not come
-    /// on this channel yet.
+    /// A message arrives on a channel: it belongs to each snapshot that is recorded here and whose marker has not
+    /// arrived on this channel.
     fn record_channel(&mut self, from: NodeId, message: &P::Message, cx: &mut Context<'_, Self>) {
         if self.without == Some(Rule::ChannelState) {
             return;
@@ -338,7 +341,7 @@ impl<P: Application> ChandyLamport<P> {
         for snapshot in given_up {
             self.recording.remove(&snapshot);
             self.complete.insert(snapshot.beginner, Some(snapshot.number));
-            cx.note("given up: too many messages under way", RECORDED_MAX as u64);
+            cx.note("given up: too many messages in flight", RECORDED_MAX as u64);
         }
     }
 
@@ -350,7 +353,7 @@ impl<P: Application> ChandyLamport<P> {
         }
     }
 
-    /// Sends now, or, where this rule is taken out, behind what follows.
+    /// Sends now, or, if this rule is removed, after what follows.
     fn transmit(
         &mut self,
         after: Position,
@@ -360,7 +363,7 @@ impl<P: Application> ChandyLamport<P> {
         cx: &mut Context<'_, Self>,
     ) {
         if self.without != Some(rule) {
-            // What the application waits for; markers wait for all that was persisted.
+            // The position of the application; markers wait for everything persisted so far.
             return cx.send_after(after, to, message);
         }
         if self.late.len() >= LATE_MAX {
@@ -372,7 +375,7 @@ impl<P: Application> ChandyLamport<P> {
         self.late.push_back((after, to, message));
     }
 
-    /// One step of the application: what it sends goes into channels, everything else to the world as it is.
+    /// Runs one step of the application: its messages go into channels, everything else to the world unchanged.
     fn run_application(&mut self, cx: &mut Context<'_, Self>, step: impl FnOnce(&mut P, &mut Context<'_, P>)) {
         let mut scratch = core::mem::take(&mut self.scratch);
         cx.scope_with(

@@ -1,7 +1,8 @@
-//! What must hold of snapshots of a bank, told from the events alone: so it is the same over a channel and without.
+//! The properties of snapshots of a bank, judged by the events alone, so that they are the same with and without a
+//! channel.
 //!
-//! The observer sees what no branch sees: how much was sent and received on each channel at the very moment at which a
-//! branch recorded its state. That is the cut, and it is compared with what was recorded.
+//! The observer sees what no branch sees: how much was sent and received on each channel at the moment at which a
+//! branch recorded its state. That is the cut, and it is compared with the recorded state.
 
 use super::{Event, SnapshotId};
 use crate::bank::{self, Bank};
@@ -15,16 +16,16 @@ use volvox_core::{NodeId, Picture, Process, Property, When};
 /// A channel: from, to.
 type Way = (NodeId, NodeId);
 
-/// What a branch of the bank tells when snapshots are taken over it.
+/// The event of a branch with snapshots taken over it.
 pub type BankEvent = Event<Bank, bank::Message, bank::Event>;
 
-/// What was paid, and what was recorded.
+/// The history of payments and recordings.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct History {
     opened: BTreeMap<NodeId, u64>,
-    /// The branches that opened again, after a crash.
+    /// The branches that restarted after a crash.
     reopened: BTreeSet<NodeId>,
-    /// Payments sent and received, how many on each channel.
+    /// The number of payments sent and received on each channel.
     sent: BTreeMap<Way, u64>,
     received: BTreeMap<Way, u64>,
     cuts: BTreeMap<SnapshotId, Cut>,
@@ -35,10 +36,10 @@ pub struct History {
 struct Cut {
     /// The recorded balances.
     states: BTreeMap<NodeId, u64>,
-    /// How many payments each had sent and received when it recorded its state.
+    /// The number of payments that each had sent and received when it recorded its state.
     sent: BTreeMap<Way, u64>,
     received: BTreeMap<Way, u64>,
-    /// The recorded channels: how many payments, and their sum.
+    /// The recorded channels: the number of payments, and their sum.
     channels: BTreeMap<Way, (u64, u64)>,
     complete: BTreeSet<NodeId>,
 }
@@ -74,22 +75,22 @@ impl<P: Process<Event = BankEvent>> volvox_core::History<P> for History {
 }
 
 impl History {
-    /// How many snapshots were begun.
+    /// The number of snapshots begun.
     pub fn begun(&self) -> usize {
         self.cuts.len()
     }
 
-    /// Whether a branch crashed and came back.
+    /// Whether a branch crashed and restarted.
     pub fn has_reopened(&self, branch: NodeId) -> bool {
         self.reopened.contains(&branch)
     }
 
-    /// How many snapshots are complete everywhere.
+    /// The number of snapshots that are complete everywhere.
     pub fn complete(&self) -> usize {
         self.cuts.values().filter(|cut| self.is_complete(cut)).count()
     }
 
-    /// How many payments were recorded as under way, in all snapshots.
+    /// The number of payments recorded as in transit, in all snapshots.
     pub fn under_way(&self) -> u64 {
         self.cuts.values().flat_map(|cut| cut.channels.values()).map(|(count, _)| count).sum()
     }
@@ -110,7 +111,7 @@ impl Cut {
     }
 }
 
-/// What must hold of snapshots of a bank, over a channel or not.
+/// The properties of snapshots of a bank, with or without a channel.
 pub fn properties<P: Process<Event = BankEvent>>() -> Vec<Property<P, History>> {
     vec![
         Property {
@@ -148,7 +149,7 @@ fn channels_recorded<P>(picture: &Picture<'_, P, History>) -> Result<(), String>
             match cut.channels.get(&(from, to)) {
                 Some((recorded, _)) if *recorded != under_way => {
                     return Err(format!(
-                        "in snapshot {snapshot}, {under_way} payments are under way from {from} to {to}, but {recorded} are recorded"
+                        "in snapshot {snapshot}, {under_way} payments are in transit from {from} to {to}, but {recorded} are recorded"
                     ));
                 }
                 _ => {}
@@ -165,7 +166,7 @@ fn total_conserved<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
         let under_way: u64 = cut.channels.values().map(|(_, sum)| sum).sum();
         if balances + under_way != total {
             return Err(format!(
-                "snapshot {snapshot} records {balances} in branches and {under_way} under way, but the total is {total}"
+                "snapshot {snapshot} records {balances} in branches and {under_way} in transit, but the total is {total}"
             ));
         }
     }

@@ -1,5 +1,5 @@
-//! Chandy and Lamport 1985, section 4, taken literally: what was recorded is reachable from where the snapshot began,
-//! and where it ended is reachable from what was recorded.
+//! Chandy and Lamport 1985, section 4, taken literally: the recorded state is reachable from the state in which the
+//! snapshot began, and the state in which it ended is reachable from the recorded one.
 //!
 //! The proof permutes the run: first each process's events of before its recording, in their order, then all others. Here
 //! the permuted run is carried out, with fresh branches and channels of its own, and must be a run.
@@ -13,7 +13,7 @@ use volvox_snapshot::chandy_lamport::{Event, Graph, SnapshotId};
 
 const NODES: u64 = 4;
 
-/// The branches and what is under way between them: a global state.
+/// A global state: the branches and the messages in transit between them.
 struct Replay {
     branches: BTreeMap<NodeId, Bank>,
     channels: BTreeMap<(NodeId, NodeId), VecDeque<bank::Message>>,
@@ -26,7 +26,7 @@ impl Replay {
         Replay { branches: ids.iter().map(branch).collect(), channels: BTreeMap::new() }
     }
 
-    /// Carries out an event of the original run; a receipt takes what is under way now, oldest first.
+    /// Carries out an event of the original run; a receipt takes the oldest message in transit.
     fn follow(&mut self, node: NodeId, event: bank::Event) {
         let mut environment = Environment::new(node, Incarnation(1), Position::NONE, &Rng::new(0));
         environment.choices = Choices::Random(Rng::new(0));
@@ -38,7 +38,11 @@ impl Replay {
             bank::Event::Paid { amount, to } => branch.on_command(bank::Command::Pay { amount, to }, cx),
             bank::Event::Received { amount, from } => {
                 let oldest = self.channels.entry((from, node)).or_default().pop_front();
-                assert_eq!(oldest, Some(bank::Message(amount)), "{node} receives what is not under way from {from}");
+                assert_eq!(
+                    oldest,
+                    Some(bank::Message(amount)),
+                    "{node} receives a message that is not in flight from {from}"
+                );
                 branch.on_message(from, bank::Message(amount), cx);
             }
         }

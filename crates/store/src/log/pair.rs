@@ -1,7 +1,7 @@
-//! A pair where it lies, for those who read many.
+//! A pair in place, for callers that read many.
 //!
-//! A record in the log was written by this program, or checked when it came in; whoever reads pairs needs neither the
-//! checks again nor what links a record to others.
+//! A record in the log was written by this program, or checked on arrival; a reader of pairs needs neither the checks
+//! again nor the links between records.
 
 use super::record::{ANCHORED, LEASED, LINKED, Record, Revision, TOMBSTONE};
 use crate::response::{KeyValue, PairRef};
@@ -96,7 +96,7 @@ pub(crate) fn revision_at(bytes: &[u8], start: usize) -> Revision {
     Trusted { bytes, at: start + 1 }.revision()
 }
 
-/// Reads what this program wrote or has checked.
+/// Decodes a record that this program wrote or has checked.
 struct Trusted<'a> {
     bytes: &'a [u8],
     at: usize,

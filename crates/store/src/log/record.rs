@@ -11,10 +11,10 @@ use volvox_core::{Bytes, DecodeError, Encode, Reader};
 /// found in `versions / 64 + 64` steps at most.
 const ANCHOR_SPACING: u64 = 64;
 
-/// Larger counters are not believed: no store lives long enough, and nothing overflows on the way there.
+/// The greatest counter that is accepted: no store lives long enough to exceed it, and nothing overflows below it.
 pub(crate) const COUNTER_MAX: u64 = 1 << 62;
 
-/// When a change was made: the revision of the store, and which of its changes.
+/// The time of a change: the revision of the store, and the index of the change in it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
 pub(crate) struct Revision {
     pub main: i64,
@@ -40,9 +40,9 @@ pub(crate) struct Record {
     pub create_revision: i64,
     pub version: i64,
     pub lease: i64,
-    /// Where the key lies in the encoding.
+    /// The place of the key in the encoding.
     pub(super) key: Range<u32>,
-    /// Where the value lies in the encoding.
+    /// The place of the value in the encoding.
     pub(super) value: Range<u32>,
 }
 
@@ -84,7 +84,7 @@ impl Record {
         }
     }
 
-    /// What it does to the number of keys: 1 for a birth, -1 for a death, else 0.
+    /// Its effect on the number of keys: 1 for a birth, -1 for a death, else 0.
     pub fn census(&self) -> i8 {
         if self.tombstone { -1 } else { i8::from(self.version == 1) }
     }
@@ -117,8 +117,8 @@ impl Record {
         }
     }
 
-    /// Reads a record from the front of `bytes[start..]`; where it ends. What links and counts say is checked to be in
-    /// range, not to be true.
+    /// Decodes a record from the front of `bytes[start..]`; returns its end. Links and counts are checked to be in
+    /// range, not to be correct.
     pub fn decode(bytes: &[u8], start: usize) -> Result<(Record, usize), DecodeError> {
         let mut input = Reader::new(&bytes[start..]);
         let flags = input.u8()?;
@@ -185,17 +185,17 @@ fn section(input: &mut Reader<'_>, bytes: &[u8]) -> Result<Range<u32>, DecodeErr
     Ok(start as u32..(start + length) as u32)
 }
 
-/// A record where it lies.
+/// A record in place.
 #[derive(Clone)]
 pub(crate) struct RecordRef<'a> {
     /// The allocation it lies in.
     pub bytes: &'a Bytes,
-    /// What it says.
+    /// The fields of the record.
     pub record: Record,
 }
 
 impl<'a> RecordRef<'a> {
-    /// Reads a record that this program wrote or has checked.
+    /// Decodes a record that this program wrote or has checked.
     pub fn at(bytes: &'a Bytes, start: usize) -> RecordRef<'a> {
         let (record, _) = Record::decode(bytes, start).expect("records are checked before they enter the log");
         RecordRef { bytes, record }

@@ -7,7 +7,7 @@ use crate::digest::digest;
 use alloc::vec::Vec;
 use volvox_core::{Bytes, DecodeError};
 
-/// Which records a segment holds: those of the first to the last original segment that were still needed after the
+/// The records of a segment: those of the first to the last original segment that were still needed after the
 /// `generation`-th compaction. Generation 0: all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct SegmentId {
@@ -16,7 +16,7 @@ pub(crate) struct SegmentId {
     pub generation: u64,
 }
 
-/// Where a record lies: what a search looks at, eight bytes, so that it is one line of the cache away.
+/// The location of a record: the eight bytes that a search examines, one cache line away.
 #[derive(Clone, Copy)]
 struct Slot {
     /// Its main revision, as distance from the first one's.
@@ -33,11 +33,11 @@ pub(crate) struct Segment {
     first: Revision,
     last: Revision,
     slots: Vec<Slot>,
-    /// Which records are births or deaths.
+    /// The records that are births or deaths.
     census: Vec<u16>,
 }
 
-/// A segment in the making: what is known of its records beside their bytes.
+/// A segment under construction: the metadata of its records, beside their bytes.
 pub(super) struct Builder {
     bounds: Option<(Revision, Revision)>,
     slots: Vec<Slot>,
@@ -142,7 +142,7 @@ impl Segment {
         (found.record.revision == revision).then_some(found)
     }
 
-    /// The pair of the record in a slot, if it is that of this revision; nothing of a tombstone.
+    /// The pair of the record in a slot, if it is that of this revision; `None` for a tombstone.
     #[inline]
     pub fn pair_if(&self, slot: usize, revision: Revision) -> Option<Option<Pair<'_>>> {
         if !self.is_of(slot, revision.main) {

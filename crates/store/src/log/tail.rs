@@ -14,7 +14,7 @@ const CHUNK_RECORDS: usize = 64;
 
 #[derive(Clone, Default)]
 pub(super) struct Tail {
-    /// Which segment it will be.
+    /// The segment that it will be.
     index: u64,
     /// Full chunks.
     chunks: Arc<Vec<Arc<Chunk>>>,

@@ -1,4 +1,4 @@
-//! Parts whose digests and numbers are right, and whose contents lie.
+//! Parts with correct digests and numbers but false contents.
 
 use super::*;
 use crate::command::Command;
@@ -58,7 +58,7 @@ fn restored(parts: &[Part]) -> Result<Store, RestoreError> {
     restore.finish()
 }
 
-/// Whatever was believed must not bring the store down later.
+/// Accepted contents must not crash the store later.
 fn live_with(mut store: Store, rng: &mut Rng) {
     for round in 0..40 {
         let command = command(rng, store.revision());

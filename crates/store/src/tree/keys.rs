@@ -23,7 +23,7 @@ impl Keys {
         &self.bytes[self.start(at)..self.ends[at] as usize]
     }
 
-    /// Where a key is, or where it would be.
+    /// The place of a key, present or not.
     pub fn find(&self, key: &[u8]) -> Result<usize, usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {

@@ -155,7 +155,7 @@ impl<V: Value> Inner<V> {
         Inner { separators, children: vec![Child::new(left), Child::new(right)] }
     }
 
-    /// Which child a key belongs to.
+    /// The child that a key belongs to.
     pub fn child_of(&self, key: &[u8]) -> usize {
         match self.separators.find(key) {
             Ok(at) => at + 1,
@@ -233,8 +233,8 @@ impl<V: Value> Child<V> {
     }
 }
 
-/// Where to split `count` items when the one at `inserted` was too many. Keys that come in ascending order would leave
-/// every node half full if it were always the middle.
+/// The place to split `count` items when the one at `inserted` was too many. Keys that come in ascending order would
+/// leave every node half full if it were always the middle.
 fn split_point(count: usize, inserted: usize) -> usize {
     if inserted == count - 1 { (count * 7 / 8).clamp(1, count - 1) } else { count / 2 }
 }

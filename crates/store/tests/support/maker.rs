@@ -1,9 +1,9 @@
-//! Commands and reads, made by chance.
+//! Random commands and reads.
 
 use volvox_core::{Bytes, Rng};
 use volvox_store::*;
 
-/// Makes commands and reads by chance.
+/// Makes random commands and reads.
 pub struct Maker {
     pub rng: Rng,
     /// How many different keys there are.

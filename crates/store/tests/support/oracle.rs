@@ -1,4 +1,4 @@
-//! The dumb store: every version of every key in a list, and no cleverness. What the real one is compared with.
+//! The naive store: every version of every key in a list. The real one is compared with it.
 
 use std::collections::BTreeMap;
 use volvox_core::Bytes;

@@ -11,7 +11,7 @@ use volvox_live::powercut::restart::Image;
 use volvox_live::powercut::{self, load};
 
 const USAGE: &str = "usage: volvox-powercut [--images N] [--writes N] [--seed S] | --image FOLDER";
-/// The images of so many failures are kept.
+/// How many images of failures are kept.
 const KEPT_MAX: usize = 3;
 
 struct Arguments {

@@ -1,4 +1,4 @@
-//! Clients that write and read all the time, and remember what was acknowledged.
+//! Clients that write and read all the time, and record what was acknowledged.
 //!
 //! Every writer has a key space of its own, writes each key once, and a register that only rises. A read must never
 //! show less than what was acknowledged, or seen by a read that had ended, before it began. A write whose outcome is
@@ -27,7 +27,7 @@ pub struct Acknowledged {
     pub ended: Instant,
 }
 
-/// What one writer was promised.
+/// The acknowledged writes of one writer.
 #[derive(Default)]
 pub struct Promises {
     /// The sequences whose key was acknowledged.
@@ -78,15 +78,15 @@ pub struct Load {
     pub reads: AtomicU64,
     /// Keeps the keys of one load apart from those of another.
     pub run: String,
-    /// Where the clients may turn to; they follow it when their present node fails them.
+    /// The nodes that the clients may use; they move to another one when their present node fails.
     endpoints: Mutex<Vec<String>>,
-    /// How often everybody was called back to where it began.
+    /// How often all clients were called back to their first node.
     recalls: AtomicU64,
     stop: AtomicBool,
 }
 
 impl Load {
-    /// Starts `writers` writers and as many readers on these nodes, with keys that nobody else has.
+    /// Starts `writers` writers and as many readers on these nodes, with keys of their own.
     pub fn start(run: &str, endpoints: &[String], writers: usize) -> (Arc<Load>, Vec<tokio::task::JoinHandle<()>>) {
         let load = Arc::new(Load {
             promises: (0..writers).map(|_| Arc::default()).collect(),
@@ -112,8 +112,8 @@ impl Load {
         *self.endpoints.lock().expect("no panic holds this lock") = endpoints.to_vec();
     }
 
-    /// Calls every client back to the node where it began. Each fault drives some away from a node; in the end all would sit
-    /// at the leader, and what is measured would be how long a client waits for who cannot answer.
+    /// Calls every client back to its first node. Each fault drives some away from a node; eventually all would be at
+    /// the leader, and the measurement would show how long a client waits for a node that cannot answer.
     pub fn spread(&self) {
         self.recalls.fetch_add(1, Ordering::Relaxed);
     }
@@ -143,7 +143,7 @@ struct Client {
     home: usize,
     recalls: u64,
     turn: usize,
-    /// Where the connection leads.
+    /// The node at the other end of the connection.
     endpoint: String,
     connection: Option<KvClient<Channel>>,
 }

@@ -1,4 +1,4 @@
-//! Chaos: constant load, real faults, and a memory of every promise.
+//! Chaos: constant load, real faults, and a record of every acknowledgement.
 
 pub mod load;
 pub mod replace;

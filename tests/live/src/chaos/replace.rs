@@ -1,4 +1,4 @@
-//! Every member replaced in turn, under load: a new node joins, the oldest one leaves, until nobody of the first
+//! Every member replaced in turn, under load: a new node joins, the oldest one leaves, until no member of the first
 //! cluster is left. One in three comes as a learner and is promoted.
 
 use super::load::Load;
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const PORT_BASE: u16 = 24_400;
 /// A node that was removed learns of it, and stops by itself, within this.
 const LEAVE_LIMIT: Duration = Duration::from_secs(20);
-/// What a cluster says that must first settle: nothing was changed.
+/// The errors of a cluster that must first settle: nothing was changed.
 const NOT_YET: [&str; 3] = [
     "not enough started members",
     "unhealthy cluster",
@@ -23,7 +23,7 @@ const NOT_YET: [&str; 3] = [
 ];
 const GLANCE: Duration = Duration::from_millis(20);
 
-/// What the replacements showed.
+/// The results of the replacements.
 pub struct Replaced {
     /// After each removal, the time until a write was acknowledged that began after it.
     pub gaps: Vec<Duration>,
@@ -194,7 +194,7 @@ impl Members<'_> {
         bail!("node {id} does not {what} after {WHOLE_LIMIT:?}: {last:?}")
     }
 
-    /// Whoever was removed stops by itself.
+    /// A removed node stops by itself.
     async fn wait_gone(&mut self, id: u64) -> Result<()> {
         let began = Instant::now();
         while began.elapsed() < LEAVE_LIMIT {

@@ -11,10 +11,10 @@ use volvox_etcd::proto::etcdserverpb::{PutRequest, RangeRequest};
 
 /// A cluster whose faults have ended is whole again within this.
 pub(super) const WHOLE_LIMIT: Duration = Duration::from_secs(60);
-/// Between two faults the load runs undisturbed for so long.
+/// How long the load runs undisturbed between two faults.
 pub(super) const BREATH: Duration = Duration::from_millis(1000);
 
-/// What goes wrong.
+/// The faults.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Scenario {
     /// `kill -9` of the leader.
@@ -23,9 +23,9 @@ pub enum Scenario {
     KillFollower,
     /// `kill -9` of all three at once.
     KillAll,
-    /// The leader's process stands still for 5 s.
+    /// The leader's process is paused for 5 s.
     PauseLeader,
-    /// Nobody hears the leader, and it hears nobody, for 5 s.
+    /// The leader is isolated for 5 s.
     IsolateLeader,
     /// A node's folder is removed while it is dead.
     EraseNode,
@@ -60,9 +60,9 @@ impl Scenario {
     }
 }
 
-/// What one scenario showed.
+/// The results of one scenario.
 pub struct Outcome {
-    /// Which.
+    /// The scenario.
     pub scenario: Scenario,
     /// After each fault, the time until a write was acknowledged that began after it.
     pub gaps: Vec<Duration>,

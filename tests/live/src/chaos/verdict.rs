@@ -1,4 +1,4 @@
-//! What must be true once the load has ended.
+//! The checks once the load has ended.
 
 use super::load::Load;
 use anyhow::{Context, Result, bail};

@@ -1,8 +1,8 @@
-//! What clients asked for and were promised, and what that demands of the cluster after a power cut.
+//! The requests and acknowledgements of clients, and what they demand of the cluster after a power cut.
 //!
-//! Every key has one writer, which asks for one change after the other and never goes on with a key of whose last
+//! Every key has one writer, which asks for one change after the other and never continues with a key of whose last
 //! change it does not know what became of it. So the state of a key after a cut is one of few: what the last
-//! acknowledged change made of it, or what the one under way would.
+//! acknowledged change made of it, or what the change in flight would.
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -35,7 +35,7 @@ impl History {
         self.changes.values().flatten().filter(|change| change.acknowledged.is_some()).count()
     }
 
-    /// What must be found after a power cut at this sequence.
+    /// The state that must be found after a power cut at this sequence.
     pub fn demands_at(&self, cut: u64) -> Demands {
         let mut demands = Demands::default();
         for (key, changes) in &self.changes {
@@ -71,7 +71,7 @@ pub struct State {
     revision: Option<i64>,
 }
 
-/// What must be found.
+/// The state that must be found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Demands {
     /// The acknowledged writes behind it.

@@ -1,4 +1,4 @@
-//! Three live nodes, every write and sync recorded, under the load of clients that remember what they were promised.
+//! Three live nodes, every write and sync recorded, under the load of clients that record what was acknowledged.
 
 use super::history::{Change, History};
 use crate::live_node::{LiveNode, Plan, introduce};
@@ -15,26 +15,26 @@ use volvox_store::{Command, CompactionRequest, DeleteRangeRequest, PutRequest};
 
 /// Clients that write at the same time, spread over the nodes.
 const CLIENTS: u64 = 8;
-/// Each writes to so many keys.
+/// The number of keys that each client writes.
 const KEYS_A_CLIENT: u64 = 40;
-/// Leadership moves on after so many acknowledged writes: votes and new terms are in the recording.
+/// The number of acknowledged writes after which leadership moves, so that votes and new terms are in the recording.
 const WRITES_A_TERM: usize = 1200;
-/// History is compacted after so many acknowledged writes.
+/// The number of acknowledged writes after which history is compacted.
 const WRITES_A_COMPACTION: usize = 500;
 /// All of it takes a few seconds; a cluster that stands still has a problem.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// What a run left: what was done to each folder, and what clients were promised meanwhile.
+/// The record of a run: the operations on each folder, and the acknowledgements to clients meanwhile.
 pub struct Tape {
     /// The recordings of nodes 1, 2 and 3.
     pub recordings: Vec<Recording>,
-    /// What was asked and promised.
+    /// The requests and acknowledgements.
     pub history: History,
     /// The sequence before which no power cut makes sense: the cluster was not ready.
     pub first_cut: u64,
     /// The last sequence.
     pub last_cut: u64,
-    /// Requests that were refused or whose outcome nobody knows.
+    /// Requests that were refused or whose outcome is unknown.
     pub errors: u64,
     /// How often who leads has changed.
     pub leader_changes: u64,
@@ -49,7 +49,7 @@ struct Load {
     writes: usize,
 }
 
-/// Runs three nodes over `wrap`ped recordings of real folders until so many writes were acknowledged.
+/// Runs three nodes over `wrap`ped recordings of real folders until this many writes were acknowledged.
 ///
 /// # Errors
 /// When the cluster does not work.
@@ -107,7 +107,7 @@ pub async fn record<D: Directory + 'static>(
 async fn client(load: Rc<Load>, number: u64, seed: u64) {
     let mut rng = Rng::new(seed).split(number);
     let node = (number % load.nodes.len() as u64) as usize;
-    // A key of which nobody knows what became of it is left alone for ever: its place gets a new one.
+    // A key whose state is unknown is never used again: a new one replaces it.
     let mut generations = [0u64; KEYS_A_CLIENT as usize];
     let mut count = 0u64;
     while *load.acknowledged.borrow() < load.writes {
@@ -149,7 +149,7 @@ async fn client(load: Rc<Load>, number: u64, seed: u64) {
     }
 }
 
-/// Moves leadership, and compacts, as the writes go on.
+/// Moves leadership, and compacts, as the writes continue.
 async fn keep_house(load: Rc<Load>) -> Result<()> {
     let (mut terms, mut compactions) = (0, 0);
     loop {

@@ -8,13 +8,13 @@
 //! n1   w w S   w   S w w S    |            w: a write       S: a sync
 //! n2   w   w S   w w   S      |  the cut   A: a client sees its write acknowledged
 //! n3     w S   w S       w S  |
-//! client     A     A     A    |            every A must be found by whoever starts from here
+//! client     A     A     A    |            every A must be found by a node started from here
 //! ```
 //!
 //! A node that is cut keeps everything synced, and of the rest any sectors and any changes of the folder. The others
 //! die in the same moment as a killed process does: with everything written. Then all three are started again from
 //! these images, as live nodes, and each of them must resume its life, agree with the others, and show every change
-//! that was acknowledged before the cut, at its revision; nothing may be there that nobody had asked for.
+//! that was acknowledged before the cut, at its revision; nothing may be there that no client had asked for.
 
 pub mod history;
 pub mod load;
@@ -36,22 +36,22 @@ const WORKERS: usize = 8;
 /// One power cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Cut {
-    /// When.
+    /// The sequence number of the cut.
     pub sequence: u64,
-    /// Which nodes lose power: bit 0 for node 1. The others are killed.
+    /// The nodes that lose power: bit 0 for node 1. The others are killed.
     pub nodes: u64,
     /// Decides what of the unsynced survives.
     pub seed: u64,
 }
 
-/// What became of all images.
+/// The results of all images.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// Images restarted.
     pub images: u64,
     /// Acknowledged writes that were looked for, and found, in all of them.
     pub found: u64,
-    /// What was broken, and in which image.
+    /// The violation, and its image.
     pub failures: Vec<(Cut, String)>,
 }
 
@@ -69,7 +69,7 @@ pub fn cuts(tape: &Tape, images: u64, seed: u64) -> Vec<Cut> {
     cuts
 }
 
-/// What one cut leaves.
+/// The image of one cut.
 pub fn image(tape: &Tape, cut: Cut) -> Image {
     let folder = |(index, recording): (u64, &volvox_disk::Recording)| {
         let folder = recording.state_at(cut.sequence);
@@ -90,7 +90,7 @@ pub fn image(tape: &Tape, cut: Cut) -> Image {
 /// Restarts every cut's image, several at a time; `progress` hears how many are done.
 ///
 /// # Errors
-/// When the operating system gives no threads.
+/// When the operating system provides no threads.
 ///
 /// # Panics
 /// When a node does.
@@ -104,7 +104,7 @@ pub fn restart_all(tape: &Tape, cuts: &[Cut], progress: impl Fn(u64) + Sync) -> 
             std::thread::Builder::new()
                 .name(format!("restart-{number}"))
                 .spawn_scoped(scope, move || work(receiver, verdict, progress))
-                .context("the operating system gives no thread")?;
+                .context("the operating system provides no thread")?;
         }
         for cut in cuts {
             sender.send((*cut, image(tape, *cut))).context("every worker has ended")?;

@@ -14,11 +14,11 @@ use volvox_store::{Command, PutRequest};
 /// A cluster that was cut off is one again within this.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the power cut left of every folder, and what must be found in it.
+/// The image of every folder after the power cut, and the state that must be found in it.
 pub struct Image {
     /// The folders of nodes 1, 2 and 3.
     pub folders: Vec<SimulatedDirectory>,
-    /// What was promised before the cut.
+    /// The acknowledgements before the cut.
     pub demands: Demands,
 }
 

@@ -1,6 +1,6 @@
-//! What stands around the arrows: faults and their ends, silences, times, the page.
+//! Everything around the arrows: faults and their ends, silences, times, the page.
 
-use super::space::{Area, BOLD, Face, PLAIN, width_of};
+use super::space::{Area, BOLD, Face, Line, PLAIN, width_of};
 use super::{BAD, COLOURS, Drawn, GOOD, LEFT, LEGIBLE, Picture, QUIET, TITLE, escaped};
 use crate::diagram::{LeftOut, Row, Tone};
 use std::collections::BTreeMap;
@@ -45,6 +45,7 @@ impl Picture<'_> {
             );
         }
         self.taken.push(area);
+        self.bars.push(Line { from: (LEFT, y), to: (right, y) });
     }
 
     pub(super) fn gap_lines(&self, from: Instant, to: Instant, left_out: &LeftOut) -> Vec<String> {
@@ -106,7 +107,7 @@ impl Picture<'_> {
         texts_end.max(title_ends).max(760.0) + 24.0
     }
 
-    /// Where the legend begins: below all that is written.
+    /// The top of the legend: below all other text.
     fn foot(&self) -> f64 {
         self.taken.iter().map(|area| area.bottom).fold(self.bottom, f64::max)
     }

@@ -5,6 +5,9 @@ use super::{BAD, Picture, escaped};
 use crate::diagram::{Step, fitted, lines_of_text};
 use std::fmt::Write;
 
+/// How long the head of an arrow is.
+const HEAD: f64 = 12.0;
+
 /// A label, placed.
 struct Label {
     middle: (f64, f64),
@@ -37,9 +40,15 @@ impl Picture<'_> {
             y2 = y1 + (y0 - y1) * (x2 - x1) / (x0 - x1);
         }
         self.ways.insert(message, Line { from: (x1, y1), to: (x2, y2) });
+        if !is_lost {
+            // The head of the arrow, which words beside the node would hide.
+            let (near, far) = (x2 - towards * HEAD, x2);
+            let (left, right) = (near.min(far), near.max(far));
+            self.taken.push(Area { left, top: y2 - 4.0, right, bottom: y2 + 4.0 });
+        }
     }
 
-    /// Arrows that begin or end at one node: what they say alike is said once, at the longest of them.
+    /// Arrows that begin or end at one node: a common label is written once, at the longest of them.
     pub(super) fn arrows(&mut self, row: usize, steps: &[Step]) {
         let messages = &self.diagram.messages;
         let length = |id: &usize| messages[*id].from.0.abs_diff(messages[*id].to.0);
@@ -136,10 +145,11 @@ impl Picture<'_> {
         Label { middle, lines, areas, cost, covered }
     }
 
-    /// What lies in a part of the page, but for one arrow.
+    /// The boxes in a part of the page, except one arrow.
     pub(super) fn near(&self, part: Area, but: Option<usize>) -> Near {
         let taken = self.taken.iter().filter(|taken| taken.shared(&part) > 0.0).copied().collect();
         let others = self.ways.iter().filter(|(message, _)| Some(**message) != but).map(|(_, way)| *way);
+        let others = others.chain(self.bars.iter().copied());
         Near { taken, ways: others.filter(|way| part.crossed_by(way) > 0.0).collect() }
     }
 
@@ -148,7 +158,7 @@ impl Picture<'_> {
     }
 }
 
-/// What lies in a part of the page.
+/// The boxes in a part of the page.
 pub(super) struct Near {
     taken: Vec<Area>,
     ways: Vec<Line>,

@@ -1,4 +1,4 @@
-//! What colours and signs mean, in as many lines as that needs.
+//! The meaning of colours and signs, in as many lines as necessary.
 
 use super::around::legend_width;
 use super::lives::state_colour;
@@ -7,7 +7,7 @@ use std::fmt::Write;
 
 const HIGH: f64 = 26.0;
 
-/// Where the next sign goes.
+/// The place of the next sign.
 struct Pen {
     out: String,
     x: f64,
@@ -40,7 +40,7 @@ impl Pen {
 }
 
 impl Picture<'_> {
-    /// The legend, and where it ends.
+    /// The legend, and its end.
     pub(super) fn legend(&self, right: f64, top: f64) -> (String, f64) {
         let mut pen = Pen { out: String::new(), x: LEFT, y: top + 30.0, right };
         for kind in &self.kinds {
@@ -69,7 +69,8 @@ impl Picture<'_> {
                 )
             });
         }
-        for (colour, text) in [("#000", "asked from outside"), (GOOD, "told to the outside"), (BAD, "lost, or crashed")]
+        for (colour, text) in
+            [("#000", "command from outside"), (GOOD, "event to the outside"), (BAD, "lost, or crashed")]
         {
             pen.item(text, |x, y| {
                 format!("<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"6\" fill=\"{colour}\"/>", x + 10.0, y - 5.0)

@@ -1,4 +1,4 @@
-//! Nodes: their heads, and their lines of life.
+//! Nodes: their heads and lifelines.
 
 use super::space::{Area, Face, PLAIN, width_of};
 use super::{BAD, LEFT, Picture, QUIET, STATES_MAX, escaped};
@@ -6,7 +6,7 @@ use crate::diagram::{Mark, Row};
 use std::fmt::Write;
 
 impl Picture<'_> {
-    /// The line of each node: coloured by what the node is, broken while it is down.
+    /// The lifeline of each node: coloured by its state, broken while it is down.
     pub(super) fn lives(&mut self) {
         for (column, node) in self.diagram.nodes.iter().enumerate() {
             let x = self.x(column);
@@ -34,7 +34,7 @@ impl Picture<'_> {
         }
     }
 
-    /// The name of a node, and what it is from the beginning to the end.
+    /// The name of a node, and its fixed role.
     fn head(&mut self, column: usize, name: &str) {
         const NAME: Face = Face { size: 24.0, is_bold: true };
         let (x, role) = (self.x(column), self.diagram.role(column));
@@ -56,7 +56,7 @@ impl Picture<'_> {
         }
     }
 
-    /// What a node is before the first row.
+    /// The state of a node before the first row.
     fn begin_state(&mut self, x: f64, state: &str) {
         if state.is_empty() {
             return;
@@ -79,7 +79,7 @@ impl Picture<'_> {
             self.lines,
             "<line x1=\"{x:.1}\" y1=\"{from:.1}\" x2=\"{x:.1}\" y2=\"{to:.1}\" {style} stroke-width=\"2\"/>"
         );
-        // `leader t3` has the colour of `leader`; what is only a number has none.
+        // `leader t3` has the colour of `leader`; a mere number has none.
         let is_word = |word: &&str| word.chars().all(|letter| letter.is_alphabetic() || letter == '-');
         if let Some(word) = state.split_whitespace().next().filter(is_word) {
             let place = match self.states.iter().position(|known| known == word) {

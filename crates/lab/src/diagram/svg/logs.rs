@@ -1,4 +1,4 @@
-//! The replicated log of each node at the end: a strip of boxes, an entry a box, a colour a term.
+//! The replicated log of each node at the end: a strip of boxes, one box per entry, one colour per term.
 
 use super::space::{Face, width_of};
 use super::{COLOURS, LEFT, Picture, QUIET, escaped};
@@ -6,11 +6,11 @@ use std::fmt::Write;
 
 const HIGH: f64 = 46.0;
 const SMALL: Face = Face { size: 14.0, is_bold: false };
-/// Between two nodes.
+/// The gap between two nodes.
 const APART: f64 = 12.0;
 
 impl Picture<'_> {
-    /// The strips, and where they end.
+    /// The strips, and their end.
     pub(super) fn logs(&self, right: f64, top: f64) -> (String, f64) {
         let logs: Vec<_> = self.diagram.logs.iter().filter(|(_, cells)| !cells.is_empty()).collect();
         let cells = || logs.iter().flat_map(|(_, cells)| cells);
@@ -34,7 +34,7 @@ impl Picture<'_> {
                 LEFT - 14.0,
                 y + HIGH / 2.0 + 6.0
             );
-            // The newest are those that differ.
+            // The newest entries are the ones that differ.
             let skipped = cells.len().saturating_sub(room.max(1));
             for (place, cell) in cells[skipped..].iter().enumerate() {
                 let (x, colour) = (LEFT + wide * place as f64, COLOURS[cell.term as usize % COLOURS.len()]);

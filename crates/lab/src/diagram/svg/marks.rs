@@ -1,4 +1,4 @@
-//! What happens at nodes: symbols on their lines of life, and words beside them.
+//! Marks of nodes: symbols on their lifelines, and words beside them.
 
 use super::space::{Area, BOLD, Face, PLAIN, width_of};
 use super::{BAD, GOOD, LEFT, LINES_MAX, Picture, QUIET, escaped};
@@ -15,11 +15,11 @@ pub(super) struct Piece {
 const GOOD_BOLD: &str = "fill=\"#007a58\" font-weight=\"bold\"";
 const BAD_BOLD: &str = "fill=\"#c0182b\" font-weight=\"bold\"";
 const HIGH: f64 = 18.0;
-/// How far words are from the line of life.
+/// The distance of words from the lifeline.
 const BESIDE: f64 = 13.0;
 
 impl Picture<'_> {
-    /// What is seen of a step, in lines that fit beside a node.
+    /// The marks of a step, in lines that fit beside a node.
     pub(super) fn lines_of(&self, step: &Step) -> Vec<Vec<Piece>> {
         let shows_timer = step.marks.iter().any(Mark::decides) || !step.sent.is_empty();
         let room = self.spacing - 40.0;
@@ -30,7 +30,7 @@ impl Picture<'_> {
                 Mark::Started => ("starts again".to_string(), BOLD, GOOD_BOLD),
                 Mark::Stopped => ("crashes".to_string(), BOLD, BAD_BOLD),
                 Mark::Paused => ("paused".to_string(), PLAIN, "fill=\"#c0182b\""),
-                Mark::Resumed => ("goes on".to_string(), PLAIN, "fill=\"#007a58\""),
+                Mark::Resumed => ("resumes".to_string(), PLAIN, "fill=\"#007a58\""),
                 Mark::Command(text) => (text.clone(), BOLD, "font-weight=\"bold\""),
                 Mark::Event(text) => (text.clone(), BOLD, GOOD_BOLD),
                 Mark::State(text) if text.is_empty() => continue,
@@ -56,6 +56,11 @@ impl Picture<'_> {
             }
         }
         lines
+    }
+
+    /// How much room the lines of a step need beside its node.
+    pub(super) fn widest(&self, step: &Step) -> f64 {
+        self.lines_of(step).iter().map(|line| width_of_pieces(line) + 2.0 * BESIDE).fold(0.0, f64::max)
     }
 
     pub(super) fn marks(&mut self, row: usize, step: &Step) {

@@ -3,8 +3,8 @@
 //! Time goes downwards, but not evenly: what happens at moments close to one another is drawn apart, so that it can be
 //! read, and long silences are short. The order of moments is kept.
 //!
-//! Nothing is written over anything: texts look for room beside lines of life and along arrows ([`space`]), and where
-//! there is none the rows are moved apart and all is placed anew.
+//! No text overlaps another: texts look for room beside lifelines and along arrows ([`space`]), and if there is none
+//! the rows are moved apart and everything is placed again.
 
 mod around;
 mod arrows;
@@ -29,26 +29,26 @@ const LINE: f64 = 25.0;
 const HEAD_LINE: f64 = 18.0;
 /// The most that a silence takes.
 const SILENCE_MAX: f64 = 60.0;
-/// What somebody asked or told takes this many lines at most.
+/// A command or an event takes at most this many lines.
 const LINES_MAX: usize = 3;
-/// More states than these have no colour: nobody would tell them apart.
+/// The number of coloured states: more could not be told apart.
 const STATES_MAX: usize = 6;
-/// How often rows are moved apart before a picture is taken as it is.
+/// How often rows are moved apart before a picture is accepted as it is.
 const ATTEMPTS_MAX: usize = 16;
-/// How far lines of life are from one another, at least and at most.
+/// The distance between lifelines, at least and at most.
 const SPACING: (f64, f64) = (170.0, 340.0);
 /// The same on a slide, which is wider than most runs are.
 const SLIDE_SPACING_MAX: f64 = 620.0;
 /// Letters that are smaller on a slide of 1,600 points are not read in the last row.
 const LEGIBLE: f64 = 10.0;
 
-/// Colours that are told apart also by those who see few (after Okabe and Ito), dark enough for text on white.
+/// Colours that are distinguishable with colour blindness (after Okabe and Ito), dark enough for text on white.
 const COLOURS: [&str; 7] = ["#0060a8", "#b85000", "#007a58", "#8e3a80", "#7a6a00", "#3a3a3a", "#2f8fc4"];
 const BAD: &str = "#c0182b";
 const GOOD: &str = "#007a58";
 const QUIET: &str = "#606060";
 
-/// What a picture is as wide and high as.
+/// The aspect ratio of a picture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// As it needs.
@@ -121,7 +121,7 @@ pub fn drawn(diagram: &Diagram, format: Format) -> Drawn {
     placed(diagram, wider.min(SLIDE_SPACING_MAX)).finish(Some((width, height)))
 }
 
-/// Moves rows apart until nothing is over anything.
+/// Moves rows apart until nothing overlaps.
 fn placed(diagram: &Diagram, spacing: f64) -> Picture<'_> {
     let mut extra = vec![0.0; diagram.rows.len()];
     for attempt in 0.. {
@@ -140,14 +140,16 @@ fn placed(diagram: &Diagram, spacing: f64) -> Picture<'_> {
 struct Picture<'a> {
     diagram: &'a Diagram,
     spacing: f64,
+    /// Where the first line of life is: its words have room at its left, where no arrow goes.
+    first: f64,
     top: f64,
     /// How high the lines of the heads are that say what nodes are, always and at the beginning.
     roles_high: f64,
     begins_high: f64,
-    /// Where each row is, and where each moment.
+    /// The place of each row, and of each moment.
     ys: Vec<f64>,
     scale: Vec<(Instant, f64)>,
-    /// Where each message begins whose sending is shown.
+    /// The beginning of each message whose sending is shown.
     begins: BTreeMap<usize, f64>,
     bottom: f64,
     /// Drawn from back to front.
@@ -159,6 +161,8 @@ struct Picture<'a> {
     taken: Vec<Area>,
     /// The arrows, by message.
     ways: BTreeMap<usize, Line>,
+    /// The lines of faults, across the page.
+    bars: Vec<Line>,
     /// Rows that have too little room.
     crowded: Vec<usize>,
     kinds: Vec<String>,
@@ -183,6 +187,7 @@ impl<'a> Picture<'a> {
         let mut picture = Picture {
             diagram,
             spacing,
+            first: LEFT + 0.4 * spacing,
             top: 116.0 + high(has_roles) + high(has_begun),
             roles_high: high(has_roles),
             begins_high: high(has_begun),
@@ -196,15 +201,24 @@ impl<'a> Picture<'a> {
             text: String::new(),
             taken: Vec::new(),
             ways: BTreeMap::new(),
+            bars: Vec::new(),
             crowded: Vec::new(),
             kinds,
             states: Vec::new(),
         };
+        picture.first = picture.first.max(LEFT + picture.room_of_first());
         picture.lay_out(extra);
         picture
     }
 
-    /// Where each row is: apart enough to be read, and further where more time passes.
+    /// The room that the words of the first node need on its left.
+    fn room_of_first(&self) -> f64 {
+        let steps = self.diagram.rows.iter().flat_map(Row::by_node);
+        let first = steps.filter(|step| self.diagram.column(step.node) == Some(0));
+        first.map(|step| self.widest(&step)).fold(0.0, f64::max)
+    }
+
+    /// The place of each row: far enough apart to be legible, and further where more time passes.
     fn lay_out(&mut self, extra: &[f64]) {
         let rows = &self.diagram.rows;
         let spans = rows.windows(2).map(|pair| pair[1].at().since(pair[0].at()).as_secs_f64());
@@ -256,11 +270,11 @@ impl<'a> Picture<'a> {
     }
 
     fn x(&self, column: usize) -> f64 {
-        LEFT + self.spacing * (column as f64 + 0.4)
+        self.first + self.spacing * column as f64
     }
 
     fn right(&self) -> f64 {
-        LEFT + self.spacing * (self.diagram.nodes.len() as f64 - 0.2)
+        self.first + self.spacing * (self.diagram.nodes.len() as f64 - 0.6)
     }
 
     /// The height of a moment.

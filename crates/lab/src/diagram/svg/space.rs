@@ -1,9 +1,9 @@
-//! Room on the page: how wide texts are, and what lies where.
+//! Space on the page: the width of texts, and the places of all boxes.
 
 /// The size of most letters.
 pub(super) const SIZE: f64 = 16.0;
 
-/// How a text looks, as far as that takes room.
+/// The properties of a text that determine its size.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Face {
     pub size: f64,
@@ -13,13 +13,13 @@ pub(super) struct Face {
 pub(super) const PLAIN: Face = Face { size: SIZE, is_bold: false };
 pub(super) const BOLD: Face = Face { size: SIZE, is_bold: true };
 
-/// How wide a text is in the widest usual typeface (DejaVu Sans): in others it has air.
+/// The width of a text in the widest usual typeface (DejaVu Sans): others leave a gap.
 pub(super) fn width_of(text: &str, face: Face) -> f64 {
     let letters: f64 = text.chars().map(share_of).sum();
     letters * face.size * if face.is_bold { 1.13 } else { 1.0 }
 }
 
-/// How wide a letter is, as a share of its height.
+/// The width of a letter, as a share of its height.
 fn share_of(letter: char) -> f64 {
     match letter {
         'i' | 'j' | 'l' | '\'' | '|' | ' ' | '.' | ',' => 0.33,
@@ -40,14 +40,14 @@ pub(super) struct Area {
 }
 
 impl Area {
-    /// How much two boxes have in common.
+    /// The overlap of two boxes.
     pub fn shared(&self, other: &Area) -> f64 {
         let wide = (self.right.min(other.right) - self.left.max(other.left)).max(0.0);
         let high = (self.bottom.min(other.bottom) - self.top.max(other.top)).max(0.0);
         wide * high
     }
 
-    /// How long the part of a line is that lies in the box.
+    /// The length of the part of a line inside the box.
     pub fn crossed_by(&self, line: &Line) -> f64 {
         let (dx, dy) = (line.to.0 - line.from.0, line.to.1 - line.from.1);
         let (mut enters, mut leaves) = (0.0_f64, 1.0_f64);
@@ -81,13 +81,13 @@ impl Line {
         (dx * dx + dy * dy).sqrt()
     }
 
-    /// The point at this share of its way.
+    /// The point at this share of its length.
     pub fn at(&self, share: f64) -> (f64, f64) {
         (self.from.0 + share * (self.to.0 - self.from.0), self.from.1 + share * (self.to.1 - self.from.1))
     }
 }
 
-/// A text along a line, as boxes: its middle, how wide it is, and the direction in which it runs.
+/// A text along a line, as boxes: its middle, its width, and its direction.
 pub(super) fn along(middle: (f64, f64), width: f64, (dx, dy): (f64, f64)) -> Vec<Area> {
     const PIECE: f64 = 18.0;
     let count = (width / PIECE).ceil().max(1.0);
@@ -95,7 +95,7 @@ pub(super) fn along(middle: (f64, f64), width: f64, (dx, dy): (f64, f64)) -> Vec
     let place = |number: f64| (number + 0.5) * piece - width / 2.0;
     let areas = (0..count as usize).map(|number| {
         let (x, y) = (middle.0 + dx * place(number as f64), middle.1 + dy * place(number as f64));
-        // The middle is on the foot of the letters.
+        // The middle is on the baseline of the letters.
         Area { left: x - piece / 2.0, top: y - 0.76 * SIZE, right: x + piece / 2.0, bottom: y + 0.24 * SIZE }
     });
     areas.collect()

@@ -1,6 +1,6 @@
 //! Messages: one arrow, or the arrows of one line that have an end in common.
 
-use super::TIME;
+use super::paper::TIME;
 use super::sheet::{Ink, Life, Sheet};
 use crate::diagram::{Diagram, Step};
 use volvox_core::Instant;
@@ -59,7 +59,7 @@ impl Sheet<'_> {
     }
 
     /// The label of an arrow and its room: in the gap beside its sender if it fits there, else over all of the arrow.
-    /// What fits nowhere has the line above the arrow.
+    /// A label that fits nowhere has the line above the arrow.
     fn label(
         &mut self,
         at: Instant,
@@ -111,7 +111,7 @@ impl Sheet<'_> {
         let Some(fan) = Fan::of(self.diagram, &received) else { return };
         let is_short = |(_, id): &(usize, usize)| self.said(*id).chars().count() <= self.width.saturating_sub(5);
         if !fan.peers.iter().all(is_short) {
-            // A label is never parted: then each arrow has a line.
+            // A label is never split: then each arrow has a line.
             return self.one_by_one(at, steps, marks, shown);
         }
         self.begin(at, shown);
@@ -135,7 +135,7 @@ impl Sheet<'_> {
         let mut said: Vec<String> = Vec::new();
         for message in steps.iter().filter_map(|step| step.received) {
             let Some((from, to)) = self.ends(message) else { continue };
-            // What all say alike is said once.
+            // The common part of all labels is written once.
             let text = self.said(message);
             let label = if said.contains(&text) { None } else { self.label(at, shown, message, None) };
             said.push(text);
@@ -183,7 +183,8 @@ impl Sheet<'_> {
         self.fan_labels(fan);
     }
 
-    /// What all say alike is said once on each side, beside the hub; what they say differently stands beside each node.
+    /// The common part of all labels is written once on each side, beside the hub; the differences are written beside
+    /// each node.
     fn fan_labels(&mut self, fan: &Fan) {
         let room = self.width.saturating_sub(5);
         let first = self.said(fan.peers[0].1);
@@ -211,10 +212,10 @@ impl Sheet<'_> {
 
 /// Arrows from one node to several, or from several to one.
 struct Fan {
-    /// The column at which all begin, or end.
+    /// The column at which all arrows begin, or end.
     hub: usize,
     is_broadcast: bool,
-    /// The column at the other end of each, and its message.
+    /// The column at the other end of each arrow, and its message.
     peers: Vec<(usize, usize)>,
 }
 

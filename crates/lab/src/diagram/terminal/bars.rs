@@ -1,6 +1,6 @@
-//! What goes over all columns: faults and their ends, silences, and notes below.
+//! Lines across all columns: faults and their ends, silences, and notes below.
 
-use super::TIME;
+use super::paper::TIME;
 use super::sheet::{Ink, Sheet};
 use crate::diagram::{LeftOut, Tone, fitted};
 use volvox_core::Instant;

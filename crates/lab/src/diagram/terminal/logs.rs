@@ -1,6 +1,6 @@
-//! The logs of the nodes at the end, an entry a box.
+//! The logs of the nodes at the end, one box per entry.
 
-use super::TIME;
+use super::paper::TIME;
 use super::sheet::{Ink, Sheet};
 use crate::chapter::Cell;
 use volvox_core::NodeId;
@@ -13,12 +13,12 @@ impl Sheet<'_> {
         if logs.is_empty() {
             return;
         }
-        self.note("the logs at the end, index:term and what each entry says; ║ committed, │ not yet:");
+        self.note("the logs at the end, index:term and content of each entry; ║ committed, │ not yet:");
         let width = logs.iter().flat_map(|(_, cells)| cells).map(|cell| said(cell).chars().count()).max().unwrap_or(0);
         let fitting = (self.paper.columns.saturating_sub(TIME + 6) / (width + 3)).max(1);
         for (node, cells) in logs {
             let mut line = format!("{:<4}", node.to_string());
-            // The newest are those that differ.
+            // The newest entries are the ones that differ.
             let skipped = cells.len().saturating_sub(fitting);
             if skipped > 0 {
                 line.push('…');

@@ -1,12 +1,12 @@
-//! What happens at a node: marks on its line of life, and beside it.
+//! Marks on the lifeline of a node, and beside it.
 
 use super::LINES_MAX;
-use super::sheet::{Ink, Life, Sheet};
+use super::sheet::{Ink, Life, Sheet, is_symbol};
 use crate::diagram::{Mark, Step, lines_of_text};
 use volvox_core::Instant;
 
 impl Sheet<'_> {
-    /// What nodes are before the first row, where a diagram begins in the middle of a run.
+    /// The states of nodes before the first row, where a diagram begins within a run.
     pub(super) fn begin_states(&mut self, shown: &mut Option<Instant>) {
         let Some(first) = self.diagram.rows.first() else { return };
         let begins = self.diagram.begin.iter().enumerate().filter(|(_, begin)| !begin.state.is_empty());
@@ -29,7 +29,7 @@ impl Sheet<'_> {
         self.marks(steps[0].at, marks, shown, false);
     }
 
-    /// Marks of several nodes, side by side; what does not fit goes to the lines below.
+    /// Marks of several nodes, side by side; the rest goes to the lines below.
     pub(super) fn marks(
         &mut self,
         at: Instant,
@@ -40,7 +40,7 @@ impl Sheet<'_> {
         let mut is_begun = is_begun;
         while marks.iter().any(|(_, marks)| !marks.is_empty()) {
             if !std::mem::take(&mut is_begun) {
-                // What is wider than its column is alone in its line.
+                // A mark wider than its column has its own line.
                 let width = self.width;
                 let is_wide = |(text, _): &(String, Ink)| offset(text) + text.chars().count() > width - 1;
                 if let Some((column, marks)) = marks.iter_mut().find(|(_, marks)| marks.first().is_some_and(&is_wide)) {
@@ -64,10 +64,10 @@ impl Sheet<'_> {
         let mut used = 0;
         while let Some((text, ink)) = marks.first() {
             let length = text.chars().count();
-            // The first mark of a line stands on the line of life, the others beside it.
+            // The first mark of a line is on the lifeline, the others beside it.
             let at = if used == 0 { offset(text) } else { (used + 1).max(2) };
             if at + length > self.width - 1 {
-                // What nobody can place alone waits for a line of its own.
+                // A mark that does not fit waits for a line of its own.
                 return;
             }
             self.put(x + at, &text.clone(), *ink);
@@ -76,7 +76,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// What is seen of a step beside the message that it received.
+    /// The marks of a step besides the message that it received.
     pub(super) fn marks_of(&mut self, step: &Step) -> Vec<(String, Ink)> {
         let place = self.diagram.column(step.node);
         let shows_timer = step.marks.iter().any(Mark::decides) || !step.sent.is_empty();
@@ -95,7 +95,7 @@ impl Sheet<'_> {
                 Mark::Started => ("▲ starts again".to_string(), Ink::Green),
                 Mark::Stopped => ("✖ crashed".to_string(), Ink::Red),
                 Mark::Paused => ("◌ paused".to_string(), Ink::Yellow),
-                Mark::Resumed => ("│ goes on".to_string(), Ink::Yellow),
+                Mark::Resumed => ("│ resumes".to_string(), Ink::Yellow),
                 Mark::Command(text) => (format!("● {text}"), Ink::Cyan),
                 Mark::Timer(text) if shows_timer => (format!("◷ {text}"), Ink::Dim),
                 Mark::Timer(_) => continue,
@@ -105,7 +105,7 @@ impl Sheet<'_> {
                 Mark::Record(text) => (format!("▪ {text}"), Ink::Yellow),
                 Mark::Note(text) => (format!("({text})"), Ink::Dim),
             };
-            // Lines after the first stand beside the line of life.
+            // Lines after the first are beside the lifeline.
             match lines_of_text(&text, self.width.saturating_sub(3), LINES_MAX) {
                 Some(lines) => marks.extend(lines.into_iter().map(|line| (line, ink))),
                 None => marks.push((text, ink)),
@@ -114,7 +114,7 @@ impl Sheet<'_> {
         marks
     }
 
-    /// Marks to the right of a line of life at which an arrow ends.
+    /// Marks to the right of a lifeline at which an arrow ends.
     pub(super) fn beside(&mut self, column: usize, marks: &mut Vec<(String, Ink)>) {
         let mut x = self.x(column) + 2;
         let end = self.x(column) + self.width;
@@ -130,11 +130,7 @@ impl Sheet<'_> {
     }
 }
 
-/// How far from the line of life the first mark of a line stands.
+/// The distance of a line's first mark from the lifeline.
 fn offset(text: &str) -> usize {
     if is_symbol(text) { 0 } else { 2 }
-}
-
-pub(super) fn is_symbol(text: &str) -> bool {
-    text.starts_with(['●', '◷', '◆', '✖', '▲', '◌', '▪', '│'])
 }

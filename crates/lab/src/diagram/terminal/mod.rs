@@ -6,34 +6,27 @@
 //!   8.112ms    |--- Request 1 --->|                  |
 //! ```
 //! A message is drawn when it arrives, as an arrow from the column of its sender, with the moment of sending where there
-//! is room: several that are under way at once stay legible. What one node sends to several drops down on each of them
-//! from one line, so that it does not read as a relay; answers of several run together to one head. A text that is wider
-//! than its place has a line of its own. Boxes are drawn with the characters for boxes.
+//! is room: several that are in flight at once stay legible. Messages from one node to several drop down on each of
+//! them from one line, so that they do not read as a relay; answers of several run together to one head. A text that is
+//! wider than its place has a line of its own. Boxes are drawn with the characters for boxes.
 
 mod arrows;
 mod bars;
 mod logs;
 mod marks;
+mod paper;
 mod sheet;
 
 use super::{Diagram, Row};
+pub use paper::Paper;
+use paper::TIME;
 use sheet::{Life, Sheet};
 use volvox_core::Instant;
 
-/// What is drawn on.
-#[derive(Clone, Copy, Debug)]
-pub struct Paper {
-    /// How many characters fit on a line.
-    pub columns: usize,
-    /// Whether there are colours.
-    pub is_coloured: bool,
-}
-
-const TIME: usize = 12;
-/// Fewer letters for each node, and nothing is legible.
+/// With fewer letters per node, nothing is legible.
 const COLUMN_MIN: usize = 8;
 const COLUMN_MAX: usize = 30;
-/// What somebody asked or told takes this many lines of its column at most; otherwise it has one of its own.
+/// A command or an event takes at most this many lines of its column; otherwise it has its own line.
 const LINES_MAX: usize = 2;
 
 /// Draws.
@@ -43,7 +36,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     if count == 0 || room / count < COLUMN_MIN {
         let needed = TIME + count * COLUMN_MIN;
         return format!(
-            "{count} nodes need {needed} columns, and there are {}: use --svg FILE, which draws any number\n",
+            "{count} nodes need {needed} columns, but there are {}: use --svg FILE, which draws any number\n",
             paper.columns
         );
     }
@@ -59,7 +52,7 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     while let Some(row) = rows.next() {
         match row {
             Row::Step(step) => {
-                // What several nodes do at one moment without a message is one row.
+                // Steps of several nodes at one moment without a message are one row.
                 let mut steps = vec![step];
                 while step.received.is_none()
                     && let Some(Row::Step(next)) = rows.peek()
@@ -88,8 +81,8 @@ pub fn terminal(diagram: &Diagram, paper: Paper) -> String {
     sheet.out
 }
 
-/// The rows of which something is written here. A step that only sends is seen where its messages arrive; the silences
-/// before and after it are one.
+/// The rows that are written here. A step that only sends is visible where its messages arrive; the silences before and
+/// after it are joined.
 fn seen(rows: &[Row]) -> Vec<Row> {
     let mut seen: Vec<Row> = Vec::new();
     for row in rows {

@@ -1,7 +1,6 @@
-//! What is written on: lines of letters with their inks, and every node's line of life.
+//! The drawing area: lines of characters with their colours, and every node's lifeline.
 
-use super::marks::is_symbol;
-use super::{Paper, TIME};
+use super::paper::{Paper, TIME};
 use crate::diagram::{Diagram, fitted};
 use std::fmt::Write;
 use volvox_core::Instant;
@@ -52,14 +51,14 @@ pub(super) struct Sheet<'a> {
     pub lives: Vec<Life>,
 }
 impl Sheet<'_> {
-    /// The names of the nodes, and what each of them is.
+    /// The names and roles of the nodes.
     pub(super) fn head(&mut self) {
         let count = self.diagram.nodes.len();
         let named = |place: usize| match self.diagram.role(place) {
             "" => self.diagram.nodes[place].to_string(),
             role => format!("{} {role}", self.diagram.nodes[place]),
         };
-        // Where not all fit beside one another, what nodes are is a line of its own.
+        // Where not all fit side by side, the roles have a line of their own.
         let is_one_line = (0..count).all(|place| named(place).chars().count() < self.width);
         self.blank();
         for place in 0..count {
@@ -76,7 +75,7 @@ impl Sheet<'_> {
         }
     }
 
-    /// A line for what is wider than its column: it goes over other lines of life, as far as the paper goes.
+    /// A line for a text wider than its column: it covers other lifelines, up to the edge of the page.
     pub(super) fn wide(&mut self, at: Instant, shown: &mut Option<Instant>, column: usize, text: &str, ink: Ink) {
         self.begin(at, shown);
         self.line.resize(self.line.len().max(self.paper.columns), (' ', Ink::Plain));
@@ -93,7 +92,7 @@ impl Sheet<'_> {
         self.end();
     }
 
-    /// The place of a node's line.
+    /// The column of a node's lifeline.
     pub(super) fn x(&self, column: usize) -> usize {
         TIME + column * self.width
     }
@@ -102,7 +101,7 @@ impl Sheet<'_> {
         self.line = vec![(' ', Ink::Plain); TIME + self.diagram.nodes.len() * self.width];
     }
 
-    /// A line with the time, unless it is the same as above, and every node's line of life.
+    /// A line with the time, unless it is the same as above, and every node's lifeline.
     pub(super) fn begin(&mut self, at: Instant, shown: &mut Option<Instant>) {
         self.lives_only();
         if shown.replace(at) != Some(at) {
@@ -152,4 +151,9 @@ impl Sheet<'_> {
         }
         self.out.push('\n');
     }
+}
+
+/// Whether a text begins with a symbol, which is drawn on the line of life itself.
+pub(super) fn is_symbol(text: &str) -> bool {
+    text.starts_with(['●', '◷', '◆', '✖', '▲', '◌', '▪', '│'])
 }

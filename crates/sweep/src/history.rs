@@ -1,22 +1,22 @@
-//! What clients are told, judged without the clients: of a course that is followed by hand only the questions are left.
+//! The answers to clients, judged without the clients: a course that is replayed by hand contains only the requests.
 //!
-//! Less than in the sweep itself, where a client knows what it wrote: an answer names a revision that is not behind what
-//! anybody was told before it was asked, a read finds a view that is not, watchers get what the history holds, and leases
-//! live as long as was promised.
+//! The checks are weaker than in the sweep itself, where a client knows what it wrote: the revision of an answer is not
+//! older than any answer before the request, nor is the view of a read, watchers get the events of the history, and
+//! leases live as long as promised.
 
 use crate::truth::Truth;
 use crate::watchers::{Stream, Watcher};
 use std::collections::BTreeMap;
 use volvox_core::{Instant, NodeId};
-use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket};
+use volvox_replica::{Command, Event, Replica, Reply, Request, StreamId, Ticket, WatchCommand};
 use volvox_store::{Command as Write, Reply as StoreReply};
 
-/// What was asked, and what was told.
+/// The requests and the answers.
 #[derive(Clone, Default)]
-pub(crate) struct Told {
+pub(crate) struct History {
     asked: BTreeMap<Ticket, Asked>,
     streams: BTreeMap<StreamId, Stream>,
-    /// The highest revision that anybody was told.
+    /// The highest revision in any answer.
     floor: i64,
 }
 
@@ -28,8 +28,8 @@ struct Asked {
     request: Request,
 }
 
-impl Told {
-    /// Somebody asks something of a node that runs.
+impl History {
+    /// A client sends a request to a running node.
     pub fn on_command(&mut self, node: NodeId, command: &Command, truth: &mut Truth, at: Instant) {
         match command {
             Command::Request { ticket, request } => {
@@ -42,31 +42,31 @@ impl Told {
             Command::Forget { ticket } => {
                 self.asked.remove(ticket);
             }
-            Command::WatchOpen { stream } => {
+            Command::Watch(WatchCommand::Open { stream }) => {
                 let opened = Stream { id: *stream, node: Some(node), watchers: Vec::new(), credit: 0 };
                 self.streams.insert(*stream, opened);
             }
-            Command::WatchCredit { stream, responses } => {
+            Command::Watch(WatchCommand::Credit { stream, responses }) => {
                 if let Some(stream) = self.streams.get_mut(stream) {
                     stream.credit += i64::from(*responses);
                 }
             }
-            Command::WatchCreate { stream, create } => {
+            Command::Watch(WatchCommand::Create { stream, create }) => {
                 let place = usize::try_from(create.watch_id - 1).unwrap_or_default();
                 if let Some(stream) = self.streams.get_mut(stream) {
-                    // Courses name their watchers 1, 2, 3; of those that were taken out somebody must stand in their places.
+                    // Courses name their watchers 1, 2, 3; removed ones need placeholders.
                     stream.watchers.resize(stream.watchers.len().max(place + 1), Watcher::new(create.clone()));
                     stream.watchers[place] = Watcher::new(create.clone());
                 }
             }
-            Command::WatchClose { stream } => {
+            Command::Watch(WatchCommand::Close { stream }) => {
                 self.streams.remove(stream);
             }
             _ => {}
         }
     }
 
-    /// A process ended, and with it whoever was connected to it.
+    /// A process ended, and with it all its connections.
     pub fn on_crashed(&mut self, node: NodeId) {
         self.asked.retain(|_, asked| asked.node != node);
         self.streams.retain(|_, stream| stream.node != Some(node));

@@ -1,4 +1,4 @@
-//! What the door counts.
+//! The counters of the door.
 
 mod exposition;
 mod process;
@@ -26,13 +26,13 @@ impl Count {
         self.0.fetch_sub(less, Ordering::Relaxed);
     }
 
-    /// How many.
+    /// The count.
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// What is counted for one method.
+/// The counters of one method.
 #[derive(Debug, Default)]
 pub struct MethodCounts {
     started: Count,
@@ -53,7 +53,7 @@ pub struct Operations {
 }
 
 impl Operations {
-    /// What a transaction had done.
+    /// The operations of a transaction.
     pub fn add_all(&self, txn: &TxnResponse) {
         // Nested no deeper than the decoder let in.
         for response in &txn.responses {
@@ -67,7 +67,7 @@ impl Operations {
     }
 }
 
-/// Everything the door counts.
+/// All counters of the door.
 #[derive(Debug)]
 pub struct Metrics {
     methods: Vec<MethodCounts>,
@@ -77,7 +77,7 @@ pub struct Metrics {
     pub sent_bytes: Count,
     /// Watch events sent.
     pub events: Count,
-    /// What clients had done to the store, inside of transactions too.
+    /// The operations of clients on the store, including those inside transactions.
     pub operations: Operations,
     /// Leases renewed.
     pub renewals: Count,
@@ -123,7 +123,7 @@ impl Default for Metrics {
     }
 }
 
-/// One call on its way: counts it exactly once, however it ends. Dropped before it was finished, it was canceled.
+/// One call in progress: counts it exactly once, however it ends. Dropped before it was finished, it was canceled.
 #[derive(Debug)]
 pub struct Call {
     metrics: Arc<Metrics>,

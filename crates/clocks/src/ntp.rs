@@ -3,18 +3,18 @@
 //! # The problem
 //!
 //! [Cristian's client](crate::cristian) believes one server, and one answer. On the Internet answers wait in queues, longer
-//! in one direction than in the other; servers die; and some are wrong, by hours, and do not know it.
+//! in one direction than in the other; servers fail; and some are wrong by hours without knowing it.
 //!
 //! # The idea
 //!
-//! In four steps, each of which takes away one of these troubles.
+//! NTP works in four steps, each of which solves one of these problems.
 //!
-//! 1. *Exchange.* Four readings, two by each clock, give the offset of the server's clock and the delay of the messages,
-//!    without what the server spent. The true offset lies within half the delay of it.
-//! 2. *Filter* ([`filter`]). Of the last eight exchanges with one server, the one with the least delay is believed: it has
+//! 1. *Exchange.* Four readings, two by each clock, give the offset of the server's clock and the delay of the
+//!    messages, without the server's handling time. The true offset is within half the delay of the measured one.
+//! 2. *Filter* ([`filter`]). Of the last eight exchanges with one server, the one with the least delay is believed: it
 //!    waited least in queues.
-//! 3. *Select* ([`selection`]). Among servers, those are believed whose intervals meet where those of a majority do; of
-//!    these the best are averaged.
+//! 3. *Select* ([`selection`]). Servers are believed if their intervals intersect where those of a majority do; the
+//!    best of these are averaged.
 //! 4. *Discipline* ([`discipline`]). Small offsets are slewed, large ones stepped if they last, impossible ones reported.
 //!
 //! # The messages
@@ -22,10 +22,10 @@
 //! | message | says |
 //! |---|---|
 //! | `Request` | T1: what time is it? |
-//! | `Response` | T1 again, T2: when the request came, T3: when this leaves |
+//! | `Response` | T1 again, T2: when the request arrived, T3: when this leaves |
 //!
-//! On the wire both are the same 48 bytes ([`packet`]), and a [`translator`] stands between the process and foreign servers
-//! that speak nothing else.
+//! On the wire both are the same 48 bytes ([`packet`]), and a [`translator`] mediates between the process and foreign
+//! servers.
 //!
 //! # A run
 //!
@@ -42,29 +42,31 @@
 //!
 //! # Why it is safe
 //!
-//! With a way of f forward and b back, T2 - T1 = offset + f and T3 - T4 = offset - b. So theta = offset + (f - b) / 2, and
-//! delta = f + b: since neither way is negative, the error is at most delta / 2, for every split. T1 names the exchange: an
-//! answer whose origin is another is not used, nor is one that comes twice.
+//! With a delay of f forward and b back, T2 - T1 = offset + f and T3 - T4 = offset - b. So theta = offset + (f - b) /
+//! 2, and delta = f + b: since neither way is negative, the error is at most delta / 2, for every split. T1 identifies
+//! the exchange: an answer with another origin is not used, nor is a second copy.
 //!
-//! A server that is right has the truth in its interval, so the intervals of all that are right meet. Where those of more
-//! than half of all meet, and the midpoints of as many lie, at least one is right while fewer than half are wrong; what is
-//! chosen lies in its interval, and so does the truth.
+//! The interval of a correct server contains the true offset, so the intervals of all correct servers intersect. Where
+//! the intervals of more than half of all servers intersect, and as many midpoints lie, at least one server is correct
+//! while fewer than half are wrong; the chosen offset lies in its interval, and so does the true one.
 //!
 //! # Caveats
 //!
-//! - Textbooks sometimes take the absolute value of theta. The sign is needed: it says whether to slow down or to hurry
-//!   ([`Rule::Sign`]).
+//! - Textbooks sometimes take the absolute value of theta. The sign is needed: it says whether to slow the clock down
+//!   or to speed it up ([`Rule::Sign`]).
 //! - Textbooks sometimes take the sample of least delay "from N servers". That rule filters samples of *one* server
-//!   ([`Rule::Filter`]); between servers it is the intersection that protects ([`Rule::Select`]).
-//! - Offsets are kept relative to the machine's own clock, which is never set, so a sample stays true when the clock above it
-//!   is slewed, and no correction is made twice. T1 and T4 are read from it: a client need not reveal its time.
-//! - Of time it asks for a clock that runs evenly between T1 and T4, and for nothing else: the bound holds for every split of
-//!   every delay, so there is no promise of the network to withdraw, neither a least delay nor a greatest. The checked model
-//!   in which answers are later than the next question holds. The one without any time has no T1, and its first step fails.
-//! - There is no frequency loop, no strata and no authentication here. The clock drifts between two polls as it will, within
-//!   the 15 parts in a million that are allowed for.
-//! - A client decides when it has heard [`Config::sane`] servers. It must be more than the falsetickers, or one of them that
-//!   is heard alone is believed.
+//!   ([`Rule::Filter`]); between servers the intersection protects ([`Rule::Select`]).
+//! - Offsets are kept relative to the machine's own clock, which is never set, so a sample stays valid when the clock
+//!   above it is slewed, and no correction is made twice. T1 and T4 are read from it: a client need not reveal its
+//!   time.
+//! - Its only assumption about time is a clock that runs evenly between T1 and T4: the bound holds for every split of
+//!   every delay, so the network promises neither a least delay nor a greatest that a model could withdraw. The checked
+//!   model in which answers arrive after the next request holds. The one without any clock has no T1, and its first
+//!   step fails.
+//! - There is no frequency loop, no strata and no authentication here. The clock drifts freely between two polls,
+//!   within the 15 parts in a million that the bounds allow for.
+//! - A client decides once [`Config::sane`] servers have answered. This number must exceed that of the falsetickers;
+//!   otherwise one that answers alone is believed.
 //!
 //! # References
 //!
@@ -96,38 +98,37 @@ use filter::{Register, Sample};
 use selection::{Candidate, combine, intersection, survivors};
 use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
 
-/// What is fixed for a run. The first members are the servers, all others clients of each of them.
+/// The configuration, fixed for a run. The first members are the servers, all others clients of each of them.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// How many of the members are servers.
+    /// The number of servers among the members.
     pub servers: usize,
-    /// How many a client must have heard before it decides.
+    /// The number of servers that must have answered before a client decides.
     pub sane: usize,
     /// The interval at which a client asks.
     pub poll: Duration,
-    /// How many times it asks in all; `None` for no end.
+    /// How many times it asks in total; `None` for no end.
     pub polls: Option<u64>,
-    /// What is done about large offsets.
+    /// The treatment of large offsets.
     pub thresholds: Thresholds,
     /// How fast clocks are slewed.
     pub slew_ppm: u32,
-    /// No server is taken to be more certain than that, in nanoseconds. Clocks and the reading of them are never quite what
-    /// the delay alone tells: servers that are right, over links of microseconds, would seem to contradict each other. RFC
-    /// 5905 counts half of five milliseconds (MINDISP, A.5.5.2), ntpd one (`mindist`); nothing is needed where clocks are
-    /// read without error.
+    /// The least uncertainty of a server, in nanoseconds. Reading clocks adds errors that the delay does not show:
+    /// correct servers, over links of microseconds, would seem to contradict each other. RFC 5905 counts half of five
+    /// milliseconds (MINDISP, A.5.5.2), ntpd one (`mindist`); 0 is right where clocks are read without error.
     pub distance_min_ns: u64,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out, to see what it is for.
+    /// The rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Sign = "sign": "the offset has a sign" / "a clock that is ahead runs away",
-    Origin = "origin": "an answer must give back the T1 of the question that waits" / "late answers look fast",
-    Filter = "filter": "of the samples of one server the one of least delay is believed" / "the newest is",
+    Origin = "origin": "an answer must return the T1 of the open request" / "late answers look fast",
+    Filter = "filter": "of the samples of one server the one of least delay is believed" / "the newest is believed",
     Select = "select": "only servers that agree with a majority are believed" / "one falseticker moves the clock",
     Slew = "slew": "small offsets are slewed" / "time runs backward",
 }
@@ -149,20 +150,20 @@ impl Default for Config {
     }
 }
 
-/// What a client knows of a server.
+/// A client's knowledge about a server.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 struct Association {
-    /// T1 of the question that waits for an answer.
+    /// T1 of the open request.
     asked: Option<i64>,
     register: Register,
 }
 
-/// What a client has chosen last.
+/// The last choice of a client.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Chosen {
-    /// How far the time is ahead of this machine's own clock.
+    /// The lead of the time over this machine's own clock.
     pub ahead_ns: i64,
-    /// What it was chosen from.
+    /// The servers from which it was chosen.
     pub candidates: Vec<Candidate>,
 }
 
@@ -173,7 +174,7 @@ pub struct Ntp {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// Of a client: what it knows of each server, how many times it asked, what it chose, what it waits for.
+    /// On a client: its knowledge about each server, how many times it has asked, its choice, and what it waits for.
     associations: BTreeMap<NodeId, Association>,
     polled: u64,
     chosen: Option<Chosen>,
@@ -216,13 +217,13 @@ impl Process for Ntp {
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Ntp>) {
         match message {
-            // A step takes no time, so a request is answered when it comes. A real server reads its clock twice.
+            // A step takes no time, so a request is answered when it arrives. A real server reads its clock twice.
             Message::Request { t1 } if self.is_server() && self.members.contains(&from) => {
                 let now = self.clock.read(cx.now());
                 cx.send(from, Message::Response { t1, t2: now, t3: now });
             }
             Message::Response { t1, t2, t3 } => self.on_response(from, t1, t2, t3, cx),
-            Message::Request { .. } => cx.note("ignored: is no server", from.0),
+            Message::Request { .. } => cx.note("ignored: not a server", from.0),
         }
     }
 
@@ -257,7 +258,7 @@ impl Ntp {
     fn on_response(&mut self, from: NodeId, t1: i64, t2: i64, t3: i64, cx: &mut Context<'_, Ntp>) {
         let (now, t4) = (cx.now(), self.clock.machine(cx.now()));
         let Some(association) = self.associations.get_mut(&from) else {
-            return cx.note("ignored: no server of this client", from.0);
+            return cx.note("ignored: not a server of this client", from.0);
         };
         let Some(asked) = association.asked else { return cx.note("ignored: nothing was asked", from.0) };
         if asked != t1 && self.config.keeps(Rule::Origin) {
@@ -275,7 +276,7 @@ impl Ntp {
         self.choose(cx);
     }
 
-    /// Selection among all servers that were heard, and what is done about the result.
+    /// Selects among all servers that answered, and acts on the result.
     fn choose(&mut self, cx: &mut Context<'_, Ntp>) {
         let now = cx.now();
         let candidates: Vec<Candidate> = self
@@ -289,7 +290,7 @@ impl Ntp {
             })
             .collect();
         if candidates.len() < self.config.sane {
-            return cx.note("has not heard enough servers", candidates.len() as u64);
+            return cx.note("not enough servers have answered", candidates.len() as u64);
         }
         let everything = Some((i64::MIN, i64::MAX));
         let range = if self.config.keeps(Rule::Select) { intersection(&candidates) } else { everything };
@@ -327,22 +328,22 @@ impl Ntp {
         Reading { machine: self.clock.machine(now), clock: self.clock.read(now) }
     }
 
-    /// Its clock.
+    /// The clock of this node.
     pub fn clock(&self) -> &SoftwareClock {
         &self.clock
     }
 
-    /// Whether it is a server.
+    /// Whether this node is a server.
     pub fn is_server(&self) -> bool {
         self.associations.is_empty()
     }
 
-    /// What a client has chosen last.
+    /// The last choice of a client.
     pub fn chosen(&self) -> Option<&Chosen> {
         self.chosen.as_ref()
     }
 
-    /// Whether a client has questions to ask yet, or waits for an answer to one.
+    /// Whether a client has requests left, or waits for a response.
     pub fn is_asking(&self) -> bool {
         let more = self.config.polls.is_none_or(|most| self.polled < most);
         !self.is_server() && (more || self.associations.values().any(|one| one.asked.is_some()))
@@ -353,7 +354,7 @@ impl Ntp {
         self.associations.iter().map(|(server, association)| (*server, association.register.samples()))
     }
 
-    /// The sample of a server that is believed.
+    /// The believed sample of a server.
     pub fn believed(&self, server: NodeId) -> Option<&Sample> {
         let register = &self.associations.get(&server)?.register;
         if self.config.keeps(Rule::Filter) { register.best() } else { register.samples().last() }

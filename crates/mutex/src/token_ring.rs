@@ -1,32 +1,33 @@
-//! Mutual exclusion by a token that goes round (Le Lann 1977).
+//! Mutual exclusion by a circulating token (Le Lann 1977).
 //!
 //! # The problem
 //!
-//! N nodes share something that only one at a time may use. If there is one *token* only, and the node that has it may enter,
-//! one at a time is inside, without any further word. But a token can get lost, with a message or with the node that holds
-//! it; and a node that makes a new one may find that the old one was only slow.
+//! N nodes share a resource that only one at a time may use. If there is only one *token*, and only the node that has
+//! it may enter, at most one node is inside, without any further message. But a token can get lost, with a message or
+//! with the node that holds it; and a node that creates a new one may find that the old one was only slow.
 //!
 //! # The idea
 //!
-//! The nodes form a ring, by their names. The token goes round; the node that has it enters **at most once**, and passes it
-//! on. So far this is Le Lann. What follows, but for the claim itself, is of this module.
+//! The nodes form a ring, by their names. The token circulates; the node that has it enters **at most once**, and
+//! passes it on. So far this is Le Lann. The rest, except for the claim itself, is this module's.
 //!
-//! Each token has an **epoch**. A node that misses the token for long sends a *claim* round the ring, with a greater epoch.
-//! A node that sees the claim lets go of any older token, *after it has left*, and from then on **refuses older tokens**.
-//! When the claim is back, no node holds or takes an older token any more, and its sender makes a new one.
+//! Each token has an **epoch**. A node that has missed the token for too long sends a *claim* round the ring, with a
+//! greater epoch. A node that sees the claim discards any older token, *after it has left*, and from then on **refuses
+//! older tokens**. When the claim returns, no node holds or accepts an older token any more, and its sender creates a
+//! new one.
 //!
-//! What is passed is answered. A neighbour that does not answer, several times, is taken for dead and skipped.
+//! Every message is acknowledged. A neighbour that repeatedly does not answer is believed to be dead, and skipped.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
 //! | `Token e` | the token: you may enter, once |
-//! | `Claim e` | I miss it: let go of older ones, pass this on, and I make a new one |
-//! | `Received e` | I live, and have what you sent |
+//! | `Claim e` | I miss it: discard older ones, forward this, and I create a new one |
+//! | `Received e` | I am alive, and received what you sent |
 //!
-//! A wait costs 0 to N-1 passes. An entry costs one pass when all want in, and any number when none does; a pass is two
-//! messages, since each is answered.
+//! A wait costs 0 to N-1 passes. An entry costs one pass when all nodes want to enter, and any number when none does; a
+//! pass is two messages, since each is acknowledged.
 //!
 //! # A run
 //!
@@ -41,38 +42,41 @@
 //!    |--- Token 2.n1 -->|                  |
 //!    |                 entered             |
 //! ```
-//! (The answers are left out.) Were the token 1.n1 not lost but slow, it would be refused wherever it arrives.
+//! (The acknowledgements are omitted.) If the token 1.n1 were not lost but slow, every node would refuse it.
 //!
 //! # Why it is safe
 //!
-//! *One token of an epoch.* An epoch has its maker's name in it; the maker writes it down before any node hears of it, so
-//! it makes none twice, in no life. A token is never sent again: when it is not answered, a claim is.
+//! *One token per epoch.* An epoch contains its creator's name; the creator persists it before any node learns of it,
+//! so it never creates one twice, even after a crash. A token is never retransmitted: if it is not acknowledged, a
+//! claim is sent.
 //!
-//! *Mutual exclusion*, as long as no live node is skipped. When a claim is back, it was at every node. From that moment on
-//! each refuses older tokens, also after a crash: **every node that saw the claim wrote its epoch down**, not its maker alone,
-//! or one that returns would take the old token that is still under way. And a node that was inside let the claim wait until
-//! it had left; of several claims that wait, the greatest goes on, since the others are refused wherever that one was.
+//! *Mutual exclusion*, as long as no live node is skipped. A claim that returns has visited every node. From that
+//! moment on each refuses older tokens, even after a crash: **every node that saw the claim wrote its epoch down**, not
+//! only its creator; otherwise a node that restarts would accept the old token that is still in flight. And a node that
+//! was inside held the claim until it had left; of several waiting claims the greatest is forwarded, since nodes that
+//! it has visited refuse the others.
 //!
-//! *No starvation.* A node that misses the token makes one, in the end; a token in the ring comes to every node.
+//! *No starvation.* A node that misses the token eventually creates one; a token in the ring reaches every node.
 //!
 //! # Caveats
 //!
-//! - **No message arrives twice.** A second copy of a token is a second token; over links that double, run it over
-//!   `volvox-channel`.
-//! - "The token can get lost" and "make a new one" are not enough: without the epoch, a slow token and a timeout are two
+//! - **No message may arrive twice.** A second copy of a token is a second token; where links duplicate messages, run
+//!   it over `volvox-channel`.
+//! - "Create a new one" is not enough when a token gets lost: without the epoch, a slow token and a timeout lead to two
 //!   holders (rule `epoch`).
-//! - **A live node that is skipped may be inside.** Dead and slow cannot be told apart without a bound on time: with such
-//!   a bound (answers come in time) one at a time is inside; without, two may be, with tokens of different epochs. Then
-//!   the shared thing must compare them and refuse the older: the epoch is a fencing number ([`crate::leases`]). Two
-//!   tokens of *one* epoch there never are.
-//! - A node that comes back after a crash is skipped until it misses the token and claims: a claim always visits its sender.
-//! - The disk must keep what was written: a node that forgets its epochs may make one twice, or take an older token (rules
-//!   `memory` and `memory-of-followers`).
+//! - **A live node that is skipped may be inside.** Dead and slow cannot be told apart without a bound on time: with
+//!   such a bound (answers arrive in time) at most one node is inside; without it two may be, with tokens of different
+//!   epochs. Then the shared resource must compare them and refuse the older: the epoch is a fencing token
+//!   ([`crate::leases`]). There are never two tokens of *one* epoch.
+//! - A node that restarts after a crash is skipped until it misses the token and claims: a claim always visits its
+//!   sender.
+//! - The disk must keep what was written: a node that forgets its epochs may create one twice, or accept an older token
+//!   (rules `memory` and `memory-of-followers`).
 //!
 //! # References
 //!
 //! G. Le Lann: *Distributed systems: towards a formal approach*, IFIP Congress 1977: the ring, the lost token, and a
-//! ballot over the ring that makes a new one. E. Chang, R. Roberts: CACM 22(5), 1979, for that ballot.
+//! ballot over the ring that creates a new one. E. Chang, R. Roberts: CACM 22(5), 1979, for that ballot.
 
 mod message;
 mod properties;
@@ -85,38 +89,39 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 use volvox_core::{Context, Duration, NodeId, Process, Restored, rules};
 
-/// A greater epoch is not believed: it would leave no room to count.
+/// The greatest epoch that is accepted: a greater one would leave no room to count.
 const EPOCH_NUMBER_MAX: u64 = 1 << 62;
 
 /// The most entries that may wait at one node.
 const WAITING_MAX: u32 = 1_024;
 
-/// What is fixed for the life of a node.
+/// The configuration, fixed for the life of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
     /// How long a node stays inside.
     pub stay: Duration,
-    /// How long a node that does not want in keeps the token, so that an idle ring does not spin.
+    /// How long a node that does not want to enter keeps the token, so that an idle ring does not spin.
     pub rest: Duration,
-    /// Within this a live neighbour answers; if not always, [`Config::tries`] makes up for it.
+    /// The time within which a live neighbour answers, if not always; [`Config::tries`] compensates.
     pub answer_within: Duration,
-    /// A claim that is not answered this many times: the neighbour is dead.
+    /// The number of unanswered claims after which the neighbour is believed to be dead.
     pub tries: u32,
-    /// After so long without a token it is lost: longer than the token needs around a ring in which everybody enters.
+    /// The time without a token after which it is believed to be lost: longer than one round in which every node
+    /// enters.
     pub patience: Duration,
-    /// A rule that is taken out, to see what it was for.
+    /// A rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Epoch = "epoch": "a token older than an epoch that is known is refused" / "every token is taken, and two are inside",
+    Epoch = "epoch": "a token older than a known epoch is refused" / "every token is accepted, and two nodes are inside",
     LeaveFirst = "leave-first": "a claim waits until the node inside has left" /
-        "the claim goes on at once, and two are inside",
-    Memory = "memory": "epochs are remembered over a crash" / "a node makes the same epoch twice",
-    MemoryOfFollowers = "memory-of-followers": "the epochs of other nodes' claims are remembered, too" /
-        "a node that returns takes an older token",
+        "the claim is forwarded at once, and two nodes are inside",
+    Memory = "memory": "epochs survive a crash" / "a node creates the same epoch twice",
+    MemoryOfFollowers = "memory-of-followers": "the epochs of other nodes' claims survive a crash, too" /
+        "a node that restarts accepts an older token",
 }
 
 /// One node.
@@ -126,20 +131,20 @@ pub struct TokenRing {
     config: Config,
     /// All nodes, in the order of the ring.
     ring: Vec<NodeId>,
-    /// The greatest known; older tokens are refused.
+    /// The greatest known epoch; older tokens are refused.
     epoch: Epoch,
-    /// The token, while it is here.
+    /// The token, while this node has it.
     token: Option<Epoch>,
     inside: bool,
     /// A claim that waits until this node has left.
     waiting_claim: Option<Epoch>,
-    /// Whether this node's claim, of [`TokenRing::epoch`], is on its way round.
+    /// Whether this node's claim, with [`TokenRing::epoch`], is circulating.
     claiming: bool,
-    /// What was sent to the neighbour and not answered.
+    /// The message that was sent to the neighbour and not acknowledged.
     unanswered: Option<Unanswered>,
-    /// Who did not answer, and was not heard from since.
+    /// The nodes that did not answer, and have been silent since.
     dead: BTreeSet<NodeId>,
-    /// Entries that were asked for.
+    /// Requested entries.
     waiting: u32,
 }
 
@@ -186,7 +191,7 @@ impl Process for TokenRing {
 
     fn on_start(&mut self, cx: &mut Context<'_, Self>) {
         cx.emit(Event::Started);
-        // The first token is made by the first of the ring, in its first life.
+        // The first node of the ring creates the first token, in its first boot.
         if self.epoch == Epoch::default() && self.ring.first() == Some(&self.id) {
             let first = self.next_epoch();
             self.adopt(first, cx);
@@ -199,7 +204,7 @@ impl Process for TokenRing {
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Self>) {
         let epoch = message.epoch();
         if !self.ring.contains(&from) || !self.ring.contains(&epoch.by) || epoch.number > EPOCH_NUMBER_MAX {
-            return cx.note("ignored: from or of no member, or an epoch beyond belief", from.0);
+            return cx.note("ignored: not of a member, or epoch out of range", from.0);
         }
         self.dead.remove(&from);
         match message {
@@ -233,32 +238,32 @@ impl Process for TokenRing {
 }
 
 impl TokenRing {
-    /// Whether it is in the critical section.
+    /// Whether this node is in the critical section.
     pub fn is_inside(&self) -> bool {
         self.inside
     }
 
-    /// Whether it asked and is not inside yet.
+    /// Whether this node has asked and is not inside yet.
     pub fn is_waiting(&self) -> bool {
         self.waiting > 0 && !self.inside
     }
 
-    /// The token, while it is here.
+    /// The token, while this node has it.
     pub fn token(&self) -> Option<Epoch> {
         self.token
     }
 
-    /// Whether it misses the token and claims to make a new one.
+    /// Whether this node misses the token and claims to create a new one.
     pub fn is_claiming(&self) -> bool {
         self.claiming
     }
 
-    /// The greatest epoch that it knows, or has yet to follow once it has left.
+    /// The greatest epoch that this node knows, or will adopt once it has left.
     pub fn newest(&self) -> Epoch {
         self.waiting_claim.unwrap_or_default().max(self.epoch)
     }
 
-    /// Whether this claim waits until it has left.
+    /// Whether this claim waits until the node has left.
     pub fn is_held_up_by(&self, claim: Epoch) -> bool {
         self.waiting_claim == Some(claim)
     }
@@ -280,7 +285,7 @@ impl TokenRing {
         self.unanswered = None;
         cx.cancel_timer(Timer::Unanswered);
         cx.cancel_timer(Timer::Missing);
-        // Inside is only who was skipped though it lives: it goes on with the newer token.
+        // Only a live node that was skipped can be inside here: it continues with the newer token.
         if self.waiting > 0 && !self.inside {
             self.enter(cx);
         } else if !self.inside {
@@ -330,7 +335,7 @@ impl TokenRing {
         }
     }
 
-    /// A token is never sent again: it may have arrived, and its answer be lost. A new epoch settles it.
+    /// A token is never retransmitted: it may have arrived, and its acknowledgement be lost. A new epoch resolves this.
     fn on_unanswered(&mut self, cx: &mut Context<'_, Self>) {
         let Some(Unanswered { to, message, tries }) = self.unanswered.take() else { return };
         match message {
@@ -338,7 +343,7 @@ impl TokenRing {
                 self.transmit(Unanswered { to, message, tries: tries + 1 }, cx);
             }
             Message::Claim { epoch } if epoch == self.epoch => {
-                cx.note("taken for dead", to.0);
+                cx.note("believed to be dead", to.0);
                 self.dead.insert(to);
                 self.send_round(epoch, cx);
             }
@@ -350,7 +355,7 @@ impl TokenRing {
     fn claim(&mut self, cx: &mut Context<'_, Self>) {
         assert!(self.token.is_none(), "{} claims what it has", self.id);
         if self.inside {
-            // Only where a rule was taken out: it let go of its token before it left.
+            // Only if a rule was removed: the node discarded its token before it left.
             return cx.set_timer(Timer::Missing, self.config.patience);
         }
         let epoch = self.next_epoch();
@@ -378,9 +383,9 @@ impl TokenRing {
         self.send_round(claim, cx);
     }
 
-    /// From here on older tokens are refused, and the one that is here is let go.
+    /// From here on older tokens are refused, and this node's token is discarded.
     fn adopt(&mut self, epoch: Epoch, cx: &mut Context<'_, Self>) {
-        assert!(epoch > self.epoch, "{epoch} is no progress from {}", self.epoch);
+        assert!(epoch > self.epoch, "{epoch} is not above {}", self.epoch);
         self.epoch = epoch;
         cx.persist(Record::Known { epoch });
         self.token = None;
@@ -389,7 +394,7 @@ impl TokenRing {
         cx.set_timer(Timer::Missing, self.config.patience);
     }
 
-    /// Sends a claim to the next of the ring; where there is nobody else, it is back already.
+    /// Sends a claim to the next node of the ring; if there is no other node, the claim has already returned.
     fn send_round(&mut self, epoch: Epoch, cx: &mut Context<'_, Self>) {
         match self.next(epoch.by) {
             Some(to) => self.transmit(Unanswered { to, message: Message::Claim { epoch }, tries: 1 }, cx),
@@ -397,7 +402,7 @@ impl TokenRing {
         }
     }
 
-    /// The next of the ring that is not taken for dead; `alive` certainly is not.
+    /// The next node of the ring that is not believed to be dead; `alive` certainly is not.
     fn next(&self, alive: NodeId) -> Option<NodeId> {
         let after = self.ring.iter().filter(|node| **node > self.id);
         let before = self.ring.iter().filter(|node| **node < self.id);

@@ -2,14 +2,17 @@
 // This is the outside world: it waits with the system's clock.
 #![allow(clippy::disallowed_methods)]
 
-use super::observed::{Told, machine_clock};
+mod faults;
+
+use super::observed::{Observation, machine_clock};
 use super::running::{Folder, Heard, Running};
 use super::shadow::Shadows;
-use super::{LiveError, LiveNode, NODES_MAX, is_interrupted};
+use super::{LiveError, LiveNode, NODES_MAX, Progress, is_interrupted};
 use crate::chapter::World;
 use crate::scenario::Whom;
 use crate::shell::Shell;
 use crate::study::{End, Prepared, Ran, Request, damages, logs, roles};
+use faults::{faults_line, losses};
 use std::collections::{BTreeMap, BinaryHeap};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
@@ -17,25 +20,24 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use volvox_core::fault::{DiskFault, LinkFault, Target};
+use volvox_core::fault::{DiskFault, LinkFault};
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
-use volvox_sim::What;
 
-/// How long a line may take from a node to its parent: so long it waits for others that were told before it. A line that
-/// takes longer, on a machine that has no time for its nodes, is judged in the wrong order.
+/// How long a line may take from a node to its parent: it waits this long for others that were reported before it. A
+/// line that takes longer, on an overloaded machine, is judged in the wrong order.
 const LAG: Duration = Duration::from_millis(250);
-/// When nothing happened for so long and no timer is set, nothing more will.
+/// When nothing happened for this long and no timer is set, nothing more will.
 const QUIET: Duration = Duration::from_millis(400);
-/// So long after the last command or fault it is told everywhere, and what it made happen is under way. Who sends
-/// heartbeats is never quiet, so a run does not wait for that.
+/// This long after the last command or fault all nodes have received it, and its consequences are in progress. A
+/// protocol with heartbeats is never quiet, so a run does not wait for quiet.
 const SETTLED: Duration = Duration::from_secs(1);
 /// How long nodes may take to start, and to stop.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// After everything healed, good things have at least so long to come to pass.
+/// After everything healed, liveness properties have at least this long to be fulfilled.
 const GRACE_MIN: Duration = Duration::from_secs(3);
 
-/// Runs a scenario with one operating system process a node; `spawn` makes the command that calls [`super::node`] with what
-/// it is given.
+/// Runs a scenario with one OS process per node; `spawn` makes the command that calls [`super::node`] with what it is
+/// given; `tell` receives the progress several times a second.
 ///
 /// # Errors
 /// When the request does not fit the chapter or the live world, or the machine refuses.
@@ -43,21 +45,22 @@ pub fn run(
     shell: &'static dyn Shell,
     request: &Request,
     spawn: &dyn Fn(&LiveNode) -> Command,
+    tell: &dyn Fn(&Progress),
 ) -> Result<Ran, LiveError> {
     let card = shell.card();
     if !card.worlds.contains(&World::Live) {
-        return Err(LiveError::NotLive(format!("{} is not said to run live", card.id)));
+        return Err(LiveError::NotLive(format!("{} is not declared to run live", card.id)));
     }
     let prepared = Prepared::new(card, request)?;
     if prepared.settings.nodes > NODES_MAX {
-        let text = format!("{} nodes, where a live run has {NODES_MAX} at most", prepared.settings.nodes);
+        let text = format!("{} nodes, but a live run has at most {NODES_MAX}", prepared.settings.nodes);
         return Err(LiveError::NotLive(text));
     }
     if let Some(fault) = prepared.faults.iter().find(|fault| !is_live(&fault.fault)) {
-        return Err(LiveError::NotLive(format!("'{fault}' is no fault of the live world")));
+        return Err(LiveError::NotLive(format!("'{fault}' is not a fault of the live world")));
     }
     let folder = Folder::new()?;
-    let mut run = Run::new(shell, request, &prepared, &folder.0, spawn)?;
+    let mut run = Run::new(shell, request, &prepared, &folder.0, (spawn, tell))?;
     let starts_again = {
         let weights = shell.faults(&prepared.settings).weights;
         weights.crash + weights.crash_all + weights.crash_without_disk > 0
@@ -73,7 +76,7 @@ pub fn run(
     run.finish(request, &prepared, end, healed)
 }
 
-/// What a live node can suffer.
+/// The faults of a live node.
 fn is_live(fault: &Fault) -> bool {
     match fault {
         Fault::Slow(_, _, link) => {
@@ -94,17 +97,20 @@ struct Run<'a> {
     request: &'a Request,
     folder: &'a Path,
     spawn: &'a dyn Fn(&LiveNode) -> Command,
+    tell: &'a dyn Fn(&Progress),
     addresses: Vec<SocketAddr>,
     running: BTreeMap<NodeId, Running>,
     replaced: Vec<NodeId>,
     active: Vec<Fault>,
     applied: Vec<Scheduled>,
+    /// Commands that no node heard, and faults that found nothing to change.
+    in_vain: Vec<String>,
     shadows: Shadows,
-    sender: Sender<(NodeId, Option<Told>)>,
-    heard: Receiver<(NodeId, Option<Told>)>,
+    sender: Sender<(NodeId, Option<Observation>)>,
+    heard: Receiver<(NodeId, Option<Observation>)>,
     waiting: BinaryHeap<Heard>,
     count: u64,
-    /// Whose output ended, and nobody has looked at it.
+    /// Nodes whose output has ended, not yet handled.
     ended: Vec<NodeId>,
     /// When the last command was given, or the last fault made, on the machine's clock.
     last_act: u64,
@@ -114,13 +120,16 @@ struct Run<'a> {
     plan: Vec<(Duration, Act)>,
 }
 
+/// Makes the process of a node.
+type Spawn<'a> = &'a dyn Fn(&LiveNode) -> Command;
+
 impl<'a> Run<'a> {
     fn new(
         shell: &'static dyn Shell,
         request: &'a Request,
         prepared: &Prepared,
         folder: &'a Path,
-        spawn: &'a dyn Fn(&LiveNode) -> Command,
+        (spawn, tell): (Spawn<'a>, &'a dyn Fn(&Progress)),
     ) -> Result<Run<'a>, LiveError> {
         let settings = prepared.settings;
         let (planned, _) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
@@ -141,11 +150,13 @@ impl<'a> Run<'a> {
             request,
             folder,
             spawn,
+            tell,
             addresses: free_addresses(settings.nodes)?,
             running: BTreeMap::new(),
             replaced: Vec::new(),
             active: losses(prepared),
             applied: Vec::new(),
+            in_vain: Vec::new(),
             shadows: Shadows::new(shell, settings, request.seed, request.moments_max),
             sender,
             heard,
@@ -165,7 +176,7 @@ impl<'a> Run<'a> {
         Ok(run)
     }
 
-    /// The scenario begins when everybody runs. Whoever is killed from another shell before that is down as it begins.
+    /// The scenario begins when all nodes run. A node killed from another shell before that is down when it begins.
     fn wait_for_starts(&mut self) -> Result<(), LiveError> {
         let deadline = std::time::Instant::now() + PATIENCE;
         let mut awaited: Vec<NodeId> = self.running.keys().copied().collect();
@@ -197,7 +208,7 @@ impl<'a> Run<'a> {
         Instant(machine_clock().saturating_sub(self.began))
     }
 
-    fn hear(&mut self, node: NodeId, told: Told) {
+    fn hear(&mut self, node: NodeId, told: Observation) {
         self.count += 1;
         self.waiting.push(Heard { at: told.at, number: self.count, node, told });
     }
@@ -224,7 +235,7 @@ impl<'a> Run<'a> {
         let sender = self.sender.clone();
         std::thread::spawn(move || {
             for line in BufReader::new(output).lines() {
-                let Some(told) = line.ok().and_then(|line| Told::read(&line)) else { break };
+                let Some(told) = line.ok().and_then(|line| Observation::read(&line)) else { break };
                 if sender.send((id, Some(told))).is_err() {
                     return;
                 }
@@ -263,6 +274,14 @@ impl<'a> Run<'a> {
                 self.found_dead(node)?;
             }
             self.follow(machine_clock().saturating_sub(LAG.as_nanos() as u64))?;
+            (self.tell)(&Progress {
+                at: self.now(),
+                until,
+                running: self.running.len(),
+                nodes: self.addresses.len(),
+                delivered: self.shadows.statistics.delivered,
+                events: self.shadows.statistics.events,
+            });
             if self.shadows.broken.is_some() {
                 return Ok(End::Broken);
             }
@@ -282,19 +301,19 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Follows what was told before this moment.
+    /// Replays the reports before this moment.
     fn follow(&mut self, before: u64) -> Result<(), LiveError> {
         while self.waiting.peek().is_some_and(|heard| heard.at <= before) && self.shadows.broken.is_none() {
             let Some(Heard { at, node, told, .. }) = self.waiting.pop() else { break };
             self.last_input = machine_clock();
-            // What a node told before it was killed, and was heard after, belongs to a life that is over.
+            // Reports that a node wrote before it was killed, and that arrive later, belong to a life that is over.
             let is_start = ["part", "covers", "record", "start"].iter().any(|verb| told.input.starts_with(verb));
             if !is_start && !self.shadows.up().iter().any(|(up, _)| *up == node) {
                 continue;
             }
             let moment = Instant(at.saturating_sub(self.began));
             if self.shadows.follow(node, &told, moment).is_none() {
-                let problem = format!("told something that its shadow cannot follow: {}", told.input);
+                let problem = format!("reported an input that its shadow cannot follow: {}", told.input);
                 return Err(LiveError::Node { node, problem });
             }
         }
@@ -307,18 +326,10 @@ impl<'a> Run<'a> {
             Act::Ask(Whom::All, text) => {
                 self.running.values_mut().for_each(|running| running.say(&format!("command {text}")));
             }
-            Act::Ask(Whom::Node(id), text) => {
-                if let Some(running) = self.running.get_mut(&id) {
-                    running.say(&format!("command {text}"));
-                }
-            }
+            Act::Ask(Whom::Node(id), text) => self.ask(id, &text),
             Act::Ask(Whom::Leader, text) => match self.leader() {
-                Some(id) => {
-                    if let Some(running) = self.running.get_mut(&id) {
-                        running.say(&format!("command {text}"));
-                    }
-                }
-                // Nobody leads: it is asked again soon.
+                Some(id) => self.ask(id, &text),
+                // No node leads: ask again soon.
                 None => {
                     let at = self.now().since(Instant::ZERO) + LAG;
                     let place = self.plan.partition_point(|(other, _)| *other > at);
@@ -330,130 +341,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn ask(&mut self, id: NodeId, text: &str) {
+        match self.running.get_mut(&id) {
+            Some(running) => running.say(&format!("command {text}")),
+            None => self.in_vain.push(format!("{text} @ {}: {id} was down", self.now())),
+        }
+    }
+
     fn leader(&self) -> Option<NodeId> {
         let up = self.shadows.up();
         up.iter()
             .rev()
             .find(|(id, process)| self.running.contains_key(id) && self.shell.is_leader(process))
             .map(|(id, _)| *id)
-    }
-
-    fn fault(&mut self, fault: Fault) -> Result<(), LiveError> {
-        let now = self.now();
-        // What happened before comes before in the picture too.
-        self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_millis(now.0 / 1_000_000) });
-        self.shadows.record(now, NodeId(0), What::Fault(fault.clone()));
-        match &fault {
-            Fault::Crash { who, without_disk } => {
-                let id = match who {
-                    Target::Node(id) => Some(*id),
-                    Target::Leader => self.leader(),
-                };
-                if let Some(id) = id.filter(|id| self.running.contains_key(id)) {
-                    self.kill(id)?;
-                    if *without_disk {
-                        let _ = std::fs::remove_dir_all(self.folder.join(id.to_string()));
-                        self.replaced.push(id);
-                    }
-                }
-            }
-            Fault::Start(id) => self.start(*id)?,
-            Fault::Pause(id) | Fault::Resume(id) => {
-                let is_pause = matches!(fault, Fault::Pause(_));
-                if let Some(running) = self.running.get_mut(id)
-                    && running.is_paused != is_pause
-                {
-                    running.signal(if is_pause { "-STOP" } else { "-CONT" });
-                    running.is_paused = is_pause;
-                    self.shadows.record(now, *id, if is_pause { What::Paused } else { What::Resumed });
-                }
-            }
-            Fault::Heal => {
-                self.active.clear();
-                self.tell_faults();
-            }
-            other => {
-                self.active.push(other.clone());
-                self.tell_faults();
-            }
-        }
-        Ok(())
-    }
-
-    fn tell_faults(&mut self) {
-        let line = faults_line(&self.active);
-        self.running.values_mut().for_each(|running| running.say(&line));
-    }
-
-    /// `kill -9`. What the process told before is followed first.
-    fn kill(&mut self, id: NodeId) -> Result<(), LiveError> {
-        if self.ended.contains(&id) {
-            // Somebody else was first.
-            return self.found_dead(id);
-        }
-        let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
-        running.child.kill().map_err(LiveError::machine(format!("killing the process of {id}")))?;
-        running.child.wait().map_err(LiveError::machine(format!("waiting for the end of {id}")))?;
-        let died = self.now();
-        let deadline = std::time::Instant::now() + PATIENCE;
-        loop {
-            match self.heard.recv_timeout(deadline.saturating_duration_since(std::time::Instant::now())) {
-                Ok((node, None)) if node == id => break,
-                Ok((node, None)) => self.ended.push(node),
-                Ok((node, Some(told))) => self.hear(node, told),
-                Err(_) => return Err(LiveError::Node { node: id, problem: "is dead and still speaks".to_string() }),
-            }
-        }
-        self.buried(id, died)
-    }
-
-    /// A process whose output ended, and nobody here had killed it: `kill -9` from another shell is part of the run.
-    fn found_dead(&mut self, id: NodeId) -> Result<(), LiveError> {
-        let Some(mut running) = self.running.remove(&id) else { return Ok(()) };
-        let died = self.now();
-        let status = running.child.wait().map_err(LiveError::machine(format!("waiting for the end of {id}")))?;
-        if status.signal().is_none() {
-            return Err(LiveError::Node { node: id, problem: format!("ended by itself: {status}") });
-        }
-        let fault = Fault::Crash { who: Target::Node(id), without_disk: false };
-        self.applied.push(Scheduled { fault: fault.clone(), at: Duration::from_millis(died.0 / 1_000_000) });
-        self.shadows.record(died, NodeId(0), What::Fault(fault));
-        self.buried(id, died)
-    }
-
-    /// Follows what was told before a death, the last of it included.
-    fn buried(&mut self, id: NodeId, died: Instant) -> Result<(), LiveError> {
-        std::thread::sleep(LAG);
-        while let Ok((node, told)) = self.heard.try_recv() {
-            match told {
-                Some(told) => self.hear(node, told),
-                None => self.ended.push(node),
-            }
-        }
-        self.follow(self.began + died.0)?;
-        self.shadows.killed(died, id);
-        Ok(())
-    }
-
-    fn is_damaged(&self, starts_again: bool) -> bool {
-        let paused = self.running.values().any(|running| running.is_paused);
-        self.active.iter().any(damages) || paused || (starts_again && self.running.len() < self.addresses.len())
-    }
-
-    fn heal(&mut self, starts_again: bool) -> Result<(), LiveError> {
-        self.shadows.record(self.now(), NodeId(0), What::Healed);
-        self.active.clear();
-        self.tell_faults();
-        for running in self.running.values_mut().filter(|running| running.is_paused) {
-            running.signal("-CONT");
-            running.is_paused = false;
-        }
-        if starts_again {
-            for id in (1..=self.addresses.len() as u64).map(NodeId) {
-                self.start(id)?;
-            }
-        }
-        Ok(())
     }
 
     fn finish(
@@ -479,13 +379,21 @@ impl<'a> Run<'a> {
             }
         }
         self.running.clear();
-        self.shadows.lose_the_rest(ends);
+        for (at, act) in self.plan.iter().rev() {
+            if let Act::Fault(fault) = act {
+                let scheduled = Scheduled { fault: fault.clone(), at: *at };
+                self.in_vain.push(format!("{scheduled}: the run was over at {ends}"));
+            }
+        }
+        let takes_messages = |fault: &Fault| matches!(fault, Fault::Slow(..) | Fault::Partition(_) | Fault::Cut(..));
+        let links_lose = self.applied.iter().any(|scheduled| takes_messages(&scheduled.fault));
+        self.shadows.lose_the_rest(ends, links_lose || !losses(prepared).is_empty());
         for scheduled in &self.applied {
             self.shadows.statistics.faults.add(if damages(&scheduled.fault) { "damage" } else { "repair" });
         }
         let logs = logs(self.shell, &self.shadows.up());
         let Shadows { judge, statistics, mut recording, .. } = self.shadows;
-        // Faults are told at once, and what nodes did a while later.
+        // Faults are reported at once, and the steps of nodes a while later.
         recording.sort();
         let (properties, events) = judge.verdict();
         let card = self.shell.card();
@@ -503,7 +411,7 @@ impl<'a> Run<'a> {
             statistics,
             events,
             faults: self.applied,
-            in_vain: Vec::new(),
+            in_vain: self.in_vain,
             healed,
             properties,
             left_out: prepared.left_out,
@@ -517,23 +425,6 @@ impl<'a> Run<'a> {
 
 fn sort_from_the_end(plan: &mut [(Duration, Act)]) {
     plan.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-}
-
-/// What the scenario says of every link, where a live link can be so.
-fn losses(prepared: &Prepared) -> Vec<Fault> {
-    let LinkFault { loss_ppm, .. } = prepared.scenario.network.fault;
-    let link = LinkFault { loss_ppm, ..LinkFault::default() };
-    if loss_ppm == 0 {
-        return Vec::new();
-    }
-    let nodes = 1..=prepared.settings.nodes;
-    let pairs = nodes.clone().flat_map(|from| nodes.clone().map(move |to| (NodeId(from), NodeId(to))));
-    pairs.filter(|(from, to)| from != to).map(|(from, to)| Fault::Slow(from, to, link)).collect()
-}
-
-fn faults_line(active: &[Fault]) -> String {
-    let texts: Vec<String> = active.iter().map(ToString::to_string).collect();
-    format!("faults {}", texts.join(";"))
 }
 
 /// Ports that are free now; a node that starts again listens where it did.

@@ -1,24 +1,24 @@
-//! The Berkeley algorithm: clocks that agree with one another, when nobody has the right time.
+//! The Berkeley algorithm: clocks that agree with one another, without a reference.
 //!
 //! # The problem
 //!
-//! A room of machines without a radio clock. Nobody knows what time it is, and it matters less than that all say the same:
-//! that a file made on one machine and used on another is not younger than its copy.
+//! Consider a room of machines without a radio clock. No machine knows the time, and the right time matters less than
+//! agreement: a file made on one machine and used on another must not be younger than its copy.
 //!
 //! # The idea
 //!
 //! One machine, the master, asks all others what their clocks show, estimates how far each is ahead of its own, and takes
-//! the average. Then it tells everybody how to change: not the time, which would be old on arrival, but a *delta*, which does
-//! not age. Clocks that are far from the others are left out of the average, so that one that is broken moves no other; it is
-//! told its delta all the same.
+//! the average. Then it sends each machine a correction: not the time, which would be outdated on arrival, but a
+//! *delta*, which does not age. Clocks that are far from the others are excluded from the average, so that a broken one
+//! moves no other; it receives its delta nevertheless.
 //!
 //! # The messages
 //!
 //! | message | says |
 //! |---|---|
 //! | `Poll r` | round r: what does your clock show? |
-//! | `Clock r` | this |
-//! | `Adjust r` | make it run towards the average: by so much |
+//! | `Clock r` | my clock's reading |
+//! | `Adjust r` | slew your clock towards the average, by this much |
 //!
 //! # A run
 //!
@@ -35,32 +35,38 @@
 //!
 //! # Why it is safe
 //!
-//! An offset is estimated as in [Cristian's algorithm](crate::cristian): half the round trip is added to what the slave
-//! said, and the error is at most e, half the longest round trip that is used less `min`. After a round each clock is where
-//! the average is, but for its own error: any two are within 2e, and part from then on at 2 rho.
+//! An offset is estimated as in [Cristian's algorithm](crate::cristian): half the round trip is added to the slave's
+//! reading, and the error is at most e, half the longest round trip that is used less `min`. After a round each clock
+//! shows the average, up to its own error: any two are within 2e, and drift apart at 2 rho from then on.
 //!
-//! *The average stays within gamma of a good clock*, and e, while those that are good agree within gamma and are more than half
-//! of those that answer. For the average is that of the largest set within gamma, which is at least as large as the good
-//! clocks together, so one of them is in it. A clock that is further than gamma from the set has no weight. One inside has: of
-//! m clocks, each that is broken moves the average by up to gamma/m, so it need **not** lie among the good ones (with gamma
-//! 20 ms: 0, +1 and -1 ms are good, and a broken +19 ms moves their average from 0 to +4.75 ms). Where that is too much, the
-//! k largest and k smallest offsets are dropped instead (Welch and Lynch 1988).
+//! *The average stays within gamma + e of a good clock*, while the good clocks agree within gamma and are more than
+//! half of those that answer. For it is the average of the largest set within gamma, which is at least as large as the
+//! good clocks together, so one of them is in it. A clock that is further than gamma from the set has no weight. A
+//! broken clock inside the set has some: of m clocks, each broken one moves the average by up to gamma/m, so it need
+//! **not** lie among the good ones (with gamma 20 ms: 0, +1 and -1 ms are good, and a broken +19 ms moves their average
+//! from 0 to +4.75 ms).
 //!
-//! A delta belongs to one round and is applied once, by the node that it was made for: a slave remembers which round it
-//! answered last.
+//! *Where that is too much*, the f greatest and the f least offsets are dropped, and the rest is averaged
+//! ([`Config::trimmed`]; Welch and Lynch 1988). Of 2f+1 clocks or more with at most f wrong ones, each that is left has a good
+//! clock at or below it and one at or above it, so their average lies among the good ones. For clocks that show different
+//! times to different readers, more than 3f are needed; here one master reads them all.
+//!
+//! A delta belongs to one round and is applied once, by the node for which it was computed: a slave remembers which
+//! round it answered last.
 //!
 //! # Caveats
 //!
-//! - This is *internal* synchronisation: everybody agrees, and may be wrong together.
-//! - Textbooks often average what the clocks *said*. Without the half round trip that average is biased late
+//! - This is *internal* synchronisation: all clocks agree, and may be wrong together.
+//! - Textbooks often average the clocks' *readings*. Without half the round trip that average is biased late
 //!   ([`Rule::Compensation`]).
-//! - What it asks of time is in three parts, as with Cristian, each with a checked model in which it is withdrawn. Where
-//!   there is no time at all nothing can be measured, and the first step fails. Without `min` clocks may be further apart
-//!   than 2e. Without an upper bound on delays those that are set are within 2e, and some are not set at all.
-//! - A clock that is being slewed tells where it is slewing to, so that a correction under way is not made twice.
-//! - A master that dies is not replaced here: that is an election. One that comes back goes on; two of its lives that
-//!   start in the very same nanosecond would be taken for one.
-//! - It is those that *answer* that count: where most of them are broken, and agree with one another, they are the largest set.
+//! - The algorithm makes three assumptions about time, as does Cristian's, each with a checked model that withdraws it.
+//!   Without any clock nothing can be measured, and the first step fails. Without `min` clocks may be further apart
+//!   than 2e. Without an upper bound on delays the clocks that are set are within 2e, and some are not set at all.
+//! - A clock that is being slewed reports its target, so that a correction in progress is not made twice.
+//! - A dead master is not replaced here: that takes an election. A restarted master continues; two starts in the very
+//!   same nanosecond would be mistaken for one.
+//! - Only clocks that *answer* count: where most of these are broken, and agree with one another, they are the largest
+//!   set.
 //! - Each round moves the average by up to e. Over many rounds all clocks wander, together.
 //!
 //! # References
@@ -73,7 +79,7 @@ mod average;
 mod message;
 mod properties;
 
-pub use average::{largest_agreeing, mean_within};
+pub use average::{largest_agreeing, mean_within, without_extremes};
 pub use message::{Command, Event, Message, Round, Timer};
 pub use properties::{History, among_the_good, properties};
 
@@ -85,36 +91,39 @@ use volvox_core::time::nanos;
 use volvox_core::{Context, Duration, Instant, NodeId, Process, rules};
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
-    Compensation = "compensation": "half of the round trip is added to what a slave answered" /
-        "the average is late by the way back",
+    Compensation = "compensation": "half of the round trip is added to a slave's answer" /
+        "the average is late by the delay of the answer",
     Bound = "bound": "answers that took too long are not used" / "the error has no bound",
     Round = "round": "answers and deltas belong to a round" / "late ones look fast",
     Gamma = "gamma": "clocks that are far from the others have no weight" /
         "one broken clock moves all, however far",
-    Delta = "delta": "the master sends a delta" / "it sends a time, which is old on arrival",
+    Delta = "delta": "the master sends a delta" / "it sends a time, which is outdated on arrival",
     Slew = "slew": "clocks are slewed, not stepped" / "time runs backward",
 }
 
-/// What is fixed for a run. The first member is the master.
+/// The configuration, fixed for a run. The first member is the master.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// From the end of one round to the next.
+    /// The time from the end of one round to the next.
     pub every: Duration,
-    /// How many rounds are held; `None` for no end.
+    /// The number of rounds; `None` for no end.
     pub rounds: Option<u64>,
     /// The longest round trip that is used.
     pub round_trip_max: Duration,
-    /// `min`: no message is faster.
+    /// `min`: the least delay of a message.
     pub delay_min: Duration,
-    /// How far clocks may differ that agree.
+    /// The largest difference of clocks that agree.
     pub gamma: Duration,
+    /// With how many wrong clocks the average must cope by dropping as many at each end (Welch and Lynch 1988); `None` takes
+    /// the clocks that agree within `gamma` instead.
+    pub trimmed: Option<usize>,
     /// How fast clocks are slewed.
     pub slew_ppm: u32,
     /// By how much each member's clock is wrong at its start, in nanoseconds; those not named are right.
     pub starts_off_ns: Vec<i64>,
-    /// The rule that is taken out.
+    /// The rule to remove.
     pub without: Option<Rule>,
 }
 
@@ -126,6 +135,7 @@ impl Default for Config {
             round_trip_max: Duration::from_millis(10),
             delay_min: Duration::ZERO,
             gamma: Duration::from_millis(500),
+            trimmed: None,
             slew_ppm: SLEW_PPM,
             starts_off_ns: Vec::new(),
             without: None,
@@ -134,17 +144,17 @@ impl Default for Config {
 }
 
 impl Config {
-    /// e: how wrong an estimate may be.
+    /// e: the largest error of an estimate.
     pub fn error_max(&self) -> Duration {
         (self.round_trip_max / 2).saturating_sub(self.delay_min)
     }
 }
 
-/// A round under way, at the master.
+/// A round in progress, at the master.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 struct Polling {
     since: Instant,
-    /// How far each clock that answered is ahead of the master's.
+    /// The lead of each answering clock over the master's.
     offsets: BTreeMap<NodeId, i64>,
 }
 
@@ -155,7 +165,7 @@ pub struct Berkeley {
     members: Vec<NodeId>,
     config: Config,
     clock: SoftwareClock,
-    /// The master's current round; of a slave, the one that it answered last.
+    /// The master's current round; on a slave, the one that it answered last.
     round: Option<Round>,
     /// The round whose delta was applied last.
     adjusted: Option<Round>,
@@ -216,7 +226,7 @@ impl Process for Berkeley {
         match command {
             Command::Show => cx.emit(Event::Shows(self.reading(cx.now()))),
             Command::Poll if self.is_master() && self.polling.is_none() => self.begin_round(cx),
-            Command::Poll => cx.note("polls already, or is no master", 0),
+            Command::Poll => cx.note("already polling, or not the master", 0),
         }
     }
 
@@ -235,9 +245,9 @@ impl Berkeley {
     }
 
     fn on_poll(&mut self, from: NodeId, round: Round, cx: &mut Context<'_, Berkeley>) {
-        // A copy of the poll would be answered from a clock that was already changed for this round.
+        // A copy of the poll would be answered from a clock that was already adjusted in this round.
         if self.round.is_some_and(|last| round < last) || self.adjusted.is_some_and(|last| round <= last) {
-            return cx.note("ignored: a round that is over", round.number);
+            return cx.note("ignored: of a finished round", round.number);
         }
         self.round = Some(round);
         cx.send(from, Message::Clock(round, self.clock.settled(cx.now())));
@@ -247,10 +257,10 @@ impl Berkeley {
         let is_stale = self.round != Some(round) && self.config.keeps(Rule::Round);
         let (now, mine) = (cx.now(), self.clock.settled(cx.now()));
         let Some(polling) = self.polling.as_mut().filter(|_| !is_stale) else {
-            return cx.note("ignored: a round that is over", round.number);
+            return cx.note("ignored: of a finished round", round.number);
         };
         let took = now.since(polling.since);
-        // After a stall, what waited is handled before the timer that would have closed the round.
+        // After a stall, waiting messages are handled before the timer that would have closed the round.
         if took > self.config.round_trip_max && self.config.keeps(Rule::Bound) {
             return cx.note("not used: the round trip took too long", round.number);
         }
@@ -259,7 +269,7 @@ impl Berkeley {
             _ => nanos(took) / 2,
         };
         let offset = time.saturating_add_unsigned(half).saturating_sub(mine);
-        // Of two answers the first took less time, and says more.
+        // Of two answers the first took less time, and is more precise.
         polling.offsets.entry(from).or_insert(offset);
         if polling.offsets.len() + 1 == self.members.len() {
             cx.cancel_timer(Timer::Close);
@@ -267,15 +277,30 @@ impl Berkeley {
         }
     }
 
-    /// The average, and everybody's delta to it, its own included.
     fn end_round(&mut self, cx: &mut Context<'_, Berkeley>) {
         let (Some(polling), Some(round)) = (self.polling.take(), self.round) else { return };
         let mut offsets: Vec<i64> = polling.offsets.values().copied().chain([0]).collect();
-        let gamma_ns = if self.config.keeps(Rule::Gamma) { nanos(self.config.gamma) } else { u64::MAX };
-        let (low, high, of) = largest_agreeing(&mut offsets, gamma_ns).expect("its own offset is one");
-        let average = mean_within(&offsets, low, high);
-        cx.emit(Event::Averaged { of, answered: offsets.len(), by_ns: average });
-        for (slave, offset) in &polling.offsets {
+        match self.average(&mut offsets) {
+            Some((average, of)) => {
+                cx.emit(Event::Averaged { of, answered: offsets.len(), by_ns: average });
+                self.adjust_all(round, average, &polling.offsets, cx);
+            }
+            None => cx.note("too few clocks answered for an average", offsets.len() as u64),
+        }
+        if self.config.rounds.is_none_or(|most| round.number < most) {
+            cx.set_timer(Timer::Next, self.config.every);
+        }
+    }
+
+    /// Tells each slave its delta to the average, and applies the master's own.
+    fn adjust_all(
+        &mut self,
+        round: Round,
+        average: i64,
+        offsets: &BTreeMap<NodeId, i64>,
+        cx: &mut Context<'_, Berkeley>,
+    ) {
+        for (slave, offset) in offsets {
             let delta = average.saturating_sub(*offset);
             let told = match self.config.without {
                 Some(Rule::Delta) => self.clock.settled(cx.now()).saturating_add(average),
@@ -284,9 +309,16 @@ impl Berkeley {
             cx.send(*slave, Message::Adjust(round, told));
         }
         self.adjust(round, average, cx);
-        if self.config.rounds.is_none_or(|most| round.number < most) {
-            cx.set_timer(Timer::Next, self.config.every);
-        }
+    }
+
+    /// The average of these offsets, and how many of them are in it.
+    fn average(&self, offsets: &mut [i64]) -> Option<(i64, usize)> {
+        let (low, high, of) = match self.config.trimmed {
+            Some(wrong) => without_extremes(offsets, wrong)?,
+            None if self.config.keeps(Rule::Gamma) => largest_agreeing(offsets, nanos(self.config.gamma))?,
+            None => largest_agreeing(offsets, u64::MAX)?,
+        };
+        Some((mean_within(offsets, low, high), of))
     }
 
     fn on_adjust(&mut self, round: Round, told: i64, cx: &mut Context<'_, Berkeley>) {
@@ -316,12 +348,12 @@ impl Berkeley {
         Reading { machine: self.clock.machine(now), clock: self.clock.read(now) }
     }
 
-    /// Its clock.
+    /// The clock of this node.
     pub fn clock(&self) -> &SoftwareClock {
         &self.clock
     }
 
-    /// Whether it is the master.
+    /// Whether this node is the master.
     pub fn is_master(&self) -> bool {
         self.members.first() == Some(&self.id)
     }
@@ -331,9 +363,10 @@ impl Berkeley {
         self.adjusted
     }
 
-    /// Whether the master has rounds to hold yet, or holds one.
+    /// Whether the master has rounds left, or one in progress.
     pub fn is_busy(&self) -> bool {
-        let held = self.adjusted.map_or(0, |round| round.number);
+        // A round whose average could not be taken is over all the same.
+        let held = self.round.map_or(0, |round| round.number - u64::from(self.polling.is_some()));
         self.is_master() && self.config.rounds.is_none_or(|most| held < most)
     }
 }

@@ -1,11 +1,11 @@
-//! gRPC over HTTP/2, as much of it as a server of short messages needs.
+//! The part of gRPC over HTTP/2 that a server of short messages needs.
 //!
-//! A call is one HTTP/2 stream. The request body is a sequence of messages, each behind five bytes: a flag for
-//! compression and a length. The answer is the same, and ends with trailers that carry the status; an answer without a
-//! message carries the status in its headers ("trailers only"). That is all, and it is written out here rather than
-//! taken from a framework for three reasons: etcd's own texts and codes for oversized messages, answers encoded
-//! straight from the store's pairs into the frame that is sent, and credit for watch streams that is returned at the
-//! moment at which the transport takes a message.
+//! A call is one HTTP/2 stream. The request body is a sequence of messages, each after five bytes: a flag for
+//! compression and a length. The response is the same, and ends with trailers that carry the status; a response without
+//! a message carries the status in its headers ("trailers only"). This is implemented here rather than taken from a
+//! framework for three reasons: etcd's own texts and codes for oversized messages, answers encoded straight from the
+//! store's pairs into the frame that is sent, and credit for watch streams that is returned when the transport takes a
+//! message.
 //!
 //! Reference: gRPC over HTTP/2, <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>.
 

@@ -2,28 +2,28 @@
 //!
 //! # The problem
 //!
-//! A lock whose holder crashes is lost forever, and a lock that is taken from a holder that is only slow is held twice. From
+//! A lock whose holder crashes is lost forever, and a lock that is taken from a merely slow holder is held twice. From
 //! outside, a dead node and a slow one look alike.
 //!
 //! # The idea
 //!
 //! A **lease** is a lock for a *term*: grantor and holder count the time, each by its own clock, and neither needs the other
-//! to know that the term is over. Clocks need not agree about what time it is, only about how long a while is: each runs
-//! fast or slow by a bound at most (*drift*). The holder must be the first to believe that the term is over. So
+//! to know that the term is over. Clocks need not agree about the time, only about durations: each runs fast or slow by
+//! at most a bound (*drift*). The holder must be the first to believe that the term is over. So
 //!
 //! - the holder counts from when it **sent** its request, the grantor from when it granted, which is later;
 //! - the holder stops after `term * (1 - drift) / (1 + drift)`, less a margin for itself: what a slow clock shows when a fast
 //!   one shows the term;
-//! - a grantor that comes back from a crash waits for a term before it grants: it may have granted just before.
+//! - a grantor that restarts after a crash waits for a term before it grants: it may have granted just before.
 //!
-//! A grant is held against the request that it answers, and against no other. So a request has a number that is never given
-//! again, also after a restart of the client (a [`Serial`](volvox_core::Serial)).
+//! A grant is matched with the request that it answers, and with no other. So a request has a number that is never
+//! reused, even after a restart of the client (a [`Serial`](volvox_core::Serial)).
 //!
-//! No clock can help with two things. A write that was sent in time may *arrive* late, and a holder that stands still (a
-//! pause, a page fault) does not look at its clock. So each lease has a **fencing token**, greater than those of all leases
-//! before it; each write carries it; and the store refuses a token that is smaller than one that it has seen. A client that
-//! holds no lease and asks for one gets a new token, even if the grantor still counts it as the holder: it may have
-//! released the lease, or have crashed, and what it sent under the old token is not meant for the new lease.
+//! Two problems no clock can solve. A write that was sent in time may *arrive* late, and a holder that is suspended (a
+//! pause, a page fault) does not look at its clock. So each lease has a **fencing token**, greater than those of all
+//! leases before it; each write carries it; and the store refuses a token that is smaller than one that it has seen. A
+//! client that holds no lease and asks for one gets a new token, even if the grantor still counts it as the holder: it
+//! may have released the lease, or have crashed, and its messages under the old token do not belong to the new lease.
 //!
 //! # The messages
 //!
@@ -35,7 +35,7 @@
 //! | `Extend r token t` | client, grantor | I hold the lease t; give me more time; my request r |
 //! | `Granted r token t` | grantor, client | yours for a term, counted from your request r |
 //! | `Busy r` | grantor, client | not now: another client has it, or your lease is over |
-//! | `Release token t` | client, grantor | I do not need the lease t any more |
+//! | `Release token t` | client, grantor | I no longer need the lease t |
 //! | `Write token t` | client, store | write |
 //! | `Written`, `Rejected` | store, client | done; a later holder has written, and its token is |
 //!
@@ -58,36 +58,37 @@
 //!
 //! # Why it is safe
 //!
-//! *One holder.* Say the grantor grants at g the request that was sent at s <= g. By true time its term lasts at least
-//! term / (1 + drift), to the end of that at g; the holder's lasts at most (term * (1 - drift) / (1 + drift)) / (1 - drift),
-//! from s. These are equal, and s <= g. An extension is the same again, with a later s and g.
+//! *Mutual exclusion.* Let the grantor grant at g the request that was sent at s <= g. By true time its term lasts at
+//! least term / (1 + drift), to the end of that at g; the holder's lasts at most (term * (1 - drift) / (1 + drift)) /
+//! (1 - drift), from s. These are equal, and s <= g. The same holds for an extension, with a later s and g.
 //!
-//! Three messages from the past could spoil this, and none does. A *grant* that answers an older request than the last, of
-//! this life or of an earlier one, is not believed: its s is another, and its number too. A *release* frees only the lease of
-//! its token, and the lease that the client asked for after it has another. A *request* that arrives late, or twice, brings
-//! its sender nothing: an older one than the last that was granted is ignored, and the same one is answered again without
-//! more time. If its sender holds nothing any more, it may be granted a lease of which it takes no notice; that lease
-//! keeps the others waiting for a term, and harms nobody.
+//! Three old messages could break this, and none does. A *grant* that answers an older request than the last, of this
+//! boot or of an earlier one, is ignored: its s differs, and so does its number. A *release* frees only the lease of
+//! its token, and the lease that the client requested after it has another. A *request* that arrives late, or twice,
+//! gains its sender nothing: one older than the last granted is ignored, and the same one is answered again without an
+//! extension. If its sender no longer holds a lease, it may be granted one that it ignores; that lease makes the others
+//! wait for a term, and does no other harm.
 //!
-//! *Writes are ordered by token*, whatever time does: the store compares, and nothing else is needed. Tokens grow because
-//! the grantor writes each down before it grants. This is an order between leases, not between writes of one lease: writes
-//! under one token are stored in the order in which they arrive.
+//! *Writes are ordered by token*, whatever clocks do: the store compares, and nothing else is needed. Tokens grow
+//! because the grantor writes each down before it grants. This is an order between leases, not between writes of one
+//! lease: writes under one token are stored in the order in which they arrive.
 //!
 //! # Caveats
 //!
-//! - One holder needs the drift bound, and a holder that acts on time: **timers fire when they are due**. A process that
-//!   stood still wakes with its lease, and handles what waited before its timer: for that there is the token.
-//! - The token must be checked by whatever the lease protects. A store that cannot compare is not protected. A store that
-//!   compares is protected from the moment at which it has seen the later token: until the new holder's first write, a late
-//!   write of the old one is still stored, as if it had come in time.
+//! - Mutual exclusion needs the drift bound, and a holder that acts on time: **timers fire when they are due**. A
+//!   process that was suspended wakes with its lease, and handles waiting messages before its timer; the token protects
+//!   against that.
+//! - The resource that the lease protects must check the token. A store that cannot compare is not protected. A store
+//!   that compares is protected once it has seen the later token: until the new holder's first write, a late write of
+//!   the old one is still stored, as if it had arrived in time.
 //! - Term, drift bound and margin are configured alike on all nodes; the term of a grant is not sent.
-//! - A node whose disk is lost is not covered: store and grantor forget tokens, and a client's boots begin again, and with
-//!   them the numbers of its requests. Messages may be lost: a client that hears nothing asks again when the lease that it
-//!   asked for would be over.
-//! - This is half of Gray and Cheriton's paper. Their leases are on *cached data*: many clients hold one for reading at the
-//!   same time; a writer asks each of them for approval, and where one is absent waits until its lease is over; a short term
-//!   keeps that wait short, and a long one saves extensions. Here one client holds the lease, as in Chubby, and nothing is
-//!   cached.
+//! - A node whose disk is lost is not covered: the store and the grantor forget tokens, and a client's boots start
+//!   over, and with them the numbers of its requests. Messages may be lost: a client that hears nothing asks again when
+//!   the lease that it asked for would be over.
+//! - This covers half of Gray and Cheriton's paper. Their leases are on *cached data*: many clients hold one for
+//!   reading at the same time; a writer asks each of them for approval, and waits until the lease of an absent one is
+//!   over; a short term keeps that wait short, and a long one saves extensions. Here one client holds the lease, as in
+//!   Chubby, and nothing is cached.
 //!
 //! # References
 //!
@@ -109,41 +110,41 @@ use client::{Client, Wish};
 use grantor::Grantor;
 use volvox_core::{Boot, Context, Duration, NodeId, Process, Restored, Serials, rules};
 
-/// A greater token is not believed: it would leave no room to count.
+/// The greatest token that is accepted: a greater one would leave no room to count.
 const TOKEN_MAX: u64 = 1 << 62;
 
-/// What is fixed for the life of a node; the same on all.
+/// The configuration, fixed for the life of a node and the same on all.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Config {
-    /// How long a lease lasts, by the clock of the grantor.
+    /// The duration of a lease, by the grantor's clock.
     pub term: Duration,
-    /// The bound: each clock runs fast or slow by at most this many parts in a million.
+    /// The drift bound: each clock runs fast or slow by at most this many parts in a million.
     pub drift_ppm: u32,
-    /// How much earlier a holder stops, for what its own scheduling may cost.
+    /// How much earlier a holder stops, to allow for delays of its own scheduling.
     pub margin: Duration,
     /// How long a client that was refused waits before it asks again.
     pub retry: Duration,
     /// How long before the end of its lease a client that keeps it asks for more time.
     pub renew_before: Duration,
-    /// A rule that is taken out, to see what it was for.
+    /// A rule to remove, to see what it is for.
     pub without: Option<Rule>,
 }
 
 rules! {
-    /// The rules that can be taken out.
+    /// The removable rules.
     pub enum Rule of Config;
     Fencing = "fencing": "the store refuses a token smaller than one that it has seen" / "late writes are stored",
     DriftMargin = "drift-margin": "the holder's term is shorter, by the drift" /
         "a slow holder outlasts a fast grantor",
     FromSend = "from-send": "the holder counts from its request" / "it counts from the grant, which took time to arrive",
-    WaitOut = "wait-out": "a grantor that comes back waits for a term" / "it grants what is still held",
+    WaitOut = "wait-out": "a grantor that restarts waits for a term" / "it grants a lease that is still held",
     Unique = "unique": "no request has the number of an earlier boot of its client" /
-        "each boot counts from 1, and believes the grant of an earlier one",
-    NewToken = "new-token": "a holder that asks for the lease as one that holds none gets a new token" /
-        "it gets more time under the old one, and a late release ends what was asked for after it",
+        "each boot counts from 1, and believes a grant to an earlier one",
+    NewToken = "new-token": "a holder that requests the lease as if it held none gets a new token" /
+        "it gets an extension under the old one, and a late release ends the lease that was requested after it",
 }
 
-/// One node; what it is says its role.
+/// One node, with its role.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Leases {
     config: Config,
@@ -156,7 +157,7 @@ pub struct Leases {
 enum Role {
     Grantor(Grantor),
     Store {
-        /// The greatest token that has written.
+        /// The greatest token that has written to the store.
         seen: u64,
     },
     Client(Client),
@@ -230,7 +231,7 @@ impl Process for Leases {
             (Role::Client(_), Message::Rejected { token }) if from == self.store => {
                 cx.note("fenced off by token", token)
             }
-            _ => cx.note("ignored: not for this node, or not from whom it should be", from.0),
+            _ => cx.note("ignored: not for this node, or from the wrong sender", from.0),
         }
     }
 
@@ -275,7 +276,7 @@ impl Leases {
         matches!(&self.role, Role::Client(client) if client.wish != Wish::Nothing && client.lease.is_none())
     }
 
-    /// Of a client: how often it asked since it started.
+    /// On a client: the number of its requests since it started.
     pub fn requests(&self) -> u64 {
         match &self.role {
             Role::Client(client) => client.requests.issued(),
@@ -283,7 +284,7 @@ impl Leases {
         }
     }
 
-    /// Of the grantor: to whom the lease is granted, by its own clock.
+    /// On the grantor: the client to which the lease is granted, by the grantor's clock.
     pub fn granted_to(&self) -> Option<NodeId> {
         match &self.role {
             Role::Grantor(grantor) => grantor.granted.map(|(holder, _)| holder),
@@ -291,7 +292,7 @@ impl Leases {
         }
     }
 
-    /// Of the store: the greatest token that has written.
+    /// On the store: the greatest token that has written.
     pub fn seen(&self) -> Option<u64> {
         match self.role {
             Role::Store { seen } => Some(seen),
@@ -313,7 +314,7 @@ fn on_write(seen: &mut u64, from: NodeId, token: u64, config: &Config, cx: &mut 
 }
 
 impl Config {
-    /// How long a holder believes in its lease, by its own clock, from its request on.
+    /// How long a holder believes in its lease, by its own clock, counted from its request.
     pub fn holder_term(&self) -> Duration {
         let drift = if self.keeps(Rule::DriftMargin) { u128::from(self.drift_ppm.min(999_999)) } else { 0 };
         let nanos = self.term.as_nanos() * (1_000_000 - drift) / (1_000_000 + drift);

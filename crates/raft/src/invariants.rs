@@ -1,15 +1,15 @@
-//! What must hold in every schedule, written once: for scripts, simulations and sweeps.
+//! The properties of every schedule, written once for scripts, simulations and sweeps.
 //!
-//! An [`Observer`] is shown each member after each of its steps, compares what it sees with what it has seen, and says
-//! which property of the paper is broken. It reads members and never changes them. The work of a step is in proportion
-//! to what the step changed.
+//! An [`Observer`] examines each member after each of its steps, compares it with its observations so far, and reports
+//! which property of the paper is broken. It only reads members. The work per step is proportional to what the step
+//! changed.
 //!
 //! | file | property | paper |
 //! |---|---|---|
 //! | [`election_safety`] | a term has at most one leader | 5.2, figure 3 |
 //! | [`leader_append_only`] | a leader only appends to its log | 5.3, figure 3 |
 //! | [`log_matching`] | two logs with an equal entry are equal up to there | 5.3, figure 3 |
-//! | [`leader_completeness`] | what is committed is in the log of every later leader | 5.4.3, figure 3 |
+//! | [`leader_completeness`] | a committed entry is in the log of every later leader | 5.4.3, figure 3 |
 //! | [`state_machine_safety`] | no two members commit different entries at one index | 5.4.3, figure 3 |
 //! | [`no_way_back`] | terms, commit indices and votes are never taken back | 5.1, figure 2 |
 
@@ -21,19 +21,19 @@ pub mod no_way_back;
 pub mod state_machine_safety;
 
 use crate::configuration::Member;
-use crate::entry::Index;
+use crate::index::Index;
 use crate::node::Raft;
 use alloc::string::String;
 use core::fmt;
 
-/// A property that is broken.
+/// A violated property.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Violation {
-    /// Which property.
+    /// The property.
     pub property: &'static str,
-    /// Where the paper states it.
+    /// The section of the paper that states it.
     pub section: &'static str,
-    /// What was seen.
+    /// The observation.
     pub detail: String,
 }
 
@@ -45,7 +45,7 @@ impl fmt::Display for Violation {
 
 impl core::error::Error for Violation {}
 
-/// What was seen of a cluster so far.
+/// The observations of a cluster so far.
 #[derive(Clone, Default, Debug)]
 pub struct Observer {
     leaders: election_safety::Leaders,
@@ -56,12 +56,12 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Nothing seen yet.
+    /// An observer without observations.
     pub fn new() -> Observer {
         Observer::default()
     }
 
-    /// A member made a step.
+    /// Checks a member after a step.
     ///
     /// # Errors
     /// With the first property that is broken.
@@ -76,7 +76,7 @@ impl Observer {
         state_machine_safety::check(&mut self.committed, raft)
     }
 
-    /// A member crashed: what it had not written to its disk it may take back.
+    /// Notes that a member crashed: it may take back what it had not written to its disk.
     pub fn crashed(&mut self, member: Member) {
         self.lives.forget(member);
         self.committed.forget(member);
@@ -89,7 +89,7 @@ impl Observer {
         self.committed.highest()
     }
 
-    /// How many terms had a leader.
+    /// The number of terms with a leader.
     pub fn terms_with_leader(&self) -> usize {
         self.leaders.count()
     }
