@@ -157,7 +157,8 @@ pub fn write(root: &Path, results: &Results, judgements: &[Judgement]) -> Result
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder(root))? {
         let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "toml") && path.file_stem().is_some_and(|name| name != "verdicts")
+        if path.extension().is_some_and(|end| end == "toml")
+            && path.file_stem().is_some_and(|name| name != "verdicts" && name != "by-hand")
         {
             let results: Results =
                 toml::from_str(&fs::read_to_string(&path)?).with_context(|| path.display().to_string())?;
