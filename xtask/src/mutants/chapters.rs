@@ -57,7 +57,7 @@ fn card(text: &str) -> Option<(String, String, String)> {
     let quoted = |mark: &str| Some(text.split_once(mark)?.1.split_once('"')?.0.to_string());
     let source = quoted("    source: include_str!(\"../../../crates/")?;
     let (package, path) = source.split_once("/src/")?;
-    Some((quoted("\n    id: \"")?, package.to_string(), path.to_string()))
+    Some((quoted("found!(\"")?, package.to_string(), path.to_string()))
 }
 
 /// The module of this path with those below it: the whole crate, where it is the crate's root.

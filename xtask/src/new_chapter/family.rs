@@ -32,7 +32,7 @@ workspace = true
 [dependencies]
 "#;
 
-const ALONE: &str = "build = \"../build.rs\"\n\n# The test of the family is one program of its own.\n[lib]\ntest = false\ndoctest = false\n";
+const ALONE: &str = "build = \"../../crates/lab/found/build.rs\"\n\n# The test of the family is one program of its own.\n[lib]\ntest = false\ndoctest = false\n";
 
 const FAMILY: &str = r#"//! Chapters of the family `{{family}}`: cards, scenarios, models and claims of its protocols.
 #![forbid(unsafe_code)]

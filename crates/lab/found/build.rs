@@ -1,7 +1,8 @@
 //! Finds what is there of each chapter of a family, so that a file that is added is listed nowhere.
 //!
-//! One script for all families: `build = "../build.rs"`. For each `scenarios/ID.txt` it writes a card of the chapter `ID`, with its
-//! scenario and with every golden script below `crates/FAMILY/tests/scripts/ID`; `found!("ID")` is that card.
+//! One script for all families: `build = "../../crates/lab/found/build.rs"`. For each `scenarios/ID.txt` it writes a card of the
+//! chapter `ID`, with its scenario and with every golden script below `crates/FAMILY/tests/scripts/ID`; `found!("ID")` is that
+//! card.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let family = here.file_name().ok_or("a family is a folder")?;
     let scripts = here.join("../../crates").join(family).join("tests/scripts");
     let scenarios = here.join("scenarios");
-    println!("cargo::rerun-if-changed=../build.rs");
+    println!("cargo::rerun-if-changed=../../crates/lab/found/build.rs");
     for folder in [&scenarios, &scripts].into_iter().filter(|folder| folder.is_dir()) {
         println!("cargo::rerun-if-changed={}", folder.display());
     }
