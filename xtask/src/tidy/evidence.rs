@@ -54,7 +54,8 @@ fn sources_of<'a>(tree: &'a Tree, folder: &str, program: &str) -> Vec<&'a File> 
     if program == "lib" {
         return below(format!("{folder}/src/")).collect();
     }
-    let root = root_of(tree, folder, program).unwrap_or_else(|| format!("tests/{program}.rs"));
+    let listed = manifests::programs_of_tests(tree, folder).into_iter().find(|(name, _)| name == program);
+    let root = listed.map_or_else(|| format!("tests/{program}.rs"), |(_, root)| root);
     let alone = tree.file(&format!("{folder}/{root}"));
     let mut files: Vec<&File> = below(format!("{folder}/tests/{program}/")).chain(alone).collect();
     if let Some(text) = alone.and_then(|file| file.text.as_deref()) {
@@ -65,14 +66,6 @@ fn sources_of<'a>(tree: &'a Tree, folder: &str, program: &str) -> Vec<&'a File> 
         }
     }
     files
-}
-
-/// The root of a program of tests that the manifest names.
-fn root_of(tree: &Tree, folder: &str, program: &str) -> Option<String> {
-    let table = manifests::parse(tree, &format!("{folder}/Cargo.toml")).ok()?;
-    let programs = table.get("test")?.as_array()?;
-    let named = programs.iter().find(|one| one.get("name").and_then(|name| name.as_str()) == Some(program))?;
-    Some(named.get("path")?.as_str()?.to_string())
 }
 
 /// Whether a function of this name is marked as a test.

@@ -148,6 +148,14 @@ fn inherits(value: Option<&Value>) -> bool {
     value.and_then(|value| value.get("workspace")).and_then(Value::as_bool) == Some(true)
 }
 
+/// The programs of tests that the manifest of a package lists: the name of each, and its root.
+pub fn programs_of_tests(tree: &Tree, folder: &str) -> Vec<(String, String)> {
+    let Ok(table) = parse(tree, &format!("{folder}/Cargo.toml")) else { return Vec::new() };
+    let programs = table.get("test").and_then(Value::as_array).into_iter().flatten();
+    let text = |one: &Value, key: &str| Some(one.get(key)?.as_str()?.to_string());
+    programs.filter_map(|one| Some((text(one, "name")?, text(one, "path")?))).collect()
+}
+
 /// The manifest at `path`, or a finding that it is no TOML.
 pub fn parse(tree: &Tree, path: &str) -> Result<Table, Box<Finding>> {
     let text = tree.file(path).and_then(|file| file.text.as_deref()).unwrap_or("");

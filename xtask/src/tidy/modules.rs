@@ -74,9 +74,7 @@ fn is_closed(tree: &Tree, package: &str) -> bool {
 /// Whether the program of tests of a package is this file, or declares it as a module.
 fn has_program(tree: &Tree, package: &str, stem: &str) -> bool {
     let path = format!("tests/{stem}.rs");
-    let table = manifests::parse(tree, &format!("{package}/Cargo.toml")).ok();
-    let programs = table.and_then(|table| table.get("test")?.as_array().cloned()).unwrap_or_default();
-    programs.iter().any(|one| one.get("path").and_then(|path| path.as_str()) == Some(&path))
+    manifests::programs_of_tests(tree, package).iter().any(|(_, root)| *root == path)
         || declares(tree, &format!("{package}/tests/main.rs"), stem)
 }
 
