@@ -86,8 +86,8 @@ static CLAIMS: [Claim; 1] = [Claim {
 static MODELS: [CheckedModel; 6] = [
     CheckedModel {
         name: "three processes in a ring",
-        text: "each has one local event and sends to the next once; any order, any loss, one duplicate. What is lost \
-               is what arrives after the end. No crash: a process that forgets its clock is another process",
+        text: "each has one local event and sends to the next once; any order, any loss, one duplicate. A \
+               message that arrives after the end is lost. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
         explore: || run(&ring(1, None)),
     },

@@ -192,7 +192,7 @@ static CLAIMS: [Claim; 1] = [Claim {
         Against {
             title: "Lamport's queue at full load",
             x_label: "nodes N",
-            y_label: "messages an entry",
+            y_label: "messages per entry",
             values,
             names,
         }

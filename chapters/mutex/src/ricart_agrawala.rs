@@ -162,7 +162,7 @@ static CLAIMS: [Claim; 2] = [
             Against {
                 title: "Ricart and Agrawala at full load",
                 x_label: "nodes N",
-                y_label: "messages an entry",
+                y_label: "messages per entry",
                 values,
                 names,
             }

@@ -23,7 +23,7 @@ pub static CLAIMS: [Claim; 3] = [
             Against {
                 title: "Raft in its steady state",
                 x_label: "servers n",
-                y_label: "messages an entry",
+                y_label: "messages per entry",
                 values,
                 names,
             }

@@ -206,7 +206,7 @@ mod tests {
             expected,
             measured,
             tolerance,
-            unit: "messages an entry",
+            unit: "messages per entry",
             over: "90 entries".into(),
         }
     }
@@ -232,10 +232,10 @@ mod tests {
         let rows = [rows.to_vec(), vec![row(Tolerance::Input, 0.3, 0.3)]].concat();
         assert_eq!(
             table(&rows),
-            "condition  expected      measured  unit               verdict              over\n\
-             N=10       18                  18  messages an entry  holds                90 entries\n\
-             N=10       1.582 ± 15 %       1.5  messages an entry  holds                90 entries\n\
-             N=10       0.3                  -  messages an entry  input, not measured  90 entries\n"
+            "condition  expected      measured  unit                verdict              over\n\
+             N=10       18                  18  messages per entry  holds                90 entries\n\
+             N=10       1.582 ± 15 %       1.5  messages per entry  holds                90 entries\n\
+             N=10       0.3                  -  messages per entry  input, not measured  90 entries\n"
         );
     }
 }
