@@ -83,7 +83,7 @@ const GRADUAL: &str = "monotonicity";
 /// The property that needs an upper bound on delays.
 const ALL: &str = "a round sets every clock";
 
-static MODELS: [CheckedModel; 16] = [
+static MODELS: [CheckedModel; 18] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -151,6 +151,15 @@ static MODELS: [CheckedModel; 16] = [
     CheckedModel::breaks("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
         run(&system(3, 2, Some(protocol::Rule::Round)))
     }),
+    CheckedModel::holds(
+        "a master that restarts amid a round",
+        "one slave, one round a boot; messages take 1 to 3 ticks; the machine's own clock goes on",
+        1_752,
+        || run(&restarting(None)),
+    ),
+    CheckedModel::breaks("without unique", "a master that restarts amid a round, one slave", (PRECISION, 9), || {
+        run(&restarting(Some(protocol::Rule::Unique)))
+    }),
     CheckedModel::breaks("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
         run(&system(4, 1, Some(protocol::Rule::Gamma)))
     }),
@@ -214,6 +223,11 @@ fn instance(nodes: u64, config: Config) -> Instance {
 /// Some round trips take longer than the limit.
 fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
     timeless(nodes, rounds, 3, without).timed(timed(1, 3))
+}
+
+/// The master may restart in the middle of its round.
+fn restarting(without: Option<protocol::Rule>) -> Instance {
+    system(2, 1, without).crashes_and_restarts(1).counting_boots().keeping_wall_clocks()
 }
 
 /// Two delays of two ticks are within the bound: a round closes when the bound is over, so they must take less.

@@ -93,6 +93,11 @@ impl<P: Erasable, H: Memory> System<P, H> {
         self.with(AnySystem::counting_boots)
     }
 
+    /// See [`erased::System::keeping_wall_clocks`].
+    pub fn keeping_wall_clocks(self) -> Self {
+        self.with(AnySystem::keeping_wall_clocks)
+    }
+
     /// See [`erased::System::command`].
     pub fn command(self, node: NodeId, command: P::Command, times: u32) -> Self {
         self.with(|system| system.command(node, AnyCommand::of(command), times))

@@ -153,6 +153,7 @@ pub struct System<P: Checked, H = ()> {
     timed: Option<Timed>,
     restarts: bool,
     counts_boots: bool,
+    keeps_wall_clocks: bool,
     alphabet: Vec<(usize, P::Command)>,
     timer_budgets: Vec<TimerClass<P>>,
     budgets: Vec<u32>,
@@ -201,6 +202,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             timed: None,
             restarts: false,
             counts_boots: false,
+            keeps_wall_clocks: false,
             alphabet: Vec::new(),
             timer_budgets: Vec::new(),
             budgets: vec![0; CRASHES + 1],
@@ -279,6 +281,14 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// restart. If none does, every boot is the first, and there is nothing to count.
     pub fn counting_boots(mut self) -> Self {
         self.counts_boots = true;
+        self
+    }
+
+    /// Lets the wall clock of a machine go on while its node is down, for protocols whose nodes restart and set their clocks
+    /// by one another. What it shows is then part of a node's state, so that a model in which time has no end has states
+    /// without end; without it the wall clock shows the monotonic one, which a restart sets back.
+    pub fn keeping_wall_clocks(mut self) -> Self {
+        self.keeps_wall_clocks = true;
         self
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn follow(system: &AnySystem, schedule: &Schedule<AnyProcess>, shown:
     let configs: FlatMap<NodeId, AnyConfig> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
         World::<AnyProcess>::new(ids.len() as u64, move |id, _| configs[&id].clone()).clockwork(match system.time() {
-            Some(_) => Clockwork::Modelled,
+            Some(_) => Clockwork::Modelled { keeps_wall_clocks: system.is_keeping_wall_clocks() },
             None => Clockwork::Stopped,
         });
     if system.when_durable() != Durability::Separate {

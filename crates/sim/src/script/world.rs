@@ -3,7 +3,7 @@
 use super::action::{Action, What, Which, WhichTimer};
 use super::ledger::Ledger;
 use super::node::Node;
-use crate::clock::Clocks;
+use crate::clock::{Clock, Clocks};
 use std::fmt;
 use std::rc::Rc;
 use volvox_core::time::nanos;
@@ -20,9 +20,12 @@ pub enum Clockwork {
     /// As in an asynchronous model: no process may read a clock, any timer that is set may fire, and jitter is the same
     /// in every step.
     Stopped,
-    /// As in a timed model: as [`Clockwork::Running`], but the wall clock shows the monotonic one, and jitter is the same
-    /// in every step.
-    Modelled,
+    /// As in a timed model: as [`Clockwork::Running`], but the wall clocks begin at zero, and jitter is the same in every
+    /// step.
+    Modelled {
+        /// Whether the wall clock goes on while its node is down; otherwise it shows the monotonic one.
+        keeps_wall_clocks: bool,
+    },
 }
 
 /// The order of a link.
@@ -124,9 +127,12 @@ impl<P: Process> World<P> {
         self
     }
 
-    /// Sets the time that processes see; the default is [`Clockwork::Running`].
+    /// Sets the time that processes see, before any of them starts; the default is [`Clockwork::Running`].
     pub fn clockwork(mut self, clockwork: Clockwork) -> Self {
         self.clockwork = clockwork;
+        if matches!(clockwork, Clockwork::Modelled { .. }) {
+            self.nodes.values_mut().for_each(|node| node.clock = Clock::new(0, node.clock.drift_ppm()));
+        }
         self
     }
 
