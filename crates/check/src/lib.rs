@@ -105,6 +105,6 @@ pub use progress::{Ended, Progress};
 pub use questions::{Order, Questions};
 pub use report::{Broken, Counterexample, NO_STEP_FAILS, Report};
 pub use system::{
-    Action, Checked, Decision, Durability, Exercised, Names, Network, Schedule, State, Symmetric, System, Timed,
-    Universe, View, What,
+    Action, Checked, Decision, Durability, Exercised, FirstWords, Names, Naming, Network, Schedule, State, Symmetric,
+    System, Timed, Universe, View, What, first_word,
 };

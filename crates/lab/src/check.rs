@@ -7,7 +7,7 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 use volvox_check as erased;
-pub use volvox_check::{Durability, NO_STEP_FAILS, Network, Progress, State, Timed};
+pub use volvox_check::{Durability, Exercised, NO_STEP_FAILS, Network, Progress, State, Timed};
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyProcess, AnyTimer, Erasable};
 use volvox_core::{History, Instant, NodeId};
 

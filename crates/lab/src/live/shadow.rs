@@ -342,7 +342,7 @@ impl Shadows {
             self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
         if let Some((property, text)) = self.judge.always(at, &up) {
             self.broken.get_or_insert((property, text.clone()));
-            self.record(at, NodeId(0), What::Broken { property, text });
+            self.record(at, NodeId(0), What::Broken { property: property.to_string(), text });
         }
     }
 
@@ -361,7 +361,7 @@ impl Shadows {
         let up: Vec<(NodeId, &AnyProcess)> =
             self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
         if let Some((property, text)) = self.judge.at_end(at, &up) {
-            self.record(at, NodeId(0), What::Broken { property, text });
+            self.record(at, NodeId(0), What::Broken { property: property.to_string(), text });
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::action::Keeps;
 use super::node::{Disk, Node, Outgoing};
-use super::world::{Clockwork, World};
+use super::setting::Clockwork;
+use super::world::World;
 use crate::storage::Write;
 use std::fmt;
 use volvox_core::trace::Line;

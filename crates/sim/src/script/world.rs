@@ -3,6 +3,7 @@
 use super::action::{Action, What, Which, WhichTimer};
 use super::ledger::Ledger;
 use super::node::Node;
+use super::setting::{Clockwork, Order};
 use crate::clock::{Clock, Clocks};
 use std::fmt;
 use std::rc::Rc;
@@ -11,33 +12,6 @@ use volvox_core::{EffectOf, FlatMap, Incarnation, Instant, MessageKind, NodeId, 
 
 /// The configuration of one incarnation of a node.
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
-
-/// The time that processes see.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Clockwork {
-    /// Clocks run, may be wrong, and a timer fires when it is due or later. Jitter comes from the seed.
-    Running,
-    /// As in an asynchronous model: no process may read a clock, any timer that is set may fire, and jitter is the same
-    /// in every step.
-    Stopped,
-    /// As in a timed model: as [`Clockwork::Running`], but the wall clocks begin at zero, and jitter is the same in every
-    /// step.
-    Modelled {
-        /// Whether the wall clock goes on while its node is down; otherwise it shows the monotonic one.
-        keeps_wall_clocks: bool,
-    },
-}
-
-/// The order of a link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    /// None: any message in flight may arrive.
-    Free,
-    /// A message that arrives makes those sent before it lost.
-    Lossy,
-    /// Only the oldest arrives, whichever is named: only dropped messages are lost.
-    Strict,
-}
 
 /// A world driven by hand. A clone continues independently, so that many endings of one run can be tried from the same
 /// point.

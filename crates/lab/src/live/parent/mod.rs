@@ -51,7 +51,7 @@ pub fn run(
     if !card.worlds.contains(&World::Live) {
         return Err(LiveError::NotLive(format!("{} is not declared to run live", card.id)));
     }
-    let prepared = Prepared::new(card, request)?;
+    let prepared = Prepared::new(shell, request)?;
     if prepared.settings.nodes > NODES_MAX {
         let text = format!("{} nodes, but a live run has at most {NODES_MAX}", prepared.settings.nodes);
         return Err(LiveError::NotLive(text));
@@ -403,6 +403,7 @@ impl<'a> Run<'a> {
             roles: roles(self.shell, prepared.settings.nodes),
             logs,
             world: World::Live,
+            found_in: None,
             seed: request.seed,
             nodes: prepared.settings.nodes,
             without: prepared.settings.without,
