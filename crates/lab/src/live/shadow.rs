@@ -138,6 +138,18 @@ impl Shadows {
         self.record(at, to, What::Lost(id, why));
     }
 
+    /// Whether a node reports the receipt of a message that its sender, which is up, has not reported yet.
+    pub fn is_early(&self, node: NodeId, told: &Observation) -> bool {
+        let received = || {
+            let (from, message) = told.input.strip_prefix("message ")?.split_once(' ')?;
+            Some((NodeId(from.parse().ok()?), self.shell.message(unhex(message)?)?))
+        };
+        let Some((from, message)) = received() else { return false };
+        let is_known =
+            self.under_way.get(&(from, node)).is_some_and(|sent| sent.iter().any(|one| one.message == message));
+        !is_known && self.nodes.get(&from).is_some_and(|sender| sender.is_up)
+    }
+
     /// Follows what a node was told. `None` when it makes no sense.
     pub fn follow(&mut self, node: NodeId, told: &Observation, at: Instant) -> Option<()> {
         let (verb, rest) = told.input.split_once(' ').unwrap_or((&told.input, ""));
