@@ -142,6 +142,7 @@ fn consistent<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     Ok(())
 }
 
+/// The recorded state of a channel is what was in transit there, and no part of a snapshot is complete without it.
 fn channels_recorded<P>(picture: &Picture<'_, P, History>) -> Result<(), String> {
     for (snapshot, cut) in &picture.history.cuts {
         for ((from, to), sent, received) in cut.ways() {
@@ -151,6 +152,9 @@ fn channels_recorded<P>(picture: &Picture<'_, P, History>) -> Result<(), String>
                     return Err(format!(
                         "in snapshot {snapshot}, {under_way} payments are in transit from {from} to {to}, but {recorded} are recorded"
                     ));
+                }
+                None if cut.complete.contains(&to) => {
+                    return Err(format!("in snapshot {snapshot}, {to} is complete without the channel from {from}"));
                 }
                 _ => {}
             }
