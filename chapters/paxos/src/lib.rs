@@ -4,6 +4,7 @@
 mod paxos;
 mod paxos_claims;
 mod paxos_duel;
+mod paxos_models;
 
 use volvox_lab::registry::{Family, protocol};
 

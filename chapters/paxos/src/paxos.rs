@@ -2,14 +2,18 @@
 
 use super::paxos_claims;
 use super::paxos_duel::{Arrival, Duel};
+use super::paxos_models::{
+    World_, abandons, accepted_what_it_had_not_promised, decides, late_disks, learns, requested, safe, second_of_n1,
+    third_crashes,
+};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
 use volvox_lab::ask::{Asking, Instance, Order};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, System, View};
+use volvox_lab::check::Network;
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
-use volvox_lab::model::{ByHand, CheckedModel, Expects, Explored, explore, explore_deliveries, hold};
+use volvox_lab::model::{ByHand, CheckedModel, Expects, Explored, explore_deliveries};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
 use volvox_lab::{bounds, words};
@@ -98,7 +102,7 @@ impl Chapter for Paxos {
     }
 }
 
-static MODELS: [CheckedModel; 17] = [
+static MODELS: [CheckedModel; 22] = [
     CheckedModel {
         name: "two proposers",
         text: "three processes, two of which propose, one ballot each; lossy links without order",
@@ -169,6 +173,38 @@ static MODELS: [CheckedModel; 17] = [
         2_025,
         learns,
     ),
+    CheckedModel::holds(
+        "one process decides alone",
+        "a majority of one: its own promise and its own acceptance suffice, also when it asked before what was chosen",
+        5,
+        || requested(1, NodeId(1), Config::default()),
+    ),
+    CheckedModel::holds(
+        "two processes learn",
+        "both are a majority, and acceptors inform every learner: each counts its own acceptance, and both learn",
+        25,
+        || requested(2, NodeId(1), Config { learning: Learning::Everybody, ..Config::default() }),
+    ),
+    CheckedModel::holds(
+        "another process requests",
+        "three processes, of which only n1 begins ballots, also to learn whether a value was chosen; n2 requests a value, and it \
+         is decided in every fair run; nothing is lost, and no timer fires",
+        227,
+        || requested(3, NodeId(2), Config { distinguished: Some(NodeId(1)), ..Config::default() }),
+    ),
+    CheckedModel::holds(
+        "a refused ballot is abandoned",
+        "two proposers, one ballot each; FIFO links, nothing is lost, and no timer fires: a proposer whose ballot another \
+         acceptor may no longer accept decides, or learns of it and abandons the ballot",
+        14_115,
+        abandons,
+    ),
+    CheckedModel::holds(
+        "an acceptor crashes before its disk is done",
+        "two proposers, one ballot each; FIFO links; disks sync at any moment; only n3 crashes, once a value is chosen",
+        86_666,
+        late_disks,
+    ),
     CheckedModel {
         name: "without intersection",
         text: "four processes, two of which are half of them",
@@ -219,8 +255,6 @@ static MODELS: [CheckedModel; 17] = [
         },
     },
 ];
-
-type World_ = System<protocol::Paxos, History>;
 
 words! {
     /// The learners.
@@ -288,84 +322,4 @@ impl Bounds {
     fn explored(self, without: Option<protocol::Rule>) -> Explored {
         safe(&self.world(without))
     }
-}
-
-/// Nodes 1 and 2 propose different values, and timers fire this many times in total, at any moment.
-fn configured(nodes: u64, config: Config, retries: u32) -> World_ {
-    World_::with_history(nodes, config)
-        .timer_budget(|_| true, retries)
-        .command(NodeId(1), Command::Propose(Value(1)), 1)
-        .command(NodeId(2), Command::Propose(Value(2)), 1)
-}
-
-fn safe(world: &World_) -> Explored {
-    let checker = hold(Checker::new(world), &protocol::properties())
-        .reachable("a value is chosen", |world, state| !world.view(state).history().chosen.is_empty());
-    explore(world, checker)
-}
-
-fn decides(retries: u32, network: Network) -> Explored {
-    let config = Config { distinguished: Some(NodeId(1)), ..Config::default() };
-    let world = configured(3, config, retries).network(network);
-    let checker = hold(Checker::new(&world), &protocol::properties()).leads_to(
-        "termination",
-        |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.wish().is_some()),
-        |world, state| world.view(state).node(NodeId(1)).is_some_and(|node| node.chosen().is_some()),
-    );
-    explore(&world, checker)
-}
-
-/// As the last, except that only n1's timer fires, once.
-fn second_of_n1(config: Config) -> World_ {
-    let is_n1 = |node: &protocol::Paxos| node.wish() == Some(Value(1));
-    configured(3, config, 1).timers(move |node, _| is_n1(node))
-}
-
-type Seen<'a> = View<'a, protocol::Paxos, History>;
-
-/// Only n3 crashes, once, and only while its disk holds records of which `when` is true.
-fn third_crashes(world: World_, when: fn(&[&protocol::Record]) -> bool) -> World_ {
-    world.crashes_and_restarts(1).within(move |view: &Seen<'_>| {
-        let [n1, n2, n3] = [1, 2, 3].map(|id| view.node(NodeId(id)).is_some());
-        n1 && n2 && (n3 || when(&view.records(NodeId(3)).0))
-    })
-}
-
-/// Whether it accepted a ballot that is newer than all that it had promised.
-fn accepted_what_it_had_not_promised(records: &[&protocol::Record]) -> bool {
-    let promised = records.iter().filter_map(|record| match record {
-        protocol::Record::Promised(ballot) => Some(*ballot),
-        protocol::Record::Accepted(..) => None,
-    });
-    let promised = promised.max();
-    records.iter().any(|record| matches!(record, protocol::Record::Accepted(ballot, _) if Some(*ballot) > promised))
-}
-
-fn learns() -> Explored {
-    let config = Config { distinguished: Some(NodeId(1)), ..Config::default() };
-    let world = World_::with_history(3, config)
-        .network(Network::ordered())
-        .timer_budget(|_| true, 0)
-        .command(NodeId(1), Command::Propose(Value(1)), 1)
-        .command(NodeId(3), Command::Learn, 1);
-    let world = third_crashes(world, |_| true);
-    let asks = |view: &Seen<'_>| view.in_flight().any(|(_, _, message)| *message == protocol::Message::Inquire);
-    let checker = hold(Checker::new(&world), &protocol::properties())
-        .invariant("only the distinguished proposer begins ballots", |world, state| {
-            world.view(state).nodes().all(|(id, node)| id == NodeId(1) || node.attempt().is_none())
-        })
-        .reachable("n3 asks when the value has been chosen", move |world, state| {
-            let view = world.view(state);
-            asks(&view) && view.node(NodeId(1)).is_some_and(|node| node.chosen().is_some())
-        })
-        .bounds_are_budgets("only n3 crashes: runs in which another node crashes are not explored")
-        .leads_to(
-            "a learner that asks learns",
-            move |world, state| {
-                let view = world.view(state);
-                asks(&view) && !view.history().proposed.is_empty()
-            },
-            |world, state| world.view(state).node(NodeId(3)).is_none_or(|node| node.chosen().is_some()),
-        );
-    explore(&world, checker)
 }
