@@ -4,6 +4,7 @@
 mod raft;
 mod raft_claims;
 mod raft_member;
+mod raft_models;
 mod replica;
 
 use volvox_lab::registry::{Entry, Family, protocol};

@@ -1,7 +1,7 @@
 //! Raft: the production crate, as a chapter.
 
-use super::raft_claims;
 use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
+use super::{raft_claims, raft_models};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
 use volvox_lab::ask::{Asking, Disks};
@@ -143,7 +143,7 @@ pub(super) fn made(raft: Config) -> Made {
     Made { raft, without: None, timeouts: None, keeps_waiting: false, is_eager: false, log_most: None }
 }
 
-static MODELS: [CheckedModel; 12] = [
+static MODELS: [CheckedModel; 17] = [
     CheckedModel {
         name: "one term",
         text: "three members, logs of the configuration and one entry, ordered links; disks sync at any moment. Pre-vote and \
@@ -212,6 +212,37 @@ static MODELS: [CheckedModel; 12] = [
         || figure_8(Some(Lacks::OwnTerm)),
     )
     .without("own-term"),
+    CheckedModel::holds(
+        "reads",
+        "two members, one term; the leader and the follower are asked to read, and their reads are answered; nothing is lost",
+        419,
+        raft_models::reads,
+    ),
+    CheckedModel::holds(
+        "a read and a lost message",
+        "two members, one term; the follower asks again, and gives up in the end",
+        246,
+        raft_models::lost_reads,
+    ),
+    CheckedModel::holds(
+        "a transfer",
+        "two members; the leader hands over, and a second transfer meanwhile is refused; nothing is lost",
+        47,
+        raft_models::transfer,
+    ),
+    CheckedModel::holds(
+        "two changes of the members",
+        "from n1 alone over both to n2 alone, which then leads; nothing is lost",
+        27,
+        raft_models::changes,
+    ),
+    CheckedModel::holds(
+        "a snapshot for a learner",
+        "n1 alone votes, makes a checkpoint, crashes at any moment and restarts: the learner n2 catches up, with a snapshot or \
+         without",
+        83,
+        raft_models::snapshot,
+    ),
     CheckedModel {
         name: "in time, different timeouts",
         text: "three members, messages that take at most a tick, one has a timeout of 3 ticks and the others of 6: until some member \

@@ -1,14 +1,15 @@
 //! A member of Raft as the laboratory runs it: the production crate, inside a parent that changes nothing unless a rule
 //! is removed or an experiment of the paper is repeated. And its properties.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use volvox_core::{
     Context, Duration, Effect, EffectOf, History, Instant, NodeId, Picture, Position, Process, Property, Restored,
     Scratch, When, fingerprint_of, time::nanos,
 };
 use volvox_raft::invariants::Observer;
 use volvox_raft::{
-    Body, Command, Config, Entry, Event, Index, Member as Voter, Message, Raft, Record, RoleKind, Status, Term, Timer,
+    Body, Command, Config, Entry, Event, Index, Member as Voter, Message, Raft, Record, RoleKind, Status, Term, Ticket,
+    Timer,
 };
 
 /// A rule that the parent removes, at the border of the member.
@@ -260,6 +261,10 @@ pub struct Past {
     pub leaders: BTreeMap<Term, NodeId>,
     /// The entry committed at each index: its term and fingerprint, and the latest term that had had a leader.
     pub committed: BTreeMap<Index, (Term, u128, Term)>,
+    /// The reads that were served and the transfers that ended well.
+    pub done: BTreeSet<Ticket>,
+    /// The requests that were refused.
+    pub refused: BTreeSet<Ticket>,
     two_leaders: Option<Term>,
     two_entries: Option<Index>,
 }
@@ -283,6 +288,8 @@ impl History<Member> for Past {
                     }
                 }
             }
+            Event::ReadReady { ticket, .. } | Event::Transferred { ticket } => drop(self.done.insert(*ticket)),
+            Event::Refused { ticket, .. } => drop(self.refused.insert(*ticket)),
             _ => {}
         }
     }
