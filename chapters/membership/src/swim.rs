@@ -1,6 +1,6 @@
 //! SWIM: probing, suspicion, and updates that travel on probes.
 
-use super::swim_claims;
+use super::{swim_claims, swim_models};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property, When};
 use volvox_lab::ask::Asking;
@@ -89,7 +89,7 @@ impl Chapter for Swim {
     }
 }
 
-static MODELS: [CheckedModel; 13] = [
+static MODELS: [CheckedModel; 19] = [
     CheckedModel {
         name: "in time, one lost message accuses no member",
         text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; without end",
@@ -128,6 +128,42 @@ static MODELS: [CheckedModel; 13] = [
                 );
             explore(&world, checker)
         },
+    ),
+    CheckedModel::holds(
+        "in time, an update is spread for a while",
+        "two members, one lost message: an accusation and its refutation spread, and no member spreads anything in the end",
+        1_703,
+        || swim_models::ends(&Bounds { nodes: 2, losses: 1, ..IN_TIME }.world(None), 2),
+    ),
+    CheckedModel::holds(
+        "in time, members join",
+        "n2 asks n1 to admit it, and any message is lost: eventually both know both, and n2 probes",
+        4_995,
+        swim_models::joins,
+    ),
+    CheckedModel::holds(
+        "in time, refutations are multicast",
+        "two members, one lost message, updates by multicast: an accused member refutes within the limit",
+        639,
+        swim_models::multicasts,
+    ),
+    CheckedModel::holds(
+        "in time, a member that was declared faulty leaves",
+        "two members that do not rejoin, one lost message, no time to refute: the accused learns of it, and is out",
+        2_175,
+        swim_models::expels,
+    ),
+    CheckedModel::holds(
+        "in time, a farewell",
+        "two members, of which one leaves at any moment: the other knows it at once, and does not suspect it",
+        520,
+        || swim_models::leaves(0),
+    ),
+    CheckedModel::holds(
+        "in time, a farewell or another message is lost",
+        "the same; a member that is out answers nothing, so that the other finds out by its probes",
+        9_843,
+        || swim_models::leaves(1),
     ),
     CheckedModel {
         name: "monotonic views, whatever happens",
@@ -185,15 +221,15 @@ static MODELS: [CheckedModel; 13] = [
     },
 ];
 
-type Instance = System<protocol::Swim, History>;
+pub(super) type Instance = System<protocol::Swim, History>;
 type Holds = fn(&Picture<'_, protocol::Swim, History>) -> Result<(), String>;
 
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 const NODES: u64 = 3;
 
 const SUSPECTED: Property<protocol::Swim, History> =
     accuracy("no living member is suspected", protocol::no_living_member_is_suspected);
-const FAULTY: Property<protocol::Swim, History> =
+pub(super) const FAULTY: Property<protocol::Swim, History> =
     accuracy("no living member is faulty", protocol::no_living_member_is_faulty);
 
 const fn accuracy(name: &'static str, holds: Holds) -> Property<protocol::Swim, History> {
@@ -201,7 +237,7 @@ const fn accuracy(name: &'static str, holds: Holds) -> Property<protocol::Swim, 
 }
 
 /// An ack takes two ticks at most, one over a relay four: the period has time for both.
-fn small(without: Option<protocol::Rule>) -> Config {
+pub(super) fn small(without: Option<protocol::Rule>) -> Config {
     Config {
         period: TICK * 8,
         ack_timeout: TICK * 3,
@@ -246,10 +282,7 @@ impl Bounds {
     fn world(self, without: Option<protocol::Rule>) -> Instance {
         let small = small(without);
         let config = Config { suspicion: small.period * self.suspicion, relays: self.relays, ..small };
-        let world = Instance::with_history(self.nodes, config)
-            .network(Network::unordered().losses(self.losses))
-            .timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] })
-            .crashes(self.crashes);
+        let world = in_time(self.nodes, config, self.losses).crashes(self.crashes);
         if self.leaves == 0 { world } else { world.command(NodeId(self.nodes), Command::Leave, 1) }
     }
 
@@ -265,13 +298,23 @@ impl Bounds {
     }
 }
 
+/// Links that deliver within a tick, or lose this many messages.
+pub(super) fn in_time(nodes: u64, config: Config, losses: u32) -> Instance {
+    Instance::with_history(nodes, config).network(Network::unordered().losses(losses)).timed(Timed {
+        tick: TICK,
+        delivery_min: 0,
+        delivery_max: 1,
+        drifts_ppm: vec![0],
+    })
+}
+
 fn without_time(without: Option<protocol::Rule>) -> Instance {
     Instance::with_history(NODES, Config { lambda: 1, ..small(without) })
         .network(Network::unordered())
         .timer_budget(|timer| *timer == Timer::Period, 2)
 }
 
-fn is_out(node: &protocol::Swim) -> bool {
+pub(super) fn is_out(node: &protocol::Swim) -> bool {
     node.own().is_faulty()
 }
 
@@ -280,7 +323,7 @@ fn safe(world: &Instance) -> Explored {
 }
 
 /// The safety properties, and that no living member is accused.
-fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explored {
+pub(super) fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explored {
     let mut properties = protocol::properties();
     properties.push(accuracy);
     explore(world, hold(Checker::new(world), &properties))
