@@ -58,7 +58,7 @@ pub(super) fn leaves(losses: u32) -> Explored {
     explore(&world, checker.reachable("a member leaves", has_left))
 }
 
-/// A member that is accused is told so, and tells all that it lives.
+/// An accused member learns of it, and informs all others that it is alive.
 pub(super) fn multicasts() -> Explored {
     lives(&in_time(2, Config { dissemination: Dissemination::Multicast, ..small(None) }, 1), FAULTY)
 }

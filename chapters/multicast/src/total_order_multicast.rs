@@ -131,7 +131,7 @@ static MODELS: [CheckedModel; 9] = [
     ),
     CheckedModel::holds(
         "one multicast, sent late",
-        "three nodes, without the rule `fifo`: what is sent late is sent, and every node delivers it",
+        "three nodes, without the rule `fifo`: the message is sent late, and every node delivers it",
         47,
         || alone(Config { without: Some(protocol::Rule::Fifo), ..Config::default() }),
     ),
@@ -249,7 +249,7 @@ static CLAIMS: [Claim; 1] = [Claim {
 
 const MULTICASTS: u64 = 100;
 
-/// In the smallest group each node multicasts more than may wait at once (`OWN_MAX`): what was delivered waits no longer.
+/// In the smallest group each node multicasts more than may wait at once (`OWN_MAX`): a delivered message waits no longer.
 const MULTICASTS_OF_THREE: u64 = 3_600;
 
 /// Messages of a multicast, over links that are FIFO by themselves: a channel would add its own.

@@ -1,4 +1,4 @@
-//! Two members, and what clients and operators ask of Raft beside proposals: reads, a transfer, a change, a snapshot.
+//! Two members, and what clients and operators ask of Raft besides proposals: reads, a transfer, a change, a snapshot.
 
 use super::raft::made;
 use super::raft_member::{Member, Past, properties};
@@ -12,7 +12,7 @@ type World = System<Member, Past>;
 const N1: NodeId = NodeId(1);
 const N2: NodeId = NodeId(2);
 
-/// Both vote.
+/// Both members vote.
 fn both() -> Configuration {
     Configuration::of([Voter::new(1, 1), Voter::new(2, 1)])
 }
@@ -50,11 +50,12 @@ fn safe(world: &World) -> Checker<'_, World> {
     hold(Checker::new(world), &properties())
 }
 
-/// What the events said about a request.
+/// Whether a read was served, or a transfer ended well.
 fn is_done(past: &Past, ticket: u64) -> bool {
     past.done.contains(&Ticket(ticket))
 }
 
+/// Whether a request was served or refused.
 fn is_answered(past: &Past, ticket: u64) -> bool {
     is_done(past, ticket) || past.refused.contains(&Ticket(ticket))
 }
@@ -96,7 +97,7 @@ pub(super) fn lost_reads() -> Explored {
     explore(&world, checker)
 }
 
-/// Leadership changes hands at the leader's wish (thesis 3.10).
+/// The leader hands over leadership (thesis 3.10).
 pub(super) fn transfer() -> Explored {
     let transfer = |ticket| Command::Transfer { ticket: Ticket(ticket), to: N2 };
     let world = pair(both(), 1, Network::ordered()).command(N1, transfer(1), 1).command(N1, transfer(2), 1);
