@@ -4,7 +4,7 @@
 //!
 //! Every member of the cluster applies the same log of commands, and must come to the same state and give the same
 //! answers, while readers read any revision of the last hours, watchers replay history, and checkpoints are written,
-//! none of which ever blocks a write. The contract is etcd's, to the letter of its error texts.
+//! none of which ever blocks a write. The contract is etcd's; the texts and codes of its errors are its door's.
 //!
 //! # The idea
 //!
@@ -101,7 +101,7 @@ mod writer;
 
 pub use checkpoint::{Checkpoint, PART_NUMBER_MAX, PartRef};
 pub use command::{COMMAND_VERSION, Command, Reply};
-pub use error::{Code, Error};
+pub use error::Error;
 pub use hash::{HashKv, Hasher};
 pub use key_range::{KeyRange, RangeEnd};
 pub use lease::Lease;

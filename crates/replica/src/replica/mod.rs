@@ -1,136 +1,110 @@
 //! One member of the service, as a [`Process`].
 //!
-//! Everything between a commit and an answer happens here. This file has the state and the dispatch of inputs; the work
-//! is in the other modules.
+//! Everything between a commit and an answer happens here. This file has the dispatch of inputs. The state is in parts,
+//! one file each: a part owns its fields, which no other file sees, and the handlers that need them are beside it.
 
-use crate::apply::HalfApplied;
-use crate::checkpoint::{Checkpointing, Incoming, Outgoing as OutgoingSnapshot, Restoring};
+mod apply;
+mod boot;
+mod checkpoint;
+mod consensus;
+mod forward;
+mod leases;
+mod membership;
+mod reads;
+mod watching;
+mod writes;
+
 use crate::config::Config;
-use crate::forward::Decided;
-use crate::lease_clock::{LeaseClock, TimeLeft};
-use crate::leases::{LeaseOrigin, LeaseQuestion};
+use crate::lease_clock::TimeLeft;
 use crate::members::Members;
-use crate::membership::{Leaving, Moving};
 use crate::message::{Message, Record, Timer};
-use crate::proposal::Window;
-use crate::reads::Reads;
 use crate::request::{Command, Event, Reply, Request, Ticket};
 use crate::view::{Status, View};
-use crate::watch::{Hub, StreamId, WatchResponse};
-use crate::writes::Writes;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
-use alloc::vec::Vec;
+use apply::Machine;
+use boot::Boot;
+use checkpoint::Checkpoints;
+use consensus::Consensus;
 use core::time::Duration;
-use volvox_core::{Context, Incarnation, NodeId, Position, Process, Restored, Scratch};
-use volvox_raft::{Entry, Event as RaftEvent, Index, Raft, RoleKind, Term, Ticket as RaftTicket};
-use volvox_store::{Store, StoreConfig};
+use forward::Decided;
+use leases::Leases;
+use membership::Membership;
+use reads::Reads;
+use volvox_core::{Context, NodeId, Position, Process, Restored};
+use volvox_raft::{Event as RaftEvent, Index, Raft, RoleKind, Term};
+use volvox_store::Store;
+use watching::Watches;
+use writes::Writes;
+
+pub use checkpoint::{Seed, seed};
 
 /// The interval of checking requests in flight.
 const REQUESTS_TICK: Duration = Duration::from_millis(100);
-/// The lane of random numbers from which question numbers begin.
-const QUESTIONS: u64 = 0x9e57;
 
-/// One member of the service.
+/// One member of the service. Each of its parts owns its fields, in a file of its own, with the handlers that need them.
 #[derive(Clone)]
 pub struct Replica {
-    pub(crate) id: NodeId,
-    pub(crate) config: Config,
-    pub(crate) raft: Raft,
-    pub(crate) scratch: Scratch<Raft>,
-    /// The events of one round, while they are handled.
-    spare_events: Vec<(RaftEvent, Position)>,
+    id: NodeId,
+    config: Config,
+    /// Raft, and what it reported.
+    consensus: Consensus,
+    /// The replicated state, and how far the log has been applied to it.
+    machine: Machine,
+    /// Which start of the process this is.
+    boot: Boot,
+    /// Writes of this node's clients.
+    writes: Writes,
+    /// Leader: what it decided on writes of other nodes.
+    decided: Decided,
+    /// Reads of this node's clients.
+    reads: Reads,
+    /// Questions about leases; leader: their clock.
+    leases: Leases,
+    /// Watch streams of this node's clients.
+    watches: Watches,
+    /// Which members come, go and answer.
+    membership: Membership,
+    /// The leader as it was last reported.
+    leadership: Leadership,
+    /// Checkpoints and snapshots.
+    checkpoints: Checkpoints,
+}
 
-    pub(crate) store: Store,
-    pub(crate) members: Members,
-    pub(crate) members_list: Arc<Vec<crate::members::Member>>,
-    pub(crate) window: Window,
-    /// Committed, not yet applied.
-    pub(crate) committed: VecDeque<Entry>,
-    /// Taken from `committed`, and not finished yet: `applied` is the one before it.
-    pub(crate) half_applied: Option<HalfApplied>,
-    pub(crate) applied: Index,
-    pub(crate) applied_term: Term,
-
-    /// The boot of this incarnation, and whether its record is durable: before that, nothing is proposed.
-    pub(crate) boot: u64,
-    pub(crate) boot_position: Position,
-    pub(crate) is_booted: bool,
-
-    pub(crate) writes: Writes,
-    pub(crate) decided: Decided,
-    pub(crate) reads: Reads,
-    pub(crate) lease_questions: BTreeMap<u64, LeaseQuestion>,
-    pub(crate) next_question: u64,
-    /// Answers that wait until this node has applied as much as the leader had.
-    pub(crate) lease_answers: BTreeSet<(Index, u64)>,
-    pub(crate) lease_reads: BTreeMap<RaftTicket, LeaseOrigin>,
-    pub(crate) lease_clock: Option<LeaseClock>,
-    pub(crate) leases_expired: u64,
-    pub(crate) hub: Hub,
-    pub(crate) watch_out: Vec<(StreamId, WatchResponse)>,
-    pub(crate) moving: Option<Moving>,
-
-    /// The newest known incarnation of nodes that the Raft configuration does not name in it.
-    pub(crate) joining: BTreeMap<NodeId, Incarnation>,
-    /// Leader: when the last message from each other member arrived.
-    pub(crate) heard: BTreeMap<volvox_raft::Member, volvox_core::Instant>,
-    /// Since when the members' table says that this node was removed, and whether that was reported.
-    pub(crate) leaving: Leaving,
-    pub(crate) leader: Option<NodeId>,
-    pub(crate) leader_changes: u64,
-    pub(crate) proposals_failed: u64,
-
-    pub(crate) checkpointing: Option<Checkpointing>,
-    pub(crate) log_bytes_since_checkpoint: u64,
-    pub(crate) checkpoint_index: Index,
-    /// The parts of the last manifest.
-    pub(crate) parts_on_disk: BTreeSet<u64>,
-    pub(crate) restoring: Restoring,
-    pub(crate) incoming: Option<Incoming>,
-    pub(crate) outgoing: BTreeMap<volvox_raft::Member, OutgoingSnapshot>,
+/// The leader as it was last reported.
+#[derive(Clone, Debug, Default)]
+struct Leadership {
+    leader: Option<NodeId>,
+    changes: u64,
 }
 
 impl Replica {
     /// Consensus, for invariants and metrics.
     pub fn raft(&self) -> &Raft {
-        &self.raft
+        self.consensus.raft()
     }
 
     /// The store, for invariants.
     pub fn store(&self) -> &Store {
-        &self.store
+        self.machine.store()
     }
 
     /// The members as users see them.
     pub fn members(&self) -> &Members {
-        &self.members
+        self.machine.members()
     }
 
     /// The last applied entry.
     pub fn applied(&self) -> Index {
-        self.applied
-    }
-
-    /// Runs one step of consensus; its events stay in `scratch.events` until [`Replica::settle`].
-    pub(crate) fn with_raft(
-        &mut self,
-        cx: &mut Context<'_, Replica>,
-        step: impl FnOnce(&mut Raft, &mut Context<'_, Raft>),
-    ) {
-        let raft = &mut self.raft;
-        cx.scope(&mut self.scratch, |cx| step(raft, cx), Message::Raft, Timer::Raft, Record::Raft);
+        self.machine.applied()
     }
 
     /// Handles the events of consensus, until there are no more, and sends what became due.
     fn settle(&mut self, cx: &mut Context<'_, Replica>) {
-        while !self.scratch.events.is_empty() {
-            let mut events = core::mem::take(&mut self.spare_events);
-            core::mem::swap(&mut events, &mut self.scratch.events);
+        while let Some(mut events) = self.consensus.take_events() {
             for (event, _) in events.drain(..) {
                 self.on_raft_event(event, cx);
             }
-            self.spare_events = events;
+            self.consensus.recycle(events);
             self.apply_some(cx);
         }
         self.flush_watch(cx);
@@ -138,7 +112,7 @@ impl Replica {
 
     fn on_raft_event(&mut self, event: RaftEvent, cx: &mut Context<'_, Replica>) {
         match event {
-            RaftEvent::Committed { entries } => self.committed.extend(entries),
+            RaftEvent::Committed { entries } => self.machine.on_committed(entries),
             RaftEvent::ReadReady { ticket, index } => self.on_read_ready(ticket, index, cx),
             RaftEvent::Refused { ticket, reason } => self.on_refused(ticket, reason, cx),
             RaftEvent::Proposed { .. } => {}
@@ -156,23 +130,20 @@ impl Replica {
     }
 
     fn on_role_changed(&mut self, role: RoleKind, leader: Option<NodeId>, cx: &mut Context<'_, Replica>) {
-        if leader != self.leader {
-            if self.leader.is_some() {
+        if leader != self.leadership.leader {
+            if self.leadership.leader.is_some() {
                 self.writes.on_leader_lost();
             }
-            self.leader = leader;
-            self.leader_changes += u64::from(leader.is_some());
-            let term = self.raft.term().0;
+            self.leadership.leader = leader;
+            self.leadership.changes += u64::from(leader.is_some());
+            let term = self.raft().term().0;
             // A leader's name reveals nothing that a crash could take back, so it waits for no disk.
             cx.emit_after(Position::NONE, Event::LeaderChanged { term, leader });
         }
         if role != RoleKind::Leader {
-            self.lease_clock = None;
-            self.drop_lease_reads();
-            self.outgoing.clear();
-            self.heard.clear();
-            cx.cancel_timer(Timer::Leases);
-            cx.cancel_timer(Timer::Reconcile);
+            self.stop_lease_clock(cx);
+            self.stop_reconciling(cx);
+            self.checkpoints.stop_sending();
         }
         if leader.is_some() {
             self.hand_over_waiting(cx);
@@ -181,17 +152,9 @@ impl Replica {
         }
     }
 
-    /// Sends what the watch hub decided. It reveals only committed changes, which are already durable on a majority, so
-    /// it need not wait for this node's disk.
-    fn flush_watch(&mut self, cx: &mut Context<'_, Replica>) {
-        for (stream, response) in self.watch_out.drain(..) {
-            cx.emit_after(Position::NONE, Event::Watch { stream, response });
-        }
-    }
-
     /// Answers a request. The result is committed on a majority, or refused without a trace, so it need not wait for
     /// this node's disk.
-    pub(crate) fn reply(&self, ticket: Ticket, result: Result<Reply, crate::Error>, cx: &mut Context<'_, Replica>) {
+    fn reply(&self, ticket: Ticket, result: Result<Reply, crate::Error>, cx: &mut Context<'_, Replica>) {
         cx.emit_after(Position::NONE, Event::Reply { ticket, result });
     }
 
@@ -200,9 +163,7 @@ impl Replica {
         self.expire_writes(now, cx);
         self.expire_reads(now, cx);
         self.expire_lease_questions(now, cx);
-        if let Some(moving) = self.moving.take_if(|moving| moving.deadline <= now) {
-            self.reply(moving.ticket, Err(crate::Error::TransferTimeout), cx);
-        }
+        self.expire_transfer(now, cx);
         self.hand_over_waiting(cx);
         self.forward_again(now, cx);
         self.ask_reads_again(cx);
@@ -224,6 +185,13 @@ impl Replica {
             Request::Member(request) => self.on_member_request(ticket, request, cx),
         }
     }
+
+    fn on_forget(&mut self, ticket: Ticket) {
+        self.forget_write(ticket);
+        self.forget_read(ticket);
+        self.forget_lease_question(ticket);
+        self.membership.forget_transfer(ticket);
+    }
 }
 
 impl Process for Replica {
@@ -236,50 +204,21 @@ impl Process for Replica {
     type View = View;
 
     fn new(id: NodeId, members: &[NodeId], config: &Config) -> Replica {
-        let store = Store::new(StoreConfig { quota_bytes: config.quota_bytes, max_txn_ops: config.txn_ops_max });
-        let hub = Hub::new(config.hub, store.revision());
+        let machine = Machine::new(config.store());
         Replica {
             id,
             config: config.clone(),
-            raft: Raft::new(id, members, &config.raft),
-            scratch: Scratch::default(),
-            spare_events: Vec::new(),
-            store,
-            members: Members::default(),
-            members_list: Arc::default(),
-            window: Window::default(),
-            committed: VecDeque::new(),
-            half_applied: None,
-            applied: Index::ZERO,
-            applied_term: Term::ZERO,
-            boot: 0,
-            boot_position: Position::NONE,
-            is_booted: false,
+            consensus: Consensus::new(id, members, &config.raft),
+            boot: Boot::none(),
             writes: Writes::default(),
             decided: Decided::default(),
             reads: Reads::default(),
-            lease_questions: BTreeMap::new(),
-            next_question: 0,
-            lease_answers: BTreeSet::new(),
-            lease_reads: BTreeMap::new(),
-            lease_clock: None,
-            leases_expired: 0,
-            hub,
-            watch_out: Vec::new(),
-            moving: None,
-            joining: BTreeMap::new(),
-            heard: BTreeMap::new(),
-            leaving: Leaving::default(),
-            leader: None,
-            leader_changes: 0,
-            proposals_failed: 0,
-            checkpointing: None,
-            log_bytes_since_checkpoint: 0,
-            checkpoint_index: Index::ZERO,
-            parts_on_disk: BTreeSet::new(),
-            restoring: Restoring::default(),
-            incoming: None,
-            outgoing: BTreeMap::new(),
+            leases: Leases::default(),
+            watches: Watches::new(config.hub, machine.store().revision()),
+            membership: Membership::default(),
+            leadership: Leadership::default(),
+            checkpoints: Checkpoints::default(),
+            machine,
         }
     }
 
@@ -288,22 +227,20 @@ impl Process for Replica {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, Replica>) {
-        self.boot += 1;
-        self.boot_position = cx.persist(Record::Boot { number: self.boot });
-        self.writes.start(self.boot);
-        // From a random start: the answer to a question from before a restart must not answer a current one.
-        self.next_question = cx.rng().split(QUESTIONS).next_u64() >> 1;
+        self.boot.begin(cx);
+        self.writes.start(self.boot.number());
+        self.leases.start(cx.rng());
         self.with_raft(cx, |raft, cx| raft.on_start(cx));
         cx.set_timer(Timer::Requests, REQUESTS_TICK);
         cx.set_timer(Timer::Progress, self.config.watch_progress_interval);
         // Entries known to be committed are applied before the doors open, however long it takes.
         self.settle(cx);
-        while !self.has_applied_all() {
+        while !self.machine.has_applied_all() {
             self.apply_some(cx);
         }
         self.flush_watch(cx);
         self.leave_if_removed(cx);
-        if self.store.is_compacting() {
+        if self.machine.store().is_compacting() {
             cx.set_timer(Timer::Compact, Duration::ZERO);
         }
     }
@@ -331,7 +268,7 @@ impl Process for Replica {
             Timer::Leases => self.on_lease_tick(cx),
             Timer::CatchUp => self.on_catch_up(cx),
             Timer::Progress => {
-                self.hub.on_progress_tick(&mut self.watch_out);
+                self.watches.on_progress_tick();
                 cx.set_timer(Timer::Progress, self.config.watch_progress_interval);
             }
             Timer::Checkpoint => self.on_checkpoint_step(cx),
@@ -351,8 +288,7 @@ impl Process for Replica {
     }
 
     fn on_persisted(&mut self, through: Position, cx: &mut Context<'_, Replica>) {
-        if !self.is_booted && through >= self.boot_position {
-            self.is_booted = true;
+        if self.boot.on_persisted(through) {
             self.hand_over_waiting(cx);
         }
         self.with_raft(cx, |raft, cx| raft.on_persisted(through, cx));
@@ -360,34 +296,31 @@ impl Process for Replica {
     }
 
     fn view(&self) -> View {
-        let (watchers, watchers_behind) = self.hub.counts();
+        let (raft, machine, hub) = (self.raft(), &self.machine, self.watches.hub());
+        let (watchers, watchers_behind) = hub.counts();
         View {
-            store: self.store.view(),
+            store: machine.store().view(),
             status: Status {
                 id: self.id,
                 cluster: self.config.cluster,
                 incarnation: self.config.raft.incarnation,
-                term: self.raft.term().0,
-                role: self.raft.role(),
-                leader: self.raft.leader(),
-                is_learner: self.members.get(self.id).is_some_and(|member| member.is_learner),
-                votes: self
-                    .raft
-                    .configuration()
-                    .voters
-                    .contains(&volvox_raft::Member { node: self.id, incarnation: self.config.raft.incarnation }),
-                commit_index: self.raft.commit_index().0,
-                applied_index: self.applied.0,
-                leader_changes: self.leader_changes,
+                term: raft.term().0,
+                role: raft.role(),
+                leader: raft.leader(),
+                is_learner: machine.members().get(self.id).is_some_and(|member| member.is_learner),
+                votes: raft.configuration().voters.contains(&raft.member()),
+                commit_index: raft.commit_index().0,
+                applied_index: machine.applied().0,
+                leader_changes: self.leadership.changes,
                 quota_bytes: self.config.quota_bytes,
                 proposals_pending: self.writes.len() as u64,
-                proposals_failed: self.proposals_failed,
-                leases_expired: self.leases_expired,
+                proposals_failed: self.writes.failed(),
+                leases_expired: self.leases.expired(),
                 watchers: watchers as u64,
                 watchers_behind: watchers_behind as u64,
-                watch_streams: self.hub.stream_count() as u64,
+                watch_streams: hub.stream_count() as u64,
             },
-            members: Arc::clone(&self.members_list),
+            members: Arc::clone(machine.members_list()),
         }
     }
 }
