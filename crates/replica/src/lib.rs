@@ -34,7 +34,7 @@
 //! | `replica::leases`, [`lease_clock`] | requests about leases, and their expiry |
 //! | `replica::watching`, [`watch`] | the watch streams; the hub with its six guarantees |
 //! | [`members`], `replica::membership` | the members, and the Raft configuration that follows them |
-//! | `replica::checkpoint` | checkpoints, snapshots to others and from others, restart |
+//! | `replica::checkpoint`, `replica::snapshot` | checkpoints and restart; snapshots to others and from others |
 //! | [`proposal`] | the content of an entry; the window that makes duplicates harmless |
 //!
 //! # Why it is safe

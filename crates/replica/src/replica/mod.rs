@@ -10,7 +10,9 @@ mod consensus;
 mod forward;
 mod leases;
 mod membership;
+mod own_part;
 mod reads;
+mod snapshot;
 mod watching;
 mod writes;
 
@@ -30,13 +32,14 @@ use forward::Decided;
 use leases::Leases;
 use membership::Membership;
 use reads::Reads;
+use snapshot::Snapshots;
 use volvox_core::{Context, NodeId, Position, Process, Restored};
 use volvox_raft::{Event as RaftEvent, Index, Raft, RoleKind, Term};
 use volvox_store::Store;
 use watching::Watches;
 use writes::Writes;
 
-pub use checkpoint::{Seed, seed};
+pub use own_part::{Seed, seed};
 
 /// The interval of checking requests in flight.
 const REQUESTS_TICK: Duration = Duration::from_millis(100);
@@ -66,8 +69,10 @@ pub struct Replica {
     membership: Membership,
     /// The leader as it was last reported.
     leadership: Leadership,
-    /// Checkpoints and snapshots.
+    /// Checkpoints of this node.
     checkpoints: Checkpoints,
+    /// Snapshots to and from others.
+    snapshots: Snapshots,
 }
 
 /// The leader as it was last reported.
@@ -143,7 +148,7 @@ impl Replica {
         if role != RoleKind::Leader {
             self.stop_lease_clock(cx);
             self.stop_reconciling(cx);
-            self.checkpoints.stop_sending();
+            self.snapshots.stop_sending();
         }
         if leader.is_some() {
             self.hand_over_waiting(cx);
@@ -218,6 +223,7 @@ impl Process for Replica {
             membership: Membership::default(),
             leadership: Leadership::default(),
             checkpoints: Checkpoints::default(),
+            snapshots: Snapshots::default(),
             machine,
         }
     }
