@@ -1,4 +1,4 @@
-//! What all connections share, and the way of a request through the service.
+//! The state that all connections share, and the way of a request through the service.
 
 use crate::backend::{Backend, Options};
 use crate::dispatcher::Dispatcher;

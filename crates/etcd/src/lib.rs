@@ -6,7 +6,7 @@
 //! **Idea.** The door consists of connections and codecs, and decides nothing. A request becomes a value, which the
 //! [service](volvox_service) admits and answers; where that takes the replica, a command with a
 //! [ticket](volvox_replica::Ticket) goes there, and the event that answers it lets the call continue. Watch streams are
-//! pipes with credit. What only etcd's clients understand, the texts and codes of errors, is here and nowhere else
+//! pipes with credit. The texts and codes of errors, which only etcd's clients understand, are here and nowhere else
 //! (`refusal`).
 //!
 //! ```text

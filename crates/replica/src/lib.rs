@@ -7,8 +7,8 @@
 //! returns, and a watcher misses nothing.
 //!
 //! # The idea
-//! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. What a
-//! client is told is decided here and in the service above it, both of which the simulator runs; doors consist of
+//! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. Answers
+//! to clients are decided here and in the service above it, both of which the simulator runs; doors consist of
 //! connections and codecs.
 //!
 //! ```text

@@ -42,7 +42,7 @@ pub struct Answer {
     pub body: Body,
 }
 
-/// What an answer says.
+/// The content of an answer.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// The pairs of a range, to be evaluated as the door encodes them.
@@ -84,7 +84,7 @@ pub enum Body {
     Status {
         /// Its view.
         view: Arc<View>,
-        /// What an operator should look at.
+        /// Matters for an operator.
         problems: Vec<Problem>,
     },
     /// A hash, to be computed in turns.

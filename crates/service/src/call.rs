@@ -18,7 +18,7 @@ use volvox_store::{
 /// How many ids the server tries for a lease: 63 bits rarely meet one that is in use.
 const ID_ATTEMPTS: u32 = 8;
 
-/// What comes next for a request.
+/// The next step of a request.
 #[derive(Debug)]
 pub enum Next {
     /// It is answered.
@@ -34,7 +34,7 @@ pub struct Call {
     limits: Limits,
 }
 
-/// What becomes of the reply.
+/// The use of the reply.
 #[derive(Clone, Debug)]
 enum Waits {
     /// The view is new enough for this read.
@@ -118,7 +118,7 @@ pub fn admit(view: Arc<View>, caller: &Caller, request: Request, limits: &Limits
     }
 }
 
-/// What a member says of itself, without consensus or a leader.
+/// The answer of a member about itself, without consensus or a leader.
 fn of_this_member(view: Arc<View>, request: &Request, limits: &Limits) -> Answer {
     let header = Header::newest(&view);
     let body = match request {

@@ -4,7 +4,7 @@ use core::fmt;
 use volvox_replica::Error as ReplicaError;
 use volvox_store::Error as StoreError;
 
-/// Why a request is refused. What a client of a foreign protocol reads instead is its door's business.
+/// Why a request is refused. The words for a client of a foreign protocol are its door's business.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Error {
     /// This member is a learner, which serves nothing that needs the cluster. The caller must ask a voter.

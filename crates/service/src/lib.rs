@@ -1,4 +1,4 @@
-//! What a client is told: requests are admitted here, and answered here from an immutable view.
+//! The answers to clients: requests are admitted here, and answered here from an immutable view.
 //!
 //! # The problem
 //! A replica orders writes and says when a view is new enough to read. Between that and a client lies the rest of the
@@ -47,7 +47,7 @@
 //! # Users and roles
 //! They are not included yet. Their place: [`request::Identity`] says who calls, and is a value, since passwords and
 //! tokens are checked outside; reads are authorised where they are evaluated, against the very view that answers them;
-//! writes where they are applied, in the store, by the same function (book/src/etcd.md#9.6).
+//! writes where they are applied, in the store, by the same function.
 //!
 //! # Caveats
 //! The errors are this crate's own. The texts and codes that the clients of a foreign protocol compare belong to its

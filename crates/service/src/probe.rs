@@ -3,7 +3,7 @@
 use volvox_replica::View;
 use volvox_store::AlarmType;
 
-/// What is known of a member's health without asking the cluster.
+/// The health of a member, as far as it is known without asking the cluster.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Health {
     /// Nothing speaks against it, and nothing else needs to be asked.
@@ -49,7 +49,7 @@ impl Check {
     pub const READY: &'static [Check] =
         &[Check::DataCorruption, Check::SerializableRead, Check::LinearizableRead, Check::NonLearner];
 
-    /// What a view says about it.
+    /// The verdict of a view about it.
     pub fn verdict(self, view: &View) -> Verdict {
         match self {
             Check::DataCorruption if view.store.has_alarm(AlarmType::Corrupt) => Verdict::Corrupt,

@@ -1,4 +1,4 @@
-//! What clients ask, who they are, and what this member allows.
+//! The requests of clients, their callers, and the limits of this member.
 
 use volvox_core::NodeId;
 use volvox_replica::MemberRequest;

@@ -99,7 +99,7 @@ impl Machine {
         self.store.take_events()
     }
 
-    /// What a checkpoint holds beside the store.
+    /// The content of a checkpoint beside the store.
     pub fn at_applied(&self) -> Applied {
         Applied {
             index: self.applied,

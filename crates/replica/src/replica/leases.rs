@@ -27,7 +27,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// The lane of random numbers from which question numbers begin.
 const QUESTIONS: u64 = 0x9e57;
 
-/// What this node knows of leases beside the replicated state.
+/// The knowledge of this node about leases, beside the replicated state.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Leases {
     /// Of this node's clients.

@@ -38,7 +38,7 @@ const LEARNER_LAG_MAX: u64 = 1024;
 /// After this many election timeouts without a leader, a node that was removed leaves.
 const LEAVE_ANYWAY_TIMEOUTS: u32 = 30;
 
-/// What this node knows of the members beside the replicated table.
+/// The knowledge of this node about the members, beside the replicated table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Membership {
     moving: Option<Moving>,
