@@ -29,6 +29,7 @@
 //! | nothing acknowledged is lost | an answer names a revision whose history does not hold the write | `operations` |
 //! | nothing happens twice | a value, which is unique, is written at two revisions | `truth` |
 //! | what is refused does not happen | a value of a definitely refused write is found in the history | `run` |
+//! | a read is one read | its pages, or its pairs in place, are not what the history holds at one revision | `operations` |
 //! | reads never go back | a header names a revision below that of an earlier answer to any client | `operations` |
 //! | single keys are linearizable | no order of their operations fits | [`linearizability`] |
 //! | the six watch guarantees | each response against the history | `watchers` |
