@@ -43,6 +43,7 @@
 mod backend;
 mod cluster;
 mod convert;
+pub mod database;
 mod dispatcher;
 mod door;
 mod grpc;
