@@ -20,6 +20,14 @@ impl<W: Write> Pages<W> {
         Pages { output, page_bytes, next: HEAD_PAGES }
     }
 
+    pub fn output_mut(&mut self) -> &mut W {
+        &mut self.output
+    }
+
+    pub fn into_output(self) -> W {
+        self.output
+    }
+
     pub fn page_bytes(&self) -> usize {
         self.page_bytes
     }

@@ -138,15 +138,29 @@ impl<W: Write> Writer<W> {
         around.push(&name, &value, true, &mut self.pages)
     }
 
+    /// The output, to take away what was written so far.
+    pub fn output_mut(&mut self) -> &mut W {
+        self.pages.output_mut()
+    }
+
     /// Ends the database.
     ///
     /// # Errors
     /// When a bucket is still open.
-    pub fn finish(mut self) -> Result<Image, WriteError> {
+    pub fn finish(self) -> Result<Image, WriteError> {
+        Ok(self.finish_with_output()?.0)
+    }
+
+    /// Ends the database, and returns the output with the last pages.
+    ///
+    /// # Errors
+    /// When a bucket is still open.
+    pub fn finish_with_output(mut self) -> Result<(Image, W), WriteError> {
         match (self.open.pop(), self.open.pop()) {
             (Some((_, mut root)), None) => {
                 let root = root.finish_root(&mut self.pages)?;
-                Ok(Image { page_bytes: self.pages.page_bytes(), root, pages: self.pages.end() })
+                let (page_bytes, pages) = (self.pages.page_bytes(), self.pages.end());
+                Ok((Image { page_bytes, root, pages }, self.pages.into_output()))
             }
             _ => Err(WriteError::NoBucket),
         }

@@ -30,15 +30,18 @@
 //!
 //! Reference: `book/src/etcd.md#8.4`, `book/src/etcd.md#8.6`.
 
+mod chunks;
 mod error;
 mod export;
+mod fill;
 mod import;
 mod integrity;
 mod keys;
 mod status;
 
+pub(crate) use chunks::{Chunks, Step};
 pub use error::DatabaseError;
-pub use export::{Export, SealedWriter};
+pub use export::Export;
 pub use import::{Import, Origin, import};
 pub use integrity::{HASH_BYTES, Integrity};
 pub use keys::RevisionKey;

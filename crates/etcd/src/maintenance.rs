@@ -2,14 +2,13 @@
 
 use crate::backend::Backend;
 use crate::convert;
+use crate::database::{Chunks, Step};
 use crate::door::{Door, header_message, header_of, message, unexpected};
 use crate::grpc::{Content, Status, frame};
 use crate::kv::write;
 use crate::metrics::MessageCounter;
 use crate::proto::etcdserverpb as pb;
-use crate::snapshot;
 use crate::{STORAGE_VERSION, VERSION};
-use bytes::Bytes;
 use futures_util::stream;
 use volvox_core::NodeId;
 use volvox_replica::{Error, Reply, Request};
@@ -117,28 +116,27 @@ async fn hash_in_turns(view: &View, revision: i64) -> Result<HashKv, Status> {
     Ok(hasher.finish())
 }
 
-/// A copy of the state as it is now, in a format of our own: see [`snapshot`].
+/// A copy of the state as it is now, as the database of etcd.
 pub(crate) fn snapshot<B: Backend>(door: &Door<B>, counter: MessageCounter) -> Content {
-    let view = door.backend.view();
-    let writer = snapshot::Writer::new(view.store.clone(), view.status.cluster);
-    let chunks = stream::unfold(writer, move |mut writer| {
+    let chunks = Chunks::new(door.backend.view().store.clone());
+    let chunks = stream::unfold(chunks, move |mut chunks| {
         let counter = counter.clone();
         async move {
             let chunk = loop {
                 tokio::task::yield_now().await;
-                match writer.step()? {
-                    snapshot::Step::Measured => {}
-                    snapshot::Step::Chunk(chunk) => break chunk,
+                match chunks.step()? {
+                    Step::Measured => {}
+                    Step::Chunk(chunk) => break chunk,
                 }
             };
             counter.sent(1);
             let message = frame(&pb::SnapshotResponse {
                 header: None,
                 remaining_bytes: chunk.remaining_bytes,
-                blob: Bytes::from(chunk.bytes),
+                blob: chunk.bytes,
                 version: STORAGE_VERSION.to_owned(),
             });
-            Some((Ok(message), writer))
+            Some((Ok(message), chunks))
         }
     });
     Content::Stream(Box::pin(chunks))

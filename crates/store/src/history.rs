@@ -33,8 +33,15 @@ pub struct HistoryChange<'a> {
 impl View {
     /// Every change that compaction keeps, oldest first, as far as this member's memory was freed or not.
     pub fn history(&self) -> impl Iterator<Item = HistoryChange<'_>> + Send {
+        self.history_from(0, 0)
+    }
+
+    /// The same from a change on, for a caller that must not block: the revision of the store, and the index in it.
+    pub fn history_from(&self, main: i64, sub: u32) -> impl Iterator<Item = HistoryChange<'_>> + Send {
+        let from = Revision { main, sub };
+        let records = self.log.records_from(main).skip_while(move |found| found.record.revision < from);
         let kept = |found: &crate::log::RecordRef<'_>| self.survives(found.key(), &found.record, self.compacted);
-        self.log.records_from(0).filter(kept).map(|found| HistoryChange {
+        records.filter(kept).map(|found| HistoryChange {
             sub_revision: found.record.revision.sub,
             tombstone: found.record.tombstone,
             pair: found.pair().borrowed(),

@@ -30,7 +30,7 @@ pub enum SnapshotCommand {
     Save { file: PathBuf },
     /// Create a new cluster on this machine from a snapshot; the same as `volvox restore`
     Restore(RestoreArguments),
-    /// Convert a snapshot to a database of etcd, which `etcdutl snapshot restore` accepts
+    /// Convert a snapshot that an earlier version saved to a database of etcd, as `save` writes it
     Export(ExportArguments),
     /// Print hash, revision, number of keys and size of a database of etcd, as `etcdutl snapshot status` does
     Status { file: PathBuf },

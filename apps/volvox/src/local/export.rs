@@ -15,7 +15,7 @@ use volvox_etcd::database::{self, Export, Integrity};
 /// The flags of `volvox snapshot export`.
 #[derive(Args, Clone, Debug)]
 pub struct ExportArguments {
-    /// A file that `volvox snapshot save` or `etcdctl snapshot save` wrote
+    /// A snapshot of any version
     file: PathBuf,
     /// The database to write, for `etcdutl snapshot restore`
     to: PathBuf,

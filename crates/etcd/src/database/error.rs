@@ -10,6 +10,8 @@ pub enum DatabaseError {
     File(volvox_bolt::Error),
     /// The file ends without a hash: it was not saved by a client, but copied from a data folder.
     NoHash,
+    /// The file ends in the middle of a block. Take another copy.
+    Cut,
     /// The hash at the end is not that of the file: it was damaged. Take another copy.
     WrongHash,
     /// The file is a database of another program: it has no bucket `key`.
@@ -35,6 +37,7 @@ impl fmt::Display for DatabaseError {
                 "the database has no hash at its end: a client's `snapshot save` writes one; \
                  --skip-hash-check accepts a file that was copied from a data folder",
             ),
+            DatabaseError::Cut => f.write_str("the database ends in the middle of a block, it was cut: take it again"),
             DatabaseError::WrongHash => f.write_str("the database is damaged, its hash is wrong: take it again"),
             DatabaseError::NoKeys => f.write_str("the database is not one of etcd: it has no bucket `key`"),
             DatabaseError::Entry { bucket, key, problem } => {

@@ -1,18 +1,11 @@
-//! A database of etcd from a store.
+//! A database of etcd from a store, to a file.
 
-use super::bucket;
+use super::fill::Fill;
 use super::integrity::HASH_BYTES;
-use super::keys::{LeaseValue, RevisionKey, encode_pair};
-use crate::proto::etcdserverpb::AlarmMember as AlarmKey;
-use crate::{CLUSTER_VERSION, STORAGE_VERSION};
-use prost::Message;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
-use volvox_bolt::{Image, WriteError, Writer};
-use volvox_store::{HistoryChange, Lease, View};
-
-/// The term and index of the log in a database that has no log. A restore in etcd sets its own.
-const NO_LOG: [u8; 8] = 1u64.to_be_bytes();
+use volvox_bolt::{Image, WriteError};
+use volvox_store::View;
 
 /// A view that is written as a database: measured first, since the front of the file depends on the rest.
 pub struct Export {
@@ -24,9 +17,9 @@ impl Export {
     /// Measures the database of a view.
     ///
     /// # Errors
-    /// When a key or value is longer than the format allows.
+    /// When a value is longer than the format allows.
     pub fn new(view: View) -> Result<Export, WriteError> {
-        let image = volvox_bolt::measure(|writer| fill(&view, writer))?;
+        let image = volvox_bolt::measure(|writer| Fill::all(&view, writer))?;
         Ok(Export { view, image })
     }
 
@@ -41,14 +34,14 @@ impl Export {
     /// When the output fails.
     pub fn write(&self, output: impl Write) -> Result<(), WriteError> {
         let mut sealed = SealedWriter { output, hash: Sha256::new() };
-        self.image.write(&mut sealed, |writer| fill(&self.view, writer))?;
+        self.image.write(&mut sealed, |writer| Fill::all(&self.view, writer))?;
         sealed.seal()?;
         Ok(())
     }
 }
 
 /// An output that ends with the hash of what went through it.
-pub struct SealedWriter<W> {
+struct SealedWriter<W> {
     output: W,
     hash: Sha256,
 }
@@ -56,8 +49,7 @@ pub struct SealedWriter<W> {
 impl<W: Write> SealedWriter<W> {
     /// Writes the hash.
     fn seal(mut self) -> io::Result<()> {
-        let hash = self.hash.finalize();
-        debug_assert_eq!(hash.len(), HASH_BYTES);
+        let hash: [u8; HASH_BYTES] = self.hash.finalize().into();
         self.output.write_all(&hash)?;
         self.output.flush()
     }
@@ -73,65 +65,4 @@ impl<W: Write> Write for SealedWriter<W> {
     fn flush(&mut self) -> io::Result<()> {
         self.output.flush()
     }
-}
-
-/// Offers every bucket in the order of the names, those that are empty too: etcd expects them.
-fn fill<W: Write>(view: &View, writer: &mut Writer<W>) -> Result<(), WriteError> {
-    in_bucket(writer, bucket::ALARM, |writer| {
-        let alarms = view.alarms().map(|alarm| AlarmKey { member_id: alarm.member_id, alarm: alarm.alarm.number() });
-        let mut keys: Vec<Vec<u8>> = alarms.map(|alarm| alarm.encode_to_vec()).collect();
-        keys.sort_unstable();
-        keys.iter().filter(|key| !key.is_empty()).try_for_each(|key| writer.put(key, b""))
-    })?;
-    in_bucket(writer, bucket::AUTH, |writer| {
-        writer.put(b"authEnabled", &[0])?;
-        writer.put(b"authRevision", &1u64.to_be_bytes())
-    })?;
-    in_bucket(writer, bucket::AUTH_ROLES, |_| Ok(()))?;
-    in_bucket(writer, bucket::AUTH_USERS, |_| Ok(()))?;
-    in_bucket(writer, bucket::CLUSTER, |writer| writer.put(b"clusterVersion", CLUSTER_VERSION.as_bytes()))?;
-    in_bucket(writer, bucket::KEY, |writer| {
-        let mut value = Vec::new();
-        view.history().try_for_each(|change| put_change(&change, &mut value, writer))
-    })?;
-    in_bucket(writer, bucket::LEASE, |writer| {
-        // The keys are unsigned.
-        let (positive, negative): (Vec<Lease>, Vec<Lease>) = view.leases().partition(|lease| lease.id >= 0);
-        positive.iter().chain(&negative).try_for_each(|lease| {
-            let value = LeaseValue { id: lease.id, ttl: lease.granted_ttl, remaining_ttl: lease.remaining_ttl };
-            writer.put(&lease.id.to_be_bytes(), &value.encode_to_vec())
-        })
-    })?;
-    in_bucket(writer, bucket::MEMBERS, |_| Ok(()))?;
-    in_bucket(writer, bucket::MEMBERS_REMOVED, |_| Ok(()))?;
-    in_bucket(writer, bucket::META, |writer| {
-        writer.put(b"consistent_index", &NO_LOG)?;
-        let compacted = RevisionKey::of_revision(view.compacted()).to_bytes();
-        if view.compacted() >= 0 {
-            writer.put(b"finishedCompactRev", &compacted)?;
-            writer.put(b"scheduledCompactRev", &compacted)?;
-        }
-        writer.put(b"storageVersion", STORAGE_VERSION.as_bytes())?;
-        writer.put(b"term", &NO_LOG)
-    })
-}
-
-fn in_bucket<W: Write>(
-    writer: &mut Writer<W>,
-    name: &[u8],
-    fill: impl FnOnce(&mut Writer<W>) -> Result<(), WriteError>,
-) -> Result<(), WriteError> {
-    writer.open_bucket(name)?;
-    fill(writer)?;
-    writer.close_bucket()
-}
-
-fn put_change<W: Write>(
-    change: &HistoryChange<'_>,
-    value: &mut Vec<u8>,
-    writer: &mut Writer<W>,
-) -> Result<(), WriteError> {
-    value.clear();
-    encode_pair(change, value);
-    writer.put(&RevisionKey::of(change).to_bytes(), value)
 }

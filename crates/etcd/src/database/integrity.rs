@@ -31,8 +31,10 @@ impl Integrity {
         if self == Integrity::Unchecked {
             return Ok(());
         }
-        if length % BLOCK_BYTES != HASH_BYTES as u64 {
-            return Err(DatabaseError::NoHash);
+        match length % BLOCK_BYTES {
+            remainder if remainder == HASH_BYTES as u64 => {}
+            0 => return Err(DatabaseError::NoHash),
+            _ => return Err(DatabaseError::Cut),
         }
         let mut left = length - HASH_BYTES as u64;
         let mut hash = Sha256::new();

@@ -66,6 +66,52 @@ fn a_store_comes_back_from_its_database() {
     }
 }
 
+/// The file, and how much each chunk said was still to come.
+fn streamed(view: View, mut between: impl FnMut()) -> (Vec<u8>, Vec<(usize, u64)>) {
+    let mut stream = Chunks::new(view);
+    let (mut file, mut chunks) = (Vec::new(), Vec::new());
+    while let Some(step) = stream.step() {
+        between();
+        if let Step::Chunk(chunk) = step {
+            file.extend_from_slice(&chunk.bytes);
+            chunks.push((chunk.bytes.len(), chunk.remaining_bytes));
+        }
+    }
+    (file, chunks)
+}
+
+#[test]
+fn a_stream_is_the_file_and_says_how_much_is_to_come() {
+    let mut store = seeded(4);
+    let alarm = AlarmRequest { action: AlarmAction::Deactivate, member_id: 0xc0ffee, alarm: AlarmType::NoSpace };
+    store.apply(&Command::Alarm(alarm)).unwrap();
+    for index in 0..300u32 {
+        let value = vec![index as u8; 1 << (index % 20)].into();
+        let key = format!("large/{index}").as_str().into();
+        store.apply(&Command::Put(PutRequest { key, value, ..Default::default() })).unwrap();
+    }
+    for id in -2000..3000 {
+        let _ = store.apply(&Command::LeaseGrant(LeaseGrantRequest { ttl: 60, id }));
+    }
+    let view = store.view();
+    let key = volvox_core::Bytes::from("later");
+    let put = Command::Put(PutRequest { key, ..Default::default() });
+    let (file, chunks) = streamed(view.clone(), || drop(store.apply(&put)));
+    assert!(store.revision() > view.revision(), "the store moves on while its past is sent");
+    let mut expected = Vec::new();
+    Export::new(view).unwrap().write(&mut expected).unwrap();
+    assert!(file == expected, "{} and {} bytes", file.len(), expected.len());
+    let mut to_come = file.len() as u64 - 32;
+    let (last, rest) = chunks.split_last().unwrap();
+    for (length, remaining) in rest {
+        to_come -= *length as u64;
+        assert_eq!(*remaining, to_come);
+        assert!(*length <= 128 << 10);
+    }
+    assert_eq!((to_come, *last), (0, (32, 0)));
+    assert_eq!(imported(&file).unwrap().store.state().lease_count(), 5000 - 1);
+}
+
 #[test]
 fn the_status_counts_what_is_there() {
     let store = seeded(5);
@@ -108,6 +154,7 @@ fn the_hash_decides_unless_it_is_skipped() {
     for length in [0, 1, 32, 544] {
         assert!(imported(&file[..length]).is_err(), "{length} bytes");
     }
+    assert!(matches!(imported(&file[..file.len() - 1]), Err(DatabaseError::Cut)));
 }
 
 /// A database of these buckets, in the order of their names.
