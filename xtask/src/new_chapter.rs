@@ -209,6 +209,7 @@ mod tests {
             "crates/mutex/tests/mutex/main.rs",
             "chapters/mutex/src/lib.rs",
             "chapters/mutex/coverage.txt",
+            "chapters/mutex/never.txt",
             "book/src/questions/README.md",
             "book/src/SUMMARY.md",
             "book/src/reading-order.md",
@@ -231,6 +232,7 @@ mod tests {
         assert!(text("crates/mutex/src/lib.rs").contains("pub mod my_mutex;\n"));
         assert!(text("crates/mutex/tests/mutex/main.rs").contains("mod my_mutex;\n"));
         assert!(text("chapters/my-new/coverage.txt").ends_with("my-new golden=1 models=4 claims=0 sound\n"));
+        assert!(text("chapters/my-new/never.txt").contains("\nmy-new | fault doubling | "));
         assert!(text("crates/chapters/src/lib.rs").contains("    &volvox_chapters_my_new::FAMILY,\n]);"));
         assert!(text("ARCHITECTURE.md").contains("| `chapters-my-new` | `core`, `lab`, `my-new` |"));
         assert!(text("book/src/SUMMARY.md").contains("(questions/my-mutex.md)\n"));

@@ -109,7 +109,8 @@ enum Command {
 mod lab;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments = Arguments::try_parse().unwrap_or_else(|error| lab::explained(error, &words).exit());
     match run(arguments) {
         Ok(code) => code,
         Err(error) => {

@@ -5,6 +5,7 @@ use volvox_channel::talk::{Command, Event, History, Talk, properties};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Process, Property};
+use volvox_lab::ask::Asking;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -15,6 +16,7 @@ use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Network, Simulation};
+use volvox_lab::{bounds, words};
 
 /// The chapter.
 pub struct Channels;
@@ -44,6 +46,7 @@ impl Chapter for Channels {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> <Stack as Process>::Config {
         told(settings.without.and_then(protocol::Rule::named)).stack()
@@ -133,13 +136,16 @@ static MODELS: [CheckedModel; 12] = [
     ),
     CheckedModel::breaks("without repetition", "the whole stack; one loss", (HEARD, 3), || {
         live::<Stack>(told(Some(protocol::Rule::Repetition)).stack(), &ALL)
-    }),
+    })
+    .without("repetition"),
     CheckedModel::breaks("without once", "the whole stack; a perfect link", (TWICE, 4), || {
         safe::<Stack>(told(Some(protocol::Rule::Once)).stack(), 2, Links::ordered(), 2, &ALL)
-    }),
+    })
+    .without("once"),
     CheckedModel::breaks("without order", "the whole stack; any order", (ORDER, 3), || {
         safe::<Stack>(told(Some(protocol::Rule::Order)).stack(), 2, Links::unordered(), 2, &ALL)
-    }),
+    })
+    .without("order"),
 ];
 
 /// Each message once, any number of times or never, in any order: the worst case of fair loss.
@@ -196,14 +202,80 @@ where
     P: Erasable + Process<Event = Event, Command = Command>,
 {
     let world = system::<P>(config, 2, Links::unordered().losses(2).queue_max(2), 2);
-    let checker = promise(&world, 2, promised)
+    explore(&world, heard(promise(&world, 2, promised)))
+}
+
+/// Every word that was said is heard.
+fn heard<P>(checker: Checker<'_, System<P, History>>) -> Checker<'_, System<P, History>>
+where
+    P: Erasable,
+{
+    checker
         .bounds_are_budgets("a full link drops the newest message, as every link does; it is retransmitted")
         .leads_to(
             HEARD,
             |world, state| world.view(state).history().said() > 0,
             |world, state| world.view(state).history().heard() == world.view(state).history().said(),
-        );
-    explore(&world, checker)
+        )
+}
+
+words! {
+    /// How many layers stand between the link and the talk.
+    enum Layers { None = "none", Stubborn = "stubborn", Perfect = "perfect", Reliable = "reliable" }
+}
+
+words! {
+    /// The promises of a link.
+    enum Link { Fifo = "fifo", Unordered = "unordered", Anything = "anything" }
+}
+
+bounds! {
+    /// Words that are said to n2 through some layers.
+    struct Bounds;
+    nodes: u64 = 2, "of which all but n2 talk to n2" in 2..=3 nodes;
+    layers: Layers = Layers::Reliable, "that stand on the link, each on those before it";
+    words: u32 = 2, "that each of these says" in 1..=4 words;
+    losses: u32 = 0, "of messages" in 0..=3 losses;
+    copies: u32 = 0, "of messages, which arrive once more" in 0..=2 copies;
+    queue: usize = 2, "that a link holds: what is more is lost, and is sent again" in 1..=4 messages;
+    order: Link = Link::Unordered, "what the link does: anything is loss, repetition and overtaking at will";
+}
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let is_counted = self.losses + self.copies > 0 && self.order == Link::Anything;
+        is_counted
+            .then(|| "--losses and --copies count nothing with --order anything, which has any number".to_string())
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let layer = || told(without.and_then(protocol::Rule::named));
+        match self.layers {
+            Layers::None => self.explored::<Talk>((), &[INVENTED]),
+            Layers::Stubborn => self.explored::<Stubborn<Talk>>(layer(), &[INVENTED]),
+            Layers::Perfect => self.explored::<Stubborn<Perfect<Talk>>>(layer().over(layer()), &[INVENTED, TWICE]),
+            Layers::Reliable => self.explored::<Stack>(layer().stack(), &ALL),
+        }
+    }
+}
+
+impl Bounds {
+    fn explored<P>(self, config: P::Config, promised: &[&str]) -> Explored
+    where
+        P: Erasable + Process<Event = Event, Command = Command>,
+    {
+        let links = match self.order {
+            Link::Fifo => Links::ordered().losses(self.losses).doubles(self.copies).queue_max(self.queue),
+            Link::Unordered => Links::unordered().losses(self.losses).doubles(self.copies).queue_max(self.queue),
+            Link::Anything => anything(),
+        };
+        let world = system::<P>(config, self.nodes, links, self.words);
+        let checker = promise(&world, self.words, promised);
+        match self.order {
+            Link::Anything => explore(&world, checker),
+            Link::Fifo | Link::Unordered => explore(&world, heard(checker)),
+        }
+    }
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

@@ -12,4 +12,5 @@ pub static FAMILY: Family = Family {
     entries: &[protocol::<channels::Channels>(), protocol::<sliding_windows::SlidingWindows>()],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

@@ -4,6 +4,7 @@ use volvox_channel::arq::{self as protocol, Arq, Config, Scheme};
 use volvox_channel::talk::{self, Command, History, Talk, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property};
+use volvox_lab::ask::{Asking, Order};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network as Links, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -13,6 +14,7 @@ use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, FaultPlan, Latency, Network, Simulation};
+use volvox_lab::{bounds, words};
 
 /// The chapter.
 pub struct SlidingWindows;
@@ -40,6 +42,7 @@ impl Chapter for SlidingWindows {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     /// Selective repeat with two-bit numbers: short enough to wrap in every run.
     fn config(settings: &Settings) -> Config<()> {
@@ -95,29 +98,32 @@ static MODELS: [CheckedModel; 13] = [
         || safe(config(Scheme::SelectiveRepeat, 2, None), lossy(), 8),
     ),
     CheckedModel::holds("the alternating bit ends", "three words; two losses, timers at any moment", 1_012, || {
-        live(config(Scheme::StopAndWait, 1, None))
+        Bounds { scheme: Schemes::StopAndWait, bits: 1, ..THREE }.explored(None)
     }),
     CheckedModel::holds("go-back-N ends", "two bits; three words; two losses, timers at any moment", 7_586, || {
-        live(config(Scheme::GoBackN, 2, None))
+        Bounds { scheme: Schemes::GoBackN, ..THREE }.explored(None)
     }),
     CheckedModel::holds(
         "selective repeat ends",
         "two bits; three words; two losses, timers at any moment",
         10_973,
-        || live(config(Scheme::SelectiveRepeat, 2, None)),
+        || THREE.explored(None),
     ),
     CheckedModel::breaks("stop-and-wait without window", "one bit, two in flight", (TWICE, 6), || {
         safe(config(Scheme::StopAndWait, 1, Some(protocol::Rule::Window)), lossy(), 4)
-    }),
+    })
+    .without("window"),
     CheckedModel::breaks("go-back-N without window", "two bits, a window of 2^k: four", (TWICE, 10), || {
         safe(config(Scheme::GoBackN, 2, Some(protocol::Rule::Window)), lossy(), 8)
-    }),
+    })
+    .without("window"),
     CheckedModel::breaks(
         "selective repeat without window",
         "two bits, a window of 2^(k-1)+1: three",
         (TWICE, 11),
         || safe(config(Scheme::SelectiveRepeat, 2, Some(protocol::Rule::Window)), lossy(), 8),
-    ),
+    )
+    .without("window"),
     CheckedModel::breaks(
         "the alternating bit over a link without order",
         "one bit, no rule removed",
@@ -132,10 +138,12 @@ static MODELS: [CheckedModel; 13] = [
     ),
     CheckedModel::breaks("without fifo", "the alternating bit; a slow copy of each retransmission", (TWICE, 9), || {
         safe(config(Scheme::StopAndWait, 1, Some(protocol::Rule::Fifo)), lossy(), 4)
-    }),
+    })
+    .without("fifo"),
     CheckedModel::breaks("without repetition", "selective repeat; one loss", (HEARD, 3), || {
-        live(config(Scheme::SelectiveRepeat, 2, Some(protocol::Rule::Repetition)))
-    }),
+        THREE.explored(Some(protocol::Rule::Repetition))
+    })
+    .without("repetition"),
 ];
 
 fn config(scheme: Scheme, bits: u32, without: Option<protocol::Rule>) -> Config<()> {
@@ -170,16 +178,64 @@ fn safe(config: Config<()>, links: Links, words: u32) -> Explored {
     explore(&world, checker(&world, words))
 }
 
-fn live(config: Config<()>) -> Explored {
-    let world = system(config, Links::ordered().losses(2).queue_max(3), 3);
-    let checker = checker(&world, 3)
+words! {
+    /// The schemes: what the receiver keeps, and what the sender repeats.
+    enum Schemes { StopAndWait = "stop-and-wait", GoBackN = "go-back-n", SelectiveRepeat = "selective-repeat" }
+}
+
+bounds! {
+    /// Words from n1 to n2; timers fire at any moment.
+    struct Bounds;
+    scheme: Schemes = Schemes::SelectiveRepeat, "what the receiver keeps, and what the sender repeats";
+    bits: u32 = 2, "of a sequence number" in 1..=3 bits;
+    words: u32 = 3, "that n1 says" in 1..=8 words;
+    losses: u32 = 2, "of messages" in 0..=4 losses;
+    queue: usize = 3, "that a link holds: what is more is lost, and is sent again" in 1..=4 messages;
+    order: Order = Order::Fifo, "in which the messages of the link arrive; without it only safety is asked";
+}
+
+const THREE: Bounds =
+    Bounds { scheme: Schemes::SelectiveRepeat, bits: 2, words: 3, losses: 2, queue: 3, order: Order::Fifo };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let is_stop_and_wait = self.scheme == Schemes::StopAndWait;
+        (is_stop_and_wait && self.bits != 1).then(|| {
+            format!("--scheme stop-and-wait and --bits {} contradict one another: it needs one bit", self.bits)
+        })
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let scheme = match self.scheme {
+            Schemes::StopAndWait => Scheme::StopAndWait,
+            Schemes::GoBackN => Scheme::GoBackN,
+            Schemes::SelectiveRepeat => Scheme::SelectiveRepeat,
+        };
+        let links = self.order.network().losses(self.losses).queue_max(self.queue);
+        let world = system(config(scheme, self.bits, without), links, self.words);
+        let checker = checker(&world, self.words);
+        match self.order {
+            Order::Unordered => explore(&world, checker),
+            Order::Fifo => explore(&world, heard(checker)),
+        }
+    }
+}
+
+/// Every word that was said is heard.
+fn heard(checker: Checker<'_, Instance>) -> Checker<'_, Instance> {
+    checker
         .bounds_are_budgets("a full link drops the newest message, as every link does; it is retransmitted")
         .leads_to(
             HEARD,
             |world, state| world.view(state).history().said() > 0,
             |world, state| world.view(state).history().heard() == world.view(state).history().said(),
-        );
-    explore(&world, checker)
+        )
 }
 
 static CLAIMS: [Claim; 2] = [

@@ -7,6 +7,8 @@ use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Command, Config, Event, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, Instant, NodeId, Property, When, fingerprint_of};
+use volvox_lab::ask::Asking;
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -40,6 +42,7 @@ impl Chapter for BerkeleyAlgorithm {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config {
@@ -59,7 +62,7 @@ impl Chapter for BerkeleyAlgorithm {
     }
 
     fn state(process: &Berkeley) -> NodeState {
-        let ahead = Signed(process.clock().ahead());
+        let ahead = Signed(process.clock().error());
         if process.is_master() { NodeState::of("master", ahead) } else { NodeState::plain(ahead) }
     }
 
@@ -83,24 +86,24 @@ const GRADUAL: &str = "monotonicity";
 /// The property that needs an upper bound on delays.
 const ALL: &str = "a round sets every clock";
 
-static MODELS: [CheckedModel; 16] = [
+static MODELS: [CheckedModel; 18] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
         expects: Expects::Holds { states: 100_275 },
-        explore: || run(&system(3, 2, None).network(Network::unordered().losses(1))),
+        explore: || run(&Bounds { rounds: 2, losses: 1, ..THREE }.world(None)),
     },
     CheckedModel {
         name: "a master, two slaves, one round, copies",
         text: "the same; two messages are duplicated",
         expects: Expects::Holds { states: 13_165 },
-        explore: || run(&system(3, 1, None).network(Network::unordered().doubles(2))),
+        explore: || run(&Bounds { copies: 2, ..THREE }.world(None)),
     },
     CheckedModel {
         name: "a master, three slaves, one of them far off",
         text: "one round; one message is lost, one node dies",
         expects: Expects::Holds { states: 43_707 },
-        explore: || run(&system(4, 1, None).network(Network::unordered().losses(1)).crashes(1)),
+        explore: || run(&Bounds { nodes: 4, losses: 1, crashes: 1, ..THREE }.world(None)),
     },
     CheckedModel {
         name: "every answer within the bound",
@@ -140,26 +143,42 @@ static MODELS: [CheckedModel; 16] = [
         "a message faster than min",
         "no rule removed; messages take 0 to 3 ticks: e depends on min, which the network promises",
         (PRECISION, 7),
-        || run(&timeless(3, 1, 3, None).timed(timed(0, 3))),
+        || run(&Bounds { quickest: 0, ..THREE }.world(None)),
     ),
     CheckedModel::breaks("without compensation", "a master, two slaves, one round", (PRECISION, 9), || {
-        run(&system(3, 1, Some(protocol::Rule::Compensation)))
-    }),
+        run(&THREE.world(Some(protocol::Rule::Compensation)))
+    })
+    .without("compensation"),
     CheckedModel::breaks("without bound", "a master, two slaves, one round", (PRECISION, 11), || {
-        run(&system(3, 1, Some(protocol::Rule::Bound)))
-    }),
+        run(&THREE.world(Some(protocol::Rule::Bound)))
+    })
+    .without("bound"),
     CheckedModel::breaks("without round", "a master, two slaves, two rounds", (PRECISION, 12), || {
-        run(&system(3, 2, Some(protocol::Rule::Round)))
-    }),
+        run(&Bounds { rounds: 2, ..THREE }.world(Some(protocol::Rule::Round)))
+    })
+    .without("round"),
+    CheckedModel::holds(
+        "a master that restarts amid a round",
+        "one slave, one round a boot; messages take 1 to 3 ticks; the machine's own clock goes on",
+        1_752,
+        || run(&restarting(None)),
+    ),
+    CheckedModel::breaks("without unique", "a master that restarts amid a round, one slave", (PRECISION, 9), || {
+        run(&restarting(Some(protocol::Rule::Unique)))
+    })
+    .without("unique"),
     CheckedModel::breaks("without gamma", "a master, three slaves, one of them far off", (GOOD, 6), || {
-        run(&system(4, 1, Some(protocol::Rule::Gamma)))
-    }),
+        run(&Bounds { nodes: 4, ..THREE }.world(Some(protocol::Rule::Gamma)))
+    })
+    .without("gamma"),
     CheckedModel::breaks("without delta", "a master, two slaves, one round", (PRECISION, 9), || {
-        run(&system(3, 1, Some(protocol::Rule::Delta)))
-    }),
+        run(&THREE.world(Some(protocol::Rule::Delta)))
+    })
+    .without("delta"),
     CheckedModel::breaks("without slew", "a master, two slaves, one round", (GRADUAL, 6), || {
-        run(&system(3, 1, Some(protocol::Rule::Slew)))
-    }),
+        run(&THREE.world(Some(protocol::Rule::Slew)))
+    })
+    .without("slew"),
 ];
 
 type Instance = System<Berkeley, History>;
@@ -211,9 +230,45 @@ fn instance(nodes: u64, config: Config) -> Instance {
         .within(|view| view.nodes().any(|(_, node)| node.is_busy()) || view.in_flight().next().is_some())
 }
 
+bounds! {
+    /// A master and slaves, all with clocks that are wrong in different ways; the fourth is far off.
+    struct Bounds;
+    nodes: u64 = 3, "the master n1, and slaves" in 2..=4 nodes;
+    rounds: u64 = 1, "that the master begins" in 1..=2 rounds;
+    quickest: u32 = 1, "that a message takes at least; 1 is promised" in 0..=3 ticks;
+    slowest: u32 = 3, "that a message takes at most; answers are used that come within 3" in 1..=4 ticks;
+    crashes: u32 = 0, "of nodes, for good" in 0..=2 crashes;
+    losses: u32 = 0, "of messages" in 0..=2 losses;
+    copies: u32 = 0, "of messages, which arrive once more" in 0..=2 copies;
+}
+
 /// Some round trips take longer than the limit.
-fn system(nodes: u64, rounds: u64, without: Option<protocol::Rule>) -> Instance {
-    timeless(nodes, rounds, 3, without).timed(timed(1, 3))
+const THREE: Bounds = Bounds { nodes: 3, rounds: 1, quickest: 1, slowest: 3, crashes: 0, losses: 0, copies: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { quickest, slowest, .. } = self;
+        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let world = self.world(without.and_then(protocol::Rule::named));
+        explore(&world, hold(Checker::new(&world), &BerkeleyAlgorithm::properties()))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        timeless(self.nodes, self.rounds, 3, without)
+            .network(Network::unordered().losses(self.losses).doubles(self.copies))
+            .timed(timed(self.quickest, self.slowest))
+            .crashes(self.crashes)
+    }
+}
+
+/// The master may restart in the middle of its round.
+fn restarting(without: Option<protocol::Rule>) -> Instance {
+    Bounds { nodes: 2, ..THREE }.world(without).crashes_and_restarts(1).counting_boots().keeping_wall_clocks()
 }
 
 /// Two delays of two ticks are within the bound: a round closes when the bound is over, so they must take less.

@@ -5,7 +5,6 @@ use volvox_clocks::lamport::{Command, Event, History};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId};
-use volvox_lab::check::{Network, System};
 use volvox_lab::plans;
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
 
@@ -22,38 +21,6 @@ pub fn faults() -> FaultPlan {
         },
         ..plans::until(500, (2, 20), (5, 50))
     }
-}
-
-/// Three processes; each works once and tells the next this many times. One message arrives twice.
-pub fn ring<P, S>(config: P::Config, times: u32) -> System<P, History<S>>
-where
-    P: Erasable<Command = Command, Event = Event<S>>,
-    S: Stamp + Send + Sync + 'static,
-{
-    let links = [(1, 2), (2, 3), (3, 1)];
-    links.into_iter().fold(three(config), |system, (from, to)| {
-        system.command(NodeId(from), Command::Work, 1).command(NodeId(from), Command::Tell(NodeId(to)), times)
-    })
-}
-
-/// Three processes; each tells each other once. One message arrives twice.
-pub fn mesh<P, S>(config: P::Config) -> System<P, History<S>>
-where
-    P: Erasable<Command = Command, Event = Event<S>>,
-    S: Stamp + Send + Sync + 'static,
-{
-    let links = [(1, 2), (2, 3), (3, 1), (2, 1), (3, 2), (1, 3)];
-    links
-        .into_iter()
-        .fold(three(config), |system, (from, to)| system.command(NodeId(from), Command::Tell(NodeId(to)), 1))
-}
-
-fn three<P, S>(config: P::Config) -> System<P, History<S>>
-where
-    P: Erasable<Command = Command, Event = Event<S>>,
-    S: Stamp + Send + Sync + 'static,
-{
-    System::with_history(3, config).network(Network::unordered().doubles(1))
 }
 
 /// The history of `nodes` processes, each commanded at random moments; half of the commands tell a peer.

@@ -3,19 +3,21 @@
 //! The models withdraw the protocol's assumptions about time one by one: clocks at all, the least delay, the greatest
 //! delay.
 
+use super::cristian_claims::{self, CLIENT};
 use super::true_clocks::{asynchronous, network_and_crashes};
-use volvox_clocks::cristian::{self as protocol, Command, Config, Cristian, Event, History};
+use volvox_clocks::cristian::{self as protocol, Config, Cristian, History};
 use volvox_clocks::software_clock::Signed;
-use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
+use volvox_core::{Duration, NodeId, Property, fingerprint_of};
+use volvox_lab::ask::Asking;
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
-use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{Builder, FaultPlan, Happening, Latency, Simulation};
+use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
 pub struct CristiansAlgorithm;
@@ -41,7 +43,8 @@ impl Chapter for CristiansAlgorithm {
     type History = History;
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
-    const CLAIMS: &'static [Claim] = &CLAIMS;
+    const CLAIMS: &'static [Claim] = &cristian_claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     /// `min` is zero: then the bound is half the round trip, and holds over every network.
     fn config(settings: &Settings) -> Config {
@@ -95,13 +98,13 @@ static MODELS: [CheckedModel; 13] = [
         text: "timed: messages take 1 to 4 ticks, min is 1, 2U is 4, a request lies there for 1; one is lost; two tries; \
                until all clients are done",
         expects: Expects::Holds { states: 35_326 },
-        explore: || run(&system(4, 1, None)),
+        explore: || run(&Bounds { nodes: 4, ..TWO }.world(None)),
     },
     CheckedModel {
         name: "a server, two clients, two losses, one crash",
         text: "the same; a crashed node stays down",
         expects: Expects::Holds { states: 8_787 },
-        explore: || run(&system(3, 1, None).network(Network::unordered().losses(2)).crashes(1)),
+        explore: || run(&Bounds { nodes: 3, losses: 2, crashes: 1, ..TWO }.world(None)),
     },
     CheckedModel {
         name: "every answer within 2U",
@@ -122,23 +125,27 @@ static MODELS: [CheckedModel; 13] = [
         "a message faster than min",
         "no rule removed; messages take 0 to 4 ticks: the bound depends on min, which the network promises",
         (BOUND, 5),
-        || run(&system(2, 0, None)),
+        || run(&Bounds { quickest: 0, ..TWO }.world(None)),
     ),
     CheckedModel::breaks("without half", "a server, one client", (BOUND, 6), || {
-        run(&system(2, 1, Some(protocol::Rule::Half)))
-    }),
+        run(&TWO.world(Some(protocol::Rule::Half)))
+    })
+    .without("half"),
     CheckedModel::breaks("without handling", "a server, one client", (BOUND, 6), || {
-        run(&system(2, 1, Some(protocol::Rule::Handling)))
-    }),
+        run(&TWO.world(Some(protocol::Rule::Handling)))
+    })
+    .without("handling"),
     CheckedModel::breaks("without limit", "a server, one client", (LIMIT, 9), || {
-        run(&system(2, 1, Some(protocol::Rule::Limit)))
-    }),
+        run(&TWO.world(Some(protocol::Rule::Limit)))
+    })
+    .without("limit"),
     CheckedModel::breaks(
         "without number",
         "a server, one client: the first reply arrives after the second request",
         (BOUND, 11),
-        || run(&system(2, 1, Some(protocol::Rule::Number))),
-    ),
+        || run(&TWO.world(Some(protocol::Rule::Number))),
+    )
+    .without("number"),
     CheckedModel {
         name: "a client crashes and restarts",
         text: "timed: a server, one client; messages take 1 to 4 ticks, one is lost, and a node crashes and restarts. The \
@@ -148,10 +155,12 @@ static MODELS: [CheckedModel; 13] = [
     },
     CheckedModel::breaks("without unique", "as \"a client crashes and restarts\"", (QUICK, 8), || {
         quick(&returning(Some(protocol::Rule::Unique)))
-    }),
+    })
+    .without("unique"),
     CheckedModel::breaks("without slew", "a server, one client that is ahead", (GRADUAL, 6), || {
-        run(&system(2, 1, Some(protocol::Rule::Slew)))
-    }),
+        run(&TWO.world(Some(protocol::Rule::Slew)))
+    })
+    .without("slew"),
 ];
 
 type Instance = System<Cristian, History>;
@@ -182,14 +191,49 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
     Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
+bounds! {
+    /// A server and clients that synchronise once, all with clocks that are wrong in different ways.
+    struct Bounds;
+    nodes: u64 = 2, "the server n1, and clients" in 2..=4 nodes;
+    quickest: u32 = 1, "that a message takes at least; 1 is promised" in 0..=3 ticks;
+    slowest: u32 = 4, "that a message takes at most; round trips of up to 4 are used" in 1..=5 ticks;
+    crashes: u32 = 0, "of nodes, for good" in 0..=2 crashes;
+    losses: u32 = 1, "of messages" in 0..=2 losses;
+    copies: u32 = 0, "of messages, which arrive once more" in 0..=2 copies;
+}
+
 /// 2U is less than the slowest round trip, and one message is lost.
-fn system(nodes: u64, delivery_min: u32, without: Option<protocol::Rule>) -> Instance {
-    timeless(nodes, 4, without).network(Network::unordered().losses(1)).timed(timed(delivery_min, 4))
+const TWO: Bounds = Bounds { nodes: 2, quickest: 1, slowest: 4, crashes: 0, losses: 1, copies: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { quickest, slowest, .. } = self;
+        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let world = self.world(without.and_then(protocol::Rule::named));
+        explore(&world, hold(Checker::new(&world), &properties()))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        timeless(self.nodes, 4, without)
+            .network(Network::unordered().losses(self.losses).doubles(self.copies))
+            .timed(timed(self.quickest, self.slowest))
+            .crashes(self.crashes)
+    }
+}
+
+/// All but that of round trips, which is asked where a node restarts.
+fn properties() -> Vec<Property<Cristian, History>> {
+    CristiansAlgorithm::properties().into_iter().filter(|property| property.name != QUICK).collect()
 }
 
 /// A client that is down has not finished either, while one of its requests is in flight.
 fn returning(without: Option<protocol::Rule>) -> Instance {
-    system(2, 1, without).crashes_and_restarts(1).within(|view| {
+    TWO.world(without).crashes_and_restarts(1).within(|view| {
         let server_is_asked = view.is_set(NodeId(1), protocol::Timer::Handled(CLIENT));
         view.nodes().any(|(_, node)| node.is_asking())
             || (view.nodes().count() < 2 && (server_is_asked || view.in_flight().next().is_some()))
@@ -221,9 +265,7 @@ fn contact(world: &Instance) -> Explored {
 }
 
 fn run(world: &Instance) -> Explored {
-    let properties: Vec<_> =
-        CristiansAlgorithm::properties().into_iter().filter(|property| property.name != QUICK).collect();
-    let checker = hold(Checker::new(world).states_max(2_000_000), &properties)
+    let checker = hold(Checker::new(world).states_max(2_000_000), &properties())
         .reachable("a client is set", |world, state| {
             world.view(state).nodes().any(|(_, node)| node.estimate().is_some())
         })
@@ -234,145 +276,4 @@ fn run(world: &Instance) -> Explored {
                 .any(|(_, node)| !node.is_server() && !node.is_asking() && node.estimate().is_none())
         });
     explore(world, checker)
-}
-
-static CLAIMS: [Claim; 3] = [
-    Claim {
-        id: "Q-TIM-1",
-        text: "clocks that drift by rho diverge by pi within pi / (2 rho), and are set again at that interval",
-        measure: || parting(10),
-        breakage: "the clocks drift by twice rho",
-        measure_broken: || parting(20),
-        plot: None,
-    },
-    Claim {
-        id: "Q-TIM-2",
-        text: "Cristian: the error is at most half the round trip less min, and zero when both delays are equal",
-        measure: || errors(None),
-        breakage: "the clock is set to the time in the answer",
-        measure_broken: || errors(Some(protocol::Rule::Half)),
-        plot: None,
-    },
-    Claim {
-        id: "Q-TIM-7",
-        text: "slewing at 500 ppm: an offset d is removed in d / 5e-4",
-        measure: || slewing(None),
-        breakage: "clocks are stepped",
-        measure_broken: || slewing(Some(protocol::Rule::Slew)),
-        plot: None,
-    },
-];
-
-const CLIENT: NodeId = NodeId(2);
-
-fn pair(config: Config, latency: Latency) -> Simulation<Cristian> {
-    Builder::new(7, 2, config).latency(latency).build()
-}
-
-/// The difference of the client's clock from the server's, in nanoseconds, at each of this many times.
-fn skews(sim: &mut Simulation<Cristian>, every: Duration, times: u32) -> Vec<i64> {
-    for time in 1..=times {
-        (1..=2).for_each(|id| sim.command_after(every * time, NodeId(id), Command::Show));
-    }
-    let _ = sim.run_for(every * times + Duration::from_millis(1));
-    let shown: Vec<i64> = sim
-        .happened()
-        .filter_map(|happened| match happened.what {
-            Happening::Event(Event::Shows(reading)) => Some(reading.clock),
-            _ => None,
-        })
-        .collect();
-    shown.chunks_exact(2).map(|pair| pair[1] - pair[0]).collect()
-}
-
-const SAMPLE: Duration = Duration::from_millis(500);
-
-/// The server runs fast and the client slow, each by this much.
-fn parting(rho_ppm: i32) -> Vec<Row> {
-    let drifting = |every| {
-        let mut sim = pair(Config { every, ..Config::default() }, Latency::Constant(Duration::from_millis(1)));
-        sim.fault_after(Duration::ZERO, Fault::Drift(NodeId(1), rho_ppm));
-        sim.fault_after(Duration::ZERO, Fault::Drift(CLIENT, -rho_ppm));
-        skews(&mut sim, SAMPLE, 600)
-    };
-    let alone = drifting(None).iter().take_while(|skew| skew.abs() < 1_000_000).count();
-    let worst = drifting(Some(Duration::from_secs(50))).iter().map(|skew| skew.abs()).max().unwrap_or(0);
-    let row = |label: &str, expected, measured, unit| Row {
-        label: label.to_string(),
-        expected,
-        measured,
-        tolerance: Tolerance::Relative(0.02),
-        unit,
-        over: "300 s, one reading of both clocks every 0.5 s".to_string(),
-    };
-    vec![
-        row("rho=1e-5, until they are pi=1 ms apart", 50.0, (alone + 1) as f64 * SAMPLE.as_secs_f64(), "s"),
-        row("rho=1e-5, set every 50 s: their largest difference", 1.0, worst as f64 / 1e6, "ms"),
-    ]
-}
-
-/// The client's estimate from an exchange with these two delays.
-fn errors(without: Option<protocol::Rule>) -> Vec<Row> {
-    let ms = Duration::from_millis;
-    let config = |every| Config { round_trip_max: ms(40), delay_min: ms(5), every, without, ..Config::default() };
-    let mut rows: Vec<Row> = [(15, 5, 5.0), (10, 10, 0.0), (5, 15, -5.0)]
-        .into_iter()
-        .map(|(forward, back, expected)| {
-            let mut sim = pair(config(None), Latency::Constant(ms(5)));
-            let _ = sim.run_for(ms(50));
-            for (from, to, delay) in [(2, 1, forward - 5), (1, 2, back - 5)] {
-                let link = LinkFault { delay: ms(delay), ..LinkFault::default() };
-                sim.fault_after(Duration::ZERO, Fault::Slow(NodeId(from), NodeId(to), link));
-            }
-            sim.command_after(ms(1), CLIENT, Command::Sync);
-            let _ = sim.run_for(ms(100));
-            Row {
-                label: format!("RTT 20 ms, min 5 ms, {forward} ms forward and {back} ms back"),
-                expected,
-                measured: sim
-                    .node(CLIENT)
-                    .and_then(Cristian::estimate)
-                    .map_or(f64::NAN, |one| one.ahead_ns as f64 / 1e6),
-                tolerance: Tolerance::Exact,
-                unit: "ms of error",
-                over: "one exchange".to_string(),
-            }
-        })
-        .collect();
-    let mut sim = pair(config(Some(ms(20))), Latency::Uniform(ms(5), ms(15)));
-    let (mut worst, mut seen, mut last) = (0f64, 0, None);
-    let _ = sim.run_until(Duration::from_secs(60), |sim| {
-        let estimate = sim.node(CLIENT).and_then(Cristian::estimate);
-        if let Some(one) = estimate.filter(|_| estimate != last) {
-            let bound = (one.round_trip / 2).saturating_sub(ms(5)).as_nanos() + 1;
-            (worst, seen) = (worst.max(one.ahead_ns.unsigned_abs() as f64 / bound as f64), seen + 1);
-        }
-        last = estimate;
-        sim.happened().for_each(drop);
-        false
-    });
-    rows.push(Row {
-        label: "random delays of 5 to 15 ms".to_string(),
-        expected: 1.0,
-        measured: worst,
-        tolerance: Tolerance::AtMost,
-        unit: "of RTT/2 - min, the largest error",
-        over: format!("{seen} exchanges"),
-    });
-    rows
-}
-
-/// How long a client that is 128 ms behind needs until it shows the server's time.
-fn slewing(without: Option<protocol::Rule>) -> Vec<Row> {
-    let config = Config { every: None, starts_off_ns: vec![0, -128_000_000], without, ..Config::default() };
-    let mut sim = pair(config, Latency::Constant(Duration::from_millis(1)));
-    let wrong = skews(&mut sim, SAMPLE, 600).iter().take_while(|skew| skew.abs() > 1_000).count();
-    vec![Row {
-        label: "d = 128 ms".to_string(),
-        expected: 256.0,
-        measured: (wrong + 1) as f64 * SAMPLE.as_secs_f64(),
-        tolerance: Tolerance::Absolute(0.5),
-        unit: "s",
-        over: "one reading of both clocks every 0.5 s".to_string(),
-    }]
 }

@@ -1,11 +1,13 @@
 //! Lamport clocks, judged by the exact happened-before.
 
 use super::causality::{self, history};
+use super::telling::{LamportBounds, Told};
 use std::collections::BTreeMap;
 use volvox_clocks::happened_before::Stamp;
 use volvox_clocks::lamport::{self as protocol, Config, History, Lamport, Time};
 use volvox_clocks::vector::{self, Vector, VectorClock};
 use volvox_core::Property;
+use volvox_lab::ask::Asking;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -36,6 +38,7 @@ impl Chapter for LamportClocks {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<LamportBounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named) }
@@ -75,30 +78,41 @@ static MODELS: [CheckedModel; 5] = [
         text: "each has one local event and sends to the next once; any order, any loss, one duplicate. A \
                message that arrives after the end is lost. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
-        explore: || run(&ring(1, None)),
+        explore: || run(&LamportBounds::default().world(None)),
     },
     CheckedModel {
         name: "three processes, each sends to each",
         text: "one message on each of the six links; any order, any loss, one duplicate",
         expects: Expects::Holds { states: 672_799 },
-        explore: || run(&causality::mesh(Config::default())),
+        explore: || run(&LamportBounds { works: 0, told: Told::All, ..LamportBounds::default() }.world(None)),
     },
     CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
-        run(&ring(1, Some(protocol::Rule::Tick)))
-    }),
+        run(&LamportBounds::default().world(Some(protocol::Rule::Tick)))
+    })
+    .without("tick"),
     CheckedModel::breaks("without maximum", "as the ring", ("clock condition", 2), || {
-        run(&ring(1, Some(protocol::Rule::Maximum)))
-    }),
+        run(&LamportBounds::default().world(Some(protocol::Rule::Maximum)))
+    })
+    .without("maximum"),
     CheckedModel::breaks("without names", "as the ring", ("total order", 2), || {
-        run(&ring(1, Some(protocol::Rule::Names)))
-    }),
+        run(&LamportBounds::default().world(Some(protocol::Rule::Names)))
+    })
+    .without("names"),
 ];
 
 type Instance = System<Lamport, History<Time>>;
 
-/// Each has one local event and sends to the next this many times.
-fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
-    causality::ring(Config { without }, times)
+impl volvox_lab::ask::Instance for LamportBounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let world = self.world(without.and_then(protocol::Rule::named));
+        explore(&world, hold(Checker::new(&world), &LamportClocks::properties()))
+    }
+}
+
+impl LamportBounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        self.asked(System::with_history(self.nodes, Config { without }))
+    }
 }
 
 fn run(world: &Instance) -> Explored {

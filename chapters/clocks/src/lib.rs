@@ -4,8 +4,10 @@
 mod berkeley;
 mod causality;
 mod cristian;
+mod cristian_claims;
 mod lamport_clocks;
 mod ntp;
+mod telling;
 mod true_clocks;
 mod vector_clocks;
 
@@ -23,4 +25,5 @@ pub static FAMILY: Family = Family {
     ],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

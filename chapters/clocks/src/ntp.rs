@@ -8,6 +8,8 @@ use volvox_clocks::ntp::{self as protocol, Config, History, Ntp};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
+use volvox_lab::ask::Asking;
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -41,6 +43,7 @@ impl Chapter for NtpExchange {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     /// Three servers, of which the third is wrong; all others are clients.
     fn config(settings: &Settings) -> Config {
@@ -62,7 +65,7 @@ impl Chapter for NtpExchange {
 
     fn state(process: &Ntp) -> NodeState {
         match (process.is_server(), process.chosen()) {
-            (true, _) => NodeState::of("server", Signed(process.clock().ahead())),
+            (true, _) => NodeState::of("server", Signed(process.clock().error())),
             (_, None) => "listens".into(),
             (_, Some(chosen)) => NodeState::plain(Signed(chosen.ahead_ns)),
         }
@@ -86,13 +89,13 @@ static MODELS: [CheckedModel; 9] = [
         name: "three servers, one of them wrong, one client",
         text: "timed: messages take 0 to 3 ticks, every split of every delay; one request to each; one message is lost",
         expects: Expects::Holds { states: 8_852 },
-        explore: || run(&system(3, 1, None)),
+        explore: || run(&Bounds { nodes: 4, ..TWO_SERVERS }.world(None)),
     },
     CheckedModel {
         name: "two servers, one client that asks twice",
         text: "the same, and the second request may precede the first answer; one message is duplicated",
         expects: Expects::Holds { states: 344_983 },
-        explore: || run(&system(2, 2, None).network(Network::unordered().doubles(1))),
+        explore: || run(&Bounds { polls: 2, losses: 0, copies: 1, ..TWO_SERVERS }.world(None)),
     },
     CheckedModel {
         name: "answers later than the next request",
@@ -103,20 +106,25 @@ static MODELS: [CheckedModel; 9] = [
     },
     asynchronous(|| run(&timeless(2, 1, None))),
     CheckedModel::breaks("without sign", "two servers, a client that is ahead", (SAMPLE, 2), || {
-        run(&system(2, 1, Some(protocol::Rule::Sign)))
-    }),
+        run(&TWO_SERVERS.world(Some(protocol::Rule::Sign)))
+    })
+    .without("sign"),
     CheckedModel::breaks("without origin", "two servers, one client that asks twice", (SAMPLE, 5), || {
-        run(&system(2, 2, Some(protocol::Rule::Origin)))
-    }),
+        run(&Bounds { polls: 2, ..TWO_SERVERS }.world(Some(protocol::Rule::Origin)))
+    })
+    .without("origin"),
     CheckedModel::breaks("without filter", "two servers, one client that asks twice", (LEAST, 8), || {
-        run(&system(2, 2, Some(protocol::Rule::Filter)))
-    }),
+        run(&Bounds { polls: 2, ..TWO_SERVERS }.world(Some(protocol::Rule::Filter)))
+    })
+    .without("filter"),
     CheckedModel::breaks("without select", "three servers, one of them wrong, one client", (TRUTH, 4), || {
-        run(&system(3, 1, Some(protocol::Rule::Select)))
-    }),
+        run(&Bounds { nodes: 4, ..TWO_SERVERS }.world(Some(protocol::Rule::Select)))
+    })
+    .without("select"),
     CheckedModel::breaks("without slew", "two servers, a client that is ahead", (GRADUAL, 4), || {
-        run(&system(2, 1, Some(protocol::Rule::Slew)))
-    }),
+        run(&TWO_SERVERS.world(Some(protocol::Rule::Slew)))
+    })
+    .without("slew"),
 ];
 
 type Instance = System<Ntp, History>;
@@ -147,9 +155,40 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
     Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
+bounds! {
+    /// Servers, and one client that starts ahead.
+    struct Bounds;
+    nodes: u64 = 3, "servers, of which the third is wrong, and one client" in 3..=4 nodes;
+    polls: u64 = 1, "by the client, of each server" in 1..=2 questions;
+    quickest: u32 = 0, "that a message takes at least" in 0..=3 ticks;
+    slowest: u32 = 3, "that a message takes at most; the next question comes after 2" in 0..=4 ticks;
+    crashes: u32 = 0, "of nodes, for good" in 0..=2 crashes;
+    losses: u32 = 1, "of messages" in 0..=2 losses;
+    copies: u32 = 0, "of messages, which arrive once more" in 0..=2 copies;
+}
+
 /// Messages may arrive as late as the next request, and one is lost.
-fn system(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Instance {
-    timeless(servers, polls, without).network(Network::unordered().losses(1)).timed(timed(0, 3))
+const TWO_SERVERS: Bounds = Bounds { nodes: 3, polls: 1, quickest: 0, slowest: 3, crashes: 0, losses: 1, copies: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { quickest, slowest, .. } = self;
+        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let world = self.world(without.and_then(protocol::Rule::named));
+        explore(&world, hold(Checker::new(&world), &NtpExchange::properties()))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        timeless(self.nodes as usize - 1, self.polls, without)
+            .network(Network::unordered().losses(self.losses).doubles(self.copies))
+            .timed(timed(self.quickest, self.slowest))
+            .crashes(self.crashes)
+    }
 }
 
 /// The safety properties, and that a client that waits for no answer has chosen.

@@ -1,10 +1,12 @@
 //! Vector clocks, judged by the exact happened-before.
 
 use super::causality::{self, history};
+use super::telling::{Told, VectorBounds};
 use volvox_clocks::happened_before::{Action, Stamp};
 use volvox_clocks::lamport::{self, Lamport, Time};
 use volvox_clocks::vector::{self as protocol, Config, Event, History, Vector, VectorClock};
 use volvox_core::Property;
+use volvox_lab::ask::Asking;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -40,6 +42,7 @@ impl Chapter for VectorClocks {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<VectorBounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named) }
@@ -89,41 +92,53 @@ static MODELS: [CheckedModel; 6] = [
         text: "each has one local event and sends to the next once; any order, any loss, one duplicate. A \
                message that arrives after the end is lost. No crash: a process that forgets its clock is another process",
         expects: Expects::Holds { states: 11_391 },
-        explore: || run(&ring(1, None)),
+        explore: || run(&VectorBounds::default().world(None)),
     },
     CheckedModel {
         name: "three processes, each sends to each",
         text: "one message on each of the six links; any order, any loss, one duplicate",
         expects: Expects::Holds { states: 672_799 },
-        explore: || run(&causality::mesh(Config::default())),
+        explore: || run(&VectorBounds { works: 0, told: Told::All, ..VectorBounds::default() }.world(None)),
     },
     CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
-        run(&ring(1, Some(protocol::Rule::Tick)))
-    }),
+        run(&VectorBounds::default().world(Some(protocol::Rule::Tick)))
+    })
+    .without("tick"),
     CheckedModel::breaks("without maximum", "as the ring", ("clock condition", 2), || {
-        run(&ring(1, Some(protocol::Rule::Maximum)))
-    }),
+        run(&VectorBounds::default().world(Some(protocol::Rule::Maximum)))
+    })
+    .without("maximum"),
     CheckedModel::breaks(
         "without own places",
         "as the ring; the uniqueness of stamps, which breaks sooner, is not checked",
         ("strong clock condition", 3),
         || {
-            let world = ring(1, Some(protocol::Rule::Own));
+            let world = VectorBounds::default().world(Some(protocol::Rule::Own));
             let properties = VectorClocks::properties();
             let converse: Vec<_> = properties.into_iter().filter(|one| one.name == "strong clock condition").collect();
             explore(&world, hold(Checker::new(&world), &converse))
         },
-    ),
+    )
+    .without("own"),
     CheckedModel::breaks("without whole vectors", "as the ring", ("clock condition", 4), || {
-        run(&ring(1, Some(protocol::Rule::Whole)))
-    }),
+        run(&VectorBounds::default().world(Some(protocol::Rule::Whole)))
+    })
+    .without("whole"),
 ];
 
 type Instance = System<VectorClock, History<Vector>>;
 
-/// Each has one local event and sends to the next this many times.
-fn ring(times: u32, without: Option<protocol::Rule>) -> Instance {
-    causality::ring(Config { without }, times)
+impl volvox_lab::ask::Instance for VectorBounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let world = self.world(without.and_then(protocol::Rule::named));
+        explore(&world, hold(Checker::new(&world), &VectorClocks::properties()))
+    }
+}
+
+impl VectorBounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        self.asked(System::with_history(self.nodes, Config { without }))
+    }
 }
 
 fn run(world: &Instance) -> Explored {

@@ -12,4 +12,5 @@ pub static FAMILY: Family = Family {
     entries: &[protocol::<two_phase_commit::TwoPhaseCommit>(), protocol::<three_phase_commit::ThreePhaseCommit>()],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

@@ -5,6 +5,8 @@ mod claims;
 use volvox_commit::three_phase::{self as protocol, Command, Config, History, ThreePhase};
 use volvox_commit::transaction::Decision;
 use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::ask::{Asking, Crashed};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
@@ -40,6 +42,7 @@ impl Chapter for ThreePhaseCommit {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -75,7 +78,7 @@ static MODELS: [CheckedModel; 10] = [
         text: "a message takes one tick or two, and is assumed to take less than three; one participant may refuse; the \
                nodes that are left decide (AC5)",
         expects: Expects::Holds { states: 5_072 },
-        explore: || live(&synchronous(3, None).crashes(2)),
+        explore: || Bounds { crashes: 2, ..IN_TIME }.explored(None),
     },
     CheckedModel {
         name: "three participants, one crash",
@@ -87,7 +90,7 @@ static MODELS: [CheckedModel; 10] = [
         name: "crashed nodes restart, two crashes",
         text: "two participants; a message takes one tick or two; a restarted node asks, and all decide, even if all had crashed",
         expects: Expects::Holds { states: 709_632 },
-        explore: || live(&synchronous(3, None).crashes_and_restarts(2)),
+        explore: || Bounds { crashes: 2, crashed: Crashed::Returns, ..IN_TIME }.explored(None),
     },
     CheckedModel {
         name: "nothing fails",
@@ -105,20 +108,24 @@ static MODELS: [CheckedModel; 10] = [
         "a cut",
         "two participants, no rule removed, in time; two messages are lost, both between the coordinator and the others",
         (SAME, 23),
-        || safe(&synchronous(3, None).network(Network::ordered().losses(2))),
+        || Bounds { losses: 2, ..IN_TIME }.explored(None),
     ),
     CheckedModel::breaks("without pre-commit", "two participants, one crash", (SAME, 21), || {
-        safe(&synchronous(3, Some(protocol::Rule::PreCommit)).crashes(1))
-    }),
+        safe(&Bounds { crashes: 1, ..IN_TIME }.world(Some(protocol::Rule::PreCommit)))
+    })
+    .without("pre-commit"),
     CheckedModel::breaks("without acks", "two participants, one crash", (SAME, 21), || {
-        safe(&synchronous(3, Some(protocol::Rule::Acks)).crashes(1))
-    }),
+        safe(&Bounds { crashes: 1, ..IN_TIME }.world(Some(protocol::Rule::Acks)))
+    })
+    .without("acks"),
     CheckedModel::breaks("without again", "two participants, two crashes", (SAME, 34), || {
-        safe(&synchronous(3, Some(protocol::Rule::Again)).crashes(2))
-    }),
+        safe(&Bounds { crashes: 2, ..IN_TIME }.world(Some(protocol::Rule::Again)))
+    })
+    .without("again"),
     CheckedModel::breaks("without unanimity", "two participants, of whom one may refuse", (SAME, 18), || {
-        safe(&synchronous(3, Some(protocol::Rule::Unanimity)))
-    }),
+        safe(&IN_TIME.world(Some(protocol::Rule::Unanimity)))
+    })
+    .without("unanimity"),
 ];
 
 type Instance = System<ThreePhase, History>;
@@ -142,8 +149,39 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
     Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
-fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
-    system(nodes, without).timed(timed(1, 2))
+bounds! {
+    /// One transaction, in time, which the last participant may refuse.
+    struct Bounds;
+    nodes: u64 = 3, "the coordinator n1, and participants" in 2..=4 nodes;
+    delay: u32 = 2, "that a message takes at most, and one at least; less than 3 is assumed" in 1..=4 ticks;
+    crashes: u32 = 0, "of nodes" in 0..=2 crashes;
+    crashed: Crashed = Crashed::Stays, "what a node that crashed does, with its disk";
+    losses: u32 = 0, "of messages; only safety is asked where the links break their promises" in 0..=2 losses;
+}
+
+const IN_TIME: Bounds = Bounds { nodes: 3, delay: 2, crashes: 0, crashed: Crashed::Stays, losses: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let system =
+            system(self.nodes, without).network(Network::ordered().losses(self.losses)).timed(timed(1, self.delay));
+        match self.crashed {
+            Crashed::Stays => system.crashes(self.crashes),
+            Crashed::Returns => system.crashes_and_restarts(self.crashes),
+        }
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let is_promised = self.losses == 0 && self.delay < 3;
+        let world = self.world(without);
+        if is_promised { live(&world) } else { safe(&world) }
+    }
 }
 
 fn quick(nodes: u64) -> Instance {

@@ -6,6 +6,7 @@ use volvox_commit::transaction::{Command, Content, Decision, History, Outcome};
 use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::ask::{Asking, Crashed, Disks};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::claim::Claim;
@@ -14,6 +15,7 @@ use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_lab::{bounds, words};
 
 /// The chapter.
 pub struct TwoPhaseCommit;
@@ -36,6 +38,7 @@ impl Chapter for TwoPhaseCommit {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -90,23 +93,20 @@ static MODELS: [CheckedModel; 16] = [
         name: "two participants, two crashes",
         text: "links that lose, duplicate and reorder at will; disks that sync at once; one participant may refuse",
         expects: Expects::Holds { states: 578_918 },
-        explore: || safe(&anything(Config::default(), COORDINATOR, 2)),
+        explore: || Bounds { crashes: 2, ..ANYTHING }.explored(None),
     },
     CheckedModel {
         name: "three participants, no crash",
         text: "links that lose, duplicate and reorder at will, and timers that fire at any moment; a crash would cost 30 times \
                the states, and shows nothing that two participants do not show",
         expects: Expects::Holds { states: 9_206 },
-        explore: || {
-            let world = system(4, Config::default()).network(Network::duplicating()).durability(Durability::Prompt);
-            safe(&world.command(COORDINATOR, Command::Begin, 1))
-        },
+        explore: || Bounds { nodes: 4, refusals: 0, ..ANYTHING }.explored(None),
     },
     CheckedModel {
         name: "a participant begins, two crashes",
         text: "two participants; links that lose, duplicate and reorder at will; disks that sync at once",
         expects: Expects::Holds { states: 361_272 },
-        explore: || safe(&anything(Config::default(), NodeId(2), 2)),
+        explore: || safe(&begun_by(NodeId(2), Bounds { crashes: 2, ..ANYTHING }.quiet(None))),
     },
     CheckedModel {
         name: "begun twice, a crash before the sync",
@@ -141,23 +141,29 @@ static MODELS: [CheckedModel; 16] = [
         || live(&in_order().crashes(1)),
     ),
     CheckedModel::breaks("without prepared", "two participants, one crash", (SAME, 9), || {
-        without(protocol::Rule::Prepared)
-    }),
+        Bounds { crashes: 1, ..ANYTHING }.explored(Some(protocol::Rule::Prepared))
+    })
+    .without("prepared"),
     CheckedModel::breaks("without committed", "two participants, one crash", (SAME, 10), || {
-        without(protocol::Rule::Committed)
-    }),
+        Bounds { crashes: 1, ..ANYTHING }.explored(Some(protocol::Rule::Committed))
+    })
+    .without("committed"),
     CheckedModel::breaks("without unanimity", "two participants, one crash", ("validity", 3), || {
-        without(protocol::Rule::Unanimity)
-    }),
+        Bounds { crashes: 1, ..ANYTHING }.explored(Some(protocol::Rule::Unanimity))
+    })
+    .without("unanimity"),
     CheckedModel::breaks("without uncertain", "two participants, one crash", (SAME, 6), || {
-        without(protocol::Rule::Uncertain)
-    }),
+        Bounds { crashes: 1, ..ANYTHING }.explored(Some(protocol::Rule::Uncertain))
+    })
+    .without("uncertain"),
     CheckedModel::breaks("without refusal", "two participants, one crash", (SAME, 8), || {
-        without(protocol::Rule::Refusal)
-    }),
+        Bounds { crashes: 1, ..ANYTHING }.explored(Some(protocol::Rule::Refusal))
+    })
+    .without("refusal"),
     CheckedModel::breaks("without acknowledged", "two participants, one crash", (SAME, 10), || {
-        without(protocol::Rule::Acknowledged)
-    }),
+        Bounds { crashes: 1, ..ANYTHING }.explored(Some(protocol::Rule::Acknowledged))
+    })
+    .without("acknowledged"),
     UNIQUE,
 ];
 
@@ -167,7 +173,7 @@ const UNIQUE: CheckedModel = CheckedModel::breaks(
     "two participants; two transactions with different contents, the coordinator crashes before its sync and begins again",
     ("agreement on the content", 11),
     || named(&begun_twice(Some(protocol::Rule::Unique))),
-);
+).without("unique");
 
 type Instance = System<TwoPhase, History>;
 
@@ -200,14 +206,80 @@ fn begun_twice(without: Option<protocol::Rule>) -> Instance {
         .command(COORDINATOR, Command::BeginWith(Content(2)), 1)
 }
 
-/// One transaction, over arbitrary links; one participant may refuse.
-fn anything(config: Config, begins: NodeId, crashes: u32) -> Instance {
-    system(3, config)
-        .network(Network::duplicating())
-        .durability(Durability::Prompt)
-        .crashes_and_restarts(crashes)
-        .command(begins, Command::Begin, 1)
-        .command(NodeId(3), Command::Refuse, 1)
+words! {
+    /// The promises of a link.
+    enum Links { Fifo = "fifo", Unordered = "unordered", Anything = "anything" }
+}
+
+bounds! {
+    /// The coordinator begins a transaction; with more than one, they have different contents.
+    struct Bounds;
+    nodes: u64 = 3, "the coordinator n1, and participants" in 2..=4 nodes;
+    transactions: u64 = 1, "that the coordinator begins" in 1..=2 transactions;
+    refusals: u32 = 0, "of the last participant, which votes no" in 0..=1 refusals;
+    timeouts: u32 = 2, "that fire in a run where disks are late; where they are prompt, any number" in 0..=4 timeouts;
+    crashes: u32 = 0, "of nodes" in 0..=2 crashes;
+    crashed: Crashed = Crashed::Returns, "what a node that crashed does, with its disk";
+    order: Links = Links::Unordered, "what links do: anything is loss, repetition and overtaking at will";
+    disks: Disks = Disks::Prompt, "whether a sync is an event of its own";
+}
+
+/// Over links that may do anything; one participant may refuse.
+const ANYTHING: Bounds = Bounds {
+    nodes: 3,
+    transactions: 1,
+    refusals: 1,
+    timeouts: 0,
+    crashes: 0,
+    crashed: Crashed::Returns,
+    order: Links::Anything,
+    disks: Disks::Prompt,
+};
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    /// Nobody begins anything yet.
+    fn quiet(self, without: Option<protocol::Rule>) -> Instance {
+        let system = system(self.nodes, Config { without, ..Config::default() }).network(match self.order {
+            Links::Fifo => Network::ordered().queue_max(QUEUE_MAX),
+            Links::Unordered => Network::unordered().queue_max(QUEUE_MAX),
+            Links::Anything => Network::duplicating(),
+        });
+        let system = match self.disks {
+            Disks::Prompt => system.durability(Durability::Prompt),
+            Disks::Late => system.durability(Durability::Separate).timer_budget(|_| true, self.timeouts),
+        };
+        let system = match self.crashed {
+            Crashed::Returns => system.crashes_and_restarts(self.crashes),
+            Crashed::Stays => system.crashes(self.crashes),
+        };
+        if self.refusals == 0 { system } else { system.command(NodeId(self.nodes), Command::Refuse, 1) }
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = match self.transactions {
+            1 => begun_by(COORDINATOR, self.quiet(without)),
+            count => (1..=count).fold(self.quiet(without), |system, content| {
+                system.command(COORDINATOR, Command::BeginWith(Content(content)), 1)
+            }),
+        };
+        if self.order == Links::Anything && self.disks == Disks::Prompt {
+            return safe(&world);
+        }
+        explore(&world, checker(&world).reachable("a commit", decided(Decision::Commit)))
+    }
+}
+
+/// A bound on links, so that questions that are repeated without end have an end.
+const QUEUE_MAX: usize = 2;
+
+fn begun_by(node: NodeId, system: Instance) -> Instance {
+    system.command(node, Command::Begin, 1)
 }
 
 /// One transaction, over links that lose messages only when the sender or receiver crashes.
@@ -217,10 +289,6 @@ fn in_order() -> Instance {
         Command::Begin,
         1,
     )
-}
-
-fn without(rule: protocol::Rule) -> Explored {
-    safe(&anything(Config { without: Some(rule), ..Config::default() }, COORDINATOR, 1))
 }
 
 fn checker(world: &Instance) -> Checker<'_, Instance> {

@@ -2,7 +2,9 @@
 
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
-use volvox_election::bully::{self as protocol, Bully, Command, Config};
+use volvox_election::bully::{self as protocol, Bully, Command, Config, Event};
+use volvox_lab::ask::{Asking, Crashed};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -40,6 +42,7 @@ impl Chapter for BullyAlgorithm {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -82,14 +85,14 @@ static MODELS: [CheckedModel; 8] = [
         name: "three nodes, two crashes with return",
         text: "a message takes one tick; safety and liveness as before",
         expects: Expects::Holds { states: 282_808 },
-        explore: || live(&system(3, None).timed(timed(1, 1)).crashes_and_restarts(2)),
+        explore: || Bounds { crashes: 2, ..PUNCTUAL }.explored(None),
     },
     CheckedModel {
         name: "four nodes",
         text: "a message takes one tick; all begin at once and the lowest may suspect. A crash would cost a hundred times the \
                states, and shows nothing that three nodes do not show",
         expects: Expects::Holds { states: 133_773 },
-        explore: || live(&system(4, None).timed(timed(1, 1))),
+        explore: || Bounds { nodes: 4, ..PUNCTUAL }.explored(None),
     },
     CheckedModel::breaks(
         "asynchronous",
@@ -97,24 +100,32 @@ static MODELS: [CheckedModel; 8] = [
         (ONE, 3),
         || safe(&system(2, None)),
     ),
-    CheckedModel::breaks("without patience", "two nodes; they start, and both lead", (ONE, 0), || {
-        safe(&synchronous(2, Some(protocol::Rule::Patience)))
-    }),
+    CheckedModel::breaks(
+        "without patience",
+        "two nodes, of which one follows the other, and suspects it: it leads beside it. That both lead when they start is not \
+         asked",
+        (ONE, 3),
+        || after_an_election(Some(protocol::Rule::Patience)),
+    )
+    .without("patience"),
     CheckedModel::breaks("without office", "two nodes, a crash with return", (ONE, 8), || {
-        safe(&synchronous(2, Some(protocol::Rule::Office)).crashes_and_restarts(1))
-    }),
+        Bounds { nodes: 2, slowest: 2, crashes: 1, ..PUNCTUAL }.explored(Some(protocol::Rule::Office))
+    })
+    .without("office"),
     CheckedModel::breaks(
         "without take-over",
         "two nodes; the lower suspects, is answered, and waits forever",
         (FOLLOW, 24),
-        || live(&synchronous(2, Some(protocol::Rule::TakeOver))),
-    ),
+        || Bounds { nodes: 2, slowest: 2, ..PUNCTUAL }.explored(Some(protocol::Rule::TakeOver)),
+    )
+    .without("take-over"),
     CheckedModel::breaks(
         "without hand-over",
         "three nodes, a crash with return; a message takes one tick",
         (FOLLOW, 18),
-        || live(&system(3, Some(protocol::Rule::HandOver)).timed(timed(1, 1)).crashes_and_restarts(1)),
-    ),
+        || Bounds { crashes: 1, ..PUNCTUAL }.explored(Some(protocol::Rule::HandOver)),
+    )
+    .without("hand-over"),
 ];
 
 type Instance = System<Bully>;
@@ -132,8 +143,56 @@ fn timed(delivery_min: u32, delivery_max: u32) -> Timed {
     Timed { tick: TICK, delivery_min, delivery_max, drifts_ppm: vec![0] }
 }
 
-fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
-    system(nodes, without).timed(timed(1, 2))
+bounds! {
+    /// Nodes that all begin at once, in time.
+    struct Bounds;
+    nodes: u64 = 3, "that begin at once" in 2..=4 nodes;
+    quickest: u32 = 1, "that a message takes at least" in 0..=2 ticks;
+    slowest: u32 = 1, "that a message takes at most; 2 are assumed, and only safety is asked beyond" in 1..=4 ticks;
+    crashes: u32 = 0, "of nodes" in 0..=2 crashes;
+    crashed: Crashed = Crashed::Returns, "what a node that crashed does";
+    losses: u32 = 0, "of messages; only safety is asked with one" in 0..=2 losses;
+}
+
+/// A message takes one tick, always.
+const PUNCTUAL: Bounds = Bounds { nodes: 3, quickest: 1, slowest: 1, crashes: 0, crashed: Crashed::Returns, losses: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { quickest, slowest, .. } = self;
+        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let Bounds { nodes, quickest, slowest, crashes, crashed, losses } = self;
+        let world = system(nodes, without).network(Network::ordered().losses(losses)).timed(timed(quickest, slowest));
+        let world = match crashed {
+            Crashed::Returns => world.crashes_and_restarts(crashes),
+            Crashed::Stays => world.crashes(crashes),
+        };
+        if losses == 0 && slowest <= 2 { live(&world) } else { safe(&world) }
+    }
+}
+
+/// Explores what comes after one node has followed another: how they come to that is not asked.
+fn after_an_election(without: Option<protocol::Rule>) -> Explored {
+    let config = Config { delay: TICK * 2, processing: TICK, without };
+    let has_followed = |followed: &mut bool, _, event: &Event| *followed |= matches!(event, Event::Follows(_));
+    let world = System::<Bully, bool>::observed(2, config, false, has_followed)
+        .network(Network::ordered())
+        .timed(timed(1, 2))
+        .command(NodeId(1), Command::Suspect, 1);
+    let checker = Checker::new(&world).invariant(ONE, |world, state| {
+        let view = world.view(state);
+        !view.history() || view.nodes().filter(|(_, node)| node.is_leading()).count() < 2
+    });
+    explore(&world, checker)
 }
 
 /// The same, but a message takes at most one tick, and possibly no time at all: messages on other links may overtake

@@ -2,8 +2,10 @@
 
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -38,6 +40,7 @@ impl Chapter for ChangRoberts {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -80,14 +83,14 @@ static MODELS: [CheckedModel; 6] = [
         text: "FIFO links; each may begin once, at any moment, even when it has learned; each that begins learns of \
                the highest. No failures: one ends the election, see the caveats",
         expects: Expects::Holds { states: 798 },
-        explore: || run(&system(4, None)),
+        explore: || FOUR.explored(None),
     },
     CheckedModel {
         name: "four nodes, links without order",
         text: "the same, but a message may overtake another: still only the highest leads",
         expects: Expects::Holds { states: 4_409 },
         explore: || {
-            let world = system(4, None).network(Network::unordered());
+            let world = Bounds { order: Order::Unordered, ..FOUR }.world(None);
             explore(&world, hold(Checker::new(&world).states_max(1_500_000), &ChangRoberts::properties()))
         },
     },
@@ -96,30 +99,52 @@ static MODELS: [CheckedModel; 6] = [
         text: "no rule removed; a node that has learned the result begins again, and its id overtakes the result: it is discarded \
                by the next, which still takes part",
         expects: Expects::Counterexample { property: LEARNS, steps: 11 },
-        explore: || run(&system(4, None).network(Network::unordered())),
+        explore: || Bounds { order: Order::Unordered, ..FOUR }.explored(None),
     },
-    broken("without swallow", "agreement", 4, || run(&system(3, Some(protocol::Rule::Swallow)))),
-    broken("without replace", LEARNS, 2, || run(&system(3, Some(protocol::Rule::Replace)))),
-    broken("without tell", LEARNS, 4, || run(&system(3, Some(protocol::Rule::Tell)))),
+    broken("without swallow", "agreement", 4, || Bounds { nodes: 3, ..FOUR }.explored(Some(protocol::Rule::Swallow)))
+        .without("swallow"),
+    broken("without replace", LEARNS, 2, || Bounds { nodes: 3, ..FOUR }.explored(Some(protocol::Rule::Replace)))
+        .without("replace"),
+    broken("without tell", LEARNS, 4, || Bounds { nodes: 3, ..FOUR }.explored(Some(protocol::Rule::Tell)))
+        .without("tell"),
 ];
 
 type Instance = System<Node>;
 
-fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
-    let world = System::<Node>::new(nodes, Config { without, ring: Vec::new() }).network(Network::ordered());
-    (1..=nodes).fold(world, |world, id| world.command(NodeId(id), Command::Suspect, 1))
+bounds! {
+    /// A ring of nodes, each of which may begin.
+    struct Bounds;
+    nodes: u64 = 4, "in the ring" in 2..=6 nodes;
+    begins: u32 = 1, "of each node, at any moment, also when it has learned" in 1..=3 suspicions;
+    order: Order = Order::Fifo, "in which the messages of a link arrive";
 }
 
-fn run(world: &Instance) -> Explored {
-    let checker = hold(Checker::new(world).states_max(1_500_000), &ChangRoberts::properties());
-    let checker = (1..=4).map(NodeId).fold(checker, |checker, id| {
-        checker.leads_to(
-            LEARNS,
-            move |world, state| world.view(state).node(id).is_some_and(Node::participates),
-            move |world, state| world.view(state).node(id).is_none_or(|node| !node.participates()),
-        )
-    });
-    explore(world, checker)
+const FOUR: Bounds = Bounds { nodes: 4, begins: 1, order: Order::Fifo };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let world = System::<Node>::new(self.nodes, Config { without, ring: Vec::new() }).network(self.order.network());
+        (1..=self.nodes).fold(world, |world, id| world.command(NodeId(id), Command::Suspect, self.begins))
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        let checker = hold(Checker::new(&world).states_max(1_500_000), &ChangRoberts::properties());
+        let checker = (1..=self.nodes).map(NodeId).fold(checker, |checker, id| {
+            checker.leads_to(
+                LEARNS,
+                move |world, state| world.view(state).node(id).is_some_and(Node::participates),
+                move |world, state| world.view(state).node(id).is_none_or(|node| !node.participates()),
+            )
+        });
+        explore(&world, checker)
+    }
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

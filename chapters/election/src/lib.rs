@@ -17,4 +17,5 @@ pub static FAMILY: Family = Family {
     ],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

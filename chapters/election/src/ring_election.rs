@@ -2,6 +2,8 @@
 
 use volvox_core::{Duration, NodeId, Property};
 use volvox_election::ring::{self as protocol, Command, Config, History, Ring};
+use volvox_lab::ask::{Asking, Crashed};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -36,6 +38,7 @@ impl Chapter for RingElection {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -69,14 +72,14 @@ static MODELS: [CheckedModel; 9] = [
         name: "three nodes, a crash with return",
         text: "a message takes one tick; any node may crash at any moment, and restarts; eventually all follow a living node",
         expects: Expects::Holds { states: 116_090 },
-        explore: || live(&synchronous(3, None).crashes_and_restarts(1)),
+        explore: || Bounds { crashes: 1, ..PUNCTUAL }.explored(None),
     },
     CheckedModel {
         name: "four nodes",
         text: "a message takes one tick; all begin at once, and the lowest once more; no node crashes, and the highest is elected",
         expects: Expects::Holds { states: 3_856 },
         explore: || {
-            let world = synchronous(4, None).command(NodeId(1), Command::Suspect, 1);
+            let world = Bounds { nodes: 4, suspicions: 1, ..PUNCTUAL }.world(None);
             explore(&world, highest(lively(&world)))
         },
     },
@@ -99,26 +102,31 @@ static MODELS: [CheckedModel; 9] = [
         name: "three nodes, a crash for good",
         text: "a message takes one tick; a node that begins an election finishes it, or crashes",
         expects: Expects::Holds { states: 5_284 },
-        explore: || ends(&synchronous(3, None).crashes(1)),
+        explore: || Bounds { crashes: 1, crashed: Crashed::Stays, ..PUNCTUAL }.explored(None),
     },
     CheckedModel::breaks(
         "without skip",
         "three nodes, a crash for good; a failed round is not repeated: each would fail in the same way",
         (ENDS, 15),
         || {
-            let world = synchronous(3, Some(protocol::Rule::Skip)).crashes(1);
-            ends(&world.timers(|_, timer| !matches!(timer, protocol::Timer::Round)))
+            let stays = Bounds { crashes: 1, crashed: Crashed::Stays, ..PUNCTUAL };
+            let world = stays.world(Some(protocol::Rule::Skip));
+            ends(&world.timers(|_, timer| !matches!(timer, protocol::Timer::Round)), 3)
         },
-    ),
+    )
+    .without("skip"),
     CheckedModel::breaks("without announce", "three nodes, of which one suspects; nothing fails", (FOLLOW, 33), || {
-        live(&synchronous(3, Some(protocol::Rule::Announce)).command(NodeId(1), Command::Suspect, 1))
-    }),
+        Bounds { suspicions: 1, ..PUNCTUAL }.explored(Some(protocol::Rule::Announce))
+    })
+    .without("announce"),
     CheckedModel::breaks("without once", "three nodes, asynchronous, one early timeout", (ONE, 9), || {
         safe(&impatient(Some(protocol::Rule::Once)))
-    }),
+    })
+    .without("once"),
     CheckedModel::breaks("without doubt", "three nodes, a crash with return", (FOLLOW, 46), || {
-        live(&synchronous(3, Some(protocol::Rule::Doubt)).crashes_and_restarts(1))
-    }),
+        Bounds { crashes: 1, ..PUNCTUAL }.explored(Some(protocol::Rule::Doubt))
+    })
+    .without("doubt"),
 ];
 
 type Instance = System<Ring, History>;
@@ -131,8 +139,44 @@ fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
     System::with_history(nodes, config).network(Network::ordered()).durability(Durability::Prompt)
 }
 
-fn synchronous(nodes: u64, without: Option<protocol::Rule>) -> Instance {
-    system(nodes, without).timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 1, drifts_ppm: vec![0] })
+bounds! {
+    /// Nodes that all begin at once, in time.
+    struct Bounds;
+    nodes: u64 = 3, "in the ring, which begin at once" in 2..=4 nodes;
+    suspicions: u32 = 0, "of n1, that the leader is dead, at any moment" in 0..=2 suspicions;
+    delay: u32 = 1, "that a message takes; 1 is assumed, and only safety is asked beyond" in 1..=3 ticks;
+    crashes: u32 = 0, "of nodes" in 0..=2 crashes;
+    crashed: Crashed = Crashed::Returns, "what a node that crashed does";
+    losses: u32 = 0, "of messages; only safety is asked with one" in 0..=2 losses;
+}
+
+const PUNCTUAL: Bounds = Bounds { nodes: 3, suspicions: 0, delay: 1, crashes: 0, crashed: Crashed::Returns, losses: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let time = Timed { tick: TICK, delivery_min: 1, delivery_max: self.delay, drifts_ppm: vec![0] };
+        let world = system(self.nodes, without).network(Network::ordered().losses(self.losses)).timed(time);
+        let world = match self.crashed {
+            Crashed::Returns => world.crashes_and_restarts(self.crashes),
+            Crashed::Stays => world.crashes(self.crashes),
+        };
+        if self.suspicions == 0 { world } else { world.command(NodeId(1), Command::Suspect, self.suspicions) }
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        match (self.losses == 0 && self.delay == 1, self.crashed) {
+            (false, _) => safe(&world),
+            (true, Crashed::Returns) => live(&world),
+            (true, Crashed::Stays) => ends(&world, self.nodes),
+        }
+    }
 }
 
 /// Asynchronous: one acknowledgement is believed to be late.
@@ -172,8 +216,8 @@ fn lively(world: &Instance) -> Checker<'_, Instance> {
     })
 }
 
-fn ends(world: &Instance) -> Explored {
-    let checker = (1..=3).map(NodeId).fold(checker(world), |checker, id| {
+fn ends(world: &Instance, nodes: u64) -> Explored {
+    let checker = (1..=nodes).map(NodeId).fold(checker(world), |checker, id| {
         checker.leads_to(
             ENDS,
             move |world, state| world.view(state).node(id).is_some_and(Ring::is_electing),

@@ -11,4 +11,5 @@ pub static FAMILY: Family = Family {
     entries: &[Entry::Experiment(&eight_fallacies::EIGHT_FALLACIES)],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

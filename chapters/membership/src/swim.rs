@@ -3,6 +3,8 @@
 use super::swim_claims;
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property, When};
+use volvox_lab::ask::Asking;
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
 use volvox_lab::claim::Claim;
@@ -37,6 +39,7 @@ impl Chapter for Swim {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &swim_claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::for_group(settings.nodes) }
@@ -91,26 +94,26 @@ static MODELS: [CheckedModel; 13] = [
         name: "in time, one lost message accuses no member",
         text: "three members, one relay, links that deliver within a tick; ack timeout 3 ticks, period 8; without end",
         expects: Expects::Holds { states: 7_712 },
-        explore: || lives(&in_time(None, 1), SUSPECTED),
+        explore: || lives(&Bounds { losses: 1, ..IN_TIME }.world(None), SUSPECTED),
     },
     CheckedModel {
         name: "in time, two lost messages do not make a member faulty",
         text: "the same: an accused member refutes within the limit of four periods",
         expects: Expects::Holds { states: 419_984 },
-        explore: || lives(&in_time(None, 2), FAULTY),
+        explore: || Bounds { losses: 2, ..IN_TIME }.explored(None),
     },
     CheckedModel {
         name: "in time, crashes are detected",
         text: "the same, and one member crashes at any moment: eventually all others believe it is faulty",
         expects: Expects::Holds { states: 50_828 },
-        explore: || found(&in_time(None, 0).crashes(1)),
+        explore: || Bounds { crashes: 1, ..IN_TIME }.explored(None),
     },
     CheckedModel::holds(
         "in time, a member that leaves is known to be gone",
         "the same, and n3 leaves at any moment: eventually the others believe that it is gone",
         39_274,
         || {
-            let world = in_time(None, 0).command(NodeId(3), Command::Leave, 1);
+            let world = Bounds { leaves: 1, ..IN_TIME }.world(None);
             let checker = hold(Checker::new(&world), &protocol::properties())
                 .reachable("n3 is removed", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
                 .leads_to(
@@ -141,47 +144,44 @@ static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "without relays",
         text: "in time, one lost message",
-        expects: Expects::Counterexample { property: "no living member is suspected", steps: 18 },
-        explore: || lives(&in_time(Some(protocol::Rule::Relays), 1), SUSPECTED),
+        expects: Expects::Without { rule: "relays", property: "no living member is suspected", steps: 18 },
+        explore: || lives(&Bounds { losses: 1, ..IN_TIME }.world(Some(protocol::Rule::Relays)), SUSPECTED),
     },
     CheckedModel {
         name: "without suspicion",
         text: "in time, two lost messages",
-        expects: Expects::Counterexample { property: "no living member is faulty", steps: 19 },
-        explore: || lives(&in_time(Some(protocol::Rule::Suspicion), 2), FAULTY),
+        expects: Expects::Without { rule: "suspicion", property: "no living member is faulty", steps: 19 },
+        explore: || Bounds { losses: 2, ..IN_TIME }.explored(Some(protocol::Rule::Suspicion)),
     },
     CheckedModel {
         name: "without raising incarnations",
         text: "in time, two lost messages",
-        expects: Expects::Counterexample { property: "no living member is faulty", steps: 87 },
-        explore: || lives(&in_time(Some(protocol::Rule::Incarnation), 2), FAULTY),
+        expects: Expects::Without { rule: "incarnation", property: "no living member is faulty", steps: 87 },
+        explore: || Bounds { losses: 2, ..IN_TIME }.explored(Some(protocol::Rule::Incarnation)),
     },
     CheckedModel {
         name: "without round robin",
         text: "in time, one member crashes: the others draw one another forever",
-        expects: Expects::Counterexample { property: "completeness", steps: 29 },
-        explore: || found(&in_time(Some(protocol::Rule::RoundRobin), 0).crashes(1)),
+        expects: Expects::Without { rule: "round-robin", property: "completeness", steps: 29 },
+        explore: || Bounds { crashes: 1, ..IN_TIME }.explored(Some(protocol::Rule::RoundRobin)),
     },
     CheckedModel {
         name: "without precedence",
         text: "asynchronous, two periods in total, nothing is lost",
-        expects: Expects::Counterexample { property: "monotonic views", steps: 5 },
+        expects: Expects::Without { rule: "precedence", property: "monotonic views", steps: 5 },
         explore: || safe(&without_time(Some(protocol::Rule::Precedence))),
     },
     CheckedModel {
         name: "without a limit",
         text: "in time, one member crashes: the update about it is forwarded forever",
-        expects: Expects::Counterexample { property: "bounded dissemination", steps: 34 },
-        explore: || safe(&in_time(Some(protocol::Rule::Limit), 0).crashes(1)),
+        expects: Expects::Without { rule: "limit", property: "bounded dissemination", steps: 34 },
+        explore: || safe(&Bounds { crashes: 1, ..IN_TIME }.world(Some(protocol::Rule::Limit))),
     },
     CheckedModel {
         name: "a limit of suspicion that is too short",
         text: "in time, two lost messages, three periods to refute: an update takes longer to come around",
         expects: Expects::Counterexample { property: "no living member is faulty", steps: 87 },
-        explore: || {
-            let hasty = Config { suspicion: TICK * 24, ..small(None) };
-            lives(&timed(configured(hasty, 2)), FAULTY)
-        },
+        explore: || Bounds { losses: 2, suspicion: 3, ..IN_TIME }.explored(None),
     },
 ];
 
@@ -216,20 +216,59 @@ fn small(without: Option<protocol::Rule>) -> Config {
     }
 }
 
-fn configured(config: Config, losses: u32) -> Instance {
-    Instance::with_history(NODES, config).network(Network::unordered().losses(losses))
+bounds! {
+    /// Members and links that keep their time.
+    struct Bounds;
+    nodes: u64 = 3, "that know one another from the beginning" in 2..=4 members;
+    relays: u32 = 1, "that are asked to probe a silent member" in 0..=2 members;
+    suspicion: u32 = 4, "that an accused member has to refute" in 1..=6 periods;
+    leaves: u32 = 0, "of the last member, at any moment" in 0..=1 commands;
+    crashes: u32 = 0, "of members, for good; with one, completeness is asked" in 0..=2 crashes;
+    losses: u32 = 0, "of messages; with one, that no living member is believed faulty is asked" in 0..=3 losses;
 }
 
-fn timed(world: Instance) -> Instance {
-    world.timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] })
+const IN_TIME: Bounds = Bounds { nodes: NODES, relays: 1, suspicion: 4, leaves: 0, crashes: 0, losses: 0 };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { nodes, crashes, .. } = *self;
+        let too_many =
+            || format!("--nodes {nodes} and --crashes {crashes} contradict one another: one at least stays up");
+        (u64::from(crashes) >= nodes).then(too_many)
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
 }
 
-fn in_time(without: Option<protocol::Rule>, losses: u32) -> Instance {
-    timed(configured(small(without), losses))
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let small = small(without);
+        let config = Config { suspicion: small.period * self.suspicion, relays: self.relays, ..small };
+        let world = Instance::with_history(self.nodes, config)
+            .network(Network::unordered().losses(self.losses))
+            .timed(Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] })
+            .crashes(self.crashes);
+        if self.leaves == 0 { world } else { world.command(NodeId(self.nodes), Command::Leave, 1) }
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        match (self.crashes, self.losses) {
+            (0, 0) => safe(&world),
+            (0, _) => lives(&world, FAULTY),
+            (_, 0) => found(&world, self.nodes),
+            // A loss may look like a death, and completeness waits for periods without one.
+            (..) => safe(&world),
+        }
+    }
 }
 
 fn without_time(without: Option<protocol::Rule>) -> Instance {
-    configured(Config { lambda: 1, ..small(without) }, 0).timer_budget(|timer| *timer == Timer::Period, 2)
+    Instance::with_history(NODES, Config { lambda: 1, ..small(without) })
+        .network(Network::unordered())
+        .timer_budget(|timer| *timer == Timer::Period, 2)
 }
 
 fn is_out(node: &protocol::Swim) -> bool {
@@ -248,10 +287,10 @@ fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explo
 }
 
 /// A member crashes, and eventually all others believe it is faulty.
-fn found(world: &Instance) -> Explored {
+fn found(world: &Instance, nodes: u64) -> Explored {
     let checker = hold(Checker::new(world), &protocol::properties()).leads_to(
         "completeness",
-        |world, state| (world.view(state).nodes().count() as u64) < NODES,
+        move |world, state| (world.view(state).nodes().count() as u64) < nodes,
         |world, state| {
             let view = world.view(state);
             view.nodes().all(|(_, node)| node.members().all(|(id, held)| view.node(id).is_some() || held.is_faulty()))

@@ -2,9 +2,12 @@
 
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
+use volvox_core::erased::AnyProcess;
 use volvox_core::{Duration, NodeId, Process, Property};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -40,6 +43,7 @@ impl Chapter for TotalOrderMulticast {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> volvox_channel::Config<Config> {
         let without = settings.without.and_then(protocol::Rule::named);
@@ -59,10 +63,11 @@ impl Chapter for TotalOrderMulticast {
     }
 
     fn state(process: &Channel<TotalOrder>) -> NodeState {
-        match process.child().waiting() {
-            0 => NodeState::default(),
-            waiting => NodeState::plain(format_args!("{waiting} wait")),
-        }
+        state(process.child())
+    }
+
+    fn state_in_model(process: &AnyProcess) -> NodeState {
+        process.get().map_or_else(NodeState::default, state)
     }
 
     fn restarts() -> Restarts {
@@ -79,22 +84,26 @@ impl Chapter for TotalOrderMulticast {
     }
 }
 
+fn state(process: &TotalOrder) -> NodeState {
+    match process.waiting() {
+        0 => NodeState::default(),
+        waiting => NodeState::plain(format_args!("{waiting} wait")),
+    }
+}
+
 static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "three nodes, two multicasts, one crash",
         text: "lossless FIFO links; a crash at any moment, for good: there is one order of delivery",
         expects: Expects::Holds { states: 32_388 },
-        explore: || {
-            let world = system(3, &[1, 2], Network::ordered(), Config::default()).crashes(1);
-            explore(&world, safe(&world))
-        },
+        explore: || Bounds { crashes: 1, ..THREE }.explored(None),
     },
     CheckedModel {
         name: "three nodes, one multicast each",
         text: "lossless FIFO links; no crash: with one there are 5.7 million states",
         expects: Expects::Holds { states: 968_777 },
         explore: || {
-            let world = system(3, &[1, 2, 3], Network::ordered(), Config::default());
+            let world = Bounds { senders: 3, ..THREE }.world(None);
             explore(&world, safe(&world))
         },
     },
@@ -102,15 +111,15 @@ static MODELS: [CheckedModel; 7] = [
         name: "three nodes, two multicasts, every node delivers",
         text: "lossless FIFO links; no crash: after one, nothing is delivered any more",
         expects: Expects::Holds { states: 5_241 },
-        explore: || live(&system(3, &[1, 2], Network::ordered(), Config::default())),
+        explore: || THREE.explored(None),
     },
     CheckedModel {
         name: "two nodes, four multicasts, the sender acknowledges",
         text: "FIFO links; two multicasts each, causes before effects; one crash",
         expects: Expects::Holds { states: 17_594 },
         explore: || {
-            let config = Config { sender_acknowledges: true, without: None };
-            let world = system(2, &[1, 1, 2, 2], Network::ordered(), config).crashes(1);
+            let two = Bounds { nodes: 2, multicasts: 2, crashes: 1, ..THREE };
+            let world = two.configured(Config { sender_acknowledges: true, without: None });
             explore(&world, safe(&world))
         },
     },
@@ -118,34 +127,71 @@ static MODELS: [CheckedModel; 7] = [
         name: "over links without order",
         text: "two nodes, one multicast each, no rule of the protocol removed: the links are not FIFO",
         expects: Expects::Counterexample { property: "total order", steps: 4 },
-        explore: || {
-            let world = system(2, &[1, 2], Network::unordered(), Config::default());
-            explore(&world, safe(&world))
-        },
+        explore: || Bounds { nodes: 2, order: Order::Unordered, ..THREE }.explored(None),
     },
     CheckedModel {
         name: "without fifo",
         text: "two nodes, one multicast each: messages are sent after later acknowledgements",
-        expects: Expects::Counterexample { property: "total order", steps: 5 },
-        explore: || without(protocol::Rule::Fifo),
+        expects: Expects::Without { rule: "fifo", property: "total order", steps: 5 },
+        explore: || Bounds { nodes: 2, ..THREE }.explored(Some(protocol::Rule::Fifo)),
     },
     CheckedModel {
         name: "without acknowledgements",
         text: "two nodes, one multicast each",
-        expects: Expects::Counterexample { property: "total order", steps: 2 },
-        explore: || without(protocol::Rule::Acknowledgements),
+        expects: Expects::Without { rule: "acknowledgements", property: "total order", steps: 2 },
+        explore: || Bounds { nodes: 2, ..THREE }.explored(Some(protocol::Rule::Acknowledgements)),
     },
 ];
 
 type Instance = System<TotalOrder, History>;
 
-/// `nodes` nodes; each of `senders` multicasts once for each time that it is named.
-fn system(nodes: u64, senders: &[u64], network: Network, config: Config) -> Instance {
-    let system = System::with_history(nodes, config).network(network);
-    (1..=nodes).fold(system, |system, node| {
-        let times = senders.iter().filter(|sender| **sender == node).count() as u32;
-        if times == 0 { system } else { system.command(NodeId(node), multicast(), times) }
-    })
+bounds! {
+    /// Nodes of which the first ones multicast.
+    struct Bounds;
+    nodes: u64 = 3, "that deliver" in 2..=4 nodes;
+    senders: u64 = 2, "that multicast: the first ones" in 1..=4 nodes;
+    multicasts: u32 = 1, "of each of these" in 1..=3 messages;
+    crashes: u32 = 0, "of nodes, for good; with one, only safety is asked" in 0..=2 crashes;
+    order: Order = Order::Fifo, "in which the messages of a link arrive";
+}
+
+const THREE: Bounds = Bounds { nodes: 3, senders: 2, multicasts: 1, crashes: 0, order: Order::Fifo };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { nodes, senders, .. } = self;
+        (senders > nodes).then(|| format!("--nodes {nodes} and --senders {senders} contradict one another"))
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn configured(self, config: Config) -> Instance {
+        let system = System::with_history(self.nodes, config).network(self.order.network()).crashes(self.crashes);
+        (1..=self.senders).fold(system, |system, node| system.command(NodeId(node), multicast(), self.multicasts))
+    }
+
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        self.configured(Config { without, ..Config::default() })
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let (world, count) = (self.world(without), self.senders * u64::from(self.multicasts));
+        if self.crashes > 0 || count < 2 {
+            return explore(&world, safe(&world));
+        }
+        let checker = (1..=self.nodes).fold(safe(&world), |checker, node| {
+            checker.leads_to(
+                "validity",
+                move |world, state| world.view(state).history().multicasts() as u64 == count,
+                move |world, state| world.view(state).history().delivered(NodeId(node)) as u64 == count,
+            )
+        });
+        explore(&world, checker)
+    }
 }
 
 fn multicast() -> Command {
@@ -157,23 +203,6 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
         let view = world.view(state);
         view.nodes().any(|(id, _)| view.history().delivered(id) >= 2)
     })
-}
-
-fn live(world: &Instance) -> Explored {
-    let checker = (1..=3).fold(safe(world), |checker, node| {
-        checker.leads_to(
-            "validity",
-            |world, state| world.view(state).history().multicasts() == 2,
-            move |world, state| world.view(state).history().delivered(NodeId(node)) == 2,
-        )
-    });
-    explore(world, checker)
-}
-
-fn without(rule: protocol::Rule) -> Explored {
-    let config = Config { without: Some(rule), ..Config::default() };
-    let world = system(2, &[1, 2], Network::ordered(), config);
-    explore(&world, safe(&world))
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

@@ -1,10 +1,12 @@
 //! The coordinator: the simplest protocol, and its limits.
 
 use super::entries::{
-    DELAY, Told, asked, costs_at_full_load, count, exactly, no_starvation, overtaking_and_pauses, quiet, simulation,
-    told,
+    DELAY, Told, asked, costs_at_full_load, count, exactly, more_crashes_than_others, no_starvation,
+    overtaking_and_pauses, quiet, simulation, told,
 };
 use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System, Timed};
 use volvox_lab::claim::{Claim, Row};
@@ -37,6 +39,7 @@ impl Chapter for Centralised {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -80,28 +83,25 @@ static MODELS: [CheckedModel; 9] = [
         name: "three nodes, two entries each",
         text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 50_331 },
-        explore: || run(&instance(3, 2, None), 3),
+        explore: || Bounds { nodes: 3, entries: 2, ..TWO }.explored(None),
     },
     CheckedModel {
         name: "four nodes, one entry each",
         text: "the same",
         expects: Expects::Holds { states: 8_083 },
-        explore: || run(&instance(4, 1, None), 4),
+        explore: || Bounds { nodes: 4, ..TWO }.explored(None),
     },
     CheckedModel {
         name: "four nodes, of which two crash",
         text: "at any moment, for good: still mutual exclusion, in order",
         expects: Expects::Holds { states: 108_037 },
-        explore: || {
-            let world = instance(4, 1, None).crashes(2);
-            explore(&world, safe(&world))
-        },
+        explore: || Bounds { nodes: 4, crashes: 2, ..TWO }.explored(None),
     },
     CheckedModel::holds(
         "two nodes, three entries each",
         "no requested entry is forgotten, however many wait",
         2_213,
-        || run(&instance(2, 3, None), 2),
+        || Bounds { entries: 3, ..TWO }.explored(None),
     ),
     CheckedModel::holds(
         "in time, silence means a dead coordinator",
@@ -113,33 +113,65 @@ static MODELS: [CheckedModel; 9] = [
         name: "a crash, and some node waits forever",
         text: "two nodes, one entry each, no rule removed: of the coordinator, or of the node inside",
         expects: Expects::Counterexample { property: "no starvation", steps: 5 },
-        explore: || run(&instance(2, 1, None).crashes(1), 2),
+        explore: || live(&Bounds { crashes: 1, ..TWO }.world(None), 2),
     },
     CheckedModel {
         name: "without queue",
         text: "two nodes, one entry each",
-        expects: Expects::Counterexample { property: "mutual exclusion", steps: 4 },
-        explore: || run(&instance(2, 1, Some(protocol::Rule::Queue)), 2),
+        expects: Expects::Without { rule: "queue", property: "mutual exclusion", steps: 4 },
+        explore: || TWO.explored(Some(protocol::Rule::Queue)),
     },
     CheckedModel {
         name: "without first-come",
         text: "three nodes, one entry each",
-        expects: Expects::Counterexample { property: "first come, first served", steps: 9 },
-        explore: || run(&instance(3, 1, Some(protocol::Rule::FirstCome)), 3),
+        expects: Expects::Without { rule: "first-come", property: "first come, first served", steps: 9 },
+        explore: || Bounds { nodes: 3, ..TWO }.explored(Some(protocol::Rule::FirstCome)),
     },
     CheckedModel {
         name: "without release",
         text: "two nodes, one entry each",
-        expects: Expects::Counterexample { property: "no starvation", steps: 5 },
-        explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
+        expects: Expects::Without { rule: "release", property: "no starvation", steps: 5 },
+        explore: || TWO.explored(Some(protocol::Rule::Release)),
     },
 ];
 
+bounds! {
+    /// Nodes that are asked to enter; n1 coordinates.
+    struct Bounds;
+    nodes: u64 = 2, "each of them is asked to enter, the coordinator too" in 2..=5 nodes;
+    entries: u32 = 1, "that each node is asked for" in 1..=4 entries;
+    crashes: u32 = 0, "of nodes, for good; with one, only safety is asked" in 0..=3 crashes;
+    losses: u32 = 0, "of messages; with one, only safety is asked" in 0..=2 losses;
+    order: Order = Order::Unordered, "in which the messages of a link arrive";
+}
+
+const TWO: Bounds = Bounds { nodes: 2, entries: 1, crashes: 0, losses: 0, order: Order::Unordered };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        more_crashes_than_others(self.nodes, self.crashes)
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
 type Instance = System<protocol::Centralised, History>;
 
-/// `Queued` is sent once: repetitions, which show that the coordinator is alive, are another model.
-fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
-    asked(quiet(nodes, Config { repeat: None, without, ..Config::default() }), 1..=nodes, entries)
+impl Bounds {
+    /// `Queued` is sent once: repetitions, which show that the coordinator is alive, are another model.
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let system = quiet(self.nodes, Config { repeat: None, without, ..Config::default() })
+            .network(self.order.network().losses(self.losses))
+            .crashes(self.crashes);
+        asked(system, 1..=self.nodes, self.entries)
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        if self.crashes + self.losses > 0 { explore(&world, safe(&world)) } else { live(&world, self.nodes) }
+    }
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
@@ -148,7 +180,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
     })
 }
 
-fn run(world: &Instance, nodes: u64) -> Explored {
+fn live(world: &Instance, nodes: u64) -> Explored {
     explore(world, no_starvation(safe(world), nodes))
 }
 

@@ -27,6 +27,12 @@ pub fn asked<P: Erasable<Command = Command>>(
     nodes.into_iter().fold(system, |system, node| system.command(NodeId(node), Command::Enter, entries))
 }
 
+/// The reason why no run has this many crashes: a node that crashed stays down, and one must be left.
+pub fn more_crashes_than_others(nodes: u64, crashes: u32) -> Option<String> {
+    (u64::from(crashes) >= nodes)
+        .then(|| format!("--nodes {nodes} and --crashes {crashes} contradict one another: one node at least stays up"))
+}
+
 /// Every requested entry is eventually granted, or the node crashes: counted from outside, by commands and events, so
 /// that an entry which the node itself has forgotten is missed.
 pub fn no_starvation<'m, P: Erasable<Command = Command, Event = Event>>(

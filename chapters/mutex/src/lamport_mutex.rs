@@ -1,11 +1,14 @@
 //! Lamport's queue: it needs perfect FIFO links, so it runs over the channel that provides them.
 
-use super::entries::{asked, costs_at_full_load, no_starvation, quiet};
+use super::entries::{asked, costs_at_full_load, more_crashes_than_others, no_starvation, quiet};
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
+use volvox_core::erased::AnyProcess;
 use volvox_core::{Process, Property};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, System};
+use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -51,6 +54,7 @@ impl Chapter for LamportMutex {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> volvox_channel::Config<Config> {
         let child = Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() };
@@ -70,11 +74,11 @@ impl Chapter for LamportMutex {
     }
 
     fn state(process: &Self::Process) -> NodeState {
-        match (process.child().is_inside(), process.child().request()) {
-            (true, _) => "inside".into(),
-            (false, Some(request)) => NodeState::of("requests", request),
-            (false, None) => NodeState::default(),
-        }
+        state(process.child())
+    }
+
+    fn state_in_model(process: &AnyProcess) -> NodeState {
+        process.get().map_or_else(NodeState::default, state)
     }
 
     fn restarts() -> Restarts {
@@ -91,85 +95,126 @@ impl Chapter for LamportMutex {
     }
 }
 
+fn state(process: &protocol::LamportMutex) -> NodeState {
+    match (process.is_inside(), process.request()) {
+        (true, _) => "inside".into(),
+        (false, Some(request)) => NodeState::of("requests", request),
+        (false, None) => NodeState::default(),
+    }
+}
+
 static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "two nodes, two entries each",
         text: "perfect FIFO links; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 1_824 },
-        explore: || run(&instance(2, 2, None), 2),
+        explore: || Bounds { entries: 2, ..TWO }.explored(None),
     },
     CheckedModel::holds(
         "two nodes, three entries each",
         "no requested entry is forgotten, however many wait",
         18_827,
-        || run(&instance(2, 3, None), 2),
+        || Bounds { entries: 3, ..TWO }.explored(None),
     ),
     CheckedModel {
         name: "three nodes, one entry each",
         text: "perfect FIFO links; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 592_188 },
-        explore: || run(&instance(3, 1, None), 3),
+        explore: || Bounds { nodes: 3, ..TWO }.explored(None),
     },
     CheckedModel {
         name: "three nodes, of which one crashes",
         text: "n1 and n2 ask; at any moment, for good: still mutual exclusion, in timestamp order",
         expects: Expects::Holds { states: 8_683 },
-        explore: || {
-            let world = asked(quiet(3, Config::default()).network(Network::ordered()).crashes(1), 1..=2, 1);
-            explore(&world, safe(&world))
-        },
+        explore: || Bounds { nodes: 3, askers: 2, crashes: 1, ..TWO }.explored(None),
     },
     CheckedModel {
         name: "a crash, and some node waits forever",
         text: "two nodes, one entry each, no rule removed",
         expects: Expects::Counterexample { property: "no starvation", steps: 2 },
-        explore: || run(&instance(2, 1, None).crashes(1), 2),
+        explore: || live(&Bounds { crashes: 1, ..TWO }.world(None), 2),
     },
     CheckedModel {
         name: "links without order",
         text: "two nodes, one entry each, no rule removed: a reply overtakes a request, so links must be FIFO",
         expects: Expects::Counterexample { property: "mutual exclusion", steps: 4 },
-        explore: || run(&instance(2, 1, None).network(Network::unordered()), 2),
+        explore: || Bounds { order: Order::Unordered, ..TWO }.explored(None),
     },
     CheckedModel {
         name: "without head",
         text: "two nodes, one entry each",
-        expects: Expects::Counterexample { property: "mutual exclusion", steps: 5 },
-        explore: || run(&instance(2, 1, Some(protocol::Rule::Head)), 2),
+        expects: Expects::Without { rule: "head", property: "mutual exclusion", steps: 5 },
+        explore: || TWO.explored(Some(protocol::Rule::Head)),
     },
     CheckedModel {
         name: "without later",
         text: "two nodes, one entry each",
-        expects: Expects::Counterexample { property: "mutual exclusion", steps: 2 },
+        expects: Expects::Without { rule: "later", property: "mutual exclusion", steps: 2 },
         explore: || {
-            let world = instance(2, 1, Some(protocol::Rule::Later));
+            let world = TWO.world(Some(protocol::Rule::Later));
             explore(&world, hold(Checker::new(&world), &[mutual_exclusion("MTX-02")]))
         },
     },
     CheckedModel {
         name: "without clock",
         text: "two nodes, two entries each: one waits for a later stamp from a clock that stays behind",
-        expects: Expects::Counterexample { property: "no starvation", steps: 8 },
-        explore: || run(&instance(2, 2, Some(protocol::Rule::Clock)), 2),
+        expects: Expects::Without { rule: "clock", property: "no starvation", steps: 8 },
+        explore: || Bounds { entries: 2, ..TWO }.explored(Some(protocol::Rule::Clock)),
     },
     CheckedModel {
         name: "without tie-break",
         text: "two nodes, one entry each",
-        expects: Expects::Counterexample { property: "mutual exclusion", steps: 5 },
-        explore: || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
+        expects: Expects::Without { rule: "tie-break", property: "mutual exclusion", steps: 5 },
+        explore: || TWO.explored(Some(protocol::Rule::TieBreak)),
     },
     CheckedModel {
         name: "without release",
         text: "two nodes, one entry each",
-        expects: Expects::Counterexample { property: "no starvation", steps: 7 },
-        explore: || run(&instance(2, 1, Some(protocol::Rule::Release)), 2),
+        expects: Expects::Without { rule: "release", property: "no starvation", steps: 7 },
+        explore: || TWO.explored(Some(protocol::Rule::Release)),
     },
 ];
 
+bounds! {
+    /// Nodes that are asked to enter.
+    struct Bounds;
+    nodes: u64 = 2, "that take part" in 2..=4 nodes;
+    askers: u64 = 0, "that are asked to enter: the first ones; with 0, all" in 0..=4 nodes;
+    entries: u32 = 1, "that each of these is asked for" in 1..=4 entries;
+    crashes: u32 = 0, "of nodes, for good; with one, only safety is asked" in 0..=3 crashes;
+    losses: u32 = 0, "of messages; with one, only safety is asked" in 0..=2 losses;
+    order: Order = Order::Fifo, "in which the messages of a link arrive";
+}
+
+const TWO: Bounds = Bounds { nodes: 2, askers: 0, entries: 1, crashes: 0, losses: 0, order: Order::Fifo };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { nodes, askers, crashes, .. } = *self;
+        let too_many = format!("--nodes {nodes} and --askers {askers} contradict one another: only nodes are asked");
+        (askers > nodes).then_some(too_many).or_else(|| more_crashes_than_others(nodes, crashes))
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
 type Instance = System<protocol::LamportMutex, History>;
 
-fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
-    asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries).network(Network::ordered())
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let system = quiet(self.nodes, Config { without, ..Config::default() })
+            .network(self.order.network().losses(self.losses))
+            .crashes(self.crashes);
+        let askers = if self.askers == 0 { self.nodes } else { self.askers };
+        asked(system, 1..=askers, self.entries)
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        if self.crashes + self.losses > 0 { explore(&world, safe(&world)) } else { live(&world, self.nodes) }
+    }
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
@@ -177,7 +222,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
         .reachable("a node is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
 }
 
-fn run(world: &Instance, nodes: u64) -> Explored {
+fn live(world: &Instance, nodes: u64) -> Explored {
     explore(world, no_starvation(safe(world), nodes))
 }
 

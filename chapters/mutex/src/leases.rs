@@ -1,16 +1,18 @@
 //! Leases and fencing tokens: which properties need clocks, and which do not.
 
-use volvox_core::fault::Target;
-use volvox_core::{Duration, Fault, NodeId, Property};
+use super::leases_claims;
+use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
-use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
+use volvox_lab::sim::{FaultPlan, FaultWeights};
 use volvox_mutex::leases::{self as protocol, Command, Config, History, fencing, mutual_exclusion, tokens_grow};
 
 /// The chapter.
@@ -37,7 +39,8 @@ impl Chapter for Leases {
     type History = History;
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
-    const CLAIMS: &'static [Claim] = &CLAIMS;
+    const CLAIMS: &'static [Claim] = &leases_claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -92,13 +95,13 @@ static MODELS: [CheckedModel; 17] = [
         name: "clocks that drift within the bound",
         text: "grantor, store, two clients that ask twice at most; messages take a tick or two; clocks a quarter fast or slow",
         expects: Expects::Holds { states: 22_128 },
-        explore: || held(&timed(None, QUARTER, 8)),
+        explore: || DRIFTING.explored(None),
     },
     CheckedModel {
         name: "a crash and a restart",
         text: "the same with true clocks; some node crashes at any moment, and restarts with its disk",
         expects: Expects::Holds { states: 26_635 },
-        explore: || held(&timed(None, 0, 3).crashes_and_restarts(1)),
+        explore: || RETURNING.explored(None),
     },
     CheckedModel {
         name: "writes, no bound on time",
@@ -110,7 +113,7 @@ static MODELS: [CheckedModel; 17] = [
         "clocks that drift beyond the bound",
         "as the first, but clocks are half as fast again or half as slow: the promise was a quarter",
         ("mutual exclusion", 15),
-        || held(&timed(None, 500_000, 8)),
+        || Bounds { drift: 50, ..DRIFTING }.explored(None),
     ),
     CheckedModel::breaks("no bound on time", "no rule removed: leases need clocks", ("mutual exclusion", 7), || {
         held(&timeless(None))
@@ -139,33 +142,40 @@ static MODELS: [CheckedModel; 17] = [
         name: "one keeps it",
         text: "true clocks, messages that take a tick or two, a term of five: one client extends its lease twice at most, another \
                acquires it",
-        expects: Expects::Holds { states: 3_943 },
+        expects: Expects::Holds { states: 5_979 },
         explore: || held(&keeping()),
     },
     CheckedModel::breaks("without unique", "as \"a client crashes and restarts\"", ("mutual exclusion", 16), || {
         exclusive(&returning(Network::unordered(), Some(protocol::Rule::Unique)))
-    }),
+    })
+    .without("unique"),
     CheckedModel::breaks("without new-token", "as \"a release\"", ("mutual exclusion", 15), || {
         held(&releasing(Some(protocol::Rule::NewToken)))
-    }),
+    })
+    .without("new-token"),
     CheckedModel::breaks(
         "without new-token, a client crashes and restarts",
         "the same; a write from before the crash passes the fence",
         ("increasing tokens", 12),
         || held(&returning(Network::unordered(), Some(protocol::Rule::NewToken))),
-    ),
+    )
+    .without("new-token"),
     CheckedModel::breaks("without drift-margin", "as the first", ("mutual exclusion", 16), || {
-        held(&timed(Some(protocol::Rule::DriftMargin), QUARTER, 8))
-    }),
+        DRIFTING.explored(Some(protocol::Rule::DriftMargin))
+    })
+    .without("drift-margin"),
     CheckedModel::breaks("without from-send", "as the first, with true clocks", ("mutual exclusion", 13), || {
-        held(&timed(Some(protocol::Rule::FromSend), 0, 4))
-    }),
+        Bounds { drift: 0, term: 4, ..DRIFTING }.explored(Some(protocol::Rule::FromSend))
+    })
+    .without("from-send"),
     CheckedModel::breaks("without wait-out", "as the second", ("mutual exclusion", 10), || {
-        held(&timed(Some(protocol::Rule::WaitOut), 0, 3).crashes_and_restarts(1))
-    }),
+        RETURNING.explored(Some(protocol::Rule::WaitOut))
+    })
+    .without("wait-out"),
     CheckedModel::breaks("without fencing", "as the third, without a crash", ("fencing", 11), || {
         ordered(&timeless(Some(protocol::Rule::Fencing)))
-    }),
+    })
+    .without("fencing"),
     CheckedModel::breaks(
         "without fencing, with true clocks",
         "true clocks, messages that take one to three ticks, a term of four: no clock sees that a write is late",
@@ -175,13 +185,87 @@ static MODELS: [CheckedModel; 17] = [
             let config = Config { without: Some(protocol::Rule::Fencing), ..config(0, 4) };
             ordered(&asks_at_most(2, writing(config).timed(time)))
         },
-    ),
+    )
+    .without("fencing"),
 ];
+
+bounds! {
+    /// A grantor, a store, and clients that want the lease, in time.
+    struct Bounds;
+    nodes: u64 = 4, "the grantor, the store, and clients" in 3..=5 nodes;
+    acquires: u32 = 1, "of each client" in 0..=2 commands;
+    releases: u32 = 0, "of each client" in 0..=2 commands;
+    writes: u32 = 0, "of each client" in 0..=2 commands;
+    keeps: u32 = 0, "of each client" in 0..=1 commands;
+    requests: u64 = 2, "that a client makes, repetitions included: what comes after more is cut off" in 1..=3 requests;
+    term: u32 = 4, "of a lease" in 2..=10 ticks;
+    delay: u32 = 2, "that a message takes at most, and one at least" in 1..=3 ticks;
+    drift: u32 = 0, "by which each clock is fast or slow; the promise is 25" in 0..=50 percent;
+    crashes: u32 = 0, "of nodes, which return with their disks" in 0..=2 crashes;
+    losses: u32 = 0, "of messages" in 0..=2 losses;
+    order: Order = Order::Unordered, "in which the messages of a link arrive";
+}
+
+/// Two clients that want it once; every combination of clocks that drift as much as is promised.
+const DRIFTING: Bounds = Bounds {
+    nodes: 4,
+    acquires: 1,
+    releases: 0,
+    writes: 0,
+    keeps: 0,
+    requests: 2,
+    term: 8,
+    delay: 2,
+    drift: 25,
+    crashes: 0,
+    losses: 0,
+    order: Order::Unordered,
+};
+
+/// The same with true clocks and a short term, and a node that dies and returns.
+const RETURNING: Bounds = Bounds { drift: 0, term: 3, crashes: 1, ..DRIFTING };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let ppm = self.drift as i32 * 10_000;
+        let drifts_ppm = if ppm == 0 { vec![0] } else { vec![-ppm, ppm] };
+        let bound = if ppm == 0 { 0 } else { QUARTER };
+        let config = Config { without, ..config(bound, self.term) };
+        let system = System::with_history(self.nodes, config)
+            .counting_boots()
+            .network(self.order.network().losses(self.losses))
+            .timed(Timed { tick: TICK, delivery_min: 1, delivery_max: self.delay, drifts_ppm })
+            .crashes_and_restarts(self.crashes);
+        let commands = [
+            (Command::Acquire, self.acquires),
+            (Command::Release, self.releases),
+            (Command::Write, self.writes),
+            (Command::Keep, self.keeps),
+        ];
+        let asked = |system: Instance, client| {
+            let wanted = commands.iter().filter(|(_, times)| *times > 0);
+            wanted.fold(system, |system, (command, times)| system.command(NodeId(client), command.clone(), *times))
+        };
+        asks_at_most(self.requests, (3..=self.nodes).fold(system, asked))
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        let are_two = self.nodes > 3 && self.acquires > 0;
+        if are_two { held(&world) } else { exclusive(&world) }
+    }
+}
 
 type Instance = System<protocol::Leases, History>;
 
 const TICK: Duration = Duration::from_millis(10);
-const QUARTER: i32 = 250_000;
+const QUARTER: u32 = 250_000;
 
 /// A term of this many ticks, for clocks that drift by at most a quarter.
 fn config(drift_ppm: u32, term_ticks: u32) -> Config {
@@ -197,17 +281,6 @@ fn writing(config: Config) -> Instance {
     [3, 4].into_iter().fold(quiet(config), |system, client| {
         system.command(NodeId(client), Command::Acquire, 1).command(NodeId(client), Command::Write, 1)
     })
-}
-
-/// Two clients that each want the lease once; every combination of clocks that drift by this much.
-fn timed(without: Option<protocol::Rule>, drift_ppm: i32, term_ticks: u32) -> Instance {
-    let drifts_ppm = if drift_ppm == 0 { vec![0] } else { vec![-drift_ppm, drift_ppm] };
-    let bound = if drift_ppm == 0 { 0 } else { QUARTER as u32 };
-    let system = quiet(Config { without, ..config(bound, term_ticks) })
-        .timed(Timed { tick: TICK, delivery_min: 1, delivery_max: 2, drifts_ppm })
-        .command(NodeId(3), Command::Acquire, 1)
-        .command(NodeId(4), Command::Acquire, 1);
-    asks_at_most(2, system)
 }
 
 /// Messages that take one to three ticks, with true clocks.
@@ -239,7 +312,9 @@ fn returning(network: Network, without: Option<protocol::Rule>) -> Instance {
 /// A client that extends its lease, and another that waits for it.
 fn keeping() -> Instance {
     let time = Timed { tick: TICK, delivery_min: 1, delivery_max: 2, drifts_ppm: vec![0] };
-    let system = quiet(config(0, 5)).timed(time).network(Network::unordered());
+    // It asks a term after the grant, less this: a tick would be over before, since the grant is two ticks and more away.
+    let config = Config { renew_before: TICK * 4, ..config(0, 5) };
+    let system = quiet(config).timed(time).network(Network::unordered());
     asks_at_most(3, system.command(NodeId(3), Command::Keep, 1).command(NodeId(4), Command::Acquire, 1))
 }
 
@@ -269,138 +344,4 @@ fn ordered(world: &Instance) -> Explored {
 
 fn holds(world: &Instance, state: &volvox_lab::check::State, token: u64) -> bool {
     world.view(state).nodes().any(|(_, node)| node.holds() == Some(token))
-}
-
-static CLAIMS: [Claim; 2] = [
-    Claim {
-        id: "LCK-02.1",
-        text: "leases: after a crash of the holder others wait for the rest of its term, a retry and a round trip at most",
-        measure: || waits_after_a_crash(true),
-        breakage: "the holder does not crash, and keeps its lease",
-        measure_broken: || waits_after_a_crash(false),
-        plot: None,
-    },
-    Claim {
-        id: "Q-MTX-8",
-        text: "leases: one extension per term and holder; with a term of 10 s a tenth of the consistency messages of a term of zero, and a load within 5 % of that of an infinite term",
-        measure: || traffic(Duration::from_millis(1)),
-        breakage: "holders stop nine seconds early",
-        measure_broken: || traffic(Duration::from_secs(9)),
-        plot: None,
-    },
-];
-
-/// n3 keeps the lease and crashes at a random moment; n4 has asked for it, and asks again after each refusal.
-fn waits_after_a_crash(crashes: bool) -> Vec<Row> {
-    const RUNS: u64 = 300;
-    const ONE_WAY: Duration = Duration::from_millis(1);
-    let config = Config::default();
-    let enough = config.term + config.retry + 2 * ONE_WAY;
-    let mut worst = Duration::ZERO;
-    for seed in 0..RUNS {
-        let mut sim = Builder::<protocol::Leases>::new(seed, 4, config).latency(Latency::Constant(ONE_WAY)).build();
-        let mut rng = sim.rng(1);
-        sim.command_after(Duration::from_millis(1), NodeId(3), Command::Keep);
-        sim.command_after(Duration::from_millis(10), NodeId(4), Command::Acquire);
-        let _ = sim.run_for(Duration::from_nanos(rng.between(300_000_000, 600_000_000)));
-        if crashes {
-            sim.apply_fault(&Fault::Crash { who: Target::Node(NodeId(3)), without_disk: false });
-        }
-        let crashed = sim.now();
-        // Longer than this is not waited for.
-        let _ = sim.run_until(enough * 2, |sim| sim.node(NodeId(4)).is_some_and(|node| node.holds().is_some()));
-        worst = worst.max(sim.now().since(crashed));
-    }
-    let ms = |span: Duration| span.as_secs_f64() * 1e3;
-    vec![Row {
-        label: format!("term {} ms, retry {} ms, links of 1 ms", config.term.as_millis(), config.retry.as_millis()),
-        expected: ms(enough),
-        measured: ms(worst),
-        tolerance: Tolerance::AtMost,
-        unit: "ms until another holds it, the longest",
-        over: format!("{RUNS} crashes"),
-    }]
-}
-
-/// The read rate of a client of the V system (Gray and Cheriton 1989, table 2: 0.864 per second).
-const MEAN_BETWEEN_READS: Duration = Duration::from_nanos(1_157_407_407);
-/// The share of consistency messages among those of a server that grants terms of zero (the same, section 3.1).
-const SHARE_AT_ZERO: f64 = 0.3;
-const READS: u32 = 20_000;
-const TEN: Duration = Duration::from_secs(10);
-
-fn client(term: Duration, margin: Duration) -> Simulation<protocol::Leases> {
-    let config = Config { term, margin, drift_ppm: 100, renew_before: Duration::from_millis(50), ..Config::default() };
-    Builder::new(7, 3, config).latency(Latency::Constant(Duration::from_millis(1))).build()
-}
-
-/// Reads at random times, each of which needs the lease: the messages to and from the grantor per read.
-fn messages_a_read(term: Duration, margin: Duration) -> f64 {
-    let mut sim = client(term, margin);
-    let mut rng = sim.rng(1);
-    let between = Latency::Exponential { minimum: Duration::ZERO, mean: MEAN_BETWEEN_READS };
-    for _ in 0..READS {
-        let _ = sim.run_for(Duration::from_nanos(between.draw(&mut rng)));
-        sim.command(NodeId(3), Command::Acquire);
-        let _ = sim.happened().count();
-    }
-    let _ = sim.run_for(TEN);
-    sim.statistics().sent as f64 / f64::from(READS)
-}
-
-fn traffic(margin: Duration) -> Vec<Row> {
-    const TERMS: u32 = 1_000;
-    let mut keeper = client(TEN, margin);
-    keeper.command_after(Duration::from_millis(1), NodeId(3), Command::Keep);
-    let _ = keeper.run_for(TEN * TERMS);
-    let asked = keeper.statistics().kinds.of("Acquire") + keeper.statistics().kinds.of("Extend");
-    let extensions = asked as f64 / f64::from(TERMS);
-    // A term of 10 ms is over before the next read, and long enough for the grant to arrive.
-    let zero = messages_a_read(Duration::from_millis(10), Duration::ZERO);
-    let ten = messages_a_read(TEN, margin);
-    let endless = messages_a_read(Duration::from_secs(1 << 30), Duration::ZERO);
-    let other = zero * (1.0 - SHARE_AT_ZERO) / SHARE_AT_ZERO;
-    let row = |label: &str, expected, measured, tolerance, unit, over: String| Row {
-        label: label.to_string(),
-        expected,
-        measured,
-        tolerance,
-        unit,
-        over,
-    };
-    let reads = format!("{READS} reads, 0.864 per second");
-    vec![
-        row(
-            "term 10 s, kept",
-            1.0,
-            extensions,
-            Tolerance::Relative(0.02),
-            "extensions per term",
-            format!("{TERMS} terms"),
-        ),
-        row(
-            "term 10 s, on demand",
-            0.10,
-            ten / zero,
-            Tolerance::Absolute(0.01),
-            "of the messages at term zero",
-            reads.clone(),
-        ),
-        row(
-            "share of the load at term zero that is for consistency",
-            SHARE_AT_ZERO,
-            SHARE_AT_ZERO,
-            Tolerance::Input,
-            "of the messages of a server",
-            "Gray and Cheriton 1989, 3.1".to_string(),
-        ),
-        row(
-            "term 10 s, with that share",
-            1.05,
-            (other + ten) / (other + endless),
-            Tolerance::AtMost,
-            "times the load of an infinite term",
-            reads,
-        ),
-    ]
 }

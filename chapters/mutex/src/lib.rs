@@ -5,6 +5,7 @@ mod centralised;
 mod entries;
 mod lamport_mutex;
 mod leases;
+mod leases_claims;
 mod ricart_agrawala;
 mod token_ring;
 
@@ -22,4 +23,5 @@ pub static FAMILY: Family = Family {
     ],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

@@ -1,10 +1,13 @@
 //! Ricart and Agrawala's mutual exclusion: the protocol by itself, over lossless links without order.
 
 use super::entries::{
-    asked, costs_at_full_load, count, exactly, no_starvation, overtaking_and_pauses, quiet, round, simulation,
+    asked, costs_at_full_load, count, exactly, more_crashes_than_others, no_starvation, overtaking_and_pauses, quiet,
+    round, simulation,
 };
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row};
@@ -42,6 +45,7 @@ impl Chapter for RicartAgrawala {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -74,71 +78,110 @@ static MODELS: [CheckedModel; 11] = [
         name: "two nodes, two entries each",
         text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 251 },
-        explore: || run(&instance(2, 2, None), 2),
+        explore: || TWO.entries(2).explored(None),
     },
     CheckedModel::holds(
         "two nodes, three entries each",
         "no requested entry is forgotten, however many wait",
         1_023,
-        || run(&instance(2, 3, None), 2),
+        || TWO.entries(3).explored(None),
     ),
     CheckedModel {
         name: "three nodes, one entry each",
         text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 2_822 },
-        explore: || run(&instance(3, 1, None), 3),
+        explore: || THREE.explored(None),
     },
     CheckedModel {
         name: "three nodes, two entries each",
         text: "the same",
         expects: Expects::Holds { states: 90_516 },
-        explore: || run(&instance(3, 2, None), 3),
+        explore: || THREE.entries(2).explored(None),
     },
     CheckedModel {
         name: "three nodes, of which two crash",
         text: "links without order; crashes at any moment, for good: still mutual exclusion",
         expects: Expects::Holds { states: 24_900 },
-        explore: || {
-            let world = instance(3, 1, None).crashes(2);
-            explore(&world, safe(&world))
-        },
+        explore: || Bounds { crashes: 2, ..THREE }.explored(None),
     },
     CheckedModel::breaks(
         "a crash, and some node waits forever",
         "two nodes, one entry each, no rule removed: silence is never a reply",
         ("no starvation", 3),
-        || run(&instance(2, 1, None).crashes(1), 2),
+        || live(&Bounds { crashes: 1, ..TWO }.world(None), 2),
     ),
     CheckedModel::breaks("without order", "two nodes, one entry each", ("mutual exclusion", 6), || {
-        run(&instance(2, 1, Some(protocol::Rule::Order)), 2)
-    }),
+        TWO.explored(Some(protocol::Rule::Order))
+    })
+    .without("order"),
     CheckedModel::breaks(
         "without the clock",
         "two nodes, one entry each: a request with a small number overtakes the reply sent before it",
         ("mutual exclusion", 6),
-        || run(&instance(2, 1, Some(protocol::Rule::Clock)), 2),
-    ),
+        || TWO.explored(Some(protocol::Rule::Clock)),
+    )
+    .without("clock"),
     CheckedModel::breaks(
         "without tie-break",
         "two nodes, one entry each: equal numbers, both reply",
         ("mutual exclusion", 6),
-        || run(&instance(2, 1, Some(protocol::Rule::TieBreak)), 2),
-    ),
+        || TWO.explored(Some(protocol::Rule::TieBreak)),
+    )
+    .without("tie-break"),
     CheckedModel::breaks(
         "without tie-break, deferring",
         "two nodes, one entry each: equal numbers, neither replies",
         ("no starvation", 4),
-        || run(&instance(2, 1, Some(protocol::Rule::TieBreakDeferring)), 2),
-    ),
+        || TWO.explored(Some(protocol::Rule::TieBreakDeferring)),
+    )
+    .without("tie-break-deferring"),
     CheckedModel::breaks("without late replies", "two nodes, one entry each", ("no starvation", 6), || {
-        run(&instance(2, 1, Some(protocol::Rule::LateReply)), 2)
-    }),
+        TWO.explored(Some(protocol::Rule::LateReply))
+    })
+    .without("late-reply"),
 ];
+
+bounds! {
+    /// Nodes that are asked to enter.
+    struct Bounds;
+    nodes: u64 = 3, "each of them is asked to enter" in 2..=4 nodes;
+    entries: u32 = 1, "that each node is asked for" in 1..=4 entries;
+    crashes: u32 = 0, "of nodes, for good; with one, only safety is asked" in 0..=3 crashes;
+    losses: u32 = 0, "of messages; with one, only safety is asked" in 0..=2 losses;
+    order: Order = Order::Unordered, "in which the messages of a link arrive";
+}
+
+const THREE: Bounds = Bounds { nodes: 3, entries: 1, crashes: 0, losses: 0, order: Order::Unordered };
+const TWO: Bounds = Bounds { nodes: 2, ..THREE };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        more_crashes_than_others(self.nodes, self.crashes)
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
 
 type Instance = System<protocol::RicartAgrawala, History>;
 
-fn instance(nodes: u64, entries: u32, without: Option<protocol::Rule>) -> Instance {
-    asked(quiet(nodes, Config { without, ..Config::default() }), 1..=nodes, entries)
+impl Bounds {
+    fn entries(self, entries: u32) -> Bounds {
+        Bounds { entries, ..self }
+    }
+
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let system = quiet(self.nodes, Config { without, ..Config::default() })
+            .network(self.order.network().losses(self.losses))
+            .crashes(self.crashes);
+        asked(system, 1..=self.nodes, self.entries)
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        if self.crashes + self.losses > 0 { explore(&world, safe(&world)) } else { live(&world, self.nodes) }
+    }
 }
 
 fn safe(world: &Instance) -> Checker<'_, Instance> {
@@ -146,7 +189,7 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
         .reachable("a node is inside", |world, state| world.view(state).nodes().any(|(_, node)| node.is_inside()))
 }
 
-fn run(world: &Instance, nodes: u64) -> Explored {
+fn live(world: &Instance, nodes: u64) -> Explored {
     explore(world, no_starvation(safe(world), nodes))
 }
 

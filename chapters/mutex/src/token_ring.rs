@@ -3,11 +3,13 @@
 use super::entries::{DELAY, asked, exactly, no_starvation, quiet, simulation, told};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
+use volvox_lab::ask::{Asking, Order};
+use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
-use volvox_lab::model::{CheckedModel, Expects, explore, hold};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
@@ -39,6 +41,7 @@ impl Chapter for TokenRing {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         // The token must complete its round in time even if every node enters.
@@ -81,10 +84,7 @@ static MODELS: [CheckedModel; 11] = [
         name: "a slow or lost token",
         text: "three nodes, of which two want to enter; no order, a loss, no bound on time: two timeouts; no node is skipped",
         expects: Expects::Holds { states: 919_417 },
-        explore: || {
-            let world = patient(2, None);
-            explore(&world, one_inside(&world))
-        },
+        explore: || PATIENT.explored(None),
     },
     CheckedModel {
         name: "a crash, where answers arrive in time",
@@ -109,10 +109,7 @@ static MODELS: [CheckedModel; 11] = [
         "as the first, with one timeout and no loss: a node crashes at any moment and returns; still mutual exclusion, since a \
          node remembers the epochs that it followed",
         32_844,
-        || {
-            let world = returning(None);
-            explore(&world, one_inside(&world))
-        },
+        || RETURNING.explored(None),
     ),
     CheckedModel::holds(
         "two claims at once",
@@ -120,7 +117,7 @@ static MODELS: [CheckedModel; 11] = [
          the greatest returns, and no third timeout is needed",
         282_448,
         || {
-            let world = patient(2, None).network(Network::unordered());
+            let world = Bounds { losses: 0, ..PATIENT }.world(None);
             explore(&world, one_inside(&world).invariant("a claim is lost only to a greater one", is_claim_kept))
         },
     ),
@@ -151,47 +148,79 @@ static MODELS: [CheckedModel; 11] = [
         "without the epoch",
         "as the first: a slow token, a timeout, two holders",
         ("mutual exclusion", 8),
-        || {
-            let world = patient(2, Some(protocol::Rule::Epoch));
-            explore(&world, one_inside(&world))
-        },
-    ),
+        || PATIENT.explored(Some(protocol::Rule::Epoch)),
+    )
+    .without("epoch"),
     CheckedModel::breaks("without leaving first", "as the first", ("mutual exclusion", 8), || {
-        let world = patient(2, Some(protocol::Rule::LeaveFirst));
-        explore(&world, one_inside(&world))
-    }),
+        PATIENT.explored(Some(protocol::Rule::LeaveFirst))
+    })
+    .without("leave-first"),
     CheckedModel::breaks(
         "without the memory of followers",
         "as \"no node is skipped, a crash and a return\"",
         ("mutual exclusion", 10),
-        || {
-            let world = returning(Some(protocol::Rule::MemoryOfFollowers));
-            explore(&world, one_inside(&world))
-        },
-    ),
+        || RETURNING.explored(Some(protocol::Rule::MemoryOfFollowers)),
+    )
+    .without("memory-of-followers"),
     CheckedModel::breaks("without memory", "as the third", ("one token per epoch", 4), || {
         let world = hasty(Some(protocol::Rule::Memory));
         explore(&world, hold(Checker::new(&world), &[one_token_per_epoch()]))
-    }),
+    })
+    .without("memory"),
 ];
 
 type Instance = System<protocol::TokenRing, History>;
 
-/// Timeouts at any moment, but no neighbour is ever believed to be dead.
-fn patient(missing: u32, without: Option<protocol::Rule>) -> Instance {
-    const NODES: u64 = 3;
-    let config = Config { without, ..Config::default() };
-    let system = quiet(NODES, config)
-        .network(Network::unordered().losses(1))
-        .timers(|_, timer| *timer != Timer::Unanswered)
-        .timer_budget(|timer| *timer == Timer::Missing, missing)
-        .timer_budget(|timer| *timer == Timer::Rest, 1);
-    asked(system, 2..=NODES, 1)
+bounds! {
+    /// A ring in which timeouts come at any moment: dead and slow cannot be told apart.
+    struct Bounds;
+    nodes: u64 = 3, "in the ring" in 2..=4 nodes;
+    askers: u64 = 2, "that are asked to enter: the last ones" in 1..=4 nodes;
+    entries: u32 = 1, "that each of these is asked for" in 1..=3 entries;
+    timeouts: u32 = 2, "after which a node believes that the token is lost, in the whole run" in 0..=3 timeouts;
+    skips: u32 = 0, "of a neighbour that has not answered yet; mutual exclusion is not promised with one" in 0..=2 skips;
+    crashes: u32 = 0, "of nodes, which return with their disks" in 0..=2 crashes;
+    losses: u32 = 0, "of messages" in 0..=2 losses;
+    order: Order = Order::Unordered, "in which the messages of a link arrive";
 }
 
+/// Timeouts at any moment, but no node ever believes that its neighbour is dead.
+const PATIENT: Bounds =
+    Bounds { nodes: 3, askers: 2, entries: 1, timeouts: 2, skips: 0, crashes: 0, losses: 1, order: Order::Unordered };
+
 /// As the last, except that nothing is lost, one timeout is enough, and a crashed node restarts.
-fn returning(without: Option<protocol::Rule>) -> Instance {
-    patient(1, without).network(Network::unordered()).crashes_and_restarts(1)
+const RETURNING: Bounds = Bounds { timeouts: 1, crashes: 1, losses: 0, ..PATIENT };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { nodes, askers, .. } = self;
+        let too_many = || format!("--nodes {nodes} and --askers {askers} contradict one another: only nodes are asked");
+        (askers > nodes).then(too_many)
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> Instance {
+        let tries = if self.skips > 0 { 1 } else { Config::default().tries };
+        let system = quiet(self.nodes, Config { tries, without, ..Config::default() })
+            .network(self.order.network().losses(self.losses))
+            .crashes_and_restarts(self.crashes)
+            .timer_budget(|timer| *timer == Timer::Unanswered, self.skips)
+            .timer_budget(|timer| *timer == Timer::Missing, self.timeouts)
+            .timer_budget(|timer| *timer == Timer::Rest, 1);
+        asked(system, self.nodes + 1 - self.askers..=self.nodes, self.entries)
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let world = self.world(without);
+        let may_be_two = self.timeouts > 0;
+        let safe = if may_be_two { one_inside(&world) } else { hold(Checker::new(&world), &protocol::properties()) };
+        explore(&world, safe)
+    }
 }
 
 /// The epochs of the nodes that are inside.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod paxos;
+mod paxos_claims;
 mod paxos_duel;
 
 use volvox_lab::registry::{Family, protocol};
@@ -12,4 +13,5 @@ pub static FAMILY: Family = Family {
     entries: &[protocol::<paxos::Paxos>()],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

@@ -1,17 +1,19 @@
 //! Single-decree Paxos, and its intricacies: duelling proposers, and the memory of an acceptor.
 
-use super::paxos_duel::Duel;
+use super::paxos_claims;
+use super::paxos_duel::{Arrival, Duel};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Picture, Property};
+use volvox_lab::ask::{Asking, Instance, Order};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, View};
-use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::claim::Claim;
 use volvox_lab::found;
-use volvox_lab::model::{CheckedModel, Expects, Explored, explore, explore_plain, hold};
-use volvox_lab::plot::Against;
+use volvox_lab::model::{ByHand, CheckedModel, Expects, Explored, explore, explore_deliveries, hold};
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Happening, Latency};
-use volvox_paxos::single::{self as protocol, Command, Config, Event, History, Learning, Value};
+use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_lab::{bounds, words};
+use volvox_paxos::single::{self as protocol, Command, Config, History, Learning, Value};
 
 /// The chapter.
 pub struct Paxos;
@@ -37,7 +39,8 @@ impl Chapter for Paxos {
     type History = History;
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
-    const CLAIMS: &'static [Claim] = &CLAIMS;
+    const CLAIMS: &'static [Claim] = &paxos_claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
@@ -100,31 +103,33 @@ static MODELS: [CheckedModel; 17] = [
         name: "two proposers",
         text: "three processes, two of which propose, one ballot each; lossy links without order",
         expects: Expects::Holds { states: 53_128 },
-        explore: || safe(&world(3, None)),
+        explore: || TWO_PROPOSERS.explored(None),
     },
     CheckedModel {
         name: "two proposers and a crash",
         text: "the same, and one process that crashes at any moment and restarts with its disk",
         expects: Expects::Holds { states: 1_222_430 },
-        explore: || safe(&world(3, None).crashes_and_restarts(1)),
+        explore: || Bounds { crashes: 1, ..TWO_PROPOSERS }.explored(None),
     },
     CheckedModel {
         name: "two proposers, and a message that arrives twice",
         text: "any message",
         expects: Expects::Holds { states: 813_257 },
-        explore: || safe(&world(3, None).network(Network::unordered().keep_ignored().doubles(1))),
+        explore: || Bounds { copies: 1, ..TWO_PROPOSERS }.explored(None),
     },
     CheckedModel {
         name: "a second ballot",
         text: "one of the proposers begins another ballot at any moment; FIFO links",
         expects: Expects::Holds { states: 486_836 },
-        explore: || safe(&configured(3, Config::default(), 1).network(Network::ordered())),
+        explore: || Bounds { retries: 1, order: Order::Fifo, ..TWO_PROPOSERS }.explored(None),
     },
     CheckedModel {
         name: "all learn",
         text: "acceptors inform every learner; a crash and a restart; FIFO links",
         expects: Expects::Holds { states: 804_848 },
-        explore: || safe(&all_learners(None).network(Network::ordered()).crashes_and_restarts(1)),
+        explore: || {
+            Bounds { learners: Learners::Everybody, crashes: 1, order: Order::Fifo, ..TWO_PROPOSERS }.explored(None)
+        },
     },
     CheckedModel {
         name: "a distinguished proposer decides",
@@ -167,62 +172,122 @@ static MODELS: [CheckedModel; 17] = [
     CheckedModel {
         name: "without intersection",
         text: "four processes, two of which are half of them",
-        expects: Expects::Counterexample { property: "agreement", steps: 10 },
-        explore: || safe(&world(4, Some(protocol::Rule::Intersection))),
+        expects: Expects::Without { rule: "intersection", property: "agreement", steps: 10 },
+        explore: || Bounds { nodes: 4, ..TWO_PROPOSERS }.explored(Some(protocol::Rule::Intersection)),
     },
     CheckedModel {
         name: "without promises on disk",
         text: "one crash: the amnesia of a single acceptor",
-        expects: Expects::Counterexample { property: "agreement", steps: 12 },
-        explore: || safe(&world(3, Some(protocol::Rule::PromiseOnDisk)).crashes_and_restarts(1)),
+        expects: Expects::Without { rule: "promise-on-disk", property: "agreement", steps: 12 },
+        explore: || Bounds { crashes: 1, ..TWO_PROPOSERS }.explored(Some(protocol::Rule::PromiseOnDisk)),
     },
     CheckedModel {
         name: "without acceptances on disk",
         text: "one crash: the amnesia of a single acceptor",
-        expects: Expects::Counterexample { property: "agreement", steps: 12 },
-        explore: || safe(&world(3, Some(protocol::Rule::AcceptanceOnDisk)).crashes_and_restarts(1)),
+        expects: Expects::Without { rule: "acceptance-on-disk", property: "agreement", steps: 12 },
+        explore: || Bounds { crashes: 1, ..TWO_PROPOSERS }.explored(Some(protocol::Rule::AcceptanceOnDisk)),
     },
     CheckedModel {
         name: "without keeping promises",
         text: "no crash is needed",
-        expects: Expects::Counterexample { property: "agreement", steps: 10 },
-        explore: || safe(&world(3, Some(protocol::Rule::PromiseKept))),
+        expects: Expects::Without { rule: "promise-kept", property: "agreement", steps: 10 },
+        explore: || TWO_PROPOSERS.explored(Some(protocol::Rule::PromiseKept)),
     },
     CheckedModel {
         name: "without adopting the newest",
         text: "no crash is needed",
-        expects: Expects::Counterexample { property: "agreement", steps: 10 },
-        explore: || safe(&world(3, Some(protocol::Rule::AdoptNewest))),
+        expects: Expects::Without { rule: "adopt-newest", property: "agreement", steps: 10 },
+        explore: || TWO_PROPOSERS.explored(Some(protocol::Rule::AdoptNewest)),
     },
     CheckedModel {
         name: "without counting one ballot only",
         text: "acceptors inform every learner; no crash is needed",
-        expects: Expects::Counterexample { property: "agreement", steps: 8 },
+        expects: Expects::Without { rule: "same-ballot", property: "agreement", steps: 8 },
         explore: || {
-            let world = all_learners(Some(protocol::Rule::SameBallot)).network(Network::unordered().keep_ignored());
-            safe(&world)
+            Bounds { learners: Learners::Everybody, ..TWO_PROPOSERS }.explored(Some(protocol::Rule::SameBallot))
         },
     },
     CheckedModel {
         name: "without backoff two proposers duel forever",
         text: "three processes, nothing is lost, no process crashes, every message eventually arrives, and links keep the \
                order: a run that repeats itself. Rounds are counted from the lowest alive, and are at most two apart",
-        expects: Expects::Counterexample { property: "termination", steps: 24 },
+        expects: Expects::Without { rule: "backoff", property: "termination", steps: 24 },
         explore: || {
             let duel = Duel::default();
-            explore_plain(duel.checker())
+            let by_hand = ByHand::new::<protocol::Paxos>(3, duel.config().clone(), Duel::commands(), &Arrival::link);
+            explore_deliveries(duel.checker(), &by_hand)
         },
     },
 ];
 
 type World_ = System<protocol::Paxos, History>;
 
-fn world(nodes: u64, without: Option<protocol::Rule>) -> World_ {
-    configured(nodes, Config { without, ..Config::default() }, 0).network(Network::unordered().keep_ignored())
+words! {
+    /// The learners.
+    enum Learners { Proposer = "proposer", Everybody = "everybody" }
 }
 
-fn all_learners(without: Option<protocol::Rule>) -> World_ {
-    configured(3, Config { learning: Learning::Everybody, without, ..Config::default() }, 0)
+bounds! {
+    /// Processes of which the first ones propose, each another value.
+    struct Bounds;
+    nodes: u64 = 3, "that accept" in 2..=5 nodes;
+    proposers: u64 = 2, "of these, each of another value" in 1..=3 nodes;
+    retries: u32 = 0, "timers that fire, at any moment: each begins another ballot" in 0..=3 retries;
+    crashes: u32 = 0, "of nodes, which return with their disks" in 0..=2 crashes;
+    losses: u32 = 0, "of messages: without order any message may never arrive as it is" in 0..=3 losses;
+    copies: u32 = 0, "of messages, which arrive once more" in 0..=2 copies;
+    learners: Learners = Learners::Proposer, "which processes learn of an acceptance";
+    order: Order = Order::Unordered, "in which the messages of a link arrive";
+}
+
+const TWO_PROPOSERS: Bounds = Bounds {
+    nodes: 3,
+    proposers: 2,
+    retries: 0,
+    crashes: 0,
+    losses: 0,
+    copies: 0,
+    learners: Learners::Proposer,
+    order: Order::Unordered,
+};
+
+impl Instance for Bounds {
+    fn contradiction(&self) -> Option<String> {
+        let Bounds { nodes, proposers, losses, order, .. } = *self;
+        let too_many = || format!("--nodes {nodes} and --proposers {proposers} contradict one another");
+        let lost = "--losses counts nothing with --order unordered, where any message may arrive after the end";
+        match (proposers > nodes, losses > 0 && order == Order::Unordered) {
+            (true, _) => Some(too_many()),
+            (_, true) => Some(lost.to_string()),
+            _ => None,
+        }
+    }
+
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn world(self, without: Option<protocol::Rule>) -> World_ {
+        let learning = match self.learners {
+            Learners::Proposer => Learning::Proposer,
+            Learners::Everybody => Learning::Everybody,
+        };
+        let network = match self.order {
+            Order::Fifo => Network::ordered().losses(self.losses),
+            Order::Unordered => Network::unordered().keep_ignored(),
+        };
+        let world = World_::with_history(self.nodes, Config { learning, without, ..Config::default() })
+            .network(network.doubles(self.copies))
+            .crashes_and_restarts(self.crashes)
+            .timer_budget(|_| true, self.retries);
+        (1..=self.proposers).fold(world, |world, id| world.command(NodeId(id), Command::Propose(Value(id)), 1))
+    }
+
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        safe(&self.world(without))
+    }
 }
 
 /// Nodes 1 and 2 propose different values, and timers fire this many times in total, at any moment.
@@ -303,68 +368,4 @@ fn learns() -> Explored {
             |world, state| world.view(state).node(NodeId(3)).is_none_or(|node| node.chosen().is_some()),
         );
     explore(&world, checker)
-}
-
-static CLAIMS: [Claim; 1] = [Claim {
-    id: "Q-CON-1",
-    text: "Paxos from cold: 4 delays, 4(n-1) messages, where the proposer is the distinguished learner",
-    measure: || cold(Learning::Proposer),
-    breakage: "every acceptor informs every learner",
-    measure_broken: || cold(Learning::Everybody),
-    plot: Some(|rows| {
-        let (values, names) = (&[3.0, 5.0, 7.0], &["4(n-1)", ""]);
-        Against {
-            title: "Paxos from cold",
-            x_label: "acceptors n",
-            y_label: "messages until the proposer knows",
-            values,
-            names,
-        }
-        .svg(rows)
-    }),
-}];
-
-/// One proposal, by a different node in each run, over links with a constant latency and disks that take no time.
-fn cold(learning: Learning) -> Vec<Row> {
-    const DELAY: Duration = Duration::from_millis(1);
-    const RUNS: u64 = 20;
-    let mut rows = Vec::new();
-    for nodes in [3, 5, 7] {
-        let (mut messages, mut delays) = (0, 0.0);
-        for run in 0..RUNS {
-            let config = Config { learning, ..Config::default() };
-            let mut sim = Builder::<protocol::Paxos>::new(run, nodes, config)
-                .latency(Latency::Constant(DELAY))
-                .sync(Latency::Constant(Duration::ZERO))
-                .build();
-            let proposer = NodeId(run % nodes + 1);
-            sim.command(proposer, Command::Propose(Value(run)));
-            let _ = sim.run_for(DELAY * 20);
-            let chosen = sim
-                .happened()
-                .find(|one| one.node == proposer && matches!(one.what, Happening::Event(Event::Chosen(_))))
-                .expect("a lone proposer over good links decides");
-            delays += chosen.at.0 as f64 / DELAY.as_nanos() as f64;
-            let kinds = &sim.statistics().kinds;
-            messages += ["Prepare", "Promise", "Accept", "Accepted"].map(|kind| kinds.of(kind)).iter().sum::<u64>();
-        }
-        let over = || format!("{RUNS} runs");
-        rows.push(Row {
-            label: format!("n={nodes}"),
-            expected: 4.0 * (nodes as f64 - 1.0),
-            measured: messages as f64 / RUNS as f64,
-            tolerance: Tolerance::Exact,
-            unit: "messages",
-            over: over(),
-        });
-        rows.push(Row {
-            label: format!("n={nodes}"),
-            expected: 4.0,
-            measured: delays / RUNS as f64,
-            tolerance: Tolerance::Exact,
-            unit: "delays until the proposer knows",
-            over: over(),
-        });
-    }
-    rows
 }

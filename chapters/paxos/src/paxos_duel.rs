@@ -47,7 +47,36 @@ impl fmt::Display for Arrival {
     }
 }
 
+impl Arrival {
+    /// From whom, to whom.
+    pub fn link(&self) -> (NodeId, NodeId) {
+        (self.from, self.to)
+    }
+
+    /// The same with this many rounds more.
+    fn later(&self, rounds: u64) -> Arrival {
+        let mut later = self.clone();
+        later.message.each_ballot(&mut |ballot| ballot.round += rounds);
+        later
+    }
+}
+
 impl Duel {
+    /// How each process is made.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The commands that the proposers get, before anything else.
+    pub fn commands() -> impl Iterator<Item = (NodeId, Command)> {
+        [1, 2].into_iter().map(|id| (NodeId(id), Command::Propose(Value(id))))
+    }
+
+    /// How many rounds are taken away from what comes of this arrival.
+    fn taken_away(before: &All, arrival: &Arrival) -> u64 {
+        before.after(arrival).and_then(|all| all.rounds()).map_or(0, |(low, _)| low - 1)
+    }
+
     /// The command.
     pub fn checker(&self) -> Checker<'_, Duel> {
         Checker::new(self).eventually("termination", |_, state| state.nodes.iter().any(|node| node.chosen().is_some()))
@@ -63,8 +92,8 @@ impl Model for Duel {
         let members: Vec<NodeId> = (1..=NODES).map(NodeId).collect();
         let nodes = members.iter().map(|id| Paxos::new(*id, &members, &self.config)).collect();
         let mut all = All { nodes, under_way: Vec::new() };
-        for id in [1, 2] {
-            all.step(NodeId(id), |node, cx| node.on_command(Command::Propose(Value(id)), cx));
+        for (id, command) in Duel::commands() {
+            all.step(id, |node, cx| node.on_command(command.clone(), cx));
         }
         vec![all.normal()]
     }
@@ -75,15 +104,37 @@ impl Model for Duel {
             if state.under_way[..place].iter().any(|(other, another, _)| (other, another) == (from, to)) {
                 continue;
             }
-            let mut next = state.clone();
-            let (from, to, message) = next.under_way.remove(place);
-            next.step(to, |node, cx| node.on_message(from, message.clone(), cx));
-            steps.step(Arrival { from, to, message }, next.normal());
+            let (from, to, message) = state.under_way[place].clone();
+            let arrival = Arrival { from, to, message };
+            let next = state.after(&arrival).expect("it is in flight");
+            steps.step(arrival, next.normal());
         }
     }
 
     fn describe_action(&self, arrival: &Arrival) -> String {
         arrival.to_string()
+    }
+
+    /// With the rounds that the run really has.
+    fn describe_run(&self, initial: &All, steps: &[(Arrival, All)]) -> Vec<String> {
+        let (mut before, mut rounds) = (initial, 0);
+        let mut lines = Vec::new();
+        for (arrival, after) in steps {
+            lines.push(arrival.later(rounds).to_string());
+            rounds += Duel::taken_away(before, arrival);
+            before = after;
+        }
+        lines
+    }
+
+    fn describe_cycle(&self, cycle: &[(Arrival, All)]) -> String {
+        let mut rounds = 0;
+        let mut before = cycle.last().map(|(_, state)| state);
+        for (arrival, after) in cycle {
+            rounds += before.map_or(0, |before| Duel::taken_away(before, arrival));
+            before = Some(after);
+        }
+        format!("with rounds higher by {rounds}")
     }
 
     fn fingerprint(&self, state: &All) -> u128 {
@@ -101,6 +152,16 @@ impl Model for Duel {
 }
 
 impl All {
+    /// The state after an arrival, if its message is in flight: of equal ones on a link, the oldest.
+    fn after(&self, Arrival { from, to, message }: &Arrival) -> Option<All> {
+        let mut next = self.clone();
+        let is_it = |(one, other, text): &(NodeId, NodeId, Message)| (one, other, text) == (from, to, message);
+        let place = next.under_way.iter().position(is_it)?;
+        next.under_way.remove(place);
+        next.step(*to, |node, cx| node.on_message(*from, message.clone(), cx));
+        Some(next)
+    }
+
     fn step(&mut self, id: NodeId, step: impl FnOnce(&mut Paxos, &mut Context<'_, Paxos>)) {
         let mut environment = Environment::new(id, Incarnation::FIRST, Position::NONE, &Rng::new(0));
         environment.now = Now::Unknown;

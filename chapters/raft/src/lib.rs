@@ -14,4 +14,5 @@ pub static FAMILY: Family = Family {
     entries: &[protocol::<raft::Raft>(), Entry::Service(&replica::REPLICATED_STATE_MACHINE)],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

@@ -4,6 +4,7 @@ use super::raft_claims;
 use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
+use volvox_lab::ask::{Asking, Disks};
 use volvox_lab::chapter::{Card, Cell, Chapter, NodeState, Nodes, Rule, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
@@ -11,6 +12,7 @@ use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
+use volvox_lab::{bounds, words};
 use volvox_raft::{Command, Config, Configuration, Event, Index, Member as Voter, Record, RoleKind, Ticket, Timer};
 
 /// The chapter.
@@ -56,6 +58,7 @@ impl Chapter for Raft {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &raft_claims::CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     /// As in production, except for a slower heartbeat, so that a diagram also shows other messages.
     fn config(settings: &Settings) -> Made {
@@ -146,7 +149,7 @@ static MODELS: [CheckedModel; 12] = [
         text: "three members, logs of the configuration and one entry, ordered links; disks sync at any moment. Pre-vote and \
                check-quorum ask for the time, and only keep members from campaigning: they are off. No crash: see the next",
         expects: Expects::Holds { states: 59_673 },
-        explore: || safe(&world(Bounds { slow_disks: true, ..THREE }, None)),
+        explore: || safe(&world(Bounds { disks: Disks::Late, ..THREE }, None)),
     },
     CheckedModel {
         name: "one term and a crash",
@@ -159,7 +162,7 @@ static MODELS: [CheckedModel; 12] = [
         text: "three members, logs of the configuration and one entry; n1 campaigns for the first term, n2 for the second; \
                disks sync when they like",
         expects: Expects::Holds { states: 405_087 },
-        explore: || safe(&world(Bounds { slow_disks: true, ..BY_TURNS }, None)),
+        explore: || safe(&world(Bounds { disks: Disks::Late, ..BY_TURNS }, None)),
     },
     CheckedModel {
         name: "two terms and a crash",
@@ -172,15 +175,15 @@ static MODELS: [CheckedModel; 12] = [
         text: "logs of the configuration and two entries; a crash at any moment, between any two syncs, and a restart",
         expects: Expects::Holds { states: 93_034 },
         explore: || {
-            safe(&world(Bounds { members: 2, terms: 2, entries: 3, crashes: 1, slow_disks: true, ..THREE }, None))
+            safe(&world(Bounds { nodes: 2, terms: 2, entries: 3, crashes: 1, disks: Disks::Late, ..THREE }, None))
         },
     },
     CheckedModel {
         name: "without votes on disk",
         text: "three members, one term, one crash",
-        expects: Expects::Counterexample { property: "election safety", steps: 10 },
+        expects: Expects::Without { rule: "vote-on-disk", property: "election safety", steps: 10 },
         explore: || {
-            let bounds = Bounds { crashes: 1, slow_disks: true, ..THREE };
+            let bounds = Bounds { crashes: 1, disks: Disks::Late, ..THREE };
             safe(&world(bounds, Some(Lacks::VoteOnDisk)))
         },
     },
@@ -188,16 +191,16 @@ static MODELS: [CheckedModel; 12] = [
         name: "without acknowledgements on disk",
         text: "three members, n1 campaigns first and n2 then, logs of the configuration only, one crash: what a majority held \
                for written is gone with one of them",
-        expects: Expects::Counterexample { property: "leader completeness", steps: 15 },
+        expects: Expects::Without { rule: "ack-on-disk", property: "leader completeness", steps: 15 },
         explore: || {
-            let bounds = Bounds { entries: 1, crashes: 1, slow_disks: true, ..BY_TURNS };
+            let bounds = Bounds { entries: 1, crashes: 1, disks: Disks::Late, ..BY_TURNS };
             safe(&world(bounds, Some(Lacks::AckOnDisk)))
         },
     },
     CheckedModel {
         name: "without comparing logs",
         text: "three members, two terms, no crash",
-        expects: Expects::Counterexample { property: "leader completeness", steps: 9 },
+        expects: Expects::Without { rule: "log-comparison", property: "leader completeness", steps: 9 },
         explore: || safe(&world(Bounds { terms: 2, ..THREE }, Some(Lacks::LogComparison))),
     },
     CheckedModel::holds("figure 8", FIGURE_8, 1_019_668, || figure_8(None)),
@@ -207,7 +210,8 @@ static MODELS: [CheckedModel; 12] = [
          whose last entry is of term 2, still wins n2's vote, and leads term 4 without it",
         ("leader completeness", 21),
         || figure_8(Some(Lacks::OwnTerm)),
-    ),
+    )
+    .without("own-term"),
     CheckedModel {
         name: "in time, different timeouts",
         text: "three members, messages that take at most a tick, one has a timeout of 3 ticks and the others of 6: until some member \
@@ -218,42 +222,59 @@ static MODELS: [CheckedModel; 12] = [
     CheckedModel {
         name: "without random timeouts",
         text: "the same, but all have a timeout of 3 ticks",
-        expects: Expects::Counterexample { property: "every term has a leader", steps: 22 },
+        expects: Expects::Without { rule: "random-timeouts", property: "every term has a leader", steps: 22 },
         explore: || elected(Some(Lacks::RandomTimeouts)),
     },
 ];
 
-const THREE: Bounds = Bounds { members: 3, terms: 1, entries: 2, crashes: 0, slow_disks: false, by_turns: false };
-const BY_TURNS: Bounds = Bounds { terms: 2, by_turns: true, ..THREE };
+words! {
+    /// The candidates.
+    enum Campaigns { Any = "any", Turns = "turns" }
+}
 
-/// The size of a model.
-#[derive(Clone, Copy)]
-struct Bounds {
-    members: u64,
-    terms: u64,
-    /// The entries in a log, including the configuration with which every log begins.
-    entries: u64,
-    crashes: u32,
-    /// Whether disks are slow.
-    slow_disks: bool,
-    /// Whether only n1 campaigns for the first term, only n2 for the second, and so on.
-    by_turns: bool,
+bounds! {
+    /// Members that campaign, and leaders that are asked to append. Pre-vote and check-quorum are off.
+    struct Bounds;
+    nodes: u64 = 3, "that vote" in 2..=5 members;
+    terms: u64 = 1, "that are campaigned for" in 1..=4 terms;
+    entries: u64 = 2, "in a log, the configuration with which every log begins included" in 1..=4 entries;
+    crashes: u32 = 0, "of members, which return with their disks" in 0..=2 crashes;
+    losses: u32 = 0, "of messages" in 0..=2 losses;
+    campaigns: Campaigns = Campaigns::Any, "who campaigns: with turns n1 for the first term, n2 for the second, and so on";
+    disks: Disks = Disks::Prompt, "whether a sync is an event of its own";
+}
+
+const THREE: Bounds =
+    Bounds { nodes: 3, terms: 1, entries: 2, crashes: 0, losses: 0, campaigns: Campaigns::Any, disks: Disks::Prompt };
+const BY_TURNS: Bounds = Bounds { terms: 2, campaigns: Campaigns::Turns, ..THREE };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        let world = world(*self, without.and_then(Lacks::named));
+        match self.entries {
+            1 => explore(&world, hold(Checker::new(&world), &properties())),
+            _ => safe(&world),
+        }
+    }
 }
 
 type World_ = System<Member, Past>;
 
 fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
-    let raft = Config { pre_vote: false, check_quorum: false, ..production(bounds.members) };
-    let world = World_::with_history(bounds.members, Made { without, ..made(raft) })
-        .network(Network::ordered())
-        .durability(if bounds.slow_disks { Durability::Separate } else { Durability::Prompt })
+    let raft = Config { pre_vote: false, check_quorum: false, ..production(bounds.nodes) };
+    let world = World_::with_history(bounds.nodes, Made { without, ..made(raft) })
+        .network(Network::ordered().losses(bounds.losses))
+        .durability(match bounds.disks {
+            Disks::Prompt => Durability::Prompt,
+            Disks::Late => Durability::Separate,
+        })
         .nodes_within(move |_, node: &Member| node.raft().last_index().0 <= bounds.entries)
         .crashes_and_restarts(bounds.crashes)
         .timers(move |node, timer| match timer {
             // A leader's election timer serves check-quorum.
             Timer::Election => {
                 let term = node.raft().term().0;
-                let is_its_turn = !bounds.by_turns || node.raft().member().node.0 == term + 1;
+                let is_its_turn = bounds.campaigns == Campaigns::Any || node.raft().member().node.0 == term + 1;
                 term < bounds.terms && is_its_turn && node.raft().role() != RoleKind::Leader
             }
             // Heartbeats repeat the content of appends.
@@ -261,7 +282,7 @@ fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
             _ => true,
         })
         .commands(move |node, _| node.raft().role() == RoleKind::Leader && node.raft().last_index().0 < bounds.entries);
-    (1..=bounds.members).fold(world, |world, node| {
+    (1..=bounds.nodes).fold(world, |world, node| {
         let data = Bytes::from([b'a' + node as u8].as_slice());
         world.command(NodeId(node), Command::Propose { ticket: Ticket(node), data }, bounds.entries as u32)
     })

@@ -2,7 +2,9 @@
 
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
+use volvox_core::erased::AnyProcess;
 use volvox_core::{Duration, NodeId, Process, Property};
+use volvox_lab::ask::{Asking, Order};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
@@ -12,6 +14,7 @@ use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::{Builder, Described, FaultPlan, Happening, Latency, Simulation};
+use volvox_lab::{bounds, words};
 use volvox_snapshot::bank::{self, Bank};
 use volvox_snapshot::chandy_lamport::{self as protocol, Command, Config, Event, Graph, History};
 
@@ -44,6 +47,7 @@ impl Chapter for ChandyLamport {
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
+    const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> volvox_channel::Config<BankConfig> {
         let without = settings.without.and_then(protocol::Rule::named);
@@ -63,9 +67,11 @@ impl Chapter for ChandyLamport {
     }
 
     fn state(process: &Channel<Branch>) -> NodeState {
-        let (branch, balance) = (process.child(), process.child().application().balance());
-        let records = if branch.recording() == 0 { "" } else { ", records" };
-        NodeState::plain(format_args!("{balance}{records}"))
+        state(process.child())
+    }
+
+    fn state_in_model(process: &AnyProcess) -> NodeState {
+        process.get().map_or_else(NodeState::default, state)
     }
 
     fn restarts() -> Restarts {
@@ -80,6 +86,12 @@ impl Chapter for ChandyLamport {
     fn faults(_: &Settings) -> FaultPlan {
         plans::network_and_pauses()
     }
+}
+
+fn state(branch: &Branch) -> NodeState {
+    let balance = branch.application().balance();
+    let records = if branch.recording() == 0 { "" } else { ", records" };
+    NodeState::plain(format_args!("{balance}{records}"))
 }
 
 static MODELS: [CheckedModel; 11] = [
@@ -105,10 +117,7 @@ static MODELS: [CheckedModel; 11] = [
         name: "three branches, one crash",
         text: "FIFO channels; a crash at any moment, for good: the recorded state is still consistent",
         expects: Expects::Holds { states: 7_257 },
-        explore: || {
-            let world = system(3, Graph::Mesh, &[(1, 2), (2, 3)], &[1]).crashes(1);
-            explore(&world, safe(&world))
-        },
+        explore: || Bounds { crashes: 1, ..THREE }.explored(None),
     },
     CheckedModel {
         name: "three branches, an initiator restarts",
@@ -121,36 +130,36 @@ static MODELS: [CheckedModel; 11] = [
         name: "over channels without order",
         text: "two branches, a payment, a snapshot, no rule of the protocol removed: the links are not FIFO",
         expects: Expects::Counterexample { property: "channel states", steps: 3 },
-        explore: || live(&system(2, Graph::Mesh, &[(1, 2)], &[1]).network(Network::unordered())),
+        explore: || Bounds { nodes: 2, payments: 1, order: Order::Unordered, ..THREE }.explored(None),
     },
     CheckedModel {
         name: "without marker-first",
         text: "two branches, a payment, a snapshot: payments sent after the recording overtake the marker",
-        expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
-        explore: || without(2, protocol::Rule::MarkerFirst),
+        expects: Expects::Without { rule: "marker-first", property: "consistent cut", steps: 5 },
+        explore: || Bounds { nodes: 2, ..THREE }.explored(Some(protocol::Rule::MarkerFirst)),
     },
     CheckedModel {
         name: "without fifo",
         text: "two branches, a payment, a snapshot: payments are sent after the marker",
-        expects: Expects::Counterexample { property: "channel states", steps: 3 },
-        explore: || without(2, protocol::Rule::Fifo),
+        expects: Expects::Without { rule: "fifo", property: "channel states", steps: 3 },
+        explore: || Bounds { nodes: 2, ..THREE }.explored(Some(protocol::Rule::Fifo)),
     },
     CheckedModel {
         name: "without channel-state",
         text: "two branches, one payment each, a snapshot",
-        expects: Expects::Counterexample { property: "channel states", steps: 5 },
-        explore: || without(2, protocol::Rule::ChannelState),
+        expects: Expects::Without { rule: "channel-state", property: "channel states", steps: 5 },
+        explore: || Bounds { nodes: 2, ..THREE }.explored(Some(protocol::Rule::ChannelState)),
     },
     CheckedModel {
         name: "without pass-on",
         text: "three branches: no marker separates what n2 sends to n3 after it recorded from what it sent before",
-        expects: Expects::Counterexample { property: "consistent cut", steps: 5 },
-        explore: || without(3, protocol::Rule::PassOn),
+        expects: Expects::Without { rule: "pass-on", property: "consistent cut", steps: 5 },
+        explore: || THREE.explored(Some(protocol::Rule::PassOn)),
     },
     CheckedModel {
         name: "without unique",
         text: "as \"an initiator restarts\": its markers are those of a finished snapshot",
-        expects: Expects::Counterexample { property: "a snapshot begun after a restart completes", steps: 9 },
+        expects: Expects::Without { rule: "unique", property: "a snapshot begun after a restart completes", steps: 9 },
         explore: || returning(Some(protocol::Rule::Unique)),
     },
 ];
@@ -177,12 +186,15 @@ fn safe(world: &Instance) -> Checker<'_, Instance> {
 
 /// Safety, and that every snapshot that was begun eventually completes everywhere.
 fn live(world: &Instance) -> Explored {
-    let checker = safe(world).leads_to(
+    explore(world, completes(safe(world)))
+}
+
+fn completes<'w>(checker: Checker<'w, Instance>) -> Checker<'w, Instance> {
+    checker.leads_to(
         "termination",
         |world, state| world.view(state).history().begun() > 0,
         |world, state| world.view(state).history().complete() == world.view(state).history().begun(),
-    );
-    explore(world, checker)
+    )
 }
 
 fn returning(without: Option<protocol::Rule>) -> Explored {
@@ -204,10 +216,46 @@ fn returning(without: Option<protocol::Rule>) -> Explored {
     explore(&world, checker)
 }
 
-fn without(nodes: u64, rule: protocol::Rule) -> Explored {
-    let config = Config { without: Some(rule), ..Config::default() };
-    let payments = if nodes == 2 { [(1, 2), (2, 1)] } else { [(1, 2), (2, 3)] };
-    live(&configured(nodes, config, &payments, &[1]))
+words! {
+    /// Which branches have channels.
+    enum Channels { Mesh = "mesh", Ring = "ring" }
+}
+
+bounds! {
+    /// Branches of a bank; each pays the next, one after the other, and the first ones begin snapshots.
+    struct Bounds;
+    nodes: u64 = 3, "that have accounts" in 2..=4 branches;
+    graph: Channels = Channels::Mesh, "whether each has a channel to each, or to the next only";
+    payments: u64 = 2, "by n1 to n2, n2 to n3, and so on round" in 0..=6 payments;
+    snapshots: u64 = 1, "by n1, n2, and so on, at any moments" in 1..=2 snapshots;
+    crashes: u32 = 0, "of branches, for good; with one, only safety is asked" in 0..=2 crashes;
+    order: Order = Order::Fifo, "in which the messages of a channel arrive";
+}
+
+const THREE: Bounds =
+    Bounds { nodes: 3, graph: Channels::Mesh, payments: 2, snapshots: 1, crashes: 0, order: Order::Fifo };
+
+impl volvox_lab::ask::Instance for Bounds {
+    fn explore(&self, without: Option<&'static str>) -> Explored {
+        self.explored(without.and_then(protocol::Rule::named))
+    }
+}
+
+impl Bounds {
+    fn explored(self, without: Option<protocol::Rule>) -> Explored {
+        let graph = match self.graph {
+            Channels::Mesh => Graph::Mesh,
+            Channels::Ring => Graph::Ring,
+        };
+        let payments: Vec<_> = (0..self.payments).map(|at| (at % self.nodes + 1, (at + 1) % self.nodes + 1)).collect();
+        let beginners: Vec<u64> = (1..=self.snapshots).collect();
+        let world = configured(self.nodes, Config { graph, without, ..Config::default() }, &payments, &beginners)
+            .network(self.order.network())
+            .crashes(self.crashes);
+        let checker =
+            if self.payments > 0 { safe(&world) } else { hold(Checker::new(&world), &protocol::properties()) };
+        explore(&world, if self.crashes > 0 { checker } else { completes(checker) })
+    }
 }
 
 static CLAIMS: [Claim; 2] = [

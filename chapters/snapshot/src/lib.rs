@@ -11,4 +11,5 @@ pub static FAMILY: Family = Family {
     entries: &[protocol::<chandy_lamport::ChandyLamport>()],
     evidence: include_str!("../evidence.txt"),
     coverage: include_str!("../coverage.txt"),
+    never: include_str!("../never.txt"),
 };

@@ -10,7 +10,6 @@
 
 use std::time::Instant;
 use volvox_chapters::REGISTRY;
-use volvox_lab::model::Expects;
 use volvox_lab::shrink::{self, SweepRequest};
 
 /// The number of seeds after which the sweep for a rule gives up.
@@ -57,7 +56,7 @@ fn main() {
     for shell in REGISTRY.chapters() {
         let id = shell.card().id;
         for model in shell.models().into_iter().filter(|_| is_wanted(id)) {
-            let Expects::Counterexample { property, .. } = model.expects else { continue };
+            let Some((property, _)) = model.expects.counterexample() else { continue };
             let explored = (model.explore)();
             let seconds = explored.took.as_secs_f64();
             let Some(found) = explored.found else { panic!("{id}, {}: nothing is found", model.name) };

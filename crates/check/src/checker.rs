@@ -113,6 +113,21 @@ impl<'m, M: Model> Checker<'m, M> {
         self
     }
 
+    /// The names of the properties that are asked, each once: of states, of steps, and of runs without an end.
+    pub fn properties(&self) -> Vec<String> {
+        let Asked { invariants, step_properties, eventualities, .. } = &self.asked;
+        let states = invariants.iter().map(|property| &property.name);
+        let steps = step_properties.iter().map(|property| &property.name);
+        let runs = eventualities.iter().map(|property| &property.name);
+        let mut names: Vec<String> = Vec::new();
+        for name in states.chain(steps).chain(runs) {
+            if !names.contains(name) {
+                names.push(name.clone());
+            }
+        }
+        names
+    }
+
     /// Declares that the liveness property given last treats equal nodes alike: without this it is refused on a model
     /// with symmetry.
     ///

@@ -71,8 +71,9 @@
 //!   explored wrongly.
 //! - Everything stays in memory: the table, the states of two levels, and every node state. [`Checker::bytes_max`] ends
 //!   an exploration before the kernel does, and [`Checker::cancel`] on request. There is no partial-order reduction.
-//! - The wall clock stands still in asynchronous models, and shows the node's monotonic clock in timed ones. Reading it
-//!   is never an error: the wall clock need not advance, and some protocols use it to name a boot.
+//! - The wall clock stands still in asynchronous models, and shows the node's monotonic clock in timed ones, unless
+//!   [`System::keeping_wall_clocks`] lets it go on over a restart. Reading it is never an error: the wall clock need not
+//!   advance, and some protocols use it to name a boot.
 //! - A panic in a handler is a counterexample if panics unwind; if they abort, it ends the program.
 //!
 //! # References
@@ -104,6 +105,6 @@ pub use progress::{Ended, Progress};
 pub use questions::{Order, Questions};
 pub use report::{Broken, Counterexample, NO_STEP_FAILS, Report};
 pub use system::{
-    Action, Checked, Decision, Durability, Exercised, Names, Network, Schedule, State, Symmetric, System, Timed,
-    Universe, View, What,
+    Action, Checked, Decision, Durability, Exercised, FirstWords, Names, Naming, Network, Schedule, State, Symmetric,
+    System, Timed, Universe, View, What, first_word,
 };

@@ -211,6 +211,7 @@ impl Process for Berkeley {
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Berkeley>) {
+        self.follow_machine(cx);
         let from_master = Some(&from) == self.members.first() && !self.is_master();
         match message {
             Message::Poll(round) if from_master => self.on_poll(from, round, cx),
@@ -223,13 +224,16 @@ impl Process for Berkeley {
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Berkeley>) {
+        let begins_anew = self.follow_machine(cx);
         match timer {
+            Timer::Close if begins_anew => {}
             Timer::Next => self.begin_round(cx),
             Timer::Close => self.end_round(cx),
         }
     }
 
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, Berkeley>) {
+        self.follow_machine(cx);
         match command {
             Command::Show => cx.emit(Event::Shows(self.reading(cx.now()))),
             Command::Poll if self.is_master() && self.polling.is_none() => self.begin_round(cx),
@@ -241,6 +245,19 @@ impl Process for Berkeley {
 }
 
 impl Berkeley {
+    /// After an operator has set the machine's clock, no round has set this one yet; a round in progress compares with a
+    /// clock that is gone, so a master begins another.
+    fn follow_machine(&mut self, cx: &mut Context<'_, Berkeley>) -> bool {
+        let Some(by_ns) = self.clock.follow(cx.wall(), cx.now()) else { return false };
+        cx.emit(Event::ClockSet { by_ns, reading: self.reading(cx.now()) });
+        self.adjusted = None;
+        let begins_anew = self.polling.is_some();
+        if begins_anew {
+            self.begin_round(cx);
+        }
+        begins_anew
+    }
+
     fn begin_round(&mut self, cx: &mut Context<'_, Berkeley>) {
         let round = self.rounds.issue();
         self.round = Some(round);

@@ -195,6 +195,7 @@ impl Process for Cristian {
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Cristian>) {
+        self.follow_machine(cx);
         match message {
             Message::Request { number } if self.id == self.server && self.members.contains(&from) => {
                 self.on_request(from, number, cx);
@@ -207,8 +208,10 @@ impl Process for Cristian {
     }
 
     fn on_timer(&mut self, timer: Timer, cx: &mut Context<'_, Cristian>) {
+        let asks_anew = self.follow_machine(cx);
         match timer {
             Timer::Handled(client) => self.reply(client, cx),
+            Timer::Again | Timer::Try if asks_anew => {}
             Timer::Again => self.synchronise(cx),
             Timer::Try if self.tries_left > 0 => self.ask(cx),
             Timer::Try => {
@@ -220,6 +223,7 @@ impl Process for Cristian {
     }
 
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, Cristian>) {
+        self.follow_machine(cx);
         match command {
             Command::Sync => self.synchronise(cx),
             Command::Show => cx.emit(Event::Shows(self.reading(cx.now()))),
@@ -230,6 +234,15 @@ impl Process for Cristian {
 }
 
 impl Cristian {
+    /// After an operator has set the machine's clock, a client's estimate is void, and it asks again.
+    fn follow_machine(&mut self, cx: &mut Context<'_, Cristian>) -> bool {
+        let Some(by_ns) = self.clock.follow(cx.wall(), cx.now()) else { return false };
+        cx.emit(Event::ClockSet { by_ns, reading: self.reading(cx.now()) });
+        self.estimate = None;
+        self.synchronise(cx);
+        true
+    }
+
     fn on_request(&mut self, from: NodeId, number: Serial, cx: &mut Context<'_, Cristian>) {
         self.handling.insert(from, (number, cx.now()));
         if self.config.handling.is_zero() {

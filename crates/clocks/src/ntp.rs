@@ -216,6 +216,7 @@ impl Process for Ntp {
     }
 
     fn on_message(&mut self, from: NodeId, message: Message, cx: &mut Context<'_, Ntp>) {
+        self.follow_machine(cx);
         match message {
             // A step takes no time, so a request is answered when it arrives. A real server reads its clock twice.
             Message::Request { t1 } if self.is_server() && self.members.contains(&from) => {
@@ -228,10 +229,12 @@ impl Process for Ntp {
     }
 
     fn on_timer(&mut self, Timer::Poll: Timer, cx: &mut Context<'_, Ntp>) {
+        self.follow_machine(cx);
         self.poll(cx);
     }
 
     fn on_command(&mut self, command: Command, cx: &mut Context<'_, Ntp>) {
+        self.follow_machine(cx);
         match command {
             Command::Show => cx.emit(Event::Shows(self.reading(cx.now()))),
             Command::Poll if self.is_server() => cx.note("is a server", 0),
@@ -243,6 +246,15 @@ impl Process for Ntp {
 }
 
 impl Ntp {
+    /// After an operator has set the machine's clock, the samples say nothing of it: they are discarded, as after a step of its own (RFC 5905,
+    /// section 11.2.3), and no answer in flight is waited for.
+    fn follow_machine(&mut self, cx: &mut Context<'_, Ntp>) {
+        let Some(by_ns) = self.clock.follow(cx.wall(), cx.now()) else { return };
+        cx.emit(Event::ClockSet { by_ns, reading: self.reading(cx.now()) });
+        self.associations.values_mut().for_each(|association| *association = Association::default());
+        self.chosen = None;
+    }
+
     fn poll(&mut self, cx: &mut Context<'_, Ntp>) {
         let t1 = self.clock.machine(cx.now());
         for (server, association) in &mut self.associations {
@@ -370,7 +382,8 @@ impl Ntp {
 impl volvox_core::History<Ntp> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Event::Started(reading) => self.begin(node, *reading),
+            // A reading after a setting is compared with none before it.
+            Event::Started(reading) | Event::ClockSet { reading, .. } => self.begin(node, *reading),
             Event::Shows(reading) => self.push(node, *reading),
             Event::Slewed { before, after, .. } => {
                 self.push(node, *before);

@@ -19,8 +19,9 @@
 //! # Caveats
 //!
 //! - All arithmetic is in whole nanoseconds. Sums saturate: a hostile peer can cause a wrong clock, but never a panic.
-//! - The machine's wall clock is read once, at the start, and then continued by the monotonic clock, so that other
-//!   programs' adjustments of it are not mistaken for the passage of time. The host's clock is never set.
+//! - The clock stands on that of the machine, so an operator who sets the machine's clock moves it as well. A node
+//!   that sees one ([`SoftwareClock::follow`]) knows that its estimates are void, and asks again. The host's clock is
+//!   never touched.
 //!
 //! # References
 //!
@@ -36,11 +37,16 @@ use volvox_core::{Duration, Instant, NodeId, Wall};
 /// The usual slew rate, in parts in a million.
 pub const SLEW_PPM: u32 = 500;
 
+/// A setting of the machine's clock by less is not told from looking at its two clocks one after the other.
+const SET_LEAST_NS: u64 = 10_000_000;
+
 /// See the [module](self).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub struct SoftwareClock {
-    /// The machine's wall clock when its monotonic clock was at zero.
+    /// The reading of the machine's wall clock, as it is set now, when its monotonic clock was at zero.
     boot: i64,
+    /// By how much it was set since this clock began.
+    moved: i64,
     /// When the correction was last changed, and this clock's reading at that time.
     since: Instant,
     reading: i64,
@@ -57,7 +63,19 @@ impl SoftwareClock {
     pub fn new(wall: Wall, now: Instant, off_ns: i64, slew_ppm: u32) -> SoftwareClock {
         assert!(slew_ppm < 1_000_000, "a clock that slews by {slew_ppm} ppm stands still or runs backward");
         let boot = wall.0.saturating_sub_unsigned(now.0);
-        SoftwareClock { boot, since: now, reading: wall.0.saturating_add(off_ns), left: 0, slew_ppm }
+        SoftwareClock { boot, moved: 0, since: now, reading: wall.0.saturating_add(off_ns), left: 0, slew_ppm }
+    }
+
+    /// Follows the machine's own clock where it was set since the last look; returns by how much.
+    pub fn follow(&mut self, wall: Wall, now: Instant) -> Option<i64> {
+        let by = wall.0.saturating_sub(self.machine(now));
+        if by.unsigned_abs() < SET_LEAST_NS {
+            return None;
+        }
+        self.boot = self.boot.saturating_add(by);
+        self.moved = self.moved.saturating_add(by);
+        self.reading = self.reading.saturating_add(by);
+        Some(by)
     }
 
     /// The reading of this clock.
@@ -96,10 +114,25 @@ impl SoftwareClock {
         Duration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
     }
 
-    /// The final lead of this clock over the machine's clock. Where the clocks of all machines are right, this is its
-    /// error.
+    /// How far ahead of the machine's clock it will be.
     pub fn ahead(&self) -> i64 {
         self.reading.saturating_add(self.left).saturating_sub(self.machine(self.since))
+    }
+
+    /// How far ahead it will be of what the machine's clock would show if nobody had set it. Where the clocks of all machines
+    /// were right when they started, this is its error.
+    pub fn error(&self) -> i64 {
+        self.ahead().saturating_add(self.moved)
+    }
+
+    /// By how much the machine's clock was set since this clock began.
+    pub fn moved(&self) -> i64 {
+        self.moved
+    }
+
+    /// The reading of the machine's clock, as it was set then, when its monotonic clock was at zero: a name of this boot.
+    pub fn birth(&self) -> i64 {
+        self.boot.saturating_sub(self.moved)
     }
 
     /// The reading of the machine's own clock.
@@ -231,6 +264,19 @@ mod tests {
         clock.adjust(i64::MAX, Instant(3_000_000));
         clock.adjust(i64::MAX, Instant(3_000_000));
         clock.step(i64::MIN, Instant(3_000_000));
+    }
+
+    #[test]
+    fn a_clock_stands_on_that_of_its_machine() {
+        let mut clock = SoftwareClock::new(Wall(1_000), Instant(400), 50, SLEW_PPM);
+        assert_eq!(clock.follow(Wall(2_000), Instant(1_400)), None, "nobody set it");
+        assert_eq!(clock.follow(Wall(2_600 + SET_LEAST_NS as i64 / 2), Instant(2_000)), None, "nobody can tell");
+        assert_eq!(clock.follow(Wall(300_003_000), Instant(2_400)), Some(300_000_000));
+        assert_eq!((clock.machine(Instant(2_400)), clock.read(Instant(2_400))), (300_003_000, 300_003_050));
+        assert_eq!((clock.ahead(), clock.error(), clock.moved()), (50, 300_000_050, 300_000_000));
+        assert_eq!(clock.follow(Wall(300_004_000), Instant(3_400)), None, "it has followed");
+        clock.step(-300_000_000, Instant(3_400));
+        assert_eq!((clock.ahead(), clock.error(), clock.birth()), (-299_999_950, 50, 600));
     }
 
     #[test]

@@ -4,13 +4,14 @@
 //! properties, the faults that it claims to survive, the small instances to explore, and the numbers of the textbook to
 //! measure. Everything else (the command line, the coverage table, diagrams, sweeps, claims) is derived from it.
 
+use crate::ask::Asking;
 use crate::claim::Claim;
 use crate::model::CheckedModel;
 use crate::reading::Reading;
 use crate::restarts::Restarts;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
-use volvox_core::erased::Erasable;
+use volvox_core::erased::{AnyProcess, Erasable};
 use volvox_core::{Forms, Kinds};
 use volvox_core::{History, NodeId, Picture, Process, Property};
 use volvox_sim::{Described, FaultPlan};
@@ -137,8 +138,8 @@ pub struct Settings {
 
 /// A protocol with its models, claims and scenario. Implementors are empty types, one per module in `chapters`.
 pub trait Chapter: 'static {
-    /// The protocol; over a channel where it needs one. A person can type its commands.
-    type Process: Erasable<Command: FromStr<Err: Display> + Forms, Event: Kinds>;
+    /// The protocol; over a channel where it needs one. A person can type its commands, and all its words have kinds.
+    type Process: Erasable<Command: FromStr<Err: Display> + Forms + Kinds, Timer: Kinds, Record: Kinds, Event: Kinds>;
     /// The history for its properties.
     type History: History<Self::Process> + Send + Sync + 'static;
 
@@ -149,6 +150,8 @@ pub trait Chapter: 'static {
     const MODELS: &'static [CheckedModel];
     /// The numbers of the textbook that are measured.
     const CLAIMS: &'static [Claim];
+    /// The bounds of models that a reader may ask for, where there are any.
+    const ASKING: Option<Asking> = None;
 
     /// The configuration of every node.
     fn config(settings: &Settings) -> <Self::Process as Process>::Config;
@@ -169,6 +172,12 @@ pub trait Chapter: 'static {
     fn replaces(record: &<Self::Process as Process>::Record) -> bool {
         let _ = record;
         false
+    }
+
+    /// The same of a process that only models have: that of the protocol without what carries it.
+    fn state_in_model(process: &AnyProcess) -> NodeState {
+        let _ = process;
+        NodeState::default()
     }
 
     /// Whether a node believes that it leads, for `crash leader`.

@@ -7,7 +7,7 @@
 use std::hash::Hash;
 use std::marker::PhantomData;
 use volvox_check as erased;
-pub use volvox_check::{Durability, NO_STEP_FAILS, Network, Progress, State, Timed};
+pub use volvox_check::{Durability, Exercised, NO_STEP_FAILS, Network, Progress, State, Timed};
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyProcess, AnyTimer, Erasable};
 use volvox_core::{History, Instant, NodeId};
 
@@ -91,6 +91,11 @@ impl<P: Erasable, H: Memory> System<P, H> {
     /// See [`erased::System::counting_boots`].
     pub fn counting_boots(self) -> Self {
         self.with(AnySystem::counting_boots)
+    }
+
+    /// See [`erased::System::keeping_wall_clocks`].
+    pub fn keeping_wall_clocks(self) -> Self {
+        self.with(AnySystem::keeping_wall_clocks)
     }
 
     /// See [`erased::System::command`].

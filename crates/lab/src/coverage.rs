@@ -8,19 +8,23 @@
 //! counts of models.
 
 use crate::catalogue::{Catalogue, Demand, DemandKind};
-use crate::chapter::World;
+use crate::chapter::{self, World};
+use crate::diagram::{Diagram, Row, Tone};
 use crate::evidence::{self, Evidence, Shown};
+use crate::exploring::{self, Exploring};
 use crate::model::{CheckedModel, Expects, Explored};
+use crate::never::{self, Never};
 use crate::pinned;
 use crate::questions;
 use crate::recorded::{Line, read};
 use crate::registry::{Entry, Family, Registry};
-use crate::shell::Shell;
+use crate::shell::{Carried, Shell};
 use crate::study::{self, Request};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use volvox_check::Exercised;
 
 /// The state of a row of the catalogue.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +75,8 @@ struct Outcome {
     /// Models whose count differs from the pinned one, with nothing else wrong.
     moved: Vec<pinned::Moved>,
     passed: BTreeSet<Evidence>,
+    /// The words and faults that some model showed.
+    happened: Exercised,
     /// Counterexamples that were found: each shows that something breaks, and nothing that holds.
     refuting: BTreeSet<Evidence>,
 }
@@ -86,7 +92,8 @@ fn outcome(entry: Entry, shown: &[Shown]) -> Outcome {
     let id = card.id.to_string();
     let line = Line { id, golden: 0, models: 0, claims: 0, is_sound: false, met: Vec::new() };
     let (passed, refuting) = (BTreeSet::new(), BTreeSet::new());
-    let mut outcome = Outcome { line, wrong: Vec::new(), moved: Vec::new(), passed, refuting };
+    let mut outcome =
+        Outcome { line, wrong: Vec::new(), moved: Vec::new(), passed, refuting, happened: Exercised::default() };
     if let Entry::Protocol(shell) = entry {
         chapter(shell, &mut outcome);
     }
@@ -131,17 +138,31 @@ fn chapter(shell: &'static dyn Shell, outcome: &mut Outcome) {
     outcome.line.golden = card.golden.len();
     outcome.passed.extend(card.golden.iter().map(|golden| Evidence::Script(golden.name.to_string())));
     let models = shell.models();
-    let negatives = models.iter().filter(|model| matches!(model.expects, Expects::Counterexample { .. })).count();
+    let unshown = |rule: &&chapter::Rule| !models.iter().any(|model| model.expects.rule() == Some(rule.name));
+    let unshown: Vec<&str> = card.rules.iter().filter(unshown).map(|rule| rule.name).collect();
     if card.worlds.contains(&World::Checked) && models.is_empty() {
         wrong.push("models: the entry claims the world `check`, and has none".to_string());
-    } else if card.worlds.contains(&World::Checked) && negatives < card.rules.len() {
-        wrong.push(format!("models: {} rules, but {negatives} models in which something breaks", card.rules.len()));
+    } else if card.worlds.contains(&World::Checked) && !unshown.is_empty() {
+        wrong.push(format!("models: none shows what these rules are for: {}", unshown.join(", ")));
     }
+    let unknown = |model: &&CheckedModel| {
+        model.expects.rule().is_some_and(|rule| !card.rules.iter().any(|known| known.name == rule))
+    };
+    wrong.extend(models.iter().filter(unknown).map(|model| format!("model {:?}: there is no such rule", model.name)));
 }
 
 fn models(entry: Entry, outcome: &mut Outcome) {
+    let mut drawn = BTreeSet::new();
     for model in entry.models() {
-        let explored = (model.explore)();
+        let interpreter = entry.protocol().map(|shell| Carried(shell).interpreter());
+        let exploring = Exploring { interpreter, is_recorded: true, ..Exploring::default() };
+        let explored = exploring::with(exploring, model.explore);
+        outcome.happened.absorb(&explored.happened);
+        if let (Some(shell), Some(rule)) = (entry.protocol(), model.expects.rule())
+            && is_drawn(shell, &model, &explored)
+        {
+            drawn.insert(rule);
+        }
         if let Err(text) = explored.verdict(model.expects) {
             outcome.wrong.push(format!("model {:?}: {text}", model.name));
             outcome.moved.extend(moved(entry, &model, &explored));
@@ -149,20 +170,34 @@ fn models(entry: Entry, outcome: &mut Outcome) {
         }
         outcome.line.models += 1;
         let evidence = Evidence::Model(model.name.to_string());
-        if matches!(model.expects, Expects::Counterexample { .. }) {
+        if model.expects.counterexample().is_some() {
             outcome.refuting.insert(evidence.clone());
         }
         outcome.passed.insert(evidence);
     }
+    let rules = entry.protocol().map_or(&[][..], |shell| shell.card().rules);
+    for rule in rules.iter().filter(|rule| !drawn.contains(rule.name)) {
+        let name = rule.name;
+        outcome.wrong.push(format!("rule {name}: `volvox lab run --without {name}` has no run to draw that breaks"));
+    }
+}
+
+/// Whether the counterexample of a model is a run that can be drawn: something is done in it, and it ends in what is broken.
+fn is_drawn(shell: &dyn Shell, model: &CheckedModel, explored: &Explored) -> bool {
+    let Some(ran) = study::breaking_run(shell, model, explored) else { return false };
+    let Some(diagram) = Diagram::of(&ran) else { return false };
+    let is_broken = diagram.rows.iter().any(|row| matches!(row, Row::Bar { tone: Tone::Broken, .. }));
+    let is_shown = diagram.rows.iter().any(|row| !row.steps().is_empty());
+    is_broken && is_shown && !ran.is_good()
 }
 
 /// The correct count, if only the count is wrong.
 fn moved(entry: Entry, model: &CheckedModel, explored: &Explored) -> Option<pinned::Moved> {
     let (from, to, expects) = match (model.expects, &explored.found) {
         (Expects::Holds { states }, None) => (states, explored.states, Expects::Holds { states: explored.states }),
-        (Expects::Counterexample { property, steps }, Some(found)) => {
-            let expects = Expects::Counterexample { property, steps: found.actions.len() };
-            (steps as u64, found.actions.len() as u64, expects)
+        (expects, Some(found)) => {
+            let (_, steps) = expects.counterexample()?;
+            (steps as u64, found.actions.len() as u64, expects.in_steps(found.actions.len()))
         }
         _ => return None,
     };
@@ -281,6 +316,7 @@ pub fn check_family(family: &'static Family, folder: &str, tell: &(dyn Fn(String
         .iter()
         .flat_map(|outcome| outcome.wrong.iter().map(|text| format!("{}: {text}", outcome.line.id)))
         .collect();
+    let wrong = [wrong, check_never(family, folder, &found)].concat();
     if std::env::var_os("UPDATE").is_some() {
         let moved: Vec<_> = found.iter().flat_map(|outcome| &outcome.moved).copied().collect();
         let told = pinned::write(Path::new(folder), &moved).expect("the sources of the family can be written");
@@ -301,6 +337,44 @@ pub fn check_family(family: &'static Family, folder: &str, tell: &(dyn Fn(String
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Compares the gaps in the models of each chapter with the `never.txt` of its family, where each has a reason.
+fn check_never(family: &'static Family, folder: &str, found: &[Outcome]) -> Vec<String> {
+    let known = match never::read(family.never) {
+        Ok(known) => known,
+        Err(error) => return vec![error],
+    };
+    let chapters = || family.entries.iter().filter_map(|entry| entry.protocol());
+    let mut now: Vec<Never> = Vec::new();
+    for (shell, outcome) in chapters().flat_map(|shell| {
+        found.iter().filter(move |outcome| outcome.line.id == shell.card().id).map(move |outcome| (shell, outcome))
+    }) {
+        let notes = never::notes_of(shell.card().source, &Path::new(folder).join("../../crates"));
+        now.extend(never::of(shell, &outcome.happened, &notes, &known));
+    }
+    let looked_at = |id: &str| found.iter().any(|outcome| outcome.line.id == id);
+    if std::env::var_os("UPDATE").is_some() {
+        let others = known.iter().filter(|never| !looked_at(&never.entry)).cloned();
+        let text = never::print(family.never, now.iter().cloned().chain(others));
+        std::fs::write(format!("{folder}/never.txt"), text).expect("never.txt is written");
+    }
+    let has =
+        |all: &[Never], one: &Never| all.iter().any(|other| (&other.entry, &other.what) == (&one.entry, &one.what));
+    let mut wrong = Vec::new();
+    for never in &now {
+        let Never { entry, what, why } = never;
+        if !has(&known, never) {
+            wrong.push(format!("{entry}: {what} never happens in any model, and never.txt does not say why"));
+        } else if why.is_empty() {
+            wrong.push(format!("{entry}: never.txt gives no reason why {what} never happens"));
+        }
+    }
+    for Never { entry, what, .. } in known.iter().filter(|never| looked_at(&never.entry) && !has(&now, never)) {
+        wrong
+            .push(format!("{entry}: never.txt says that {what} never happens, and it does, or there is no such thing"));
+    }
+    wrong
 }
 
 /// The entries are shared out to as many threads as there are cores: the test of one is mostly a model that runs.
@@ -374,6 +448,7 @@ mod tests {
             moved: Vec::new(),
             passed: [model("three nodes"), model("without order"), Evidence::Scenario].into(),
             refuting: [model("without order")].into(),
+            happened: Exercised::default(),
         };
         let refusal = |kind, evidence: &Evidence| refusal(Demand { kind, name: "x" }, evidence, &outcome);
         assert_eq!(refusal(DemandKind::Safe, &model("three nodes")), None);

@@ -7,8 +7,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use volvox_check::Progress;
+use volvox_check::{Naming, Progress, Universe};
 use volvox_core::erased::AnyProcess;
+use volvox_sim::script::World;
 use volvox_sim::{Carrier, NodeState};
 
 /// Receives the progress of an exploration.
@@ -25,17 +26,32 @@ pub struct Exploring {
     pub progress: Option<Tell>,
     /// Ends the exploration soon once it is set.
     pub cancel: Option<&'static AtomicBool>,
-    /// How the chapter of the model shows a run, where its counterexample is to be drawn.
-    pub shown: Option<Shown>,
+    /// The chapter of the model, which names the words of its protocol and judges its runs.
+    pub interpreter: Option<Rc<dyn Interpreter>>,
+    /// Whether a counterexample is to be drawn, as the chapter shows it.
+    pub is_recorded: bool,
 }
 
-/// How a chapter shows a run.
-#[derive(Clone)]
-pub struct Shown {
-    /// Tells the protocol's own messages and timers from those of a layer beneath it.
-    pub carrier: Rc<dyn Carrier<AnyProcess>>,
+/// The chapter of a model, as an exploration needs it: it tells the protocol's own messages and timers from those of a layer
+/// beneath it, and names its words.
+pub trait Interpreter: Carrier<AnyProcess> + Naming<AnyProcess> {
+    /// The kinds of all words of the protocol.
+    fn universe(&self) -> Universe<'static>;
+
     /// The state of a node, in a word or two.
-    pub state_of: Rc<dyn Fn(&AnyProcess) -> NodeState>,
+    fn state(&self, process: &AnyProcess) -> NodeState;
+
+    /// Judges the end of a run; `None` when its processes are not those of the chapter.
+    fn judge(&self, world: &mut World<AnyProcess>) -> Option<Judged>;
+}
+
+/// The judgement of a chapter on the end of a run.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Judged {
+    /// The properties that must always hold, each with what is wrong where it is broken.
+    pub properties: Vec<(&'static str, Result<(), String>)>,
+    /// The events of the run by their kind, in the order in which they first came.
+    pub events: Vec<(&'static str, u64)>,
 }
 
 thread_local! {

@@ -13,12 +13,14 @@
 //! | the same with one OS process per node, real sockets and files | [`live`] | `volvox lab run P --live` |
 //! | a run is drawn | [`diagram`] | `--diagram`, `--svg FILE` |
 //! | every schedule of small instances is explored | [`model`] | `volvox lab check P` |
+//! | so are instances that a reader asks for | [`ask`] | `volvox lab check P --nodes 4` |
 //! | seeds are swept, and failures are shrunk | [`shrink`] | `volvox lab sweep P` |
 //! | a script is replayed | [`shrink::file`] | `volvox lab script FILE` |
 //! | a person chooses what happens next | [`walk`] | `volvox lab step P` |
 //! | nodes restart in the middle of a question | [`restarts`] | in the test of each family |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | the demands of the rows of the catalogue, and their evidence | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
+//! | the gaps in the models of a chapter, with reasons | [`never`] | `volvox lab check P` |
 //! | the coverage of the catalogue, as the tests found | [`coverage`] | `volvox lab list` |
 //! | in which order a reader takes the entries | [`reading`] | `volvox lab list` |
 //! | questions whose answers a command prints | [`questions`] | `volvox lab questions P` |
@@ -29,6 +31,7 @@
 //! The largest protocol, the whole service, has a sweep of its own: `volvox-sweep`.
 #![forbid(unsafe_code)]
 
+pub mod ask;
 pub mod catalogue;
 pub mod chapter;
 pub mod check;
@@ -39,6 +42,7 @@ pub mod evidence;
 pub mod exploring;
 pub mod live;
 pub mod model;
+pub mod never;
 mod pinned;
 pub mod plans;
 pub mod plot;

@@ -7,6 +7,7 @@
 use crate::chapter::Chapter;
 use crate::claim::Claim;
 use crate::model::CheckedModel;
+use crate::never::{self, Never};
 use crate::reading::{self, Reading, Unordered};
 use crate::recorded::{self, Line};
 use crate::shell::Shell;
@@ -124,6 +125,8 @@ pub struct Family {
     pub evidence: &'static str,
     /// The results of its test for each entry: its `coverage.txt`.
     pub coverage: &'static str,
+    /// The gaps in the models of each chapter, with reasons: its `never.txt`.
+    pub never: &'static str,
 }
 
 /// Every family. The one value of this type is in the crate `chapters`.
@@ -171,6 +174,12 @@ impl Registry {
     pub fn find(self, id: &str) -> Result<&'static dyn Shell, Unknown> {
         let entry = self.entry(id)?;
         entry.protocol().ok_or_else(|| Unknown::NoProtocol { name: id.to_string(), kind: entry.kind() })
+    }
+
+    /// The gaps in the models of the chapter of this name, with reasons.
+    pub fn never(self, id: &str) -> Vec<Never> {
+        let all = self.0.iter().filter_map(|family| never::read(family.never).ok()).flatten();
+        all.filter(|never| never.entry == id).collect()
     }
 
     /// The last recorded results of the tests of all families.

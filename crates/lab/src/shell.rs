@@ -4,17 +4,20 @@
 //! works on chapters is compiled once; this module and the typed [`fronts`](crate::check) of the worlds are the only
 //! code of the laboratory that is compiled for each chapter.
 
+use crate::ask::Asking;
 use crate::chapter::{Card, Cell, Chapter, Settings};
 use crate::claim::Claim;
-use crate::exploring::Shown;
+use crate::exploring::{Interpreter, Judged};
 use crate::model::CheckedModel;
 use crate::restarts::Restarts;
 use std::fmt::Debug;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::str::FromStr;
+use volvox_check::{Exercised, Naming, Universe, first_word};
 use volvox_core::erased::{AnyCommand, AnyConfig, AnyEvent, AnyHistory, AnyMessage, AnyProcess, AnyRecord, AnyTimer};
 use volvox_core::{Forms, History, Kinds, NodeId, Picture, Process, Property, When};
+use volvox_sim::script::World;
 use volvox_sim::{Carrier, Described, FaultPlan, NodeState};
 
 /// All of an erased system at one moment.
@@ -52,6 +55,12 @@ pub trait Shell: Send + Sync {
     /// The protocol's own part of a timer; `None` when it is only the carrier's.
     fn carried_timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug>;
 
+    /// The kinds of all that the protocol is made of.
+    fn universe(&self) -> Universe<'static>;
+
+    /// The kind of a word of the protocol; `None` where it is one that only models have.
+    fn kind_of(&self, word: Word<'_>) -> Option<&'static str>;
+
     /// The kind of an event.
     fn event_kind(&self, event: &AnyEvent) -> &'static str;
 
@@ -60,6 +69,9 @@ pub trait Shell: Send + Sync {
 
     /// The small instances that are explored.
     fn models(&self) -> Vec<CheckedModel>;
+
+    /// The bounds of models that a reader may ask for, where there are any.
+    fn asking(&self) -> Option<Asking>;
 
     /// The numbers of the textbook that are measured.
     fn claims(&self) -> Vec<Claim>;
@@ -75,6 +87,9 @@ pub trait Shell: Send + Sync {
 
     /// The properties.
     fn properties(&self) -> Box<dyn Properties>;
+
+    /// Whether the process is one of the chapter's. Models may explore it without what carries it.
+    fn is_own(&self, process: &AnyProcess) -> bool;
 
     /// The state of a node.
     fn state(&self, process: &AnyProcess) -> NodeState;
@@ -104,14 +119,87 @@ pub trait Shell: Send + Sync {
     fn record(&self, record: AnyRecord) -> Option<AnyRecord>;
 }
 
+/// A word of an erased process.
+#[derive(Clone, Copy, Debug)]
+pub enum Word<'a> {
+    /// A command.
+    Command(&'a AnyCommand),
+    /// A timer.
+    Timer(&'a AnyTimer),
+    /// A record.
+    Record(&'a AnyRecord),
+    /// An event.
+    Event(&'a AnyEvent),
+}
+
+type CommandOf<C> = <<C as Chapter>::Process as Process>::Command;
+type MessageOf<C> = <<C as Chapter>::Process as Process>::Message;
+type TimerOf<C> = <<C as Chapter>::Process as Process>::Timer;
+type RecordOf<C> = <<C as Chapter>::Process as Process>::Record;
+type EventOf<C> = <<C as Chapter>::Process as Process>::Event;
+
 /// A chapter as its worlds ask it what of a message is the protocol's own.
 #[derive(Clone, Copy)]
 pub struct Carried(pub &'static dyn Shell);
 
 impl Carried {
-    /// How the chapter shows a run.
-    pub fn shown(self) -> Shown {
-        Shown { carrier: Rc::new(self), state_of: Rc::new(move |node| self.0.state(node)) }
+    /// The chapter, as an exploration needs it.
+    pub fn interpreter(self) -> Rc<dyn Interpreter> {
+        Rc::new(self)
+    }
+
+    fn name(self, word: Word<'_>, text: &dyn std::fmt::Display) -> String {
+        self.0.kind_of(word).map_or_else(|| first_word(&text.to_string()), str::to_string)
+    }
+}
+
+impl Interpreter for Carried {
+    fn universe(&self) -> Universe<'static> {
+        self.0.universe()
+    }
+
+    fn state(&self, process: &AnyProcess) -> NodeState {
+        self.0.state(process)
+    }
+
+    fn judge(&self, world: &mut World<AnyProcess>) -> Option<Judged> {
+        if !world.live().all(|(_, process)| self.0.is_own(process)) {
+            return None;
+        }
+        let (properties, mut events) = (self.0.properties(), Vec::new());
+        let mut history = properties.history();
+        for (node, event) in world.take_told() {
+            properties.observe(&mut history, node, &event);
+            let kind = self.0.event_kind(&event);
+            match events.iter_mut().find(|(known, _)| *known == kind) {
+                Some((_, count)) => *count += 1,
+                None => events.push((kind, 1)),
+            }
+        }
+        let cards = properties.cards();
+        let always: Vec<usize> = (0..cards.len()).filter(|number| cards[*number].when == When::Always).collect();
+        let nodes: Vec<_> = world.live().collect();
+        let answers = properties.ask(&always, &Picture { nodes: &nodes, history: &history });
+        let properties = always.iter().map(|number| cards[*number].name).zip(answers).collect();
+        Some(Judged { properties, events })
+    }
+}
+
+impl Naming<AnyProcess> for Carried {
+    fn command(&self, command: &AnyCommand) -> String {
+        self.name(Word::Command(command), command)
+    }
+
+    fn timer(&self, timer: &AnyTimer) -> String {
+        self.name(Word::Timer(timer), &format_args!("{timer:?}"))
+    }
+
+    fn record(&self, record: &AnyRecord) -> String {
+        self.name(Word::Record(record), record)
+    }
+
+    fn event(&self, event: &AnyEvent) -> String {
+        self.name(Word::Event(event), event)
     }
 }
 
@@ -170,13 +258,38 @@ impl<C: Chapter> Shell for ShellOf<C> {
     fn carried<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
         match message.get() {
             Some(message) => C::carried(message),
-            // Bytes that are not decoded yet.
+            // Bytes that nobody read yet, or a model without what carries the protocol.
             None => Some(message),
         }
     }
 
     fn carried_timer<'a>(&self, timer: &'a AnyTimer) -> Option<&'a dyn Debug> {
-        C::carried_timer(timer.get())
+        match timer.find() {
+            Some(timer) => C::carried_timer(timer),
+            // Of a model without what carries the protocol.
+            None => Some(timer),
+        }
+    }
+
+    fn universe(&self) -> Universe<'static> {
+        Universe {
+            commands: <CommandOf<C> as Kinds>::KINDS,
+            messages: <MessageOf<C> as Kinds>::KINDS,
+            timers: <TimerOf<C> as Kinds>::KINDS,
+            records: <RecordOf<C> as Kinds>::KINDS,
+            events: <EventOf<C> as Kinds>::KINDS,
+            faults: Exercised::FAULTS,
+            notes: &[],
+        }
+    }
+
+    fn kind_of(&self, word: Word<'_>) -> Option<&'static str> {
+        match word {
+            Word::Command(command) => command.get::<CommandOf<C>>().map(Kinds::kind),
+            Word::Timer(timer) => timer.find::<TimerOf<C>>().map(Kinds::kind),
+            Word::Record(record) => record.get::<RecordOf<C>>().map(Kinds::kind),
+            Word::Event(event) => event.get::<EventOf<C>>().map(Kinds::kind),
+        }
     }
 
     fn event_kind(&self, event: &AnyEvent) -> &'static str {
@@ -189,6 +302,10 @@ impl<C: Chapter> Shell for ShellOf<C> {
 
     fn models(&self) -> Vec<CheckedModel> {
         C::MODELS.to_vec()
+    }
+
+    fn asking(&self) -> Option<Asking> {
+        C::ASKING
     }
 
     fn claims(&self) -> Vec<Claim> {
@@ -211,8 +328,12 @@ impl<C: Chapter> Shell for ShellOf<C> {
         Box::new(PropertiesOf::<C>(C::properties()))
     }
 
+    fn is_own(&self, process: &AnyProcess) -> bool {
+        process.get::<C::Process>().is_some()
+    }
+
     fn state(&self, process: &AnyProcess) -> NodeState {
-        C::state(process.expect())
+        process.get().map_or_else(|| C::state_in_model(process), C::state)
     }
 
     fn tells_state(&self, event: &AnyEvent) -> bool {

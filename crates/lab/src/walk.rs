@@ -41,7 +41,7 @@ impl Walk {
     /// # Errors
     /// When the chapter has no such rule, or does not run with this many nodes.
     pub fn new(shell: &'static dyn Shell, request: &Request) -> Result<Walk, RequestError> {
-        let prepared = Prepared::new(shell.card(), request)?;
+        let prepared = Prepared::new(shell, request)?;
         let mut commands: Vec<String> = Vec::new();
         for planned in prepared.plan(&mut Rng::new(request.seed).split(u64::MAX)).0 {
             let nodes: Vec<u64> = match planned.whom {

@@ -9,7 +9,7 @@ use crate::record::SnapshotMeta;
 use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
-use volvox_core::{Bytes, Incarnation, Kinds, NodeId};
+use volvox_core::{Bytes, Incarnation, Kinds, NodeId, payload};
 
 /// The most entries that one [`Event::Committed`] holds.
 pub const COMMITTED_ENTRIES_MAX: usize = 256;
@@ -114,6 +114,20 @@ pub enum Command {
         /// The state of the state machine at that index.
         data: Bytes,
     },
+}
+
+impl Kinds for Command {
+    const KINDS: &'static [&'static str] = &["Propose", "Read", "Change", "Transfer", "Checkpoint"];
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Command::Propose { .. } => "Propose",
+            Command::Read { .. } => "Read",
+            Command::Change { .. } => "Change",
+            Command::Transfer { .. } => "Transfer",
+            Command::Checkpoint { .. } => "Checkpoint",
+        }
+    }
 }
 
 /// The events of a member.
@@ -281,6 +295,8 @@ pub enum Timer {
     /// The end of a turn: what it has gathered is sent.
     Gather,
 }
+
+payload! { Timer; Election, Heartbeat, Transfer, Read, Gather }
 
 /// A view of a member for readers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -149,6 +149,26 @@ pub enum Body {
 }
 
 impl MessageKind for Message {
+    const KINDS: &'static [&'static str] = &[
+        "PreVote",
+        "PreVoteReply",
+        "Vote",
+        "VoteReply",
+        "Append",
+        "Appended",
+        "Conflict",
+        "Heartbeat",
+        "HeartbeatReply",
+        "ReadIndex",
+        "ReadIndexReply",
+        "TimeoutNow",
+        "Snapshot",
+        "SnapshotReply",
+        "Stale",
+        "Join",
+        "Joins",
+    ];
+
     fn kind(&self) -> &'static str {
         match &self.body {
             Body::PreVote { .. } => "PreVote",

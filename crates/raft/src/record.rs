@@ -5,7 +5,7 @@ use crate::entry::{Entry, Span, decode_entries, encode_entries};
 use crate::index::{Index, Term};
 use alloc::vec::Vec;
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, Reader};
+use volvox_core::{Decode, DecodeError, Encode, Kinds, Reader};
 
 /// The version of the encodings in this file: the first byte of each.
 const VERSION: u8 = 1;
@@ -37,6 +37,19 @@ pub enum Record {
     },
     /// After such a restart: what follows continues the log before the last `Rests`.
     Void,
+}
+
+impl Kinds for Record {
+    const KINDS: &'static [&'static str] = &["Hard", "Entries", "Rests", "Void"];
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Record::Hard { .. } => "Hard",
+            Record::Entries { .. } => "Entries",
+            Record::Rests { .. } => "Rests",
+            Record::Void => "Void",
+        }
+    }
 }
 
 /// The description of a snapshot, which replaces the log up to `index`.

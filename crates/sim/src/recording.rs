@@ -179,10 +179,12 @@ pub enum What {
     Fault(Fault),
     /// All faults ended: written by the driver of the run.
     Healed,
+    /// From here on, the run repeats itself: written by the driver of the run.
+    Repeats,
     /// A property was violated: written by the driver of the run.
     Broken {
         /// Its name.
-        property: &'static str,
+        property: String,
         /// The reason.
         text: String,
     },

@@ -143,7 +143,7 @@ pub fn findings(tree: &Tree) -> Vec<Finding> {
 /// Outside the crates that have the right to real time: the live world, the binary and the gate.
 fn needs_a_world(file: &File, test: bool) -> bool {
     // The laboratory's live rooms play a scenario to real processes, and it tells people how long an exploration took.
-    let rooms = ["crates/net/", "apps/", "xtask/", "crates/lab/src/live/", "crates/lab/src/model.rs"];
+    let rooms = ["crates/net/", "apps/", "xtask/", "crates/lab/src/live/", "crates/lab/src/model/"];
     let real = rooms.iter().any(|room| file.path.starts_with(room));
     // An example measures, and needs a clock for it.
     !real && !test && !file.path.contains("/examples/")

@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod check;
+mod limits;
 mod prove;
 mod questions;
 mod run;
@@ -12,6 +13,8 @@ mod store_sweep;
 mod sweep;
 mod sweep_arguments;
 mod terminal;
+
+pub use check::explained;
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -28,8 +31,8 @@ pub enum LabCommand {
     Questions(questions::QuestionArguments),
     /// Run a scenario of a protocol in the simulated world
     Run(run::RunArguments),
-    /// Explore every schedule of the small instances of a protocol
-    Check(check::CheckArguments),
+    /// Explore every schedule of the small instances of a protocol, or of one that you ask for: `check P --nodes 4`
+    Check(Box<check::CheckArguments>),
     /// Run many seeds of a protocol under every fault it claims to survive
     Sweep(sweep_arguments::SweepArguments),
     /// Measure the numbers that the textbooks claim

@@ -1,7 +1,7 @@
 //! `volvox lab run`.
 
 use super::terminal::say;
-use super::{code, terminal};
+use super::{code, limits, terminal};
 use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use std::cell::Cell;
@@ -10,8 +10,10 @@ use std::process::{Command, ExitCode};
 use volvox_chapters::REGISTRY;
 use volvox_core::{Instant, Scheduled};
 use volvox_lab::diagram::{self, Detail, Diagram, Format, View, Window};
+use volvox_lab::exploring::{self, Exploring};
 use volvox_lab::live::{self, LiveNode};
 use volvox_lab::scenario::{Scenario, span_of};
+use volvox_lab::shell::{Carried, Shell};
 use volvox_lab::study::{self, Ran, Request};
 
 /// The most steps that a diagram shows.
@@ -37,7 +39,8 @@ pub struct RunArguments {
     /// repeated
     #[arg(long = "fault", value_name = "FAULT", value_parser = fault)]
     pub faults: Vec<Scheduled>,
-    /// Remove a rule of the protocol, to see what it is for; `volvox lab show` names them
+    /// Remove a rule of the protocol, to see what it is for; `volvox lab show` names them. Where the scenario breaks
+    /// nothing without it, the shortest run is drawn that does, as the checker finds it
     #[arg(long, value_name = "RULE")]
     pub without: Option<String>,
     /// A scenario to use instead of the chapter's
@@ -208,7 +211,34 @@ pub fn run(arguments: &RunArguments, json: bool) -> Result<ExitCode> {
     } else {
         study::run(shell, &request)?
     };
+    let is_own_scenario = !arguments.live && arguments.scenario.is_none() && arguments.faults.is_empty();
+    if let (Some(rule), true, true) = (ran.without, is_own_scenario, ran.is_good())
+        && let Some(shortest) = shortest(shell, rule, json)
+    {
+        if let (Some(found), false) = (shortest.found_in, json) {
+            say(format_args!(
+                "the scenario breaks nothing without {rule}, with seed {}: this is the shortest run that does, found by the \
+                 checker in {} steps, among {} states\n\n",
+                arguments.seed, found.steps, found.states
+            ));
+        }
+        return show(&shortest, arguments, json);
+    }
     show(&ran, arguments, json)
+}
+
+/// The shortest run that breaks without this rule, of the first model of the chapter that shows one.
+fn shortest(shell: &'static dyn Shell, rule: &'static str, json: bool) -> Option<Ran> {
+    study::models_of(shell, rule).into_iter().find_map(|model| {
+        let name = format!("{}: {}", shell.card().id, model.name);
+        terminal::progress(json, &name);
+        let bytes_max = Some(limits::default_mib().saturating_mul(1 << 20));
+        let interpreter = Some(Carried(shell).interpreter());
+        let exploring = Exploring { bytes_max, interpreter, is_recorded: true, ..limits::watched(json, name) };
+        let explored = exploring::with(exploring, model.explore);
+        terminal::progress(json, "");
+        study::breaking_run(shell, &model, &explored)
+    })
 }
 
 /// Prints a run, and draws it if asked to. Files come last, so that a run whose files cannot be written is still printed.

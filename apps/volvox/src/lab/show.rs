@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 use volvox_chapters::REGISTRY;
 use volvox_core::When;
+use volvox_lab::ask::{Bound, Range};
 use volvox_lab::catalogue::{Catalogue, ClaimRow, Demand, DemandKind, Mechanism};
 use volvox_lab::chapter::{Golden, World};
 use volvox_lab::coverage::{evidence_of, standing};
@@ -189,6 +190,15 @@ fn entry(entry: Entry, arguments: &ShowArguments, json: bool) -> Result<()> {
             .iter()
             .for_each(|model| say(format_args!("- {}: {}; {}\n", model.name, model.text, expected(model.expects))));
     }
+    if let Some(asking) = entry.protocol().and_then(|shell| shell.asking()) {
+        say(format_args!("\n# What may be asked (volvox lab check {} --BOUND VALUE ...)\n\n", card.id));
+        asking.bounds().iter().for_each(|bound| say(format_args!("- {bound}\n")));
+    }
+    let never = REGISTRY.never(card.id);
+    if !never.is_empty() {
+        say(format_args!("\n# What none of its models shows, and why\n\n"));
+        never.iter().for_each(|never| say(format_args!("- {}: {}\n", never.what, never.why)));
+    }
     if !claims.is_empty() {
         say(format_args!("\n# What is measured (volvox lab claim {})\n\n", card.id));
         claims.iter().for_each(|claim| say(format_args!("- {}: {}\n", claim.id, claim.text)));
@@ -317,11 +327,25 @@ fn of_protocol(shell: &dyn Shell, document: &mut Value) {
     });
     document["worlds"] = worlds.collect();
     document["nodes"] = json!({ "least": card.nodes.least, "most": card.nodes.most, "default": card.nodes.default });
+    let bounds = shell.asking().map(|asking| asking.bounds()).unwrap_or_default();
+    document["bounds"] = bounds.iter().map(bound).collect();
     document["commands"] = shell.forms().into();
     let assumptions = shell.restarts().assumptions().into_iter();
     document["restarts"] =
         assumptions.map(|(assumption, because)| json!({ "assumption": assumption, "because": because })).collect();
     document["golden"] = card.golden.iter().map(|golden| golden.name).collect();
+}
+
+fn bound(bound: &Bound) -> Value {
+    let Bound { name, text, range, default } = bound;
+    match range {
+        Range::Numbers { least, most, unit } => {
+            json!({ "name": name, "text": text, "unit": unit, "least": least, "most": most, "default": default })
+        }
+        Range::Words(words) => {
+            json!({ "name": name, "text": text, "words": words, "default": words[*default as usize] })
+        }
+    }
 }
 
 fn when(when: When) -> &'static str {
@@ -335,5 +359,8 @@ fn expected(expects: Expects) -> String {
     match expects {
         Expects::Holds { states } => format!("holds in {states} states"),
         Expects::Counterexample { property, steps } => format!("breaks \"{property}\" in {steps} steps"),
+        Expects::Without { rule, property, steps } => {
+            format!("shows the rule {rule}: breaks \"{property}\" in {steps} steps")
+        }
     }
 }

@@ -35,7 +35,7 @@ pub struct StepArguments {
     #[arg(long, value_name = "RULE")]
     pub without: Option<String>,
     /// The seed of all jitter
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = super::run::seed, allow_negative_numbers = true)]
     pub seed: u64,
     /// Write the run as a script to this file at the end, for `volvox lab script`
     #[arg(long, value_name = "FILE")]

@@ -9,11 +9,12 @@ use super::outcomes::{Key, Outcome};
 use super::{CRASHES, Checked, DOUBLES, Durability, LOSSES, System};
 use std::collections::BTreeSet;
 use std::hash::Hash;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
-use volvox_core::{MessageKind, fingerprint_of};
+use volvox_core::{MessageKind, Process, fingerprint_of};
 
-/// The actions in the explored states. Commands, timers, records and events are identified by the first word of their
-/// text, messages by their kind.
+/// Everything that happened in some explored state. Messages are identified by their kind; commands, timers, records and
+/// events by the names that [`Naming`] gives them.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Exercised {
     /// Commands that were given.
@@ -35,11 +36,41 @@ pub struct Exercised {
     pub records: BTreeSet<String>,
     /// Events that were emitted.
     pub events: BTreeSet<String>,
+    /// The texts of notes: each is a branch of a handler that says itself that it ran.
+    pub notes: BTreeSet<&'static str>,
     /// Faults that happened.
     pub faults: BTreeSet<&'static str>,
     /// Faults that the system allows but that never happened.
     pub never_failed: BTreeSet<&'static str>,
 }
+
+/// How the words of a protocol are called.
+pub trait Naming<P: Process> {
+    /// The name of a command.
+    fn command(&self, command: &P::Command) -> String {
+        first_word(&command.to_string())
+    }
+
+    /// The name of a timer.
+    fn timer(&self, timer: &P::Timer) -> String {
+        first_word(&format!("{timer:?}"))
+    }
+
+    /// The name of a record.
+    fn record(&self, record: &P::Record) -> String {
+        first_word(&record.to_string())
+    }
+
+    /// The name of an event.
+    fn event(&self, event: &P::Event) -> String {
+        first_word(&event.to_string())
+    }
+}
+
+/// Each goes by the first word of its text.
+pub struct FirstWords;
+
+impl<P: Process> Naming<P> for FirstWords {}
 
 /// The kinds of a protocol, by their words, for the comparison in [`Exercised::missing`].
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -54,6 +85,10 @@ pub struct Universe<'a> {
     pub records: &'a [&'a str],
     /// Of events.
     pub events: &'a [&'a str],
+    /// Of faults, by the names of [`Exercised::FAULTS`].
+    pub faults: &'a [&'a str],
+    /// The texts of notes.
+    pub notes: &'a [&'a str],
 }
 
 /// A process ended.
@@ -70,6 +105,33 @@ const LATE_SYNC: &str = "late sync";
 const NOBODY: &str = "nobody there";
 
 impl Exercised {
+    /// The faults that a model may show. That a message finds nobody is part of a crash.
+    pub const FAULTS: &'static [&'static str] = &[CRASH, RESTART, LOSS, DOUBLING, LATE_SYNC];
+
+    /// Adds what happened in another exploration of the same protocol.
+    pub fn absorb(&mut self, other: &Exercised) {
+        let add = |into: &mut BTreeSet<String>, more: &BTreeSet<String>| into.extend(more.iter().cloned());
+        add(&mut self.commands, &other.commands);
+        add(&mut self.never_given, &other.never_given);
+        add(&mut self.sent, &other.sent);
+        add(&mut self.delivered, &other.delivered);
+        add(&mut self.lost, &other.lost);
+        add(&mut self.doubled, &other.doubled);
+        add(&mut self.timers, &other.timers);
+        add(&mut self.records, &other.records);
+        add(&mut self.events, &other.events);
+        self.notes.extend(&other.notes);
+        self.faults.extend(&other.faults);
+        self.never_failed.extend(&other.never_failed);
+    }
+
+    /// The kinds of this universe that never happened, line by line: as [`Exercised::missing`], without what only one
+    /// model allows.
+    pub fn never(&self, universe: &Universe<'_>) -> Vec<String> {
+        let without = BTreeSet::new();
+        Exercised { never_given: without, never_failed: BTreeSet::new(), ..self.clone() }.missing(universe)
+    }
+
     /// The actions that never happened, line by line: `command release`, `message Release`, `timer Expire`, `fault
     /// crash`. A message that was sent and never arrived is listed as `delivery of Release`.
     pub fn missing(&self, universe: &Universe<'_>) -> Vec<String> {
@@ -85,6 +147,9 @@ impl Exercised {
         compare("timer", universe.timers, &self.timers);
         compare("record", universe.records, &self.records);
         compare("event", universe.events, &self.events);
+        let texts = |all: &BTreeSet<&'static str>| all.iter().map(|text| (*text).to_string()).collect();
+        compare("fault", universe.faults, &texts(&self.faults));
+        compare("note", universe.notes, &texts(&self.notes));
         missing.extend(self.never_given.iter().map(|command| format!("given {command}")));
         missing.extend(self.never_failed.iter().map(|fault| format!("fault {fault}")));
         missing
@@ -92,8 +157,13 @@ impl Exercised {
 }
 
 impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
-    /// The actions in the states explored so far.
+    /// Everything that happened in the states that were explored so far, each by the first word of its text.
     pub fn exercised(&self) -> Exercised {
+        self.exercised_as(&FirstWords)
+    }
+
+    /// The same with these names.
+    pub fn exercised_as(&self, naming: &dyn Naming<P>) -> Exercised {
         let mut happened = Exercised::default();
         let mut given = vec![false; self.alphabet.len()];
         let mut known = Known::default();
@@ -104,7 +174,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                 }
                 Key::Fire(timer) => {
                     let timer = &self.timers.get(timer).timer;
-                    add(&mut happened.timers, &mut known.timers, timer, |timer| format!("{timer:?}"));
+                    add(&mut happened.timers, &mut known.timers, timer, |timer| naming.timer(timer));
                 }
                 Key::Command(command) => given[command as usize] = true,
                 Key::Sync(_) => {
@@ -116,15 +186,16 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                 Key::Start | Key::Pass => {}
             }
             for outcome in &step.outcomes {
-                self.add_outcome(step.node, outcome, &mut happened, &mut known);
+                self.add_outcome(step.node, outcome, naming, &mut happened, &mut known);
             }
         }
         for ((node, command), was_given) in self.alphabet.iter().zip(given) {
             match was_given {
-                true => happened.commands.insert(first_word(&command.to_string())),
+                true => happened.commands.insert(naming.command(command)),
                 false => happened.never_given.insert(format!("{} {command}", self.ids[*node])),
             };
         }
+        happened.notes.extend(self.notes.lock().unwrap_or_else(PoisonError::into_inner).iter());
         self.add_faults(&mut happened);
         happened
     }
@@ -133,15 +204,22 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         self.envelopes.get(envelope).message.kind().to_string()
     }
 
-    fn add_outcome(&self, node: u32, outcome: &Outcome<P>, happened: &mut Exercised, known: &mut Known) {
+    fn add_outcome(
+        &self,
+        node: u32,
+        outcome: &Outcome<P>,
+        naming: &dyn Naming<P>,
+        happened: &mut Exercised,
+        known: &mut Known,
+    ) {
         happened.sent.extend(outcome.sends.iter().map(|flight| self.kind_of(envelope_of(*flight))));
         for event in &outcome.events {
-            add(&mut happened.events, &mut known.events, event, P::Event::to_string);
+            add(&mut happened.events, &mut known.events, event, |event| naming.event(event));
         }
         let (before, after) = (&self.nodes.get(node).node.disk, &self.nodes.get(outcome.node).node.disk);
         let new = after.last().0.saturating_sub(before.last().0);
         for record in after.records.iter().rev().take(new as usize) {
-            add(&mut happened.records, &mut known.records, record, P::Record::to_string);
+            add(&mut happened.records, &mut known.records, record, |record| naming.record(record));
         }
     }
 
@@ -187,12 +265,12 @@ struct Known {
 
 fn add<T: Hash>(words: &mut BTreeSet<String>, known: &mut BTreeSet<u128>, value: &T, text: impl Fn(&T) -> String) {
     if known.insert(fingerprint_of(value)) {
-        words.insert(first_word(&text(value)));
+        words.insert(text(value));
     }
 }
 
-/// `Granted(3)` is `Granted`, `Vote-req 1.1` is `Vote-req`; a text without letters is itself.
-fn first_word(text: &str) -> String {
+/// The first word of a text: `Granted(3)` is `Granted`, `Vote-req 1.1` is `Vote-req`; a text without letters is itself.
+pub fn first_word(text: &str) -> String {
     let end = text.find(|c: char| !(c.is_alphanumeric() || c == '-' || c == '_')).unwrap_or(text.len());
     if end == 0 { text.to_string() } else { text[..end].to_string() }
 }

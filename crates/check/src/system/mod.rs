@@ -35,7 +35,7 @@ mod tests;
 
 pub use action::{Action, What};
 pub use decision::Decision;
-pub use exercised::{Exercised, Universe};
+pub use exercised::{Exercised, FirstWords, Naming, Universe, first_word};
 pub use network::Network;
 pub use schedule::Schedule;
 pub use state::{State, View};
@@ -43,7 +43,9 @@ pub use symmetry::{Names, Symmetric};
 
 use arena::Arena;
 use outcomes::{Known, Remembered, TimerKind};
+use std::collections::BTreeSet;
 use std::hash::Hash;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use symmetry::Symmetry;
 use volvox_core::{Duration, History, Incarnation, Instant, NodeId, Process};
@@ -153,6 +155,7 @@ pub struct System<P: Checked, H = ()> {
     timed: Option<Timed>,
     restarts: bool,
     counts_boots: bool,
+    keeps_wall_clocks: bool,
     alphabet: Vec<(usize, P::Command)>,
     timer_budgets: Vec<TimerClass<P>>,
     budgets: Vec<u32>,
@@ -173,6 +176,8 @@ pub struct System<P: Checked, H = ()> {
     /// The number of messages dropped by full queues, for each link: see `link_of`.
     dropped: Box<[AtomicU64]>,
     has_restarted: AtomicBool,
+    /// The texts of the notes of all steps.
+    notes: Mutex<BTreeSet<&'static str>>,
 }
 
 impl<P: Checked> System<P> {
@@ -201,6 +206,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             timed: None,
             restarts: false,
             counts_boots: false,
+            keeps_wall_clocks: false,
             alphabet: Vec::new(),
             timer_budgets: Vec::new(),
             budgets: vec![0; CRASHES + 1],
@@ -220,6 +226,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             outcomes: Arena::new(),
             dropped: (0..nodes * nodes).map(|_| AtomicU64::new(0)).collect(),
             has_restarted: AtomicBool::new(false),
+            notes: Mutex::default(),
         }
     }
 
@@ -279,6 +286,14 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
     /// restart. If none does, every boot is the first, and there is nothing to count.
     pub fn counting_boots(mut self) -> Self {
         self.counts_boots = true;
+        self
+    }
+
+    /// Lets the wall clock of a machine go on while its node is down, for protocols whose nodes restart and set their clocks
+    /// by one another. Its reading is then part of a node's state, so that a model without an end of time has infinitely
+    /// many states; without it the wall clock shows the monotonic one, which a restart sets back.
+    pub fn keeping_wall_clocks(mut self) -> Self {
+        self.keeps_wall_clocks = true;
         self
     }
 

@@ -24,6 +24,8 @@ pub struct Node<P: Process> {
     pub timers: FlatMap<P::Timer, u64>,
     /// The monotonic clock of the node; always zero in asynchronous time.
     pub now: u64,
+    /// The wall clock of the machine, which goes on while the node is down; zero if wall clocks are not kept.
+    pub wall: u64,
     /// The drift of its clock.
     pub drift_ppm: i32,
     /// The number of starts of its process; always zero if boots are not counted.
@@ -136,6 +138,7 @@ impl<P: Checked> Node<P> {
             process: None,
             timers: FlatMap::new(),
             now: 0,
+            wall: 0,
             drift_ppm,
             boots: 0,
             disk: Disk::new(),
@@ -149,7 +152,8 @@ impl<P: Checked, H> System<P, H> {
     pub(super) fn fingerprint_of_node(&self, node: &Node<P>) -> u128 {
         let process = node.process.as_ref().map(|process| self.fingerprint_of_process(process, Instant(node.now)));
         let all = fingerprint_of(&(node.index, process, &node.timers, node.drift_ppm, &node.disk, &node.gate));
-        if self.counts_boots { fingerprint_of(&(all, node.boots)) } else { all }
+        let all = if self.counts_boots { fingerprint_of(&(all, node.boots)) } else { all };
+        if self.keeps_wall_clocks { fingerprint_of(&(all, node.wall)) } else { all }
     }
 
     pub(super) fn fingerprint_of_process(&self, process: &P, now: Instant) -> u128 {
@@ -232,7 +236,7 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
             incarnation: system.incarnation,
             boot: system.boot_of(node),
             now,
-            wall: Wall(node.now as i64),
+            wall: Wall(if system.keeps_wall_clocks { node.wall } else { node.now } as i64),
             // Jitter is fixed: every step draws the same.
             rng: Rng::new(id.0),
             choices: Choices::Script { answers, asked: Vec::new() },
@@ -383,6 +387,9 @@ impl<'s, P: Checked, H> Stepping<'s, P, H> {
         let local = u64::try_from(i128::from(nanos) + drift).unwrap_or(0);
         if self.node.process.is_some() && self.system.relative.is_some() {
             self.node.now += local;
+        }
+        if self.system.keeps_wall_clocks {
+            self.node.wall += local;
         }
         self.node.timers.values_mut().for_each(|left| *left = left.saturating_sub(local));
     }

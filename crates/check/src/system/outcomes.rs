@@ -6,8 +6,9 @@ use super::node::{Held, Input, Node};
 use super::{Checked, Envelope, System};
 use crate::model::share;
 use std::hash::Hash;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU64, Ordering};
-use volvox_core::{Process, fingerprint_of};
+use volvox_core::{Effect, Process, fingerprint_of};
 
 /// The most combinations of choices of one step.
 const BRANCHES_MAX: usize = 4_096;
@@ -176,6 +177,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                     },
                 }
             }
+            let notes = ran.effects.iter().filter_map(|effect| match effect {
+                Effect::Note(note) => Some(note.text),
+                _ => None,
+            });
+            self.remember_notes(notes);
             // A node that failed midway is not a state.
             let after = if failure.is_some() { node } else { self.intern_node(ran.node) };
             let answered = answers.clone().into();
@@ -193,6 +199,14 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
             answers[last] += 1;
         }
         outcomes.into()
+    }
+
+    /// A step is computed once, so few notes come here.
+    fn remember_notes(&self, mut notes: impl Iterator<Item = &'static str>) {
+        let Some(first) = notes.next() else { return };
+        let mut known = self.notes.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(first);
+        known.extend(notes);
     }
 
     /// The choices of a node's start that led to this node.

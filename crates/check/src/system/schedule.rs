@@ -115,6 +115,11 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         self.timed.as_ref()
     }
 
+    /// Whether the wall clock of a node goes on while it is down.
+    pub fn is_keeping_wall_clocks(&self) -> bool {
+        self.keeps_wall_clocks
+    }
+
     /// Whether links keep their order.
     pub fn is_ordered(&self) -> bool {
         self.network.order == LinkOrder::Ordered

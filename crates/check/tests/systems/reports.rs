@@ -188,6 +188,7 @@ fn an_exploration_lists_what_happened_and_what_never_did() {
         timers: &["Next", "Giveup"],
         records: &["Counted"],
         events: &["Counted", "Stopped"],
+        ..Universe::default()
     };
     assert_eq!(
         world.exercised().missing(&all),

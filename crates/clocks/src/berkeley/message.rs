@@ -49,6 +49,13 @@ pub enum Event {
     Started(Reading),
     /// The node was asked for its clock, which shows this.
     Shows(Reading),
+    /// An operator set the clock of its machine, and its own with it: its estimates are void.
+    ClockSet {
+        /// By how much.
+        by_ns: i64,
+        /// Its reading now.
+        reading: Reading,
+    },
     /// The master has computed the average.
     Averaged {
         /// The number of clocks that agree, including its own.
@@ -72,6 +79,7 @@ pub enum Event {
 payload! { Event;
     Started(reading)                => "starts at {reading}",
     Shows(reading)                  => "shows {reading}",
+    ClockSet { by_ns, reading } => ("finds its machine's clock set by {}", Signed(*by_ns)),
     Averaged { of, answered, by_ns } => ("average of {of} of {answered} clocks: {}", Signed(*by_ns)),
     Adjusted { by_ns, before, after } => ("adjusts by {}", Signed(*by_ns)),
 }

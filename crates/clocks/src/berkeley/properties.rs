@@ -19,7 +19,8 @@ pub struct History {
 impl volvox_core::History<Berkeley> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Event::Started(reading) => self.readings.begin(node, *reading),
+            // A reading after a setting is compared with none before it.
+            Event::Started(reading) | Event::ClockSet { reading, .. } => self.readings.begin(node, *reading),
             Event::Shows(reading) => self.readings.push(node, *reading),
             Event::Averaged { .. } => self.averages += 1,
             Event::Adjusted { before, after, .. } => {
@@ -72,7 +73,7 @@ pub fn properties() -> Vec<Property<Berkeley, History>> {
 fn precision(picture: &Picture<'_, Berkeley, History>) -> Result<(), String> {
     for (at, (id, node)) in picture.nodes.iter().enumerate() {
         for (other_id, other) in &picture.nodes[..at] {
-            let apart = node.clock.ahead().abs_diff(other.clock.ahead());
+            let apart = node.clock.error().abs_diff(other.clock.error());
             // One nanosecond for each rounded half.
             let most = 2 * nanos(node.config.error_max()) + 2;
             if node.adjusted.is_some() && node.adjusted == other.adjusted && apart > most {
@@ -107,7 +108,7 @@ fn near_the_good(picture: &Picture<'_, Berkeley, History>, far_ns: u64) -> Resul
     let wander = (nanos(any.config.error_max()) + 1).saturating_mul(u64::from(picture.history.averages) + 1);
     let far_ns = far_ns.saturating_add(wander);
     for (id, node) in picture.nodes.iter().filter(|(_, node)| node.adjusted.is_some()) {
-        let ahead = node.clock.ahead();
+        let ahead = node.clock.error();
         if ahead < low.saturating_sub_unsigned(far_ns) || ahead > high.saturating_add_unsigned(far_ns) {
             return Err(format!("{id} was set to {ahead} ns, but the good clocks lie from {low} to {high} ns"));
         }

@@ -79,6 +79,13 @@ pub enum Event {
         /// The reading after.
         after: Reading,
     },
+    /// An operator set the clock of its machine, and its own with it: its estimates are void.
+    ClockSet {
+        /// By how much.
+        by_ns: i64,
+        /// Its reading now.
+        reading: Reading,
+    },
     /// The node asked as often as it may, and got no usable answer.
     NoContact,
 }
@@ -88,5 +95,6 @@ payload! { Event;
     Shows(reading)   => "shows {reading}",
     Adjusted { by_ns, round_trip, before, after } =>
         ("adjusts by {} after a round trip of {round_trip:?}", Signed(*by_ns)),
+    ClockSet { by_ns, reading } => ("finds its machine's clock set by {}", Signed(*by_ns)),
     NoContact        => "made no contact",
 }

@@ -11,7 +11,8 @@ use volvox_core::{Duration, NodeId, Picture, Property, When};
 impl volvox_core::History<Cristian> for History {
     fn on_event(&mut self, node: NodeId, event: &Event) {
         match event {
-            Event::Started(reading) => self.begin(node, *reading),
+            // A reading after a setting is compared with none before it.
+            Event::Started(reading) | Event::ClockSet { reading, .. } => self.begin(node, *reading),
             Event::Shows(reading) => self.push(node, *reading),
             Event::Adjusted { before, after, .. } => {
                 self.push(node, *before);
@@ -22,7 +23,7 @@ impl volvox_core::History<Cristian> for History {
     }
 }
 
-/// The properties. The first two compare with the true time, which is known where the machines' own clocks agree; the
+/// The properties. The first two compare with the truth, and know it where the machines' own clocks agreed when they started; the third asks
 /// third needs clocks that do not drift, and detects an answer to another request even where the bound is not tight.
 pub fn properties() -> Vec<Property<Cristian, History>> {
     vec![
@@ -83,7 +84,7 @@ fn errors(picture: &Picture<'_, Cristian, History>, bound: fn(&Config, &Estimate
     let Some((_, server)) = picture.nodes.iter().find(|(_, node)| node.is_server()) else { return Ok(()) };
     for (id, node) in picture.nodes {
         let Some(estimate) = node.estimate else { continue };
-        let error = estimate.ahead_ns.saturating_sub(server.clock.ahead());
+        let error = estimate.ahead_ns.saturating_add(node.clock.moved()).saturating_sub(server.clock.error());
         // One nanosecond for the rounded half.
         let bound = nanos(bound(&node.config, &estimate)) + 1;
         if error.unsigned_abs() > bound {

@@ -56,6 +56,13 @@ pub enum Event {
     Started(Reading),
     /// The node was asked for its clock, which shows this.
     Shows(Reading),
+    /// An operator set the clock of its machine, and its own with it: its estimates are void.
+    ClockSet {
+        /// By how much.
+        by_ns: i64,
+        /// Its reading now.
+        reading: Reading,
+    },
     /// The client chose an offset from the answers of the servers, and slews its clock by it.
     Slewed {
         /// The offset.
@@ -91,6 +98,7 @@ pub enum Event {
 payload! { Event;
     Started(reading)         => "starts at {reading}",
     Shows(reading)           => "shows {reading}",
+    ClockSet { by_ns, reading } => ("finds its machine's clock set by {}", Signed(*by_ns)),
     Slewed { by_ns, survivors, heard, before, after } =>
         ("slews by {} on the word of {survivors} of {heard}", Signed(*by_ns)),
     Stepped { by_ns, after } => ("steps by {}", Signed(*by_ns)),

@@ -1,5 +1,5 @@
-//! The properties. Most compare with the true time, which is known where the machines' own clocks agree: a server's
-//! clock is then ahead by its initial offset.
+//! The properties. Most of them compare with the truth, which is known where the machines' own clocks agreed when they
+//! started: a server's clock is then ahead of the truth by what it was off at its start, and by how much it was set since.
 
 use super::filter::Sample;
 use super::{History, Ntp};
@@ -55,12 +55,20 @@ fn each_register(
 ) -> Result<(), String> {
     for (id, node) in picture.nodes {
         for (server, samples) in node.registers() {
-            if let Some(why) = wrong(samples, node.starts_off_ns(server)) {
+            let Some(truth) = truth(picture, node, server) else { continue };
+            if let Some(why) = wrong(samples, truth) {
                 return Err(format!("the offset of {server} at {id} is {why}"));
             }
         }
     }
     Ok(())
+}
+
+/// How far a server is ahead of the machine's clock of a client. A measurement from before an operator set the server's machine
+/// was right then, so nothing is said of it.
+fn truth(picture: &Picture<'_, Ntp, History>, client: &Ntp, server: NodeId) -> Option<i64> {
+    let is_set = picture.nodes.iter().any(|(id, node)| *id == server && node.clock().moved() != 0);
+    (!is_set).then(|| client.starts_off_ns(server).saturating_sub(client.clock().moved()))
 }
 
 /// Whether the true offset is further from a sample than half the delay of another, with one nanosecond for the
@@ -79,7 +87,8 @@ fn clock_filter(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
             else {
                 continue;
             };
-            if let Some(why) = miss(believed, node.starts_off_ns(server), least) {
+            let Some(truth) = truth(picture, node, server) else { continue };
+            if let Some(why) = miss(believed, truth, least) {
                 return Err(format!("the offset of {server} at {id} is {why}"));
             }
         }
@@ -92,12 +101,15 @@ fn clock_filter(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
 fn accuracy(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     for (id, node) in picture.nodes {
         let Some(chosen) = node.chosen() else { continue };
-        let is_right = |server: &NodeId| node.starts_off_ns(*server) == 0;
+        let is_right = |server: &NodeId| {
+            let machine = picture.nodes.iter().find(|(id, _)| id == server);
+            node.starts_off_ns(*server) == 0 && machine.is_none_or(|(_, server)| server.clock().moved() == 0)
+        };
         let right = chosen.candidates.iter().filter(|one| is_right(&one.server));
         let Some(widest) = right.map(|one| one.distance_ns).max() else {
             return Err(format!("{id} has chosen from falsetickers alone"));
         };
-        let error = chosen.ahead_ns.unsigned_abs();
+        let error = chosen.ahead_ns.saturating_add(node.clock().moved()).unsigned_abs();
         if error > widest.saturating_mul(2) + 2 {
             return Err(format!(
                 "{id} has chosen an offset that is off by {error} ns, where right servers are within {widest} ns"

@@ -50,13 +50,17 @@ impl AnyTimer {
         AnyTimer(Box::new(timer))
     }
 
+    /// The timer, if it is a `T`.
+    pub fn find<T: 'static>(&self) -> Option<&T> {
+        (*self.0).as_any().downcast_ref()
+    }
+
     /// The timer.
     ///
     /// # Panics
     /// When it is not a `T`.
     pub fn get<T: 'static>(&self) -> &T {
-        let timer = (*self.0).as_any().downcast_ref();
-        timer.unwrap_or_else(|| panic!("an erased timer is not the expected {}", type_name::<T>()))
+        self.find().unwrap_or_else(|| panic!("an erased timer is not the expected {}", type_name::<T>()))
     }
 }
 

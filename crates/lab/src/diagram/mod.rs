@@ -30,7 +30,7 @@ pub use terminal::{Paper, terminal};
 pub use window::{Begin, Window};
 
 use crate::chapter::Cell;
-use crate::model::{CheckedModel, Expects, Found};
+use crate::model::Found;
 use crate::shell::Shell;
 use crate::shrink::Replayed;
 use crate::study::{Ran, roles};
@@ -39,7 +39,7 @@ use moments::{rows_of, with_pauses};
 use rounds::Rounds;
 use text::{fitted, lines_of_text};
 use volvox_core::{Instant, NodeId};
-use volvox_sim::{Envelope, Moment, Recording, What};
+use volvox_sim::{Envelope, Recording, What};
 
 /// More rows than these are more than a reader wants.
 const ROWS_WANTED: usize = 60;
@@ -118,10 +118,7 @@ impl Diagram {
     /// The diagram of a run that was recorded, as much of it as is wanted.
     pub fn with(ran: &Ran, view: &View) -> Option<Diagram> {
         let recording = ran.recording.as_ref()?;
-        let mut title = format!("{} - {} nodes, seed {}", ran.title, ran.nodes, ran.seed);
-        if let Some(rule) = ran.without {
-            title += &format!(", without {rule}");
-        }
+        let title = ran.headline();
         let nodes = (1..=ran.nodes).map(NodeId).collect();
         let heading = Heading { title, nodes, roles: ran.roles.clone(), logs: ran.logs.clone() };
         let mut view = *view;
@@ -148,24 +145,15 @@ impl Diagram {
     }
 
     /// The diagram of what an exploration found, which was followed by hand for this chapter.
-    pub fn of_counterexample(shell: &dyn Shell, model: &CheckedModel, found: &Found, view: &View) -> Diagram {
-        let mut recording = found.recording.clone();
-        if let Expects::Counterexample { property, .. } = model.expects {
-            let at = recording.moments.last().map_or(Instant::ZERO, |moment| moment.at);
-            let text = match found.cycle_from {
-                Some(_) => "and so on forever".to_string(),
-                None => "here the exploration found it".to_string(),
-            };
-            recording.moments.push(Moment { at, node: NodeId(0), what: What::Broken { property, text } });
-        }
+    pub fn of_counterexample(shell: &dyn Shell, model: &str, found: &Found, view: &View) -> Diagram {
         let nodes = found.nodes as u64;
         let heading = Heading {
-            title: format!("{}: {}", shell.card().title, model.name),
+            title: format!("{}: {model}", shell.card().title),
             nodes: (1..=nodes).map(NodeId).collect(),
             roles: roles(shell, nodes),
             logs: Vec::new(),
         };
-        Diagram::from_recording(heading, &recording, view)
+        Diagram::from_recording(heading, &found.recording, view)
     }
 
     /// The diagram of a recording.

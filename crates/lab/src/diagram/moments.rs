@@ -67,7 +67,8 @@ pub(super) fn rows_of(recording: &Recording) -> Vec<Row> {
                 step.marks.push(Mark::Record { text: text.clone(), replaces: *replaces });
             }
             What::State(state) => step.marks.push(Mark::State(state.clone())),
-            What::Durable(_) | What::Lost(..) | What::Fault(_) | What::Healed | What::Broken { .. } => {}
+            What::Durable(_) | What::Lost(..) | What::Fault(_) | What::Healed | What::Repeats | What::Broken { .. } => {
+            }
         }
     }
     close(&mut open, &mut lost, &mut rows);
@@ -98,6 +99,7 @@ fn bar_of(at: Instant, what: &What) -> Option<Row> {
             (fault.to_string(), tone, cuts)
         }
         What::Healed => ("everything heals".to_string(), Tone::Good, Some(false)),
+        What::Repeats => ("from here on, again and again".to_string(), Tone::Bad, None),
         What::Broken { property, text } => (format!("BROKEN: {property}: {text}"), Tone::Broken, None),
         _ => return None,
     };

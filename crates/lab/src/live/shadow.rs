@@ -138,6 +138,18 @@ impl Shadows {
         self.record(at, to, What::Lost(id, why));
     }
 
+    /// Whether a node reports the receipt of a message that its sender, which is up, has not reported yet.
+    pub fn is_early(&self, node: NodeId, told: &Observation) -> bool {
+        let received = || {
+            let (from, message) = told.input.strip_prefix("message ")?.split_once(' ')?;
+            Some((NodeId(from.parse().ok()?), self.shell.message(unhex(message)?)?))
+        };
+        let Some((from, message)) = received() else { return false };
+        let is_known =
+            self.under_way.get(&(from, node)).is_some_and(|sent| sent.iter().any(|one| one.message == message));
+        !is_known && self.nodes.get(&from).is_some_and(|sender| sender.is_up)
+    }
+
     /// Follows what a node was told. `None` when it makes no sense.
     pub fn follow(&mut self, node: NodeId, told: &Observation, at: Instant) -> Option<()> {
         let (verb, rest) = told.input.split_once(' ').unwrap_or((&told.input, ""));
@@ -342,7 +354,7 @@ impl Shadows {
             self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
         if let Some((property, text)) = self.judge.always(at, &up) {
             self.broken.get_or_insert((property, text.clone()));
-            self.record(at, NodeId(0), What::Broken { property, text });
+            self.record(at, NodeId(0), What::Broken { property: property.to_string(), text });
         }
     }
 
@@ -361,7 +373,7 @@ impl Shadows {
         let up: Vec<(NodeId, &AnyProcess)> =
             self.nodes.iter().filter(|(_, shadow)| shadow.is_up).map(|(id, shadow)| (*id, &shadow.process)).collect();
         if let Some((property, text)) = self.judge.at_end(at, &up) {
-            self.record(at, NodeId(0), What::Broken { property, text });
+            self.record(at, NodeId(0), What::Broken { property: property.to_string(), text });
         }
     }
 }

@@ -75,7 +75,7 @@ impl Terms {
     /// When the chapter has no such rule, or does not run with this many nodes.
     pub fn new(shell: &'static dyn Shell, nodes: Option<u64>, without: Option<String>) -> Result<Terms, RequestError> {
         let request = Request { nodes, without, ..Request::default() };
-        let prepared = Prepared::new(shell.card(), &request)?;
+        let prepared = Prepared::new(shell, &request)?;
         let (planned, _) = prepared.plan(&mut Rng::new(0));
         let read = |text: &str, place| {
             let known = shell.command(text);

@@ -115,7 +115,7 @@ pub fn replay(shell: &'static dyn Shell, text: &str) -> Result<Replayed, ReplayE
     }
     let mut recording = world.recording();
     if let (Some(breach), Some((_, property))) = (&breach, &field.property) {
-        let what = What::Broken { property: property.name, text: breach.text.clone() };
+        let what = What::Broken { property: property.name.to_string(), text: breach.text.clone() };
         recording.moments.push(Moment { at: world.now(), node: NodeId(0), what });
     }
     let live: Vec<_> = world.live().collect();

@@ -4,13 +4,15 @@
 //! end in equal processes, what was explored is what happens.
 
 use crate::check::AnySystem;
-use crate::exploring::Shown;
+use crate::exploring::{Interpreter, Judged};
 use std::fmt::Write;
+use std::rc::Rc;
 use volvox_check::{Durability, Schedule, State, What as Decision};
-use volvox_core::erased::{AnyConfig, AnyMessage, AnyProcess};
+use volvox_core::erased::{AnyCommand, AnyConfig, AnyMessage, AnyProcess};
 use volvox_core::time::nanos;
 use volvox_core::{FlatMap, Instant, NodeId};
 use volvox_sim::script::{Action, Clockwork, Impossible, Keeps, What, Which, WhichTimer, World};
+use volvox_sim::{Carrier, What as Happened};
 
 /// A schedule that was carried out by hand.
 pub(crate) struct Followed {
@@ -18,17 +20,26 @@ pub(crate) struct Followed {
     pub world: World<AnyProcess>,
     /// Whether all of it could happen.
     pub is_whole: bool,
+    /// The judgement of the chapter, where one is given whose process it is.
+    pub judged: Option<Judged>,
     /// Its actions as a script, each with what followed from it.
     pub script: String,
+    /// The trace, without the actions.
+    pub trace: String,
 }
 
-/// Carries out a schedule of the checker by hand, as far as it can happen.
-pub(crate) fn follow(system: &AnySystem, schedule: &Schedule<AnyProcess>, shown: Option<Shown>) -> Followed {
+/// Carries out a schedule of the checker by hand, as far as it can happen; from `cycle_from` on it repeats itself.
+pub(crate) fn follow(
+    system: &AnySystem,
+    schedule: &Schedule<AnyProcess>,
+    cycle_from: Option<usize>,
+    interpreter: Option<Rc<dyn Interpreter>>,
+) -> Followed {
     let ids = system.ids();
     let configs: FlatMap<NodeId, AnyConfig> = ids.iter().map(|id| (*id, system.config(*id))).collect();
     let mut world =
         World::<AnyProcess>::new(ids.len() as u64, move |id, _| configs[&id].clone()).clockwork(match system.time() {
-            Some(_) => Clockwork::Modelled,
+            Some(_) => Clockwork::Modelled { keeps_wall_clocks: system.is_keeping_wall_clocks() },
             None => Clockwork::Stopped,
         });
     if system.when_durable() != Durability::Separate {
@@ -37,12 +48,33 @@ pub(crate) fn follow(system: &AnySystem, schedule: &Schedule<AnyProcess>, shown:
     if !system.is_ordered() {
         world = world.links_survive();
     }
-    if let Some(Shown { carrier, state_of }) = shown {
-        world = world.recorded(carrier, move |node| state_of(node));
-    }
-    let mut following = Following { world: world.traced(), script: String::new(), now: Instant::ZERO };
-    let is_whole = following.all(system, schedule).is_ok();
-    Followed { world: following.world, is_whole, script: following.script }
+    let mut following = Following::new(world, interpreter.clone());
+    let is_whole = following.all(system, schedule, cycle_from).is_ok();
+    followed(following, is_whole, interpreter)
+}
+
+/// Starts nodes, asks them this, and delivers the oldest message of each of these links, one after the other.
+pub(crate) fn deliver(
+    nodes: u64,
+    config: &AnyConfig,
+    commands: &[(NodeId, AnyCommand)],
+    links: &[(NodeId, NodeId)],
+    interpreter: Option<Rc<dyn Interpreter>>,
+    cycle_from: Option<usize>,
+) -> Followed {
+    let config = config.clone();
+    let world = World::<AnyProcess>::new(nodes, move |_, _| config.clone()).clockwork(Clockwork::Stopped);
+    let mut following = Following::new(world.prompt_disks(), interpreter.clone());
+    let is_whole = following.deliveries(commands, links, cycle_from).is_ok();
+    followed(following, is_whole, interpreter)
+}
+
+fn followed(following: Following, is_whole: bool, interpreter: Option<Rc<dyn Interpreter>>) -> Followed {
+    let Following { mut world, script, .. } = following;
+    let judged = interpreter.and_then(|interpreter| interpreter.judge(&mut world));
+    let lines = script.lines().filter(|line| !line.starts_with('>'));
+    let trace = lines.map(|line| format!("{line}\n")).collect();
+    Followed { world, is_whole, judged, script, trace }
 }
 
 /// Whether a world that followed a schedule has processes equal to those of `state`.
@@ -60,7 +92,41 @@ struct Following {
 }
 
 impl Following {
-    fn all(&mut self, system: &AnySystem, schedule: &Schedule<AnyProcess>) -> Result<(), Impossible> {
+    fn new(mut world: World<AnyProcess>, interpreter: Option<Rc<dyn Interpreter>>) -> Following {
+        if let Some(interpreter) = interpreter {
+            let carrier: Rc<dyn Carrier<AnyProcess>> = interpreter.clone();
+            world = world.recorded(carrier, move |node| interpreter.state(node));
+        }
+        Following { world: world.traced(), script: String::new(), now: Instant::ZERO }
+    }
+
+    fn deliveries(
+        &mut self,
+        commands: &[(NodeId, AnyCommand)],
+        links: &[(NodeId, NodeId)],
+        cycle_from: Option<usize>,
+    ) -> Result<(), Impossible> {
+        for node in self.world.ids().collect::<Vec<_>>() {
+            self.act(What::Start { node }, &[])?;
+        }
+        for (node, command) in commands {
+            self.act(What::Command { node: *node, command: command.clone() }, &[])?;
+        }
+        for (number, (from, to)) in links.iter().enumerate() {
+            if cycle_from == Some(number) {
+                self.world.enter_for_all(Happened::Repeats);
+            }
+            self.act(What::Deliver { from: *from, to: *to, which: Which::Oldest }, &[])?;
+        }
+        Ok(())
+    }
+
+    fn all(
+        &mut self,
+        system: &AnySystem,
+        schedule: &Schedule<AnyProcess>,
+        cycle_from: Option<usize>,
+    ) -> Result<(), Impossible> {
         for ((id, answers), drift) in system.ids().iter().zip(&schedule.starts).zip(&schedule.drifts_ppm) {
             if *drift != 0 {
                 self.act(What::Clock { node: *id, jump: 0, drift_ppm: Some(*drift) }, &[])?;
@@ -68,7 +134,13 @@ impl Following {
             self.act(What::Start { node: *id }, answers)?;
         }
         let tick = system.time().map_or(0, |timed| nanos(timed.tick));
-        schedule.actions.iter().try_for_each(|action| self.decision(&action.what, &action.choices, tick))
+        for (number, action) in schedule.actions.iter().enumerate() {
+            if cycle_from == Some(number) {
+                self.world.enter_for_all(Happened::Repeats);
+            }
+            self.decision(&action.what, &action.choices, tick)?;
+        }
+        Ok(())
     }
 
     fn act(&mut self, what: What<AnyProcess>, choices: &[u32]) -> Result<(), Impossible> {

@@ -74,7 +74,9 @@ fn told(recording: &Recording, what: &What) -> Option<String> {
         What::Persisted { text, .. } => format!("persist {text}"),
         What::Durable(through) => format!("durable through {through}"),
         // A lost message is not an event of its receiver.
-        What::Lost(..) | What::State(_) | What::Fault(_) | What::Healed | What::Broken { .. } => return None,
+        What::Lost(..) | What::State(_) | What::Fault(_) | What::Healed | What::Repeats | What::Broken { .. } => {
+            return None;
+        }
     })
 }
 
@@ -106,6 +108,7 @@ fn document(recording: &Recording, what: &What) -> (&'static str, Value) {
         What::State(state) => ("state", json!({ "text": state.text, "kind": state.kind })),
         What::Fault(fault) => ("fault", json!({ "text": fault.to_string() })),
         What::Healed => ("heal", json!({})),
+        What::Repeats => ("repeat", json!({})),
         What::Broken { property, text } => ("broken", json!({ "property": property, "text": text })),
     }
 }

@@ -6,6 +6,7 @@
 //! | `judge` | evaluates the properties at every moment |
 //! | `summary` | the summary, for people and for programs |
 //! | `export` | the events of a run, for programs and for ShiViz |
+//! | `breaking` | the shortest run that breaks without a rule, told as a run |
 //! | `vain` | faults without effect, and why |
 //!
 //! A run has two parts. The first is the scenario: commands and faults, until everything is done or its time is over.
@@ -13,20 +14,22 @@
 //! liveness properties must be fulfilled; crashed nodes restart if the chapter claims to survive that. Safety
 //! properties are evaluated after every step, the others at the end.
 
+mod breaking;
 mod export;
 mod judge;
 mod simulate;
 mod summary;
 mod vain;
 
+pub use breaking::{FoundIn, breaking_run, models_of};
 pub use export::SHIVIZ_PARSER;
 pub(crate) use judge::Judge;
 pub use simulate::simulate as run;
 pub(crate) use simulate::{logs, roles};
 
-use crate::chapter::{Card, Cell, Settings, World};
+use crate::chapter::{Cell, Settings, World};
 use crate::scenario::{Planned, Scenario, ScenarioError, Whom};
-use crate::shell::PropertyCard;
+use crate::shell::{PropertyCard, Shell};
 use std::fmt;
 use volvox_core::fault::Target;
 use volvox_core::vocabulary::nearest;
@@ -84,6 +87,13 @@ pub enum RequestError {
         /// How many there are.
         nodes: u64,
     },
+    /// A fault that no world of the chapter knows: it has no disk that could fail.
+    NoRecords {
+        /// The chapter.
+        chapter: &'static str,
+        /// The fault.
+        fault: String,
+    },
     /// The scenario is wrong.
     Scenario(Box<ScenarioError>),
 }
@@ -106,6 +116,9 @@ impl fmt::Display for RequestError {
             }
             RequestError::Fault { fault, node, nodes } => {
                 write!(f, "fault {fault:?}: there is no {node}; nodes are n1 to n{nodes}")
+            }
+            RequestError::NoRecords { chapter, fault } => {
+                write!(f, "fault {fault:?}: {chapter} writes no records, so no disk of it can fail")
             }
             RequestError::Scenario(error) => error.fmt(f),
         }
@@ -164,6 +177,8 @@ pub struct Ran {
     pub logs: Vec<(NodeId, Vec<Cell>)>,
     /// The world in which it ran.
     pub world: World,
+    /// The model whose counterexample it is, where it is no run of a scenario.
+    pub found_in: Option<FoundIn>,
     /// The seed.
     pub seed: u64,
     /// How many nodes.
@@ -204,6 +219,19 @@ impl Ran {
         self.properties.iter().all(|(_, held)| *held == Held::Yes)
     }
 
+    /// The head of a summary: the chapter, how many nodes, and where the run comes from.
+    pub fn headline(&self) -> String {
+        let mut text = format!("{}: {} nodes", self.title, self.nodes);
+        match &self.found_in {
+            Some(found) => text += &format!(", the shortest run of the model {:?}", found.model),
+            None => text += &format!(", seed {}", self.seed),
+        }
+        if let Some(rule) = self.without {
+            text += &format!(", without {rule}");
+        }
+        text
+    }
+
     /// The first property that did not hold, with what is wrong.
     pub fn broken(&self) -> Option<(&PropertyCard, &str)> {
         self.properties.iter().find_map(|(card, held)| match held {
@@ -228,8 +256,9 @@ impl Prepared {
         from.map(|from| Instant::ZERO + from)
     }
 
-    /// Checks what can be checked without the protocol's types.
-    pub fn new(card: &'static Card, request: &Request) -> Result<Prepared, RequestError> {
+    /// Checks what can be checked without running anything.
+    pub fn new(shell: &dyn Shell, request: &Request) -> Result<Prepared, RequestError> {
+        let card = shell.card();
         let own = match &request.scenario {
             Some(scenario) => scenario.clone(),
             None => Scenario::parse(&format!("{}.txt", card.id), card.scenario)?,
@@ -280,6 +309,9 @@ impl Prepared {
         for fault in &request.faults {
             if let Some(node) = named(&fault.fault).into_iter().find(|id| id.0 > nodes) {
                 return Err(RequestError::Fault { fault: fault.to_string(), node, nodes });
+            }
+            if matches!(fault.fault, Fault::Disk(..)) && shell.universe().records.is_empty() {
+                return Err(RequestError::NoRecords { chapter: card.id, fault: fault.to_string() });
             }
             faults.push(fault.clone());
         }

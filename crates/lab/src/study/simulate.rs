@@ -24,7 +24,7 @@ const FIRST_COMMAND: u64 = 1;
 /// # Errors
 /// When the request does not fit the chapter. A property that breaks is not an error: see [`Ran::is_good`].
 pub fn simulate(shell: &'static dyn Shell, request: &Request) -> Result<Ran, RequestError> {
-    let prepared = Prepared::new(shell.card(), request)?;
+    let prepared = Prepared::new(shell, request)?;
     let (planned, last) = prepared.plan(&mut Rng::new(request.seed).split(u64::MAX));
     let commands = commands_of(shell, &prepared, &planned)?;
     let recorder = (request.moments_max > 0).then(|| Recorder::new(request.moments_max));
@@ -165,7 +165,11 @@ impl Run {
             }
             if let Some((property, text)) = judge.always(sim.now(), &nodes) {
                 if let Some(recorder) = recorder {
-                    recorder.add(sim.now(), NodeId(0), What::Broken { property, text: text.clone() });
+                    recorder.add(
+                        sim.now(),
+                        NodeId(0),
+                        What::Broken { property: property.to_string(), text: text.clone() },
+                    );
                 }
                 sim.report(NodeId(0), property, text);
                 return true;
@@ -209,7 +213,7 @@ impl Run {
         if stop != Stop::Violated {
             let broken = self.judge.at_end(self.sim.now(), &nodes);
             if let (Some(recorder), Some((property, text))) = (&self.recorder, broken) {
-                recorder.add(self.sim.now(), NodeId(0), What::Broken { property, text });
+                recorder.add(self.sim.now(), NodeId(0), What::Broken { property: property.to_string(), text });
             }
         }
         let logs = logs(self.shell, &nodes);
@@ -220,6 +224,7 @@ impl Run {
             roles: roles(self.shell, prepared.settings.nodes),
             logs,
             world: World::Simulated,
+            found_in: None,
             seed: request.seed,
             nodes: prepared.settings.nodes,
             without: prepared.settings.without,

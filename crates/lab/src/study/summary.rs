@@ -10,10 +10,7 @@ use volvox_sim::{Counts, Statistics};
 
 impl fmt::Display for Ran {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} nodes, seed {}", self.title, self.nodes, self.seed)?;
-        if let Some(rule) = self.without {
-            write!(f, ", without {rule}")?;
-        }
+        f.write_str(&self.headline())?;
         if self.world == World::Live {
             write!(f, ", live: one OS process per node")?;
         }
@@ -62,11 +59,9 @@ impl fmt::Display for Ran {
         }
         if let (Some(rule), true) = (self.without, self.is_good()) {
             let chapter = self.chapter;
-            writeln!(
-                f,
-                "\nnothing broke without {rule} in this run: `volvox lab check {chapter}` explores all runs of a small"
-            )?;
-            writeln!(f, "instance, `volvox lab sweep {chapter} --without {rule}` tries many of a large one")?;
+            writeln!(f, "\nnothing broke without {rule} in this run: `volvox lab check {chapter} --without {rule}`")?;
+            writeln!(f, "explores all runs of a small instance, `volvox lab sweep {chapter} --without {rule}` tries")?;
+            writeln!(f, "many of a large one")?;
         }
         Ok(())
     }
@@ -122,7 +117,12 @@ impl Ran {
             "seed": self.seed,
             "nodes": self.nodes,
             "without": self.without,
-            "world": if self.world == World::Live { "live" } else { "simulated" },
+            "world": match self.world {
+                World::Simulated => "simulated",
+                World::Checked => "checked",
+                World::Live => "live",
+            },
+            "model": self.found_in.map(|found| found.model),
             "ended": ended(self.end),
             "nanoseconds": self.took.0,
             "messages": map(&statistics.kinds),

@@ -62,6 +62,7 @@ mod node;
 mod recorded;
 mod reduce;
 mod rest;
+mod setting;
 mod step;
 mod text;
 mod world;
@@ -70,8 +71,9 @@ pub use action::{Action, Keeps, What, Which, WhichTimer};
 pub use breach::{Breach, PANIC};
 pub use journal::{Course, Journal, Setup};
 pub use reduce::{Test, events, reduce};
+pub use setting::{Clockwork, Order};
 pub use text::{Runner, ScriptError, duration, read_action};
-pub use world::{Clockwork, Impossible, Order, World};
+pub use world::{Impossible, World};
 
 use std::fmt::Display;
 use std::path::Path;

@@ -32,6 +32,11 @@ impl<P: Process> World<P> {
         self.ledger.as_ref().map(|ledger| ledger.recording.clone()).unwrap_or_default()
     }
 
+    /// Records what concerns all nodes, and only the driver of the world knows.
+    pub fn enter_for_all(&mut self, what: Happened) {
+        self.enter(NodeId(0), || what);
+    }
+
     pub(super) fn enter(&mut self, node: NodeId, what: impl FnOnce() -> Happened) {
         let at = Instant(self.now);
         if let Some(ledger) = &mut self.ledger {

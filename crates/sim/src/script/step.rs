@@ -2,7 +2,8 @@
 
 use super::action::Keeps;
 use super::node::{Disk, Node, Outgoing};
-use super::world::{Clockwork, World};
+use super::setting::Clockwork;
+use super::world::World;
 use crate::storage::Write;
 use std::fmt;
 use volvox_core::trace::Line;
@@ -94,8 +95,8 @@ impl<P: Process> World<P> {
         let (local, wall) = node.clock.read(now);
         let environment = &mut node.environment;
         (environment.now, environment.wall) = match clockwork {
-            Clockwork::Running => (Now::Known(local), wall),
-            Clockwork::Modelled => (Now::Known(local), Wall(local.0 as i64)),
+            Clockwork::Running | Clockwork::Modelled { keeps_wall_clocks: true } => (Now::Known(local), wall),
+            Clockwork::Modelled { keeps_wall_clocks: false } => (Now::Known(local), Wall(local.0 as i64)),
             Clockwork::Stopped => (Now::Unknown, Wall(0)),
         };
         if clockwork != Clockwork::Running {

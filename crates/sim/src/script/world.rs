@@ -3,7 +3,8 @@
 use super::action::{Action, What, Which, WhichTimer};
 use super::ledger::Ledger;
 use super::node::Node;
-use crate::clock::Clocks;
+use super::setting::{Clockwork, Order};
+use crate::clock::{Clock, Clocks};
 use std::fmt;
 use std::rc::Rc;
 use volvox_core::time::nanos;
@@ -11,30 +12,6 @@ use volvox_core::{EffectOf, FlatMap, Incarnation, Instant, MessageKind, NodeId, 
 
 /// The configuration of one incarnation of a node.
 type ConfigOf<P> = Rc<dyn Fn(NodeId, Incarnation) -> <P as Process>::Config>;
-
-/// The time that processes see.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Clockwork {
-    /// Clocks run, may be wrong, and a timer fires when it is due or later. Jitter comes from the seed.
-    Running,
-    /// As in an asynchronous model: no process may read a clock, any timer that is set may fire, and jitter is the same
-    /// in every step.
-    Stopped,
-    /// As in a timed model: as [`Clockwork::Running`], but the wall clock shows the monotonic one, and jitter is the same
-    /// in every step.
-    Modelled,
-}
-
-/// The order of a link.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Order {
-    /// None: any message in flight may arrive.
-    Free,
-    /// A message that arrives makes those sent before it lost.
-    Lossy,
-    /// Only the oldest arrives, whichever is named: only dropped messages are lost.
-    Strict,
-}
 
 /// A world driven by hand. A clone continues independently, so that many endings of one run can be tried from the same
 /// point.
@@ -124,9 +101,12 @@ impl<P: Process> World<P> {
         self
     }
 
-    /// Sets the time that processes see; the default is [`Clockwork::Running`].
+    /// Sets the time that processes see, before any of them starts; the default is [`Clockwork::Running`].
     pub fn clockwork(mut self, clockwork: Clockwork) -> Self {
         self.clockwork = clockwork;
+        if matches!(clockwork, Clockwork::Modelled { .. }) {
+            self.nodes.values_mut().for_each(|node| node.clock = Clock::new(0, node.clock.drift_ppm()));
+        }
         self
     }
 

@@ -84,3 +84,14 @@ impl<M: fmt::Display> fmt::Display for Content<'_, M> {
         self.0.iter().try_for_each(|message| write!(f, " [{message}]"))
     }
 }
+
+/// The timers over an application with timers `T`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Timer<T> {
+    /// Only if a rule is removed: sends the delayed messages.
+    Late,
+    /// A timer of the application.
+    Application(T),
+}
+
+payload! { Timer<T>; Late, Application(timer) as timer: T }

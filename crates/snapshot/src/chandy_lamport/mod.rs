@@ -79,7 +79,7 @@
 mod message;
 mod properties;
 
-pub use message::{Command, Event, Message, SnapshotId};
+pub use message::{Command, Event, Message, SnapshotId, Timer};
 pub use properties::{BankEvent, History, properties};
 
 use alloc::collections::{BTreeMap, VecDeque};
@@ -171,15 +171,6 @@ pub struct ChandyLamport<P: Application> {
     /// Only if a rule is removed: the delayed messages.
     late: VecDeque<(Position, NodeId, Message<P::Message>)>,
     scratch: Scratch<P>,
-}
-
-/// The timers over an application with timers `T`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Timer<T> {
-    /// Only if a rule is removed: sends the delayed messages.
-    Late,
-    /// A timer of the application.
-    Application(T),
 }
 
 impl<P: Application> Process for ChandyLamport<P> {

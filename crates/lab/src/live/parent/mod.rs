@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods)]
 
 mod faults;
+mod reports;
 
 use super::observed::{Observation, machine_clock};
 use super::running::{Folder, Heard, Running};
@@ -23,8 +24,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use volvox_core::fault::{DiskFault, LinkFault};
 use volvox_core::{Duration, Fault, Instant, NodeId, Rng, Scheduled};
 
-/// How long a line may take from a node to its parent: it waits this long for others that were reported before it. A
-/// line that takes longer, on an overloaded machine, is judged in the wrong order.
+/// How long a line may take from a node to its parent: it waits this long for others that were reported before it.
 const LAG: Duration = Duration::from_millis(250);
 /// When nothing happened for this long and no timer is set, nothing more will.
 const QUIET: Duration = Duration::from_millis(400);
@@ -51,7 +51,7 @@ pub fn run(
     if !card.worlds.contains(&World::Live) {
         return Err(LiveError::NotLive(format!("{} is not declared to run live", card.id)));
     }
-    let prepared = Prepared::new(card, request)?;
+    let prepared = Prepared::new(shell, request)?;
     if prepared.settings.nodes > NODES_MAX {
         let text = format!("{} nodes, but a live run has at most {NODES_MAX}", prepared.settings.nodes);
         return Err(LiveError::NotLive(text));
@@ -208,11 +208,6 @@ impl<'a> Run<'a> {
         Instant(machine_clock().saturating_sub(self.began))
     }
 
-    fn hear(&mut self, node: NodeId, told: Observation) {
-        self.count += 1;
-        self.waiting.push(Heard { at: told.at, number: self.count, node, told });
-    }
-
     /// Starts the process of a node, and listens to it.
     fn start(&mut self, id: NodeId) -> Result<(), LiveError> {
         if self.running.contains_key(&id) {
@@ -301,25 +296,6 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Replays the reports before this moment.
-    fn follow(&mut self, before: u64) -> Result<(), LiveError> {
-        while self.waiting.peek().is_some_and(|heard| heard.at <= before) && self.shadows.broken.is_none() {
-            let Some(Heard { at, node, told, .. }) = self.waiting.pop() else { break };
-            self.last_input = machine_clock();
-            // Reports that a node wrote before it was killed, and that arrive later, belong to a life that is over.
-            let is_start = ["part", "covers", "record", "start"].iter().any(|verb| told.input.starts_with(verb));
-            if !is_start && !self.shadows.up().iter().any(|(up, _)| *up == node) {
-                continue;
-            }
-            let moment = Instant(at.saturating_sub(self.began));
-            if self.shadows.follow(node, &told, moment).is_none() {
-                let problem = format!("reported an input that its shadow cannot follow: {}", told.input);
-                return Err(LiveError::Node { node, problem });
-            }
-        }
-        Ok(())
-    }
-
     fn act(&mut self, act: Act) -> Result<(), LiveError> {
         self.last_act = machine_clock();
         match act {
@@ -368,6 +344,7 @@ impl<'a> Run<'a> {
             running.input = None;
         }
         let ends = self.now();
+        self.hear_the_rest();
         if end != End::Broken {
             self.follow(self.began + ends.0)?;
             self.shadows.judge_end(ends);
@@ -403,6 +380,7 @@ impl<'a> Run<'a> {
             roles: roles(self.shell, prepared.settings.nodes),
             logs,
             world: World::Live,
+            found_in: None,
             seed: request.seed,
             nodes: prepared.settings.nodes,
             without: prepared.settings.without,

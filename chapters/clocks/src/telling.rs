@@ -1,0 +1,50 @@
+//! Models that the chapters of logical clocks share: processes that work, and tell one another.
+
+use volvox_clocks::happened_before::Command;
+use volvox_core::erased::Erasable;
+use volvox_core::{NodeId, Process};
+use volvox_lab::check::{Memory, Network, System};
+use volvox_lab::{bounds, words};
+
+words! {
+    /// The receivers of a process.
+    pub enum Told { Next = "next", All = "all" }
+}
+
+/// The same bounds for each of the chapters: a table belongs to one of them.
+macro_rules! telling {
+    ($name:ident) => {
+        bounds! {
+            /// Processes that work, and tell one another; any order, any loss.
+            pub struct $name;
+            nodes: u64 = 3, "that work, and tell one another" in 2..=4 processes;
+            works: u32 = 1, "of each process" in 0..=2 events;
+            tells: u32 = 1, "of each process, to each of those that it tells" in 1..=2 messages;
+            told: Told = Told::Next, "whom a process tells: the next one round, or all others";
+            copies: u32 = 1, "of messages, which arrive once more" in 0..=2 copies;
+        }
+
+        impl $name {
+            /// Asks for all this.
+            pub fn asked<P, H: Memory>(self, system: System<P, H>) -> System<P, H>
+            where
+                P: Erasable + Process<Command = Command>,
+            {
+                let system = system.network(Network::unordered().doubles(self.copies));
+                (1..=self.nodes).map(NodeId).fold(system, |system, from| {
+                    let system = match self.works {
+                        0 => system,
+                        works => system.command(from, Command::Work, works),
+                    };
+                    let next = NodeId(from.0 % self.nodes + 1);
+                    let others = (1..=self.nodes).map(NodeId).filter(|to| *to != from);
+                    let told = others.filter(|to| self.told == Told::All || *to == next);
+                    told.fold(system, |system, to| system.command(from, Command::Tell(to), self.tells))
+                })
+            }
+        }
+    };
+}
+
+telling!(LamportBounds);
+telling!(VectorBounds);
