@@ -50,6 +50,7 @@ mod cluster;
 mod context;
 mod convert;
 mod cut_off;
+pub mod database;
 mod dispatcher;
 mod fan_out;
 mod grpc;

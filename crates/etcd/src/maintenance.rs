@@ -3,13 +3,12 @@
 use crate::backend::Backend;
 use crate::context::{Door, header_message, message, unexpected};
 use crate::convert;
+use crate::database::{Chunks, Step};
 use crate::grpc::{Content, Status, frame};
 use crate::metrics::MessageCounter;
 use crate::proto::etcdserverpb as pb;
 use crate::refusal::NO_LEADER;
-use crate::snapshot;
 use crate::{STORAGE_VERSION, VERSION};
-use bytes::Bytes;
 use futures_util::stream;
 use volvox_core::NodeId;
 use volvox_service::{Answer, Body, Caller, Hashing, Header, Problem, Request};
@@ -128,7 +127,7 @@ async fn hash_in_turns<B: Backend>(
     Ok((header, turns.finish()))
 }
 
-/// A copy of the state as it is now, in a format of our own: see [`snapshot`].
+/// A copy of the state as it is now, as the database of etcd.
 pub(crate) async fn snapshot<B: Backend>(
     door: &Door<B>,
     caller: &Caller,
@@ -138,25 +137,25 @@ pub(crate) async fn snapshot<B: Backend>(
         Body::Snapshot(view) => view,
         other => return Err(unexpected(&other)),
     };
-    let writer = snapshot::Writer::new(view.store.clone(), view.status.cluster);
-    let chunks = stream::unfold(writer, move |mut writer| {
+    let chunks = Chunks::new(view.store.clone());
+    let chunks = stream::unfold(chunks, move |mut chunks| {
         let counter = counter.clone();
         async move {
             let chunk = loop {
                 tokio::task::yield_now().await;
-                match writer.step()? {
-                    snapshot::Step::Measured => {}
-                    snapshot::Step::Chunk(chunk) => break chunk,
+                match chunks.step()? {
+                    Step::Measured => {}
+                    Step::Chunk(chunk) => break chunk,
                 }
             };
             counter.sent(1);
             let message = frame(&pb::SnapshotResponse {
                 header: None,
                 remaining_bytes: chunk.remaining_bytes,
-                blob: Bytes::from(chunk.bytes),
+                blob: chunk.bytes,
                 version: STORAGE_VERSION.to_owned(),
             });
-            Some((Ok(message), writer))
+            Some((Ok(message), chunks))
         }
     });
     Ok(Content::Stream(Box::pin(chunks)))
