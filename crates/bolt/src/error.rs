@@ -1,4 +1,4 @@
-//! What can be wrong with a file.
+//! The faults of a file.
 
 use std::fmt;
 use std::io;
@@ -116,7 +116,7 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Why a file cannot be written. What was written so far is not a database.
+/// Why a file cannot be written. The part written so far is not a database.
 #[derive(Debug)]
 pub enum WriteError {
     /// The operating system refuses. Look at the disk and the permissions.

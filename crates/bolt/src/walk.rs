@@ -120,7 +120,7 @@ impl<'a, R: Read + Seek> Walk<'a, R> {
                 self.branches.pop();
                 continue;
             }
-            // What a search would find left of the separator must be less than it.
+            // A key that a search finds left of the separator must be less than it.
             if branch.key(*next) <= self.last.as_slice() {
                 return Err(Error::Page { page: branch.number, problem: Problem::KeyOrder(*next) });
             }

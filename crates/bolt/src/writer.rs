@@ -8,7 +8,7 @@ use crate::pages::{HEAD_PAGES, Pages};
 use crate::tree::Tree;
 use std::io::{self, Write};
 
-/// What a database needs to know of its pages before they are written.
+/// The numbers of a database's pages, which must be known before they are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Image {
     page_bytes: usize,

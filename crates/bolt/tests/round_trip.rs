@@ -1,4 +1,4 @@
-//! What was written is read.
+//! A reader finds exactly what the writer wrote.
 
 use crate::contents::{Contents, Entry, read};
 use std::io::Cursor;

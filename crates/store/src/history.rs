@@ -2,7 +2,7 @@
 //!
 //! A checkpoint is the store as its own log has it. This is the same without the log: leases, alarms, and every change
 //! that compaction keeps, in order, each with the numbers that the protocol shows. [`View::history`] gives them; a
-//! [`HistoryBuilder`] makes a store of them, which shows the same numbers to every client. What another program recorded
+//! [`HistoryBuilder`] makes a store of them, which shows the same numbers to every client. A history that another program recorded
 //! is hostile until checked: a change must continue the life of its key.
 //!
 //! A history may begin in the middle of a life: compaction drops the versions before its point. It cannot end in the
@@ -171,7 +171,7 @@ impl HistoryBuilder {
         if change.tombstone {
             return match &before {
                 Some(before) => Some(Record::tombstone(revision, before)),
-                // What it ended is gone: compaction keeps a tombstone at its point only.
+                // The version that it ended is gone: compaction keeps a tombstone at its point only.
                 None if revision.main <= compacted => Some(Record::orphan_tombstone(revision)),
                 None => None,
             };

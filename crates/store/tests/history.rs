@@ -26,7 +26,7 @@ fn a_copy_cannot_be_told_from_its_original() {
         }
         store.take_events();
         let mut copy = copy_of(&store);
-        // What was applied to both since is the same as well: links between versions are as the store makes them.
+        // Changes that were applied to both since are the same as well: links between versions are as the store makes them.
         for round in 0..3 {
             assert_eq!(copy.revision(), store.revision(), "seed {seed}, round {round}");
             assert_eq!(copy.state().hash_kv(0), store.state().hash_kv(0), "seed {seed}, round {round}");

@@ -38,7 +38,7 @@ struct Move {
     folder: PathBuf,
 }
 
-/// What clients see of a cluster.
+/// The view that clients have of a cluster.
 #[derive(PartialEq, Debug)]
 struct Picture {
     revision: i64,

@@ -21,7 +21,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 pub struct Loaded {
     /// All of it, as it was.
     pub view: View,
-    /// What etcd's database says beside it; `None` for a snapshot of ours.
+    /// The rest of etcd's database; `None` for a snapshot of ours.
     pub origin: Option<Origin>,
 }
 

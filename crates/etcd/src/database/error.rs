@@ -1,9 +1,9 @@
-//! What can be wrong with a database of etcd.
+//! The faults of a database of etcd.
 
 use std::fmt;
 use volvox_store::HistoryError;
 
-/// Why a file cannot be taken for a database of etcd. Nothing was changed.
+/// Why a file is refused as a database of etcd. Nothing was changed.
 #[derive(Debug)]
 pub enum DatabaseError {
     /// The file format is violated, or the file cannot be read.

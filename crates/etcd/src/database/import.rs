@@ -20,7 +20,7 @@ pub struct Import {
     pub origin: Origin,
 }
 
-/// What a database says beside its keys, leases and alarms. None of it becomes part of a store.
+/// The content of a database beside its keys, leases and alarms. None of it becomes part of a store.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Origin {
     /// The version of the format, since etcd 3.6.

@@ -1,4 +1,4 @@
-//! What `etcdutl snapshot status` and `hashkv` say of a database, computed as they do.
+//! The figures that `etcdutl snapshot status` and `hashkv` print of a database, computed as they do.
 
 use super::bucket;
 use super::error::DatabaseError;
