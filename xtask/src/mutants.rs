@@ -36,6 +36,7 @@ use chapters::Chapter;
 use operators::Operator;
 use report::{Fate, Judgement, Kind, Results, Tried};
 use sites::Site;
+use trial::Until;
 
 /// How many mutants of a chapter are tried when nothing is said.
 const SAMPLE: usize = 40;
@@ -177,7 +178,8 @@ impl Mutants {
             if request.only.as_ref().is_some_and(|only| !shown.contains(only)) {
                 continue;
             }
-            let verdict = trial::trial(&built.driver, id, number, &checks)?;
+            let until = if is_by_hand(site) { Until::PropertyBroken } else { Until::Noticed };
+            let verdict = trial::trial(&built.driver, id, number, &checks, until)?;
             let by = match verdict.fate.is_killed() {
                 true => format!("{}: {}", verdict.by, one_line(&verdict.text)),
                 false => String::new(),
@@ -230,6 +232,10 @@ fn beyond_the_bars(results: &Results, judgements: &[Judgement]) -> Vec<String> {
     if missed * 100 > tried.len() * MISSED_PERCENT_MAX {
         over.push(format!("{chapter}: {missed} of {} are missed, where {MISSED_PERCENT_MAX} % may be", tried.len()));
     }
+    let by_hand = tried.iter().filter(|one| one.name.operator == Operator::ByHand);
+    over.extend(by_hand.filter(|one| one.fate != Fate::Property).map(|one| {
+        format!("{chapter}: no property breaks by the mutant written by hand: {}", one.name.function)
+    }));
     if unjudged > 0 {
         over.push(format!("{chapter}: of {unjudged} survivors benches/mutants/verdicts.toml says nothing"));
     }

@@ -74,25 +74,38 @@ pub fn baseline(driver: &Path, chapter: &str) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Tries a mutant on every check, until one notices it.
-pub fn trial(driver: &Path, chapter: &str, mutant: u32, checks: &[Check]) -> Result<Verdict> {
+/// What ends a trial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Until {
+    /// Any check notices the mutant.
+    Noticed,
+    /// A property that must hold is broken: a negative, a claim or an assertion does not suffice.
+    PropertyBroken,
+}
+
+/// Tries a mutant on every check, until one notices it as is asked.
+pub fn trial(driver: &Path, chapter: &str, mutant: u32, checks: &[Check], until: Until) -> Result<Verdict> {
     let begun = Instant::now();
     let mut verdict = Verdict { fate: Fate::Survived, by: String::new(), text: String::new(), remarks: Vec::new() };
+    let mut noticed: Option<Verdict> = None;
     let mut left = checks;
     while !left.is_empty() {
         let (done, fate) = run(driver, chapter, mutant, left, begun + MUTANT_LIMIT, &mut verdict)?;
-        if let Some(fate) = fate {
-            verdict.fate = fate;
-            return Ok(verdict);
-        }
         left = &left[done..];
+        if let Some(fate) = fate {
+            let one = Verdict { fate, ..verdict.clone() };
+            if until == Until::Noticed || fate == Fate::Property {
+                return Ok(one);
+            }
+            noticed.get_or_insert(one);
+        }
         if begun.elapsed() >= MUTANT_LIMIT && !left.is_empty() {
             verdict.remarks.push(format!("{} checks were not done within {MUTANT_LIMIT:?}", left.len()));
             verdict.fate = Fate::Undecided;
             break;
         }
     }
-    Ok(verdict)
+    Ok(noticed.unwrap_or(verdict))
 }
 
 /// One OS process: how many of these checks are behind it, and what it came to, if a check noticed the mutant.
@@ -147,7 +160,7 @@ fn run(
             Err(RecvTimeoutError::Disconnected) if !panic.is_empty() => {
                 verdict.by.clone_from(&check.name);
                 verdict.text = panic;
-                break Ok((done, Some(Fate::Assertion)));
+                break Ok((done + 1, Some(Fate::Assertion)));
             }
             Err(RecvTimeoutError::Disconnected) => {
                 verdict.remarks.push(format!("{}: it ended without a word, as when memory is short", check.name));
