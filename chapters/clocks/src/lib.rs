@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod berkeley;
+mod berkeley_claims;
 mod causality;
 mod cristian;
 mod cristian_claims;
