@@ -8,6 +8,7 @@ mod cristian;
 mod cristian_claims;
 mod lamport_clocks;
 mod ntp;
+mod ntp_claims;
 mod telling;
 mod true_clocks;
 mod vector_clocks;
