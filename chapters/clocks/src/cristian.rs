@@ -92,6 +92,9 @@ const QUICK: &str = "minimum delay";
 /// The property that needs an upper bound on delays.
 const CONTACT: &str = "every client makes contact";
 
+/// A property of all clients: the answer that a client uses is its last.
+const ENDS: &str = "a synchronisation ends with its answer";
+
 static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "a server, three clients",
@@ -261,11 +264,18 @@ fn contact(world: &Instance) -> Explored {
     let checker = checker.invariant(CONTACT, |world, state| {
         world.view(state).nodes().all(|(_, node)| node.is_server() || node.is_asking() || node.estimate().is_some())
     });
-    explore(world, checker)
+    explore(world, ends(checker))
+}
+
+/// No client waits for an answer that it has.
+fn ends(checker: Checker<'_, Instance>) -> Checker<'_, Instance> {
+    checker.invariant(ENDS, |world, state| {
+        world.view(state).nodes().all(|(_, node)| node.estimate().is_none() || !node.is_asking())
+    })
 }
 
 fn run(world: &Instance) -> Explored {
-    let checker = hold(Checker::new(world).states_max(2_000_000), &properties())
+    let checker = ends(hold(Checker::new(world).states_max(2_000_000), &properties()))
         .reachable("a client is set", |world, state| {
             world.view(state).nodes().any(|(_, node)| node.estimate().is_some())
         })

@@ -11,7 +11,7 @@ pub static CLAIMS: [Claim; 3] = [
     Claim {
         id: "Q-TIM-1",
         text: "clocks that drift by rho diverge by pi within pi / (2 rho), and are set again at that interval",
-        measure: || parting(10),
+        measure: || parting(10).into_iter().chain(set_by_an_operator()).collect(),
         breakage: "the clocks drift by twice rho",
         measure_broken: || parting(20),
         plot: None,
@@ -147,4 +147,60 @@ fn slewing(without: Option<Rule>) -> Vec<Row> {
         unit: "s",
         over: "one reading of both clocks every 0.5 s".to_string(),
     }]
+}
+
+/// What happens when an operator sets the clock of a machine by 300 ms: of the server, of the client, and of the client while the
+/// server does not answer. The client starts 40 ms ahead.
+fn set_by_an_operator() -> Vec<Row> {
+    let (ms, server) = (Duration::from_millis, NodeId(1));
+    let every = Some(Duration::from_secs(10));
+    let config = Config { every, starts_off_ns: vec![0, 40_000_000], ..Config::default() };
+    let mut sim = pair(config, Latency::Constant(ms(1)));
+    let row = |label: &str, expected, measured, unit| Row {
+        label: label.to_string(),
+        expected,
+        measured,
+        tolerance: Tolerance::Exact,
+        unit,
+        over: "one client, a synchronisation every 10 s, every message takes 1 ms".to_string(),
+    };
+    let _ = sim.run_for(Duration::from_micros(100));
+    let mut rows = vec![row("before its first contact", 40.0, apart_ms(&sim), "ms ahead")];
+    sim.fault_after(ms(1_000), Fault::Skew(server, 300));
+    let _ = sim.run_for(Duration::from_secs(15));
+    let moved = sim.node(server).map_or(0, |node| node.clock().moved());
+    rows.push(row("the server is set by 300 ms, and asked: it has followed", 300.0, moved as f64 / 1e6, "ms"));
+    rows.push(row("the server is set by 300 ms, after the next contact", 0.0, apart_ms(&sim), "ms ahead"));
+    sim.fault_after(Duration::ZERO, Fault::Skew(CLIENT, -300));
+    sim.command_after(ms(1), CLIENT, Command::Show);
+    sim.happened().for_each(drop);
+    let before = sim.node(CLIENT).map_or(0, |node| node.clock().read(sim.now()));
+    let begun = sim.now();
+    let _ = sim.run_for(ms(100));
+    let shown = sim.happened().find_map(|happened| match happened.what {
+        Happening::Event(Event::Shows(reading)) => {
+            Some(reading.clock - before - happened.at.since(begun).as_nanos() as i64)
+        }
+        _ => None,
+    });
+    // Slewing moves it by less than that meanwhile.
+    let shown = shown.map_or(f64::NAN, |moved| (moved as f64 / 1e6).round());
+    rows.push(row("the client is set by -300 ms, and looked at", -300.0, shown, "ms moved"));
+    rows.push(row("the client is set by -300 ms, and looked at: it asks at once", 0.0, apart_ms(&sim), "ms ahead"));
+    let lost = LinkFault { loss_ppm: 1_000_000, ..LinkFault::default() };
+    sim.fault_after(Duration::ZERO, Fault::Slow(server, CLIENT, lost));
+    sim.fault_after(Duration::ZERO, Fault::Skew(CLIENT, 300));
+    sim.command_after(ms(1), CLIENT, Command::Show);
+    sim.fault_after(ms(1_000), Fault::Heal);
+    let _ = sim.run_for(Duration::from_secs(15));
+    let lost = sim.happened().filter(|one| matches!(one.what, Happening::Event(Event::NoContact))).count();
+    rows.push(row("no answer arrives for 1 s", 1.0, lost as f64, "synchronisations without contact"));
+    rows.push(row("no answer arrives for 1 s, after the next synchronisation", 0.0, apart_ms(&sim), "ms ahead"));
+    rows
+}
+
+/// How far the client will be ahead of the server once it has slewed.
+fn apart_ms(sim: &Simulation<Cristian>) -> f64 {
+    let error = |id| sim.node(id).map_or(0, |node| node.clock().error());
+    (error(CLIENT) - error(NodeId(1))) as f64 / 1e6
 }

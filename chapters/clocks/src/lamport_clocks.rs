@@ -1,7 +1,7 @@
 //! Lamport clocks, judged by the exact happened-before.
 
 use super::causality::{self, history};
-use super::telling::{LamportBounds, Told};
+use super::telling::{LamportBounds, Told, tells_any};
 use std::collections::BTreeMap;
 use volvox_clocks::happened_before::Stamp;
 use volvox_clocks::lamport::{self as protocol, Config, History, Lamport, Time};
@@ -53,7 +53,7 @@ impl Chapter for LamportClocks {
     }
     fn restarts() -> Restarts {
         Restarts::TOLERATED.excluding(
-            &["clock condition", "total order"],
+            &["clock condition", "total order", "event counting"],
             "A process that restarts has lost its count and is, for this protocol, another process.",
         )
     }
@@ -72,7 +72,7 @@ static CLAIMS: [Claim; 1] = [Claim {
     plot: None,
 }];
 
-static MODELS: [CheckedModel; 5] = [
+static MODELS: [CheckedModel; 7] = [
     CheckedModel {
         name: "three processes in a ring",
         text: "each has one local event and sends to the next once; any order, any loss, one duplicate. A \
@@ -86,6 +86,15 @@ static MODELS: [CheckedModel; 5] = [
         expects: Expects::Holds { states: 672_799 },
         explore: || run(&LamportBounds { works: 0, told: Told::All, ..LamportBounds::default() }.world(None)),
     },
+    CheckedModel::holds("two processes, each tells any", "two processes; each tells the other", 13, || {
+        tells_any::<Lamport, _>(2, Config::default(), &LamportClocks::properties())
+    }),
+    CheckedModel::holds(
+        "three processes, each tells any",
+        "each tells one of the two others, as the world chooses: each of them can be chosen",
+        314,
+        || tells_any::<Lamport, _>(3, Config::default(), &LamportClocks::properties()),
+    ),
     CheckedModel::breaks("without tick", "as the ring", ("clock condition", 2), || {
         run(&LamportBounds::default().world(Some(protocol::Rule::Tick)))
     })

@@ -2,11 +2,13 @@
 #![forbid(unsafe_code)]
 
 mod berkeley;
+mod berkeley_claims;
 mod causality;
 mod cristian;
 mod cristian_claims;
 mod lamport_clocks;
 mod ntp;
+mod ntp_claims;
 mod telling;
 mod true_clocks;
 mod vector_clocks;

@@ -3,20 +3,20 @@
 //! NTP needs clocks, but no bound on delays: one model withdraws the clocks, and in another, answers arrive arbitrarily
 //! late.
 
+use super::ntp_claims;
 use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::ntp::{self as protocol, Config, History, Ntp};
 use volvox_clocks::software_clock::Signed;
-use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, Fault, NodeId, Property, fingerprint_of};
+use volvox_core::{Duration, NodeId, Property, fingerprint_of};
 use volvox_lab::ask::Asking;
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
-use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, FaultPlan, Latency, Simulation};
+use volvox_lab::sim::FaultPlan;
 
 /// The chapter.
 pub struct NtpExchange;
@@ -42,7 +42,7 @@ impl Chapter for NtpExchange {
     type History = History;
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
-    const CLAIMS: &'static [Claim] = &CLAIMS;
+    const CLAIMS: &'static [Claim] = &ntp_claims::CLAIMS;
     const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     /// Three servers, of which the third is wrong; all others are clients.
@@ -84,7 +84,20 @@ const GRADUAL: &str = "monotonicity";
 /// A property that, like all of the above, needs no upper bound on delays.
 const CHOOSES: &str = "an answered client has chosen";
 
-static MODELS: [CheckedModel; 9] = [
+static MODELS: [CheckedModel; 11] = [
+    CheckedModel::holds(
+        "messages that take no time",
+        "two servers, one client that asks once: a delay of zero is a delay, and the client has chosen",
+        8,
+        || asks_once(&Bounds { slowest: 0, losses: 0, ..TWO_SERVERS }.world(None)),
+    ),
+    CheckedModel::holds(
+        "a client exactly at the panic threshold",
+        "two servers, messages take no time; a client that is ahead by 20 ticks, where more is not believed, and more than 5 that \
+         last for 2 are stepped: it steps",
+        30,
+        || steps(&at_the_threshold()),
+    ),
     CheckedModel {
         name: "three servers, one of them wrong, one client",
         text: "timed: messages take 0 to 3 ticks, every split of every delay; one request to each; one message is lost",
@@ -137,15 +150,23 @@ fn timeless(servers: usize, polls: u64, without: Option<protocol::Rule>) -> Inst
         3 => vec![0, 0, 1_000_000_000, 20_000_000],
         _ => vec![0, 0, 20_000_000],
     };
-    let config = Config {
-        servers,
+    limited(servers, Config { servers, starts_off_ns, without, ..two_servers(polls) })
+}
+
+/// Two right servers, and one client that starts ahead and polls `polls` times.
+fn two_servers(polls: u64) -> Config {
+    Config {
+        servers: 2,
         poll: TICK * 2,
         polls: Some(polls),
         slew_ppm: 100_000,
-        starts_off_ns,
-        without,
+        starts_off_ns: vec![0, 0, 20_000_000],
         ..Config::default()
-    };
+    }
+}
+
+/// These servers and one client, until it has been answered.
+fn limited(servers: usize, config: Config) -> Instance {
     Instance::with_history(servers as u64 + 1, config)
         .relative_to_now(|process, now| fingerprint_of(&(process, now.0)))
         .within(|view| view.nodes().any(|(_, node)| node.is_asking()) && has_more(view))
@@ -200,6 +221,38 @@ fn chooses(world: &Instance) -> Explored {
     explore(world, checker)
 }
 
+/// The safety properties, that the client chooses, and that it asks no second time.
+fn asks_once(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world), &NtpExchange::properties())
+        .invariant("no second question", |world, state| {
+            world.view(state).in_flight().all(|(_, _, message)| match message {
+                protocol::Message::Request { t1 } => *t1 == 0,
+                protocol::Message::Response { .. } => true,
+            })
+        })
+        .reachable("the client has chosen", |world, state| {
+            world.view(state).nodes().any(|(_, node)| node.chosen().is_some())
+        });
+    explore(world, checker)
+}
+
+/// The offset is the greatest that is believed.
+fn at_the_threshold() -> Instance {
+    let thresholds = protocol::Thresholds { step: TICK * 5, stepout: TICK * 2, panic: TICK * 20 };
+    let config = Config { thresholds, ..two_servers(3) };
+    limited(2, config).network(Network::unordered()).timed(timed(0, 0))
+}
+
+/// The safety properties, and that the clock is stepped.
+fn steps(world: &Instance) -> Explored {
+    let checker =
+        hold(Checker::new(world), &NtpExchange::properties()).reachable("the clock is stepped", |world, state| {
+            let view = world.view(state);
+            view.nodes().any(|(_, node)| node.chosen().is_some() && node.clock().ahead() == 0)
+        });
+    explore(world, checker)
+}
+
 /// Whether something is in flight, or will be.
 fn has_more(view: &volvox_lab::check::View<'_, Ntp, History>) -> bool {
     let client = view.nodes().find(|(_, node)| !node.is_server());
@@ -212,118 +265,4 @@ fn run(world: &Instance) -> Explored {
             world.view(state).nodes().any(|(_, node)| node.chosen().is_some())
         });
     explore(world, checker)
-}
-
-static CLAIMS: [Claim; 2] = [
-    Claim {
-        id: "Q-TIM-3",
-        text: "NTP: the error is half the difference of the two delays, and at most half the delay",
-        measure: || asymmetry(None),
-        breakage: "the absolute value of the offset is taken",
-        measure_broken: || asymmetry(Some(protocol::Rule::Sign)),
-        plot: None,
-    },
-    Claim {
-        id: "Q-TIM-6",
-        text: "queueing of mean q each way: one sample is off by q/2 on average, with deviation q/sqrt(2); the best of 8 by \
-               less than half of that",
-        measure: || filter(None),
-        breakage: "the newest of the eight is believed",
-        measure_broken: || filter(Some(protocol::Rule::Filter)),
-        plot: None,
-    },
-];
-
-const CLIENT: NodeId = NodeId(2);
-
-/// One server, and one client of it.
-fn pair(without: Option<protocol::Rule>, poll: Duration, latency: Latency) -> Simulation<Ntp> {
-    let config = Config { servers: 1, sane: 1, poll, without, ..Config::default() };
-    Builder::new(7, 2, config).latency(latency).build()
-}
-
-/// The client's newest sample and its believed one: error and delay, in nanoseconds.
-fn samples(sim: &Simulation<Ntp>) -> Option<[(i64, u64); 2]> {
-    let client = sim.node(CLIENT)?;
-    let newest = client.registers().next()?.1.last()?;
-    let believed = client.believed(NodeId(1))?;
-    Some([newest, believed].map(|sample| (sample.ahead_ns, sample.delay_ns)))
-}
-
-/// The error of an exchange with unequal delays, and the greatest error of many random ones.
-fn asymmetry(without: Option<protocol::Rule>) -> Vec<Row> {
-    let ms = Duration::from_millis;
-    let mut sim = pair(without, ms(500), Latency::Constant(ms(10)));
-    let slow = LinkFault { delay: ms(20), ..LinkFault::default() };
-    sim.fault_after(ms(5), Fault::Slow(NodeId(1), CLIENT, slow));
-    let _ = sim.run_for(ms(100));
-    let (error, delay) = samples(&sim).map_or((0, 0), |[newest, _]| newest);
-    let row = |label: &str, expected, measured, tolerance, unit, over: String| Row {
-        label: label.to_string(),
-        expected,
-        measured,
-        tolerance,
-        unit,
-        over,
-    };
-    let one = || "one exchange".to_string();
-    let mut rows = vec![
-        row("10 ms forward, 30 ms back", -10.0, error as f64 / 1e6, Tolerance::Exact, "ms of error", one()),
-        row("10 ms forward, 30 ms back", 20.0, delay as f64 / 2e6, Tolerance::Exact, "ms of half the delay", one()),
-    ];
-    let (errors, worst) = many(without, |[newest, _]| newest);
-    let over = format!("{} exchanges", errors.len());
-    let label = "random delays of 1 ms and more";
-    rows.push(row(label, 1.0, worst, Tolerance::AtMost, "of half the delay, the largest error", over));
-    rows
-}
-
-/// The mean queueing delay in each direction.
-const QUEUEING: Duration = Duration::from_millis(10);
-
-/// Selects one of two samples, the newest or the believed one; each is its error in ns, and its delay.
-type Which = fn([(i64, u64); 2]) -> (i64, u64);
-
-/// The errors of many exchanges in ns, as selected by `which`, and the greatest of them in halves of its delay.
-fn many(without: Option<protocol::Rule>, which: Which) -> (Vec<f64>, f64) {
-    const EXCHANGES: usize = 8_000;
-    let latency = Latency::Exponential { minimum: Duration::from_millis(1), mean: QUEUEING };
-    let mut sim = pair(without, Duration::from_secs(1), latency);
-    let (mut errors, mut worst) = (Vec::with_capacity(EXCHANGES), 0f64);
-    let _ = sim.run_for(Duration::from_millis(900));
-    while errors.len() < EXCHANGES {
-        if let Some(both) = samples(&sim) {
-            let (error, delay) = which(both);
-            errors.push(error as f64);
-            // One nanosecond for the rounded half.
-            worst = worst.max((error.unsigned_abs() as f64 - 1.0) / (delay as f64 / 2.0));
-        }
-        let _ = sim.run_for(Duration::from_secs(1));
-        sim.happened().for_each(drop);
-    }
-    (errors, worst)
-}
-
-/// The error of one sample, and of the one that the filter believes.
-fn filter(without: Option<protocol::Rule>) -> Vec<Row> {
-    let q = QUEUEING.as_secs_f64() * 1e3;
-    let row = |label: &str, expected, measured, tolerance, count| Row {
-        label: label.to_string(),
-        expected,
-        measured,
-        tolerance,
-        unit: "ms",
-        over: format!("{count} exchanges, q = {q} ms"),
-    };
-    let (single, _) = many(without, |[newest, _]| newest);
-    let (best, _) = many(without, |[_, believed]| believed);
-    let mean = |errors: &[f64]| errors.iter().map(|error| error.abs()).sum::<f64>() / errors.len() as f64 / 1e6;
-    let deviation =
-        |errors: &[f64]| (errors.iter().map(|error| error * error).sum::<f64>() / errors.len() as f64).sqrt() / 1e6;
-    vec![
-        row("one sample: mean error", q / 2.0, mean(&single), Tolerance::Relative(0.05), single.len()),
-        row("one sample: deviation", q / 2f64.sqrt(), deviation(&single), Tolerance::Relative(0.05), single.len()),
-        row("best of 8: mean error", q / 4.0, mean(&best), Tolerance::AtMost, best.len()),
-        row("best of 8: deviation", q / 8f64.sqrt(), deviation(&best), Tolerance::AtMost, best.len()),
-    ]
 }

@@ -1,9 +1,10 @@
 //! Models that the chapters of logical clocks share: processes that work, and tell one another.
 
-use volvox_clocks::happened_before::Command;
+use volvox_clocks::happened_before::{Action, Command, Event, History, Stamp};
 use volvox_core::erased::Erasable;
-use volvox_core::{NodeId, Process};
-use volvox_lab::check::{Memory, Network, System};
+use volvox_core::{NodeId, Process, Property};
+use volvox_lab::check::{Checker, Memory, Network, System};
+use volvox_lab::model::{Explored, explore, hold};
 use volvox_lab::{bounds, words};
 
 words! {
@@ -48,3 +49,35 @@ macro_rules! telling {
 
 telling!(LamportBounds);
 telling!(VectorBounds);
+
+/// Processes of which each tells one that the world chooses: each of the others can be chosen, and the telling is an event.
+pub fn tells_any<P, S>(nodes: u64, config: P::Config, properties: &[Property<P, History<S>>]) -> Explored
+where
+    P: Erasable + Process<Command = Command, Event = Event<S>>,
+    S: Stamp + Send + Sync + 'static,
+{
+    let ids = move || (1..=nodes).map(NodeId);
+    let world = System::<P, History<S>>::with_history(nodes, config).network(Network::unordered());
+    let world = ids().fold(world, |world, id| world.command(id, Command::TellAny, 1));
+    let checker = hold(Checker::new(&world), properties).invariant("every telling is an event", move |world, state| {
+        let view = world.view(state);
+        let has_told = |id| view.history().events().any(|(node, _, event)| node == id && receiver(event).is_some());
+        ids().enumerate().all(|(command, id)| (view.commands_left(command) == 0) == has_told(id))
+    });
+    let pairs = ids().flat_map(|from| ids().filter(move |to| *to != from).map(move |to| (from, to)));
+    let checker = pairs.fold(checker, |checker, (from, to)| {
+        checker.reachable(&format!("{from} tells {to}"), move |world, state| {
+            let view = world.view(state);
+            view.history().events().any(|(node, _, event)| node == from && receiver(event) == Some(to))
+        })
+    });
+    explore(&world, checker)
+}
+
+/// The receiver of what an event sends.
+fn receiver<S>(event: &Event<S>) -> Option<NodeId> {
+    match event.action {
+        Action::Send { to, .. } => Some(to),
+        Action::Work | Action::Receive { .. } => None,
+    }
+}

@@ -109,7 +109,8 @@ static MODELS: [CheckedModel; 8] = [
     )
     .without("patience"),
     CheckedModel::breaks("without office", "two nodes, a crash with return", (ONE, 8), || {
-        Bounds { nodes: 2, slowest: 2, crashes: 1, ..PUNCTUAL }.explored(Some(protocol::Rule::Office))
+        let rule = Some(protocol::Rule::Office);
+        safe(&system(2, rule).timed(timed(1, 2)).crashes_and_restarts(1))
     })
     .without("office"),
     CheckedModel::breaks(

@@ -1,5 +1,6 @@
 //! Election on a ring after Chang and Roberts: only the highest id passes all round the ring.
 
+use std::collections::BTreeSet;
 use volvox_core::{Duration, NodeId, Property, Rng};
 use volvox_election::chang_roberts::{self as protocol, ChangRoberts as Node, Command, Config};
 use volvox_lab::ask::{Asking, Order};
@@ -36,7 +37,7 @@ static CARD: Card = Card {
 
 impl Chapter for ChangRoberts {
     type Process = Node;
-    type History = ();
+    type History = protocol::History;
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
     const CLAIMS: &'static [Claim] = &CLAIMS;
@@ -46,7 +47,7 @@ impl Chapter for ChangRoberts {
         Config { without: settings.without.and_then(protocol::Rule::named), ..Config::default() }
     }
 
-    fn properties() -> Vec<Property<Node, ()>> {
+    fn properties() -> Vec<Property<Node, protocol::History>> {
         protocol::properties()
     }
 
@@ -77,7 +78,24 @@ const fn broken(name: &'static str, property: &'static str, steps: usize, explor
 
 const LEARNS: &str = "termination";
 
-static MODELS: [CheckedModel; 6] = [
+/// Every id travels once, and its sender takes part.
+const ONCE: &str = "a node sends its id once an election";
+
+static MODELS: [CheckedModel; 8] = [
+    CheckedModel::holds(
+        "three nodes that begin twice",
+        "FIFO links; each may begin twice, also while an election is in progress: its id is in flight once at most, and the \
+         sender of an id takes part",
+        987,
+        || once(&Bounds { nodes: 3, begins: 2, ..FOUR }.world(None)),
+    ),
+    CheckedModel::holds("a ring of one", "a node without another leads as soon as it begins", 2, || {
+        let world = Bounds { nodes: 1, begins: 1, ..FOUR }.world(None);
+        let checker = hold(Checker::new(&world), &ChangRoberts::properties()).reachable("it leads", |world, state| {
+            world.view(state).nodes().any(|(id, node)| node.leader() == Some(id) && !node.participates())
+        });
+        explore(&world, checker)
+    }),
     CheckedModel {
         name: "four nodes",
         text: "FIFO links; each may begin once, at any moment, even when it has learned; each that begins learns of \
@@ -109,7 +127,7 @@ static MODELS: [CheckedModel; 6] = [
         .without("tell"),
 ];
 
-type Instance = System<Node>;
+type Instance = System<Node, protocol::History>;
 
 bounds! {
     /// A ring of nodes, each of which may begin.
@@ -129,7 +147,8 @@ impl volvox_lab::ask::Instance for Bounds {
 
 impl Bounds {
     fn world(self, without: Option<protocol::Rule>) -> Instance {
-        let world = System::<Node>::new(self.nodes, Config { without, ring: Vec::new() }).network(self.order.network());
+        let world =
+            Instance::with_history(self.nodes, Config { without, ring: Vec::new() }).network(self.order.network());
         (1..=self.nodes).fold(world, |world, id| world.command(NodeId(id), Command::Suspect, self.begins))
     }
 
@@ -145,6 +164,20 @@ impl Bounds {
         });
         explore(&world, checker)
     }
+}
+
+fn once(world: &Instance) -> Explored {
+    let checker = hold(Checker::new(world), &ChangRoberts::properties()).invariant(ONCE, |world, state| {
+        let view = world.view(state);
+        let mut travelling = BTreeSet::new();
+        view.in_flight().all(|(from, _, message)| match message {
+            protocol::Message::Election(id) => {
+                travelling.insert(*id) && view.node(from).is_some_and(Node::participates)
+            }
+            protocol::Message::Elected(_) => true,
+        })
+    });
+    explore(world, checker)
 }
 
 static CLAIMS: [Claim; 1] = [Claim {

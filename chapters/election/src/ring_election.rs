@@ -67,7 +67,22 @@ const ENDS: &str = "every election ends";
 const FOLLOW: &str = "termination";
 const HIGHEST: &str = "validity";
 
-static MODELS: [CheckedModel; 9] = [
+static MODELS: [CheckedModel; 11] = [
+    CheckedModel::holds(
+        "two nodes",
+        "a message takes one tick; both begin at once, no node crashes, and the highest is elected",
+        36,
+        || {
+            let world = Bounds { nodes: 2, ..PUNCTUAL }.world(None);
+            explore(&world, highest(lively(&world)))
+        },
+    ),
+    CheckedModel::holds(
+        "three nodes, two crashes for good",
+        "a message takes one tick; the last node alive skips both others, and its election ends",
+        20_407,
+        || Bounds { crashes: 2, crashed: Crashed::Stays, ..PUNCTUAL }.explored(None),
+    ),
     CheckedModel {
         name: "three nodes, a crash with return",
         text: "a message takes one tick; any node may crash at any moment, and restarts; eventually all follow a living node",

@@ -189,6 +189,27 @@ impl<S: Stamp> History<S> {
         past
     }
 
+    /// The direct causes of the newest event of each process, with that event: the one before it there, and the sending of what
+    /// it received.
+    pub(crate) fn newest_with_causes(
+        &self,
+    ) -> impl Iterator<Item = (NodeId, &Event<S>, impl Iterator<Item = &Event<S>>)> {
+        self.lines.iter().filter_map(|(node, line)| {
+            let (at, event) = line.events.iter().enumerate().next_back()?;
+            let sending =
+                self.sending_of(*node, at).and_then(|(from, count)| self.lines.get(&from)?.events.get(count - 1));
+            Some((*node, event, line.events[..at].last().into_iter().chain(sending)))
+        })
+    }
+
+    /// The newest event of each process, with the number of events of each process up to it.
+    pub(crate) fn newest_with_counts(&self) -> impl Iterator<Item = (NodeId, &Event<S>, BTreeMap<NodeId, usize>)> {
+        self.newest().map(|(node, at, event, mut past)| {
+            past.insert(node, at + 1);
+            (node, event, past)
+        })
+    }
+
     /// The sending that matches this receipt, as a count that includes it.
     fn sending_of(&self, node: NodeId, at: usize) -> Option<(NodeId, usize)> {
         let Action::Receive { from, number } = self.lines.get(&node)?.events.get(at)?.action else { return None };

@@ -48,6 +48,8 @@
 //!
 //! L. Lamport: *Time, clocks, and the ordering of events in a distributed system*, 1978: the clock condition, implementation
 //! rules IR1 and IR2, and the total order in the section "Ordering the events totally".
+//! M. Raynal, M. Singhal: *Logical time: capturing causality in distributed systems*, IEEE Computer 29(2), 1996: event counting,
+//! where clocks advance by one.
 
 mod properties;
 

@@ -57,7 +57,7 @@
 mod properties;
 
 pub use crate::event::{Command, Event};
-pub use properties::properties;
+pub use properties::{History, properties};
 
 use alloc::vec::Vec;
 use core::convert::Infallible;

@@ -8,9 +8,7 @@ pub fn largest_agreeing(offsets: &mut [i64], gamma_ns: u64) -> Option<(i64, i64,
     let mut best: Option<(i64, i64, usize)> = None;
     let mut first = 0;
     for (last, high) in offsets.iter().enumerate() {
-        while high.abs_diff(offsets[first]) > gamma_ns {
-            first += 1;
-        }
+        first += offsets[first..last].iter().take_while(|low| high.abs_diff(**low) > gamma_ns).count();
         let (low, count) = (offsets[first], last - first + 1);
         let rank = |low: i64, high: i64, count: usize| (count, low <= 0 && 0 <= high, u64::MAX - high.abs_diff(low));
         let is_better = best.is_none_or(|best| rank(low, *high, count) > rank(best.0, best.1, best.2));

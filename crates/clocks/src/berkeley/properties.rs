@@ -14,6 +14,8 @@ use volvox_core::{Duration, NodeId, Picture, Property, When};
 pub struct History {
     readings: Readings,
     averages: u32,
+    /// An average of no clock, or of more clocks than answered.
+    unfounded: Option<(usize, usize)>,
 }
 
 impl volvox_core::History<Berkeley> for History {
@@ -22,7 +24,12 @@ impl volvox_core::History<Berkeley> for History {
             // A reading after a setting is compared with none before it.
             Event::Started(reading) | Event::ClockSet { reading, .. } => self.readings.begin(node, *reading),
             Event::Shows(reading) => self.readings.push(node, *reading),
-            Event::Averaged { .. } => self.averages += 1,
+            Event::Averaged { of, answered, .. } => {
+                self.averages += 1;
+                if *of == 0 || of > answered {
+                    self.unfounded = Some((*of, *answered));
+                }
+            }
             Event::Adjusted { before, after, .. } => {
                 self.readings.push(node, *before);
                 self.readings.push(node, *after);
@@ -56,6 +63,15 @@ pub fn properties() -> Vec<Property<Berkeley, History>> {
             holds: |picture| {
                 let mut nodes = picture.nodes.iter();
                 nodes.try_for_each(|(id, node)| picture.history.readings.is_gradual(*id, node.clock.slew_ppm()))
+            },
+        },
+        Property {
+            name: "validity",
+            source: "Gusella and Zatti 1989, section III; TIM-06",
+            when: When::Always,
+            holds: |picture| match picture.history.unfounded {
+                None => Ok(()),
+                Some((of, answered)) => Err(format!("an average is of {of} clocks, where {answered} answered")),
             },
         },
         Property {

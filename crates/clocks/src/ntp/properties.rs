@@ -1,12 +1,14 @@
 //! The properties. Most of them compare with the truth, which is known where the machines' own clocks agreed when they
 //! started: a server's clock is then ahead of the truth by what it was off at its start, and by how much it was set since.
 
-use super::filter::Sample;
+use super::filter::{DISPERSION_PPM, PRECISION_NS, REGISTER, Sample};
+use super::selection::Candidate;
 use super::{History, Ntp};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
+use volvox_core::time::nanos;
 use volvox_core::{NodeId, Picture, Property, When};
 
 /// The properties.
@@ -27,6 +29,18 @@ pub fn properties() -> Vec<Property<Ntp, History>> {
             holds: clock_filter,
         },
         Property { name: "accuracy", source: "RFC 5905, section 11.2; TIM-08", when: When::Always, holds: accuracy },
+        Property {
+            name: "synchronization distance",
+            source: "RFC 5905, sections 10 and 11.2; TIM-08",
+            when: When::Always,
+            holds: synchronization_distance,
+        },
+        Property {
+            name: "clock discipline",
+            source: "RFC 5905, section 11.3; TIM-08",
+            when: When::Always,
+            holds: clock_discipline,
+        },
         Property {
             name: "monotonicity",
             source: "RFC 5905, section 11.3; TIM-03",
@@ -114,6 +128,59 @@ fn accuracy(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
             return Err(format!(
                 "{id} has chosen an offset that is off by {error} ns, where right servers are within {widest} ns"
             ));
+        }
+    }
+    Ok(())
+}
+
+/// What a client says of the servers from which it has chosen: the true offset is within the distance, which is at most half the
+/// delay and what drift may have added since; the jitter is not greater than the samples differ; and the more certain one of
+/// two servers has the greater weight. No register keeps more samples than it has stages.
+fn synchronization_distance(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
+    for (id, node) in picture.nodes {
+        if let Some((server, samples)) = node.registers().find(|(_, samples)| samples.len() > REGISTER) {
+            return Err(format!("{id} keeps {} samples of {server}, where {REGISTER} are kept", samples.len()));
+        }
+        let Some(chosen) = node.chosen() else { continue };
+        let newest = node.registers().filter_map(|(_, samples)| samples.last()).map(|sample| sample.at).max();
+        for one in &chosen.candidates {
+            let error = truth(picture, node, one.server).map_or(0, |truth| one.ahead_ns.abs_diff(truth));
+            if error > one.distance_ns.saturating_add(1) {
+                return Err(format!("{id} is {error} ns off {}, at a distance of {} ns", one.server, one.distance_ns));
+            }
+            let Some((_, samples)) = node.registers().find(|(server, _)| *server == one.server) else { continue };
+            let its = samples.iter().filter(|sample| sample.ahead_ns == one.ahead_ns);
+            let most = its.map(|sample| {
+                let age = newest.map_or(0, |newest| nanos(newest.since(sample.at)));
+                sample.delay_ns / 2 + PRECISION_NS + age / 1_000_000 * DISPERSION_PPM
+            });
+            if most.max().is_some_and(|most| one.distance_ns > most.max(node.config.distance_min_ns)) {
+                return Err(format!("{id} is farther from {} than the delay and drift explain", one.server));
+            }
+            let leads = || samples.iter().map(|sample| sample.ahead_ns);
+            let spread = leads().max().zip(leads().min()).map_or(0, |(most, least)| most.abs_diff(least));
+            if samples.len() < REGISTER && one.jitter_ns > spread {
+                return Err(format!("{id} sees a jitter of {} ns among samples within {spread} ns", one.jitter_ns));
+            }
+        }
+        if let [one, other] = chosen.candidates.as_slice() {
+            let away = |candidate: &Candidate| chosen.ahead_ns.abs_diff(candidate.ahead_ns);
+            let (near, far) = if one.distance_ns <= other.distance_ns { (one, other) } else { (other, one) };
+            if away(near) > away(far) + 1 {
+                return Err(format!("{id} prefers {}, which is less certain than {}", far.server, near.server));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A client's clock is adjusted by what was chosen, unless that is too far to be slewed.
+fn clock_discipline(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
+    for (id, node) in picture.nodes {
+        let Some(chosen) = node.chosen() else { continue };
+        let left = chosen.ahead_ns.abs_diff(node.clock().ahead());
+        if left != 0 && left <= nanos(node.config.thresholds.step) {
+            return Err(format!("the clock of {id} was not slewed by {left} ns"));
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use volvox_core::NodeId;
 use volvox_core::fault::LinkFault;
-use volvox_election::chang_roberts::{ChangRoberts, Command, Config, Message, properties};
+use volvox_election::chang_roberts::{ChangRoberts, Command, Config, History, Message, properties};
 use volvox_sim::bench::{Bench, check_codec, judge, ms};
 use volvox_sim::{Builder, FaultPlan, FaultWeights, run_seed};
 
@@ -66,7 +66,7 @@ fn all_follow_the_highest() {
             for _ in 0..10 {
                 sim.command_after(ms(rng.below(2_000)), NodeId(rng.between(1, 6)), Command::Suspect);
             }
-            judge(&mut sim, &mut (), &properties(), ms(60_000))
+            judge(&mut sim, &mut History::default(), &properties(), ms(60_000))
         });
         outcome.unwrap_or_else(|failure| panic!("{failure}"));
     }
