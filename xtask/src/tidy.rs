@@ -17,6 +17,7 @@ mod modules;
 mod purity;
 mod source;
 mod tree;
+mod weight;
 mod words;
 
 use std::fmt;
@@ -70,6 +71,7 @@ const RULES: &[(&str, Rule)] = &[
     ("words", words::findings),
     ("citations", citations::findings),
     ("English", english::findings),
+    ("weight", weight::findings),
 ];
 
 /// `cargo xtask tidy [--ratchet]`: checks, or prints the lines that the list of exceptions needs today.

@@ -24,6 +24,8 @@ use crate::cargo;
 use crate::workspace::Workspace;
 use figures::Figures;
 
+pub use figures::broken_ratchets;
+
 /// How many chapters the catalogue is expected to take.
 const CHAPTERS_EXPECTED: u64 = 150;
 
@@ -55,8 +57,8 @@ fn exact(workspace: &Workspace, figures: &mut Figures) -> Result<()> {
     }
     figures.set("laboratory, lines of IR", lines::of_package(workspace, &folder, "volvox-lab")?);
     figures.set("average chapter, lines of IR", total / chapters);
-    let whole = stripped_bytes(workspace, &folder.join("whole"), &[])?;
-    let bare = stripped_bytes(workspace, &folder.join("bare"), &["--no-default-features", "--features", "mimalloc"])?;
+    let whole = stripped_bytes(workspace, &folder, &[])?;
+    let bare = stripped_bytes(workspace, &folder, &["--no-default-features", "--features", "mimalloc"])?;
     let average = whole.saturating_sub(bare) / chapters;
     figures.set("chapters", chapters);
     figures.set("binary, stripped bytes", whole);

@@ -60,20 +60,31 @@ impl Figures {
     /// Fails when a figure is beyond its ratchet.
     pub fn check_ratchets(&self) -> Result<()> {
         let path = self.folder.join("ratchet.txt");
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let grown: Vec<String> = text
-            .lines()
-            .filter_map(read_line)
-            .filter_map(|(name, most)| {
-                let now = self.all.get(&name)?.value;
-                (now > most.value).then(|| format!("{name} is {now}, and {} is the most", most.value))
-            })
-            .collect();
+        let ratchets = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let figures = |name: &str| self.all.get(name).map(|figure| figure.value);
+        let grown: Vec<String> = beyond(&ratchets, figures).into_iter().map(|(_, what)| what).collect();
         if !grown.is_empty() {
             bail!("the program has grown heavier: {}", grown.join("; "));
         }
         Ok(())
     }
+}
+
+/// The ratchets of these lines that do not hold, each with its line number.
+fn beyond(ratchets: &str, figures: impl Fn(&str) -> Option<u64>) -> Vec<(usize, String)> {
+    let lines = ratchets.lines().enumerate().filter_map(|(number, line)| Some((number + 1, read_line(line)?)));
+    let judged = lines.filter_map(|(number, (name, most))| match figures(&name) {
+        Some(now) if now <= most.value => None,
+        Some(now) => Some((number, format!("{name} is {now}, and {} is the most", most.value))),
+        None => Some((number, format!("{name} was not measured"))),
+    });
+    judged.collect()
+}
+
+/// The ratchets that the figures in the files break, each with its line number: the rule of tidy.
+pub fn broken_ratchets(ratchets: &str, figures: &str) -> Vec<(usize, String)> {
+    let all: BTreeMap<String, Figure> = figures.lines().filter_map(read_line).collect();
+    beyond(ratchets, |name| all.get(name).map(|figure| figure.value))
 }
 
 const BEGIN: &str = "<!-- weight: figures -->";
@@ -113,6 +124,15 @@ fn moment(workspace: &Workspace) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_figure_that_has_grown_or_is_missing_breaks_its_ratchet() {
+        let ratchets = "# prose\nbytes = 10\nlines = 5\n";
+        let broken = |figures: &str| broken_ratchets(ratchets, figures);
+        assert_eq!(broken("bytes = 10 ; today\nlines = 4 ; today\n"), []);
+        assert_eq!(broken("bytes = 11 ; today\nlines = 5 ; today\n"), [(2, "bytes is 11, and 10 is the most".into())]);
+        assert_eq!(broken("bytes = 10 ; today\n"), [(3, "lines was not measured".into())]);
+    }
 
     #[test]
     fn a_line_is_read_as_it_is_written() {

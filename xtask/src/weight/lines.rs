@@ -13,8 +13,7 @@ pub fn of_package(workspace: &Workspace, folder: &Path, package: &str) -> Result
     let mut command = cargo::offline(workspace, &["rustc", "--quiet", "--release", "--lib", "--package", package]);
     command.args(["--", "--emit=llvm-ir", "-Cno-prepopulate-passes", "-Ccodegen-units=1"]);
     command.args(["-Copt-level=1", "-Cdebug-assertions=yes"]);
-    let folder = folder.join("lines");
-    cargo::run(command.env("CARGO_TARGET_DIR", &folder))?;
+    cargo::run(command.env("CARGO_TARGET_DIR", folder))?;
     let prefix = format!("{}-", package.replace('-', "_"));
     let deps = folder.join("release/deps");
     let mut newest = None;

@@ -176,6 +176,9 @@ fn the_shortest_run_without_a_rule_is_drawn_where_the_scenario_breaks_nothing() 
     let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
     assert_eq!((&ran["world"], &ran["good"]), (&json!("checked"), &json!(false)), "{ran}");
     assert!(ran["happened"].as_array().is_some_and(|happened| happened.len() > 10), "{ran}");
+    let output = lab(&["run", "berkeley", "--without", "unique", "--json"]);
+    let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    assert_eq!(ran["faults"], json!(["crash 1 @ 0s", "start 1 @ 2ms"]), "{ran}");
     // A scenario that breaks is shown itself, and so is one that the reader chose.
     let output = lab(&["run", "ricart-agrawala", "--without", "order"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains(", seed 1, without order"));

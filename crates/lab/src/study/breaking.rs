@@ -8,7 +8,9 @@ use super::{End, Held, Ran, roles};
 use crate::chapter::World;
 use crate::model::{CheckedModel, Explored, Found};
 use crate::shell::{PropertyCard, Shell};
-use volvox_core::{Instant, When};
+use std::collections::BTreeSet;
+use volvox_core::fault::Target;
+use volvox_core::{Fault, Instant, Scheduled, When};
 use volvox_sim::{Recording, Statistics, What};
 
 /// The model in which a run was found, where none of a scenario broke.
@@ -53,7 +55,7 @@ pub fn breaking_run(shell: &dyn Shell, model: &CheckedModel, explored: &Explored
         took,
         statistics: counted(shell, &found.recording),
         events: found.judged.events.clone(),
-        faults: Vec::new(),
+        faults: faults(&found.recording),
         in_vain: Vec::new(),
         healed: None,
         properties: properties(shell, property, found, took),
@@ -83,6 +85,20 @@ fn properties(shell: &dyn Shell, broken: &'static str, found: &Found, at: Instan
         }
     }
     properties
+}
+
+/// The crashes and restarts of a run. Each node starts once without a fault.
+fn faults(recording: &Recording) -> Vec<Scheduled> {
+    let mut started = BTreeSet::new();
+    let fault_of = recording.moments.iter().filter_map(|moment| {
+        let fault = match moment.what {
+            What::Stopped => Fault::Crash { who: Target::Node(moment.node), without_disk: false },
+            What::Started(_) if !started.insert(moment.node) => Fault::Start(moment.node),
+            _ => return None,
+        };
+        Some(Scheduled { fault, at: moment.at.since(Instant::ZERO) })
+    });
+    fault_of.collect()
 }
 
 /// Counts what a recording holds.
