@@ -101,7 +101,7 @@ static MODELS: [CheckedModel; 11] = [
     CheckedModel::holds(
         "disks that sync late",
         "two participants; links in order, a crash and a restart, one timeout at any moment, so no agreement is asked; one \
-         participant may refuse: what a node says is on its disk",
+         participant may refuse: no message or event is ahead of its record",
         25_387,
         logged,
     ),
@@ -264,7 +264,7 @@ fn logged() -> Explored {
         .timer_budget(|_| true, 1);
     let world = asked(system, 3);
     let checker = Checker::new(&world)
-        .invariant("what a node says is on its disk", is_logged)
+        .invariant("write-ahead logging", is_logged)
         .reachable("a commit", decided(Decision::Commit))
         .reachable("an abort", decided(Decision::Abort));
     explore(&world, checker)

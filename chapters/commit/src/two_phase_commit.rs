@@ -82,7 +82,7 @@ impl Chapter for TwoPhaseCommit {
 
 const SAME: &str = "agreement";
 const ENDS: &str = "termination";
-const LOGGED: &str = "what a node says is on its disk";
+const LOGGED: &str = "write-ahead logging";
 
 static MODELS: [CheckedModel; 18] = [
     CheckedModel {

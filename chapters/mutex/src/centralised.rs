@@ -191,7 +191,7 @@ fn safe(world: &Instance, nodes: u64) -> Checker<'_, Instance> {
     })
 }
 
-/// What a node tells about its place in the queue is what it has heard; at most this many entries come before its own: N,
+/// The place that a waiting node tells is the last that it heard; at most this many entries come before its own: N,
 /// where its last release may still be in flight, N-1 otherwise.
 fn promising(world: &Instance, most: u64) -> Checker<'_, Instance> {
     hold(Checker::new(world), &protocol::properties())

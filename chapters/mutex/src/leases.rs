@@ -161,7 +161,7 @@ static MODELS: [CheckedModel; 18] = [
     CheckedModel::holds(
         "disks that sync late",
         "two clients that get the lease and write, at any moment; the grantor's disk and the store's sync late, and a node \
-         crashes and restarts: what a client hears is on a disk",
+         crashes and restarts: no grant and no answer is ahead of its record",
         27_744,
         acknowledged,
     ),

@@ -102,7 +102,7 @@ pub(super) fn acknowledged() -> Explored {
         },
     );
     let checker = hold(Checker::new(&world), &[fencing(), tokens_grow()])
-        .invariant("what a client hears is on a disk", is_durable)
+        .invariant("write-ahead logging", is_durable)
         .reachable("a write of the second holder", |world, state| is_answered(world, state, 2))
         .reachable("a late writer hears of it", |world, state| {
             world.view(state).in_flight().any(|(_, _, message)| matches!(message, Message::Rejected { .. }))

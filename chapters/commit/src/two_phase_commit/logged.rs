@@ -1,4 +1,4 @@
-//! What a node says is on its disk: the rules for writing to the log (Bernstein, Hadzilacos and Goodman 1987, 7.4).
+//! Write-ahead logging: the rules for the log of two-phase commit (Bernstein, Hadzilacos and Goodman 1987, 7.4).
 
 use super::{COORDINATOR, Instance};
 use volvox_commit::transaction::{Decision, Outcome, Transaction, Vote};
