@@ -4,7 +4,7 @@
 //! node, and prints a table. With `--against-etcd` the cluster is three members of etcd itself: an expectation that does
 //! not hold there is wrong, whatever we answer. A word selects the checks whose name contains it.
 //!
-//! Then [`chrony`]: the NTP of `crates/clocks` and `chronyd` ask each other.
+//! Then [`moving`]: snapshots carried between etcd and us. Then [`chrony`]: the NTP of `crates/clocks` and `chronyd` ask each other.
 
 mod check;
 mod chrony;
@@ -16,6 +16,7 @@ mod kv;
 mod lease;
 mod maintenance;
 mod members;
+mod moving;
 mod perf;
 mod recipes;
 mod txn;
@@ -96,11 +97,15 @@ fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally
     let checks: Vec<&Check> = CHECKS.iter().copied().flatten().filter(|check| selected(check.name)).collect();
     // The other checks have nothing to do with chrony.
     let with_chrony = !against_etcd && chrony::names().any(selected);
-    if checks.is_empty() && !with_chrony {
+    let with_moving = !against_etcd && moving::names().any(selected);
+    if checks.is_empty() && !with_chrony && !with_moving {
         bail!("no check's name contains {words:?}");
     }
     if !checks.is_empty() {
         run_etcd(workspace, against_etcd, &checks, tally)?;
+    }
+    if with_moving {
+        moving::run(workspace, tally)?;
     }
     if with_chrony { chrony::run(workspace, selected, tally) } else { Ok(()) }
 }
@@ -179,7 +184,7 @@ mod tests {
     #[test]
     fn check_names_are_distinct() {
         let etcd = CHECKS.iter().copied().flatten().map(|check| check.name);
-        let mut names: Vec<_> = etcd.chain(chrony::names()).collect();
+        let mut names: Vec<_> = etcd.chain(moving::names()).chain(chrony::names()).collect();
         let count = names.len();
         names.sort_unstable();
         names.dedup();

@@ -134,6 +134,12 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
         | Command::Client(client::ClientCommand::Snapshot(client::SnapshotCommand::Restore(arguments))) => {
             local::restore::restore(&arguments, &data, options.json)
         }
+        Command::Client(client::ClientCommand::Snapshot(client::SnapshotCommand::Export(arguments))) => {
+            local::export::export(&arguments, options.json)
+        }
+        Command::Client(client::ClientCommand::Snapshot(client::SnapshotCommand::Status { file })) => {
+            local::export::status(&file, options.json)
+        }
         other => tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?

@@ -13,9 +13,37 @@ use core::ops::{Deref, Range};
 /// A slice keeps the whole allocation alive; use [`Bytes::detached`] for a part that outlives the whole.
 #[derive(Clone, Default)]
 pub struct Bytes {
-    data: Arc<[u8]>,
+    data: Data,
     start: u32,
     end: u32,
+}
+
+/// A buffer of at least this many bytes is taken over as it is. A smaller one is copied: to follow one more pointer with each
+/// look at it would cost more.
+const TAKEN_BYTES_MIN: usize = 1 << 10;
+
+#[derive(Clone)]
+enum Data {
+    /// Beside the reference counts.
+    Near(Arc<[u8]>),
+    /// In a buffer that was taken over.
+    Taken(Arc<Vec<u8>>),
+}
+
+impl Data {
+    #[inline]
+    fn all(&self) -> &[u8] {
+        match self {
+            Data::Near(bytes) => bytes,
+            Data::Taken(bytes) => bytes,
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Data {
+        Data::Near(Arc::default())
+    }
 }
 
 impl Bytes {
@@ -27,7 +55,7 @@ impl Bytes {
     /// The bytes.
     #[inline]
     pub fn as_slice(&self) -> &[u8] {
-        &self.data[self.start as usize..self.end as usize]
+        &self.data.all()[self.start as usize..self.end as usize]
     }
 
     /// A part that shares the allocation.
@@ -37,16 +65,12 @@ impl Bytes {
     #[inline]
     pub fn slice(&self, range: Range<usize>) -> Bytes {
         assert!(range.start <= range.end && range.end <= self.len(), "slice {range:?} of {} bytes", self.len());
-        Bytes {
-            data: Arc::clone(&self.data),
-            start: self.start + range.start as u32,
-            end: self.start + range.end as u32,
-        }
+        Bytes { data: self.data.clone(), start: self.start + range.start as u32, end: self.start + range.end as u32 }
     }
 
     /// The same bytes in an allocation of their own size.
     pub fn detached(&self) -> Bytes {
-        if self.len() == self.data.len() { self.clone() } else { Bytes::from(self.as_slice()) }
+        if self.len() == self.data.all().len() { self.clone() } else { Bytes::from(self.as_slice()) }
     }
 }
 
@@ -56,13 +80,19 @@ impl From<&[u8]> for Bytes {
         if end == 0 {
             return Bytes::default();
         }
-        Bytes { data: Arc::from(bytes), start: 0, end }
+        Bytes { data: Data::Near(Arc::from(bytes)), start: 0, end }
     }
 }
 
 impl From<Vec<u8>> for Bytes {
+    /// Takes over a large buffer that is nearly full, and copies any other.
     fn from(bytes: Vec<u8>) -> Bytes {
-        Bytes::from(bytes.as_slice())
+        let is_full = bytes.capacity() - bytes.len() <= bytes.len() / 8;
+        if bytes.len() < TAKEN_BYTES_MIN || !is_full {
+            return Bytes::from(bytes.as_slice());
+        }
+        let end = u32::try_from(bytes.len()).expect("a byte string of at most 4 GiB");
+        Bytes { data: Data::Taken(Arc::new(bytes)), start: 0, end }
     }
 }
 
@@ -139,5 +169,36 @@ impl fmt::Debug for Bytes {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.as_slice().escape_ascii())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn a_large_buffer_is_taken_over_and_shared() {
+        let buffer = vec![7; TAKEN_BYTES_MIN];
+        let place = buffer.as_ptr();
+        let bytes = Bytes::from(buffer);
+        assert_eq!(bytes.as_ptr(), place, "no byte was copied");
+        let part = bytes.slice(10..20);
+        assert_eq!((part.as_ptr(), part.len()), (place.wrapping_add(10), 10));
+        assert_eq!(part.detached(), part);
+        assert_ne!(part.detached().as_ptr(), part.as_ptr(), "a part that outlives the whole holds only itself");
+    }
+
+    #[test]
+    fn a_buffer_that_is_mostly_empty_is_not_kept() {
+        let mut buffer = Vec::with_capacity(4 * TAKEN_BYTES_MIN);
+        buffer.resize(TAKEN_BYTES_MIN, 7);
+        let place = buffer.as_ptr();
+        assert_ne!(Bytes::from(buffer).as_ptr(), place);
+    }
+
+    #[test]
+    fn it_is_three_words_long() {
+        assert_eq!(size_of::<Bytes>(), 24);
     }
 }

@@ -224,23 +224,23 @@ impl<'a, P: Process> Context<'a, P> {
     }
 
     /// Runs one step of a child process in its own context, then maps the child's effects into this process's, in
-    /// order. The child's events are not forwarded: afterwards they are in `scratch`, with the positions that they wait
-    /// for, and the parent takes them from there.
+    /// order, and returns what the step returns. The child's events are not forwarded: afterwards they are in `scratch`,
+    /// with the positions that they wait for, and the parent takes them from there.
     ///
     /// Parent and child share positions: each record of the child becomes exactly one record of the parent. Checkpoints
     /// belong to the node: parent and children share one space of part numbers and covered positions. The parent of a
     /// child that checkpoints must not persist anything that has to survive the truncation, and must not have a second
     /// such child.
-    pub fn scope<C: Process>(
+    pub fn scope<C: Process, T>(
         &mut self,
         scratch: &mut Scratch<C>,
-        step: impl FnOnce(&mut Context<'_, C>),
+        step: impl FnOnce(&mut Context<'_, C>) -> T,
         map_message: impl Fn(C::Message) -> P::Message,
         map_timer: impl Fn(C::Timer) -> P::Timer,
         map_record: impl Fn(C::Record) -> P::Record,
-    ) {
+    ) -> T {
         assert!(scratch.effects.is_empty(), "a child's effects were left behind");
-        step(&mut Context { environment: self.environment, effects: &mut scratch.effects });
+        let result = step(&mut Context { environment: self.environment, effects: &mut scratch.effects });
         for effect in scratch.effects.drain(..) {
             match effect {
                 Effect::Emit { event, after } => scratch.events.push((event, after)),
@@ -249,6 +249,7 @@ impl<'a, P: Process> Context<'a, P> {
                     .push(other.map(&map_message, &map_timer, &map_record, |_| unreachable!("an event was put aside"))),
             }
         }
+        result
     }
 
     /// Runs one step of another process in place of this one, over `effects`, which is empty before and after: the same

@@ -158,6 +158,7 @@
 //! Pillai et al., *All File Systems Are Not Created Equal*, OSDI 2014: what a rename promises.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod checkpoint;
 mod counters;
 mod directory;
@@ -176,6 +177,7 @@ mod simulated;
 mod spares;
 mod unsynced;
 
+pub use batch::Batch;
 pub use checkpoint::PARTS_MAX;
 pub use counters::Counters;
 pub use directory::{Directory, File};

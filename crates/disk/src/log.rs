@@ -1,5 +1,6 @@
 //! The log itself: batches go in, one write and one fdatasync each.
 
+use crate::batch::Batch;
 use crate::counters::Counters;
 use crate::directory::{Directory, File};
 use crate::error::AppendError;
@@ -65,7 +66,8 @@ pub struct Log<D: Directory> {
     pub(crate) spares: Spares<D::File>,
     pub(crate) unsynced: Option<Unsynced>,
     pub(crate) bytes_since_checkpoint: u64,
-    pub(crate) buffer: Vec<u8>,
+    /// For records that come as slices.
+    pub(crate) buffer: Batch,
     pub(crate) counters: Counters,
 }
 
@@ -123,13 +125,31 @@ impl<D: Directory> Log<D> {
         Ok(positions)
     }
 
+    /// Makes the records of a batch durable, as [`Log::append`] does, without copying them. Whatever the outcome, the batch
+    /// is as it was.
+    ///
+    /// # Panics
+    /// As [`Log::append`].
+    pub fn append_batch(&mut self, batch: &mut Batch) -> Result<(Position, Position), AppendError> {
+        self.check_ready()?;
+        let result = self.write_batch(batch);
+        let positions = self.stop_unless_harmless(result)?;
+        self.sync()?;
+        Ok(positions)
+    }
+
     /// The first half of [`Log::append`]: the records are written, but not yet durable.
     pub fn write<'a>(
         &mut self,
         records: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<(Position, Position), AppendError> {
         self.check_ready()?;
-        let result = self.write_batch(records);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.clear();
+        let result = collect(records, &mut buffer).and_then(|()| self.write_batch(&mut buffer));
+        if buffer.capacity() <= BUFFER_BYTES_KEPT {
+            self.buffer = buffer;
+        }
         self.stop_unless_harmless(result)
     }
 
@@ -209,62 +229,38 @@ impl<D: Directory> Log<D> {
         &self.directory
     }
 
-    fn write_batch<'a>(
-        &mut self,
-        records: impl IntoIterator<Item = &'a [u8]>,
-    ) -> Result<(Position, Position), AppendError> {
+    fn write_batch(&mut self, batch: &mut Batch) -> Result<(Position, Position), AppendError> {
         assert!(self.unsynced.is_none(), "a batch is written only after the one before it was synced");
-        let count = self.encode_body(records)?;
-        assert!(count > 0, "a batch of no records is written by write_idle");
-        let bytes = padded(self.buffer.len());
+        assert!(batch.count > 0, "a batch of no records is written by write_idle");
+        check_sizes(batch)?;
+        let length = batch.bytes.len();
+        let bytes = padded(length);
         if !self.has_room(bytes as u64) {
             self.roll(bytes as u64)?;
         }
         let active = self.active.as_ref().expect("a log that is ready has a segment");
-        let body = &self.buffer[BATCH_HEADER..];
+        let body = &batch.bytes[BATCH_HEADER..];
         let header = BatchHeader {
             segment: active.number,
             segment_bytes: active.capacity,
             first: self.next,
             synced_through: self.durable,
             manifest: self.manifest.sequence,
-            count,
+            count: batch.count,
             body_length: body.len() as u32,
             body_crc: body_checksum(body),
             sealed: false,
         };
-        header.encode(self.nonce(), &mut self.buffer);
+        header.encode(self.nonce(), &mut batch.bytes);
         // The sector after the batch is zeroed with it: there the log ends, whatever data an earlier use left.
-        self.buffer.resize(bytes + SECTOR, 0);
-        let written = active.file.write_at(&self.buffer, active.end);
-        if self.buffer.capacity() > BUFFER_BYTES_KEPT {
-            self.buffer = Vec::new();
-        }
+        batch.bytes.resize(bytes + SECTOR, 0);
+        let written = active.file.write_at(&batch.bytes, active.end);
+        batch.bytes.truncate(length);
         written.map_err(|error| AppendError::write(&names::segment(active.number), error))?;
         self.counters.bytes_written += (bytes + SECTOR) as u64;
         self.next = header.last().next();
-        self.unsynced = Some(Unsynced { last: header.last(), count: u64::from(count), bytes: bytes as u64 });
+        self.unsynced = Some(Unsynced { last: header.last(), count: u64::from(batch.count), bytes: bytes as u64 });
         Ok((header.first, header.last()))
-    }
-
-    /// Fills the buffer: space for the header, then each record behind its length.
-    fn encode_body<'a>(&mut self, records: impl IntoIterator<Item = &'a [u8]>) -> Result<u32, AppendError> {
-        self.buffer.clear();
-        self.buffer.resize(BATCH_HEADER, 0);
-        let mut count = 0;
-        for record in records {
-            let bytes = self.buffer.len() + 4 + record.len();
-            if record.len() > RECORD_BYTES_MAX {
-                return Err(AppendError::TooLarge { bytes: record.len(), limit: RECORD_BYTES_MAX });
-            }
-            if bytes > BATCH_BYTES_MAX {
-                return Err(AppendError::TooLarge { bytes, limit: BATCH_BYTES_MAX });
-            }
-            self.buffer.extend_from_slice(&(record.len() as u32).to_le_bytes());
-            self.buffer.extend_from_slice(record);
-            count += 1;
-        }
-        Ok(count)
     }
 
     fn has_room(&self, bytes: u64) -> bool {
@@ -361,4 +357,24 @@ impl<D: Directory> Log<D> {
         }
         result
     }
+}
+
+/// Copies records into a batch, not more than one may hold.
+fn collect<'a>(records: impl IntoIterator<Item = &'a [u8]>, batch: &mut Batch) -> Result<(), AppendError> {
+    for record in records {
+        batch.push(|out| out.extend_from_slice(record));
+        check_sizes(batch)?;
+    }
+    Ok(())
+}
+
+fn check_sizes(batch: &Batch) -> Result<(), AppendError> {
+    if batch.largest > RECORD_BYTES_MAX {
+        return Err(AppendError::TooLarge { bytes: batch.largest, limit: RECORD_BYTES_MAX });
+    }
+    let bytes = batch.bytes.len();
+    if bytes > BATCH_BYTES_MAX {
+        return Err(AppendError::TooLarge { bytes, limit: BATCH_BYTES_MAX });
+    }
+    Ok(())
 }

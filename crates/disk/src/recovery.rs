@@ -106,7 +106,7 @@ impl<D: Directory> Log<D> {
             active: None,
             unsynced: None,
             bytes_since_checkpoint: 0,
-            buffer: Vec::new(),
+            buffer: crate::batch::Batch::default(),
             counters: Counters::default(),
         }
     }

@@ -1,11 +1,12 @@
 //! Delivers the replica's events to the waiting calls.
 
+use crate::fan_out::{Delivery, FanOut};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, oneshot, watch};
-use volvox_replica::watch::{StreamId, WatchResponse};
-use volvox_replica::{Error, Event, Reply, Ticket};
+use volvox_replica::watch::StreamId;
+use volvox_replica::{Error, Event, Reply, Ticket, WatchResponse};
 
 /// How many requests may wait at a time; the replica refuses long before.
 const WAITING_MAX: usize = 1 << 17;
@@ -18,11 +19,18 @@ type Waiter = oneshot::Sender<Result<Reply, Error>>;
 #[derive(Debug)]
 pub struct Dispatcher {
     requests: Mutex<Requests>,
-    streams: Mutex<BTreeMap<u64, mpsc::UnboundedSender<WatchResponse>>>,
+    streams: Mutex<Streams>,
     next_stream: AtomicU64,
     /// Changes whenever the leader changes.
     leaders: watch::Sender<u64>,
     stopped: watch::Sender<bool>,
+}
+
+/// The watch streams, and what several of them are about to send.
+#[derive(Debug, Default)]
+struct Streams {
+    senders: BTreeMap<u64, mpsc::UnboundedSender<Delivery>>,
+    fan_out: FanOut,
 }
 
 /// A slab: a ticket names a slot and its use count, so an answer that arrives after its request was abandoned finds no
@@ -114,25 +122,25 @@ impl Dispatcher {
 
     /// A watch stream. The content of its channel is bounded by the credit granted to the hub: when there is none left,
     /// the hub sends at most the rest of one response that it cut into fragments.
-    pub(crate) fn open_stream(&self) -> Result<(StreamId, mpsc::UnboundedReceiver<WatchResponse>), Error> {
+    pub(crate) fn open_stream(&self) -> Result<(StreamId, mpsc::UnboundedReceiver<Delivery>), Error> {
         let stream = self.next_stream.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut streams = self.streams.lock().expect("no panic while it was held");
-        if streams.len() >= STREAMS_MAX {
+        if streams.senders.len() >= STREAMS_MAX {
             return Err(Error::TooManyRequests);
         }
-        streams.insert(stream, sender);
+        streams.senders.insert(stream, sender);
         Ok((StreamId(stream), receiver))
     }
 
     /// The stream is gone.
     pub(crate) fn close_stream(&self, stream: StreamId) {
-        self.streams.lock().expect("no panic while it was held").remove(&stream.0);
+        self.streams.lock().expect("no panic while it was held").senders.remove(&stream.0);
     }
 
     /// How many watch streams are open.
     pub fn open_streams(&self) -> usize {
-        self.streams.lock().expect("no panic while it was held").len()
+        self.streams.lock().expect("no panic while it was held").senders.len()
     }
 
     fn take(&self, ticket: Ticket) -> Option<Waiter> {
@@ -148,10 +156,11 @@ impl Dispatcher {
     }
 
     fn on_watch(&self, stream: StreamId, response: WatchResponse) {
-        let streams = self.streams.lock().expect("no panic while it was held");
-        if let Some(sender) = streams.get(&stream.0) {
+        let mut streams = self.streams.lock().expect("no panic while it was held");
+        let Streams { senders, fan_out } = &mut *streams;
+        if let Some(sender) = senders.get(&stream.0) {
             // A client that went away in this moment has no use for it.
-            let _ = sender.send(response);
+            let _ = sender.send(fan_out.deliver(response));
         }
     }
 }
@@ -206,11 +215,11 @@ mod tests {
         let response = |watch_id| WatchResponse { watch_id, ..WatchResponse::default() };
         dispatcher.on_event(Event::Watch { stream: second, response: response(2) });
         dispatcher.on_event(Event::Watch { stream: first, response: response(1) });
-        assert_eq!(to_first.recv().await, Some(response(1)));
-        assert_eq!(to_second.recv().await, Some(response(2)));
+        assert_eq!(to_first.recv().await.unwrap().response, response(1));
+        assert_eq!(to_second.recv().await.unwrap().response, response(2));
         dispatcher.close_stream(first);
         dispatcher.on_event(Event::Watch { stream: first, response: response(3) });
-        assert_eq!(to_first.recv().await, None);
+        assert!(to_first.recv().await.is_none());
         assert_eq!(dispatcher.open_streams(), 1);
     }
 

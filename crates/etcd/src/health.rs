@@ -1,7 +1,7 @@
 //! The service `grpc.health.v1.Health` (book/src/etcd.md#13.3): SERVING for the whole server, NotFound for other names.
 
 use crate::backend::Backend;
-use crate::door::{Door, message};
+use crate::context::{Door, message};
 use crate::grpc::{Code, Content, Status, frame};
 use crate::metrics::MessageCounter;
 use futures_util::stream::{self, StreamExt};

@@ -1,7 +1,7 @@
 //! The plain HTTP endpoints, for probes, metrics and people (book/src/etcd.md#14).
 
 use crate::backend::Backend;
-use crate::door::Door;
+use crate::context::Door;
 use crate::grpc::{Body, Status};
 use crate::maintenance::alarm_name;
 use crate::metrics;
@@ -11,8 +11,8 @@ use http::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use std::fmt::Write;
-use volvox_replica::Error;
-use volvox_store::AlarmType;
+use volvox_service::probe::{Check, Health, Verdict, health as health_of};
+use volvox_service::{Caller, Request};
 
 /// Answers a request that is not a gRPC call.
 pub(crate) async fn serve<B: Backend>(door: &Door<B>, request: &Parts) -> Response<Body> {
@@ -22,10 +22,14 @@ pub(crate) async fn serve<B: Backend>(door: &Door<B>, request: &Parts) -> Respon
         "/health" if request.method != Method::GET => method_not_allowed(),
         "/health" => health(door, &Query::of(request)).await,
         "/version" if is_read => json(StatusCode::OK, version()),
-        "/metrics" if is_read => text(StatusCode::OK, metrics::CONTENT_TYPE, metrics::render(door)),
+        "/metrics" if is_read => text(
+            StatusCode::OK,
+            metrics::CONTENT_TYPE,
+            metrics::render(door.backend.view(), door.backend.counters(), &door.metrics),
+        ),
         "/livez" | "/readyz" if !is_read => method_not_allowed(),
-        "/livez" => probe(door, &Query::of(request), LIVE).await,
-        "/readyz" => probe(door, &Query::of(request), READY).await,
+        "/livez" => probe(door, &Query::of(request), Check::ALIVE).await,
+        "/readyz" => probe(door, &Query::of(request), Check::READY).await,
         _ => match sub_path(path) {
             Some(_) if !is_read => method_not_allowed(),
             Some(check) => probe(door, &Query::of(request), std::slice::from_ref(check)).await,
@@ -67,77 +71,54 @@ fn or_empty<S: serde::Serializer>(text: &Option<&str>, serializer: S) -> Result<
 }
 
 async fn unhealthy<B: Backend>(door: &Door<B>, query: &Query) -> Option<String> {
-    let view = door.backend.view();
-    let alarm = view.store.alarms().map(|alarm| alarm_name(alarm.alarm)).find(|name| !query.excludes(name));
-    if let Some(name) = alarm {
-        return Some(format!("ALARM {name}"));
-    }
-    if query.serializable {
-        // The view is there: a local read cannot fail.
-        return None;
-    }
-    if view.status.leader.is_none() {
-        return Some("RAFT NO LEADER".to_owned());
-    }
-    let error = linearizable_read(door).await.err()?;
-    Some(format!("RANGE ERROR:{}", error.message))
-}
-
-/// One check of `/livez` and `/readyz`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Check {
-    DataCorruption,
-    SerializableRead,
-    LinearizableRead,
-    NonLearner,
-}
-
-const LIVE: &[Check] = &[Check::SerializableRead];
-const READY: &[Check] = &[Check::DataCorruption, Check::SerializableRead, Check::LinearizableRead, Check::NonLearner];
-
-impl Check {
-    fn name(self) -> &'static str {
-        match self {
-            Check::DataCorruption => "data_corruption",
-            Check::SerializableRead => "serializable_read",
-            Check::LinearizableRead => "linearizable_read",
-            Check::NonLearner => "non_learner",
+    let excludes = |alarm| query.excludes(alarm_name(alarm));
+    match health_of(&door.backend.view(), excludes, query.serializable) {
+        Health::Healthy => None,
+        Health::Alarm(alarm) => Some(format!("ALARM {}", alarm_name(alarm))),
+        Health::NoLeader => Some("RAFT NO LEADER".to_owned()),
+        Health::Confirm => {
+            let error = linearizable_read(door).await.err()?;
+            Some(format!("RANGE ERROR:{}", error.message))
         }
     }
+}
 
-    async fn run<B: Backend>(self, door: &Door<B>) -> Result<(), String> {
-        match self {
-            Check::DataCorruption => match door.backend.view().store.has_alarm(AlarmType::Corrupt) {
-                true => Err("alarm activated: CORRUPT".to_owned()),
-                false => Ok(()),
-            },
-            Check::SerializableRead => Ok(()),
-            Check::LinearizableRead => linearizable_read(door).await.map_err(|error| error.message.into_owned()),
-            Check::NonLearner => match door.backend.view().status.is_learner {
-                true => Err("not supported for learner".to_owned()),
-                false => Ok(()),
-            },
-        }
+/// The name of a check in its path.
+fn name(check: Check) -> &'static str {
+    match check {
+        Check::DataCorruption => "data_corruption",
+        Check::SerializableRead => "serializable_read",
+        Check::LinearizableRead => "linearizable_read",
+        Check::NonLearner => "non_learner",
+    }
+}
+
+async fn run<B: Backend>(door: &Door<B>, check: Check) -> Result<(), String> {
+    match check.verdict(&door.backend.view()) {
+        Verdict::Passed => Ok(()),
+        Verdict::Confirm => linearizable_read(door).await.map_err(|error| error.message.into_owned()),
+        Verdict::Corrupt => Err("alarm activated: CORRUPT".to_owned()),
+        Verdict::Learner => Err("not supported for learner".to_owned()),
     }
 }
 
 fn sub_path(path: &str) -> Option<&'static Check> {
-    let (checks, name) = match path.strip_prefix("/livez/") {
-        Some(name) => (LIVE, name),
-        None => (READY, path.strip_prefix("/readyz/")?),
+    let (checks, wanted) = match path.strip_prefix("/livez/") {
+        Some(wanted) => (Check::ALIVE, wanted),
+        None => (Check::READY, path.strip_prefix("/readyz/")?),
     };
-    checks.iter().find(|check| check.name() == name)
+    checks.iter().find(|check| name(**check) == wanted)
 }
 
 async fn probe<B: Backend>(door: &Door<B>, query: &Query, checks: &[Check]) -> Response<Body> {
     let mut lines = String::new();
     let mut passed = true;
-    for check in checks.iter().filter(|check| !query.excludes(check.name())) {
-        match check.run(door).await {
-            Ok(()) => writeln!(lines, "[+]{} ok", check.name()),
+    for check in checks.iter().filter(|check| !query.excludes(name(**check))) {
+        match run(door, *check).await {
+            Ok(()) => writeln!(lines, "[+]{} ok", name(*check)),
             Err(error) => {
                 passed = false;
-                writeln!(lines, "[-]{} failed: {error}", check.name())
+                writeln!(lines, "[-]{} failed: {error}", name(*check))
             }
         }
         .expect("a String grows as far as it must");
@@ -149,10 +130,7 @@ async fn probe<B: Backend>(door: &Door<B>, query: &Query, checks: &[Check]) -> R
 }
 
 async fn linearizable_read<B: Backend>(door: &Door<B>) -> Result<(), Status> {
-    if door.backend.view().status.is_learner {
-        return Err(Error::Learner.into());
-    }
-    door.read().await.map(|_| ())
+    door.call(&Caller::default(), Request::Confirm).await.map(drop)
 }
 
 /// The options of a probe.

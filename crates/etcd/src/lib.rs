@@ -3,26 +3,31 @@
 //! **Problem.** `etcdctl`, Kubernetes and the clients of a dozen languages speak one protocol: gRPC services over
 //! HTTP/2, with plain HTTP endpoints for probes and metrics on the same port. They distinguish errors by their text.
 //!
-//! **Idea.** The door consists of connections and codecs, and decides nothing. A write or a linearizable read becomes a
-//! command for the replica, with a [ticket](volvox_replica::Ticket); the event that answers it completes the call.
-//! Read-only requests are answered from the replica's immutable view. Watch streams are pipes with credit.
+//! **Idea.** The door consists of connections and codecs, and decides nothing. A request becomes a value, which the
+//! [service](volvox_service) admits and answers; where that takes the replica, a command with a
+//! [ticket](volvox_replica::Ticket) goes there, and the event that answers it lets the call continue. Watch streams are
+//! pipes with credit. The texts and codes of errors, which only etcd's clients understand, are here and nowhere else
+//! (`refusal`).
 //!
 //! ```text
 //!   connection --> server  (preface, limits, time-outs)
 //!                    |
-//!                   door   (which call? may this member serve it?)
+//!                 router   (which call?)
 //!                    |
-//!          kv  watch  lease  cluster  maintenance  health  http
+//!          kv  watch  lease  cluster  maintenance  health  http      (codecs)
+//!                    |
+//!                context   (one loop: service, replica, service, ... answer)
 //!             |                  |                    ^
 //!             | Command          | view()             | Event
 //!             v                  v                    |
 //!           Backend: the replica ----------------> Dispatcher
 //! ```
 //!
-//! A worked put: `server` accepts and recognises HTTP/2; `door` finds `/etcdserverpb.KV/Put` and reads
-//! one message of at most `request_bytes_max` + 512 KiB; `convert` copies key and value once; the static checks of
-//! etcd run in etcd's order; [`Dispatcher`] issues a ticket and [`Backend::command`] passes it to the replica. When the
-//! write is committed and applied the event returns, and `wire` writes the answer into the frame that is sent.
+//! A worked put: `server` accepts and recognises HTTP/2; `router` finds `/etcdserverpb.KV/Put` and reads
+//! one message of at most `request_bytes_max` + 512 KiB; `convert` copies key and value once; the service checks it in
+//! etcd's order and makes a command of it; [`Dispatcher`] issues a ticket and [`Backend::command`] passes it to the
+//! replica. When the write is committed and applied the event returns, and `wire` writes the answer into the frame that
+//! is sent.
 //!
 //! **Two codecs.** Requests and rare answers go through the generated types (`proto`), which are the protocol as etcd writes
 //! it down. Range, Put, Delete, Txn and Watch carry keys and values, are sent often and grow large: `wire` writes their
@@ -42,9 +47,12 @@
 
 mod backend;
 mod cluster;
+mod context;
 mod convert;
+mod cut_off;
+pub mod database;
 mod dispatcher;
-mod door;
+mod fan_out;
 mod grpc;
 mod health;
 mod http;
@@ -54,6 +62,8 @@ mod maintenance;
 mod method;
 mod metrics;
 pub mod proto;
+mod refusal;
+mod router;
 mod server;
 pub mod snapshot;
 mod stream;

@@ -1,36 +1,30 @@
 //! The service Maintenance (book/src/etcd.md#8).
 
 use crate::backend::Backend;
+use crate::context::{Door, header_message, message, unexpected};
 use crate::convert;
-use crate::door::{Door, header_message, header_of, message, unexpected};
+use crate::database::{Chunks, Step};
 use crate::grpc::{Content, Status, frame};
-use crate::kv::write;
 use crate::metrics::MessageCounter;
 use crate::proto::etcdserverpb as pb;
-use crate::snapshot;
+use crate::refusal::NO_LEADER;
 use crate::{STORAGE_VERSION, VERSION};
-use bytes::Bytes;
 use futures_util::stream;
 use volvox_core::NodeId;
-use volvox_replica::{Error, Reply, Request};
+use volvox_service::{Answer, Body, Caller, Hashing, Header, Problem, Request};
 use volvox_store::quota::QUOTA_BYTES_DEFAULT;
-use volvox_store::{AlarmAction, AlarmMember, AlarmRequest, AlarmType, Command, HashKv, Reply as Written, View};
-
-/// How many records are hashed before others get a turn.
-const TURN_RECORDS: usize = 10_000;
+use volvox_store::{AlarmMember, AlarmRequest, AlarmType, HashKv, Reply as Written};
 
 /// The status of this member by itself, without consensus or a leader.
-pub(crate) fn status<B: Backend>(door: &Door<B>) -> Content {
-    let view = door.backend.view();
+pub(crate) async fn status<B: Backend>(door: &Door<B>, caller: &Caller) -> Result<Content, Status> {
+    let (header, view, problems) = match door.call(caller, Request::Status).await? {
+        Answer { header, body: Body::Status { view, problems } } => (header, view, problems),
+        other => return Err(unexpected(&other.body)),
+    };
     let (store, status) = (&view.store, &view.status);
-    let mut errors = Vec::new();
-    if status.leader.is_none() {
-        errors.push(Error::NoLeader.message().to_owned());
-    }
-    errors.extend(store.alarms().map(|alarm| alarm_text(&alarm)));
     let quota = if status.quota_bytes == 0 { QUOTA_BYTES_DEFAULT } else { status.quota_bytes };
-    message(&pb::StatusResponse {
-        header: header_message(header_of(&view, store.revision())),
+    Ok(message(&pb::StatusResponse {
+        header: header_message(header),
         version: VERSION.to_owned(),
         // Nothing here is allocated and unused: there is no file with holes.
         db_size: store.size_in_use() as i64,
@@ -38,13 +32,20 @@ pub(crate) fn status<B: Backend>(door: &Door<B>) -> Content {
         raft_index: status.commit_index,
         raft_term: status.term,
         raft_applied_index: status.applied_index,
-        errors,
+        errors: problems.iter().map(problem_text).collect(),
         db_size_in_use: store.size_in_use() as i64,
         is_learner: status.is_learner,
         storage_version: STORAGE_VERSION.to_owned(),
         db_size_quota: quota,
         downgrade_info: Some(pb::DowngradeInfo { enabled: false, target_version: String::new() }),
-    })
+    }))
+}
+
+fn problem_text(problem: &Problem) -> String {
+    match problem {
+        Problem::NoLeader => NO_LEADER.to_owned(),
+        Problem::Alarm(alarm) => alarm_text(alarm),
+    }
 }
 
 /// The text form of an alarm: protobuf's, as etcd prints it.
@@ -65,94 +66,109 @@ pub(crate) fn alarm_name(alarm: AlarmType) -> &'static str {
     }
 }
 
-/// Lists, raises or clears alarms. The list is as new as a linearizable read; changes go through the log.
-pub(crate) async fn alarm<B: Backend>(door: &Door<B>, request: &pb::AlarmRequest) -> Result<Content, Status> {
+/// Lists, raises or clears alarms.
+pub(crate) async fn alarm<B: Backend>(
+    door: &Door<B>,
+    caller: &Caller,
+    request: &pb::AlarmRequest,
+) -> Result<Content, Status> {
     let request =
         AlarmRequest { action: request.action.into(), member_id: request.member_id, alarm: request.alarm.into() };
-    if request.action == AlarmAction::Get {
-        let view = door.read().await?;
-        let wanted = |alarm: &AlarmMember| request.alarm == AlarmType::None || alarm.alarm == request.alarm;
-        let alarms = view.store.alarms().filter(wanted).map(|alarm| convert::alarm(&alarm)).collect();
-        let header = header_message(header_of(&view, view.store.revision()));
-        return Ok(message(&pb::AlarmResponse { header, alarms }));
-    }
-    match write(door, Command::Alarm(request)).await? {
-        Written::Alarm(response) => Ok(message(&pb::AlarmResponse {
-            header: header_message(door.header(response.revision)),
-            alarms: response.alarms.iter().map(convert::alarm).collect(),
-        })),
-        other => Err(unexpected(&Reply::Written(other))),
-    }
+    let answer = door.call(caller, Request::Alarm(request)).await?;
+    let alarms = match &answer.body {
+        Body::Alarms(alarms) => alarms,
+        Body::Written(Written::Alarm(response)) => &response.alarms,
+        other => return Err(unexpected(other)),
+    };
+    let alarms = alarms.iter().map(convert::alarm).collect();
+    Ok(message(&pb::AlarmResponse { header: header_message(answer.header), alarms }))
 }
 
 /// Succeeds: space is released as soon as it is free. The answer has no header.
-pub(crate) fn defragment() -> Content {
-    message(&pb::DefragmentResponse { header: None })
+pub(crate) async fn defragment<B: Backend>(door: &Door<B>, caller: &Caller) -> Result<Content, Status> {
+    door.call(caller, Request::Defragment).await?;
+    Ok(message(&pb::DefragmentResponse { header: None }))
 }
 
 /// A hash of everything; for tests.
-pub(crate) async fn hash<B: Backend>(door: &Door<B>) -> Result<Content, Status> {
-    let view = door.backend.view();
-    let hash = hash_in_turns(&view.store, 0).await?.hash;
-    Ok(message(&pb::HashResponse { header: header_message(header_of(&view, view.store.revision())), hash }))
+pub(crate) async fn hash<B: Backend>(door: &Door<B>, caller: &Caller) -> Result<Content, Status> {
+    let (header, hash) = hash_in_turns(door, caller, Request::Hash).await?;
+    Ok(message(&pb::HashResponse { header: header_message(header), hash: hash.hash }))
 }
 
 /// A hash of the history up to a revision, so that members can be compared.
-pub(crate) async fn hash_kv<B: Backend>(door: &Door<B>, request: &pb::HashKvRequest) -> Result<Content, Status> {
-    let view = door.backend.view();
-    let hash = hash_in_turns(&view.store, request.revision).await?;
+pub(crate) async fn hash_kv<B: Backend>(
+    door: &Door<B>,
+    caller: &Caller,
+    request: &pb::HashKvRequest,
+) -> Result<Content, Status> {
+    let (header, hash) = hash_in_turns(door, caller, Request::HashKv { revision: request.revision }).await?;
     Ok(message(&pb::HashKvResponse {
-        header: header_message(header_of(&view, view.store.revision())),
+        header: header_message(header),
         hash: hash.hash,
         compact_revision: hash.compact_revision,
         hash_revision: hash.hash_revision,
     }))
 }
 
-async fn hash_in_turns(view: &View, revision: i64) -> Result<HashKv, Status> {
-    let mut hasher = view.hasher(revision)?;
-    while hasher.step(TURN_RECORDS) {
+async fn hash_in_turns<B: Backend>(
+    door: &Door<B>,
+    caller: &Caller,
+    request: Request,
+) -> Result<(Header, HashKv), Status> {
+    let (header, hashing): (Header, Hashing) = match door.call(caller, request).await? {
+        Answer { header, body: Body::Hash(hashing) } => (header, hashing),
+        other => return Err(unexpected(&other.body)),
+    };
+    let mut turns = hashing.begin()?;
+    while turns.turn() {
         tokio::task::yield_now().await;
     }
-    Ok(hasher.finish())
+    Ok((header, turns.finish()))
 }
 
-/// A copy of the state as it is now, in a format of our own: see [`snapshot`].
-pub(crate) fn snapshot<B: Backend>(door: &Door<B>, counter: MessageCounter) -> Content {
-    let view = door.backend.view();
-    let writer = snapshot::Writer::new(view.store.clone(), view.status.cluster);
-    let chunks = stream::unfold(writer, move |mut writer| {
+/// A copy of the state as it is now, as the database of etcd.
+pub(crate) async fn snapshot<B: Backend>(
+    door: &Door<B>,
+    caller: &Caller,
+    counter: MessageCounter,
+) -> Result<Content, Status> {
+    let view = match door.call(caller, Request::Snapshot).await?.body {
+        Body::Snapshot(view) => view,
+        other => return Err(unexpected(&other)),
+    };
+    let chunks = Chunks::new(view.store.clone());
+    let chunks = stream::unfold(chunks, move |mut chunks| {
         let counter = counter.clone();
         async move {
             let chunk = loop {
                 tokio::task::yield_now().await;
-                match writer.step()? {
-                    snapshot::Step::Measured => {}
-                    snapshot::Step::Chunk(chunk) => break chunk,
+                match chunks.step()? {
+                    Step::Measured => {}
+                    Step::Chunk(chunk) => break chunk,
                 }
             };
             counter.sent(1);
             let message = frame(&pb::SnapshotResponse {
                 header: None,
                 remaining_bytes: chunk.remaining_bytes,
-                blob: Bytes::from(chunk.bytes),
+                blob: chunk.bytes,
                 version: STORAGE_VERSION.to_owned(),
             });
-            Some((Ok(message), writer))
+            Some((Ok(message), chunks))
         }
     });
-    Content::Stream(Box::pin(chunks))
+    Ok(Content::Stream(Box::pin(chunks)))
 }
 
 /// Hands leadership over. The answer has no header.
 pub(crate) async fn move_leader<B: Backend>(
     door: &Door<B>,
+    caller: &Caller,
     request: &pb::MoveLeaderRequest,
 ) -> Result<Content, Status> {
-    match door.ask(Request::MoveLeader { to: NodeId(request.target_id) }).await? {
-        Reply::LeaderMoved => Ok(message(&pb::MoveLeaderResponse { header: None })),
-        other => Err(unexpected(&other)),
-    }
+    door.call(caller, Request::MoveLeader { to: NodeId(request.target_id) }).await?;
+    Ok(message(&pb::MoveLeaderResponse { header: None }))
 }
 
 #[cfg(test)]

@@ -77,6 +77,8 @@ pub struct Metrics {
     pub sent_bytes: Count,
     /// Watch events sent.
     pub events: Count,
+    /// Lists of watch events encoded; watchers that get the same list share one.
+    pub encodings: Count,
     /// The operations of clients on the store, including those inside transactions.
     pub operations: Operations,
     /// Leases renewed.
@@ -101,6 +103,7 @@ impl Metrics {
             received_bytes: Count::default(),
             sent_bytes: Count::default(),
             events: Count::default(),
+            encodings: Count::default(),
             operations: Operations::default(),
             renewals: Count::default(),
             failed_reads: Count::default(),

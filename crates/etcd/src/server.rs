@@ -5,8 +5,10 @@
 //! wrong lengths and silent clients cost a closed socket each.
 
 use crate::backend::{Backend, Options};
+use crate::context::Door;
+use crate::cut_off::watch_leader;
 use crate::dispatcher::Dispatcher;
-use crate::door::{self, Door};
+use crate::router;
 use crate::stream::{Prefixed, Socket};
 use crate::tls::{HANDSHAKE, ServerTls};
 use hyper::server::conn::{http1, http2};
@@ -17,6 +19,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use volvox_service::Leaderless;
 
 /// How many bytes of one call may be in flight to the server.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -43,8 +46,8 @@ pub async fn serve<B: Backend>(
     shutdown: impl Future<Output = ()> + Send,
 ) {
     let (leaderless_sender, leaderless) = watch::channel(false);
-    let leaders = dispatcher.leaders();
-    let monitor = tokio::spawn(watch_leader(backend.clone(), leaders, options.election_timeout * 3, leaderless_sender));
+    let (leaders, patience) = (dispatcher.leaders(), Leaderless::new(options.election_timeout));
+    let monitor = tokio::spawn(watch_leader(backend.clone(), leaders, patience, leaderless_sender));
     let door = Door::new(backend, Arc::clone(&dispatcher), options, leaderless);
     let permits = Arc::new(Semaphore::new(door.options.connections_max));
     let (closing_sender, closing) = watch::channel(false);
@@ -62,37 +65,6 @@ pub async fn serve<B: Backend>(
         tracing::warn!("clients did not end their calls in time");
     }
     monitor.abort();
-}
-
-/// Reports when there has been no leader for this long. A failed election does not restart the wait.
-async fn watch_leader<B: Backend>(
-    backend: B,
-    mut leaders: watch::Receiver<u64>,
-    patience: Duration,
-    leaderless: watch::Sender<bool>,
-) {
-    loop {
-        until_leader(&backend, &mut leaders, false).await;
-        if tokio::time::timeout(patience, until_leader(&backend, &mut leaders, true)).await.is_err() {
-            leaderless.send_replace(true);
-            until_leader(&backend, &mut leaders, true).await;
-            leaderless.send_replace(false);
-        }
-    }
-}
-
-/// Waits until there is a leader, or until there is none.
-async fn until_leader<B: Backend>(backend: &B, leaders: &mut watch::Receiver<u64>, wanted: bool) {
-    loop {
-        leaders.mark_unchanged();
-        if backend.view().status.leader.is_some() == wanted {
-            return;
-        }
-        if leaders.changed().await.is_err() {
-            // No further changes will be reported.
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 async fn accept<B: Backend>(
@@ -140,7 +112,7 @@ async fn connection<B: Backend>(
     };
     let service = service_fn({
         let door = Arc::clone(&door);
-        move |request| door::serve(Arc::clone(&door), request)
+        move |request| router::serve(Arc::clone(&door), request)
     });
     let close = async move {
         // An error is the end of the server as well.

@@ -1,4 +1,4 @@
-//! The snapshot file, which `etcdctl snapshot save` writes and `volvox restore` reads.
+//! The snapshot file of earlier versions, which `volvox restore` still reads. Now a snapshot is a [`database`](crate::database).
 //!
 //! ```text
 //!   magic       16 bytes   "volvox snapshot\n"
@@ -19,121 +19,11 @@ use sha2::{Digest, Sha256};
 use std::fmt;
 use std::io::Read;
 use volvox_core::{Bytes, PART_BYTES_MAX, Part};
-use volvox_store::{Checkpoint, View};
 
 const MAGIC: &[u8; 16] = b"volvox snapshot\n";
 const FORMAT_VERSION: u32 = 1;
-const HEAD_BYTES: u64 = 16 + 4 + 8 + 8 + 8;
-const PART_HEAD_BYTES: u64 = 8 + 4;
 const BLOCK_BYTES: u64 = 512;
 const HASH_BYTES: usize = 32;
-
-/// Makes a snapshot of a view, one piece at a time.
-///
-/// The view is walked twice: first to learn the size, because every chunk says how much is still to come.
-pub(crate) struct Writer {
-    view: View,
-    cluster: u64,
-    stage: Stage,
-    hash: Sha256,
-    remaining_bytes: u64,
-}
-
-enum Stage {
-    Measure { checkpoint: Box<Checkpoint>, parts: u64, bytes: u64 },
-    Head { parts: u64, padding: u64 },
-    Parts { checkpoint: Box<Checkpoint>, padding: u64 },
-    Hash,
-    Done,
-}
-
-/// The result of one step of the writer.
-pub(crate) enum Step {
-    /// It measured some more.
-    Measured,
-    /// It made a chunk.
-    Chunk(Chunk),
-}
-
-/// A piece of the file.
-pub(crate) struct Chunk {
-    pub bytes: Vec<u8>,
-    /// How much of the image follows; the hash at the end is not part of it.
-    pub remaining_bytes: u64,
-}
-
-impl Writer {
-    pub fn new(view: View, cluster: u64) -> Writer {
-        let checkpoint = Box::new(view.checkpoint());
-        let stage = Stage::Measure { checkpoint, parts: 0, bytes: 0 };
-        Writer { view, cluster, stage, hash: Sha256::new(), remaining_bytes: 0 }
-    }
-
-    /// Bounded work; `None` when all is written.
-    pub fn step(&mut self) -> Option<Step> {
-        match &mut self.stage {
-            Stage::Measure { checkpoint, parts, bytes } => {
-                match checkpoint.next() {
-                    Some(part) => {
-                        *parts += 1;
-                        *bytes += PART_HEAD_BYTES + part.to_part().data.len() as u64;
-                    }
-                    None => {
-                        let image = (HEAD_BYTES + *bytes).next_multiple_of(BLOCK_BYTES);
-                        self.remaining_bytes = image;
-                        self.stage = Stage::Head { parts: *parts, padding: image - HEAD_BYTES - *bytes };
-                    }
-                }
-                Some(Step::Measured)
-            }
-            Stage::Head { parts, padding } => {
-                let mut head = Vec::with_capacity(HEAD_BYTES as usize);
-                head.extend_from_slice(MAGIC);
-                head.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-                head.extend_from_slice(&self.cluster.to_le_bytes());
-                head.extend_from_slice(&self.view.revision().to_le_bytes());
-                head.extend_from_slice(&parts.to_le_bytes());
-                self.stage = Stage::Parts { checkpoint: Box::new(self.view.checkpoint()), padding: *padding };
-                Some(self.chunk(head))
-            }
-            Stage::Parts { checkpoint, padding } => {
-                let bytes = match checkpoint.next() {
-                    Some(part) => part_bytes(&part.to_part()),
-                    None => {
-                        let zeros = vec![0; *padding as usize];
-                        self.stage = Stage::Hash;
-                        if zeros.is_empty() {
-                            return self.step();
-                        }
-                        zeros
-                    }
-                };
-                Some(self.chunk(bytes))
-            }
-            Stage::Hash => {
-                assert_eq!(self.remaining_bytes, 0, "the pinned view is as large as it was measured");
-                self.stage = Stage::Done;
-                let bytes = std::mem::take(&mut self.hash).finalize().to_vec();
-                Some(Step::Chunk(Chunk { bytes, remaining_bytes: 0 }))
-            }
-            Stage::Done => None,
-        }
-    }
-
-    fn chunk(&mut self, bytes: Vec<u8>) -> Step {
-        self.hash.update(&bytes);
-        self.remaining_bytes -= bytes.len() as u64;
-        Step::Chunk(Chunk { remaining_bytes: self.remaining_bytes, bytes })
-    }
-}
-
-fn part_bytes(part: &Part) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(PART_HEAD_BYTES as usize + part.data.len());
-    bytes.extend_from_slice(&part.number.to_le_bytes());
-    bytes.extend_from_slice(&(part.data.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&part.data);
-    bytes
-}
 
 /// The description of a snapshot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,7 +55,7 @@ impl fmt::Display for SnapshotError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SnapshotError::Io(error) => write!(f, "the snapshot cannot be read: {error}"),
-            SnapshotError::NotASnapshot => f.write_str("the file is not a snapshot of volvox"),
+            SnapshotError::NotASnapshot => f.write_str("the file is not a snapshot of volvox or etcd"),
             SnapshotError::Version(version) => write!(
                 f,
                 "the snapshot has format version {version}, this program reads {FORMAT_VERSION}: use a newer one"

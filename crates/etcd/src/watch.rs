@@ -8,8 +8,10 @@
 //! the stream, and the stream with the task: at the client's half-close all watchers end.
 
 use crate::backend::{Backend, Overloaded};
+use crate::context::{Door, OVERLOAD_PAUSE, StreamStart, decode};
 use crate::convert;
-use crate::door::{Door, OVERLOAD_PAUSE, StreamStart, decode, header_of};
+use crate::cut_off::cut_off;
+use crate::fan_out::Delivery;
 use crate::grpc::{Code, Content, Messages, Status};
 use crate::metrics::MessageCounter;
 use crate::proto::etcdserverpb as pb;
@@ -26,8 +28,9 @@ use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
-use volvox_replica::watch::{StreamId, WatchResponse};
+use volvox_replica::watch::StreamId;
 use volvox_replica::{Command, Error, WatchCommand};
+use volvox_service::Header;
 
 /// How many responses may be in flight from the hub to the transport.
 const CREDIT: u32 = 32;
@@ -122,21 +125,7 @@ async fn read_until_end<B: Backend>(
 ) -> Result<(), Status> {
     tokio::select! {
         status = read_requests(door, id, &mut messages, &start.counter, creates) => status,
-        status = cut_off(door, start.leader_required) => Err(status),
-    }
-}
-
-/// Waits until streams must end: the node stops, or a leader is demanded and there is none.
-pub(crate) async fn cut_off<B: Backend>(door: &Door<B>, leader_required: bool) -> Status {
-    let mut stopped = door.dispatcher.stopped();
-    let mut leaderless = door.leaderless.clone();
-    tokio::select! {
-        _ = stopped.wait_for(|stopped| *stopped) => Error::Stopped.into(),
-        waited = leaderless.wait_for(|leaderless| *leaderless && leader_required) => match waited {
-            Ok(_) => Error::NoLeader.into(),
-            // The sender goes away when the server does.
-            Err(_) => Error::Stopped.into(),
-        },
+        status = cut_off(door, &start.caller) => Err(status),
     }
 }
 
@@ -182,7 +171,7 @@ async fn next(messages: &mut Messages<Incoming>) -> Result<Option<Bytes>, Status
 /// The responses, as the transport takes them.
 struct Responses<B: Backend> {
     stream: OpenStream<B>,
-    responses: mpsc::UnboundedReceiver<WatchResponse>,
+    responses: mpsc::UnboundedReceiver<Delivery>,
     ended: oneshot::Receiver<Result<(), Status>>,
     reader: AbortHandle,
     creates: Arc<Creates>,
@@ -196,14 +185,17 @@ struct Responses<B: Backend> {
 
 impl<B: Backend> Responses<B> {
     /// Encodes one response, and returns credit for it.
-    fn take(&mut self, response: &WatchResponse, out: &mut Vec<u8>) -> Result<(), Status> {
+    fn take(&mut self, delivery: &Delivery, out: &mut Vec<u8>) -> Result<(), Status> {
+        let response = &delivery.response;
         if response.created {
             self.creates.end();
         }
         self.counter.sent(1);
         let door = &self.stream.door;
         door.metrics.events.add(response.events.len() as u64);
-        wire::watch(header_of(&door.backend.view(), response.revision), response, out)?;
+        let (events, is_new) = delivery.events();
+        door.metrics.encodings.add(u64::from(is_new));
+        wire::watch(Header::at(&door.backend.view(), response.revision), response, &events, out)?;
         self.taken += 1;
         Ok(())
     }
@@ -244,8 +236,8 @@ impl<B: Backend> Stream for Responses<B> {
         while batch.len() < BATCH_BYTES {
             this.return_credit(cx);
             match this.responses.poll_recv(cx) {
-                Poll::Ready(Some(response)) => {
-                    if let Err(status) = this.take(&response, &mut batch) {
+                Poll::Ready(Some(delivery)) => {
+                    if let Err(status) = this.take(&delivery, &mut batch) {
                         this.finished = true;
                         return Poll::Ready(Some(Err(status)));
                     }

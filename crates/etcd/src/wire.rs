@@ -5,12 +5,13 @@
 //! the store keeps it to the frame that is sent. A test compares every function with the generated encoder.
 
 use crate::grpc::{Code, Content, PREFIX_BYTES, Status, prefix, write_prefix, write_size};
+use crate::refusal::cancel_reason;
 use bytes::Bytes;
 use std::ops::ControlFlow;
 use volvox_replica::watch::WatchResponse;
+use volvox_service::{Error, Header, Reading};
 use volvox_store::{
-    DeleteRangeResponse, Error, Event, EventKind, PairRef, PutResponse, RangeRequest, RangeResponse, RangeSummary,
-    ResponseOp, TxnResponse, View,
+    DeleteRangeResponse, Event, EventKind, PairRef, PutResponse, RangeResponse, RangeSummary, ResponseOp, TxnResponse,
 };
 
 /// A long answer is sent in pieces of about this size.
@@ -19,41 +20,6 @@ const PIECE_BYTES: usize = 64 << 10;
 const LONG_BYTES: usize = 4 * PIECE_BYTES;
 /// gRPC's limit for what a server sends.
 const MESSAGE_BYTES_MAX: usize = i32::MAX as usize;
-
-/// The header of an answer.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Header {
-    /// The cluster.
-    pub cluster: u64,
-    /// The member that answers.
-    pub member: u64,
-    /// The store's revision.
-    pub revision: i64,
-    /// The term of the member that answers.
-    pub term: u64,
-}
-
-impl Header {
-    /// The same header with another revision.
-    pub fn at(self, revision: i64) -> Header {
-        Header { revision, ..self }
-    }
-
-    fn size(&self) -> usize {
-        number_size(self.cluster)
-            + number_size(self.member)
-            + number_size(self.revision as u64)
-            + number_size(self.term)
-    }
-
-    fn write(&self, out: &mut Vec<u8>) {
-        write_message_start(1, self.size(), out);
-        write_number(1, self.cluster, out);
-        write_number(2, self.member, out);
-        write_number(3, self.revision as u64, out);
-        write_number(4, self.term, out);
-    }
-}
 
 /// The answer to a read. A long one is encoded piece by piece, when the transport takes it: the node is not held up,
 /// and a client that reads slowly holds references to pairs, not their copies.
@@ -70,21 +36,20 @@ pub fn range(header: Header, response: RangeResponse) -> Result<Content, Status>
     }
     let mut first = Vec::with_capacity(PIECE_BYTES);
     write_prefix(size, &mut first);
-    header.write(&mut first);
+    write_header(&header, &mut first);
     Ok(Content::Pieces(Box::new(RangePieces { response, next: 0, piece: first, done: false })))
 }
 
 /// Reads pairs and writes the answer in the same walk: nothing of a pair is kept between the store and the frame.
-/// `None` when the answer is long: then use [`range`]. `header` gets the revision of the store.
+/// `None` when the answer is long: then use [`range`].
 ///
 /// # Errors
-/// As [`View::range`].
-pub fn short_range(header: Header, view: &View, request: &RangeRequest) -> Result<Option<Content>, Error> {
-    let header = header.at(view.revision());
-    let mut out = prefix(message_size(header.size()));
-    header.write(&mut out);
+/// As [`Reading::visit`].
+pub fn short_range(header: Header, reading: &Reading) -> Result<Option<Content>, Error> {
+    let mut out = prefix(message_size(header_size(&header)));
+    write_header(&header, &mut out);
     let begin = out.len();
-    let summary = view.visit_range(request, &mut |pair| {
+    let summary = reading.visit(&mut |pair| {
         let content_size = pair_content_size(&pair);
         let size = message_size(content_size);
         if out.len() + size >= LONG_BYTES {
@@ -92,7 +57,7 @@ pub fn short_range(header: Header, view: &View, request: &RangeRequest) -> Resul
         }
         if out.len() == begin {
             // Adjacent pairs are often of one size.
-            let pairs = usize::try_from(request.limit).unwrap_or_default().max(1);
+            let pairs = usize::try_from(reading.request().limit).unwrap_or_default().max(1);
             out.reserve(pairs.saturating_mul(size).min(LONG_BYTES - begin) + size);
         }
         write_sized_pair(2, &pair, content_size, &mut out);
@@ -138,35 +103,58 @@ pub fn txn(header: Header, response: &TxnResponse) -> Result<Content, Status> {
     Ok(Content::Message(Bytes::from(out)))
 }
 
-/// Appends one response of a watch stream, complete with its prefix.
+/// Appends one response of a watch stream, complete with its prefix. `events` are those of the response, as [`events`]
+/// encodes them.
 ///
 /// # Errors
 /// When the message would be larger than gRPC allows.
-pub fn watch(header: Header, response: &WatchResponse, out: &mut Vec<u8>) -> Result<(), Status> {
-    let header = header.at(response.revision);
-    let size = message_size(header.size())
+pub fn watch(header: Header, response: &WatchResponse, events: &[u8], out: &mut Vec<u8>) -> Result<(), Status> {
+    let reason = cancel_reason(response.refusal).as_bytes();
+    let size = message_size(header_size(&header))
         + number_size(response.watch_id as u64)
         + flag_size(response.created)
         + flag_size(response.canceled)
         + number_size(response.compact_revision as u64)
-        + bytes_size(response.cancel_reason.as_bytes())
+        + bytes_size(reason)
         + flag_size(response.fragment)
-        + response.events.iter().map(|event| message_size(event_size(event))).sum::<usize>();
+        + events.len();
     check_size(size)?;
     out.reserve(PREFIX_BYTES + size);
     write_prefix(size, out);
-    header.write(out);
+    write_header(&header, out);
     write_number(2, response.watch_id as u64, out);
     write_number(3, u64::from(response.created), out);
     write_number(4, u64::from(response.canceled), out);
     write_number(5, response.compact_revision as u64, out);
-    write_bytes(6, response.cancel_reason.as_bytes(), out);
+    write_bytes(6, reason, out);
     write_number(7, u64::from(response.fragment), out);
-    for event in &response.events {
-        write_message_start(11, event_size(event), out);
-        write_event(event, out);
-    }
+    out.extend_from_slice(events);
     Ok(())
+}
+
+/// The events of a watch response as its last fields: the same bytes for every watcher that gets them.
+pub fn events(events: &[Event]) -> Bytes {
+    let mut out = Vec::with_capacity(events.iter().map(|event| message_size(event_size(event))).sum());
+    for event in events {
+        write_message_start(11, event_size(event), &mut out);
+        write_event(event, &mut out);
+    }
+    Bytes::from(out)
+}
+
+fn header_size(header: &Header) -> usize {
+    number_size(header.cluster)
+        + number_size(header.member)
+        + number_size(header.revision as u64)
+        + number_size(header.term)
+}
+
+fn write_header(header: &Header, out: &mut Vec<u8>) {
+    write_message_start(1, header_size(header), out);
+    write_number(1, header.cluster, out);
+    write_number(2, header.member, out);
+    write_number(3, header.revision as u64, out);
+    write_number(4, header.term, out);
 }
 
 fn check_size(size: usize) -> Result<(), Status> {
@@ -210,14 +198,14 @@ impl Iterator for RangePieces {
 }
 
 fn range_size(header: &Header, response: &RangeResponse) -> usize {
-    message_size(header.size())
+    message_size(header_size(header))
         + response.kvs.iter().map(|pair| pair_size(&pair.borrowed())).sum::<usize>()
         + flag_size(response.more)
         + number_size(response.count as u64)
 }
 
 fn write_range(header: &Header, response: &RangeResponse, out: &mut Vec<u8>) {
-    header.write(out);
+    write_header(header, out);
     for pair in &response.kvs {
         write_pair(2, &pair.borrowed(), out);
     }
@@ -226,24 +214,24 @@ fn write_range(header: &Header, response: &RangeResponse, out: &mut Vec<u8>) {
 }
 
 fn put_size(header: &Header, response: &PutResponse) -> usize {
-    message_size(header.size()) + response.prev_kv.as_ref().map_or(0, |pair| pair_size(&pair.borrowed()))
+    message_size(header_size(header)) + response.prev_kv.as_ref().map_or(0, |pair| pair_size(&pair.borrowed()))
 }
 
 fn write_put(header: &Header, response: &PutResponse, out: &mut Vec<u8>) {
-    header.write(out);
+    write_header(header, out);
     if let Some(pair) = &response.prev_kv {
         write_pair(2, &pair.borrowed(), out);
     }
 }
 
 fn delete_size(header: &Header, response: &DeleteRangeResponse) -> usize {
-    message_size(header.size())
+    message_size(header_size(header))
         + number_size(response.deleted as u64)
         + response.prev_kvs.iter().map(|pair| pair_size(&pair.borrowed())).sum::<usize>()
 }
 
 fn write_delete(header: &Header, response: &DeleteRangeResponse, out: &mut Vec<u8>) {
-    header.write(out);
+    write_header(header, out);
     write_number(2, response.deleted as u64, out);
     for pair in &response.prev_kvs {
         write_pair(3, &pair.borrowed(), out);
@@ -258,7 +246,7 @@ fn nested_header(op: &ResponseOp) -> Header {
         ResponseOp::DeleteRange(delete) => delete.revision,
         ResponseOp::Txn(_) => 0,
     };
-    Header::default().at(revision)
+    Header { revision, ..Header::default() }
 }
 
 fn op_size(op: &ResponseOp) -> usize {
@@ -295,13 +283,13 @@ fn write_op(op: &ResponseOp, out: &mut Vec<u8>) {
 }
 
 fn txn_size(header: &Header, response: &TxnResponse) -> usize {
-    message_size(header.size())
+    message_size(header_size(header))
         + flag_size(response.succeeded)
         + response.responses.iter().map(|op| message_size(message_size(op_size(op)))).sum::<usize>()
 }
 
 fn write_txn(header: &Header, response: &TxnResponse, out: &mut Vec<u8>) {
-    header.write(out);
+    write_header(header, out);
     write_number(2, u64::from(response.succeeded), out);
     for op in &response.responses {
         write_op(op, out);

@@ -201,7 +201,7 @@ impl<P: Live> Runner<P> {
                 None => return Ok(()),
                 Some(Progress::Appended(batch)) => {
                     self.site.tallies.batches.add(1);
-                    self.site.tallies.records.add(batch.ends.len() as u64);
+                    self.site.tallies.records.add(batch.records.count());
                     self.unwritten.recycle(batch);
                 }
                 Some(Progress::Other) => {}

@@ -71,15 +71,12 @@ impl Unwritten {
 
     /// Encodes a record into the batch that collects.
     pub(crate) fn persist(&mut self, position: Position, record: &impl Encode, batch_bytes_max: usize) {
-        if self.batches.back().is_none_or(|batch| batch.bytes.len() >= batch_bytes_max) {
+        if self.batches.back().is_none_or(|batch| batch.records.bytes() >= batch_bytes_max) {
             let batch = self.spare.take().unwrap_or_default();
             self.batches.push_back(Batch { first: position, ..batch });
         }
         let batch = self.batches.back_mut().expect("one was just made");
-        let before = batch.bytes.len();
-        record.encode(&mut batch.bytes);
-        batch.ends.push(batch.bytes.len());
-        self.bytes += batch.bytes.len() - before;
+        self.bytes += batch.records.push(|out| record.encode(out));
         assert_eq!(batch.last(), position, "positions rise by one");
     }
 
@@ -118,7 +115,7 @@ impl Unwritten {
         self.under_way = false;
         Ok(Some(match outcome {
             Outcome::Appended(batch) => {
-                self.bytes -= batch.bytes.len();
+                self.bytes -= batch.records.bytes();
                 self.durable = batch.last();
                 self.idle_at = Some(now + idle_after);
                 self.succeeded();
@@ -168,9 +165,8 @@ impl Unwritten {
 
     /// Takes back the buffers of a batch that is done.
     pub(crate) fn recycle(&mut self, mut batch: Batch) {
-        batch.bytes.clear();
-        batch.ends.clear();
-        if batch.bytes.capacity() <= SPARE_BYTES_MAX {
+        batch.records.clear();
+        if batch.records.capacity() <= SPARE_BYTES_MAX {
             self.spare = Some(batch);
         }
     }

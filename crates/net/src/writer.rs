@@ -12,24 +12,17 @@ use volvox_core::time::nanos;
 use volvox_core::{Part, Position};
 use volvox_disk::{AppendError, CheckpointError, Directory, Log};
 
-/// Encoded records, one behind the other.
+/// Records on their way to the disk, in the form in which it writes them.
 #[derive(Default)]
 pub(crate) struct Batch {
-    pub(crate) bytes: Vec<u8>,
-    /// The end of each record.
-    pub(crate) ends: Vec<usize>,
+    pub(crate) records: volvox_disk::Batch,
     /// The position of the first.
     pub(crate) first: Position,
 }
 
 impl Batch {
     pub(crate) fn last(&self) -> Position {
-        Position(self.first.0 + self.ends.len() as u64 - 1)
-    }
-
-    fn records(&self) -> impl Iterator<Item = &[u8]> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| &self.bytes[start..*end])
+        Position(self.first.0 + self.records.count() - 1)
     }
 }
 
@@ -159,15 +152,15 @@ fn work<D: Directory>(mut log: Log<D>, todo: &Receiver<Job>, outcomes: &Mutex<Ve
     }
 }
 
-fn perform<D: Directory>(log: &mut Log<D>, job: Job, site: &Site) -> Outcome {
+fn perform<D: Directory>(log: &mut Log<D>, mut job: Job, site: &Site) -> Outcome {
     if let Err(error) = inject_disk_faults(site) {
         return match error {
             AppendError::Full => Outcome::Full(job),
             error => Outcome::Failed(Failure::Log(error)),
         };
     }
-    let result = match &job {
-        Job::Append(batch) => log.append(batch.records()).map_err(Failure::Log).map(|written| {
+    let result = match &mut job {
+        Job::Append(batch) => log.append_batch(&mut batch.records).map_err(Failure::Log).map(|written| {
             assert_eq!(written, (batch.first, batch.last()), "node and log count positions together");
         }),
         Job::Idle => log.write_idle().map_err(Failure::Log).map(drop),

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::NodeId;
+use volvox_store::StoreConfig;
 
 /// The configuration of one replica.
 #[derive(Clone, Debug)]
@@ -44,6 +45,11 @@ impl Config {
     /// The time after which a request times out (book/src/etcd.md#12): 5 s and two election timeouts.
     pub fn request_timeout(&self) -> Duration {
         Duration::from_secs(5) + 2 * self.raft.election_timeout
+    }
+
+    /// The configuration of the store.
+    pub(crate) fn store(&self) -> StoreConfig {
+        StoreConfig { quota_bytes: self.quota_bytes, max_txn_ops: self.txn_ops_max }
     }
 
     /// A default configuration around a Raft configuration.

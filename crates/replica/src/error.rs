@@ -1,9 +1,9 @@
 //! Why a request is refused.
 
 use core::fmt;
-use volvox_store::{Code, Error as StoreError};
+use volvox_store::Error as StoreError;
 
-/// Why a request was refused. The texts and codes are etcd's (book/src/etcd.md#11).
+/// Why a request was refused. The words and numbers of a foreign protocol belong to its door.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Error {
     /// The store refused it, on every member.
@@ -26,8 +26,6 @@ pub enum Error {
     BadTransferee,
     /// The transfer did not happen in time.
     TransferTimeout,
-    /// A learner serves nothing that needs the cluster.
-    Learner,
     /// There is no such member.
     MemberNotFound,
     /// A member with this id exists.
@@ -51,58 +49,28 @@ pub enum Error {
 }
 
 impl Error {
-    /// The message, byte for byte as etcd's clients compare it.
-    pub fn message(&self) -> &'static str {
-        match self {
-            Error::Store(error) => error.message(),
-            Error::NoLeader => "etcdserver: no leader",
-            Error::LeaderChanged => "etcdserver: leader changed",
-            Error::Timeout => "etcdserver: request timed out",
-            Error::TimeoutLeaderFailure => "etcdserver: request timed out, possibly due to previous leader failure",
-            Error::TooManyRequests => "etcdserver: too many requests",
-            Error::TooLarge => "etcdserver: request is too large",
-            Error::NotLeader => "etcdserver: not leader",
-            Error::BadTransferee => "etcdserver: bad leader transferee",
-            Error::TransferTimeout => "etcdserver: request timed out, leader transfer took too long",
-            Error::Learner => "etcdserver: rpc not supported for learner",
-            Error::MemberNotFound => "etcdserver: member not found",
-            Error::MemberExists => "etcdserver: member ID already exist",
-            Error::PeerUrlExists => "etcdserver: Peer URLs already exists",
-            Error::BadPeerUrls => "etcdserver: given member URLs are invalid",
-            Error::NotLearner => "etcdserver: can only promote a learner member",
-            Error::LearnerNotReady => "etcdserver: can only promote a learner member which is in sync with leader",
-            Error::TooManyLearners => "etcdserver: too many learner members in cluster",
-            Error::NotEnoughStarted => "etcdserver: re-configuration failed due to not enough started members",
-            Error::Unhealthy => "etcdserver: unhealthy cluster",
-            Error::Stopped => "etcdserver: server stopped",
-        }
-    }
-
-    /// The gRPC code.
-    pub fn code(&self) -> Code {
-        match self {
-            Error::Store(error) => error.code(),
-            Error::NoLeader
-            | Error::LeaderChanged
-            | Error::Timeout
-            | Error::TimeoutLeaderFailure
-            | Error::Unhealthy
-            | Error::Stopped => Code::Unavailable,
-            Error::TooManyRequests => Code::ResourceExhausted,
-            Error::TooLarge | Error::BadPeerUrls => Code::InvalidArgument,
-            Error::TransferTimeout => Code::Unknown,
-            Error::MemberNotFound => Code::NotFound,
-            Error::NotLeader
-            | Error::BadTransferee
-            | Error::Learner
-            | Error::MemberExists
-            | Error::PeerUrlExists
-            | Error::NotLearner
-            | Error::LearnerNotReady
-            | Error::TooManyLearners
-            | Error::NotEnoughStarted => Code::FailedPrecondition,
-        }
-    }
+    /// Every error of its own, for tables and tests; those of the store are listed there.
+    pub const ALL: [Error; 19] = [
+        Error::NoLeader,
+        Error::LeaderChanged,
+        Error::Timeout,
+        Error::TimeoutLeaderFailure,
+        Error::TooManyRequests,
+        Error::TooLarge,
+        Error::NotLeader,
+        Error::BadTransferee,
+        Error::TransferTimeout,
+        Error::MemberNotFound,
+        Error::MemberExists,
+        Error::PeerUrlExists,
+        Error::BadPeerUrls,
+        Error::NotLearner,
+        Error::LearnerNotReady,
+        Error::TooManyLearners,
+        Error::NotEnoughStarted,
+        Error::Unhealthy,
+        Error::Stopped,
+    ];
 
     /// Whether the request certainly had no effect. After an indefinite error a write may have happened, or may happen
     /// later.
@@ -120,7 +88,28 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
+        f.write_str(match self {
+            Error::Store(error) => return write!(f, "{error}"),
+            Error::NoLeader => "no leader is known",
+            Error::LeaderChanged => "the leader changed",
+            Error::Timeout => "timed out",
+            Error::TimeoutLeaderFailure => "timed out, and a leader was lost meanwhile",
+            Error::TooManyRequests => "too many requests",
+            Error::TooLarge => "the request is too large",
+            Error::NotLeader => "this member does not lead",
+            Error::BadTransferee => "leadership cannot be transferred to that member",
+            Error::TransferTimeout => "the transfer of leadership took too long",
+            Error::MemberNotFound => "there is no such member",
+            Error::MemberExists => "a member with this id exists",
+            Error::PeerUrlExists => "another member has this peer URL",
+            Error::BadPeerUrls => "a peer URL is invalid",
+            Error::NotLearner => "the member is a voter already",
+            Error::LearnerNotReady => "the learner lags too far behind",
+            Error::TooManyLearners => "there may be no more learners",
+            Error::NotEnoughStarted => "too few started voters would be left",
+            Error::Unhealthy => "too few members are connected",
+            Error::Stopped => "the node stops",
+        })
     }
 }
 

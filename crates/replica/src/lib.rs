@@ -7,9 +7,9 @@
 //! returns, and a watcher misses nothing.
 //!
 //! # The idea
-//! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. Doors
-//! consist of connections and codecs; the code that decides an answer to a client is in this crate, so the simulator
-//! runs it.
+//! All of it is one pure [`Process`](volvox_core::Process), [`Replica`], that owns a Raft process and a store. Answers
+//! to clients are decided here and in the service above it, both of which the simulator runs; doors consist of
+//! connections and codecs.
 //!
 //! ```text
 //!  client of n2         n2 (follower)                 n1 (leader)                        n3
@@ -26,15 +26,16 @@
 //! | module | responsibility |
 //! |---|---|
 //! | [`request`] | the vocabulary: requests, replies, errors |
-//! | `writes` | requests in flight at the receiving node, and why a lost leader is not an error |
-//! | `forward` | the proposals that a leader accepts from others, each once |
-//! | `reads` | linearizable reads by ReadIndex |
-//! | `apply` | entries into the store, and their consequences |
+//! | `replica` | the process: its inputs, and its parts below |
+//! | `replica::writes` | requests in flight at the receiving node, and why a lost leader is not an error |
+//! | `replica::forward` | the proposals that a leader accepts from others, each once |
+//! | `replica::reads` | linearizable reads by ReadIndex |
+//! | `replica::apply` | entries into the store, and their consequences |
+//! | `replica::leases`, [`lease_clock`] | requests about leases, and their expiry |
+//! | `replica::watching`, [`watch`] | the watch streams; the hub with its six guarantees |
+//! | [`members`], `replica::membership` | the members, and the Raft configuration that follows them |
+//! | `replica::checkpoint`, `replica::snapshot` | checkpoints and restart; snapshots to others and from others |
 //! | [`proposal`] | the content of an entry; the window that makes duplicates harmless |
-//! | `leases`, [`lease_clock`] | requests about leases, and their expiry |
-//! | [`watch`] | the watch hub with its six guarantees |
-//! | [`members`], `membership` | the members, and the Raft configuration that follows them |
-//! | `checkpoint` | checkpoints, snapshots to others and from others, restart |
 //!
 //! # Why it is safe
 //! A write carries (node, incarnation, sequence). It is handed to the leader of one term, which accepts it only in that
@@ -53,31 +54,23 @@
 
 extern crate alloc;
 
-mod apply;
-mod checkpoint;
 pub mod config;
 pub mod error;
-mod forward;
 pub mod lease_clock;
-mod leases;
 pub mod members;
-mod membership;
 pub mod message;
 pub mod planted;
 pub mod proposal;
-mod reads;
 mod replica;
 pub mod request;
 pub mod view;
 pub mod watch;
-mod writes;
 
-pub use checkpoint::{Seed, seed};
 pub use config::Config;
 pub use error::Error;
 pub use members::Member;
 pub use message::{Message, Record, Timer};
-pub use replica::Replica;
+pub use replica::{Replica, Seed, seed};
 pub use request::{Command, Event, MemberRequest, Reply, Request, Ticket, WatchCommand};
 pub use view::{Status, View};
 pub use watch::{HubLimits, StreamId, WatchCreate, WatchResponse};

@@ -9,8 +9,8 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
-use volvox_core::{Decode, DecodeError, Encode, Incarnation, NodeId, Reader};
-use volvox_store::Command as StoreCommand;
+use volvox_core::{Bytes, Decode, DecodeError, Encode, Incarnation, NodeId, Reader};
+use volvox_store::{Command as StoreCommand, PutRequest, RequestOp, TargetUnion, TxnRequest};
 
 /// The only format so far. The meaning of a version never changes.
 const PROPOSAL_VERSION: u8 = 1;
@@ -20,6 +20,13 @@ pub const WINDOW: u64 = 8192;
 
 /// How many nodes the window remembers; far more than there may be members.
 const ORIGINS_MAX: usize = 256;
+
+/// A proposal beside its action.
+const HEAD_BYTES: usize = 32;
+/// An operation beside its keys and values.
+const OPERATION_BYTES: usize = 32;
+/// An action without values.
+const SMALL_BYTES: usize = 256;
 
 /// The proposer of an entry.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -48,6 +55,46 @@ pub struct Proposal {
     pub origin: Origin,
     /// The command.
     pub action: Action,
+}
+
+impl Proposal {
+    /// Its bytes, which the log, the disk and the wire share. Those of a large one are written once, into the buffer that
+    /// stays.
+    pub fn to_shared(&self) -> Bytes {
+        let mut out = Vec::with_capacity(HEAD_BYTES + self.action.size_estimate());
+        self.encode(&mut out);
+        Bytes::from(out)
+    }
+}
+
+impl Action {
+    /// Its encoded size, or a little more; a guess where it is small.
+    fn size_estimate(&self) -> usize {
+        match self {
+            Action::Store(StoreCommand::Put(put)) => size_of_put(put),
+            Action::Store(StoreCommand::Txn(txn)) => size_of_txn(txn),
+            Action::Store(_) | Action::Member(_) => SMALL_BYTES,
+        }
+    }
+}
+
+fn size_of_put(put: &PutRequest) -> usize {
+    OPERATION_BYTES + put.key.len() + put.value.len()
+}
+
+fn size_of_txn(txn: &TxnRequest) -> usize {
+    let compares = txn.compare.iter().map(|compare| {
+        let constant = if let TargetUnion::Value(value) = &compare.target_union { value.len() } else { 0 };
+        OPERATION_BYTES + compare.key.len() + compare.range_end.len() + constant
+    });
+    let operations = txn.success.iter().chain(&txn.failure).map(|operation| match operation {
+        RequestOp::Put(put) => size_of_put(put),
+        RequestOp::Range(range) => 2 * OPERATION_BYTES + range.key.len() + range.range_end.len(),
+        RequestOp::DeleteRange(delete) => OPERATION_BYTES + delete.key.len() + delete.range_end.len(),
+        RequestOp::Txn(inner) => size_of_txn(inner),
+        RequestOp::Empty => 0,
+    });
+    OPERATION_BYTES + compares.sum::<usize>() + operations.sum::<usize>()
 }
 
 impl Encode for Proposal {
@@ -232,6 +279,22 @@ mod tests {
 
     fn origin(incarnation: u64, sequence: u64) -> Origin {
         Origin { node: NodeId(1), incarnation: Incarnation(incarnation), sequence }
+    }
+
+    #[test]
+    fn a_large_value_is_written_into_the_buffer_that_stays() {
+        for bytes in [0, 100, 1 << 10, 5000, 1 << 20] {
+            let put =
+                PutRequest { key: "key".into(), value: Bytes::from(alloc::vec![7; bytes]), ..PutRequest::default() };
+            let txn = TxnRequest { success: alloc::vec![RequestOp::Put(put.clone()); 3], ..TxnRequest::default() };
+            for command in [StoreCommand::Put(put), StoreCommand::Txn(txn)] {
+                let proposal = Proposal { origin: origin(1, u64::MAX), action: Action::Store(command) };
+                let (size, estimate) = (proposal.to_bytes().len(), HEAD_BYTES + proposal.action.size_estimate());
+                assert!(estimate >= size, "{estimate} for {size} bytes: the buffer would be copied when it grows");
+                assert!(bytes < 1 << 10 || estimate - size <= size / 8, "{estimate} for {size} bytes: not kept");
+                assert_eq!(proposal.to_shared().as_slice(), proposal.to_bytes());
+            }
+        }
     }
 
     #[test]

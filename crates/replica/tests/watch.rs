@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, Rng};
-use volvox_replica::watch::{Hub, HubLimits};
+use volvox_replica::watch::{Hub, HubLimits, Refusal};
 use volvox_replica::{StreamId, WatchCreate, WatchResponse};
 use volvox_store::{
     Command, CompactionRequest, DeleteRangeRequest, Event, EventKind, KeyRange, KeyValue, PutRequest, RequestOp, Store,
@@ -198,7 +198,7 @@ impl World {
     fn on_created(&mut self, stream: StreamId, response: &WatchResponse) {
         let create = self.creating.get_mut(&stream).expect("a creation waits").remove(0);
         if response.canceled {
-            assert!(response.watch_id == -1 && !response.cancel_reason.is_empty(), "seed {}", self.seed);
+            assert!(response.watch_id == -1 && response.refusal.is_some(), "seed {}", self.seed);
             return;
         }
         if create.start_revision < 0 {
@@ -254,7 +254,7 @@ impl World {
         let watched = self.watched.get_mut(&watcher).unwrap_or_else(|| panic!("seed {seed}: events before created"));
         assert!(!watched.canceled, "seed {seed}: events after the end");
         assert!(!response.fragment || watched.create.fragment, "seed {seed}: fragments without a request for them");
-        watched.pieces.extend(response.events);
+        watched.pieces.extend(response.events.iter().cloned());
         if response.fragment {
             return;
         }
@@ -349,7 +349,35 @@ fn a_stream_that_was_not_opened_refuses() {
     assert!(!world.hub.on_open(StreamId(4)), "there are too many");
     let mut out = Vec::new();
     world.hub.on_create(StreamId(4), WatchCreate::default(), &world.store.view(), &mut out);
-    assert_eq!(out, [(StreamId(4), WatchResponse::refused(1, "etcdserver: too many requests"))]);
+    assert_eq!(out, [(StreamId(4), WatchResponse::refused(1, Refusal::TooMany))]);
+}
+
+/// A door encodes a list once for all that hold it.
+#[test]
+fn watchers_of_the_same_events_share_them() {
+    let mut store = Store::new(StoreConfig::default());
+    let mut hub = Hub::new(HubLimits::default(), store.revision());
+    let mut out = Vec::new();
+    for stream in (0..100).map(StreamId) {
+        hub.on_open(stream);
+        hub.on_credit(stream, 10, &mut out);
+        for (key, range_end, prev_kv) in [("k", "", false), ("a", "z", false), ("k", "", true), ("x", "", false)] {
+            let create =
+                WatchCreate { key: key.into(), range_end: range_end.into(), prev_kv, ..WatchCreate::default() };
+            hub.on_create(stream, create, &store.view(), &mut out);
+        }
+    }
+    out.clear();
+    for value in ["1", "2"] {
+        let put = PutRequest { key: "k".into(), value: value.into(), ..PutRequest::default() };
+        store.apply(&Command::Put(put)).expect("a put");
+    }
+    hub.on_changes(&store.take_events(), store.revision(), &mut out);
+    assert_eq!(out.len(), 300, "three watchers of each stream");
+    let mut lists: Vec<_> = out.iter().map(|(_, response)| response.events.as_ptr()).collect();
+    lists.sort_unstable();
+    lists.dedup();
+    assert_eq!(lists.len(), 2, "one with what was before, one without");
 }
 
 /// A client with thousands of watchers that does not read learns of the end of each once it reads.

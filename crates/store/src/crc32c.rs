@@ -1,4 +1,4 @@
-//! CRC-32C (Castagnoli), eight bytes per step: the hash of `HashKV`.
+//! CRC-32C (Castagnoli), eight bytes per step: the hash of `HashKV`, and of a snapshot's status.
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
@@ -32,7 +32,7 @@ const fn tables() -> [[u32; 256]; 8] {
 }
 
 /// The checksum of `bytes` that follow what gave `checksum`; 0 at the beginning.
-pub(crate) fn extend(checksum: u32, bytes: &[u8]) -> u32 {
+pub fn extend(checksum: u32, bytes: &[u8]) -> u32 {
     let mut crc = !checksum;
     let mut chunks = bytes.chunks_exact(8);
     for chunk in &mut chunks {

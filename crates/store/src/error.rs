@@ -2,8 +2,7 @@
 
 use core::fmt;
 
-/// The caller's mistake, or the obstacle. Texts and codes are etcd's, byte for byte: clients distinguish errors by the
-/// text first.
+/// The caller's mistake, or the obstacle. The words and numbers of a foreign protocol belong to its door.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Error {
     /// The request names no key. The caller must name one.
@@ -36,43 +35,6 @@ pub enum Error {
     Corrupt,
 }
 
-/// The code of gRPC that goes with an error.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Code {
-    /// 2
-    Unknown,
-    /// 3
-    InvalidArgument,
-    /// 5
-    NotFound,
-    /// 8
-    ResourceExhausted,
-    /// 9
-    FailedPrecondition,
-    /// 11
-    OutOfRange,
-    /// 14
-    Unavailable,
-    /// 15
-    DataLoss,
-}
-
-impl Code {
-    /// The number in gRPC.
-    pub fn number(self) -> i32 {
-        match self {
-            Code::Unknown => 2,
-            Code::InvalidArgument => 3,
-            Code::NotFound => 5,
-            Code::ResourceExhausted => 8,
-            Code::FailedPrecondition => 9,
-            Code::OutOfRange => 11,
-            Code::Unavailable => 14,
-            Code::DataLoss => 15,
-        }
-    }
-}
-
 impl Error {
     /// Every error, for tables and tests.
     pub const ALL: [Error; 14] = [
@@ -91,49 +53,26 @@ impl Error {
         Error::LeaseTtlTooLarge,
         Error::Corrupt,
     ];
-
-    /// The text that clients recognise.
-    pub fn message(self) -> &'static str {
-        match self {
-            Error::EmptyKey => "etcdserver: key is not provided",
-            Error::KeyNotFound => "etcdserver: key not found",
-            Error::ValueProvided => "etcdserver: value is provided",
-            Error::LeaseProvided => "etcdserver: lease is provided",
-            Error::TooManyOperations => "etcdserver: too many operations in txn request",
-            Error::DuplicateKey => "etcdserver: duplicate key given in txn request",
-            Error::InvalidSortOption => "etcdserver: invalid sort option",
-            Error::Compacted => "etcdserver: mvcc: required revision has been compacted",
-            Error::FutureRevision => "etcdserver: mvcc: required revision is a future revision",
-            Error::NoSpace => "etcdserver: mvcc: database space exceeded",
-            Error::LeaseNotFound => "etcdserver: requested lease not found",
-            Error::LeaseExists => "etcdserver: lease already exists",
-            Error::LeaseTtlTooLarge => "etcdserver: too large lease TTL",
-            Error::Corrupt => "etcdserver: corrupt cluster",
-        }
-    }
-
-    /// The code that goes with it.
-    pub fn code(self) -> Code {
-        match self {
-            Error::EmptyKey
-            | Error::KeyNotFound
-            | Error::ValueProvided
-            | Error::LeaseProvided
-            | Error::TooManyOperations
-            | Error::DuplicateKey
-            | Error::InvalidSortOption => Code::InvalidArgument,
-            Error::Compacted | Error::FutureRevision | Error::LeaseTtlTooLarge => Code::OutOfRange,
-            Error::NoSpace => Code::ResourceExhausted,
-            Error::LeaseNotFound => Code::NotFound,
-            Error::LeaseExists => Code::FailedPrecondition,
-            Error::Corrupt => Code::DataLoss,
-        }
-    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.message())
+        f.write_str(match self {
+            Error::EmptyKey => "the request names no key",
+            Error::KeyNotFound => "there is no such key",
+            Error::ValueProvided => "a put that keeps the value gives one",
+            Error::LeaseProvided => "a put that keeps the lease gives one",
+            Error::TooManyOperations => "the transaction has too many operations",
+            Error::DuplicateKey => "the transaction writes a key twice",
+            Error::InvalidSortOption => "there is no such sort order or target",
+            Error::Compacted => "the revision is compacted",
+            Error::FutureRevision => "the revision is in the future",
+            Error::NoSpace => "the quota is used up",
+            Error::LeaseNotFound => "there is no such lease",
+            Error::LeaseExists => "the lease exists",
+            Error::LeaseTtlTooLarge => "the time to live is too long",
+            Error::Corrupt => "the data of members differ",
+        })
     }
 }
 

@@ -27,6 +27,13 @@ impl View {
         self.leases.forward(crate::key_range::KeyRange::ALL, false).map(|(_, lease)| *lease)
     }
 
+    /// At most this many leases of this id and greater ones, by id, for a caller that must not block.
+    pub fn leases_page(&self, from: i64, most: usize) -> Vec<Lease> {
+        let begin = lease_key(from);
+        let range = crate::key_range::KeyRange { begin: &begin, end: crate::key_range::RangeEnd::Unbounded };
+        self.leases.forward(range, false).map(|(_, lease)| *lease).take(most).collect()
+    }
+
     /// One lease.
     pub fn lease(&self, id: i64) -> Option<Lease> {
         self.leases.get(&lease_key(id)).copied()

@@ -4,7 +4,7 @@
 //!
 //! Every member of the cluster applies the same log of commands, and must come to the same state and give the same
 //! answers, while readers read any revision of the last hours, watchers replay history, and checkpoints are written,
-//! none of which ever blocks a write. The contract is etcd's, to the letter of its error texts.
+//! none of which ever blocks a write. The contract is etcd's; the texts and codes of its errors are its door's.
 //!
 //! # The idea
 //!
@@ -43,6 +43,7 @@
 //! | `compaction` | freeing memory, a little at a time |
 //! | [`stepwise`] | deleting very many keys, a little at a time |
 //! | [`checkpoint`], [`restore`] | the state as numbered parts, and back |
+//! | [`history`] | the state as changes in order, for another kind of server, and back |
 //! | [`quota`] | the space in use, and the size of a command |
 //!
 //! # Why members stay equal
@@ -80,10 +81,11 @@ pub mod checkpoint;
 pub mod checks;
 pub mod command;
 mod compaction;
-mod crc32c;
+pub mod crc32c;
 mod digest;
 pub mod error;
 pub mod hash;
+pub mod history;
 pub mod key_range;
 pub mod lease;
 mod log;
@@ -101,8 +103,9 @@ mod writer;
 
 pub use checkpoint::{Checkpoint, PART_NUMBER_MAX, PartRef};
 pub use command::{COMMAND_VERSION, Command, Reply};
-pub use error::{Code, Error};
+pub use error::Error;
 pub use hash::{HashKv, Hasher};
+pub use history::{HistoryBuilder, HistoryChange, HistoryError};
 pub use key_range::{KeyRange, RangeEnd};
 pub use lease::Lease;
 pub use range::Changes;

@@ -125,6 +125,11 @@ impl Log {
         self.sealed[place.segment].segment.pair_if(place.slot, revision)?
     }
 
+    /// The revision of the oldest record in the tail.
+    pub fn tail_first(&self) -> Option<Revision> {
+        self.tail.first()
+    }
+
     fn is_in_tail(&self, revision: Revision) -> bool {
         self.tail.first().is_some_and(|first| first <= revision)
     }

@@ -132,8 +132,10 @@ impl Restore {
         if state.index.weight().counted != meta.keys || state.log.tail_index() != meta.tail_index {
             return Err(RestoreError::Inconsistent("the number of keys"));
         }
-        // The newest revision changed something, and no compaction drops the newest version of a key above its point.
-        if state.log.last().map_or(1, |last| last.main) != meta.revision {
+        // The newest revision changed something, and no compaction drops the newest version of a key above its point. A
+        // history of another program may have lost the tombstone at that point, or have been moved ahead to it.
+        let last = state.log.last().map_or(1, |last| last.main);
+        if last != meta.revision && meta.compacted != meta.revision {
             return Err(RestoreError::Inconsistent("the newest revision"));
         }
         for (attachment, ()) in state.attachments.forward(KeyRange::ALL, false) {

@@ -9,6 +9,12 @@ use crate::view::{Slot, View};
 use alloc::vec::Vec;
 use volvox_core::Bytes;
 
+/// A value of at least this size is copied once on its way into the log, a smaller one twice.
+const LARGE_VALUE_BYTES: usize = 1 << 10;
+
+/// The most bytes of a record beside its key and value: a byte of flags and twelve numbers.
+const RECORD_HEAD_BYTES_MAX: usize = 1 + 12 * 10;
+
 /// Changes the state. Requests were checked before and do not fail here.
 pub(crate) struct Writer<'a> {
     pub state: &'a mut View,
@@ -112,9 +118,16 @@ impl<'a> Writer<'a> {
     }
 
     fn push(&mut self, mut record: Record, key: &[u8], value: &[u8]) -> KeyValue {
-        self.scratch.clear();
-        record.encode(key, value, self.scratch);
-        let encoded = Bytes::from(self.scratch.as_slice());
+        let encoded = if value.len() >= LARGE_VALUE_BYTES {
+            // Into the buffer that stays.
+            let mut buffer = Vec::with_capacity(key.len() + value.len() + RECORD_HEAD_BYTES_MAX);
+            record.encode(key, value, &mut buffer);
+            Bytes::from(buffer)
+        } else {
+            self.scratch.clear();
+            record.encode(key, value, self.scratch);
+            Bytes::from(self.scratch.as_slice())
+        };
         let stored = RecordRef { bytes: &encoded, record };
         let key_value = stored.key_value();
         let record = stored.record;

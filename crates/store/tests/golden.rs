@@ -186,7 +186,7 @@ fn golden_05() {
 fn golden_06() {
     let fixture = Fixture::with_five_keys();
     let error = fixture.range(&range("", "")).expect_err("no key");
-    assert_eq!((error.message(), error.code()), ("etcdserver: key is not provided", Code::InvalidArgument));
+    assert_eq!(error, Error::EmptyKey);
     assert_eq!(keys(&fixture.all()), ["a", "b", "c", "d", "e"]);
     let empty = fixture.range(&range("b", "a")).expect("an empty range");
     assert_eq!((empty.count, empty.kvs.len()), (0, 0));
@@ -238,10 +238,7 @@ fn golden_10() {
     assert_eq!(at(&fixture, 7), Err(Error::FutureRevision));
     fixture.compact(5).expect("a compaction");
     let error = at(&fixture, 4).expect_err("compacted");
-    assert_eq!(
-        (error.message(), error.code()),
-        ("etcdserver: mvcc: required revision has been compacted", Code::OutOfRange)
-    );
+    assert_eq!(error, Error::Compacted);
     assert_eq!(keys(&at(&fixture, 5).expect("the compaction point")), ["a", "b", "c", "d"]);
     assert_eq!(at(&fixture, 0).expect("newest").count, 5);
     assert_eq!(at(&fixture, -1).expect("newest").count, 5);
@@ -257,7 +254,7 @@ fn golden_11() {
 #[test]
 fn golden_12() {
     let request = RangeRequest { sort_order: SortOrder::from(99), ..range("a", "") };
-    assert_eq!(check_range(&request).expect_err("refused").message(), "etcdserver: invalid sort option");
+    assert_eq!(check_range(&request), Err(Error::InvalidSortOption));
     let request = RangeRequest { sort_target: SortTarget::from(5), ..range("a", "") };
     assert_eq!(Fixture::new().range(&request), Err(Error::InvalidSortOption));
     let request = RangeRequest { key: Bytes::new(), ..request };
@@ -269,11 +266,11 @@ fn golden_13() {
     let mut fixture = Fixture::new();
     let keep_value = PutRequest { ignore_value: true, ..put("a", "") };
     let error = fixture.apply(Command::Put(keep_value.clone())).expect_err("refused");
-    assert_eq!(error.message(), "etcdserver: key not found");
+    assert_eq!(error, Error::KeyNotFound);
     let both = PutRequest { value: b("v"), ..keep_value.clone() };
-    assert_eq!(check_put(&both).expect_err("refused").message(), "etcdserver: value is provided");
+    assert_eq!(check_put(&both), Err(Error::ValueProvided));
     let both = PutRequest { ignore_lease: true, lease: 3, ..put("a", "") };
-    assert_eq!(check_put(&both).expect_err("refused").message(), "etcdserver: lease is provided");
+    assert_eq!(check_put(&both), Err(Error::LeaseProvided));
     fixture.put("a", "kept");
     fixture.apply(Command::Put(keep_value)).expect("a put");
     let pair = fixture.kv("a").expect("a");
@@ -307,7 +304,7 @@ fn golden_15() {
 fn golden_16() {
     let mut fixture = Fixture::new();
     let error = fixture.apply(Command::Put(PutRequest { lease: 9, ..put("k", "") })).expect_err("refused");
-    assert_eq!((error.message(), error.code()), ("etcdserver: requested lease not found", Code::NotFound));
+    assert_eq!(error, Error::LeaseNotFound);
     assert_eq!(fixture.store.revision(), 1);
 }
 
@@ -322,10 +319,7 @@ fn golden_17() {
 fn golden_18() {
     let ops = |count: usize| txn((0..count).map(|n| RequestOp::Put(put(&n.to_string(), ""))).collect());
     assert_eq!(check_txn(&ops(128), 128), Ok(()));
-    assert_eq!(
-        check_txn(&ops(129), 128).expect_err("refused").message(),
-        "etcdserver: too many operations in txn request"
-    );
+    assert_eq!(check_txn(&ops(129), 128), Err(Error::TooManyOperations));
     let compares =
         |count| if_all(vec![compare("k", CompareTarget::Mod, CompareResult::Equal, TargetUnion::None); count]);
     assert_eq!(check_txn(&compares(128), 128), Ok(()));
@@ -343,7 +337,7 @@ fn golden_19() {
     let delete_op = |key: &str, end: &str| RequestOp::DeleteRange(delete(key, end));
     let nested = |ops: Vec<RequestOp>| RequestOp::Txn(txn(ops));
     let error = duplicate(vec![put_op("k"), put_op("k")]).expect_err("refused");
-    assert_eq!(error.message(), "etcdserver: duplicate key given in txn request");
+    assert_eq!(error, Error::DuplicateKey);
     let both = TxnRequest { success: vec![put_op("k")], failure: vec![put_op("k")], ..TxnRequest::default() };
     assert_eq!(check_txn(&both, 128), Ok(()));
     assert_eq!(duplicate(vec![put_op("k"), delete_op("a", "z")]), Err(Error::DuplicateKey));
@@ -434,7 +428,7 @@ fn golden_23() {
     fixture.compact(5).expect("a compaction");
     let old = RangeRequest { revision: 4, ..range("a", "") };
     let error = fixture.txn(txn(vec![RequestOp::Put(put("a", "lost")), RequestOp::Range(old)])).expect_err("refused");
-    assert_eq!(error.code(), Code::OutOfRange);
+    assert_eq!(error, Error::Compacted);
     assert_eq!(fixture.kv("a").map(|pair| pair.value), Some(b("a")));
     assert_eq!(fixture.store.revision(), 6);
 }
@@ -504,11 +498,11 @@ fn golden_37() {
     let grant = |ttl| check_lease_grant(&LeaseGrantRequest { ttl, id: 1 }, 2);
     assert_eq!((grant(1), grant(0), grant(-5), grant(60)), (Ok(2), Ok(2), Ok(2), Ok(60)));
     let error = grant(9_000_000_001).expect_err("refused");
-    assert_eq!((error.message(), error.code()), ("etcdserver: too large lease TTL", Code::OutOfRange));
+    assert_eq!(error, Error::LeaseTtlTooLarge);
     let mut fixture = Fixture::new();
     fixture.grant(-3);
     let error = fixture.apply(Command::LeaseGrant(LeaseGrantRequest { ttl: 2, id: -3 })).expect_err("refused");
-    assert_eq!((error.message(), error.code()), ("etcdserver: lease already exists", Code::FailedPrecondition));
+    assert_eq!(error, Error::LeaseExists);
 }
 
 #[test]
@@ -516,7 +510,7 @@ fn golden_38() {
     let mut fixture = Fixture::new();
     assert_eq!(fixture.store.view().lease(4), None, "what KeepAlive and TimeToLive answer from");
     let error = fixture.apply(Command::LeaseRevoke(LeaseRevokeRequest { id: 4 })).expect_err("refused");
-    assert_eq!(error.code(), Code::NotFound);
+    assert_eq!(error, Error::LeaseNotFound);
 }
 
 #[test]
@@ -533,7 +527,7 @@ fn golden_49() {
     let alarm = |action| Command::Alarm(AlarmRequest { action, member_id: 3, alarm: AlarmType::NoSpace });
     fixture.apply(alarm(AlarmAction::Activate)).expect("an alarm");
     let error = fixture.apply(Command::Put(put("k", ""))).expect_err("refused");
-    assert_eq!((error.message(), error.code()), ("etcdserver: mvcc: database space exceeded", Code::ResourceExhausted));
+    assert_eq!(error, Error::NoSpace);
     let both = TxnRequest { failure: vec![RequestOp::Put(put("k", ""))], ..TxnRequest::default() };
     assert_eq!(fixture.txn(both), Err(Error::NoSpace));
     assert_eq!(fixture.apply(Command::LeaseGrant(LeaseGrantRequest { ttl: 9, id: 9 })), Err(Error::NoSpace));

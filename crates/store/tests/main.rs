@@ -7,6 +7,7 @@ mod checkpoint;
 mod dumb;
 mod fuzz;
 mod golden;
+mod history;
 #[path = "support/maker.rs"]
 mod maker;
 mod oracle;

@@ -1,4 +1,4 @@
-//! Plants each of the ten bugs in turn, and runs the same sweep until it is found.
+//! Plants each of the twelve bugs in turn, and runs the same sweep until it is found.
 //!
 //! ```text
 //! cargo run -p volvox-sweep --release --features planted-bugs --example planted [-- NAME...]

@@ -1,4 +1,4 @@
-//! The shrunk sizes of the planted bugs of the store.
+//! The shrunk sizes of the planted bugs of replicas: a course that is followed by hand holds what replicas are asked.
 //!
 //! ```text
 //! cargo run -p volvox-sweep --profile unwinding --features planted-bugs --example planted_shrunk [-- [--show] NAME...]
@@ -64,7 +64,7 @@ mod table {
             "bug", "found in", "actions", "left", "events", "seconds"
         );
         let names: Vec<&str> =
-            plants::names().filter(|name| words.is_empty() || words.iter().any(|word| word == name)).collect();
+            plants::of_replicas().filter(|name| words.is_empty() || words.iter().any(|word| word == name)).collect();
         let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let (mut waiting, mut running) = (names.iter(), VecDeque::new());
         let mut lengths = Vec::new();

@@ -1,12 +1,14 @@
 //! Clients: each has one open request at a time, always to the same node, and waits for the answer up to its own limit.
 
-use crate::driver::{Run, Wake, World};
+use crate::driver::{LIMITS, Run, Wake, World, caller, view_of};
 use crate::linearizability::{Action, Operation as RegisterOperation};
-use crate::operations::{Asked, Operation, check_read, check_written, fits};
+use crate::operations::{Asked, Operation, check_read, check_read_txn, check_written};
 use crate::run::unanswered;
 use crate::workload::{Known, is_register, number_of};
+use std::sync::Arc;
 use volvox_core::{Bytes, Duration, NodeId};
-use volvox_replica::{Command, Error, Reply, Request, Ticket};
+use volvox_replica::{Command, Error as ReplicaError, MemberRequest, Reply, Request as ReplicaRequest, Ticket, View};
+use volvox_service::{Answer, Body, Call, Error, Next, admit};
 use volvox_store::{Error as StoreError, RangeRequest, RangeResponse, Reply as StoreReply, ResponseOp};
 
 /// The time within which a replica must answer every request: five seconds, two election timeouts, and the delay of a
@@ -30,27 +32,44 @@ impl Run {
         self.ask(world, client, node, operation);
     }
 
-    /// Asks; what only reads the state of the node is answered at once.
+    /// Asks the door of a node: the service admits the request, and answers it or says what to ask of the replica.
     pub(crate) fn ask(&mut self, world: &mut World, client: usize, node: NodeId, operation: Operation) {
-        let Some(request) = operation.request() else {
-            let result = self.read_here(world, node, &operation);
-            if let Err(text) = result {
-                world.report(node, "what a read sees", text);
-            }
+        let Some(view) = view_of(world, node) else {
             return self.think(world, client);
         };
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket += 1;
         if let Operation::Revoke(lease) = &operation {
             self.truth.borrow_mut().leases.on_revoke(*lease);
         }
-        let register = self.note_register(world, &operation);
-        let at = world.now();
-        self.asked.insert(ticket, Asked { client, node, at, floor: self.floor, operation, register });
-        if let Some(client) = self.clients.get_mut(client) {
+        let request = operation.request(self.workload.seed());
+        let (at, floor) = (world.now(), self.floor);
+        let mut asked = Asked { client, node, at, floor, operation, register: None, call: None };
+        match admit(Arc::clone(&view), &caller(client), request, &LIMITS) {
+            Ok(Next::Ask(call, request)) => {
+                asked.register = self.note_register(world, &asked.operation);
+                self.send(world, asked, call, request);
+            }
+            Ok(Next::Answer(answer)) => {
+                if let Err(text) = self.on_answer(world, &view, &asked, answer) {
+                    world.report(node, "answers to clients", format!("{:?}: {text}", asked.operation));
+                }
+                self.think(world, client);
+            }
+            Err(error) => {
+                self.on_refused(world, &asked, error);
+                self.think(world, client);
+            }
+        }
+    }
+
+    /// Passes a request on to the replica, and waits for its reply.
+    fn send(&mut self, world: &mut World, asked: Asked, call: Call, request: ReplicaRequest) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        if let Some(client) = self.clients.get_mut(asked.client) {
             client.busy = Some(ticket);
         }
-        world.command(node, Command::Request { ticket, request });
+        world.command(asked.node, Command::Request { ticket, request });
+        self.asked.insert(ticket, Asked { call: Some(call), ..asked });
         let patient = self.rng.below(3) == 0;
         let most = if patient { 2 * ANSWER_TIME_MAX } else { Duration::from_secs(3) };
         let patience = Duration::from_millis(self.rng.between(200, most.as_millis() as u64));
@@ -65,52 +84,74 @@ impl Run {
         }
     }
 
-    /// The answer arrived.
+    /// The replica replied.
     pub(crate) fn on_reply(
         &mut self,
         world: &mut World,
         node: NodeId,
         ticket: Ticket,
-        result: Result<Reply, Error>,
+        result: Result<Reply, ReplicaError>,
     ) -> Result<(), String> {
-        let Some(asked) = self.asked.remove(&ticket) else {
+        let Some(view) = view_of(world, node) else {
+            // The last that a process told before its disk took it away: the door died with it.
+            self.give_up(world, ticket);
+            return Ok(());
+        };
+        let Some(mut asked) = self.asked.remove(&ticket) else {
             return Ok(());
         };
         if let Some(client) = self.clients.get_mut(asked.client) {
             client.busy = None;
         }
-        self.think(world, asked.client);
-        let checked = match result {
-            Ok(reply) if !fits(&asked.operation, &reply) => Err(format!("is answered by {reply:?}")),
-            Ok(reply) => self.on_success(world, node, &asked, reply),
+        let call = asked.call.take().expect("it was admitted");
+        let checked = match call.on_reply(Arc::clone(&view), result) {
+            Ok(Next::Ask(call, request)) => {
+                self.counts.add("lease ids chosen again");
+                self.send(world, asked, call, request);
+                return Ok(());
+            }
+            Ok(Next::Answer(answer)) => self.on_answer(world, &view, &asked, answer),
+            Err(Error::UnfitReply) => Err("has a reply that does not fit".to_string()),
             Err(error) => {
                 self.on_refused(world, &asked, error);
                 Ok(())
             }
         };
+        self.think(world, asked.client);
         checked.map_err(|text| format!("{:?}, asked at {}: {text}", asked.operation, asked.at))
     }
 
-    fn on_success(&mut self, world: &mut World, node: NodeId, asked: &Asked, reply: Reply) -> Result<(), String> {
+    fn on_answer(&mut self, world: &mut World, view: &View, asked: &Asked, answer: Answer) -> Result<(), String> {
         self.counts.add("requests answered");
         if asked.client == usize::MAX {
-            self.on_probe_answered(node, &asked.operation);
+            self.on_probe_answered(asked.node, &asked.operation);
         }
-        match (&asked.operation, reply) {
-            (_, Reply::Written(reply)) => {
+        let Answer { header, body } = answer;
+        if header.member != asked.node.0 || header.cluster != view.status.cluster {
+            return Err(format!("is answered in the name of another member: {header:?}"));
+        }
+        match (&asked.operation, body) {
+            (_, Body::Written(reply)) => {
                 let revision = check_written(&self.truth.borrow(), asked, &reply)?;
                 self.floor = self.floor.max(revision);
                 self.on_written(world, asked, &reply)?;
             }
-            (Operation::Read(request), Reply::ReadReady) => {
-                // The last that a process told before its disk took it away: the door died with it.
-                let Some(replica) = world.node(node) else { return Ok(()) };
-                let (header, response) =
-                    check_read(&self.truth.borrow(), replica.store().state(), request, asked.floor)?;
-                self.floor = self.floor.max(header);
-                self.on_read(world, asked, request, response);
+            (Operation::Read(request), Body::Range(reading)) => {
+                self.counts.add(if request.serializable { "serializable reads" } else { "linearizable reads" });
+                if reading.is_long() {
+                    self.counts.add("reads in turns");
+                }
+                let response = check_read(&self.truth.borrow(), &view.store, header.revision, reading, asked.floor)?;
+                if !request.serializable {
+                    self.floor = self.floor.max(header.revision);
+                    self.on_read(world, asked, request, response);
+                }
             }
-            (Operation::KeepAlive(lease), Reply::KeptAlive { ttl }) => {
+            (Operation::ReadTxn(txn), Body::Txn(response)) => {
+                self.counts.add("transactions that only read");
+                check_read_txn(&self.truth.borrow(), txn, &response, asked.floor)?;
+            }
+            (Operation::KeepAlive(lease), Body::KeptAlive { lease: answered, ttl }) if *lease == answered => {
                 if ttl > 0 {
                     self.truth.borrow_mut().leases.on_alive(*lease, asked.at, ttl)?;
                 } else {
@@ -118,12 +159,13 @@ impl Run {
                     self.workload.lost_lease(asked.client);
                 }
             }
-            (Operation::MoveLeader(_), _) => self.counts.add("leaderships transferred"),
-            (Operation::Member(request), Reply::Members { added, .. }) => {
+            (Operation::TimeToLive(lease), Body::TimeToLive { lease: answered, .. }) if *lease == answered => {}
+            (Operation::MoveLeader(_), Body::Done) => self.counts.add("leaderships transferred"),
+            (Operation::Member(request), Body::Members { added, .. }) => {
                 let (request, added) = (request.clone(), added.map(|member| member.id));
                 self.on_members_changed(world, &request, added);
             }
-            _ => {}
+            (_, other) => return Err(format!("is answered by {other:?}")),
         }
         Ok(())
     }
@@ -141,8 +183,12 @@ impl Run {
                 };
                 self.finish_register(world, asked, key, seen.as_ref(), Some(reply.succeeded));
             }
-            (Operation::Grant(_), StoreReply::LeaseGrant(reply)) => {
+            (Operation::Grant(wish), StoreReply::LeaseGrant(reply)) => {
                 self.truth.borrow_mut().leases.on_alive(reply.id, asked.at, reply.ttl)?;
+                if wish.id == 0 {
+                    self.counts.add("lease ids chosen");
+                    self.workload.granted(asked.client, reply.id);
+                }
             }
             (Operation::Compact(_), _) => self.counts.add("compactions"),
             (Operation::ClearAlarm(_), _) => {
@@ -154,20 +200,28 @@ impl Run {
         Ok(())
     }
 
-    fn on_refused(&mut self, world: &World, asked: &Asked, error: Error) {
+    /// Counts a request that was refused.
+    pub(crate) fn count_refusal(&mut self, error: Error) {
         self.counts.add(match error {
             Error::Store(StoreError::NoSpace) => "refused for want of space",
             Error::Store(_) => "refused by the store",
-            Error::TooManyRequests => "refused: too many requests",
-            Error::Timeout | Error::TimeoutLeaderFailure => "timed out",
+            Error::Learner => "refused by a learner",
+            Error::NoLeader => "refused without a leader",
+            Error::Replica(ReplicaError::TooManyRequests) => "refused: too many requests",
+            Error::Replica(ReplicaError::Timeout | ReplicaError::TimeoutLeaderFailure) => "timed out",
             _ => "refused otherwise",
         });
+    }
+
+    fn on_refused(&mut self, world: &World, asked: &Asked, error: Error) {
+        self.count_refusal(error);
         if error == Error::Store(StoreError::NoSpace) {
             // An operator lists the alarms, and clears what is there: also that of a member that was removed.
             let listed = world.node(asked.node).and_then(|replica| replica.store().state().alarms().next());
             self.alarm = Some(listed.map_or(asked.node, |alarm| NodeId(alarm.member_id)));
         }
-        if error == Error::Store(StoreError::LeaseNotFound) {
+        let lost = matches!(asked.operation, Operation::Grant(_)) || error == Error::Store(StoreError::LeaseNotFound);
+        if lost {
             self.workload.lost_lease(asked.client);
         }
         if !error.is_definite() {
@@ -211,17 +265,7 @@ impl Run {
         self.think(world, asked.client);
     }
 
-    fn read_here(&mut self, world: &World, node: NodeId, operation: &Operation) -> Result<(), String> {
-        let (Operation::Read(request), Some(replica)) = (operation, world.node(node)) else {
-            return Ok(());
-        };
-        check_read(&self.truth.borrow(), replica.store().state(), request, 0)?;
-        self.counts.add("serializable reads");
-        Ok(())
-    }
-
     fn on_read(&mut self, world: &World, asked: &Asked, request: &RangeRequest, response: Option<RangeResponse>) {
-        self.counts.add("linearizable reads");
         if let (Some(_), Some(response)) = (asked.register, response) {
             let value = response.kvs.first().map(|pair| pair.value.clone());
             self.finish_register(world, asked, &request.key, value.as_ref(), None);
@@ -274,7 +318,7 @@ impl Run {
     }
 
     /// Asks about the members.
-    pub(crate) fn ask_members(&mut self, world: &mut World, node: NodeId, request: Request) {
+    pub(crate) fn ask_members(&mut self, world: &mut World, node: NodeId, request: MemberRequest) {
         self.ask(world, usize::MAX, node, Operation::Member(request));
     }
 }

@@ -15,9 +15,11 @@ use crate::workload::Workload;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
-use volvox_core::{Bytes, Duration, Incarnation, Instant, NodeId, Rng};
+use std::sync::Arc;
+use volvox_core::{Bytes, Duration, Incarnation, Instant, NodeId, Process, Rng};
 use volvox_raft::invariants::Observer;
-use volvox_replica::{MemberRequest, Replica, Request, StreamId, Ticket};
+use volvox_replica::{MemberRequest, Replica, StreamId, Ticket, View};
+use volvox_service::{Caller, Leaderless, Limits};
 use volvox_sim::{Counts, Simulation};
 
 /// The simulated world of a run.
@@ -46,6 +48,21 @@ pub(crate) enum Wake {
     Retire(NodeId),
     /// Check all nodes.
     Look,
+}
+
+/// The limits of the members. Turns are short, so that most ranges take several.
+pub(crate) const LIMITS: Limits =
+    Limits { txn_operations_max: 128, lease_ttl_seconds_min: 1, pairs_a_turn: 5, records_a_turn: 100 };
+
+/// The view that the door of a running node loads.
+pub(crate) fn view_of(world: &World, node: NodeId) -> Option<Arc<View>> {
+    world.node(node).map(|replica| Arc::new(replica.view()))
+}
+
+/// A few clients, and one of the streams, demand a leader. The others wait for the next one, so that it finds work in the
+/// moment in which it is new.
+pub(crate) fn caller(place: usize) -> Caller {
+    Caller { requires_leader: place % 8 == 5, ..Caller::default() }
 }
 
 /// One client; it asks one question at a time, always of the same node.
@@ -84,6 +101,8 @@ pub(crate) struct Run {
     pub alarm: Option<NodeId>,
     /// The last step towards more room.
     pub room_made: u32,
+    /// How long each node has known no leader.
+    pub leaderless: BTreeMap<NodeId, Leaderless>,
     /// When a node was last seen stopped, paused or started.
     pub troubled: BTreeMap<NodeId, Instant>,
     pub healing: bool,
@@ -128,13 +147,13 @@ pub(crate) enum Change {
 
 impl Change {
     /// The request that asks for it.
-    pub fn request(self) -> Request {
+    pub fn request(self) -> MemberRequest {
         match self {
             Change::Add { is_learner, address } => {
-                Request::Member(MemberRequest::Add { peer_urls: vec![peer_url(NodeId(address))], is_learner })
+                MemberRequest::Add { peer_urls: vec![peer_url(NodeId(address))], is_learner }
             }
-            Change::Promote(id) => Request::Member(MemberRequest::Promote { id }),
-            Change::Remove(id) => Request::Member(MemberRequest::Remove { id }),
+            Change::Promote(id) => MemberRequest::Promote { id },
+            Change::Remove(id) => MemberRequest::Remove { id },
         }
     }
 }
@@ -184,6 +203,7 @@ impl Run {
             damage: Damage::default(),
             alarm: None,
             room_made: 0,
+            leaderless: BTreeMap::new(),
             troubled: BTreeMap::new(),
             healing: false,
             healed: false,

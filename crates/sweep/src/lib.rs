@@ -9,8 +9,8 @@
 //!
 //! ```text
 //!    clients, watchers, operators            their answers are compared with
-//!      |  commands        ^  events            +-- the one true history (truth)
-//!      v                  |                    +-- a search for a linearizable order (linearizability)
+//!      |  requests        ^  answers           +-- the one true history (truth)
+//!    service: admission and answers            +-- a search for a linearizable order (linearizability)
 //!    +----------------------------+            +-- the six watch guarantees (watchers)
 //!    | replica = raft + store + .. |  x 3, 5   +-- what was promised of leases (leases)
 //!    +----------------------------+
@@ -29,6 +29,7 @@
 //! | nothing acknowledged is lost | an answer names a revision whose history does not hold the write | `operations` |
 //! | nothing happens twice | a value, which is unique, is written at two revisions | `truth` |
 //! | what is refused does not happen | a value of a definitely refused write is found in the history | `run` |
+//! | a read is one read | its pages, or its pairs in place, are not what the history holds at one revision | `operations` |
 //! | reads never go back | a header names a revision below that of an earlier answer to any client | `operations` |
 //! | single keys are linearizable | no order of their operations fits | [`linearizability`] |
 //! | the six watch guarantees | each response against the history | `watchers` |
@@ -43,7 +44,7 @@
 //! `volvox lab sweep store` runs a thousand seeds on all cores and prints how often each rare path ran
 //! ([`MUST_RUN`]): one that never ran fails the sweep, because nothing was tested about it. A failing seed prints the
 //! property, the end of its trace, and the line that replays it. Seeds that found something are kept in `seeds.txt`,
-//! and a test replays them. `examples/planted.rs` plants ten bugs, one at a time, and counts the seeds until the same
+//! and a test replays them. `examples/planted.rs` plants twelve bugs, one at a time, and counts the seeds until the same
 //! sweep finds each. Half of the seeds draw faults for the moments in which they hurt most (`strikes`).
 //!
 //! The failures of planted bugs are shrunk by replaying them by hand: [`shrink`], `examples/planted_shrunk.rs`.

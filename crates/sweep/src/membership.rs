@@ -8,7 +8,7 @@ use crate::operations::Operation;
 use crate::shape::peer_url;
 use volvox_core::{Duration, Incarnation, NodeId};
 use volvox_raft::{Configuration, Member};
-use volvox_replica::{MemberRequest, Replica, Request};
+use volvox_replica::{MemberRequest, Replica};
 
 /// There are never more members than the cluster began with and this many.
 const MEMBERS_MORE: usize = 2;
@@ -41,7 +41,7 @@ impl Run {
         self.wake_between(world, 100, 600, Wake::Members);
     }
 
-    fn is_asking(&self, request: &Request) -> bool {
+    fn is_asking(&self, request: &MemberRequest) -> bool {
         self.asked.values().any(|asked| matches!(&asked.operation, Operation::Member(other) if other == request))
     }
 
@@ -113,8 +113,8 @@ impl Run {
     }
 
     /// A request about members was answered.
-    pub(crate) fn on_members_changed(&mut self, world: &mut World, request: &Request, added: Option<NodeId>) {
-        if let (Request::Member(MemberRequest::Add { .. }), Some(id)) = (request, added) {
+    pub(crate) fn on_members_changed(&mut self, world: &mut World, request: &MemberRequest, added: Option<NodeId>) {
+        if let (MemberRequest::Add { .. }, Some(id)) = (request, added) {
             self.add_node(world, id);
         }
     }

@@ -4,11 +4,13 @@
 //! any answer before the request.
 
 use crate::truth::Truth;
+use std::ops::ControlFlow;
 use volvox_core::{Bytes, Instant, NodeId};
-use volvox_replica::{Reply, Request};
+use volvox_replica::MemberRequest;
+use volvox_service::{Call, Error as ServiceError, Reading, Request};
 use volvox_store::{
-    AlarmAction, AlarmRequest, AlarmType, Command, CompactionRequest, Compare, CompareTarget, DeleteRangeRequest,
-    Error as StoreError, EventKind, KeyRange, KeyValue, LeaseGrantRequest, LeaseRevokeRequest, PutRequest,
+    AlarmAction, AlarmRequest, AlarmType, CompactionRequest, Compare, CompareTarget, DeleteRangeRequest,
+    Error as StoreError, EventKind, KeyRange, KeyValue, LeaseGrantRequest, LeaseRevokeRequest, PairRef, PutRequest,
     RangeRequest, RangeResponse, Reply as StoreReply, RequestOp, ResponseOp, SortOrder, TargetUnion, TxnRequest,
     TxnResponse, View,
 };
@@ -38,7 +40,9 @@ pub enum Operation {
     },
     /// Reads.
     Read(RangeRequest),
-    /// Grants a lease.
+    /// Reads several keys at once.
+    ReadTxn(TxnRequest),
+    /// Grants a lease; with an id of 0 the server chooses one.
     Grant(LeaseGrantRequest),
     /// Revokes a lease.
     Revoke(i64),
@@ -53,7 +57,7 @@ pub enum Operation {
     /// Hands leadership over.
     MoveLeader(NodeId),
     /// A change of the members.
-    Member(Request),
+    Member(MemberRequest),
 }
 
 /// A question that is not answered yet.
@@ -71,36 +75,37 @@ pub struct Asked {
     pub operation: Operation,
     /// Its place in the history of its register.
     pub register: Option<usize>,
+    /// Its way to an answer, while it waits for the replica.
+    pub call: Option<Call>,
 }
 
 impl Operation {
-    /// The request to the replica; `None` for a request that the door answers from the view at once.
-    pub fn request(&self) -> Option<Request> {
-        let command = match self {
-            Operation::Put(put) => Command::Put(put.clone()),
-            Operation::Delete(delete) => Command::DeleteRange(delete.clone()),
+    /// The request to the service; `seed` is its chance.
+    pub fn request(&self, seed: u64) -> Request {
+        match self {
+            Operation::Put(put) => Request::Put(put.clone()),
+            Operation::Delete(delete) => Request::DeleteRange(delete.clone()),
             Operation::CompareAndSet { key, expected, value } => {
-                Command::Txn(compare_and_set(key, expected.as_ref(), value))
+                Request::Txn(compare_and_set(key, expected.as_ref(), value))
             }
-            Operation::Multi { puts, unless_after } => Command::Txn(multi(puts, *unless_after)),
-            Operation::Read(read) if read.serializable => return None,
-            Operation::Read(_) => return Some(Request::Read),
-            Operation::Grant(grant) => Command::LeaseGrant(*grant),
-            Operation::Revoke(id) => Command::LeaseRevoke(LeaseRevokeRequest { id: *id }),
-            Operation::KeepAlive(lease) => return Some(Request::LeaseKeepAlive { lease: *lease }),
-            Operation::TimeToLive(lease) => return Some(Request::LeaseTimeToLive { lease: *lease }),
+            Operation::Multi { puts, unless_after } => Request::Txn(multi(puts, *unless_after)),
+            Operation::Read(read) => Request::Range(read.clone()),
+            Operation::ReadTxn(txn) => Request::Txn(txn.clone()),
+            Operation::Grant(wish) => Request::LeaseGrant { wish: *wish, seed },
+            Operation::Revoke(id) => Request::LeaseRevoke(LeaseRevokeRequest { id: *id }),
+            Operation::KeepAlive(lease) => Request::LeaseKeepAlive { lease: *lease },
+            Operation::TimeToLive(lease) => Request::LeaseTimeToLive { lease: *lease, keys: true },
             Operation::Compact(revision) => {
-                Command::Compact(CompactionRequest { revision: *revision, ..CompactionRequest::default() })
+                Request::Compact(CompactionRequest { revision: *revision, ..CompactionRequest::default() })
             }
-            Operation::ClearAlarm(node) => Command::Alarm(AlarmRequest {
+            Operation::ClearAlarm(node) => Request::Alarm(AlarmRequest {
                 action: AlarmAction::Deactivate,
                 member_id: node.0,
                 alarm: AlarmType::NoSpace,
             }),
-            Operation::MoveLeader(to) => return Some(Request::MoveLeader { to: *to }),
-            Operation::Member(request) => return Some(request.clone()),
-        };
-        Some(Request::Write(command))
+            Operation::MoveLeader(to) => Request::MoveLeader { to: *to },
+            Operation::Member(request) => Request::Member(request.clone()),
+        }
     }
 
     /// The values that it writes if it happens.
@@ -241,27 +246,80 @@ fn check_deleted(
     Ok(())
 }
 
-/// Reads from a view, as a door does, and compares with the history; returns the revision of the header and what was
-/// read.
+/// Reads as a door does, and compares with the history. `header` is the revision of the answer, `view` the state that it is
+/// about. Returns what was read; `None` when the history that it asked for is gone, or not there yet.
 ///
 /// # Errors
 /// With what is wrong.
 pub fn check_read(
     truth: &Truth,
     view: &View,
-    request: &RangeRequest,
+    header: i64,
+    reading: Reading,
     floor: i64,
-) -> Result<(i64, Option<RangeResponse>), String> {
-    let header = view.revision();
+) -> Result<Option<RangeResponse>, String> {
+    let request = reading.request().clone();
     if !request.serializable && header < floor {
         return Err(format!("read at revision {header}, and {floor} was known before it was asked"));
     }
-    let response = match view.range(request) {
+    let in_place = if reading.is_long() { None } else { visited(&reading) };
+    let response = match reading.read() {
         Ok(response) => response,
-        Err(StoreError::Compacted) if request.revision < view.compacted() => return Ok((header, None)),
-        Err(StoreError::FutureRevision) if request.revision > header => return Ok((header, None)),
+        Err(ServiceError::Store(StoreError::Compacted)) if request.revision < view.compacted() => return Ok(None),
+        Err(ServiceError::Store(StoreError::FutureRevision)) if request.revision > header => return Ok(None),
         Err(error) => return Err(format!("{request:?} at {header} is refused: {error}")),
     };
+    check_pairs(truth, &request, &response, header)?;
+    if in_place.is_some_and(|pairs| pairs != response.kvs) {
+        return Err(format!("{request:?} visits other pairs than it lists: {response:?}"));
+    }
+    Ok(Some(response))
+}
+
+/// The pairs of a short read, as a door encodes them in place.
+fn visited(reading: &Reading) -> Option<Vec<KeyValue>> {
+    let mut pairs = Vec::new();
+    let visit = &mut |pair: PairRef<'_>| {
+        pairs.push(KeyValue {
+            key: Bytes::from(pair.key),
+            create_revision: pair.create_revision,
+            mod_revision: pair.mod_revision,
+            version: pair.version,
+            value: Bytes::from(pair.value),
+            lease: pair.lease,
+        });
+        ControlFlow::Continue(())
+    };
+    reading.visit(visit).ok()?;
+    Some(pairs)
+}
+
+/// The answer to a transaction that only reads is what the history holds at its revision.
+///
+/// # Errors
+/// With what is wrong.
+pub fn check_read_txn(truth: &Truth, txn: &TxnRequest, response: &TxnResponse, floor: i64) -> Result<(), String> {
+    let reads = txn.success.iter().filter_map(|op| match op {
+        RequestOp::Range(read) => Some(read),
+        _ => None,
+    });
+    let header = response.revision;
+    if header < floor && !reads.clone().all(|read| read.serializable) {
+        return Err(format!("read at revision {header}, and {floor} was known before it was asked"));
+    }
+    if !response.succeeded || response.responses.len() != txn.success.len() {
+        return Err(format!("a transaction of {} reads is answered by {response:?}", txn.success.len()));
+    }
+    for (read, op) in reads.zip(&response.responses) {
+        match op {
+            ResponseOp::Range(range) => check_pairs(truth, read, range, header)?,
+            other => return Err(format!("{read:?} is answered by {other:?}")),
+        }
+    }
+    Ok(())
+}
+
+fn check_pairs(truth: &Truth, request: &RangeRequest, response: &RangeResponse, header: i64) -> Result<(), String> {
     let at = if request.revision > 0 { request.revision } else { header };
     let range = KeyRange::new(&request.key, &request.range_end);
     let mut expected: Vec<&KeyValue> = truth.range(&range, at).collect();
@@ -272,25 +330,15 @@ pub fn check_read(
     if request.limit > 0 {
         expected.truncate(request.limit as usize);
     }
+    let more = !request.count_only && (expected.len() as i64) < count;
     if request.count_only {
         expected.clear();
     }
-    if response.count != count || response.kvs.iter().collect::<Vec<_>>() != expected {
-        return Err(format!("{request:?} reads {response:?} at {at}, where {count} keys were: {expected:?}"));
+    let same = response.count == count && response.more == more && response.kvs.iter().collect::<Vec<_>>() == expected;
+    if same {
+        return Ok(());
     }
-    Ok((header, Some(response)))
-}
-
-/// Whether a reply is one that the request can have.
-pub fn fits(operation: &Operation, reply: &Reply) -> bool {
-    match operation {
-        Operation::Read(_) => matches!(reply, Reply::ReadReady),
-        Operation::KeepAlive(_) => matches!(reply, Reply::KeptAlive { .. }),
-        Operation::TimeToLive(_) => matches!(reply, Reply::TimeToLive { .. }),
-        Operation::MoveLeader(_) => matches!(reply, Reply::LeaderMoved),
-        Operation::Member(_) => matches!(reply, Reply::Members { .. }),
-        _ => matches!(reply, Reply::Written(_)),
-    }
+    Err(format!("{request:?} reads {response:?} at {at}, where {count} keys were: {expected:?}"))
 }
 
 fn compare_and_set(key: &Bytes, expected: Option<&Bytes>, value: &Bytes) -> TxnRequest {

@@ -27,7 +27,9 @@ impl Run {
             return;
         }
         let Some((_, replica)) = newest(world) else { return };
-        let members: Vec<NodeId> = replica.members().list().iter().map(|member| member.id).collect();
+        // A learner serves no writes.
+        let voters = replica.members().list().into_iter().filter(|member| !member.is_learner);
+        let members: Vec<NodeId> = voters.map(|member| member.id).collect();
         self.probed.retain(|node, _| members.contains(node));
         for node in members {
             let answered = self.probed.get(&node).copied().unwrap_or(false);

@@ -46,6 +46,12 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("refused for want of space", "the quota is used up"),
     ("quota alarms cleared", "and there is room again"),
     ("refused: too many requests", "overload is refused"),
+    ("refused by a learner", "a learner serves nothing that needs the cluster"),
+    ("refused without a leader", "a caller that demands a leader is refused at once"),
+    ("watch streams cut off", "a stream whose caller demands a leader ends when there is none for too long"),
+    ("reads in turns", "a long read is made of pages"),
+    ("transactions that only read", "they need no entry of the log"),
+    ("lease ids chosen", "the server chooses the id of a lease"),
     ("registers found linearizable", "the search for an order ends with one"),
 ];
 

@@ -175,7 +175,11 @@ impl Run {
                 self.wake_between(world, 10, 3_000, Wake::Retire(node));
                 Ok(())
             }
-            Event::MembersChanged { .. } | Event::LeaderChanged { .. } => Ok(()),
+            Event::LeaderChanged { .. } => {
+                self.observe_leader(world, node);
+                Ok(())
+            }
+            Event::MembersChanged { .. } => Ok(()),
         }
     }
 
@@ -237,6 +241,7 @@ impl Run {
             self.give_up(world, ticket);
         }
         self.interrupt_streams(node);
+        self.leaderless.remove(&node);
     }
 
     /// All faults end, and the only further requests check that the service works.

@@ -1,9 +1,10 @@
 //! The clients' ends of watch streams: opening them, granting credit quickly or slowly, and starting over elsewhere.
 
-use crate::driver::{Run, Wake, World};
+use crate::driver::{LIMITS, Run, Wake, World, caller, view_of};
 use crate::watchers::{Heard, Stream, Watcher, watch};
 use volvox_core::NodeId;
 use volvox_replica::{Command, StreamId, WatchCommand, WatchCreate, WatchResponse};
+use volvox_service::{Leaderless, Request, admit};
 
 /// How many streams there are.
 const STREAMS: usize = 6;
@@ -48,6 +49,12 @@ impl Run {
             return self.wake_between(world, 20, 500, Wake::Stream(place));
         };
         let stream = self.streams[place].id;
+        if self.is_cut_off(world, node, place) {
+            self.counts.add("watch streams cut off");
+            world.command(node, Command::Watch(WatchCommand::Close { stream }));
+            self.streams[place].interrupt();
+            return self.wake_between(world, 10, 500, Wake::Stream(place));
+        }
         let chance = self.rng.below(100);
         if chance < 2 && !self.healing {
             world.command(node, Command::Watch(WatchCommand::Close { stream }));
@@ -69,7 +76,28 @@ impl Run {
         self.wake_between(world, low, high, Wake::Stream(place));
     }
 
+    /// Whether the door of a node ends a stream now.
+    fn is_cut_off(&mut self, world: &World, node: NodeId, place: usize) -> bool {
+        self.observe_leader(world, node);
+        self.leaderless.get(&node).is_some_and(|waits| waits.ends_streams_of(&caller(place), world.now()))
+    }
+
+    /// A node may have gained or lost its leader.
+    pub(crate) fn observe_leader(&mut self, world: &World, node: NodeId) {
+        let Some(view) = view_of(world, node) else {
+            self.leaderless.remove(&node);
+            return;
+        };
+        let election_timeout = self.shape.config(node).raft.election_timeout;
+        let waits = self.leaderless.entry(node).or_insert_with(|| Leaderless::new(election_timeout));
+        waits.observe(&view, world.now());
+    }
+
     fn open_stream(&mut self, world: &mut World, place: usize, node: NodeId) {
+        let Some(view) = view_of(world, node) else { return };
+        if let Err(error) = admit(view, &caller(place), Request::Contact, &LIMITS) {
+            return self.count_refusal(error);
+        }
         let id = StreamId(self.next_stream);
         self.next_stream += 1;
         self.stream_of.insert(id, place);

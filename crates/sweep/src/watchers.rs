@@ -177,7 +177,7 @@ impl Stream {
         }
         if response.watch_id < 0 {
             if response.created {
-                return Err(format!("a watcher was refused: {}", response.cancel_reason));
+                return Err(format!("a watcher was refused: {:?}", response.refusal));
             }
             for watcher in self.watchers.iter_mut().filter(|watcher| watcher.created) {
                 watcher.on_progress(truth, response.revision)?;

@@ -10,7 +10,7 @@ use crate::operations::Operation;
 use crate::shape::Shape;
 use std::collections::BTreeMap;
 use volvox_core::{Bytes, NodeId, Rng};
-use volvox_store::{DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, SortOrder};
+use volvox_store::{DeleteRangeRequest, LeaseGrantRequest, PutRequest, RangeRequest, RequestOp, SortOrder, TxnRequest};
 
 /// How many registers there are.
 const REGISTERS: u64 = 12;
@@ -25,6 +25,7 @@ pub struct Workload {
     value_bytes: (usize, usize),
     next_value: u64,
     next_lease: i64,
+    next_seed: u64,
     /// The last observed value of each register.
     seen: BTreeMap<Bytes, Option<Bytes>>,
     /// Leases held by clients, with the renewals left.
@@ -49,11 +50,13 @@ pub struct Known {
 impl Workload {
     /// A workload with chance of its own.
     pub fn new(rng: Rng, shape: &Shape) -> Workload {
+        let next_seed = rng.split(1).next_u64() >> 1;
         Workload {
             rng,
             value_bytes: shape.value_bytes,
             next_value: 1,
             next_lease: 1,
+            next_seed,
             seen: BTreeMap::new(),
             held: BTreeMap::new(),
             silent: Vec::new(),
@@ -86,6 +89,18 @@ impl Workload {
     /// A register was seen to hold this.
     pub fn saw(&mut self, key: &Bytes, value: Option<Bytes>) {
         self.seen.insert(key.clone(), value);
+    }
+
+    /// A client was granted a lease whose id the server chose.
+    pub fn granted(&mut self, client: usize, lease: i64) {
+        let renewals = self.rng.below(RENEWALS_MAX);
+        self.held.entry(client).or_insert((lease, renewals));
+    }
+
+    /// The chance of a request, different from that of all others.
+    pub fn seed(&mut self) -> u64 {
+        self.next_seed += 1;
+        self.next_seed
     }
 
     /// A client lost its lease, or gave it up.
@@ -167,7 +182,19 @@ impl Workload {
         }
     }
 
+    /// Several keys at one revision; some of the reads accept an old one.
+    fn read_txn(&mut self) -> Operation {
+        let reads = (0..1 + self.rng.below(3)).map(|_| {
+            let key = self.mixed_key();
+            RequestOp::Range(RangeRequest { key, serializable: self.rng.below(2) == 0, ..RangeRequest::default() })
+        });
+        Operation::ReadTxn(TxnRequest { success: reads.collect(), ..TxnRequest::default() })
+    }
+
     fn read(&mut self, known: Known) -> Operation {
+        if self.rng.below(6) == 0 {
+            return self.read_txn();
+        }
         let (a, b) = (self.mixed_key(), self.mixed_key());
         let old = self.rng.below(3) == 0;
         let sort_order = if self.rng.below(5) == 0 { SortOrder::Descend } else { SortOrder::None };
@@ -197,6 +224,9 @@ impl Workload {
 
     fn leased(&mut self, known: Known) -> Operation {
         let Some((lease, renewals)) = self.held.get_mut(&known.client) else {
+            if self.rng.below(4) == 0 {
+                return Operation::Grant(LeaseGrantRequest { ttl: 1 + self.rng.below(3) as i64, id: 0 });
+            }
             let id = self.next_lease;
             self.next_lease += 1;
             self.held.insert(known.client, (id, self.rng.below(RENEWALS_MAX)));

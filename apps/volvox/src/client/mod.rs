@@ -56,7 +56,7 @@ pub struct ClientOptions {
     #[arg(long, global = true, help_heading = HEADING, value_delimiter = ',', env = "VOLVOX_ENDPOINTS", value_name = "HOST:PORT")]
     pub endpoints: Vec<String>,
     /// The folder of a cluster on this machine [default: ./volvox-data]
-    #[arg(long, global = true, help_heading = HEADING, value_name = "FOLDER")]
+    #[arg(long, alias = "data-dir", global = true, help_heading = HEADING, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Print one machine-readable document
     #[arg(long, global = true, help_heading = HEADING)]
@@ -93,7 +93,7 @@ pub enum ClientCommand {
     /// Leases: keys attached to a lease vanish when it expires
     #[command(subcommand)]
     Lease(lease::LeaseCommand),
-    /// Save a snapshot of the store, or create a new cluster from one
+    /// Save a snapshot of the store, convert it for etcd, or create a new cluster from one
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
     /// Show the leader, and the term, indexes, revision and health of every member
@@ -140,7 +140,7 @@ async fn execute_interruptible(command: ClientCommand, cluster: &Cluster, printe
         ClientCommand::Txn(arguments) => txn::txn(cluster, printer, arguments).await?,
         ClientCommand::Lease(command) => return lease::lease(cluster, printer, command).await,
         ClientCommand::Snapshot(SnapshotCommand::Save { file }) => snapshot::save(cluster, printer, file).await?,
-        ClientCommand::Snapshot(SnapshotCommand::Restore(_)) => unreachable!("no cluster is asked to restore"),
+        ClientCommand::Snapshot(_) => unreachable!("no cluster is asked to convert a file"),
         ClientCommand::Status => return status::status(cluster, printer).await,
         ClientCommand::Members(arguments) => members::members(cluster, printer, arguments).await?,
         ClientCommand::Lock(_) | ClientCommand::Elect(_) => {

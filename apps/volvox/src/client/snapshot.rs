@@ -14,6 +14,7 @@ use volvox_etcd::proto::etcdserverpb::maintenance_client::MaintenanceClient;
 
 use super::cluster::{Cluster, MESSAGE_BYTES_MAX, describe};
 use super::output::Printer;
+use crate::local::export::ExportArguments;
 use crate::local::restore::RestoreArguments;
 use crate::progress::Progress;
 
@@ -29,6 +30,10 @@ pub enum SnapshotCommand {
     Save { file: PathBuf },
     /// Create a new cluster on this machine from a snapshot; the same as `volvox restore`
     Restore(RestoreArguments),
+    /// Convert a snapshot that an earlier version saved to a database of etcd, as `save` writes it
+    Export(ExportArguments),
+    /// Print hash, revision, number of keys and size of a database of etcd, as `etcdutl snapshot status` does
+    Status { file: PathBuf },
 }
 
 pub async fn save(cluster: &Cluster, out: &mut Printer, file: PathBuf) -> Result<()> {

@@ -5,9 +5,11 @@
 //! signal goes to a pid that the kernel has reused.
 
 pub mod commands;
+pub mod export;
 pub mod fault_table;
 pub mod faults;
 pub mod manifest;
 pub mod processes;
 pub mod restore;
+pub mod snapshot_file;
 pub mod up;

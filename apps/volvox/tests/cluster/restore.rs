@@ -60,6 +60,35 @@ fn a_restored_cluster_has_every_key_revision_and_lease() {
 }
 
 #[test]
+fn a_database_of_etcd_becomes_a_cluster_with_the_same_history() {
+    let mut folder = Folder::new("database");
+    let base = folder.up("a");
+    for (key, value) in [("k", "1"), ("k", "2"), ("gone", "1"), ("k", "3")] {
+        folder.volvox("a", &["put", key, value]);
+    }
+    folder.volvox("a", &["del", "gone"]);
+    folder.volvox("a", &["compact", "3"]);
+    folder.volvox("a", &["snapshot", "save", "file"]);
+    folder.volvox("a", &["snapshot", "export", "file", "database"]);
+    let before = folder.json("a", &["get", "", "--prefix"]);
+    let revision = before["header"]["revision"].as_i64().expect("a revision");
+    let status = folder.json("a", &["snapshot", "status", "database"]);
+    assert_eq!((&status["revision"], &status["totalKey"]), (&revision.into(), &1.into()));
+    let hashed = hashes(base, revision);
+
+    let base = free_ports();
+    let restored = folder.json("b", &["snapshot", "restore", "database", "--port-base", &base.to_string()]);
+    assert_eq!(restored["revision"], revision);
+    folder.owns("b");
+    folder.volvox("b", &["up", "--detach"]);
+    assert_eq!(folder.json("b", &["get", "", "--prefix"])["kvs"], before["kvs"]);
+    assert_eq!(hashes(base, revision), hashed, "the history is the same on every node of both clusters");
+    assert_eq!(folder.json("b", &["get", "k", "--rev", "4"])["kvs"][0]["value"], "Mg==");
+    assert!(folder.refused("b", &["get", "k", "--rev", "2"]).contains("compacted"));
+    folder.volvox("b", &["put", "k", "4"]);
+}
+
+#[test]
 fn what_is_no_whole_snapshot_is_refused_and_leaves_nothing() {
     let mut folder = Folder::new("refuse");
     folder.up("a");
@@ -74,12 +103,22 @@ fn what_is_no_whole_snapshot_is_refused_and_leaves_nothing() {
     };
     let mut damaged = file.clone();
     damaged[300] ^= 1;
-    assert!(refused(&damaged).contains("the snapshot is damaged"));
-    assert!(refused(&file[..file.len() - 1]).contains("the snapshot ends too early"));
+    assert!(refused(&damaged).contains("the database is damaged, its hash is wrong"));
+    assert!(refused(&file[..file.len() - 1]).contains("it was cut"));
     assert!(refused(b"something else").contains("not a snapshot of volvox"));
     let mut bbolt = vec![0; 8192];
     bbolt[16..20].copy_from_slice(&0xed0c_daed_u32.to_le_bytes());
-    assert!(refused(&bbolt).contains("a database of etcd itself (bbolt)"));
+    assert!(refused(&bbolt).contains("the database has no hash at its end"));
+    bbolt.extend_from_slice(&[0; 32]);
+    assert!(refused(&bbolt).contains("its hash is wrong"));
+    folder.volvox("a", &["snapshot", "export", "file", "database"]);
+    let database = fs::read(folder.path("database")).expect("the database");
+    assert!(folder.refused("a", &["snapshot", "export", "file", "database"]).contains("already exists"));
+    let bare = &database[..database.len() - 32];
+    assert!(refused(bare).contains("--skip-hash-check"));
+    fs::write(folder.path("cut"), &bare[..bare.len() - 4096]).expect("the folder can be written");
+    let text = folder.refused("b", &["restore", "cut", "--skip-hash-check"]);
+    assert!(text.contains("the database is cut"), "{text}");
     let text = folder.refused("b", &["restore", "nothing"]);
     assert!(text.contains("cannot open the snapshot nothing"), "{text}");
 }

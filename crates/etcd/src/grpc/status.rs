@@ -87,10 +87,6 @@ impl Code {
             Code::Unauthenticated => "Unauthenticated",
         }
     }
-
-    fn from_number(number: i32) -> Code {
-        usize::try_from(number).ok().and_then(|index| Code::ALL.get(index)).copied().unwrap_or(Code::Unknown)
-    }
 }
 
 /// A code and a message.
@@ -119,18 +115,6 @@ impl Status {
         if !self.message.is_empty() {
             fields.insert(GRPC_MESSAGE, message_value(&self.message));
         }
-    }
-}
-
-impl From<volvox_replica::Error> for Status {
-    fn from(error: volvox_replica::Error) -> Status {
-        Status::new(Code::from_number(error.code().number()), error.message())
-    }
-}
-
-impl From<volvox_store::Error> for Status {
-    fn from(error: volvox_store::Error) -> Status {
-        Status::new(Code::from_number(error.code().number()), error.message())
     }
 }
 
@@ -166,10 +150,7 @@ mod tests {
     fn codes_stand_at_their_numbers() {
         for (number, code) in Code::ALL.iter().enumerate() {
             assert_eq!(*code as usize, number);
-            assert_eq!(Code::from_number(number as i32), *code);
         }
-        assert_eq!(Code::from_number(-1), Code::Unknown);
-        assert_eq!(Code::from_number(17), Code::Unknown);
     }
 
     #[test]

@@ -3,8 +3,7 @@
 
 use super::process::Process;
 use super::{Count, Metrics};
-use crate::backend::{Backend, Counters, Histogram, PeerCounters};
-use crate::door::Door;
+use crate::backend::{Counters, Histogram, PeerCounters};
 use crate::grpc::Code;
 use crate::method::Method;
 use crate::{CLUSTER_VERSION, VERSION};
@@ -21,13 +20,8 @@ use volvox_store::quota::QUOTA_BYTES_DEFAULT;
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// All metrics, as text.
-pub fn render<B: Backend>(door: &Door<B>) -> String {
-    let scrape = Scrape {
-        view: door.backend.view(),
-        counters: door.backend.counters(),
-        metrics: Arc::clone(&door.metrics),
-        process: Process::read(),
-    };
+pub fn render(view: Arc<View>, counters: Counters, metrics: &Arc<Metrics>) -> String {
+    let scrape = Scrape { view, counters, metrics: Arc::clone(metrics), process: Process::read() };
     let mut registry = Registry::default();
     registry.register_collector(Box::new(scrape));
     let mut text = String::new();

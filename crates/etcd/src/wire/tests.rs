@@ -4,8 +4,12 @@ use super::*;
 use crate::proto::etcdserverpb as pb;
 use crate::proto::mvccpb;
 use prost::Message;
-use volvox_core::{Bytes as Key, Rng};
-use volvox_store::KeyValue;
+use std::sync::Arc;
+use volvox_core::{Bytes as Key, NodeId, Process, Rng};
+use volvox_replica::Replica;
+use volvox_replica::watch::Refusal;
+use volvox_service::{Answer, Body as AnswerBody, Caller, Limits, Next, Request, admit};
+use volvox_store::{KeyValue, RangeRequest};
 
 const HEADER: Header = Header { cluster: u64::MAX, member: 3, revision: 1 << 40, term: 7 };
 
@@ -57,7 +61,7 @@ fn response(rng: &mut Rng, depth: u32) -> TxnResponse {
 }
 
 fn header_message(header: Header) -> Option<pb::ResponseHeader> {
-    crate::door::header_message(header)
+    crate::context::header_message(header)
 }
 
 fn pair_message(pair: &KeyValue) -> mvccpb::KeyValue {
@@ -114,6 +118,18 @@ fn bytes_of(content: Content) -> Vec<u8> {
         Content::Pieces(pieces) => pieces.flatten().collect(),
         _ => panic!("an answer to one request"),
     }
+}
+
+/// A read of this store.
+fn reading(store: &volvox_store::View, request: &RangeRequest) -> Reading {
+    let id = NodeId(3);
+    let config = volvox_replica::Config::new(volvox_raft::Config::default(), 1, Vec::new(), id);
+    let mut view = Replica::new(id, &[id], &config).view();
+    view.store = store.clone();
+    let request = Request::Range(RangeRequest { serializable: true, ..request.clone() });
+    let next = admit(Arc::new(view), &Caller::default(), request, &Limits::default()).expect("it is served");
+    let Next::Answer(Answer { body: AnswerBody::Range(reading), .. }) = next else { panic!("{next:?}") };
+    reading
 }
 
 fn framed(message: &impl Message) -> Vec<u8> {
@@ -195,8 +211,9 @@ fn a_short_answer_is_the_same_without_a_list_between() {
         };
         let listed = view.range(&request).expect("a sound request");
         more += u32::from(listed.more);
-        let message = range_message(HEADER.at(view.revision()), &listed);
-        let content = short_range(HEADER, &view, &request).expect("a sound request").expect("short");
+        let header = Header { revision: view.revision(), ..HEADER };
+        let message = range_message(header, &listed);
+        let content = short_range(header, &reading(&view, &request)).expect("a sound request").expect("short");
         assert_eq!(bytes_of(content), framed(&message), "{request:?}");
     }
     assert!(more > 100, "{more}");
@@ -204,7 +221,7 @@ fn a_short_answer_is_the_same_without_a_list_between() {
     let large = Command::Put(PutRequest { key: Key::from("large"), value, ..PutRequest::default() });
     store.apply(&large).expect("nothing refuses it");
     let request = RangeRequest { key: Key::from("large"), ..RangeRequest::default() };
-    assert!(short_range(HEADER, &store.view(), &request).expect("a sound request").is_none());
+    assert!(short_range(HEADER, &reading(&store.view(), &request)).expect("a sound request").is_none());
 }
 
 #[test]
@@ -224,17 +241,18 @@ fn watch_responses_are_what_the_generated_encoder_makes() {
             created: rng.below(2) == 0,
             canceled: rng.below(2) == 0,
             compact_revision: numbers(rng),
-            cancel_reason: if rng.below(2) == 0 { "" } else { "because" },
+            refusal: if rng.below(2) == 0 { None } else { Some(Refusal::EmptyRange) },
             fragment: rng.below(2) == 0,
-            events,
+            events: events.into(),
         };
+        let header = Header { revision: one.revision, ..HEADER };
         let message = pb::WatchResponse {
-            header: header_message(HEADER.at(one.revision)),
+            header: header_message(header),
             watch_id: one.watch_id,
             created: one.created,
             canceled: one.canceled,
             compact_revision: one.compact_revision,
-            cancel_reason: one.cancel_reason.to_owned(),
+            cancel_reason: cancel_reason(one.refusal).to_owned(),
             fragment: one.fragment,
             events: one
                 .events
@@ -247,7 +265,7 @@ fn watch_responses_are_what_the_generated_encoder_makes() {
                 .collect(),
         };
         let mut written = Vec::new();
-        watch(HEADER, &one, &mut written).unwrap();
+        watch(header, &one, &super::events(&one.events), &mut written).unwrap();
         assert_eq!(written, framed(&message), "seed {seed}");
     }
 }

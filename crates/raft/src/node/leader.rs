@@ -82,20 +82,32 @@ impl Raft {
     }
 
     pub(super) fn on_propose(&mut self, ticket: Ticket, data: Bytes, cx: &mut Context<'_, Raft>) {
+        match self.propose(data, cx) {
+            Ok(index) => cx.emit(Event::Proposed { ticket, index, term: self.server.term }),
+            Err(reason) => self.server.refuse(ticket, reason, cx),
+        }
+    }
+
+    /// Appends data to the log of this leader, and returns where, for a parent that decides in the same step: the same as
+    /// [`Command::Propose`](crate::Command::Propose) without a ticket. The fate of the entry is decided when its index
+    /// commits: see [`Event::Proposed`].
+    ///
+    /// # Errors
+    /// Why nothing was appended.
+    pub fn propose(&mut self, data: Bytes, cx: &mut Context<'_, Raft>) -> Result<Index, Refusal> {
         let Role::Leader(leader) = &self.role else {
-            return self.server.refuse(ticket, self.not_leader(), cx);
+            return Err(self.not_leader());
         };
         if leader.transfer.is_some() {
             // Thesis 3.10: otherwise the receiver might never catch up.
-            return self.server.refuse(ticket, Refusal::Transferring, cx);
+            return Err(Refusal::Transferring);
         }
         let is_full = leader.uncommitted_weight > 0
             && leader.uncommitted_weight + data.len() > self.server.config.proposals_bytes_max;
         if is_full || data.len() > ENTRY_BYTES_MAX {
-            return self.server.refuse(ticket, Refusal::TooMany, cx);
+            return Err(Refusal::TooMany);
         }
-        let index = self.append_as_leader(Payload::Data(data), cx);
-        cx.emit(Event::Proposed { ticket, index, term: self.server.term });
+        Ok(self.append_as_leader(Payload::Data(data), cx))
     }
 
     /// Appends one entry and replicates it in the same step: the followers' disks work while the leader's does

@@ -2,7 +2,7 @@
 
 use super::hub::Hub;
 use super::index::{Index, WatcherRef};
-use super::stream::{Outgoing, Stream, size_of_event};
+use super::stream::{Outgoing, Stream, size_of_event, view_of};
 use super::{StreamId, WatchResponse};
 use crate::planted::{self, Bug};
 use alloc::collections::BTreeMap;
@@ -104,7 +104,8 @@ impl Hub {
                     if harvest.stopped_at.is_some() {
                         return;
                     }
-                    if let Some(mut event) = watcher.view_of(event) {
+                    if watcher.wants(event) {
+                        let mut event = view_of(event, false);
                         if watcher.prev_kv {
                             event.previous = view.previous_of(&event);
                         }
@@ -144,7 +145,7 @@ impl Hub {
             if !stream.is_open() {
                 return self.review(id);
             }
-            stream.deliver(id, watch_id, revision, events, limit, out);
+            stream.deliver(id, watch_id, revision, events.into(), limit, out);
         }
         let watcher = stream.watchers.get_mut(&watch_id).expect("the group is of present watchers");
         let next = stopped_at.unwrap_or(through + 1);

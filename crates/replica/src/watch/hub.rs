@@ -1,17 +1,16 @@
 //! The hub: takes the doors' watch commands and the store's changes, and decides what to send on each stream.
 
 use super::index::{Index, WatcherRef};
-use super::stream::{Outgoing, Stream, Watcher};
-use super::{StreamId, WatchCreate, WatchResponse};
+use super::stream::{Outgoing, Stream, Watcher, view_of};
+use super::{Refusal, StreamId, WatchCreate, WatchResponse};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
 use volvox_store::{Change, Event, View as StoreView};
 
-const COMPACTED: &str = "etcdserver: mvcc: required revision has been compacted";
-const EMPTY_RANGE: &str = "mvcc: watcher range is empty";
-const DUPLICATE_ID: &str = "mvcc: duplicate watch ID provided on the WatchStream";
-const TOO_MANY: &str = "etcdserver: too many requests";
+/// An event among some changes: the change, and its place in it.
+type Place = (usize, usize);
 
 /// The limits of a hub.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -129,23 +128,23 @@ impl Hub {
         let limits = self.limits;
         let Some(stream) = self.streams.get_mut(&id) else {
             // The stream was not opened, because there were too many. The client must not wait forever.
-            out.push((id, WatchResponse::refused(view.revision(), TOO_MANY)));
+            out.push((id, WatchResponse::refused(view.revision(), Refusal::TooMany)));
             return;
         };
         let bounded = !create.range_end.is_empty() && create.range_end.as_slice() != [0];
-        let refusal = if create.start_revision < 0 {
-            Some(COMPACTED)
+        let reason = if create.start_revision < 0 {
+            Some(Refusal::Compacted)
         } else if bounded && create.key >= create.range_end {
-            Some(EMPTY_RANGE)
+            Some(Refusal::EmptyRange)
         } else if create.watch_id != 0 && stream.watchers.contains_key(&create.watch_id) {
-            Some(DUPLICATE_ID)
+            Some(Refusal::DuplicateId)
         } else if stream.watchers.len() >= limits.watchers_max || stream.is_choked() {
-            Some(TOO_MANY)
+            Some(Refusal::TooMany)
         } else {
             None
         };
-        if let Some(cancel_reason) = refusal {
-            stream.answer(id, WatchResponse::refused(view.revision(), cancel_reason), out);
+        if let Some(refusal) = reason {
+            stream.answer(id, WatchResponse::refused(view.revision(), refusal), out);
             return self.review(id);
         }
         let watch_id = if create.watch_id == 0 { stream.automatic_id() } else { create.watch_id };
@@ -226,28 +225,33 @@ impl Hub {
         }
     }
 
-    /// The store changed, in this order; it now stands at `revision`.
+    /// The store changed, in this order; it now stands at `revision`. Watchers that get the same events share them.
     pub fn on_changes(&mut self, changes: &[Change], revision: i64, out: &mut Outgoing) {
-        let mut wanted: BTreeMap<WatcherRef, Vec<Event>> = BTreeMap::new();
-        for change in changes {
+        let mut wanted: BTreeMap<WatcherRef, Vec<Place>> = BTreeMap::new();
+        for (at, change) in changes.iter().enumerate() {
             assert!(change.revision > self.revision, "revision {} twice", change.revision);
             self.revision = change.revision;
-            for event in &change.events {
+            for (number, event) in change.events.iter().enumerate() {
                 self.index.matching(&event.key_value.key, |(id, watch_id)| {
-                    let watcher = &self.streams[&id].watchers[&watch_id];
-                    if let Some(event) = watcher.view_of(event) {
-                        wanted.entry((id, watch_id)).or_default().push(event);
+                    if self.streams[&id].watchers[&watch_id].wants(event) {
+                        wanted.entry((id, watch_id)).or_default().push((at, number));
                     }
                 });
             }
         }
         self.revision = revision;
-        for ((id, watch_id), events) in wanted {
+        let mut batches: BTreeMap<(Vec<Place>, bool), Arc<[Event]>> = BTreeMap::new();
+        for ((id, watch_id), places) in wanted {
+            let batch = batches.entry((places, self.streams[&id].watchers[&watch_id].prev_kv));
+            let events = batch.or_insert_with_key(|(places, prev_kv)| {
+                places.iter().map(|(at, number)| view_of(&changes[*at].events[*number], *prev_kv)).collect()
+            });
+            let events = Arc::clone(events);
             self.deliver_live(id, watch_id, events, out);
         }
     }
 
-    fn deliver_live(&mut self, id: StreamId, watch_id: i64, events: Vec<Event>, out: &mut Outgoing) {
+    fn deliver_live(&mut self, id: StreamId, watch_id: i64, events: Arc<[Event]>, out: &mut Outgoing) {
         let stream = self.streams.get_mut(&id).expect("an indexed watcher has a stream");
         let first = events.first().expect("at least one event").key_value.mod_revision;
         let last = events.last().expect("at least one event").key_value.mod_revision;

@@ -17,7 +17,7 @@ mod hub;
 mod index;
 mod stream;
 
-use alloc::vec::Vec;
+use alloc::sync::Arc;
 use core::fmt;
 use volvox_core::Bytes;
 use volvox_store::Event;
@@ -51,6 +51,19 @@ pub struct WatchCreate {
     pub fragment: bool,
 }
 
+/// Why a create request was refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Refusal {
+    /// It begins at a revision that does not exist: below zero.
+    Compacted,
+    /// The range holds no key.
+    EmptyRange,
+    /// The stream has a watcher with this id.
+    DuplicateId,
+    /// There are too many watchers, or too many answers wait.
+    TooMany,
+}
+
 /// One response on a watch stream.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct WatchResponse {
@@ -65,18 +78,29 @@ pub struct WatchResponse {
     /// Not 0: canceled because history up to here is gone.
     pub compact_revision: i64,
     /// Why a create request was refused.
-    pub cancel_reason: &'static str,
+    pub refusal: Option<Refusal>,
     /// More pieces of this response follow.
     pub fragment: bool,
-    /// The events, in revision order.
-    pub events: Vec<Event>,
+    /// The events, in revision order. Watchers that get the same ones share them, so a door encodes them once.
+    pub events: Arc<[Event]>,
 }
 
 impl WatchResponse {
     /// The answer to a create request that is refused.
-    pub fn refused(revision: i64, cancel_reason: &'static str) -> WatchResponse {
-        let response = WatchResponse { revision, watch_id: -1, cancel_reason, ..WatchResponse::default() };
+    pub fn refused(revision: i64, refusal: Refusal) -> WatchResponse {
+        let response = WatchResponse { revision, watch_id: -1, refusal: Some(refusal), ..WatchResponse::default() };
         WatchResponse { created: true, canceled: true, ..response }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Refusal::Compacted => "no such revision",
+            Refusal::EmptyRange => "an empty range",
+            Refusal::DuplicateId => "a watcher with this id exists",
+            Refusal::TooMany => "too many requests",
+        })
     }
 }
 
@@ -93,7 +117,10 @@ impl fmt::Display for WatchResponse {
             f.write_str(" created")?;
         }
         if self.canceled {
-            write!(f, " canceled {}", self.cancel_reason)?;
+            f.write_str(" canceled")?;
+        }
+        if let Some(refusal) = self.refusal {
+            write!(f, " refused: {refusal}")?;
         }
         if self.compact_revision != 0 {
             write!(f, " compacted {}", self.compact_revision)?;

@@ -2,6 +2,7 @@
 
 use super::{StreamId, WatchCreate, WatchResponse};
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
 use volvox_store::{Event, EventKind};
@@ -49,20 +50,22 @@ impl Watcher {
         }
     }
 
-    /// The event as this watcher wants it; `None` when it is filtered out or lies below its position.
-    pub fn view_of(&self, event: &Event) -> Option<Event> {
+    /// Whether this watcher gets an event of its range: not when it is filtered out, or lies below its position.
+    pub fn wants(&self, event: &Event) -> bool {
         let filtered = match event.kind {
             EventKind::Put => self.no_put,
             EventKind::Delete => self.no_delete,
         };
-        if filtered || event.key_value.mod_revision < self.next_revision {
-            return None;
-        }
-        Some(Event {
-            kind: event.kind,
-            key_value: event.key_value.clone(),
-            previous: if self.prev_kv { event.previous.clone() } else { None },
-        })
+        !filtered && event.key_value.mod_revision >= self.next_revision
+    }
+}
+
+/// An event as watchers with or without `prev_kv` get it.
+pub fn view_of(event: &Event, prev_kv: bool) -> Event {
+    Event {
+        kind: event.kind,
+        key_value: event.key_value.clone(),
+        previous: if prev_kv { event.previous.clone() } else { None },
     }
 }
 
@@ -120,14 +123,14 @@ impl Stream {
         id: StreamId,
         watch_id: i64,
         revision: i64,
-        events: Vec<Event>,
+        events: Arc<[Event]>,
         bytes_max: usize,
         out: &mut Outgoing,
     ) {
         let watcher = self.watchers.get_mut(&watch_id).expect("events are delivered to a watcher of the stream");
         watcher.active = true;
         let split = watcher.fragment && events.iter().map(size_of_event).sum::<usize>() >= bytes_max;
-        let mut pieces = if split { pieces_below(events, bytes_max) } else { alloc::vec![events] };
+        let mut pieces = if split { pieces_below(&events, bytes_max) } else { alloc::vec![events] };
         let last = pieces.pop();
         for (events, fragment) in pieces.into_iter().map(|piece| (piece, true)).chain(last.map(|piece| (piece, false)))
         {
@@ -143,19 +146,17 @@ pub fn size_of_event(event: &Event) -> usize {
     pair(&event.key_value) + event.previous.as_ref().map_or(0, pair) + 8
 }
 
-fn pieces_below(events: Vec<Event>, bytes_max: usize) -> Vec<Vec<Event>> {
+fn pieces_below(events: &[Event], bytes_max: usize) -> Vec<Arc<[Event]>> {
     let mut pieces = Vec::new();
-    let mut piece: Vec<Event> = Vec::new();
-    let mut bytes = 0;
-    for event in events {
-        let size = size_of_event(&event);
-        if !piece.is_empty() && bytes + size >= bytes_max {
-            pieces.push(core::mem::take(&mut piece));
-            bytes = 0;
+    let (mut first, mut bytes) = (0, 0);
+    for (place, event) in events.iter().enumerate() {
+        let size = size_of_event(event);
+        if place > first && bytes + size >= bytes_max {
+            pieces.push(Arc::from(&events[first..place]));
+            (first, bytes) = (place, 0);
         }
         bytes += size;
-        piece.push(event);
     }
-    pieces.push(piece);
+    pieces.push(Arc::from(&events[first..]));
     pieces
 }

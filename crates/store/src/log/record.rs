@@ -67,6 +67,11 @@ impl Record {
         Record { tombstone: true, ..Record::linked(revision, Some(before)) }
     }
 
+    /// The end of a life of which nothing is left.
+    pub fn orphan_tombstone(revision: Revision) -> Record {
+        Record { tombstone: true, ..Record::linked(revision, None) }
+    }
+
     fn linked(revision: Revision, before: Option<&Record>) -> Record {
         Record {
             revision,

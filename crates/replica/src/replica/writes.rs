@@ -7,18 +7,18 @@
 //! notices that a leader crashed. Only a time-out leaves doubt, and then the client gets etcd's error.
 //!
 //! A frame may get lost while the leader stays. Then it is sent once more, in the same term: the leader knows what it
-//! accepted ([`crate::forward`]), backed by the replicated window. But from then on a refusal proves nothing — it may
+//! accepted (`forward`), backed by the replicated window. But from then on a refusal proves nothing — it may
 //! concern the second copy, while the first is in flight — so it is ignored, and the client waits.
 
+use super::Replica;
 use crate::Error;
 use crate::message::{Message, Refusal};
 use crate::proposal::{Action, Origin, Proposal};
-use crate::replica::Replica;
 use crate::request::{Reply, Ticket};
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
-use volvox_core::{Bytes, Context, Encode, Instant, NodeId, Position};
+use volvox_core::{Bytes, Context, Instant, NodeId, Position};
 use volvox_raft::{Refusal as RaftRefusal, RoleKind, Term};
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, Error as StoreError};
 
@@ -61,7 +61,7 @@ struct Handed {
 
 /// All writes in flight, by sequence.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Writes {
+pub(super) struct Writes {
     in_flight: BTreeMap<u64, Write>,
     bytes: usize,
     next_sequence: u64,
@@ -70,11 +70,12 @@ pub(crate) struct Writes {
     some_wait: bool,
     /// The node's own writes, one of each kind at a time.
     own: BTreeMap<Own, u64>,
+    failed: u64,
 }
 
 /// The writes of a node itself.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) enum Own {
+pub(super) enum Own {
     /// Its quota is used up.
     Alarm,
     /// Its name and URLs.
@@ -92,6 +93,11 @@ impl Writes {
     /// The number of writes in flight.
     pub fn len(&self) -> usize {
         self.in_flight.len()
+    }
+
+    /// How many failed otherwise than in the store.
+    pub fn failed(&self) -> u64 {
+        self.failed
     }
 
     /// The leader is gone: writes handed over to it may be lost.
@@ -129,9 +135,9 @@ impl Writes {
 
 impl Replica {
     /// A client wants to change the store.
-    pub(crate) fn on_write(&mut self, ticket: Ticket, command: StoreCommand, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_write(&mut self, ticket: Ticket, command: StoreCommand, cx: &mut Context<'_, Replica>) {
         let cost = volvox_store::quota::cost(&command);
-        if self.store.state().exceeds_quota(cost, self.config.quota_bytes) {
+        if self.machine.store().state().exceeds_quota(cost, self.config.quota_bytes) {
             self.raise_no_space(cx);
             return self.reply(ticket, Err(Error::Store(StoreError::NoSpace)), cx);
         }
@@ -139,7 +145,7 @@ impl Replica {
     }
 
     /// Submits an action to the log; its reply follows once it is applied. Returns its sequence.
-    pub(crate) fn submit(
+    pub(super) fn submit(
         &mut self,
         ticket: Option<Ticket>,
         action: Action,
@@ -150,7 +156,7 @@ impl Replica {
             Action::Store(StoreCommand::LeaseRevoke(revoke)) => Some(revoke.id),
             _ => None,
         };
-        let proposal = Bytes::from(Proposal { origin: self.origin(sequence), action }.to_bytes());
+        let proposal = Proposal { origin: self.origin(sequence), action }.to_shared();
         if let Err(error) = self.check_room(&proposal) {
             if let Some(ticket) = ticket {
                 self.reply(ticket, Err(error), cx);
@@ -179,7 +185,7 @@ impl Replica {
     }
 
     /// Submits the node's own writes, unless they are already in flight.
-    pub(crate) fn submit_own(&mut self, own: Own, action: Action, cx: &mut Context<'_, Replica>) {
+    pub(super) fn submit_own(&mut self, own: Own, action: Action, cx: &mut Context<'_, Replica>) {
         if self.writes.own.contains_key(&own) {
             return;
         }
@@ -190,7 +196,7 @@ impl Replica {
         }
     }
 
-    pub(crate) fn origin(&self, sequence: u64) -> Origin {
+    pub(super) fn origin(&self, sequence: u64) -> Origin {
         Origin { node: self.id, incarnation: self.config.raft.incarnation, sequence }
     }
 
@@ -199,7 +205,7 @@ impl Replica {
         if proposal.len() > self.config.request_bytes_max {
             return Err(Error::TooLarge);
         }
-        let lag = self.raft.commit_index().0.saturating_sub(self.applied.0);
+        let lag = self.consensus.raft().commit_index().0.saturating_sub(self.machine.applied().0);
         let full = self.writes.in_flight.len() >= self.config.requests_max
             || self.writes.bytes + proposal.len() > self.config.request_bytes_in_flight_max;
         if full || lag > self.config.apply_lag_max { Err(Error::TooManyRequests) } else { Ok(()) }
@@ -207,11 +213,11 @@ impl Replica {
 
     /// Proposes a write, or forwards it to the leader; without a leader it waits.
     fn hand_over(&mut self, sequence: u64, cx: &mut Context<'_, Replica>) {
-        let (term, at) = (self.raft.term(), cx.now());
+        let (term, at) = (self.consensus.raft().term(), cx.now());
         let Some(write) = self.writes.in_flight.get_mut(&sequence) else {
             return;
         };
-        let Some(to) = self.raft.leader().filter(|_| self.is_booted) else {
+        let Some(to) = self.consensus.raft().leader().filter(|_| self.boot.is_durable()) else {
             write.handed = None;
             self.writes.some_wait = true;
             return;
@@ -234,8 +240,8 @@ impl Replica {
     }
 
     /// Hands over waiting writes: there may be a leader now.
-    pub(crate) fn hand_over_waiting(&mut self, cx: &mut Context<'_, Replica>) {
-        if !self.writes.some_wait || !self.is_booted || self.raft.leader().is_none() {
+    pub(super) fn hand_over_waiting(&mut self, cx: &mut Context<'_, Replica>) {
+        if !self.writes.some_wait || !self.boot.is_durable() || self.consensus.raft().leader().is_none() {
             return;
         }
         self.writes.some_wait = false;
@@ -253,9 +259,9 @@ impl Replica {
     }
 
     /// Resends writes that the leader of this term may never have received.
-    pub(crate) fn forward_again(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
-        let (term, leader) = (self.raft.term(), self.raft.leader());
-        if self.raft.role() == RoleKind::Leader {
+    pub(super) fn forward_again(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
+        let (term, leader) = (self.consensus.raft().term(), self.consensus.raft().leader());
+        if self.consensus.raft().role() == RoleKind::Leader {
             return;
         }
         let mut bytes = 0;
@@ -279,7 +285,7 @@ impl Replica {
     }
 
     /// The leader that a write was forwarded to did not propose it.
-    pub(crate) fn on_forward_refused(
+    pub(super) fn on_forward_refused(
         &mut self,
         from: NodeId,
         sequence: u64,
@@ -305,18 +311,18 @@ impl Replica {
         }
     }
 
-    pub(crate) fn finish_write(&mut self, sequence: u64, result: Result<Reply, Error>, cx: &mut Context<'_, Replica>) {
+    pub(super) fn finish_write(&mut self, sequence: u64, result: Result<Reply, Error>, cx: &mut Context<'_, Replica>) {
         let Some(write) = self.writes.remove(sequence) else {
             return;
         };
-        self.proposals_failed += u64::from(matches!(&result, Err(error) if !matches!(error, Error::Store(_))));
+        self.writes.failed += u64::from(matches!(&result, Err(error) if !matches!(error, Error::Store(_))));
         if let Some(ticket) = write.ticket {
             self.reply(ticket, result, cx);
         }
     }
 
     /// An entry of this term was applied: writes handed over in earlier terms, and not applied, are lost.
-    pub(crate) fn on_term_applied(&mut self, term: Term, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_term_applied(&mut self, term: Term, cx: &mut Context<'_, Replica>) {
         for (sequence, write) in self.writes.in_flight.iter_mut().filter(|(_, write)| write.last_term < term) {
             if write.copies > 0 && !write.is_abandoned {
                 cx.note("writes handed over again", *sequence);
@@ -328,8 +334,8 @@ impl Replica {
     }
 
     /// A snapshot replaced entries: the result of a write among them is unknown here.
-    pub(crate) fn on_writes_skipped(&mut self, cx: &mut Context<'_, Replica>) {
-        let gone = |sequence: &&u64| self.window.refuses(&self.origin(**sequence));
+    pub(super) fn on_writes_skipped(&mut self, cx: &mut Context<'_, Replica>) {
+        let gone = |sequence: &&u64| self.machine.window().refuses(&self.origin(**sequence));
         let gone: Vec<u64> = self.writes.in_flight.keys().filter(gone).copied().collect();
         for sequence in gone {
             cx.note("the result of a write went by in a snapshot", sequence);
@@ -337,7 +343,7 @@ impl Replica {
         }
     }
 
-    pub(crate) fn expire_writes(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
+    pub(super) fn expire_writes(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
         let late =
             |(sequence, write): (&u64, &Write)| (write.deadline <= now).then_some((*sequence, write.leader_lost));
         let late: Vec<(u64, bool)> = self.writes.in_flight.iter().filter_map(late).collect();
@@ -347,7 +353,7 @@ impl Replica {
         }
     }
 
-    pub(crate) fn forget_write(&mut self, ticket: Ticket) {
+    pub(super) fn forget_write(&mut self, ticket: Ticket) {
         if let Some(sequence) = self.writes.by_ticket.remove(&ticket)
             && let Some(write) = self.writes.in_flight.get_mut(&sequence)
         {
@@ -358,7 +364,7 @@ impl Replica {
 
     /// The quota is used up: every member must know (book/src/etcd.md#8.5).
     fn raise_no_space(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.store.state().has_alarm(AlarmType::NoSpace) {
+        if self.machine.store().state().has_alarm(AlarmType::NoSpace) {
             return;
         }
         let member_id = self.id.0;

@@ -2,8 +2,8 @@
 //! confirmed by a leader that was still the leader afterwards (ReadIndex, thesis 6.4). It never waits for a disk or a
 //! lock.
 
+use super::Replica;
 use crate::Error;
-use crate::replica::Replica;
 use crate::request::{Reply, Ticket};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
@@ -34,7 +34,7 @@ struct Read {
 
 /// Reads that wait.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Reads {
+pub(super) struct Reads {
     waiting: BTreeMap<RaftTicket, Read>,
     /// Those that only wait for being applied up to an index.
     ready: BTreeSet<(Index, RaftTicket)>,
@@ -45,9 +45,14 @@ pub(crate) struct Reads {
 
 impl Reads {
     /// A ticket that this replica has given consensus for nothing else.
-    pub(crate) fn next_ticket(&mut self) -> RaftTicket {
+    pub(super) fn next_ticket(&mut self) -> RaftTicket {
         self.last_ticket += 1;
         RaftTicket(self.last_ticket)
+    }
+
+    /// The read has no owner any more.
+    pub(super) fn forget(&mut self, ticket: RaftTicket) {
+        self.remove(ticket);
     }
 
     /// Removes a read; returns its owner.
@@ -65,9 +70,9 @@ impl Reads {
 
 impl Replica {
     /// A client wants to read linearizably.
-    pub(crate) fn on_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_read(&mut self, ticket: Ticket, cx: &mut Context<'_, Replica>) {
         // Questions of other members about leases do not take a client's place.
-        if self.reads.waiting.len().saturating_sub(self.lease_reads.len()) >= self.config.requests_max {
+        if self.reads.waiting.len().saturating_sub(self.leases.reads()) >= self.config.requests_max {
             return self.reply(ticket, Err(Error::TooManyRequests), cx);
         }
         let asked = self.begin_read(Asker::Door(ticket), cx);
@@ -75,9 +80,9 @@ impl Replica {
         self.ask_read(asked, cx);
     }
 
-    /// A read of the replica's own, for a lease; `None` when too many wait. The caller remembers it in `lease_reads`.
-    pub(crate) fn own_read(&mut self, cx: &mut Context<'_, Replica>) -> Option<RaftTicket> {
-        if self.lease_reads.len() >= self.config.requests_max {
+    /// A read of the replica's own, for a lease; `None` when too many wait. The caller remembers for which.
+    pub(super) fn own_read(&mut self, cx: &mut Context<'_, Replica>) -> Option<RaftTicket> {
+        if self.leases.reads() >= self.config.requests_max {
             return None;
         }
         Some(self.begin_read(Asker::Lease, cx))
@@ -90,7 +95,7 @@ impl Replica {
         ticket
     }
 
-    pub(crate) fn ask_read(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
+    pub(super) fn ask_read(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
         let now = cx.now();
         if let Some(read) = self.reads.waiting.get_mut(&ticket) {
             read.asked = Some(now);
@@ -99,8 +104,8 @@ impl Replica {
     }
 
     /// Asks again for reads that found no leader, or whose answer is overdue. Asking twice does no harm.
-    pub(crate) fn ask_reads_again(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.reads.waiting.is_empty() || self.raft.leader().is_none() {
+    pub(super) fn ask_reads_again(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.reads.waiting.is_empty() || self.consensus.raft().leader().is_none() {
             return;
         }
         let now = cx.now();
@@ -114,11 +119,11 @@ impl Replica {
     }
 
     /// Consensus reports: linearizable once `index` is applied.
-    pub(crate) fn on_read_ready(&mut self, ticket: RaftTicket, index: Index, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_read_ready(&mut self, ticket: RaftTicket, index: Index, cx: &mut Context<'_, Replica>) {
         let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) else {
             return;
         };
-        if index <= self.applied {
+        if index <= self.machine.applied() {
             self.finish_read(ticket, cx);
         } else {
             read.ready_at = Some(index);
@@ -127,7 +132,7 @@ impl Replica {
     }
 
     /// Consensus refused a request: a read is retried later, a transfer is over.
-    pub(crate) fn on_refused(&mut self, ticket: RaftTicket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_refused(&mut self, ticket: RaftTicket, reason: RaftRefusal, cx: &mut Context<'_, Replica>) {
         if let Some(read) = self.reads.waiting.get_mut(&ticket).filter(|read| read.ready_at.is_none()) {
             read.asked = None;
             if reason == RaftRefusal::TooMany {
@@ -138,10 +143,10 @@ impl Replica {
         }
     }
 
-    /// Everything up to `self.applied` was applied.
-    pub(crate) fn finish_ready_reads(&mut self, cx: &mut Context<'_, Replica>) {
+    /// Everything up to `self.machine.applied()` was applied.
+    pub(super) fn finish_ready_reads(&mut self, cx: &mut Context<'_, Replica>) {
         while let Some((index, ticket)) = self.reads.ready.first().copied() {
-            if index > self.applied {
+            if index > self.machine.applied() {
                 return;
             }
             self.finish_read(ticket, cx);
@@ -159,13 +164,13 @@ impl Replica {
     fn end_read(&mut self, ticket: RaftTicket, error: Error, cx: &mut Context<'_, Replica>) {
         match self.reads.remove(ticket) {
             Some(Asker::Door(door)) => self.reply(door, Err(error), cx),
-            Some(Asker::Lease) => drop(self.lease_reads.remove(&ticket)),
+            Some(Asker::Lease) => self.leases.on_read_failed(ticket),
             None => {}
         }
     }
 
     /// Some reads time out, including those that wait for entries which never arrive: this node may be partitioned.
-    pub(crate) fn expire_reads(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
+    pub(super) fn expire_reads(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
         let late: Vec<RaftTicket> =
             self.reads.waiting.iter().filter(|(_, read)| read.deadline <= now).map(|(ticket, _)| *ticket).collect();
         for ticket in late {
@@ -173,14 +178,7 @@ impl Replica {
         }
     }
 
-    /// This node no longer leads: nodes that asked it about a lease ask another.
-    pub(crate) fn drop_lease_reads(&mut self) {
-        for ticket in core::mem::take(&mut self.lease_reads).into_keys() {
-            self.reads.remove(ticket);
-        }
-    }
-
-    pub(crate) fn forget_read(&mut self, ticket: Ticket) {
+    pub(super) fn forget_read(&mut self, ticket: Ticket) {
         if let Some(asked) = self.reads.of_doors.get(&ticket).copied() {
             self.reads.remove(asked);
         }

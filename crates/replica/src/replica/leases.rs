@@ -5,15 +5,16 @@
 //! questions that it cannot answer yet: a question about an expired lease that is about to be removed is answered when
 //! it is repeated after the removal.
 
+use super::Replica;
 use crate::Error;
 use crate::lease_clock::{LeaseClock, Renewal, TimeLeft};
 use crate::message::{Message, Timer};
 use crate::proposal::Action;
-use crate::replica::Replica;
 use crate::request::{Reply, Ticket};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::time::Duration;
-use volvox_core::{Context, Instant, NodeId, Position};
+use volvox_core::{Context, Instant, NodeId, Position, Rng};
 use volvox_raft::{Index, RoleKind, Term, Ticket as RaftTicket};
 use volvox_store::Command as StoreCommand;
 
@@ -23,9 +24,55 @@ const LEASES_TICK: Duration = Duration::from_millis(500);
 /// An unanswered question is asked again after this long; renewing twice does no harm.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
+/// The lane of random numbers from which question numbers begin.
+const QUESTIONS: u64 = 0x9e57;
+
+/// The knowledge of this node about leases, beside the replicated state.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Leases {
+    /// Of this node's clients.
+    questions: BTreeMap<u64, LeaseQuestion>,
+    next_question: u64,
+    /// Answers that wait until this node has applied as much as the leader had.
+    answers: BTreeSet<(Index, u64)>,
+    /// Leader: the askers, by the reads that confirm its leadership.
+    reads: BTreeMap<RaftTicket, LeaseOrigin>,
+    /// Leader: when each lease expires.
+    clock: Option<LeaseClock>,
+    expired: u64,
+}
+
+impl Leases {
+    /// The process starts. Questions are numbered from a random start: the answer to a question from before a restart must
+    /// not answer a current one.
+    pub fn start(&mut self, rng: &mut Rng) {
+        self.next_question = rng.split(QUESTIONS).next_u64() >> 1;
+    }
+
+    /// Whether this node leads, and knows every lease there is.
+    pub fn has_clock(&self) -> bool {
+        self.clock.is_some()
+    }
+
+    /// How many leases expired.
+    pub fn expired(&self) -> u64 {
+        self.expired
+    }
+
+    /// How many reads of its own this node waits for.
+    pub fn reads(&self) -> usize {
+        self.reads.len()
+    }
+
+    /// A read of its own failed: the asker repeats its question.
+    pub fn on_read_failed(&mut self, ticket: RaftTicket) {
+        self.reads.remove(&ticket);
+    }
+}
+
 /// A client's question about a lease, at the node that it asked.
 #[derive(Clone, Debug)]
-pub(crate) struct LeaseQuestion {
+struct LeaseQuestion {
     ticket: Ticket,
     lease: i64,
     renew: bool,
@@ -38,7 +85,7 @@ pub(crate) struct LeaseQuestion {
 
 /// The askers that the leader answers, once it knows that it leads.
 #[derive(Clone, Debug)]
-pub(crate) struct LeaseOrigin {
+struct LeaseOrigin {
     node: NodeId,
     question: u64,
     lease: i64,
@@ -50,21 +97,21 @@ const NO_LEASE: TimeLeft = TimeLeft { ttl: -1, granted_ttl: 0 };
 
 impl Replica {
     /// A client renews a lease, or asks how long it lives.
-    pub(crate) fn on_lease_question(&mut self, ticket: Ticket, lease: i64, renew: bool, cx: &mut Context<'_, Replica>) {
-        if self.lease_questions.len() >= self.config.requests_max {
+    pub(super) fn on_lease_question(&mut self, ticket: Ticket, lease: i64, renew: bool, cx: &mut Context<'_, Replica>) {
+        if self.leases.questions.len() >= self.config.requests_max {
             return self.reply(ticket, Err(Error::TooManyRequests), cx);
         }
         let deadline = cx.now() + self.config.request_timeout();
-        let question = self.next_question;
-        self.next_question += 1;
+        let question = self.leases.next_question;
+        self.leases.next_question += 1;
         let pending = LeaseQuestion { ticket, lease, renew, deadline, asked: None, answer: None };
-        self.lease_questions.insert(question, pending);
+        self.leases.questions.insert(question, pending);
         self.ask_lease(question, cx);
     }
 
     fn ask_lease(&mut self, question: u64, cx: &mut Context<'_, Replica>) {
-        let (now, leader) = (cx.now(), self.raft.leader());
-        let Some(pending) = self.lease_questions.get_mut(&question) else {
+        let (now, leader) = (cx.now(), self.consensus.raft().leader());
+        let Some(pending) = self.leases.questions.get_mut(&question) else {
             return;
         };
         let (lease, renew) = (pending.lease, pending.renew);
@@ -80,7 +127,7 @@ impl Replica {
     }
 
     /// A node asks this one, as the leader, about a lease.
-    pub(crate) fn on_lease_ask(
+    pub(super) fn on_lease_ask(
         &mut self,
         node: NodeId,
         question: u64,
@@ -88,22 +135,22 @@ impl Replica {
         renew: bool,
         cx: &mut Context<'_, Replica>,
     ) {
-        if self.raft.role() != RoleKind::Leader {
+        if self.consensus.raft().role() != RoleKind::Leader {
             return cx.note("asked about a lease, but does not lead", question);
         }
         let Some(ticket) = self.own_read(cx) else {
             return cx.note("too many questions about leases", question);
         };
-        self.lease_reads.insert(ticket, LeaseOrigin { node, question, lease, renew });
+        self.leases.reads.insert(ticket, LeaseOrigin { node, question, lease, renew });
         self.ask_read(ticket, cx);
     }
 
     /// This node's leadership was confirmed, and it has applied everything up to then: it may answer.
-    pub(crate) fn answer_lease(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
-        let Some(origin) = self.lease_reads.remove(&ticket) else {
+    pub(super) fn answer_lease(&mut self, ticket: RaftTicket, cx: &mut Context<'_, Replica>) {
+        let Some(origin) = self.leases.reads.remove(&ticket) else {
             return;
         };
-        let Some(clock) = &mut self.lease_clock else {
+        let Some(clock) = &mut self.leases.clock else {
             return cx.note("no longer leads", origin.question);
         };
         let now = cx.now();
@@ -117,17 +164,18 @@ impl Replica {
             },
         };
         if origin.node == self.id {
-            return self.on_lease_answer(self.id, origin.question, left, self.applied, cx);
+            return self.on_lease_answer(self.id, origin.question, left, self.machine.applied(), cx);
         }
         let TimeLeft { ttl, granted_ttl } = left;
-        let answer = Message::LeaseAnswer { question: origin.question, ttl, granted_ttl, applied: self.applied.0 };
+        let answer =
+            Message::LeaseAnswer { question: origin.question, ttl, granted_ttl, applied: self.machine.applied().0 };
         // The clock of leases is on no disk, and what is applied is committed.
         cx.send_after(Position::NONE, origin.node, answer);
     }
 
     /// The leader's answer arrives. This node adds the keys of the lease, once it has applied as much as the leader
     /// had.
-    pub(crate) fn on_lease_answer(
+    pub(super) fn on_lease_answer(
         &mut self,
         from: NodeId,
         question: u64,
@@ -135,85 +183,89 @@ impl Replica {
         applied: Index,
         cx: &mut Context<'_, Replica>,
     ) {
-        let Some(pending) = self.lease_questions.get_mut(&question) else {
+        let Some(pending) = self.leases.questions.get_mut(&question) else {
             return;
         };
         if pending.asked.is_none_or(|(asked, _)| asked != from) || pending.answer.is_some() {
             return cx.note("an unexpected answer", question);
         }
         pending.answer = Some((applied, left));
-        if pending.renew || applied <= self.applied {
+        if pending.renew || applied <= self.machine.applied() {
             self.finish_lease_question(question, cx);
         } else {
-            self.lease_answers.insert((applied, question));
+            self.leases.answers.insert((applied, question));
         }
     }
 
     fn finish_lease_question(&mut self, question: u64, cx: &mut Context<'_, Replica>) {
-        let Some(pending) = self.lease_questions.remove(&question) else {
+        let Some(pending) = self.leases.questions.remove(&question) else {
             return;
         };
         let (_, TimeLeft { ttl, granted_ttl }) = pending.answer.expect("a question is finished by its answer");
         let reply = if pending.renew {
             Reply::KeptAlive { ttl: ttl.max(0) }
         } else {
-            let keys = if granted_ttl > 0 { self.store.state().lease_keys(pending.lease) } else { Vec::new() };
+            let keys =
+                if granted_ttl > 0 { self.machine.store().state().lease_keys(pending.lease) } else { Vec::new() };
             Reply::TimeToLive { ttl, granted_ttl, keys }
         };
         self.reply(pending.ticket, Ok(reply), cx);
     }
 
-    /// Everything up to `self.applied` was applied.
-    pub(crate) fn finish_lease_answers(&mut self, cx: &mut Context<'_, Replica>) {
-        while let Some((index, question)) = self.lease_answers.first().copied() {
-            if index > self.applied {
+    /// Everything up to `self.machine.applied()` was applied.
+    pub(super) fn finish_lease_answers(&mut self, cx: &mut Context<'_, Replica>) {
+        while let Some((index, question)) = self.leases.answers.first().copied() {
+            if index > self.machine.applied() {
                 return;
             }
-            self.lease_answers.pop_first();
+            self.leases.answers.pop_first();
             self.finish_lease_question(question, cx);
         }
     }
 
-    pub(crate) fn ask_leases_again(&mut self, cx: &mut Context<'_, Replica>) {
-        let (now, leader) = (cx.now(), self.raft.leader());
+    pub(super) fn ask_leases_again(&mut self, cx: &mut Context<'_, Replica>) {
+        let (now, leader) = (cx.now(), self.consensus.raft().leader());
         let overdue = |pending: &LeaseQuestion| {
             let waits = |(of, at): (NodeId, Instant)| Some(of) == leader && now.since(at) < ASK_AGAIN;
             pending.answer.is_none() && !pending.asked.is_some_and(waits)
         };
-        let again = self.lease_questions.iter().filter(|(_, pending)| overdue(pending)).map(|(question, _)| *question);
+        let again = self.leases.questions.iter().filter(|(_, pending)| overdue(pending)).map(|(question, _)| *question);
         for question in again.collect::<Vec<u64>>() {
             self.ask_lease(question, cx);
         }
     }
 
-    pub(crate) fn expire_lease_questions(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
-        let late = self.lease_questions.iter().filter(|(_, pending)| pending.deadline <= now);
+    pub(super) fn expire_lease_questions(&mut self, now: Instant, cx: &mut Context<'_, Replica>) {
+        let late = self.leases.questions.iter().filter(|(_, pending)| pending.deadline <= now);
         for question in late.map(|(question, _)| *question).collect::<Vec<u64>>() {
             if let Some(pending) = self.remove_lease_question(question) {
-                let error = if self.raft.leader().is_none() { Error::NoLeader } else { Error::Timeout };
+                let error = if self.consensus.raft().leader().is_none() { Error::NoLeader } else { Error::Timeout };
                 self.reply(pending.ticket, Err(error), cx);
             }
         }
     }
 
-    pub(crate) fn forget_lease_question(&mut self, ticket: Ticket) {
-        let asked = self.lease_questions.iter().find(|(_, pending)| pending.ticket == ticket);
+    pub(super) fn forget_lease_question(&mut self, ticket: Ticket) {
+        let asked = self.leases.questions.iter().find(|(_, pending)| pending.ticket == ticket);
         if let Some(question) = asked.map(|(question, _)| *question) {
             self.remove_lease_question(question);
         }
     }
 
     fn remove_lease_question(&mut self, question: u64) -> Option<LeaseQuestion> {
-        let pending = self.lease_questions.remove(&question)?;
+        let pending = self.leases.questions.remove(&question)?;
         if let Some((index, _)) = pending.answer {
-            self.lease_answers.remove(&(index, question));
+            self.leases.answers.remove(&(index, question));
         }
         Some(pending)
     }
 
     /// An entry of this node's own term was applied: all leases of earlier terms are known now, and their clock starts.
-    pub(crate) fn start_lease_clock(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.lease_clock.is_some() || self.raft.role() != RoleKind::Leader || self.applied_term != self.raft.term() {
+    pub(super) fn start_lease_clock(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.leases.clock.is_some()
+            || self.consensus.raft().role() != RoleKind::Leader
+            || self.machine.applied_term() != self.consensus.raft().term()
+        {
             return;
         }
         let remaining = |lease: volvox_store::Lease| {
@@ -221,25 +273,34 @@ impl Replica {
             (lease.id, lease.granted_ttl, left)
         };
         let extension = self.config.raft.election_timeout;
-        let leases = self.store.state().leases().map(remaining);
-        self.lease_clock = Some(LeaseClock::start(leases, cx.now(), extension));
+        let leases = self.machine.store().state().leases().map(remaining);
+        self.leases.clock = Some(LeaseClock::start(leases, cx.now(), extension));
         cx.set_timer(Timer::Leases, LEASES_TICK);
         cx.set_timer(Timer::Reconcile, Duration::ZERO);
     }
 
+    /// This node no longer leads: nodes that asked it about a lease ask another.
+    pub(super) fn stop_lease_clock(&mut self, cx: &mut Context<'_, Replica>) {
+        self.leases.clock = None;
+        for ticket in core::mem::take(&mut self.leases.reads).into_keys() {
+            self.reads.forget(ticket);
+        }
+        cx.cancel_timer(Timer::Leases);
+    }
+
     /// This leader appended an action that ends a lease, or will.
-    pub(crate) fn on_lease_ending(&mut self, lease: i64) {
-        if let Some(clock) = &mut self.lease_clock {
+    pub(super) fn on_lease_ending(&mut self, lease: i64) {
+        if let Some(clock) = &mut self.leases.clock {
             clock.on_ending(lease);
         }
     }
 
     /// The store's leases changed by this command.
-    pub(crate) fn on_leases_changed(&mut self, command: &StoreCommand, cx: &mut Context<'_, Replica>) {
-        let Some(clock) = &mut self.lease_clock else {
+    pub(super) fn on_leases_changed(&mut self, command: &StoreCommand, cx: &mut Context<'_, Replica>) {
+        let Some(clock) = &mut self.leases.clock else {
             return;
         };
-        let state = self.store.state();
+        let state = self.machine.store().state();
         match command {
             StoreCommand::LeaseGrant(grant) => {
                 if let Some(lease) = state.lease(grant.id).filter(|lease| !clock.contains(lease.id)) {
@@ -256,7 +317,7 @@ impl Replica {
                     match state.lease(*lease) {
                         None => {
                             clock.on_removed(*lease);
-                            self.leases_expired += 1;
+                            self.leases.expired += 1;
                         }
                         // An alarm forbids every change.
                         Some(_) => clock.on_kept(*lease),
@@ -269,23 +330,23 @@ impl Replica {
 
     /// Proposes the expiry of the leases whose time is over. Only in this leader's own term: the next leader will have
     /// given them their whole time again (etcd-io/etcd#15247).
-    pub(crate) fn on_lease_tick(&mut self, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_lease_tick(&mut self, cx: &mut Context<'_, Replica>) {
         let now = cx.now();
-        let leads = self.raft.role() == RoleKind::Leader;
-        let Some(due) = self.lease_clock.as_ref().filter(|_| leads).map(|clock| clock.expired(now)) else {
+        let leads = self.consensus.raft().role() == RoleKind::Leader;
+        let Some(due) = self.leases.clock.as_ref().filter(|_| leads).map(|clock| clock.expired(now)) else {
             return;
         };
         cx.set_timer(Timer::Leases, LEASES_TICK);
         if due.is_empty() || !self.propose_now(Action::Store(StoreCommand::LeaseExpire(due.clone())), cx) {
             return;
         }
-        if let Some(clock) = &mut self.lease_clock {
+        if let Some(clock) = &mut self.leases.clock {
             clock.on_expiries_proposed(&due);
         }
     }
 
     /// Whether the lease clock of this term runs: for invariants.
     pub fn lease_clock_term(&self) -> Option<Term> {
-        self.lease_clock.as_ref().map(|_| self.raft.term())
+        self.leases.clock.as_ref().map(|_| self.consensus.raft().term())
     }
 }

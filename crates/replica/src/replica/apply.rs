@@ -1,18 +1,18 @@
 //! Applies committed entries, in order, each once; and handles their consequences.
 
-use crate::members::MemberAction;
+use super::Replica;
+use crate::Error;
+use crate::members::{Member, MemberAction, Members};
 use crate::message::Timer;
-use crate::proposal::{Action, Origin, Proposal};
-use crate::replica::Replica;
-use crate::request::{Event, Reply, WatchCommand};
-use crate::watch::WatchCreate;
-use crate::{Error, StreamId};
-use alloc::collections::BTreeSet;
+use crate::proposal::{Action, Origin, Proposal, Window};
+use crate::request::{Event, Reply};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
 use volvox_raft::{Entry, Index, Payload, Term};
-use volvox_store::Command as StoreCommand;
+use volvox_store::{Change, Command as StoreCommand, Store, StoreConfig};
 
 /// The most that one step applies, so that heartbeats and reads continue in between (decisions/0015).
 const ENTRIES_A_STEP: usize = 512;
@@ -20,9 +20,111 @@ const BYTES_A_STEP: usize = 2 << 20;
 /// How many keys of a large delete one step applies.
 const KEYS_A_STEP: usize = 2048;
 
+/// The replicated state, and how far the log has been applied to it.
+#[derive(Clone)]
+pub(super) struct Machine {
+    store: Store,
+    members: Members,
+    /// The same for readers.
+    members_list: Arc<Vec<Member>>,
+    window: Window,
+    /// Committed, not yet applied.
+    committed: VecDeque<Entry>,
+    /// Taken from `committed`, and not finished yet: `applied` is the one before it.
+    half_applied: Option<HalfApplied>,
+    applied: Index,
+    applied_term: Term,
+}
+
+/// The replicated state at an applied entry, beside the store.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Applied {
+    pub index: Index,
+    pub term: Term,
+    pub members: Members,
+    pub window: Window,
+}
+
+impl Machine {
+    pub fn new(config: StoreConfig) -> Machine {
+        Machine {
+            store: Store::new(config),
+            members: Members::default(),
+            members_list: Arc::default(),
+            window: Window::default(),
+            committed: VecDeque::new(),
+            half_applied: None,
+            applied: Index::ZERO,
+            applied_term: Term::ZERO,
+        }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    pub fn members_list(&self) -> &Arc<Vec<Member>> {
+        &self.members_list
+    }
+
+    pub fn window(&self) -> &Window {
+        &self.window
+    }
+
+    /// The last applied entry.
+    pub fn applied(&self) -> Index {
+        self.applied
+    }
+
+    /// Its term.
+    pub fn applied_term(&self) -> Term {
+        self.applied_term
+    }
+
+    /// Entries were committed.
+    pub fn on_committed(&mut self, entries: Vec<Entry>) {
+        self.committed.extend(entries);
+    }
+
+    pub fn has_applied_all(&self) -> bool {
+        self.committed.is_empty() && self.half_applied.is_none()
+    }
+
+    /// The changes of the store since they were last taken.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.store.take_events()
+    }
+
+    /// The content of a checkpoint beside the store.
+    pub fn at_applied(&self) -> Applied {
+        Applied {
+            index: self.applied,
+            term: self.applied_term,
+            members: self.members.clone(),
+            window: self.window.clone(),
+        }
+    }
+
+    /// A checkpoint or snapshot replaces everything. A half-applied entry is gone with the store; the new state contains it
+    /// completely.
+    pub fn replace(&mut self, store: Store, applied: Applied) {
+        self.store = store;
+        self.half_applied = None;
+        self.members = applied.members;
+        self.members_list = Arc::new(self.members.list());
+        self.window = applied.window;
+        self.applied = applied.index;
+        self.applied_term = applied.term;
+    }
+}
+
 /// The entry that is being applied.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct HalfApplied {
+struct HalfApplied {
     index: Index,
     term: Term,
     origin: Option<Origin>,
@@ -30,17 +132,17 @@ pub(crate) struct HalfApplied {
 
 impl Replica {
     /// Applies as much as one step may, and schedules the rest.
-    pub(crate) fn apply_some(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.has_applied_all() {
+    pub(super) fn apply_some(&mut self, cx: &mut Context<'_, Replica>) {
+        if self.machine.has_applied_all() {
             return;
         }
         let mut bytes = 0;
         for _ in 0..ENTRIES_A_STEP {
-            if let Some(half) = self.half_applied.take() {
+            if let Some(half) = self.machine.half_applied.take() {
                 self.apply_more(half, cx);
                 break;
             }
-            let Some(entry) = self.committed.pop_front() else {
+            let Some(entry) = self.machine.committed.pop_front() else {
                 break;
             };
             bytes += entry.weight();
@@ -55,22 +157,18 @@ impl Replica {
         self.start_lease_clock(cx);
         self.hand_over_waiting(cx);
         self.begin_checkpoint_if_due(cx);
-        if !self.has_applied_all() {
+        if !self.machine.has_applied_all() {
             cx.set_timer(Timer::Apply, Duration::ZERO);
         }
     }
 
-    pub(crate) fn has_applied_all(&self) -> bool {
-        self.committed.is_empty() && self.half_applied.is_none()
-    }
-
     fn apply(&mut self, entry: Entry, cx: &mut Context<'_, Replica>) {
-        if entry.index <= self.applied {
+        if entry.index <= self.machine.applied {
             // A snapshot that was installed meanwhile holds it.
             return;
         }
-        assert!(entry.index == self.applied.next(), "entry {} after {}", entry.index.0, self.applied.0);
-        self.log_bytes_since_checkpoint += entry.weight() as u64;
+        assert!(entry.index == self.machine.applied.next(), "entry {} after {}", entry.index.0, self.machine.applied.0);
+        self.checkpoints.on_applied(entry.weight());
         let half = HalfApplied { index: entry.index, term: entry.term, origin: None };
         match &entry.payload {
             Payload::Data(data) => self.apply_proposal(data, half, cx),
@@ -80,9 +178,9 @@ impl Replica {
 
     /// The entry was applied completely; only now does this node count as having applied it.
     fn on_applied(&mut self, entry: HalfApplied, cx: &mut Context<'_, Replica>) {
-        self.applied = entry.index;
-        if entry.term > self.applied_term {
-            self.applied_term = entry.term;
+        self.machine.applied = entry.index;
+        if entry.term > self.machine.applied_term {
+            self.machine.applied_term = entry.term;
             self.on_term_applied(entry.term, cx);
         }
     }
@@ -90,11 +188,11 @@ impl Replica {
     /// Continues an entry that is too large for one step. Until it is done, everything else waits, and readers,
     /// watchers and checkpoints see the state before it.
     fn apply_more(&mut self, half: HalfApplied, cx: &mut Context<'_, Replica>) {
-        match self.store.apply_more(KEYS_A_STEP) {
-            None => self.half_applied = Some(half),
+        match self.machine.store.apply_more(KEYS_A_STEP) {
+            None => self.machine.half_applied = Some(half),
             Some(reply) => {
                 let origin = half.origin.expect("an entry of the store has an origin");
-                self.window.admit(&origin);
+                self.machine.window.admit(&origin);
                 if self.is_own(&origin) {
                     self.finish_write(origin.sequence, Ok(Reply::Written(reply)), cx);
                 }
@@ -114,12 +212,12 @@ impl Replica {
             .unwrap_or_else(|error| panic!("an entry of the log can't be decoded ({error}): update this node"));
         let origin = proposal.origin;
         let is_own = self.is_own(&origin);
-        if self.members.was_removed(origin.node) {
+        if self.machine.members.was_removed(origin.node) {
             // The window no longer covers it: a second copy could not be told from the first.
             cx.note("a proposal of a node that was removed", origin.node.0);
             return self.on_applied(entry, cx);
         }
-        let first = !self.window.refuses(&origin);
+        let first = !self.machine.window.refuses(&origin);
         if !first {
             cx.note("a second copy of a proposal", origin.sequence);
             if is_own {
@@ -130,22 +228,22 @@ impl Replica {
             return self.on_applied(entry, cx);
         }
         let begun = match &proposal.action {
-            Action::Store(command) => self.store.apply_in_steps(command),
+            Action::Store(command) => self.machine.store.apply_in_steps(command),
             Action::Member(_) => None,
         };
-        if self.store.is_applying() {
+        if self.machine.store.is_applying() {
             // Nothing may say that it was applied, least of all a checkpoint, before it is.
             cx.note("an entry applied in steps", entry.index.0);
-            self.half_applied = Some(HalfApplied { origin: Some(origin), ..entry });
+            self.machine.half_applied = Some(HalfApplied { origin: Some(origin), ..entry });
             return;
         }
-        self.window.admit(&origin);
+        self.machine.window.admit(&origin);
         let result = match &proposal.action {
             Action::Store(command) => {
                 let result = begun.expect("a command that is not half applied was applied");
                 let result = result.map(Reply::Written).map_err(Error::Store);
                 self.on_leases_changed(command, cx);
-                if matches!(command, StoreCommand::Compact(_)) && self.store.is_compacting() {
+                if matches!(command, StoreCommand::Compact(_)) && self.machine.store.is_compacting() {
                     cx.set_timer(Timer::Compact, Duration::ZERO);
                 }
                 result
@@ -159,84 +257,35 @@ impl Replica {
     }
 
     fn apply_member_action(&mut self, action: &MemberAction, cx: &mut Context<'_, Replica>) -> Result<Reply, Error> {
-        let added = self.members.apply(action)?;
+        let added = self.machine.members.apply(action)?;
         if let MemberAction::Remove(id) = action {
-            self.window.forget(*id);
-            self.joining.remove(id);
+            self.machine.window.forget(*id);
+            self.membership.forget(*id);
         }
         self.on_members_changed(cx);
         self.leave_if_removed(cx);
         self.reconcile(cx);
-        Ok(Reply::Members { added, members: self.members.list() })
+        Ok(Reply::Members { added, members: self.machine.members.list() })
     }
 
     /// The table or its Raft configuration changed: readers and the live world must know.
-    pub(crate) fn on_members_changed(&mut self, cx: &mut Context<'_, Replica>) {
-        self.members_list = Arc::new(self.members.list());
-        let members = self.members.list();
-        let committed = self.raft.meta_at(self.raft.commit_index()).configuration;
-        let counted = self.raft.configuration().members().into_iter().chain(committed.members());
+    pub(super) fn on_members_changed(&mut self, cx: &mut Context<'_, Replica>) {
+        self.machine.members_list = Arc::new(self.machine.members.list());
+        let members = self.machine.members.list();
+        let committed = self.consensus.raft().meta_at(self.consensus.raft().commit_index()).configuration;
+        let counted = self.consensus.raft().configuration().members().into_iter().chain(committed.members());
         let leaving: BTreeSet<NodeId> =
-            counted.map(|member| member.node).filter(|node| self.members.get(*node).is_none()).collect();
+            counted.map(|member| member.node).filter(|node| self.machine.members.get(*node).is_none()).collect();
         let leaving = leaving.into_iter().collect();
         cx.emit_after(Position::NONE, Event::MembersChanged { members, leaving });
     }
 
-    /// Hands the changes of this step to the watch hub.
-    pub(crate) fn publish_changes(&mut self, cx: &mut Context<'_, Replica>) {
-        let changes = self.store.take_events();
-        let revision = self.store.revision();
-        if !changes.is_empty() {
-            self.hub.on_changes(&changes, revision, &mut self.watch_out);
-        }
-        if self.hub.wants_catch_up() {
-            cx.set_timer(Timer::CatchUp, Duration::ZERO);
-        }
-    }
-
-    pub(crate) fn on_catch_up(&mut self, cx: &mut Context<'_, Replica>) {
-        if self.hub.catch_up(&self.store.view(), &mut self.watch_out) {
-            cx.set_timer(Timer::CatchUp, Duration::ZERO);
-        }
-    }
-
     /// Compaction proceeds in small steps between everything else; it never stops the node.
-    pub(crate) fn on_compact_step(&mut self, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_compact_step(&mut self, cx: &mut Context<'_, Replica>) {
         const RECORDS_A_STEP: usize = 4096;
         const PAUSE: Duration = Duration::from_millis(2);
-        if self.store.compact_step(RECORDS_A_STEP) {
+        if self.machine.store.compact_step(RECORDS_A_STEP) {
             cx.set_timer(Timer::Compact, PAUSE);
         }
-    }
-
-    pub(crate) fn on_watch_command(&mut self, command: WatchCommand, cx: &mut Context<'_, Replica>) {
-        let out = &mut self.watch_out;
-        match command {
-            WatchCommand::Open { stream } => {
-                if !self.hub.on_open(stream) {
-                    cx.note("too many watch streams", stream.0);
-                }
-            }
-            WatchCommand::Credit { stream, responses } => self.hub.on_credit(stream, responses, out),
-            WatchCommand::Create { stream, create } => self.on_watch_create(stream, create),
-            WatchCommand::Cancel { stream, watch_id } => self.hub.on_cancel(stream, watch_id, out),
-            WatchCommand::Progress { stream } => self.hub.on_progress(stream, out),
-            WatchCommand::Close { stream } => self.hub.on_close(stream),
-        }
-        if self.hub.wants_catch_up() {
-            cx.set_timer(Timer::CatchUp, Duration::ZERO);
-        }
-    }
-
-    fn on_watch_create(&mut self, stream: StreamId, create: WatchCreate) {
-        let view = self.store.view();
-        self.hub.on_create(stream, create, &view, &mut self.watch_out);
-    }
-
-    pub(crate) fn on_forget(&mut self, ticket: crate::Ticket) {
-        self.forget_write(ticket);
-        self.forget_read(ticket);
-        self.forget_lease_question(ticket);
-        self.moving.take_if(|moving| moving.ticket == ticket);
     }
 }

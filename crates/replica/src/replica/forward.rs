@@ -4,28 +4,23 @@
 //! copy is dropped silently, whether the first was proposed or refused. Otherwise a client that received a refusal
 //! could see its write happen.
 
-use crate::Replica;
+use super::Replica;
 use crate::message::{Message, Refusal};
 use crate::proposal::{Action, Proposal, Window};
-use volvox_core::{Bytes, Context, Encode, NodeId, Position, Process, decode_shared};
-use volvox_raft::{
-    Command as RaftCommand, Event as RaftEvent, Refusal as RaftRefusal, RoleKind, Term, Ticket as RaftTicket,
-};
+use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
+use volvox_raft::{Refusal as RaftRefusal, RoleKind, Term};
 use volvox_store::Command as StoreCommand;
-
-/// The raft ticket of every proposal: its outcome is examined in the same step.
-const PROPOSAL: RaftTicket = RaftTicket(u64::MAX);
 
 /// The forwarded proposals that a leader has decided on in one term.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Decided {
+pub(super) struct Decided {
     term: Term,
     window: Window,
 }
 
 impl Replica {
     /// Another member forwards a write of its client.
-    pub(crate) fn on_forward(
+    pub(super) fn on_forward(
         &mut self,
         from: NodeId,
         sequence: u64,
@@ -40,10 +35,12 @@ impl Replica {
         if !honest || data.len() > self.config.request_bytes_max {
             return cx.note("a forwarded proposal is not its sender's, or too large", sequence);
         }
-        if is_for_the_leader(&proposal.action) || (self.members.is_formed() && self.members.get(from).is_none()) {
+        if is_for_the_leader(&proposal.action)
+            || (self.machine.members().is_formed() && self.machine.members().get(from).is_none())
+        {
             return cx.note("a forwarded proposal that its sender may not make", sequence);
         }
-        let refused = if self.raft.role() == RoleKind::Leader && self.raft.term() == term {
+        let refused = if self.consensus.raft().role() == RoleKind::Leader && self.consensus.raft().term() == term {
             self.decide(&proposal, data, cx)
         } else {
             Some(None)
@@ -56,8 +53,8 @@ impl Replica {
 
     /// Proposes a forwarded proposal, or returns why not; `Some(None)`: not now.
     fn decide(&mut self, proposal: &Proposal, data: Bytes, cx: &mut Context<'_, Replica>) -> Option<Option<Refusal>> {
-        if self.decided.term != self.raft.term() {
-            self.decided = Decided { term: self.raft.term(), window: Window::default() };
+        if self.decided.term != self.consensus.raft().term() {
+            self.decided = Decided { term: self.consensus.raft().term(), window: Window::default() };
         }
         if self.decided.window.refuses(&proposal.origin) {
             cx.note("a second copy of a proposal", proposal.origin.sequence);
@@ -87,34 +84,18 @@ impl Replica {
     }
 
     /// Proposes an action that is valid only in this term, now or never. Returns whether it was proposed.
-    pub(crate) fn propose_now(&mut self, action: Action, cx: &mut Context<'_, Replica>) -> bool {
-        if !self.is_booted || self.raft.role() != RoleKind::Leader {
+    pub(super) fn propose_now(&mut self, action: Action, cx: &mut Context<'_, Replica>) -> bool {
+        if !self.boot.is_durable() || self.consensus.raft().role() != RoleKind::Leader {
             return false;
         }
         let sequence = self.writes.take_sequence();
         let origin = self.origin(sequence);
-        self.propose(Bytes::from(Proposal { origin, action }.to_bytes()), cx).is_ok()
+        self.propose(Proposal { origin, action }.to_shared(), cx).is_ok()
     }
 
     /// Appends to the log of this leader.
-    pub(crate) fn propose(&mut self, data: Bytes, cx: &mut Context<'_, Replica>) -> Result<(), RaftRefusal> {
-        let before = self.scratch.events.len();
-        self.with_raft(cx, |raft, cx| raft.on_command(RaftCommand::Propose { ticket: PROPOSAL, data }, cx));
-        let mut outcome = Ok(());
-        let mut at = before;
-        while at < self.scratch.events.len() {
-            match &self.scratch.events[at].0 {
-                RaftEvent::Refused { ticket: PROPOSAL, reason } => {
-                    outcome = Err(*reason);
-                    self.scratch.events.remove(at);
-                }
-                RaftEvent::Proposed { ticket: PROPOSAL, .. } => {
-                    self.scratch.events.remove(at);
-                }
-                _ => at += 1,
-            }
-        }
-        outcome
+    pub(super) fn propose(&mut self, data: Bytes, cx: &mut Context<'_, Replica>) -> Result<(), RaftRefusal> {
+        self.with_raft(cx, |raft, cx| raft.propose(data, cx)).map(drop)
     }
 }
 
