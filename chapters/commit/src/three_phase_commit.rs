@@ -2,13 +2,13 @@
 
 mod claims;
 
-use volvox_commit::three_phase::{self as protocol, Command, Config, History, ThreePhase};
-use volvox_commit::transaction::Decision;
+use volvox_commit::three_phase::{self as protocol, Command, Config, History, Message, Phase, Record, ThreePhase};
+use volvox_commit::transaction::{Content, Decision, Vote};
 use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::ask::{Asking, Crashed};
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings, World};
-use volvox_lab::check::{Checker, Network, State, System, Timed};
+use volvox_lab::check::{Checker, Durability, Network, State, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -72,7 +72,7 @@ impl Chapter for ThreePhaseCommit {
 
 const SAME: &str = "agreement";
 
-static MODELS: [CheckedModel; 10] = [
+static MODELS: [CheckedModel; 11] = [
     CheckedModel {
         name: "two participants, two crashes",
         text: "a message takes one tick or two, and is assumed to take less than three; one participant may refuse; the \
@@ -84,7 +84,7 @@ static MODELS: [CheckedModel; 10] = [
         name: "three participants, one crash",
         text: "a message takes a tick or none, and is assumed to take less than two; one participant may refuse",
         expects: Expects::Holds { states: 16_460 },
-        explore: || live(&quick(4).crashes(1)),
+        explore: || accurate(&quick(4).crashes(1)),
     },
     CheckedModel {
         name: "crashed nodes restart, two crashes",
@@ -98,6 +98,13 @@ static MODELS: [CheckedModel; 10] = [
         expects: Expects::Holds { states: 1_555 },
         explore: nothing_fails,
     },
+    CheckedModel::holds(
+        "disks that sync late",
+        "two participants; links in order, a crash and a restart, one timeout at any moment, so no agreement is asked; one \
+         participant may refuse: no message or event is ahead of its record",
+        25_387,
+        logged,
+    ),
     CheckedModel::breaks(
         "asynchronous",
         "two participants, no rule removed, nothing fails; but a message may take longer than assumed",
@@ -134,11 +141,11 @@ const TICK: Duration = Duration::from_millis(1);
 
 /// One transaction, over links that lose messages only when the sender or receiver crashes.
 fn instance(nodes: u64, config: Config) -> Instance {
-    System::with_history(nodes, config).network(Network::ordered()).command(NodeId(1), Command::Begin, 1).command(
-        NodeId(nodes),
-        Command::Refuse,
-        1,
-    )
+    asked(System::with_history(nodes, config).network(Network::ordered()), nodes)
+}
+
+fn asked(system: Instance, nodes: u64) -> Instance {
+    system.command(NodeId(1), Command::BeginWith(Content(7)), 1).command(NodeId(nodes), Command::Refuse, 1)
 }
 
 fn system(nodes: u64, without: Option<protocol::Rule>) -> Instance {
@@ -180,7 +187,11 @@ impl Bounds {
     fn explored(self, without: Option<protocol::Rule>) -> Explored {
         let is_promised = self.losses == 0 && self.delay < 3;
         let world = self.world(without);
-        if is_promised { live(&world) } else { safe(&world) }
+        match (is_promised, self.crashed) {
+            (true, Crashed::Stays) => accurate(&world),
+            (true, Crashed::Returns) => live(&world),
+            (false, _) => safe(&world),
+        }
     }
 }
 
@@ -189,7 +200,12 @@ fn quick(nodes: u64) -> Instance {
 }
 
 fn checker(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &ThreePhaseCommit::properties())
+    hold(Checker::new(world), &ThreePhaseCommit::properties()).invariant(
+        "a decision ends the collecting",
+        |world, state| {
+            world.view(state).nodes().all(|(_, node)| !node.is_coordinating() || node.undecided().next().is_some())
+        },
+    )
 }
 
 /// Whether a node has made this decision.
@@ -205,15 +221,84 @@ fn safe(world: &Instance) -> Explored {
 
 /// Every node that takes part decides, or crashes.
 fn live(world: &Instance) -> Explored {
+    explore(world, terminating(world))
+}
+
+/// Where crashed nodes stay down: moreover, silence means a crash, and a coordinator takes over once.
+fn accurate(world: &Instance) -> Explored {
+    let checker = terminating(world)
+        .invariant("only dead coordinators are replaced", |world, state| {
+            let view = world.view(state);
+            let is_dead = |id: NodeId| view.node(id).is_none();
+            view.nodes().filter(|(_, node)| node.is_coordinating()).all(|(id, _)| (1..id.0).map(NodeId).all(is_dead))
+        })
+        .invariant("a coordinator asks for states once", |world, state| {
+            let asked = |one: &(NodeId, NodeId, &Message)| matches!(one.2, Message::StateReq(_));
+            let mut links: Vec<_> =
+                world.view(state).in_flight().filter(asked).map(|(from, to, _)| (from, to)).collect();
+            let count = links.len();
+            links.sort_unstable();
+            links.dedup();
+            links.len() == count
+        });
+    explore(world, checker)
+}
+
+fn terminating(world: &Instance) -> Checker<'_, Instance> {
     let checker =
         checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));
-    let checker = (1..=4).map(NodeId).fold(checker, |checker, id| {
+    (1..=4).map(NodeId).fold(checker, |checker, id| {
         let waits = move |world: &Instance, state: &State| {
             world.view(state).node(id).is_some_and(|node| node.undecided().next().is_some())
         };
         checker.leads_to("termination", waits, move |world, state| !waits(world, state))
-    });
-    explore(world, checker)
+    })
+}
+
+/// A yes, a request for votes and a decision reveal what must survive a crash.
+fn logged() -> Explored {
+    let system = System::with_history(3, Config { delay: TICK * 3, without: None })
+        .network(Network::ordered())
+        .durability(Durability::Separate)
+        .crashes_and_restarts(1)
+        .timer_budget(|_| true, 1);
+    let world = asked(system, 3);
+    let checker = Checker::new(&world)
+        .invariant("write-ahead logging", is_logged)
+        .reachable("a commit", decided(Decision::Commit))
+        .reachable("an abort", decided(Decision::Abort));
+    explore(&world, checker)
+}
+
+fn is_logged(world: &Instance, state: &State) -> bool {
+    let view = world.view(state);
+    let has_kept = |node: NodeId, test: &dyn Fn(&Record) -> bool| {
+        let (records, durable) = view.records(node);
+        records[..durable].iter().any(|record| test(record))
+    };
+    let has_entered = |node| has_kept(node, &|record| matches!(record, Record::Entered(..)));
+    let has_decided =
+        |node, decision| has_kept(node, &|record| matches!(record, Record::Decided(_, one) if *one == decision));
+    let is_true = |from: NodeId, message: &Message| match message {
+        Message::VoteReq(..) | Message::Vote(_, Vote::Yes) | Message::Ack(_) => has_entered(from),
+        Message::Vote(_, Vote::No) => has_decided(from, Decision::Abort),
+        Message::Decision(_, decision) | Message::State(_, Phase::Decided(decision)) => has_decided(from, *decision),
+        _ => true,
+    };
+    // There is one transaction: a node that takes part, and has not decided, has told so, even if it crashed before.
+    let is_open = |node: NodeId| has_entered(node) && !has_kept(node, &|record| matches!(record, Record::Decided(..)));
+    let has_told = |node: NodeId| {
+        view.history().iter().any(|(transaction, outcome)| {
+            outcome.yes.contains(&node) || (node == transaction.origin && outcome.participants.is_some())
+        })
+    };
+    view.in_flight().all(|(from, _, message)| is_true(from, message))
+        && view.nodes().all(|(id, _)| !is_open(id) || has_told(id))
+        && view.history().iter().all(|(transaction, outcome)| {
+            outcome.participants.is_none_or(|_| has_entered(transaction.origin))
+                && outcome.yes.iter().all(|node| has_entered(*node))
+                && outcome.decisions.iter().all(|(node, decision)| has_decided(*node, *decision))
+        })
 }
 
 fn nothing_fails() -> Explored {

@@ -1,14 +1,15 @@
 //! Two-phase commit: records, recovery, cooperative termination, and the window in which it blocks.
 
 mod claims;
+mod logged;
 
-use volvox_commit::transaction::{Command, Content, Decision, History, Outcome};
-use volvox_commit::two_phase::{self as protocol, Config, TwoPhase};
+use volvox_commit::transaction::{Command, Content, Decision, History, Outcome, Transaction};
+use volvox_commit::two_phase::{self as protocol, Config, Timer, TwoPhase};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::ask::{Asking, Crashed, Disks};
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Durability, Network, System};
+use volvox_lab::check::{Checker, Durability, Network, State, System};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -81,13 +82,14 @@ impl Chapter for TwoPhaseCommit {
 
 const SAME: &str = "agreement";
 const ENDS: &str = "termination";
+const LOGGED: &str = "write-ahead logging";
 
-static MODELS: [CheckedModel; 16] = [
+static MODELS: [CheckedModel; 18] = [
     CheckedModel {
         name: "two participants, one crash",
         text: "links that lose and reorder at will; disks that sync late; three timeouts in a run",
         expects: Expects::Holds { states: 404_738 },
-        explore: || safe(&late_disks(Config::default())),
+        explore: || writes_ahead(&late_disks(Config::default())),
     },
     CheckedModel {
         name: "two participants, two crashes",
@@ -108,6 +110,12 @@ static MODELS: [CheckedModel; 16] = [
         expects: Expects::Holds { states: 361_272 },
         explore: || safe(&begun_by(NodeId(2), Bounds { crashes: 2, ..ANYTHING }.quiet(None))),
     },
+    CheckedModel::holds(
+        "the only participant begins, one crash",
+        "the same, with one participant: its yes completes the votes at once",
+        326,
+        || safe(&begun_by(NodeId(2), Bounds { nodes: 2, crashes: 1, ..ANYTHING }.quiet(None))),
+    ),
     CheckedModel {
         name: "begun twice, a crash before the sync",
         text: "two participants, FIFO links, disks that sync late; the coordinator begins a transaction and, after a crash \
@@ -119,14 +127,20 @@ static MODELS: [CheckedModel; 16] = [
         name: "the coordinator takes part, one crash",
         text: "three participants; links that lose and reorder at will; disks that sync late; three timeouts",
         expects: Expects::Holds { states: 404_738 },
-        explore: || safe(&late_disks(Config { is_colocated: true, ..Config::default() })),
+        explore: || writes_ahead(&late_disks(Config { is_colocated: true, ..Config::default() })),
     },
     CheckedModel {
         name: "nothing fails",
         text: "three participants, FIFO links, no timeout: all decide, and commit if no participant refuses (AC4)",
         expects: Expects::Holds { states: 549 },
-        explore: nothing_fails,
+        explore: || nothing_fails(4, Network::ordered()),
     },
+    CheckedModel::holds(
+        "nothing fails, links without order",
+        "two participants: the abort may overtake the request for a vote, and still all decide",
+        134,
+        || nothing_fails(3, Network::unordered()),
+    ),
     CheckedModel {
         name: "a crashed node restarts",
         text: "two participants, FIFO links, one crash with restart: termination (AC5)",
@@ -190,8 +204,8 @@ fn late_disks(config: Config) -> Instance {
         .network(Network::unordered())
         .durability(Durability::Separate)
         .crashes_and_restarts(1)
-        .timer_budget(|timer| matches!(timer, protocol::Timer::Decision(_)), 2)
-        .timer_budget(|timer| matches!(timer, protocol::Timer::Acks(_)), 1)
+        .timer_budget(|timer| matches!(timer, Timer::Decision(_)), 2)
+        .timer_budget(|timer| matches!(timer, Timer::Acks(_)), 1)
         .command(COORDINATOR, Command::Begin, 1)
 }
 
@@ -293,19 +307,40 @@ fn in_order() -> Instance {
 
 fn checker(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world).states_max(4_000_000), &TwoPhaseCommit::properties())
+        .invariant("a node asks again while it waits, and no longer", asks_while_it_waits)
+}
+
+/// A coordinator waits for votes or acknowledgements, and a participant for the decision: exactly then a timer is set.
+fn asks_while_it_waits(world: &Instance, state: &State) -> bool {
+    let view = world.view(state);
+    view.history().iter().all(|(transaction, _)| {
+        view.nodes().all(|(id, node)| {
+            let is_set = |timer: fn(Transaction) -> Timer| view.is_set(id, timer(*transaction));
+            let coordinates = node.coordinating().any(|one| one == *transaction);
+            let is_uncertain = node.uncertain().any(|one| one == *transaction);
+            (is_set(Timer::Votes) || is_set(Timer::Acks)) == coordinates && is_set(Timer::Decision) == is_uncertain
+        })
+    })
 }
 
 /// Whether some node has made this decision.
-fn decided(decision: Decision) -> impl Fn(&Instance, &volvox_lab::check::State) -> bool {
+fn decided(decision: Decision) -> impl Fn(&Instance, &State) -> bool {
     move |world, state| {
         world.view(state).history().iter().any(|(_, outcome)| outcome.decisions.values().any(|made| *made == decision))
     }
 }
 
 fn safe(world: &Instance) -> Explored {
-    let checker =
-        checker(world).reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort));
-    explore(world, checker)
+    explore(world, both_ways(checker(world)))
+}
+
+fn both_ways(checker: Checker<'_, Instance>) -> Checker<'_, Instance> {
+    checker.reachable("a commit", decided(Decision::Commit)).reachable("an abort", decided(Decision::Abort))
+}
+
+/// Where disks sync late.
+fn writes_ahead(world: &Instance) -> Explored {
+    explore(world, both_ways(checker(world).invariant(LOGGED, logged::is_logged)))
 }
 
 /// Both transactions can commit.
@@ -321,7 +356,7 @@ fn named(world: &Instance) -> Explored {
 /// Every participant that voted yes and is up decides, or crashes.
 fn live(world: &Instance) -> Explored {
     let checker = [2, 3].map(NodeId).into_iter().fold(checker(world), |checker, id| {
-        let waits = move |world: &Instance, state: &volvox_lab::check::State| {
+        let waits = move |world: &Instance, state: &State| {
             world.view(state).node(id).is_some_and(|node| node.uncertain().next().is_some())
         };
         checker.leads_to(ENDS, waits, move |world, state| !waits(world, state))
@@ -330,14 +365,15 @@ fn live(world: &Instance) -> Explored {
     explore(world, checker.bounds_are_budgets(full))
 }
 
-fn nothing_fails() -> Explored {
-    let world = system(4, Config::default())
-        .network(Network::ordered())
+fn nothing_fails(nodes: u64, network: Network) -> Explored {
+    let world = system(nodes, Config::default())
+        .network(network)
         .durability(Durability::Separate)
         .timers(|_, _| false)
         .command(COORDINATOR, Command::Begin, 1)
         .command(NodeId(2), Command::Refuse, 1);
     let checker = checker(&world)
+        .invariant(LOGGED, logged::is_logged)
         .leads_to(
             "every transaction ends",
             |world, state| world.view(state).commands_left(0) == 0,

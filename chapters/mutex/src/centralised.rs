@@ -15,7 +15,7 @@ use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
 use volvox_lab::sim::FaultPlan;
-use volvox_mutex::centralised::{self as protocol, Config, Place};
+use volvox_mutex::centralised::{self as protocol, Config, Message, Place};
 use volvox_mutex::section::{Command, Event, History};
 
 /// The chapter.
@@ -78,7 +78,7 @@ impl Chapter for Centralised {
     }
 }
 
-static MODELS: [CheckedModel; 9] = [
+static MODELS: [CheckedModel; 10] = [
     CheckedModel {
         name: "three nodes, two entries each",
         text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
@@ -102,6 +102,13 @@ static MODELS: [CheckedModel; 9] = [
         "no requested entry is forgotten, however many wait",
         2_213,
         || Bounds { entries: 3, ..TWO }.explored(None),
+    ),
+    CheckedModel::holds(
+        "a node restarts, and the coordinator stays up",
+        "three nodes, of which n2 asks twice and n3 once; links without order; a node crashes and restarts at any moment: still \
+         mutual exclusion, in order, since no answer to an earlier boot is believed",
+        2_518,
+        restarted,
     ),
     CheckedModel::holds(
         "in time, silence means a dead coordinator",
@@ -170,21 +177,49 @@ impl Bounds {
 
     fn explored(self, without: Option<protocol::Rule>) -> Explored {
         let world = self.world(without);
-        if self.crashes + self.losses > 0 { explore(&world, safe(&world)) } else { live(&world, self.nodes) }
+        if self.crashes + self.losses > 0 {
+            explore(&world, safe(&world, self.nodes))
+        } else {
+            live(&world, self.nodes)
+        }
     }
 }
 
-fn safe(world: &Instance) -> Checker<'_, Instance> {
-    hold(Checker::new(world), &protocol::properties()).reachable("one of two waiting nodes", |world, state| {
+fn safe(world: &Instance, nodes: u64) -> Checker<'_, Instance> {
+    promising(world, nodes).reachable("one of two waiting nodes", |world, state| {
         world.view(state).nodes().any(|(_, node)| node.queued() > 0)
     })
 }
 
+/// The place that a waiting node tells is the last that it heard; at most this many entries come before its own: N,
+/// where its last release may still be in flight, N-1 otherwise.
+fn promising(world: &Instance, most: u64) -> Checker<'_, Instance> {
+    hold(Checker::new(world), &protocol::properties())
+        .invariant("a waiting node tells its place", |world, state| {
+            let view = world.view(state);
+            view.nodes().all(|(id, node)| node.ahead().is_some() == view.history().promised(id).is_some())
+        })
+        .invariant("the promised place is one of the queue", move |world, state| {
+            world.view(state).in_flight().all(|(_, _, message)| match message {
+                Message::Queued { ahead, .. } => (1..=most).contains(ahead),
+                _ => true,
+            })
+        })
+}
+
+/// The coordinator's queue is in memory: its restart is not promised to be harmless, and is cut off.
+fn restarted() -> Explored {
+    let system = quiet(3, Config { repeat: None, ..Config::default() }).counting_boots().crashes_and_restarts(1);
+    let world = asked(asked(system.within(|view| view.node(COORDINATOR).is_some()), [2], 2), [3], 1);
+    explore(&world, safe(&world, 3))
+}
+
 fn live(world: &Instance, nodes: u64) -> Explored {
-    explore(world, no_starvation(safe(world), nodes))
+    explore(world, no_starvation(safe(world, nodes), nodes))
 }
 
 const TICK: Duration = Duration::from_millis(10);
+const COORDINATOR: NodeId = NodeId(1);
 
 /// In time: messages take a tick at most, and `Queued` is repeated every four. A waiting node suspects the coordinator
 /// if and only if it is dead.
@@ -192,10 +227,9 @@ fn silence(crashes: u32) -> Explored {
     let config = Config { stay: TICK, repeat: Some(TICK * 4), without: None };
     let timed = Timed { tick: TICK, delivery_min: 0, delivery_max: 1, drifts_ppm: vec![0] };
     let world = asked(quiet(3, config), 1..=3, 1).timed(timed).crashes(crashes);
-    const COORDINATOR: NodeId = NodeId(1);
-    let checker = hold(Checker::new(&world), &protocol::properties())
+    let checker = promising(&world, 2)
         .reachable("a node receives Queued", |world, state| {
-            world.view(state).in_flight().any(|(_, _, message)| matches!(message, protocol::Message::Queued { .. }))
+            world.view(state).in_flight().any(|(_, _, message)| matches!(message, Message::Queued { .. }))
         })
         .invariant("accuracy", |world, state| {
             let view = world.view(state);

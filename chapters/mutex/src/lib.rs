@@ -6,6 +6,7 @@ mod entries;
 mod lamport_mutex;
 mod leases;
 mod leases_claims;
+mod leases_worlds;
 mod ricart_agrawala;
 mod token_ring;
 

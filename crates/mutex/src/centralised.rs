@@ -249,6 +249,11 @@ impl Centralised {
         self.suspects
     }
 
+    /// How many entries come before that of this node, by the coordinator's last answer to its open request.
+    pub fn ahead(&self) -> Option<u64> {
+        self.ahead
+    }
+
     /// The number of waiting nodes, as the coordinator knows.
     pub fn queued(&self) -> usize {
         self.queue.len()

@@ -304,6 +304,7 @@ impl Leases {
 
 fn on_write(seen: &mut u64, from: NodeId, token: u64, config: &Config, cx: &mut Context<'_, Leases>) {
     if token < *seen && config.keeps(Rule::Fencing) {
+        cx.emit(Event::Rejected { token, seen: *seen });
         return cx.send(from, Message::Rejected { token: *seen });
     }
     if token > *seen {

@@ -65,6 +65,11 @@ impl History {
     pub fn waits(&self, node: NodeId) -> bool {
         self.waiting.contains_key(&node)
     }
+
+    /// How many entries by others may still come before that of this node, if it was promised a number.
+    pub fn promised(&self, node: NodeId) -> Option<u64> {
+        self.ahead.get(&node).copied()
+    }
 }
 
 impl<P: Process<Event = Event>> volvox_core::History<P> for History {

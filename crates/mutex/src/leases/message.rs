@@ -107,14 +107,22 @@ pub enum Event {
         /// The token of the lease under which it was sent.
         token: u64,
     },
+    /// The store refused a write.
+    Rejected {
+        /// The token of the lease under which it was sent.
+        token: u64,
+        /// The greatest token that has written to the store.
+        seen: u64,
+    },
 }
 
 payload! { Event;
-    Started            => "started",
-    Asked              => "asked",
-    Acquired { token } => "acquired token {token}",
-    Ended              => "ended",
-    Stored { token }   => "stored token {token}",
+    Started                  => "started",
+    Asked                    => "asked",
+    Acquired { token }       => "acquired token {token}",
+    Ended                    => "ended",
+    Stored { token }         => "stored token {token}",
+    Rejected { token, seen } => "rejected token {token} after token {seen}",
 }
 
 /// The timers of a node.

@@ -17,6 +17,8 @@ pub struct History {
     stored: u64,
     /// The token of a write that was stored after one of a later holder.
     late: Option<u64>,
+    /// The token of a write that was refused although no later holder had written.
+    refused: Option<u64>,
     /// The token under which the lease was last acquired, and by which node; no node once that boot is over.
     last: (u64, Option<NodeId>),
     /// A token under which the lease was acquired after a later one, or in two boots.
@@ -45,11 +47,23 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
             }
             Event::Stored { token } if *token < self.stored => self.late = self.late.or(Some(*token)),
             Event::Stored { token } => self.stored = *token,
+            Event::Rejected { token, seen } if token >= seen => self.refused = self.refused.or(Some(*token)),
+            Event::Rejected { .. } => {}
         }
     }
 }
 
 impl History {
+    /// Whether this node asked for the lease, and has not acquired it since.
+    pub fn waits(&self, node: NodeId) -> bool {
+        self.waiting.contains(&node)
+    }
+
+    /// Whether this node acquired the lease, and has not ended it since.
+    pub fn holds(&self, node: NodeId) -> bool {
+        self.holders.contains(&node)
+    }
+
     fn leave(&mut self, node: NodeId) {
         self.waiting.remove(&node);
         self.holders.remove(&node);
@@ -71,7 +85,7 @@ pub fn mutual_exclusion() -> Property<Leases, History> {
     }
 }
 
-/// Fencing: no write is stored after one of a later holder, whatever clocks and links do.
+/// Fencing: a write is stored if and only if no later holder has written before, whatever clocks and links do.
 pub fn fencing() -> Property<Leases, History> {
     Property {
         name: "fencing",
@@ -102,9 +116,10 @@ fn at_most_one_holds(picture: &Picture<'_, Leases, History>) -> Result<(), Strin
 }
 
 fn writes_are_in_order(picture: &Picture<'_, Leases, History>) -> Result<(), String> {
-    match picture.history.late {
-        None => Ok(()),
-        Some(late) => Err(format!("a write with token {late} was stored after one of a later holder")),
+    match (picture.history.late, picture.history.refused) {
+        (None, None) => Ok(()),
+        (Some(late), _) => Err(format!("a write with token {late} was stored after one of a later holder")),
+        (None, Some(token)) => Err(format!("a write with token {token} was refused, and no later holder had written")),
     }
 }
 
