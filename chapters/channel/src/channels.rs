@@ -1,6 +1,7 @@
 //! From fair-loss links to reliable FIFO ones, layer by layer.
 
-use volvox_channel::links::{self as protocol, Config, Perfect, Reliable, Stubborn};
+use super::diary::{self, Diary};
+use volvox_channel::links::{self as protocol, Config, Fifo, Perfect, Reliable, Stubborn};
 use volvox_channel::talk::{Command, Event, History, Talk, properties};
 use volvox_core::erased::Erasable;
 use volvox_core::fault::LinkFault;
@@ -90,7 +91,30 @@ const ORDER: &str = "FIFO delivery";
 const HEARD: &str = "reliable delivery";
 const ALL: [&str; 3] = [INVENTED, TWICE, ORDER];
 
-static MODELS: [CheckedModel; 12] = [
+static MODELS: [CheckedModel; 15] = [
+    CheckedModel::holds(
+        "a process that writes down what it hears",
+        "the whole stack under a process with a disk, which speaks when it starts, and hears when that is durable; the listener \
+         crashes and restarts",
+        109,
+        || diary::passes_through::<Stubborn<Perfect<Fifo<Diary>>>>(told(None).stack()),
+    ),
+    CheckedModel::holds(
+        "FIFO order recognises repetitions by itself",
+        "two layers, FIFO order over stubborn links; three words, each message lost, duplicated and reordered at will",
+        1_111,
+        || safe::<Stubborn<Fifo<Talk>>>(told(None).over(told(None)), 2, anything(), 3, &ALL),
+    ),
+    CheckedModel::holds(
+        "one retransmission outlives one loss",
+        "one layer, which gives up after one retransmission; one loss, any order",
+        25,
+        || {
+            let config = Config { repetitions_max: Some(1), ..told(None) };
+            let world = system::<Stubborn<Talk>>(config, 2, Links::unordered().losses(1), 1);
+            explore(&world, heard(promise(&world, 1, &[INVENTED])))
+        },
+    ),
     CheckedModel::holds(
         "fair loss invents nothing",
         "no layer; two ends, as a channel has; two words, each lost, duplicated and reordered at will",

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod channels;
+mod diary;
 mod sliding_windows;
 
 use volvox_lab::registry::{Family, protocol};

@@ -1,5 +1,6 @@
 //! Stop-and-wait, go-back-N and selective repeat: how large a window may be, and how large it must be.
 
+use super::diary::{self, Diary};
 use volvox_channel::arq::{self as protocol, Arq, Config, Scheme};
 use volvox_channel::talk::{self, Command, History, Talk, properties};
 use volvox_core::fault::LinkFault;
@@ -78,7 +79,14 @@ impl Chapter for SlidingWindows {
 const TWICE: &str = "no duplication";
 const HEARD: &str = "reliable delivery";
 
-static MODELS: [CheckedModel; 13] = [
+static MODELS: [CheckedModel; 14] = [
+    CheckedModel::holds(
+        "a process that writes down what it hears",
+        "selective repeat under a process with a disk, which speaks when it starts, and hears when that is durable; one of the \
+         two crashes and restarts",
+        109,
+        || diary::passes_through::<Arq<Diary>>(config(Scheme::SelectiveRepeat, 2, None)),
+    ),
     CheckedModel::holds(
         "the alternating bit",
         "one bit, a window of one; two ends, as a link has; four words over a FIFO link that loses at will",

@@ -299,17 +299,18 @@ where
     fn fill_window(&mut self, to: NodeId, cx: &mut Context<'_, Self>) {
         let config = self.config;
         let Some(outward) = self.outward.get_mut(&to) else { return };
-        while outward.sent < outward.queue.len().min(config.window_used().into()) {
-            let (sequence, after, frame) = outward.frame(outward.sent, &config);
+        let admitted = outward.queue.len().min(config.window_used().into());
+        for place in outward.sent..admitted {
+            let (sequence, after, frame) = outward.frame(place, &config);
             // Waits for the position of the process above.
             cx.send_after(after, to, frame);
             match config.scheme {
                 Scheme::SelectiveRepeat => cx.set_timer(Timer::RepeatOne(to, sequence), config.repeat_after),
-                _ if outward.sent == 0 => cx.set_timer(Timer::RepeatAll(to), config.repeat_after),
+                _ if place == 0 => cx.set_timer(Timer::RepeatAll(to), config.repeat_after),
                 _ => {}
             }
-            outward.sent += 1;
         }
+        outward.sent = admitted;
     }
 
     /// Go-back-N: retransmits everything in flight, from the first.
