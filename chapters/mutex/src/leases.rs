@@ -270,7 +270,7 @@ impl Bounds {
         ];
         let asked = |system: Instance, client| {
             let wanted = commands.iter().filter(|(_, times)| *times > 0);
-            wanted.fold(system, |system, (command, times)| system.command(NodeId(client), command.clone(), *times))
+            wanted.fold(system, |system, (command, times)| system.command(NodeId(client), *command, *times))
         };
         asks_at_most(self.requests, (3..=self.nodes).fold(system, asked))
     }

@@ -9,6 +9,7 @@ mod leases_claims;
 mod leases_worlds;
 mod ricart_agrawala;
 mod token_ring;
+mod token_ring_claims;
 
 use volvox_lab::registry::{Family, protocol};
 

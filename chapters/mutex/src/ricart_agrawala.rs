@@ -73,13 +73,16 @@ impl Chapter for RicartAgrawala {
     }
 }
 
-static MODELS: [CheckedModel; 11] = [
+static MODELS: [CheckedModel; 12] = [
     CheckedModel {
         name: "two nodes, two entries each",
         text: "lossless links without order; no node starves. No crash: after one, some node waits forever",
         expects: Expects::Holds { states: 251 },
         explore: || TWO.entries(2).explored(None),
     },
+    CheckedModel::holds("one node alone, two entries", "no other node is asked: it enters at once", 6, || {
+        Bounds { nodes: 1, entries: 2, ..TWO }.explored(None)
+    }),
     CheckedModel::holds(
         "two nodes, three entries each",
         "no requested entry is forgotten, however many wait",

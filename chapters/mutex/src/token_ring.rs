@@ -1,20 +1,20 @@
 //! The token ring: one token per epoch, lost and recreated.
 
-use super::entries::{DELAY, asked, exactly, no_starvation, quiet, simulation, told};
+use super::entries::{asked, no_starvation, quiet};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::ask::{Asking, Order};
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, State, System, Timed};
-use volvox_lab::claim::{Claim, Row, Tolerance};
+use volvox_lab::check::{Checker, Durability, Network, State, System, Timed};
+use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
 use volvox_lab::plans;
 use volvox_lab::reading::{Level, Reading};
-use volvox_lab::sim::{Builder, FaultPlan, FaultWeights, Latency, Simulation};
-use volvox_mutex::section::{Command, Event, History, mutual_exclusion};
-use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Timer, one_token_per_epoch};
+use volvox_lab::sim::{FaultPlan, FaultWeights};
+use volvox_mutex::section::{History, mutual_exclusion};
+use volvox_mutex::token_ring::{self as protocol, Config, Epoch, Message, Record, Timer, one_token_per_epoch};
 
 /// The chapter.
 pub struct TokenRing;
@@ -40,7 +40,7 @@ impl Chapter for TokenRing {
     type History = History;
     const CARD: &'static Card = &CARD;
     const MODELS: &'static [CheckedModel] = &MODELS;
-    const CLAIMS: &'static [Claim] = &CLAIMS;
+    const CLAIMS: &'static [Claim] = &super::token_ring_claims::CLAIMS;
     const ASKING: Option<Asking> = Some(Asking::of::<Bounds>());
 
     fn config(settings: &Settings) -> Config {
@@ -79,7 +79,7 @@ impl Chapter for TokenRing {
     }
 }
 
-static MODELS: [CheckedModel; 11] = [
+static MODELS: [CheckedModel; 13] = [
     CheckedModel {
         name: "a slow or lost token",
         text: "three nodes, of which two want to enter; no order, a loss, no bound on time: two timeouts; no node is skipped",
@@ -92,7 +92,7 @@ static MODELS: [CheckedModel; 11] = [
         expects: Expects::Holds { states: 20_570 },
         explore: || {
             let world = in_time(None);
-            explore(&world, no_starvation(one_inside(&world), 3))
+            explore(&world, no_starvation(accurate(one_inside(&world)), 3))
         },
     },
     CheckedModel::holds(
@@ -101,7 +101,7 @@ static MODELS: [CheckedModel; 11] = [
         4_552,
         || {
             let world = asked(asked(timely(None), [2], 3), [3], 1);
-            explore(&world, no_starvation(hold(Checker::new(&world), &protocol::properties()), 3))
+            explore(&world, no_starvation(accurate(hold(Checker::new(&world), &protocol::properties())), 3))
         },
     ),
     CheckedModel::holds(
@@ -118,7 +118,33 @@ static MODELS: [CheckedModel; 11] = [
         282_448,
         || {
             let world = Bounds { losses: 0, ..PATIENT }.world(None);
-            explore(&world, one_inside(&world).invariant("a claim is lost only to a greater one", is_claim_kept))
+            let checker = one_inside(&world)
+                .invariant("a claim is lost only to a greater one", is_claim_kept)
+                .invariant("a claim in flight is awaited", is_claim_awaited)
+                .invariant("no node holds a token that it would refuse", |world, state| {
+                    world.view(state).nodes().all(|(_, node)| node.token().is_none_or(|token| token >= node.known()))
+                });
+            explore(&world, checker)
+        },
+    ),
+    CheckedModel::holds(
+        "the sender of a lost token claims",
+        "as the first, but no node misses the token by itself: the one that passed it on, and hears no answer, claims",
+        4_638,
+        || {
+            let world = Bounds { timeouts: 0, skips: 1, ..PATIENT }.world(None);
+            explore(&world, one_inside(&world))
+        },
+    ),
+    CheckedModel::holds(
+        "disks that sync late",
+        "three nodes, of which one wants to enter; FIFO links, one timeout, a crash and a restart: an epoch is on the disk of \
+         each node that sends it",
+        6_967,
+        || {
+            let world =
+                Bounds { askers: 1, order: Order::Fifo, ..RETURNING }.world(None).durability(Durability::Separate);
+            explore(&world, one_inside(&world).invariant("write-ahead logging", is_durable))
         },
     ),
     CheckedModel {
@@ -249,6 +275,38 @@ fn is_claim_kept(world: &Instance, state: &State) -> bool {
     view.nodes().filter(|(_, node)| node.is_claiming()).all(|(id, node)| is_known(node.newest(), id))
 }
 
+/// Where nothing is lost and no node crashes: a claim in flight is unanswered, until its sender knows a greater one or has
+/// the token.
+fn is_claim_awaited(world: &Instance, state: &State) -> bool {
+    let view = world.view(state);
+    view.in_flight().all(|(from, to, message)| match (message, view.node(from)) {
+        (Message::Claim { epoch }, Some(node)) if node.known() == *epoch && node.token().is_none() => {
+            node.awaits() == Some((to, *message))
+        }
+        _ => true,
+    })
+}
+
+fn is_durable(world: &Instance, state: &State) -> bool {
+    let view = world.view(state);
+    view.in_flight().all(|(from, _, message)| {
+        let (records, durable) = view.records(from);
+        let is_kept = |epoch| records[..durable].iter().any(|Record::Known { epoch: known }| *known >= epoch);
+        match message {
+            Message::Token { epoch } | Message::Claim { epoch } => is_kept(*epoch),
+            Message::Received { .. } => true,
+        }
+    })
+}
+
+/// Where messages arrive in time, and a node that crashes stays down.
+fn accurate(checker: Checker<'_, Instance>) -> Checker<'_, Instance> {
+    checker.invariant("accuracy", |world, state| {
+        let view = world.view(state);
+        view.nodes().all(|(_, node)| node.believed_dead().all(|id| view.node(id).is_none()))
+    })
+}
+
 /// Timeouts at any moment, and a node that once does not answer is skipped.
 fn hasty(without: Option<protocol::Rule>) -> Instance {
     let config = Config { tries: 1, without, ..Config::default() };
@@ -282,104 +340,4 @@ fn one_inside(world: &Instance) -> Checker<'_, Instance> {
     hold(Checker::new(world), &protocol::properties()).reachable("a second token", |world, state| {
         world.view(state).nodes().any(|(_, node)| node.token().is_some_and(|epoch| epoch.number > 1))
     })
-}
-
-static CLAIMS: [Claim; 1] = [Claim {
-    id: "Q-MTX-4",
-    text: "token ring: a wait takes 0 to N-1 passes, (N-1)/2 on average; one pass per entry if all want to enter, any number if none does",
-    measure: || [waits(4, 0), waits(10, 0), saturated(10, 0), idle(10)].concat(),
-    breakage: "one message in ten is lost",
-    measure_broken: || [waits(10, 100_000), saturated(10, 100_000)].concat(),
-    plot: None,
-}];
-
-fn ring(nodes: u64, loss_ppm: u32) -> Simulation<protocol::TokenRing> {
-    if loss_ppm == 0 {
-        return simulation(nodes, Config { patience: DELAY * 1_000, ..Config::default() });
-    }
-    let network = volvox_lab::sim::Network {
-        latency: Latency::Constant(DELAY),
-        fault: LinkFault { loss_ppm, ..LinkFault::default() },
-        ..volvox_lab::sim::Network::default()
-    };
-    Builder::new(7, nodes, Config { patience: DELAY * 1_000, ..Config::default() }).network(network).build()
-}
-
-fn passes(sim: &Simulation<protocol::TokenRing>) -> u64 {
-    sim.statistics().kinds.of("Token")
-}
-
-/// A random node asks at a random time, and no other does: the number of passes until it is inside.
-fn waits(nodes: u64, loss_ppm: u32) -> Vec<Row> {
-    const ENTRIES: u64 = 2_000;
-    let mut sim = ring(nodes, loss_ppm);
-    let mut rng = sim.rng(1);
-    let mut waited = Vec::new();
-    for _ in 0..ENTRIES {
-        let _ = sim.run_for(Duration::from_nanos(rng.between(50_000_000, 250_000_000)));
-        let _ = told(&mut sim);
-        let before = passes(&sim);
-        sim.command(NodeId(rng.between(1, nodes)), Command::Enter);
-        let entered = |sim: &mut Simulation<_>| told(sim).iter().any(|(_, _, event)| *event == Event::Entered);
-        let _ = sim.run_until(Duration::from_secs(60), entered);
-        waited.push(passes(&sim) - before);
-    }
-    let mean = waited.iter().sum::<u64>() as f64 / ENTRIES as f64;
-    let (least, most) = (waited.iter().min().copied().unwrap_or(0), waited.iter().max().copied().unwrap_or(0));
-    let (label, over) = (format!("N={nodes}, idle"), format!("{ENTRIES} entries"));
-    vec![
-        Row {
-            label: label.clone(),
-            expected: (nodes - 1) as f64 / 2.0,
-            measured: mean,
-            tolerance: Tolerance::Relative(0.05),
-            unit: "passes waited on average",
-            over: over.clone(),
-        },
-        exactly(&label, 0.0, least as f64, "passes waited at least", over.clone()),
-        exactly(&label, (nodes - 1) as f64, most as f64, "passes waited at most", over),
-    ]
-}
-
-/// Every node always wants to enter.
-fn saturated(nodes: u64, loss_ppm: u32) -> Vec<Row> {
-    const ENTRIES: u64 = 50;
-    let mut sim = ring(nodes, loss_ppm);
-    let ids: Vec<NodeId> = sim.ids().collect();
-    for id in ids {
-        (0..ENTRIES).for_each(|_| sim.command(id, Command::Enter));
-    }
-    let (mut entered, mut first, mut last) = (0u64, 0, 0);
-    let _ = sim.run_until(Duration::from_secs(600), |sim| {
-        for (_, _, event) in told(sim) {
-            if event == Event::Entered {
-                entered += 1;
-                last = passes(sim);
-                first = if entered == 1 { last } else { first };
-            }
-        }
-        entered == nodes * ENTRIES
-    });
-    let measured = (last - first) as f64 / (entered - 1).max(1) as f64;
-    vec![exactly(
-        format!("N={nodes}, all want to enter"),
-        1.0,
-        measured,
-        "passes per entry",
-        format!("{entered} entries"),
-    )]
-}
-
-/// No node wants to enter for ten seconds, then one does.
-fn idle(nodes: u64) -> Vec<Row> {
-    let mut sim = ring(nodes, 0);
-    let _ = sim.run_for(Duration::from_secs(10));
-    vec![Row {
-        label: format!("N={nodes}, none wants to enter"),
-        expected: 400.0,
-        measured: passes(&sim) as f64,
-        tolerance: Tolerance::AtLeast,
-        unit: "passes before the first entry",
-        over: "ten idle seconds".to_string(),
-    }]
 }

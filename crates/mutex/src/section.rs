@@ -53,6 +53,8 @@ pub struct History {
     ahead: BTreeMap<NodeId, u64>,
     /// A node before which more entries happened than it was promised.
     passed: Option<NodeId>,
+    /// A node that entered without an open request.
+    unasked: Option<NodeId>,
 }
 
 impl History {
@@ -95,9 +97,10 @@ impl<P: Process<Event = Event>> volvox_core::History<P> for History {
                 }
                 match self.waiting.get_mut(&node) {
                     Some(waiting) if *waiting > 1 => *waiting -= 1,
-                    _ => {
+                    Some(_) => {
                         self.waiting.remove(&node);
                     }
+                    None => self.unasked = Some(node),
                 }
             }
             Event::Left => {
@@ -117,9 +120,21 @@ pub fn no_starvation<P: Process<Event = Event>>(source: &'static str) -> Propert
     Property { name: "no starvation", source, when: When::AtEnd, holds: no_node_waits }
 }
 
+/// No entry without a request: a node enters at most as often as it was asked to.
+pub fn no_unrequested_entry<P: Process<Event = Event>>(source: &'static str) -> Property<P, History> {
+    Property { name: "no unrequested entry", source, when: When::Always, holds: only_requests_are_granted }
+}
+
 /// A node that waits sees no more entries by others than it was promised.
 pub fn first_come_first_served<P: Process<Event = Event>>(source: &'static str) -> Property<P, History> {
     Property { name: "first come, first served", source, when: When::Always, holds: keeps_promised_places }
+}
+
+fn only_requests_are_granted<P: Process<Event = Event>>(picture: &Picture<'_, P, History>) -> Result<(), String> {
+    match picture.history.unasked {
+        None => Ok(()),
+        Some(node) => Err(format!("{node} entered without a request")),
+    }
 }
 
 fn keeps_promised_places<P: Process<Event = Event>>(picture: &Picture<'_, P, History>) -> Result<(), String> {

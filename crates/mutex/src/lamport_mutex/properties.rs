@@ -1,7 +1,7 @@
 //! The properties of Lamport's mutual exclusion.
 
 use super::{Event, History, LamportMutex, Stamp};
-use crate::section::{mutual_exclusion, no_starvation};
+use crate::section::{mutual_exclusion, no_starvation, no_unrequested_entry};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -33,6 +33,7 @@ pub fn properties<P: Process<Event = Event>, W: Within<P>>() -> Vec<Property<P, 
             when: When::Always,
             holds: is_in_order::<P, W>,
         },
+        no_unrequested_entry("Lamport 1978, rules 1 and 5; MTX-02"),
         no_starvation("Lamport 1978, condition III; MTX-02"),
     ]
 }

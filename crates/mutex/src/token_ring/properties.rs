@@ -1,17 +1,18 @@
 //! The properties of the token ring.
 
-use super::{History, TokenRing};
-use crate::section::{mutual_exclusion, no_starvation};
+use super::{Epoch, History, Message, TokenRing};
+use crate::section::{mutual_exclusion, no_starvation, no_unrequested_entry};
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use volvox_core::{Picture, Property, When};
+use volvox_core::{NodeId, Picture, Property, When};
 
 /// The properties that need a bound on delay.
 pub fn properties() -> Vec<Property<TokenRing, History>> {
-    vec![mutual_exclusion("Le Lann 1977; MTX-04"), one_token_per_epoch(), no_starvation("Le Lann 1977; MTX-04")]
+    const SOURCE: &str = "Le Lann 1977; MTX-04";
+    vec![mutual_exclusion(SOURCE), one_token_per_epoch(), no_unrequested_entry(SOURCE), no_starvation(SOURCE)]
 }
 
 /// The property that also holds without a bound on delay: there are never two tokens of one epoch.
@@ -21,6 +22,24 @@ pub fn one_token_per_epoch() -> Property<TokenRing, History> {
         source: "MTX-04, with fencing as in LCK-03",
         when: When::Always,
         holds: has_one_token_per_epoch,
+    }
+}
+
+/// Queries of observers.
+impl TokenRing {
+    /// The greatest epoch that this node knows: it refuses older tokens.
+    pub fn known(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The last message to a neighbour that has not acknowledged it.
+    pub fn awaits(&self) -> Option<(NodeId, Message)> {
+        self.unanswered.as_ref().map(|what| (what.to, what.message))
+    }
+
+    /// The nodes that this one believes to be dead.
+    pub fn believed_dead(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.dead.iter().copied()
     }
 }
 
