@@ -233,9 +233,11 @@ fn beyond_the_bars(results: &Results, judgements: &[Judgement]) -> Vec<String> {
         over.push(format!("{chapter}: {missed} of {} are missed, where {MISSED_PERCENT_MAX} % may be", tried.len()));
     }
     let by_hand = tried.iter().filter(|one| one.name.operator == Operator::ByHand);
-    over.extend(by_hand.filter(|one| one.fate != Fate::Property).map(|one| {
-        format!("{chapter}: no property breaks by the mutant written by hand: {}", one.name.function)
-    }));
+    over.extend(
+        by_hand
+            .filter(|one| one.fate != Fate::Property)
+            .map(|one| format!("{chapter}: no property breaks by the mutant written by hand: {}", one.name.function)),
+    );
     if unjudged > 0 {
         over.push(format!("{chapter}: of {unjudged} survivors benches/mutants/verdicts.toml says nothing"));
     }

@@ -149,7 +149,7 @@ fn slewing(without: Option<Rule>) -> Vec<Row> {
     }]
 }
 
-/// What happens when an operator sets the clock of a machine by 300 ms: of the server, of the client, and of the client while the
+/// An operator sets the clock of a machine by 300 ms: of the server, of the client, and of the client while the
 /// server does not answer. The client starts 40 ms ahead.
 fn set_by_an_operator() -> Vec<Row> {
     let (ms, server) = (Duration::from_millis, NodeId(1));

@@ -3,6 +3,7 @@
 
 mod swim;
 mod swim_claims;
+mod swim_groups;
 mod swim_models;
 
 use volvox_lab::registry::{Family, protocol};

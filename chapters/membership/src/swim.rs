@@ -1,12 +1,13 @@
 //! SWIM: probing, suspicion, and updates that travel on probes.
 
+use super::swim_groups::{FAULTY, Instance, SUSPECTED, in_time, is_out, lives, small};
 use super::{swim_claims, swim_models};
 use volvox_core::fault::LinkFault;
-use volvox_core::{Duration, NodeId, Picture, Property, When};
+use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::ask::Asking;
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_lab::check::{Checker, Network};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
@@ -221,36 +222,7 @@ static MODELS: [CheckedModel; 19] = [
     },
 ];
 
-pub(super) type Instance = System<protocol::Swim, History>;
-type Holds = fn(&Picture<'_, protocol::Swim, History>) -> Result<(), String>;
-
-pub(super) const TICK: Duration = Duration::from_millis(10);
 const NODES: u64 = 3;
-
-const SUSPECTED: Property<protocol::Swim, History> =
-    accuracy("no living member is suspected", protocol::no_living_member_is_suspected);
-pub(super) const FAULTY: Property<protocol::Swim, History> =
-    accuracy("no living member is faulty", protocol::no_living_member_is_faulty);
-
-const fn accuracy(name: &'static str, holds: Holds) -> Property<protocol::Swim, History> {
-    Property { name, source: "SWIM, 4.2, where messages come in time", when: When::Always, holds }
-}
-
-/// An ack takes two ticks at most, one over a relay four: the period has time for both.
-pub(super) fn small(without: Option<protocol::Rule>) -> Config {
-    Config {
-        period: TICK * 8,
-        ack_timeout: TICK * 3,
-        relays: 1,
-        suspicion: TICK * 32,
-        lambda: 2,
-        updates_max: 2,
-        out_of_step: false,
-        numbers: 2,
-        without,
-        ..Config::default()
-    }
-}
 
 bounds! {
     /// Members and links that keep their time.
@@ -298,35 +270,14 @@ impl Bounds {
     }
 }
 
-/// Links that deliver within a tick, or lose this many messages.
-pub(super) fn in_time(nodes: u64, config: Config, losses: u32) -> Instance {
-    Instance::with_history(nodes, config).network(Network::unordered().losses(losses)).timed(Timed {
-        tick: TICK,
-        delivery_min: 0,
-        delivery_max: 1,
-        drifts_ppm: vec![0],
-    })
-}
-
 fn without_time(without: Option<protocol::Rule>) -> Instance {
     Instance::with_history(NODES, Config { lambda: 1, ..small(without) })
         .network(Network::unordered())
         .timer_budget(|timer| *timer == Timer::Period, 2)
 }
 
-pub(super) fn is_out(node: &protocol::Swim) -> bool {
-    node.own().is_faulty()
-}
-
 fn safe(world: &Instance) -> Explored {
     explore(world, hold(Checker::new(world), &protocol::properties()))
-}
-
-/// The safety properties, and that no living member is accused.
-pub(super) fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explored {
-    let mut properties = protocol::properties();
-    properties.push(accuracy);
-    explore(world, hold(Checker::new(world), &properties))
 }
 
 /// A member crashes, and eventually all others believe it is faulty.

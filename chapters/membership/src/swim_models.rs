@@ -1,6 +1,6 @@
 //! Small groups in time: members that join, that are expelled, and that multicast what they observe.
 
-use super::swim::{FAULTY, Instance, TICK, in_time, is_out, lives, small};
+use super::swim_groups::{FAULTY, Instance, TICK, in_time, is_out, lives, small};
 use volvox_core::NodeId;
 use volvox_lab::check::Checker;
 use volvox_lab::model::{Explored, explore, hold};

@@ -1,6 +1,6 @@
 //! Raft: the production crate, as a chapter.
 
-use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, properties};
+use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, made, properties};
 use super::{raft_claims, raft_models};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
@@ -136,11 +136,6 @@ impl Chapter for Raft {
 pub(super) fn production(nodes: u64) -> Config {
     let voters = (1..=nodes).map(|node| Voter::new(node, 1));
     Config { initial: Some(Configuration::of(voters)), ..Config::default() }
-}
-
-/// No rule removed, no experiment.
-pub(super) fn made(raft: Config) -> Made {
-    Made { raft, without: None, timeouts: None, keeps_waiting: false, is_eager: false, log_most: None }
 }
 
 static MODELS: [CheckedModel; 17] = [

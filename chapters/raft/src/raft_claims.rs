@@ -1,8 +1,8 @@
 //! The measurements of the Raft paper, repeated with the production crate: the steady state, elections after a crash
 //! (extended version, section 9.3 and figure 16), and the shortest time without a leader.
 
-use super::raft::{made, production};
-use super::raft_member::{Member, Settings, Timeouts};
+use super::raft::production;
+use super::raft_member::{Member, Settings, Timeouts, made};
 use volvox_core::{Bytes, Duration, Instant, NodeId, Rng, time::nanos};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::plot::{Against, Mark, Plot, Series};

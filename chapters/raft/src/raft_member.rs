@@ -59,6 +59,11 @@ pub struct Settings {
     pub log_most: Option<Index>,
 }
 
+/// No rule removed, no experiment.
+pub fn made(raft: Config) -> Settings {
+    Settings { raft, without: None, timeouts: None, keeps_waiting: false, is_eager: false, log_most: None }
+}
+
 /// A range of election timeouts.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Timeouts {

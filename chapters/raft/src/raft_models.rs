@@ -1,7 +1,6 @@
 //! Two members, and what clients and operators ask of Raft besides proposals: reads, a transfer, a change, a snapshot.
 
-use super::raft::made;
-use super::raft_member::{Member, Past, properties};
+use super::raft_member::{Member, Past, made, properties};
 use volvox_core::{Bytes, NodeId};
 use volvox_lab::check::{Checker, Durability, Network, System};
 use volvox_lab::model::{Explored, explore, hold};

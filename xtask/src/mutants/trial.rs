@@ -74,7 +74,7 @@ pub fn baseline(driver: &Path, chapter: &str) -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// What ends a trial.
+/// The event that ends a trial.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Until {
     /// Any check notices the mutant.

@@ -133,7 +133,7 @@ fn accuracy(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
     Ok(())
 }
 
-/// What a client says of the servers from which it has chosen: the true offset is within the distance, which is at most half the
+/// The statements of a client about the servers from which it has chosen: the true offset is within the distance, which is at most half the
 /// delay and what drift may have added since; the jitter is not greater than the samples differ; and the more certain one of
 /// two servers has the greater weight. No register keeps more samples than it has stages.
 fn synchronization_distance(picture: &Picture<'_, Ntp, History>) -> Result<(), String> {
