@@ -20,7 +20,7 @@
 //! | nodes restart in the middle of a question | [`restarts`] | in the test of each family |
 //! | numbers of the textbook are measured | [`claim`] | `volvox lab claim --all` |
 //! | the demands of the rows of the catalogue, and their evidence | [`catalogue`], [`evidence`] | `volvox lab show MTX-03` |
-//! | the gaps in the models of a chapter, with reasons | [`never`] | `volvox lab check P` |
+//! | the gaps in the models of a chapter, with reasons | [`mod@never`] | `volvox lab check P` |
 //! | the coverage of the catalogue, as the tests found | [`coverage`] | `volvox lab list` |
 //! | in which order a reader takes the entries | [`reading`] | `volvox lab list` |
 //! | questions whose answers a command prints | [`questions`] | `volvox lab questions P` |

@@ -57,7 +57,7 @@ pub struct Found {
     pub trace: String,
     /// The run as a script with what followed from each line, as far as the world that is driven by hand could follow it.
     pub script: String,
-    /// The run as data, for a diagram; empty unless [`Exploring::shown`](crate::exploring::Exploring::shown) says how.
+    /// The run as data, for a diagram; empty unless [`Exploring::is_recorded`](crate::exploring::Exploring::is_recorded).
     pub recording: Recording,
     /// The judgement of the chapter on the end of the run; empty unless it is recorded.
     pub judged: Judged,
