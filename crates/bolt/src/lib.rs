@@ -61,7 +61,7 @@
 //!
 //! The writer makes a file in which every page is full, no page is free, and both meta pages agree. It writes from the
 //! first byte to the last, so it can fill a stream: what is at the front depends on what follows, so the pairs are
-//! offered twice ([`write`]).
+//! offered twice ([`write()`]).
 //!
 //! # Caveats
 //!
