@@ -374,7 +374,7 @@ fn a_process_of_a_live_run_is_killed_and_the_others_see_it() {
     let ran: Value = serde_json::from_slice(&output.stdout).expect("a document");
     assert!(!output.status.success() && ran["events"]["Entered"].is_null(), "{ran}");
     let held: Vec<&Value> = ran["properties"].as_array().expect("properties").iter().map(|one| &one["held"]).collect();
-    assert_eq!(held, [true, false], "safe, and not live: {ran}");
+    assert_eq!(held, [true, true, false], "safe, and not live: {ran}");
     let refused = refused(&["run", "ricart-agrawala", "--live", "--fault", "drift 1 100ppm @ 1ms"]);
     assert!(refused.contains("is not a fault of the live world"), "{refused}");
 }

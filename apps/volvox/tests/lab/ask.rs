@@ -21,7 +21,7 @@ fn a_chapter_is_asked_for_a_model_by_its_bounds() {
     assert_eq!((&model["states"], &model["verdict"]), (&json!(251), &json!("good")), "{checked}");
     let bounds = json!({ "nodes": 2, "entries": 2, "crashes": 0, "losses": 0, "order": "unordered" });
     assert_eq!((&model["bounds"], &model["without"]), (&bounds, &Value::Null));
-    assert_eq!(model["properties"], json!(["mutual exclusion", "no starvation"]));
+    assert_eq!(model["properties"], json!(["mutual exclusion", "no unrequested entry", "no starvation"]));
     let text = says(&["check", "ricart-agrawala", "--nodes", "2", "--crashes", "1", "--order", "fifo"]);
     assert!(text.contains("2 nodes, 1 entry, 1 crash, order fifo"), "{text}");
     assert!(text.contains("holds: mutual exclusion\n") && text.contains("everything that was asked holds"), "{text}");
