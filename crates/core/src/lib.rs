@@ -23,6 +23,7 @@
 //! | [`flat_map`] | a map of few entries |
 //! | [`fault`] | the one fault vocabulary, parsed and printed |
 //! | [`trace`] | one line of text per effect, the same everywhere |
+//! | [`planted_bugs!`] | the one-line bugs of a crate that the sweep must find |
 //! | [`vocabulary`] | tables that give the words of a protocol their kinds, texts, binary forms and parsers |
 //!
 //! [`process`], [`context`] and [`effect`] import one another, and must: a handler of a process takes a context of that
@@ -42,6 +43,7 @@ pub mod fingerprint;
 pub mod flat_map;
 pub mod identity;
 pub mod outbox;
+mod planted;
 pub mod process;
 pub mod property;
 pub mod random;
