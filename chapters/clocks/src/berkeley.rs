@@ -8,7 +8,7 @@ use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::berkeley::{self as protocol, Berkeley, Config, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, NodeId, Property, When, fingerprint_of};
-use volvox_lab::ask::Asking;
+use volvox_lab::ask::{Asking, reversed};
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
@@ -254,8 +254,7 @@ const THREE: Bounds = Bounds { nodes: 3, rounds: 1, quickest: 1, slowest: 3, cra
 
 impl volvox_lab::ask::Instance for Bounds {
     fn contradiction(&self) -> Option<String> {
-        let Bounds { quickest, slowest, .. } = self;
-        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+        reversed(("quickest", self.quickest), ("slowest", self.slowest))
     }
 
     fn explore(&self, without: Option<&'static str>) -> Explored {

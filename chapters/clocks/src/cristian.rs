@@ -8,7 +8,7 @@ use super::true_clocks::{asynchronous, network_and_crashes};
 use volvox_clocks::cristian::{self as protocol, Config, Cristian, History};
 use volvox_clocks::software_clock::Signed;
 use volvox_core::{Duration, NodeId, Property, fingerprint_of};
-use volvox_lab::ask::Asking;
+use volvox_lab::ask::{Asking, reversed};
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
@@ -210,8 +210,7 @@ const TWO: Bounds = Bounds { nodes: 2, quickest: 1, slowest: 4, crashes: 0, loss
 
 impl volvox_lab::ask::Instance for Bounds {
     fn contradiction(&self) -> Option<String> {
-        let Bounds { quickest, slowest, .. } = self;
-        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+        reversed(("quickest", self.quickest), ("slowest", self.slowest))
     }
 
     fn explore(&self, without: Option<&'static str>) -> Explored {

@@ -3,7 +3,7 @@
 use volvox_core::fault::Target;
 use volvox_core::{Duration, Fault, NodeId, Property};
 use volvox_election::bully::{self as protocol, Bully, Command, Config, Event};
-use volvox_lab::ask::{Asking, Crashed};
+use volvox_lab::ask::{Asking, Crashed, reversed};
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Network, System, Timed};
@@ -160,8 +160,7 @@ const PUNCTUAL: Bounds = Bounds { nodes: 3, quickest: 1, slowest: 1, crashes: 0,
 
 impl volvox_lab::ask::Instance for Bounds {
     fn contradiction(&self) -> Option<String> {
-        let Bounds { quickest, slowest, .. } = self;
-        (quickest > slowest).then(|| format!("--quickest {quickest} and --slowest {slowest} contradict one another"))
+        reversed(("quickest", self.quickest), ("slowest", self.slowest))
     }
 
     fn explore(&self, without: Option<&'static str>) -> Explored {

@@ -183,6 +183,12 @@ pub trait Instance: Bounds {
     fn explore(&self, without: Option<&'static str>) -> Explored;
 }
 
+/// The contradiction of two bounds, each with its name, of which the first must not be greater.
+pub fn reversed(least: (&str, u32), most: (&str, u32)) -> Option<String> {
+    let ((least_name, least), (most_name, most)) = (least, most);
+    (least > most).then(|| format!("--{least_name} {least} and --{most_name} {most} contradict one another"))
+}
+
 /// The questions that a chapter answers.
 #[derive(Clone, Copy)]
 pub struct Asking {
