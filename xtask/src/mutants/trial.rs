@@ -12,10 +12,10 @@ use crate::child;
 
 /// One mutant takes no longer.
 const MUTANT_LIMIT: Duration = Duration::from_secs(600);
-/// A check takes so many times as long as with the true code, and not less than the second.
+/// The limit of a check is this many times its duration with the true code, and at least the second constant.
 const SLOWER: u32 = 10;
 const CHECK_LIMIT_MIN: Duration = Duration::from_secs(20);
-/// An exploration finds so many times as many states as with the true code, and not fewer than the second.
+/// The limit of an exploration is this many times its states with the true code, and at least the second constant.
 const LARGER: u64 = 4;
 const STATES_MIN: u64 = 200_000;
 /// Address space of a trial, in KiB.
