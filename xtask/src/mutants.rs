@@ -213,7 +213,17 @@ fn untried(site: &Site, chapter: &Chapter) -> Tried {
 fn tell(results: &Results, judgements: &[Judgement]) {
     let alive: Vec<&Tried> = results.tried.iter().filter(|one| !one.fate.is_killed()).collect();
     alive.iter().for_each(|one| print!("{}", report::survivor(&results.chapter, one, judgements)));
+    idle(results, judgements).for_each(|one| println!("- `{}`: has a verdict, and is no survivor", one.mutant));
     println!("{}: {} tried, {} not noticed", results.chapter, results.tried.len(), alive.len());
+}
+
+/// The verdicts on this chapter that are about no survivor: their mutants are killed, changed, or not in the sample.
+fn idle<'j>(results: &Results, judgements: &'j [Judgement]) -> impl Iterator<Item = &'j Judgement> {
+    judgements.iter().filter(move |one| {
+        let is_about = |tried: &&Tried| report::judgement(&results.chapter, tried, std::slice::from_ref(one)).is_some();
+        let mut about = results.tried.iter().filter(is_about);
+        one.chapter == results.chapter && about.all(|tried| tried.fate.is_killed())
+    })
 }
 
 /// The faults of these results: more survivors than allowed, or some without a verdict.

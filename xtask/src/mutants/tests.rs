@@ -145,6 +145,7 @@ fn what_lies_behind_a_removed_rule_or_a_limit_is_left_alone() {
     );
     assert_eq!(removals("if self.without == Some(Rule::A) { self.a(); } else { self.b(); }"), ["self.b();"]);
     assert_eq!(removals("match x { Some(Rule::A | Rule::B) => self.a = 1, _ => self.b = 1 }"), ["self.b = 1"]);
+    assert_eq!(removals("match self.keeps(Rule::A) { true => self.a = 1, false => self.b = 1 }"), ["self.a = 1"]);
     assert_eq!(removals("if n >= N_MAX { self.a(); } else { self.b(); }"), ["self.b();"]);
     assert_eq!(removals("match x { Some(y) if y > N_MAX => self.a = 1, _ => self.b = 1 }"), ["self.b = 1"]);
     let returns = changes("if a || n > N_MAX { return cx.note(\"ignored\", 0); } if b { return; }");
@@ -305,6 +306,8 @@ fn survivors_need_a_verdict_and_keep_within_the_bars() {
         1,
         "that was said of another text"
     );
+    let idle = |original: &str| super::idle(&results(3), &[said(missed, original)]).count();
+    assert_eq!((idle("self.x = y;"), idle("self.x = z;")), (0, 1), "a verdict on no survivor is not needed");
     let text = toml::to_string(&results(2)).unwrap();
     assert_eq!(toml::from_str::<report::Results>(&text).unwrap(), results(2), "{text}");
     let all = [("p".to_string(), results(2))].into_iter().collect();
