@@ -102,7 +102,7 @@ static MODELS: [CheckedModel; 11] = [
         "disks that sync late",
         "two participants; links in order, a crash and a restart, one timeout at any moment, so no agreement is asked; one \
          participant may refuse: no message or event is ahead of its record",
-        25_387,
+        24_805,
         logged,
     ),
     CheckedModel::breaks(
