@@ -313,6 +313,7 @@ fn survivors_need_a_verdict_and_keep_within_the_bars() {
     let all = [("p".to_string(), results(2))].into_iter().collect();
     let page = report::page(&all, &[said(missed, "self.x = y;")]);
     assert!(page.contains("| p | 2026-11-30 | abc | 1 | 100 | 3 | 2 | 0 | 0 | 0 | 0 | 1 | 0 | 0 |"), "{page}");
+    assert!(page.contains("| all | | | | 100 | 3 | 2 | 0 | 0 | 0 | 0 | 1 | 0 | 0 |"), "{page}");
     assert!(page.contains("`p.rs on_message removal-1` (line 1): `self.x = y;` becomes `(left out)`"), "{page}");
     assert!(page.contains("**missed**: Because."), "{page}");
 }
