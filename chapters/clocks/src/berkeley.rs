@@ -122,7 +122,7 @@ static MODELS: [CheckedModel; 20] = [
     CheckedModel::holds(
         "a copy of a poll that arrives after the next round",
         "messages take 1 to 7 ticks, which is no promise: a slave whose clock was set does not go back to an older round",
-        1,
+        28_281,
         || run(&Bounds { nodes: 2, rounds: 2, slowest: 7, copies: 1, ..THREE }.world(None)),
     ),
     CheckedModel::holds(
