@@ -7,6 +7,7 @@ mod lamport_mutex;
 mod leases;
 mod leases_claims;
 mod leases_worlds;
+mod maekawa;
 mod ricart_agrawala;
 mod token_ring;
 mod token_ring_claims;
@@ -20,6 +21,7 @@ pub static FAMILY: Family = Family {
         protocol::<centralised::Centralised>(),
         protocol::<lamport_mutex::LamportMutex>(),
         protocol::<ricart_agrawala::RicartAgrawala>(),
+        protocol::<maekawa::Maekawa>(),
         protocol::<token_ring::TokenRing>(),
         protocol::<leases::Leases>(),
     ],

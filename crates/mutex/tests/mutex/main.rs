@@ -3,5 +3,6 @@
 mod centralised;
 mod lamport_mutex;
 mod leases;
+mod maekawa;
 mod ricart_agrawala;
 mod token_ring;
