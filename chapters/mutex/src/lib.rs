@@ -9,6 +9,7 @@ mod leases_claims;
 mod leases_worlds;
 mod maekawa;
 mod ricart_agrawala;
+mod suzuki_kasami;
 mod token_ring;
 mod token_ring_claims;
 
@@ -23,6 +24,7 @@ pub static FAMILY: Family = Family {
         protocol::<ricart_agrawala::RicartAgrawala>(),
         protocol::<maekawa::Maekawa>(),
         protocol::<token_ring::TokenRing>(),
+        protocol::<suzuki_kasami::SuzukiKasami>(),
         protocol::<leases::Leases>(),
     ],
     evidence: include_str!("../evidence.txt"),

@@ -5,4 +5,5 @@ mod lamport_mutex;
 mod leases;
 mod maekawa;
 mod ricart_agrawala;
+mod suzuki_kasami;
 mod token_ring;
