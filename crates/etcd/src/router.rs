@@ -121,9 +121,9 @@ mod tests {
     use volvox_replica::{Command, View};
 
     #[derive(Clone)]
-    struct Nobody;
+    struct NoBackend;
 
-    impl Backend for Nobody {
+    impl Backend for NoBackend {
         fn command(&self, _: Command) -> Result<(), Overloaded> {
             Err(Overloaded)
         }
@@ -139,7 +139,7 @@ mod tests {
     /// It is moved several times and allocated once for every call.
     #[test]
     fn the_future_of_a_call_is_small() {
-        let bytes = size(serve::<Nobody>);
+        let bytes = size(serve::<NoBackend>);
         assert!(bytes <= 2560, "{bytes} bytes");
     }
 }

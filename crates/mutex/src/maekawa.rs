@@ -11,7 +11,7 @@
 //! **arbiter** between the two, has one vote. A node is inside when it has the vote of every member of its set, so two
 //! nodes are never inside at once. The sets are small: K nodes each, where each node belongs to K sets, gives
 //! N = K(K-1) + 1, so **K is about the square root of N** (paper, section 2). Such sets are the lines of a finite
-//! projective plane. Here they are known for N = 3, 7, 13, 21 and 31; for another N the nodes stand in a square, and the
+//! projective plane. Here they are known for N = 3, 7, 13, 21 and 31; for another N the nodes form a square, and the
 //! set of a node is its row and its column, about twice as many.
 //!
 //! # Deadlock, and its cure

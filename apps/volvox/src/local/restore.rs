@@ -101,7 +101,7 @@ fn refuse_what_is_there(manifest: &Manifest, data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keys that passwords protect must not become readable to all because nobody thought of it.
+/// Keys that passwords protect must not become readable to all because an operator did not think of it.
 fn refuse_what_was_protected(origin: &Origin, arguments: &RestoreArguments) -> Result<()> {
     let Origin { auth_enabled, users, roles, .. } = origin;
     let name = arguments.file.display();
