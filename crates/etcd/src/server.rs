@@ -185,7 +185,7 @@ async fn begin(stream: TcpStream, tls: Option<&ServerTls>) -> Option<(Prefixed, 
                 Err(reason) => {
                     let remote = peer.map_or_else(|_| "a client".to_owned(), |peer| peer.to_string());
                     // etcd's words, for which operators search.
-                    tracing::warn!(remote_addr = remote, error = reason, "rejected connection on client endpoint");
+                    tracing::warn!("remote-addr" = remote, error = reason, "rejected connection on client endpoint");
                     return None;
                 }
             }
