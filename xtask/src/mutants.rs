@@ -10,7 +10,7 @@
 //! | `weave` | a source with all mutants in it, each behind its number |
 //! | `copy` | the workspace in which that is built, once a chapter |
 //! | `trial` | each mutant in an OS process, the cheapest check first |
-//! | `report` | `benches/mutants/`: a file a chapter, `RESULTS.md`, and `verdicts.toml`, which persons write |
+//! | `report` | `benches/mutants/`: one file per chapter, `RESULTS.md`, and `verdicts.toml`, which persons write |
 //!
 //! Outside the gate: minutes a chapter.
 

@@ -5,6 +5,7 @@
 // A test is outside the simulation: its clocks, files and threads are real.
 #![allow(clippy::disallowed_methods)]
 
+mod catalogue_pages;
 mod names;
 mod pictures;
 mod reading;

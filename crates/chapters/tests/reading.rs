@@ -46,5 +46,5 @@ fn the_page_of_the_book_is_that_order() {
         std::fs::write(&file, text).expect("the page is written");
         return;
     }
-    assert_eq!(rows, wanted, "UPDATE=1 cargo test -p volvox-chapters --test reading writes the table again");
+    assert_eq!(rows, wanted, "UPDATE=1 cargo test -p volvox-chapters writes the table again");
 }

@@ -117,7 +117,7 @@ pub struct Judgement {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Nobody can tell it from the original.
+    /// No run can tell it from the original.
     Equivalent,
     /// Something should have noticed it.
     Missed,

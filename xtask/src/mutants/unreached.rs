@@ -1,4 +1,4 @@
-//! What no run of a chapter meets while every rule is kept: branches that are the fault which a removed rule lets in, and
+//! The branches that no run of a chapter meets while every rule is kept: those that are the fault which a removed rule lets in, and
 //! branches beyond a named limit. A mutant there is no mutant of the protocol.
 
 use syn::{BinOp, Expr, Pat};
