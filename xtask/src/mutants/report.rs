@@ -154,6 +154,11 @@ pub fn write(root: &Path, results: &Results, judgements: &[Judgement]) -> Result
     let head = "# Written by `cargo xtask mutants`; what is said of survivors is in verdicts.toml.\n";
     fs::write(&path, head.to_string() + &toml::to_string(results)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
+    write_page(root, judgements).map(drop)
+}
+
+/// Writes the page over all chapters; returns the results that it is made of.
+pub fn write_page(root: &Path, judgements: &[Judgement]) -> Result<BTreeMap<String, Results>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder(root))? {
         let path = entry?.path();
@@ -166,7 +171,7 @@ pub fn write(root: &Path, results: &Results, judgements: &[Judgement]) -> Result
         }
     }
     fs::write(folder(root).join("RESULTS.md"), page(&all, judgements))?;
-    Ok(())
+    Ok(all)
 }
 
 const HEAD: &str = "# Mutants

@@ -244,7 +244,8 @@ fn arguments_are_read_or_refused() {
     let read = |words: &[&str]| Request::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
     let request = read(&["paxos", "--sample", "7", "--seed", "3"]).unwrap();
     assert_eq!((request.chapters.as_slice(), request.sample, request.seed), (&["paxos".to_string()][..], 7, 3));
-    assert_eq!(read(&[]).unwrap(), Request { chapters: Vec::new(), sample: 40, seed: 1, only: None });
+    assert_eq!(read(&[]).unwrap(), Request { chapters: Vec::new(), sample: 40, seed: 1, only: None, results: false });
+    assert!(read(&["--results"]).unwrap().results);
     for (words, expected) in [
         (&["--sample"][..], "--sample takes a value"),
         (&["--sample", "many"], "`many` is no number"),
