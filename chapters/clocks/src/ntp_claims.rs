@@ -41,7 +41,8 @@ fn selection() -> [Row; 3] {
     let range = intersection(&[(1, 50, 50, 1), (2, 50, 10, 1), (3, 127, 73, 1)].map(claimed));
     let width = range.map_or(0, |(low, high)| high - low) as f64;
     let kept = |jitter_ns| {
-        let four = [(1, 0), (2, 0), (3, 0), (4, 10)].map(|(server, ahead_ns)| claimed((server, ahead_ns, 50, jitter_ns)));
+        let four =
+            [(1, 0), (2, 0), (3, 0), (4, 10)].map(|(server, ahead_ns)| claimed((server, ahead_ns, 50, jitter_ns)));
         survivors(&four, (0, 10)).len() as f64
     };
     let row = |label: &str, expected, measured, unit| Row {
