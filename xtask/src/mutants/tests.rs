@@ -146,6 +146,7 @@ fn what_lies_behind_a_removed_rule_or_a_limit_is_left_alone() {
     assert_eq!(removals("if self.without == Some(Rule::A) { self.a(); } else { self.b(); }"), ["self.b();"]);
     assert_eq!(removals("match x { Some(Rule::A | Rule::B) => self.a = 1, _ => self.b = 1 }"), ["self.b = 1"]);
     assert_eq!(removals("match self.keeps(Rule::A) { true => self.a = 1, false => self.b = 1 }"), ["self.a = 1"]);
+    assert!(removals("if a && planted::is(Bug::A) { self.a(); }").is_empty());
     assert_eq!(removals("if n >= N_MAX { self.a(); } else { self.b(); }"), ["self.b();"]);
     assert_eq!(removals("match x { Some(y) if y > N_MAX => self.a = 1, _ => self.b = 1 }"), ["self.b = 1"]);
     let returns = changes("if a || n > N_MAX { return cx.note(\"ignored\", 0); } if b { return; }");

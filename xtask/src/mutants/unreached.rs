@@ -8,11 +8,12 @@ pub fn has_limit(text: &str) -> bool {
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word.ends_with("_MAX"))
 }
 
-/// Whether this condition, when it has this value, says that a rule is removed or that a limit is reached.
+/// Whether this condition, when it has this value, says that a rule is removed, a bug is planted, or a limit is reached.
 pub fn is_excluded(condition: &Expr, value: bool, text: &impl Fn(&Expr) -> String) -> bool {
     match condition {
         Expr::Paren(inner) => is_excluded(&inner.expr, value, text),
         Expr::Unary(not) if matches!(not.op, syn::UnOp::Not(_)) => is_excluded(&not.expr, !value, text),
+        Expr::Call(call) => value && text(&call.func) == "planted::is",
         Expr::MethodCall(call) => call.method == "keeps" && !value && text(condition).contains("Rule::"),
         Expr::Binary(binary) => {
             let left = || is_excluded(&binary.left, value, text);
