@@ -48,7 +48,7 @@ const EQUIVALENT_ONE_IN: usize = 6;
 /// At most this share of the mutants is missed.
 const MISSED_PERCENT_MAX: usize = 5;
 
-const USAGE: &str = "usage: cargo xtask mutants [CHAPTER...] [--sample N] [--seed S] [--only TEXT]";
+const USAGE: &str = "usage: cargo xtask mutants [CHAPTER...] [--sample N] [--seed S] [--only TEXT] | --results";
 
 /// The arguments.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -59,11 +59,13 @@ struct Request {
     seed: u64,
     /// Only mutants whose line in the report has this text; then nothing is written.
     only: Option<String>,
+    /// Nothing is tried: the page is written again, after verdicts have changed.
+    results: bool,
 }
 
 impl Request {
     fn read(arguments: &[String]) -> Result<Request> {
-        let mut request = Request { chapters: Vec::new(), sample: SAMPLE, seed: 1, only: None };
+        let mut request = Request { chapters: Vec::new(), sample: SAMPLE, seed: 1, only: None, results: false };
         let mut words = arguments.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} takes a value; {USAGE}"));
@@ -71,6 +73,7 @@ impl Request {
                 "--sample" => request.sample = number(value()?)? as usize,
                 "--seed" => request.seed = number(value()?)?,
                 "--only" => request.only = Some(value()?.to_string()),
+                "--results" => request.results = true,
                 "--help" | "-h" => bail!("{USAGE}"),
                 _ if word.starts_with('-') => bail!("there is no flag `{word}`; {USAGE}"),
                 _ => request.chapters.push(word.to_string()),
@@ -87,7 +90,7 @@ fn number(text: &str) -> Result<u64> {
     text.parse().ok().with_context(|| format!("`{text}` is no number; {USAGE}"))
 }
 
-/// `cargo xtask mutants [CHAPTER...] [--sample N] [--seed S] [--only TEXT]`.
+/// `cargo xtask mutants [CHAPTER...] [--sample N] [--seed S] [--only TEXT] | --results`.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let request = Request::read(arguments)?;
     let all = chapters::all(workspace.root())?;
@@ -99,6 +102,10 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
         wanted.clone_from(&all);
     }
     let judgements = report::judgements(workspace.root())?;
+    if request.results {
+        let all = report::write_page(workspace.root(), &judgements)?;
+        return within_the_bars(all.values().flat_map(|results| beyond_the_bars(results, &judgements)).collect());
+    }
     let mutants = Mutants::find(workspace, &all)?;
     println!("{} places to change; building", mutants.sites.len());
     let built = copy::build(workspace, &mutants.packages(), &wanted)?;
@@ -111,6 +118,10 @@ pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
             over.extend(beyond_the_bars(&results, &judgements));
         }
     }
+    within_the_bars(over)
+}
+
+fn within_the_bars(over: Vec<String>) -> Result<()> {
     if !over.is_empty() {
         bail!("{}", over.join("\n"));
     }
@@ -213,7 +224,17 @@ fn untried(site: &Site, chapter: &Chapter) -> Tried {
 fn tell(results: &Results, judgements: &[Judgement]) {
     let alive: Vec<&Tried> = results.tried.iter().filter(|one| !one.fate.is_killed()).collect();
     alive.iter().for_each(|one| print!("{}", report::survivor(&results.chapter, one, judgements)));
+    idle(results, judgements).for_each(|one| println!("- `{}`: has a verdict, and is no survivor", one.mutant));
     println!("{}: {} tried, {} not noticed", results.chapter, results.tried.len(), alive.len());
+}
+
+/// The verdicts on this chapter that are about no survivor: their mutants are killed, changed, or not in the sample.
+fn idle<'j>(results: &Results, judgements: &'j [Judgement]) -> impl Iterator<Item = &'j Judgement> {
+    judgements.iter().filter(move |one| {
+        let is_about = |tried: &&Tried| report::judgement(&results.chapter, tried, std::slice::from_ref(one)).is_some();
+        let mut about = results.tried.iter().filter(is_about);
+        one.chapter == results.chapter && about.all(|tried| tried.fate.is_killed())
+    })
 }
 
 /// The faults of these results: more survivors than allowed, or some without a verdict.

@@ -87,7 +87,7 @@ const GRADUAL: &str = "monotonicity";
 /// The property that needs an upper bound on delays.
 const ALL: &str = "a round sets every clock";
 
-static MODELS: [CheckedModel; 19] = [
+static MODELS: [CheckedModel; 20] = [
     CheckedModel {
         name: "a master, two slaves, two rounds",
         text: "timed: messages take 1 to 3 ticks, min is 1, round trips of up to 3 are used; one is lost",
@@ -119,6 +119,12 @@ static MODELS: [CheckedModel; 19] = [
         expects: Expects::Holds { states: 169 },
         explore: || all_set(&slow(3, 2)),
     },
+    CheckedModel::holds(
+        "a copy of a poll that arrives after the next round",
+        "messages take 1 to 7 ticks, which is no promise: a slave whose clock was set does not go back to an older round",
+        28_281,
+        || run(&Bounds { nodes: 2, rounds: 2, slowest: 7, copies: 1, ..THREE }.world(None)),
+    ),
     CheckedModel::holds(
         "a master, three slaves, one of them broken and within gamma",
         "one round; one message is lost: clocks 0, 1 and -1 ticks off, and a broken one 19, where gamma is 20",
@@ -308,6 +314,9 @@ fn all_set(world: &Instance) -> Explored {
 
 fn run(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(2_000_000), &BerkeleyAlgorithm::properties())
+        .invariant("a round that is over does not return", |world, state| {
+            world.view(state).nodes().all(|(_, node)| node.round() >= node.adjusted())
+        })
         .reachable("every clock is set", |world, state| {
             world.view(state).nodes().all(|(_, node)| node.adjusted().is_some())
         });

@@ -3,7 +3,7 @@
 use super::causality::{self, history};
 use super::telling::{LamportBounds, Told, tells_any};
 use std::collections::BTreeMap;
-use volvox_clocks::happened_before::Stamp;
+use volvox_clocks::happened_before::{Action, Stamp};
 use volvox_clocks::lamport::{self as protocol, Config, History, Lamport, Time};
 use volvox_clocks::vector::{self, Vector, VectorClock};
 use volvox_core::Property;
@@ -126,6 +126,12 @@ impl LamportBounds {
 
 fn run(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world).states_max(1_000_000), &LamportClocks::properties())
+        .invariant("a message carries one counter", |world, state| {
+            world.view(state).history().events().all(|(_, _, event)| match event.action {
+                Action::Send { counters, .. } => counters == 1,
+                _ => true,
+            })
+        })
         .reachable("a clock jumps", |world, state| world.view(state).nodes().any(|(_, node)| node.clock() > 3));
     explore(world, checker)
 }

@@ -61,7 +61,9 @@ where
     let world = ids().fold(world, |world, id| world.command(id, Command::TellAny, 1));
     let checker = hold(Checker::new(&world), properties).invariant("every telling is an event", move |world, state| {
         let view = world.view(state);
-        let has_told = |id| view.history().events().any(|(node, _, event)| node == id && receiver(event).is_some());
+        let is_by =
+            |id, (node, _, event): (NodeId, usize, &Event<S>)| node == id && receiver(event).is_some_and(|to| to != id);
+        let has_told = |id| view.history().events().any(|one| is_by(id, one));
         ids().enumerate().all(|(command, id)| (view.commands_left(command) == 0) == has_told(id))
     });
     let pairs = ids().flat_map(|from| ids().filter(move |to| *to != from).map(move |to| (from, to)));

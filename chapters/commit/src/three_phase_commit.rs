@@ -102,7 +102,7 @@ static MODELS: [CheckedModel; 11] = [
         "disks that sync late",
         "two participants; links in order, a crash and a restart, one timeout at any moment, so no agreement is asked; one \
          participant may refuse: no message or event is ahead of its record",
-        25_387,
+        24_805,
         logged,
     ),
     CheckedModel::breaks(
@@ -285,15 +285,20 @@ fn is_logged(world: &Instance, state: &State) -> bool {
         Message::Decision(_, decision) | Message::State(_, Phase::Decided(decision)) => has_decided(from, *decision),
         _ => true,
     };
-    // There is one transaction: a node that takes part, and has not decided, has told so, even if it crashed before.
-    let is_open = |node: NodeId| has_entered(node) && !has_kept(node, &|record| matches!(record, Record::Decided(..)));
+    // There is one transaction: a node that takes part, or has decided, has told so, even if it crashed before. A yes need
+    // not be told once it cannot be sent: the abort is on the same disk.
     let has_told = |node: NodeId| {
         view.history().iter().any(|(transaction, outcome)| {
             outcome.yes.contains(&node) || (node == transaction.origin && outcome.participants.is_some())
         })
     };
+    let is_announced = |node: NodeId| {
+        let made = [Decision::Commit, Decision::Abort].into_iter().find(|made| has_decided(node, *made));
+        let told = view.history().iter().find_map(|(_, outcome)| outcome.decisions.get(&node).copied());
+        (!has_entered(node) || made == Some(Decision::Abort) || has_told(node)) && (made.is_none() || made == told)
+    };
     view.in_flight().all(|(from, _, message)| is_true(from, message))
-        && view.nodes().all(|(id, _)| !is_open(id) || has_told(id))
+        && view.nodes().all(|(id, _)| is_announced(id))
         && view.history().iter().all(|(transaction, outcome)| {
             outcome.participants.is_none_or(|_| has_entered(transaction.origin))
                 && outcome.yes.iter().all(|node| has_entered(*node))

@@ -88,7 +88,7 @@ static MODELS: [CheckedModel; 18] = [
     CheckedModel {
         name: "two participants, one crash",
         text: "links that lose and reorder at will; disks that sync late; three timeouts in a run",
-        expects: Expects::Holds { states: 404_738 },
+        expects: Expects::Holds { states: 378_654 },
         explore: || writes_ahead(&late_disks(Config::default())),
     },
     CheckedModel {
@@ -120,13 +120,13 @@ static MODELS: [CheckedModel; 18] = [
         name: "begun twice, a crash before the sync",
         text: "two participants, FIFO links, disks that sync late; the coordinator begins a transaction and, after a crash \
                or not, another with another content; no timeout is early",
-        expects: Expects::Holds { states: 72_203 },
+        expects: Expects::Holds { states: 70_687 },
         explore: || named(&begun_twice(None)),
     },
     CheckedModel {
         name: "the coordinator takes part, one crash",
         text: "three participants; links that lose and reorder at will; disks that sync late; three timeouts",
-        expects: Expects::Holds { states: 404_738 },
+        expects: Expects::Holds { states: 378_654 },
         explore: || writes_ahead(&late_disks(Config { is_colocated: true, ..Config::default() })),
     },
     CheckedModel {

@@ -1,19 +1,19 @@
 //! SWIM: probing, suspicion, and updates that travel on probes.
 
-use super::swim_groups::{FAULTY, Instance, SUSPECTED, in_time, is_out, lives, small};
+use super::swim_groups::{FAULTY, Instance, SUSPECTED, checked, in_time, is_out, lives, small};
 use super::{swim_claims, swim_models};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Duration, NodeId, Property};
 use volvox_lab::ask::Asking;
 use volvox_lab::bounds;
 use volvox_lab::chapter::{Card, Chapter, NodeState, Nodes, Settings};
-use volvox_lab::check::{Checker, Network};
+use volvox_lab::check::Network;
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
-use volvox_lab::model::{CheckedModel, Expects, Explored, explore, hold};
+use volvox_lab::model::{CheckedModel, Expects, Explored, explore};
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::sim::{FaultPlan, FaultWeights, Latency};
-use volvox_membership::swim::{self as protocol, Command, Config, History, Timer};
+use volvox_membership::swim::{self as protocol, Command, Config, History, Message, Timer};
 
 /// The chapter.
 pub struct Swim;
@@ -115,7 +115,11 @@ static MODELS: [CheckedModel; 19] = [
         39_274,
         || {
             let world = Bounds { leaves: 1, ..IN_TIME }.world(None);
-            let checker = hold(Checker::new(&world), &protocol::properties())
+            let checker = checked(&world)
+                .invariant("a farewell goes to as many members as relay a probe", |world, state| {
+                    let farewells = |one: &(NodeId, NodeId, &Message)| matches!(one.2, Message::News(_));
+                    world.view(state).in_flight().filter(farewells).count() <= IN_TIME.relays as usize
+                })
                 .reachable("n3 is removed", |world, state| world.view(state).node(NodeId(3)).is_some_and(is_out))
                 .leads_to(
                     "a member that leaves is known to be gone",
@@ -277,12 +281,12 @@ fn without_time(without: Option<protocol::Rule>) -> Instance {
 }
 
 fn safe(world: &Instance) -> Explored {
-    explore(world, hold(Checker::new(world), &protocol::properties()))
+    explore(world, checked(world))
 }
 
 /// A member crashes, and eventually all others believe it is faulty.
 fn found(world: &Instance, nodes: u64) -> Explored {
-    let checker = hold(Checker::new(world), &protocol::properties()).leads_to(
+    let checker = checked(world).leads_to(
         "completeness",
         move |world, state| (world.view(state).nodes().count() as u64) < nodes,
         |world, state| {

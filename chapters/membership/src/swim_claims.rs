@@ -240,7 +240,24 @@ fn dissemination(lambda: u32) -> Vec<Row> {
         rows.push(row("until all know, median", 6.0, spans[spans.len() / 2], "periods"));
         rows.push(row("without the update after 3 ln N", 0.001, uninformed as f64 / RUNS as f64, "members"));
     }
+    rows.push(forwarded(lambda));
     rows
+}
+
+/// ln 7 = 1.95, rounded up: one member more, and the limit would be another.
+fn forwarded(lambda: u32) -> Row {
+    const NODES: u64 = 6;
+    let mut sim = Builder::<Swim>::new(1, NODES, Config { lambda, ..paper() }).build();
+    run(&mut sim, PERIOD);
+    let limit = sim.live().map(|(_, node)| node.limit()).max().unwrap_or(0);
+    Row {
+        label: format!("N={NODES}, an update is forwarded at most"),
+        expected: 3.0 * ((NODES + 1) as f64).ln().ceil(),
+        measured: f64::from(limit),
+        tolerance: Tolerance::Exact,
+        unit: "times",
+        over: "the members of a group".to_string(),
+    }
 }
 
 fn plot_dissemination(rows: &[Row]) -> String {

@@ -1,9 +1,9 @@
 //! Small groups of members, and the properties that most of their models ask.
 
-use volvox_core::{Duration, Picture, Property, When};
-use volvox_lab::check::{Checker, Network, System, Timed};
+use volvox_core::{Duration, NodeId, Picture, Property, When};
+use volvox_lab::check::{Checker, Network, State, System, Timed};
 use volvox_lab::model::{Explored, explore, hold};
-use volvox_membership::swim::{self as protocol, Config, History};
+use volvox_membership::swim::{self as protocol, Config, History, Message, Timer};
 
 pub type Instance = System<protocol::Swim, History>;
 type Holds = fn(&Picture<'_, protocol::Swim, History>) -> Result<(), String>;
@@ -48,9 +48,36 @@ pub fn is_out(node: &protocol::Swim) -> bool {
     node.own().is_faulty()
 }
 
+/// The safety properties, and what a member keeps, waits for and sends.
+pub fn checked(world: &Instance) -> Checker<'_, Instance> {
+    let checker = hold(Checker::new(world), &protocol::properties());
+    let checker = checker.invariant("a member waits while it must, and no longer", waits_while_it_must);
+    checker.invariant("a message tells of a member once", |world, state| {
+        let tells_once = |(_, _, message): (NodeId, NodeId, &Message)| {
+            let told = message.updates();
+            (1..told.len()).all(|at| told[..at].iter().all(|before| before.member != told[at].member))
+        };
+        world.view(state).in_flight().all(tells_once)
+    })
+}
+
+/// A member that is in waits for its next period, for the ack of a member that may be alive, and for the refutation of
+/// each suspect; one that is out waits for nothing.
+fn waits_while_it_must(world: &Instance, state: &State) -> bool {
+    let view = world.view(state);
+    view.nodes().all(|(id, node)| {
+        let is_in = !is_out(node);
+        let probed = node.probed().and_then(|member| node.standing(member));
+        view.is_set(id, Timer::Period) == is_in
+            && (!view.is_set(id, Timer::Ack) || (is_in && probed.is_some()))
+            && probed.is_none_or(|standing| !standing.is_faulty())
+            && node
+                .members()
+                .all(|(member, standing)| view.is_set(id, Timer::Suspicion(member)) == (is_in && standing.is_suspect()))
+    })
+}
+
 /// The safety properties, and that no living member is accused.
 pub fn lives(world: &Instance, accuracy: Property<protocol::Swim, History>) -> Explored {
-    let mut properties = protocol::properties();
-    properties.push(accuracy);
-    explore(world, hold(Checker::new(world), &properties))
+    explore(world, hold(checked(world), &[accuracy]))
 }

@@ -381,6 +381,11 @@ impl Berkeley {
         self.members.first() == Some(&self.id)
     }
 
+    /// The round that it began or answered last.
+    pub fn round(&self) -> Option<Serial> {
+        self.round
+    }
+
     /// The round whose delta it applied last.
     pub fn adjusted(&self) -> Option<Serial> {
         self.adjusted

@@ -107,7 +107,8 @@ pub enum Event {
     Begun(Transaction, u64),
     /// A participant has voted on this content.
     Voted(Transaction, Vote, Content),
-    /// This node knows the outcome.
+    /// This node knows the outcome. A node that restarts announces again every outcome in its log: it may have crashed
+    /// between the record and the event.
     Decided(Transaction, Decision),
 }
 

@@ -254,7 +254,8 @@ impl Ring {
 
     fn on_coordinator(&mut self, election: Election, leader: NodeId, list: Vec<NodeId>, cx: &mut Context<'_, Ring>) {
         if election.initiator == self.id {
-            if self.own == Some(Round::Coordinator) && election == self.own_election() {
+            // The result of its newest election, which has closed; it may arrive twice.
+            if election == self.own_election() {
                 self.own = None;
                 cx.cancel_timer(Timer::Round);
                 if self.doubts {

@@ -154,6 +154,11 @@ pub fn write(root: &Path, results: &Results, judgements: &[Judgement]) -> Result
     let head = "# Written by `cargo xtask mutants`; what is said of survivors is in verdicts.toml.\n";
     fs::write(&path, head.to_string() + &toml::to_string(results)?)
         .with_context(|| format!("cannot write {}", path.display()))?;
+    write_page(root, judgements).map(drop)
+}
+
+/// Writes the page over all chapters; returns the results that it is made of.
+pub fn write_page(root: &Path, judgements: &[Judgement]) -> Result<BTreeMap<String, Results>> {
     let mut all = BTreeMap::new();
     for entry in fs::read_dir(folder(root))? {
         let path = entry?.path();
@@ -166,7 +171,7 @@ pub fn write(root: &Path, results: &Results, judgements: &[Judgement]) -> Result
         }
     }
     fs::write(folder(root).join("RESULTS.md"), page(&all, judgements))?;
-    Ok(())
+    Ok(all)
 }
 
 const HEAD: &str = "# Mutants
@@ -183,7 +188,7 @@ pub fn page(all: &BTreeMap<String, Results>, judgements: &[Judgement]) -> String
     let mut text = HEAD.to_string();
     text += "| protocol | date | commit | seed | mutants | tried | property | negative | claim | assertion | equivalent | missed | not judged | undecided |\n";
     text += "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
-    let mut survivors = String::new();
+    let (mut survivors, mut sums) = (String::new(), [0; 10]);
     for results in all.values() {
         let Results { chapter, date, commit, seed, mutants, tried, .. } = results;
         let of = |fate: Fate| tried.iter().filter(|one| one.fate == fate).count();
@@ -191,10 +196,8 @@ pub fn page(all: &BTreeMap<String, Results>, judgements: &[Judgement]) -> String
         let said = |kind: Option<Kind>| {
             alive().filter(|one| judgement(chapter, one, judgements).map(|said| said.verdict) == kind).count()
         };
-        // Writing to a string does not fail.
-        let _ = writeln!(
-            text,
-            "| {chapter} | {date} | {commit} | {seed} | {mutants} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
+        let numbers = [
+            *mutants,
             tried.len(),
             of(Fate::Property),
             of(Fate::Negative),
@@ -204,13 +207,21 @@ pub fn page(all: &BTreeMap<String, Results>, judgements: &[Judgement]) -> String
             said(Some(Kind::Missed)),
             said(None),
             of(Fate::Undecided),
-        );
+        ];
+        sums.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "| {chapter} | {date} | {commit} | {seed} | {} |", in_columns(&numbers));
         if alive().next().is_some() {
             let _ = write!(survivors, "\n## {chapter}\n\n");
         }
         alive().for_each(|one| survivors += &survivor(chapter, one, judgements));
     }
+    let _ = writeln!(text, "| all | | | | {} |", in_columns(&sums));
     text + &survivors
+}
+
+fn in_columns(numbers: &[usize]) -> String {
+    numbers.iter().map(usize::to_string).collect::<Vec<_>>().join(" | ")
 }
 
 /// A survivor, as the page and the terminal tell it.

@@ -340,7 +340,9 @@ impl<'a> Visit<'a> for Finder<'_> {
                 self.visit_expr(&choice.expr);
                 for arm in &choice.arms {
                     let guard = arm.guard.as_ref().map(|(_, guard)| &**guard);
-                    if unreached::is_of_removed_rule(&arm.pat) {
+                    let is_other =
+                        unreached::boolean(&arm.pat).is_some_and(|value| self.is_excluded(&choice.expr, value));
+                    if is_other || unreached::is_of_removed_rule(&arm.pat) {
                         continue;
                     }
                     guard.into_iter().for_each(|guard| self.condition(guard));

@@ -145,6 +145,7 @@ fn what_lies_behind_a_removed_rule_or_a_limit_is_left_alone() {
     );
     assert_eq!(removals("if self.without == Some(Rule::A) { self.a(); } else { self.b(); }"), ["self.b();"]);
     assert_eq!(removals("match x { Some(Rule::A | Rule::B) => self.a = 1, _ => self.b = 1 }"), ["self.b = 1"]);
+    assert_eq!(removals("match self.keeps(Rule::A) { true => self.a = 1, false => self.b = 1 }"), ["self.a = 1"]);
     assert_eq!(removals("if n >= N_MAX { self.a(); } else { self.b(); }"), ["self.b();"]);
     assert_eq!(removals("match x { Some(y) if y > N_MAX => self.a = 1, _ => self.b = 1 }"), ["self.b = 1"]);
     let returns = changes("if a || n > N_MAX { return cx.note(\"ignored\", 0); } if b { return; }");
@@ -243,7 +244,8 @@ fn arguments_are_read_or_refused() {
     let read = |words: &[&str]| Request::read(&words.iter().map(ToString::to_string).collect::<Vec<_>>());
     let request = read(&["paxos", "--sample", "7", "--seed", "3"]).unwrap();
     assert_eq!((request.chapters.as_slice(), request.sample, request.seed), (&["paxos".to_string()][..], 7, 3));
-    assert_eq!(read(&[]).unwrap(), Request { chapters: Vec::new(), sample: 40, seed: 1, only: None });
+    assert_eq!(read(&[]).unwrap(), Request { chapters: Vec::new(), sample: 40, seed: 1, only: None, results: false });
+    assert!(read(&["--results"]).unwrap().results);
     for (words, expected) in [
         (&["--sample"][..], "--sample takes a value"),
         (&["--sample", "many"], "`many` is no number"),
@@ -305,11 +307,14 @@ fn survivors_need_a_verdict_and_keep_within_the_bars() {
         1,
         "that was said of another text"
     );
+    let idle = |original: &str| super::idle(&results(3), &[said(missed, original)]).count();
+    assert_eq!((idle("self.x = y;"), idle("self.x = z;")), (0, 1), "a verdict on no survivor is not needed");
     let text = toml::to_string(&results(2)).unwrap();
     assert_eq!(toml::from_str::<report::Results>(&text).unwrap(), results(2), "{text}");
     let all = [("p".to_string(), results(2))].into_iter().collect();
     let page = report::page(&all, &[said(missed, "self.x = y;")]);
     assert!(page.contains("| p | 2026-11-30 | abc | 1 | 100 | 3 | 2 | 0 | 0 | 0 | 0 | 1 | 0 | 0 |"), "{page}");
+    assert!(page.contains("| all | | | | 100 | 3 | 2 | 0 | 0 | 0 | 0 | 1 | 0 | 0 |"), "{page}");
     assert!(page.contains("`p.rs on_message removal-1` (line 1): `self.x = y;` becomes `(left out)`"), "{page}");
     assert!(page.contains("**missed**: Because."), "{page}");
 }

@@ -42,6 +42,14 @@ pub fn is_of_removed_rule(pattern: &Pat) -> bool {
     }
 }
 
+/// The value of a pattern that is `true` or `false`.
+pub fn boolean(pattern: &Pat) -> Option<bool> {
+    match pattern {
+        Pat::Lit(syn::PatLit { lit: syn::Lit::Bool(value), .. }) => Some(value.value),
+        _ => None,
+    }
+}
+
 fn is_rule(pattern: &Pat) -> bool {
     match pattern {
         Pat::Path(path) => path.path.segments.first().is_some_and(|first| first.ident == "Rule"),

@@ -65,20 +65,18 @@ impl<'a> Log<'a> {
         }
     }
 
-    /// A participant that is bound, and a coordinator that has committed, has told so, even if it crashed before it could.
+    /// A participant that is bound or knows the decision, and a coordinator that has committed, has told so, even if it
+    /// crashed before it could. A yes need not be told once it cannot be sent: the abort is on the same disk.
     fn is_announced(&self, view: &Seen<'a>) -> bool {
         let told = |transaction: &Transaction, test: &dyn Fn(&Outcome) -> bool| {
             view.history().iter().any(|(one, outcome)| one == transaction && test(outcome))
         };
-        let is_ended = |transaction: &Transaction| {
-            self.has(|record| match record {
-                Record::Ended(one) | Record::Decided(one, _) => one == transaction,
-                _ => false,
-            })
-        };
+        let is_ended =
+            |transaction: &Transaction| self.has(|record| matches!(record, Record::Ended(one) if one == transaction));
         self.records.iter().all(|record| match record {
             Record::Prepared(transaction, _) => {
-                is_ended(transaction) || told(transaction, &|outcome| outcome.yes.contains(&self.node))
+                self.has_decided(*transaction, Decision::Abort)
+                    || told(transaction, &|outcome| outcome.yes.contains(&self.node))
             }
             Record::Committed(transaction, _) => {
                 is_ended(transaction)
@@ -86,7 +84,10 @@ impl<'a> Log<'a> {
                         outcome.participants.is_some() && outcome.decisions.contains_key(&self.node)
                     })
             }
-            Record::Begun(_) | Record::Ended(_) | Record::Decided(..) => true,
+            Record::Decided(transaction, decision) => {
+                told(transaction, &|outcome| outcome.decisions.get(&self.node) == Some(decision))
+            }
+            Record::Begun(_) | Record::Ended(_) => true,
         })
     }
 }

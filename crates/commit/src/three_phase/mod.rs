@@ -210,11 +210,16 @@ impl Process for ThreePhase {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, ThreePhase>) {
+        // What is on the disk from before the crash may not have been announced.
         let missed: Vec<Transaction> = self.undecided().collect();
         for transaction in missed {
-            // A decision on the disk from before the crash may not have been announced.
             self.tell_entered(transaction, cx);
             self.ask_how_it_ended(transaction, cx);
+        }
+        for (transaction, part) in &self.parts {
+            if let Phase::Decided(decision) = part.phase {
+                cx.emit(Event::Decided(*transaction, decision));
+            }
         }
     }
 

@@ -257,13 +257,13 @@ impl Process for TwoPhase {
 
     fn on_start(&mut self, cx: &mut Context<'_, TwoPhase>) {
         self.numbers = if self.config.keeps(Rule::Unique) { Serials::of(cx.boot()) } else { self.numbers_of_log() };
+        // What is on the disk from before the crash may not have been announced.
         let committed = self.coordinating.iter().filter_map(|(transaction, coordinating)| match coordinating {
             Coordinating::Committed { content, .. } => Some((*transaction, *content)),
             Coordinating::Voting { .. } => None,
         });
         let committed: Vec<(Transaction, Content)> = committed.collect();
         for (transaction, content) in committed {
-            // A decision on the disk from before the crash may not have been announced.
             cx.emit(Event::Begun(transaction, self.participants.len() as u64));
             if self.takes_part() {
                 cx.emit(Event::Voted(transaction, Vote::Yes, content));
@@ -271,9 +271,14 @@ impl Process for TwoPhase {
             cx.emit(Event::Decided(transaction, Decision::Commit));
             self.tell_commit(transaction, cx);
         }
-        for (transaction, content) in self.bound() {
-            cx.emit(Event::Voted(transaction, Vote::Yes, content));
-            cx.set_timer(Timer::Decision(transaction), self.config.decision_timeout);
+        for (transaction, state) in &self.participating {
+            match state {
+                Participating::Uncertain(content) => {
+                    cx.emit(Event::Voted(*transaction, Vote::Yes, *content));
+                    cx.set_timer(Timer::Decision(*transaction), self.config.decision_timeout);
+                }
+                Participating::Decided(decision) => cx.emit(Event::Decided(*transaction, *decision)),
+            }
         }
     }
 
@@ -319,15 +324,8 @@ impl Process for TwoPhase {
 impl TwoPhase {
     /// The transactions in which this node voted yes and knows no decision.
     pub fn uncertain(&self) -> impl Iterator<Item = Transaction> + '_ {
-        self.bound().map(|(transaction, _)| transaction)
-    }
-
-    /// The same transactions, each with the content on which it voted yes.
-    fn bound(&self) -> impl Iterator<Item = (Transaction, Content)> + '_ {
-        self.participating.iter().filter_map(|(transaction, state)| match state {
-            Participating::Uncertain(content) => Some((*transaction, *content)),
-            Participating::Decided(_) => None,
-        })
+        let uncertain = self.participating.iter().filter(|(_, state)| matches!(state, Participating::Uncertain(_)));
+        uncertain.map(|(transaction, _)| *transaction)
     }
 
     /// The decision that this node knows as a participant.

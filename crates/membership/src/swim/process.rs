@@ -370,6 +370,11 @@ impl Swim {
         self.members.iter().map(|(member, standing)| (*member, *standing))
     }
 
+    /// The member that it probes in this period and that has not answered.
+    pub fn probed(&self) -> Option<NodeId> {
+        self.probing
+    }
+
     /// How many times each update that is still spread has been forwarded.
     pub fn passed_on(&self) -> impl Iterator<Item = (NodeId, u32)> + '_ {
         self.news.iter().map(|(member, passed)| (*member, *passed))
