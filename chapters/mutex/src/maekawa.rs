@@ -239,7 +239,7 @@ static CLAIMS: [Claim; 2] = [
     },
     Claim {
         id: "maekawa.2",
-        text: "Maekawa with Sanders' cure: at most 6(K-1) messages per entry at full load; two message delays from an exit to the next entry",
+        text: "Maekawa with Sanders' cure: at most 6(K-1) messages per entry at full load; at most two message delays from an exit to the next entry",
         measure: || [3, 7, 13, 31].into_iter().flat_map(|nodes| crowded(nodes, None)).collect(),
         breakage: "no vote is asked back",
         measure_broken: || crowded(7, Some(Rule::Inquire)),

@@ -1,11 +1,11 @@
 //! Raft: the production crate, as a chapter.
 
-use super::raft_member::{Member, Past, Rule as Lacks, Settings as Made, Timeouts, made, properties};
+use super::raft_member::{Member, Past, Rule, Settings as Made, Timeouts, made, properties};
 use super::{raft_claims, raft_models};
 use volvox_core::fault::LinkFault;
 use volvox_core::{Bytes, Duration, Instant, NodeId, Property};
 use volvox_lab::ask::{Asking, Disks};
-use volvox_lab::chapter::{Card, Cell, Chapter, NodeState, Nodes, Rule, Settings};
+use volvox_lab::chapter::{Card, Cell, Chapter, NodeState, Nodes, Settings};
 use volvox_lab::check::{Checker, Durability, Network, System, Timed};
 use volvox_lab::claim::Claim;
 use volvox_lab::found;
@@ -30,25 +30,7 @@ static CARD: Card = Card {
     questions: include_str!("../../../book/src/questions/raft.md"),
     source: include_str!("../../../crates/raft/src/lib.rs"),
     nodes: Nodes { least: 1, most: 15, default: 3 },
-    rules: &[
-        Rule {
-            name: "vote-on-disk",
-            text: "a vote is on the disk before it is sent; without it a crash forgets the vote, and two members lead",
-        },
-        Rule {
-            name: "ack-on-disk",
-            text: "entries are on the disk before they are acknowledged; without it a crash forgets committed entries",
-        },
-        Rule {
-            name: "log-comparison",
-            text: "voters refuse a candidate with an older log; without it a leader lacks committed entries",
-        },
-        Rule {
-            name: "own-term",
-            text: "a leader counts replicas only of entries of its own term; without it committed entries are replaced",
-        },
-        Rule { name: "random-timeouts", text: "election timeouts are random; without it votes split repeatedly" },
-    ],
+    rules: Rule::CARDS,
     ..found!("raft")
 };
 
@@ -63,7 +45,7 @@ impl Chapter for Raft {
     /// As in production, except for a slower heartbeat, so that a diagram also shows other messages.
     fn config(settings: &Settings) -> Made {
         let raft = Config { heartbeat: Duration::from_millis(200), alone: true, ..production(settings.nodes) };
-        Made { without: settings.without.and_then(Lacks::named), ..made(raft) }
+        Made { without: settings.without.and_then(Rule::named), ..made(raft) }
     }
 
     fn properties() -> Vec<Property<Member, Past>> {
@@ -179,7 +161,7 @@ static MODELS: [CheckedModel; 17] = [
         expects: Expects::Without { rule: "vote-on-disk", property: "election safety", steps: 10 },
         explore: || {
             let bounds = Bounds { crashes: 1, disks: Disks::Late, ..THREE };
-            safe(&world(bounds, Some(Lacks::VoteOnDisk)))
+            safe(&world(bounds, Some(Rule::VoteOnDisk)))
         },
     },
     CheckedModel {
@@ -189,14 +171,14 @@ static MODELS: [CheckedModel; 17] = [
         expects: Expects::Without { rule: "ack-on-disk", property: "leader completeness", steps: 15 },
         explore: || {
             let bounds = Bounds { entries: 1, crashes: 1, disks: Disks::Late, ..BY_TURNS };
-            safe(&world(bounds, Some(Lacks::AckOnDisk)))
+            safe(&world(bounds, Some(Rule::AckOnDisk)))
         },
     },
     CheckedModel {
         name: "without comparing logs",
         text: "three members, two terms, no crash",
         expects: Expects::Without { rule: "log-comparison", property: "leader completeness", steps: 9 },
-        explore: || safe(&world(Bounds { terms: 2, ..THREE }, Some(Lacks::LogComparison))),
+        explore: || safe(&world(Bounds { terms: 2, ..THREE }, Some(Rule::LogComparison))),
     },
     CheckedModel::holds("figure 8", FIGURE_8, 1_019_668, || figure_8(None)),
     CheckedModel::breaks(
@@ -204,7 +186,7 @@ static MODELS: [CheckedModel; 17] = [
         "figure 8 without the rule: n1, leader of term 3, counts its entry of term 1 on a majority and commits it; n3, \
          whose last entry is of term 2, still wins n2's vote, and leads term 4 without it",
         ("leader completeness", 21),
-        || figure_8(Some(Lacks::OwnTerm)),
+        || figure_8(Some(Rule::OwnTerm)),
     )
     .without("own-term"),
     CheckedModel::holds(
@@ -249,7 +231,7 @@ static MODELS: [CheckedModel; 17] = [
         name: "without random timeouts",
         text: "the same, but all have a timeout of 3 ticks",
         expects: Expects::Without { rule: "random-timeouts", property: "every term has a leader", steps: 22 },
-        explore: || elected(Some(Lacks::RandomTimeouts)),
+        explore: || elected(Some(Rule::RandomTimeouts)),
     },
 ];
 
@@ -276,7 +258,7 @@ const BY_TURNS: Bounds = Bounds { terms: 2, campaigns: Campaigns::Turns, ..THREE
 
 impl volvox_lab::ask::Instance for Bounds {
     fn explore(&self, without: Option<&'static str>) -> Explored {
-        let world = world(*self, without.and_then(Lacks::named));
+        let world = world(*self, without.and_then(Rule::named));
         match self.entries {
             1 => explore(&world, hold(Checker::new(&world), &properties())),
             _ => safe(&world),
@@ -284,11 +266,11 @@ impl volvox_lab::ask::Instance for Bounds {
     }
 }
 
-type World_ = System<Member, Past>;
+type Instance = System<Member, Past>;
 
-fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
+fn world(bounds: Bounds, without: Option<Rule>) -> Instance {
     let raft = Config { pre_vote: false, check_quorum: false, ..production(bounds.nodes) };
-    let world = World_::with_history(bounds.nodes, Made { without, ..made(raft) })
+    let world = Instance::with_history(bounds.nodes, Made { without, ..made(raft) })
         .network(Network::ordered().losses(bounds.losses))
         .durability(match bounds.disks {
             Disks::Prompt => Durability::Prompt,
@@ -314,7 +296,7 @@ fn world(bounds: Bounds, without: Option<Lacks>) -> World_ {
     })
 }
 
-fn safe(world: &World_) -> Explored {
+fn safe(world: &Instance) -> Explored {
     let checker = hold(Checker::new(world), &properties())
         .reachable("data is committed", |world, state| world.view(state).history().committed.len() > 1);
     explore(world, checker)
@@ -326,9 +308,9 @@ const FIGURE_8: &str = "three members, four terms: n1 alone campaigns for the od
     late does what they do in the figure";
 
 /// Figure 8: an entry of an earlier term is on a majority, and may still be replaced.
-fn figure_8(without: Option<Lacks>) -> Explored {
+fn figure_8(without: Option<Rule>) -> Explored {
     let raft = Config { pre_vote: false, check_quorum: false, append_bytes_max: 1, ..production(3) };
-    let world = World_::with_history(3, Made { without, ..made(raft) })
+    let world = Instance::with_history(3, Made { without, ..made(raft) })
         .network(Network::ordered())
         .durability(Durability::Prompt)
         .nodes_within(|_, node: &Member| node.raft().last_index().0 <= 2)
@@ -358,11 +340,11 @@ fn figure_8(without: Option<Lacks>) -> Explored {
 const TICK: Duration = Duration::from_millis(10);
 
 /// The first election, in time.
-fn elected(without: Option<Lacks>) -> Explored {
+fn elected(without: Option<Rule>) -> Explored {
     let raft = Config { pre_vote: false, check_quorum: false, election_timeout: TICK * 3, ..production(3) };
     let waits = |ticks| Timeouts { least: TICK * ticks, most: TICK * ticks, since: Instant::ZERO };
     let member = Made { without, ..made(raft) };
-    let world = World_::with_history(3, member.clone())
+    let world = Instance::with_history(3, member.clone())
         .configs(move |id| Made { timeouts: Some(waits(if id.0 == 1 { 3 } else { 6 })), ..member.clone() })
         .network(Network::ordered())
         .durability(Durability::Prompt)

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use volvox_core::{
     Context, Duration, Effect, EffectOf, History, Instant, NodeId, Picture, Position, Process, Property, Restored,
-    Scratch, When, fingerprint_of, time::nanos,
+    Scratch, When, fingerprint_of, rules, time::nanos,
 };
 use volvox_raft::invariants::Observer;
 use volvox_raft::{
@@ -12,33 +12,18 @@ use volvox_raft::{
     Timer,
 };
 
-/// A rule that the parent removes, at the border of the member.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum Rule {
-    /// A vote is sent after its record is durable (Raft figure 2).
-    VoteOnDisk,
-    /// So is an acknowledgement of entries.
-    AckOnDisk,
-    /// A voter refuses a candidate whose log ends earlier than its own (Raft 5.4.1).
-    LogComparison,
-    /// A leader commits by counting replicas only entries of its own term (Raft 5.4.2, figure 8).
-    OwnTerm,
-    /// Election timeouts are random (Raft 5.2).
-    RandomTimeouts,
-}
-
-impl Rule {
-    /// The rule of this name.
-    pub fn named(name: &str) -> Option<Rule> {
-        match name {
-            "vote-on-disk" => Some(Rule::VoteOnDisk),
-            "ack-on-disk" => Some(Rule::AckOnDisk),
-            "log-comparison" => Some(Rule::LogComparison),
-            "own-term" => Some(Rule::OwnTerm),
-            "random-timeouts" => Some(Rule::RandomTimeouts),
-            _ => None,
-        }
-    }
+rules! {
+    /// The rules that the parent removes, at the border of the member (Raft figure 2; 5.4.1; 5.4.2 and figure 8; 5.2).
+    pub enum Rule of Settings;
+    VoteOnDisk = "vote-on-disk": "a vote is on the disk before it is sent" /
+        "a crash forgets the vote, and two members lead",
+    AckOnDisk = "ack-on-disk": "entries are on the disk before they are acknowledged" /
+        "a crash forgets committed entries",
+    LogComparison = "log-comparison": "voters refuse a candidate with an older log" /
+        "a leader lacks committed entries",
+    OwnTerm = "own-term": "a leader counts replicas only of entries of its own term" /
+        "committed entries are replaced",
+    RandomTimeouts = "random-timeouts": "election timeouts are random" / "votes split repeatedly",
 }
 
 /// The configuration of a member in the laboratory.
@@ -255,7 +240,7 @@ impl Member {
     }
 
     fn lacks(&self, rule: Rule) -> bool {
-        self.settings.without == Some(rule)
+        !self.settings.keeps(rule)
     }
 }
 

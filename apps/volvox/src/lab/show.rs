@@ -162,7 +162,9 @@ fn claim(row: &ClaimRow, json: bool) {
 fn entry(entry: Entry, arguments: &ShowArguments, json: bool) -> Result<()> {
     let (card, lines) = (entry.card(), REGISTRY.recorded());
     if json {
-        say(format_args!("{}\n", document(entry, &lines)));
+        let mut document = document(entry, &lines);
+        document["text"] = json!(prose::of(card.source));
+        say(format_args!("{document}\n"));
         return Ok(());
     }
     if arguments.source {

@@ -40,6 +40,10 @@ fn what_may_be_asked_is_shown() {
         "{text}"
     );
     let shown = document(&["show", "paxos"]);
+    assert!(
+        shown["text"].as_str().is_some_and(|text| text.contains("# Why it is safe")),
+        "a chapter as data has its text"
+    );
     let nodes = shown["bounds"].as_array().expect("bounds").iter().find(|bound| bound["name"] == "nodes");
     assert_eq!(nodes.expect("nodes")["most"], 5, "{shown}");
     assert!(says(&["check", "--help"]).contains("--crashes"));

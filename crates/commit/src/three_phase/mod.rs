@@ -210,7 +210,7 @@ impl Process for ThreePhase {
     }
 
     fn on_start(&mut self, cx: &mut Context<'_, ThreePhase>) {
-        // What is on the disk from before the crash may not have been announced.
+        // Records from before the crash may not have been announced.
         let missed: Vec<Transaction> = self.undecided().collect();
         for transaction in missed {
             self.tell_entered(transaction, cx);

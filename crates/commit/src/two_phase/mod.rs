@@ -257,7 +257,7 @@ impl Process for TwoPhase {
 
     fn on_start(&mut self, cx: &mut Context<'_, TwoPhase>) {
         self.numbers = if self.config.keeps(Rule::Unique) { Serials::of(cx.boot()) } else { self.numbers_of_log() };
-        // What is on the disk from before the crash may not have been announced.
+        // Records from before the crash may not have been announced.
         let committed = self.coordinating.iter().filter_map(|(transaction, coordinating)| match coordinating {
             Coordinating::Committed { content, .. } => Some((*transaction, *content)),
             Coordinating::Voting { .. } => None,
