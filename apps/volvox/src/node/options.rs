@@ -269,7 +269,11 @@ impl NodeArguments {
         match (&self.peer_ca, &self.peer_cert, &self.peer_key) {
             (None, None, None) => Ok(None),
             (Some(ca), Some(certificate), Some(key)) => {
-                Ok(Some(volvox_net::PeerTls { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() }))
+                Ok(Some(volvox_net::PeerTls {
+                    ca: Some(ca.clone()),
+                    certificate: certificate.clone(),
+                    key: key.clone(),
+                }))
             }
             _ => bail!("--peer-ca, --peer-cert and --peer-key go together"),
         }
