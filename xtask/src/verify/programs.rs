@@ -57,7 +57,7 @@ pub fn run(workspace: &Workspace, selection: &[&str], tally: &mut Tally) -> Resu
             let (queue, ended) = (&queue, ended.clone());
             scope.spawn(move || {
                 while let Some(program) = next(queue) {
-                    // Nobody listens once the step has failed for another reason.
+                    // The receiver is gone once the step has failed for another reason.
                     let _ = ended.send(start(workspace, program));
                 }
             });
