@@ -75,7 +75,8 @@ mod wire;
 pub use backend::{Backend, Counters, Histogram, Options, Overloaded, PeerCounters};
 pub use dispatcher::Dispatcher;
 pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
-pub use server::serve;
+pub use http::version;
+pub use server::{Port, Serves, serve};
 pub use tls::{ServerTls, TlsPaths};
 
 /// The version of etcd whose behaviour this server has. Clients enable features by it (book/src/etcd.md#8.1).
