@@ -104,7 +104,7 @@ pub fn client(servers: Arc<dyn ServerCertVerifier>, identity: Option<&Identity>)
 }
 
 /// Accepts the certificate of every server: for certificates that servers issue to themselves, which protect from
-/// eavesdroppers and from nobody else. That the server has the key of its certificate is still verified.
+/// eavesdroppers only. That the server has the key of its certificate is still verified.
 pub fn any_server() -> Arc<dyn ServerCertVerifier> {
     Arc::new(AnyServer(provider()))
 }

@@ -62,6 +62,7 @@ mod maintenance;
 mod method;
 mod metrics;
 mod nesting;
+mod port;
 pub mod proto;
 mod refusal;
 mod router;
@@ -76,7 +77,8 @@ pub use backend::{Backend, Counters, Histogram, Options, Overloaded, PeerCounter
 pub use dispatcher::Dispatcher;
 pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
 pub use http::version;
-pub use server::{Port, Serves, serve};
+pub use port::{Port, Serves};
+pub use server::serve;
 pub use tls::{ServerTls, TlsPaths};
 
 /// The version of etcd whose behaviour this server has. Clients enable features by it (book/src/etcd.md#8.1).

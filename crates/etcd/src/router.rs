@@ -5,7 +5,7 @@ use crate::context::{Door, StreamStart, caller_of, decode};
 use crate::grpc::{self, Body, Budget, Code, Content, Messages, Status};
 use crate::method::{Method, Shape, unserved};
 use crate::metrics::Call;
-use crate::server::Serves;
+use crate::port::Serves;
 use crate::{cluster, health, http, kv, lease, maintenance, nesting, watch};
 use ::http::header::{CONTENT_TYPE, HeaderMap};
 use ::http::request::Parts;

@@ -8,6 +8,7 @@ use crate::backend::{Backend, Options};
 use crate::context::Door;
 use crate::cut_off::watch_leader;
 use crate::dispatcher::Dispatcher;
+use crate::port::{Port, Serves};
 use crate::router;
 use crate::stream::{Prefixed, Socket};
 use crate::tls::{HANDSHAKE, ServerTls};
@@ -16,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use volvox_service::Leaderless;
@@ -35,31 +36,6 @@ const HEADERS_BYTES_MAX: u32 = 1 << 20;
 const HTTP1_HEADERS_BYTES_MAX: usize = 16 << 10;
 /// The pause after an accept failed for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-/// One listener of a door.
-#[derive(Debug)]
-pub struct Port {
-    /// Where connections arrive.
-    pub listener: TcpListener,
-    /// `--cert-file` and what goes with it; without it the port is plain.
-    pub tls: Option<Arc<ServerTls>>,
-    /// The part of the protocol that is served here.
-    pub serves: Serves,
-}
-
-/// The part of the protocol that a port serves (book/src/etcd.md#13.1); elsewhere it is not found.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Serves {
-    /// gRPC and HTTP.
-    #[default]
-    Everything,
-    /// gRPC only: HTTP has ports of its own.
-    Grpc,
-    /// HTTP only.
-    Http,
-    /// Metrics and probes of health.
-    Metrics,
-}
 
 /// Serves clients on these ports, on the runtime that calls this, until `shutdown` completes; then tells calls that
 /// wait and streams that the server stopped, lets calls end, and returns.
