@@ -1,10 +1,11 @@
 //! `--config-file`: etcd's YAML, as untrusted text.
 //!
-//! The keys are the names of flags; those of TLS stand in two sections. Only what a configuration needs is read: one
+//! The keys are the names of flags; those of TLS are in two sections. Only what a configuration needs is read: one
 //! document, text and numbers, lists of them, and sections one level deep. Anchors and aliases, by which a short text
 //! can describe an endless one, are refused.
 
-use super::flags::{Kind, checked, find};
+use super::flag::{Flag, Kind};
+use super::flags::{checked, find};
 use anyhow::{Context, Result, bail};
 use saphyr_parser::{Event, Parser, ScalarStyle};
 use std::collections::BTreeMap;
@@ -119,7 +120,7 @@ fn section(events: &mut Events<'_>, found: &mut FromFile, name: &str) -> Result<
 fn put(
     events: &mut Events<'_>,
     found: &mut FromFile,
-    flag: Option<&'static super::flags::Flag>,
+    flag: Option<&'static Flag>,
     key: &str,
     value: Option<String>,
 ) -> Result<()> {

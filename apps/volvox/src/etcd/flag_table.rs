@@ -1,7 +1,7 @@
 //! All flags of etcd 3.6, those included that only earlier versions have and that programs still pass.
 
-use super::flags::Meaning::{Given, Refused, Renamed, Same, Unused};
-use super::flags::{Flag, Kind, Meaning};
+use super::flag::Meaning::{Given, Refused, Renamed, Same, Unused};
+use super::flag::{Flag, Kind, Meaning};
 
 const fn switch(name: &'static str, meaning: Meaning) -> Flag {
     Flag { name, kind: Kind::Switch, default: "false", meaning }

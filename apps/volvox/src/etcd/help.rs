@@ -1,7 +1,7 @@
 //! `--help` and `--version`, in etcd's form.
 
+use super::flag::{Flag, Kind, Meaning};
 use super::flag_table::TABLE;
-use super::flags::{Flag, Kind, Meaning};
 use std::fmt::Write;
 
 /// The first lines of the help, and what follows an error.

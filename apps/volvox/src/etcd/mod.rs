@@ -5,7 +5,7 @@
 //!
 //! | part | content |
 //! |---|---|
-//! | `flags`, `flag_table` | every flag, Go's syntax, and what each means here |
+//! | `flag`, `flag_table`, `flags` | every flag, Go's syntax, and what each means here |
 //! | `sources`, `config_file` | the command line, `ETCD_*`, and `--config-file` |
 //! | `settings`, `urls` | the checks of etcd, and the way to the settings of a node |
 //! | `membership` | the identity of this member in its cluster |
@@ -13,6 +13,7 @@
 //! | `zap_log` | the log |
 
 mod config_file;
+mod flag;
 mod flag_table;
 mod flags;
 mod help;

@@ -1,6 +1,6 @@
 //! `--auto-tls` and `--peer-auto-tls`: a certificate that the member issues to itself, and keeps in its data folder.
 //!
-//! The other end cannot verify it: it protects from eavesdroppers, and from nobody who answers in the member's place.
+//! The other end cannot verify it: it protects from eavesdroppers, and not from a program that answers in the member's place.
 
 use anyhow::{Context, Result};
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};

@@ -1,8 +1,9 @@
 //! Where the values of flags come from: the command line, then `ETCD_*` variables; a configuration file replaces both.
 
 use super::config_file;
+use super::flag::{Flag, Kind, Meaning};
 use super::flag_table::TABLE;
-use super::flags::{Kind, Meaning, checked, duration, find, is_same, switch};
+use super::flags::{checked, duration, find, is_same, switch};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,7 +144,7 @@ impl Values {
         let shown = TABLE.iter().filter(|flag| {
             !matches!(flag.meaning, Meaning::Renamed(_)) && !matches!(flag.name, "discovery-password" | "version")
         });
-        let value = |flag: &super::flags::Flag| match flag.kind {
+        let value = |flag: &Flag| match flag.kind {
             Kind::Switch => self.is_on(flag.name).into(),
             Kind::Number => self.number(flag.name).into(),
             Kind::Text | Kind::Time => self.text(flag.name).into(),
