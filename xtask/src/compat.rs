@@ -2,7 +2,8 @@
 //!
 //! `cargo xtask compat` fetches `etcdctl` 3.5, starts three nodes of the development build, runs every check against every
 //! node, and prints a table. With `--against-etcd` the cluster is three members of etcd itself: an expectation that does
-//! not hold there is wrong, whatever we answer. A word selects the checks whose name contains it.
+//! not hold there is wrong, whatever we answer. With `--drop-in` our binary takes the place of that `etcd`, under its name
+//! and with the very flags. A word selects the checks whose name contains it.
 //!
 //! Then [`moving`]: snapshots carried between etcd and us. Then [`chrony`]: the NTP of `crates/clocks` and `chronyd` ask each other.
 
@@ -40,6 +41,20 @@ pub use perf::run as check_perf;
 const CHECKS: &[&[Check]] =
     &[kv::CHECKS, txn::CHECKS, watch::CHECKS, lease::CHECKS, recipes::CHECKS, maintenance::CHECKS, members::CHECKS];
 
+/// The checks that the gate also runs against our binary under the name of etcd.
+const DROP_IN_CHECKS: &[&[Check]] = &[kv::CHECKS, members::CHECKS];
+
+/// The cluster of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Server {
+    /// Nodes of ours, started by `volvox up`.
+    Volvox,
+    /// Our binary, started as etcd is.
+    DropIn,
+    /// Members of etcd.
+    Etcd,
+}
+
 /// The result of one check against one node.
 struct Outcome {
     name: &'static str,
@@ -48,18 +63,25 @@ struct Outcome {
     problem: Option<String>,
 }
 
-/// `cargo xtask compat [--against-etcd | --record] [WORD...]`: with `--record`, a clean run of all checks is recorded.
+/// `cargo xtask compat [--against-etcd | --drop-in | --record] [WORD...]`: with `--record`, a clean run of all checks is recorded.
 pub fn run(workspace: &Workspace, arguments: &[String]) -> Result<()> {
     let (flags, words): (Vec<_>, Vec<_>) = arguments.iter().cloned().partition(|argument| argument.starts_with("--"));
-    if let Some(unknown) = flags.iter().find(|flag| !["--against-etcd", "--record"].contains(&flag.as_str())) {
-        bail!("there is no flag `{unknown}`; there are --against-etcd and --record");
+    if let Some(unknown) =
+        flags.iter().find(|flag| !["--against-etcd", "--drop-in", "--record"].contains(&flag.as_str()))
+    {
+        bail!("there is no flag `{unknown}`; there are --against-etcd, --drop-in and --record");
     }
+    let server = match flags.first().map(String::as_str) {
+        Some("--against-etcd") => Server::Etcd,
+        Some("--drop-in") => Server::DropIn,
+        _ => Server::Volvox,
+    };
     if flags.len() > 1 || (flags == ["--record"] && !words.is_empty()) {
         bail!("--record needs a run of all checks against our own nodes: it cannot be combined with other arguments");
     }
     let commit = (flags == ["--record"]).then(|| green::commit(workspace)).transpose()?;
     let mut tally = Tally::default();
-    let mut result = run_checks(workspace, flags == ["--against-etcd"], &words, &mut tally);
+    let mut result = run_checks(workspace, server, &words, &mut tally);
     if let (Ok(()), Some(commit)) = (&result, &commit) {
         result = green::record(workspace, commit, &clients_of(workspace)?);
     }
@@ -80,7 +102,9 @@ fn clients_of(workspace: &Workspace) -> Result<Vec<(&'static str, String)>> {
 
 /// The step of `verify`: every check against our own cluster.
 pub fn step(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
-    run_checks(workspace, false, &[], tally)
+    run_checks(workspace, Server::Volvox, &[], tally)?;
+    let checks: Vec<&Check> = DROP_IN_CHECKS.iter().copied().flatten().collect();
+    run_etcd(workspace, Server::DropIn, &checks, tally)
 }
 
 /// Fetches the clients, so that the network is needed at the beginning only.
@@ -92,17 +116,17 @@ pub fn fetch(workspace: &Workspace) -> Result<()> {
 }
 
 /// Runs what `words` select, and counts what could not be run, because a foreign program is absent, as skipped.
-fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally: &mut Tally) -> Result<()> {
+fn run_checks(workspace: &Workspace, server: Server, words: &[String], tally: &mut Tally) -> Result<()> {
     let selected = |name: &str| words.is_empty() || words.iter().any(|word| name.contains(word.as_str()));
     let checks: Vec<&Check> = CHECKS.iter().copied().flatten().filter(|check| selected(check.name)).collect();
     // The other checks have nothing to do with chrony.
-    let with_chrony = !against_etcd && chrony::names().any(selected);
-    let with_moving = !against_etcd && moving::names().any(selected);
+    let with_chrony = server == Server::Volvox && chrony::names().any(selected);
+    let with_moving = server == Server::Volvox && moving::names().any(selected);
     if checks.is_empty() && !with_chrony && !with_moving {
         bail!("no check's name contains {words:?}");
     }
     if !checks.is_empty() {
-        run_etcd(workspace, against_etcd, &checks, tally)?;
+        run_etcd(workspace, server, &checks, tally)?;
     }
     if with_moving {
         moving::run(workspace, tally)?;
@@ -110,17 +134,17 @@ fn run_checks(workspace: &Workspace, against_etcd: bool, words: &[String], tally
     if with_chrony { chrony::run(workspace, selected, tally) } else { Ok(()) }
 }
 
-fn run_etcd(workspace: &Workspace, against_etcd: bool, checks: &[&Check], tally: &mut Tally) -> Result<()> {
+fn run_etcd(workspace: &Workspace, server: Server, checks: &[&Check], tally: &mut Tally) -> Result<()> {
     let clients = Clients::fetch(workspace)?;
-    if !against_etcd {
+    if server != Server::Etcd {
         cargo::run(&mut cargo::offline(workspace, &["build", "--package", "volvox"]))?;
     }
     let folder = working_folder()?;
     println!("data and logs are in {}; after an interrupt, `volvox down` there", folder.display());
-    let cluster = if against_etcd {
-        Cluster::etcd(&clients.etcd, &folder)?
-    } else {
-        Cluster::volvox(&workspace.volvox(), &folder)?
+    let cluster = match server {
+        Server::Volvox => Cluster::volvox(&workspace.volvox(), &folder)?,
+        Server::DropIn => Cluster::drop_in(&workspace.volvox(), &clients.etcdctl, &folder)?,
+        Server::Etcd => Cluster::etcd(&clients.etcd, &folder)?,
     };
     let outcomes = run_all(checks, &clients, cluster.endpoints(), &folder)?;
     let stopped = cluster.stop();

@@ -56,7 +56,7 @@ const COMMANDS: &[Command] = &[
     },
     Command {
         name: "compat",
-        summary: "etcdctl 3.5 against three nodes, every command it has; chronyd and our NTP [--against-etcd | --record] [WORD...]",
+        summary: "etcdctl 3.5 against three nodes, every command it has; chronyd and our NTP [--against-etcd | --drop-in | --record] [WORD...]",
         run: compat::run,
     },
     Command {

@@ -9,6 +9,7 @@
 
 mod bench;
 mod client;
+mod etcd;
 mod local;
 mod node;
 mod print;
@@ -43,6 +44,13 @@ enum Command {
     Down,
     /// Run one node of a cluster
     Node(Box<node::options::NodeArguments>),
+    /// Run one member of a cluster with etcd's own flags; `volvox etcd --help` lists them
+    #[command(disable_help_flag = true, disable_version_flag = true)]
+    Etcd {
+        /// The flags of etcd
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Kill a node of the local cluster (SIGKILL)
     Kill {
         /// The node
@@ -114,6 +122,9 @@ mod lab;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    if let Some(flags) = etcd::arguments(&words) {
+        return etcd::main(flags);
+    }
     let arguments = Arguments::try_parse().unwrap_or_else(|error| lab::explained(error, &words).exit());
     match run(arguments) {
         Ok(code) => code,
@@ -128,6 +139,7 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
     let data = local::up::data_folder(options.data.as_ref());
     match command {
         Command::Node(arguments) => node::run::node(*arguments),
+        Command::Etcd { flags } => Ok(etcd::main(&flags)),
         Command::Lab(command) => lab::run(command, options.json),
         Command::Down => {
             let said = local::up::down(&data)?;
@@ -184,7 +196,9 @@ async fn run_async(command: Command, options: client::ClientOptions, data: &Path
             "table" => local::fault_table::table().trim_end().to_owned(),
             fault => local::faults::inject(data, fault).await?,
         },
-        Command::Node(_) | Command::Lab(_) | Command::Down | Command::Restore(_) => unreachable!("handled before"),
+        Command::Node(_) | Command::Etcd { .. } | Command::Lab(_) | Command::Down | Command::Restore(_) => {
+            unreachable!("handled before")
+        }
     };
     conclude(said, options.json);
     Ok(ExitCode::SUCCESS)

@@ -31,4 +31,4 @@ mod pem;
 
 pub use error::{CertificatesError, FILE_BYTES_MAX};
 pub use files::Files;
-pub use identity::{Authorities, Identity, client, provider, server};
+pub use identity::{Authorities, Identity, any_server, client, provider, server};

@@ -1,6 +1,5 @@
 //! The backend of the door, and the door's configuration.
 
-use crate::tls::ServerTls;
 use std::sync::Arc;
 use std::time::Duration;
 use volvox_replica::{Command, View};
@@ -51,8 +50,6 @@ pub struct Options {
     pub ping_timeout: Duration,
     /// How long calls may take to end after the order to stop.
     pub stop_timeout: Duration,
-    /// `--cert-file` and what goes with it; without it the port is plain.
-    pub tls: Option<Arc<ServerTls>>,
 }
 
 impl Default for Options {
@@ -69,7 +66,6 @@ impl Default for Options {
             ping_interval: Duration::from_secs(60),
             ping_timeout: Duration::from_secs(20),
             stop_timeout: Duration::from_secs(5),
-            tls: None,
         }
     }
 }

@@ -33,12 +33,22 @@ pub(crate) async fn serve<B: Backend>(door: &Door<B>, request: &Parts) -> Respon
         _ => match sub_path(path) {
             Some(_) if !is_read => method_not_allowed(),
             Some(check) => probe(door, &Query::of(request), std::slice::from_ref(check)).await,
-            None => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
+            None => not_found(),
         },
     }
 }
 
-fn version() -> String {
+/// Whether a port for metrics serves this path as well.
+pub(crate) fn is_for_operators(path: &str) -> bool {
+    matches!(path, "/metrics" | "/health" | "/livez" | "/readyz") || sub_path(path).is_some()
+}
+
+pub(crate) fn not_found() -> Response<Body> {
+    plain(StatusCode::NOT_FOUND, "404 page not found\n")
+}
+
+/// The answer to `/version`.
+pub fn version() -> String {
     format!(r#"{{"etcdserver":"{VERSION}","etcdcluster":"{CLUSTER_VERSION}","storage":"{STORAGE_VERSION}"}}"#)
 }
 

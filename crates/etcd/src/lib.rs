@@ -62,6 +62,7 @@ mod maintenance;
 mod method;
 mod metrics;
 mod nesting;
+mod port;
 pub mod proto;
 mod refusal;
 mod router;
@@ -75,6 +76,8 @@ mod wire;
 pub use backend::{Backend, Counters, Histogram, Options, Overloaded, PeerCounters};
 pub use dispatcher::Dispatcher;
 pub use health::{HealthCheckRequest, HealthCheckResponse, ServingStatus};
+pub use http::version;
+pub use port::{Port, Serves};
 pub use server::serve;
 pub use tls::{ServerTls, TlsPaths};
 

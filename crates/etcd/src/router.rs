@@ -5,6 +5,7 @@ use crate::context::{Door, StreamStart, caller_of, decode};
 use crate::grpc::{self, Body, Budget, Code, Content, Messages, Status};
 use crate::method::{Method, Shape, unserved};
 use crate::metrics::Call;
+use crate::port::Serves;
 use crate::{cluster, health, http, kv, lease, maintenance, nesting, watch};
 use ::http::header::{CONTENT_TYPE, HeaderMap};
 use ::http::request::Parts;
@@ -19,10 +20,21 @@ const SHORT_FIELDS_BYTES_MAX: usize = 16 << 10;
 /// Answers one HTTP request.
 pub(crate) async fn serve<B: Backend>(
     door: Arc<Door<B>>,
+    serves: Serves,
     request: ::http::Request<Incoming>,
 ) -> Result<::http::Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
-    if !is_grpc(&parts) {
+    let is_grpc = is_grpc(&parts);
+    let is_here = match serves {
+        Serves::Everything => true,
+        Serves::Grpc => is_grpc,
+        Serves::Http => !is_grpc,
+        Serves::Metrics => !is_grpc && http::is_for_operators(parts.uri.path()),
+    };
+    if !is_here {
+        return Ok(http::not_found());
+    }
+    if !is_grpc {
         return Ok(Box::pin(http::serve(&door, &parts)).await);
     }
     let Some(method) = Method::of_path(parts.uri.path()) else {
@@ -144,7 +156,7 @@ mod tests {
         }
     }
 
-    fn size<A, B, F>(_: fn(A, B) -> F) -> usize {
+    fn size<A, B, C, F>(_: fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -8,6 +8,7 @@ use crate::backend::{Backend, Options};
 use crate::context::Door;
 use crate::cut_off::watch_leader;
 use crate::dispatcher::Dispatcher;
+use crate::port::{Port, Serves};
 use crate::router;
 use crate::stream::{Prefixed, Socket};
 use crate::tls::{HANDSHAKE, ServerTls};
@@ -16,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use volvox_service::Leaderless;
@@ -36,12 +37,12 @@ const HTTP1_HEADERS_BYTES_MAX: usize = 16 << 10;
 /// The pause after an accept failed for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves clients on these listeners, on the runtime that calls this, until `shutdown` completes; then tells calls that
+/// Serves clients on these ports, on the runtime that calls this, until `shutdown` completes; then tells calls that
 /// wait and streams that the server stopped, lets calls end, and returns.
 ///
 /// The dispatcher must receive every event of the node behind `backend`, before and while this runs.
 pub async fn serve<B: Backend>(
-    listeners: Vec<TcpListener>,
+    ports: Vec<Port>,
     backend: B,
     dispatcher: Arc<Dispatcher>,
     options: Options,
@@ -54,13 +55,13 @@ pub async fn serve<B: Backend>(
     let permits = Arc::new(Semaphore::new(door.options.connections_max));
     let (closing_sender, closing) = watch::channel(false);
     let mut accepting = JoinSet::new();
-    for listener in listeners {
-        accepting.spawn(accept(listener, Arc::clone(&door), Arc::clone(&permits), closing.clone()));
+    for port in ports {
+        accepting.spawn(accept(port, Arc::clone(&door), Arc::clone(&permits), closing.clone()));
     }
     shutdown.await;
     accepting.shutdown().await;
     dispatcher.stop();
-    // No connection is left when this is the only listener.
+    // No connection is left when this is the only receiver.
     drop(closing);
     closing_sender.send_replace(true);
     if tokio::time::timeout(door.options.stop_timeout, closing_sender.closed()).await.is_err() {
@@ -69,14 +70,9 @@ pub async fn serve<B: Backend>(
     monitor.abort();
 }
 
-async fn accept<B: Backend>(
-    listener: TcpListener,
-    door: Arc<Door<B>>,
-    permits: Arc<Semaphore>,
-    closing: watch::Receiver<bool>,
-) {
+async fn accept<B: Backend>(port: Port, door: Arc<Door<B>>, permits: Arc<Semaphore>, closing: watch::Receiver<bool>) {
     loop {
-        let stream = match listener.accept().await {
+        let stream = match port.listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -92,13 +88,15 @@ async fn accept<B: Backend>(
         // Without this a small answer may wait for the acknowledgement of the one before. A socket that refuses it is
         // a closed one.
         if stream.set_nodelay(true).is_ok() {
-            tokio::spawn(connection(stream, Arc::clone(&door), permit, closing.clone()));
+            let kind = (port.tls.clone(), port.serves);
+            tokio::spawn(connection(stream, kind, Arc::clone(&door), permit, closing.clone()));
         }
     }
 }
 
 async fn connection<B: Backend>(
     stream: TcpStream,
+    (tls, serves): (Option<Arc<ServerTls>>, Serves),
     door: Arc<Door<B>>,
     _permit: OwnedSemaphorePermit,
     mut closing: watch::Receiver<bool>,
@@ -106,7 +104,7 @@ async fn connection<B: Backend>(
     door.metrics.connections.add(1);
     let _open = Open(Arc::clone(&door));
     let begun = tokio::select! {
-        begun = tokio::time::timeout(door.options.read_timeout, begin(stream, door.options.tls.as_deref())) => begun,
+        begun = tokio::time::timeout(door.options.read_timeout, begin(stream, tls.as_deref())) => begun,
         _ = closing.wait_for(|closing| *closing) => return,
     };
     let Ok(Some((stream, is_http2))) = begun else {
@@ -114,7 +112,7 @@ async fn connection<B: Backend>(
     };
     let service = service_fn({
         let door = Arc::clone(&door);
-        move |request| router::serve(Arc::clone(&door), request)
+        move |request| router::serve(Arc::clone(&door), serves, request)
     });
     let close = async move {
         // An error is the end of the server as well.

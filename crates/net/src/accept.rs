@@ -3,6 +3,7 @@
 use crate::error::LinkError;
 use crate::frame::{FrameBuffer, Kind, put_frame};
 use crate::handshake::{self, Introduction, STRANGER_BUFFER_BYTES};
+use crate::http;
 use crate::inbox::{Inbox, Superseded};
 use crate::site::Site;
 use crate::stream::Stream;
@@ -79,7 +80,8 @@ async fn serve<M: Decode + Send + 'static>(
         Err(_) => Err(LinkError::TimedOut(limit)),
     };
     let (stream, buffer, peer, order) = match shaken {
-        Ok(shaken) => shaken,
+        Ok(Some(shaken)) => shaken,
+        Ok(None) => return,
         Err(error) => {
             site.tallies.connections_refused.add(1);
             site.log_link("a connection was refused", from, &address.to_string(), &error);
@@ -121,20 +123,26 @@ impl<M> Drop for Registration<'_, M> {
     }
 }
 
-async fn shake_hands(
-    socket: TcpStream,
-    site: &Site,
-    from: &mut Option<NodeId>,
-) -> Result<(Stream, FrameBuffer, Introduction, u64), LinkError> {
+/// The stream of an identified peer with what it has sent so far, its introduction, and the number of the connection.
+type Shaken = (Stream, FrameBuffer, Introduction, u64);
+
+/// `None` for a connection that was an HTTP request, which is answered.
+async fn shake_hands(socket: TcpStream, site: &Site, from: &mut Option<NodeId>) -> Result<Option<Shaken>, LinkError> {
     socket.set_nodelay(true)?;
     let mut stream = match &site.tls {
         None => Stream::Plain(socket),
         Some(tls) => tls.accept(socket).await?,
     };
     let mut buffer = FrameBuffer::new(STRANGER_BUFFER_BYTES);
+    if let Some(answers) = site.answers.get()
+        && http::is_request(&mut stream, &mut buffer).await?
+    {
+        http::serve(&mut stream, &mut buffer, answers).await?;
+        return Ok(None);
+    }
     let (hello, order) = handshake::accept(&mut stream, &mut buffer, site, from).await?;
     buffer.rest_at(READ_BUFFER_BYTES);
-    Ok((stream, buffer, hello, order))
+    Ok(Some((stream, buffer, hello, order)))
 }
 
 const READ_BUFFER_BYTES: usize = 64 << 10;

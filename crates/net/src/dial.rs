@@ -70,7 +70,7 @@ async fn connect(peer: &Peer, site: &Site) -> Result<(Stream, FrameBuffer, Incar
     socket.set_nodelay(true)?;
     let mut stream = match &site.tls {
         None => Stream::Plain(socket),
-        Some(tls) => tls.connect(socket, &peer.address, peer.id).await?,
+        Some(tls) => tls.connect(socket, &peer.address, Some(peer.id)).await?,
     };
     let mut buffer = FrameBuffer::new(STRANGER_BUFFER_BYTES);
     let welcome = handshake::dial(&mut stream, &mut buffer, peer.id, site).await?;

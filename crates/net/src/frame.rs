@@ -142,6 +142,11 @@ impl FrameBuffer {
         Ok(Some((kind, &self.bytes[body])))
     }
 
+    /// The bytes that have arrived and were not taken.
+    pub fn peek(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
     /// The next `count` raw bytes, once they have arrived.
     pub fn raw(&mut self, count: usize) -> Option<&[u8]> {
         if self.end - self.start < count {

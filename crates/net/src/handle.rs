@@ -3,6 +3,7 @@
 use crate::counters::{Counters, PeerStatus};
 use crate::error::Overloaded;
 use crate::faults::FaultRefused;
+use crate::http::Document;
 use crate::inbox::Inbox;
 use crate::life::Life;
 use crate::live::Live;
@@ -84,6 +85,12 @@ impl<P: Live> NodeHandle<P> {
     /// Removes a peer from the address book: its links end, and it may not connect.
     pub fn remove_peer(&self, id: NodeId) {
         self.shared.site.remove_peer(id);
+    }
+
+    /// Answers `GET` requests on the peer port from now on: the path becomes a document, or `None` for "not found".
+    /// The first call counts.
+    pub fn answer_http(&self, answer: impl Fn(&str) -> Option<Document> + Send + Sync + 'static) {
+        let _ = self.shared.site.answers.set(Box::new(answer));
     }
 
     /// Replaces the faults that are active on this node.

@@ -84,6 +84,7 @@ mod faults;
 pub mod frame;
 mod handle;
 mod handshake;
+pub mod http;
 mod inbox;
 mod life;
 mod limiter;

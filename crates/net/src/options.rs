@@ -64,8 +64,9 @@ pub enum FreshLife {
 /// The paths of the files for mutual TLS. They are read again for new connections when they have changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerTls {
-    /// Certificates of the authority that signed every node's certificate, PEM.
-    pub ca: PathBuf,
+    /// Certificates of the authority that signed every node's certificate, PEM. Without it links are encrypted, but no
+    /// certificate is verified: any program that reaches the port may pose as a node.
+    pub ca: Option<PathBuf>,
     /// This node's certificate and the chain to the authority, PEM. It needs the extended key usages of both a server
     /// and a client, or none.
     pub certificate: PathBuf,

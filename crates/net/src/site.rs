@@ -4,13 +4,14 @@ use crate::clock::Clock;
 use crate::counters::{LatencyTally, Tallies, Tally};
 use crate::error::LinkError;
 use crate::faults::FaultTable;
+use crate::http::Answers;
 use crate::limiter::LogLimiter;
 use crate::options::Limits;
 use crate::peer::Peer;
 use crate::tls::TlsFiles;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::Notify;
 use volvox_core::{Duration, Incarnation, NodeId};
 
@@ -25,6 +26,8 @@ pub(crate) struct Site {
     pub(crate) clock: Clock,
     pub(crate) faults: FaultTable,
     pub(crate) tls: Option<TlsFiles>,
+    /// The answers to HTTP requests on the peer port; without them such a connection is refused.
+    pub(crate) answers: OnceLock<Answers>,
     pub(crate) tallies: Tallies,
     pub(crate) longest_step_nanos: Tally,
     pub(crate) disk_busy_nanos: Tally,
@@ -68,6 +71,7 @@ impl Site {
             clock: Clock::start(),
             faults: FaultTable::new(name.me, development),
             tls,
+            answers: OnceLock::new(),
             tallies: Tallies::default(),
             longest_step_nanos: Tally::default(),
             disk_busy_nanos: Tally::default(),
@@ -83,6 +87,11 @@ impl Site {
             book_version: AtomicU64::new(1),
             peers: Mutex::default(),
         }
+    }
+
+    /// Whether an authority vouches for the peers.
+    pub(crate) fn verifies_peers(&self) -> bool {
+        self.tls.as_ref().is_some_and(TlsFiles::verifies)
     }
 
     /// Whether that node may connect.

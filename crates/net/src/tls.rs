@@ -1,6 +1,6 @@
 //! Mutual TLS between nodes, from files.
 //!
-//! Both ends show a certificate that the authority signed. The dialling node also checks the name: the certificate
+//! Both ends show a certificate that the authority signed; without an authority, no certificate is verified. The dialling node also checks the name: the certificate
 //! must be valid for the host that was dialled, or name the node (see [`crate::names`]). The files are checked for
 //! every new connection (see [`volvox_certificates::Files`]).
 
@@ -25,13 +25,15 @@ pub(crate) struct TlsFiles(Files<BothEnds>);
 /// The configurations of this node for accepting and for dialling.
 struct BothEnds {
     server: Arc<ServerConfig>,
-    servers: Arc<WebPkiServerVerifier>,
+    /// `None` without an authority.
+    servers: Option<Arc<WebPkiServerVerifier>>,
     identity: Identity,
 }
 
 impl TlsFiles {
     pub(crate) fn load(files: PeerTls) -> Result<TlsFiles, CertificatesError> {
-        let paths = vec![files.certificate.clone(), files.key.clone(), files.ca.clone()];
+        let mut paths = vec![files.certificate.clone(), files.key.clone()];
+        paths.extend(files.ca.clone());
         Ok(TlsFiles(Files::load(paths, move || read(&files))?))
     }
 
@@ -42,11 +44,22 @@ impl TlsFiles {
         Ok(Stream::Tls(Box::new(stream.into())))
     }
 
-    pub(crate) async fn connect(&self, socket: TcpStream, address: &str, peer: NodeId) -> Result<Stream, LinkError> {
+    /// Whether an authority vouches for the other ends.
+    pub(crate) fn verifies(&self) -> bool {
+        self.0.latest().servers.is_some()
+    }
+
+    /// Performs the handshake as a client; `peer` is `None` while the node behind the address is not known.
+    pub(crate) async fn connect(
+        &self,
+        socket: TcpStream,
+        address: &str,
+        peer: Option<NodeId>,
+    ) -> Result<Stream, LinkError> {
         let client = self.client(peer)?;
         let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
         let name = ServerName::try_from(host.to_owned())
-            .or_else(|_| ServerName::try_from(certificate_name(peer)))
+            .or_else(|error| peer.map_or(Err(error), |peer| ServerName::try_from(certificate_name(peer))))
             .map_err(|error| LinkError::Tls(error.to_string()))?;
         let stream = TlsConnector::from(client)
             .connect(name, socket)
@@ -55,20 +68,26 @@ impl TlsFiles {
         Ok(Stream::Tls(Box::new(stream.into())))
     }
 
-    fn client(&self, peer: NodeId) -> Result<Arc<ClientConfig>, LinkError> {
+    fn client(&self, peer: Option<NodeId>) -> Result<Arc<ClientConfig>, LinkError> {
         let ends = self.0.latest();
-        let node_name =
-            ServerName::try_from(certificate_name(peer)).map_err(|error| LinkError::Tls(error.to_string()))?;
-        let verifier = HostOrNode { inner: Arc::clone(&ends.servers), node_name };
-        Ok(Arc::new(volvox_certificates::client(Arc::new(verifier), Some(&ends.identity))))
+        let verifier: Arc<dyn ServerCertVerifier> = match (&ends.servers, peer) {
+            (None, _) => volvox_certificates::any_server(),
+            (Some(servers), None) => Arc::<WebPkiServerVerifier>::clone(servers),
+            (Some(servers), Some(peer)) => {
+                let node_name =
+                    ServerName::try_from(certificate_name(peer)).map_err(|error| LinkError::Tls(error.to_string()))?;
+                Arc::new(HostOrNode { inner: Arc::clone(servers), node_name })
+            }
+        };
+        Ok(Arc::new(volvox_certificates::client(verifier, Some(&ends.identity))))
     }
 }
 
 fn read(files: &PeerTls) -> Result<BothEnds, CertificatesError> {
-    let authorities = Authorities::read(&files.ca)?;
+    let authorities = files.ca.as_deref().map(Authorities::read).transpose()?;
     let identity = Identity::read(&files.certificate, &files.key)?;
-    let server = Arc::new(volvox_certificates::server(&identity, Some(&authorities)));
-    Ok(BothEnds { server, servers: authorities.of_servers(), identity })
+    let server = Arc::new(volvox_certificates::server(&identity, authorities.as_ref()));
+    Ok(BothEnds { server, servers: authorities.as_ref().map(Authorities::of_servers), identity })
 }
 
 impl Stream {

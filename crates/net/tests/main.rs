@@ -8,6 +8,7 @@
 mod disk;
 mod echo;
 mod hostile;
+mod http;
 mod links;
 mod support;
 mod tls;

@@ -22,11 +22,11 @@ impl Authority {
         let names: Vec<String> = names.iter().map(|name| String::from(*name)).collect();
         let certificate = CertificateParams::new(names).expect("names").signed_by(&key, &self.0).expect("signed");
         let files = PeerTls {
-            ca: folder.join("ca.pem"),
+            ca: Some(folder.join("ca.pem")),
             certificate: folder.join("node.pem"),
             key: folder.join("node-key.pem"),
         };
-        std::fs::write(&files.ca, self.0.pem()).expect("written");
+        std::fs::write(folder.join("ca.pem"), self.0.pem()).expect("written");
         std::fs::write(&files.certificate, certificate.pem()).expect("written");
         std::fs::write(&files.key, key.serialize_pem()).expect("written");
         files
@@ -132,11 +132,25 @@ fn each_of_the_three_files_is_read_at_the_start() {
     };
     let nowhere = folder.0.join("nowhere.pem");
     for tls in [
-        PeerTls { ca: nowhere.clone(), ..good.clone() },
+        PeerTls { ca: Some(nowhere.clone()), ..good.clone() },
         PeerTls { certificate: nowhere.clone(), ..good.clone() },
         PeerTls { key: nowhere.clone(), ..good },
     ] {
         let said = open(tls);
         assert!(said.contains("nowhere.pem"), "{said}");
     }
+}
+
+#[test]
+fn without_an_authority_links_are_encrypted_and_certificates_are_not_verified() {
+    let folder = Folder::new();
+    // Two authorities, and names that neither node has.
+    let unverified = |name: &str| PeerTls { ca: None, ..Authority::new().issue(&folder.0.join(name), &["elsewhere"]) };
+    let (one, two) = (secure(1, unverified("1")), secure(2, unverified("2")));
+    introduce(&[&one, &two]);
+    one.handle.command(call(2, 1)).expect("room");
+    one.expect("an answer", answered(1));
+    let plain = start(options(3), SimulatedDirectory::new(3));
+    acquaint(&one, &plain);
+    until("a node without TLS is refused", || !last_error(&plain).is_empty());
 }

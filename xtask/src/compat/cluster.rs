@@ -74,6 +74,17 @@ impl Cluster {
         Self::etcd_with(binary, folder, |_| Ok(()))
     }
 
+    /// Three members of `volvox`, which takes etcd's place: under its name, with its flags, beside its client.
+    pub fn drop_in(volvox: &Path, etcdctl: &Path, folder: &Path) -> Result<Self> {
+        let programs = folder.join("programs");
+        std::fs::create_dir_all(&programs).with_context(|| format!("cannot make {}", programs.display()))?;
+        for (program, name) in [(volvox, "etcd"), (etcdctl, "etcdctl")] {
+            let program = std::fs::canonicalize(program).with_context(|| format!("no {}", program.display()))?;
+            std::os::unix::fs::symlink(&program, programs.join(name)).with_context(|| format!("cannot link {name}"))?;
+        }
+        Self::etcd(&programs.join("etcd"), folder)
+    }
+
     /// The same with the store of a snapshot.
     pub fn etcd_from(binary: &Path, folder: &Path, snapshot: &Path) -> Result<Self> {
         Self::etcd_with(binary, folder, |identity| {

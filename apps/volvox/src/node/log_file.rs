@@ -21,15 +21,21 @@ pub fn start(filter: &str, path: Option<&Path>) -> Result<()> {
     // Directives of targets and levels, without patterns: those would bring two crates of regular expressions along.
     let filter: Targets = filter.parse().with_context(|| format!("--log {filter:?}"))?;
     let writer = match path {
-        Some(path) => {
-            let rotating = Rotating::open(path)?;
-            BoxMakeWriter::new(move || rotating.clone())
-        }
+        Some(path) => writer(path)?,
         None => BoxMakeWriter::new(std::io::stderr),
     };
     let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(false);
     tracing_subscriber::registry().with(lines).with(filter).init();
     Ok(())
+}
+
+/// A writer of lines to a file that is rotated.
+///
+/// # Errors
+/// When the file cannot be opened.
+pub fn writer(path: &Path) -> Result<BoxMakeWriter> {
+    let rotating = Rotating::open(path)?;
+    Ok(BoxMakeWriter::new(move || rotating.clone()))
 }
 
 /// A file that is rotated when it has become long.

@@ -127,10 +127,14 @@ pub struct NodeSettings {
     pub folder: PathBuf,
     pub cluster: u64,
     pub members: BTreeMap<u64, String>,
+    /// The URLs of members that have others than the scheme of the peer port and their address.
+    pub peer_urls: BTreeMap<u64, Vec<String>>,
     pub is_new: bool,
-    pub listen_client: SocketAddr,
+    /// The ports for clients.
+    pub clients: Vec<ClientPort>,
     pub listen_peer: SocketAddr,
-    pub listen_admin: SocketAddr,
+    /// Without it there is no admin port.
+    pub listen_admin: Option<SocketAddr>,
     pub advertise_client: Vec<String>,
     pub heartbeat: Duration,
     pub election_timeout: Duration,
@@ -138,12 +142,21 @@ pub struct NodeSettings {
     pub checkpoint_log_bytes: u64,
     pub watch_progress_interval: Duration,
     pub tls: Option<volvox_net::PeerTls>,
-    pub client_tls: Option<volvox_etcd::TlsPaths>,
+    /// The bounds of the client ports.
+    pub door: volvox_etcd::Options,
     pub door_threads: usize,
     pub log_file: Option<PathBuf>,
     pub log: String,
     pub development: bool,
     pub faults: Vec<volvox_core::Fault>,
+}
+
+/// A port for clients.
+#[derive(Clone, Debug)]
+pub struct ClientPort {
+    pub address: SocketAddr,
+    pub tls: Option<volvox_etcd::TlsPaths>,
+    pub serves: volvox_etcd::Serves,
 }
 
 impl NodeArguments {
@@ -190,10 +203,15 @@ impl NodeArguments {
                 .filter(|cluster| *cluster > 0)
                 .context("--cluster is missing: the id that all nodes share")?,
             members,
+            peer_urls: BTreeMap::new(),
             is_new: merged.initial_cluster_state.as_deref().unwrap_or("new") == "new",
-            listen_client,
+            clients: vec![ClientPort {
+                address: listen_client,
+                tls: client_tls,
+                serves: volvox_etcd::Serves::Everything,
+            }],
             listen_peer: merged.listen_peer.unwrap_or(local(2380)),
-            listen_admin,
+            listen_admin: Some(listen_admin),
             advertise_client,
             heartbeat: Duration::from_millis(heartbeat),
             election_timeout: Duration::from_millis(election),
@@ -201,7 +219,10 @@ impl NodeArguments {
             checkpoint_log_bytes: merged.checkpoint_log_bytes.unwrap_or(16 << 20).max(1 << 16),
             watch_progress_interval: watch_progress_interval(merged.watch_progress_interval),
             tls: merged.tls()?,
-            client_tls,
+            door: volvox_etcd::Options {
+                election_timeout: Duration::from_millis(election),
+                ..volvox_etcd::Options::default()
+            },
             door_threads: merged.door_threads.unwrap_or(0),
             log_file: merged.log_file.clone(),
             log: merged.log.clone().unwrap_or_else(|| "info".to_owned()),
@@ -272,16 +293,21 @@ impl NodeArguments {
     fn tls(&self) -> Result<Option<volvox_net::PeerTls>> {
         match (&self.peer_ca, &self.peer_cert, &self.peer_key) {
             (None, None, None) => Ok(None),
-            (Some(ca), Some(certificate), Some(key)) => {
-                Ok(Some(volvox_net::PeerTls { ca: ca.clone(), certificate: certificate.clone(), key: key.clone() }))
-            }
+            (Some(ca), Some(certificate), Some(key)) => Ok(Some(volvox_net::PeerTls {
+                ca: Some(ca.clone()),
+                certificate: certificate.clone(),
+                key: key.clone(),
+            })),
             _ => bail!("--peer-ca, --peer-cert and --peer-key go together"),
         }
     }
 }
 
 /// Refuses what etcd refuses, in its words.
-fn check_times(heartbeat_ms: u64, election_ms: u64) -> Result<()> {
+///
+/// # Errors
+/// When the two do not fit together.
+pub fn check_times(heartbeat_ms: u64, election_ms: u64) -> Result<()> {
     if heartbeat_ms == 0 {
         bail!("--heartbeat-interval must be >0 (set to {heartbeat_ms}ms)");
     }
@@ -298,7 +324,8 @@ fn check_times(heartbeat_ms: u64, election_ms: u64) -> Result<()> {
     Ok(())
 }
 
-fn watch_progress_interval(given_ms: Option<u64>) -> Duration {
+/// The interval of progress notifications; 0 means the default.
+pub fn watch_progress_interval(given_ms: Option<u64>) -> Duration {
     let wanted = given_ms.filter(|ms| *ms > 0).unwrap_or(WATCH_PROGRESS_MS);
     Duration::from_millis(wanted.max(WATCH_PROGRESS_MS_MIN))
 }

@@ -8,7 +8,9 @@ use super::address_book;
 use super::admin;
 use super::backend::LiveReplica;
 use super::log_file;
-use super::options::{NodeArguments, NodeSettings};
+use super::options::{ClientPort, NodeArguments, NodeSettings};
+use super::peer_http;
+use super::ready;
 use super::shutdown;
 use crate::local::processes::NodeProcess;
 use anyhow::{Context, Result};
@@ -33,6 +35,14 @@ const SEGMENT_BYTES: u64 = 16 << 20;
 pub fn node(arguments: NodeArguments) -> Result<ExitCode> {
     let settings = arguments.settings()?;
     log_file::start(&settings.log, settings.log_file.as_deref())?;
+    serve(settings)
+}
+
+/// Runs a node until it is asked to stop; the log is open.
+///
+/// # Errors
+/// When the node cannot start, or has to stop.
+pub fn serve(settings: NodeSettings) -> Result<ExitCode> {
     abort_on_panic();
     let result = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -56,8 +66,11 @@ fn abort_on_panic() {
 }
 
 async fn run(settings: NodeSettings) -> Result<()> {
-    let client_listener = listen(settings.listen_client, "clients").await?;
-    let admin_listener = listen(settings.listen_admin, "administration").await?;
+    let ports = client_ports(&settings.clients).await?;
+    let admin_listener = match settings.listen_admin {
+        Some(address) => Some(listen(address, "administration").await?),
+        None => None,
+    };
     let directory = RealDirectory::open(&settings.folder)?;
     NodeProcess::current()?.record(&settings.folder)?;
 
@@ -92,14 +105,18 @@ async fn run(settings: NodeSettings) -> Result<()> {
     }
 
     tokio::task::spawn_local(address_book::follow(handle.clone(), members));
-    tokio::spawn(admin::serve(admin_listener, handle.clone()));
-    let door = serve_door(&settings, client_listener, &handle, dispatcher, stopping.clone())?;
+    if let Some(listener) = admin_listener {
+        tokio::spawn(admin::serve(listener, handle.clone()));
+    }
+    let seen = handle.clone();
+    handle.answer_http(move |path| peer_http::document(path, &seen.view()));
+    let door = serve_door(&settings, ports, &handle, dispatcher, stopping.clone())?;
     // Handing over is not worth waiting longer than an election takes.
     let hand_over_limit = 2 * settings.election_timeout;
     tokio::task::spawn_local(shutdown::on_signal(handle.clone(), stop.clone(), hand_over_limit));
     tokio::task::spawn_local(stop_node(handle.clone(), stopping));
 
-    tracing::info!("ready to serve client requests on {}", settings.listen_client);
+    tokio::task::spawn_local(ready::announce(handle.clone(), settings.clone()));
     let result = node.run().await;
     stop.send_replace(true);
     door.wait().await;
@@ -110,6 +127,16 @@ async fn listen(address: SocketAddr, whom: &str) -> Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen for {whom} on {address}; is another process using it?"))
+}
+
+async fn client_ports(ports: &[ClientPort]) -> Result<Vec<volvox_etcd::Port>> {
+    let mut open = Vec::new();
+    for port in ports {
+        let tls = port.tls.clone().map(volvox_etcd::ServerTls::load).transpose().context("TLS on the client port")?;
+        let listener = listen(port.address, "clients").await?;
+        open.push(volvox_etcd::Port { listener, tls: tls.map(Arc::new), serves: port.serves });
+    }
+    Ok(open)
 }
 
 fn node_options(settings: &NodeSettings) -> NodeOptions {
@@ -139,7 +166,7 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     let member = |(id, address): (&u64, &String)| Member {
         id: NodeId(*id),
         name: String::new(),
-        peer_urls: vec![format!("{scheme}://{address}")],
+        peer_urls: settings.peer_urls.get(id).cloned().unwrap_or_else(|| vec![format!("{scheme}://{address}")]),
         client_urls: Vec::new(),
         is_learner: false,
     };
@@ -161,6 +188,8 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     let mut config = Config::new(raft, settings.cluster, bootstrap, id);
     config.name.clone_from(&settings.name);
     config.client_urls.clone_from(&settings.advertise_client);
+    config.request_bytes_max = settings.door.request_bytes_max;
+    config.txn_ops_max = settings.door.txn_operations_max;
     config.quota_bytes = settings.quota_bytes;
     config.checkpoint_log_bytes = settings.checkpoint_log_bytes;
     config.watch_progress_interval = settings.watch_progress_interval;
@@ -184,26 +213,23 @@ impl DoorTask {
 
 fn serve_door(
     settings: &NodeSettings,
-    listener: TcpListener,
+    ports: Vec<volvox_etcd::Port>,
     handle: &NodeHandle<Replica>,
     dispatcher: Arc<Dispatcher>,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<DoorTask> {
-    let tls = settings.client_tls.clone().map(volvox_etcd::ServerTls::load).transpose();
-    let options = volvox_etcd::Options {
-        election_timeout: settings.election_timeout,
-        tls: tls.context("TLS on the client port")?.map(Arc::new),
-        ..volvox_etcd::Options::default()
-    };
+    let options = settings.door.clone();
     let backend = LiveReplica(handle.clone());
     let shutdown = async move {
         let _ = stopping.wait_for(|stopping| *stopping).await;
     };
     if settings.door_threads == 0 {
-        let door = volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown);
+        let door = volvox_etcd::serve(ports, backend, dispatcher, options, shutdown);
         return Ok(DoorTask::Here(tokio::spawn(door)));
     }
-    let listener = listener.into_std().context("cannot move the client listener to another thread")?;
+    let ports: std::io::Result<Vec<_>> =
+        ports.into_iter().map(|port| Ok((port.listener.into_std()?, port.tls, port.serves))).collect();
+    let ports = ports.context("cannot move the client listeners to another thread")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(settings.door_threads)
         .thread_name("door")
@@ -212,9 +238,12 @@ fn serve_door(
         .context("cannot start the threads of --door-threads")?;
     let thread = std::thread::Builder::new().name("doors".into()).spawn(move || {
         runtime.block_on(async move {
-            match TcpListener::from_std(listener) {
-                Ok(listener) => volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown).await,
-                Err(error) => tracing::error!("cannot use the client listener: {error}"),
+            let ports = ports.into_iter().map(|(listener, tls, serves)| {
+                Ok(volvox_etcd::Port { listener: TcpListener::from_std(listener)?, tls, serves })
+            });
+            match ports.collect::<std::io::Result<Vec<_>>>() {
+                Ok(ports) => volvox_etcd::serve(ports, backend, dispatcher, options, shutdown).await,
+                Err(error) => tracing::error!("cannot use the client listeners: {error}"),
             }
         });
     });

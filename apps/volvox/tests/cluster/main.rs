@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods)]
 
 mod door;
+mod etcd;
 mod faults;
+mod member;
 mod restore;
 mod scripts;
 mod shutdown;

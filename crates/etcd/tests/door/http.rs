@@ -5,6 +5,7 @@ use crate::live::Live;
 use crate::server::{Server, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use volvox_etcd::Serves;
 use volvox_etcd::proto::etcdserverpb as pb;
 use volvox_etcd::proto::etcdserverpb::request_op;
 use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command};
@@ -180,4 +181,22 @@ async fn metrics_follow_what_happens() {
     assert!(value(&after, "process_resident_memory_bytes") > 1e6);
     assert!(value(&after, "etcd_mvcc_db_total_size_in_use_in_bytes") > 0.0);
     assert_eq!(value(&after, r#"etcd_disk_wal_fsync_duration_seconds_bucket{le="+Inf"}"#), 0.0);
+}
+
+#[tokio::test]
+async fn a_port_serves_its_part_only() {
+    let fake = Fake::new();
+    let metrics = Server::part(&fake, Serves::Metrics).await;
+    for path in ["/metrics", "/health", "/livez", "/readyz", "/readyz/non_learner"] {
+        assert_ne!(get(&metrics, path).await.0, 404, "{path}");
+    }
+    assert_eq!(get(&metrics, "/version").await.0, 404);
+    let grpc = Server::part(&fake, Serves::Grpc).await;
+    assert_eq!(get(&grpc, "/health").await.0, 404);
+    let http = Server::part(&fake, Serves::Http).await;
+    assert_eq!(get(&http, "/version").await.0, 200);
+    for (server, serves_grpc) in [(&metrics, false), (&http, false), (&grpc, true)] {
+        let mut client = pb::maintenance_client::MaintenanceClient::new(server.channel().await);
+        assert_eq!(within(client.status(pb::StatusRequest {})).await.is_ok(), serves_grpc);
+    }
 }

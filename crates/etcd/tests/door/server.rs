@@ -3,13 +3,14 @@
 use crate::fake::Fake;
 use crate::live::Live;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::{Channel, Endpoint};
 use volvox_etcd::proto::etcdserverpb as pb;
-use volvox_etcd::{Backend, Options};
+use volvox_etcd::{Backend, Dispatcher, Options, Port, ServerTls, Serves};
 
 /// A running door.
 pub struct Server {
@@ -33,10 +34,25 @@ impl Server {
         Server::of_backend(fake.clone(), fake.dispatcher.clone(), options).await
     }
 
-    pub async fn of_backend<B: Backend>(
+    /// Serves the fake over TLS.
+    pub async fn secure(fake: &Fake, tls: ServerTls, options: Options) -> Server {
+        Server::of_port(fake.clone(), fake.dispatcher.clone(), options, (Some(Arc::new(tls)), Serves::default())).await
+    }
+
+    /// Serves a part of the fake.
+    pub async fn part(fake: &Fake, serves: Serves) -> Server {
+        Server::of_port(fake.clone(), fake.dispatcher.clone(), Options::default(), (None, serves)).await
+    }
+
+    pub async fn of_backend<B: Backend>(backend: B, dispatcher: Arc<Dispatcher>, options: Options) -> Server {
+        Server::of_port(backend, dispatcher, options, (None, Serves::default())).await
+    }
+
+    async fn of_port<B: Backend>(
         backend: B,
-        dispatcher: std::sync::Arc<volvox_etcd::Dispatcher>,
+        dispatcher: Arc<Dispatcher>,
         options: Options,
+        (tls, serves): (Option<Arc<ServerTls>>, Serves),
     ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -44,7 +60,13 @@ impl Server {
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(volvox_etcd::serve(vec![listener], backend, dispatcher, options, shutdown));
+        let task = tokio::spawn(volvox_etcd::serve(
+            vec![Port { listener, tls, serves }],
+            backend,
+            dispatcher,
+            options,
+            shutdown,
+        ));
         Server { address, stop: Some(stop), task }
     }
 

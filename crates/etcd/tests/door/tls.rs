@@ -67,8 +67,8 @@ impl Authority {
 }
 
 async fn serve(fake: &Fake, paths: TlsPaths) -> Server {
-    let tls = Some(Arc::new(ServerTls::load(paths).unwrap()));
-    Server::start_with(fake, Options { tls, read_timeout: Duration::from_secs(2), ..Options::default() }).await
+    let options = Options { read_timeout: Duration::from_secs(2), ..Options::default() };
+    Server::secure(fake, ServerTls::load(paths).unwrap(), options).await
 }
 
 /// A client that trusts an authority and shows a certificate, if it has one.
