@@ -11,6 +11,8 @@ use std::time::Duration;
 /// The default of `--election-timeout`; the least is five heartbeats.
 const ELECTION_TIMEOUT_MS: u64 = 500;
 const HEARTBEAT_MS: u64 = 50;
+/// A year: a longer life of a token is a mistake.
+const MAX_TOKEN_TTL_SECONDS: u64 = 366 * 24 * 3600;
 
 /// The flags of `volvox node`. All are optional here, because the configuration file may give them.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -80,6 +82,15 @@ pub struct NodeArguments {
     #[arg(long, env = "VOLVOX_CLIENT_CERT_AUTH")]
     #[serde(default)]
     client_cert_auth: bool,
+    /// The kind of tokens that clients get when they log in; `simple` is the only one
+    #[arg(long, env = "VOLVOX_AUTH_TOKEN", value_name = "KIND")]
+    auth_token: Option<String>,
+    /// How long a token lives after its last use, in seconds [default: 300]
+    #[arg(long, env = "VOLVOX_AUTH_TOKEN_TTL", value_name = "SECONDS")]
+    auth_token_ttl: Option<u64>,
+    /// The cost of hashing a password, 4 to 31: each step up doubles the time [default: 10]
+    #[arg(long, env = "VOLVOX_BCRYPT_COST", value_name = "COST")]
+    bcrypt_cost: Option<u32>,
     /// Certificates of the authority for mutual TLS between nodes, PEM; goes with --peer-cert and --peer-key
     #[serde(alias = "peer-trusted-ca-file")]
     #[arg(long, visible_alias = "peer-trusted-ca-file", env = "VOLVOX_PEER_CA", value_name = "FILE")]
@@ -131,6 +142,8 @@ pub struct NodeSettings {
     pub watch_progress_interval: Duration,
     pub tls: Option<volvox_net::PeerTls>,
     pub client_tls: Option<volvox_etcd::TlsPaths>,
+    pub auth_token_ttl: Duration,
+    pub bcrypt_cost: u32,
     pub door_threads: usize,
     pub log_file: Option<PathBuf>,
     pub log: String,
@@ -172,6 +185,17 @@ impl NodeArguments {
             bail!("--fault needs --development");
         }
         let client_tls = merged.client_tls()?;
+        if let Some(kind) = merged.auth_token.as_deref().filter(|kind| *kind != "simple") {
+            bail!("--auth-token {kind:?}: tokens of this kind are not served; `simple` is");
+        }
+        let auth_token_ttl = merged.auth_token_ttl.unwrap_or(300);
+        if !(1..=MAX_TOKEN_TTL_SECONDS).contains(&auth_token_ttl) {
+            bail!("--auth-token-ttl {auth_token_ttl} must be 1 to {MAX_TOKEN_TTL_SECONDS} seconds");
+        }
+        let bcrypt_cost = merged.bcrypt_cost.unwrap_or(10);
+        if !(4..=31).contains(&bcrypt_cost) {
+            bail!("--bcrypt-cost {bcrypt_cost} must be 4 to 31");
+        }
         let mut advertise_client = merged.advertise_client.clone();
         if advertise_client.is_empty() {
             let scheme = if client_tls.is_some() { "https" } else { "http" };
@@ -198,6 +222,8 @@ impl NodeArguments {
             watch_progress_interval: Duration::from_millis(merged.watch_progress_interval.unwrap_or(600_000).max(100)),
             tls: merged.tls()?,
             client_tls,
+            auth_token_ttl: Duration::from_secs(auth_token_ttl),
+            bcrypt_cost,
             door_threads: merged.door_threads.unwrap_or(0),
             log_file: merged.log_file.clone(),
             log: merged.log.clone().unwrap_or_else(|| "info".to_owned()),
@@ -234,6 +260,9 @@ impl NodeArguments {
             key_file: self.key_file.or(file.key_file),
             trusted_ca_file: self.trusted_ca_file.or(file.trusted_ca_file),
             client_cert_auth: self.client_cert_auth || file.client_cert_auth,
+            auth_token: self.auth_token.or(file.auth_token),
+            auth_token_ttl: self.auth_token_ttl.or(file.auth_token_ttl),
+            bcrypt_cost: self.bcrypt_cost.or(file.bcrypt_cost),
             peer_ca: self.peer_ca.or(file.peer_ca),
             peer_cert: self.peer_cert.or(file.peer_cert),
             peer_key: self.peer_key.or(file.peer_key),

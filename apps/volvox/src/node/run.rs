@@ -162,6 +162,7 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     config.name.clone_from(&settings.name);
     config.client_urls.clone_from(&settings.advertise_client);
     config.quota_bytes = settings.quota_bytes;
+    config.token_ttl = settings.auth_token_ttl;
     config.checkpoint_log_bytes = settings.checkpoint_log_bytes;
     config.watch_progress_interval = settings.watch_progress_interval;
     config
@@ -193,6 +194,7 @@ fn serve_door(
     let options = volvox_etcd::Options {
         election_timeout: settings.election_timeout,
         tls: tls.context("TLS on the client port")?.map(Arc::new),
+        bcrypt_cost: settings.bcrypt_cost,
         ..volvox_etcd::Options::default()
     };
     let backend = LiveReplica(handle.clone());
