@@ -54,8 +54,16 @@ pub fn capture_with_input(command: &mut Command, input: &str, limit: Duration) -
     }
 }
 
-/// Runs `command`, hands every line of its standard output to `on_line` and prints it; standard error goes through.
+/// Runs `command`, prints every line of its standard output and hands it to `on_line`; standard error goes through.
 pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<ExitStatus> {
+    listen(command, limit, |line| {
+        println!("{line}");
+        on_line(line);
+    })
+}
+
+/// Runs `command` and hands every line of its standard output to `on_line`; standard error goes through.
+pub fn listen(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&str)) -> Result<ExitStatus> {
     let shown = show(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -67,10 +75,7 @@ pub fn stream(command: &mut Command, limit: Duration, mut on_line: impl FnMut(&s
     let deadline = Instant::now() + limit;
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => {
-                println!("{line}");
-                on_line(&line);
-            }
+            Ok(line) => on_line(&line),
             Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 end(&mut child);

@@ -6,10 +6,11 @@
 //! | `chapters` | which modules are a chapter's own |
 //! | `by_hand` | mutants that persons wrote |
 //! | `sites`, `operators` | where they can be changed, and how |
+//! | `unreached` | the branches that no run with every rule meets |
 //! | `weave` | a source with all mutants in it, each behind its number |
 //! | `copy` | the workspace in which that is built, once a chapter |
 //! | `trial` | each mutant in an OS process, the cheapest check first |
-//! | `report` | `benches/mutants/`: a file a chapter, `RESULTS.md`, and `verdicts.toml`, which persons write |
+//! | `report` | `benches/mutants/`: one file per chapter, `RESULTS.md`, and `verdicts.toml`, which persons write |
 //!
 //! Outside the gate: minutes a chapter.
 
@@ -23,6 +24,7 @@ mod sites;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod unreached;
 mod weave;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -224,6 +224,9 @@ mod tests {
             for file in &written {
                 let text = fs::read_to_string(root.join(file)).unwrap();
                 assert!(!text.contains("{{"), "{file} has a name that was not filled in");
+                let can_be_asked =
+                    text.contains("const ASKING: Option<Asking> = Some(") || !text.contains("const MODELS");
+                assert!(can_be_asked, "{file} has models, and `lab check` cannot be asked for others");
             }
         }
         let text = |file: &str| fs::read_to_string(root.join(file)).unwrap();

@@ -5,6 +5,8 @@
 //! cargo offline and the lock file closed, so a build that needs more fails here and not on a machine without a
 //! network.
 
+mod programs;
+
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -101,16 +103,15 @@ fn doc(workspace: &Workspace, _tally: &mut Tally) -> Result<()> {
 
 fn test(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     // Examples are compiled by clippy, and the one with tests here: to link all of them takes a minute and shows nothing.
-    let programs = ["test", "--workspace", "--lib", "--bins", "--tests", "--example", "embed"];
-    for arguments in [&programs[..], &["test", "--workspace", "--doc"]] {
-        let (mut command, before) = (cargo::offline(workspace, arguments), tally.passed);
-        let status = child::stream(&mut command, STEP_LIMIT, |line| tally.add_line(line))?;
-        if !status.success() {
-            bail!("`{}` ended with {status}", child::show(&command));
-        }
-        if tally.passed == before {
-            bail!("`{}` ran no test at all", child::show(&command));
-        }
+    let selection = ["test", "--workspace", "--lib", "--bins", "--tests", "--example", "embed"];
+    programs::run(workspace, &selection, tally)?;
+    let (mut command, before) = (cargo::offline(workspace, &["test", "--workspace", "--doc"]), tally.passed);
+    let status = child::stream(&mut command, STEP_LIMIT, |line| tally.add_line(line))?;
+    if !status.success() {
+        bail!("`{}` ended with {status}", child::show(&command));
+    }
+    if tally.passed == before {
+        bail!("`{}` ran no test at all", child::show(&command));
     }
     Ok(())
 }

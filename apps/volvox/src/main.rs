@@ -4,15 +4,19 @@
 
 // A command line is outside the simulation, so it waits in real time.
 #![allow(clippy::disallowed_methods)]
+// `println!` panics when the reader of a pipe has gone: see `print`.
+#![warn(clippy::print_stdout)]
 
 mod bench;
 mod client;
 mod local;
 mod node;
+mod print;
 mod progress;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use print::say;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -127,7 +131,7 @@ fn run(Arguments { command, options }: Arguments) -> Result<ExitCode> {
         Command::Lab(command) => lab::run(command, options.json),
         Command::Down => {
             let said = local::up::down(&data)?;
-            say(said, options.json);
+            conclude(said, options.json);
             Ok(ExitCode::SUCCESS)
         }
         Command::Restore(arguments)
@@ -182,16 +186,16 @@ async fn run_async(command: Command, options: client::ClientOptions, data: &Path
         },
         Command::Node(_) | Command::Lab(_) | Command::Down | Command::Restore(_) => unreachable!("handled before"),
     };
-    say(said, options.json);
+    conclude(said, options.json);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Prints an error: one line for a person, one JSON document for a program.
-fn say(said: String, json: bool) {
+/// Prints what was done: one line for a person, one JSON document for a program.
+fn conclude(said: String, json: bool) {
     match (json, said.is_empty()) {
-        (true, _) if said.starts_with('[') => println!("{said}"),
-        (true, _) => println!("{}", serde_json::json!({ "done": said })),
+        (true, _) if said.starts_with('[') => say(said),
+        (true, _) => say(serde_json::json!({ "done": said })),
         (false, true) => {}
-        (false, false) => println!("{said}"),
+        (false, false) => say(said),
     }
 }

@@ -69,7 +69,7 @@ impl Chapter for CristiansAlgorithm {
         match (process.is_server(), process.estimate()) {
             (true, _) => "server".into(),
             (_, None) => "asks".into(),
-            (_, Some(estimate)) => NodeState::of("server", Signed(estimate.ahead_ns)),
+            (_, Some(estimate)) => NodeState::plain(Signed(estimate.ahead_ns)),
         }
     }
     fn restarts() -> Restarts {

@@ -257,7 +257,7 @@ impl volvox_lab::ask::Instance for Bounds {
 }
 
 impl Bounds {
-    /// Nobody begins anything yet.
+    /// No transaction has begun.
     fn quiet(self, without: Option<protocol::Rule>) -> Instance {
         let system = system(self.nodes, Config { without, ..Config::default() }).network(match self.order {
             Links::Fifo => Network::ordered().queue_max(QUEUE_MAX),

@@ -7,7 +7,9 @@ mod lamport_mutex;
 mod leases;
 mod leases_claims;
 mod leases_worlds;
+mod maekawa;
 mod ricart_agrawala;
+mod suzuki_kasami;
 mod token_ring;
 mod token_ring_claims;
 
@@ -20,7 +22,9 @@ pub static FAMILY: Family = Family {
         protocol::<centralised::Centralised>(),
         protocol::<lamport_mutex::LamportMutex>(),
         protocol::<ricart_agrawala::RicartAgrawala>(),
+        protocol::<maekawa::Maekawa>(),
         protocol::<token_ring::TokenRing>(),
+        protocol::<suzuki_kasami::SuzukiKasami>(),
         protocol::<leases::Leases>(),
     ],
     evidence: include_str!("../evidence.txt"),

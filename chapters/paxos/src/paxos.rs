@@ -131,9 +131,7 @@ static MODELS: [CheckedModel; 22] = [
         name: "all learn",
         text: "acceptors inform every learner; a crash and a restart; FIFO links",
         expects: Expects::Holds { states: 804_848 },
-        explore: || {
-            Bounds { learners: Learners::Everybody, crashes: 1, order: Order::Fifo, ..TWO_PROPOSERS }.explored(None)
-        },
+        explore: || Bounds { learners: Learners::All, crashes: 1, order: Order::Fifo, ..TWO_PROPOSERS }.explored(None),
     },
     CheckedModel {
         name: "a distinguished proposer decides",
@@ -183,7 +181,7 @@ static MODELS: [CheckedModel; 22] = [
         "two processes learn",
         "both are a majority, and acceptors inform every learner: each counts its own acceptance, and both learn",
         25,
-        || requested(2, NodeId(1), Config { learning: Learning::Everybody, ..Config::default() }),
+        || requested(2, NodeId(1), Config { learning: Learning::All, ..Config::default() }),
     ),
     CheckedModel::holds(
         "another process requests",
@@ -239,9 +237,7 @@ static MODELS: [CheckedModel; 22] = [
         name: "without counting one ballot only",
         text: "acceptors inform every learner; no crash is needed",
         expects: Expects::Without { rule: "same-ballot", property: "agreement", steps: 8 },
-        explore: || {
-            Bounds { learners: Learners::Everybody, ..TWO_PROPOSERS }.explored(Some(protocol::Rule::SameBallot))
-        },
+        explore: || Bounds { learners: Learners::All, ..TWO_PROPOSERS }.explored(Some(protocol::Rule::SameBallot)),
     },
     CheckedModel {
         name: "without backoff two proposers duel forever",
@@ -258,7 +254,7 @@ static MODELS: [CheckedModel; 22] = [
 
 words! {
     /// The learners.
-    enum Learners { Proposer = "proposer", Everybody = "everybody" }
+    enum Learners { Proposer = "proposer", All = "all" }
 }
 
 bounds! {
@@ -306,7 +302,7 @@ impl Bounds {
     fn world(self, without: Option<protocol::Rule>) -> World_ {
         let learning = match self.learners {
             Learners::Proposer => Learning::Proposer,
-            Learners::Everybody => Learning::Everybody,
+            Learners::All => Learning::All,
         };
         let network = match self.order {
             Order::Fifo => Network::ordered().losses(self.losses),

@@ -12,7 +12,7 @@ pub static CLAIMS: [Claim; 1] = [Claim {
     text: "Paxos from cold: 4 delays, 4(n-1) messages, where the proposer is the distinguished learner",
     measure: || cold(Learning::Proposer),
     breakage: "every acceptor informs every learner",
-    measure_broken: || cold(Learning::Everybody),
+    measure_broken: || cold(Learning::All),
     plot: Some(|rows| {
         let (values, names) = (&[3.0, 5.0, 7.0], &["4(n-1)", ""]);
         Against {

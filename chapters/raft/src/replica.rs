@@ -25,8 +25,8 @@
 //!
 //! # What is left out
 //!
-//! No small instance of the replica is explored in every schedule: Raft's are ([the chapter](super::raft)), but no
-//! model includes reads or the window of sequence numbers. That demand of the catalogue is open.
+//! No small instance of the replica is explored in every schedule: Raft's are, with reads ([the chapter](super::raft)), but no
+//! model includes the table of the store or the window of sequence numbers. That demand of the catalogue is open.
 //!
 //! # References
 //!

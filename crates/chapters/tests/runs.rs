@@ -36,6 +36,11 @@ fn every_scenario_runs_the_same_twice_and_is_drawn_within_its_paper() {
         assert!(first.is_good(), "{id}:\n{first}");
         for columns in [60, 80, 100, 160] {
             let text = drawn(&first, columns);
+            // Seven nodes do not fit on the narrowest paper, and the answer says what draws them.
+            if columns == 60 && text.contains("nodes need") {
+                assert!(text.contains("use --svg FILE"), "{id}: {text}");
+                continue;
+            }
             let longest = text.lines().map(|line| line.chars().count()).max().unwrap_or(0);
             assert!(longest <= columns, "{id}: {longest} of {columns} columns:\n{text}");
         }

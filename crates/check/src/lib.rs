@@ -45,7 +45,7 @@
 //!
 //! *Liveness* is checked under weak fairness, exactly: see [`Checker::leads_to`]. Each link eventually delivers, each
 //! timer that stays set fires, each disk writes, and each node that may restart does. Losses have a budget, since a
-//! link that loses forever delivers nothing.
+//! link that loses forever delivers nothing. Commands have no fairness: one that may be given need never be.
 //!
 //! *Symmetry* (states that differ by the names of equal nodes) needs a process that can be renamed ([`Symmetric`]).
 //! Liveness and symmetry together are refused, unless the property is declared symmetric; then only initial states are

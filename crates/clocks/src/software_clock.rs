@@ -119,7 +119,7 @@ impl SoftwareClock {
         self.reading.saturating_add(self.left).saturating_sub(self.machine(self.since))
     }
 
-    /// How far ahead it will be of what the machine's clock would show if nobody had set it. Where the clocks of all machines
+    /// How far ahead it will be of what the machine's clock would show had it never been set. Where the clocks of all machines
     /// were right when they started, this is its error.
     pub fn error(&self) -> i64 {
         self.ahead().saturating_add(self.moved)
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn a_clock_stands_on_that_of_its_machine() {
         let mut clock = SoftwareClock::new(Wall(1_000), Instant(400), 50, SLEW_PPM);
-        assert_eq!(clock.follow(Wall(2_000), Instant(1_400)), None, "nobody set it");
-        assert_eq!(clock.follow(Wall(2_600 + SET_LEAST_NS as i64 / 2), Instant(2_000)), None, "nobody can tell");
+        assert_eq!(clock.follow(Wall(2_000), Instant(1_400)), None, "it was never set");
+        assert_eq!(clock.follow(Wall(2_600 + SET_LEAST_NS as i64 / 2), Instant(2_000)), None, "too little to tell");
         assert_eq!(clock.follow(Wall(300_003_000), Instant(2_400)), Some(300_000_000));
         assert_eq!((clock.machine(Instant(2_400)), clock.read(Instant(2_400))), (300_003_000, 300_003_050));
         assert_eq!((clock.ahead(), clock.error(), clock.moved()), (50, 300_000_050, 300_000_000));

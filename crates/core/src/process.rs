@@ -44,7 +44,7 @@ pub enum Restored<R> {
 /// 3. **A link** delivers at most once, in order within one incarnation of both ends, and loses only what was in flight
 ///    when it broke, or the newest when its bounded queue is full. A positional send may overtake one that waits.
 /// 4. **Timers** run on the monotonic clock. Setting one replaces it; a cancelled one never fires.
-/// 5. **State is a value.** A process that is checked is also `Clone + Eq + Hash`.
+/// 5. **State is a value.** A process that is checked is also `Clone + Hash`.
 /// 6. **No step takes longer than 5 ms**, and every queue inside has a bound.
 pub trait Process: Sized {
     /// The configuration, fixed for the life of the node.

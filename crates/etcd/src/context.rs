@@ -204,8 +204,12 @@ pub(crate) fn message(message: &impl prost::Message) -> Content {
 
 /// A message of the protocol.
 pub(crate) fn decode<M: prost::Message + Default>(bytes: bytes::Bytes) -> Result<M, Status> {
-    M::decode(bytes)
-        .map_err(|error| Status::with(Code::Internal, format!("grpc: error unmarshalling request: {error}")))
+    M::decode(bytes).map_err(|_| unreadable())
+}
+
+/// The message is not what it should be. The library says where, which can take pages: a client gets etcd's words.
+pub(crate) fn unreadable() -> Status {
+    Status::new(Code::Internal, "grpc: error unmarshalling request: proto: cannot parse invalid wire-format data")
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ mod lease;
 mod maintenance;
 mod method;
 mod metrics;
+mod nesting;
 mod password;
 pub mod proto;
 mod refusal;
@@ -80,8 +81,8 @@ pub use server::serve;
 pub use tls::{ServerTls, TlsPaths};
 
 /// The version of etcd whose behaviour this server has. Clients enable features by it (book/src/etcd.md#8.1).
-pub const VERSION: &str = "3.6.14";
-/// The version of the cluster, to clients.
+pub const VERSION: &str = "3.6.16";
+/// The version of the cluster, to clients: where they get a number of three parts, as here, the last is 0.
 pub const CLUSTER_VERSION: &str = "3.6.0";
 /// The version of the storage, to clients.
 pub const STORAGE_VERSION: &str = "3.6.0";

@@ -2,16 +2,19 @@
 
 use crate::backend::Backend;
 use crate::context::{Door, StreamStart, caller_of, decode};
-use crate::grpc::{self, Body, Code, Content, Messages, Status};
+use crate::grpc::{self, Body, Budget, Code, Content, Messages, Status};
 use crate::method::{Method, Shape, unserved};
 use crate::metrics::Call;
-use crate::{auth, cluster, health, http, kv, lease, maintenance, watch};
+use crate::{auth, cluster, health, http, kv, lease, maintenance, nesting, watch};
 use ::http::header::{CONTENT_TYPE, HeaderMap};
 use ::http::request::Parts;
 use hyper::body::Incoming;
 use std::convert::Infallible;
 use std::sync::Arc;
 use volvox_service::Caller;
+
+/// Header fields up to this size are not counted.
+const SHORT_FIELDS_BYTES_MAX: usize = 16 << 10;
 
 /// Answers one HTTP request.
 pub(crate) async fn serve<B: Backend>(
@@ -27,9 +30,18 @@ pub(crate) async fn serve<B: Backend>(
         return Ok(grpc::refuse(&status));
     };
     let call = Call::start(&door.metrics, method);
+    let Some(_held) = Budget::hold(&door.budget, long_fields(&parts.headers)) else {
+        return Ok(grpc::respond(Err(volvox_replica::Error::TooManyRequests.into()), call));
+    };
     let messages = Messages::new(body, door.options.message_bytes_max(), Arc::clone(&door.budget));
     let answer = dispatch(&door, method, &parts.headers, messages, &call).await;
     Ok(grpc::respond(answer, call))
+}
+
+/// How many bytes of header fields a call holds beyond those that every call may have.
+fn long_fields(fields: &HeaderMap) -> usize {
+    let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > SHORT_FIELDS_BYTES_MAX { bytes } else { 0 }
 }
 
 /// gRPC is recognised by HTTP/2 and its content type (book/src/etcd.md#13.1).
@@ -69,7 +81,7 @@ async fn dispatch<B: Backend>(
     match method {
         Method::Range => kv::range(door, &caller, &decode(bytes)?).await,
         Method::Put => kv::put(door, &caller, &decode(bytes)?).await,
-        Method::Txn => kv::txn(door, &caller, &decode(bytes)?).await,
+        Method::Txn => kv::txn(door, &caller, &nesting::txn(bytes)?).await,
         _ => Box::pin(dispatch_rare(door, method, &caller, bytes, call)).await,
     }
 }
@@ -138,9 +150,9 @@ mod tests {
     use volvox_replica::{Command, View};
 
     #[derive(Clone)]
-    struct Nobody;
+    struct NoBackend;
 
-    impl Backend for Nobody {
+    impl Backend for NoBackend {
         fn command(&self, _: Command) -> Result<(), Overloaded> {
             Err(Overloaded)
         }
@@ -156,7 +168,7 @@ mod tests {
     /// It is moved several times and allocated once for every call.
     #[test]
     fn the_future_of_a_call_is_small() {
-        let bytes = size(serve::<Nobody>);
+        let bytes = size(serve::<NoBackend>);
         assert!(bytes <= 2560, "{bytes} bytes");
     }
 }

@@ -29,8 +29,10 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 const SEND_BUFFER_BYTES: usize = 256 << 10;
 /// The largest frame that is taken.
 const FRAME_BYTES_MAX: u32 = 64 << 10;
-/// All header fields of a request together.
-const HEADERS_BYTES_MAX: u32 = 16 << 10;
+/// All header fields of a request together: a token can be long.
+const HEADERS_BYTES_MAX: u32 = 1 << 20;
+/// The same of an HTTP/1.1 request, which is a probe.
+const HTTP1_HEADERS_BYTES_MAX: usize = 16 << 10;
 /// The pause after an accept failed for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -166,7 +168,7 @@ fn http1_builder(options: &Options) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(options.read_timeout)
-        .max_buf_size(HEADERS_BYTES_MAX as usize)
+        .max_buf_size(HTTP1_HEADERS_BYTES_MAX)
         .half_close(false);
     builder
 }
@@ -181,8 +183,9 @@ async fn begin(stream: TcpStream, tls: Option<&ServerTls>) -> Option<(Prefixed, 
             match tls.accept(stream).await {
                 Ok(stream) => Socket::Tls(Box::new(stream)),
                 Err(reason) => {
-                    let peer = peer.map_or_else(|_| "a client".to_owned(), |peer| peer.to_string());
-                    tracing::warn!("{peer} was refused on the client port: {reason}");
+                    let remote = peer.map_or_else(|_| "a client".to_owned(), |peer| peer.to_string());
+                    // etcd's words, for which operators search.
+                    tracing::warn!("remote-addr" = remote, error = reason, "rejected connection on client endpoint");
                     return None;
                 }
             }

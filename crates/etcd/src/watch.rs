@@ -5,7 +5,8 @@
 //! makes the hub hold a position, not this door a queue.
 //!
 //! Requests are read by a task of their own, because they must be read while responses are sent. The task ends with
-//! the stream, and the stream with the task: at the client's half-close all watchers end.
+//! the stream, and the stream with the task. A client that half-closes has no more requests, and still receives: its stream
+//! ends when its call does.
 
 use crate::backend::{Backend, Overloaded};
 use crate::context::{Door, OVERLOAD_PAUSE, StreamStart, decode};
@@ -115,19 +116,25 @@ impl Creates {
     }
 }
 
-/// Reads requests, and returns how the stream ends.
+/// Reads requests, and returns how the stream ends: after the last request, when the server ends it.
 async fn read_until_end<B: Backend>(
     door: &Door<B>,
     id: StreamId,
     mut messages: Messages<Incoming>,
     start: &StreamStart,
     creates: &Creates,
-) -> Result<(), Status> {
+) -> Status {
     // The stream was admitted when it was opened, and ends by itself when its caller must not be served.
     let caller = Caller { requires_leader: false, ..start.caller.clone() };
+    let requests = async {
+        match read_requests(door, id, &caller, &mut messages, &start.counter, creates).await {
+            Ok(()) => std::future::pending().await,
+            Err(status) => status,
+        }
+    };
     tokio::select! {
-        status = read_requests(door, id, &caller, &mut messages, &start.counter, creates) => status,
-        status = cut_off(door, &start.caller) => Err(status),
+        status = requests => status,
+        status = cut_off(door, &start.caller) => status,
     }
 }
 
@@ -191,7 +198,7 @@ async fn next(messages: &mut Messages<Incoming>) -> Result<Option<Bytes>, Status
 struct Responses<B: Backend> {
     stream: OpenStream<B>,
     responses: mpsc::UnboundedReceiver<Delivery>,
-    ended: oneshot::Receiver<Result<(), Status>>,
+    ended: oneshot::Receiver<Status>,
     reader: AbortHandle,
     creates: Arc<Creates>,
     counter: MessageCounter,
@@ -268,11 +275,7 @@ impl<B: Backend> Stream for Responses<B> {
                         return Poll::Pending;
                     };
                     this.finished = true;
-                    return match ended {
-                        Ok(Ok(())) => Poll::Ready(None),
-                        Ok(Err(status)) => Poll::Ready(Some(Err(status))),
-                        Err(_) => Poll::Ready(Some(Err(Error::Stopped.into()))),
-                    };
+                    return Poll::Ready(Some(Err(ended.unwrap_or_else(|_| Error::Stopped.into()))));
                 }
             }
         }

@@ -18,7 +18,7 @@ pub struct Never {
     pub entry: String,
     /// The word, with what it is: `message Release`, `fault loss`, `note ignored: not requested`.
     pub what: String,
-    /// The reason. Empty where nobody has given one yet.
+    /// The reason. Empty where none is given yet.
     pub why: String,
 }
 

@@ -35,6 +35,13 @@ pub struct EntryCard {
     pub source: &'static str,
 }
 
+impl EntryCard {
+    /// Whether a measurement is named after this entry, `maekawa.1`, because the catalogue has no row for its mechanism.
+    pub fn names(&self, measurement: &str) -> bool {
+        self.mechanisms.is_empty() && measurement.strip_prefix(self.id).is_some_and(|rest| rest.starts_with('.'))
+    }
+}
+
 /// Measurements or small models over existing processes.
 #[derive(Clone, Copy)]
 pub struct Experiment {

@@ -258,7 +258,7 @@ impl<C: Chapter> Shell for ShellOf<C> {
     fn carried<'a>(&self, message: &'a AnyMessage) -> Option<&'a dyn Described> {
         match message.get() {
             Some(message) => C::carried(message),
-            // Bytes that nobody read yet, or a model without what carries the protocol.
+            // Bytes that no node has read yet, or a model without what carries the protocol.
             None => Some(message),
         }
     }

@@ -105,8 +105,9 @@
 //!   ignore it.
 //! - **Exploration and sampling.** `volvox lab check raft` visits every schedule of two or three members, up to four
 //!   terms (figure 8), logs of up to three entries and one crash, and checks election safety, log matching, leader
-//!   completeness and state machine safety. Pre-vote and check-quorum are off there, and membership changes, snapshots,
-//!   reads and transfers are not included: those are sampled, by `tests/fuzz.rs` and `volvox lab sweep store`.
+//!   completeness and state machine safety. Worlds of two members explore reads, a read whose messages are lost, a
+//!   transfer, changes of the members, and a snapshot for a learner. Pre-vote and check-quorum are off in all of them.
+//!   Larger worlds are sampled, by `tests/fuzz.rs` and `volvox lab sweep store`.
 //! - Entries after a received snapshot may be acknowledged only once the checkpoint is current. So worlds must not
 //!   report a record as durable before a checkpoint that was made before it; they may write it earlier.
 //!

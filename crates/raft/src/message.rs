@@ -166,7 +166,7 @@ impl MessageKind for Message {
         "SnapshotReply",
         "Stale",
         "Join",
-        "Joins",
+        "ForwardJoin",
     ];
 
     fn kind(&self) -> &'static str {

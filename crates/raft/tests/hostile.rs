@@ -1,7 +1,10 @@
 //! Every input is hostile until checked: bytes that are not a message, and implausible messages.
 
 use crate::harness::{Cluster, id};
-use volvox_core::{Bytes, Decode, DecodeError, Duration, Encode, Incarnation, NodeId, Part, Reader, Rng, decode_all};
+use std::collections::BTreeSet;
+use volvox_core::{
+    Bytes, Decode, DecodeError, Duration, Encode, Incarnation, MessageKind, NodeId, Part, Reader, Rng, decode_all,
+};
 use volvox_raft::entry::ENTRIES_MAX;
 use volvox_raft::index::NUMBER_MAX;
 use volvox_raft::{
@@ -61,6 +64,14 @@ fn message(rng: &mut Rng) -> Message {
     };
     let incarnation = |rng: &mut Rng| Incarnation(rng.below(10).min(1));
     Message { from: incarnation(rng), to: incarnation(rng), term: term(rng), body }
+}
+
+/// The table of kinds is written by hand, and the laboratory looks in it for what never happened.
+#[test]
+fn every_kind_of_message_is_in_the_table_and_no_other() {
+    let mut rng = Rng::new(1);
+    let met: BTreeSet<&str> = (0..5_000).map(|_| message(&mut rng).kind()).collect();
+    assert_eq!(met, Message::KINDS.iter().copied().collect());
 }
 
 /// A well-behaved message: what an encoder really produces.

@@ -17,6 +17,8 @@ struct Watched {
     next: i64,
     created: bool,
     canceled: bool,
+    /// Compaction ended it, and its client has not canceled it yet.
+    lost: bool,
     /// Pieces of a fragmented response so far.
     pieces: Vec<Event>,
 }
@@ -99,7 +101,8 @@ impl World {
                     EventKind::Put => self.pairs.insert(event.key_value.key.clone(), event.key_value.clone()),
                     EventKind::Delete => self.pairs.remove(&event.key_value.key),
                 };
-                let event = Event { previous: before, ..event.clone() };
+                let previous = before.filter(|_| !event.is_creation());
+                let event = Event { previous, ..event.clone() };
                 self.history.entry(change.revision).or_default().push(event);
             }
         }
@@ -208,9 +211,9 @@ impl World {
             self.fail("the client's choice of an id was not kept");
         }
         let next = if create.start_revision == 0 { response.revision + 1 } else { create.start_revision };
-        let watched = Watched { create, next, created: true, canceled: false, pieces: Vec::new() };
+        let watched = Watched { create, next, created: true, canceled: false, lost: false, pieces: Vec::new() };
         if let Some(before) = self.watched.insert((stream, response.watch_id), watched)
-            && !before.canceled
+            && (!before.canceled || before.lost)
         {
             self.fail("an id was given twice");
         }
@@ -220,8 +223,10 @@ impl World {
         let compacted = self.store.compacted();
         let seed = self.seed;
         let watched = self.watched.get_mut(&(stream, response.watch_id)).expect("a watcher that was created");
-        assert!(watched.created && !watched.canceled && watched.pieces.is_empty(), "seed {seed}");
+        assert!(watched.created && watched.pieces.is_empty(), "seed {seed}");
+        assert!(!watched.canceled || (watched.lost && response.compact_revision == 0), "seed {seed}");
         watched.canceled = true;
+        watched.lost = response.compact_revision != 0;
         if response.compact_revision != 0 {
             assert_eq!((response.compact_revision, response.revision), (compacted, 0), "seed {seed}");
             assert!(watched.next < compacted, "seed {seed}: canceled, but nothing that it needs is gone");
@@ -350,6 +355,64 @@ fn a_stream_that_was_not_opened_refuses() {
     let mut out = Vec::new();
     world.hub.on_create(StreamId(4), WatchCreate::default(), &world.store.view(), &mut out);
     assert_eq!(out, [(StreamId(4), WatchResponse::refused(1, Refusal::TooMany))]);
+}
+
+/// A client that cancels a watcher which it has lost waits for the answer before it forgets the id: clientv3 does.
+#[test]
+fn a_watcher_lost_to_compaction_keeps_its_id_until_its_client_cancels_it() {
+    let mut store = Store::new(StoreConfig::default());
+    for _ in 0..9 {
+        store.apply(&Command::Put(PutRequest { key: "k".into(), ..PutRequest::default() })).expect("a put");
+    }
+    store.apply(&Command::Compact(CompactionRequest { revision: 9, physical: false })).expect("a compaction");
+    let mut hub = Hub::new(HubLimits::default(), store.revision());
+    let (stream, view) = (StreamId(1), store.view());
+    let mut out = Vec::new();
+    hub.on_open(stream);
+    hub.on_credit(stream, 100, &mut out);
+    let create =
+        |watch_id, start_revision| WatchCreate { key: "k".into(), watch_id, start_revision, ..WatchCreate::default() };
+    hub.on_create(stream, create(5, 2), &view, &mut out);
+    while hub.catch_up(&view, &mut out) {}
+    assert_eq!(out.last().map(|(_, response)| (response.canceled, response.compact_revision)), Some((true, 9)));
+    assert_eq!(hub.counts(), (0, 0));
+    out.clear();
+    hub.on_create(stream, create(5, 0), &view, &mut out);
+    assert_eq!(out, [(stream, WatchResponse::refused(10, Refusal::DuplicateId))]);
+    out.clear();
+    hub.on_cancel(stream, 5, &mut out);
+    hub.on_cancel(stream, 5, &mut out);
+    let canceled = WatchResponse { revision: 10, watch_id: 5, canceled: true, ..WatchResponse::default() };
+    assert_eq!(out, [(stream, canceled)], "it is answered once");
+    out.clear();
+    hub.on_create(stream, create(5, 0), &view, &mut out);
+    assert!(matches!(out[..], [(_, WatchResponse { watch_id: 5, created: true, canceled: false, .. })]), "{out:?}");
+}
+
+/// A client that never cancels what it lost must not cost memory without end.
+#[test]
+fn lost_watchers_are_remembered_within_a_bound() {
+    let mut store = Store::new(StoreConfig::default());
+    for _ in 0..9 {
+        store.apply(&Command::Put(PutRequest { key: "k".into(), ..PutRequest::default() })).expect("a put");
+    }
+    store.apply(&Command::Compact(CompactionRequest { revision: 9, physical: false })).expect("a compaction");
+    let mut hub = Hub::new(HubLimits::default(), store.revision());
+    let (stream, view) = (StreamId(1), store.view());
+    let mut out = Vec::new();
+    hub.on_open(stream);
+    hub.on_credit(stream, 1_000_000, &mut out);
+    for _ in 0..20_000 {
+        let create = WatchCreate { key: "k".into(), start_revision: 1, ..WatchCreate::default() };
+        hub.on_create(stream, create, &view, &mut out);
+        while hub.catch_up(&view, &mut out) {}
+    }
+    let ids: Vec<i64> = out.iter().filter(|(_, at)| at.created).map(|(_, at)| at.watch_id).collect();
+    assert!(ids.is_sorted_by(|a, b| a < b), "no id is given twice by itself");
+    out.clear();
+    (0..20_000).for_each(|watch_id| hub.on_cancel(stream, watch_id, &mut out));
+    assert!(out.len() <= 4096, "{} are remembered", out.len());
+    assert_eq!(out.last().map(|(_, response)| response.watch_id), Some(19_999), "the newest are");
 }
 
 /// A door encodes a list once for all that hold it.

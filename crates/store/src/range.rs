@@ -92,8 +92,11 @@ impl View {
     ) -> ControlFlow<(), bool> {
         let limit = usize::try_from(request.limit).ok().filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         if request.sort_target != SortTarget::Key {
+            // A target without an order sorts what the limit has left, and one more: clients that set no order get that.
+            let is_cut_first = request.sort_order == SortOrder::None && !is_filtered(request);
+            let first = if is_cut_first { limit.saturating_add(1) } else { usize::MAX };
             let pairs = self.pairs(range, at, false);
-            let mut all: Vec<Pair<'a>> = pairs.filter(|pair| passes(request, pair)).collect();
+            let mut all: Vec<Pair<'a>> = pairs.filter(|pair| passes(request, pair)).take(first).collect();
             sort(&mut all, request.sort_target, request.sort_order == SortOrder::Descend);
             let more = all.len() > limit;
             all.into_iter().take(limit).try_for_each(visit)?;
@@ -162,8 +165,12 @@ impl View {
         Changes { view: self, records: alloc::boxed::Box::new(records), next, left: max_revisions }
     }
 
-    /// The pair that an event replaced: as it was one revision before. `None` when there was none, or it is compacted.
+    /// The pair that an event replaced: as it was one revision before. `None` when there was none, or it is compacted, and
+    /// for a creation: a pair that the same revision deleted before is in the event of that delete.
     pub fn previous_of(&self, event: &Event) -> Option<KeyValue> {
+        if event.is_creation() {
+            return None;
+        }
         self.previous(&event.key_value.key, event.key_value.mod_revision - 1)
     }
 }

@@ -73,6 +73,13 @@ pub struct Event {
     pub previous: Option<KeyValue>,
 }
 
+impl Event {
+    /// Whether it begins a life of its key.
+    pub fn is_creation(&self) -> bool {
+        self.kind == EventKind::Put && self.key_value.create_revision == self.key_value.mod_revision
+    }
+}
+
 /// Everything that one revision changed, in the order it was done.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Change {

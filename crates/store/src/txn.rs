@@ -57,8 +57,8 @@ impl View {
         let mut nested = choice.nested.iter();
         for op in branch(request, choice) {
             match op {
-                RequestOp::Range(range) => self.resolve(range.revision).map(|_| ())?,
-                RequestOp::Put(put) => self.check_put_now(put)?,
+                RequestOp::Range(range) => self.check_revision_in_txn(range.revision)?,
+                RequestOp::Put(put) => self.check_put_in_txn(put)?,
                 RequestOp::DeleteRange(_) => {}
                 RequestOp::Txn(inner) => self.check_choice(inner, nested.next().expect("a choice for each"))?,
                 RequestOp::Empty => return Err(Error::KeyNotFound),
@@ -67,15 +67,37 @@ impl View {
         Ok(())
     }
 
-    /// The checks of a put that need the store.
+    /// A negative revision means the newest one, except in a transaction: there it lies below the compaction point, which
+    /// is -1 at first.
+    fn check_revision_in_txn(&self, revision: i64) -> Result<(), Error> {
+        if revision < 0 && revision < self.compacted {
+            Err(Error::Compacted)
+        } else {
+            self.resolve(revision).map(|_| ())
+        }
+    }
+
+    /// The checks of a put that need the store: the lease, then the key.
     pub(crate) fn check_put_now(&self, put: &PutRequest) -> Result<(), Error> {
-        if put.lease != 0 && self.lease(put.lease).is_none() {
-            return Err(Error::LeaseNotFound);
-        }
-        if (put.ignore_value || put.ignore_lease) && !self.index.get(&put.key).is_some_and(|slot| slot.alive) {
-            return Err(Error::KeyNotFound);
-        }
-        Ok(())
+        self.check_lease(put)?;
+        self.check_kept(put)
+    }
+
+    /// The same in a transaction, where etcd has them in the other order.
+    fn check_put_in_txn(&self, put: &PutRequest) -> Result<(), Error> {
+        self.check_kept(put)?;
+        self.check_lease(put)
+    }
+
+    fn check_lease(&self, put: &PutRequest) -> Result<(), Error> {
+        if put.lease != 0 && self.lease(put.lease).is_none() { Err(Error::LeaseNotFound) } else { Ok(()) }
+    }
+
+    /// Whether there is a pair whose value or lease the put can keep, if it wants to.
+    fn check_kept(&self, put: &PutRequest) -> Result<(), Error> {
+        let keeps = put.ignore_value || put.ignore_lease;
+        let is_missing = keeps && !self.index.get(&put.key).is_some_and(|slot| slot.alive);
+        if is_missing { Err(Error::KeyNotFound) } else { Ok(()) }
     }
 
     fn holds(&self, compare: &Compare) -> bool {

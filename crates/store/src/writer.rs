@@ -148,14 +148,16 @@ impl<'a> Writer<'a> {
     }
 
     /// Remembers the event. The pair that it replaced is the key's state one revision before: not what an earlier
-    /// change of the same revision made of it.
+    /// change of the same revision made of it. See [`View::previous_of`].
     fn note(&mut self, kind: EventKind, key_value: KeyValue, slot: Option<Slot>, before: Option<KeyValue>) {
-        let previous = match slot {
+        let mut event = Event { kind, key_value, previous: None };
+        event.previous = match slot {
+            _ if event.is_creation() => None,
             Some(slot) if slot.revision.main == self.main => {
                 self.state.version_at(&slot, self.main - 1).map(|found| found.key_value())
             }
             _ => before,
         };
-        self.events.push(Event { kind, key_value, previous });
+        self.events.push(event);
     }
 }

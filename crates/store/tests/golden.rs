@@ -361,7 +361,8 @@ fn golden_19() {
     let changes = fixture.store.take_events();
     assert_eq!(names(&changes[0]), [(EventKind::Delete, "b".into()), (EventKind::Put, "b".into())]);
     let old = |event: &Event| event.previous.as_ref().map(|pair| pair.value.clone());
-    assert!(changes[0].events.iter().all(|event| old(event) == Some(b("old"))), "one revision before");
+    let before: Vec<_> = changes[0].events.iter().map(old).collect();
+    assert_eq!(before, [Some(b("old")), None], "one revision before, and none before a creation");
     assert_eq!(fixture.store.view().previous(b"b", 2).map(|pair| pair.value), Some(b("old")));
 }
 

@@ -11,4 +11,5 @@ mod history;
 #[path = "support/maker.rs"]
 mod maker;
 mod oracle;
+mod reports;
 mod stepwise;

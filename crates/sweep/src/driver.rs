@@ -165,6 +165,8 @@ pub(crate) struct Membership {
     pub additions: u64,
     pub changes: u64,
     pub removed: Vec<NodeId>,
+    /// When the machines of the newest members are switched on: all together.
+    pub switch_on: Instant,
 }
 
 impl Run {

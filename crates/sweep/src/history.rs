@@ -56,7 +56,16 @@ impl History {
                 if let Some(stream) = self.streams.get_mut(stream) {
                     // Courses name their watchers 1, 2, 3; removed ones need placeholders.
                     stream.watchers.resize(stream.watchers.len().max(place + 1), Watcher::new(create.clone()));
+                    let canceling = stream.watchers[place].canceling;
                     stream.watchers[place] = Watcher::new(create.clone());
+                    stream.watchers[place].canceling = canceling;
+                }
+            }
+            Command::Watch(WatchCommand::Cancel { stream, watch_id }) => {
+                let place = usize::try_from(watch_id - 1).ok();
+                let stream = self.streams.get_mut(stream);
+                if let Some(watcher) = stream.zip(place).and_then(|(stream, place)| stream.watchers.get_mut(place)) {
+                    watcher.canceling = true;
                 }
             }
             Command::Watch(WatchCommand::Close { stream }) => {

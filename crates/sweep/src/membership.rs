@@ -130,8 +130,12 @@ impl Run {
             members.push(id);
         }
         world.add_node(id, &members, self.shape.config_of_joiner(id));
-        let after = Duration::from_millis(self.rng.between(10, 400));
-        world.fault_after(after, volvox_core::Fault::Start(id));
+        // Machines that come in one rack are switched on together: then several nodes catch up at a time, and one joint
+        // configuration takes them all.
+        if self.membership.switch_on <= world.now() {
+            self.membership.switch_on = world.now() + Duration::from_millis(self.rng.between(10, 800));
+        }
+        world.fault_after(self.membership.switch_on.since(world.now()), volvox_core::Fault::Start(id));
         for _ in 0..self.shape.clients_a_node {
             self.clients.push(Client { node: id, busy: None });
             let client = self.clients.len() - 1;

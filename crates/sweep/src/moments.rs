@@ -11,6 +11,8 @@ const OFTEN_PERCENT: u64 = 70;
 pub(crate) enum Moment {
     /// This node leads from now on.
     Elected(NodeId),
+    /// A follower has more of the log of this leader, which has committed nothing in its term.
+    Spread(NodeId),
     /// The configuration that this leader has appended is joint.
     Joint(NodeId),
 }
@@ -18,8 +20,12 @@ pub(crate) enum Moment {
 /// How a seed treats such moments.
 #[derive(Clone, Debug)]
 pub(crate) struct Strikes {
-    /// How many of a hundred draw a fault.
-    pub chance_percent: u64,
+    /// How many of a hundred elections draw a fault.
+    pub elected_percent: u64,
+    /// How many of a hundred followers that have more of an unsettled log do.
+    pub spread_percent: u64,
+    /// How many of a hundred joint configurations do.
+    pub joint_percent: u64,
     /// How long the fault waits, when it does not come at once.
     pub after: Latency,
     /// How long it lasts.
@@ -45,7 +51,11 @@ pub(crate) enum Strike {
 impl Strikes {
     /// The same, at most of the moments.
     pub fn often(self) -> Strikes {
-        Strikes { chance_percent: self.chance_percent.max(OFTEN_PERCENT), ..self }
+        Strikes {
+            elected_percent: self.elected_percent.max(OFTEN_PERCENT),
+            joint_percent: self.joint_percent.max(OFTEN_PERCENT),
+            ..self
+        }
     }
 
     /// Draws how a seed treats them; half of the seeds leave them alone.
@@ -54,8 +64,11 @@ impl Strikes {
             minimum: Duration::from_micros(100),
             mean: Duration::from_millis(from[rng.below(from.len() as u64) as usize]),
         };
+        let chance = |rng: &mut Rng| [0, 0, 0, 0, 15, 40, 70, 95][rng.below(8) as usize];
         Strikes {
-            chance_percent: [0, 0, 0, 0, 15, 40, 70, 95][rng.below(8) as usize],
+            elected_percent: chance(rng),
+            spread_percent: chance(rng),
+            joint_percent: chance(rng),
             after: mean(rng, &[3, 10, 40, 150]),
             lasting: mean(rng, &[200, 600, 2_000]),
         }

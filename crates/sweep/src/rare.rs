@@ -4,9 +4,9 @@
 //! itself before the step.
 
 use crate::moments::Moment;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use volvox_core::NodeId;
-use volvox_raft::{Index, RoleKind, Term};
+use volvox_raft::{Index, Member, Raft, RoleKind, Term};
 use volvox_replica::Replica;
 use volvox_sim::Counts;
 
@@ -26,6 +26,8 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("a checkpoint waited for space", "a full disk, while the log continues"),
     ("nodes recovered under a fresh incarnation", "a node that lost its storage votes again"),
     ("joint configurations left by a new leader", "the leader that began the change is gone"),
+    ("joint configurations of several nodes", "several nodes join or leave in one change"),
+    ("logs of unsettled leaders spread", "a follower takes entries of a leader that has committed nothing in its term"),
     ("steps down: no longer a voter", "a leader that was removed goes"),
     ("members added as learners", "a node joins without a vote"),
     ("members added as voters", "a node joins, to vote once it caught up"),
@@ -55,6 +57,12 @@ pub const MUST_RUN: &[(&str, &str)] = &[
     ("registers found linearizable", "the search for an order ends with one"),
 ];
 
+/// How far the log of a leader has come at any follower, while it has committed nothing in its term.
+fn spread(raft: &Raft) -> Option<Index> {
+    let is_unsettled = raft.role() == RoleKind::Leader && raft.term_at(raft.commit_index()) != Some(raft.term());
+    is_unsettled.then(|| raft.progress().map(|(_, matched, _)| matched).max()).flatten()
+}
+
 /// The state of every node after its last step.
 #[derive(Default)]
 pub struct RarePaths {
@@ -72,6 +80,8 @@ struct Last {
     checkpoint: Index,
     applied: Index,
     is_joint: bool,
+    /// How far the log has come at any follower; of a leader that has committed nothing in its term.
+    spread: Option<Index>,
     /// The term in which it became leader of a configuration that was joint already.
     joint_since: Option<Term>,
 }
@@ -86,6 +96,7 @@ impl RarePaths {
             checkpoint: raft.checkpoint_index(),
             applied: replica.applied(),
             is_joint: raft.configuration().is_joint(),
+            spread: spread(raft),
             joint_since: None,
         };
         if let Some(last) = self.nodes.get(&id).copied() {
@@ -107,12 +118,20 @@ impl RarePaths {
             } else if now.is_joint && !last.is_joint && now.role == RoleKind::Leader {
                 self.moment = Some(Moment::Joint(id));
                 let configuration = raft.configuration();
-                let exchanged = configuration.voters.symmetric_difference(&configuration.outgoing).count();
-                self.counts.add(if exchanged > 1 {
-                    "joint configurations of several changes"
+                let names =
+                    |voters: &BTreeSet<Member>| voters.iter().map(|member| member.node).collect::<BTreeSet<_>>();
+                let (before, after) = (names(&configuration.outgoing), names(&configuration.voters));
+                self.counts.add(if before.symmetric_difference(&after).count() > 1 {
+                    "joint configurations of several nodes"
                 } else {
-                    "joint configurations of one change"
+                    "joint configurations of one node"
                 });
+            }
+            if let (Some(before), Some(spread)) = (last.spread, now.spread)
+                && spread > before
+            {
+                self.counts.add("logs of unsettled leaders spread");
+                self.moment = Some(Moment::Spread(id));
             }
             if now.joint_since.is_some() && !now.is_joint {
                 self.counts.add("joint configurations left by a new leader");

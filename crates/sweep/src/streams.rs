@@ -128,8 +128,13 @@ impl Run {
             // From an old revision, which may be compacted.
             watcher.next = 1 + self.rng.below(truth as u64) as i64;
         }
-        watcher.must_begin = false;
         let create = watcher.request(watch_place);
+        if std::mem::take(&mut watcher.must_begin) {
+            // A lost watcher keeps its id until it is canceled.
+            watcher.canceling = true;
+            let cancel = WatchCommand::Cancel { stream: stream.id, watch_id: create.watch_id };
+            world.command(node, Command::Watch(cancel));
+        }
         world.command(node, Command::Watch(WatchCommand::Create { stream: stream.id, create }));
     }
 
@@ -154,6 +159,7 @@ impl Run {
             Heard::Fragment => "watch responses in fragments",
             Heard::Progress => "watch progress told",
             Heard::Compacted => "compaction under a watcher",
+            Heard::Canceled => "lost watchers canceled",
         });
         if heard == Heard::Compacted {
             self.streams[place].watchers[watch_place].must_begin = true;

@@ -13,30 +13,39 @@ use volvox_core::{Duration, Fault, Instant, NodeId};
 /// From then on a first change of the members goes before.
 const MEMBERS_BY: Duration = Duration::from_secs(6);
 
+/// Within this time most elections end.
+const ELECTION: Duration = Duration::from_secs(1);
+
 impl Run {
     /// Something began that may draw a fault.
     pub(crate) fn on_moment(&mut self, world: &mut World, moment: Moment) {
         let strikes = &self.shape.strikes;
         // Every seed sees a change of its members: a seed that has had none for a long time gets the time for it.
         let is_late = self.membership.changes == 0 && world.now().since(Instant::ZERO) > MEMBERS_BY;
-        if self.healing || is_late || self.striking.below(100) >= strikes.chance_percent {
+        let percent = match moment {
+            Moment::Elected(_) => strikes.elected_percent,
+            Moment::Spread(_) => strikes.spread_percent,
+            Moment::Joint(_) => strikes.joint_percent,
+        };
+        if self.healing || is_late || self.striking.below(100) >= percent {
             return;
         }
         let strike = match moment {
-            Moment::Elected(leader) => match self.striking.below(8) {
-                0..=3 => Strike::Crash(leader),
-                4 | 5 => Strike::Isolate(leader),
+            Moment::Elected(leader) | Moment::Spread(leader) => match self.striking.below(8) {
+                0..=2 => Strike::Crash(leader),
+                3..=5 => Strike::Isolate(leader),
                 6 => Strike::Pause(leader),
                 _ => Strike::Power,
             },
             Moment::Joint(leader) => match self.striking.below(8) {
                 0 => Strike::Crash(leader),
                 1 => Strike::Power,
-                2..=4 => Strike::Rack(leader),
+                2..=5 => Strike::Rack(leader),
                 _ => Strike::Split,
             },
         };
-        let is_at_once = self.striking.below(2) == 0;
+        // A message later the other half has learnt of the change.
+        let is_at_once = self.striking.below(4) < if matches!(strike, Strike::Rack(_)) { 3 } else { 2 };
         let after = if is_at_once { 0 } else { strikes.after.draw(&mut self.striking) };
         match after {
             0 => self.strike(world, strike),
@@ -48,7 +57,11 @@ impl Run {
         if self.healing {
             return;
         }
-        let lasting = Duration::from_nanos(self.shape.strikes.lasting.draw(&mut self.striking));
+        let mut lasting = Duration::from_nanos(self.shape.strikes.lasting.draw(&mut self.striking));
+        if matches!(strike, Strike::Split | Strike::Rack(_)) {
+            // Both sides have the time to elect.
+            lasting += ELECTION;
+        }
         let (fault, name) = match strike {
             Strike::Crash(node) => {
                 if self.striking.below(2) == 0 {

@@ -25,6 +25,8 @@ pub struct Watcher {
     pub created: bool,
     /// It was canceled, and must be created again.
     pub must_begin: bool,
+    /// Its client has canceled it after it was lost, and waits for the answer.
+    pub canceling: bool,
     /// Pieces of a response that is not whole yet.
     pieces: Vec<Event>,
 }
@@ -56,12 +58,21 @@ pub enum Heard {
     Progress,
     /// The watcher was canceled: history is gone. It must start over at this revision.
     Compacted,
+    /// The answer to the client's cancel.
+    Canceled,
 }
 
 impl Watcher {
     /// A watcher that was not created yet.
     pub fn new(create: WatchCreate) -> Watcher {
-        Watcher { next: create.start_revision, create, created: false, must_begin: false, pieces: Vec::new() }
+        Watcher {
+            next: create.start_revision,
+            create,
+            created: false,
+            must_begin: false,
+            canceling: false,
+            pieces: Vec::new(),
+        }
     }
 
     /// The request that resumes it where it is.
@@ -73,6 +84,7 @@ impl Watcher {
     pub fn interrupt(&mut self) {
         self.created = false;
         self.must_begin = false;
+        self.canceling = false;
         // A response that did not arrive whole is as if it had not arrived.
         self.pieces.clear();
     }
@@ -93,7 +105,11 @@ impl Watcher {
         };
         truth.events(self.next, through).filter(wanted).map(|event| {
             let pair = &event.key_value;
-            let previous = if self.create.prev_kv { truth.get(&pair.key, pair.mod_revision - 1) } else { None };
+            let previous = if self.create.prev_kv && !event.is_creation() {
+                truth.get(&pair.key, pair.mod_revision - 1)
+            } else {
+                None
+            };
             Event { previous: previous.cloned(), ..event.clone() }
         })
     }
@@ -187,7 +203,7 @@ impl Stream {
         let place = usize::try_from(response.watch_id - 1).map_err(|_| "a watch id of no watcher".to_string())?;
         let watcher = self.watchers.get_mut(place).ok_or("a watch id of no watcher")?;
         let heard = if response.created {
-            if watcher.created || response.canceled {
+            if watcher.created || watcher.canceling || response.canceled {
                 return Err(format!("created twice, or created and canceled: {response}"));
             }
             watcher.created = true;
@@ -195,6 +211,8 @@ impl Stream {
                 watcher.next = response.revision + 1;
             }
             Heard::Created
+        } else if response.canceled && response.compact_revision == 0 && std::mem::take(&mut watcher.canceling) {
+            Heard::Canceled
         } else if !watcher.created {
             return Err(format!("a response to a watcher that was not created: {response}"));
         } else if response.canceled {

@@ -83,8 +83,8 @@ fn commands_without_a_cluster_say_so() {
         refused(&output, &["there is no cluster in", "volvox up"]);
     }
     assert!(!std::path::Path::new(&data).exists(), "asking made no folder");
-    let nobody = format!("127.0.0.1:{}", free_ports());
-    refused(&volvox(&["--endpoints", &nobody, "--command-timeout", "1", "get", "k"]), &[&nobody]);
+    let unused = format!("127.0.0.1:{}", free_ports());
+    refused(&volvox(&["--endpoints", &unused, "--command-timeout", "1", "get", "k"]), &[&unused]);
 }
 
 #[test]

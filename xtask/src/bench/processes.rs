@@ -96,7 +96,7 @@ impl Foreigners {
             ours.push(ancestor);
             ancestor = Stat::read(ancestor).map_or(0, |stat| stat.parent);
         }
-        let before = everybody()?.into_iter().map(|(pid, stat)| (pid, stat.all_ticks)).collect();
+        let before = all_processes()?.into_iter().map(|(pid, stat)| (pid, stat.all_ticks)).collect();
         Ok(Foreigners { begun: Instant::now(), before, ours })
     }
 
@@ -110,7 +110,7 @@ impl Foreigners {
     pub fn stop(self) -> Result<Strangers> {
         let own = std::process::id();
         let mut busy = Vec::new();
-        for (pid, stat) in everybody()? {
+        for (pid, stat) in all_processes()? {
             // Kernel threads do not count as strangers: 2 is their parent.
             if pid == 2 || stat.parent == 2 || stat.parent == own || self.ours.contains(&pid) {
                 continue;
@@ -127,7 +127,7 @@ impl Foreigners {
     }
 }
 
-fn everybody() -> Result<Vec<(u32, Stat)>> {
+fn all_processes() -> Result<Vec<(u32, Stat)>> {
     let entries = std::fs::read_dir("/proc").context("cannot read /proc")?;
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     Ok(pids.filter_map(|pid| Some((pid, Stat::read(pid)?))).collect())

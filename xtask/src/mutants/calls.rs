@@ -26,6 +26,18 @@ impl Calls {
         reached
     }
 
+    /// The functions that call this one, directly or not.
+    pub fn leading_to(&self, called: &str) -> BTreeSet<String> {
+        let mut leading = BTreeSet::new();
+        let mut new = vec![called.to_string()];
+        while let Some(name) = new.pop() {
+            let callers =
+                self.by_function.iter().filter(|(_, called)| called.contains(&name)).map(|(caller, _)| caller);
+            new.extend(callers.filter(|caller| leading.insert((*caller).clone())).cloned().collect::<Vec<_>>());
+        }
+        leading
+    }
+
     fn function(&mut self, signature: &Signature, block: &Block) {
         let name = signature.ident.to_string();
         self.called.clear();
@@ -75,6 +87,13 @@ impl<'a> Visit<'a> for Calls {
         }
         names(call.tokens.clone(), &mut self.called);
     }
+}
+
+/// The functions of a file, by name.
+pub fn functions(file: &syn::File) -> BTreeSet<String> {
+    let mut calls = Calls::default();
+    calls.visit_file(file);
+    calls.all
 }
 
 /// The last word of the trait that an `impl` is of.

@@ -117,7 +117,7 @@ pub struct Judgement {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// Nobody can tell it from the original.
+    /// No run can tell it from the original.
     Equivalent,
     /// Something should have noticed it.
     Missed,
@@ -173,15 +173,16 @@ const HEAD: &str = "# Mutants
 
 Written by `cargo xtask mutants`; [CONTRIBUTING.md](../../CONTRIBUTING.md#mutants) says how to run it and how to read this page.
 A mutant is *killed* when a property breaks, when something that must break does not, when a measured claim misses, or when an
-assertion fails. Another number of states, or another output, kills nothing.
+assertion fails. Another number of states, or another output, kills nothing. A mutant is *undecided* when a check came to no
+end and no other one noticed it; it is judged as every other survivor, and counted again in a column of its own.
 
 ";
 
 /// The page over all chapters.
 pub fn page(all: &BTreeMap<String, Results>, judgements: &[Judgement]) -> String {
     let mut text = HEAD.to_string();
-    text += "| protocol | date | commit | seed | mutants | tried | property | negative | claim | assertion | equivalent | missed | not judged |\n";
-    text += "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
+    text += "| protocol | date | commit | seed | mutants | tried | property | negative | claim | assertion | equivalent | missed | not judged | undecided |\n";
+    text += "|---|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n";
     let mut survivors = String::new();
     for results in all.values() {
         let Results { chapter, date, commit, seed, mutants, tried, .. } = results;
@@ -193,7 +194,7 @@ pub fn page(all: &BTreeMap<String, Results>, judgements: &[Judgement]) -> String
         // Writing to a string does not fail.
         let _ = writeln!(
             text,
-            "| {chapter} | {date} | {commit} | {seed} | {mutants} | {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {chapter} | {date} | {commit} | {seed} | {mutants} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             tried.len(),
             of(Fate::Property),
             of(Fate::Negative),
@@ -202,6 +203,7 @@ pub fn page(all: &BTreeMap<String, Results>, judgements: &[Judgement]) -> String
             said(Some(Kind::Equivalent)),
             said(Some(Kind::Missed)),
             said(None),
+            of(Fate::Undecided),
         );
         if alive().next().is_some() {
             let _ = write!(survivors, "\n## {chapter}\n\n");

@@ -2,8 +2,8 @@
 //! operator changes.
 //!
 //! Left out are tests, codec and text (`Encode`, `Display`, ... and everything inside a macro), defaults, properties, queries
-//! that only observers ask, remarks (`cx.note`), and comparisons with a named limit (`..._MAX`): no small instance reaches
-//! one, and the tests of the crate meet each.
+//! that only observers ask, remarks (`cx.note`), comparisons with a named limit (`..._MAX`) and what lies behind one: no small
+//! instance reaches a limit, and the tests of the crate meet each. So are branches that run only without a rule.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,8 +15,9 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Block, Expr, ExprMethodCall, ExprReturn, Item, Lit, Local, Signature, Stmt};
 
-use super::calls::{Calls, trait_of};
+use super::calls::{self, Calls, trait_of};
 use super::operators::{self, Operator};
+use super::unreached::{self, has_limit};
 
 /// Traits whose code is codec, text or defaults.
 const TRAITS_OF_VOCABULARY: [&str; 12] = [
@@ -103,14 +104,15 @@ pub fn find(modules: &[(String, String)]) -> anyhow::Result<Vec<Site>> {
     let mut calls = Calls::default();
     files.iter().for_each(|(_, _, file)| calls.visit_file(file));
     let reached = calls.reached();
-    let persists = modules.iter().any(|(_, text)| text.contains("cx.persist("));
+    let persisting = calls.leading_to("persist");
     let mut sites = Vec::new();
     for (path, text, file) in &files {
         let mut finder = Finder {
             path,
             text,
             reached: &reached,
-            persists,
+            // A node of a role without records has nothing to wait for.
+            persists: calls::functions(file).iter().any(|name| persisting.contains(name)),
             function: String::new(),
             is_return_kept: false,
             ordinals: BTreeMap::new(),
@@ -166,6 +168,10 @@ impl Finder<'_> {
             self.function = name;
             self.visit_block(block);
         }
+    }
+
+    fn is_excluded(&self, condition: &Expr, value: bool) -> bool {
+        unreached::is_excluded(condition, value, &|part| self.source(part).to_string())
     }
 
     /// A condition is negated as a whole; where it binds names, each of its other parts is.
@@ -264,11 +270,6 @@ impl Finder<'_> {
     }
 }
 
-/// Whether this compares with a named limit.
-fn has_limit(text: &str) -> bool {
-    text.split(|letter: char| !letter.is_alphanumeric() && letter != '_').any(|word| word.ends_with("_MAX"))
-}
-
 impl<'a> Visit<'a> for Finder<'_> {
     fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
         if !is_conditional(&item.attrs) {
@@ -319,8 +320,15 @@ impl<'a> Visit<'a> for Finder<'_> {
         match expression {
             Expr::If(branch) => {
                 self.condition(&branch.cond);
-                self.visit_block(&branch.then_branch);
-                if let Some((_, other)) = &branch.else_branch {
+                if !self.is_excluded(&branch.cond, true) {
+                    // A peer's message beyond a limit is forged: it takes a refusal to leave here.
+                    let is_refusal = self.is_return_kept || has_limit(self.source(&branch.cond));
+                    let before = std::mem::replace(&mut self.is_return_kept, is_refusal);
+                    self.visit_block(&branch.then_branch);
+                    self.is_return_kept = before;
+                }
+                if let Some((_, other)) = branch.else_branch.as_ref().filter(|_| !self.is_excluded(&branch.cond, false))
+                {
                     self.visit_expr(other);
                 }
             }
@@ -331,10 +339,14 @@ impl<'a> Visit<'a> for Finder<'_> {
             Expr::Match(choice) => {
                 self.visit_expr(&choice.expr);
                 for arm in &choice.arms {
-                    if let Some((_, guard)) = &arm.guard {
-                        self.condition(guard);
+                    let guard = arm.guard.as_ref().map(|(_, guard)| &**guard);
+                    if unreached::is_of_removed_rule(&arm.pat) {
+                        continue;
                     }
-                    self.last(&arm.body);
+                    guard.into_iter().for_each(|guard| self.condition(guard));
+                    if !guard.is_some_and(|guard| self.is_excluded(guard, true)) {
+                        self.last(&arm.body);
+                    }
                 }
             }
             Expr::Binary(binary) => self.binary(binary),

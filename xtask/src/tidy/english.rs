@@ -62,7 +62,7 @@ const TWINS: &[Twin] = &[
     },
     Twin {
         name: "somebody",
-        pattern: Pattern::Text(&["somebody", "whoever"]),
+        pattern: Pattern::Text(&["somebody", "nobody", "everybody", "whoever"]),
         instead: "the actor: a node, a client, an operator, another process",
     },
     Twin { name: "anew", pattern: Pattern::Text(&["anew"]), instead: "again; restarts, rewrites, rebuilds" },
@@ -281,7 +281,7 @@ mod tests {
     fn a_turn_that_is_not_listed_is_found_with_its_line_and_its_twin() {
         let found = check("a.md", "fine\nIt waits For Ever.\n", "");
         assert_eq!(found, ["a.md:2: `for-ever` is not said here; instead: forever"]);
-        assert!(check("a.md", "It waits forever, for everybody.\n", "").is_empty());
+        assert!(check("a.md", "It waits forever, for all others.\n", "").is_empty());
     }
 
     #[test]
@@ -289,6 +289,7 @@ mod tests {
         for (text, name) in [
             ("// Somebody asks, and the lease ends.\n", "somebody"),
             ("/// The lock is free for whoever asks first.\n", "somebody"),
+            ("// Everybody knows it.\n", "somebody"),
             ("//! Begins anew after a crash.\n", "anew"),
             ("let note = \"an election is under way\";\n", "under-way"),
             ("// The rule is taken out.\n", "taken-out"),

@@ -1,4 +1,4 @@
-//! The limits of an exploration when nobody sets them, and its progress on a terminal.
+//! The limits of an exploration when no flag sets them, and its progress on a terminal.
 //!
 //! A model that a reader asks for may be larger than the machine. It must end with what was explored until then, and not
 //! when the kernel ends it, so the limit is less than the free memory, which Linux tells; elsewhere the greatest default holds.

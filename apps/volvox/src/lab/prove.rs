@@ -153,7 +153,7 @@ fn not_yet(known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Vec<&'stati
 /// The claim with this identifier, or all claims of the entry with this name.
 fn named(id: &str, known: &BTreeMap<&'static str, (&'static str, Claim)>) -> Result<Vec<&'static str>> {
     let upper = id.to_uppercase();
-    if let Some((id, _)) = known.get_key_value(upper.as_str()) {
+    if let Some((id, _)) = known.get_key_value(upper.as_str()).or_else(|| known.get_key_value(id)) {
         return Ok(vec![id]);
     }
     if let Ok(entry) = REGISTRY.entry(id) {

@@ -1,6 +1,7 @@
 //! `volvox lab sweep store`: the whole service over the real log, under every fault.
 
 use super::sweep_arguments::SweepArguments;
+use crate::print::say;
 use anyhow::{Result, bail};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -44,9 +45,9 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
         eprintln!();
     }
     if json {
-        println!("{}", document(&outcome))
+        say(document(&outcome))
     } else {
-        println!("{outcome}")
+        say(&outcome)
     }
     Ok(if outcome.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -63,15 +64,12 @@ fn run_one(sweep: &Sweep, seed: u64, json: bool) -> Result<ExitCode> {
             Err(reason) => (None, Some(reason)),
         };
         let trace = ring.lines();
-        println!(
-            "{}",
-            serde_json::json!({ "seed": seed, "nodes": nodes, "chain": chain, "reason": reason, "trace": trace })
-        );
+        say(serde_json::json!({ "seed": seed, "nodes": nodes, "chain": chain, "reason": reason, "trace": trace }));
     } else {
-        ring.lines().iter().for_each(|line| println!("{line}"));
+        ring.lines().iter().for_each(say);
         match &result {
-            Ok(report) => println!("seed {seed} with {nodes} nodes: passed, hash chain {:016x}", report.chain),
-            Err(reason) => println!("{reason}\nreplay: {}", replay_line(seed, nodes)),
+            Ok(report) => say(format_args!("seed {seed} with {nodes} nodes: passed, hash chain {:016x}", report.chain)),
+            Err(reason) => say(format_args!("{reason}\nreplay: {}", replay_line(seed, nodes))),
         }
     }
     Ok(if result.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -75,8 +75,8 @@ pub fn run(arguments: &SweepArguments, json: bool) -> Result<ExitCode> {
         if let (Some(rule), true) = (&arguments.without, report.found.is_empty()) {
             let protocol = &arguments.protocol;
             say(format_args!(
-                "nothing broke without {rule} in these runs; `volvox lab check {protocol}` explores all runs of small \
-                 instances, and finds one that breaks\n"
+                "nothing broke without {rule} in these runs; `volvox lab check {protocol} --without {rule}` explores \
+                 all runs of small instances, and finds one that breaks\n"
             ));
         }
         if let (Some(file), Some(_)) = (&arguments.save, script) {

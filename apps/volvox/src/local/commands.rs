@@ -32,13 +32,13 @@ pub fn kill(data: &Path, id: u64) -> Result<String> {
 /// # Errors
 /// When there is no such node, it is already running, or it ends at once.
 pub async fn start(data: &Path, id: u64) -> Result<String> {
-    let mut manifest = Manifest::require(data)?;
-    manifest.node(id)?;
+    let mut edit = Manifest::edit(data)?;
+    edit.node(id)?;
     if NodeProcess::of_node(data, id).is_some() {
         bail!("node {id} is already running");
     }
-    manifest.forget_failed_sync(id);
-    manifest.save(data)?;
+    edit.forget_failed_sync(id);
+    let manifest = edit.save(data)?;
     let node = manifest.node(id)?;
     let mut child = spawn(&manifest, node, data)?;
     let deadline = Instant::now() + LIMIT;

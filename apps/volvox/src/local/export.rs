@@ -3,6 +3,7 @@
 //! The database is written beside its place and moved there when it is complete and on disk.
 
 use super::snapshot_file;
+use crate::print::say;
 use crate::progress::Progress;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -44,10 +45,10 @@ pub fn export(arguments: &ExportArguments, json: bool) -> Result<ExitCode> {
             "file": file.display().to_string(), "database": to.display().to_string(),
             "revision": revision, "bytes": bytes,
         });
-        println!("{document}");
+        say(document);
     } else {
-        println!("exported revision {revision} to {}", to.display());
-        println!("restore: etcdutl snapshot restore {} --data-dir FOLDER", to.display());
+        say(format_args!("exported revision {revision} to {}", to.display()));
+        say(format_args!("restore: etcdutl snapshot restore {} --data-dir FOLDER", to.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,9 +74,9 @@ pub fn status(file: &Path, json: bool) -> Result<ExitCode> {
             "hash": status.hash, "revision": status.revision, "totalKey": status.total_keys,
             "totalSize": status.total_bytes, "version": status.version,
         });
-        println!("{document}");
+        say(document);
     } else {
-        println!("{:x}, {}, {}, {}", status.hash, status.revision, status.total_keys, status.total_bytes);
+        say(format_args!("{:x}, {}, {}, {}", status.hash, status.revision, status.total_keys, status.total_bytes));
     }
     Ok(ExitCode::SUCCESS)
 }

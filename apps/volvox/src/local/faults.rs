@@ -29,11 +29,11 @@ pub async fn inject(data: &Path, text: &str) -> Result<String> {
         (_, Fault::Start(id)) => commands::start(data, id.0).await,
         (_, Fault::Crash { who, without_disk }) => crash(data, *who, *without_disk).await,
         (Some(Live::Process | Live::Network | Live::Clock | Live::Disk), _) => {
-            let mut manifest = Manifest::require(data)?;
-            check_nodes(&manifest, &fault)?;
-            add(&mut manifest.faults, &fault);
-            tell(&manifest, data).await?;
-            manifest.save(data)?;
+            let mut edit = Manifest::edit(data)?;
+            check_nodes(&edit, &fault)?;
+            add(&mut edit.faults, &fault);
+            tell(&edit, data).await?;
+            edit.save(data)?;
             Ok(fault.to_string())
         }
     }
@@ -62,15 +62,15 @@ pub fn list(data: &Path) -> Result<Vec<String>> {
 /// # Errors
 /// When there is no cluster, or a node cannot be reached.
 pub async fn heal(data: &Path) -> Result<String> {
-    let mut manifest = Manifest::require(data)?;
-    manifest.faults.clear();
-    for node in &manifest.nodes {
+    let mut edit = Manifest::edit(data)?;
+    edit.faults.clear();
+    for node in &edit.nodes {
         if let Some(process) = NodeProcess::of_node(data, node.id).filter(NodeProcess::is_paused) {
             process.signal(libc::SIGCONT)?;
         }
     }
-    tell(&manifest, data).await?;
-    manifest.save(data)?;
+    tell(&edit, data).await?;
+    edit.save(data)?;
     Ok("healed".to_owned())
 }
 

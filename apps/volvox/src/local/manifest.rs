@@ -1,8 +1,12 @@
 //! `cluster.toml`: the description of a local cluster.
+//!
+//! Commands that run side by side take turns to change it (`cluster.lock`): each reads what the one before it wrote.
 
 use crate::client::serves_tls;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use volvox_core::fault::DiskFault;
 use volvox_core::{Fault, NodeId};
@@ -103,16 +107,34 @@ impl Manifest {
         })
     }
 
-    /// Writes the manifest atomically.
+    /// Begins to change the manifest of a folder that must have one; another process that does so waits.
     ///
     /// # Errors
-    /// When the folder cannot be written.
-    pub fn save(&self, data: &Path) -> Result<()> {
+    /// When there is no manifest, or it cannot be read.
+    pub fn edit(data: &Path) -> Result<Edit> {
+        Manifest::require(data)?;
+        let turn = Turn::take(data)?;
+        Ok(Edit { manifest: Manifest::require(data)?, turn })
+    }
+
+    /// Writes the manifest of a folder that has none yet.
+    ///
+    /// # Errors
+    /// When it has one meanwhile, or cannot be written.
+    pub fn create(self, data: &Path) -> Result<Manifest> {
+        let turn = Turn::take(data)?;
+        if Manifest::load(data)?.is_some() {
+            bail!("another process made a cluster in {} at the same time", data.display());
+        }
+        Edit { manifest: self, turn }.save(data)
+    }
+
+    /// Writes the manifest atomically.
+    fn write(&self, data: &Path) -> Result<()> {
         let path = path(data);
         let temporary = data.join("cluster.toml.new");
         let text = toml::to_string(self).context("cannot encode the manifest")?;
         let write = || {
-            std::fs::create_dir_all(data)?;
             std::fs::write(&temporary, text)?;
             std::fs::File::open(&temporary)?.sync_all()?;
             std::fs::rename(&temporary, &path)
@@ -136,6 +158,55 @@ impl Manifest {
     pub fn endpoints(&self) -> Vec<String> {
         let scheme = |node: &ManifestNode| if serves_tls(&node.flags) { "https://" } else { "" };
         self.nodes.iter().map(|node| format!("{}127.0.0.1:{}", scheme(node), node.client_port)).collect()
+    }
+}
+
+/// A manifest that this process alone changes.
+pub struct Edit {
+    manifest: Manifest,
+    turn: Turn,
+}
+
+impl Edit {
+    /// Writes the changed manifest, and lets the next process change it.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn save(self, data: &Path) -> Result<Manifest> {
+        let Edit { manifest, turn } = self;
+        manifest.write(data)?;
+        drop(turn);
+        Ok(manifest)
+    }
+}
+
+impl Deref for Edit {
+    type Target = Manifest;
+
+    fn deref(&self) -> &Manifest {
+        &self.manifest
+    }
+}
+
+impl DerefMut for Edit {
+    fn deref_mut(&mut self) -> &mut Manifest {
+        &mut self.manifest
+    }
+}
+
+/// The right to change the manifest: a lock that the operating system releases with the file, or with the process.
+struct Turn(#[expect(dead_code, reason = "the lock lives as long as its file is open")] File);
+
+impl Turn {
+    fn take(data: &Path) -> Result<Turn> {
+        let path = data.join("cluster.lock");
+        let lock = || {
+            std::fs::create_dir_all(data)?;
+            let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+            file.lock()?;
+            Ok::<File, std::io::Error>(file)
+        };
+        Ok(Turn(lock().with_context(|| format!("cannot lock {}", path.display()))?))
     }
 }
 
@@ -190,9 +261,33 @@ mod tests {
         let data = std::env::temp_dir().join(format!("volvox-manifest-{}", std::process::id()));
         let mut manifest = Manifest::new(3, Some(7000), &["--election-timeout".into()]).unwrap();
         manifest.faults.push("partition 1,2|3".into());
-        manifest.save(&data).unwrap();
+        manifest.clone().create(&data).unwrap();
+        assert!(manifest.clone().create(&data).is_err(), "there is one");
         assert_eq!(Manifest::load(&data).unwrap(), Some(manifest));
         std::fs::remove_dir_all(&data).unwrap();
         assert_eq!(Manifest::load(&data).unwrap(), None);
+    }
+
+    /// `volvox start 1 & volvox start 2` is two processes.
+    #[test]
+    fn no_change_is_lost_among_many_writers() {
+        let data = std::env::temp_dir().join(format!("volvox-writers-{}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&data);
+        Manifest::new(3, None, &[]).and_then(|new| new.create(&data)).expect("a manifest");
+        let writer = |number: usize| {
+            let data = data.clone();
+            std::thread::spawn(move || {
+                let mut edit = Manifest::edit(&data)?;
+                edit.faults.push(format!("skew 1 +{number}ms"));
+                edit.save(&data).map(drop)
+            })
+        };
+        let writers: Vec<_> = (0..40).map(writer).collect();
+        for writer in writers {
+            writer.join().expect("no panic").expect("written");
+        }
+        let manifest = Manifest::require(&data).expect("the manifest");
+        std::fs::remove_dir_all(&data).expect("removed");
+        assert_eq!(manifest.faults.len(), 40);
     }
 }

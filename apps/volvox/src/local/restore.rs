@@ -9,6 +9,7 @@
 
 use super::manifest::{Manifest, node_folder};
 use super::snapshot_file::{self, Loaded};
+use crate::print::say;
 use crate::progress::Progress;
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
@@ -74,10 +75,10 @@ pub fn restore(arguments: &RestoreArguments, data: &Path, json: bool) -> Result<
             "file": file.display().to_string(), "data": data.display().to_string(), "revision": view.revision(),
             "cluster": manifest.cluster, "nodes": nodes, "endpoints": manifest.endpoints(),
         });
-        println!("{document}");
+        say(document);
     } else {
-        println!("restored revision {} to {nodes} nodes in {}", view.revision(), data.display());
-        println!("start:   volvox --data {} up", data.display());
+        say(format_args!("restored revision {} to {nodes} nodes in {}", view.revision(), data.display()));
+        say(format_args!("start:   volvox --data {} up", data.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -101,7 +102,7 @@ fn refuse_what_is_there(manifest: &Manifest, data: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Keys that passwords protect must not become readable to all because nobody thought of it.
+/// Keys that passwords protect must not become readable to all because an operator did not think of it.
 fn refuse_what_was_protected(origin: &Origin, arguments: &RestoreArguments) -> Result<()> {
     let Origin { auth_enabled, users, roles, .. } = origin;
     let name = arguments.file.display();
@@ -183,7 +184,7 @@ fn move_into_place(manifest: &Manifest, data: &Path, aside: &Path) -> Result<()>
         std::fs::rename(&from, &to).with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
     }
     sync(data)?;
-    manifest.save(data)?;
+    manifest.clone().create(data)?;
     sync(data)
 }
 

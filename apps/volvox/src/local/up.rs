@@ -4,6 +4,7 @@ use super::faults;
 use super::manifest::{Manifest, ManifestNode, node_log};
 use super::processes::{NodeProcess, last_words, spawn};
 use crate::client::{ClientOptions, Cluster, Endpoint, Repeat, find_endpoints, serves_tls};
+use crate::print::say;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use std::cell::RefCell;
@@ -47,13 +48,13 @@ pub struct UpArguments {
 /// When the cluster cannot be started; says what to do.
 pub async fn up(arguments: UpArguments, data: &Path, options: &ClientOptions) -> Result<ExitCode> {
     let (json, tls) = (options.json, options.tls.load()?);
-    let mut manifest = manifest_for(&arguments, data)?;
-    check_ports(&manifest, data)?;
+    check_ports(&manifest_for(&arguments, data)?, data)?;
+    let mut edit = Manifest::edit(data)?;
     let starting = |id: u64| NodeProcess::of_node(data, id).is_none();
-    for id in manifest.nodes.iter().map(|node| node.id).filter(|id| starting(*id)).collect::<Vec<u64>>() {
-        manifest.forget_failed_sync(id);
+    for id in edit.nodes.iter().map(|node| node.id).filter(|id| starting(*id)).collect::<Vec<u64>>() {
+        edit.forget_failed_sync(id);
     }
-    manifest.save(data)?;
+    let manifest = edit.save(data)?;
     // Checked before a node is started: a missing file is reported at once.
     let endpoints = find_endpoints(&[], Some(data), tls.as_ref())?;
     let mut children = Vec::new();
@@ -70,17 +71,17 @@ pub async fn up(arguments: UpArguments, data: &Path, options: &ClientOptions) ->
         stop_all(&manifest, data);
         return Err(error);
     }
-    mark_formed(manifest.clone(), data)?;
+    mark_formed(data)?;
     faults::apply(&Manifest::require(data)?).await;
     if json {
-        println!("{}", serde_json::json!({ "ready": true, "endpoints": manifest.endpoints() }));
+        say(serde_json::json!({ "ready": true, "endpoints": manifest.endpoints() }));
     } else {
         announce(&manifest, data, arguments.detach);
     }
     if !arguments.detach {
         watch_until_signal(&manifest, data, &mut children).await;
         if !json {
-            println!("stopping");
+            say("stopping");
         }
         stop_all(&Manifest::require(data)?, data);
     }
@@ -102,9 +103,7 @@ pub fn down(data: &Path) -> Result<String> {
 
 fn manifest_for(arguments: &UpArguments, data: &Path) -> Result<Manifest> {
     let Some(manifest) = Manifest::load(data)? else {
-        let manifest = Manifest::new(arguments.nodes.unwrap_or(3), arguments.port_base, &arguments.node_flags)?;
-        manifest.save(data)?;
-        return Ok(manifest);
+        return Manifest::new(arguments.nodes.unwrap_or(3), arguments.port_base, &arguments.node_flags)?.create(data);
     };
     let nodes = manifest.nodes.len() as u64;
     if let Some(wanted) = arguments.nodes
@@ -222,12 +221,10 @@ async fn wait_writable(cluster: &Cluster, trouble: &RefCell<String>) -> Result<(
     }
 }
 
-fn mark_formed(mut manifest: Manifest, data: &Path) -> Result<()> {
-    if !manifest.formed {
-        manifest.formed = true;
-        manifest.save(data)?;
-    }
-    Ok(())
+fn mark_formed(data: &Path) -> Result<()> {
+    let mut edit = Manifest::edit(data)?;
+    edit.formed = true;
+    edit.save(data).map(drop)
 }
 
 fn announce(manifest: &Manifest, data: &Path, detached: bool) {
@@ -235,17 +232,17 @@ fn announce(manifest: &Manifest, data: &Path, detached: bool) {
         Some("./volvox-data") | None => String::new(),
         Some(other) => format!(" --data {other}"),
     };
-    println!("clients: {}", manifest.endpoints().join(", "));
+    say(format_args!("clients: {}", manifest.endpoints().join(", ")));
     let secure = manifest.nodes.iter().any(|node| serves_tls(&node.flags));
     let tls = if secure { " --cacert FILE" } else { "" };
     let first = &manifest.endpoints()[0];
-    println!("try:     volvox{option}{tls} put greeting hello   (or etcdctl{tls} --endpoints {first})");
+    say(format_args!("try:     volvox{option}{tls} put greeting hello   (or etcdctl{tls} --endpoints {first})"));
     if detached {
-        println!("stop:    volvox{option} down");
+        say(format_args!("stop:    volvox{option} down"));
     } else {
-        println!("stop:    Ctrl-C");
+        say("stop:    Ctrl-C");
     }
-    println!("ready");
+    say("ready");
 }
 
 async fn watch_until_signal(manifest: &Manifest, data: &Path, children: &mut [(u64, Child)]) {

@@ -8,11 +8,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The default of `--election-timeout`; the least is five heartbeats.
+/// The default of `--election-timeout`.
 const ELECTION_TIMEOUT_MS: u64 = 500;
+/// The longest one.
+const ELECTION_TIMEOUT_MS_MAX: u64 = 50_000;
+/// The default of `--heartbeat-interval`, of which the election timeout is at least five times as long.
 const HEARTBEAT_MS: u64 = 50;
 /// A year: a longer life of a token is a mistake.
 const MAX_TOKEN_TTL_SECONDS: u64 = 366 * 24 * 3600;
+/// The default of `--watch-progress-interval`, and the meaning of 0: kube-apiserver's tests pass that.
+const WATCH_PROGRESS_MS: u64 = 600_000;
+/// The shortest one.
+const WATCH_PROGRESS_MS_MIN: u64 = 100;
 
 /// The flags of `volvox node`. All are optional here, because the configuration file may give them.
 #[derive(Args, Clone, Debug, Default, Deserialize)]
@@ -66,7 +73,8 @@ pub struct NodeArguments {
     /// Write a checkpoint after this many bytes of log [default: 16777216]
     #[arg(long, env = "VOLVOX_CHECKPOINT_LOG_BYTES", value_name = "BYTES")]
     checkpoint_log_bytes: Option<u64>,
-    /// The interval of progress notifications to idle watchers that requested them, in milliseconds [default: 600000]
+    /// The interval of progress notifications to idle watchers that requested them, in milliseconds; at least 100, and 0
+    /// means the default [default: 600000]
     #[arg(long, env = "VOLVOX_WATCH_PROGRESS_INTERVAL", value_name = "MS")]
     watch_progress_interval: Option<u64>,
     /// This node's certificate for clients, PEM: the client port then accepts TLS only; goes with --key-file
@@ -167,11 +175,7 @@ impl NodeArguments {
         }
         let heartbeat = merged.heartbeat_interval.unwrap_or(HEARTBEAT_MS);
         let election = merged.election_timeout.unwrap_or(ELECTION_TIMEOUT_MS);
-        if heartbeat == 0 || election < 5 * heartbeat || election >= 50_000 {
-            bail!(
-                "--election-timeout {election} must be at least five times --heartbeat-interval {heartbeat}, and below 50000"
-            );
-        }
+        check_times(heartbeat, election)?;
         let local = |port| SocketAddr::from(([127, 0, 0, 1], port));
         let listen_client = merged.listen_client.unwrap_or(local(2379));
         let listen_admin = merged.listen_admin.unwrap_or(local(2381));
@@ -219,7 +223,7 @@ impl NodeArguments {
             election_timeout: Duration::from_millis(election),
             quota_bytes: merged.quota_bytes.unwrap_or(0),
             checkpoint_log_bytes: merged.checkpoint_log_bytes.unwrap_or(16 << 20).max(1 << 16),
-            watch_progress_interval: Duration::from_millis(merged.watch_progress_interval.unwrap_or(600_000).max(100)),
+            watch_progress_interval: watch_progress_interval(merged.watch_progress_interval),
             tls: merged.tls()?,
             client_tls,
             auth_token_ttl: Duration::from_secs(auth_token_ttl),
@@ -305,6 +309,29 @@ impl NodeArguments {
     }
 }
 
+/// Refuses what etcd refuses, in its words.
+fn check_times(heartbeat_ms: u64, election_ms: u64) -> Result<()> {
+    if heartbeat_ms == 0 {
+        bail!("--heartbeat-interval must be >0 (set to {heartbeat_ms}ms)");
+    }
+    if heartbeat_ms.saturating_mul(5) > election_ms {
+        bail!(
+            "--election-timeout[{election_ms}ms] should be at least as 5 times as --heartbeat-interval[{heartbeat_ms}ms]"
+        );
+    }
+    if election_ms > ELECTION_TIMEOUT_MS_MAX {
+        bail!(
+            "--election-timeout[{election_ms}ms] is too long, and should be set less than {ELECTION_TIMEOUT_MS_MAX}ms"
+        );
+    }
+    Ok(())
+}
+
+fn watch_progress_interval(given_ms: Option<u64>) -> Duration {
+    let wanted = given_ms.filter(|ms| *ms > 0).unwrap_or(WATCH_PROGRESS_MS);
+    Duration::from_millis(wanted.max(WATCH_PROGRESS_MS_MIN))
+}
+
 fn parse_members(texts: &[String]) -> Result<BTreeMap<u64, String>> {
     let mut members = BTreeMap::new();
     for text in texts {
@@ -320,4 +347,29 @@ fn parse_members(texts: &[String]) -> Result<BTreeMap<u64, String>> {
         }
     }
     Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_progress_interval_is_the_default_one() {
+        let interval = |given| watch_progress_interval(given).as_millis();
+        assert_eq!([interval(None), interval(Some(0))], [600_000, 600_000]);
+        assert_eq!([interval(Some(1)), interval(Some(100)), interval(Some(5000))], [100, 100, 5000]);
+    }
+
+    #[test]
+    fn times_are_refused_as_by_etcd() {
+        let refused = |heartbeat, election| check_times(heartbeat, election).unwrap_err().to_string();
+        for (heartbeat, election) in [(29, 271), (101, 521), (100, 2000), (100, 500), (50, 50_000)] {
+            assert!(check_times(heartbeat, election).is_ok(), "{heartbeat} {election}");
+        }
+        assert_eq!(refused(0, 1000), "--heartbeat-interval must be >0 (set to 0ms)");
+        let short = "--election-timeout[499ms] should be at least as 5 times as --heartbeat-interval[100ms]";
+        assert_eq!(refused(100, 499), short);
+        assert!(refused(u64::MAX, 499).contains("5 times"), "without an overflow");
+        assert_eq!(refused(50, 50_001), "--election-timeout[50001ms] is too long, and should be set less than 50000ms");
+    }
 }

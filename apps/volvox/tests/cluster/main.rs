@@ -6,6 +6,7 @@
 mod door;
 mod faults;
 mod restore;
+mod scripts;
 mod shutdown;
 mod tls;
 mod volvox;

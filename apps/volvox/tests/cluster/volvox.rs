@@ -1,6 +1,7 @@
 //! Runs the program.
 
 use serde_json::Value;
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -33,6 +34,15 @@ impl Folder {
     /// Runs the program about the cluster `data`, whatever comes of it.
     pub fn try_volvox(&self, data: &str, arguments: &[&str]) -> Output {
         self.command(data, arguments).output().expect("the program runs")
+    }
+
+    /// Runs the program for a reader that takes one line and goes; that line, and what it complains about.
+    pub fn head(&self, data: &str, arguments: &[&str]) -> (String, Output) {
+        let mut child =
+            self.command(data, arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+        let mut line = String::new();
+        BufReader::with_capacity(1, child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        (line, child.wait_with_output().expect("it ends"))
     }
 
     /// Begins to run the program, and lets it run.

@@ -33,7 +33,7 @@ pub enum What<P: Process> {
         /// The message.
         message: P::Message,
         /// Whether that is because the receiver is down.
-        nobody: bool,
+        is_receiver_down: bool,
     },
     /// A timer fires.
     Fire {
@@ -93,8 +93,8 @@ impl<P: Process> Clone for What<P> {
             What::Deliver { from, to, message, kept } => {
                 What::Deliver { from: *from, to: *to, message: message.clone(), kept: *kept }
             }
-            What::Lose { from, to, message, nobody } => {
-                What::Lose { from: *from, to: *to, message: message.clone(), nobody: *nobody }
+            What::Lose { from, to, message, is_receiver_down } => {
+                What::Lose { from: *from, to: *to, message: message.clone(), is_receiver_down: *is_receiver_down }
             }
             What::Fire { node, timer } => What::Fire { node: *node, timer: timer.clone() },
             What::Command { node, command } => What::Command { node: *node, command: command.clone() },
@@ -113,8 +113,12 @@ impl<P: Process> fmt::Display for Action<P> {
             What::Deliver { from, to, message, kept } => {
                 write!(f, "{to} <- {from} {message}{}", if *kept { " (and stays in flight)" } else { "" })?;
             }
-            What::Lose { from, to, message, nobody } => {
-                write!(f, "lost {from} -> {to} {message}{}", if *nobody { " (nobody there)" } else { "" })?;
+            What::Lose { from, to, message, is_receiver_down } => {
+                write!(
+                    f,
+                    "lost {from} -> {to} {message}{}",
+                    if *is_receiver_down { " (the receiver is down)" } else { "" }
+                )?;
             }
             What::Fire { node, timer } => write!(f, "{node} timer {timer:?} fires")?,
             What::Command { node, command } => write!(f, "{node} command {command}")?,

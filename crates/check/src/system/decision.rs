@@ -23,7 +23,7 @@ pub struct Decision {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) enum Kind {
     Deliver { envelope: u32, kept: bool },
-    Lose { envelope: u32, nobody: bool },
+    Lose { envelope: u32, is_receiver_down: bool },
     Fire { node: u32, timer: u32 },
     Command { command: u32 },
     Sync { node: u32, through: Position },
@@ -53,10 +53,10 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                 let (from, to) = (self.ids[envelope.from], self.ids[envelope.to]);
                 What::Deliver { from, to, message: envelope.message.clone(), kept }
             }
-            Kind::Lose { envelope, nobody } => {
+            Kind::Lose { envelope, is_receiver_down } => {
                 let envelope = self.envelopes.get(envelope);
                 let (from, to) = (self.ids[envelope.from], self.ids[envelope.to]);
-                What::Lose { from, to, message: envelope.message.clone(), nobody }
+                What::Lose { from, to, message: envelope.message.clone(), is_receiver_down }
             }
             Kind::Fire { node, timer } => What::Fire { node: id(node), timer: self.timers.get(timer).timer.clone() },
             Kind::Command { command } => {
@@ -82,7 +82,7 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
         let id = |node: u32| self.ids[node as usize];
         let class = match decision.kind {
             Kind::Deliver { kept: true, .. } if self.network.order != LinkOrder::Duplicating => return None,
-            Kind::Deliver { envelope, .. } | Kind::Lose { envelope, nobody: true } => {
+            Kind::Deliver { envelope, .. } | Kind::Lose { envelope, is_receiver_down: true } => {
                 let envelope = self.envelopes.get(envelope);
                 fingerprint_of(&("deliver", self.ids[envelope.from], self.ids[envelope.to]))
             }

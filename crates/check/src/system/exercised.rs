@@ -102,10 +102,10 @@ const DOUBLING: &str = "doubling";
 /// Records became durable by a separate event.
 const LATE_SYNC: &str = "late sync";
 /// A message arrived at a node that was down.
-const NOBODY: &str = "nobody there";
+const RECEIVER_DOWN: &str = "receiver down";
 
 impl Exercised {
-    /// The faults that a model may show. That a message finds nobody is part of a crash.
+    /// The faults that a model may show. A message to a node that is down is part of a crash.
     pub const FAULTS: &'static [&'static str] = &[CRASH, RESTART, LOSS, DOUBLING, LATE_SYNC];
 
     /// Adds what happened in another exploration of the same protocol.
@@ -140,6 +140,10 @@ impl Exercised {
             let never = all.iter().filter(|kind| !happened.contains(**kind));
             missing.extend(never.map(|kind| format!("{what} {kind}")));
         };
+        for (all, happened) in [(universe.messages, &self.sent), (universe.records, &self.records)] {
+            let unknown = happened.iter().find(|kind| !all.is_empty() && !all.contains(&kind.as_str()));
+            assert!(unknown.is_none(), "the table of its kinds lacks {unknown:?}: {all:?}");
+        }
         compare("command", universe.commands, &self.commands);
         compare("message", universe.messages, &self.sent);
         let sent: Vec<&str> = self.sent.iter().map(String::as_str).collect();
@@ -235,8 +239,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> System<P, H> {
                 happened.doubled.insert(kind.to_string());
                 happened.faults.insert(DOUBLING);
             }
-            if is(&envelope.finds_nobody) {
-                happened.faults.insert(NOBODY);
+            if is(&envelope.finds_receiver_down) {
+                happened.faults.insert(RECEIVER_DOWN);
             }
         }
         if is(&self.has_restarted) {

@@ -130,13 +130,13 @@ struct Envelope<M> {
     is_lost: AtomicBool,
     is_doubled: AtomicBool,
     /// Its receiver was down when it arrived.
-    finds_nobody: AtomicBool,
+    finds_receiver_down: AtomicBool,
 }
 
 impl<M> Envelope<M> {
     fn new(from: usize, to: usize, message: M) -> Envelope<M> {
         let never = || AtomicBool::new(false);
-        Envelope { from, to, message, is_lost: never(), is_doubled: never(), finds_nobody: never() }
+        Envelope { from, to, message, is_lost: never(), is_doubled: never(), finds_receiver_down: never() }
     }
 }
 

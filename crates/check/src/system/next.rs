@@ -133,8 +133,8 @@ impl<P: Checked, H: Clone + Eq + Hash + Send + Sync> Pushing<'_, '_, P, H> {
                 let history = state.words[system.layout().history()];
                 let draft = Draft { state, node: None, used: Some(place), sends: &[], history, budget };
                 let sum = system.sum_of(&draft, &mut self.scratch);
-                note(if is_up { &envelope.is_lost } else { &envelope.finds_nobody });
-                let decision = Kind::Lose { envelope: number, nobody: !is_up }.alone();
+                note(if is_up { &envelope.is_lost } else { &envelope.finds_receiver_down });
+                let decision = Kind::Lose { envelope: number, is_receiver_down: !is_up }.alone();
                 self.steps.lazy(sum, &|| decision, &|| system.build(&draft, sum));
             }
         }

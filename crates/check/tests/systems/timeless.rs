@@ -117,8 +117,8 @@ fn a_start_that_asks_for_now_is_a_counterexample_of_one_decision() {
     assert_eq!(found.actions(), ["n2 starts"]);
     assert_eq!(why, "n2 reads now(), but in an asynchronous model no time passes");
     assert_eq!(trace, format!("1.000ms n2 starts\n1.000ms {why}\n"));
-    let nobody_runs = world.view(&found.initial).nodes().next().is_none();
-    assert!(nobody_runs && found.steps.is_empty(), "no node has started before it");
+    let no_node_runs = world.view(&found.initial).nodes().next().is_none();
+    assert!(no_node_runs && found.steps.is_empty(), "no node has started before it");
 }
 
 #[test]

@@ -22,12 +22,31 @@ impl Budget {
         Budget { held: AtomicUsize::new(0), limit }
     }
 
+    /// Takes bytes until the guard goes; `None` when there are not that many.
+    pub fn hold(budget: &Arc<Budget>, bytes: usize) -> Option<Held> {
+        let held = Held { budget: Arc::clone(budget), bytes };
+        budget.take(bytes).then_some(held)
+    }
+
     fn take(&self, bytes: usize) -> bool {
-        self.held.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
+        bytes == 0 || self.held.fetch_add(bytes, Ordering::Relaxed) + bytes <= self.limit
     }
 
     fn give_back(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// A part of a budget, until it is dropped.
+#[derive(Debug)]
+pub struct Held {
+    budget: Arc<Budget>,
+    bytes: usize,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.budget.give_back(self.bytes);
     }
 }
 

@@ -60,7 +60,9 @@ impl Scrape {
         let id = format!("{:x}", status.id.0);
         out.labelled("etcd_server_id", "This member", &[("server_id", &id)], 1)?;
         out.labelled("etcd_server_version", "The version", &[("server_version", VERSION)], 1)?;
-        out.labelled("etcd_cluster_version", "The cluster's", &[("cluster_version", CLUSTER_VERSION)], 1)?;
+        // Major and minor number only, here and nowhere else.
+        let cluster_version = CLUSTER_VERSION.strip_suffix(".0").unwrap_or(CLUSTER_VERSION);
+        out.labelled("etcd_cluster_version", "The cluster's", &[("cluster_version", cluster_version)], 1)?;
         out.counter("etcd_server_leader_changes_seen", "Changes of leader", status.leader_changes)?;
         out.gauge("etcd_server_proposals_committed_total", "Entries committed", status.commit_index)?;
         out.gauge("etcd_server_proposals_applied_total", "Entries applied", status.applied_index)?;

@@ -469,3 +469,30 @@ async fn a_long_range_is_one_answer() {
         assert!(response.kvs.iter().all(|pair| pair.value.len() == 100));
     }
 }
+
+/// Tokens can be long.
+#[tokio::test]
+async fn long_metadata_is_served() {
+    let mut client = Client::new().await;
+    for length in [20_000, 100_000, 300_000] {
+        let mut request = tonic::Request::new(put("k", "1"));
+        request.metadata_mut().insert("token", "t".repeat(length).parse().unwrap());
+        assert!(within(client.kv.put(request)).await.is_ok(), "{length}");
+    }
+    assert_eq!(client.get("k").await.unwrap().version, 3, "on the same connection");
+}
+
+#[tokio::test]
+async fn transactions_are_nested_as_deep_as_in_etcd() {
+    let mut client = Client::new().await;
+    let never = one_compare("k", 0, 0, compare::TargetUnion::Version(7));
+    let nested = |levels: usize| {
+        let innermost = success(vec![op_put("k", "1")]);
+        let inner = (2..levels).fold(innermost, |inner, _| success(vec![op_txn(inner)]));
+        // The client reads fewer levels than it writes, so the answer has one.
+        pb::TxnRequest { compare: vec![never.clone()], ..success(vec![op_txn(inner)]) }
+    };
+    assert!(!client.txn(nested(128)).await.unwrap().succeeded);
+    let text = "etcdserver: too many operations in txn request";
+    refused(client.txn(nested(129)).await, Code::InvalidArgument, text);
+}

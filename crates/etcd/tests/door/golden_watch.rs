@@ -304,12 +304,33 @@ async fn golden_36_fragments() {
     assert_eq!((whole.events.len(), whole.fragment), (10_000, false));
 }
 
+/// dotnet-etcd sends its create requests and completes its half of the stream; so does grpcurl.
 #[tokio::test]
-async fn when_the_client_has_no_more_requests_the_stream_ends() {
+async fn a_client_that_half_closes_receives_until_it_goes_away() {
+    let live = Live::start().await;
+    let mut client = Watching::of(&live).await;
+    client.create(watch("a")).await;
+    client.requests = None;
+    for value in ["1", "2"] {
+        let revision = client.put("a", value).await;
+        assert_eq!(changes(&client.next().await.events), [(false, "a", revision)]);
+    }
+    drop(client.responses);
+    live.until(|view| view.status.watchers == 0 && view.status.watch_streams == 0).await;
+    assert_eq!(live.dispatcher.open_streams(), 0);
+}
+
+#[tokio::test]
+async fn a_half_closed_stream_ends_with_the_server() {
     let mut client = Watching::new().await;
     client.create(watch("a")).await;
     client.requests = None;
-    assert!(within(client.responses.message()).await.unwrap().is_none());
+    let Watching { server, mut responses, .. } = client;
+    let stopped = tokio::spawn(server.stop());
+    let status: Status = within(responses.message()).await.unwrap_err();
+    assert_eq!((status.code(), status.message()), (Code::Unavailable, "etcdserver: server stopped"));
+    drop(responses);
+    within(stopped).await.unwrap();
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn live_and_ready() {
 #[tokio::test]
 async fn version_and_unknown_paths() {
     let server = Server::start(&Fake::new()).await;
-    let version = r#"{"etcdserver":"3.6.14","etcdcluster":"3.6.0","storage":"3.6.0"}"#;
+    let version = r#"{"etcdserver":"3.6.16","etcdcluster":"3.6.0","storage":"3.6.0"}"#;
     assert_eq!(get(&server, "/version").await, text(200, version));
     assert_eq!(get(&server, "/v3/kv/range").await.0, 404);
     assert_eq!(get(&server, "/").await.0, 404);
@@ -174,7 +174,8 @@ async fn metrics_follow_what_happens() {
     for (name, expected) in [("etcd_server_has_leader", 1.0), ("etcd_server_is_leader", 1.0)] {
         assert_eq!(value(&after, name), expected);
     }
-    assert_eq!(value(&after, r#"etcd_server_version{server_version="3.6.14"}"#), 1.0);
+    assert_eq!(value(&after, r#"etcd_server_version{server_version="3.6.16"}"#), 1.0);
+    assert_eq!(value(&after, r#"etcd_cluster_version{cluster_version="3.6"}"#), 1.0);
     assert_eq!(value(&after, "etcd_server_quota_backend_bytes"), 2_147_483_648.0);
     assert!(value(&after, "process_resident_memory_bytes") > 1e6);
     assert!(value(&after, "etcd_mvcc_db_total_size_in_use_in_bytes") > 0.0);

@@ -53,7 +53,7 @@ pub struct Found {
     pub actions: Vec<String>,
     /// The decision from which on they repeat forever, for a violated liveness property.
     pub cycle_from: Option<usize>,
-    /// The run with fresh processes, one line an effect.
+    /// The run with fresh processes, one line per effect.
     pub trace: String,
     /// The run as a script with what followed from each line, as far as the world that is driven by hand could follow it.
     pub script: String,

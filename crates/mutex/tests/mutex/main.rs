@@ -3,5 +3,7 @@
 mod centralised;
 mod lamport_mutex;
 mod leases;
+mod maekawa;
 mod ricart_agrawala;
+mod suzuki_kasami;
 mod token_ring;

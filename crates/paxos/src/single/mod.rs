@@ -121,7 +121,7 @@ pub enum Learning {
     /// The proposer of the ballot is the distinguished learner, and tells the others what was chosen.
     Proposer,
     /// Each acceptor tells every learner.
-    Everybody,
+    All,
 }
 
 rules! {

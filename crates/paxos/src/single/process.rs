@@ -284,7 +284,7 @@ impl Paxos {
         }
         match self.config.learning {
             Learning::Proposer => cx.send(from, Message::Accepted(ballot, value)),
-            Learning::Everybody => self.on_accepted(self.id, ballot, value, cx),
+            Learning::All => self.on_accepted(self.id, ballot, value, cx),
         }
     }
 
@@ -300,7 +300,7 @@ impl Paxos {
         if self.config.keeps(Rule::AcceptanceOnDisk) {
             cx.persist(Record::Accepted(ballot, value));
         }
-        if self.config.learning == Learning::Everybody {
+        if self.config.learning == Learning::All {
             cx.broadcast(&self.members, Message::Accepted(ballot, value));
         }
         Ok(())

@@ -23,7 +23,7 @@ fn chosen(sim: &Simulation<Paxos>) -> Vec<Option<Value>> {
 /// 2.1: a value is chosen even if only one value is proposed by a single proposer.
 #[test]
 fn a_lone_proposal_is_chosen() {
-    for learning in [Learning::Proposer, Learning::Everybody] {
+    for learning in [Learning::Proposer, Learning::All] {
         let mut sim = cluster(5, Config { learning, ..Config::default() });
         sim.command(NodeId(4), Command::Propose(Value(7)));
         assert_eq!(sim.run_until(ms(1_000), |sim| !chosen(sim).contains(&None)), Stop::Done);

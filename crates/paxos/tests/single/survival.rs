@@ -79,7 +79,7 @@ fn torment(seed: u64, config: Config) -> Result<(Simulation<Paxos>, History), St
 #[test]
 fn one_value_is_chosen_whatever_happens_and_everybody_learns_it_in_the_end() {
     let mut contested = 0;
-    for (seed, learning) in (0..40).map(|seed| (seed, [Learning::Proposer, Learning::Everybody][seed as usize % 2])) {
+    for (seed, learning) in (0..40).map(|seed| (seed, [Learning::Proposer, Learning::All][seed as usize % 2])) {
         let config = Config { learning, ..Config::default() };
         let (mut sim, mut told) = torment(seed, config).unwrap_or_else(|broken| panic!("seed {seed}: {broken}"));
         contested += u64::from(sim.statistics().kinds.of("Refused") > 0);
@@ -100,7 +100,7 @@ fn one_value_is_chosen_whatever_happens_and_everybody_learns_it_in_the_end() {
 #[test]
 fn without_a_rule_two_values_are_chosen() {
     for rule in [Rule::Intersection, Rule::PromiseKept, Rule::AdoptNewest, Rule::SameBallot, Rule::AcceptanceOnDisk] {
-        let learning = if rule == Rule::SameBallot { Learning::Everybody } else { Learning::Proposer };
+        let learning = if rule == Rule::SameBallot { Learning::All } else { Learning::Proposer };
         let config = Config { learning, without: Some(rule), ..Config::default() };
         let found = (0..400).find_map(|seed| torment(seed, config.clone()).err());
         let found = found.unwrap_or_else(|| panic!("{} is not missed", rule.name()));

@@ -186,7 +186,9 @@ impl Hub {
             self.remove(id, watch_id);
             let gone =
                 WatchResponse { watch_id, canceled: true, compact_revision: compacted, ..WatchResponse::default() };
-            self.streams.get_mut(&id).expect("it had the watcher").answer(id, gone, out);
+            let stream = self.streams.get_mut(&id).expect("it had the watcher");
+            stream.answer(id, gone, out);
+            stream.remember_lost(watch_id);
             self.review(id);
         }
     }

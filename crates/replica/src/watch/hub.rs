@@ -144,7 +144,7 @@ impl Hub {
             Some(Refusal::Compacted)
         } else if bounded && create.key >= create.range_end {
             Some(Refusal::EmptyRange)
-        } else if create.watch_id != 0 && stream.watchers.contains_key(&create.watch_id) {
+        } else if create.watch_id != 0 && stream.has_id(create.watch_id) {
             Some(Refusal::DuplicateId)
         } else if stream.watchers.len() >= limits.watchers_max || stream.is_choked() {
             Some(Refusal::TooMany)
@@ -176,9 +176,10 @@ impl Hub {
         self.watcher_count += 1;
     }
 
-    /// Cancels a watcher; an unknown id is ignored (book/src/etcd.md#5.4).
+    /// Cancels a watcher, also one that compaction ended before; an unknown id is ignored (book/src/etcd.md#5.4).
     pub fn on_cancel(&mut self, id: StreamId, watch_id: i64, out: &mut Outgoing) {
-        if self.remove(id, watch_id) {
+        let was_lost = self.streams.get_mut(&id).is_some_and(|stream| stream.forget_lost(watch_id));
+        if self.remove(id, watch_id) || was_lost {
             let revision = self.revision;
             let canceled = WatchResponse { revision, watch_id, canceled: true, ..WatchResponse::default() };
             self.streams.get_mut(&id).expect("it had the watcher").answer(id, canceled, out);
@@ -301,7 +302,7 @@ impl Hub {
 impl Stream {
     /// The smallest counter value that no watcher has; the counter starts at 0 and only rises.
     fn automatic_id(&mut self) -> i64 {
-        while self.watchers.contains_key(&self.next_id) {
+        while self.has_id(self.next_id) {
             self.next_id += 1;
         }
         self.next_id += 1;

@@ -1,7 +1,7 @@
 //! One watch stream: its credit, its watchers, and the few answers that wait for credit.
 
 use super::{StreamId, WatchCreate, WatchResponse};
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
@@ -12,6 +12,9 @@ pub type Outgoing = Vec<(StreamId, WatchResponse)>;
 
 /// How many answers to requests may wait for credit. A door stops reading requests long before.
 const ANSWERS_WAITING_MAX: usize = 4096;
+
+/// How many lost watchers of a stream are remembered.
+const LOST_MAX: usize = 4096;
 
 /// One watcher.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -78,6 +81,8 @@ pub struct Stream {
     pub next_id: i64,
     /// The client asked how far the stream has come while a watcher was behind.
     pub progress_wanted: bool,
+    /// The newest ids of watchers that compaction ended and the client has not canceled since: still in use.
+    lost: BTreeSet<i64>,
     answers: VecDeque<WatchResponse>,
 }
 
@@ -98,6 +103,24 @@ impl Stream {
             return false;
         }
         true
+    }
+
+    /// Remembers a watcher that compaction ended: etcd's clients cancel it, and wait for the answer before they forget it.
+    pub fn remember_lost(&mut self, watch_id: i64) {
+        self.lost.insert(watch_id);
+        if self.lost.len() > LOST_MAX {
+            self.lost.pop_first();
+        }
+    }
+
+    /// Forgets a lost watcher; whether it was remembered.
+    pub fn forget_lost(&mut self, watch_id: i64) -> bool {
+        self.lost.remove(&watch_id)
+    }
+
+    /// Whether an id is in use on this stream.
+    pub fn has_id(&self, watch_id: i64) -> bool {
+        self.watchers.contains_key(&watch_id) || self.lost.contains(&watch_id)
     }
 
     /// Whether the answer backlog is too long to accept a request.

@@ -92,7 +92,7 @@ fn a_full_queue_drops_the_newest() {
 
 #[test]
 fn partitions_are_whole_partial_or_one_way() {
-    let everybody = [(ONE, TWO), (TWO, ONE), (ONE, THREE), (THREE, ONE), (TWO, THREE), (THREE, TWO)];
+    let all_links = [(ONE, TWO), (TWO, ONE), (ONE, THREE), (THREE, ONE), (TWO, THREE), (THREE, TWO)];
     for (texts, deaf) in [
         (vec!["partition 1,2|3"], vec![(ONE, THREE), (THREE, ONE), (TWO, THREE), (THREE, TWO)]),
         (vec!["partition 1|3"], vec![(ONE, THREE), (THREE, ONE)]),
@@ -105,7 +105,7 @@ fn partitions_are_whole_partial_or_one_way() {
         for text in &texts {
             fault(&mut sim, text);
         }
-        for (from, to) in everybody {
+        for (from, to) in all_links {
             sim.command(from, Do::Send(to, 7));
         }
         run(&mut sim, 10);
@@ -116,7 +116,7 @@ fn partitions_are_whole_partial_or_one_way() {
                 _ => None,
             })
             .collect();
-        let wanted: Vec<_> = everybody.into_iter().filter(|pair| !deaf.contains(pair)).collect();
+        let wanted: Vec<_> = all_links.into_iter().filter(|pair| !deaf.contains(pair)).collect();
         assert_eq!(heard, wanted, "{texts:?}");
     }
 }

@@ -39,9 +39,10 @@ impl Maker {
             range_end: self.range_end(&key),
             key,
             limit: self.rng.below(8) as i64 - 1,
-            revision: match self.rng.below(3) {
-                0 => 0,
-                1 => compacted.max(1) + self.rng.below((revision - compacted.max(1)) as u64 + 1) as i64,
+            revision: match self.rng.below(12) {
+                0 => -1 - self.rng.below(2) as i64,
+                1..=4 => 0,
+                5..=8 => compacted.max(1) + self.rng.below((revision - compacted.max(1)) as u64 + 1) as i64,
                 _ => self.rng.below(revision as u64 + 2) as i64,
             },
             sort_order: SortOrder::from(self.rng.below(3) as i32),

@@ -31,7 +31,7 @@ impl Oracle {
         let main = self.revision + 1;
         let reply = match command {
             Command::Put(put) => {
-                self.check_put(put)?;
+                self.check_put(put, false)?;
                 Reply::Put(self.put(put, main))
             }
             Command::DeleteRange(delete) => Reply::DeleteRange(self.delete_range(delete, main)),
@@ -113,6 +113,15 @@ impl Oracle {
                 && (request.min_create_revision == 0 || created >= request.min_create_revision)
                 && (request.max_create_revision == 0 || created <= request.max_create_revision)
         });
+        let filters = [
+            request.min_mod_revision,
+            request.max_mod_revision,
+            request.min_create_revision,
+            request.max_create_revision,
+        ];
+        if request.sort_order == SortOrder::None && filters == [0; 4] && request.limit > 0 {
+            kvs.truncate(request.limit as usize + 1);
+        }
         kvs.sort_by(|a, b| {
             let ordering = match request.sort_target {
                 SortTarget::Version => a.version.cmp(&b.version),
@@ -134,14 +143,15 @@ impl Oracle {
         Ok(response)
     }
 
-    fn check_put(&self, put: &PutRequest) -> Result<(), Error> {
-        if put.lease != 0 && !self.leases.contains_key(&put.lease) {
-            return Err(Error::LeaseNotFound);
+    fn check_put(&self, put: &PutRequest, in_txn: bool) -> Result<(), Error> {
+        let no_lease = put.lease != 0 && !self.leases.contains_key(&put.lease);
+        let no_key = (put.ignore_lease || put.ignore_value) && self.get(&put.key, i64::MAX).is_none();
+        match (no_lease, no_key) {
+            (true, true) => Err(if in_txn { Error::KeyNotFound } else { Error::LeaseNotFound }),
+            (true, false) => Err(Error::LeaseNotFound),
+            (false, true) => Err(Error::KeyNotFound),
+            (false, false) => Ok(()),
         }
-        if (put.ignore_lease || put.ignore_value) && self.get(&put.key, i64::MAX).is_none() {
-            return Err(Error::KeyNotFound);
-        }
-        Ok(())
     }
 
     fn put(&mut self, put: &PutRequest, main: i64) -> PutResponse {
@@ -177,7 +187,8 @@ impl Oracle {
     }
 
     fn change(&mut self, kind: EventKind, key_value: KeyValue, main: i64) {
-        let previous = self.get(&key_value.key, main - 1).cloned();
+        let is_creation = kind == EventKind::Put && key_value.create_revision == main;
+        let previous = self.get(&key_value.key, main - 1).filter(|_| !is_creation).cloned();
         let pair = (kind == EventKind::Put).then(|| key_value.clone());
         self.versions.entry(key_value.key.clone()).or_default().push((main, pair));
         self.events.entry(main).or_default().push(Event { kind, key_value, previous });
@@ -206,8 +217,13 @@ impl Oracle {
     fn check_txn(&self, txn: &TxnRequest) -> Result<(), Error> {
         for op in self.branch(txn) {
             match op {
-                RequestOp::Range(range) => self.range(range, 0).map(|_| ())?,
-                RequestOp::Put(put) => self.check_put(put)?,
+                RequestOp::Range(range) => {
+                    if range.revision < 0 && range.revision < self.compacted {
+                        return Err(Error::Compacted);
+                    }
+                    self.range(range, 0)?;
+                }
+                RequestOp::Put(put) => self.check_put(put, true)?,
                 RequestOp::Txn(inner) => self.check_txn(inner)?,
                 _ => {}
             }
