@@ -36,6 +36,8 @@ pub struct Options {
     pub lease_ttl_seconds_min: i64,
     /// How long an election may take. After three of these without a leader, streams that asked for one end.
     pub election_timeout: Duration,
+    /// `--bcrypt-cost`: how dear the hash of a new password is.
+    pub bcrypt_cost: u32,
     /// How many connections are served at a time.
     pub connections_max: usize,
     /// How many calls one connection may have open.
@@ -59,6 +61,7 @@ impl Default for Options {
             txn_operations_max: 128,
             lease_ttl_seconds_min: 2,
             election_timeout: Duration::from_secs(1),
+            bcrypt_cost: 10,
             connections_max: 8192,
             streams_max: 65_536,
             unfinished_bytes_max: 256 << 20,

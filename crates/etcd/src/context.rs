@@ -4,16 +4,17 @@ use crate::backend::{Backend, Options};
 use crate::dispatcher::Dispatcher;
 use crate::grpc::{self, Budget, Code, Content, Status};
 use crate::metrics::{MessageCounter, Metrics};
+use crate::password::Passwords;
 use crate::proto::etcdserverpb as pb;
-use ::http::header::HeaderMap;
+use ::http::header::{AUTHORIZATION, HeaderMap};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch::Receiver;
-use volvox_replica::{Command, Error as ReplicaError, Reply, Request as ReplicaRequest, Ticket};
-use volvox_service::{Answer, Body, Caller, Header, Identity, Limits, Next, Request, admit};
+use volvox_replica::{Command, Error as ReplicaError, Reply, Request as ReplicaRequest, Ticket, Token};
+use volvox_service::{Answer, Body, Call, Caller, Credentials, Error, Header, Limits, Next, Request, admit};
 
 /// The pause before a busy node is asked again.
 pub(crate) const OVERLOAD_PAUSE: Duration = Duration::from_millis(10);
@@ -27,6 +28,7 @@ pub struct Door<B> {
     /// True while streams whose callers demand a leader must end.
     pub(crate) leaderless: Receiver<bool>,
     pub(crate) budget: Arc<Budget>,
+    pub(crate) passwords: Passwords,
     seeds: Seeds,
     limits: Limits,
 }
@@ -50,6 +52,7 @@ impl<B: Backend> Door<B> {
             metrics: Arc::new(Metrics::new()),
             leaderless,
             budget: Arc::new(Budget::new(options.unfinished_bytes_max)),
+            passwords: Passwords::new(options.bcrypt_cost),
             seeds: Seeds::new(),
             limits,
             options,
@@ -57,19 +60,29 @@ impl<B: Backend> Door<B> {
     }
 
     /// Asks the service, and the replica where the service says so. When the caller goes away, the request is abandoned.
-    pub(crate) async fn call(&self, caller: &Caller, request: Request) -> Result<Answer, Status> {
-        let mut next = admit(self.backend.view(), caller, request, &self.limits)?;
+    pub(crate) async fn call(&self, caller: &Caller, request: Request) -> Result<Answer, Error> {
+        let mut next = self.begin(caller, request)?;
         loop {
-            match next {
+            next = match next {
                 Next::Answer(answer) => return Ok(answer),
-                Next::Ask(call, request) => {
-                    let is_read = request == ReplicaRequest::Read;
-                    let reply = self.ask(request).await;
-                    self.metrics.failed_reads.add(u64::from(is_read && reply.is_err()));
-                    next = call.on_reply(self.backend.view(), reply)?;
-                }
+                Next::Ask(call, request) => self.carry(call, request).await?,
+                // Only a login has a password.
+                Next::CheckPassword(..) => return Err(Error::UnfitReply),
             }
         }
+    }
+
+    /// Begins a request.
+    pub(crate) fn begin(&self, caller: &Caller, request: Request) -> Result<Next, Error> {
+        admit(self.backend.view(), caller, request, &self.limits)
+    }
+
+    /// Asks the replica, and returns what comes next.
+    pub(crate) async fn carry(&self, call: Call, request: ReplicaRequest) -> Result<Next, Error> {
+        let is_read = request == ReplicaRequest::Read;
+        let reply = self.ask(request).await;
+        self.metrics.failed_reads.add(u64::from(is_read && reply.is_err()));
+        call.on_reply(self.backend.view(), reply)
     }
 
     /// Asks for admission only.
@@ -151,9 +164,20 @@ pub(crate) struct StreamStart {
 pub(crate) fn caller_of(fields: &HeaderMap) -> Caller {
     let version = fields.get("client-api-version");
     Caller {
-        identity: Identity::Anonymous,
+        credentials: credentials_of(fields),
         requires_leader: fields.get("hasleader").is_some_and(|value| value == "true"),
         is_malformed: version.is_some_and(|version| std::str::from_utf8(version.as_bytes()).is_err()),
+    }
+}
+
+/// The token of a caller (book/src/etcd.md#9.4): in the field `token`, else in `authorization`.
+fn credentials_of(fields: &HeaderMap) -> Credentials {
+    match fields.get("token").or_else(|| fields.get(AUTHORIZATION)) {
+        None => Credentials::None,
+        Some(token) => match std::str::from_utf8(token.as_bytes()) {
+            Ok(token) => Credentials::Token(Token::new(token)),
+            Err(_) => Credentials::Invalid,
+        },
     }
 }
 

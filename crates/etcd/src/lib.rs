@@ -14,7 +14,7 @@
 //!                    |
 //!                 router   (which call?)
 //!                    |
-//!          kv  watch  lease  cluster  maintenance  health  http      (codecs)
+//!          kv  watch  lease  cluster  maintenance  auth  health  http      (codecs)
 //!                    |
 //!                context   (one loop: service, replica, service, ... answer)
 //!             |                  |                    ^
@@ -37,7 +37,7 @@
 //! **Bounds.** These are bounded: connections, streams per connection, bytes of unfinished messages, heads and their
 //! time, requests in flight, responses in flight to a watcher. A long answer is encoded as the client takes it.
 //!
-//! **Services not served yet** answer Unimplemented: Auth, Election, Lock, RangeStream, Downgrade, the JSON gateway. A
+//! **Services not served yet** answer Unimplemented: Election, Lock, RangeStream, Downgrade, the JSON gateway. A
 //! client that pings too often is not disconnected: the HTTP/2 library does not report pings.
 //!
 //! Reference: `book/src/etcd.md`, cited by section in the comments.
@@ -45,6 +45,7 @@
 // A door is outside the simulation: time limits of connections are real.
 #![allow(clippy::disallowed_methods)]
 
+mod auth;
 mod backend;
 mod cluster;
 mod context;
@@ -62,6 +63,7 @@ mod maintenance;
 mod method;
 mod metrics;
 mod nesting;
+mod password;
 mod port;
 pub mod proto;
 mod refusal;

@@ -15,6 +15,7 @@ impl From<Error> for Status {
             Error::Learner => (Code::FailedPrecondition, "etcdserver: rpc not supported for learner"),
             Error::MalformedCaller => (Code::InvalidArgument, "etcdserver: invalid client api version"),
             Error::NoLeader => (Code::Unavailable, NO_LEADER),
+            Error::InvalidToken => (Code::Unauthenticated, "etcdserver: invalid auth token"),
             Error::UnfitReply => (Code::Internal, "volvox: the replica's answer does not match the request"),
         };
         Status::new(code, text)
@@ -83,6 +84,30 @@ impl From<StoreError> for Status {
             StoreError::LeaseExists => (Code::FailedPrecondition, "etcdserver: lease already exists"),
             StoreError::LeaseTtlTooLarge => (Code::OutOfRange, "etcdserver: too large lease TTL"),
             StoreError::Corrupt => (Code::DataLoss, "etcdserver: corrupt cluster"),
+            StoreError::RootUserMissing => (Code::FailedPrecondition, "etcdserver: root user does not exist"),
+            StoreError::RootRoleMissing => (Code::FailedPrecondition, "etcdserver: root user does not have root role"),
+            StoreError::AuthNotEnabled => (Code::FailedPrecondition, "etcdserver: authentication is not enabled"),
+            StoreError::AuthenticationFailed => {
+                (Code::InvalidArgument, "etcdserver: authentication failed, invalid user ID or password")
+            }
+            StoreError::PasswordNotSet => {
+                (Code::Unknown, "auth: authentication failed, password was given for no password user")
+            }
+            StoreError::UserEmpty => (Code::InvalidArgument, "etcdserver: user name is empty"),
+            StoreError::UserExists => (Code::FailedPrecondition, "etcdserver: user name already exists"),
+            StoreError::UserNotFound => (Code::FailedPrecondition, "etcdserver: user name not found"),
+            StoreError::RoleEmpty => (Code::InvalidArgument, "etcdserver: role name is empty"),
+            StoreError::RoleExists => (Code::FailedPrecondition, "etcdserver: role name already exists"),
+            StoreError::RoleNotFound => (Code::FailedPrecondition, "etcdserver: role name not found"),
+            StoreError::RoleNotGranted => (Code::FailedPrecondition, "etcdserver: role is not granted to the user"),
+            StoreError::PermissionNotGiven => (Code::InvalidArgument, "etcdserver: permission not given"),
+            StoreError::PermissionNotGranted => {
+                (Code::FailedPrecondition, "etcdserver: permission is not granted to the role")
+            }
+            StoreError::InvalidAuthManagement => (Code::InvalidArgument, "etcdserver: invalid auth management"),
+            StoreError::NameTooLong => (Code::InvalidArgument, "etcdserver: request is too large"),
+            StoreError::PermissionDenied => (Code::PermissionDenied, "etcdserver: permission denied"),
+            StoreError::AuthOldRevision => (Code::InvalidArgument, "etcdserver: revision of auth store is old"),
         };
         Status::new(code, text)
     }
@@ -96,6 +121,15 @@ pub(crate) fn cancel_reason(refusal: Option<WatchRefusal>) -> &'static str {
         Some(WatchRefusal::EmptyRange) => "mvcc: watcher range is empty",
         Some(WatchRefusal::DuplicateId) => "mvcc: duplicate watch ID provided on the WatchStream",
         Some(WatchRefusal::TooMany) => TOO_MANY_REQUESTS,
+        // Whole gRPC errors as text (book/src/etcd.md#5.2).
+        Some(WatchRefusal::InvalidToken) => "rpc error: code = Unauthenticated desc = etcdserver: invalid auth token",
+        Some(WatchRefusal::Forbidden(StoreError::UserEmpty)) => {
+            "rpc error: code = InvalidArgument desc = etcdserver: user name is empty"
+        }
+        Some(WatchRefusal::Forbidden(StoreError::AuthOldRevision)) => {
+            "rpc error: code = InvalidArgument desc = etcdserver: revision of auth store is old"
+        }
+        Some(WatchRefusal::Forbidden(_)) => "rpc error: code = PermissionDenied desc = etcdserver: permission denied",
     }
 }
 
@@ -109,11 +143,12 @@ mod tests {
     fn every_text_is_in_the_contract() {
         let contract = include_str!("../../../book/src/etcd.md").split_whitespace().collect::<Vec<_>>().join(" ");
         let store = Store::ALL.map(|error| Status::from(error).message);
-        let service =
-            [Error::Learner, Error::MalformedCaller, Error::NoLeader].map(|error| Status::from(error).message);
+        let service = [Error::Learner, Error::MalformedCaller, Error::NoLeader, Error::InvalidToken]
+            .map(|error| Status::from(error).message);
         let replica = ReplicaError::ALL.map(|error| Status::from(error).message);
         for text in store.into_iter().chain(service).chain(replica) {
-            let words = text.strip_prefix("etcdserver: ").expect("etcd's prefix");
+            let words =
+                text.strip_prefix("etcdserver: ").or_else(|| text.strip_prefix("auth: ")).expect("etcd's prefix");
             assert!(contract.contains(words), "{text:?} is not in the contract");
         }
     }

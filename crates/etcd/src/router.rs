@@ -6,7 +6,7 @@ use crate::grpc::{self, Body, Budget, Code, Content, Messages, Status};
 use crate::method::{Method, Shape, unserved};
 use crate::metrics::Call;
 use crate::port::Serves;
-use crate::{cluster, health, http, kv, lease, maintenance, nesting, watch};
+use crate::{auth, cluster, health, http, kv, lease, maintenance, nesting, watch};
 use ::http::header::{CONTENT_TYPE, HeaderMap};
 use ::http::request::Parts;
 use hyper::body::Incoming;
@@ -124,6 +124,23 @@ async fn dispatch_rare<B: Backend>(
         Method::HashKv => maintenance::hash_kv(door, caller, &decode(bytes)?).await,
         Method::Snapshot => maintenance::snapshot(door, caller, call.counter()).await,
         Method::MoveLeader => maintenance::move_leader(door, caller, &decode(bytes)?).await,
+        Method::AuthEnable => auth::enable(door, caller, decode(bytes)?).await,
+        Method::AuthDisable => auth::disable(door, caller, decode(bytes)?).await,
+        Method::AuthStatus => auth::status(door, caller).await,
+        Method::Authenticate => auth::authenticate(door, caller, decode(bytes)?).await,
+        Method::UserAdd => auth::user_add(door, caller, decode(bytes)?).await,
+        Method::UserGet => auth::user_get(door, caller, decode(bytes)?).await,
+        Method::UserList => auth::user_list(door, caller).await,
+        Method::UserDelete => auth::user_delete(door, caller, decode(bytes)?).await,
+        Method::UserChangePassword => auth::user_change_password(door, caller, decode(bytes)?).await,
+        Method::UserGrantRole => auth::user_grant_role(door, caller, decode(bytes)?).await,
+        Method::UserRevokeRole => auth::user_revoke_role(door, caller, decode(bytes)?).await,
+        Method::RoleAdd => auth::role_add(door, caller, decode(bytes)?).await,
+        Method::RoleGet => auth::role_get(door, caller, decode(bytes)?).await,
+        Method::RoleList => auth::role_list(door, caller).await,
+        Method::RoleDelete => auth::role_delete(door, caller, decode(bytes)?).await,
+        Method::RoleGrantPermission => auth::role_grant_permission(door, caller, decode(bytes)?).await,
+        Method::RoleRevokePermission => auth::role_revoke_permission(door, caller, decode(bytes)?).await,
         Method::HealthCheck => {
             door.admit(caller)?;
             health::check(&decode(bytes)?)

@@ -29,9 +29,9 @@ use std::task::{Context, Poll};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Sleep;
-use volvox_replica::watch::StreamId;
-use volvox_replica::{Command, Error, WatchCommand};
-use volvox_service::Header;
+use volvox_replica::watch::{Refusal, StreamId};
+use volvox_replica::{Command, Error, WatchCommand, WatchCreate};
+use volvox_service::{Caller, Error as ServiceError, Header, Request};
 
 /// How many responses may be in flight from the hub to the transport.
 const CREDIT: u32 = 32;
@@ -124,8 +124,10 @@ async fn read_until_end<B: Backend>(
     start: &StreamStart,
     creates: &Creates,
 ) -> Status {
+    // The stream was admitted when it was opened, and ends by itself when its caller must not be served.
+    let caller = Caller { requires_leader: false, ..start.caller.clone() };
     let requests = async {
-        match read_requests(door, id, &mut messages, &start.counter, creates).await {
+        match read_requests(door, id, &caller, &mut messages, &start.counter, creates).await {
             Ok(()) => std::future::pending().await,
             Err(status) => status,
         }
@@ -139,6 +141,7 @@ async fn read_until_end<B: Backend>(
 async fn read_requests<B: Backend>(
     door: &Door<B>,
     id: StreamId,
+    caller: &Caller,
     messages: &mut Messages<Incoming>,
     counter: &MessageCounter,
     creates: &Creates,
@@ -149,9 +152,10 @@ async fn read_requests<B: Backend>(
         match request.request_union {
             Some(RequestUnion::CreateRequest(create)) => {
                 creates.begin().await;
-                door.hand_over(Command::Watch(WatchCommand::Create {
-                    stream: id,
-                    create: convert::watch_create(&create),
+                let create = convert::watch_create(&create);
+                door.hand_over(Command::Watch(match refusal(door, caller, &create).await? {
+                    None => WatchCommand::Create { stream: id, create },
+                    Some(refusal) => WatchCommand::Refuse { stream: id, refusal },
                 }))
                 .await;
             }
@@ -165,6 +169,21 @@ async fn read_requests<B: Backend>(
         }
     }
     Ok(())
+}
+
+/// Asks the service whether the caller may watch a range (book/src/etcd.md#5.2). A revision that does not exist is refused
+/// before that, in the hub.
+async fn refusal<B: Backend>(door: &Door<B>, caller: &Caller, create: &WatchCreate) -> Result<Option<Refusal>, Status> {
+    if create.start_revision < 0 {
+        return Ok(None);
+    }
+    let key = if create.key.is_empty() { volvox_core::Bytes::from(&[0][..]) } else { create.key.clone() };
+    match door.call(caller, Request::Watch { key, range_end: create.range_end.clone() }).await {
+        Ok(_) => Ok(None),
+        Err(ServiceError::InvalidToken) => Ok(Some(Refusal::InvalidToken)),
+        Err(ServiceError::Store(error)) => Ok(Some(Refusal::Forbidden(error))),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// The next message of a stream; a client that breaks it off canceled the watch.

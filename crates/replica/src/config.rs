@@ -37,6 +37,8 @@ pub struct Config {
     pub checkpoint_log_bytes: u64,
     /// The interval of progress notifications to idle watchers that requested them.
     pub watch_progress_interval: Duration,
+    /// How long a token lives after its last use.
+    pub token_ttl: Duration,
     /// The limits of the watch hub.
     pub hub: HubLimits,
 }
@@ -68,6 +70,7 @@ impl Config {
             apply_lag_max: 5000,
             checkpoint_log_bytes: 16 << 20,
             watch_progress_interval: Duration::from_secs(600),
+            token_ttl: Duration::from_secs(300),
             hub: HubLimits::default(),
         }
     }

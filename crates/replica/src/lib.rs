@@ -33,6 +33,7 @@
 //! | `replica::apply` | entries into the store, and their consequences |
 //! | `replica::leases`, [`lease_clock`] | requests about leases, and their expiry |
 //! | `replica::watching`, [`watch`] | the watch streams; the hub with its six guarantees |
+//! | [`tokens`], `replica::sessions` | which clients logged in, known at every member |
 //! | [`members`], `replica::membership` | the members, and the Raft configuration that follows them |
 //! | `replica::checkpoint`, `replica::snapshot` | checkpoints and restart; snapshots to others and from others |
 //! | [`proposal`] | the content of an entry; the window that makes duplicates harmless |
@@ -45,8 +46,8 @@
 //! starts after the leader applied an entry of its own term, when it knows every lease there is.
 //!
 //! # Caveats
-//! A request whose outcome cannot be known in time ends in etcd's "request timed out". Users and roles (etcd's Auth
-//! service), and lease checkpoints proposed on their own, are not included yet.
+//! A request whose outcome cannot be known in time ends in etcd's "request timed out". Lease checkpoints proposed on their
+//! own are not included yet.
 //!
 //! References: Ongaro and Ousterhout 2014 (Raft); Ongaro's thesis, chapters 3, 4 and 6; the etcd v3 API.
 #![no_std]
@@ -63,6 +64,7 @@ pub mod planted;
 pub mod proposal;
 mod replica;
 pub mod request;
+pub mod tokens;
 pub mod view;
 pub mod watch;
 
@@ -72,5 +74,6 @@ pub use members::Member;
 pub use message::{Message, Record, Timer};
 pub use replica::{Replica, Seed, seed};
 pub use request::{Command, Event, MemberRequest, Reply, Request, Ticket, WatchCommand};
+pub use tokens::{Token, Tokens};
 pub use view::{Status, View};
 pub use watch::{HubLimits, StreamId, WatchCreate, WatchResponse};

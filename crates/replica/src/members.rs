@@ -67,6 +67,13 @@ pub enum MemberAction {
     },
 }
 
+impl MemberAction {
+    /// Whether a client asks for it. The others are what members do by themselves.
+    pub fn is_of_a_client(&self) -> bool {
+        !matches!(self, MemberAction::Bootstrap(_) | MemberAction::Publish { .. })
+    }
+}
+
 /// All members, present and past.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Members {

@@ -1,4 +1,4 @@
-//! Three bugs, one line each beside its rule, for the sweep to find. Without the feature `planted-bugs` the query is
+//! Bugs, one line each beside its rule, for the sweep to find. Without the feature `planted-bugs` the query is
 //! constant at compile time, and nothing of them remains.
 
 volvox_core::planted_bugs! {
@@ -10,5 +10,9 @@ volvox_core::planted_bugs! {
         WatchGapAtCompaction = "watch-gap-at-compaction",
         /// A lease is renewed although its expiry was proposed.
         LeaseRevived = "lease-revived",
+        /// A write is authorised when it is admitted, and not when it is applied.
+        PermissionAtTheDoor = "permission-at-the-door",
+        /// A token remains when its user is deleted.
+        TokenOfADeletedUser = "token-of-a-deleted-user",
     }
 }

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 use volvox_core::{Bytes, Decode, DecodeError, Encode, Incarnation, NodeId, Reader};
-use volvox_store::{Command as StoreCommand, PutRequest, RequestOp, TargetUnion, TxnRequest};
+use volvox_store::{Command as StoreCommand, Identity, PutRequest, RequestOp, TargetUnion, TxnRequest};
 
 /// The only format so far. The meaning of a version never changes.
 const PROPOSAL_VERSION: u8 = 1;
@@ -53,6 +53,8 @@ pub enum Action {
 pub struct Proposal {
     /// Its proposer.
     pub origin: Origin,
+    /// The caller on whose behalf it is applied.
+    pub identity: Identity,
     /// The command.
     pub action: Action,
 }
@@ -61,7 +63,8 @@ impl Proposal {
     /// Its bytes, which the log, the disk and the wire share. Those of a large one are written once, into the buffer that
     /// stays.
     pub fn to_shared(&self) -> Bytes {
-        let mut out = Vec::with_capacity(HEAD_BYTES + self.action.size_estimate());
+        let caller = if let Identity::User(user) = &self.identity { user.name.len() + HEAD_BYTES } else { 0 };
+        let mut out = Vec::with_capacity(HEAD_BYTES + caller + self.action.size_estimate());
         self.encode(&mut out);
         Bytes::from(out)
     }
@@ -103,15 +106,22 @@ impl Encode for Proposal {
         self.origin.node.encode(out);
         self.origin.incarnation.encode(out);
         self.origin.sequence.encode(out);
+        // Members of an older version know the first two: the others appear only once auth is on, and then there are none.
+        let kind = match &self.action {
+            Action::Store(_) => 0,
+            Action::Member(_) => 1,
+        };
+        match &self.identity {
+            Identity::Anonymous => out.push(kind),
+            Identity::User(user) => {
+                out.push(2 + kind);
+                user.encode(out);
+            }
+            Identity::Cluster => out.push(4 + kind),
+        }
         match &self.action {
-            Action::Store(command) => {
-                out.push(0);
-                command.encode(out);
-            }
-            Action::Member(action) => {
-                out.push(1);
-                action.encode(out);
-            }
+            Action::Store(command) => command.encode(out),
+            Action::Member(action) => action.encode(out),
         }
     }
 }
@@ -127,12 +137,18 @@ impl Decode for Proposal {
             incarnation: Decode::decode(input)?,
             sequence: Decode::decode(input)?,
         };
-        let action = match input.u8()? {
-            0 => Action::Store(Decode::decode(input)?),
-            1 => Action::Member(Decode::decode(input)?),
-            other => return Err(DecodeError::Unknown("action", u64::from(other))),
+        let kind = input.u8()?;
+        let identity = match kind / 2 {
+            0 => Identity::Anonymous,
+            1 => Identity::User(Decode::decode(input)?),
+            2 => Identity::Cluster,
+            _ => return Err(DecodeError::Unknown("action", u64::from(kind))),
         };
-        Ok(Proposal { origin, action })
+        let action = match kind % 2 {
+            0 => Action::Store(Decode::decode(input)?),
+            _ => Action::Member(Decode::decode(input)?),
+        };
+        Ok(Proposal { origin, identity, action })
     }
 }
 
@@ -288,7 +304,8 @@ mod tests {
                 PutRequest { key: "key".into(), value: Bytes::from(alloc::vec![7; bytes]), ..PutRequest::default() };
             let txn = TxnRequest { success: alloc::vec![RequestOp::Put(put.clone()); 3], ..TxnRequest::default() };
             for command in [StoreCommand::Put(put), StoreCommand::Txn(txn)] {
-                let proposal = Proposal { origin: origin(1, u64::MAX), action: Action::Store(command) };
+                let identity = Identity::Anonymous;
+                let proposal = Proposal { origin: origin(1, u64::MAX), identity, action: Action::Store(command) };
                 let (size, estimate) = (proposal.to_bytes().len(), HEAD_BYTES + proposal.action.size_estimate());
                 assert!(estimate >= size, "{estimate} for {size} bytes: the buffer would be copied when it grows");
                 assert!(bytes < 1 << 10 || estimate - size <= size / 8, "{estimate} for {size} bytes: not kept");

@@ -6,12 +6,14 @@
 
 use crate::error::Error;
 use crate::members::Member;
-use crate::watch::{StreamId, WatchCreate, WatchResponse};
+use crate::tokens::Token;
+use crate::watch::{Refusal, StreamId, WatchCreate, WatchResponse};
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use volvox_core::{Bytes, NodeId};
-use volvox_store::{Command as StoreCommand, Reply as StoreReply};
+use volvox_store::{AuthResponse, Command as StoreCommand, Reply as StoreReply, UserIdentity};
 
 /// A door's name for a request in flight. The replica's own requests to consensus have tickets of another type, so that the
 /// two cannot be confused.
@@ -37,6 +39,17 @@ pub enum Command {
     Watch(WatchCommand),
 }
 
+impl Command {
+    /// A request without its caller.
+    pub fn request(&self) -> Option<&Request> {
+        match self {
+            Command::Request { request: Request::ForUser { request, .. }, .. } => Some(request),
+            Command::Request { request, .. } => Some(request),
+            _ => None,
+        }
+    }
+}
+
 /// The commands of a door to its watch streams (book/src/etcd.md#5.2).
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum WatchCommand {
@@ -58,6 +71,13 @@ pub enum WatchCommand {
         stream: StreamId,
         /// The keys to watch.
         create: WatchCreate,
+    },
+    /// A create request of a caller that may not read the keys: answered on the stream, in order.
+    Refuse {
+        /// The stream.
+        stream: StreamId,
+        /// The reason.
+        refusal: Refusal,
     },
     /// Cancels a watcher (book/src/etcd.md#5.4).
     Cancel {
@@ -102,6 +122,19 @@ pub enum Request {
     MoveLeader {
         /// The member that takes over.
         to: NodeId,
+    },
+    /// A change of the store or of the members on behalf of a user, who is authorised when it is applied. Any other change
+    /// is that of a client that is not known.
+    ForUser {
+        /// The user.
+        user: UserIdentity,
+        /// The change.
+        request: Box<Request>,
+    },
+    /// A token was used: its time begins again.
+    UseToken {
+        /// The token.
+        token: Token,
     },
 }
 
@@ -164,6 +197,15 @@ pub enum Reply {
     },
     /// Leadership was handed over.
     LeaderMoved,
+    /// A user logged in.
+    Authenticated {
+        /// The store's answer.
+        response: AuthResponse,
+        /// The token, unless the member signs its own, or the login was overtaken.
+        token: Option<Token>,
+    },
+    /// The use of a token is known.
+    TokenUsed,
 }
 
 /// The events of a replica.
@@ -220,6 +262,8 @@ impl fmt::Display for Request {
             Request::LeaseTimeToLive { lease } => write!(f, "time-to-live {lease:x}"),
             Request::Member(request) => write!(f, "member-{request}"),
             Request::MoveLeader { to } => write!(f, "move-leader {to}"),
+            Request::ForUser { user, request } => write!(f, "for {} at {} {request}", user.name, user.auth_revision),
+            Request::UseToken { token } => write!(f, "use-token {token:?}"),
         }
     }
 }
@@ -230,6 +274,7 @@ impl fmt::Display for WatchCommand {
             WatchCommand::Open { stream } => write!(f, "{} open", stream.0),
             WatchCommand::Credit { stream, responses } => write!(f, "{} credit {responses}", stream.0),
             WatchCommand::Create { stream, create } => write!(f, "{} create {create}", stream.0),
+            WatchCommand::Refuse { stream, refusal } => write!(f, "{} refuse: {refusal}", stream.0),
             WatchCommand::Cancel { stream, watch_id } => write!(f, "{} cancel {watch_id}", stream.0),
             WatchCommand::Progress { stream } => write!(f, "{} progress", stream.0),
             WatchCommand::Close { stream } => write!(f, "{} close", stream.0),

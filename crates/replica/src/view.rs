@@ -1,6 +1,7 @@
 //! The view for readers: immutable, and cloned in constant time.
 
 use crate::members::Member;
+use crate::tokens::Tokens;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::{Incarnation, NodeId};
@@ -15,6 +16,8 @@ pub struct View {
     pub status: Status,
     /// All members, sorted by id.
     pub members: Arc<Vec<Member>>,
+    /// The clients that logged in.
+    pub tokens: Arc<Tokens>,
 }
 
 /// The status of a node.

@@ -7,7 +7,8 @@ use volvox_replica::message::Refusal;
 use volvox_replica::proposal::{Action, Origin, Proposal};
 use volvox_replica::{Command, Error, Event, MemberRequest, Message, Reply, Request, Ticket};
 use volvox_store::{
-    Command as StoreCommand, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest, Reply as StoreReply,
+    Command as StoreCommand, DeleteRangeRequest, Identity, LeaseGrantRequest, LeaseRevokeRequest, PutRequest,
+    Reply as StoreReply,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,7 +43,7 @@ fn written(cluster: &Cluster, ticket: Ticket) -> i64 {
 
 fn proposal(node: u64, sequence: u64, command: StoreCommand) -> Bytes {
     let origin = Origin { node: id(node), incarnation: Incarnation(1), sequence };
-    Bytes::from(Proposal { origin, action: Action::Store(command) }.to_bytes())
+    Bytes::from(Proposal { origin, identity: Identity::Anonymous, action: Action::Store(command) }.to_bytes())
 }
 
 fn put_command(key: &str) -> StoreCommand {

@@ -8,7 +8,7 @@ use volvox_replica::members::{MemberAction, Members};
 use volvox_replica::message::Refusal;
 use volvox_replica::proposal::{Action, Origin, Proposal, Window};
 use volvox_replica::{Message, Record};
-use volvox_store::{Command as StoreCommand, PutRequest};
+use volvox_store::{Command as StoreCommand, Identity, PutRequest};
 
 fn origin(sequence: u64) -> Origin {
     Origin { node: NodeId(2), incarnation: Incarnation(1), sequence }
@@ -28,7 +28,10 @@ fn proposals() -> Vec<Proposal> {
         .into_iter()
         .map(Action::Member)
         .chain([Action::Store(StoreCommand::Put(put)), Action::Store(StoreCommand::LeaseExpire(vec![1, 2, 3]))]);
-    actions.zip(1..).map(|(action, sequence)| Proposal { origin: origin(sequence), action }).collect()
+    actions
+        .zip(1..)
+        .map(|(action, sequence)| Proposal { origin: origin(sequence), identity: Identity::Anonymous, action })
+        .collect()
 }
 
 fn messages() -> Vec<Message> {

@@ -1,11 +1,12 @@
 //! The answers to requests.
 
 use crate::reading::{Hashing, Reading};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use volvox_core::Bytes;
-use volvox_replica::{Member, View};
-use volvox_store::{AlarmMember, Reply as Written, TxnResponse};
+use volvox_replica::{Member, Token, View};
+use volvox_store::{AlarmMember, Permission, Reply as Written, TxnResponse, UserIdentity};
 
 /// The header of every answer (book/src/etcd.md#3.2): who answers, and in which state.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -91,6 +92,24 @@ pub enum Body {
     Hash(Hashing),
     /// The state to copy.
     Snapshot(Arc<View>),
+    /// Whether auth is on.
+    AuthStatus {
+        /// It is on.
+        enabled: bool,
+        /// The revision of users and roles.
+        revision: u64,
+    },
+    /// The names of users, of roles, or of the roles of a user.
+    Names(Vec<String>),
+    /// The permissions of a role.
+    Permissions(Vec<Permission>),
+    /// A user logged in.
+    Authenticated {
+        /// The user, and the revision at which its password was right.
+        user: UserIdentity,
+        /// The token, unless the member signs its own.
+        token: Option<Token>,
+    },
     /// It is done, and there is nothing to say.
     Done,
 }

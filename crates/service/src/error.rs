@@ -13,6 +13,8 @@ pub enum Error {
     MalformedCaller,
     /// The caller demands a leader, and this member knows none. Nothing was done.
     NoLeader,
+    /// The token of the caller is unknown or expired. The caller must log in again.
+    InvalidToken,
     /// The request is invalid, or the store refused it, on every member alike. Nothing was changed.
     Store(StoreError),
     /// The replica did not carry it out, or does not know whether it did: see [`ReplicaError::is_definite`].
@@ -25,7 +27,7 @@ impl Error {
     /// Whether the request certainly had no effect.
     pub fn is_definite(&self) -> bool {
         match self {
-            Error::Learner | Error::MalformedCaller | Error::NoLeader | Error::Store(_) => true,
+            Error::Learner | Error::MalformedCaller | Error::NoLeader | Error::InvalidToken | Error::Store(_) => true,
             Error::Replica(error) => error.is_definite(),
             Error::UnfitReply => false,
         }
@@ -53,6 +55,7 @@ impl fmt::Display for Error {
             Error::Learner => f.write_str("a learner does not serve this"),
             Error::MalformedCaller => f.write_str("the caller cannot be read"),
             Error::NoLeader => f.write_str("no leader is known"),
+            Error::InvalidToken => f.write_str("the token is not valid"),
             Error::Store(error) => write!(f, "{error}"),
             Error::Replica(error) => write!(f, "{error}"),
             Error::UnfitReply => f.write_str("the reply does not fit the request"),

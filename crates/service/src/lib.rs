@@ -32,6 +32,7 @@
 //! |---|---|
 //! | [`request`] | the vocabulary: requests, their callers, the limits of this member |
 //! | [`admission`] | which requests are served at all: learners, leaders, etcd's static checks in their order |
+//! | `identify`, `permission`, `login` | the caller; what a request needs its permission for; the way of a password |
 //! | [`call`] | a request from its admission to its answer |
 //! | [`answer`] | the answers, and the header that every one of them has |
 //! | [`reading`] | reads over a view: at once, pair by pair, or in turns |
@@ -45,9 +46,11 @@
 //! *Randomness is an input*: ids of leases are drawn from the seed in the request.
 //!
 //! # Users and roles
-//! They are not included yet. Their place: [`request::Identity`] says who calls, and is a value, since passwords and
-//! tokens are checked outside; reads are authorised where they are evaluated, against the very view that answers them;
-//! writes where they are applied, in the store, by the same function.
+//! A door says what it knows of a caller as a value, [`request::Credentials`], since passwords, signatures and certificates
+//! are checked outside. Reads are authorised where they are evaluated, against the very view that answers them; writes where
+//! they are applied, in the store, by the same function ([`volvox_store::View::authorize`]). A password is compared outside
+//! as well: [`Next::CheckPassword`] asks for it, and the login goes through the log, so that every member knows the token;
+//! where users or roles changed in between it is refused there, and the password checked again.
 //!
 //! # Caveats
 //! The errors are this crate's own. The texts and codes that the clients of a foreign protocol compare belong to its
@@ -63,7 +66,10 @@ pub mod admission;
 pub mod answer;
 pub mod call;
 pub mod error;
+mod identify;
 pub mod leaderless;
+mod login;
+mod permission;
 pub mod planted;
 pub mod probe;
 pub mod reading;
@@ -74,4 +80,4 @@ pub use call::{Call, Next, admit};
 pub use error::Error;
 pub use leaderless::Leaderless;
 pub use reading::{Hashing, Pages, Reading};
-pub use request::{Caller, Identity, Limits, Request};
+pub use request::{AuthRead, Caller, Credentials, Limits, Request};

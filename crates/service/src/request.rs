@@ -1,10 +1,11 @@
 //! The requests of clients, their callers, and the limits of this member.
 
-use volvox_core::NodeId;
-use volvox_replica::MemberRequest;
+use alloc::string::String;
+use volvox_core::{Bytes, NodeId};
+use volvox_replica::{MemberRequest, Token};
 use volvox_store::{
-    AlarmRequest, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest, PutRequest,
-    RangeRequest, TxnRequest,
+    AlarmRequest, AuthCommand, CompactionRequest, DeleteRangeRequest, LeaseGrantRequest, LeaseRevokeRequest,
+    PutRequest, RangeRequest, TxnRequest, UserIdentity,
 };
 
 /// A request of a client.
@@ -70,6 +71,24 @@ pub enum Request {
         /// The member that takes over.
         to: NodeId,
     },
+    /// Asks whether a range may be watched, before the replica is asked to watch it.
+    Watch {
+        /// The first key, or the only one.
+        key: Bytes,
+        /// The end of the range.
+        range_end: Bytes,
+    },
+    /// Changes users and roles; not for logging in.
+    Auth(AuthCommand),
+    /// Reads users and roles.
+    AuthRead(AuthRead),
+    /// Logs in (book/src/etcd.md#9.2).
+    Authenticate {
+        /// The user.
+        name: String,
+        /// Random letters of a token, fresh for each request; empty where the member signs its tokens.
+        letters: String,
+    },
     /// Asks for admission only: a stream opens, whose messages are requests of their own, or a client asks whether the
     /// server serves.
     Contact,
@@ -77,23 +96,46 @@ pub enum Request {
     Confirm,
 }
 
+/// A read of users and roles.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum AuthRead {
+    /// Whether auth is on.
+    Status,
+    /// The roles of a user.
+    User(String),
+    /// The names of all users.
+    Users,
+    /// The permissions of a role.
+    Role(String),
+    /// The names of all roles.
+    Roles,
+}
+
 /// The caller of a request, as its door knows it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub struct Caller {
-    /// The user.
-    pub identity: Identity,
+    /// The proof of who it is.
+    pub credentials: Credentials,
     /// The caller wants to be refused while no leader is known (book/src/etcd.md#13.5).
     pub requires_leader: bool,
     /// The caller describes itself in a way that its door cannot read.
     pub is_malformed: bool,
 }
 
-/// The user on whose behalf a request is made.
+/// The proof of who a caller is, as far as its door could check it.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
-pub enum Identity {
-    /// No user is named. There are no users yet, so everything is allowed.
+pub enum Credentials {
+    /// None.
     #[default]
-    Anonymous,
+    None,
+    /// A simple token, which the cluster knows or does not.
+    Token(Token),
+    /// A signed token names this user, and has not expired.
+    Signed(UserIdentity),
+    /// A verified certificate names this user.
+    Certificate(String),
+    /// A token whose signature or form is wrong, or that has expired.
+    Invalid,
 }
 
 /// The limits of this member. Members may differ in them: they are checked before a request goes into the log.

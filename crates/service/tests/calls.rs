@@ -140,7 +140,7 @@ fn another_id_is_chosen_for_a_lease_when_one_is_in_use() {
                 tried.push(id_of(&request));
                 call = next;
             }
-            Ok(Next::Answer(answer)) => panic!("{answer:?}"),
+            Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
         }
     };

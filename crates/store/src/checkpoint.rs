@@ -1,10 +1,11 @@
 //! Checkpoints: the state as a list of immutable, numbered parts.
 //!
 //! ```text
-//!   [ meta ] [ leases ]* [ segment | segment | ... ]* [ tail ]? [ end ]
+//!   [ meta ] [ auth ]? [ leases ]* [ segment | segment | ... ]* [ tail ]? [ end ]
 //! ```
 //!
 //! - *meta*: revision, compaction point, counters, alarms, and the number of leases and live keys.
+//! - *auth*: users and roles, if there ever were any.
 //! - *leases*: a page of them. The newest versions of the keys record which keys are attached to a lease.
 //! - *segment*: the bytes of one segment of the log as they lie in memory; one part, or several when a record in it is
 //!   very large. The tail is written as if it were sealed.
@@ -31,6 +32,7 @@
 //!   at the end:             cx.checkpoint_done(covers, numbers)
 //! ```
 
+use crate::auth::Auth;
 use crate::digest::{digest, mix};
 use crate::key_range::KeyRange;
 use crate::lease::Lease;
@@ -72,6 +74,7 @@ pub(crate) enum Kind {
     Leases,
     Segment,
     End,
+    Auth,
 }
 
 /// The state that is not in the log.
@@ -101,6 +104,7 @@ pub struct Checkpoint {
 #[derive(Clone)]
 enum Stage {
     Meta,
+    Auth,
     /// From this lease on.
     Leases(Option<i64>, u64),
     /// From this segment on.
@@ -150,6 +154,13 @@ impl Checkpoint {
             Stage::Meta => {
                 let id = SegmentId { first: applied, last: applied, generation: 0 };
                 self.push(Kind::Meta, id, Bytes::from(self.view.meta().to_bytes()), None);
+                self.stage = Stage::Auth;
+            }
+            Stage::Auth => {
+                if *self.view.auth != Auth::default() {
+                    let id = SegmentId { first: applied, last: applied, generation: 0 };
+                    self.push(Kind::Auth, id, Bytes::from(self.view.auth.to_bytes()), None);
+                }
                 self.stage = Stage::Leases(Some(i64::MIN), 0);
             }
             Stage::Leases(None, _) => self.stage = Stage::Segments(0),
@@ -276,6 +287,7 @@ impl Decode for Header {
             1 => Kind::Leases,
             2 => Kind::Segment,
             3 => Kind::End,
+            4 => Kind::Auth,
             other => return Err(DecodeError::Unknown("part", u64::from(other))),
         };
         let id = SegmentId { first: input.varint()?, last: input.varint()?, generation: input.varint()? };

@@ -3,6 +3,7 @@
 //! An encoded command begins with the version of its format. The meaning of a version never changes, so members of
 //! different age that apply the same log stay equal; a new one is proposed only once every member can read it.
 
+use crate::auth::change::AuthCommand;
 use crate::request::*;
 use crate::response::*;
 use alloc::vec::Vec;
@@ -40,6 +41,8 @@ pub enum Command {
     LeaseCheckpoint(Vec<LeaseCheckpoint>),
     /// Lists, raises or clears alarms.
     Alarm(AlarmRequest),
+    /// Changes users and roles.
+    Auth(AuthCommand),
 }
 
 /// The result of applying a [`Command`].
@@ -63,6 +66,8 @@ pub enum Reply {
     LeaseCheckpoint(LeaseRevokeResponse),
     /// To an alarm request.
     Alarm(AlarmResponse),
+    /// To a change of users and roles.
+    Auth(AuthResponse),
 }
 
 impl Reply {
@@ -76,6 +81,7 @@ impl Reply {
             Reply::LeaseGrant(reply) => reply.revision,
             Reply::LeaseRevoke(reply) | Reply::LeaseExpire(reply) | Reply::LeaseCheckpoint(reply) => reply.revision,
             Reply::Alarm(reply) => reply.revision,
+            Reply::Auth(reply) => reply.revision,
         }
     }
 }
@@ -96,6 +102,7 @@ impl fmt::Display for Command {
             Command::LeaseExpire(ids) => write!(f, "expire {ids:?}"),
             Command::LeaseCheckpoint(list) => write!(f, "lease-checkpoint {}", list.len()),
             Command::Alarm(alarm) => write!(f, "alarm {:?} {:?} of {}", alarm.action, alarm.alarm, alarm.member_id),
+            Command::Auth(command) => write!(f, "{command}"),
         }
     }
 }
@@ -113,6 +120,7 @@ impl Encode for Command {
             Command::LeaseExpire(ids) => tagged(6, ids, out),
             Command::LeaseCheckpoint(list) => tagged(7, list, out),
             Command::Alarm(alarm) => tagged(8, alarm, out),
+            Command::Auth(command) => tagged(9, command, out),
         }
     }
 }
@@ -133,6 +141,7 @@ impl Decode for Command {
             6 => Command::LeaseExpire(Decode::decode(input)?),
             7 => Command::LeaseCheckpoint(Decode::decode(input)?),
             8 => Command::Alarm(Decode::decode(input)?),
+            9 => Command::Auth(Decode::decode(input)?),
             other => return Err(DecodeError::Unknown("command", u64::from(other))),
         })
     }

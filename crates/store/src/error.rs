@@ -33,11 +33,47 @@ pub enum Error {
     LeaseTtlTooLarge,
     /// The data of members differ. The operator must find out which are correct.
     Corrupt,
+    /// Auth cannot be enabled: there is no user root.
+    RootUserMissing,
+    /// Auth cannot be enabled: the user root lacks the role root.
+    RootRoleMissing,
+    /// Auth is off.
+    AuthNotEnabled,
+    /// There is no such user, or its password is another one.
+    AuthenticationFailed,
+    /// The user has no password: it is known by a certificate only.
+    PasswordNotSet,
+    /// No user is named: by the request, or by its caller, who must log in.
+    UserEmpty,
+    /// The user exists.
+    UserExists,
+    /// There is no such user.
+    UserNotFound,
+    /// No role is named.
+    RoleEmpty,
+    /// The role exists.
+    RoleExists,
+    /// There is no such role.
+    RoleNotFound,
+    /// The user does not have the role.
+    RoleNotGranted,
+    /// The request lacks the permission.
+    PermissionNotGiven,
+    /// The role does not have the permission.
+    PermissionNotGranted,
+    /// The change would make root powerless, or the range of a permission selects nothing.
+    InvalidAuthManagement,
+    /// The name of a user or role, or the hash of a password, is too long.
+    NameTooLong,
+    /// The caller may not do this.
+    PermissionDenied,
+    /// Users or roles changed since the caller was identified. The caller must log in again.
+    AuthOldRevision,
 }
 
 impl Error {
     /// Every error, for tables and tests.
-    pub const ALL: [Error; 14] = [
+    pub const ALL: [Error; 32] = [
         Error::EmptyKey,
         Error::KeyNotFound,
         Error::ValueProvided,
@@ -52,6 +88,24 @@ impl Error {
         Error::LeaseExists,
         Error::LeaseTtlTooLarge,
         Error::Corrupt,
+        Error::RootUserMissing,
+        Error::RootRoleMissing,
+        Error::AuthNotEnabled,
+        Error::AuthenticationFailed,
+        Error::PasswordNotSet,
+        Error::UserEmpty,
+        Error::UserExists,
+        Error::UserNotFound,
+        Error::RoleEmpty,
+        Error::RoleExists,
+        Error::RoleNotFound,
+        Error::RoleNotGranted,
+        Error::PermissionNotGiven,
+        Error::PermissionNotGranted,
+        Error::InvalidAuthManagement,
+        Error::NameTooLong,
+        Error::PermissionDenied,
+        Error::AuthOldRevision,
     ];
 }
 
@@ -72,6 +126,24 @@ impl fmt::Display for Error {
             Error::LeaseExists => "the lease exists",
             Error::LeaseTtlTooLarge => "the time to live is too long",
             Error::Corrupt => "the data of members differ",
+            Error::RootUserMissing => "there is no user root",
+            Error::RootRoleMissing => "the user root lacks the role root",
+            Error::AuthNotEnabled => "auth is off",
+            Error::AuthenticationFailed => "there is no such user, or its password is another one",
+            Error::PasswordNotSet => "the user has no password",
+            Error::UserEmpty => "no user is named",
+            Error::UserExists => "the user exists",
+            Error::UserNotFound => "there is no such user",
+            Error::RoleEmpty => "no role is named",
+            Error::RoleExists => "the role exists",
+            Error::RoleNotFound => "there is no such role",
+            Error::RoleNotGranted => "the user does not have the role",
+            Error::PermissionNotGiven => "the request lacks the permission",
+            Error::PermissionNotGranted => "the role does not have the permission",
+            Error::InvalidAuthManagement => "the change of users or roles is invalid",
+            Error::NameTooLong => "a name is too long",
+            Error::PermissionDenied => "the caller may not do this",
+            Error::AuthOldRevision => "users or roles changed since the caller was identified",
         })
     }
 }

@@ -38,6 +38,7 @@
 //! | [`checks`] | the checks that need no store |
 //! | [`store`] | the state machine: alarms, leases, compaction |
 //! | `writer`, `txn` | one revision in the making; how a transaction chooses, is checked, and runs |
+//! | [`auth`], [`access`] | users, roles and permissions; whether a caller may do something |
 //! | [`view`], [`range`], [`hash`], [`lease`] | what can be read |
 //! | `tree`, `log` | the two structures |
 //! | `compaction` | freeing memory, a little at a time |
@@ -59,7 +60,6 @@
 //!   about a microsecond each. A plain delete can be applied in steps.
 //! - An old revision of a key that changed n times since is found in n/64 + 64 steps.
 //! - The records of the tail, at most half a MiB, are copied once more when it is sealed.
-//! - Users and roles are not included yet; the caller checks permissions.
 //!
 //! # Files that import one another
 //!
@@ -77,6 +77,8 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod access;
+pub mod auth;
 pub mod checkpoint;
 pub mod checks;
 pub mod command;
@@ -89,6 +91,7 @@ pub mod history;
 pub mod key_range;
 pub mod lease;
 mod log;
+pub mod planted;
 pub mod quota;
 pub mod range;
 pub mod request;
@@ -101,6 +104,9 @@ mod txn;
 pub mod view;
 mod writer;
 
+pub use access::{Access, Identity, UserIdentity};
+pub use auth::change::AuthCommand;
+pub use auth::{Auth, Permission, PermissionKind};
 pub use checkpoint::{Checkpoint, PART_NUMBER_MAX, PartRef};
 pub use command::{COMMAND_VERSION, Command, Reply};
 pub use error::Error;

@@ -199,3 +199,12 @@ pub struct AlarmResponse {
     /// Those listed, raised or cleared.
     pub alarms: Vec<AlarmMember>,
 }
+
+/// Answer to a change of users and roles.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub struct AuthResponse {
+    /// Header.
+    pub revision: i64,
+    /// The revision of users and roles after it.
+    pub auth_revision: u64,
+}

@@ -4,6 +4,7 @@
 //! are checked by their digest, and values by the invariants of a store. A part does bounded work: it indexes the
 //! records of at most one segment.
 
+use crate::auth::Auth;
 use crate::checkpoint::{Header, Kind, Meta, PIECE_BYTES, chain};
 use crate::digest::digest;
 use crate::key_range::KeyRange;
@@ -110,6 +111,7 @@ impl Restore {
         }
         match header.kind {
             Kind::Meta => self.add_meta(&content),
+            Kind::Auth => self.add_auth(&content),
             Kind::Leases => self.add_leases(header.id, &content),
             Kind::Segment => self.add_segment(header.id, content),
             Kind::End => {
@@ -191,6 +193,15 @@ impl Restore {
         self.state.alarms = Arc::new(meta.alarms.iter().copied().collect());
         self.state.log = Log::with_tail_index(meta.tail_index);
         self.meta = Some(meta);
+        Ok(())
+    }
+
+    fn add_auth(&mut self, content: &[u8]) -> Result<(), RestoreError> {
+        let is_first = *self.state.auth == Auth::default();
+        if self.meta.is_none() || self.lease_pages > 0 || self.state.log.last().is_some() || !is_first {
+            return Err(RestoreError::OutOfOrder);
+        }
+        self.state.auth = Arc::new(decode_all(content)?);
         Ok(())
     }
 

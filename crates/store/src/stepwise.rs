@@ -6,6 +6,7 @@
 //!
 //! Nothing else may be applied meanwhile, and compaction waits.
 
+use crate::access::{Access, Identity};
 use crate::command::{Command, Reply};
 use crate::error::Error;
 use crate::key_range::KeyRange;
@@ -36,10 +37,10 @@ impl Store {
     /// Applies a command, or begins to: then there is no reply yet, and [`Store::apply_more`] continues it.
     ///
     /// # Errors
-    /// As [`Store::apply`].
-    pub fn apply_in_steps(&mut self, command: &Command) -> Option<Result<Reply, Error>> {
+    /// As [`Store::apply_for`].
+    pub fn apply_in_steps(&mut self, identity: &Identity, command: &Command) -> Option<Result<Reply, Error>> {
         match command {
-            Command::DeleteRange(delete) if self.is_large(delete) && self.check_alarms(command).is_ok() => {
+            Command::DeleteRange(delete) if self.is_large(delete) && self.is_admitted(identity, command) => {
                 let mut state = self.view();
                 state.applied += 1;
                 let (request, next) = (delete.clone(), delete.key.clone());
@@ -47,8 +48,12 @@ impl Store {
                 self.pending = Some(Pending { state, request, next, events, previous: Vec::new() });
                 None
             }
-            _ => Some(self.apply(command)),
+            _ => Some(self.apply_for(identity, command)),
         }
+    }
+
+    fn is_admitted(&self, identity: &Identity, command: &Command) -> bool {
+        self.check_alarms(command).is_ok() && self.state().authorize(identity, Access::Write(command)).is_ok()
     }
 
     fn is_large(&self, delete: &DeleteRangeRequest) -> bool {

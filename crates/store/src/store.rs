@@ -1,5 +1,7 @@
 //! The state machine: commands in, replies and events out.
 
+use crate::access::{Access, Identity};
+use crate::auth::change::AuthCommand;
 use crate::checks::{LEASE_TTL_SECONDS_MAX, has_put};
 use crate::command::{Command, Reply};
 use crate::compaction::Pass;
@@ -95,17 +97,30 @@ impl Store {
         core::mem::take(&mut self.changes)
     }
 
-    /// Applies a command. Every member that applies the same commands in the same order gives the same answers.
+    /// Applies a command of the cluster itself, which may do everything.
+    ///
+    /// # Errors
+    /// As [`Store::apply_for`].
+    ///
+    /// # Panics
+    /// As [`Store::apply_for`].
+    pub fn apply(&mut self, command: &Command) -> Result<Reply, Error> {
+        self.apply_for(&Identity::Cluster, command)
+    }
+
+    /// Applies a command on behalf of a caller. Every member that applies the same commands of the same callers in the same
+    /// order gives the same answers.
     ///
     /// # Errors
     /// A refused command changed nothing, on any member.
     ///
     /// # Panics
     /// While a large delete is in progress.
-    pub fn apply(&mut self, command: &Command) -> Result<Reply, Error> {
+    pub fn apply_for(&mut self, identity: &Identity, command: &Command) -> Result<Reply, Error> {
         assert!(self.pending.is_none(), "another command is half applied");
         self.state.applied += 1;
         self.check_alarms(command)?;
+        self.state.authorize(identity, Access::Write(command))?;
         match command {
             Command::Put(put) => self.put(put).map(Reply::Put),
             Command::DeleteRange(delete) => self.delete_range(delete).map(Reply::DeleteRange),
@@ -116,6 +131,7 @@ impl Store {
             Command::LeaseExpire(ids) => Ok(Reply::LeaseExpire(self.lease_expire(ids))),
             Command::LeaseCheckpoint(list) => Ok(Reply::LeaseCheckpoint(self.lease_checkpoint(list))),
             Command::Alarm(request) => Ok(Reply::Alarm(self.alarm(*request))),
+            Command::Auth(command) => self.auth(command).map(Reply::Auth),
         }
     }
 
@@ -124,7 +140,7 @@ impl Store {
         if self.state.alarms.is_empty() {
             return Ok(());
         }
-        let changes = !matches!(command, Command::LeaseCheckpoint(_) | Command::Alarm(_));
+        let changes = !matches!(command, Command::LeaseCheckpoint(_) | Command::Alarm(_) | Command::Auth(_));
         if changes && self.state.has_alarm(AlarmType::Corrupt) {
             return Err(Error::Corrupt);
         }
@@ -236,6 +252,11 @@ impl Store {
             }
         }
         LeaseRevokeResponse { revision: self.state.revision }
+    }
+
+    fn auth(&mut self, command: &AuthCommand) -> Result<AuthResponse, Error> {
+        Arc::make_mut(&mut self.state.auth).apply(command)?;
+        Ok(AuthResponse { revision: self.state.revision, auth_revision: self.state.auth.revision() })
     }
 
     fn alarm(&mut self, request: AlarmRequest) -> AlarmResponse {

@@ -3,6 +3,7 @@
 //! Readers, watchers and checkpoints each hold a [`View`] and never block a write: nodes that they share with the store
 //! are copied when the store changes them.
 
+use crate::auth::Auth;
 use crate::error::Error;
 use crate::lease::Lease;
 use crate::log::{Log, Near, Pair, Record, RecordRef, Revision};
@@ -42,6 +43,7 @@ pub struct View {
     /// Keys with a lease: the lease, then the key.
     pub(crate) attachments: Tree<()>,
     pub(crate) alarms: Arc<BTreeSet<AlarmMember>>,
+    pub(crate) auth: Arc<Auth>,
 }
 
 impl Default for View {
@@ -57,6 +59,7 @@ impl Default for View {
             leases: Tree::default(),
             attachments: Tree::default(),
             alarms: Arc::default(),
+            auth: Arc::default(),
         }
     }
 }

@@ -32,7 +32,7 @@ fn steps_leave_what_one_call_leaves() {
         });
         let expected = whole.apply(&delete);
         let before = steps.view();
-        let mut reply = steps.apply_in_steps(&delete);
+        let mut reply = steps.apply_in_steps(&Identity::Cluster, &delete);
         assert!(reply.is_none() && steps.is_applying(), "seed {seed}");
         let mut calls = 0;
         while reply.is_none() {
@@ -57,7 +57,10 @@ fn steps_leave_what_one_call_leaves() {
 fn small_commands_are_applied_at_once() {
     let mut store = filled(10);
     let delete = DeleteRangeRequest { key: "k".into(), range_end: "l".into(), prev_kv: false };
-    assert!(matches!(store.apply_in_steps(&Command::DeleteRange(delete)), Some(Ok(Reply::DeleteRange(_)))));
+    assert!(matches!(
+        store.apply_in_steps(&Identity::Cluster, &Command::DeleteRange(delete)),
+        Some(Ok(Reply::DeleteRange(_)))
+    ));
     let delete = DeleteRangeRequest::default();
-    assert_eq!(store.apply_in_steps(&Command::DeleteRange(delete)), Some(Err(Error::EmptyKey)));
+    assert_eq!(store.apply_in_steps(&Identity::Cluster, &Command::DeleteRange(delete)), Some(Err(Error::EmptyKey)));
 }

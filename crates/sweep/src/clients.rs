@@ -48,6 +48,7 @@ impl Run {
                 asked.register = self.note_register(world, &asked.operation);
                 self.send(world, asked, call, request);
             }
+            Ok(Next::CheckPassword(..)) => unreachable!("no client of this workload logs in"),
             Ok(Next::Answer(answer)) => {
                 if let Err(text) = self.on_answer(world, &view, &asked, answer) {
                     world.report(node, "answers to clients", format!("{:?}: {text}", asked.operation));
@@ -111,7 +112,7 @@ impl Run {
                 return Ok(());
             }
             Ok(Next::Answer(answer)) => self.on_answer(world, &view, &asked, answer),
-            Err(Error::UnfitReply) => Err("has a reply that does not fit".to_string()),
+            Ok(Next::CheckPassword(..)) | Err(Error::UnfitReply) => Err("has a reply that does not fit".to_string()),
             Err(error) => {
                 self.on_refused(world, &asked, error);
                 Ok(())

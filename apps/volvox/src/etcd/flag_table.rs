@@ -31,7 +31,6 @@ const DISCOVERY_DETAIL: Meaning = Unused("discovery is not supported");
 const NO_HASH_CHECK: Meaning =
     Unused("members do not compare hashes by themselves: every record has a checksum of its own");
 const NO_TRACING: Meaning = Unused("spans are not exported");
-const NO_AUTH: Meaning = Unused("users and roles are not supported yet");
 const NO_AUTO_COMPACTION: Meaning = Unused("the server does not compact by itself: clients have to");
 const NO_ROTATION: Meaning = Unused("a log file is rotated once it is 16 MiB long");
 const PACE: Meaning = Unused("compaction runs in steps of a few milliseconds");
@@ -145,9 +144,9 @@ pub const TABLE: &[Flag] = &[
     text("tls-max-version", "", Unused("TLS 1.3 is the highest version")),
     text("cors", "*", Unused("there is no gateway for browsers")),
     text("host-whitelist", "*", Unused("the Host field of a request is not read")),
-    text("auth-token", "simple", NO_AUTH),
-    number("auth-token-ttl", "300", NO_AUTH),
-    number("bcrypt-cost", "10", NO_AUTH),
+    text("auth-token", "simple", Same),
+    number("auth-token-ttl", "300", Same),
+    number("bcrypt-cost", "10", Same),
     // The log, metrics and traces.
     text("logger", "zap", Same),
     text("log-outputs", "default", Same),

@@ -4,6 +4,7 @@ use super::membership::{Initial, Membership, parse_initial};
 use super::self_signed;
 use super::sources::Values;
 use super::urls::{MemberUrl, joined};
+use crate::node::logins::Logins;
 use crate::node::options::{ClientPort, NodeSettings, check_times, watch_progress_interval};
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -167,6 +168,8 @@ impl Plan {
             Ok((*id, MemberUrl::parse(first)?.address()))
         });
         let election_timeout = Duration::from_millis(self.election_ms);
+        let (kind, ttl) = (values.text("auth-token"), values.number("auth-token-ttl"));
+        let logins = Logins::checked(kind, ttl, values.number("bcrypt-cost"))?;
         let progress = values.time("watch-progress-notify-interval");
         Ok(NodeSettings {
             id: membership.id,
@@ -186,7 +189,8 @@ impl Plan {
             checkpoint_log_bytes: 16 << 20,
             watch_progress_interval: watch_progress_interval(u64::try_from(progress.as_millis()).ok()),
             tls,
-            door: door(values, election_timeout)?,
+            door: volvox_etcd::Options { bcrypt_cost: logins.bcrypt_cost, ..door(values, election_timeout)? },
+            auth_token_ttl: logins.token_ttl,
             door_threads: 0,
             log_file: None,
             log: String::new(),

@@ -5,6 +5,7 @@ pub mod admin;
 pub mod admin_client;
 mod backend;
 pub mod log_file;
+pub mod logins;
 pub mod options;
 pub mod peer_http;
 mod ready;

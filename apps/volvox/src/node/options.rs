@@ -1,5 +1,6 @@
 //! The flags of `volvox node`. A flag wins over its `VOLVOX_*` variable, which wins over the configuration file.
 
+use super::logins::Logins;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::Deserialize;
@@ -88,6 +89,15 @@ pub struct NodeArguments {
     #[arg(long, env = "VOLVOX_CLIENT_CERT_AUTH")]
     #[serde(default)]
     client_cert_auth: bool,
+    /// The kind of tokens that clients get when they log in; `simple` is the only one
+    #[arg(long, env = "VOLVOX_AUTH_TOKEN", value_name = "KIND")]
+    auth_token: Option<String>,
+    /// How long a token lives after its last use, in seconds [default: 300]
+    #[arg(long, env = "VOLVOX_AUTH_TOKEN_TTL", value_name = "SECONDS")]
+    auth_token_ttl: Option<i64>,
+    /// The cost of hashing a password, 4 to 31: each step up doubles the time [default: 10]
+    #[arg(long, env = "VOLVOX_BCRYPT_COST", value_name = "COST")]
+    bcrypt_cost: Option<i64>,
     /// Certificates of the authority for mutual TLS between nodes, PEM; goes with --peer-cert and --peer-key
     #[serde(alias = "peer-trusted-ca-file")]
     #[arg(long, visible_alias = "peer-trusted-ca-file", env = "VOLVOX_PEER_CA", value_name = "FILE")]
@@ -144,6 +154,7 @@ pub struct NodeSettings {
     pub tls: Option<volvox_net::PeerTls>,
     /// The bounds of the client ports.
     pub door: volvox_etcd::Options,
+    pub auth_token_ttl: Duration,
     pub door_threads: usize,
     pub log_file: Option<PathBuf>,
     pub log: String,
@@ -182,13 +193,13 @@ impl NodeArguments {
         if !listen_admin.ip().is_loopback() {
             bail!("--listen-admin {listen_admin} must be on loopback: anyone who reaches it can disrupt the node");
         }
-        let faults =
-            merged.faults.iter().map(|text| text.parse().map_err(|error| anyhow::anyhow!("--fault {text:?}: {error}")));
-        let faults = faults.collect::<Result<Vec<_>>>()?;
-        if !faults.is_empty() && !merged.development {
-            bail!("--fault needs --development");
-        }
+        let faults = merged.active_faults()?;
         let client_tls = merged.client_tls()?;
+        let logins = Logins::checked(
+            merged.auth_token.as_deref().unwrap_or("simple"),
+            merged.auth_token_ttl.unwrap_or(300),
+            merged.bcrypt_cost.unwrap_or(10),
+        )?;
         let mut advertise_client = merged.advertise_client.clone();
         if advertise_client.is_empty() {
             let scheme = if client_tls.is_some() { "https" } else { "http" };
@@ -221,14 +232,24 @@ impl NodeArguments {
             tls: merged.tls()?,
             door: volvox_etcd::Options {
                 election_timeout: Duration::from_millis(election),
+                bcrypt_cost: logins.bcrypt_cost,
                 ..volvox_etcd::Options::default()
             },
+            auth_token_ttl: logins.token_ttl,
             door_threads: merged.door_threads.unwrap_or(0),
             log_file: merged.log_file.clone(),
             log: merged.log.clone().unwrap_or_else(|| "info".to_owned()),
             development: merged.development,
             faults,
         })
+    }
+
+    fn active_faults(&self) -> Result<Vec<volvox_core::Fault>> {
+        if !self.faults.is_empty() && !self.development {
+            bail!("--fault needs --development");
+        }
+        let read = |text: &String| text.parse().map_err(|error| anyhow::anyhow!("--fault {text:?}: {error}"));
+        self.faults.iter().map(read).collect()
     }
 
     fn with_file(self) -> Result<NodeArguments> {
@@ -259,6 +280,9 @@ impl NodeArguments {
             key_file: self.key_file.or(file.key_file),
             trusted_ca_file: self.trusted_ca_file.or(file.trusted_ca_file),
             client_cert_auth: self.client_cert_auth || file.client_cert_auth,
+            auth_token: self.auth_token.or(file.auth_token),
+            auth_token_ttl: self.auth_token_ttl.or(file.auth_token_ttl),
+            bcrypt_cost: self.bcrypt_cost.or(file.bcrypt_cost),
             peer_ca: self.peer_ca.or(file.peer_ca),
             peer_cert: self.peer_cert.or(file.peer_cert),
             peer_key: self.peer_key.or(file.peer_key),

@@ -191,6 +191,7 @@ fn replica_config(settings: &NodeSettings, life: &Life) -> Config {
     config.request_bytes_max = settings.door.request_bytes_max;
     config.txn_ops_max = settings.door.txn_operations_max;
     config.quota_bytes = settings.quota_bytes;
+    config.token_ttl = settings.auth_token_ttl;
     config.checkpoint_log_bytes = settings.checkpoint_log_bytes;
     config.watch_progress_interval = settings.watch_progress_interval;
     config

@@ -111,6 +111,8 @@ impl State {
     fn answer(&mut self, request: Request) -> Result<Reply, Error> {
         match request {
             Request::Write(write) => self.write(&write),
+            Request::ForUser { request, .. } => self.answer(*request),
+            Request::UseToken { .. } => Ok(Reply::TokenUsed),
             Request::Read if self.leader.is_none() => Err(Error::NoLeader),
             Request::Read => Ok(Reply::ReadReady),
             Request::LeaseKeepAlive { lease } => {

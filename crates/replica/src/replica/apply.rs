@@ -4,6 +4,7 @@ use super::Replica;
 use crate::Error;
 use crate::members::{Member, MemberAction, Members};
 use crate::message::Timer;
+use crate::planted::{self, Bug};
 use crate::proposal::{Action, Origin, Proposal, Window};
 use crate::request::{Event, Reply};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -12,7 +13,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Bytes, Context, NodeId, Position, decode_shared};
 use volvox_raft::{Entry, Index, Payload, Term};
-use volvox_store::{Change, Command as StoreCommand, Store, StoreConfig};
+use volvox_store::{Access, Change, Command as StoreCommand, Identity, Reply as StoreReply, Store, StoreConfig};
 
 /// The most that one step applies, so that heartbeats and reads continue in between (decisions/0015).
 const ENTRIES_A_STEP: usize = 512;
@@ -227,8 +228,10 @@ impl Replica {
             }
             return self.on_applied(entry, cx);
         }
+        // Users and roles may have changed since the caller was admitted: what they are now decides.
+        let identity = if planted::is(Bug::PermissionAtTheDoor) { &Identity::Cluster } else { &proposal.identity };
         let begun = match &proposal.action {
-            Action::Store(command) => self.machine.store.apply_in_steps(command),
+            Action::Store(command) => self.machine.store.apply_in_steps(identity, command),
             Action::Member(_) => None,
         };
         if self.machine.store.is_applying() {
@@ -241,14 +244,19 @@ impl Replica {
         let result = match &proposal.action {
             Action::Store(command) => {
                 let result = begun.expect("a command that is not half applied was applied");
-                let result = result.map(Reply::Written).map_err(Error::Store);
+                let result = match (command, result) {
+                    (StoreCommand::Auth(command), Ok(StoreReply::Auth(response))) => {
+                        Ok(self.on_auth_changed(command, response, entry.index))
+                    }
+                    (_, result) => result.map(Reply::Written).map_err(Error::Store),
+                };
                 self.on_leases_changed(command, cx);
                 if matches!(command, StoreCommand::Compact(_)) && self.machine.store.is_compacting() {
                     cx.set_timer(Timer::Compact, Duration::ZERO);
                 }
                 result
             }
-            Action::Member(action) => self.apply_member_action(action, cx),
+            Action::Member(action) => self.apply_member_action(identity, action, cx),
         };
         if is_own {
             self.finish_write(origin.sequence, result, cx);
@@ -256,7 +264,14 @@ impl Replica {
         self.on_applied(entry, cx);
     }
 
-    fn apply_member_action(&mut self, action: &MemberAction, cx: &mut Context<'_, Replica>) -> Result<Reply, Error> {
+    fn apply_member_action(
+        &mut self,
+        identity: &Identity,
+        action: &MemberAction,
+        cx: &mut Context<'_, Replica>,
+    ) -> Result<Reply, Error> {
+        let access = if action.is_of_a_client() { Access::AsRoot } else { Access::Anything };
+        self.machine.store.state().authorize(identity, access).map_err(Error::Store)?;
         let added = self.machine.members.apply(action)?;
         if let MemberAction::Remove(id) = action {
             self.machine.window.forget(*id);

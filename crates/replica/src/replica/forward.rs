@@ -90,7 +90,7 @@ impl Replica {
         }
         let sequence = self.writes.take_sequence();
         let origin = self.origin(sequence);
-        self.propose(Proposal { origin, action }.to_shared(), cx).is_ok()
+        self.propose(Proposal { origin, identity: self.own_identity(), action }.to_shared(), cx).is_ok()
     }
 
     /// Appends to the log of this leader.

@@ -25,6 +25,7 @@ use volvox_core::{Context, Incarnation, Instant, NodeId, Position, Process};
 use volvox_raft::{
     Command as RaftCommand, Configuration, Member as RaftMember, Refusal as RaftRefusal, RoleKind, Ticket as RaftTicket,
 };
+use volvox_store::Identity;
 
 /// How often the leader compares, beside every change.
 const RECONCILE_TICK: Duration = Duration::from_millis(250);
@@ -83,7 +84,13 @@ struct Leaving {
 
 impl Replica {
     /// A client changes the members.
-    pub(super) fn on_member_request(&mut self, ticket: Ticket, request: MemberRequest, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_member_request(
+        &mut self,
+        ticket: Ticket,
+        identity: Identity,
+        request: MemberRequest,
+        cx: &mut Context<'_, Replica>,
+    ) {
         let action = match request {
             MemberRequest::Add { peer_urls, is_learner } => {
                 check_peer_urls(&peer_urls).map(|()| MemberAction::Add { peer_urls, is_learner })
@@ -104,7 +111,7 @@ impl Replica {
         });
         match checked {
             Ok(action) => {
-                self.submit(Some(ticket), action, cx);
+                self.submit(Some(ticket), identity, action, cx);
             }
             Err(error) => self.reply(ticket, Err(error), cx),
         }

@@ -12,6 +12,7 @@ mod leases;
 mod membership;
 mod own_part;
 mod reads;
+mod sessions;
 mod snapshot;
 mod watching;
 mod writes;
@@ -32,10 +33,11 @@ use forward::Decided;
 use leases::Leases;
 use membership::Membership;
 use reads::Reads;
+use sessions::Sessions;
 use snapshot::Snapshots;
 use volvox_core::{Context, NodeId, Position, Process, Restored};
 use volvox_raft::{Event as RaftEvent, Index, Raft, RoleKind, Term};
-use volvox_store::Store;
+use volvox_store::{Identity, Store};
 use watching::Watches;
 use writes::Writes;
 
@@ -69,6 +71,8 @@ pub struct Replica {
     membership: Membership,
     /// The leader as it was last reported.
     leadership: Leadership,
+    /// Clients that logged in.
+    sessions: Sessions,
     /// Checkpoints of this node.
     checkpoints: Checkpoints,
     /// Snapshots to and from others.
@@ -169,6 +173,7 @@ impl Replica {
         self.expire_reads(now, cx);
         self.expire_lease_questions(now, cx);
         self.expire_transfer(now, cx);
+        self.expire_tokens(now);
         self.hand_over_waiting(cx);
         self.forward_again(now, cx);
         self.ask_reads_again(cx);
@@ -182,12 +187,18 @@ impl Replica {
 
     fn on_request(&mut self, ticket: Ticket, request: Request, cx: &mut Context<'_, Replica>) {
         match request {
-            Request::Write(command) => self.on_write(ticket, command, cx),
+            Request::Write(command) => self.on_write(ticket, Identity::Anonymous, command, cx),
+            Request::ForUser { user, request } => match *request {
+                Request::Write(command) => self.on_write(ticket, Identity::User(user), command, cx),
+                Request::Member(request) => self.on_member_request(ticket, Identity::User(user), request, cx),
+                other => self.on_request(ticket, other, cx),
+            },
+            Request::UseToken { token } => self.on_token_used(ticket, &token, cx),
             Request::Read => self.on_read(ticket, cx),
             Request::LeaseKeepAlive { lease } => self.on_lease_question(ticket, lease, true, cx),
             Request::LeaseTimeToLive { lease } => self.on_lease_question(ticket, lease, false, cx),
             Request::MoveLeader { to } => self.on_move_leader(ticket, to, cx),
-            Request::Member(request) => self.on_member_request(ticket, request, cx),
+            Request::Member(request) => self.on_member_request(ticket, Identity::Anonymous, request, cx),
         }
     }
 
@@ -222,6 +233,7 @@ impl Process for Replica {
             watches: Watches::new(config.hub, machine.store().revision()),
             membership: Membership::default(),
             leadership: Leadership::default(),
+            sessions: Sessions::default(),
             checkpoints: Checkpoints::default(),
             snapshots: Snapshots::default(),
             machine,
@@ -236,6 +248,7 @@ impl Process for Replica {
         self.boot.begin(cx);
         self.writes.start(self.boot.number());
         self.leases.start(cx.rng());
+        self.sessions.start(self.consensus.raft().last_index());
         self.with_raft(cx, |raft, cx| raft.on_start(cx));
         cx.set_timer(Timer::Requests, REQUESTS_TICK);
         cx.set_timer(Timer::Progress, self.config.watch_progress_interval);
@@ -327,6 +340,7 @@ impl Process for Replica {
                 watch_streams: hub.stream_count() as u64,
             },
             members: Arc::clone(machine.members_list()),
+            tokens: Arc::clone(self.sessions.tokens()),
         }
     }
 }

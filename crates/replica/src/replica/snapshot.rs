@@ -180,6 +180,7 @@ impl Replica {
         let (at, before) = (own.applied.index, self.machine.applied());
         assert!(at > before, "a snapshot at {at} installed over {before}");
         self.watches.on_replaced(store.revision());
+        self.sessions.on_replaced();
         self.machine.replace(store, own.applied);
         self.checkpoints.on_installed(at, parts);
         self.on_members_changed(cx);

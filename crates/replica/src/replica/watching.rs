@@ -63,6 +63,9 @@ impl Replica {
             }
             WatchCommand::Credit { stream, responses } => hub.on_credit(stream, responses, out),
             WatchCommand::Create { stream, create } => hub.on_create(stream, create, &self.machine.store().view(), out),
+            WatchCommand::Refuse { stream, refusal } => {
+                hub.on_refuse(stream, refusal, self.machine.store().revision(), out);
+            }
             WatchCommand::Cancel { stream, watch_id } => hub.on_cancel(stream, watch_id, out),
             WatchCommand::Progress { stream } => hub.on_progress(stream, out),
             WatchCommand::Close { stream } => hub.on_close(stream),

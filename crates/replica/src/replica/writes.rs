@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use volvox_core::{Bytes, Context, Instant, NodeId, Position};
 use volvox_raft::{Refusal as RaftRefusal, RoleKind, Term};
-use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, Error as StoreError};
+use volvox_store::{AlarmAction, AlarmRequest, AlarmType, Command as StoreCommand, Error as StoreError, Identity};
 
 /// Sequences of one boot; the boot number is in the bits above them.
 const SEQUENCES_A_BOOT: u64 = 1 << 40;
@@ -135,19 +135,26 @@ impl Writes {
 
 impl Replica {
     /// A client wants to change the store.
-    pub(super) fn on_write(&mut self, ticket: Ticket, command: StoreCommand, cx: &mut Context<'_, Replica>) {
+    pub(super) fn on_write(
+        &mut self,
+        ticket: Ticket,
+        identity: Identity,
+        command: StoreCommand,
+        cx: &mut Context<'_, Replica>,
+    ) {
         let cost = volvox_store::quota::cost(&command);
         if self.machine.store().state().exceeds_quota(cost, self.config.quota_bytes) {
             self.raise_no_space(cx);
             return self.reply(ticket, Err(Error::Store(StoreError::NoSpace)), cx);
         }
-        self.submit(Some(ticket), Action::Store(command), cx);
+        self.submit(Some(ticket), identity, Action::Store(command), cx);
     }
 
     /// Submits an action to the log; its reply follows once it is applied. Returns its sequence.
     pub(super) fn submit(
         &mut self,
         ticket: Option<Ticket>,
+        identity: Identity,
         action: Action,
         cx: &mut Context<'_, Replica>,
     ) -> Option<u64> {
@@ -156,7 +163,7 @@ impl Replica {
             Action::Store(StoreCommand::LeaseRevoke(revoke)) => Some(revoke.id),
             _ => None,
         };
-        let proposal = Proposal { origin: self.origin(sequence), action }.to_shared();
+        let proposal = Proposal { origin: self.origin(sequence), identity, action }.to_shared();
         if let Err(error) = self.check_room(&proposal) {
             if let Some(ticket) = ticket {
                 self.reply(ticket, Err(error), cx);
@@ -189,8 +196,9 @@ impl Replica {
         if self.writes.own.contains_key(&own) {
             return;
         }
-        if let Some(sequence) =
-            self.submit(None, action, cx).filter(|sequence| self.writes.in_flight.contains_key(sequence))
+        if let Some(sequence) = self
+            .submit(None, self.own_identity(), action, cx)
+            .filter(|sequence| self.writes.in_flight.contains_key(sequence))
         {
             self.writes.own.insert(own, sequence);
         }

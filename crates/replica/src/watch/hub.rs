@@ -120,6 +120,14 @@ impl Hub {
         }
     }
 
+    /// Answers a create request that was refused before it came here.
+    pub fn on_refuse(&mut self, id: StreamId, refusal: Refusal, revision: i64, out: &mut Outgoing) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.answer(id, WatchResponse::refused(revision, refusal), out);
+            self.review(id);
+        }
+    }
+
     /// Creates a watcher (book/src/etcd.md#5.2), or says why not.
     pub fn on_create(&mut self, id: StreamId, mut create: WatchCreate, view: &StoreView, out: &mut Outgoing) {
         if create.key.is_empty() {

@@ -20,7 +20,7 @@ mod stream;
 use alloc::sync::Arc;
 use core::fmt;
 use volvox_core::Bytes;
-use volvox_store::Event;
+use volvox_store::{Error as StoreError, Event};
 
 pub use hub::{Hub, HubLimits};
 
@@ -62,6 +62,10 @@ pub enum Refusal {
     DuplicateId,
     /// There are too many watchers, or too many answers wait.
     TooMany,
+    /// The caller may not read the keys, or is not known: as the store says.
+    Forbidden(StoreError),
+    /// The token of the caller is unknown or expired.
+    InvalidToken,
 }
 
 /// One response on a watch stream.
@@ -100,6 +104,8 @@ impl fmt::Display for Refusal {
             Refusal::EmptyRange => "an empty range",
             Refusal::DuplicateId => "a watcher with this id exists",
             Refusal::TooMany => "too many requests",
+            Refusal::Forbidden(error) => return write!(f, "{error}"),
+            Refusal::InvalidToken => "the token is not valid",
         })
     }
 }
