@@ -147,9 +147,6 @@ async fn what_is_not_served_says_so() {
     let fake = Fake::new();
     let server = Server::start(&fake).await;
     let channel = server.channel().await;
-    let mut auth = pb::auth_client::AuthClient::new(channel.clone());
-    let answer = within(auth.auth_enable(pb::AuthEnableRequest {})).await;
-    refused(answer, Code::Unimplemented, "volvox does not serve etcdserverpb.Auth/AuthEnable yet");
     let mut lock = v3lockpb::lock_client::LockClient::new(channel.clone());
     let answer = within(lock.lock(v3lockpb::LockRequest::default())).await;
     refused(answer, Code::Unimplemented, "volvox does not serve v3lockpb.Lock/Lock yet");
