@@ -178,6 +178,9 @@ impl Progress {
                 sending.asked = sending.arrived;
                 sending.sent = sending.arrived;
             }
+            // It restarted, and has not compared with this log what it acknowledged: only an append lets it, and perhaps
+            // there is none to come.
+            _ if verified < self.matched => self.probe_from(self.matched.next()),
             // It verified nothing since it started: ask again where the logs agree.
             _ if verified == Index::ZERO => self.probe_from(self.next),
             _ => self.replicate_from(verified.max(self.matched).next()),

@@ -103,3 +103,28 @@ fn a_node_that_cannot_ask_the_leader_is_taken_in_through_a_member() {
     let asks = |event: &Event| matches!(event, Event::Joining { member } if *member == Member::new(4, 1));
     assert!(cluster.count_events(asks) > 0, "the leader never heard of n4");
 }
+
+/// A follower that crashed has forgotten which of its entries it had compared with the leader's, and its record of the commit
+/// index is older than its log. No client writes meanwhile: the leader must compare again by itself, or the follower would
+/// never learn that its last entries are committed, and a read there would wait until the next write.
+#[test]
+fn a_follower_that_restarts_in_a_group_at_rest_learns_what_is_committed() {
+    let mut cluster = Cluster::new(3, 1, &Config::default());
+    cluster.elect(1);
+    for number in 0..5 {
+        cluster.propose(1, &number.to_string());
+        cluster.settle();
+    }
+    let committed = cluster.raft(1).commit_index();
+    assert_eq!(cluster.raft(3).last_index(), committed);
+    cluster.crash(id(3), usize::MAX);
+    cluster.start(id(3));
+    assert!(cluster.raft(3).commit_index() < committed, "else there is nothing to learn");
+    cluster.elapse(Duration::from_secs(3));
+    assert_eq!(cluster.raft(1).term(), cluster.raft(3).term());
+    assert_eq!(cluster.leader(), Some(1), "no election helped it");
+    assert_eq!(cluster.raft(3).commit_index(), committed);
+    let read = cluster.read(3);
+    cluster.elapse(Duration::from_secs(3));
+    assert!(cluster.is_read_ready(read));
+}

@@ -99,7 +99,7 @@ fn stale(name: &str) -> Credentials {
     Credentials::Signed(UserIdentity { name: name.into(), auth_revision })
 }
 
-/// Who is served, beside root: everybody, users, users with the range, or nobody.
+/// The callers that are served beside root: all, users, users with the range, or none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Needs {
     Nothing,
@@ -184,7 +184,7 @@ fn every_request_needs_what_the_table_says() {
         let without = if matches!(needs, Needs::Nothing | Needs::User) { Ok(()) } else { Err(DENIED) };
         assert_eq!(as_caller(user("out")), without, "{what} without the range");
         let is_free = needs == Needs::Nothing;
-        assert_eq!(as_caller(Credentials::None), if is_free { Ok(()) } else { Err(NO_USER) }, "{what} as nobody");
+        assert_eq!(as_caller(Credentials::None), if is_free { Ok(()) } else { Err(NO_USER) }, "{what} without a user");
         let bad_token = if is_free { Ok(()) } else { Err(Error::InvalidToken) };
         let unknown = Credentials::Token(Token::new("letters.0"));
         assert_eq!(as_caller(unknown), bad_token, "{what} with an unknown token");

@@ -94,7 +94,7 @@ fn wrong_flags_are_explained() {
     let complete = ["node", "--id", "1", "--folder", "/nonexistent/x", "--cluster", "7"];
     refused(&volvox(&complete), &["--initial-cluster"]);
     let with = |flags: &[&str]| volvox(&[&complete[..], &["--initial-cluster", "1=127.0.0.1:2"], flags].concat());
-    refused(&with(&["--election-timeout", "60"]), &["--election-timeout 60", "--heartbeat-interval"]);
+    refused(&with(&["--election-timeout", "60"]), &["--election-timeout[60ms]", "--heartbeat-interval"]);
     refused(&with(&["--listen-admin", "0.0.0.0:1"]), &["loopback"]);
     refused(&with(&["--fault", "pause 2"]), &["--development"]);
     refused(&with(&["--fault", "sing 2", "--development"]), &["sing 2"]);
