@@ -153,13 +153,14 @@ pub(crate) async fn role_get<B: Backend>(
     match door.call(caller, Request::AuthRead(AuthRead::Role(request.role))).await? {
         Answer { header, body: Body::Permissions(permissions) } => Ok(message(&pb::AuthRoleGetResponse {
             header: header_message(header),
-            perm: permissions.iter().map(permission).collect(),
+            perm: permissions.iter().map(permission_message).collect(),
         })),
         other => Err(unexpected(&other.body)),
     }
 }
 
-fn permission(permission: &Permission) -> authpb::Permission {
+/// A permission as a generated message.
+pub(crate) fn permission_message(permission: &Permission) -> authpb::Permission {
     authpb::Permission {
         perm_type: permission.kind.number(),
         key: bytes::Bytes::copy_from_slice(&permission.key),

@@ -10,9 +10,5 @@ volvox_core::planted_bugs! {
         WatchGapAtCompaction = "watch-gap-at-compaction",
         /// A lease is renewed although its expiry was proposed.
         LeaseRevived = "lease-revived",
-        /// A write is authorised when it is admitted, and not when it is applied.
-        PermissionAtTheDoor = "permission-at-the-door",
-        /// A token remains when its user is deleted.
-        TokenOfADeletedUser = "token-of-a-deleted-user",
     }
 }

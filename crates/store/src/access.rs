@@ -8,7 +8,6 @@ use crate::auth::{Auth, User};
 use crate::command::Command;
 use crate::error::Error;
 use crate::key_range::KeyRange;
-use crate::planted::{self, Bug};
 use crate::request::{AlarmAction, Compare, DeleteRangeRequest, PutRequest, RequestOp, TxnRequest};
 use crate::view::View;
 use alloc::string::String;
@@ -147,7 +146,7 @@ impl<'a> Caller<'a> {
 
     fn may(&self, key: &[u8], range_end: &[u8], write: bool) -> Result<(), Error> {
         let user = self.user.ok_or(Error::UserEmpty)?;
-        if user.auth_revision < self.view.auth.revision() && !planted::is(Bug::AuthRevisionIgnored) {
+        if user.auth_revision < self.view.auth.revision() {
             return Err(Error::AuthOldRevision);
         }
         let account = self.account().ok_or(Error::PermissionDenied)?;

@@ -91,7 +91,6 @@ pub mod history;
 pub mod key_range;
 pub mod lease;
 mod log;
-pub mod planted;
 pub mod quota;
 pub mod range;
 pub mod request;

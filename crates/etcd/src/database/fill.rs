@@ -2,12 +2,15 @@
 
 use super::bucket;
 use super::keys::{LeaseValue, RevisionKey, encode_pair};
+use crate::auth::permission_message;
+use crate::proto::authpb;
 use crate::proto::etcdserverpb::AlarmMember as AlarmKey;
 use crate::{CLUSTER_VERSION, STORAGE_VERSION};
 use prost::Message;
 use std::io::Write;
 use volvox_bolt::{WriteError, Writer};
 use volvox_store::View;
+use volvox_store::auth::{Role, User};
 
 /// The term and index of the log in a database that has no log. A restore in etcd sets its own.
 const NO_LOG: [u8; 8] = 1u64.to_be_bytes();
@@ -128,13 +131,32 @@ fn before_key<W: Write>(view: &View, writer: &mut Writer<W>) -> Result<(), Write
         keys.sort_unstable();
         keys.iter().filter(|key| !key.is_empty()).try_for_each(|key| writer.put(key, b""))
     })?;
+    let auth = view.auth();
     in_bucket(writer, bucket::AUTH, |writer| {
-        writer.put(b"authEnabled", &[0])?;
-        writer.put(b"authRevision", &1u64.to_be_bytes())
+        writer.put(b"authEnabled", &[u8::from(auth.is_enabled())])?;
+        writer.put(b"authRevision", &auth.revision().max(1).to_be_bytes())
     })?;
-    in_bucket(writer, bucket::AUTH_ROLES, |_| Ok(()))?;
-    in_bucket(writer, bucket::AUTH_USERS, |_| Ok(()))?;
+    in_bucket(writer, bucket::AUTH_ROLES, |writer| {
+        auth.roles().try_for_each(|(name, role)| writer.put(name.as_bytes(), &role_message(name, role).encode_to_vec()))
+    })?;
+    in_bucket(writer, bucket::AUTH_USERS, |writer| {
+        auth.users().try_for_each(|(name, user)| writer.put(name.as_bytes(), &user_message(name, user).encode_to_vec()))
+    })?;
     in_bucket(writer, bucket::CLUSTER, |writer| writer.put(b"clusterVersion", CLUSTER_VERSION.as_bytes()))
+}
+
+fn role_message(name: &str, role: &Role) -> authpb::Role {
+    let name = bytes::Bytes::copy_from_slice(name.as_bytes());
+    authpb::Role { name, key_permission: role.permissions().iter().map(permission_message).collect() }
+}
+
+fn user_message(name: &str, user: &User) -> authpb::User {
+    authpb::User {
+        name: bytes::Bytes::copy_from_slice(name.as_bytes()),
+        password: user.password.as_ref().map(|hash| bytes::Bytes::copy_from_slice(hash)).unwrap_or_default(),
+        roles: user.roles.iter().cloned().collect(),
+        options: Some(authpb::UserAddOptions { no_password: user.password.is_none() }),
+    }
 }
 
 fn behind_lease<W: Write>(view: &View, writer: &mut Writer<W>) -> Result<(), WriteError> {

@@ -228,6 +228,27 @@ fn users_and_roles_are_counted() {
     assert_eq!(origin, Origin { storage_version: None, auth_enabled: true, users: 2, roles: 1 });
 }
 
+/// A restore refuses such a database without `--without-auth`, so the file must say that there are users.
+#[test]
+fn users_roles_and_whether_they_count_are_in_the_database() {
+    let mut store = seeded(3);
+    let permission = Some(Permission { kind: PermissionKind::ReadWrite, key: "k".into(), range_end: "l".into() });
+    for command in [
+        AuthCommand::UserAdd { name: "root".into(), password: Some("$2b$04$hash".into()) },
+        AuthCommand::UserAdd { name: "mary".into(), password: None },
+        AuthCommand::RoleAdd { name: "root".into() },
+        AuthCommand::RoleAdd { name: "reader".into() },
+        AuthCommand::RoleGrantPermission { name: "reader".into(), permission },
+        AuthCommand::UserGrantRole { name: "root".into(), role: "root".into() },
+        AuthCommand::UserGrantRole { name: "mary".into(), role: "reader".into() },
+        AuthCommand::Enable,
+    ] {
+        store.apply(&Command::Auth(command)).unwrap();
+    }
+    let origin = imported(&exported(&store)).unwrap().origin;
+    assert_eq!((origin.auth_enabled, origin.users, origin.roles), (true, 2, 2));
+}
+
 /// The fuzz target: a database whose pages are sound, and whose entries were changed.
 #[test]
 fn mutated_entries_are_refused_or_make_a_store() {

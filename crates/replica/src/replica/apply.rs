@@ -4,7 +4,6 @@ use super::Replica;
 use crate::Error;
 use crate::members::{Member, MemberAction, Members};
 use crate::message::Timer;
-use crate::planted::{self, Bug};
 use crate::proposal::{Action, Origin, Proposal, Window};
 use crate::request::{Event, Reply};
 use alloc::collections::{BTreeSet, VecDeque};
@@ -229,7 +228,7 @@ impl Replica {
             return self.on_applied(entry, cx);
         }
         // Users and roles may have changed since the caller was admitted: what they are now decides.
-        let identity = if planted::is(Bug::PermissionAtTheDoor) { &Identity::Cluster } else { &proposal.identity };
+        let identity = &proposal.identity;
         let begun = match &proposal.action {
             Action::Store(command) => self.machine.store.apply_in_steps(identity, command),
             Action::Member(_) => None,

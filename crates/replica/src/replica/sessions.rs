@@ -1,7 +1,6 @@
 //! Logins: which tokens this node knows, and what ends them.
 
 use super::Replica;
-use crate::planted::{self, Bug};
 use crate::request::{Reply, Ticket};
 use crate::tokens::{Token, Tokens};
 use alloc::sync::Arc;
@@ -41,7 +40,6 @@ impl Replica {
                 let token = Arc::make_mut(tokens).add(token, index, name);
                 return Reply::Authenticated { response, token };
             }
-            AuthCommand::UserDelete { .. } if planted::is(Bug::TokenOfADeletedUser) => {}
             AuthCommand::UserDelete { name } | AuthCommand::UserChangePassword { name, .. } => {
                 Arc::make_mut(tokens).forget_user(name);
             }
