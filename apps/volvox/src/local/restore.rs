@@ -108,7 +108,7 @@ fn refuse_what_was_protected(origin: &Origin, arguments: &RestoreArguments) -> R
     let name = arguments.file.display();
     if *auth_enabled && !arguments.without_auth {
         bail!(
-            "{name} is of a cluster whose clients log in ({users} users, {roles} roles), and this version has no users: \
+            "{name} is of a cluster whose clients log in ({users} users, {roles} roles), and this version does not restore users: \
              its keys would be open to every client; --without-auth restores it nevertheless"
         );
     }
