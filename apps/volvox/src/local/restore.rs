@@ -1,8 +1,9 @@
 //! `volvox restore`: a new cluster on this machine, from a snapshot file.
 //!
 //! The file is a snapshot of ours or of etcd. Every node gets a new incarnation whose checkpoint holds the store of the
-//! file: keys with all their revisions, leases and alarms. The result is a different cluster from the one that the snapshot was taken from: it has its own
-//! id and new members, so that nodes of the two never communicate. The next `volvox up` resumes.
+//! file: keys with all their revisions, leases and alarms. The result is a different cluster from the one that the snapshot
+//! was taken from: it has its own id and new members, so that nodes of the two never communicate. The next `volvox up`
+//! resumes.
 //!
 //! The nodes are created in a temporary folder and moved into place once all of them are complete; the manifest comes
 //! last. An interrupted restore leaves no cluster.
