@@ -33,6 +33,12 @@ pub fn more_crashes_than_others(nodes: u64, crashes: u32) -> Option<String> {
         .then(|| format!("--nodes {nodes} and --crashes {crashes} contradict one another: one node at least stays up"))
 }
 
+/// The reason why this many nodes cannot ask.
+pub fn more_askers_than_nodes(nodes: u64, askers: u64) -> Option<String> {
+    (askers > nodes)
+        .then(|| format!("--nodes {nodes} and --askers {askers} contradict one another: only nodes are asked"))
+}
+
 /// Every requested entry is eventually granted, or the node crashes: counted from outside, by commands and events, so
 /// that an entry which the node itself has forgotten is missed.
 pub fn no_starvation<'m, P: Erasable<Command = Command, Event = Event>>(
@@ -92,7 +98,7 @@ pub fn count(told: &[Told], event: Event) -> u64 {
 }
 
 /// The times from each exit to the next entry, in message delays.
-pub fn handovers(told: &[Told]) -> Vec<f64> {
+fn handovers(told: &[Told]) -> Vec<f64> {
     let mut left = None;
     let mut delays = Vec::new();
     for (at, _, event) in told {
@@ -119,8 +125,29 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
 }
 
-/// Messages per entry, and delays from an exit to the next entry, where `askers` of nodes 1 to `nodes` want to enter at
-/// once, ten times.
+/// What was measured while many nodes wanted to enter at once.
+pub struct FullLoad {
+    /// How often a node entered.
+    pub entries: u64,
+    /// The messages per entry.
+    pub messages: f64,
+    /// The times from each exit to the next entry, in message delays.
+    pub delays: Vec<f64>,
+}
+
+/// `askers` of nodes 1 to `nodes` want to enter at once, ten times.
+pub fn full_load<P>(nodes: u64, askers: RangeInclusive<u64>, config: P::Config) -> FullLoad
+where
+    P: Erasable<Event = Event, Command = Command>,
+{
+    let mut sim = simulation::<P>(nodes, config);
+    let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim, askers.clone())).collect();
+    let entries: u64 = rounds.iter().map(|told| count(told, Event::Entered)).sum();
+    let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
+    FullLoad { entries, messages, delays: rounds.iter().flat_map(|told| handovers(told)).collect() }
+}
+
+/// The messages per entry and the delays from an exit to the next entry of a [`full_load`], where both are known exactly.
 pub fn costs_at_full_load<P>(
     nodes: u64,
     askers: RangeInclusive<u64>,
@@ -131,11 +158,7 @@ pub fn costs_at_full_load<P>(
 where
     P: Erasable<Event = Event, Command = Command>,
 {
-    let mut sim = simulation::<P>(nodes, config);
-    let rounds: Vec<Vec<Told>> = (0..10).map(|_| round(&mut sim, askers.clone())).collect();
-    let entries: u64 = rounds.iter().map(|told| count(told, Event::Entered)).sum();
-    let delays: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
-    let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
+    let FullLoad { entries, messages, delays } = full_load::<P>(nodes, askers, config);
     let label = format!("N={nodes}, at full load");
     vec![
         exactly(&label, expected_messages, messages, "messages per entry", format!("{entries} entries")),
@@ -149,11 +172,17 @@ where
     ]
 }
 
-/// Slow links that reorder messages, and nodes that pause. Nothing is lost.
-pub fn overtaking_and_pauses() -> FaultPlan {
+/// Slow links, and nodes that pause. Nothing is lost, and order is kept.
+pub fn slow_links_and_pauses() -> FaultPlan {
     FaultPlan {
         weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
-        link: LinkFault { delay: Duration::from_millis(50), reorder_ppm: 300_000, ..LinkFault::default() },
+        link: LinkFault { delay: Duration::from_millis(50), ..LinkFault::default() },
         ..plans::until(500, (2, 20), (5, 50))
     }
+}
+
+/// The same on links that reorder messages.
+pub fn overtaking_and_pauses() -> FaultPlan {
+    let plan = slow_links_and_pauses();
+    FaultPlan { link: LinkFault { reorder_ppm: 300_000, ..plan.link }, ..plan }
 }

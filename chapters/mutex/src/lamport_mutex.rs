@@ -1,6 +1,8 @@
 //! Lamport's queue: it needs perfect FIFO links, so it runs over the channel that provides them.
 
-use super::entries::{asked, costs_at_full_load, more_crashes_than_others, no_starvation, quiet};
+use super::entries::{
+    asked, costs_at_full_load, more_askers_than_nodes, more_crashes_than_others, no_starvation, quiet,
+};
 use std::fmt::Debug;
 use volvox_channel::{Channel, Limits};
 use volvox_core::erased::AnyProcess;
@@ -194,8 +196,7 @@ const TWO: Bounds = Bounds { nodes: 2, askers: 0, entries: 1, crashes: 0, losses
 impl volvox_lab::ask::Instance for Bounds {
     fn contradiction(&self) -> Option<String> {
         let Bounds { nodes, askers, crashes, .. } = *self;
-        let too_many = format!("--nodes {nodes} and --askers {askers} contradict one another: only nodes are asked");
-        (askers > nodes).then_some(too_many).or_else(|| more_crashes_than_others(nodes, crashes))
+        more_askers_than_nodes(nodes, askers).or_else(|| more_crashes_than_others(nodes, crashes))
     }
 
     fn explore(&self, without: Option<&'static str>) -> Explored {

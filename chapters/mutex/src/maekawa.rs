@@ -1,9 +1,9 @@
 //! Maekawa's quorums: the protocol by itself, over FIFO links that lose nothing.
 
 use super::entries::{
-    asked, count, exactly, handovers, mean, more_crashes_than_others, no_starvation, quiet, round, simulation,
+    FullLoad, asked, count, exactly, full_load, mean, more_askers_than_nodes, more_crashes_than_others, no_starvation,
+    quiet, round, simulation, slow_links_and_pauses,
 };
-use volvox_core::fault::LinkFault;
 use volvox_core::{NodeId, Property};
 use volvox_lab::ask::{Asking, Order};
 use volvox_lab::bounds;
@@ -12,11 +12,10 @@ use volvox_lab::check::{Checker, System};
 use volvox_lab::claim::{Claim, Row, Tolerance};
 use volvox_lab::found;
 use volvox_lab::model::{CheckedModel, Explored, explore, hold};
-use volvox_lab::plans;
 use volvox_lab::plot::Against;
 use volvox_lab::reading::{Level, Reading};
 use volvox_lab::restarts::Restarts;
-use volvox_lab::sim::{FaultPlan, FaultWeights};
+use volvox_lab::sim::FaultPlan;
 use volvox_mutex::maekawa::{self as protocol, Config, Rule, voting_set};
 use volvox_mutex::section::{Event, History};
 
@@ -72,13 +71,9 @@ impl Chapter for Maekawa {
         )
     }
 
-    /// Slow links and nodes that pause. Nothing is lost, and order is kept: see the caveats.
+    /// Order is kept: see the caveats.
     fn faults(_: &Settings) -> FaultPlan {
-        FaultPlan {
-            weights: FaultWeights { slow: 4, pause: 2, skew: 1, drift: 1, ..FaultWeights::NONE },
-            link: LinkFault { delay: volvox_core::Duration::from_millis(50), ..LinkFault::default() },
-            ..plans::until(500, (2, 20), (5, 50))
-        }
+        slow_links_and_pauses()
     }
 }
 
@@ -184,8 +179,7 @@ const SQUARE: Bounds = Bounds { nodes: 4, askers: 3, ..THREE };
 impl volvox_lab::ask::Instance for Bounds {
     fn contradiction(&self) -> Option<String> {
         let Bounds { nodes, askers, crashes, .. } = *self;
-        let too_many = format!("--nodes {nodes} and --askers {askers} contradict one another: only nodes are asked");
-        (askers > nodes).then_some(too_many).or_else(|| more_crashes_than_others(nodes, crashes))
+        more_askers_than_nodes(nodes, askers).or_else(|| more_crashes_than_others(nodes, crashes))
     }
 
     fn explore(&self, without: Option<&'static str>) -> Explored {
@@ -273,10 +267,8 @@ fn alone(nodes: u64, without: Option<Rule>) -> Vec<Row> {
 
 /// All nodes ask at the same moment, ten times.
 fn crowded(nodes: u64, without: Option<Rule>) -> Vec<Row> {
-    let mut sim = simulation::<protocol::Maekawa>(nodes, Config { without, ..Config::default() });
-    let rounds: Vec<_> = (0..10).map(|_| round(&mut sim, 1..=nodes)).collect();
-    let entries: u64 = rounds.iter().map(|told| count(told, Event::Entered)).sum();
-    let delays: Vec<f64> = rounds.iter().flat_map(|told| handovers(told)).collect();
+    let config = Config { without, ..Config::default() };
+    let FullLoad { entries, messages, delays } = full_load::<protocol::Maekawa>(nodes, 1..=nodes, config);
     let label = format!("N={nodes}, at full load");
     let bound = |expected, measured, tolerance, unit, over| Row {
         label: label.clone(),
@@ -286,7 +278,6 @@ fn crowded(nodes: u64, without: Option<Rule>) -> Vec<Row> {
         unit,
         over,
     };
-    let messages = sim.statistics().sent as f64 / entries.max(1) as f64;
     vec![
         bound((10 * nodes) as f64, entries as f64, Tolerance::Exact, "entries", format!("{} requests", 10 * nodes)),
         bound(
