@@ -125,7 +125,7 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |sum, value| sum + value) / values.len().max(1) as f64
 }
 
-/// What was measured while many nodes wanted to enter at once.
+/// The measurement of many nodes that want to enter at once.
 pub struct FullLoad {
     /// How often a node entered.
     pub entries: u64,
