@@ -68,7 +68,7 @@ pub(crate) async fn user_add<B: Backend>(
     request: pb::AuthUserAddRequest,
 ) -> Result<Content, Status> {
     let has_none = request.options.is_some_and(|options| options.no_password);
-    let password = if has_none { None } else { Some(Bytes::from(&door.passwords.hash(request.password).await?[..])) };
+    let password = if has_none { None } else { Some(door.passwords.hash(request.password).await?) };
     let header = header_message(change(door, caller, AuthCommand::UserAdd { name: request.name, password }).await?);
     Ok(message(&pb::AuthUserAddResponse { header }))
 }
@@ -79,7 +79,7 @@ pub(crate) async fn user_change_password<B: Backend>(
     caller: &Caller,
     request: pb::AuthUserChangePasswordRequest,
 ) -> Result<Content, Status> {
-    let password = Bytes::from(&door.passwords.hash(request.password).await?[..]);
+    let password = door.passwords.hash(request.password).await?;
     let command = AuthCommand::UserChangePassword { name: request.name, password };
     let header = header_message(change(door, caller, command).await?);
     Ok(message(&pb::AuthUserChangePasswordResponse { header }))

@@ -5,9 +5,9 @@
 
 use crate::grpc::{Code, Status};
 use bcrypt::Version;
-use bytes::Bytes;
 use tokio::sync::Semaphore;
 use volvox_certificates::provider;
+use volvox_core::Bytes;
 use volvox_replica::Error as ReplicaError;
 
 /// How many hashes are computed at a time.
@@ -42,7 +42,7 @@ impl Passwords {
         // The version that etcd writes.
         let hashed = self.run(move || bcrypt::hash_with_result(password, cost)).await?;
         let hashed = hashed.map_err(|error| Status::with(Code::Internal, format!("volvox: bcrypt: {error}")))?;
-        Ok(Bytes::from(hashed.format_for_version(Version::TwoA)))
+        Ok(Bytes::from(hashed.format_for_version(Version::TwoA).as_str()))
     }
 
     /// Whether a password is the one of a hash. Bytes that are no hash of bcrypt fit no password.

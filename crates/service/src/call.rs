@@ -144,7 +144,7 @@ fn begin(view: Arc<View>, identity: &Identity, asker: Asker<'_>, request: Reques
         Request::Alarm(request) => write(Command::Alarm(request)),
         Request::Auth(command) => write(Command::Auth(command)),
         Request::AuthRead(read) => Ok(Read::Auth(read).ask(asker)),
-        Request::Authenticate { name, letters } => Ok(login_step(Login::new(name, letters).ask(), limits)),
+        Request::Authenticate { name, letters } => Ok(login_step(Login::begin(name, letters), limits)),
         Request::Member(request) => {
             let request = for_user(identity, ReplicaRequest::Member(request));
             Ok(Next::Ask(Call::of(Waits::Member, limits), request))

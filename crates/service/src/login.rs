@@ -33,13 +33,8 @@ pub(crate) enum Step {
 }
 
 impl Login {
-    pub fn new(name: String, letters: String) -> Login {
-        Login { name, letters, attempts_left: ATTEMPTS, revision: 0 }
-    }
-
-    /// Asks for a view that no earlier change of users and roles is missing from.
-    pub fn ask(self) -> Step {
-        Step::View(self)
+    pub fn begin(name: String, letters: String) -> Step {
+        Step::View(Login { name, letters, attempts_left: ATTEMPTS, revision: 0 })
     }
 
     /// The view is there: its hash must be compared with the password.
@@ -72,7 +67,7 @@ impl Login {
         if self.attempts_left <= 1 {
             return Err(StoreError::AuthOldRevision.into());
         }
-        Ok(Login { attempts_left: self.attempts_left - 1, ..self }.ask())
+        Ok(Step::View(Login { attempts_left: self.attempts_left - 1, ..self }))
     }
 
     /// The login was applied.
