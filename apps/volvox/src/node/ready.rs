@@ -1,8 +1,11 @@
 //! The announcement that a member serves, for the programs that wait for it.
 
 use super::options::NodeSettings;
+#[cfg(target_os = "linux")]
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+#[cfg(target_os = "linux")]
+use std::os::unix::net::SocketAddr;
+use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 use volvox_net::NodeHandle;
 use volvox_replica::{Replica, View};
@@ -37,10 +40,11 @@ fn is_ready(view: &View, settings: &NodeSettings) -> bool {
 /// Sends a line to the service manager, if it named a socket (`sd_notify(3)`).
 fn notify(line: &str) -> std::io::Result<()> {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return Ok(()) };
-    let socket = UnixDatagram::unbound()?;
-    let address = match path.to_str().and_then(|path| path.strip_prefix('@')) {
-        Some(name) => SocketAddr::from_abstract_name(name)?,
-        None => SocketAddr::from_pathname(&path)?,
-    };
-    socket.send_to_addr(line.as_bytes(), &address).map(drop)
+    // Only Linux has sockets with a name of their own.
+    #[cfg(target_os = "linux")]
+    if let Some(name) = path.to_str().and_then(|path| path.strip_prefix('@')) {
+        let address = SocketAddr::from_abstract_name(name)?;
+        return UnixDatagram::unbound()?.send_to_addr(line.as_bytes(), &address).map(drop);
+    }
+    UnixDatagram::unbound()?.send_to(line.as_bytes(), &path).map(drop)
 }
